@@ -1,0 +1,317 @@
+"""Means, proportions and totals by domain, with their full covariance under the sample design."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from scipy import stats
+
+from .design import SurveyDesign, named
+from .errors import EstimatesError, one_of, shortened
+from .measures import Measure
+from .tally import Tally, resolve, tally
+from .variance import (
+    Clusters,
+    domain_df,
+    linearized_means,
+    linearized_totals,
+    psu_totals,
+    residual_totals,
+    simple_variance,
+    stratified_covariance,
+)
+
+Array = np.ndarray[Any, Any]
+Statistic = Literal["mean", "proportion", "total"]
+COLUMNS = ("measure", "estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note")
+BOUNDARY = "Korn-Graubard"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Estimates of Q = domains x measures quantities.
+
+    Attributes
+    ----------
+    table : DataFrame (Q, ...)
+        Domain columns, then measure, estimate, se, df, ci_low, ci_high, cv, deff, n, note; domain-major.
+    cov : (Q, Q) float
+        In the order of the table.
+    by : tuple of str
+        Domain columns.
+    conventions : dict
+        What produced the numbers: statistic, variance, interval, df, deff, level, selection, calibration, exact.
+    design : SurveyDesign
+    """
+
+    table: pd.DataFrame
+    cov: Array
+    by: tuple[str, ...]
+    conventions: dict[str, Any]
+    design: SurveyDesign
+
+    def of(self, measure: str) -> Estimates:
+        """Return the estimates of one measure, with their covariance.
+
+        Raises
+        ------
+        EstimatesError
+            E111 when there is no such measure.
+        """
+        at = np.flatnonzero(self.table["measure"] == measure)
+        if not len(at):
+            raise EstimatesError(
+                "E111", f"没有指标 '{measure}' 的估计。", f"There is no estimate of '{measure}'.", where="measure",
+                available=self.table["measure"].unique(), got=measure, hint=("改为已有的指标。", "Use a measure that was estimated."),
+            )  # fmt: skip
+        return Estimates(self.table.iloc[at].reset_index(drop=True), self.cov[np.ix_(at, at)], self.by, self.conventions, self.design)
+
+    def contrast(self, combinations: Mapping[str, Mapping[Any, float]]) -> Estimates:
+        """Estimate linear combinations of the rows.
+
+        Parameters
+        ----------
+        combinations : mapping
+            Name of the result -> {row: coefficient}. A row is (domain value, ..., measure), or its number.
+
+        Returns
+        -------
+        Estimates
+            One row a combination; df by Satterthwaite from the domains' own df.
+        """
+        rows = {key: i for i, key in enumerate(self.table[[*self.by, "measure"]].itertuples(index=False, name=None))}
+        matrix = np.zeros((len(combinations), len(self.table)))
+        for i, terms in enumerate(combinations.values()):
+            for key, coefficient in terms.items():
+                if not isinstance(key, int) and key not in rows:
+                    raise EstimatesError(
+                        "E112", f"没有估计行 {key!r}。", f"There is no row {key!r}.", where="contrast", available=rows, got=str(key),
+                        hint=("行写作 (域, ..., 指标)。", "A row is (domain, ..., measure)."),
+                    )  # fmt: skip
+                matrix[i, key if isinstance(key, int) else rows[key]] = coefficient
+        return self.combined(sp.csr_array(matrix), pd.DataFrame({"measure": list(combinations)}), by=())
+
+    def combined(self, matrix: sp.csr_array, keys: pd.DataFrame, *, by: tuple[str, ...]) -> Estimates:
+        """Return matrix @ estimates, with covariance; `keys` (K rows) names the results by domain and measure."""
+        estimate = matrix @ self.table["estimate"].to_numpy(float)
+        cov = np.asarray(matrix @ (matrix @ self.cov).T).T
+        se = np.sqrt(np.maximum(np.diag(cov), 0))
+        df = satterthwaite(matrix, self.cov, self._blocks(), self.table["df"].to_numpy(float))
+        n = [int(self.table["n"].to_numpy()[matrix.indices[a:b]].min()) for a, b in zip(matrix.indptr, matrix.indptr[1:], strict=False)]
+        low, high = t_interval(estimate, se, df, self.conventions["level"])
+        deff = np.full(len(estimate), np.nan)
+        table = _table(keys, (estimate, se, df, low, high, deff, np.array(n)), np.full(len(estimate), ""))
+        return Estimates(table, cov, by, self.conventions | {"interval": "t", "df": "Satterthwaite"}, self.design)
+
+    def _blocks(self) -> Array:
+        """Number the domains: (Q,) int."""
+        return self.table.groupby(list(self.by)).ngroup().to_numpy() if self.by else np.zeros(len(self.table), dtype=int)
+
+
+def estimate(
+    design: SurveyDesign,
+    measures: str | Measure | Sequence[str | Measure],
+    *,
+    statistic: Statistic = "mean",
+    by: str | Sequence[str] | None = None,
+    variance: Literal["linearized"] = "linearized",
+    level: float = 0.95,
+) -> Estimates:
+    """Estimate measures by domain.
+
+    Parameters
+    ----------
+    design : SurveyDesign
+        Domains never filter it: PSUs without a member of a domain count in n_h.
+    measures : str, Measure, or a sequence of them
+        Declared measures or numeric columns. Null is not valid and makes the domain smaller.
+    statistic : {"mean", "proportion", "total"}
+        A proportion has a logit interval, the others a t interval, with the domain's df (PSUs minus strata).
+    by : column or list of columns, optional
+    level : float
+        Confidence level of the intervals.
+
+    Raises
+    ------
+    EstimatesError
+        E101 unknown name, E102 no number, E103 a proportion of something outside 0-1.
+
+    Notes
+    -----
+    Where a share is 0 or 1, or the se is 0, the limits are Korn and Graubard's with n_eff = n / deff of all domains
+    together, and `note` says so; the se stays 0 and must not be used for ranks as it is.
+    """
+    one_of(statistic, get_args(Statistic), "statistic", EstimatesError, "E100")
+    one_of(variance, ("linearized",), "variance", EstimatesError, "E100")
+    names = [measures] if isinstance(measures, str | Measure) else list(measures)
+    chosen, columns = [resolve(design, m) for m in names], named(by)
+    counted = tally(design, chosen, by=columns)
+    domains, domain = _domains(counted.keys, columns)
+    clusters = _clusters(counted.keys, design)
+    weight = counted.keys[design.weight_column].to_numpy(float) * design.factors(counted.keys)
+    value, size, z = _linearize(statistic, domain, weight, counted, len(domains))
+    cov = stratified_covariance(_psu_totals(z, weight, counted, design, clusters), clusters, design.lonely_psu)
+    n = _by_domain(domain, counted.valid, len(domains))
+    squares = _by_domain(domain, weight[:, None] * counted.sums_of_squares(), len(domains))
+    simple = simple_variance(_by_domain(domain, weight[:, None] * counted.sums(), len(domains)) / np.where(size > 0, size, np.nan), size, squares, n, size, replacement=False)
+    if statistic == "total":
+        simple = simple * size**2
+    se = np.sqrt(np.maximum(np.diag(cov), 0)).reshape(value.shape)
+    df = domain_df(domain, counted.valid, clusters, len(domains))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        deff = np.where(simple > 0, se**2 / simple, np.nan)
+    low, high = _limits(statistic, value, se, df, level)
+    note = np.full(value.shape, "", dtype=object)
+    if statistic != "total":
+        low, high, note = _at_boundary(design, chosen, statistic, (value, se, df, low, high, n), level, whole=not columns)
+    keys = domains.loc[domains.index.repeat(len(chosen))].reset_index(drop=True)
+    keys = keys.assign(measure=[m.name for m in chosen] * len(domains))[[*columns, "measure"]]
+    flat = [a.ravel() for a in (value, se, df, low, high, deff, n)]
+    return Estimates(_table(keys, flat, note.ravel()), cov, columns, _conventions(design, counted, statistic, variance, level), design)
+
+
+def t_interval(estimate: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
+    """Return estimate -/+ t se; unbounded where df < 1."""
+    with np.errstate(invalid="ignore"):
+        half = np.where(df >= 1, stats.t.ppf((1 + level) / 2, np.maximum(df, 1)), np.inf) * se
+    return estimate - half, estimate + half
+
+
+def logit_interval(share: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
+    """Return the interval of a share 0-1 that is symmetric on the logit scale (R's svyciprop method "logit")."""
+    inside = (share > 0) & (share < 1)
+    safe = np.where(inside, share, 0.5)
+    low, high = t_interval(np.log(safe / (1 - safe)), se / (safe * (1 - safe)), df, level)
+    with np.errstate(over="ignore"):
+        limits = [np.where(inside, 1 / (1 + np.exp(-limit)), share) for limit in (low, high)]
+    return limits[0], limits[1]
+
+
+def korn_graubard_interval(share: Array, n_effective: Array, n: Array, df: Array, level: float) -> tuple[Array, Array]:
+    """Return Clopper-Pearson limits at the effective sample size, corrected for df (Korn and Graubard 1998)."""
+    tail = (1 - level) / 2
+    effective = n_effective * (stats.t.ppf(tail, np.maximum(n - 1, 1)) / stats.t.ppf(tail, np.maximum(df, 1))) ** 2
+    x = share * effective
+    low = np.where(share <= 0, 0.0, stats.beta.ppf(tail, np.maximum(x, 1e-12), effective - x + 1))
+    high = np.where(share >= 1, 1.0, stats.beta.ppf(1 - tail, x + 1, np.maximum(effective - x, 1e-12)))
+    return low, high
+
+
+def satterthwaite(matrix: sp.csr_array, cov: Array, blocks: Array, df: Array) -> Array:
+    """Degrees of freedom of linear combinations: (sum v_b)^2 / sum v_b^2 / df_b over the blocks they use.
+
+    Parameters
+    ----------
+    matrix : (K, Q) sparse
+    cov : (Q, Q)
+    blocks : (Q,) int
+        Block (domain) of each quantity.
+    df : (Q,) float
+    """
+    out = np.empty(matrix.shape[0])
+    for i in range(matrix.shape[0]):
+        at, coefficient = (part[matrix.indptr[i] : matrix.indptr[i + 1]] for part in (matrix.indices, matrix.data))
+        parts = []
+        for block in np.unique(blocks[at]):
+            own = blocks[at] == block
+            v = coefficient[own] @ cov[np.ix_(at[own], at[own])] @ coefficient[own]
+            parts.append((max(float(v), 0.0), float(df[at[own]].min())))
+        spread = sum(v**2 / d if d > 0 else np.inf for v, d in parts if v > 0)
+        out[i] = sum(v for v, _ in parts) ** 2 / spread if spread > 0 else min(d for _, d in parts)
+    return out
+
+
+def _domains(keys: pd.DataFrame, columns: tuple[str, ...]) -> tuple[pd.DataFrame, Array]:
+    """List the domains in sorted order and the domain of every tally row."""
+    if not columns:
+        return pd.DataFrame(index=[0]), np.zeros(len(keys), dtype=int)
+    group = keys.groupby(list(columns))
+    return pd.DataFrame(list(group.groups), columns=list(columns)), group.ngroup().to_numpy()
+
+
+def _clusters(keys: pd.DataFrame, design: SurveyDesign) -> Clusters:
+    """Number PSUs and strata of the tally rows and find each stratum's sampling fraction."""
+    strata, unit = list(design.strata), [*design.strata, *design.psu_columns]
+    psu = keys.groupby(unit).ngroup().to_numpy()
+    stratum = keys.groupby(strata).ngroup().to_numpy() if strata else np.zeros(len(keys), dtype=int)
+    first = np.unique(psu, return_index=True)[1]
+    of_psu = stratum[first]
+    fraction = np.zeros(int(stratum.max()) + 1)
+    if design.fpc:
+        population = keys[design.fpc].to_numpy(float)[first]
+        fraction[of_psu] = np.bincount(of_psu)[of_psu] / population
+    return Clusters(psu, of_psu, fraction)
+
+
+def _linearize(statistic: Statistic, domain: Array, weight: Array, counted: Tally, domains: int) -> tuple[Array, Array, sp.csr_array]:
+    valid, sums = counted.valid.astype(float), counted.sums()
+    value, size, z = linearized_means(domain, weight, valid, sums, domains)
+    if statistic == "total":
+        value, z = linearized_totals(domain, weight, sums, domains)
+    return value, size, z
+
+
+def _psu_totals(z: sp.csr_array, weight: Array, counted: Tally, design: SurveyDesign, clusters: Clusters) -> sp.csr_array:
+    if design.weighting is None:
+        return psu_totals(z, weight, clusters)
+    margins = sp.csr_array(design.weighting.margins)[design.cell_index(counted.keys)]
+    entering = counted.keys[design.weight_column].to_numpy(float)
+    return residual_totals(z, margins, n=counted.n.astype(float), entering=entering, weight=weight, clusters=clusters)
+
+
+def _by_domain(domain: Array, values: Array, domains: int) -> Array:
+    return np.stack([np.bincount(domain, column, domains) for column in values.T], axis=1)
+
+
+def _limits(statistic: Statistic, value: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
+    if statistic != "proportion":
+        return t_interval(value, se, df, level)
+    if (outside := value[(value < -1e-12) | (value > 1 + 1e-12)]).size:
+        raise EstimatesError(
+            "E103", f"不是 0-1 的比例（例如 {outside[0]:g}）。", f"This is no share of 0-1 (for instance {outside[0]:g}).",
+            where="statistic='proportion'", available=get_args(Statistic), hint=('改用 statistic="mean"。', 'Use statistic="mean".'),
+        )  # fmt: skip
+    return logit_interval(value, se, df, level)
+
+
+def _at_boundary(
+    design: SurveyDesign, measures: list[Measure], statistic: Statistic, parts: tuple[Array, ...], level: float, *, whole: bool
+) -> tuple[Array, Array, Array]:
+    """Replace the limits of bounded measures whose se is 0 by Korn and Graubard's."""
+    value, se, df, low, high, n = parts
+    top = np.array([1.0 if statistic == "proportion" or m.kind == "rate" else 100.0 for m in measures])
+    bounded = np.array([statistic == "proportion" or m.kind != "column" for m in measures])
+    at = (n > 0) & bounded & (se <= 1e-12 * top)
+    note = np.where(at, BOUNDARY, "").astype(object)
+    if not at.any():
+        return low, high, note
+    deff = np.ones(len(measures))
+    if not whole:
+        overall = estimate(design, measures, statistic=statistic, level=level).table["deff"].to_numpy(float)
+        deff = np.where(np.isfinite(overall), np.maximum(overall, 1.0), 1.0)
+    share = np.clip(np.nan_to_num(value / top), 0, 1)
+    limits = korn_graubard_interval(share, n / deff, n, df, level)
+    return np.where(at, limits[0] * top, low), np.where(at, limits[1] * top, high), note
+
+
+def _table(keys: pd.DataFrame, parts: Sequence[Array], note: Array) -> pd.DataFrame:
+    value, se, df, low, high, deff, n = parts
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cv = se / np.abs(value)
+    return keys.assign(estimate=value, se=se, df=df, ci_low=low, ci_high=high, cv=cv, deff=deff, n=n, note=note)[
+        [*(c for c in keys if c != "measure"), *COLUMNS]
+    ]
+
+
+def _conventions(design: SurveyDesign, counted: Tally, statistic: Statistic, variance: str, level: float) -> dict[str, Any]:
+    return {
+        "statistic": statistic, "variance": variance, "interval": "logit" if statistic == "proportion" else "t", "level": level,
+        "df": "domain: PSUs - strata", "deff": "against simple random sampling without replacement", "lonely_psu": design.lonely_psu,
+        "selection": design.selection, "calibration": design.weighting.method if design.weighting else "none",
+        "fpc": design.fpc or "none", "engine_exact": counted.exact,
+    }  # fmt: skip

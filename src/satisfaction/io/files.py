@@ -1,0 +1,108 @@
+"""Opening, hashing and atomically writing files: the only place that touches paths."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import InputFileError, shortened
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises
+    ------
+    InputFileError
+        F101 when there is no such file (what the folder holds is listed), F102 when it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        folder = path.parent
+        there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+        raise InputFileError(
+            "F101",
+            f"找不到文件 {path.name}。" if folder.is_dir() else f"找不到文件夹 {folder}。",
+            f"There is no file {path.name} in this folder." if folder.is_dir() else f"There is no folder {folder}.",
+            where=str(path),
+            available=there,
+            got=path.name,
+            hint=("检查路径，或把文件放到该处。", "Check the path, or put the file there."),
+        ) from None
+    except OSError as fault:
+        raise InputFileError(
+            "F102",
+            f"无法读取文件: {fault.strerror}。",
+            f"The file cannot be read: {fault.strerror}.",
+            where=str(path),
+            hint=("关闭占用它的程序，检查权限。", "Close the program that holds it; check permissions."),
+        ) from None
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+def expand(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
+    """List the files that match glob patterns below a folder, each pattern's in name order.
+
+    Raises
+    ------
+    InputFileError
+        F103 when a pattern matches nothing.
+    """
+    found: list[Path] = []
+    for pattern in patterns:
+        matches = sorted(p for p in folder.glob(pattern) if p.is_file() and not p.name.startswith(("~$", ".")))
+        if not matches:
+            there = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+            raise InputFileError(
+                "F103",
+                f"没有文件与 '{pattern}' 匹配。",
+                f"No file matches '{pattern}'.",
+                where=str(folder),
+                available=there,
+                got=pattern,
+                hint=("检查文件名，或改正 survey.yaml 中的 files。", "Check the file name, or correct `files` in survey.yaml."),
+            )
+        found += [path for path in matches if path not in found]
+    return found
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `target` in one step, or vanishes on failure."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=target.parent))
+    try:
+        yield scratch
+        scratch.chmod(0o755)
+        os.rename(scratch, target)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def point_latest(target: Path) -> Path:
+    """Make `latest` beside a finished folder stand for it: a symbolic link, or a copy where links are not allowed."""
+    latest = target.parent / "latest"
+    scratch = target.parent / f".latest-{target.name}"
+    try:
+        scratch.symlink_to(target.name, target_is_directory=True)
+    except OSError:
+        shutil.copytree(target, scratch)
+        if latest.exists():
+            old = target.parent / f".old-{target.name}"
+            os.rename(latest, old)
+            os.rename(scratch, latest)
+            shutil.rmtree(old)
+            return latest
+    os.replace(scratch, latest)
+    return latest

@@ -1,0 +1,180 @@
+"""YAML 1.2 files that know their own line numbers, validated into frozen records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError
+
+from ..errors import InputFileError, SatisfactionError, closest, shortened
+from .files import read_bytes
+
+Model = TypeVar("Model", bound=BaseModel)
+Location = tuple[int | str, ...]
+
+
+class Record(BaseModel):
+    """A frozen record of a declaration: unknown keys are refused, and the known ones named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys_only(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key in data:
+                if key not in cls.model_fields:
+                    raise PydanticCustomError("unknown_key", "{key}", {"key": key, "available": list(cls.model_fields)})
+        return data
+
+
+class Label(Record):
+    """A text in Chinese and in English."""
+
+    zh: str
+    en: str
+
+    def __str__(self) -> str:
+        return f"{self.zh} {self.en}"
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$")]
+Code = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML file as plain data, with the node tree kept for its line numbers."""
+
+    path: Path
+    node: Any
+    data: Any
+
+    def place(self, location: Location) -> str:
+        """Return 'file:line' of a location, or of the nearest ancestor that has a line."""
+        node, line = self.node, 1
+        for key in location:
+            try:
+                if isinstance(node, CommentedMap) and key in node:
+                    line = node.lc.key(key)[0] + 1
+                elif isinstance(node, CommentedSeq):
+                    line = node.lc.item(key)[0] + 1
+                else:
+                    continue
+                node = node[key]
+            except (KeyError, IndexError, TypeError, AttributeError):
+                continue
+        return f"{self.path}:{line}"
+
+
+def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
+    """Read one YAML 1.2 file.
+
+    Raises
+    ------
+    InputFileError
+        When the file is not there or not text.
+    SatisfactionError
+        Of the class given, for a syntax fault or a key that stands twice, with file and line.
+    """
+    text = read_bytes(path).decode("utf-8-sig", errors="replace")
+    try:
+        node = YAML(typ="rt").load(text)
+    except DuplicateKeyError as fault:
+        line = fault.problem_mark.line + 1 if fault.problem_mark else 1
+        key = str(fault.problem).split('"')[1]
+        raise error(
+            "Y102",
+            f"键 '{key}' 出现两次。",
+            f"The key '{key}' stands twice.",
+            where=f"{path}:{line}",
+            hint=("删去或改名其中一个。", "Remove or rename one of the two."),
+        ) from None
+    except MarkedYAMLError as fault:
+        line = fault.problem_mark.line + 1 if fault.problem_mark else 1
+        raise error(
+            "Y101",
+            f"不是有效的 YAML: {fault.problem}",
+            f"Not valid YAML: {fault.problem}",
+            where=f"{path}:{line}",
+            hint=("检查缩进、冒号和引号。", "Check indentation, colons and quotes."),
+        ) from None
+    if not isinstance(node, CommentedMap):
+        raise error("Y103", "文件内容为空或不是键值表。", "The file is empty or not a mapping of keys.", where=f"{path}:1")
+    return Document(path, node, _plain(node))
+
+
+def validated(document: Document, model: type[Model], error: type[SatisfactionError]) -> Model:
+    """Turn a document into its frozen record.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class given: the first fault in full with file and line, the places of the others.
+    """
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as fault:
+        faults = fault.errors()
+    first, *others = [_describe(document, detail) for detail in faults]
+    more = shortened((other["where"] for other in others), 5)
+    hint = first.pop("hint")
+    if others:
+        hint = (f"{hint[0]} 另有 {len(others)} 处: {more}", f"{hint[1]} {len(others)} more: {more}")
+    raise error(first.pop("code"), first.pop("zh"), first.pop("en"), hint=hint, **first)
+
+
+def _plain(node: Any) -> Any:
+    """Drop ruamel's own types, so that records hold nothing but plain Python values."""
+    if isinstance(node, CommentedMap):
+        return {_plain(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, CommentedSeq):
+        return [_plain(value) for value in node]
+    for plain in (bool, int, float, str):
+        if isinstance(node, plain):
+            return plain(node)
+    return node
+
+
+def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
+    """Put one pydantic fault into the words of SatisfactionError."""
+    kind, location, context = detail["type"], detail["loc"], detail.get("ctx", {})
+    key = ".".join(str(part) for part in location)
+    if kind == "unknown_key":
+        name, available = str(context["key"]), context["available"]
+        near = closest(name, available)
+        advice = (f"改为 '{near}'，或删去。", f"Write '{near}', or remove it.") if near else ("删去该键。", "Remove the key.")
+        return {
+            "code": "Y201", "zh": f"未知的键 '{name}'。", "en": f"Unknown key '{name}'.", "got": name,
+            "available": available, "where": document.place((*location, context["key"])), "hint": advice,
+        }  # fmt: skip
+    if kind == "missing":
+        return {
+            "code": "Y202", "zh": f"缺少必填键 '{location[-1]}'。", "en": f"Required key '{location[-1]}' is missing.",
+            "where": document.place(location[:-1]), "hint": ("补上该键。", "Add the key."),
+        }  # fmt: skip
+    if kind == "declared":
+        at = context["at"]
+        return {key: value for key, value in context.items() if key != "at"} | {"where": document.place((*location, *at))}
+    return {
+        "code": "Y203", "zh": f"'{key}' 的取值无效: {detail['input']!r}。", "en": f"Invalid value at '{key}': {detail['msg']}.",
+        "where": document.place(location), "hint": ("按提示改正取值。", "Correct the value."),
+    }  # fmt: skip
+
+
+def fault(
+    code: str, zh: str, en: str, *, at: Location = (), available: Any = (), got: str = "", hint: tuple[str, str]
+) -> PydanticCustomError:
+    """Build a fault that a record's own validator raises; the reader adds file and line."""
+    return PydanticCustomError(
+        "declared",
+        "{en}",
+        {"code": code, "zh": zh, "en": en, "at": at, "available": [str(a) for a in available], "got": got, "hint": hint},
+    )

@@ -1,0 +1,93 @@
+"""Every ordered pair of units: how far apart, how surely. All rank statements are counts over these pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.int64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+TIE = 1e-9
+"""Scores closer than this are ties."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """All ordered pairs of p units; a larger score is better.
+
+    Attributes
+    ----------
+    score, se, df : (p,)
+        Scores, their standard errors, degrees of freedom (inf where the se is known).
+    t : (p, p)
+        Standardised difference, row minus column; 0 for ties and on the diagonal.
+    pair_df : (p, p)
+        Satterthwaite degrees of freedom of the difference; inf where the se are known.
+    p_better : (p, p)
+        One-sided p-value of "row is not better than column"; 0.5 for ties.
+    independent : bool
+        No two units have correlated errors.
+    """
+
+    score: Floats
+    se: Floats
+    df: Floats
+    t: Floats
+    pair_df: Floats
+    p_better: Floats
+    independent: bool
+
+
+def compare(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
+    """Compare all pairs of units.
+
+    Parameters
+    ----------
+    score : (p,)
+        Larger is better.
+    cov : (p, p)
+        Sampling covariance of the scores.
+    df : (p,)
+        Degrees of freedom of each unit's variance; inf where it is known.
+    """
+    variance = np.diag(cov).copy()
+    difference = score[:, None] - score
+    difference[np.abs(difference) < TIE] = 0.0
+    spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * cov, 0.0))
+    t = np.divide(difference, spread, out=np.copysign(np.inf, difference), where=spread > 0)
+    t[difference == 0] = 0.0
+    pair_df = satterthwaite(variance, df)
+    p_better = special.stdtr(pair_df, -t)
+    return Pairs(score, np.sqrt(variance), df, t, pair_df, p_better, not correlated(cov))
+
+
+def satterthwaite(variance: Floats, df: Floats) -> Floats:
+    """Satterthwaite (Welch) degrees of freedom of every difference, (p, p); inf where the variances are known."""
+    fourth = variance**2 / df
+    fourth_sum, total = fourth[:, None] + fourth, variance[:, None] + variance
+    return np.divide(total**2, fourth_sum, out=np.full_like(total, np.inf), where=fourth_sum > 0)
+
+
+def correlated(cov: Floats) -> bool:
+    """Whether any two units' errors are correlated beyond rounding (1e-12)."""
+    se = np.sqrt(np.diag(cov))
+    covariance = np.abs(cov - np.diag(np.diag(cov)))
+    return bool(np.any(covariance > 1e-12 * se[:, None] * se))
+
+
+def competition_rank(pairs: Pairs) -> Ints:
+    """Rank 1 is best; tied units share the better rank and the next rank is skipped ("1224")."""
+    better: Ints = np.sum(pairs.t < 0, axis=1)
+    return 1 + better
+
+
+def others(matrix: Floats) -> Floats:
+    """Each row without its diagonal entry, (p, p) -> (p, p-1)."""
+    p = len(matrix)
+    return matrix[~np.eye(p, dtype=bool)].reshape(p, p - 1)

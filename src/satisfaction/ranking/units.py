@@ -1,0 +1,188 @@
+"""What is ranked: units with their errors, read from arrays or Estimates, refused where they cannot be ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from scipy import special
+
+from satisfaction.errors import RankingError, one_of, shortened
+from satisfaction.ranking.pairs import Bools, Floats
+
+Selection: TypeAlias = Literal["probability", "quota", "open_link"]
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """The p units of a table, ranked or not, in input order.
+
+    Attributes
+    ----------
+    names : (p,)
+        One name a unit, all different.
+    estimate, df : (p,)
+        Estimates and the degrees of freedom of their variances (inf = known).
+    cov : (p, p)
+        Sampling covariance.
+    ranked : (p,) bool
+        Units that take part.
+    selection : str
+        How the respondents were selected: "probability", "quota" or "open_link".
+    se_from_limits : tuple of str
+        Units whose se was 0 and comes from their confidence limits.
+    """
+
+    names: tuple[str, ...]
+    estimate: Floats
+    cov: Floats
+    df: Floats
+    ranked: Bools
+    selection: str
+    se_from_limits: tuple[str, ...] = ()
+
+
+def units_from_arrays(
+    estimate: object,
+    *,
+    se: object,
+    cov: object,
+    df: object,
+    names: Iterable[object] | None,
+    ranked: object,
+    selection: str,
+) -> Units:
+    """Read units from arrays; see `satisfaction.ranking.rank` for their meaning."""
+    scores = numbers(estimate, "estimate")
+    if scores.ndim != 1:
+        raise RankingError("K101", "estimate 必须是一维数组。", "estimate must be one-dimensional.", where="estimate")
+    p = len(scores)
+    if (se is None) == (cov is None):
+        raise RankingError("K102", "se 与 cov 必须且只能给出一个。", "Give exactly one of se and cov.", where="se, cov")
+    matrix = signed_square(shaped(se, "se", (p,))) if cov is None else shaped(cov, "cov", (p, p))
+    freedom = np.full(p, np.inf) if df is None else shaped(df, "df", (p,), scalar=True)
+    named = tuple(str(name) for name in (range(1, p + 1) if names is None else names))
+    if len(named) != p:
+        raise misshapen("names", (len(named),), (p,))
+    return Units(named, scores, matrix, freedom, who_is_ranked(ranked, p), selection)
+
+
+def units_from_estimates(estimates: Any, *, ranked: object, selection: str) -> Units:
+    """Read units from Estimates of one measure by domain; the weaker of both declared selections holds."""
+    table = estimates.table
+    measures = list(dict.fromkeys(table["measure"]))
+    if len(measures) != 1:
+        raise RankingError(
+            "K103",
+            f"只能对一个指标排名，现有 {len(measures)} 个。",
+            f"One measure can be ranked at a time; there are {len(measures)}.",
+            where="estimate",
+            available=measures,
+            hint=("对其中一个指标单独调用 estimate。", "Call estimate with one of the measures."),
+        )
+    names = tuple("/".join(map(str, row)) for row in table[list(estimates.by)].itertuples(index=False))
+    declared = getattr(getattr(estimates, "design", None), "selection", None) or "probability"
+    units = units_from_arrays(
+        table["estimate"],
+        se=None,
+        cov=estimates.cov,
+        df=table["df"],
+        names=names,
+        ranked=ranked,
+        selection=declared if selection == "probability" else selection,
+    )
+    limits = numbers(table["ci_low"], "ci_low"), numbers(table["ci_high"], "ci_high")
+    return with_se_from_limits(units, *limits, level=getattr(estimates, "level", 0.95))
+
+
+def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float) -> Units:
+    """Give units with se 0 the se that goes with their (p,) confidence limits: the length over two t quantiles."""
+    zero = units.ranked & (np.diag(units.cov) == 0)
+    if not zero.any():
+        return units
+    se = (high[zero] - low[zero]) / (2 * special.stdtrit(units.df[zero], (1 + level) / 2))
+    zero_names = tuple(np.array(units.names)[zero].tolist())
+    if not np.all(se > 0):
+        raise RankingError(
+            "K105",
+            "标准误为 0 且没有可用的置信限，不能参与排名。",
+            "A standard error of 0 without confidence limits cannot enter a ranking.",
+            where=", ".join(zero_names),
+            hint=("用 ranked 把这些单位排除。", "Leave these units out with `ranked`."),
+        )
+    cov = units.cov.copy()
+    cov[zero, zero] = se**2
+    return replace(units, cov=cov, se_from_limits=zero_names)
+
+
+def check_units(units: Units) -> None:
+    """Refuse units that cannot be ranked, naming them."""
+    one_of(units.selection, get_args(Selection), "selection", RankingError, "K106")
+    if repeated := shortened(dict.fromkeys(name for name in units.names if units.names.count(name) > 1)):
+        raise RankingError("K107", f"单位名称重复: {repeated}", f"Names repeat: {repeated}", where="names")
+    if units.ranked.sum() < 2:
+        raise RankingError("K108", "排名至少需要两个单位。", "Ranking needs at least two units.", where="estimate")
+    variance = np.diag(units.cov)
+    wrong = {
+        ("K109", "估计值缺失或非有限", "estimate missing or not finite"): units.ranked & ~np.isfinite(units.estimate),
+        ("K110", "标准误缺失", "se missing or not finite"): units.ranked & ~np.isfinite(variance),
+        ("K104", "标准误或方差为负", "negative se or variance"): variance < 0,
+        ("K111", "自由度必须为正数", "df must be positive"): units.ranked & ~(units.df > 0),
+    }
+    for (code, zh, en), where in wrong.items():
+        refuse_where(units, where, code=code, zh=zh, en=en)
+    cov, se = units.cov[np.ix_(units.ranked, units.ranked)], np.sqrt(variance[units.ranked])
+    if not np.all(np.abs(cov - cov.T) <= 1e-9 * se[:, None] * se):
+        raise RankingError("K112", "cov 必须对称且无缺失。", "cov must be symmetric and complete.", where="cov")
+
+
+def refuse_where(units: Units, wrong: Bools, *, code: str, zh: str, en: str) -> None:
+    """Raise an error that names the units that are wrong."""
+    if culprits := shortened(name for name, bad in zip(units.names, wrong, strict=True) if bad):
+        hint = ("修正数值，或用 ranked 把这些单位排除。", "Correct the values, or leave the units out with `ranked`.")
+        raise RankingError(code, f"{zh}: {culprits}", f"{en}: {culprits}", hint=hint)
+
+
+def who_is_ranked(ranked: object, p: int) -> Bools:
+    """Read the (p,) flag of units that take part; None = all."""
+    flag = np.ones(p, dtype=bool) if ranked is None else np.array(ranked)
+    if flag.shape != (p,) or flag.dtype != bool:
+        raise misshapen("ranked", flag.shape, (p,), kind="boolean")
+    return flag
+
+
+def signed_square(se: Floats) -> Floats:
+    """Diagonal covariance of independent units; a negative se leaves a negative variance, to be refused by name."""
+    return np.diag(se * np.abs(se))
+
+
+def shaped(values: object, argument: str, shape: tuple[int, ...], *, scalar: bool = False) -> Floats:
+    """Read numbers of a given shape; a scalar may stand for all."""
+    array = numbers(values, argument)
+    if scalar and array.ndim == 0:
+        return np.full(shape, float(array))
+    if array.shape != shape:
+        raise misshapen(argument, array.shape, shape)
+    return array
+
+
+def numbers(values: object, argument: str) -> Floats:
+    """Copy numbers into a float array."""
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise RankingError(
+            "K101", f"{argument} 必须是数字。", f"{argument} must be numeric.", where=argument
+        ) from error
+
+
+def misshapen(argument: str, got: tuple[int, ...], wanted: tuple[int, ...], *, kind: str = "") -> RankingError:
+    """Say which shape was given and which is needed."""
+    return RankingError(
+        "K101",
+        f"{argument} 的形状是 {got}，应为 {kind} {wanted}。".replace("  ", " "),
+        f"{argument} has shape {got}; needed: {kind} {wanted}.".replace("  ", " "),
+        where=argument,
+    )

@@ -1,0 +1,294 @@
+"""One fielding of a questionnaire: survey.yaml, rules.yaml and the tables beside them, read into one frozen record."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+from pydantic import Field, model_validator
+
+from .errors import SurveyError, shortened
+from .io.files import expand
+from .io.tables import read_table
+from .io.yaml import Document, Label, Name, Record, fault, read_yaml, validated
+from .questionnaire import Questionnaire, read_questionnaire
+
+Selection = Literal["probability", "quota", "open_link"]
+Level = Annotated[float, Field(gt=0.5, lt=1)]
+AreaCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,12}$")]
+
+
+class Table(Record):
+    """A table of facts beside survey.yaml, with its source and the date it describes."""
+
+    file: str
+    source: str
+    date: datetime.date
+
+
+class Margin(Table):
+    """Population counts by one or several items (column `population`)."""
+
+    by: Annotated[list[Name], Field(min_length=1)]
+
+
+class BaseStep(Record):
+    """Base weight = 1 / (psu_probability x person_probability), from the sample table."""
+
+    step: Literal["base"]
+
+
+class CalibrationStep(Record):
+    """Calibration of the weights to declared margins."""
+
+    step: Literal["calibration"]
+    method: Literal["poststratify", "raking", "linear"] = "raking"
+    margins: Annotated[list[str], Field(min_length=1)]
+    tolerance: Annotated[float, Field(gt=0, lt=0.01)] = 1e-10
+
+
+Step = Annotated[BaseStep | CalibrationStep, Field(discriminator="step")]
+
+
+class Fielded(Record):
+    """First and last day of interviews."""
+
+    start: datetime.date
+    end: datetime.date
+
+
+class Simulated(Record):
+    """Marks a wave whose answers nobody gave."""
+
+    seed: int
+    note: Label
+
+
+class SurveyFile(Record):
+    """What survey.yaml may say. Tables, margins and weighting may be absent; the pipeline then leaves those steps out."""
+
+    survey: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    wave: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]+$")]
+    title: Label
+    questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.-]+$")]
+    selection: Selection
+    selection_note: Label | None = None
+    simulated: Simulated | None = None
+    fielded: Fielded | None = None
+    files: Annotated[list[str], Field(min_length=1)]
+    areas: Table | None = None
+    frame: Table | None = None
+    sample: Table | None = None
+    margins: dict[str, Margin] = {}
+    weighting: list[Step] = []
+    lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = "fail"
+    level: Level = 0.95
+    rules: str = "rules.yaml"
+
+    @model_validator(mode="after")
+    def _steps_have_tables(self) -> SurveyFile:
+        for position, step in enumerate(self.weighting):
+            if isinstance(step, BaseStep) and self.sample is None:
+                raise fault(
+                    "S121", "base 步骤需要 sample 表。", "The base step needs a `sample` table.", at=("weighting", position),
+                    hint=("声明 sample，或去掉该步骤。", "Declare `sample`, or remove the step."),
+                )  # fmt: skip
+            for margin in step.margins if isinstance(step, CalibrationStep) else ():
+                if margin not in self.margins:
+                    raise fault(
+                        "S122", f"没有名为 '{margin}' 的边际表。", f"There is no margin named '{margin}'.", at=("weighting", position, "margins"),
+                        available=self.margins, got=margin, hint=("在 margins 中声明它。", "Declare it under `margins`."),
+                    )  # fmt: skip
+        return self
+
+
+class RankingRules(Record):
+    """How the ranking list is made; data, with a source, because no official rule was found."""
+
+    list_size: Annotated[int, Field(ge=1)] = 10
+    side: Literal["last"] = "last"
+    minimum_n: Annotated[int, Field(ge=1)] = 30
+    ties: Literal["competition"] = "competition"
+    round_before_ranking: Literal["off"] = "off"
+    level: Level = 0.95
+    source: str
+
+
+class ResponseRules(Record):
+    """What happens to a row or an answer that breaks a rule."""
+
+    unknown_area: Literal["stop", "reject_row"] = "stop"
+    outside_scale: Literal["blank_item", "reject_row"] = "blank_item"
+
+
+class Target(Record):
+    """A rank an area has been set: among the first `top`."""
+
+    top: Annotated[int, Field(ge=1)]
+
+
+class Rules(Record):
+    """What rules.yaml may say."""
+
+    ranking: RankingRules
+    responses: ResponseRules = ResponseRules()
+    targets: dict[AreaCode, Target] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """One wave, complete: declarations, instrument, rules and tables of facts.
+
+    Attributes
+    ----------
+    folder : Path
+        Where survey.yaml lies.
+    declared : SurveyFile
+        survey.yaml.
+    questionnaire : Questionnaire
+    rules : Rules
+    areas : DataFrame or None
+        code, name, level, parent, valid_from, valid_to; text.
+    frame, sample : DataFrame or None
+        Strata with their population; sampled PSUs with their inclusion probabilities.
+    margins : dict of DataFrame
+        By name; the `by` columns as text and `population` as float.
+    sources : tuple of Path
+        Every file read, for the manifest; the responses are listed in `files`.
+    files : tuple of Path
+        The response files, in reading order.
+    """
+
+    folder: Path
+    declared: SurveyFile
+    questionnaire: Questionnaire
+    rules: Rules
+    areas: pd.DataFrame | None
+    frame: pd.DataFrame | None
+    sample: pd.DataFrame | None
+    margins: dict[str, pd.DataFrame]
+    sources: tuple[Path, ...]
+    files: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the survey's name."""
+        return self.declared.survey
+
+    @property
+    def marks(self) -> Label | None:
+        """Return what every output must say about the sample: simulated, or no design error; None if neither."""
+        zh, en = [], []
+        if self.declared.simulated:
+            zh.append("模拟数据，不是真实调查结果")
+            en.append("simulated data, not a real survey")
+        if self.declared.selection != "probability":
+            zh.append("非概率样本：基于模型，无抽样设计误差；名次不作“已确认”判断")
+            en.append("not a probability sample: model-based, no design error; no rank is established")
+        return Label(zh="；".join(zh), en="; ".join(en)) if zh else None
+
+    def area_levels(self) -> list[str]:
+        """Return the levels areas are published for, the ranked one first, then its ancestors ('county', 'prefecture')."""
+        item = self.questionnaire.roles.area
+        if self.areas is None:
+            return [item]
+        levels = dict(zip(self.areas["code"], self.areas["level"], strict=True))
+        parents = dict(zip(self.areas["code"], self.areas["parent"], strict=True))
+        found, code = [], next(code for code, level in levels.items() if level == item)
+        while code in levels:
+            found.append(levels[code])
+            code = parents[code]
+        return [level for level in found if (self.areas["level"] == level).sum() > 1]
+
+    def area_names(self) -> dict[str, Label]:
+        """Return the name of every area by its code; from the table of areas, else from the item's answers."""
+        if self.areas is not None:
+            current = self.areas[self.areas["valid_to"] == ""]
+            english = current["name_en"] if "name_en" in current else current["name"]
+            return {c: Label(zh=z, en=e) for c, z, e in zip(current["code"], current["name"], english, strict=True)}
+        answers = self.questionnaire.answers(self.questionnaire.roles.area)
+        return {str(code): Label(zh=answer.zh, en=answer.en) for code, answer in answers.items()}
+
+
+def read_survey(path: str | Path) -> Survey:
+    """Read one survey folder (or its survey.yaml).
+
+    Raises
+    ------
+    SurveyError
+        For a key, table, column or reference that does not fit, with file and line.
+    QuestionnaireError, InputFileError
+        From the files it points to.
+    """
+    path = Path(path)
+    path = path / "survey.yaml" if path.suffix not in (".yaml", ".yml") else path
+    document = read_yaml(path, SurveyError)
+    declared = validated(document, SurveyFile, SurveyError)
+    folder = path.parent
+    instrument = _questionnaire_path(document, declared)
+    questionnaire = read_questionnaire(instrument)
+    rules_path = folder / declared.rules
+    rules = validated(read_yaml(rules_path, SurveyError), Rules, SurveyError)
+    tables = {name: getattr(declared, name) for name in ("areas", "frame", "sample") if getattr(declared, name)}
+    loaded = {name: _facts(folder / table.file, _columns(name, questionnaire)) for name, table in tables.items()}
+    margins = {name: _margin(folder / margin.file, margin, questionnaire, document, name) for name, margin in declared.margins.items()}
+    sources = [path, instrument, rules_path, *(folder / t.file for t in (*tables.values(), *declared.margins.values()))]
+    return Survey(
+        folder, declared, questionnaire, rules, loaded.get("areas"), loaded.get("frame"), loaded.get("sample"), margins,
+        tuple(sources), tuple(expand(folder, tuple(declared.files))),
+    )  # fmt: skip
+
+
+def _questionnaire_path(document: Document, declared: SurveyFile) -> Path:
+    """Look for questionnaires/<name>/<version>.yaml in the folders above the survey."""
+    name, version = declared.questionnaire.split("@")
+    shelves = [parent / "questionnaires" for parent in document.path.resolve().parents]
+    for shelf in shelves:
+        if (found := shelf / name / f"{version}.yaml").is_file():
+            return found
+    there = sorted(f"{p.parent.name}@{p.stem}" for shelf in shelves if shelf.is_dir() for p in shelf.glob("*/*.yaml"))
+    raise SurveyError(
+        "S101", f"找不到问卷 {declared.questionnaire}。", f"Questionnaire {declared.questionnaire} is not there.",
+        where=document.place(("questionnaire",)), available=there, got=declared.questionnaire,
+        hint=("改为已有的问卷版本，或把文件放入 questionnaires/。", "Name a version that exists, or put the file under questionnaires/."),
+    )  # fmt: skip
+
+
+def _columns(table: str, questionnaire: Questionnaire) -> tuple[str, ...]:
+    roles = questionnaire.roles
+    return {
+        "areas": ("code", "name", "level", "parent", "valid_from", "valid_to"),
+        "frame": (*roles.strata, "population"),
+        "sample": (str(roles.psu), *roles.strata, "psu_probability", "person_probability", "planned"),
+    }[table]
+
+
+def _facts(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    table = read_table(path)
+    for column in columns:
+        if column not in table:
+            raise SurveyError(
+                "S131", f"表中没有列 '{column}'。", f"Column '{column}' not found.", where=f"{path} row 1", available=table.columns,
+                got=column, hint=("补上或改正该列名。", "Add the column or correct its name."),
+            )  # fmt: skip
+    return table.map(str.strip)
+
+
+def _margin(path: Path, margin: Margin, questionnaire: Questionnaire, document: Document, name: str) -> pd.DataFrame:
+    if unknown := [item for item in margin.by if item not in questionnaire.items]:
+        raise SurveyError(
+            "S132", f"边际 '{name}' 用到了问卷中没有的题目 '{unknown[0]}'。", f"Margin '{name}' uses '{unknown[0]}', which is no item.",
+            where=document.place(("margins", name, "by")), available=questionnaire.items, got=unknown[0],
+            hint=("改为问卷中的题目。", "Use an item of the questionnaire."),
+        )  # fmt: skip
+    table = _facts(path, (*margin.by, "population"))
+    counts = pd.to_numeric(table["population"], errors="coerce")
+    if (wrong := table.index[counts.isna() | (counts < 0)]).size:
+        raise SurveyError(
+            "S133", f"population 不是非负数（第 {shortened(wrong + 2)} 行）。", f"`population` is no count (rows {shortened(wrong + 2)}).",
+            where=str(path), hint=("改为人数。", "Write the number of people."),
+        )  # fmt: skip
+    return table[margin.by].assign(population=counts.astype(float))

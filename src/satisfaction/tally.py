@@ -1,0 +1,172 @@
+"""The one pass: counts, sums and sums of squares by stratum, PSU, domain, calibration cell and base weight.
+
+Everything after it is a function of this small table. Engines add whole numbers only, so the tally is the same bit for
+bit on every engine. A score's square may not fit 64 bits: scores are split into two limbs of 20 bits, whose three
+products are summed apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from .design import SurveyDesign, require_columns
+from .engines import Lazy, fetch
+from .errors import EstimatesError
+from .measures import Measure, column_measure
+
+LIMB = 2**20
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of respondents with equal keys. T rows, M measures.
+
+    Attributes
+    ----------
+    keys : DataFrame (T, keys)
+        Sorted; one row a combination.
+    n : (T,) int64
+        Respondents.
+    valid : (T, M) int64
+        Valid values.
+    total : (T, M) int64, or float where a caller's column is
+        Sum of scores, in units.
+    squares : (T, M, 3) int64, or float
+        Sums of high*high, high*low, low*low limbs of the scores.
+    units : (M,) int64
+        A score is counted in 1/unit.
+    measures : tuple of str
+    exact : bool
+        False where a floating-point column was summed: not bit-reproducible across engines.
+    """
+
+    keys: pd.DataFrame
+    n: Array
+    valid: Array
+    total: Array
+    squares: Array
+    units: Array
+    measures: tuple[str, ...]
+    exact: bool
+
+    def sums(self) -> Array:
+        """Return the sums in the measures' own units: (T, M) float."""
+        return np.asarray(self.total / self.units)
+
+    def sums_of_squares(self) -> Array:
+        """Return the sums of squares in squared own units: (T, M) float."""
+        high, cross, low = np.moveaxis(self.squares.astype(float), 2, 0)
+        return np.asarray((high * float(LIMB) ** 2 + cross * (2.0 * LIMB) + low) / self.units.astype(float) ** 2)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of keys and counts: equal on every engine."""
+        content = hashlib.sha256(self.keys.to_csv(index=False, lineterminator="\n").encode())
+        for part in (self.n, self.valid, self.total, self.squares, self.units):
+            content.update(np.ascontiguousarray(part).tobytes())
+        return content.hexdigest()
+
+
+def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequence[str] = ()) -> Tally:
+    """Count the respondents of a design in one pass.
+
+    Parameters
+    ----------
+    design : SurveyDesign
+    measures : sequence of str or Measure
+        Names of the design's measures, or of numeric columns.
+    by : sequence of str
+        Domain columns.
+
+    Raises
+    ------
+    EstimatesError
+        E101 for a column that is not there, E102 for a column that is no number.
+    """
+    chosen = [resolve(design, measure) for measure in measures]
+    require_columns(design, by, "by", EstimatesError, "E101")
+    cells = design.weighting.columns if design.weighting else ()
+    keys = list(dict.fromkeys([*design.strata, *design.psu_columns, *by, *cells, design.weight_column]))
+    fpc = [design.fpc] if design.fpc and design.fpc not in keys else []
+    rows = design.rows()
+    schema = rows.collect_schema()
+    floating = [m.kind == "column" and schema[m.name].is_float() for m in chosen]
+    count = _count_floats if any(floating) else _count_integers
+    counted = count(rows, [*keys, *fpc], chosen)
+    units = np.array([m.unit for m in chosen], dtype=np.int64)
+    return Tally(*counted, units, tuple(m.name for m in chosen), not any(floating))
+
+
+def resolve(design: SurveyDesign, measure: str | Measure) -> Measure:
+    """Find a measure by name: declared in the design, or a numeric column of the respondents.
+
+    Raises
+    ------
+    EstimatesError
+        E101, E102.
+    """
+    if isinstance(measure, Measure):
+        return measure
+    if measure in design.measures:
+        return design.measures[measure]
+    schema = design.rows().collect_schema()
+    if measure not in schema:
+        raise EstimatesError(
+            "E101", f"找不到指标或列 '{measure}'。", f"Measure or column '{measure}' not found.", where="measures",
+            available=[*design.measures, *schema.names()], got=measure, hint=("改为已有的名称。", "Use a name that exists."),
+        )  # fmt: skip
+    if not (schema[measure].is_numeric() or schema[measure] == nw.Boolean):
+        raise EstimatesError(
+            "E102", f"列 '{measure}' 不是数值。", f"Column '{measure}' is no number.", where="measures",
+            available=[name for name, kind in schema.items() if kind.is_numeric()],
+            hint=("选用数值列。", "Choose a numeric column."),
+        )  # fmt: skip
+    return column_measure(measure)
+
+
+def _count_integers(rows: Lazy, keys: list[str], measures: list[Measure]) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
+    """Let the engine count; returns keys (T, K), n (T,), valid (T, M), total (T, M), squares (T, M, 3)."""
+    wanted: list[nw.Expr] = []
+    for m, measure in enumerate(measures):
+        score = measure.score.cast(nw.Int64)
+        high = (score // LIMB).cast(nw.Int64)
+        low = score - high * LIMB
+        parts = {"v": measure.valid, "t": score, "hh": high * high, "hl": high * low, "ll": low * low}
+        wanted += [part.alias(f"_{name}{m}") for name, part in parts.items()]
+    table = fetch(totals(rows.select(*keys, *wanted), keys)).sort_values(keys, ignore_index=True)
+    stacked = {name: table[[f"_{name}{m}" for m in range(len(measures))]].to_numpy(np.int64) for name in ("v", "t", "hh", "hl", "ll")}
+    squares = np.stack([stacked["hh"], stacked["hl"], stacked["ll"]], axis=2)
+    return table[keys], table["_n"].to_numpy(np.int64), stacked["v"], stacked["t"], squares
+
+
+def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:
+    """Count rows (`_n`) and sum every other column by the keys, as 64-bit integers (some engines return decimals)."""
+    summed = ["_n", *(name for name in rows.collect_schema().names() if name not in keys)]
+    counted = rows.with_columns(nw.lit(1).cast(nw.Int64).alias("_n")).group_by(*keys).agg(*(nw.col(name).sum() for name in summed))
+    return counted.select(*keys, *(nw.col(name).cast(nw.Int64) for name in summed))
+
+
+def _count_floats(rows: Lazy, keys: list[str], measures: list[Measure]) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
+    """Sum floating-point columns here, in sorted order; the same return as the engine's count."""
+    names = [(f"_v{m}", f"_t{m}") for m in range(len(measures))]
+    wanted = [e.alias(a) for m, pair in zip(measures, names, strict=True) for e, a in zip((m.valid, m.score), pair, strict=True)]
+    values = [name for pair in names for name in pair]
+    table = fetch(rows.select(*keys, *wanted)).sort_values([*keys, *values], ignore_index=True)
+    group = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    size = int(group.max()) + 1 if len(group) else 0
+    first = np.unique(group, return_index=True)[1]
+
+    def add(columns: list[str], power: int = 1) -> Array:
+        return np.stack([np.bincount(group, table[c].to_numpy(float) ** power, size) for c in columns], axis=1)
+
+    scores = [score for _, score in names]
+    squares = np.stack([np.zeros((size, len(measures)))] * 2 + [add(scores, 2)], axis=2)
+    valid = add([valid for valid, _ in names]).astype(np.int64)
+    return table.loc[first, keys].reset_index(drop=True), np.bincount(group, minlength=size), valid, add(scores), squares

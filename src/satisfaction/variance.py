@@ -1,0 +1,203 @@
+"""Array kernels of the linearized covariance: the only place that knows the formulas.
+
+T tally rows, P PSUs, H strata, Q estimated quantities, L margin levels. Sources: Woodruff (1971) and Binder (1983) for
+linearization; Deville and Särndal (1992) for residuals after calibration; Lumley (2010) for the conventions of R survey.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+Array = np.ndarray[Any, Any]
+Sparse = sp.csr_array
+DENSE_ABOVE = 0.1  # a fuller matrix is multiplied faster by the dense routines
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Where the tally rows lie in the design.
+
+    Attributes
+    ----------
+    psu : (T,) int
+        PSU of every tally row, 0..P-1.
+    stratum : (P,) int
+        Stratum of every PSU, 0..H-1.
+    fraction : (H,) float
+        Sampling fraction of PSUs, 0 where drawn with replacement.
+    """
+
+    psu: Array
+    stratum: Array
+    fraction: Array
+
+    def sizes(self) -> Array:
+        """Return n_h, the PSUs of each stratum: (H,) int."""
+        return np.bincount(self.stratum, minlength=len(self.fraction))
+
+
+def linearized_means(domain: Array, weight: Array, valid: Array, total: Array, domains: int) -> tuple[Array, Array, Sparse]:
+    """Linearize weighted domain means.
+
+    Parameters
+    ----------
+    domain : (T,) int
+    weight : (T,) float
+        Final weight of the respondents of a tally row.
+    valid, total : (T, M) float
+        Number of valid values and their sum.
+    domains : int
+        D.
+
+    Returns
+    -------
+    estimate : (D, M) float
+        sum w y / sum w over valid values; nan where there are none.
+    size : (D, M) float
+        Estimated population with a valid value.
+    z : (T, D*M) sparse
+        Sum over a row's respondents of (y - estimate) / size, not weighted; 0 outside the domain.
+    """
+    size = _add(domain, weight[:, None] * valid, domains)
+    with np.errstate(invalid="ignore"):
+        estimate = _add(domain, weight[:, None] * total, domains) / np.where(size > 0, size, np.nan)
+    deviation = np.where(valid > 0, (total - estimate[domain] * valid) / np.where(size > 0, size, 1.0)[domain], 0.0)
+    return estimate, size, _place(domain, deviation, domains)
+
+
+def linearized_totals(domain: Array, weight: Array, total: Array, domains: int) -> tuple[Array, Sparse]:
+    """Linearize weighted domain totals: estimates (D, M) and z (T, D*M), as in `linearized_means`."""
+    return _add(domain, weight[:, None] * total, domains), _place(domain, total, domains)
+
+
+def psu_totals(z: Sparse, weight: Array, clusters: Clusters) -> Sparse:
+    """Sum weighted z over the respondents of each PSU: (P, Q)."""
+    return _gather(clusters, weight) @ z
+
+
+def residual_totals(z: Sparse, margins: Sparse, *, n: Array, entering: Array, weight: Array, clusters: Clusters) -> Sparse:
+    """PSU totals of final weight x residual of z from its regression on the margin indicators.
+
+    The regression is weighted by the weights entering the calibration (R's `calibrate` convention).
+
+    Parameters
+    ----------
+    z : (T, Q) sparse
+        Not weighted; sums over the n respondents of a row.
+    margins : (T, L) sparse
+        Margin indicators of a respondent of the row.
+    n, entering, weight : (T,) float
+        Respondents; weight before and after the calibration.
+    """
+    coefficients = regression_on_margins(margins, n * entering, margins.T @ sp.diags_array(entering) @ z)
+    return _gather(clusters, weight) @ z - (_gather(clusters, weight * n) @ margins) @ coefficients
+
+
+def regression_on_margins(margins: Sparse, size: Array, moments: Sparse) -> Sparse:
+    """Solve (X' W X) b = moments block by block; X (T, L) indicators, W = diag(size), moments (L, Q).
+
+    Margins that never meet (each county's own) form separate small blocks. Margins repeat each other (all sexes = all
+    ages), so each block is solved by its pseudo-inverse.
+    """
+    gram = sp.csr_array(margins.T @ sp.diags_array(size) @ margins)
+    count, block = connected_components(gram, directed=False)
+    order = np.argsort(block, kind="stable")
+    bounds = np.searchsorted(block[order], np.arange(count + 1))
+    inverses = []
+    for b in range(count):
+        members = order[bounds[b] : bounds[b + 1]]
+        inverses.append(np.linalg.pinv(gram[members][:, members].toarray(), rcond=1e-11, hermitian=True))
+    moments = sp.csr_array(moments)[order]
+    solved = sp.block_diag(inverses, format="csr") @ moments
+    return sp.csr_array(solved[np.argsort(order)])
+
+
+def stratified_covariance(totals: Sparse, clusters: Clusters, lonely: Literal["fail", "adjust", "average", "certainty", "remove"]) -> Array:
+    """Covariance of sums over PSUs drawn within strata.
+
+    V = sum_h (1 - f_h) n_h/(n_h - 1) sum_j (z_hj - zbar_h)(z_hj - zbar_h)'; n_h counts all PSUs of the stratum.
+
+    Parameters
+    ----------
+    totals : (P, Q) sparse
+    lonely : str
+        See SurveyDesign. Under "fail" the design has already refused lonely PSUs.
+
+    Returns
+    -------
+    (Q, Q) float
+    """
+    n = clusters.sizes()
+    lone = n == 1
+    scale = (1 - clusters.fraction) * np.where(lone, 0.0, n / np.maximum(n - 1, 1))
+    if lonely == "adjust":
+        scale = np.where(lone, 1 - clusters.fraction, scale)
+    if lonely == "average" and lone.any():
+        scale = scale * len(n) / max((~lone).sum(), 1)
+    centred = _centred(totals, clusters, np.flatnonzero(lone) if lonely == "adjust" else np.array([], dtype=int))
+    scaled = sp.diags_array(np.sqrt(scale)[clusters.stratum]) @ centred
+    if scaled.nnz > DENSE_ABOVE * np.prod(scaled.shape):
+        dense = scaled.toarray()
+        return np.asarray(dense.T @ dense)
+    return np.asarray((scaled.T @ scaled).toarray())
+
+
+def domain_df(domain: Array, valid: Array, clusters: Clusters, domains: int) -> Array:
+    """Degrees of freedom of each domain and measure: PSUs with valid members minus their strata. (D, M) int."""
+    strata, df = len(clusters.fraction), np.zeros((domains, valid.shape[1]), dtype=np.int64)
+    for m in range(valid.shape[1]):
+        there = valid[:, m] > 0
+        psus = np.unique(domain[there] * np.int64(len(clusters.stratum)) + clusters.psu[there])
+        held = psus // len(clusters.stratum), clusters.stratum[psus % len(clusters.stratum)]
+        in_strata = np.unique(held[0] * np.int64(strata) + held[1]) // strata
+        df[:, m] = np.bincount(held[0], minlength=domains) - np.bincount(in_strata, minlength=domains)
+    return df
+
+
+def simple_variance(estimate: Array, size: Array, squares: Array, n: Array, population: float, *, replacement: bool) -> Array:
+    """Variance of a mean from a simple random sample of the same size, the denominator of deff (R's `deff`).
+
+    Parameters
+    ----------
+    estimate, size, squares, n : (D, M) float
+        Weighted mean, sum of weights, weighted sum of squares, number of valid values.
+    population : (D, M) float
+        Size of the population; with `replacement` it does not matter.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        unit = np.maximum(squares / size - estimate**2, 0.0) * n / (n - 1)
+        return np.asarray(unit / n if replacement else unit / n * np.maximum(population - n, 0.0) / population)
+
+
+def _centred(totals: Sparse, clusters: Clusters, grand: Array) -> Sparse:
+    """Subtract each stratum's mean (for the strata in `grand` the mean of all PSUs), keeping the pattern sparse."""
+    n = clusters.sizes()
+    strata = sp.csr_array((np.ones(len(clusters.stratum)), (np.arange(len(clusters.stratum)), clusters.stratum)), shape=(len(clusters.stratum), len(n)))
+    means = sp.csr_array(sp.diags_array(1 / n) @ (strata.T @ totals))
+    if len(grand):
+        means = sp.lil_array(means)
+        means[grand] = np.asarray(totals.sum(axis=0)).ravel() / totals.shape[0]
+        means = sp.csr_array(means)
+    return sp.csr_array(totals - strata @ means)
+
+
+def _gather(clusters: Clusters, weight: Array) -> Sparse:
+    """(P, T) matrix that sums weighted tally rows into PSUs."""
+    return sp.csr_array((weight, (clusters.psu, np.arange(len(weight)))), shape=(len(clusters.stratum), len(weight)))
+
+
+def _add(domain: Array, values: Array, domains: int) -> Array:
+    """Sum (T, M) rows by domain: (D, M)."""
+    return np.stack([np.bincount(domain, column, domains) for column in values.T], axis=1)
+
+
+def _place(domain: Array, values: Array, domains: int) -> Sparse:
+    """Put row t's M values into the columns of its domain: (T, D*M), domain-major."""
+    rows, width = values.shape
+    columns = domain[:, None] * width + np.arange(width)
+    return sp.csr_array((values.ravel(), columns.ravel(), np.arange(0, rows * width + 1, width)), shape=(rows, domains * width))
