@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+
 from satisfaction.errors import RankingError
 from satisfaction.ranking import Ranking, rank
-from scipy import stats
 
 COLUMNS = [
     "unit", "estimate", "se", "rank", "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high",
@@ -128,16 +129,17 @@ def test_scores_a_billionth_apart_are_not_ties_and_nothing_is_rounded():
 
 
 def test_units_not_ranked_keep_their_row_and_do_not_count():
-    scores, se = np.append(SCORES, np.nan), np.append(SE, np.nan)
-    with_gap = rank(scores, se, ranked=np.append(np.ones(6, bool), False), bottom=2)
-    alone = rank(SCORES, SE, bottom=2)
-    pd.testing.assert_frame_equal(with_gap.table[:6], alone.table)
-    last = with_gap.table.iloc[6]
-    assert last["status"] == "not ranked"
-    assert last.drop(["unit", "status"]).isna().all()
+    taking_part = np.arange(7) != 2
+    scores, se = np.insert(SCORES, 2, np.nan), np.insert(SE, 2, np.nan)
+    with_gap, alone = rank(scores, se, df=9, ranked=taking_part, bottom=2), rank(SCORES, SE, df=9, bottom=2)
+    kept = with_gap.table[taking_part].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept.drop(columns="unit"), alone.table.drop(columns="unit"))
+    assert with_gap.table["status"][2] == "not ranked"
+    assert with_gap.table.iloc[2].drop(["unit", "status"]).isna().all()
     assert with_gap.summary["p"] == 6
-    assert with_gap.summary["not_ranked"] == ("7",)
-    assert with_gap.target("top", 2).table["verdict"][6] == "not ranked"
+    assert with_gap.summary["not_ranked"] == ("3",)
+    assert with_gap.summary["listed"] == ("6", "7")
+    assert with_gap.target("top", 2).table["verdict"][2] == "not ranked"
 
 
 @pytest.mark.parametrize("selection", ["quota", "open_link"])
@@ -157,7 +159,9 @@ def test_dependent_units_get_holm_and_bonferroni():
     rk, holm = rank(SCORES, cov=cov, bottom=2), rank(SCORES, cov=cov, bottom=2, marginal="holm")
     assert (rk.summary["marginal_asked"], rk.summary["marginal"], rk.summary["independent"]) == ("simes", "holm", False)
     assert "Bonferroni" in rk.summary["membership"]
-    assert any("Holm" in note for note in rk.summary["notes"])
+    assert sum("Holm" in note or "Tukey" in note for note in rk.summary["notes"]) == 2
+    joint = rank(SCORES, cov=cov, bottom=2, simultaneous="joint-ci")
+    assert not any("Tukey" in note for note in joint.summary["notes"])
     pd.testing.assert_frame_equal(rk.table, holm.table)
     difference = (90 - 85) / np.sqrt(1 + 1.44 - 0.6)
     np.testing.assert_allclose(rk.pairs.t[0, 1], difference, rtol=1e-14)

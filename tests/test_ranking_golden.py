@@ -5,10 +5,11 @@ import pathlib
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from satisfaction.ranking import bayes, membership, rank
 from satisfaction.ranking.pairs import compare, competition_rank
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS
-from scipy import stats
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "ranks"
 REFERENCE = pathlib.Path(__file__).parents[2] / "shared" / "reference" / "ranks"
@@ -50,7 +51,8 @@ def test_rank_sets(case, kernels, method, stored):
     assert sets.low.tolist() == case[stored]["L"]
     assert sets.high.tolist() == case[stored]["U"]
     if "crit" in case[stored]:
-        assert sets.critical == pytest.approx((case[stored]["crit"],) * 2, rel=1e-9)
+        # qtukey iterates to about 1e-7; scipy's studentized_range agrees with ours to 1e-10 (test_ranking_properties)
+        assert sets.critical == pytest.approx((case[stored]["crit"],) * 2, rel=1e-7)
 
 
 def test_competition_ranks(case):

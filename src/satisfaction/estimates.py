@@ -55,6 +55,11 @@ class Estimates:
     conventions: dict[str, Any]
     design: SurveyDesign
 
+    @property
+    def level(self) -> float:
+        """Return the confidence level of the limits."""
+        return float(self.conventions["level"])
+
     def of(self, measure: str) -> Estimates:
         """Return the estimates of one measure, with their covariance.
 
@@ -103,7 +108,7 @@ class Estimates:
         se = np.sqrt(np.maximum(np.diag(cov), 0))
         df = satterthwaite(matrix, self.cov, self._blocks(), self.table["df"].to_numpy(float))
         n = [int(self.table["n"].to_numpy()[matrix.indices[a:b]].min()) for a, b in zip(matrix.indptr, matrix.indptr[1:], strict=False)]
-        low, high = t_interval(estimate, se, df, self.conventions["level"])
+        low, high = t_interval(estimate, se, df, self.level)
         deff = np.full(len(estimate), np.nan)
         table = _table(keys, (estimate, se, df, low, high, deff, np.array(n)), np.full(len(estimate), ""))
         return Estimates(table, cov, by, self.conventions | {"interval": "t", "df": "Satterthwaite"}, self.design)
@@ -158,7 +163,8 @@ def estimate(
     cov = stratified_covariance(_psu_totals(z, weight, counted, design, clusters), clusters, design.lonely_psu)
     n = _by_domain(domain, counted.valid, len(domains))
     squares = _by_domain(domain, weight[:, None] * counted.sums_of_squares(), len(domains))
-    simple = simple_variance(_by_domain(domain, weight[:, None] * counted.sums(), len(domains)) / np.where(size > 0, size, np.nan), size, squares, n, size, replacement=False)
+    mean = _by_domain(domain, weight[:, None] * counted.sums(), len(domains)) / np.where(size > 0, size, np.nan)
+    simple = simple_variance(mean, size, squares, n, size, replacement=design.base_weight is None)
     if statistic == "total":
         simple = simple * size**2
     se = np.sqrt(np.maximum(np.diag(cov), 0)).reshape(value.shape)
@@ -311,7 +317,7 @@ def _table(keys: pd.DataFrame, parts: Sequence[Array], note: Array) -> pd.DataFr
 def _conventions(design: SurveyDesign, counted: Tally, statistic: Statistic, variance: str, level: float) -> dict[str, Any]:
     return {
         "statistic": statistic, "variance": variance, "interval": "logit" if statistic == "proportion" else "t", "level": level,
-        "df": "domain: PSUs - strata", "deff": "against simple random sampling without replacement", "lonely_psu": design.lonely_psu,
+        "df": "domain: PSUs - strata", "deff": f"against simple random sampling {'with' if design.base_weight is None else 'without'} replacement", "lonely_psu": design.lonely_psu,
         "selection": design.selection, "calibration": design.weighting.method if design.weighting else "none",
         "fpc": design.fpc or "none", "engine_exact": counted.exact,
     }  # fmt: skip

@@ -8,25 +8,30 @@ engine gets the same value for the same answers, to the last bit.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add, mul
 from typing import Literal
 
 import narwhals as nw
 
+from .engines import Lazy
 from .errors import QuestionnaireError
 from .io.yaml import Label
 from .questionnaire import Index, MultipleItem, Questionnaire, Rate
 
 BILLIONTH = 1_000_000_000
-LARGEST_DIVISOR = 1_000_000  # keeps every product below 2**63 and every quotient exact even where an engine divides doubles
+LARGEST_DIVISOR = 10_000  # keeps 2 x numerator x billion below 2**53, so the division is exact even on doubles
 Kind = Literal["rate", "score", "index", "column"]
+
+
+Stage = dict[str, nw.Expr]
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A per-respondent value.
+    """A per-respondent value, as named columns to be computed in stages, each from the ones before.
 
     Attributes
     ----------
@@ -35,25 +40,36 @@ class Measure:
         rate: share 0-1; score, index: points 0-100; column: a caller's own column, in its own unit.
     unit : int
         The score is counted in 1/unit.
-    valid, score : narwhals expressions
-        0/1 and a whole number, 0 where not valid; never null.
+    stages : tuple of {column: narwhals expression}
+        Equal names are equal expressions. Stages keep expressions short: engines repeat a nested one wherever it is used.
+        Among the columns are `valid_column` (0/1) and `score_column` (whole number, 0 where not valid); never null.
     label : Label or None
     """
 
     name: str
     kind: Kind
     unit: int
-    valid: nw.Expr
-    score: nw.Expr
+    stages: tuple[Stage, ...]
     label: Label | None = None
+
+    @property
+    def valid_column(self) -> str:
+        """Return the name of the 0/1 column."""
+        return f"_valid.{self.name}"
+
+    @property
+    def score_column(self) -> str:
+        """Return the name of the score column."""
+        return f"_score.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One item's contribution: valid flag, score in 1/unit."""
+    """One item's contribution: the columns to compute, and the names of its valid flag and of its score in 1/unit."""
 
-    valid: nw.Expr
-    score: nw.Expr
+    columns: Stage
+    valid: str
+    score: str
     unit: int = 1
 
 
@@ -74,7 +90,23 @@ def compile_measures(questionnaire: Questionnaire) -> tuple[Measure, ...]:
 def column_measure(name: str) -> Measure:
     """Return a caller's own numeric column as a measure; null is not valid."""
     present = ~nw.col(name).is_null()
-    return Measure(name, "column", 1, flag(present), nw.when(present).then(nw.col(name)).otherwise(nw.lit(0)))
+    score = nw.when(present).then(nw.col(name)).otherwise(nw.lit(0))
+    return Measure(name, "column", 1, ({f"_valid.{name}": flag(present), f"_score.{name}": score},))
+
+
+def add_columns(rows: Lazy, measures: Sequence[Measure]) -> Lazy:
+    """Compute the valid and score columns of measures, stage by stage."""
+    for depth in range(max((len(measure.stages) for measure in measures), default=0)):
+        stage: Stage = {}
+        for measure in measures:
+            stage |= measure.stages[depth] if depth < len(measure.stages) else {}
+        rows = rows.with_columns(*(expression.alias(name) for name, expression in stage.items()))
+    return rows
+
+
+def stored(measures: Sequence[Measure]) -> tuple[Measure, ...]:
+    """Return the measures as columns that are there already: `add_columns` was applied and kept."""
+    return tuple(replace(measure, stages=()) for measure in measures)
 
 
 def flag(condition: nw.Expr) -> nw.Expr:
@@ -83,74 +115,81 @@ def flag(condition: nw.Expr) -> nw.Expr:
 
 
 def _rate(questionnaire: Questionnaire, name: str, rate: Rate) -> Measure:
-    parts = [_credit(questionnaire, item, rate) for item in rate.items]
+    parts = [_credit(questionnaire, name, item) for item in rate.items]
     label = Label(zh=rate.zh, en=rate.en)
     if len(parts) == 1 and parts[0].unit == 1:
-        return Measure(name, "rate", 1, parts[0].valid, parts[0].score * parts[0].valid, label)
+        only = {f"_valid.{name}": nw.col(parts[0].valid), f"_score.{name}": nw.col(parts[0].score)}
+        return Measure(name, "rate", 1, (parts[0].columns, only), label)
     common = math.lcm(*(part.unit for part in parts))
-    numerator = _sum([part.score * part.valid * (common // part.unit) for part in parts])
-    answered = _sum([part.valid for part in parts])
-    valid = flag(answered >= rate.min_valid_items)
-    return Measure(name, "rate", BILLIONTH, valid, _billionths(numerator, answered * common) * valid, label)
+    credit = {part.score: common // part.unit for part in parts}
+    return _mean(name, "rate", parts, credit, {part.valid: common for part in parts}, rate.min_valid_items, label)
 
 
 def _score(questionnaire: Questionnaire, item: str) -> Measure:
     part, declared = _points(questionnaire, item), questionnaire.items[item]
-    return Measure(item, "score", 1, part.valid, part.score, Label(zh=declared.zh, en=declared.en))
+    only = {f"_valid.{item}": nw.col(part.valid), f"_score.{item}": nw.col(part.score)}
+    return Measure(item, "score", 1, (part.columns, only), Label(zh=declared.zh, en=declared.en))
 
 
 def _index(questionnaire: Questionnaire, name: str, index: Index) -> Measure:
-    weights = index.whole_weights()
+    weights = {item: weight for item, weight in index.whole_weights().items() if weight}
     if sum(weights.values()) > LARGEST_DIVISOR:
         raise QuestionnaireError(
             "Q141", f"指数 '{name}' 的权重小数位过多，无法精确计算。", f"The weights of '{name}' have too many digits for exact sums.",
-            where=f"indices.{name}.weights", hint=('最多写 6 位小数，或写成 "1/3" 这样的分数。', 'Use at most 6 digits, or fractions such as "1/3".'),
+            where=f"indices.{name}.weights", hint=('最多写 4 位小数，或写成 "1/3" 这样的分数。', 'Use at most 4 digits, or fractions such as "1/3".'),
         )  # fmt: skip
     parts = {item: _points(questionnaire, item) for item in weights}
-    numerator = _sum([parts[item].score * weight for item, weight in weights.items()])
-    divisor = _sum([parts[item].valid * weight for item, weight in weights.items()])
-    weighing = [part.valid for item, part in parts.items() if weights[item]]
-    valid = flag(_sum(weighing) >= index.min_valid_items)
-    label = Label(zh=index.zh, en=index.en)
-    return Measure(name, "index", BILLIONTH, valid, _billionths(numerator, divisor) * valid, label)
+    points = {parts[item].score: weight for item, weight in weights.items()}
+    present = {parts[item].valid: weight for item, weight in weights.items()}
+    return _mean(name, "index", list(parts.values()), points, present, index.min_valid_items, Label(zh=index.zh, en=index.en))
 
 
-def _billionths(numerator: nw.Expr, divisor: nw.Expr) -> nw.Expr:
-    """Divide whole numbers into billionths, rounded half up; 0 where the divisor is 0."""
-    safe = nw.when(divisor > 0).then(divisor).otherwise(nw.lit(1)).cast(nw.Int64)
-    whole = (numerator // safe).cast(nw.Int64)
-    rest = numerator - whole * safe
-    return whole * BILLIONTH + ((rest * (2 * BILLIONTH) + safe) // (safe * 2)).cast(nw.Int64)
+def _mean(
+    name: str, kind: Kind, parts: list[_Part], scores: dict[str, int], present: dict[str, int], least: int, label: Label
+) -> Measure:
+    """Divide weighted sums of columns as whole numbers, in billionths rounded half up, where enough parts are valid."""
+    numerator, divisor, valid = f"_numerator.{name}", f"_divisor.{name}", f"_valid.{name}"
+    sums = {
+        numerator: _sum([nw.col(column) * weight for column, weight in scores.items()]),
+        divisor: nw.max_horizontal(_sum([nw.col(column) * weight for column, weight in present.items()]), nw.lit(1)),
+        valid: flag(_sum([nw.col(column) for column in present]) >= least),
+    }
+    quotient = (nw.col(numerator) * (2 * BILLIONTH) + nw.col(divisor)) // (nw.col(divisor) * 2)
+    score = {f"_score.{name}": quotient.cast(nw.Int64) * nw.col(valid)}
+    columns = {column: expression for part in parts for column, expression in part.columns.items()}
+    return Measure(name, kind, BILLIONTH, (columns, sums, score), label)
 
 
-def _credit(questionnaire: Questionnaire, item: str, rate: Rate) -> _Part:
+def _credit(questionnaire: Questionnaire, name: str, item: str) -> _Part:
     """Return who is in the denominator of a rate at this item, and the credit earned."""
-    ways = questionnaire.denominator(item, rate)
-    kept = [code for code, special in questionnaire.special(item).items() if ways[special.reason] == "in"]
-    declared, asked = questionnaire.items[item], _asked(questionnaire, item)
+    rate, declared = questionnaire.rates[name], questionnaire.items[item]
+    ways, specials = questionnaire.denominator(item, rate), questionnaire.special(item)
+    kept = [code for code, special in specials.items() if ways[special.reason] == "in"]
     if isinstance(declared, MultipleItem):
         answered = flag(~nw.col(option_column(item, next(iter(declared.options)))).is_null())
-        score, unit = _knowledge(item, declared)
+        credit, unit = _knowledge(item, declared)
     else:
         answers = questionnaire.answers(item)
         answered = flag(nw.col(item).is_in(list(answers)))
         counted = rate.counts or [code for code, answer in answers.items() if answer.counts]
-        score, unit = flag(nw.col(item).is_in(counted)), 1
-    special = flag(nw.col(item).is_in(list(questionnaire.special(item)))) if questionnaire.special(item) else nw.lit(0)
+        credit, unit = flag(nw.col(item).is_in(counted)), 1
+    asked = _asked(questionnaire, item)
     inside = answered + flag(nw.col(item).is_in(kept)) if kept else answered
     if ways["no_answer"] == "in":
-        inside = inside + (nw.lit(1) - answered - special)
+        inside = inside + 1 - answered - (flag(nw.col(item).is_in(list(specials))) if specials else 0)
     inside = inside * asked
     if ways["skipped"] == "in":
-        inside = inside + (nw.lit(1) - asked)
-    return _Part(inside, score * answered * asked, unit)
+        inside = inside + 1 - asked
+    valid, score = f"_in.{name}.{item}", f"_credit.{name}.{item}"
+    return _Part({valid: inside, score: credit * answered * asked}, valid, score, unit)
 
 
 def _points(questionnaire: Questionnaire, item: str) -> _Part:
     """Return the declared score of an item in points."""
-    answers = questionnaire.answers(item)
-    valid = flag(nw.col(item).is_in(list(answers))) * _asked(questionnaire, item)
-    return _Part(valid, _sum([flag(nw.col(item) == code) * answer.score for code, answer in answers.items()]) * valid)
+    answers, asked = questionnaire.answers(item), _asked(questionnaire, item)
+    points = _sum([flag(nw.col(item) == code) * answer.score for code, answer in answers.items()])
+    valid, score = f"_answered.{item}", f"_points.{item}"
+    return _Part({valid: flag(nw.col(item).is_in(list(answers))) * asked, score: points * asked}, valid, score)
 
 
 def _knowledge(item: str, declared: MultipleItem) -> tuple[nw.Expr, int]:

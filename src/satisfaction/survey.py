@@ -190,6 +190,12 @@ class Survey:
             en.append("not a probability sample: model-based, no design error; no rank is established")
         return Label(zh="；".join(zh), en="; ".join(en)) if zh else None
 
+    def whole(self) -> str:
+        """Return the name of the level of all areas together: the table's top level, else 'all'."""
+        if self.areas is None:
+            return "all"
+        return str(self.areas.loc[self.areas["parent"] == "", "level"].iloc[0])
+
     def area_levels(self) -> list[str]:
         """Return the levels areas are published for, the ranked one first, then its ancestors ('county', 'prefecture')."""
         item = self.questionnaire.roles.area
@@ -201,7 +207,7 @@ class Survey:
         while code in levels:
             found.append(levels[code])
             code = parents[code]
-        return [level for level in found if (self.areas["level"] == level).sum() > 1]
+        return [level for level in found if level != self.whole()]
 
     def area_names(self) -> dict[str, Label]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""

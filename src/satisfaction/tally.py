@@ -19,9 +19,10 @@ import pandas as pd
 from .design import SurveyDesign, require_columns
 from .engines import Lazy, fetch
 from .errors import EstimatesError
-from .measures import Measure, column_measure
+from .measures import Measure, add_columns, column_measure
 
 LIMB = 2**20
+PARTS = ("v", "t", "hh", "hl", "ll")  # valid values, scores, products of high and low limbs
 Array = np.ndarray[Any, Any]
 
 
@@ -133,15 +134,20 @@ def resolve(design: SurveyDesign, measure: str | Measure) -> Measure:
 
 def _count_integers(rows: Lazy, keys: list[str], measures: list[Measure]) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
     """Let the engine count; returns keys (T, K), n (T,), valid (T, M), total (T, M), squares (T, M, 3)."""
-    wanted: list[nw.Expr] = []
+    parts: dict[str, nw.Expr] = {}
     for m, measure in enumerate(measures):
-        score = measure.score.cast(nw.Int64)
-        high = (score // LIMB).cast(nw.Int64)
-        low = score - high * LIMB
-        parts = {"v": measure.valid, "t": score, "hh": high * high, "hl": high * low, "ll": low * low}
-        wanted += [part.alias(f"_{name}{m}") for name, part in parts.items()]
-    table = fetch(totals(rows.select(*keys, *wanted), keys)).sort_values(keys, ignore_index=True)
-    stacked = {name: table[[f"_{name}{m}" for m in range(len(measures))]].to_numpy(np.int64) for name in ("v", "t", "hh", "hl", "ll")}
+        score = nw.col(measure.score_column).cast(nw.Int64)
+        limbs = {f"_h{m}": (score // LIMB).cast(nw.Int64), f"_l{m}": score % LIMB}
+        parts |= {f"_v{m}": nw.col(measure.valid_column), f"_t{m}": score} | limbs
+    products: dict[str, nw.Expr] = {}
+    for m in range(len(measures)):
+        high, low = nw.col(f"_h{m}"), nw.col(f"_l{m}")
+        products |= {f"_hh{m}": high * high, f"_hl{m}": high * low, f"_ll{m}": low * low}
+    rows = add_columns(rows, measures).select(*keys, *(part.alias(name) for name, part in parts.items()))
+    rows = rows.with_columns(*(product.alias(name) for name, product in products.items())) if products else rows
+    counted = [f"_{part}{m}" for part in PARTS for m in range(len(measures))]
+    table = fetch(totals(rows.select(*keys, *counted), keys)).sort_values(keys, ignore_index=True)
+    stacked = {name: table[[f"_{name}{m}" for m in range(len(measures))]].to_numpy(np.int64) for name in PARTS}
     squares = np.stack([stacked["hh"], stacked["hl"], stacked["ll"]], axis=2)
     return table[keys], table["_n"].to_numpy(np.int64), stacked["v"], stacked["t"], squares
 
@@ -156,9 +162,10 @@ def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:
 def _count_floats(rows: Lazy, keys: list[str], measures: list[Measure]) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
     """Sum floating-point columns here, in sorted order; the same return as the engine's count."""
     names = [(f"_v{m}", f"_t{m}") for m in range(len(measures))]
-    wanted = [e.alias(a) for m, pair in zip(measures, names, strict=True) for e, a in zip((m.valid, m.score), pair, strict=True)]
+    wanted = [nw.col(m.valid_column).alias(v) for m, (v, _) in zip(measures, names, strict=True)]
+    wanted += [nw.col(m.score_column).alias(t) for m, (_, t) in zip(measures, names, strict=True)]
     values = [name for pair in names for name in pair]
-    table = fetch(rows.select(*keys, *wanted)).sort_values([*keys, *values], ignore_index=True)
+    table = fetch(add_columns(rows, measures).select(*keys, *wanted)).sort_values([*keys, *values], ignore_index=True)
     group = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
     size = int(group.max()) + 1 if len(group) else 0
     first = np.unique(group, return_index=True)[1]

@@ -72,6 +72,15 @@ def hold(table: pd.DataFrame, engine: Engine) -> Any:
     return table
 
 
+def materialize(lazy: Lazy) -> Any:
+    """Compute a lazy table once, inside its engine, and hand back the engine's own table."""
+    native = lazy.to_native()
+    if lazy.implementation.is_duckdb():
+        native.create("materialized")
+        return native.query("materialized", "select * from materialized")
+    return native.collect() if lazy.implementation.is_polars() else native
+
+
 def fetch(lazy: Lazy) -> pd.DataFrame:
     """Run the expressions and bring the (small) result here as a pandas table."""
     native = lazy.collect() if lazy.implementation.is_polars() else lazy.collect(backend="pandas")

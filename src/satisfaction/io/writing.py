@@ -15,7 +15,7 @@ CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it
 
 
 def write_csv(table: pd.DataFrame, path: Path, *, encoding: Encoding = "utf-8-sig") -> None:
-    """Write a table as csv with `\\n` line ends; missing values become empty cells.
+    """Write a table as csv with plain line feeds; missing values become empty cells.
 
     Parameters
     ----------

@@ -55,4 +55,4 @@ def range_quantile(level: float, groups: int, df: float) -> float:
     def excess(log_q: float) -> float:
         return float(range_p_value(np.exp([log_q]), groups, np.array([df]))[0]) - (1 - level)
 
-    return float(np.exp(brentq(excess, -7.0, 10.0, xtol=1e-13)))
+    return float(np.exp(brentq(excess, -7.0, 40.0, xtol=1e-13)))

@@ -17,7 +17,6 @@ from satisfaction.ranking.units import Units
 
 TIES = "scores closer than 1e-9 are ties; competition ranks (1 2 2 4); never rounded, ties at the cut never broken"
 PROBABILITIES = "normal empirical Bayes, REML tau2, se as if known, exact by quadrature"
-NOT_RANKED = "not ranked"
 
 
 def rank_table(
@@ -53,7 +52,7 @@ def spread_out(values: NDArray[Any], units: Units) -> pd.Series:
     """Place the ranked units' values in input order; the others get a missing value, or the words "not ranked"."""
     full = pd.Series(values, index=np.flatnonzero(units.ranked)).reindex(range(len(units.names)))
     if values.dtype == object:
-        return full.astype(object).where(units.ranked, NOT_RANKED)
+        return full.astype(object).where(units.ranked, "not ranked")
     return full.astype("Int64") if np.issubdtype(values.dtype, np.integer) else full
 
 
@@ -122,10 +121,11 @@ def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
         said.append(f"分界处并列：名单为 {size} 或 {high} 个。 Tie at the cut: the list has {size} or {high} units.")
     if not summary["independent"]:
         said.append(
-            "单位之间相关：边际集合用 Holm，成员检验用 Bonferroni 形式，Tukey 临界值为近似，概率忽略相关。 "
-            "Units are dependent: Holm for marginal sets, Bonferroni form for membership; "
-            "the Tukey value is approximate, probabilities ignore the dependence."
+            "单位之间相关：边际集合用 Holm，成员检验用 Bonferroni 形式，概率忽略相关。 Units are dependent: "
+            "Holm for marginal sets, Bonferroni form for membership; probabilities ignore the dependence."
         )
+        if summary["simultaneous"] == "tukey":
+            said.append("相关单位的 Tukey 临界值为近似。 The Tukey critical value is approximate for dependent units.")
     if summary["selection"] != "probability":
         said.append(
             "非概率样本：基于模型，无设计误差，不作确认或排除。 Model-based, no design error: nothing is established."

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .population import PERSONS, Households, generator
+from .residents import Residents, generator
 
 Codes = npt.NDArray[np.int16]
 Singles = npt.NDArray[np.float32]
@@ -24,7 +24,7 @@ TRAITS = 3  # leanings: towards satisfaction, towards taking part, towards suppo
 class Leaning(NamedTuple):
     """Effects on the three leanings, in standard deviations of an answer."""
 
-    county: tuple[float, ...] = (0.15, 0.22, 0.16)
+    county: tuple[float, ...] = (0.15, 0.18, 0.15)
     moved: tuple[float, ...] = (0.05, 0.08, 0.05)  # a county's own movement from wave to wave
     community: tuple[float, ...] = (0.21, 0.24, 0.22)
     person: tuple[float, ...] = (0.62, 0.60, 0.55)
@@ -78,12 +78,12 @@ ACTIVITIES = np.array([0.62, 0.28, 0.34, 0.22], dtype=np.float32)
 ORDER = ("heard", "core_values", "took_part", "took_part_in", *(scale.name for scale in SCALES[2:]))
 
 
-def answer(households: Households, *, seed: int, wave: str) -> dict[str, Codes]:
+def answer(residents: Residents, *, seed: int, wave: str) -> dict[str, Codes]:
     """Give every model person's answers to the items of the civilised-city questionnaire.
 
     Parameters
     ----------
-    households : Households
+    residents : Residents
     seed : int
         The province's; communities and people keep their leanings from wave to wave.
     wave : str
@@ -92,14 +92,15 @@ def answer(households: Households, *, seed: int, wave: str) -> dict[str, Codes]:
     Returns
     -------
     dict of ndarray
-        By item, C x PERSONS. Single items: the code, 0 where nothing was answered. Select-all items: bit k set where the
-        k-th option was chosen; minus the special code; 0 where not asked or not answered.
+        By item, C x PERSONS. Single items: the code, 0 where nothing was answered. Select-all items: bit k set where
+        the k-th option was chosen; minus the special code; 0 where not asked or not answered.
     """
-    leaning = _leanings(households, seed, wave)
+    leaning = _leanings(residents, seed, wave)
     talk = generator(seed, "talk", wave)
-    shape = households.sex.shape
-    evasive = DONT_KNOW_BY_AGE[households.age] * np.where(talk.random(shape) < RETICENT, RETICENCE, 0.8).astype(np.float32)
-    given = {s.name: _single(s, households, leaning[s.trait], evasive, seed, wave) for s in SCALES}
+    shape = residents.sex.shape
+    reticence = np.where(talk.random(shape) < RETICENT, RETICENCE, 0.8).astype(np.float32)
+    evasive = DONT_KNOW_BY_AGE[residents.age] * reticence
+    given = {s.name: _single(s, residents, leaning[s.trait], evasive, seed, wave) for s in SCALES}
     given["core_values"] = _core_values(leaning[1], evasive, generator(seed, "core_values", wave))
     given["took_part_in"] = _activities(given["took_part"], generator(seed, "took_part_in", wave))
     for item, left in _broken_off(shape, talk):
@@ -119,48 +120,51 @@ def county_leanings(counties: int, *, seed: int, wave: str) -> npt.NDArray[np.fl
     return settled
 
 
-def _leanings(households: Households, seed: int, wave: str) -> list[Singles]:
+def _leanings(residents: Residents, seed: int, wave: str) -> list[Singles]:
     """Return every person's three leanings, each C x PERSONS."""
-    communities, shape = households.county.size, households.sex.shape
-    county = county_leanings(len(households.facts.counties), seed=seed, wave=wave)[households.county]
+    communities, shape = residents.county.size, residents.sex.shape
+    county = county_leanings(len(residents.facts.counties), seed=seed, wave=wave)[residents.county]
     lasting = generator(seed, "communities").standard_normal((communities, TRAITS)) * np.sqrt(LASTING)
     passing = generator(seed, "communities", wave).standard_normal((communities, TRAITS)) * np.sqrt(1 - LASTING)
     place = county + (lasting + passing) * np.array(LEANING.community)
-    place = (place + households.residence[:, None] * np.array(LEANING.country)).astype(np.float32)
+    place = (place + residents.residence[:, None] * np.array(LEANING.country)).astype(np.float32)
     people = generator(seed, "people")
     shared = people.standard_normal(shape, dtype=np.float32)
     found = []
     for trait in range(TRAITS):
         own = people.standard_normal(shape, dtype=np.float32) if trait else shared
         personal = (0.4 * shared + 0.9165 * own if trait else shared) * np.float32(LEANING.person[trait])
-        women = households.sex * np.float32(LEANING.women[trait])
-        found.append(place[:, trait, None] + AGE[trait][households.age] + women + personal)
+        women = residents.sex * np.float32(LEANING.women[trait])
+        found.append(place[:, trait, None] + AGE[trait][residents.age] + women + personal)
     return found
 
 
-def _single(scale: Scale, households: Households, leaning: Singles, evasive: Singles, seed: int, wave: str) -> Codes:
+def _single(scale: Scale, residents: Residents, leaning: Singles, evasive: Singles, seed: int, wave: str) -> Codes:
     lasting = generator(seed, scale.name)
-    county = lasting.standard_normal(len(households.facts.counties)) * ITEM_BY_COUNTY
-    place = county[households.county] + lasting.standard_normal(households.county.size) * ITEM_BY_COMMUNITY
-    place = (place + scale.level + scale.country * households.residence).astype(np.float32)
+    county = lasting.standard_normal(len(residents.facts.counties)) * ITEM_BY_COUNTY
+    place = county[residents.county] + lasting.standard_normal(residents.county.size) * ITEM_BY_COMMUNITY
+    place = (place + scale.level + scale.country * residents.residence).astype(np.float32)
     random = generator(seed, scale.name, wave)
-    latent = leaning + place[:, None] + random.standard_normal(leaning.shape, dtype=np.float32) * np.float32(scale.noise)
+    passing = random.standard_normal(leaning.shape, dtype=np.float32) * np.float32(scale.noise)
+    latent = leaning + place[:, None] + passing
     step = np.zeros(leaning.shape, dtype=np.int16)
     for cut in scale.cuts:
         step += latent > np.float32(cut)
     codes = (len(scale.cuts) + 1 - step) if scale.descending else step + 1
-    never = np.array(scale.not_applicable, dtype=np.float32)[households.residence][:, None]
+    never = np.array(scale.not_applicable, dtype=np.float32)[residents.residence][:, None]
     _evade(codes, evasive * np.float32(scale.dont_know), never, random)
     return codes
 
 
-def _evade(codes: Codes, dont_know: Singles, not_applicable: Singles | float, random: np.random.Generator) -> None:
+def _evade(
+    codes: Codes, dont_know: Singles, not_applicable: Singles | float, random: np.random.Generator, *, sign: int = 1
+) -> None:
     """Replace answers in place: a few blanks and refusals, then don't knows, then not applicable."""
     draw = random.random(codes.shape, dtype=np.float32)
-    bound = np.float32(0.0)
+    bound = np.zeros((), dtype=np.float32)
     for share, code in ((0.004, NO_ANSWER), (0.006, REFUSED), (dont_know, DONT_KNOW), (not_applicable, NOT_APPLICABLE)):
         upper = bound + share
-        codes[(draw >= bound) & (draw < upper)] = code
+        codes[(draw >= bound) & (draw < upper)] = sign * code
         bound = upper
 
 
@@ -171,13 +175,9 @@ def _core_values(leaning: Singles, evasive: Singles, random: np.random.Generator
         knowing = leaning if pull > 0 else -leaning
         ticks = np.float32(0.9) * knowing + random.standard_normal(leaning.shape, dtype=np.float32) + pull > 0
         chosen |= ticks.astype(np.int16) << option
-    _evade(chosen, evasive * np.float32(0.05), 0.0, random)
-    special = _specials(chosen, random)
-    return np.where(special, -chosen, chosen)
-
-
-def _specials(chosen: Codes, random: np.random.Generator) -> npt.NDArray[np.bool_]:
-    raise NotImplementedError
+    chosen[chosen == 0] = -DONT_KNOW
+    _evade(chosen, evasive * np.float32(0.05), 0.0, random, sign=-1)
+    return chosen
 
 
 def _activities(took_part: Codes, random: np.random.Generator) -> Codes:
@@ -195,6 +195,3 @@ def _broken_off(shape: tuple[int, ...], random: np.random.Generator) -> Iterator
     left_at = np.where(random.random(shape) < LEAVES_OFF, random.integers(2, len(ORDER), size=shape), len(ORDER))
     for position, item in enumerate(ORDER):
         yield item, left_at <= position
-
-
-assert PERSONS <= 100  # two digits number the respondents of a community

@@ -71,8 +71,9 @@ def read_facts(folder: Path, declared: SurveyFile) -> Facts:
 def _grid(table: pd.DataFrame, by: str, counties: tuple[str, ...], levels: int = 2) -> Counts:
     """Lay a table of counts out as counties x levels; a cell that is not there has nobody in it."""
     known = table[table["county"].isin(counties)]
+    people = known["population"].astype(int)
     grid = np.zeros((len(counties), levels), dtype=np.int64)
-    np.add.at(grid, (np.searchsorted(counties, known["county"]), known[by].astype(int) - 1), known["population"].astype(int))
+    np.add.at(grid, (np.searchsorted(counties, known["county"]), known[by].astype(int) - 1), people)
     return grid
 
 
@@ -80,14 +81,20 @@ def _agree(folder: Path, counties: tuple[str, ...], residence: Counts, *others: 
     for other in others:
         if (apart := np.flatnonzero(other.sum(axis=1) != residence.sum(axis=1))).size:
             raise SurveyError(
-                "S152", f"{counties[apart[0]]} 的抽样框与边际人口数不一致。", f"Frame and margins differ in the population of {counties[apart[0]]}.",
-                where=str(folder), hint=("改正人口表，使各县合计相同。", "Correct the tables, so that every county has one total."),
-            )  # fmt: skip
+                "S152",
+                f"{counties[apart[0]]} 的抽样框与边际人口数不一致。",
+                f"Frame and margins differ in the population of {counties[apart[0]]}.",
+                where=str(folder),
+                hint=("改正人口表，使各县合计相同。", "Correct the tables, so that every county has one total."),
+            )
 
 
 def _absent(folder: Path, by: tuple[str, ...]) -> SurveyError:
     name = " x ".join(by)
     return SurveyError(
-        "S151", f"模拟需要 {name} 的人口表，survey.yaml 未声明。", f"Simulation needs a table by {name}; survey.yaml declares none.",
-        where=str(folder / "survey.yaml"), hint=("在 areas、frame 或 margins 中声明它。", "Declare it under areas, frame or margins."),
-    )  # fmt: skip
+        "S151",
+        f"模拟需要 {name} 的人口表，survey.yaml 未声明。",
+        f"Simulation needs a table by {name}; survey.yaml declares none.",
+        where=str(folder / "survey.yaml"),
+        hint=("在 areas、frame 或 margins 中声明它。", "Declare it under areas, frame or margins."),
+    )
