@@ -30,6 +30,7 @@ Array = np.ndarray[Any, Any]
 Statistic = Literal["mean", "proportion", "total"]
 COLUMNS = ("measure", "estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note")
 BOUNDARY = "Korn-Graubard"
+INTERVALS = {"mean": "t; logit for rates", "proportion": "logit", "total": "t"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ def estimate(
     by: str | Sequence[str] | None = None,
     variance: Literal["linearized"] = "linearized",
     level: float = 0.95,
+    counted: Tally | None = None,
 ) -> Estimates:
     """Estimate measures by domain.
 
@@ -136,10 +138,13 @@ def estimate(
     measures : str, Measure, or a sequence of them
         Declared measures or numeric columns. Null is not valid and makes the domain smaller.
     statistic : {"mean", "proportion", "total"}
-        A proportion has a logit interval, the others a t interval, with the domain's df (PSUs minus strata).
+        Proportions and the questionnaire's rates have logit intervals, the rest t intervals, with the domain's df (PSUs
+        minus strata).
     by : column or list of columns, optional
     level : float
         Confidence level of the intervals.
+    counted : Tally, optional
+        A tally of the same design and measures whose keys hold `by`; saves the pass over the respondents.
 
     Raises
     ------
@@ -155,7 +160,7 @@ def estimate(
     one_of(variance, ("linearized",), "variance", EstimatesError, "E100")
     names = [measures] if isinstance(measures, str | Measure) else list(measures)
     chosen, columns = [resolve(design, m) for m in names], named(by)
-    counted = tally(design, chosen, by=columns)
+    counted = counted or tally(design, chosen, by=columns)
     domains, domain = _domains(counted.keys, columns)
     clusters = _clusters(counted.keys, design)
     weight = counted.keys[design.weight_column].to_numpy(float) * design.factors(counted.keys)
@@ -171,7 +176,8 @@ def estimate(
     df = domain_df(domain, counted.valid, clusters, len(domains))
     with np.errstate(divide="ignore", invalid="ignore"):
         deff = np.where(simple > 0, se**2 / simple, np.nan)
-    low, high = _limits(statistic, value, se, df, level)
+    shares = np.array([statistic == "proportion" or (statistic == "mean" and m.kind == "rate") for m in chosen])
+    low, high = _limits(shares, value, se, df, level)
     note = np.full(value.shape, "", dtype=object)
     if statistic != "total":
         low, high, note = _at_boundary(design, chosen, statistic, (value, se, df, low, high, n), level, whole=not columns)
@@ -274,15 +280,16 @@ def _by_domain(domain: Array, values: Array, domains: int) -> Array:
     return np.stack([np.bincount(domain, column, domains) for column in values.T], axis=1)
 
 
-def _limits(statistic: Statistic, value: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
-    if statistic != "proportion":
-        return t_interval(value, se, df, level)
-    if (outside := value[(value < -1e-12) | (value > 1 + 1e-12)]).size:
+def _limits(shares: Array, value: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
+    """Return logit limits for the measures that are shares, t limits for the others."""
+    outside = value[:, shares][(value[:, shares] < -1e-12) | (value[:, shares] > 1 + 1e-12)]
+    if outside.size:
         raise EstimatesError(
             "E103", f"不是 0-1 的比例（例如 {outside[0]:g}）。", f"This is no share of 0-1 (for instance {outside[0]:g}).",
             where="statistic='proportion'", available=get_args(Statistic), hint=('改用 statistic="mean"。', 'Use statistic="mean".'),
         )  # fmt: skip
-    return logit_interval(value, se, df, level)
+    plain, logit = t_interval(value, se, df, level), logit_interval(value, se, df, level)
+    return np.where(shares, logit[0], plain[0]), np.where(shares, logit[1], plain[1])
 
 
 def _at_boundary(
@@ -316,7 +323,7 @@ def _table(keys: pd.DataFrame, parts: Sequence[Array], note: Array) -> pd.DataFr
 
 def _conventions(design: SurveyDesign, counted: Tally, statistic: Statistic, variance: str, level: float) -> dict[str, Any]:
     return {
-        "statistic": statistic, "variance": variance, "interval": "logit" if statistic == "proportion" else "t", "level": level,
+        "statistic": statistic, "variance": variance, "interval": INTERVALS[statistic], "level": level,
         "df": "domain: PSUs - strata", "deff": f"against simple random sampling {'with' if design.base_weight is None else 'without'} replacement", "lonely_psu": design.lonely_psu,
         "selection": design.selection, "calibration": design.weighting.method if design.weighting else "none",
         "fpc": design.fpc or "none", "engine_exact": counted.exact,

@@ -17,6 +17,7 @@ from .questionnaire import AreaItem, SingleItem
 from .ranking import Ranking, rank
 from .responses import Responses, load_responses
 from .survey import CalibrationStep, Survey
+from .tally import tally
 from .weights import base_weights, calibrate, margin_targets
 
 
@@ -99,7 +100,8 @@ def estimate_areas(survey: Survey, design: SurveyDesign) -> dict[str, Estimates]
     """Estimate every measure and index for each level of area, and for all together."""
     measures, level = list(design.measures), survey.declared.level
     levels: dict[str, str | None] = {name: name for name in survey.area_levels()} | {survey.whole(): None}
-    found = {name: estimate(design, measures, by=by, level=level) for name, by in levels.items()}
+    counted = tally(design, measures, by=survey.area_levels())
+    found = {name: estimate(design, measures, by=by, level=level, counted=counted) for name, by in levels.items()}
     return {name: add_area_indices(one, survey.questionnaire) for name, one in found.items()}
 
 

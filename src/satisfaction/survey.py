@@ -209,6 +209,13 @@ class Survey:
             code = parents[code]
         return [level for level in found if level != self.whole()]
 
+    def ranked_areas(self) -> list[str]:
+        """Return the codes of the areas that are ranked."""
+        if self.areas is None:
+            return [str(code) for code in self.questionnaire.answers(self.questionnaire.roles.area)]
+        current = self.areas[(self.areas["level"] == self.questionnaire.roles.area) & (self.areas["valid_to"] == "")]
+        return list(current["code"])
+
     def area_names(self) -> dict[str, Label]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
         if self.areas is not None:
@@ -237,15 +244,39 @@ def read_survey(path: str | Path) -> Survey:
     instrument = _questionnaire_path(document, declared)
     questionnaire = read_questionnaire(instrument)
     rules_path = folder / declared.rules
-    rules = validated(read_yaml(rules_path, SurveyError), Rules, SurveyError)
+    rules_document = read_yaml(rules_path, SurveyError)
+    rules = validated(rules_document, Rules, SurveyError)
     tables = {name: getattr(declared, name) for name in ("areas", "frame", "sample") if getattr(declared, name)}
     loaded = {name: _facts(folder / table.file, _columns(name, questionnaire)) for name, table in tables.items()}
     margins = {name: _margin(folder / margin.file, margin, questionnaire, document, name) for name, margin in declared.margins.items()}
     sources = [path, instrument, rules_path, *(folder / t.file for t in (*tables.values(), *declared.margins.values()))]
-    return Survey(
+    survey = Survey(
         folder, declared, questionnaire, rules, loaded.get("areas"), loaded.get("frame"), loaded.get("sample"), margins,
         tuple(sources), tuple(expand(folder, tuple(declared.files))),
     )  # fmt: skip
+    _check_rules(survey, rules_document)
+    return survey
+
+
+def _check_rules(survey: Survey, document: Document) -> None:
+    """Refuse targets of areas that are not ranked, or outside the number of places."""
+    ranked = survey.ranked_areas()
+    for code, target in survey.rules.targets.items():
+        if code not in ranked:
+            raise SurveyError(
+                "S141", f"targets 中的地区 '{code}' 不参与排名。", f"Target area '{code}' is not ranked.", where=document.place(("targets", code)),
+                available=ranked, got=code, hint=("改为参与排名的地区代码。", "Use the code of a ranked area."),
+            )  # fmt: skip
+        if target.top >= len(ranked):
+            raise SurveyError(
+                "S142", f"目标名次 {target.top} 须小于 {len(ranked)}。", f"A target of {target.top} places must be below {len(ranked)}.",
+                where=document.place(("targets", code, "top")), hint=("改小 top。", "Lower `top`."),
+            )  # fmt: skip
+    if survey.rules.ranking.list_size >= len(ranked):
+        raise SurveyError(
+            "S143", f"list_size 须小于 {len(ranked)}。", f"list_size must be below {len(ranked)}.",
+            where=document.place(("ranking", "list_size")), hint=("改小 list_size。", "Lower `list_size`."),
+        )  # fmt: skip
 
 
 def _questionnaire_path(document: Document, declared: SurveyFile) -> Path:

@@ -135,21 +135,26 @@ def resolve(design: SurveyDesign, measure: str | Measure) -> Measure:
 def _count_integers(rows: Lazy, keys: list[str], measures: list[Measure]) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
     """Let the engine count; returns keys (T, K), n (T,), valid (T, M), total (T, M), squares (T, M, 3)."""
     parts: dict[str, nw.Expr] = {}
+    products: dict[str, nw.Expr] = {}
     for m, measure in enumerate(measures):
         score = nw.col(measure.score_column).cast(nw.Int64)
-        limbs = {f"_h{m}": (score // LIMB).cast(nw.Int64), f"_l{m}": score % LIMB}
-        parts |= {f"_v{m}": nw.col(measure.valid_column), f"_t{m}": score} | limbs
-    products: dict[str, nw.Expr] = {}
-    for m in range(len(measures)):
+        parts |= {f"_v{m}": nw.col(measure.valid_column), f"_t{m}": score}
+        if measure.kind != "column" and measure.unit == 1:  # at most 100 points: one limb holds it
+            products |= {f"_ll{m}": nw.col(f"_t{m}") * nw.col(f"_t{m}")}
+            continue
         high, low = nw.col(f"_h{m}"), nw.col(f"_l{m}")
+        parts |= {f"_h{m}": (score // LIMB).cast(nw.Int64), f"_l{m}": score % LIMB}
         products |= {f"_hh{m}": high * high, f"_hl{m}": high * low, f"_ll{m}": low * low}
     rows = add_columns(rows, measures).select(*keys, *(part.alias(name) for name, part in parts.items()))
     rows = rows.with_columns(*(product.alias(name) for name, product in products.items())) if products else rows
-    counted = [f"_{part}{m}" for part in PARTS for m in range(len(measures))]
-    table = fetch(totals(rows.select(*keys, *counted), keys)).sort_values(keys, ignore_index=True)
-    stacked = {name: table[[f"_{name}{m}" for m in range(len(measures))]].to_numpy(np.int64) for name in PARTS}
-    squares = np.stack([stacked["hh"], stacked["hl"], stacked["ll"]], axis=2)
-    return table[keys], table["_n"].to_numpy(np.int64), stacked["v"], stacked["t"], squares
+    summed = [name for name in (*parts, *products) if not name.startswith(("_h", "_l")) or name in products]
+    table = fetch(totals(rows.select(*keys, *summed), keys)).sort_values(keys, ignore_index=True)
+    none = np.zeros(len(table), dtype=np.int64)
+    found = {name: table[name].to_numpy(np.int64) for name in summed}
+    valid, total, high_high, high_low, low_low = (
+        np.array([found.get(f"_{part}{m}", none) for m in range(len(measures))], dtype=np.int64).reshape(-1, len(table)).T for part in PARTS
+    )
+    return table[keys], table["_n"].to_numpy(np.int64), valid, total, np.stack([high_high, high_low, low_low], axis=2)
 
 
 def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:
