@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from .engines import Lazy, column, fetch, scan
+from .engines import Lazy, fetch, scan
 from .errors import DesignError, closest, one_of, shortened
 from .measures import Measure, flag
 from .survey import Selection

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from scipy import stats
 
 from .design import SurveyDesign, named
-from .errors import EstimatesError, one_of, shortened
+from .errors import EstimatesError, one_of
 from .measures import Measure
 from .tally import Tally, resolve, tally
 from .variance import (
@@ -242,8 +242,8 @@ def _domains(keys: pd.DataFrame, columns: tuple[str, ...]) -> tuple[pd.DataFrame
     """List the domains in sorted order and the domain of every tally row."""
     if not columns:
         return pd.DataFrame(index=[0]), np.zeros(len(keys), dtype=int)
-    group = keys.groupby(list(columns))
-    return pd.DataFrame(list(group.groups), columns=list(columns)), group.ngroup().to_numpy()
+    domains = keys[list(columns)].drop_duplicates().sort_values(list(columns), ignore_index=True)
+    return domains, keys.groupby(list(columns)).ngroup().to_numpy()
 
 
 def _clusters(keys: pd.DataFrame, design: SurveyDesign) -> Clusters:

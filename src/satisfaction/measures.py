@@ -19,7 +19,7 @@ import narwhals as nw
 from .engines import Lazy
 from .errors import QuestionnaireError
 from .io.yaml import Label
-from .questionnaire import Index, MultipleItem, Questionnaire, Rate
+from .questionnaire import Index, MultipleItem, Questionnaire, Rate, option_column
 
 BILLIONTH = 1_000_000_000
 LARGEST_DIVISOR = 10_000  # keeps 2 x numerator x billion below 2**53, so the division is exact even on doubles
@@ -210,11 +210,6 @@ def _asked(questionnaire: Questionnaire, item: str) -> nw.Expr:
     """Return 1 where the skip rule has the item asked."""
     rules = questionnaire.items[item].asked_if
     return reduce(mul, [flag(nw.col(other).is_in(codes)) for other, codes in rules.items()], nw.lit(1))
-
-
-def option_column(item: str, code: int) -> str:
-    """Return the column that holds 1 where an option of a select-all item was chosen, 0 where not, null if unanswered."""
-    return f"{item}_{code}"
 
 
 def _sum(parts: list[nw.Expr]) -> nw.Expr:

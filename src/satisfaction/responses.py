@@ -14,8 +14,17 @@ import pandas as pd
 
 from .errors import ResponsesError, closest, shortened
 from .io.tables import RawTable, read_tables
-from .measures import option_column
-from .questionnaire import AreaItem, DateItem, Item, MultipleItem, NumberItem, Questionnaire, SingleItem, TextItem
+from .questionnaire import (
+    AreaItem,
+    DateItem,
+    Item,
+    MultipleItem,
+    NumberItem,
+    Questionnaire,
+    SingleItem,
+    TextItem,
+    option_column,
+)
 from .survey import Survey
 
 RULES: dict[str, tuple[str, str, str]] = {

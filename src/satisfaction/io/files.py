@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import InputFileError, shortened
+from ..errors import InputFileError
 
 
 def read_bytes(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
-from ..errors import InputFileError, SatisfactionError, closest, shortened
+from ..errors import SatisfactionError, closest, shortened
 from .files import read_bytes
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -6,201 +6,48 @@ how each special code enters the denominator, how answers score, which items mak
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from .errors import QuestionnaireError, shortened
-from .io.yaml import Code, Label, Name, Record, fault, read_yaml, validated
+from ..errors import QuestionnaireError, shortened
+from ..io.yaml import Code, Label, Name, Record, fault, read_yaml, validated
+from .items import (
+    Answer,
+    AreaItem,
+    Coded,
+    DateItem,
+    Denominator,
+    Item,
+    Knowledge,
+    MultipleItem,
+    NumberItem,
+    SingleItem,
+    Special,
+    TextItem,
+    option_column,
+)
+from .scoring import Index, Rate
 
-Reason = Literal["not_applicable", "dont_know", "refused"]
-Missing = Literal["not_applicable", "dont_know", "refused", "no_answer", "skipped"]
-Denominator = Literal["in", "out"]
-Weight = float | Annotated[str, Field(pattern=r"^[0-9]+/[1-9][0-9]*$")]
-
-
-class Answer(Label):
-    """One answer of a scale: its labels, its score in points 0-100, and whether it counts for a rate."""
-
-    score: Annotated[int, Field(ge=0, le=100)] | None = None
-    counts: bool | None = None
-
-
-class Special(Label):
-    """A code that is no answer: why, and whether such a person stays in the denominator."""
-
-    reason: Reason
-    denominator: Denominator
-
-
-class Option(Label):
-    """One option of a select-all item; `correct` only where the item tests knowledge."""
-
-    correct: bool | None = None
-
-
-class Coded(Record):
-    """Answers and special codes; shared by scales and by items that carry their own."""
-
-    answers: Annotated[dict[Code, Answer], Field(min_length=2)]
-    special: dict[Code, Special] = {}
-
-    @model_validator(mode="after")
-    def _codes_apart(self) -> Coded:
-        _apart(self.answers, self.special)
-        return self
-
-
-class ItemBase(Label):
-    """What every item has: labels, whether a row without it is unusable, and when it is asked."""
-
-    required: bool = False
-    asked_if: dict[Name, Annotated[list[Code], Field(min_length=1)]] = {}
-    wording: Label | None = None
-
-
-class TextItem(ItemBase):
-    """Free text kept as it is: identifiers, PSU and interviewer codes."""
-
-    type: Literal["text"]
-    unique: bool = False
-
-
-class DateItem(ItemBase):
-    """A calendar date."""
-
-    type: Literal["date"]
-
-
-class NumberItem(ItemBase):
-    """A whole number within a declared range."""
-
-    type: Literal["number"]
-    low: int
-    high: int
-
-
-class AreaItem(ItemBase):
-    """A six-digit area code, checked against the survey's table of areas."""
-
-    type: Literal["area"]
-
-
-class SingleItem(ItemBase):
-    """One answer from a scale (by name) or from answers of its own."""
-
-    type: Literal["single"]
-    scale: str | None = None
-    answers: dict[Code, Answer] = {}
-    special: dict[Code, Special] = {}
-
-    @model_validator(mode="after")
-    def _one_source(self) -> SingleItem:
-        if (self.scale is None) == (not self.answers):
-            raise fault(
-                "Q111", "单选题须且只须写 scale 或 answers 之一。", "A single item needs either `scale` or `answers`, not both.",
-                hint=("写 scale: <量表名>，或列出 answers。", "Write scale: <name>, or list the answers."),
-            )  # fmt: skip
-        _apart(self.answers, self.special)
-        return self
-
-
-class Knowledge(Record):
-    """How a select-all item earns credit.
-
-    all: every correct option and no wrong one earns 1, else 0. at_least: 1 from `least` correct options on, if at most
-    `wrong_allowed` wrong ones are chosen. share: (correct - wrong) / number of correct options, not below 0.
-    """
-
-    credit: Literal["all", "at_least", "share"]
-    least: Annotated[int, Field(ge=1)] | None = None
-    wrong_allowed: Annotated[int, Field(ge=0)] = 0
-
-
-class MultipleItem(ItemBase):
-    """Select all that apply; in a file one column, options joined by the separator."""
-
-    type: Literal["multiple"]
-    options: Annotated[dict[Code, Option], Field(min_length=2)]
-    special: dict[Code, Special] = {}
-    knowledge: Knowledge | None = None
-    separator: str = ";"
-
-    @model_validator(mode="after")
-    def _knowledge_complete(self) -> MultipleItem:
-        _apart(self.options, self.special)
-        marked = [option.correct for option in self.options.values()]
-        if self.knowledge and (None in marked or True not in marked):
-            raise fault(
-                "Q112", "知识题的每个选项都须写明 correct: true 或 false，且至少一个为 true。",
-                "Every option of a knowledge item needs correct: true or false, at least one true.", at=("options",),
-                hint=("补全 correct。", "Complete `correct`."),
-            )  # fmt: skip
-        if self.knowledge and (self.knowledge.credit == "at_least") != (self.knowledge.least is not None):
-            raise fault(
-                "Q113", "credit: at_least 须写 least，其他规则不写。", "credit: at_least needs `least`; the others do not take it.",
-                at=("knowledge",), hint=("补上或删去 least。", "Add or remove `least`."),
-            )  # fmt: skip
-        return self
-
-
-Item = Annotated[TextItem | DateItem | NumberItem | AreaItem | SingleItem | MultipleItem, Field(discriminator="type")]
-
-
-class Rate(Label):
-    """A share of answers that count.
-
-    Over several items a person's value is the mean of the credits of their valid items; a person with fewer than
-    `min_valid_items` leaves the denominator. `counts` and `denominator` replace the scale's own declarations.
-    """
-
-    items: Annotated[list[Name], Field(min_length=1)]
-    combine: Literal["mean_of_items"] = "mean_of_items"
-    min_valid_items: Annotated[int, Field(ge=1)] = 1
-    counts: list[Code] | None = None
-    denominator: dict[Missing, Denominator] = {}
-    source: str | None = None
-
-
-class Index(Label):
-    """A score of 0-100 points with declared weights that add to one.
-
-    level person: weighted mean of a person's valid item scores, weights renormalised over them, if at least
-    `min_valid_items` are valid. level area: the weighted sum of an area's estimates (items, rates in percent, indices).
-    """
-
-    level: Literal["person", "area"] = "person"
-    weights: Annotated[dict[Name, Weight], Field(min_length=1)]
-    min_valid_items: Annotated[int, Field(ge=1)] = 1
-    source: str
-
-    @model_validator(mode="after")
-    def _weights_add_up(self) -> Index:
-        exact = [Fraction(str(weight)) for weight in self.weights.values()]
-        if (total := sum(exact, Fraction(0))) != 1 or min(exact) < 0:
-            raise fault(
-                "Q121", f"指数的权重之和为 {float(total):.12g}，须等于 1 且不为负。",
-                f"The weights of the index add to {float(total):.12g}; they must add to 1, none negative.", at=("weights",),
-                hint=('改正权重；三分之一可写作 "1/3"。', 'Correct the weights; a third may be written "1/3".'),
-            )  # fmt: skip
-        if self.min_valid_items > len(self.weights):
-            raise fault(
-                "Q122", "min_valid_items 大于指数的题目数。", "min_valid_items exceeds the number of items.", at=("min_valid_items",),
-                hint=("改小 min_valid_items。", "Lower min_valid_items."),
-            )  # fmt: skip
-        return self
-
-    def whole_weights(self) -> dict[str, int]:
-        """Return the weights as the smallest whole numbers in the same proportion (exact arithmetic needs them)."""
-        exact = {name: Fraction(str(weight)) for name, weight in self.weights.items()}
-        common = math.lcm(*(weight.denominator for weight in exact.values()))
-        whole = {name: int(weight * common) for name, weight in exact.items()}
-        divisor = math.gcd(*whole.values())
-        return {name: value // divisor for name, value in whole.items()}
+__all__ = [
+    "Answer",
+    "AreaItem",
+    "DateItem",
+    "Index",
+    "Item",
+    "Knowledge",
+    "MultipleItem",
+    "NumberItem",
+    "Questionnaire",
+    "Rate",
+    "SingleItem",
+    "TextItem",
+    "json_schema",
+    "option_column",
+    "read_questionnaire",
+]
 
 
 class Roles(Record):
@@ -347,17 +194,8 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Questionnaire.model_json_schema()}
 
 
-def _apart(answers: Iterable[int], special: Iterable[int]) -> None:
-    if both := sorted(set(answers) & set(special)):
-        raise fault(
-            "Q101", f"编码 {shortened(both)} 既是答案又是特殊码。", f"Code {shortened(both)} is both an answer and a special code.",
-            at=("special",), hint=("为特殊码另选编码。", "Choose another code for the special one."),
-        )  # fmt: skip
-
-
 def _lacking(code: str, key: str, item: str, codes: list[int], at: tuple[str, ...]) -> Exception:
     return fault(
         code, f"题目 '{item}' 的答案 {shortened(codes)} 没有声明 {key}。", f"Answers {shortened(codes)} of item '{item}' declare no `{key}`.",
         at=at, hint=(f"在量表中为每个答案写明 {key}。", f"Declare `{key}` for every answer of the scale."),
     )  # fmt: skip
-
