@@ -103,9 +103,16 @@ class SurveyDesign:
         one_of(lonely_psu, get_args(LonelyPsu), "lonely_psu", DesignError, "D100")
         one_of(selection, get_args(Selection), "selection", DesignError, "D100")
         for name, value in {
-            "respondents": respondents, "strata": named(strata), "psu": named(psu), "base_weight": base_weight, "fpc": fpc,
-            "lonely_psu": lonely_psu, "selection": selection, "measures": {m.name: m for m in measures}, "weighting": None,
-        }.items():  # fmt: skip
+            "respondents": respondents,
+            "strata": named(strata),
+            "psu": named(psu),
+            "base_weight": base_weight,
+            "fpc": fpc,
+            "lonely_psu": lonely_psu,
+            "selection": selection,
+            "measures": {m.name: m for m in measures},
+            "weighting": None,
+        }.items():
             object.__setattr__(self, name, value)
         _check(self)
 
@@ -115,7 +122,7 @@ class SurveyDesign:
         columns = self.weighting.columns if self.weighting else ()
         rows = fetch(self.rows().select(*{*columns, self.weight_column}))
         base = rows[self.weight_column].to_numpy(float)
-        return base * self.factors(rows)
+        return np.asarray(base * self.factors(rows))
 
     @property
     def weight_column(self) -> str:
@@ -140,14 +147,14 @@ class SurveyDesign:
         """Return final weight / base weight for rows that carry the calibration's columns."""
         if self.weighting is None:
             return np.ones(len(rows))
-        return self.weighting.factor[self.cell_index(rows)]
+        return np.asarray(self.weighting.factor[self.cell_index(rows)])
 
     def cell_index(self, rows: pd.DataFrame) -> np.ndarray[Any, Any]:
         """Return the calibration cell of every row."""
         assert self.weighting is not None
         columns = list(self.weighting.columns)
         known = self.weighting.cells.assign(_cell=np.arange(len(self.weighting.cells)))
-        return rows[columns].merge(known, on=columns, how="left")["_cell"].to_numpy()
+        return np.asarray(rows[columns].merge(known, on=columns, how="left")["_cell"])
 
     def calibrated(self, weighting: Weighting) -> SurveyDesign:
         """Return this design with a solved calibration."""
@@ -176,9 +183,14 @@ def require_columns(design: SurveyDesign, wanted: Sequence[str], argument: str, 
         if name not in available:
             near = closest(name, available)
             raise error(
-                code, f"找不到列 '{name}'。", f"Column '{name}' not found.", where=argument, available=available, got=name,
+                code,
+                f"找不到列 '{name}'。",
+                f"Column '{name}' not found.",
+                where=argument,
+                available=available,
+                got=name,
                 hint=(f"改为 '{near}'。", f"Write '{near}'.") if near else ("改为已有的列。", "Use a column that exists."),
-            )  # fmt: skip
+            )
 
 
 def _check(design: SurveyDesign) -> None:
@@ -191,28 +203,42 @@ def _check(design: SurveyDesign) -> None:
     psus = fetch(design.rows().select(*keys, bad, *limits).group_by(*keys).agg(nw.col("_bad").sum(), *extremes))
     if psus["_bad"].sum():
         raise DesignError(
-            "D102", f"有 {int(psus['_bad'].sum())} 个基础权数缺失、为零或为负。",
-            f"{int(psus['_bad'].sum())} base weights are missing, zero or negative.", where=design.weight_column,
+            "D102",
+            f"有 {int(psus['_bad'].sum())} 个基础权数缺失、为零或为负。",
+            f"{int(psus['_bad'].sum())} base weights are missing, zero or negative.",
+            where=design.weight_column,
             hint=("改正这些权数，或先剔除相应记录。", "Correct these weights, or remove the rows first."),
-        )  # fmt: skip
+        )
     if psus[keys].isna().any(axis=None):
         raise DesignError(
-            "D103", f"有记录缺少层或初级单元（{shortened(keys)}）。", f"Rows without stratum or PSU ({shortened(keys)}).",
-            where="strata, psu", hint=("补全这些列。", "Fill in these columns."),
-        )  # fmt: skip
+            "D103",
+            f"有记录缺少层或初级单元（{shortened(keys)}）。",
+            f"Rows without stratum or PSU ({shortened(keys)}).",
+            where="strata, psu",
+            hint=("补全这些列。", "Fill in these columns."),
+        )
     strata = _sizes(psus, design)
     lonely = strata.index[strata["n"] == 1]
     if len(lonely) and design.lonely_psu == "fail":
         raise DesignError(
-            "D104", f"{len(lonely)} 个层只有一个初级单元: {shortened(lonely)}。", f"{len(lonely)} strata have a single PSU: {shortened(lonely)}.",
-            where="strata", available=get_args(LonelyPsu)[1:],
-            hint=("与相近的层合并，或声明 lonely_psu 的处理办法。", "Merge them with a similar stratum, or declare a lonely_psu policy."),
-        )  # fmt: skip
+            "D104",
+            f"{len(lonely)} 个层只有一个初级单元: {shortened(lonely)}。",
+            f"{len(lonely)} strata have a single PSU: {shortened(lonely)}.",
+            where="strata",
+            available=get_args(LonelyPsu)[1:],
+            hint=(
+                "与相近的层合并，或声明 lonely_psu 的处理办法。",
+                "Merge them with a similar stratum, or declare a lonely_psu policy.",
+            ),
+        )
     if design.fpc and ((strata["low"] != strata["high"]) | (strata["low"] < strata["n"])).any():
         raise DesignError(
-            "D105", "fpc 在层内不一致，或小于样本中的初级单元数。", "fpc varies within a stratum or is smaller than its sample of PSUs.",
-            where=design.fpc, hint=("fpc 须为该层总体中的初级单元数。", "fpc is the number of PSUs in the stratum's population."),
-        )  # fmt: skip
+            "D105",
+            "fpc 在层内不一致，或小于样本中的初级单元数。",
+            "fpc varies within a stratum or is smaller than its sample of PSUs.",
+            where=design.fpc,
+            hint=("fpc 须为该层总体中的初级单元数。", "fpc is the number of PSUs in the stratum's population."),
+        )
 
 
 def _sizes(psus: pd.DataFrame, design: SurveyDesign) -> pd.DataFrame:

@@ -35,7 +35,9 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     measures = list(estimates.table["measure"].unique())
     domains = len(estimates.table) // len(measures)
     block = sp.csr_array(np.stack([_coefficients(index, measures, questionnaire) for index in indices.values()]))
-    added = estimates.combined(sp.kron(sp.eye_array(domains), block, format="csr"), _keys(estimates, list(indices)), by=estimates.by)
+    added = estimates.combined(
+        sp.kron(sp.eye_array(domains), block, format="csr"), _keys(estimates, list(indices)), by=estimates.by
+    )
     whole = sp.kron(sp.eye_array(domains), sp.vstack([sp.eye_array(len(measures)), block]), format="csr")
     cov = np.asarray(whole @ (whole @ estimates.cov).T).T
     width = len(measures) + len(indices)

@@ -135,9 +135,12 @@ def _index(questionnaire: Questionnaire, name: str, index: Index) -> Measure:
     weights = {item: weight for item, weight in index.whole_weights().items() if weight}
     if sum(weights.values()) > LARGEST_DIVISOR:
         raise QuestionnaireError(
-            "Q141", f"指数 '{name}' 的权重小数位过多，无法精确计算。", f"The weights of '{name}' have too many digits for exact sums.",
-            where=f"indices.{name}.weights", hint=('最多写 4 位小数，或写成 "1/3" 这样的分数。', 'Use at most 4 digits, or fractions such as "1/3".'),
-        )  # fmt: skip
+            "Q141",
+            f"指数 '{name}' 的权重小数位过多，无法精确计算。",
+            f"The weights of '{name}' have too many digits for exact sums.",
+            where=f"indices.{name}.weights",
+            hint=('最多写 4 位小数，或写成 "1/3" 这样的分数。', 'Use at most 4 digits, or fractions such as "1/3".'),
+        )
     parts = {item: _points(questionnaire, item) for item in weights}
     points = {parts[item].score: weight for item, weight in weights.items()}
     present = {parts[item].valid: weight for item, weight in weights.items()}

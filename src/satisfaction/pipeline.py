@@ -18,7 +18,7 @@ from .ranking import Ranking, rank
 from .responses import Responses, load_responses
 from .survey import CalibrationStep, Survey
 from .tally import tally
-from .weights import base_weights, calibrate, margin_targets
+from .weights import Margins, base_weights, calibrate, margin_targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def weigh(survey: Survey, design: SurveyDesign) -> SurveyDesign:
     """Carry out the declared calibration."""
     for step in survey.declared.weighting:
         if isinstance(step, CalibrationStep):
-            margins = {tuple(survey.declared.margins[name].by): _targets(survey, name) for name in step.margins}
+            margins: Margins = {tuple(survey.declared.margins[name].by): _targets(survey, name) for name in step.margins}
             design = calibrate(design, margins, method=step.method, tolerance=step.tolerance)
     return design
 
@@ -117,9 +117,13 @@ def absent_steps(survey: Survey) -> Iterator[str]:
     """Name what the survey does not declare."""
     declared, roles = survey.declared, survey.questionnaire.roles
     for name, there in {
-        "areas": declared.areas, "strata": roles.strata, "psu": roles.psu, "base weights": has_base_weights(survey),
-        "margins": declared.margins, "calibration": len(declared.weighting) > has_base_weights(survey),
-    }.items():  # fmt: skip
+        "areas": declared.areas,
+        "strata": roles.strata,
+        "psu": roles.psu,
+        "base weights": has_base_weights(survey),
+        "margins": declared.margins,
+        "calibration": len(declared.weighting) > has_base_weights(survey),
+    }.items():
         if not there:
             yield name
 

@@ -46,13 +46,18 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
     table = pd.concat(parts, ignore_index=True)
     kinds = table["measure"].map({name: kind for name, (kind, _) in described.items()})
     table = table.assign(
-        survey=survey.name, wave=survey.declared.wave, kind=kinds, unit=kinds.map(UNITS),
+        survey=survey.name,
+        wave=survey.declared.wave,
+        kind=kinds,
+        unit=kinds.map(UNITS),
         name_zh=table["code"].map({c: label.zh for c, label in names.items()}),
         name_en=table["code"].map({c: label.en for c, label in names.items()}),
         measure_zh=table["measure"].map({m: label.zh for m, (_, label) in described.items()}),
         measure_en=table["measure"].map({m: label.en for m, (_, label) in described.items()}),
-        selection=survey.declared.selection, mark=mark(survey), n=table["n"].astype(np.int64),
-    )  # fmt: skip
+        selection=survey.declared.selection,
+        mark=mark(survey),
+        n=table["n"].astype(np.int64),
+    )
     first = ["survey", "wave", "level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"]
     numbers = ["estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note"]
     return twelve_digits(table[[*first, *numbers, "selection", "mark"]])
@@ -72,12 +77,15 @@ def ranking_table(survey: Survey, estimates: dict[str, Estimates], ranking: Rank
     ranked = next(iter(estimates.values())).of(survey.questionnaire.ranked).table
     table = ranking.table.rename(columns={"unit": "code"}).assign(n=ranked["n"].to_numpy(np.int64))
     table = table.assign(
-        survey=survey.name, wave=survey.declared.wave, measure=survey.questionnaire.ranked,
+        survey=survey.name,
+        wave=survey.declared.wave,
+        measure=survey.questionnaire.ranked,
         name_zh=table["code"].map({c: label.zh for c, label in names.items()}),
         name_en=table["code"].map({c: label.en for c, label in names.items()}),
         listed=table["code"].map(_listed(ranking)).fillna("no"),
-        status_zh=table["status"].map({word: label.zh for word, label in STATUS.items()}), mark=mark(survey),
-    ).merge(targets, on="code", how="left")  # fmt: skip
+        status_zh=table["status"].map({word: label.zh for word, label in STATUS.items()}),
+        mark=mark(survey),
+    ).merge(targets, on="code", how="left")
     first = ["survey", "wave", "code", "name_zh", "name_en", "measure", "estimate", "se", "n", "rank"]
     sets = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high", "listed", "status", "status_zh"]
     model = ["p_in", "p_out", "probability_bottom", "expected_rank", "reliability"]
@@ -104,9 +112,10 @@ def whole_code(survey: Survey) -> str:
 def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Label]]:
     """Return kind and label of every published measure."""
     groups: dict[str, dict[str, Any]] = {
-        "rate": dict(questionnaire.rates), "score": {name: questionnaire.items[name] for name in questionnaire.topics},
+        "rate": dict(questionnaire.rates),
+        "score": {name: questionnaire.items[name] for name in questionnaire.topics},
         "index": dict(questionnaire.indices),
-    }  # fmt: skip
+    }
     return {name: (kind, Label(zh=one.zh, en=one.en)) for kind, group in groups.items() for name, one in group.items()}
 
 

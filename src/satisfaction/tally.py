@@ -120,15 +120,23 @@ def resolve(design: SurveyDesign, measure: str | Measure) -> Measure:
     schema = design.rows().collect_schema()
     if measure not in schema:
         raise EstimatesError(
-            "E101", f"找不到指标或列 '{measure}'。", f"Measure or column '{measure}' not found.", where="measures",
-            available=[*design.measures, *schema.names()], got=measure, hint=("改为已有的名称。", "Use a name that exists."),
-        )  # fmt: skip
+            "E101",
+            f"找不到指标或列 '{measure}'。",
+            f"Measure or column '{measure}' not found.",
+            where="measures",
+            available=[*design.measures, *schema.names()],
+            got=measure,
+            hint=("改为已有的名称。", "Use a name that exists."),
+        )
     if not (schema[measure].is_numeric() or schema[measure] == nw.Boolean):
         raise EstimatesError(
-            "E102", f"列 '{measure}' 不是数值。", f"Column '{measure}' is no number.", where="measures",
+            "E102",
+            f"列 '{measure}' 不是数值。",
+            f"Column '{measure}' is no number.",
+            where="measures",
             available=[name for name, kind in schema.items() if kind.is_numeric()],
             hint=("选用数值列。", "Choose a numeric column."),
-        )  # fmt: skip
+        )
     return column_measure(measure)
 
 
@@ -152,7 +160,8 @@ def _count_integers(rows: Lazy, keys: list[str], measures: list[Measure]) -> tup
     none = np.zeros(len(table), dtype=np.int64)
     found = {name: table[name].to_numpy(np.int64) for name in summed}
     valid, total, high_high, high_low, low_low = (
-        np.array([found.get(f"_{part}{m}", none) for m in range(len(measures))], dtype=np.int64).reshape(-1, len(table)).T for part in PARTS
+        np.array([found.get(f"_{part}{m}", none) for m in range(len(measures))], dtype=np.int64).reshape(-1, len(table)).T
+        for part in PARTS
     )
     return table[keys], table["_n"].to_numpy(np.int64), valid, total, np.stack([high_high, high_low, low_low], axis=2)
 
@@ -160,7 +169,9 @@ def _count_integers(rows: Lazy, keys: list[str], measures: list[Measure]) -> tup
 def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:
     """Count rows (`_n`) and sum every other column by the keys, as 64-bit integers (some engines return decimals)."""
     summed = ["_n", *(name for name in rows.collect_schema().names() if name not in keys)]
-    counted = rows.with_columns(nw.lit(1).cast(nw.Int64).alias("_n")).group_by(*keys).agg(*(nw.col(name).sum() for name in summed))
+    counted = (
+        rows.with_columns(nw.lit(1).cast(nw.Int64).alias("_n")).group_by(*keys).agg(*(nw.col(name).sum() for name in summed))
+    )
     return counted.select(*keys, *(nw.col(name).cast(nw.Int64) for name in summed))
 
 

@@ -7,14 +7,14 @@ linearization; Deville and Särndal (1992) for residuals after calibration; Luml
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 Array = np.ndarray[Any, Any]
-Sparse = sp.csr_array
+Sparse: TypeAlias = sp.csr_array
 DENSE_ABOVE = 0.1  # a fuller matrix is multiplied faster by the dense routines
 
 
@@ -117,7 +117,9 @@ def regression_on_margins(margins: Sparse, size: Array, moments: Sparse) -> Spar
     return sp.csr_array(solved[np.argsort(order)])
 
 
-def stratified_covariance(totals: Sparse, clusters: Clusters, lonely: Literal["fail", "adjust", "average", "certainty", "remove"]) -> Array:
+def stratified_covariance(
+    totals: Sparse, clusters: Clusters, lonely: Literal["fail", "adjust", "average", "certainty", "remove"]
+) -> Array:
     """Covariance of sums over PSUs drawn within strata.
 
     V = sum_h (1 - f_h) n_h/(n_h - 1) sum_j (z_hj - zbar_h)(z_hj - zbar_h)'; n_h counts all PSUs of the stratum.
@@ -159,7 +161,7 @@ def domain_df(domain: Array, valid: Array, clusters: Clusters, domains: int) -> 
     return df
 
 
-def simple_variance(estimate: Array, size: Array, squares: Array, n: Array, population: float, *, replacement: bool) -> Array:
+def simple_variance(estimate: Array, size: Array, squares: Array, n: Array, population: Array, *, replacement: bool) -> Array:
     """Variance of a mean from a simple random sample of the same size, the denominator of deff (R's `deff`).
 
     Parameters
@@ -177,7 +179,10 @@ def simple_variance(estimate: Array, size: Array, squares: Array, n: Array, popu
 def _centred(totals: Sparse, clusters: Clusters, grand: Array) -> Sparse:
     """Subtract each stratum's mean (for the strata in `grand` the mean of all PSUs), keeping the pattern sparse."""
     n = clusters.sizes()
-    strata = sp.csr_array((np.ones(len(clusters.stratum)), (np.arange(len(clusters.stratum)), clusters.stratum)), shape=(len(clusters.stratum), len(n)))
+    strata = sp.csr_array(
+        (np.ones(len(clusters.stratum)), (np.arange(len(clusters.stratum)), clusters.stratum)),
+        shape=(len(clusters.stratum), len(n)),
+    )
     means = sp.csr_array(sp.diags_array(1 / n) @ (strata.T @ totals))
     if len(grand):
         means = sp.lil_array(means)

@@ -119,11 +119,17 @@ def calibrate(
     _check_solution(solution, margins, targets, tolerance)
     base = counted.keys[design.weight_column].to_numpy(float)
     record = {
-        "step": "calibration", "method": method, "tolerance": tolerance, "iterations": solution.iterations,
-        "discrepancy": solution.discrepancy, "margins": {"+".join(named(m)): len(levels) for m, levels in margins.items()},
-        "factor_low": float(solution.factor.min()), "factor_high": float(solution.factor.max()),
-        "before": weight_diagnostics(base, counted.n), "after": weight_diagnostics(base * solution.factor[cell], counted.n),
-    }  # fmt: skip
+        "step": "calibration",
+        "method": method,
+        "tolerance": tolerance,
+        "iterations": solution.iterations,
+        "discrepancy": solution.discrepancy,
+        "margins": {"+".join(named(m)): len(levels) for m, levels in margins.items()},
+        "factor_low": float(solution.factor.min()),
+        "factor_high": float(solution.factor.max()),
+        "before": weight_diagnostics(base, counted.n),
+        "after": weight_diagnostics(base * solution.factor[cell], counted.n),
+    }
     return design.calibrated(Weighting(method, columns, cells, solution.factor, indicators, record))
 
 
@@ -137,9 +143,14 @@ def weight_diagnostics(weight: Array, n: Array) -> dict[str, float]:
     count, total, square = float(n.sum()), float((n * weight).sum()), float((n * weight**2).sum())
     kish = count * square / total**2
     return {
-        "respondents": count, "sum": total, "low": float(weight.min()), "high": float(weight.max()),
-        "cv": float(np.sqrt(max(kish - 1, 0.0))), "kish_deff": kish, "effective_n": count / kish,
-    }  # fmt: skip
+        "respondents": count,
+        "sum": total,
+        "low": float(weight.min()),
+        "high": float(weight.max()),
+        "cv": float(np.sqrt(max(kish - 1, 0.0))),
+        "kish_deff": kish,
+        "effective_n": count / kish,
+    }
 
 
 def base_weights(respondents: pd.DataFrame, sample: pd.DataFrame, psu: str) -> pd.DataFrame:
@@ -161,16 +172,20 @@ def base_weights(respondents: pd.DataFrame, sample: pd.DataFrame, psu: str) -> p
     wrong = ~((probability > 0) & (probability <= 1)).all(axis=1)
     if wrong.any():
         raise WeightsError(
-            "W111", f"抽样概率不在 (0, 1] 内: {shortened(sample.loc[wrong, psu])}。",
-            f"Inclusion probabilities outside (0, 1]: {shortened(sample.loc[wrong, psu])}.", where="sample",
+            "W111",
+            f"抽样概率不在 (0, 1] 内: {shortened(sample.loc[wrong, psu])}。",
+            f"Inclusion probabilities outside (0, 1]: {shortened(sample.loc[wrong, psu])}.",
+            where="sample",
             hint=("改正 sample 表中的概率。", "Correct the probabilities in the sample table."),
-        )  # fmt: skip
+        )
     if (twice := sample[psu].duplicated()).any():
         raise WeightsError(
-            "W112", f"sample 表中初级单元重复: {shortened(sample.loc[twice, psu])}。",
-            f"PSUs stand twice in the sample table: {shortened(sample.loc[twice, psu])}.", where="sample",
+            "W112",
+            f"sample 表中初级单元重复: {shortened(sample.loc[twice, psu])}。",
+            f"PSUs stand twice in the sample table: {shortened(sample.loc[twice, psu])}.",
+            where="sample",
             hint=("每个初级单元只保留一行。", "Keep one row a PSU."),
-        )  # fmt: skip
+        )
     weight = pd.Series(1 / probability.prod(axis=1).to_numpy(), index=sample[psu])
     return respondents.assign(base_weight=respondents[psu].map(weight).astype(float))
 
@@ -182,10 +197,13 @@ def _indicators(cells: pd.DataFrame, columns: tuple[str, ...], levels: Mapping[A
     if -1 in found:
         unknown = cells.loc[[i < 0 for i in found], list(columns)].drop_duplicates().to_numpy().tolist()
         raise WeightsError(
-            "W102", f"样本中的水平不在边际中: {shortened(unknown)}。", f"Levels of the sample are not in the margin: {shortened(unknown)}.",
-            where="margins: " + " x ".join(columns), available=levels,
+            "W102",
+            f"样本中的水平不在边际中: {shortened(unknown)}。",
+            f"Levels of the sample are not in the margin: {shortened(unknown)}.",
+            where="margins: " + " x ".join(columns),
+            available=levels,
             hint=("补全边际表，或合并这些水平。", "Complete the margin, or merge these levels."),
-        )  # fmt: skip
+        )
     return sp.csr_array((np.ones(len(cells)), (np.arange(len(cells)), found)), shape=(len(cells), len(levels)))
 
 
@@ -198,9 +216,12 @@ def _check_empty(indicators: sp.csr_array, margins: Margins) -> None:
     if len(empty):
         names = [_level_names(margins)[i] for i in empty]
         raise WeightsError(
-            "W103", f"边际中的水平没有受访者: {shortened(names)}。", f"Levels of a margin have no respondents: {shortened(names)}.",
-            where="margins: " + names[0][0], hint=("把它们与相邻水平合并。", "Merge them with a neighbouring level."),
-        )  # fmt: skip
+            "W103",
+            f"边际中的水平没有受访者: {shortened(names)}。",
+            f"Levels of a margin have no respondents: {shortened(names)}.",
+            where="margins: " + names[0][0],
+            hint=("把它们与相邻水平合并。", "Merge them with a neighbouring level."),
+        )
 
 
 def _check_totals(margins: Margins) -> None:
@@ -208,14 +229,20 @@ def _check_totals(margins: Margins) -> None:
     if max(totals.values()) > min(totals.values()) * (1 + 1e-6):
         listed = [f"{name}: {total:,.0f}" for name, total in totals.items()]
         raise WeightsError(
-            "W104", f"各边际的总人数不一致: {shortened(listed)}。", f"The margins disagree on the population: {shortened(listed)}.",
-            where="margins", hint=("使用同一来源、同一口径的边际。", "Use margins of one source and one universe."),
-        )  # fmt: skip
+            "W104",
+            f"各边际的总人数不一致: {shortened(listed)}。",
+            f"The margins disagree on the population: {shortened(listed)}.",
+            where="margins",
+            hint=("使用同一来源、同一口径的边际。", "Use margins of one source and one universe."),
+        )
     if min(min(levels.values()) for levels in margins.values()) <= 0:
         raise WeightsError(
-            "W109", "边际中有不大于零的人数。", "A margin holds a population that is not above zero.", where="margins",
+            "W109",
+            "边际中有不大于零的人数。",
+            "A margin holds a population that is not above zero.",
+            where="margins",
             hint=("去掉没有人口的水平。", "Remove levels without population."),
-        )  # fmt: skip
+        )
 
 
 def _check_solution(solution: Solution, margins: Margins, targets: Array, tolerance: float) -> None:
@@ -223,16 +250,21 @@ def _check_solution(solution: Solution, margins: Margins, targets: Array, tolera
         worst = int(np.nanargmax(np.abs(solution.achieved / targets - 1)))
         margin, level = _level_names(margins)[worst]
         raise WeightsError(
-            "W105", f"校准在 {solution.iterations} 次迭代后未收敛；差距最大: {margin} = {level}，相差 {solution.discrepancy:.3g}。",
+            "W105",
+            f"校准在 {solution.iterations} 次迭代后未收敛；差距最大: {margin} = {level}，相差 {solution.discrepancy:.3g}。",
             f"Calibration did not converge in {solution.iterations} iterations; worst: {margin} = {level}, off by {solution.discrepancy:.3g}.",
-            where=f"margins: {margin}", hint=("检查该水平的人数，或与相邻水平合并。", "Check this level's population, or merge it with a neighbour."),
-        )  # fmt: skip
+            where=f"margins: {margin}",
+            hint=("检查该水平的人数，或与相邻水平合并。", "Check this level's population, or merge it with a neighbour."),
+        )
     if solution.factor.min() < 0:
         raise WeightsError(
-            "W108", f"线性校准产生了负权数（最小因子 {solution.factor.min():.3g}）。",
+            "W108",
+            f"线性校准产生了负权数（最小因子 {solution.factor.min():.3g}）。",
             f"Linear calibration gives negative weights (smallest factor {solution.factor.min():.3g}).",
-            where="method", available=("raking",), hint=("改用 raking，或合并水平。", "Use raking, or merge levels."),
-        )  # fmt: skip
+            where="method",
+            available=("raking",),
+            hint=("改用 raking，或合并水平。", "Use raking, or merge levels."),
+        )
 
 
 def _refuse_later_work(design: SurveyDesign, margins: Margins, bounds: object, method: Method) -> None:
@@ -244,12 +276,21 @@ def _refuse_later_work(design: SurveyDesign, margins: Margins, bounds: object, m
         (not margins, "没有给出边际", "No margins are given"),
     ):
         if wrong:
-            raise WeightsError("W106", f"{zh}。", f"{en}.", where="calibrate", hint=("一次给出全部分类边际。", "Give all categorical margins at once."))
+            raise WeightsError(
+                "W106",
+                f"{zh}。",
+                f"{en}.",
+                where="calibrate",
+                hint=("一次给出全部分类边际。", "Give all categorical margins at once."),
+            )
     if method == "poststratify" and len(margins) != 1:
         raise WeightsError(
-            "W107", "事后分层只接受一个（可交叉的）边际。", "Post-stratification takes exactly one (possibly crossed) margin.", where="margins",
+            "W107",
+            "事后分层只接受一个（可交叉的）边际。",
+            "Post-stratification takes exactly one (possibly crossed) margin.",
+            where="margins",
             hint=('写成 {("county", "sex"): {...}}，或改用 raking。', 'Write {("county", "sex"): {...}}, or use raking.'),
-        )  # fmt: skip
+        )
 
 
 def margin_targets(table: pd.DataFrame, columns: Sequence[str]) -> dict[Any, float]:

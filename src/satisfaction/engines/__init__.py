@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import narwhals as nw
-import numpy as np
 import pandas as pd
 
 from ..errors import EngineError, one_of
@@ -35,13 +34,17 @@ def scan(table: Any) -> Lazy:
 
         table = duckdb.connect().from_query("select * from read_parquet(?)", params=[str(table)])
     try:
-        return nw.from_native(table).lazy()
+        lazy: Lazy = nw.from_native(table).lazy()
     except TypeError:
         raise EngineError(
-            "G101", f"无法识别的数据表类型 {type(table).__name__}。", f"A table of type {type(table).__name__} is not known.",
-            where="respondents", available=("pandas", "polars", "DuckDB relation", "PySpark", "Parquet path"),
+            "G101",
+            f"无法识别的数据表类型 {type(table).__name__}。",
+            f"A table of type {type(table).__name__} is not known.",
+            where="respondents",
+            available=("pandas", "polars", "DuckDB relation", "PySpark", "Parquet path"),
             hint=("传入上列类型之一。", "Hand in one of these."),
-        ) from None  # fmt: skip
+        ) from None
+    return lazy
 
 
 def hold(table: pd.DataFrame, engine: Engine) -> Any:
@@ -65,9 +68,12 @@ def hold(table: pd.DataFrame, engine: Engine) -> Any:
             import polars
         except ImportError:
             raise EngineError(
-                "G103", "没有安装 polars。", "polars is not installed.", where="engine",
+                "G103",
+                "没有安装 polars。",
+                "polars is not installed.",
+                where="engine",
                 hint=("运行 pip install polars。", "Run pip install polars."),
-            ) from None  # fmt: skip
+            ) from None
         return polars.DataFrame({name: _listed(table[name]) for name in table})
     return table
 
@@ -87,11 +93,6 @@ def fetch(lazy: Lazy) -> pd.DataFrame:
     if native.implementation.is_polars():  # polars to pandas would ask for pyarrow
         return pd.DataFrame({name: native[name].to_list() for name in native.columns})
     return native.to_pandas()
-
-
-def column(table: Any, name: str) -> np.ndarray[Any, Any]:
-    """Return one column in row order."""
-    return fetch(scan(table).select(name))[name].to_numpy()
 
 
 def _listed(values: pd.Series[Any]) -> list[Any]:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,3 +107,10 @@ def point_latest(target: Path) -> Path:
             return latest
     os.replace(scratch, latest)
     return latest
+
+
+def write_trace() -> Path:
+    """Keep the traceback of the error being handled in a temporary file and return its path."""
+    with tempfile.NamedTemporaryFile("w", prefix="satisfaction-", suffix=".log", encoding="utf-8", delete=False) as file:
+        traceback.print_exc(file=file)
+    return Path(file.name)

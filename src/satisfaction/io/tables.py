@@ -57,9 +57,12 @@ def decode(path: Path) -> str:
     content = read_bytes(path)
     if not content.strip():
         raise InputFileError(
-            "F104", "文件是空的。", "The file is empty.", where=str(path),
+            "F104",
+            "文件是空的。",
+            "The file is empty.",
+            where=str(path),
             hint=("重新导出该文件，或从 files 中去掉它。", "Export the file again, or take it out of `files`."),
-        )  # fmt: skip
+        )
     marked = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     for encoding in (marked, "gb18030"):
         try:
@@ -67,9 +70,13 @@ def decode(path: Path) -> str:
         except UnicodeDecodeError:
             continue
     raise InputFileError(
-        "F105", "无法识别文件的字符编码。", "The character encoding of the file is not recognised.", where=str(path),
-        available=("UTF-8", "UTF-16", "GB18030"), hint=("另存为 UTF-8 的 CSV 或 xlsx。", "Save it as UTF-8 csv or as xlsx."),
-    )  # fmt: skip
+        "F105",
+        "无法识别文件的字符编码。",
+        "The character encoding of the file is not recognised.",
+        where=str(path),
+        available=("UTF-8", "UTF-16", "GB18030"),
+        hint=("另存为 UTF-8 的 CSV 或 xlsx。", "Save it as UTF-8 csv or as xlsx."),
+    )
 
 
 def read_tables(path: Path) -> list[RawTable]:
@@ -89,9 +96,13 @@ def read_tables(path: Path) -> list[RawTable]:
     if kind in (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"):
         return _sheets(path)
     raise InputFileError(
-        "F106", f"不支持的文件类型 '{kind}'。", f"Files of type '{kind}' are not read.", where=str(path),
-        available=(".csv", ".txt", ".tsv", ".xlsx", ".xls", ".ods"), hint=("另存为 csv 或 xlsx。", "Save it as csv or xlsx."),
-    )  # fmt: skip
+        "F106",
+        f"不支持的文件类型 '{kind}'。",
+        f"Files of type '{kind}' are not read.",
+        where=str(path),
+        available=(".csv", ".txt", ".tsv", ".xlsx", ".xls", ".ods"),
+        hint=("另存为 csv 或 xlsx。", "Save it as csv or xlsx."),
+    )
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -108,15 +119,21 @@ def _sheets(path: Path) -> list[RawTable]:
         sheets = [(name, workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)) for name in workbook.sheet_names]
     except Exception as fault:  # calamine raises several unrelated types for damaged workbooks
         raise InputFileError(
-            "F107", "工作簿已损坏或不是 Excel 文件。", f"The workbook is damaged or not an Excel file ({fault}).", where=str(path),
+            "F107",
+            "工作簿已损坏或不是 Excel 文件。",
+            f"The workbook is damaged or not an Excel file ({fault}).",
+            where=str(path),
             hint=("用 Excel 或 WPS 打开后另存为 xlsx。", "Open it in Excel or WPS and save it as xlsx."),
-        ) from None  # fmt: skip
+        ) from None
     tables = [_table(path, name, ([_text(cell) for cell in row] for row in rows)) for name, rows in sheets if any(map(any, rows))]
     if not tables:
         raise InputFileError(
-            "F104", "工作簿里没有数据。", "The workbook holds no data.", where=str(path),
+            "F104",
+            "工作簿里没有数据。",
+            "The workbook holds no data.",
+            where=str(path),
             hint=("重新导出该文件，或从 files 中去掉它。", "Export the file again, or take it out of `files`."),
-        )  # fmt: skip
+        )
     return tables
 
 
@@ -143,9 +160,12 @@ def _header(path: Path, sheet: str, record: list[str]) -> tuple[str, ...]:
         names.pop()
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise InputFileError(
-            "F108", f"列名 '{twice[0]}' 出现多次。", f"The column name '{twice[0]}' stands more than once.",
-            where=" ".join(filter(None, (str(path), sheet, "row 1"))), hint=("改名或删去多余的列。", "Rename or remove the extra column."),
-        )  # fmt: skip
+            "F108",
+            f"列名 '{twice[0]}' 出现多次。",
+            f"The column name '{twice[0]}' stands more than once.",
+            where=" ".join(filter(None, (str(path), sheet, "row 1"))),
+            hint=("改名或删去多余的列。", "Rename or remove the extra column."),
+        )
     return tuple(names)
 
 

@@ -1,12 +1,14 @@
-"""Tables to csv and xlsx files: the same table gives the same bytes, whenever and wherever it is written."""
+"""Tables to csv, xlsx, Parquet and JSON files: the same table gives the same bytes, whenever and wherever it is written."""
 
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import duckdb
 import pandas as pd
 import xlsxwriter
 
@@ -55,3 +57,21 @@ def _write_cell(sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, va
         sheet.write_datetime(row, column, value)
     elif not pd.isna(value):
         sheet.write(row, column, value.item() if hasattr(value, "item") else value)
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet, by DuckDB on one thread so that the bytes are always the same."""
+    connection = duckdb.connect(config={"threads": 1})
+    connection.register("table_to_write", table)
+    connection.execute(f"copy (select * from table_to_write) to '{str(path).replace(chr(39), chr(39) * 2)}' (format parquet)")
+    connection.close()
+
+
+def write_json(content: object, path: Path) -> None:
+    """Write JSON with sorted keys; Chinese stays readable."""
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, default=str) + "\n", encoding="utf-8")
+
+
+def write_text(content: str, path: Path) -> None:
+    """Write a text as UTF-8 with plain line feeds."""
+    path.write_bytes(content.encode("utf-8"))

@@ -152,21 +152,32 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
         near = closest(name, available)
         advice = (f"改为 '{near}'，或删去。", f"Write '{near}', or remove it.") if near else ("删去该键。", "Remove the key.")
         return {
-            "code": "Y201", "zh": f"未知的键 '{name}'。", "en": f"Unknown key '{name}'.", "got": name,
-            "available": available, "where": document.place((*location, context["key"])), "hint": advice,
-        }  # fmt: skip
+            "code": "Y201",
+            "zh": f"未知的键 '{name}'。",
+            "en": f"Unknown key '{name}'.",
+            "got": name,
+            "available": available,
+            "where": document.place((*location, context["key"])),
+            "hint": advice,
+        }
     if kind == "missing":
         return {
-            "code": "Y202", "zh": f"缺少必填键 '{location[-1]}'。", "en": f"Required key '{location[-1]}' is missing.",
-            "where": document.place(location[:-1]), "hint": ("补上该键。", "Add the key."),
-        }  # fmt: skip
+            "code": "Y202",
+            "zh": f"缺少必填键 '{location[-1]}'。",
+            "en": f"Required key '{location[-1]}' is missing.",
+            "where": document.place(location[:-1]),
+            "hint": ("补上该键。", "Add the key."),
+        }
     if kind == "declared":
         at = context["at"]
         return {key: value for key, value in context.items() if key != "at"} | {"where": document.place((*location, *at))}
     return {
-        "code": "Y203", "zh": f"'{key}' 的取值无效: {detail['input']!r}。", "en": f"Invalid value at '{key}': {detail['msg']}.",
-        "where": document.place(location), "hint": ("按提示改正取值。", "Correct the value."),
-    }  # fmt: skip
+        "code": "Y203",
+        "zh": f"'{key}' 的取值无效: {detail['input']!r}。",
+        "en": f"Invalid value at '{key}': {detail['msg']}.",
+        "where": document.place(location),
+        "hint": ("按提示改正取值。", "Correct the value."),
+    }
 
 
 def fault(

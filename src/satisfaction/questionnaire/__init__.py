@@ -110,9 +110,14 @@ class Questionnaire(Record):
             for name in names:
                 if name not in available:
                     raise fault(
-                        "Q131", f"引用了不存在的名称 '{name}'。", f"'{name}' is referred to but not declared.", at=at,
-                        available=available, got=name, hint=("改为已声明的名称，或先声明它。", "Use a declared name, or declare it."),
-                    )  # fmt: skip
+                        "Q131",
+                        f"引用了不存在的名称 '{name}'。",
+                        f"'{name}' is referred to but not declared.",
+                        at=at,
+                        available=available,
+                        got=name,
+                        hint=("改为已声明的名称，或先声明它。", "Use a declared name, or declare it."),
+                    )
         return self
 
     def _references(self) -> Iterable[tuple[tuple[str, ...], Iterable[str], list[str]]]:
@@ -144,7 +149,7 @@ class Questionnaire(Record):
         for name, rate in self.rates.items():
             for item in set(rate.items) & set(self._singles()):
                 self._check_counts(name, item, rate)
-        scored = [(("topics",), item) for item in self.topics]
+        scored: list[tuple[tuple[str, ...], str]] = [(("topics",), item) for item in self.topics]
         for name, index in self.indices.items():
             scored += [(("indices", name, "weights"), item) for item in index.weights if item in self.items]
         for at, item in scored:
@@ -159,20 +164,28 @@ class Questionnaire(Record):
                 raise _lacking("Q132", "counts", item, lacking, ("rates", rate))
         elif unknown := [code for code in declared.counts if code not in answers]:
             raise fault(
-                "Q134", f"counts 中的编码 {unknown} 不在题目 '{item}' 的量表内。", f"counts names {unknown}, not answers of item '{item}'.",
-                at=("rates", rate, "counts"), available=answers, hint=("改为量表内的编码。", "Use codes of the scale."),
-            )  # fmt: skip
+                "Q134",
+                f"counts 中的编码 {unknown} 不在题目 '{item}' 的量表内。",
+                f"counts names {unknown}, not answers of item '{item}'.",
+                at=("rates", rate, "counts"),
+                available=answers,
+                hint=("改为量表内的编码。", "Use codes of the scale."),
+            )
 
     @model_validator(mode="after")
     def _names_apart(self) -> Questionnaire:
         seen: dict[str, str] = {}
-        for group, names in {"items": self.items, "rates": self.rates, "indices": self.indices}.items():
+        groups: dict[str, Iterable[str]] = {"items": self.items, "rates": self.rates, "indices": self.indices}
+        for group, names in groups.items():
             for name in names:
                 if name in seen:
                     raise fault(
-                        "Q135", f"名称 '{name}' 已用于 {seen[name]}。", f"The name '{name}' is already used under {seen[name]}.",
-                        at=(group, name), hint=("换一个名称。", "Choose another name."),
-                    )  # fmt: skip
+                        "Q135",
+                        f"名称 '{name}' 已用于 {seen[name]}。",
+                        f"The name '{name}' is already used under {seen[name]}.",
+                        at=(group, name),
+                        hint=("换一个名称。", "Choose another name."),
+                    )
                 seen[name] = group
         return self
 
@@ -196,6 +209,9 @@ def json_schema() -> dict[str, Any]:
 
 def _lacking(code: str, key: str, item: str, codes: list[int], at: tuple[str, ...]) -> Exception:
     return fault(
-        code, f"题目 '{item}' 的答案 {shortened(codes)} 没有声明 {key}。", f"Answers {shortened(codes)} of item '{item}' declare no `{key}`.",
-        at=at, hint=(f"在量表中为每个答案写明 {key}。", f"Declare `{key}` for every answer of the scale."),
-    )  # fmt: skip
+        code,
+        f"题目 '{item}' 的答案 {shortened(codes)} 没有声明 {key}。",
+        f"Answers {shortened(codes)} of item '{item}' declare no `{key}`.",
+        at=at,
+        hint=(f"在量表中为每个答案写明 {key}。", f"Declare `{key}` for every answer of the scale."),
+    )

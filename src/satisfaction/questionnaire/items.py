@@ -94,9 +94,11 @@ class SingleItem(ItemBase):
     def _one_source(self) -> SingleItem:
         if (self.scale is None) == (not self.answers):
             raise fault(
-                "Q111", "单选题须且只须写 scale 或 answers 之一。", "A single item needs either `scale` or `answers`, not both.",
+                "Q111",
+                "单选题须且只须写 scale 或 answers 之一。",
+                "A single item needs either `scale` or `answers`, not both.",
                 hint=("写 scale: <量表名>，或列出 answers。", "Write scale: <name>, or list the answers."),
-            )  # fmt: skip
+            )
         _apart(self.answers, self.special)
         return self
 
@@ -128,15 +130,20 @@ class MultipleItem(ItemBase):
         marked = [option.correct for option in self.options.values()]
         if self.knowledge and (None in marked or True not in marked):
             raise fault(
-                "Q112", "知识题的每个选项都须写明 correct: true 或 false，且至少一个为 true。",
-                "Every option of a knowledge item needs correct: true or false, at least one true.", at=("options",),
+                "Q112",
+                "知识题的每个选项都须写明 correct: true 或 false，且至少一个为 true。",
+                "Every option of a knowledge item needs correct: true or false, at least one true.",
+                at=("options",),
                 hint=("补全 correct。", "Complete `correct`."),
-            )  # fmt: skip
+            )
         if self.knowledge and (self.knowledge.credit == "at_least") != (self.knowledge.least is not None):
             raise fault(
-                "Q113", "credit: at_least 须写 least，其他规则不写。", "credit: at_least needs `least`; the others do not take it.",
-                at=("knowledge",), hint=("补上或删去 least。", "Add or remove `least`."),
-            )  # fmt: skip
+                "Q113",
+                "credit: at_least 须写 least，其他规则不写。",
+                "credit: at_least needs `least`; the others do not take it.",
+                at=("knowledge",),
+                hint=("补上或删去 least。", "Add or remove `least`."),
+            )
         return self
 
 
@@ -151,6 +158,9 @@ def option_column(item: str, code: int) -> str:
 def _apart(answers: Iterable[int], special: Iterable[int]) -> None:
     if both := sorted(set(answers) & set(special)):
         raise fault(
-            "Q101", f"编码 {shortened(both)} 既是答案又是特殊码。", f"Code {shortened(both)} is both an answer and a special code.",
-            at=("special",), hint=("为特殊码另选编码。", "Choose another code for the special one."),
-        )  # fmt: skip
+            "Q101",
+            f"编码 {shortened(both)} 既是答案又是特殊码。",
+            f"Code {shortened(both)} is both an answer and a special code.",
+            at=("special",),
+            hint=("为特殊码另选编码。", "Choose another code for the special one."),
+        )

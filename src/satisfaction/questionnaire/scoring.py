@@ -46,15 +46,20 @@ class Index(Label):
         exact = [Fraction(str(weight)) for weight in self.weights.values()]
         if (total := sum(exact, Fraction(0))) != 1 or min(exact) < 0:
             raise fault(
-                "Q121", f"指数的权重之和为 {float(total):.12g}，须等于 1 且不为负。",
-                f"The weights of the index add to {float(total):.12g}; they must add to 1, none negative.", at=("weights",),
+                "Q121",
+                f"指数的权重之和为 {float(total):.12g}，须等于 1 且不为负。",
+                f"The weights of the index add to {float(total):.12g}; they must add to 1, none negative.",
+                at=("weights",),
                 hint=('改正权重；三分之一可写作 "1/3"。', 'Correct the weights; a third may be written "1/3".'),
-            )  # fmt: skip
+            )
         if self.min_valid_items > len(self.weights):
             raise fault(
-                "Q122", "min_valid_items 大于指数的题目数。", "min_valid_items exceeds the number of items.", at=("min_valid_items",),
+                "Q122",
+                "min_valid_items 大于指数的题目数。",
+                "min_valid_items exceeds the number of items.",
+                at=("min_valid_items",),
                 hint=("改小 min_valid_items。", "Lower min_valid_items."),
-            )  # fmt: skip
+            )
         return self
 
     def whole_weights(self) -> dict[str, int]:

@@ -71,9 +71,7 @@ def at_least(count: int, p_values: Floats, *, independent: bool) -> Floats:
     return simes if independent else bonferroni
 
 
-def decide(
-    tests: Membership, alpha: float, *, words: tuple[str, str, str], provable: bool = True
-) -> NDArray[np.object_]:
+def decide(tests: Membership, alpha: float, *, words: tuple[str, str, str], provable: bool = True) -> NDArray[np.object_]:
     """Name each unit's standing, (p,): words are (proven in, proven out, neither).
 
     Nothing is proven where the sample has no design error (quota, open link): `provable` False.

@@ -127,9 +127,7 @@ def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
         if summary["simultaneous"] == "tukey":
             said.append("相关单位的 Tukey 临界值为近似。 The Tukey critical value is approximate for dependent units.")
     if summary["selection"] != "probability":
-        said.append(
-            "非概率样本：基于模型，无设计误差，不作确认或排除。 Model-based, no design error: nothing is established."
-        )
+        said.append("非概率样本：基于模型，无设计误差，不作确认或排除。 Model-based, no design error: nothing is established.")
     if summary["se_from_limits"]:
         named = ", ".join(summary["se_from_limits"])
         said.append(f"标准误为 0，改由置信限得出: {named}。 se of 0 replaced by the se of the limits: {named}.")

@@ -173,9 +173,7 @@ def numbers(values: object, argument: str) -> Floats:
     try:
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise RankingError(
-            "K101", f"{argument} 必须是数字。", f"{argument} must be numeric.", where=argument
-        ) from error
+        raise RankingError("K101", f"{argument} 必须是数字。", f"{argument} must be numeric.", where=argument) from error
 
 
 def misshapen(argument: str, got: tuple[int, ...], wanted: tuple[int, ...], *, kind: str = "") -> RankingError:

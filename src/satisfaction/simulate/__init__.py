@@ -14,6 +14,18 @@ from .sampling import Drawn, Sample, draw_sample, draw_wave
 from .truth import true_values
 
 __all__ = [
-    "PROVINCE_SEED", "Drawn", "Facts", "Population", "Sample", "as_delivered", "dirty", "draw_sample", "draw_wave",
-    "read_facts", "simulate_population", "simulate_survey", "true_values", "write_responses",
-]  # fmt: skip
+    "PROVINCE_SEED",
+    "Drawn",
+    "Facts",
+    "Population",
+    "Sample",
+    "as_delivered",
+    "dirty",
+    "draw_sample",
+    "draw_wave",
+    "read_facts",
+    "simulate_population",
+    "simulate_survey",
+    "true_values",
+    "write_responses",
+]

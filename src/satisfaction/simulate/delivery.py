@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..io.writing import write_csv, write_xlsx
-from ..measures import option_column
-from ..questionnaire import AreaItem, DateItem, MultipleItem, Questionnaire, SingleItem
+from ..questionnaire import AreaItem, DateItem, MultipleItem, Questionnaire, SingleItem, option_column
 
 Shape = Literal["utf-8-sig", "utf-8", "gb18030", "xlsx", "xlsx with dates"]
 TOTAL = "合计"
@@ -82,9 +81,13 @@ def _ticked(column: pd.Series, code: int) -> np.ndarray[tuple[int], np.dtype[np.
 
 
 def dirty(
-    delivered: pd.DataFrame, spare: pd.DataFrame, *, topics: list[str], fielded: tuple[datetime.date, datetime.date],
+    delivered: pd.DataFrame,
+    spare: pd.DataFrame,
+    *,
+    topics: list[str],
+    fielded: tuple[datetime.date, datetime.date],
     random: np.random.Generator,
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Add faulty rows and spoil some answers.
 
     Parameters

@@ -54,7 +54,7 @@ def simulate_survey(folder: Path, *, seed: int | None = None) -> None:
     draw_seed = declared.simulated.seed if seed is None else seed
     drawn = draw_wave(
         population, questionnaire, fielded=fielded, seed=draw_seed, sample_seed=PROVINCE_SEED if seed is None else seed
-    )  # fmt: skip
+    )
     write_csv(drawn.sample.table(population.residents), folder / "sample.csv")
     rows, _ = deliveries(population, questionnaire, drawn, fielded=fielded, seed=draw_seed)
     write_responses(folder / "responses", rows, questionnaire)
@@ -75,14 +75,10 @@ def deliveries(
     # numbered after the sound ones, so that only exact repetitions share a number
     spare["respondent_id"] = [f"{text[:-2]}{int(text[-2:]) + 50}" for text in spare["respondent_id"]]
     sound = as_delivered(drawn.respondents, questionnaire)
-    return dirty(
-        sound, as_delivered(spare, questionnaire), topics=questionnaire.topics, fielded=fielded, random=random
-    )  # fmt: skip
+    return dirty(sound, as_delivered(spare, questionnaire), topics=questionnaire.topics, fielded=fielded, random=random)
 
 
-def _spare(
-    drawn: Drawn, population: Population, count: int, random: np.random.Generator
-) -> tuple[Positions, Positions]:
+def _spare(drawn: Drawn, population: Population, count: int, random: np.random.Generator) -> tuple[Positions, Positions]:
     """Choose people of the sampled communities who were not interviewed, one a community."""
     chosen = random.choice(drawn.sample.position.size, count, replace=False)
     persons = np.arange(population.residents.sex.shape[1])
@@ -90,9 +86,7 @@ def _spare(
     return drawn.sample.position[chosen], np.array(other)
 
 
-def _checked(
-    document: Document, declared: SurveyFile, questionnaire: Questionnaire
-) -> tuple[datetime.date, datetime.date]:
+def _checked(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> tuple[datetime.date, datetime.date]:
     """Refuse what must not or cannot be simulated; return the first and last day of interviews."""
     if declared.simulated is None or declared.fielded is None:
         raise SurveyError(

@@ -81,9 +81,7 @@ def settle(facts: Facts, *, seed: int) -> Residents:
     cell = _draw_cells(cells.reshape(-1, 8), stratum, random)
     people = _share_out(cells.reshape(-1, 8), stratum, cell, relative)
     codes = [f"{facts.counties[c]}{'UR'[r]}{n:03d}" for c, r, n in zip(county, residence, number, strict=True)]
-    return Residents(
-        facts, county, residence, np.array(codes), (cell // 4).astype(np.int8), (cell % 4).astype(np.int8), people
-    )  # fmt: skip
+    return Residents(facts, county, residence, np.array(codes), (cell // 4).astype(np.int8), (cell % 4).astype(np.int8), people)
 
 
 def population_cells(facts: Facts) -> Counts:

@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ..errors import SurveyError
-from ..measures import option_column
-from ..questionnaire import MultipleItem, Questionnaire
+from ..questionnaire import MultipleItem, Questionnaire, option_column
 from .answers import Codes
 from .population import Population
 from .residents import Residents, generator
@@ -52,16 +51,18 @@ class Sample:
     def table(self, residents: Residents) -> pd.DataFrame:
         """Return the sample as the table a survey keeps, probabilities with 12 significant digits."""
         counties = np.array(residents.facts.counties)
-        return pd.DataFrame({
-            "community": residents.community[self.position],
-            "county": counties[residents.county[self.position]],
-            "residence": residents.residence[self.position] + 1,
-            "psu_probability": [f"{p:.12g}" for p in self.psu_probability],
-            "person_probability": [f"{p:.12g}" for p in self.person_probability],
-            "planned": PER_COMMUNITY,
-            "size": residents.size[self.position],
-            "panel": np.where(self.panel, "yes", "no"),
-        })  # fmt: skip
+        return pd.DataFrame(
+            {
+                "community": residents.community[self.position],
+                "county": counties[residents.county[self.position]],
+                "residence": residents.residence[self.position] + 1,
+                "psu_probability": [f"{p:.12g}" for p in self.psu_probability],
+                "person_probability": [f"{p:.12g}" for p in self.person_probability],
+                "planned": PER_COMMUNITY,
+                "size": residents.size[self.position],
+                "panel": np.where(self.panel, "yes", "no"),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,13 @@ class Drawn:
 
 
 def draw_wave(
-    population: Population, questionnaire: Questionnaire, *, fielded: tuple[datetime.date, datetime.date], seed: int,
+    population: Population,
+    questionnaire: Questionnaire,
+    *,
+    fielded: tuple[datetime.date, datetime.date],
+    seed: int,
     sample_seed: int | None = None,
-) -> Drawn:  # fmt: skip
+) -> Drawn:
     """Draw communities and residents; the same population gives a fresh sample for every seed.
 
     Parameters
@@ -194,9 +199,14 @@ def wave_place(wave: str) -> tuple[int, int]:
 
 
 def interviews(
-    population: Population, questionnaire: Questionnaire, *, community: Positions, person: Positions,
-    fielded: tuple[datetime.date, datetime.date], random: np.random.Generator,
-) -> pd.DataFrame:  # fmt: skip
+    population: Population,
+    questionnaire: Questionnaire,
+    *,
+    community: Positions,
+    person: Positions,
+    fielded: tuple[datetime.date, datetime.date],
+    random: np.random.Generator,
+) -> pd.DataFrame:
     """Return the coded answers of model persons, in the order of the questionnaire's items (see Drawn)."""
     residents = population.residents
     counties = np.array(residents.facts.counties)[residents.county[community]]

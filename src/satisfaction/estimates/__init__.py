@@ -9,13 +9,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from scipy import stats
 
-from .design import SurveyDesign, named
-from .errors import EstimatesError, one_of
-from .measures import Measure
-from .tally import Tally, resolve, tally
-from .variance import (
+from ..design import SurveyDesign, named
+from ..errors import EstimatesError, one_of
+from ..measures import Measure
+from ..tally import Tally, resolve, tally
+from ..variance import (
     Clusters,
     domain_df,
     linearized_means,
@@ -25,6 +24,9 @@ from .variance import (
     simple_variance,
     stratified_covariance,
 )
+from .intervals import korn_graubard_interval, logit_interval, satterthwaite, t_interval
+
+__all__ = ["Estimates", "estimate", "korn_graubard_interval", "logit_interval", "satterthwaite", "t_interval"]
 
 Array = np.ndarray[Any, Any]
 Statistic = Literal["mean", "proportion", "total"]
@@ -72,10 +74,17 @@ class Estimates:
         at = np.flatnonzero(self.table["measure"] == measure)
         if not len(at):
             raise EstimatesError(
-                "E111", f"没有指标 '{measure}' 的估计。", f"There is no estimate of '{measure}'.", where="measure",
-                available=self.table["measure"].unique(), got=measure, hint=("改为已有的指标。", "Use a measure that was estimated."),
-            )  # fmt: skip
-        return Estimates(self.table.iloc[at].reset_index(drop=True), self.cov[np.ix_(at, at)], self.by, self.conventions, self.design)
+                "E111",
+                f"没有指标 '{measure}' 的估计。",
+                f"There is no estimate of '{measure}'.",
+                where="measure",
+                available=self.table["measure"].unique(),
+                got=measure,
+                hint=("改为已有的指标。", "Use a measure that was estimated."),
+            )
+        return Estimates(
+            self.table.iloc[at].reset_index(drop=True), self.cov[np.ix_(at, at)], self.by, self.conventions, self.design
+        )
 
     def contrast(self, combinations: Mapping[str, Mapping[Any, float]]) -> Estimates:
         """Estimate linear combinations of the rows.
@@ -96,9 +105,14 @@ class Estimates:
             for key, coefficient in terms.items():
                 if not isinstance(key, int) and key not in rows:
                     raise EstimatesError(
-                        "E112", f"没有估计行 {key!r}。", f"There is no row {key!r}.", where="contrast", available=rows, got=str(key),
+                        "E112",
+                        f"没有估计行 {key!r}。",
+                        f"There is no row {key!r}.",
+                        where="contrast",
+                        available=rows,
+                        got=str(key),
                         hint=("行写作 (域, ..., 指标)。", "A row is (domain, ..., measure)."),
-                    )  # fmt: skip
+                    )
                 matrix[i, key if isinstance(key, int) else rows[key]] = coefficient
         return self.combined(sp.csr_array(matrix), pd.DataFrame({"measure": list(combinations)}), by=())
 
@@ -108,7 +122,10 @@ class Estimates:
         cov = np.asarray(matrix @ (matrix @ self.cov).T).T
         se = np.sqrt(np.maximum(np.diag(cov), 0))
         df = satterthwaite(matrix, self.cov, self._blocks(), self.table["df"].to_numpy(float))
-        n = [int(self.table["n"].to_numpy()[matrix.indices[a:b]].min()) for a, b in zip(matrix.indptr, matrix.indptr[1:], strict=False)]
+        n = [
+            int(self.table["n"].to_numpy()[matrix.indices[a:b]].min())
+            for a, b in zip(matrix.indptr, matrix.indptr[1:], strict=False)
+        ]
         low, high = t_interval(estimate, se, df, self.level)
         deff = np.full(len(estimate), np.nan)
         table = _table(keys, (estimate, se, df, low, high, deff, np.array(n)), np.full(len(estimate), ""))
@@ -184,58 +201,9 @@ def estimate(
     keys = domains.loc[domains.index.repeat(len(chosen))].reset_index(drop=True)
     keys = keys.assign(measure=[m.name for m in chosen] * len(domains))[[*columns, "measure"]]
     flat = [a.ravel() for a in (value, se, df, low, high, deff, n)]
-    return Estimates(_table(keys, flat, note.ravel()), cov, columns, _conventions(design, counted, statistic, variance, level), design)
-
-
-def t_interval(estimate: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
-    """Return estimate -/+ t se; unbounded where df < 1."""
-    with np.errstate(invalid="ignore"):
-        half = np.where(df >= 1, stats.t.ppf((1 + level) / 2, np.maximum(df, 1)), np.inf) * se
-    return estimate - half, estimate + half
-
-
-def logit_interval(share: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
-    """Return the interval of a share 0-1 that is symmetric on the logit scale (R's svyciprop method "logit")."""
-    inside = (share > 0) & (share < 1)
-    safe = np.where(inside, share, 0.5)
-    low, high = t_interval(np.log(safe / (1 - safe)), se / (safe * (1 - safe)), df, level)
-    with np.errstate(over="ignore"):
-        limits = [np.where(inside, 1 / (1 + np.exp(-limit)), share) for limit in (low, high)]
-    return limits[0], limits[1]
-
-
-def korn_graubard_interval(share: Array, n_effective: Array, n: Array, df: Array, level: float) -> tuple[Array, Array]:
-    """Return Clopper-Pearson limits at the effective sample size, corrected for df (Korn and Graubard 1998)."""
-    tail = (1 - level) / 2
-    effective = n_effective * (stats.t.ppf(tail, np.maximum(n - 1, 1)) / stats.t.ppf(tail, np.maximum(df, 1))) ** 2
-    x = share * effective
-    low = np.where(share <= 0, 0.0, stats.beta.ppf(tail, np.maximum(x, 1e-12), effective - x + 1))
-    high = np.where(share >= 1, 1.0, stats.beta.ppf(1 - tail, x + 1, np.maximum(effective - x, 1e-12)))
-    return low, high
-
-
-def satterthwaite(matrix: sp.csr_array, cov: Array, blocks: Array, df: Array) -> Array:
-    """Degrees of freedom of linear combinations: (sum v_b)^2 / sum v_b^2 / df_b over the blocks they use.
-
-    Parameters
-    ----------
-    matrix : (K, Q) sparse
-    cov : (Q, Q)
-    blocks : (Q,) int
-        Block (domain) of each quantity.
-    df : (Q,) float
-    """
-    out = np.empty(matrix.shape[0])
-    for i in range(matrix.shape[0]):
-        at, coefficient = (part[matrix.indptr[i] : matrix.indptr[i + 1]] for part in (matrix.indices, matrix.data))
-        parts = []
-        for block in np.unique(blocks[at]):
-            own = blocks[at] == block
-            v = coefficient[own] @ cov[np.ix_(at[own], at[own])] @ coefficient[own]
-            parts.append((max(float(v), 0.0), float(df[at[own]].min())))
-        spread = sum(v**2 / d if d > 0 else np.inf for v, d in parts if v > 0)
-        out[i] = sum(v for v, _ in parts) ** 2 / spread if spread > 0 else min(d for _, d in parts)
-    return out
+    return Estimates(
+        _table(keys, flat, note.ravel()), cov, columns, _conventions(design, counted, statistic, variance, level), design
+    )
 
 
 def _domains(keys: pd.DataFrame, columns: tuple[str, ...]) -> tuple[pd.DataFrame, Array]:
@@ -260,7 +228,9 @@ def _clusters(keys: pd.DataFrame, design: SurveyDesign) -> Clusters:
     return Clusters(psu, of_psu, fraction)
 
 
-def _linearize(statistic: Statistic, domain: Array, weight: Array, counted: Tally, domains: int) -> tuple[Array, Array, sp.csr_array]:
+def _linearize(
+    statistic: Statistic, domain: Array, weight: Array, counted: Tally, domains: int
+) -> tuple[Array, Array, sp.csr_array]:
     valid, sums = counted.valid.astype(float), counted.sums()
     value, size, z = linearized_means(domain, weight, valid, sums, domains)
     if statistic == "total":
@@ -285,9 +255,13 @@ def _limits(shares: Array, value: Array, se: Array, df: Array, level: float) -> 
     outside = value[:, shares][(value[:, shares] < -1e-12) | (value[:, shares] > 1 + 1e-12)]
     if outside.size:
         raise EstimatesError(
-            "E103", f"不是 0-1 的比例（例如 {outside[0]:g}）。", f"This is no share of 0-1 (for instance {outside[0]:g}).",
-            where="statistic='proportion'", available=get_args(Statistic), hint=('改用 statistic="mean"。', 'Use statistic="mean".'),
-        )  # fmt: skip
+            "E103",
+            f"不是 0-1 的比例（例如 {outside[0]:g}）。",
+            f"This is no share of 0-1 (for instance {outside[0]:g}).",
+            where="statistic='proportion'",
+            available=get_args(Statistic),
+            hint=('改用 statistic="mean"。', 'Use statistic="mean".'),
+        )
     plain, logit = t_interval(value, se, df, level), logit_interval(value, se, df, level)
     return np.where(shares, logit[0], plain[0]), np.where(shares, logit[1], plain[1])
 
@@ -323,8 +297,15 @@ def _table(keys: pd.DataFrame, parts: Sequence[Array], note: Array) -> pd.DataFr
 
 def _conventions(design: SurveyDesign, counted: Tally, statistic: Statistic, variance: str, level: float) -> dict[str, Any]:
     return {
-        "statistic": statistic, "variance": variance, "interval": INTERVALS[statistic], "level": level,
-        "df": "domain: PSUs - strata", "deff": f"against simple random sampling {'with' if design.base_weight is None else 'without'} replacement", "lonely_psu": design.lonely_psu,
-        "selection": design.selection, "calibration": design.weighting.method if design.weighting else "none",
-        "fpc": design.fpc or "none", "engine_exact": counted.exact,
-    }  # fmt: skip
+        "statistic": statistic,
+        "variance": variance,
+        "interval": INTERVALS[statistic],
+        "level": level,
+        "df": "domain: PSUs - strata",
+        "deff": f"against simple random sampling {'with' if design.base_weight is None else 'without'} replacement",
+        "lonely_psu": design.lonely_psu,
+        "selection": design.selection,
+        "calibration": design.weighting.method if design.weighting else "none",
+        "fpc": design.fpc or "none",
+        "engine_exact": counted.exact,
+    }

@@ -2,140 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
 
 import pandas as pd
-from pydantic import Field, model_validator
 
-from .errors import SurveyError, shortened
-from .io.files import expand
-from .io.tables import read_table
-from .io.yaml import Document, Label, Name, Record, fault, read_yaml, validated
-from .questionnaire import Questionnaire, read_questionnaire
+from ..errors import SurveyError, shortened
+from ..io.files import expand
+from ..io.tables import read_table
+from ..io.yaml import Document, Label, read_yaml, validated
+from ..questionnaire import Questionnaire, read_questionnaire
+from .declared import BaseStep, CalibrationStep, Margin, Rules, Selection, SurveyFile
 
-Selection = Literal["probability", "quota", "open_link"]
-Level = Annotated[float, Field(gt=0.5, lt=1)]
-AreaCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,12}$")]
-
-
-class Table(Record):
-    """A table of facts beside survey.yaml, with its source and the date it describes."""
-
-    file: str
-    source: str
-    date: datetime.date
-
-
-class Margin(Table):
-    """Population counts by one or several items (column `population`)."""
-
-    by: Annotated[list[Name], Field(min_length=1)]
-
-
-class BaseStep(Record):
-    """Base weight = 1 / (psu_probability x person_probability), from the sample table."""
-
-    step: Literal["base"]
-
-
-class CalibrationStep(Record):
-    """Calibration of the weights to declared margins."""
-
-    step: Literal["calibration"]
-    method: Literal["poststratify", "raking", "linear"] = "raking"
-    margins: Annotated[list[str], Field(min_length=1)]
-    tolerance: Annotated[float, Field(gt=0, lt=0.01)] = 1e-10
-
-
-Step = Annotated[BaseStep | CalibrationStep, Field(discriminator="step")]
-
-
-class Fielded(Record):
-    """First and last day of interviews."""
-
-    start: datetime.date
-    end: datetime.date
-
-
-class Simulated(Record):
-    """Marks a wave whose answers nobody gave."""
-
-    seed: int
-    note: Label
-
-
-class SurveyFile(Record):
-    """What survey.yaml may say. Tables, margins and weighting may be absent; the pipeline then leaves those steps out."""
-
-    survey: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    wave: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]+$")]
-    title: Label
-    questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.-]+$")]
-    selection: Selection
-    selection_note: Label | None = None
-    simulated: Simulated | None = None
-    fielded: Fielded | None = None
-    files: Annotated[list[str], Field(min_length=1)]
-    areas: Table | None = None
-    frame: Table | None = None
-    sample: Table | None = None
-    margins: dict[str, Margin] = {}
-    weighting: list[Step] = []
-    lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = "fail"
-    level: Level = 0.95
-    rules: str = "rules.yaml"
-
-    @model_validator(mode="after")
-    def _steps_have_tables(self) -> SurveyFile:
-        for position, step in enumerate(self.weighting):
-            if isinstance(step, BaseStep) and self.sample is None:
-                raise fault(
-                    "S121", "base 步骤需要 sample 表。", "The base step needs a `sample` table.", at=("weighting", position),
-                    hint=("声明 sample，或去掉该步骤。", "Declare `sample`, or remove the step."),
-                )  # fmt: skip
-            for margin in step.margins if isinstance(step, CalibrationStep) else ():
-                if margin not in self.margins:
-                    raise fault(
-                        "S122", f"没有名为 '{margin}' 的边际表。", f"There is no margin named '{margin}'.", at=("weighting", position, "margins"),
-                        available=self.margins, got=margin, hint=("在 margins 中声明它。", "Declare it under `margins`."),
-                    )  # fmt: skip
-        return self
-
-
-class RankingRules(Record):
-    """How the ranking list is made; data, with a source, because no official rule was found."""
-
-    list_size: Annotated[int, Field(ge=1)] = 10
-    side: Literal["last"] = "last"
-    minimum_n: Annotated[int, Field(ge=1)] = 30
-    ties: Literal["competition"] = "competition"
-    round_before_ranking: Literal["off"] = "off"
-    level: Level = 0.95
-    source: str
-
-
-class ResponseRules(Record):
-    """What happens to a row or an answer that breaks a rule."""
-
-    unknown_area: Literal["stop", "reject_row"] = "stop"
-    outside_scale: Literal["blank_item", "reject_row"] = "blank_item"
-
-
-class Target(Record):
-    """A rank an area has been set: among the first `top`."""
-
-    top: Annotated[int, Field(ge=1)]
-
-
-class Rules(Record):
-    """What rules.yaml may say."""
-
-    ranking: RankingRules
-    responses: ResponseRules = ResponseRules()
-    targets: dict[AreaCode, Target] = {}
+__all__ = ["BaseStep", "CalibrationStep", "Rules", "Selection", "Survey", "SurveyFile", "read_survey"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +127,22 @@ def read_survey(path: str | Path) -> Survey:
     rules = validated(rules_document, Rules, SurveyError)
     tables = {name: getattr(declared, name) for name in ("areas", "frame", "sample") if getattr(declared, name)}
     loaded = {name: _facts(folder / table.file, _columns(name, questionnaire)) for name, table in tables.items()}
-    margins = {name: _margin(folder / margin.file, margin, questionnaire, document, name) for name, margin in declared.margins.items()}
+    margins = {
+        name: _margin(folder / margin.file, margin, questionnaire, document, name) for name, margin in declared.margins.items()
+    }
     sources = [path, instrument, rules_path, *(folder / t.file for t in (*tables.values(), *declared.margins.values()))]
     survey = Survey(
-        folder, declared, questionnaire, rules, loaded.get("areas"), loaded.get("frame"), loaded.get("sample"), margins,
-        tuple(sources), tuple(expand(folder, tuple(declared.files))),
-    )  # fmt: skip
+        folder,
+        declared,
+        questionnaire,
+        rules,
+        loaded.get("areas"),
+        loaded.get("frame"),
+        loaded.get("sample"),
+        margins,
+        tuple(sources),
+        tuple(expand(folder, tuple(declared.files))),
+    )
     _check_rules(survey, rules_document)
     return survey
 
@@ -264,19 +153,30 @@ def _check_rules(survey: Survey, document: Document) -> None:
     for code, target in survey.rules.targets.items():
         if code not in ranked:
             raise SurveyError(
-                "S141", f"targets 中的地区 '{code}' 不参与排名。", f"Target area '{code}' is not ranked.", where=document.place(("targets", code)),
-                available=ranked, got=code, hint=("改为参与排名的地区代码。", "Use the code of a ranked area."),
-            )  # fmt: skip
+                "S141",
+                f"targets 中的地区 '{code}' 不参与排名。",
+                f"Target area '{code}' is not ranked.",
+                where=document.place(("targets", code)),
+                available=ranked,
+                got=code,
+                hint=("改为参与排名的地区代码。", "Use the code of a ranked area."),
+            )
         if target.top >= len(ranked):
             raise SurveyError(
-                "S142", f"目标名次 {target.top} 须小于 {len(ranked)}。", f"A target of {target.top} places must be below {len(ranked)}.",
-                where=document.place(("targets", code, "top")), hint=("改小 top。", "Lower `top`."),
-            )  # fmt: skip
+                "S142",
+                f"目标名次 {target.top} 须小于 {len(ranked)}。",
+                f"A target of {target.top} places must be below {len(ranked)}.",
+                where=document.place(("targets", code, "top")),
+                hint=("改小 top。", "Lower `top`."),
+            )
     if survey.rules.ranking.list_size >= len(ranked):
         raise SurveyError(
-            "S143", f"list_size 须小于 {len(ranked)}。", f"list_size must be below {len(ranked)}.",
-            where=document.place(("ranking", "list_size")), hint=("改小 list_size。", "Lower `list_size`."),
-        )  # fmt: skip
+            "S143",
+            f"list_size 须小于 {len(ranked)}。",
+            f"list_size must be below {len(ranked)}.",
+            where=document.place(("ranking", "list_size")),
+            hint=("改小 list_size。", "Lower `list_size`."),
+        )
 
 
 def _questionnaire_path(document: Document, declared: SurveyFile) -> Path:
@@ -288,10 +188,17 @@ def _questionnaire_path(document: Document, declared: SurveyFile) -> Path:
             return found
     there = sorted(f"{p.parent.name}@{p.stem}" for shelf in shelves if shelf.is_dir() for p in shelf.glob("*/*.yaml"))
     raise SurveyError(
-        "S101", f"找不到问卷 {declared.questionnaire}。", f"Questionnaire {declared.questionnaire} is not there.",
-        where=document.place(("questionnaire",)), available=there, got=declared.questionnaire,
-        hint=("改为已有的问卷版本，或把文件放入 questionnaires/。", "Name a version that exists, or put the file under questionnaires/."),
-    )  # fmt: skip
+        "S101",
+        f"找不到问卷 {declared.questionnaire}。",
+        f"Questionnaire {declared.questionnaire} is not there.",
+        where=document.place(("questionnaire",)),
+        available=there,
+        got=declared.questionnaire,
+        hint=(
+            "改为已有的问卷版本，或把文件放入 questionnaires/。",
+            "Name a version that exists, or put the file under questionnaires/.",
+        ),
+    )
 
 
 def _columns(table: str, questionnaire: Questionnaire) -> tuple[str, ...]:
@@ -308,24 +215,36 @@ def _facts(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     for column in columns:
         if column not in table:
             raise SurveyError(
-                "S131", f"表中没有列 '{column}'。", f"Column '{column}' not found.", where=f"{path} row 1", available=table.columns,
-                got=column, hint=("补上或改正该列名。", "Add the column or correct its name."),
-            )  # fmt: skip
+                "S131",
+                f"表中没有列 '{column}'。",
+                f"Column '{column}' not found.",
+                where=f"{path} row 1",
+                available=table.columns,
+                got=column,
+                hint=("补上或改正该列名。", "Add the column or correct its name."),
+            )
     return table.map(str.strip)
 
 
 def _margin(path: Path, margin: Margin, questionnaire: Questionnaire, document: Document, name: str) -> pd.DataFrame:
     if unknown := [item for item in margin.by if item not in questionnaire.items]:
         raise SurveyError(
-            "S132", f"边际 '{name}' 用到了问卷中没有的题目 '{unknown[0]}'。", f"Margin '{name}' uses '{unknown[0]}', which is no item.",
-            where=document.place(("margins", name, "by")), available=questionnaire.items, got=unknown[0],
+            "S132",
+            f"边际 '{name}' 用到了问卷中没有的题目 '{unknown[0]}'。",
+            f"Margin '{name}' uses '{unknown[0]}', which is no item.",
+            where=document.place(("margins", name, "by")),
+            available=questionnaire.items,
+            got=unknown[0],
             hint=("改为问卷中的题目。", "Use an item of the questionnaire."),
-        )  # fmt: skip
+        )
     table = _facts(path, (*margin.by, "population"))
     counts = pd.to_numeric(table["population"], errors="coerce")
     if (wrong := table.index[counts.isna() | (counts < 0)]).size:
         raise SurveyError(
-            "S133", f"population 不是非负数（第 {shortened(wrong + 2)} 行）。", f"`population` is no count (rows {shortened(wrong + 2)}).",
-            where=str(path), hint=("改为人数。", "Write the number of people."),
-        )  # fmt: skip
+            "S133",
+            f"population 不是非负数（第 {shortened(wrong + 2)} 行）。",
+            f"`population` is no count (rows {shortened(wrong + 2)}).",
+            where=str(path),
+            hint=("改为人数。", "Write the number of people."),
+        )
     return table[margin.by].assign(population=counts.astype(float))

@@ -1,0 +1,5 @@
+"""`python -m satisfaction`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,86 @@
+"""The notebooks: executed with papermill on a survey, results beside the pipeline's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from .errors import ExportError, InputFileError
+from .io.files import new_folder
+from .survey import Survey
+
+
+def find_notebooks(survey: Survey) -> list[Path]:
+    """List the numbered notebooks in the `notebooks` folder above the survey.
+
+    Raises
+    ------
+    InputFileError
+        F111 when there are none.
+    """
+    shelves = [parent / "notebooks" for parent in survey.folder.resolve().parents]
+    found = next((list(shelf.glob("[0-9][0-9]_*.ipynb")) for shelf in shelves if shelf.is_dir()), [])
+    if not found:
+        raise InputFileError(
+            "F111",
+            "在调查文件夹的上级找不到 notebooks/。",
+            "There is no notebooks/ folder above the survey.",
+            where=str(survey.folder),
+            hint=("在项目文件夹内运行。", "Run inside the project folder."),
+        )
+    return sorted(found)
+
+
+def run_notebooks(survey: Survey, folder: Path) -> Path:
+    """Execute all notebooks with parameters `survey` and `out`, into a folder that appears when all are done.
+
+    Parameters
+    ----------
+    survey : Survey
+    folder : Path
+        Receives the executed notebooks and what they export.
+
+    Raises
+    ------
+    ExportError
+        X111 names the notebook and the cell's error.
+    """
+    notebooks = find_notebooks(survey)
+    with new_folder(folder) as scratch, ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        done = pool.map(lambda notebook: _execute(notebook, survey, scratch), notebooks)
+        for _ in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):
+            pass
+    return folder
+
+
+def _execute(notebook: Path, survey: Survey, folder: Path) -> None:
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    parameters = {"survey": str(survey.folder.resolve()), "out": str(folder)}
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(folder / notebook.name),
+            parameters,
+            progress_bar=False,
+            cwd=str(notebook.parent),
+            kernel_name="python3",
+        )
+    except PapermillExecutionError as fault:
+        raise ExportError(
+            "X111",
+            f"笔记本 {notebook.name} 第 {fault.cell_index} 个单元出错: {fault.ename}: {fault.evalue}",
+            f"Notebook {notebook.name}, cell {fault.cell_index}: {fault.ename}: {fault.evalue}",
+            where=str(notebook),
+            hint=("按提示改正数据或声明后重新运行。", "Correct the data or the declarations and run again."),
+        ) from None
+
+
+def exported(folder: Path) -> Iterator[Path]:
+    """Yield the files that notebooks exported, without the notebooks themselves."""
+    yield from sorted(path for path in folder.iterdir() if path.suffix != ".ipynb")
