@@ -83,7 +83,7 @@ def simulate(folder: Path, seed: int | None) -> None:
 
 def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
-    from .published import area_labels, mark
+    from .published import STATUS, area_labels, mark
 
     survey, counts = results.survey, results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     whole = next(reversed(results.estimates.values())).table.set_index("measure")
@@ -102,15 +102,23 @@ def _summary(results: Results) -> None:
         low, high = row.ci_low * scale, row.ci_high * scale
         click.echo(f"  {label.zh} {label.en}: {row.estimate * scale:.2f}{unit}  ({low:.2f} – {high:.2f})")
     table = results.ranking.table.set_index("unit")
-    click.echo(f"名单 listed, last {len(results.ranking.summary['listed'])} of {results.ranking.summary['p']}:")
-    for unit in sorted(results.ranking.summary["listed"], key=lambda code: table.loc[code, "rank"]):
+    summary = results.ranking.summary
+    click.echo(
+        f"名单 listed: 末位 last {len(summary['listed'])} / {summary['p']}，名次范围 = 单个单位 {summary['level']:.0%} 可靠 rank set for one named unit"
+    )
+    for unit in sorted(summary["listed"], key=lambda code: table.loc[code, "rank"]):
         row = table.loc[unit]
         click.echo(
             f"  {row['rank']:>3} {unit} {names[unit].zh}  {row.estimate:.2f}  名次范围 rank set {row.marginal_low}–{row.marginal_high}  "
-            f"P={row.probability_bottom:.2f}  {row.status}"
+            f"P(名单 list) {_probability(row.probability_bottom)}  {STATUS[row.status]}"
         )
-    for note in results.ranking.summary["notes"]:
+    for note in summary["notes"]:
         click.echo(note)
+
+
+def _probability(p: float) -> str:
+    """Write a probability so that nothing is ever printed as certain."""
+    return "> 0.99" if p > 0.99 else "< 0.01" if p < 0.01 else f"{p:.2f}"
 
 
 def main() -> None:

@@ -87,10 +87,11 @@ def compile_measures(questionnaire: Questionnaire) -> tuple[Measure, ...]:
     return (*rates, *topics, *(_index(questionnaire, name, index) for name, index in person.items()))
 
 
-def column_measure(name: str) -> Measure:
-    """Return a caller's own numeric column as a measure; null is not valid."""
-    present = ~nw.col(name).is_null()
-    score = nw.when(present).then(nw.col(name)).otherwise(nw.lit(0))
+def column_measure(name: str, *, floating: bool = False) -> Measure:
+    """Return a caller's own numeric column as a measure; null, and not-a-number in a floating column, are not valid."""
+    column = nw.col(name).cast(nw.Float64) if floating else nw.col(name)
+    present = ~(column.is_null() | column.is_nan()) if floating else ~column.is_null()
+    score = nw.when(present).then(column).otherwise(nw.lit(0))
     return Measure(name, "column", 1, ({f"_valid.{name}": flag(present), f"_score.{name}": score},))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import narwhals as nw
@@ -22,6 +22,7 @@ from .errors import EstimatesError
 from .measures import Measure, add_columns, column_measure
 
 LIMB = 2**20
+LARGEST = 2**40  # squares of smaller numbers sum over millions of rows within 64 bits
 PARTS = ("v", "t", "hh", "hl", "ll")  # valid values, scores, products of high and low limbs
 Array = np.ndarray[Any, Any]
 
@@ -67,6 +68,12 @@ class Tally:
         high, cross, low = np.moveaxis(self.squares.astype(float), 2, 0)
         return np.asarray((high * float(LIMB) ** 2 + cross * (2.0 * LIMB) + low) / self.units.astype(float) ** 2)
 
+    def only(self, rows: Array) -> Tally:
+        """Return the tally with nothing counted as valid outside the rows marked; every row, hence every PSU, stays."""
+        kept = rows.astype(np.int64)[:, None]
+        squares = self.squares * kept[:, :, None]
+        return replace(self, valid=self.valid * kept, total=self.total * kept, squares=squares)
+
     def digest(self) -> str:
         """Return the SHA-256 of keys and counts: equal on every engine."""
         content = hashlib.sha256(self.keys.to_csv(index=False, lineterminator="\n").encode())
@@ -89,7 +96,7 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
     Raises
     ------
     EstimatesError
-        E101 for a column that is not there, E102 for a column that is no number.
+        E101 for a column that is not there, E102 for a column that is no number, E105 for one with huge whole numbers.
     """
     chosen = [resolve(design, measure) for measure in measures]
     require_columns(design, by, "by", EstimatesError, "E101")
@@ -98,11 +105,13 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
     fpc = [design.fpc] if design.fpc and design.fpc not in keys else []
     rows = design.rows()
     schema = rows.collect_schema()
-    floating = [m.kind == "column" and schema[m.name].is_float() for m in chosen]
-    count = _count_floats if any(floating) else _count_integers
+    own = {m.name: schema[m.name] for m in chosen if m.kind == "column"}
+    floating = any(_is_floating(kind) for kind in own.values())
+    _refuse_overflow(rows, [name for name, kind in own.items() if kind in (nw.Int64, nw.UInt64)])
+    count = _count_floats if floating else _count_integers
     counted = count(rows, [*keys, *fpc], chosen)
     units = np.array([m.unit for m in chosen], dtype=np.int64)
-    return Tally(*counted, units, tuple(m.name for m in chosen), not any(floating))
+    return Tally(*counted, units, tuple(m.name for m in chosen), not floating)
 
 
 def resolve(design: SurveyDesign, measure: str | Measure) -> Measure:
@@ -137,7 +146,28 @@ def resolve(design: SurveyDesign, measure: str | Measure) -> Measure:
             available=[name for name, kind in schema.items() if kind.is_numeric()],
             hint=("选用数值列。", "Choose a numeric column."),
         )
-    return column_measure(measure)
+    return column_measure(measure, floating=_is_floating(schema[measure]))
+
+
+def _is_floating(kind: nw.dtypes.DType) -> bool:
+    return kind.is_float() or kind.is_decimal()
+
+
+def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
+    """Refuse whole numbers whose squares the limbs cannot hold."""
+    if not columns:
+        return
+    extremes = [getattr(nw.col(name), end)().alias(f"{name}.{end}") for name in columns for end in ("min", "max")]
+    largest = fetch(rows.select(*extremes)).iloc[0].abs().fillna(0)
+    for name in columns:
+        if largest[[f"{name}.min", f"{name}.max"]].max() >= LARGEST:
+            raise EstimatesError(
+                "E105",
+                f"列 '{name}' 的整数过大，平方和会溢出。",
+                f"Whole numbers in column '{name}' are too large: their squares would overflow.",
+                where=name,
+                hint=("改用浮点列，或换更大的单位。", "Use a floating-point column, or a larger unit."),
+            )
 
 
 def _count_integers(rows: Lazy, keys: list[str], measures: list[Measure]) -> tuple[pd.DataFrame, Array, Array, Array, Array]:

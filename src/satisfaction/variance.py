@@ -41,6 +41,11 @@ class Clusters:
         return np.bincount(self.stratum, minlength=len(self.fraction))
 
 
+def sum_by_domain(domain: Array, values: Array, domains: int) -> Array:
+    """Sum rows (T, M) by their domain (T,): (D, M)."""
+    return np.stack([np.bincount(domain, column, domains) for column in values.T], axis=1)
+
+
 def linearized_means(domain: Array, weight: Array, valid: Array, total: Array, domains: int) -> tuple[Array, Array, Sparse]:
     """Linearize weighted domain means.
 
@@ -63,16 +68,16 @@ def linearized_means(domain: Array, weight: Array, valid: Array, total: Array, d
     z : (T, D*M) sparse
         Sum over a row's respondents of (y - estimate) / size, not weighted; 0 outside the domain.
     """
-    size = _add(domain, weight[:, None] * valid, domains)
+    size = sum_by_domain(domain, weight[:, None] * valid, domains)
     with np.errstate(invalid="ignore"):
-        estimate = _add(domain, weight[:, None] * total, domains) / np.where(size > 0, size, np.nan)
+        estimate = sum_by_domain(domain, weight[:, None] * total, domains) / np.where(size > 0, size, np.nan)
     deviation = np.where(valid > 0, (total - estimate[domain] * valid) / np.where(size > 0, size, 1.0)[domain], 0.0)
     return estimate, size, _place(domain, deviation, domains)
 
 
 def linearized_totals(domain: Array, weight: Array, total: Array, domains: int) -> tuple[Array, Sparse]:
     """Linearize weighted domain totals: estimates (D, M) and z (T, D*M), as in `linearized_means`."""
-    return _add(domain, weight[:, None] * total, domains), _place(domain, total, domains)
+    return sum_by_domain(domain, weight[:, None] * total, domains), _place(domain, total, domains)
 
 
 def psu_totals(z: Sparse, weight: Array, clusters: Clusters) -> Sparse:
@@ -194,11 +199,6 @@ def _centred(totals: Sparse, clusters: Clusters, grand: Array) -> Sparse:
 def _gather(clusters: Clusters, weight: Array) -> Sparse:
     """(P, T) matrix that sums weighted tally rows into PSUs."""
     return sp.csr_array((weight, (clusters.psu, np.arange(len(weight)))), shape=(len(clusters.stratum), len(weight)))
-
-
-def _add(domain: Array, values: Array, domains: int) -> Array:
-    """Sum (T, M) rows by domain: (D, M)."""
-    return np.stack([np.bincount(domain, column, domains) for column in values.T], axis=1)
 
 
 def _place(domain: Array, values: Array, domains: int) -> Sparse:

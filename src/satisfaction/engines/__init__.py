@@ -27,12 +27,10 @@ def scan(table: Any) -> Lazy:
     Raises
     ------
     EngineError
-        G101 when the table is none of these.
+        G101 when the table is none of these, G104 when a path cannot be read as Parquet.
     """
     if isinstance(table, str | Path):
-        import duckdb
-
-        table = duckdb.connect().from_query("select * from read_parquet(?)", params=[str(table)])
+        table = _parquet(Path(table))
     try:
         lazy: Lazy = nw.from_native(table).lazy()
     except TypeError:
@@ -74,7 +72,8 @@ def hold(table: pd.DataFrame, engine: Engine) -> Any:
                 where="engine",
                 hint=("运行 pip install polars。", "Run pip install polars."),
             ) from None
-        return polars.DataFrame({name: _listed(table[name]) for name in table})
+        kinds = {name: polars.Int64 for name in table if table[name].dtype == "Int64"}
+        return polars.DataFrame({name: _listed(table[name]) for name in table}, schema_overrides=kinds)
     return table
 
 
@@ -93,6 +92,21 @@ def fetch(lazy: Lazy) -> pd.DataFrame:
     if native.implementation.is_polars():  # polars to pandas would ask for pyarrow
         return pd.DataFrame({name: native[name].to_list() for name in native.columns})
     return native.to_pandas()
+
+
+def _parquet(path: Path) -> Any:
+    import duckdb
+
+    try:
+        return duckdb.connect().from_query("select * from read_parquet(?)", params=[str(path)])
+    except duckdb.Error as fault:
+        raise EngineError(
+            "G104",
+            "无法读取 Parquet 文件。",
+            f"The Parquet file cannot be read: {str(fault).splitlines()[0]}",
+            where=str(path),
+            hint=("检查路径；文件损坏时重新生成。", "Check the path; make the file again if it is damaged."),
+        ) from None
 
 
 def _listed(values: pd.Series[Any]) -> list[Any]:

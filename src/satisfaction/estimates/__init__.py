@@ -23,6 +23,7 @@ from ..variance import (
     residual_totals,
     simple_variance,
     stratified_covariance,
+    sum_by_domain,
 )
 from .intervals import korn_graubard_interval, logit_interval, satterthwaite, t_interval
 
@@ -103,7 +104,7 @@ class Estimates:
         matrix = np.zeros((len(combinations), len(self.table)))
         for i, terms in enumerate(combinations.values()):
             for key, coefficient in terms.items():
-                if not isinstance(key, int) and key not in rows:
+                if key not in rows and key not in range(len(self.table)):
                     raise EstimatesError(
                         "E112",
                         f"没有估计行 {key!r}。",
@@ -113,7 +114,7 @@ class Estimates:
                         got=str(key),
                         hint=("行写作 (域, ..., 指标)。", "A row is (domain, ..., measure)."),
                     )
-                matrix[i, key if isinstance(key, int) else rows[key]] = coefficient
+                matrix[i, rows.get(key, key)] = coefficient
         return self.combined(sp.csr_array(matrix), pd.DataFrame({"measure": list(combinations)}), by=())
 
     def combined(self, matrix: sp.csr_array, keys: pd.DataFrame, *, by: tuple[str, ...]) -> Estimates:
@@ -166,33 +167,27 @@ def estimate(
     Raises
     ------
     EstimatesError
-        E101 unknown name, E102 no number, E103 a proportion of something outside 0-1.
+        E101 unknown name, E102 no number, E103 a proportion of something outside 0-1, E104 a level that is none.
 
     Notes
     -----
     Where a share is 0 or 1, or the se is 0, the limits are Korn and Graubard's with n_eff = n / deff of all domains
     together, and `note` says so; the se stays 0 and must not be used for ranks as it is.
     """
-    one_of(statistic, get_args(Statistic), "statistic", EstimatesError, "E100")
-    one_of(variance, ("linearized",), "variance", EstimatesError, "E100")
+    _check_options(statistic, variance, level)
     names = [measures] if isinstance(measures, str | Measure) else list(measures)
     chosen, columns = [resolve(design, m) for m in names], named(by)
     counted = counted or tally(design, chosen, by=columns)
     domains, domain = _domains(counted.keys, columns)
+    counted, domain = counted.only(domain >= 0), np.maximum(domain, 0)
     clusters = _clusters(counted.keys, design)
     weight = counted.keys[design.weight_column].to_numpy(float) * design.factors(counted.keys)
     value, size, z = _linearize(statistic, domain, weight, counted, len(domains))
     cov = stratified_covariance(_psu_totals(z, weight, counted, design, clusters), clusters, design.lonely_psu)
-    n = _by_domain(domain, counted.valid, len(domains))
-    squares = _by_domain(domain, weight[:, None] * counted.sums_of_squares(), len(domains))
-    mean = _by_domain(domain, weight[:, None] * counted.sums(), len(domains)) / np.where(size > 0, size, np.nan)
-    simple = simple_variance(mean, size, squares, n, size, replacement=design.base_weight is None)
-    if statistic == "total":
-        simple = simple * size**2
     se = np.sqrt(np.maximum(np.diag(cov), 0)).reshape(value.shape)
     df = domain_df(domain, counted.valid, clusters, len(domains))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deff = np.where(simple > 0, se**2 / simple, np.nan)
+    n = sum_by_domain(domain, counted.valid, len(domains))
+    deff = _design_effect(statistic, design, counted, domain, weight, se, size, n)
     shares = np.array([statistic == "proportion" or (statistic == "mean" and m.kind == "rate") for m in chosen])
     low, high = _limits(shares, value, se, df, level)
     note = np.full(value.shape, "", dtype=object)
@@ -200,18 +195,41 @@ def estimate(
         low, high, note = _at_boundary(design, chosen, statistic, (value, se, df, low, high, n), level, whole=not columns)
     keys = domains.loc[domains.index.repeat(len(chosen))].reset_index(drop=True)
     keys = keys.assign(measure=[m.name for m in chosen] * len(domains))[[*columns, "measure"]]
-    flat = [a.ravel() for a in (value, se, df, low, high, deff, n)]
-    return Estimates(
-        _table(keys, flat, note.ravel()), cov, columns, _conventions(design, counted, statistic, variance, level), design
-    )
+    table = _table(keys, [a.ravel() for a in (value, se, df, low, high, deff, n)], note.ravel())
+    return Estimates(table, cov, columns, _conventions(design, counted, statistic, variance, level), design)
+
+
+def _check_options(statistic: str, variance: str, level: float) -> None:
+    one_of(statistic, get_args(Statistic), "statistic", EstimatesError, "E100")
+    one_of(variance, ("linearized",), "variance", EstimatesError, "E100")
+    if not 0 < level < 1:
+        raise EstimatesError(
+            "E104",
+            f"置信水平 {level} 须在 0 与 1 之间。",
+            f"A confidence level of {level} is not between 0 and 1.",
+            where="level",
+            hint=("例如写 0.95。", "Write 0.95, for instance."),
+        )
+
+
+def _design_effect(
+    statistic: Statistic, design: SurveyDesign, counted: Tally, domain: Array, weight: Array, se: Array, size: Array, n: Array
+) -> Array:
+    """Variance over that of a simple random sample of the same size; nan where that is 0. (D, M)."""
+    sums = sum_by_domain(domain, weight[:, None] * counted.sums(), len(size))
+    squares = sum_by_domain(domain, weight[:, None] * counted.sums_of_squares(), len(size))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        simple = simple_variance(sums / size, size, squares, n, size, replacement=design.base_weight is None)
+        scale = size**2 if statistic == "total" else 1.0
+        return np.where(simple > 0, se**2 / (simple * scale), np.nan)
 
 
 def _domains(keys: pd.DataFrame, columns: tuple[str, ...]) -> tuple[pd.DataFrame, Array]:
-    """List the domains in sorted order and the domain of every tally row."""
+    """List the domains in sorted order and the domain of every tally row, -1 where a key is missing."""
     if not columns:
         return pd.DataFrame(index=[0]), np.zeros(len(keys), dtype=int)
-    domains = keys[list(columns)].drop_duplicates().sort_values(list(columns), ignore_index=True)
-    return domains, keys.groupby(list(columns)).ngroup().to_numpy()
+    domains = keys[list(columns)].dropna().drop_duplicates().sort_values(list(columns), ignore_index=True)
+    return domains, keys.groupby(list(columns)).ngroup().fillna(-1).to_numpy(int)
 
 
 def _clusters(keys: pd.DataFrame, design: SurveyDesign) -> Clusters:
@@ -244,10 +262,6 @@ def _psu_totals(z: sp.csr_array, weight: Array, counted: Tally, design: SurveyDe
     margins = sp.csr_array(design.weighting.margins)[design.cell_index(counted.keys)]
     entering = counted.keys[design.weight_column].to_numpy(float)
     return residual_totals(z, margins, n=counted.n.astype(float), entering=entering, weight=weight, clusters=clusters)
-
-
-def _by_domain(domain: Array, values: Array, domains: int) -> Array:
-    return np.stack([np.bincount(domain, column, domains) for column in values.T], axis=1)
 
 
 def _limits(shares: Array, value: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy import stats
+from scipy import special
 
 Array = np.ndarray[Any, Any]
 
@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 def t_interval(estimate: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
     """Return estimate -/+ t se; unbounded where df < 1."""
     with np.errstate(invalid="ignore"):
-        half = np.where(df >= 1, stats.t.ppf((1 + level) / 2, np.maximum(df, 1)), np.inf) * se
+        half = np.where(df >= 1, special.stdtrit(np.maximum(df, 1), (1 + level) / 2), np.inf) * se
     return estimate - half, estimate + half
 
 
@@ -31,10 +31,10 @@ def logit_interval(share: Array, se: Array, df: Array, level: float) -> tuple[Ar
 def korn_graubard_interval(share: Array, n_effective: Array, n: Array, df: Array, level: float) -> tuple[Array, Array]:
     """Return Clopper-Pearson limits at the effective sample size, corrected for df (Korn and Graubard 1998)."""
     tail = (1 - level) / 2
-    effective = n_effective * (stats.t.ppf(tail, np.maximum(n - 1, 1)) / stats.t.ppf(tail, np.maximum(df, 1))) ** 2
+    effective = n_effective * (special.stdtrit(np.maximum(n - 1, 1), tail) / special.stdtrit(np.maximum(df, 1), tail)) ** 2
     x = share * effective
-    low = np.where(share <= 0, 0.0, stats.beta.ppf(tail, np.maximum(x, 1e-12), effective - x + 1))
-    high = np.where(share >= 1, 1.0, stats.beta.ppf(1 - tail, x + 1, np.maximum(effective - x, 1e-12)))
+    low = np.where(share <= 0, 0.0, special.betaincinv(np.maximum(x, 1e-12), effective - x + 1, tail))
+    high = np.where(share >= 1, 1.0, special.betaincinv(x + 1, np.maximum(effective - x, 1e-12), 1 - tail))
     return low, high
 
 

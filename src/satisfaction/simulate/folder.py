@@ -10,9 +10,9 @@ import pandas as pd
 
 from ..errors import SurveyError, shortened
 from ..io.writing import write_csv
-from ..io.yaml import Document, read_yaml, validated
+from ..io.yaml import Document
 from ..questionnaire import Questionnaire, read_questionnaire
-from ..survey import SurveyFile, _questionnaire_path
+from ..survey import SurveyFile, read_declared
 from .answers import ORDER
 from .delivery import BAD_ROWS, as_delivered, dirty, write_responses
 from .facts import read_facts
@@ -42,9 +42,8 @@ def simulate_survey(folder: Path, *, seed: int | None = None) -> None:
         S155 for a wave that is not marked as simulated (its responses are people's), S156 for a questionnaire whose
         answers are not modelled; S151-S154 from the facts and the draw.
     """
-    document = read_yaml(folder / "survey.yaml", SurveyError)
-    declared = validated(document, SurveyFile, SurveyError)
-    questionnaire = read_questionnaire(_questionnaire_path(document, declared))
+    document, declared, instrument = read_declared(folder)
+    questionnaire = read_questionnaire(instrument)
     fielded = _checked(document, declared, questionnaire)
     facts = read_facts(folder, declared)
     population = simulate_population(facts, seed=PROVINCE_SEED, wave=declared.wave)

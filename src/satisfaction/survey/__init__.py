@@ -14,7 +14,7 @@ from ..io.yaml import Document, Label, read_yaml, validated
 from ..questionnaire import Questionnaire, read_questionnaire
 from .declared import BaseStep, CalibrationStep, Margin, Rules, Selection, SurveyFile
 
-__all__ = ["BaseStep", "CalibrationStep", "Rules", "Selection", "Survey", "SurveyFile", "read_survey"]
+__all__ = ["BaseStep", "CalibrationStep", "Rules", "Selection", "Survey", "SurveyFile", "read_declared", "read_survey"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,20 @@ class Survey:
         return {str(code): Label(zh=answer.zh, en=answer.en) for code, answer in answers.items()}
 
 
+def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
+    """Read survey.yaml alone: the document, its record, and the path of the questionnaire it names.
+
+    Raises
+    ------
+    SurveyError
+        For a key or reference that does not fit, with file and line.
+    """
+    path = Path(path)
+    document = read_yaml(path if path.suffix in (".yaml", ".yml") else path / "survey.yaml", SurveyError)
+    declared = validated(document, SurveyFile, SurveyError)
+    return document, declared, _questionnaire_path(document, declared)
+
+
 def read_survey(path: str | Path) -> Survey:
     """Read one survey folder (or its survey.yaml).
 
@@ -115,12 +129,8 @@ def read_survey(path: str | Path) -> Survey:
     QuestionnaireError, InputFileError
         From the files it points to.
     """
-    path = Path(path)
-    path = path / "survey.yaml" if path.suffix not in (".yaml", ".yml") else path
-    document = read_yaml(path, SurveyError)
-    declared = validated(document, SurveyFile, SurveyError)
-    folder = path.parent
-    instrument = _questionnaire_path(document, declared)
+    document, declared, instrument = read_declared(path)
+    folder = document.path.parent
     questionnaire = read_questionnaire(instrument)
     rules_path = folder / declared.rules
     rules_document = read_yaml(rules_path, SurveyError)
@@ -130,7 +140,7 @@ def read_survey(path: str | Path) -> Survey:
     margins = {
         name: _margin(folder / margin.file, margin, questionnaire, document, name) for name, margin in declared.margins.items()
     }
-    sources = [path, instrument, rules_path, *(folder / t.file for t in (*tables.values(), *declared.margins.values()))]
+    sources = [document.path, instrument, rules_path, *(folder / t.file for t in (*tables.values(), *declared.margins.values()))]
     survey = Survey(
         folder,
         declared,
@@ -144,7 +154,29 @@ def read_survey(path: str | Path) -> Survey:
         tuple(expand(folder, tuple(declared.files))),
     )
     _check_rules(survey, rules_document)
+    _check_frame(survey)
     return survey
+
+
+def _check_frame(survey: Survey) -> None:
+    """Refuse a frame and a sample that do not have the same strata."""
+    if survey.frame is None or survey.sample is None:
+        return
+    columns = survey.questionnaire.roles.strata
+    frame, sample = ({*table[columns].itertuples(index=False, name=None)} for table in (survey.frame, survey.sample))
+    for code, strata, zh, en in (
+        ("S144", frame - sample, "抽样框中的层没有样本", "Strata of the frame have no sample"),
+        ("S145", sample - frame, "样本中的层不在抽样框中", "Strata of the sample are not in the frame"),
+    ):
+        if strata:
+            listed = shortened(" / ".join(stratum) for stratum in sorted(strata))
+            raise SurveyError(
+                code,
+                f"{zh}: {listed}。",
+                f"{en}: {listed}.",
+                where=f"{survey.folder}: frame, sample",
+                hint=("补全样本表，或改正抽样框。", "Complete the sample table, or correct the frame."),
+            )
 
 
 def _check_rules(survey: Survey, document: Document) -> None:

@@ -7,30 +7,21 @@ and grey printing.
 
 from __future__ import annotations
 
-import functools
-import io
-import re
-import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ParamSpec
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import pylopdf_fonts_zh_cn
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
-Arguments = ParamSpec("Arguments")
-WIDTH = 7.4  # inches; everything else is given in inches too, so that text never collides whatever the number of rows
-RESOLUTION = 150
+from .canvas import ACCENT, ALERT, CUT, INK, add_legend, breadth, label_rows, new_canvas, svg, theme, themed, wrapped
+
+__all__ = ["probability_near_cut", "ranking_ladder", "rates_by_area", "svg", "theme", "topics"]
+
 NEAR = 20
-INK, FAINT, ACCENT, ALERT = "#1d2733", "#5b6672", "#1f4e79", "#9c1c1c"
 STATUS = {
     "established": ("已确认属于 established", "#3b0f4f", "s", ""),
     "possible": ("不能确定 possible", "#d9701a", "D", "///"),
@@ -39,52 +30,7 @@ STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Canvas:
-    """A figure whose head is written; `axes` is (rows, columns), `legend_at` the height of a legend as a share 0-1."""
-
-    figure: Figure
-    axes: np.ndarray[Any, Any]
-    legend_at: float
-
-
-def theme() -> dict[str, Any]:
-    """Return the settings all figures are drawn with: seaborn's theme with a Chinese font.
-
-    For other plots of a notebook: `seaborn.set_theme(rc=theme())`.
-    """
-    style: dict[str, Any] = sns.plotting_context("paper", font_scale=1.05) | sns.axes_style("whitegrid")
-    return style | {
-        "font.family": _families(), "axes.unicode_minus": False, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
-        "ytick.color": INK, "grid.color": "#e3e7eb", "axes.edgecolor": "#b6bec6", "hatch.linewidth": 0.6,
-        "svg.fonttype": "path", "svg.hashsalt": "satisfaction",
-    }  # fmt: skip
-
-
-@functools.cache
-def _families() -> list[str]:
-    path = pylopdf_fonts_zh_cn.sans_path()
-    fontManager.addfont(path)
-    return [FontProperties(fname=path).get_name(), "DejaVu Sans"]
-
-
-def _themed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Draw under the theme whatever the caller's settings are, and leave those alone."""
-
-    @functools.wraps(draw)
-    def themed(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
-        with mpl.rc_context():
-            mpl.rcdefaults()
-            mpl.rcParams.update(theme())
-            figure = draw(*args, **kwargs)
-            for axes in figure.axes:  # ticks are made late; made after this context they would have the caller's font
-                axes.get_xticklabels()
-            return figure
-
-    return themed
-
-
-@_themed
+@themed
 def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
     """Draw all units in rank order: estimate with interval, rank with its marginal and simultaneous set, and the cut.
 
@@ -96,9 +42,9 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
     own = indices[(indices["level"] == _levels(indices)[0]) & (indices["measure"] == ranking["measure"].iloc[0])]
     rows = ranking.merge(own[["code", "ci_low", "ci_high", "kind", "measure_zh", "measure_en"]], on="code", how="left")
     names, places = [_name(row) for _, row in rows.iterrows()], [_rank_with_set(row) for _, row in rows.iterrows()]
-    canvas = _canvas(
+    canvas = new_canvas(
         "排名阶梯：每个名次都带有它的不确定范围", "Ranking ladder: every rank with its sets", _mark(ranking), body=0.185 * len(rows) + 0.1,
-        left=_breadth(names), right=_breadth(places), legend_lines=2, columns=(1, 1.5),
+        left=breadth(names), right=breadth(places), legend_lines=2, columns=(1, 1.5),
     )  # fmt: skip
     scores, ladder = canvas.axes[0]
     scale = _scale(rows["kind"].iloc[0])
@@ -111,25 +57,28 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
         ladder.hlines(ranked.index, ranked["simultaneous_low"], ranked["simultaneous_high"], color="#8a949e", linewidth=0.9)
         ladder.hlines(ranked.index, ranked["marginal_low"], ranked["marginal_high"], color="#4d5863", linewidth=3)
         ladder.scatter(ranked["rank"], ranked.index, **style)
-    _rows(scores, names)
-    _rows(ladder, [""] * len(rows))
+    label_rows(scores, names)
+    label_rows(ladder, [""] * len(rows))
     for row, text in enumerate(places):
         ladder.text(1.02, row, text, transform=ladder.get_yaxis_transform(), va="center", fontsize=7.5)
     for axes in (scores, ladder):
         _cut(axes, rows)
-    unit = "%" if scale == 100 else "分 points"
-    scores.set_xlabel(_wrapped(f"{_both(rows.iloc[0], 'measure')} ({unit})", 30))
+    unit = "%" if scale == 100 else "points"
+    scores.set_xlabel(f"{rows['measure_zh'].iloc[0]}\n{rows['measure_en'].iloc[0]} ({unit})")
+    ladder.set_xlim(0.2, len(rows) + 0.8)
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 500) if len(rows) <= 6 * step or step == 500)
+    ladder.set_xticks([1, *range(max(step, 2), len(rows) + 1, step)])
     ladder.set_xlabel("名次 [单独看的名次集合]\nrank [marginal set]")
     lines = [
         Line2D([], [], color="#4d5863", linewidth=3, label="单独看的名次集合 marginal set"),
         Line2D([], [], color="#8a949e", linewidth=0.9, label="全表同时成立的集合 simultaneous set"),
     ]
     dots = [_dot(status) for status in STATUS if status != "not ranked" or status in set(rows["status"])]
-    _legend(canvas, [*dots, *lines], columns=3)
+    add_legend(canvas, [*dots, *lines], columns=3)
     return canvas.figure
 
 
-@_themed
+@themed
 def rates_by_area(indices: pd.DataFrame) -> Figure:
     """Draw the rates of the areas just below the whole (prefectures, or the ranked areas) with their intervals.
 
@@ -143,27 +92,29 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
     measures = list(rates["measure"].unique())
     areas = rates[rates["level"] == below].drop_duplicates("code")
     names = [_name(row) for _, row in areas.iterrows()]
-    heads = [_panel_head(rates[(rates["level"] == whole) & (rates["measure"] == m)].iloc[0]) for m in measures]
+    wholes = [rates[(rates["level"] == whole) & (rates["measure"] == measure)].iloc[0] for measure in measures]
+    heads = [wrapped(f"{_both(row, 'measure')}: {row['estimate']:.1%}", 46) for row in wholes]
     head = 0.17 * max(text.count("\n") + 1 for text in heads) + 0.1
-    canvas = _canvas(
-        "各地区的率及其置信区间", "Rates by area with confidence intervals", _mark(indices), body=0.21 * len(areas) + 0.1,
-        left=_breadth(names), rows=-(-len(measures) // 2), columns=(1,) * min(2, len(measures)), gap=head + 0.35, head=head,
+    canvas = new_canvas(
+        f"各地区的率及其置信区间；虚线：{wholes[0]['name_zh']}", f"Rates by area with confidence intervals; dashed: {wholes[0]['name_en']}", _mark(indices), body=0.21 * len(areas) + 0.1,
+        left=breadth(names), rows=-(-len(measures) // 2), columns=(1,) * min(2, len(measures)), gap=head + 0.35, head=head,
     )  # fmt: skip
-    for axes, measure, text in zip(canvas.axes.flat, measures, heads, strict=False):
+    for axes, measure, text, all_areas in zip(canvas.axes.flat, measures, heads, wholes, strict=False):
         part = rates[rates["measure"] == measure]
         rows = part[part["level"] == below].set_index("code").reindex(areas["code"]).reset_index()
         _intervals(axes, rows.index, rows, 100)
         axes.scatter(rows["estimate"] * 100, rows.index, s=18, color=ACCENT, zorder=3)
-        axes.axvline(part.loc[part["level"] == whole, "estimate"].iloc[0] * 100, color=ALERT, linestyle="--", linewidth=0.9)
+        axes.axvline(all_areas["estimate"] * 100, color=ALERT, linestyle="--", linewidth=0.9)
         axes.set_title(text, loc="left", fontsize=8.5)
-        _rows(axes, names if axes in canvas.axes[:, 0] else [""] * len(rows))
+        label_rows(axes, names if axes in canvas.axes[:, 0] else [""] * len(rows))
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter("{x:g}%")
     for axes in canvas.axes.flat[len(measures) :]:
         axes.set_axis_off()
     return canvas.figure
 
 
-@_themed
+@themed
 def probability_near_cut(ranking: pd.DataFrame) -> Figure:
     """Draw the probability of the list of last units for the units nearest its cut, on both sides.
 
@@ -177,27 +128,36 @@ def probability_near_cut(ranking: pd.DataFrame) -> Figure:
     rows = ranked.loc[np.sort(np.argsort(distance, kind="stable")[:NEAR])].reset_index(drop=True)
     names = [f"{_name(row)}  {_rank_with_set(row)}" for _, row in rows.iterrows()]
     size = int((ranking["listed"] == "yes").sum())
-    canvas = _canvas(
+    canvas = new_canvas(
         f"属于末 {size} 位的概率：分界两侧的 {len(rows)} 个单位",
-        f"Probability of the last {size}: the {len(rows)} units nearest the cut; rank [marginal set]", _mark(ranking),
-        body=0.24 * len(rows) + 0.1, left=_breadth(names), right=0.55, legend_lines=1,
+        f"Probability of the last {size}: the {len(rows)} units nearest the cut; beside the name rank [marginal set]", _mark(ranking),
+        body=0.24 * len(rows) + 0.1, left=breadth(names), right=0.55, legend_lines=1,
     )  # fmt: skip
     axes = canvas.axes[0, 0]
     for status, part in rows.groupby("status", sort=False):
         _, colour, _, hatch = STATUS[str(status)]
-        axes.barh(part.index, part["probability_bottom"] * 100, height=0.68, color=colour, edgecolor=INK, linewidth=0.5, hatch=hatch)
+        axes.barh(
+            part.index, part["probability_bottom"] * 100, height=0.68, color=colour, edgecolor=INK, linewidth=0.5, hatch=hatch
+        )
     for row, value in enumerate(rows["probability_bottom"]):
-        axes.text(value * 100 + 1, row, _probability(value), va="center", fontsize=8, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})
-    _rows(axes, names)
+        axes.text(
+            value * 100 + 1,
+            row,
+            _probability(value),
+            va="center",
+            fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+        )
+    label_rows(axes, names)
     _cut(axes, rows)
     axes.set_xlim(0, 100)
     axes.xaxis.set_major_formatter("{x:g}%")
     axes.set_xlabel("模型概率（经验贝叶斯），不是确认\nprobability under a model (empirical Bayes), not a proof")
-    _legend(canvas, [_bar(status) for status in STATUS if status != "not ranked"], columns=3)
+    add_legend(canvas, [_bar(status) for status in STATUS if status != "not ranked"], columns=4)
     return canvas.figure
 
 
-@_themed
+@themed
 def topics(indices: pd.DataFrame) -> Figure:
     """Draw the topics of all areas together, strongest first, with their intervals.
 
@@ -209,24 +169,17 @@ def topics(indices: pd.DataFrame) -> Figure:
     scores = indices[(indices["level"] == _levels(indices)[-1]) & (indices["kind"] == "score")]
     rows = scores.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
     names = [_both(row, "measure") for _, row in rows.iterrows()]
-    canvas = _canvas(
-        "各项目得分：由强到弱", "Topics: strongest to weakest", _mark(indices), body=0.27 * len(rows) + 0.1, left=_breadth(names), right=0.45,
+    canvas = new_canvas(
+        "各项目得分：由强到弱", "Topics: strongest to weakest", _mark(indices), body=0.27 * len(rows) + 0.1, left=breadth(names), right=0.45,
     )  # fmt: skip
     axes = canvas.axes[0, 0]
     _intervals(axes, rows.index, rows, 1)
     axes.scatter(rows["estimate"], rows.index, s=24, color=ACCENT, zorder=3)
     for row, value in enumerate(rows["estimate"]):
         axes.text(1.015, row, f"{value:.1f}", transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
-    _rows(axes, names)
+    label_rows(axes, names)
     axes.set_xlabel(f"{_both(rows.iloc[0], 'name')}：平均得分（分，0-100） mean score (points 0-100)")
     return canvas.figure
-
-
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG: the same figure gives the same bytes."""
-    target = io.BytesIO()
-    figure.savefig(target, format="png", dpi=RESOLUTION, metadata={"Software": None})
-    return target.getvalue()
 
 
 def _levels(indices: pd.DataFrame) -> list[str]:
@@ -248,7 +201,7 @@ def _both(row: pd.Series, what: str) -> str:
 
 
 def _name(row: pd.Series) -> str:
-    return _wrapped(_both(row, "name"), 34)
+    return wrapped(_both(row, "name"), 34)
 
 
 def _rank_with_set(row: pd.Series) -> str:
@@ -259,11 +212,6 @@ def _rank_with_set(row: pd.Series) -> str:
 
 def _probability(value: float) -> str:
     return ">99.9%" if value > 0.999 else "<0.1%" if value < 0.001 else f"{value:.1%}"
-
-
-def _panel_head(whole: pd.Series) -> str:
-    said = f"{_both(whole, 'measure')}，{_both(whole, 'name')} {whole['estimate']:.1%}"
-    return _wrapped(said, 40)
 
 
 def _first_listed(rows: pd.DataFrame) -> int:
@@ -278,80 +226,21 @@ def _intervals(axes: Axes, at: pd.Index[Any], rows: pd.DataFrame, scale: int) ->
     axes.hlines(at, limits["ci_low"], limits["ci_high"], color=ACCENT, linewidth=1.4, alpha=0.75)
 
 
-def _rows(axes: Axes, names: list[str]) -> None:
-    axes.set_yticks(range(len(names)), names, fontsize=8.5)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.grid(axis="y", visible=False)
-    axes.tick_params(length=0)
-    sns.despine(ax=axes, left=True)
-
-
 def _cut(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the line above the list; a second one where units are tied at the cut."""
     first, tied = _first_listed(rows), int((rows["listed"] == "tied").sum())
     for at in {first, first - tied}:
         if 0 < at < len(rows):
-            axes.axhline(at - 0.5, color=ALERT, linewidth=1.1, linestyle=(0, (5, 2)), zorder=2)
+            axes.axhline(at - 0.5, **CUT, zorder=2)
 
 
 def _dot(status: str) -> Line2D:
     label, colour, marker, _ = STATUS[status]
-    return Line2D([], [], color=colour, marker=marker, linestyle="", markeredgecolor=INK, markeredgewidth=0.6, markersize=5, label=label)
+    return Line2D(
+        [], [], color=colour, marker=marker, linestyle="", markeredgecolor=INK, markeredgewidth=0.6, markersize=5, label=label
+    )
 
 
 def _bar(status: str) -> Patch:
     label, colour, _, hatch = STATUS[status]
     return Patch(facecolor=colour, edgecolor=INK, linewidth=0.5, hatch=hatch, label=label)
-
-
-def _legend(canvas: _Canvas, handles: list[Any], *, columns: int) -> None:
-    cut = Line2D([], [], color=ALERT, linewidth=1.1, linestyle=(0, (5, 2)), label="名单分界线 cut of the list")
-    canvas.figure.legend(
-        handles=[*handles, cut], loc="upper left", bbox_to_anchor=(0.01, canvas.legend_at), ncols=columns, frameon=False,
-        fontsize=8.5, borderaxespad=0, columnspacing=1.4, handletextpad=0.5,
-    )  # fmt: skip
-
-
-def _canvas(
-    zh: str, en: str, mark: str, *, body: float, left: float, right: float = 0.15, legend_lines: int = 0, rows: int = 1,
-    columns: tuple[float, ...] = (1,), gap: float = 0.0, head: float = 0.0,
-) -> _Canvas:  # fmt: skip
-    """Write title and mark, and lay the axes out below: `body` inches a row of axes, `gap` inches between rows."""
-    said = _wrapped(mark, 92)
-    top = 0.62 + (0.19 * (said.count("\n") + 1) + 0.12 if mark else 0)
-    legend_at, top = top, top + (0.2 * legend_lines + 0.12 if legend_lines else 0.04) + head
-    height = top + rows * body + (rows - 1) * gap + 0.52
-    figure = Figure(figsize=(WIDTH, height))
-    figure.text(0.012, 1 - 0.1 / height, zh, va="top", fontsize=12.5)
-    figure.text(0.012, 1 - 0.36 / height, _wrapped(en, 105), va="top", fontsize=9.5, color=FAINT)
-    if mark:
-        box = {"facecolor": "#fdeeee", "edgecolor": ALERT, "linewidth": 0.7, "pad": 3}
-        figure.text(0.017, 1 - 0.67 / height, said, va="top", fontsize=9, color=ALERT, bbox=box)
-    axes = figure.subplots(
-        rows, len(columns), squeeze=False, width_ratios=columns,
-        gridspec_kw={
-            "left": left / WIDTH, "right": 1 - right / WIDTH, "top": 1 - top / height, "bottom": 0.52 / height,
-            "hspace": gap / body, "wspace": 0.08,
-        },
-    )  # fmt: skip
-    return _Canvas(figure, axes, 1 - legend_at / height)
-
-
-def _breadth(texts: list[str]) -> float:
-    """Return the inches the longest of some labels needs."""
-    return 0.2 + 0.062 * max(_columns(line) for text in texts for line in text.split("\n"))
-
-
-def _columns(text: str) -> int:
-    """Return the width of a text in Latin characters; a Chinese one takes two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _wrapped(text: str, columns: int) -> str:
-    """Break a text of both languages into lines: between words, or after any Chinese character."""
-    lines = [""]
-    for piece in re.findall(r"[!-~]+\s*|\s+|[^!-~\s][，。；：、）】》”]*\s*", text):
-        if lines[-1] and _columns(lines[-1] + piece.rstrip()) > columns:
-            lines.append("")
-        lines[-1] += piece
-    return "\n".join(line.rstrip() for line in lines)

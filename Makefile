@@ -1,0 +1,34 @@
+# Two commands do everything on a fresh machine: make run, make test. Python 3.11 or newer is all they need.
+PYTHON ?= python3
+SURVEY ?= surveys/guizhou-2026q3
+SEEDS ?= 20
+BIN := .venv/bin
+
+.PHONY: run test lint notebooks coverage clean
+
+run: .venv/ready
+	$(BIN)/satisfaction run $(SURVEY)
+
+test: .venv/ready
+	$(BIN)/pytest -n auto
+
+notebooks: .venv/ready
+	$(BIN)/satisfaction run --notebooks $(SURVEY)
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+coverage: .venv/ready
+	$(BIN)/python tests/coverage_study.py --seeds $(SEEDS)
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo '需要 Python 3.11 或更新版本: make run PYTHON=python3.11   Python 3.11 or newer is needed.' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+clean:
+	rm -rf .venv build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,152 @@
+"""The sheet figures are drawn on: theme, title, mark, margins, text that breaks in two languages; no global state."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import pylopdf_fonts_zh_cn
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, fontManager
+from matplotlib.lines import Line2D
+
+Arguments = ParamSpec("Arguments")
+WIDTH = 7.4  # inches; everything else is given in inches too, so that text never collides whatever the number of rows
+BOTTOM = 0.58
+INK, FAINT, ACCENT, ALERT = "#1d2733", "#5b6672", "#1f4e79", "#9c1c1c"
+CUT: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": (0, (5, 2))}
+
+
+def theme() -> dict[str, Any]:
+    """Return the settings all figures are drawn with: seaborn's theme with a Chinese font.
+
+    For other plots of a notebook: `seaborn.set_theme(rc=theme())`.
+    """
+    style: dict[str, Any] = sns.plotting_context("paper", font_scale=1.05) | sns.axes_style("whitegrid")
+    return style | {
+        "font.family": _families(), "axes.unicode_minus": False, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
+        "ytick.color": INK, "grid.color": "#e3e7eb", "axes.edgecolor": "#b6bec6", "hatch.linewidth": 0.6, "axes.labelsize": 8.5,
+        "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
+        "svg.fonttype": "path", "svg.hashsalt": "satisfaction",
+    }  # fmt: skip
+
+
+@functools.cache
+def _families() -> list[str]:
+    path = pylopdf_fonts_zh_cn.sans_path()
+    fontManager.addfont(path)
+    return [FontProperties(fname=path).get_name(), "DejaVu Sans"]
+
+
+@contextlib.contextmanager
+def _settings() -> Iterator[None]:
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        settings: Any = theme()  # matplotlib types each key
+        mpl.rcParams.update(settings)
+        yield
+
+
+def themed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Draw under the theme whatever the caller's settings are, and leave those alone."""
+
+    @functools.wraps(draw)
+    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+        with _settings():
+            figure = draw(*args, **kwargs)
+            for axes in figure.axes:  # ticks are made late; made after this context they would have the caller's font
+                axes.get_xticklabels()
+            return figure
+
+    return drawn
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG, its text as paths: the same figure gives the same text."""
+    target = io.StringIO()
+    with _settings():
+        figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
+    return target.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """A figure whose head is written; `axes` is (rows, columns), `legend_at` the height of a legend as a share 0-1."""
+
+    figure: Figure
+    axes: np.ndarray[Any, Any]
+    legend_at: float
+
+
+def new_canvas(
+    zh: str, en: str, mark: str, *, body: float, left: float, right: float = 0.15, legend_lines: int = 0, rows: int = 1,
+    columns: tuple[float, ...] = (1,), gap: float = 0.0, head: float = 0.0,
+) -> Canvas:  # fmt: skip
+    """Write title and mark, and lay the axes out below: `body` inches a row of axes, `gap` inches between rows."""
+    said = wrapped(mark, 92)
+    top = 0.62 + (0.19 * (said.count("\n") + 1) + 0.12 if mark else 0)
+    legend_at, top = top, top + (0.2 * legend_lines + 0.12 if legend_lines else 0.04) + head
+    height = top + rows * body + (rows - 1) * gap + BOTTOM
+    figure = Figure(figsize=(WIDTH, height))
+    figure.text(0.012, 1 - 0.1 / height, zh, va="top", fontsize=12.5)
+    figure.text(0.012, 1 - 0.36 / height, wrapped(en, 105), va="top", fontsize=9.5, color=FAINT)
+    if mark:
+        box = {"facecolor": "#fdeeee", "edgecolor": ALERT, "linewidth": 0.7, "pad": 3}
+        figure.text(0.017, 1 - 0.67 / height, said, va="top", fontsize=9, color=ALERT, bbox=box)
+    axes = figure.subplots(
+        rows, len(columns), squeeze=False, width_ratios=columns,
+        gridspec_kw={
+            "left": left / WIDTH, "right": 1 - right / WIDTH, "top": 1 - top / height, "bottom": BOTTOM / height,
+            "hspace": gap / body, "wspace": 0.08,
+        },
+    )  # fmt: skip
+    return Canvas(figure, axes, 1 - legend_at / height)
+
+
+def label_rows(axes: Axes, names: list[str]) -> None:
+    """Put one row a name beside the vertical axis, the first on top; empty names leave the rows without."""
+    axes.set_yticks([])
+    for row, name in enumerate(names if any(names) else []):  # plain text: ticks cost three times as long to draw
+        axes.text(-0.02, row, name, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.5)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(length=0)
+    sns.despine(ax=axes, left=True)
+
+
+def add_legend(canvas: Canvas, handles: list[Any], *, columns: int) -> None:
+    """Explain marks and the cut between head and axes."""
+    cut = Line2D([], [], **CUT, label="名单分界线 cut of the list")
+    canvas.figure.legend(
+        handles=[*handles, cut], loc="upper left", bbox_to_anchor=(0.01, canvas.legend_at), ncols=columns, frameon=False,
+        fontsize=8.5, borderaxespad=0, columnspacing=1.4, handletextpad=0.5,
+    )  # fmt: skip
+
+
+def breadth(texts: list[str]) -> float:
+    """Return the inches the longest of some labels needs."""
+    return 0.2 + 0.062 * max(text_columns(line) for text in texts for line in text.split("\n"))
+
+
+def text_columns(text: str) -> int:
+    """Return the width of a text in Latin characters; a Chinese one takes two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def wrapped(text: str, columns: int) -> str:
+    """Break a text of both languages into lines: between words, or after any Chinese character."""
+    lines = [""]
+    for piece in re.findall(r"[!-~]+\s*|\s+|[^!-~\s][，。；：、）】》”]*\s*", text):
+        if lines[-1] and text_columns(lines[-1] + piece.rstrip()) > columns:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip() for line in lines)

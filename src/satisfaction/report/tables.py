@@ -1,0 +1,251 @@
+"""The published tables cut into the rows of the report. No rank leaves without its sets and its status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ..published import STATUS
+from ..survey import Survey
+from .words import (
+    ABSENT,
+    ACTIONS,
+    LEVELS,
+    STATUS_SHAPES,
+    Words,
+    both,
+    count,
+    interval,
+    p_value,
+    probability,
+    score,
+    span,
+)
+
+
+class Cell(NamedTuple):
+    """One estimate as the page shows it."""
+
+    estimate: str
+    interval: str
+    n: str
+    note: str
+
+
+class Measured(NamedTuple):
+    """A measure with its estimate."""
+
+    label: Words
+    unit: Words
+    cell: Cell
+
+
+class Ranked(NamedTuple):
+    """One row of the ranking; texts only."""
+
+    code: str
+    name: Words
+    estimate: str
+    se: str
+    n: str
+    rank: str
+    marginal: str
+    simultaneous: str
+    status: str
+    status_label: Words
+    shape: str
+    tied: bool
+    probability: str
+    p_in: str
+    p_out: str
+    expected_rank: str
+    reliability: str
+
+
+class TargetRow(NamedTuple):
+    """A unit with a target: its rank with set, and the verdict."""
+
+    ranked: Ranked
+    target: str
+    verdict: Words
+    p_met: str
+    p_not_met: str
+
+
+class AreaTable(NamedTuple):
+    """All areas of one level: `rows` holds (code, name, cells), the whole last."""
+
+    level: Words
+    heads: list[Words]
+    rows: list[tuple[str, Words, list[Cell]]]
+
+
+def levels(indices: pd.DataFrame) -> list[str]:
+    """Return the levels of area, the ranked one first, the whole last."""
+    return list(indices["level"].unique())
+
+
+def headline(indices: pd.DataFrame) -> list[Measured]:
+    """Return the rates and indices of all areas together."""
+    rows = indices[(indices["level"] == levels(indices)[-1]) & (indices["kind"] != "score")]
+    return [_measured(row) for row in records(rows)]
+
+
+def topics(indices: pd.DataFrame) -> list[Measured]:
+    """Return the topics of all areas together, strongest first."""
+    rows = indices[(indices["level"] == levels(indices)[-1]) & (indices["kind"] == "score")]
+    return [_measured(row) for row in records(rows.sort_values("estimate", ascending=False, kind="stable"))]
+
+
+def areas(survey: Survey, indices: pd.DataFrame) -> list[AreaTable]:
+    """Return rates and indices of every level but the whole, the highest first; the whole closes each table."""
+    chosen = indices[indices["kind"] != "score"]
+    *parts, whole = levels(indices)
+    heads = [both(row["measure_zh"], row["measure_en"]) for row in records(chosen.drop_duplicates("measure"))]
+    last = _area_rows(chosen[chosen["level"] == whole])
+    own = chosen["level"]
+    return [AreaTable(level_label(survey, part), heads, _area_rows(chosen[own == part]) + last) for part in reversed(parts)]
+
+
+def level_label(survey: Survey, level: str) -> Words:
+    """Return what a level of area is called: as in the questionnaire, where it has no common name."""
+    item = survey.questionnaire.items.get(level)
+    return LEVELS[level] if level in LEVELS else both(item.zh, item.en) if item else Words(level)
+
+
+def ranked_rows(ranking: pd.DataFrame, scale: str) -> list[Ranked]:
+    """Return rows of the ranking in rank order."""
+    return [_ranked(row, scale) for row in records(ranking)]
+
+
+def target_rows(ranking: pd.DataFrame) -> list[TargetRow]:
+    """Return the units that have a target."""
+    return [
+        TargetRow(
+            _ranked(row, ""),
+            str(row["target"]),
+            both(row["target_zh"], row["target_verdict"]),
+            p_value(row["target_p_met"]),
+            p_value(row["target_p_not_met"]),
+        )
+        for row in records(ranking[ranking["target"].notna()])
+    ]
+
+
+def ranked_measure(indices: pd.DataFrame, ranking: pd.DataFrame) -> Words:
+    """Return the label of the measure that is ranked."""
+    row = indices[indices["measure"] == ranking["measure"].iloc[0]].iloc[0]
+    return both(row["measure_zh"], row["measure_en"])
+
+
+def findings(summary: Mapping[str, Any]) -> list[Words]:
+    """Say in sentences what the ranking as a whole can and cannot tell."""
+    size, share = summary["list_size_low"], summary["decidable_share"]
+    return [
+        Words(
+            f"按模型，名单上的 {size} 个单位中预计有 {summary['expected_true_bottom']:.1f} 个真正属于末 {summary['bottom']} 位。",
+            f"Under the model, {summary['expected_true_bottom']:.1f} of the {size} units listed are expected to be true "
+            f"members of the last {summary['bottom']}.",
+        ),
+        Words(
+            f"整份名单的检验 p 值为 {p_value(summary['list_p'])}；低于 {1 - summary['level']:.3g} 且为概率样本时名单才算得到确认。",
+            f"The p-value of the list as a whole is {p_value(summary['list_p'])}; a probability sample and a value of at most "
+            f"{1 - summary['level']:.3g} would establish it.",
+        ),
+        Words(
+            f"{summary['p']} 个单位的全部两两比较中，{share:.1%} 能在全表同时判断先后；可排名度 {summary['rankability']:.2f}（0-1）。",
+            f"Of all pairs of the {summary['p']} units, {share:.1%} can be put in order for the whole table at once; "
+            f"rankability {summary['rankability']:.2f} (0-1).",
+        ),
+    ]
+
+
+def reasons(log: pd.DataFrame) -> list[tuple[str, Words, Words, str]]:
+    """Count the log's entries by rule: rule, action, message, entries."""
+    counts = log.groupby(["rule", "action", "zh", "en"]).size()
+    return [
+        (rule, ACTIONS.get(action, Words(action)), both(zh, en), count(number))
+        for (rule, action, zh, en), number in counts.items()
+    ]
+
+
+def alternatives(indices: pd.DataFrame, ranking: pd.DataFrame) -> dict[str, Words]:
+    """Describe each figure in words, for those who cannot see it."""
+    size, p = int((ranking["listed"] == "yes").sum()), int(ranking["rank"].notna().sum())
+    below = levels(indices)[-2]
+    many = indices.loc[indices["level"] == below, "code"].nunique()
+    strongest = topics(indices)
+    ends = (strongest[0].label, strongest[-1].label) if strongest else (Words(ABSENT), Words(ABSENT))
+    return {
+        "ladder": Words(
+            f"{p} 个单位按名次排列，每个单位有估计值、置信区间和名次集合；数值见完整排名表。",
+            f"{p} units in rank order, each with estimate, interval and rank sets; the full ranking table holds the numbers.",
+        ),
+        "probability": Words(
+            f"分界两侧各单位属于末 {size} 位的概率；数值见完整排名表。",
+            f"Probability of the last {size} for the units nearest the cut; the full ranking table holds the numbers.",
+        ),
+        "rates": Words(
+            f"{many} 个地区的率及其置信区间；数值见各地区表。",
+            f"Rates of {many} areas with intervals; the tables by area hold the numbers.",
+        ),
+        "topics": Words(
+            f"{len(strongest)} 个项目的得分：最高为{ends[0].zh}，最低为{ends[1].zh}。",
+            f"Scores of {len(strongest)} topics: strongest {ends[0].en or ends[0].zh}, weakest {ends[1].en or ends[1].zh}.",
+        ),
+    }
+
+
+def two_languages(note: str) -> Words:
+    """Split a sentence that stands in both languages after its Chinese full stop."""
+    zh, stop, en = note.partition("。 ")
+    return Words(zh + stop.strip(), en)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _area_rows(part: pd.DataFrame) -> list[tuple[str, Words, list[Cell]]]:
+    rows: dict[str, tuple[str, Words, list[Cell]]] = {}
+    for row in records(part):
+        _, _, cells = rows.setdefault(row["code"], (row["code"], both(row["name_zh"], row["name_en"]), []))
+        cells.append(_cell(row))
+    return list(rows.values())
+
+
+def _measured(row: dict[str, Any]) -> Measured:
+    unit = Words("") if row["kind"] == "rate" else Words("分", "points 0-100")
+    return Measured(both(row["measure_zh"], row["measure_en"]), unit, _cell(row))
+
+
+def _cell(row: dict[str, Any]) -> Cell:
+    limits = interval(row["ci_low"], row["ci_high"], row["kind"])
+    return Cell(score(row["estimate"], row["kind"]), limits, count(row["n"]), row["note"])
+
+
+def _ranked(row: dict[str, Any], scale: str) -> Ranked:
+    missing = pd.isna(row["rank"])
+    label = STATUS[row["status"]]
+    return Ranked(
+        code=row["code"],
+        name=both(row["name_zh"], row["name_en"]),
+        estimate=score(row["estimate"], scale, 2),
+        se=score(row["se"], scale, 2),
+        n=count(row["n"]),
+        rank=ABSENT if missing else f"{row['rank']:.0f}",
+        marginal=span(row["marginal_low"], row["marginal_high"]),
+        simultaneous=span(row["simultaneous_low"], row["simultaneous_high"]),
+        status=row["status"],
+        status_label=both(label.zh, label.en),
+        shape=STATUS_SHAPES[row["status"]],
+        tied=row["listed"] == "tied",
+        probability=probability(row["probability_bottom"]),
+        p_in=p_value(row["p_in"]),
+        p_out=p_value(row["p_out"]),
+        expected_rank=ABSENT if pd.isna(row["expected_rank"]) else f"{row['expected_rank']:.1f}",
+        reliability=ABSENT if pd.isna(row["reliability"]) else f"{row['reliability']:.2f}",
+    )

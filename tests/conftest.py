@@ -1,0 +1,159 @@
+"""Fixtures: a small survey that every test may change, and the synthetic province whose figures R computed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from satisfaction import SurveyDesign, read_survey
+
+ROOT = Path(__file__).parents[1]
+SMALL = Path(__file__).parent / "small"
+GOLDEN = Path(__file__).parent / "golden" / "province"
+COUNTIES = ("990101", "990102", "990201", "990202")
+PER_COMMUNITY = 5
+
+
+@dataclass(frozen=True)
+class SmallSurvey:
+    """The small survey in a folder of its own; every change is written to its files."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / "surveys" / "wave"
+
+    @property
+    def questionnaire(self) -> Path:
+        return self.root / "questionnaires" / "small" / "1.yaml"
+
+    @property
+    def csv(self) -> Path:
+        return self.folder / "responses" / "all.csv"
+
+    def read(self):
+        return read_survey(self.folder)
+
+    def edit(self, path: str | Path, old: str, new: str) -> Path:
+        """Replace a text that stands in a file exactly once."""
+        path = self.folder / path
+        content = path.read_text(encoding="utf-8")
+        assert content.count(old) == 1, f"{old!r} stands {content.count(old)} times in {path.name}"
+        path.write_text(content.replace(old, new), encoding="utf-8")
+        return path
+
+    def rows(self) -> pd.DataFrame:
+        """Return the rows of the csv file as text."""
+        return pd.read_csv(self.csv, dtype=str, keep_default_na=False)
+
+    def write(self, rows: pd.DataFrame, encoding: str = "utf-8-sig") -> None:
+        self.csv.write_text(rows.to_csv(index=False), encoding=encoding)
+
+    def change(self, **cells: str) -> None:
+        """Change cells of the first respondent (row 2 of the file)."""
+        rows = self.rows()
+        for column, value in cells.items():
+            rows.loc[0, column] = value
+        self.write(rows)
+
+
+def small_rows() -> pd.DataFrame:
+    """120 respondents without a fault; every sex and age group in every community."""
+    rng = np.random.default_rng(20260101)
+    rows = []
+    for c, county in enumerate(COUNTIES):
+        for residence in (1, 2):
+            for community in range(3):
+                for person in range(PER_COMMUNITY):
+                    took_part = rng.choice([1, 2, 98])
+                    rows.append(
+                        {
+                            "id": f"P{len(rows):03d}", "day": f"2026-04-{10 + person:02d}", "interviewer": f"I{community}",
+                            "community": f"{county}{residence}{community}", "county": county, "residence": residence,
+                            "sex": 1 + person % 2, "age": 20 + 10 * person, "age_group": 1 if person in (0, 1) else 2, "lived_here": 1,
+                            "heard": rng.choice([1, 2, 98, 99], p=[0.6, 0.2, 0.1, 0.1]),
+                            "values": rng.choice(["1;2;3", "1;2", "1;4", "98", "99", ""]), "took_part": took_part,
+                            "took_part_in": rng.choice(["1", "1;2"]) if took_part == 1 else "",
+                            **{t: rng.choice([1, 2, 3, 4, 5, 97, 98], p=[0.05, 0.1, 0.2 + c / 50, 0.35 - c / 50, 0.2, 0.05, 0.05]) for t in ("streets", "parks", "safety", "overall")},
+                        }
+                    )  # fmt: skip
+    return pd.DataFrame(rows).astype(str)
+
+
+def small_tables() -> dict[str, pd.DataFrame]:
+    """The tables of facts beside survey.yaml, by file name."""
+    areas = [("990000", "测试省", "Test Province", "province", "")]
+    areas += [(f"{p}00", f"市{p}", f"City {p}", "prefecture", "990000") for p in ("9901", "9902")]
+    areas += [(c, f"县{c}", f"County {c}", "county", f"{c[:4]}00") for c in COUNTIES]
+    columns = ["code", "name", "name_en", "level", "parent"]
+    sample = [
+        (f"{county}{residence}{k}", county, residence, 0.05 + 0.01 * k, 0.01 * residence, PER_COMMUNITY)
+        for county in COUNTIES for residence in (1, 2) for k in range(3)
+    ]  # fmt: skip
+    by = pd.MultiIndex.from_product([COUNTIES, (1, 2)], names=["county", "level"])
+    margin = by.to_frame(index=False).assign(population=[40_000, 41_000, 52_000, 50_000, 30_000, 31_000, 61_000, 60_000])
+    turned = margin.assign(population=[30_000, 51_000, 48_000, 54_000, 25_000, 36_000, 50_000, 71_000])
+    return {
+        "areas.csv": pd.DataFrame(areas, columns=columns).assign(valid_from="2020-01-01", valid_to=""),
+        "frame.csv": margin.rename(columns={"level": "residence"}),
+        "sample.csv": pd.DataFrame(sample, columns=["community", "county", "residence", "psu_probability", "person_probability", "planned"]),
+        "county_sex.csv": margin.rename(columns={"level": "sex"}),
+        "county_age.csv": turned.rename(columns={"level": "age_group"}),
+    }
+
+
+@pytest.fixture(scope="session")
+def small_template(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("template") / "small"
+    shutil.copytree(SMALL, root)
+    survey = SmallSurvey(root)
+    for name, table in small_tables().items():
+        table.to_csv(survey.folder / name, index=False, encoding="utf-8")
+    survey.csv.parent.mkdir()
+    survey.write(small_rows())
+    return root
+
+
+@pytest.fixture
+def small(small_template, tmp_path) -> SmallSurvey:
+    """A copy of the small survey that the test may change."""
+    root = tmp_path / "small"
+    shutil.copytree(small_template, root)
+    return SmallSurvey(root)
+
+
+@pytest.fixture(scope="session")
+def unchanged(small_template):
+    """The small survey as read, for tests that change nothing."""
+    return SmallSurvey(small_template).read()
+
+
+@pytest.fixture(scope="session")
+def province():
+    """The synthetic province: respondents, margins, what R makes of them (see golden/province/README.md)."""
+    respondents = pd.read_csv(GOLDEN / "sample.csv")
+    items = respondents[[f"s{i}" for i in range(1, 9)]]
+    respondents["index"] = ((items.mean(axis=1) - 1) / 4 * 100).where(items.notna().sum(axis=1) >= 4)
+    respondents["satisfied"] = (items["s1"] >= 4).astype(float).where(items["s1"].notna())
+    population = pd.read_csv(GOLDEN / "margins.csv")
+    with np.load(GOLDEN / "covariances.npz") as stored:
+        covariances = dict(stored)
+    return SimpleNamespace(
+        respondents=respondents, expected=json.loads((GOLDEN / "expected.json").read_text()), covariances=covariances,
+        design=province_design(respondents),
+        margins={name: population.groupby(name)["population"].sum().to_dict() for name in ("county", "urban", "sex", "age")},
+        cells=population.groupby(["county", "urban", "sex"])["population"].sum().to_dict(),
+    )  # fmt: skip
+
+
+def province_design(respondents, **changes) -> SurveyDesign:
+    """Strata, PSUs and base weights of the province."""
+    return SurveyDesign(respondents, **({"strata": "stratum", "psu": "psu", "base_weight": "base_weight"} | changes))

@@ -1,0 +1,162 @@
+"""The command line: what a user sees, and that no fault shows a traceback or touches `latest`."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from satisfaction import cli
+
+CHINESE, ENGLISH = re.compile("[\u4e00-\u9fff]"), re.compile("[A-Za-z]{3,} [a-z]{2,}")
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the program as the shell would; returns exit code, standard output, standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_run_writes_a_dated_folder_and_says_where(call, small):
+    code, out, _ = call("run", small.folder)
+    latest = small.folder / "out" / "latest"
+    assert code == 0
+    assert latest.resolve().name in out
+    assert "读入 read 120 = 接受 accepted 120 + 拒收 rejected 0" in out
+    assert {p.name for p in latest.iterdir()} >= {"indices.csv", "ranking.xlsx", "report.html", "manifest.json", "run.json"}
+
+
+def test_second_run_overwrites_nothing(call, small):
+    call("run", small.folder)
+    first = (small.folder / "out" / "latest").resolve()
+    before = {p.name: p.read_bytes() for p in first.iterdir()}
+    call("run", small.folder)
+    assert (small.folder / "out" / "latest").resolve() != first
+    assert {p.name: p.read_bytes() for p in first.iterdir()} == before
+
+
+def misspelt_column(small):
+    small.write(small.rows().rename(columns={"county": "contry"}))
+
+
+def unknown_county(small):
+    small.change(county="999999")
+
+
+def empty_file(small):
+    small.csv.write_bytes(b"")
+
+
+def duplicate_item(small):
+    text = small.questionnaire.read_text(encoding="utf-8")
+    line = next(line for line in text.splitlines() if line.startswith("  parks:"))
+    small.questionnaire.write_text(text.replace(line, f"{line}\n{line}"), encoding="utf-8")
+
+
+def missing_file(small):
+    (small.folder / "sample.csv").unlink()
+
+
+def misspelt_key(small):
+    small.edit("survey.yaml", "selection:", "selecton:")
+
+
+def no_responses(small):
+    small.csv.unlink()
+
+
+def damaged_margin(small):
+    (small.folder / "county_sex.csv").write_text("county,sex,population\n990101,1,many\n", encoding="utf-8")
+
+
+FAULTS = {
+    misspelt_column: "R101", unknown_county: "R102", empty_file: "F104", duplicate_item: "Y102", missing_file: "F101",
+    misspelt_key: "Y201", no_responses: "F103", damaged_margin: "S133",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_fault_ends_with_one_clear_message(call, small, fault):
+    call("run", small.folder)
+    out = small.folder / "out"
+    before = (out / "latest").resolve(), sorted(p.name for p in out.iterdir())
+    fault(small)
+    code, shown, message = call("run", small.folder)
+    assert code == cli.USER_FAULT
+    assert shown == ""
+    assert message.startswith(f"[{FAULTS[fault]}]")
+    assert CHINESE.search(message)
+    assert ENGLISH.search(message)
+    assert "处理: " in message
+    assert "Next: " in message
+    assert "Traceback" not in message
+    assert ((out / "latest").resolve(), sorted(p.name for p in out.iterdir())) == before
+
+
+def test_a_misspelt_column_is_named_with_its_neighbour(call, small):
+    misspelt_column(small)
+    _, _, message = call("run", small.folder)
+    assert "Column 'county' not found." in message
+    assert "did you mean: 'contry'" in message
+    assert "all.csv row 1" in message
+
+
+def test_an_answer_outside_the_scale_does_not_end_the_run(call, small):
+    small.change(streets="6")
+    code, out, _ = call("run", small.folder)
+    assert code == 0
+    assert "空白 blanked 1" in out
+    log = (small.folder / "out" / "latest" / "log.csv").read_text(encoding="utf-8-sig")
+    assert "responses/all.csv,,2,P000,streets,6,R202,blank_item" in log
+
+
+def test_a_fault_of_our_own_shows_no_traceback(call, small, monkeypatch):
+    monkeypatch.setattr("satisfaction.pipeline.run", lambda *_, **__: 1 / 0)
+    code, _, message = call("run", small.folder)
+    assert code == cli.OWN_FAULT
+    assert "[Z101]" in message
+    assert "Traceback" not in message
+    kept = re.search(r"\S+\.log", message).group()
+    assert "ZeroDivisionError" in Path(kept).read_text(encoding="utf-8")
+
+
+def test_wrong_usage_is_explained_in_both_languages(call):
+    code, _, message = call("rum")
+    assert code == cli.USER_FAULT
+    assert "命令有误 the command is not right" in message
+
+
+def test_check_prints_the_account_without_writing(call, small):
+    small.change(lived_here="2")
+    code, out, _ = call("check", small.folder)
+    assert code == 0
+    assert "R204" in out
+    assert not (small.folder / "out").exists()
+
+
+@pytest.mark.parametrize(("kind", "key"), [("questionnaire", "rates"), ("survey", "weighting"), ("rules", "targets")])
+def test_schema_is_json(call, kind, key):
+    _, out, _ = call("schema", "--kind", kind)
+    assert key in json.loads(out)["properties"]
+
+
+def test_the_installed_program_answers_in_chinese_even_where_the_console_is_not_utf8(small):
+    misspelt_key(small)
+    done = subprocess.run(
+        [sys.executable, "-m", "satisfaction", "run", str(small.folder)],
+        capture_output=True, env={"PYTHONIOENCODING": "ascii", "PATH": ""}, check=False,
+    )  # fmt: skip
+    assert done.returncode == cli.USER_FAULT
+    assert "未知的键" in done.stderr.decode("utf-8")

@@ -1,0 +1,228 @@
+"""Estimates equal R survey on the province; limits, contrasts and refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from conftest import province_design
+from satisfaction import SurveyDesign, estimate
+from satisfaction.errors import EstimatesError
+from satisfaction.estimates.intervals import korn_graubard_interval, logit_interval, t_interval
+
+CLOSED_FORM = 1e-9  # same formula as R, other order of additions (found: 1e-13)
+R_ITERATES = 1e-8  # svyciprop fits a logistic model and stops at 1e-8 (found: 1e-9)
+MEASURES = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "aware", "part", "support", "satisfied", "index"]
+
+
+def assert_covariance(found, expected):
+    scale = np.sqrt(np.diag(expected))
+    assert np.abs((found - expected) / np.outer(scale, scale)).max() <= CLOSED_FORM
+
+
+def scores(**columns):
+    """Two PSUs in one stratum, three persons each."""
+    return pd.DataFrame({"psu": [1, 1, 1, 2, 2, 2], "w": [1.0, 2.0, 1.0, 3.0, 1.0, 1.0]} | columns)
+
+
+@pytest.mark.parametrize("measure", ["aware", "index"])
+def test_county_means_se_and_covariance_equal_r(province, measure):
+    found, expected = estimate(province.design, measure, by="county"), province.expected["county"][measure]
+    np.testing.assert_array_equal(found.table["county"], expected["domain"])
+    np.testing.assert_array_equal(found.table["n"], expected["n"])
+    np.testing.assert_allclose(found.table["estimate"], expected["estimate"], rtol=CLOSED_FORM)
+    np.testing.assert_allclose(found.table["se"], expected["se"], rtol=CLOSED_FORM)
+    assert_covariance(found.cov, province.covariances[f"county.{measure}"])
+
+
+@pytest.mark.parametrize(("key", "fpc"), [("province", None), ("province_fpc", "M")])
+def test_province_means_totals_and_deff_equal_r(province, key, fpc):
+    design = province_design(province.respondents, fpc=fpc)
+    expected = pd.DataFrame(province.expected[key]).T.loc[MEASURES]
+    mean, total = estimate(design, MEASURES).table, estimate(design, MEASURES, statistic="total").table
+    for found, column in ((mean["estimate"], "estimate"), (mean["se"], "se"), (mean["deff"], "deff"), (total["estimate"], "total"), (total["se"], "total_se")):
+        np.testing.assert_allclose(found, expected[column], rtol=CLOSED_FORM, err_msg=column)
+    assert (mean["df"] == province.expected["degf"]).all()
+
+
+def test_county_means_with_fpc_equal_r(province):
+    found = estimate(province_design(province.respondents, fpc="M"), "index", by="county")
+    np.testing.assert_allclose(found.table["se"], province.expected["county_fpc"]["index"]["se"], rtol=CLOSED_FORM)
+    assert_covariance(found.cov, province.covariances["county_fpc.index"])
+
+
+def test_logit_limits_equal_svyciprop(province):
+    found = estimate(province.design, "aware", by="county", statistic="proportion").table
+    np.testing.assert_allclose(found[["estimate", "ci_low", "ci_high"]], province.expected["ciprop"]["logit"], rtol=R_ITERATES)
+
+
+@pytest.mark.parametrize("policy", ["adjust", "average", "certainty", "remove"])
+def test_lonely_psu_policies_equal_r(province, policy):
+    rows = province.respondents
+    first = rows["psu"] == rows.groupby("stratum")["psu"].transform("min")
+    found = estimate(province_design(rows[(rows["stratum"] % 10 != 3) | first], lonely_psu=policy), "index").table.iloc[0]
+    expected = province.expected["lonely"][policy]
+    assert found["estimate"] == pytest.approx(expected["estimate"], rel=CLOSED_FORM)
+    assert found["se"] == pytest.approx(expected["se"], rel=CLOSED_FORM)
+
+
+def test_table_is_domain_major_with_all_columns(province):
+    found = estimate(province.design, ["aware", "index"], by=["prefecture", "sex"])
+    assert list(found.table.columns) == ["prefecture", "sex", "measure", "estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note"]
+    assert found.table[["prefecture", "sex", "measure"]].to_numpy().tolist() == [[p, s, m] for p in range(9) for s in (0, 1) for m in ("aware", "index")]
+    assert found.cov.shape == (36, 36)
+    np.testing.assert_allclose(found.table["se"] ** 2, np.diag(found.cov), rtol=1e-12)
+
+
+def test_of_takes_one_measure_with_its_covariance(province):
+    both = estimate(province.design, ["aware", "index"], by="sex")
+    pd.testing.assert_frame_equal(both.of("index").table, both.table.iloc[[1, 3]].reset_index(drop=True))
+    np.testing.assert_array_equal(both.of("index").cov, both.cov[np.ix_([1, 3], [1, 3])])
+
+
+def test_every_convention_is_stated(province):
+    found = estimate(province_design(province.respondents, fpc="M", lonely_psu="adjust", selection="quota"), "aware", level=0.9)
+    assert found.conventions == {
+        "statistic": "mean", "variance": "linearized", "interval": "t; logit for rates", "level": 0.9, "df": "domain: PSUs - strata",
+        "deff": "against simple random sampling without replacement", "lonely_psu": "adjust", "selection": "quota", "calibration": "none",
+        "fpc": "M", "engine_exact": False,
+    }  # fmt: skip
+    assert found.level == 0.9
+
+
+def test_df_counts_psus_and_strata_with_valid_members():
+    rows = pd.DataFrame({"stratum": [1, 1, 1, 2, 2, 2], "psu": [1, 2, 3, 1, 2, 3], "y": [1, 2, 3, 4, 5, None], "domain": list("aaabbb")})
+    found = estimate(SurveyDesign(rows, strata="stratum", psu="psu"), "y", by="domain").table
+    assert found["df"].tolist() == [2, 1]
+    assert found["n"].tolist() == [3, 2]
+
+
+def test_a_psu_code_used_in_two_strata_is_two_psus():
+    rows = pd.DataFrame({"stratum": [1, 1, 2, 2], "psu": [1, 2, 1, 2], "y": [1.0, 2.0, 3.0, 5.0]})
+    found = estimate(SurveyDesign(rows, strata="stratum", psu="psu"), "y").table.iloc[0]
+    assert found["df"] == 2
+    assert found["se"] == pytest.approx(np.sqrt(1**2 + 2**2) / 4)
+
+
+def test_a_domain_without_valid_values_has_no_estimate():
+    found = estimate(SurveyDesign(scores(y=[1, 2, 3, None, None, None], domain=list("aaabbb")), psu="psu"), "y", by="domain").table
+    assert found["n"].tolist() == [3, 0]
+    assert found["estimate"].isna().tolist() == [False, True]
+
+
+def test_a_respondent_without_a_domain_value_is_in_no_domain_but_in_the_design():
+    rows = scores(y=[1.0, 2.0, 3.0, 4.0, 5.0, 7.0], domain=["a", "a", None, "a", "b", "b"])
+    found = estimate(SurveyDesign(rows, psu="psu"), "y", by="domain").table
+    assert found["domain"].tolist() == ["a", "b"]
+    assert found["n"].tolist() == [3, 2]
+
+
+# ---- intervals ----
+
+
+def test_t_limits_by_hand():
+    low, high = t_interval(np.array([10.0]), np.array([2.0]), np.array([4]), 0.95)
+    assert (low[0], high[0]) == pytest.approx((10 - 2 * 2.7764451051977987, 10 + 2 * 2.7764451051977987), rel=1e-12)
+
+
+def test_t_limits_without_df_are_unbounded():
+    assert t_interval(np.array([1.0]), np.array([1.0]), np.array([0]), 0.95) == (-np.inf, np.inf)
+
+
+def test_logit_limits_are_symmetric_on_the_logit_scale():
+    low, high = logit_interval(np.array([0.8]), np.array([0.05]), np.array([20]), 0.95)
+    logit = np.log(np.array([low[0], 0.8, high[0]]) / (1 - np.array([low[0], 0.8, high[0]])))
+    assert logit[1] - logit[0] == pytest.approx(logit[2] - logit[1], rel=1e-12)
+    assert logit[2] - logit[1] == pytest.approx(stats.t.ppf(0.975, 20) * 0.05 / (0.8 * 0.2), rel=1e-12)
+
+
+def test_korn_graubard_limits_of_all_and_none_by_hand():
+    n, df = np.array([50.0, 50.0]), np.array([49, 49])
+    low, high = korn_graubard_interval(np.array([0.0, 1.0]), n, n, df, 0.95)
+    assert (low[0], high[0]) == pytest.approx((0.0, 1 - 0.025 ** (1 / 50)), rel=1e-9)
+    assert (low[1], high[1]) == pytest.approx((0.025 ** (1 / 50), 1.0), rel=1e-9)
+
+
+def test_a_share_of_one_gets_korn_graubard_limits_and_a_note():
+    rows = scores(y=[1, 1, 1, 1, 1, 1])
+    found = estimate(SurveyDesign(rows, psu="psu", base_weight="w"), "y", statistic="proportion").table.iloc[0]
+    assert found["note"] == "Korn-Graubard"
+    assert found["ci_high"] == 1
+    assert 0 < found["ci_low"] < 1
+
+
+def test_rates_have_logit_limits_and_scores_t_limits(unchanged):
+    from satisfaction.pipeline import base_design
+    from satisfaction.responses import load_responses
+
+    found = estimate(base_design(unchanged, load_responses(unchanged)), ["participation", "topic_index"]).table
+    for row, interval in zip(found.itertuples(), (logit_interval, t_interval), strict=True):
+        low, high = interval(np.array([row.estimate]), np.array([row.se]), np.array([row.df]), 0.95)
+        assert (row.ci_low, row.ci_high) == pytest.approx((low[0], high[0]), rel=1e-12)
+
+
+# ---- contrasts ----
+
+
+def test_contrast_is_linear_in_estimates_and_covariance(province):
+    found = estimate(province.design, "index", by="prefecture")
+    contrast = found.contrast({"change": {(0, "index"): 1, (1, "index"): -1}})
+    value, cov = found.table["estimate"], found.cov
+    assert contrast.table["estimate"][0] == pytest.approx(value[0] - value[1], rel=1e-12)
+    assert contrast.cov[0, 0] == pytest.approx(cov[0, 0] + cov[1, 1] - 2 * cov[0, 1], rel=1e-12)
+
+
+def test_contrast_df_is_satterthwaite(province):
+    found = estimate(province.design, "index", by="prefecture")
+    v, df = np.diag(found.cov)[:2], found.table["df"].to_numpy()[:2]
+    contrast = found.contrast({"change": {(0, "index"): 1, (1, "index"): -1}})
+    assert contrast.table["df"][0] == pytest.approx(v.sum() ** 2 / (v**2 / df).sum(), rel=1e-12)
+
+
+def test_contrast_of_one_row_is_that_row(province):
+    found = estimate(province.design, "index", by="prefecture")
+    one = found.contrast({"same": {(3, "index"): 1}}).table.iloc[0]
+    assert one[["estimate", "se", "df"]].tolist() == pytest.approx(found.table.loc[3, ["estimate", "se", "df"]].tolist(), rel=1e-12)
+
+
+# ---- refusals ----
+
+
+@pytest.mark.parametrize(
+    ("code", "call"),
+    [
+        ("E100", lambda d: estimate(d, "y", statistic="median")),
+        ("E100", lambda d: estimate(d, "y", variance="jackknife")),
+        ("E101", lambda d: estimate(d, "nothing")),
+        ("E101", lambda d: estimate(d, "y", by="contry")),
+        ("E102", lambda d: estimate(d, "country")),
+        ("E103", lambda d: estimate(d, "y", statistic="proportion")),
+        ("E111", lambda d: estimate(d, "y").of("x")),
+        ("E112", lambda d: estimate(d, "y", by="country").contrast({"c": {("z", "y"): 1}})),
+    ],
+)
+def test_refused_with_code_and_both_languages(code, call):
+    design = SurveyDesign(scores(y=[1, 2, 3, 4, 5, 6], country=list("aabbcc")), psu="psu")
+    with pytest.raises(EstimatesError) as refused:
+        call(design)
+    assert refused.value.code == code
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in refused.value.zh)
+    assert refused.value.en.isascii()
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95])
+def test_a_level_outside_0_1_is_refused(level):
+    with pytest.raises(EstimatesError):
+        estimate(SurveyDesign(scores(y=[1, 2, 3, 4, 5, 6]), psu="psu"), "y", level=level)
+
+
+def test_a_contrast_row_number_that_is_not_there_is_refused():
+    with pytest.raises(EstimatesError, match="E112"):
+        estimate(SurveyDesign(scores(y=[1, 2, 3, 4, 5, 6]), psu="psu"), "y").contrast({"c": {7: 1}})
+
+
+def test_a_misspelt_domain_proposes_the_near_name():
+    with pytest.raises(EstimatesError, match="did you mean: 'country'"):
+        estimate(SurveyDesign(scores(y=[1, 2, 3, 4, 5, 6], country=list("aabbcc")), psu="psu"), "y", by="contry")

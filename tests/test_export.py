@@ -1,0 +1,116 @@
+"""The file set: complete, reproducible byte for byte, without clock, machine or personal data."""
+
+import json
+
+import duckdb
+import pandas as pd
+import pytest
+from python_calamine import CalamineWorkbook
+
+from satisfaction.errors import ExportError
+from satisfaction.export import export
+from satisfaction.io.files import sha256
+from satisfaction.pipeline import run
+
+CLOCKED = {"run.json"}
+
+
+@pytest.fixture(scope="module")
+def folder(small_template, tmp_path_factory):
+    """The exports of the small survey, its first row made dirty."""
+    from conftest import SmallSurvey
+
+    return export(run(SmallSurvey(small_template).read()), tmp_path_factory.mktemp("export") / "set")
+
+
+def read(path):
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+
+
+def test_the_set_is_complete(folder):
+    assert {path.name for path in folder.iterdir()} == {
+        "indices.csv", "indices.xlsx", "indices.parquet", "ranking.csv", "ranking.xlsx", "covariance.csv",
+        "rejected.csv", "log.csv", "report.html", "manifest.json", "run.json",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "pandas", "polars"])
+def test_every_engine_and_every_run_writes_the_same_bytes(folder, small_template, tmp_path, engine):
+    from conftest import SmallSurvey
+
+    again = export(run(SmallSurvey(small_template).read(), engine=engine), tmp_path / "again")
+    assert {p.name: sha256(p) for p in again.iterdir() if p.name not in CLOCKED} == {
+        p.name: sha256(p) for p in folder.iterdir() if p.name not in CLOCKED
+    }
+
+
+def test_csv_workbook_and_parquet_hold_the_same_table(folder):
+    csv = read(folder / "indices.csv")
+    sheet = CalamineWorkbook.from_path(folder / "indices.xlsx").get_sheet_by_name("data").to_python()
+    parquet = duckdb.connect().execute("select * from read_parquet(?)", [str(folder / "indices.parquet")]).df()
+    assert list(csv) == sheet[0] == list(parquet)
+    assert csv["estimate"].astype(float).tolist() == [row[sheet[0].index("estimate")] for row in sheet[1:]] == parquet["estimate"].tolist()
+
+
+def test_codes_are_text_in_the_workbook(folder):
+    rows = CalamineWorkbook.from_path(folder / "ranking.xlsx").get_sheet_by_name("data").to_python()
+    assert all(isinstance(row[rows[0].index("code")], str) for row in rows[1:])
+
+
+def test_figures_have_twelve_digits(folder):
+    digits = read(folder / "indices.csv")["estimate"].str.replace(r"[.-]|e.*", "", regex=True).str.strip("0").str.len()
+    assert digits.max() == 12
+
+
+def test_the_manifest_accounts_for_rows_inputs_and_conventions(folder, unchanged):
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["rows"] == {"rows": 120, "accepted": 120, "rejected": 0, "blanked": 0, "balanced": True}
+    assert manifest["inputs"]["survey.yaml"] == sha256(unchanged.folder / "survey.yaml")
+    assert manifest["inputs"]["responses/all.csv"] == sha256(unchanged.folder / "responses" / "all.csv")
+    assert len(manifest["inputs"]) == len(unchanged.sources) + len(unchanged.files)
+    assert manifest["estimates"]["county"]["df"] == "domain: PSUs - strata"
+    assert manifest["ranking"]["bottom"] == unchanged.rules.ranking.list_size
+    assert manifest["steps"]["calibration"]["discrepancy"] < 1e-10
+
+
+def test_no_clock_and_no_path_outside_run_json(folder):
+    finished = json.loads((folder / "run.json").read_text(encoding="utf-8"))["finished"][:10]
+    for path in folder.iterdir():
+        if path.name not in CLOCKED:
+            content = path.read_bytes()
+            assert finished.encode() not in content, path.name
+            assert str(folder.parent).encode() not in content, path.name
+
+
+def test_run_json_lists_the_hash_of_every_other_file(folder):
+    outputs = json.loads((folder / "run.json").read_text(encoding="utf-8"))["outputs"]
+    assert outputs == {p.name: sha256(p) for p in folder.iterdir() if p.name != "run.json"}
+
+
+def test_an_existing_folder_is_never_written_to(folder, unchanged):
+    with pytest.raises(ExportError, match="X101"):
+        export(run(unchanged), folder)
+
+
+def test_a_failure_in_the_middle_leaves_nothing(unchanged, tmp_path, monkeypatch):
+    monkeypatch.setattr("satisfaction.export.render", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export(run(unchanged), tmp_path / "set")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_row_of_a_simulated_wave_says_so(small, tmp_path):
+    small.edit("survey.yaml", "selection:", "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:")
+    written = export(run(small.read()), tmp_path / "set")
+    for name in ("indices.csv", "ranking.csv", "covariance.csv"):
+        assert read(written / name)["mark"].str.contains("simulated").all()
+    assert "模拟数据" in (written / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_row_that_is_not_ranked_keeps_its_place(small, tmp_path):
+    rows = small.rows()
+    small.write(rows[(rows["county"] != "990101") | (rows.index % 5).isin([0, 2, 3])])
+    small.edit("rules.yaml", "minimum_n: ", "minimum_n: 20 # ")
+    ranking = read(export(run(small.read()), tmp_path / "set") / "ranking.csv")
+    last = ranking.iloc[-1]
+    assert (last["code"], last["rank"], last["status"]) == ("990101", "", "not ranked")

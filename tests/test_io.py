@@ -1,0 +1,150 @@
+"""Files and tables: text as it stands, the same bytes every time, folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from satisfaction.errors import InputFileError, SurveyError
+from satisfaction.io.files import expand, new_folder, point_latest, read_bytes, sha256
+from satisfaction.io.tables import decode, read_table, read_tables
+from satisfaction.io.writing import write_csv, write_json, write_parquet, write_text, write_xlsx
+from satisfaction.io.yaml import read_yaml
+
+TABLE = pd.DataFrame(
+    {"code": ["0520102", "1"], "n": [3, 4], "x": [0.1, np.nan], "day": [datetime.date(2026, 4, 6), None], "名": ["县, \"一\"", ""]}
+)
+
+
+# ---- reading ----
+
+
+@pytest.mark.parametrize(("content", "encoding"), [("甲,b\n", "utf-8"), ("甲,b\n", "utf-8-sig"), ("甲,b\n", "gb18030"), ("甲,b\n", "utf-16")])
+def test_text_is_decoded(tmp_path, content, encoding):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content.encode(encoding))
+    assert decode(path) == content
+
+
+def test_a_marked_utf8_file_that_is_cut_within_a_letter_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes("名,备注\n甲,好的".encode("utf-8-sig")[:-1])
+    with pytest.raises(InputFileError, match="F105"):
+        decode(path)
+
+
+def test_codes_keep_their_zeros_and_rows_their_numbers(tmp_path):
+    (tmp_path / "t.csv").write_text('code ,b\n\n007," 1 "\n,\n008,2,9\n009\n', encoding="utf-8")
+    (table,) = read_tables(tmp_path / "t.csv")
+    assert table.header == ("code", "b")
+    assert table.rows == [["007", " 1 "], ["008", "2"], ["009", ""]]
+    assert table.numbers == [3, 5, 6]
+    assert table.surplus == {5}
+
+
+def test_a_line_break_inside_a_cell_does_not_shift_the_row_numbers(tmp_path):
+    (tmp_path / "t.csv").write_text('a,b\n1,"x\ny"\n2,z\n', encoding="utf-8")
+    assert read_tables(tmp_path / "t.csv")[0].numbers == [2, 3]  # rows as Excel shows them
+
+
+def test_a_file_that_is_not_there_lists_its_neighbours(tmp_path):
+    (tmp_path / "areas.csv").write_text("x", encoding="utf-8")
+    with pytest.raises(InputFileError, match=r"F101[\s\S]*did you mean: 'areas.csv'"):
+        read_bytes(tmp_path / "area.csv")
+
+
+def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
+    with pytest.raises(InputFileError, match="F102"):
+        read_bytes(tmp_path)
+
+
+def test_a_pattern_without_files_is_refused(tmp_path):
+    with pytest.raises(InputFileError, match="F103"):
+        expand(tmp_path, ("*.csv",))
+
+
+def test_yaml_places_are_lines(tmp_path):
+    (tmp_path / "t.yaml").write_text("a: 1\nb:\n  - x: 1\n  - y: 2\n", encoding="utf-8")
+    document = read_yaml(tmp_path / "t.yaml", SurveyError)
+    assert [document.place(location).rsplit(":", 1)[1] for location in (("a",), ("b",), ("b", 1), ("b", 1, "y"), ("b", 1, "z"), ("c",))] == ["1", "2", "4", "4", "4", "1"]
+
+
+def test_yaml_is_version_1_2(tmp_path):
+    (tmp_path / "t.yaml").write_text("a: no\nb: 010\nc: 12:30\n", encoding="utf-8")
+    assert read_yaml(tmp_path / "t.yaml", SurveyError).data == {"a": "no", "b": 10, "c": "12:30"}
+
+
+@pytest.mark.parametrize("content", ["a: [1\n", "a: 'x\n", "a: *b\n", "a: \x07\n", "a: 2026-02-30\n"])
+def test_yaml_that_is_not_sound_is_refused_with_its_line(tmp_path, content):
+    path = tmp_path / "t.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(SurveyError) as refused:
+        read_yaml(path, SurveyError)
+    assert refused.value.where.startswith(f"{path}:")
+
+
+# ---- writing ----
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet, lambda table, path: write_xlsx({"data": table}, path), lambda table, path: write_json(table.astype(str).to_dict("records"), path)])
+def test_the_same_table_gives_the_same_bytes(tmp_path, write):
+    for name in ("a", "b"):
+        write(TABLE, tmp_path / name)
+    assert sha256(tmp_path / "a") == sha256(tmp_path / "b")
+
+
+def test_csv_has_a_mark_and_plain_line_feeds(tmp_path):
+    write_csv(TABLE, tmp_path / "t.csv")
+    content = (tmp_path / "t.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfcode,n,x,day")
+    assert b"\r" not in content
+    assert read_table(tmp_path / "t.csv")["名"].tolist() == ['县, "一"', ""]
+
+
+def test_a_workbook_keeps_text_numbers_and_dates(tmp_path):
+    write_xlsx({"data": TABLE, "note": TABLE[:1]}, tmp_path / "t.xlsx")
+    first, second = read_tables(tmp_path / "t.xlsx")
+    assert (first.sheet, second.sheet) == ("data", "note")
+    assert first.rows == [["0520102", "3", "0.1", "2026-04-06", '县, "一"'], ["1", "4", "", "", ""]]
+
+
+def test_a_path_with_a_quotation_mark_is_written(tmp_path):
+    folder = tmp_path / "it's"
+    folder.mkdir()
+    write_parquet(TABLE[["code", "n"]], folder / "t.parquet")
+    write_text("文\n", folder / "t.txt")
+    assert sorted(p.name for p in folder.iterdir()) == ["t.parquet", "t.txt"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(FileExistsError), new_folder(tmp_path / "out" / "one") as scratch:
+        (scratch / "t.txt").mkdir()
+        (scratch / "t.txt").mkdir()
+    assert list((tmp_path / "out").iterdir()) == []
+    with new_folder(tmp_path / "out" / "one") as scratch:
+        write_text("whole", scratch / "t.txt")
+        assert not (tmp_path / "out" / "one").exists()
+    assert (tmp_path / "out" / "one" / "t.txt").read_text() == "whole"
+
+
+def test_latest_moves_in_one_step(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_text(name, tmp_path / name / "t.txt")
+        assert (point_latest(tmp_path / name) / "t.txt").read_text() == name
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latest", "one", "two"]
+
+
+def test_latest_is_a_copy_where_links_are_not_allowed(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError
+
+    monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_text(name, tmp_path / name / "t.txt")
+        assert (point_latest(tmp_path / name) / "t.txt").read_text() == name
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["latest", "one", "two"]

@@ -1,0 +1,177 @@
+"""From files to ranking: the small survey, the shipped waves, and real data nobody here made up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import ROOT
+from satisfaction import read_survey
+from satisfaction.pipeline import base_design, run
+from satisfaction.ranking import Ranking
+from satisfaction.responses import load_responses
+
+SHARED = Path(__file__).parents[2] / "shared"
+SAN_DIEGO = SHARED / "data" / "sandiego_resident_2015" / "sandiego_2015.csv"
+REQUIRED = os.environ.get("SATISFACTION_REQUIRE_SHARED") == "1"
+
+
+@pytest.fixture(scope="module")
+def results(unchanged):
+    return run(unchanged)
+
+
+def figures(results) -> pd.DataFrame:
+    return pd.concat([one.table.assign(level=level) for level, one in results.estimates.items()])
+
+
+# ---- the small survey ----
+
+
+def test_every_level_is_estimated_and_the_counties_ranked(results):
+    assert {level: len(one.table) for level, one in results.estimates.items()} == {"county": 32, "prefecture": 16, "province": 8}
+    assert results.area == "county"
+    assert isinstance(results.ranking, Ranking)
+    assert sorted(results.ranking.table["rank"]) == [1, 2, 3, 4]
+    assert results.absent == ()
+
+
+def test_weights_meet_the_margins_and_start_from_the_probabilities(unchanged, results):
+    rows = results.responses.accepted.assign(w=results.design.weights)
+    for name, column in (("county_sex", "sex"), ("county_age", "age_group")):
+        expected = unchanged.margins[name].assign(**{column: unchanged.margins[name][column].astype(int)}).set_index(["county", column])["population"]
+        np.testing.assert_allclose(rows.groupby(["county", column])["w"].sum(), expected, rtol=1.01e-10)
+    base = base_design(unchanged, results.responses).weights
+    assert base[0] == pytest.approx(1 / (0.05 * 0.01), rel=1e-12)
+
+
+def test_conventions_stand_in_estimates_and_ranking(results):
+    expected = {
+        "statistic": "mean", "variance": "linearized", "interval": "t; logit for rates", "level": 0.95, "df": "domain: PSUs - strata",
+        "deff": "against simple random sampling without replacement", "lonely_psu": "fail", "selection": "probability", "calibration": "raking",
+        "fpc": "none", "engine_exact": True,
+    }  # fmt: skip
+    for one in results.estimates.values():
+        assert one.conventions == expected
+    summary = results.ranking.summary
+    assert {key: summary[key] for key in ("level", "bottom", "marginal", "simultaneous", "selection", "higher_is_better", "seed")} == {
+        "level": 0.95, "bottom": 1, "marginal": "simes", "simultaneous": "tukey", "selection": "probability", "higher_is_better": True, "seed": None,
+    }  # fmt: skip
+    assert all(summary[key] for key in ("ties", "df", "probabilities", "membership"))
+
+
+def test_the_order_of_files_and_rows_does_not_matter(small, results):
+    rows = small.rows()
+    small.csv.unlink()
+    for name, part in (("b.csv", rows[:50]), ("a.csv", rows[50:][::-1])):
+        small.csv.with_name(name).write_text(part.to_csv(index=False), encoding="utf-8")
+    again = run(small.read())
+    pd.testing.assert_frame_equal(figures(again), figures(results), check_exact=True)
+    pd.testing.assert_frame_equal(again.ranking.table, results.ranking.table, check_exact=True)
+
+
+def test_every_engine_gives_the_same_figures(unchanged, results):
+    for engine in ("pandas", "polars"):
+        pd.testing.assert_frame_equal(figures(run(unchanged, engine=engine)), figures(results), check_exact=True)
+
+
+def test_steps_that_are_not_declared_are_left_out_and_named(small):
+    path = small.folder / "survey.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text[: text.index("sample: {")] + text[text.index("lonely_psu:") :], encoding="utf-8")
+    found = run(small.read())
+    assert found.absent == ("base weights", "margins", "calibration")
+    np.testing.assert_array_equal(found.design.weights, np.ones(120))
+    assert found.estimates["county"].conventions["calibration"] == "none"
+
+
+def test_a_county_under_the_minimum_keeps_its_row_without_rank(small):
+    small.edit("rules.yaml", "minimum_n: 10", "minimum_n: 27")
+    found = run(small.read())
+    n = found.estimates["county"].of("topic_index").table["n"]
+    assert 0 < (n < 27).sum() < 3
+    assert (found.ranking.table["rank"].isna() == (n < 27)).all()
+    assert (found.ranking.table.loc[n < 27, "status"] == "not ranked").all()
+
+
+def test_a_county_without_respondents_keeps_its_row_without_rank(small):
+    small.edit("survey.yaml", "  - {step: calibration, method: raking, margins: [county_sex, county_age], tolerance: 1.0e-10}\n", "")
+    rows = small.rows()
+    small.write(rows[rows["county"] != "990201"])
+    table = run(small.read()).ranking.table.set_index("unit")
+    assert table.loc["990201", "status"] == "not ranked"
+
+
+def test_a_county_where_all_give_the_same_score_is_ranked_with_an_error(small):
+    rows = small.rows()
+    for topic in ("streets", "parks", "safety"):
+        rows.loc[rows["county"] == "990102", topic] = "5"
+    small.write(rows)
+    found = run(small.read())
+    at = found.estimates["county"].of("topic_index").table.set_index("county").loc["990102"]
+    assert (at["estimate"], at["note"]) == (pytest.approx(100), "Korn-Graubard")
+    assert 70 < at["ci_low"] < 100
+    assert found.ranking.summary["se_from_limits"] == ("990102",)
+    assert found.ranking.table.set_index("unit").loc["990102", "se"] > 0.1
+
+
+def test_open_links_establish_no_rank(small):
+    small.edit("survey.yaml", "selection: probability", "selection: open_link")
+    table = run(small.read()).ranking.table
+    assert "established" not in set(table["status"])
+
+
+# ---- shipped waves ----
+
+
+@pytest.mark.parametrize("wave", ["guizhou-2026q2", "guizhou-2026q3"])
+def test_every_row_of_a_shipped_wave_is_accounted_for(wave):
+    found = load_responses(read_survey(ROOT / "surveys" / wave))
+    assert (found.summary["rows"] == found.summary["accepted"] + found.summary["rejected"]).all()
+    assert len(found.accepted) + len(found.rejected) == found.summary["rows"].sum() > 20_000
+    assert 0 < len(found.rejected) < 0.01 * len(found.accepted)
+    assert found.accepted["county"].nunique() == 88
+    assert found.accepted["respondent_id"].is_unique
+
+
+# ---- San Diego: answers 4 and 5 count, don't know out of the denominator ----
+
+PUBLISHED = {  # percent; the City's figures, to one digit from its data
+    "place_to_live": 86.6, "raise_family": 75.7, "work": 64.2, "fire_rescue": 77.9, "libraries": 76.0, "trash": 69.9, "better_services": 42.7,
+    "fire_rescue_with_dont_know": 61.7,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def san_diego(tmp_path_factory):
+    if not SAN_DIEGO.is_file():
+        reason = f"the San Diego data are not in {SAN_DIEGO.parent}"
+        pytest.fail(reason) if REQUIRED else pytest.skip(reason)
+    root = tmp_path_factory.mktemp("san-diego")
+    shutil.copytree(ROOT / "questionnaires" / "san-diego-resident", root / "questionnaires" / "san-diego-resident")
+    folder = shutil.copytree(ROOT / "surveys" / "san-diego-2015", root / "surveys" / "san-diego-2015", ignore=shutil.ignore_patterns("out", "responses"))
+    (folder / "responses").mkdir()
+    shutil.copyfile(SAN_DIEGO, folder / "responses" / "sandiego_2015.csv")
+    return run(read_survey(folder))
+
+
+@pytest.mark.parametrize("measure", PUBLISHED)
+def test_san_diego_equals_the_published_figure(san_diego, measure):
+    table = san_diego.estimates["all"].of(measure).table
+    assert 100 * table["estimate"][0] == pytest.approx(PUBLISHED[measure], abs=0.05)
+
+
+def test_san_diego_rows_and_blanked_answers(san_diego):
+    assert san_diego.responses.summary[["rows", "accepted", "rejected", "blanked"]].to_numpy().tolist() == [[2477, 2477, 0, 906]]
+    assert san_diego.responses.log["action"].unique().tolist() == ["blank_item"]
+
+
+def test_san_diego_runs_without_weights_psus_and_margins(san_diego):
+    assert san_diego.absent == ("areas", "strata", "psu", "base weights", "margins", "calibration")
+    assert len(san_diego.estimates["Q28"].of("services_index").table) == 9
+    assert "established" not in set(san_diego.ranking.table["status"])

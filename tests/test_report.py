@@ -1,0 +1,334 @@
+"""The report: everything the ranking office must read stands in it, nothing else is fetched, no rank stands bare."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from satisfaction import read_survey
+from satisfaction.pipeline import run
+from satisfaction.published import indices_table, ranking_table
+from satisfaction.report import render, words
+from satisfaction.report.tables import two_languages
+
+ROOT = Path(__file__).parents[1]
+SAN_DIEGO = ROOT.parent / "shared" / "data" / "sandiego_resident_2015" / "sandiego_2015.csv"
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Reads a page: its text, its headings, its tables as rows of cells; refuses tags that do not close."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.stack, self.text, self.headings, self.cells, self.tables = [], [], [], [], []
+        self.attributes = []
+        self.feed(html)
+        assert not self.stack, f"left open: {self.stack}"
+
+    def handle_starttag(self, tag, attrs):
+        self.attributes.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.stack.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+        elif tag in ("h1", "h2", "h3", "h4"):
+            self.headings.append(int(tag[1]))
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data):
+        if "style" in self.stack:
+            return
+        self.text.append(data)
+        if "td" in self.stack or "th" in self.stack:
+            self.tables[-1][-1][-1] += data
+
+    def said(self):
+        return squeezed(" ".join(self.text))
+
+    def table(self, first_head):
+        """Return the tables whose head holds a text, as rows of squeezed cells."""
+        found = [t for t in self.tables if any(first_head in cell for cell in t[0])]
+        return [[[squeezed(cell) for cell in row] for row in table] for table in found]
+
+
+def squeezed(text):
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def report(survey):
+    results = run(survey)
+    indices = indices_table(results.survey, results.estimates)
+    ranking = ranking_table(results.survey, results.estimates, results.ranking)
+    return results, indices, ranking, render(results, indices, ranking)
+
+
+@pytest.fixture(scope="module")
+def made(unchanged):
+    return report(unchanged)
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return Page(made[3])
+
+
+@pytest.fixture
+def quota(small):
+    """The small survey as a quota sample that declares neither areas, sample, margins nor weights."""
+    survey = small.folder / "survey.yaml"
+    kept = [
+        line
+        for line in survey.read_text(encoding="utf-8").splitlines()
+        if re.match(r"(survey|wave|title|questionnaire|fielded|files|level|rules)", line)
+    ]
+    survey.write_text("\n".join([*kept, "selection: quota"]), encoding="utf-8")
+    text = small.questionnaire.read_text(encoding="utf-8")
+    answers = ", ".join(f'{c}: {{zh: "县{c}", en: "County {c}"}}' for c in (990101, 990102, 990201, 990202))
+    text = text.replace(
+        "county: {type: area, zh: 县, en: County,", f"county: {{type: single, answers: {{{answers}}}, zh: 县, en: County,"
+    )
+    text = text.replace("  strata: [county, residence]\n", "").replace("  psu: community\n", "")
+    small.questionnaire.write_text(text, encoding="utf-8")
+    rules = small.folder / "rules.yaml"
+    rules.write_text(rules.read_text(encoding="utf-8").split("targets:")[0], encoding="utf-8")
+    return small.read()
+
+
+def test_same_results_same_page(made):
+    results, indices, ranking, html = made
+    assert render(results, indices, ranking) == html
+
+
+def test_page_is_well_formed_with_headings_in_order_and_one_title(page):
+    assert page.headings[0] == 1
+    assert page.headings.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(page.headings, page.headings[1:], strict=False))
+    ids = [attrs["id"] for _, attrs in page.attributes if "id" in attrs]
+    links = [attrs["href"] for tag, attrs in page.attributes if tag == "a"]
+    assert len(ids) == len(set(ids))
+    assert {link.removeprefix("#") for link in links} == set(ids)
+
+
+def test_page_fetches_nothing(made, page):
+    assert "http" not in re.sub(r"base64,[^\"]+", "", made[3])
+    assert not [tag for tag, _ in page.attributes if tag in ("script", "link", "iframe")]
+    addresses = [value for _, attrs in page.attributes for name, value in attrs.items() if name in ("src", "srcset", "data")]
+    assert addresses
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in addresses)
+
+
+def test_page_serves_readers_who_do_not_see_it(page):
+    images = [attrs for tag, attrs in page.attributes if tag == "img"]
+    assert len(images) == 4
+    assert all(len(attrs["alt"]) > 20 for attrs in images)
+    heads = [attrs for tag, attrs in page.attributes if tag == "th"]
+    assert heads
+    assert {attrs["scope"] for attrs in heads} == {"row", "col"}
+    assert ("html", {"lang": "zh-CN"}) in page.attributes
+    assert any(attrs.get("lang") == "en" for _, attrs in page.attributes)
+
+
+def test_every_table_scrolls_inside_its_own_box(made):
+    html = made[3]
+    assert html.count("<table>") == len(re.findall(r'<div class="box"[^>]*>\s*<table>', html))
+
+
+def test_every_convention_stands_in_the_page(made, page):
+    results, said = made[0], page.said()
+    groups = [one.conventions for one in results.estimates.values()] + [results.ranking.summary, results.design.weighting.record]
+    groups += [results.survey.rules.ranking.model_dump(), results.survey.rules.responses.model_dump()]
+    for group in groups:
+        for name, value in group.items():
+            if name in ("notes", "listed"):
+                continue
+            assert name in said
+            for part in value.values() if hasattr(value, "values") else [value]:
+                assert f"{words.plain(part)}" in said, name
+    assert "kish_deff" in said
+
+
+def test_rates_are_defined_with_counting_answers_and_every_special_code(page):
+    said = page.said()
+    for text in (
+        "5 非常满意 Very satisfied; 4 比较满意 Fairly satisfied", "98 说不清 Don't know (不知道 don't know): 计入分母 in the denominator",
+        "97 不适用 Not applicable (不适用 not applicable): 不计入分母 out of the denominator", "选对至少 2 项且错选不超过 0 项",
+        "社会治安 Public safety (safety): 0.2", "5 非常满意 Very satisfied = 100; 4 比较满意 Fairly satisfied = 75", "small@1",
+        "测试 test (2026-01-01)", "1 / (psu_probability × person_probability)",
+    ):  # fmt: skip
+        assert text in said
+
+
+def test_a_rate_that_replaces_the_counting_answers_and_the_denominator_says_so(small):
+    small.edit(
+        small.questionnaire,
+        "items: [overall]}",
+        "items: [overall], counts: [5], denominator: {dont_know: in}, source: 别的来源 elsewhere}",
+    )
+    said = Page(report(small.read())[3]).said()
+    start = said.index("总体 Overall (overall)")
+    assert re.search(r"5 非常满意 Very satisfied 特殊码", said[start : start + 120])
+    assert "98 说不清 Don't know (不知道 don't know): 计入分母" in said[start : start + 400]
+    assert "别的来源 elsewhere" in said
+
+
+def test_account_of_the_rows_and_the_honesty_sentences_stand_in_the_page(made, page):
+    results, said = made[0], page.said()
+    assert "120 行：接受 120 行，拒收 0 行" in said
+    for note in results.ranking.summary["notes"]:
+        assert said.count(squeezed(note)) >= 2
+    (files,) = page.table("文件")
+    assert files[1][0] == "responses/all.csv"
+    assert files[-1][2:6] == ["120", "120", "0", "0"]
+
+
+def test_reasons_are_counted_by_rule(small):
+    small.change(sex="", parks="77")
+    html = report(small.read())[3]
+    (reasons,) = Page(html).table("规则")
+    assert [(row[0], row[3]) for row in reasons[1:]] == [("R201", "1"), ("R202", "1")]
+    assert "120 行：接受 119 行，拒收 1 行" in Page(html).said()
+
+
+def test_no_rank_stands_without_its_sets_and_status(made, page):
+    ranking, found = made[2], page.table("名次集合（单独看）")
+    assert [len(table) - 1 for table in found] == [1, len(ranking), 1]  # the list, the whole ranking, the target
+    for table in found:
+        head = [cell.split(" ")[0] for cell in table[0]]
+        rank, marginal, simultaneous, status = (
+            head.index(name) for name in ("名次", "名次集合（单独看）", "名次集合（全表同时）", "状态")
+        )
+        for row in table[1:]:
+            published = ranking.loc[ranking["code"] == row[0].split(" ")[-1]].iloc[0]
+            assert row[rank] == f"{published['rank']:.0f}"
+            assert row[marginal] == f"{published['marginal_low']:.0f}–{published['marginal_high']:.0f}"
+            assert row[simultaneous] == f"{published['simultaneous_low']:.0f}–{published['simultaneous_high']:.0f}"
+            assert published["status"] in row[status]
+
+
+def test_a_unit_that_is_not_ranked_keeps_its_row(made):
+    results, indices, ranking, _ = made
+    gone = [
+        c
+        for c in ranking
+        if c in ("rank", "p_in", "p_out", "expected_rank", "reliability", "probability_bottom") or "_low" in c or "_high" in c
+    ]
+    last = ranking.index[-1]
+    thinned = ranking.astype(dict.fromkeys(gone, float))
+    thinned.loc[last, gone] = np.nan
+    thinned.loc[last, ["status", "listed"]] = ["not ranked", "no"]
+    page = Page(render(results, indices, thinned))
+    row = page.table("期望名次")[0][-1]
+    assert row[1:4] == ["—", "—", "—"]
+    assert "not ranked" in row[4]
+    assert not re.search(r"\b(nan|NaN|None|NA|inf)\b", page.said())
+
+
+def test_areas_carry_estimate_interval_and_n_and_close_with_the_whole(made, page):
+    indices = made[1]
+    below, counties = page.table("知晓率")
+    assert [len(below), len(counties)] == [1 + 2 + 1, 1 + 4 + 1]
+    row = indices[(indices["level"] == "county") & (indices["code"] == "990101") & (indices["measure"] == "awareness")].iloc[0]
+    low, high = f"{row['ci_low']:.1%}"[:-1], f"{row['ci_high']:.1%}"[:-1]
+    assert counties[1][1] == f"{row['estimate']:.1%}"[:-1] + f" %{low}–{high} %n {row['n']}"
+    assert "990000" in below[-1][0]
+    assert "990000" in counties[-1][0]
+
+
+def test_no_missing_value_shows_as_nan(page):
+    assert not re.search(r"\b(nan|NaN|None|NA|inf)\b", page.said())
+
+
+def test_a_probability_sample_of_real_answers_carries_no_mark(made):
+    assert 'class="mark"' not in made[3]
+    assert "【" not in made[3]
+
+
+def test_mark_stands_in_title_top_and_figures(small):
+    small.edit(
+        "survey.yaml", "selection: probability", "selection: probability\nsimulated: {seed: 5, note: {zh: 模拟, en: made up}}"
+    )
+    html = report(small.read())[3]
+    title = re.search("<title>(.*?)</title>", html)[1]
+    assert title.startswith("【模拟数据，不是真实调查结果 simulated data, not a real survey】")
+    assert re.search(r'<p class="mark" role="note">模拟数据，不是真实调查结果 <span lang="en"', html)
+    assert "seed 5" in html
+
+
+def test_a_survey_that_declares_little_is_reported_too(quota):
+    results, _, _, html = report(quota)
+    page = Page(html)
+    said = page.said()
+    assert set(results.absent) == {"areas", "strata", "psu", "base weights", "margins", "calibration"}
+    assert all(f"{label.zh} {label.en}" in said for label in words.ABSENT_STEPS.values())
+    assert "not a probability sample" in re.search("<title>(.*?)</title>", html)[1]
+    assert "每位受访者的权数为 1" in said
+    assert "established" not in page.table("期望名次")[0][-1][4]
+    assert not re.search(r"\b(nan|NaN|None|NA|inf)\b", said)
+    assert "目标 Targets" not in said
+
+
+def test_text_of_the_survey_is_escaped(small):
+    small.edit("survey.yaml", "{zh: 测试调查, en: Test survey}", '{zh: "<script>alert(1)</script>&", en: "a <b> title"}')
+    html = report(small.read())[3]
+    assert "<script>" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;" in html
+    Page(html)
+
+
+def test_a_questionnaire_without_topics_or_rates_is_reported(small):
+    text = small.questionnaire.read_text(encoding="utf-8")
+    text = text.replace("topics: [streets, parks, safety]", "topics: []")
+    text = re.sub(r"rates:\n(  .*\n)+", "rates: {}\n", text).replace(
+        "{awareness: 0.25, satisfaction: 0.25, topic_index: 0.5}", "{topic_index: 1}"
+    )
+    small.questionnaire.write_text(text, encoding="utf-8")
+    html = report(small.read())[3]
+    assert html.count("<img") == 2
+    assert 'href="#topics"' not in html
+    Page(html)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (words.score(0.7734, "rate"), "77.3 %"), (words.score(68.686, "index"), "68.7"), (words.score(68.686, "index", 2), "68.69"),
+        (words.score(float("nan"), "rate"), "—"), (words.interval(0.7, 0.8, "rate"), "70.0–80.0 %"), (words.interval(-np.inf, np.inf, "index"), "无界 unbounded"),
+        (words.interval(float("nan"), 1, "index"), "—"), (words.probability(0.0), "<0.1 %"), (words.probability(1.0), ">99.9 %"),
+        (words.p_value(0.0001), "<0.001"), (words.p_value(0.04), "0.040"), (words.span(pd.NA, pd.NA), "—"), (words.span(1, 12), "1–12"),
+        (words.plain(None), "无 none"), (words.plain(True), "是 yes"), (words.plain(()), "无 none"), (words.plain(1.41387062), "1.41387"),
+        (words.plain("linearized"), "线性化 linearized"), (words.count(22034), "22,034"),
+    ],
+)  # fmt: skip
+def test_numbers_are_written_for_people(written, expected):
+    assert written == expected
+
+
+def test_a_note_splits_into_its_two_languages():
+    assert two_languages("分界处并列。 Tie at the cut.") == ("分界处并列。", "Tie at the cut.")
+    assert two_languages("只有中文") == ("只有中文", "")
+
+
+@pytest.mark.skipif(not SAN_DIEGO.is_file(), reason="needs ../shared/data/sandiego_resident_2015")
+def test_the_real_survey_is_reported(tmp_path):
+    shutil.copytree(ROOT / "questionnaires", tmp_path / "questionnaires")
+    folder = tmp_path / "surveys" / "san-diego-2015"
+    shutil.copytree(ROOT / "surveys" / "san-diego-2015", folder)
+    (folder / "responses").mkdir(exist_ok=True)
+    shutil.copy(SAN_DIEGO, folder / "responses" / "sandiego_2015.csv")
+    page = Page(report(read_survey(folder))[3])
+    said = page.said()
+    for figure in ("86.6 %", "75.7 %", "64.2 %", "77.9 %", "76.0 %", "69.9 %", "42.7 %", "61.7 %"):
+        assert figure in said
+    assert "市议会选区 Council district" in said
+    assert "贵州" not in said

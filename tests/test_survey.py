@@ -1,0 +1,231 @@
+"""Survey folders: each refusal names file, line and the way out; what may be absent may be absent."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from conftest import COUNTIES, ROOT
+from satisfaction import SatisfactionError, read_survey
+from satisfaction.errors import InputFileError, QuestionnaireError, SurveyError
+
+
+def refusal(small, file: str, old: str, new: str) -> SatisfactionError:
+    small.edit(file, old, new)
+    with pytest.raises(SatisfactionError) as refused:
+        small.read()
+    return refused.value
+
+
+REFUSALS = [
+    ("Y201", "survey.yaml", "lonely_psu: fail", "lonly_psu: fail", "lonly_psu"),
+    ("Y201", "rules.yaml", "  minimum_n: 10", "  minimum: 10", "minimum: 10"),
+    ("Y202", "survey.yaml", "selection: probability\n", "", None),
+    ("Y203", "survey.yaml", "selection: probability", "selection: random", "selection:"),
+    ("Y203", "survey.yaml", "level: 0.95", "level: 95", "level: 95"),
+    ("Y203", "rules.yaml", '"990101": {top: 2}', "990101: {top: 2}", "990101"),
+    ("S101", "survey.yaml", "questionnaire: small@1", "questionnaire: small@2", "questionnaire:"),
+    ("S121", "survey.yaml", "sample: {file: sample.csv, source: 测试 test, date: 2026-01-01}\n", "", "step: base"),
+    ("S122", "survey.yaml", "margins: [county_sex, county_age]", "margins: [county_sex, county_aeg]", "margins: [county"),
+    ("S132", "survey.yaml", "by: [county, age_group]", "by: [county, agegroup]", "agegroup"),
+    ("S141", "rules.yaml", '"990101"', '"990109"', '"990109"'),
+    ("S142", "rules.yaml", "top: 2", "top: 4", "top: 4"),
+    ("S143", "rules.yaml", "list_size: 1", "list_size: 4", "list_size: 4"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "file", "old", "new", "line"), REFUSALS, ids=[f"{code}-{i}" for i, (code, *_) in enumerate(REFUSALS)])
+def test_refused_with_code_line_and_both_languages(small, code, file, old, new, line):
+    refused = refusal(small, file, old, new)
+    assert isinstance(refused, SurveyError)
+    assert refused.code == code
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in refused.zh)
+    assert refused.en.isascii()
+    path = small.folder / file
+    if line:
+        number = next(i for i, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1) if line in text)
+        assert refused.where == f"{path}:{number}"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "meant"),
+    [
+        ("survey.yaml", "lonely_psu: fail", "lonly_psu: fail", "lonely_psu"),
+        ("survey.yaml", "margins: [county_sex, county_age]", "margins: [county_sex, county_aeg]", "county_age"),
+        ("survey.yaml", "questionnaire: small@1", "questionnaire: smal@1", "small@1"),
+        ("survey.yaml", "by: [county, age_group]", "by: [county, agegroup]", "age_group"),
+    ],
+)
+def test_a_near_miss_is_proposed(small, file, old, new, meant):
+    assert f"did you mean: '{meant}'?" in str(refusal(small, file, old, new))
+
+
+def test_a_response_file_that_is_not_there_is_refused(small):
+    refused = refusal(small, "survey.yaml", "responses/*.csv", "responses/al.csv")
+    assert isinstance(refused, InputFileError)
+    assert refused.code == "F103"
+    assert "responses/all.csv" in str(refused)
+
+
+@pytest.mark.parametrize("file", ["areas.csv", "rules.yaml"])
+def test_a_missing_file_of_the_folder_is_refused(small, file):
+    (small.folder / file).unlink()
+    with pytest.raises(InputFileError, match="F101"):
+        small.read()
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputFileError, match="F101"):
+        read_survey(tmp_path / "nowhere")
+
+
+def test_a_questionnaire_with_a_fault_is_refused_as_such(small):
+    small.edit(small.questionnaire, "score: 25,", "score: 101,")
+    with pytest.raises(QuestionnaireError, match="Y203"):
+        small.read()
+
+
+def test_a_table_without_a_column_is_refused(small):
+    small.edit("sample.csv", "psu_probability", "psu_probabilty")
+    with pytest.raises(SurveyError, match=r"S131[\s\S]*sample\.csv row 1[\s\S]*did you mean: 'psu_probabilty'"):
+        small.read()
+
+
+@pytest.mark.parametrize("value", ["many", "-5", "", "inf"])
+def test_a_population_that_is_no_count_is_refused(small, value):
+    small.edit("county_sex.csv", "990101,2,41000", f"990101,2,{value}")
+    with pytest.raises(SurveyError, match=r"S133[\s\S]*rows? 3"):
+        small.read()
+
+
+def test_a_level_that_stands_twice_in_a_margin_is_refused(small):
+    small.edit("county_sex.csv", "990101,2,41000", "990101,2,41000\n990101,2,1000")
+    with pytest.raises(SurveyError):
+        small.read()
+
+
+def test_a_margin_level_that_is_no_answer_is_refused(small):
+    small.edit("county_sex.csv", "990101,2,41000", "990101,female,41000")
+    with pytest.raises(SurveyError):
+        small.read()
+
+
+def test_a_margin_by_text_is_refused(small):
+    small.edit("survey.yaml", "by: [county, sex]", "by: [interviewer]")
+    pd.DataFrame({"interviewer": ["I0", "I1", "I2"], "population": [1, 2, 3]}).to_csv(small.folder / "county_sex.csv", index=False)
+    with pytest.raises(SurveyError):
+        small.read()
+
+
+def test_an_area_item_needs_a_table_of_areas(small):
+    small.edit("rules.yaml", 'targets:\n  "990101": {top: 2}', "targets: {}")
+    small.edit("survey.yaml", "areas: {file: areas.csv, source: 测试 test, date: 2026-01-01}\n", "")
+    with pytest.raises(SurveyError):
+        small.read()
+
+
+def test_a_table_of_areas_without_the_ranked_level_is_refused(small):
+    areas = (small.folder / "areas.csv").read_text(encoding="utf-8").replace(",county,", ",district,")
+    (small.folder / "areas.csv").write_text(areas, encoding="utf-8")
+    with pytest.raises(SurveyError):
+        small.read().area_levels()
+
+
+def test_a_table_of_areas_without_a_top_is_refused(small):
+    small.edit("areas.csv", "990000,测试省,Test Province,province,,", "990000,测试省,Test Province,province,980000,")
+    with pytest.raises(SurveyError):
+        small.read().whole()
+
+
+@pytest.mark.parametrize("parent", ["990101", "990777"])
+def test_a_parent_that_is_the_area_itself_or_unknown_is_refused(small, parent):
+    small.edit("areas.csv", "County 990101,county,990100", f"County 990101,county,{parent}")
+    with pytest.raises(SurveyError):
+        small.read()
+
+
+def test_a_sample_for_a_questionnaire_without_psu_says_so(small):
+    small.edit(small.questionnaire, "  psu: community\n", "")
+    with pytest.raises(SurveyError) as refused:
+        small.read()
+    assert "None" not in str(refused.value)
+
+
+@pytest.mark.parametrize("pattern", ["/absolute/*.csv", ""])
+def test_a_pattern_that_cannot_be_below_the_folder_is_refused(small, pattern):
+    small.edit("survey.yaml", "files: [responses/*.csv]", f'files: ["{pattern}"]')
+    with pytest.raises(SatisfactionError):
+        small.read()
+
+
+def test_a_fielding_period_that_ends_before_it_starts_is_refused(small):
+    small.edit("survey.yaml", "end: 2026-04-26", "end: 2026-03-26")
+    with pytest.raises(SurveyError):
+        small.read()
+
+
+def test_a_day_that_does_not_exist_is_refused(small):
+    small.edit("survey.yaml", "end: 2026-04-26", "end: 2026-02-30")
+    with pytest.raises(SurveyError):
+        small.read()
+
+
+# ---- what is read ----
+
+
+def test_areas_levels_and_names(unchanged):
+    assert unchanged.area_levels() == ["county", "prefecture"]
+    assert unchanged.whole() == "province"
+    assert tuple(unchanged.ranked_areas()) == COUNTIES
+    assert (unchanged.area_names()["990101"].zh, unchanged.area_names()["990101"].en) == ("县990101", "County 990101")
+
+
+def test_an_area_that_is_no_longer_valid_is_not_ranked(small):
+    path = small.edit("areas.csv", "990202,县990202,County 990202,county,990200,2020-01-01,", "990202,县990202,County 990202,county,990200,2020-01-01,2025-12-31")
+    assert path.exists()
+    assert tuple(small.read().ranked_areas()) == COUNTIES[:3]
+
+
+def test_codes_stay_text_and_margins_are_numbers(unchanged):
+    assert unchanged.sample["community"].tolist()[:2] == ["99010110", "99010111"]
+    assert unchanged.margins["county_sex"]["population"].tolist()[:2] == [40_000.0, 41_000.0]
+
+
+def test_every_file_read_is_listed(unchanged):
+    assert sorted(p.name for p in unchanged.sources) == ["1.yaml", "areas.csv", "county_age.csv", "county_sex.csv", "frame.csv", "rules.yaml", "sample.csv", "survey.yaml"]
+    assert [p.name for p in unchanged.files] == ["all.csv"]
+    assert all(p.is_file() for p in (*unchanged.sources, *unchanged.files))
+
+
+def test_a_survey_cannot_be_changed(unchanged):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        unchanged.rules = None
+
+
+def test_marks_say_simulated_and_no_design_error(small, unchanged):
+    assert unchanged.marks is None
+    small.edit("survey.yaml", "selection: probability", "selection: open_link\nsimulated: {seed: 1, note: {zh: 模拟, en: simulated}}")
+    marks = small.read().marks
+    assert "simulated" in marks.en
+    assert "no design error" in marks.en
+    assert "模拟数据" in marks.zh
+    assert "无抽样设计误差" in marks.zh
+
+
+def test_response_files_are_listed_once_in_order(small):
+    for name in ("b.csv", "a.csv", "~$a.csv", ".hidden.csv"):
+        (small.folder / "responses" / name).write_text("x", encoding="utf-8")
+    small.edit("survey.yaml", "files: [responses/*.csv]", "files: [responses/b.csv, responses/*.csv]")
+    assert [p.name for p in small.read().files] == ["b.csv", "a.csv", "all.csv"]
+
+
+@pytest.mark.parametrize("wave", ["guizhou-2026q2", "guizhou-2026q3"])
+def test_a_shipped_wave_ranks_88_counties_in_9_prefectures(wave):
+    survey = read_survey(ROOT / "surveys" / wave)
+    assert len(survey.ranked_areas()) == 88
+    assert ((survey.areas["level"] == "prefecture") & (survey.areas["valid_to"] == "")).sum() == 9
+    assert len(survey.frame) == 175
+    assert survey.marks is not None
+    assert "simulated" in survey.marks.en
