@@ -113,10 +113,10 @@ def test_a_domain_without_valid_values_has_no_estimate():
 
 
 def test_a_respondent_without_a_domain_value_is_in_no_domain_but_in_the_design():
-    rows = scores(y=[1.0, 2.0, 3.0, 4.0, 5.0, 7.0], domain=["a", "a", None, "a", "b", "b"])
-    found = estimate(SurveyDesign(rows, psu="psu"), "y", by="domain").table
-    assert found["domain"].tolist() == ["a", "b"]
-    assert found["n"].tolist() == [3, 2]
+    rows = pd.DataFrame({"psu": [1, 1, 2, 2, 3, 3], "y": [1, 2, 3, 4, 5, 7], "domain": ["a", "b", "a", None, None, None]})
+    found, expected = (estimate(SurveyDesign(r, psu="psu"), "y", by="domain") for r in (rows, rows.fillna({"domain": "none"})))
+    pd.testing.assert_frame_equal(found.table, expected.table[:2])
+    np.testing.assert_array_equal(found.cov, expected.cov[:2, :2])
 
 
 # ---- intervals ----
@@ -151,6 +151,16 @@ def test_a_share_of_one_gets_korn_graubard_limits_and_a_note():
     assert found["note"] == "Korn-Graubard"
     assert found["ci_high"] == 1
     assert 0 < found["ci_low"] < 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_domain_of_equal_answers_has_no_error_at_all(seed):
+    rng = np.random.default_rng(seed)
+    rows = pd.DataFrame({"domain": np.repeat(["a", "b"], 20), "psu": np.arange(40) // 4, "w": rng.uniform(1, 900, 40), "y": 75})
+    rows.loc[rows["domain"] == "a", "y"] = rng.integers(0, 101, 20)
+    found = estimate(SurveyDesign(rows, strata="domain", psu="psu", base_weight="w"), "y", by="domain")
+    assert found.table["se"][0] > 1
+    assert found.table["se"][1] == 0  # not 1e-15: `rank` would take it for a known value
 
 
 def test_rates_have_logit_limits_and_scores_t_limits(unchanged):

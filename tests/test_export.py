@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from python_calamine import CalamineWorkbook
 
+from satisfaction import export
 from satisfaction.errors import ExportError
-from satisfaction.export import export
 from satisfaction.io.files import sha256
 from satisfaction.pipeline import run
 
@@ -93,7 +93,7 @@ def test_an_existing_folder_is_never_written_to(folder, unchanged):
 
 
 def test_a_failure_in_the_middle_leaves_nothing(unchanged, tmp_path, monkeypatch):
-    monkeypatch.setattr("satisfaction.export.render", lambda *_: 1 / 0)
+    monkeypatch.setattr("satisfaction.report.render", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export(run(unchanged), tmp_path / "set")
     assert list(tmp_path.iterdir()) == []

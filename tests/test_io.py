@@ -120,9 +120,13 @@ def test_a_path_with_a_quotation_mark_is_written(tmp_path):
 
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
-    with pytest.raises(FileExistsError), new_folder(tmp_path / "out" / "one") as scratch:
-        (scratch / "t.txt").mkdir()
-        (scratch / "t.txt").mkdir()
+    def fail_halfway():
+        with new_folder(tmp_path / "out" / "one") as scratch:
+            write_text("half", scratch / "t.txt")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_halfway()
     assert list((tmp_path / "out").iterdir()) == []
     with new_folder(tmp_path / "out" / "one") as scratch:
         write_text("whole", scratch / "t.txt")

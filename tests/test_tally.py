@@ -41,7 +41,9 @@ def test_squares_of_odd_scores_sum_exactly(engine):
     table = pd.DataFrame({"psu": np.arange(2_000) % 2, "v": 1, "s": scores})
     counted = tally(SurveyDesign(_held(table, engine), psu="psu"), [EXACT])
     for psu in (0, 1):
-        assert whole_squares(counted, psu) == sum(int(s) ** 2 for s in scores[psu::2])
+        squares = sum(int(s) ** 2 for s in scores[psu::2])
+        assert whole_squares(counted, psu) == squares
+        assert counted.sums_of_squares()[psu, 0] == pytest.approx(squares / BILLIONTH**2, rel=1e-14)
 
 
 @pytest.mark.parametrize("engine", ["pandas", "duckdb", "polars"])

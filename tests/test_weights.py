@@ -72,6 +72,13 @@ def test_the_step_is_recorded(province, calibrated):
     assert record["after"]["kish_deff"] == pytest.approx(len(weights) * (weights**2).sum() / weights.sum() ** 2, rel=1e-12)
 
 
+def test_the_recorded_discrepancy_is_the_worst_relative_miss(province):
+    design = calibrate(province.design, province.margins, tolerance=0.005)
+    rows = province.respondents.assign(w=design.weights)
+    misses = [abs(rows.groupby(name)["w"].sum() / pd.Series(levels) - 1).max() for name, levels in province.margins.items()]
+    assert 1e-6 < design.weighting.record["discrepancy"] == pytest.approx(max(misses), rel=1e-9)
+
+
 def test_diagnostics_by_hand():
     found = weight_diagnostics(np.array([1.0, 3.0]), np.array([3, 1]))
     assert found == pytest.approx(

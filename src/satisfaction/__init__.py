@@ -3,21 +3,32 @@
 from .design import SurveyDesign
 from .errors import SatisfactionError
 from .estimates import Estimates, estimate
+from .export import export
 from .measures import compile_measures
+from .pipeline import Results, run
 from .questionnaire import Questionnaire, read_questionnaire
+from .ranking import Ranking, rank
+from .responses import Responses, load_responses
 from .survey import Survey, read_survey
 from .weights import calibrate
 
 __all__ = [
     "Estimates",
     "Questionnaire",
+    "Ranking",
+    "Responses",
+    "Results",
     "SatisfactionError",
     "Survey",
     "SurveyDesign",
     "calibrate",
     "compile_measures",
     "estimate",
+    "export",
+    "load_responses",
+    "rank",
     "read_questionnaire",
     "read_survey",
+    "run",
 ]
 __version__ = "0.1.0"

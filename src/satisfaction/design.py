@@ -16,7 +16,7 @@ from .measures import Measure, flag
 from .survey import Selection
 
 LonelyPsu = Literal["fail", "adjust", "average", "certainty", "remove"]
-ROW = "_row"
+ROW = "_respondent"
 ONE = "_one"
 
 

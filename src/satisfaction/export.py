@@ -20,7 +20,6 @@ from .io.writing import write_csv, write_json, write_parquet, write_text, write_
 from .pipeline import Results
 from .published import DIGITS, indices_table, mark, ranking_table, twelve_digits
 from .ranking import Ranking
-from .report import render
 from .responses import Responses
 from .survey import Survey
 
@@ -92,6 +91,8 @@ def export(results: Results, folder: str | Path) -> Path:
             where=str(folder),
             hint=("换一个文件夹名。", "Choose another folder."),
         )
+    from .report import render  # brings matplotlib, which `import satisfaction` should not
+
     with new_folder(folder) as scratch:
         write_responses(results.responses, scratch)
         indices = write_indices(results.survey, results.estimates, scratch)

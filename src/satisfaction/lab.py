@@ -59,17 +59,19 @@ def run_notebooks(survey: Survey, folder: Path) -> Path:
 
 def _execute(notebook: Path, survey: Survey, folder: Path) -> None:
     import papermill
+    from jupyter_core.utils import ensure_event_loop
     from papermill.exceptions import PapermillExecutionError
 
-    parameters = {"survey": str(survey.folder.resolve()), "out": str(folder)}
-    try:
+    parameters = {"survey": str(survey.folder.resolve()), "out": str(folder.resolve())}
+    loop = ensure_event_loop()
+    try:  # no `cwd`: papermill would change the whole process's folder, under the other threads' feet
         papermill.execute_notebook(
             str(notebook),
             str(folder / notebook.name),
             parameters,
             progress_bar=False,
-            cwd=str(notebook.parent),
             kernel_name="python3",
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
         )
     except PapermillExecutionError as fault:
         raise ExportError(
@@ -79,6 +81,8 @@ def _execute(notebook: Path, survey: Survey, folder: Path) -> None:
             where=str(notebook),
             hint=("按提示改正数据或声明后重新运行。", "Correct the data or the declarations and run again."),
         ) from None
+    finally:
+        loop.close()
 
 
 def exported(folder: Path) -> Iterator[Path]:

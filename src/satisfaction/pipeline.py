@@ -99,9 +99,13 @@ def weigh(survey: Survey, design: SurveyDesign) -> SurveyDesign:
 def estimate_areas(survey: Survey, design: SurveyDesign) -> dict[str, Estimates]:
     """Estimate every measure and index for each level of area, and for all together."""
     measures, level = list(design.measures), survey.declared.level
-    levels: dict[str, str | None] = {name: name for name in survey.area_levels()} | {survey.whole(): None}
     counted = tally(design, measures, by=survey.area_levels())
-    found = {name: estimate(design, measures, by=by, level=level, counted=counted) for name, by in levels.items()}
+
+    def at(by: str | None) -> Estimates:
+        domains = survey.domain_values(by) if by else None
+        return estimate(design, measures, by=by, level=level, domains=domains, counted=counted)
+
+    found = {name: at(name) for name in survey.area_levels()} | {survey.whole(): at(None)}
     return {name: add_area_indices(one, survey.questionnaire) for name, one in found.items()}
 
 

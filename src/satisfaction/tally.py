@@ -158,7 +158,7 @@ def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
     if not columns:
         return
     extremes = [getattr(nw.col(name), end)().alias(f"{name}.{end}") for name in columns for end in ("min", "max")]
-    largest = fetch(rows.select(*extremes)).iloc[0].abs().fillna(0)
+    largest = pd.to_numeric(fetch(rows.select(*extremes)).iloc[0]).abs().fillna(0)
     for name in columns:
         if largest[[f"{name}.min", f"{name}.max"]].max() >= LARGEST:
             raise EstimatesError(

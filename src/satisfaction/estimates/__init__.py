@@ -33,6 +33,7 @@ Array = np.ndarray[Any, Any]
 Statistic = Literal["mean", "proportion", "total"]
 COLUMNS = ("measure", "estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note")
 BOUNDARY = "Korn-Graubard"
+NOISE = 1e-13  # of the estimate
 INTERVALS = {"mean": "t; logit for rates", "proportion": "logit", "total": "t"}
 
 
@@ -145,6 +146,7 @@ def estimate(
     by: str | Sequence[str] | None = None,
     variance: Literal["linearized"] = "linearized",
     level: float = 0.95,
+    domains: Sequence[Any] | None = None,
     counted: Tally | None = None,
 ) -> Estimates:
     """Estimate measures by domain.
@@ -161,6 +163,8 @@ def estimate(
     by : column or list of columns, optional
     level : float
         Confidence level of the intervals.
+    domains : sequence, optional
+        Values of the one column `by` that get a row also where no respondent has them (estimate nan, n 0).
     counted : Tally, optional
         A tally of the same design and measures whose keys hold `by`; saves the pass over the respondents.
 
@@ -178,25 +182,32 @@ def estimate(
     names = [measures] if isinstance(measures, str | Measure) else list(measures)
     chosen, columns = [resolve(design, m) for m in names], named(by)
     counted = counted or tally(design, chosen, by=columns)
-    domains, domain = _domains(counted.keys, columns)
+    keys, domain = _domains(counted.keys, columns, domains)
     counted, domain = counted.only(domain >= 0), np.maximum(domain, 0)
     clusters = _clusters(counted.keys, design)
     weight = counted.keys[design.weight_column].to_numpy(float) * design.factors(counted.keys)
-    value, size, z = _linearize(statistic, domain, weight, counted, len(domains))
+    value, size, z = _linearize(statistic, domain, weight, counted, len(keys))
     cov = stratified_covariance(_psu_totals(z, weight, counted, design, clusters), clusters, design.lonely_psu)
+    cov = _without_rounding(cov, value.ravel())
     se = np.sqrt(np.maximum(np.diag(cov), 0)).reshape(value.shape)
-    df = domain_df(domain, counted.valid, clusters, len(domains))
-    n = sum_by_domain(domain, counted.valid, len(domains))
+    df = domain_df(domain, counted.valid, clusters, len(keys))
+    n = sum_by_domain(domain, counted.valid, len(keys))
     deff = _design_effect(statistic, design, counted, domain, weight, se, size, n)
     shares = np.array([statistic == "proportion" or (statistic == "mean" and m.kind == "rate") for m in chosen])
     low, high = _limits(shares, value, se, df, level)
     note = np.full(value.shape, "", dtype=object)
     if statistic != "total":
         low, high, note = _at_boundary(design, chosen, statistic, (value, se, df, low, high, n), level, whole=not columns)
-    keys = domains.loc[domains.index.repeat(len(chosen))].reset_index(drop=True)
-    keys = keys.assign(measure=[m.name for m in chosen] * len(domains))[[*columns, "measure"]]
-    table = _table(keys, [a.ravel() for a in (value, se, df, low, high, deff, n)], note.ravel())
+    rows = keys.loc[keys.index.repeat(len(chosen))].reset_index(drop=True)
+    rows = rows.assign(measure=[m.name for m in chosen] * len(keys))[[*columns, "measure"]]
+    table = _table(rows, [a.ravel() for a in (value, se, df, low, high, deff, n)], note.ravel())
     return Estimates(table, cov, columns, _conventions(design, counted, statistic, variance, level), design)
+
+
+def _without_rounding(cov: Array, value: Array) -> Array:
+    """Return the covariance with an exact 0 where a variance is nothing but rounding, lest a rank be built on it."""
+    noise = np.sqrt(np.maximum(np.diag(cov), 0)) <= NOISE * np.abs(value)
+    return np.where(noise[:, None] | noise, 0.0, cov) if noise.any() else cov
 
 
 def _check_options(statistic: str, variance: str, level: float) -> None:
@@ -224,12 +235,16 @@ def _design_effect(
         return np.where(simple > 0, se**2 / (simple * scale), np.nan)
 
 
-def _domains(keys: pd.DataFrame, columns: tuple[str, ...]) -> tuple[pd.DataFrame, Array]:
+def _domains(keys: pd.DataFrame, columns: tuple[str, ...], listed: Sequence[Any] | None) -> tuple[pd.DataFrame, Array]:
     """List the domains in sorted order and the domain of every tally row, -1 where a key is missing."""
     if not columns:
         return pd.DataFrame(index=[0]), np.zeros(len(keys), dtype=int)
-    domains = keys[list(columns)].dropna().drop_duplicates().sort_values(list(columns), ignore_index=True)
-    return domains, keys.groupby(list(columns)).ngroup().fillna(-1).to_numpy(int)
+    found = keys[list(columns)].dropna()
+    if listed is not None:
+        found = pd.concat([found, pd.DataFrame({columns[0]: list(listed)})])
+    domains = found.drop_duplicates().sort_values(list(columns), ignore_index=True)
+    at = keys[list(columns)].merge(domains.assign(_domain=domains.index), on=list(columns), how="left")["_domain"]
+    return domains, at.fillna(-1).to_numpy(int)
 
 
 def _clusters(keys: pd.DataFrame, design: SurveyDesign) -> Clusters:

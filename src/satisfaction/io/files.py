@@ -46,6 +46,39 @@ def read_bytes(path: Path) -> bytes:
         ) from None
 
 
+def decode(path: Path) -> str:
+    """Return a text file's content: byte order mark, then strict UTF-8, then strict GB18030, the whole file.
+
+    Raises
+    ------
+    InputFileError
+        F104 for an empty file, F105 when no encoding fits.
+    """
+    content = read_bytes(path)
+    if not content.strip():
+        raise InputFileError(
+            "F104",
+            "文件是空的。",
+            "The file is empty.",
+            where=str(path),
+            hint=("重新导出该文件，或从 files 中去掉它。", "Export the file again, or take it out of `files`."),
+        )
+    marked = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    for encoding in (marked, "gb18030"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise InputFileError(
+        "F105",
+        "无法识别文件的字符编码。",
+        "The character encoding of the file is not recognised.",
+        where=str(path),
+        available=("UTF-8", "UTF-16", "GB18030"),
+        hint=("另存为 UTF-8 的 CSV 或 xlsx。", "Save it as UTF-8 csv or as xlsx."),
+    )
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     return hashlib.sha256(read_bytes(path)).hexdigest()

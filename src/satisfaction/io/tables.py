@@ -13,7 +13,9 @@ import pandas as pd
 from python_calamine import CalamineWorkbook
 
 from ..errors import InputFileError
-from .files import read_bytes
+from .files import decode, read_bytes
+
+csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +48,6 @@ class RawTable:
         return pd.DataFrame(self.rows, columns=list(self.header), dtype=object)
 
 
-def decode(path: Path) -> str:
-    """Return a text file's content: byte order mark, then strict UTF-8, then strict GB18030, the whole file.
-
-    Raises
-    ------
-    InputFileError
-        F104 for an empty file, F105 when no encoding fits.
-    """
-    content = read_bytes(path)
-    if not content.strip():
-        raise InputFileError(
-            "F104",
-            "文件是空的。",
-            "The file is empty.",
-            where=str(path),
-            hint=("重新导出该文件，或从 files 中去掉它。", "Export the file again, or take it out of `files`."),
-        )
-    marked = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    for encoding in (marked, "gb18030"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise InputFileError(
-        "F105",
-        "无法识别文件的字符编码。",
-        "The character encoding of the file is not recognised.",
-        where=str(path),
-        available=("UTF-8", "UTF-16", "GB18030"),
-        hint=("另存为 UTF-8 的 CSV 或 xlsx。", "Save it as UTF-8 csv or as xlsx."),
-    )
-
-
 def read_tables(path: Path) -> list[RawTable]:
     """Read every sheet that has a header.
 
@@ -86,13 +55,11 @@ def read_tables(path: Path) -> list[RawTable]:
     ------
     InputFileError
         F101-F105 from opening; F106 for an unknown kind of file; F107 for a workbook that cannot be opened; F108 for a
-        column name that stands twice.
+        column name that stands twice; F109 for quotation marks that do not match.
     """
     kind = path.suffix.lower()
     if kind in (".csv", ".txt", ".tsv"):
-        text = decode(path)
-        delimiter = "\t" if kind == ".tsv" or "\t" in text.split("\n", 1)[0] else ","
-        return [_table(path, "", csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))]
+        return [_csv(path, kind)]
     if kind in (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"):
         return _sheets(path)
     raise InputFileError(
@@ -108,6 +75,23 @@ def read_tables(path: Path) -> list[RawTable]:
 def read_table(path: Path) -> pd.DataFrame:
     """Read the first table of a file as a DataFrame of text."""
     return read_tables(path)[0].frame()
+
+
+def _csv(path: Path, kind: str) -> RawTable:
+    """Read a delimited file; strictly, because a quotation mark that is never closed would swallow the rows after it."""
+    text = decode(path)
+    delimiter = "\t" if kind == ".tsv" or "\t" in text.split("\n", 1)[0] else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        return _table(path, "", reader)
+    except csv.Error as fault:
+        raise InputFileError(
+            "F109",
+            f"第 {reader.line_num} 行附近的引号不配对。",
+            f"Quotation marks do not match near line {reader.line_num} ({fault}).",
+            where=f"{path} line {reader.line_num}",
+            hint=("改正该行的引号，或另存为 xlsx。", "Correct the quotation marks there, or save the file as xlsx."),
+        ) from None
 
 
 def _sheets(path: Path) -> list[RawTable]:

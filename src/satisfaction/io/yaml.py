@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -11,10 +13,11 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from ..errors import SatisfactionError, closest, shortened
-from .files import read_bytes
+from .files import decode, read_bytes
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
@@ -84,7 +87,7 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
     SatisfactionError
         Of the class given, for a syntax fault or a key that stands twice, with file and line.
     """
-    text = read_bytes(path).decode("utf-8-sig", errors="replace")
+    text = decode(path) if read_bytes(path).strip() else ""
     try:
         node = YAML(typ="rt").load(text)
     except DuplicateKeyError as fault:
@@ -97,18 +100,34 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
             where=f"{path}:{line}",
             hint=("删去或改名其中一个。", "Remove or rename one of the two."),
         ) from None
-    except MarkedYAMLError as fault:
-        line = fault.problem_mark.line + 1 if fault.problem_mark else 1
+    except (YAMLError, ValueError) as fault:
         raise error(
             "Y101",
-            f"不是有效的 YAML: {fault.problem}",
-            f"Not valid YAML: {fault.problem}",
-            where=f"{path}:{line}",
-            hint=("检查缩进、冒号和引号。", "Check indentation, colons and quotes."),
+            f"不是有效的 YAML: {_problem(fault)}",
+            f"Not valid YAML: {_problem(fault)}",
+            where=f"{path}:{_fault_line(fault, text)}",
+            hint=("检查缩进、冒号、引号和日期。", "Check indentation, colons, quotes and dates."),
         ) from None
     if not isinstance(node, CommentedMap):
         raise error("Y103", "文件内容为空或不是键值表。", "The file is empty or not a mapping of keys.", where=f"{path}:1")
     return Document(path, node, _plain(node))
+
+
+def _problem(fault: Exception) -> str:
+    return str(getattr(fault, "problem", None) or getattr(fault, "reason", None) or fault)
+
+
+def _fault_line(fault: Exception, text: str) -> int:
+    """Return the line a YAML fault stands on, as far as the parser tells (a date that does not exist has no place)."""
+    if isinstance(fault, MarkedYAMLError) and fault.problem_mark:
+        return int(fault.problem_mark.line) + 1
+    if isinstance(fault, ReaderError):
+        return text.count("\n", 0, fault.position) + 1
+    for line, content in enumerate(text.splitlines(), start=1):
+        for year, month, day in re.findall(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b", content):
+            if int(day) > calendar.monthrange(int(year) or 1, min(max(int(month), 1), 12))[1] or not 1 <= int(month) <= 12:
+                return line
+    return 1
 
 
 def validated(document: Document, model: type[Model], error: type[SatisfactionError]) -> Model:

@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 
 from .canvas import ACCENT, ALERT, CUT, INK, add_legend, breadth, label_rows, new_canvas, svg, theme, themed, wrapped
 
-__all__ = ["probability_near_cut", "ranking_ladder", "rates_by_area", "svg", "theme", "topics"]
+__all__ = ["Figure", "probability_near_cut", "ranking_ladder", "rates_by_area", "svg", "theme", "topics"]
 
 NEAR = 20
 STATUS = {

@@ -61,14 +61,14 @@ def themed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     """Draw under the theme whatever the caller's settings are, and leave those alone."""
 
     @functools.wraps(draw)
-    def drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
+    def _drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
         with _settings():
             figure = draw(*args, **kwargs)
             for axes in figure.axes:  # ticks are made late; made after this context they would have the caller's font
                 axes.get_xticklabels()
             return figure
 
-    return drawn
+    return _drawn
 
 
 def svg(figure: Figure) -> str:

@@ -50,6 +50,9 @@ __all__ = [
 ]
 
 
+RESERVED = ("base_weight", "measure")  # columns the package adds beside the items
+
+
 class Roles(Record):
     """Which items identify the respondent, the area, and the parts of the sample design."""
 
@@ -130,13 +133,15 @@ class Questionnaire(Record):
         yield ("topics",), self.topics, self._singles()
         for name, rate in self.rates.items():
             yield ("rates", name, "items"), rate.items, self._singles() + self._knowledge()
-        measured = [*self._singles(), *self.rates, *(k for k, index in self.indices.items() if index.level == "person")]
+        measured = [*self.topics, *self.rates, *(k for k, index in self.indices.items() if index.level == "person")]
         for name, index in self.indices.items():
             yield ("indices", name, "weights"), index.weights, self._singles() if index.level == "person" else measured
         yield ("ranked",), [self.ranked], [*self.rates, *self.indices]
         yield ("eligibility",), self.eligibility, self._singles()
         named = [roles.respondent, roles.area, roles.psu, roles.interview_date, roles.interviewer]
         yield ("roles",), [*filter(None, named), *roles.strata, *roles.calibration], items
+        areas = [name for name, item in self.items.items() if isinstance(item, AreaItem | SingleItem)]
+        yield ("roles", "area"), [roles.area], areas
 
     def _singles(self) -> list[str]:
         return [name for name, item in self.items.items() if isinstance(item, SingleItem)]
@@ -147,6 +152,14 @@ class Questionnaire(Record):
     @model_validator(mode="after")
     def _codes_complete(self) -> Questionnaire:
         for name, rate in self.rates.items():
+            if rate.counts is not None and not set(rate.items) & set(self._singles()):
+                raise fault(
+                    "Q138",
+                    "知识题按 knowledge 计分，不能写 counts。",
+                    "Knowledge items are scored by `knowledge`; `counts` does not apply to them.",
+                    at=("rates", name, "counts"),
+                    hint=("删去 counts。", "Remove `counts`."),
+                )
             for item in set(rate.items) & set(self._singles()):
                 self._check_counts(name, item, rate)
         scored: list[tuple[tuple[str, ...], str]] = [(("topics",), item) for item in self.topics]
@@ -155,6 +168,23 @@ class Questionnaire(Record):
         for at, item in scored:
             if lacking := [code for code, answer in self.answers(item).items() if answer.score is None]:
                 raise _lacking("Q133", "score", item, lacking, at)
+        return self
+
+    @model_validator(mode="after")
+    def _conditions_possible(self) -> Questionnaire:
+        places = [(("items", name, "asked_if"), item.asked_if) for name, item in self.items.items()]
+        for at, conditions in [*places, (("eligibility",), self.eligibility)]:
+            for item, codes in conditions.items():
+                known = [*self.answers(item), *self.special(item)]
+                if unknown := [code for code in codes if code not in known]:
+                    raise fault(
+                        "Q136",
+                        f"条件中的编码 {shortened(unknown)} 不在题目 '{item}' 的量表内。",
+                        f"The condition names {shortened(unknown)}, not codes of item '{item}'.",
+                        at=(*at, item),
+                        available=known,
+                        hint=("改为量表内的编码。", "Use codes of the scale."),
+                    )
         return self
 
     def _check_counts(self, rate: str, item: str, declared: Rate) -> None:
@@ -175,14 +205,18 @@ class Questionnaire(Record):
     @model_validator(mode="after")
     def _names_apart(self) -> Questionnaire:
         seen: dict[str, str] = {}
-        groups: dict[str, Iterable[str]] = {"items": self.items, "rates": self.rates, "indices": self.indices}
+        options = [option_column(name, c) for name, item in self.items.items() for c in getattr(item, "options", ())]
+        groups: dict[str, Iterable[str]] = {
+            "items": [*self.items, *options], "rates": self.rates, "indices": self.indices,
+        }  # fmt: skip
         for group, names in groups.items():
             for name in names:
-                if name in seen:
+                taken = "the package" if name.startswith("_") or name in RESERVED else seen.get(name)
+                if taken:
                     raise fault(
                         "Q135",
-                        f"名称 '{name}' 已用于 {seen[name]}。",
-                        f"The name '{name}' is already used under {seen[name]}.",
+                        f"名称 '{name}' 已用于 {taken}。",
+                        f"The name '{name}' is already used by {taken}.",
                         at=(group, name),
                         hint=("换一个名称。", "Choose another name."),
                     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -155,7 +155,8 @@ def option_column(item: str, code: int) -> str:
     return f"{item}_{code}"
 
 
-def _apart(answers: Iterable[int], special: Iterable[int]) -> None:
+def _apart(answers: Iterable[int], special: Mapping[int, Special]) -> None:
+    """Refuse a code with two meanings, and a reason with two rules."""
     if both := sorted(set(answers) & set(special)):
         raise fault(
             "Q101",
@@ -164,3 +165,13 @@ def _apart(answers: Iterable[int], special: Iterable[int]) -> None:
             at=("special",),
             hint=("为特殊码另选编码。", "Choose another code for the special one."),
         )
+    rules: dict[str, str] = {}
+    for code, one in special.items():
+        if rules.setdefault(one.reason, one.denominator) != one.denominator:
+            raise fault(
+                "Q102",
+                f"特殊码 {code} 与同一原因 '{one.reason}' 的另一编码分母规则不同。",
+                f"Special code {code} and another code of reason '{one.reason}' differ in `denominator`.",
+                at=("special", code),
+                hint=("使同一原因的规则一致。", "Give one reason one rule."),
+            )

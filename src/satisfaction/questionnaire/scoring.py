@@ -28,6 +28,11 @@ class Rate(Label):
     denominator: dict[Missing, Denominator] = {}
     source: str | None = None
 
+    @model_validator(mode="after")
+    def _enough_items(self) -> Rate:
+        _check_minimum(self.min_valid_items, len(self.items))
+        return self
+
 
 class Index(Label):
     """A score of 0-100 points with declared weights that add to one.
@@ -52,14 +57,7 @@ class Index(Label):
                 at=("weights",),
                 hint=('改正权重；三分之一可写作 "1/3"。', 'Correct the weights; a third may be written "1/3".'),
             )
-        if self.min_valid_items > len(self.weights):
-            raise fault(
-                "Q122",
-                "min_valid_items 大于指数的题目数。",
-                "min_valid_items exceeds the number of items.",
-                at=("min_valid_items",),
-                hint=("改小 min_valid_items。", "Lower min_valid_items."),
-            )
+        _check_minimum(self.min_valid_items, len(self.weights))
         return self
 
     def whole_weights(self) -> dict[str, int]:
@@ -69,3 +67,14 @@ class Index(Label):
         whole = {name: int(weight * common) for name, weight in exact.items()}
         divisor = math.gcd(*whole.values())
         return {name: value // divisor for name, value in whole.items()}
+
+
+def _check_minimum(least: int, items: int) -> None:
+    if least > items:
+        raise fault(
+            "Q122",
+            "min_valid_items 大于题目数。",
+            "min_valid_items exceeds the number of items.",
+            at=("min_valid_items",),
+            hint=("改小 min_valid_items。", "Lower min_valid_items."),
+        )

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import jinja2
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from .. import plots
 from ..pipeline import Results
@@ -91,6 +90,6 @@ def _pictures(indices: pd.DataFrame, ranking: pd.DataFrame) -> Iterator[tuple[st
         yield "topics", _picture(plots.topics(indices), alt["topics"])
 
 
-def _picture(figure: Figure, alt: Words) -> Picture:
+def _picture(figure: plots.Figure, alt: Words) -> Picture:
     encoded = base64.b64encode(plots.svg(figure).encode()).decode("ascii")
     return Picture(alt, Markup("data:image/svg+xml;base64," + encoded))

@@ -15,7 +15,7 @@ from ..io.tables import RawTable, read_tables
 from ..questionnaire import AreaItem, Questionnaire, TextItem, option_column
 from ..survey import Survey
 from .coding import blank_skipped, code_answers, normalise
-from .events import LOG, log_events
+from .events import LOG, log_events, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ def load_responses(survey: Survey) -> Responses:
     events: list[pd.DataFrame] = []
     text = normalise(raw, questionnaire, events)
     coded = code_answers(text, questionnaire, events)
+    for event in events:
+        event.loc[event["rule"] == "R202", "action"] = survey.rules.responses.outside_scale
     blank_skipped(coded, text, questionnaire, events)
     _check_rows(coded, raw, survey, events)
     _check_unique(coded, raw, questionnaire, events)
@@ -66,7 +68,8 @@ def load_responses(survey: Survey) -> Responses:
 
 def _data_sheets(tables: list[RawTable], questionnaire: Questionnaire) -> list[RawTable]:
     """Keep the sheets that hold respondents (a workbook may carry a sheet of notes), and check their columns."""
-    holding = [table for table in tables if questionnaire.roles.respondent in table.header] or tables[:1]
+    enough = len(questionnaire.items) / 2
+    holding = [table for table in tables if len(set(table.header) & set(questionnaire.items)) >= enough] or tables[:1]
     for table in holding:
         place = " ".join(filter(None, (str(table.path), table.sheet, "row 1")))
         for name in questionnaire.items:
@@ -162,7 +165,7 @@ def _check_area(name: str, coded: pd.DataFrame, raw: pd.DataFrame, survey: Surve
     if survey.rules.responses.unknown_area == "reject_row":
         events.append(log_events(raw, wrong, name, raw[name], "R208"))
         return
-    code, first = str(coded.loc[wrong, name].iloc[0]), raw[wrong].iloc[0]
+    code, first = shown(coded.loc[wrong, name].iloc[0]), raw[wrong].iloc[0]
     successor = dict(zip(survey.areas["code"], survey.areas.get("successor", ""), strict=False)).get(code)
     advice = f"'{code}' 现为 '{successor}'。 " if successor else ""
     raise ResponsesError(
@@ -182,8 +185,6 @@ def _check_area(name: str, coded: pd.DataFrame, raw: pd.DataFrame, survey: Surve
 
 def _account(coded: pd.DataFrame, raw: pd.DataFrame, log: pd.DataFrame, tables: list[RawTable], survey: Survey) -> Responses:
     """Split accepted from rejected rows and prove that none is lost."""
-    if survey.rules.responses.outside_scale == "reject_row":
-        log.loc[log["rule"] == "R202", "action"] = "reject_row"
     refused = pd.Index(log.index[log["action"] == "reject_row"].unique())
     accepted = _with_parents(coded.drop(index=refused), survey).reset_index(drop=True)
     if accepted.empty:

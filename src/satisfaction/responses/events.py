@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pandas as pd
 
@@ -20,6 +21,11 @@ RULES: dict[str, tuple[str, str, str]] = {
     "R211": ("normalised", "全角字符已转为半角", "full-width characters written as plain ones"),
     "R212": ("blank_item", "不是有效的日期或数值，已作空白处理", "no valid date or number; blanked"),
 }
+PERSONAL = re.compile(
+    r"(?<!\d)(?:\+?86|0086)?1[3-9]\d{9}(?!\d)"  # mobile telephone
+    r"|(?<!\d)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"  # identity number
+)
+LONGEST = 40
 LOG = ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en")
 
 
@@ -44,9 +50,10 @@ def log_events(raw: pd.DataFrame, wrong: pd.Series, column: str, values: pd.Seri
     )
 
 
-def shown(value: str) -> str:
-    """Return a value as a log may show it: what may be a telephone, identity or mail address is masked."""
-    value = str(value)
-    if "@" in value or re.search(r"(?<![0-9A-Za-z])1[3-9][0-9]{9}(?![0-9])|[0-9]{17}[0-9Xx]", value):
+def shown(value: object) -> str:
+    """Return a value as a log or message may show it: what may be a telephone, identity or mail address is masked."""
+    text = str(value)
+    close = re.sub(r"[\s\-()./]", "", unicodedata.normalize("NFKC", text))
+    if "@" in close or PERSONAL.search(close):
         return "***"
-    return value if len(value) <= 40 else value[:40] + "…"
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"

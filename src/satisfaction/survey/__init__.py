@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import SurveyError, shortened
+from ..errors import SurveyError
 from ..io.files import expand
-from ..io.tables import read_table
 from ..io.yaml import Document, Label, read_yaml, validated
 from ..questionnaire import Questionnaire, read_questionnaire
-from .declared import BaseStep, CalibrationStep, Margin, Rules, Selection, SurveyFile
+from . import facts
+from .declared import BaseStep, CalibrationStep, Rules, Selection, SurveyFile
 
 __all__ = ["BaseStep", "CalibrationStep", "Rules", "Selection", "Survey", "SurveyFile", "read_declared", "read_survey"]
 
@@ -90,10 +90,14 @@ class Survey:
 
     def ranked_areas(self) -> list[str]:
         """Return the codes of the areas that are ranked."""
+        return [str(code) for code in self.domain_values(self.questionnaire.roles.area)]
+
+    def domain_values(self, level: str) -> list[str] | list[int]:
+        """Return the areas of a level as the respondents' column holds them: codes as text, or an item's own codes."""
         if self.areas is None:
-            return [str(code) for code in self.questionnaire.answers(self.questionnaire.roles.area)]
-        current = self.areas[(self.areas["level"] == self.questionnaire.roles.area) & (self.areas["valid_to"] == "")]
-        return list(current["code"])
+            return list(self.questionnaire.answers(level))
+        current = self.areas[(self.areas["level"] == level) & (self.areas["valid_to"] == "")]
+        return sorted(current["code"])
 
     def area_names(self) -> dict[str, Label]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
@@ -135,11 +139,10 @@ def read_survey(path: str | Path) -> Survey:
     rules_path = folder / declared.rules
     rules_document = read_yaml(rules_path, SurveyError)
     rules = validated(rules_document, Rules, SurveyError)
+    facts.check_declarations(document, declared, questionnaire)
     tables = {name: getattr(declared, name) for name in ("areas", "frame", "sample") if getattr(declared, name)}
-    loaded = {name: _facts(folder / table.file, _columns(name, questionnaire)) for name, table in tables.items()}
-    margins = {
-        name: _margin(folder / margin.file, margin, questionnaire, document, name) for name, margin in declared.margins.items()
-    }
+    loaded = {name: facts.read_facts(folder / table.file, facts.columns(name, questionnaire)) for name, table in tables.items()}
+    margins = {name: facts.read_margin(folder / one.file, one, questionnaire) for name, one in declared.margins.items()}
     sources = [document.path, instrument, rules_path, *(folder / t.file for t in (*tables.values(), *declared.margins.values()))]
     survey = Survey(
         folder,
@@ -153,30 +156,12 @@ def read_survey(path: str | Path) -> Survey:
         tuple(sources),
         tuple(expand(folder, tuple(declared.files))),
     )
+    if survey.areas is not None:
+        facts.check_areas(survey.areas, questionnaire.roles.area, folder / tables["areas"].file)
+    if survey.frame is not None and survey.sample is not None:
+        facts.check_frame(survey.frame, survey.sample, questionnaire.roles.strata, folder)
     _check_rules(survey, rules_document)
-    _check_frame(survey)
     return survey
-
-
-def _check_frame(survey: Survey) -> None:
-    """Refuse a frame and a sample that do not have the same strata."""
-    if survey.frame is None or survey.sample is None:
-        return
-    columns = survey.questionnaire.roles.strata
-    frame, sample = ({*table[columns].itertuples(index=False, name=None)} for table in (survey.frame, survey.sample))
-    for code, strata, zh, en in (
-        ("S144", frame - sample, "抽样框中的层没有样本", "Strata of the frame have no sample"),
-        ("S145", sample - frame, "样本中的层不在抽样框中", "Strata of the sample are not in the frame"),
-    ):
-        if strata:
-            listed = shortened(" / ".join(stratum) for stratum in sorted(strata))
-            raise SurveyError(
-                code,
-                f"{zh}: {listed}。",
-                f"{en}: {listed}.",
-                where=f"{survey.folder}: frame, sample",
-                hint=("补全样本表，或改正抽样框。", "Complete the sample table, or correct the frame."),
-            )
 
 
 def _check_rules(survey: Survey, document: Document) -> None:
@@ -231,52 +216,3 @@ def _questionnaire_path(document: Document, declared: SurveyFile) -> Path:
             "Name a version that exists, or put the file under questionnaires/.",
         ),
     )
-
-
-def _columns(table: str, questionnaire: Questionnaire) -> tuple[str, ...]:
-    roles = questionnaire.roles
-    return {
-        "areas": ("code", "name", "level", "parent", "valid_from", "valid_to"),
-        "frame": (*roles.strata, "population"),
-        "sample": (str(roles.psu), *roles.strata, "psu_probability", "person_probability", "planned"),
-    }[table]
-
-
-def _facts(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
-    table = read_table(path)
-    for column in columns:
-        if column not in table:
-            raise SurveyError(
-                "S131",
-                f"表中没有列 '{column}'。",
-                f"Column '{column}' not found.",
-                where=f"{path} row 1",
-                available=table.columns,
-                got=column,
-                hint=("补上或改正该列名。", "Add the column or correct its name."),
-            )
-    return table.map(str.strip)
-
-
-def _margin(path: Path, margin: Margin, questionnaire: Questionnaire, document: Document, name: str) -> pd.DataFrame:
-    if unknown := [item for item in margin.by if item not in questionnaire.items]:
-        raise SurveyError(
-            "S132",
-            f"边际 '{name}' 用到了问卷中没有的题目 '{unknown[0]}'。",
-            f"Margin '{name}' uses '{unknown[0]}', which is no item.",
-            where=document.place(("margins", name, "by")),
-            available=questionnaire.items,
-            got=unknown[0],
-            hint=("改为问卷中的题目。", "Use an item of the questionnaire."),
-        )
-    table = _facts(path, (*margin.by, "population"))
-    counts = pd.to_numeric(table["population"], errors="coerce")
-    if (wrong := table.index[counts.isna() | (counts < 0)]).size:
-        raise SurveyError(
-            "S133",
-            f"population 不是非负数（第 {shortened(wrong + 2)} 行）。",
-            f"`population` is no count (rows {shortened(wrong + 2)}).",
-            where=str(path),
-            hint=("改为人数。", "Write the number of people."),
-        )
-    return table[margin.by].assign(population=counts.astype(float))

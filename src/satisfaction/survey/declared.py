@@ -52,6 +52,18 @@ class Fielded(Record):
     start: datetime.date
     end: datetime.date
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Fielded:
+        if self.end < self.start:
+            raise fault(
+                "S126",
+                "调查期的结束日早于开始日。",
+                "The fielding period ends before it starts.",
+                at=("end",),
+                hint=("改正日期。", "Correct the dates."),
+            )
+        return self
+
 
 class Simulated(Record):
     """Marks a wave whose answers nobody gave."""
@@ -71,7 +83,7 @@ class SurveyFile(Record):
     selection_note: Label | None = None
     simulated: Simulated | None = None
     fielded: Fielded | None = None
-    files: Annotated[list[str], Field(min_length=1)]
+    files: Annotated[list[Annotated[str, Field(pattern=r"^[^/\\]")]], Field(min_length=1)]
     areas: Table | None = None
     frame: Table | None = None
     sample: Table | None = None

@@ -1,0 +1,126 @@
+"""The notebooks: clean as committed, quiet when run, and their exports equal the pipeline's byte for byte."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from conftest import SmallSurvey
+from satisfaction import read_survey
+from satisfaction.export import export
+from satisfaction.lab import exported, run_notebooks
+from satisfaction.pipeline import run
+from satisfaction.published import mark
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SAN_DIEGO = ROOT.parent / "shared" / "data" / "sandiego_resident_2015" / "sandiego_2015.csv"
+OF_THE_RUN = {"report.html", "manifest.json", "run.json"}
+PERSONAL = re.compile(r"/(home|root|Users|work|tmp|mnt)/|[A-Za-z]:\\\\")
+MOST_LINES = 15
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def code(notebook) -> list:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+    assert all(re.match(r"\d\d_[a-z]+$", path.stem) for path in NOTEBOOKS)
+
+
+def test_outputs_are_stripped(notebook):
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code(notebook))
+
+
+def test_one_cell_holds_the_parameters(notebook):
+    tagged = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assert {"survey", "out"} == set(re.findall(r"^(\w+) = ", tagged[0], re.MULTILINE))
+
+
+def test_cells_call_and_do_not_define(notebook):
+    for cell in code(notebook):
+        assert not re.search(r"^\s*(def|class|async)\s", cell.source, re.MULTILINE), cell.id
+        assert len(cell.source.splitlines()) <= MOST_LINES, cell.id
+
+
+def test_prose_comes_first_and_leads_every_section(notebook):
+    assert notebook.cells[0].cell_type == "markdown"
+    assert notebook.cells[0].source.startswith("# ")
+    assert sum(cell.cell_type == "markdown" for cell in notebook.cells) * 3 >= len(notebook.cells)
+
+
+def test_nothing_personal(notebook):
+    assert not PERSONAL.search(nbformat.writes(notebook))
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+def test_cell_ids_are_names_of_their_own(notebook):
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"\d\d-[a-z-]+", name) for name in ids)
+
+
+def assert_quiet_and_marked(folder: Path, said: str) -> None:
+    """No error, nothing on stderr; what must be said about the sample stands in every notebook's outputs."""
+    assert {path.name for path in folder.glob("*.ipynb")} == {path.name for path in NOTEBOOKS}
+    for path in folder.glob("*.ipynb"):
+        cells = code(nbformat.read(path, as_version=4))
+        for cell in cells:
+            for output in cell.outputs:
+                assert output.output_type != "error", (path.name, cell.id, output.get("evalue"))
+                assert output.get("name") != "stderr", (path.name, cell.id, output.get("text"))
+        texts = [output.data.get("text/markdown", "") for cell in cells for output in cell.outputs if "data" in output]
+        assert any(said in text for text in texts), path.name
+
+
+def assert_same_files(notebooks: Path, pipeline: Path) -> None:
+    written = {path.name: path.read_bytes() for path in exported(notebooks)}
+    assert set(written) == {path.name for path in pipeline.iterdir()} - OF_THE_RUN
+    assert [name for name, content in written.items() if content != (pipeline / name).read_bytes()] == []
+
+
+def check(folder: Path, tmp_path: Path) -> None:
+    survey, here = read_survey(folder), Path.cwd()
+    notebooks = run_notebooks(survey, tmp_path / "notebooks-out")
+    assert Path.cwd() == here
+    assert_quiet_and_marked(notebooks, mark(survey))
+    assert_same_files(notebooks, export(run(survey), tmp_path / "pipeline-out"))
+
+
+@pytest.mark.slow
+def test_notebooks_of_the_shipped_wave_equal_the_pipeline(tmp_path):
+    check(ROOT / "surveys" / "guizhou-2026q3", tmp_path)
+
+
+@pytest.mark.slow
+def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(small_template, tmp_path):
+    root = shutil.copytree(small_template, tmp_path / "small")
+    shutil.copytree(ROOT / "notebooks", root / "notebooks")
+    assert mark(SmallSurvey(root).read()) == ""
+    check(SmallSurvey(root).folder, tmp_path)
+
+
+@pytest.mark.slow
+def test_notebooks_of_a_survey_that_declares_little_equal_the_pipeline(tmp_path):
+    if not SAN_DIEGO.is_file():
+        missing = f"{SAN_DIEGO} is not here; see surveys/san-diego-2015/README.md"
+        assert os.environ.get("SATISFACTION_REQUIRE_SHARED") != "1", missing
+        pytest.skip(missing)
+    for folder in ("questionnaires", "notebooks", "surveys/san-diego-2015"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    responses = tmp_path / "surveys/san-diego-2015/responses"
+    responses.mkdir(exist_ok=True)
+    shutil.copy(SAN_DIEGO, responses)
+    check(tmp_path / "surveys/san-diego-2015", tmp_path)
