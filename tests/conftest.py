@@ -104,7 +104,9 @@ def small_tables() -> dict[str, pd.DataFrame]:
     return {
         "areas.csv": pd.DataFrame(areas, columns=columns).assign(valid_from="2020-01-01", valid_to=""),
         "frame.csv": margin.rename(columns={"level": "residence"}),
-        "sample.csv": pd.DataFrame(sample, columns=["community", "county", "residence", "psu_probability", "person_probability", "planned"]),
+        "sample.csv": pd.DataFrame(
+            sample, columns=["community", "county", "residence", "psu_probability", "person_probability", "planned"]
+        ),
         "county_sex.csv": margin.rename(columns={"level": "sex"}),
         "county_age.csv": turned.rename(columns={"level": "age_group"}),
     }

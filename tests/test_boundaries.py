@@ -9,7 +9,36 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "satisfaction"
 # a module imports only from modules before it
-ORDER = ["errors", "io", "engines", "questionnaire", "survey", "responses", "measures", "design", "variance", "tally", "weights", "replicates", "estimates", "comparisons", "reliability", "index", "fieldwork", "ranking", "planning", "pipeline", "published", "plots", "report", "export", "simulate", "lab", "cli", "__main__"]
+ORDER = [
+    "errors",
+    "io",
+    "engines",
+    "questionnaire",
+    "survey",
+    "responses",
+    "measures",
+    "design",
+    "variance",
+    "tally",
+    "weights",
+    "replicates",
+    "estimates",
+    "comparisons",
+    "reliability",
+    "index",
+    "fieldwork",
+    "ranking",
+    "planning",
+    "pipeline",
+    "published",
+    "plots",
+    "report",
+    "export",
+    "simulate",
+    "lab",
+    "cli",
+    "__main__",
+]
 ALLOWED_HERE = {
     "duckdb": {"engines", "io"}, "pyspark": {"engines", "io"}, "polars": {"engines", "io"}, "seaborn": {"plots"}, "matplotlib": {"plots"},
     "jinja2": {"report"}, "papermill": {"lab"}, "click": {"cli"}, "python_calamine": {"io"}, "pyreadstat": {"io"}, "xlsxwriter": {"io"}, "ruamel": {"io"},
@@ -34,7 +63,11 @@ def imports(path: Path) -> list[tuple[int, str]]:
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])]) if node.level else str(node.module)
+            base = (
+                ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
+                if node.level
+                else str(node.module)
+            )
             found += [(node.lineno, f"{base}.{alias.name}") for alias in node.names]
     return found
 
@@ -58,7 +91,9 @@ def test_modules_import_only_from_modules_before_them(path):
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_libraries_stay_in_the_modules_that_wrap_them(path):
     used = [(line, full.split(".")[0]) for line, full in imports(path)]
-    assert [f"line {line}: {library}" for line, library in used if module(path) not in ALLOWED_HERE.get(library, {module(path)})] == []
+    assert [
+        f"line {line}: {library}" for line, library in used if module(path) not in ALLOWED_HERE.get(library, {module(path)})
+    ] == []
 
 
 @pytest.mark.parametrize("own", ["variance", "replicates"])
@@ -75,7 +110,11 @@ def test_only_io_opens_paths(path):
     functions = [(call.lineno, call.func.id) for call in calls if isinstance(call.func, ast.Name)]
     opened = [f"line {line}: {called}()" for line, called in methods if called in OPENS]
     opened += [f"line {line}: open()" for line, called in functions if called == "open"]
-    opened += [f"line {c.lineno}: to_csv(path)" for c in calls if isinstance(c.func, ast.Attribute) and c.func.attr == "to_csv" and c.args]
+    opened += [
+        f"line {c.lineno}: to_csv(path)"
+        for c in calls
+        if isinstance(c.func, ast.Attribute) and c.func.attr == "to_csv" and c.args
+    ]
     assert opened == []
 
 

@@ -38,7 +38,9 @@ def reference(unchanged, responses):
 @pytest.mark.parametrize("seed", [None, 1, 2])
 def test_the_tally_and_the_estimates_are_the_same_to_the_last_bit(unchanged, responses, reference, engine, seed):
     rows = responses.accepted if seed is None else responses.accepted.sample(frac=1, random_state=seed, ignore_index=True)
-    design = weigh(unchanged, base_design(unchanged, Responses(rows, responses.rejected, responses.log, responses.summary), engine=engine))
+    design = weigh(
+        unchanged, base_design(unchanged, Responses(rows, responses.rejected, responses.log, responses.summary), engine=engine)
+    )
     counted, estimates = tally(design, list(design.measures), by=["county", "prefecture"]), estimate_areas(unchanged, design)
     assert counted.exact
     assert counted.digest() == reference[0].digest()
@@ -49,7 +51,9 @@ def test_the_tally_and_the_estimates_are_the_same_to_the_last_bit(unchanged, res
 
 def test_weights_of_rows_in_any_order(unchanged, responses, engine):
     rows = responses.accepted.sample(frac=1, random_state=3, ignore_index=True)
-    design = weigh(unchanged, base_design(unchanged, Responses(rows, responses.rejected, responses.log, responses.summary), engine=engine))
+    design = weigh(
+        unchanged, base_design(unchanged, Responses(rows, responses.rejected, responses.log, responses.summary), engine=engine)
+    )
     plain = weigh(unchanged, base_design(unchanged, responses, engine="pandas"))
     by_id = dict(zip(responses.accepted["id"], plain.weights, strict=True))
     np.testing.assert_array_equal(design.weights, rows["id"].map(by_id))
@@ -71,7 +75,9 @@ def test_without_psu_the_tally_is_the_same(engine):
 def test_calibration_gives_the_same_weights(province, engine):
     columns = ["stratum", "psu", "base_weight", *province.margins]
     rows = province.respondents[columns]
-    designs = (SurveyDesign(hold(rows, name), strata="stratum", psu="psu", base_weight="base_weight") for name in (engine, "pandas"))
+    designs = (
+        SurveyDesign(hold(rows, name), strata="stratum", psu="psu", base_weight="base_weight") for name in (engine, "pandas")
+    )
     found, expected = (calibrate(design, province.margins).weights for design in designs)
     np.testing.assert_array_equal(found, expected)
 
@@ -90,12 +96,17 @@ def test_a_column_without_any_value_is_held(engine):
 
 def test_measures_of_the_questionnaire_agree_before_they_are_stored(unchanged, responses, engine):
     measures = compile_measures(unchanged.questionnaire)
-    designs = [SurveyDesign(hold(responses.accepted, name), strata=["county", "residence"], psu="community", measures=measures) for name in (engine, "pandas")]
+    designs = [
+        SurveyDesign(hold(responses.accepted, name), strata=["county", "residence"], psu="community", measures=measures)
+        for name in (engine, "pandas")
+    ]
     found, expected = (tally(design, list(design.measures), by=["county"]) for design in designs)
     assert found.digest() == expected.digest()
 
 
-@pytest.mark.parametrize(("code", "call"), [("G101", lambda: scan([1, 2, 3])), ("G102", lambda: hold(pd.DataFrame({"a": [1]}), "spark"))])
+@pytest.mark.parametrize(
+    ("code", "call"), [("G101", lambda: scan([1, 2, 3])), ("G102", lambda: hold(pd.DataFrame({"a": [1]}), "spark"))]
+)
 def test_refused_with_code_and_both_languages(code, call):
     with pytest.raises(EngineError) as refused:
         call()

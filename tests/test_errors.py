@@ -11,7 +11,9 @@ from satisfaction.errors import SatisfactionError, closest, one_of, shortened
 
 
 def test_a_message_has_every_part_in_order():
-    error = SatisfactionError("Q104", "错。", "Wrong.", where="a.yaml:3", available=["county", "sex"], got="contry", hint=("改。", "Write it."))
+    error = SatisfactionError(
+        "Q104", "错。", "Wrong.", where="a.yaml:3", available=["county", "sex"], got="contry", hint=("改。", "Write it.")
+    )
     assert str(error).splitlines() == [
         "[Q104] a.yaml:3", "  错。", "  Wrong.", "  可用 available: county, sex", "  是否想写 did you mean: 'county'?", "  处理: 改。", "  Next: Write it.",
     ]  # fmt: skip

@@ -42,7 +42,13 @@ def test_province_means_totals_and_deff_equal_r(province, key, fpc):
     design = province_design(province.respondents, fpc=fpc)
     expected = pd.DataFrame(province.expected[key]).T.loc[MEASURES]
     mean, total = estimate(design, MEASURES).table, estimate(design, MEASURES, statistic="total").table
-    for found, column in ((mean["estimate"], "estimate"), (mean["se"], "se"), (mean["deff"], "deff"), (total["estimate"], "total"), (total["se"], "total_se")):
+    for found, column in (
+        (mean["estimate"], "estimate"),
+        (mean["se"], "se"),
+        (mean["deff"], "deff"),
+        (total["estimate"], "total"),
+        (total["se"], "total_se"),
+    ):
         np.testing.assert_allclose(found, expected[column], rtol=CLOSED_FORM, err_msg=column)
     assert (mean["df"] == province.expected["degf"]).all()
 
@@ -70,8 +76,23 @@ def test_lonely_psu_policies_equal_r(province, policy):
 
 def test_table_is_domain_major_with_all_columns(province):
     found = estimate(province.design, ["aware", "index"], by=["prefecture", "sex"])
-    assert list(found.table.columns) == ["prefecture", "sex", "measure", "estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note"]
-    assert found.table[["prefecture", "sex", "measure"]].to_numpy().tolist() == [[p, s, m] for p in range(9) for s in (0, 1) for m in ("aware", "index")]
+    assert list(found.table.columns) == [
+        "prefecture",
+        "sex",
+        "measure",
+        "estimate",
+        "se",
+        "df",
+        "ci_low",
+        "ci_high",
+        "cv",
+        "deff",
+        "n",
+        "note",
+    ]
+    assert found.table[["prefecture", "sex", "measure"]].to_numpy().tolist() == [
+        [p, s, m] for p in range(9) for s in (0, 1) for m in ("aware", "index")
+    ]
     assert found.cov.shape == (36, 36)
     np.testing.assert_allclose(found.table["se"] ** 2, np.diag(found.cov), rtol=1e-12)
 
@@ -93,7 +114,9 @@ def test_every_convention_is_stated(province):
 
 
 def test_df_counts_psus_and_strata_with_valid_members():
-    rows = pd.DataFrame({"stratum": [1, 1, 1, 2, 2, 2], "psu": [1, 2, 3, 1, 2, 3], "y": [1, 2, 3, 4, 5, None], "domain": list("aaabbb")})
+    rows = pd.DataFrame(
+        {"stratum": [1, 1, 1, 2, 2, 2], "psu": [1, 2, 3, 1, 2, 3], "y": [1, 2, 3, 4, 5, None], "domain": list("aaabbb")}
+    )
     found = estimate(SurveyDesign(rows, strata="stratum", psu="psu"), "y", by="domain").table
     assert found["df"].tolist() == [2, 1]
     assert found["n"].tolist() == [3, 2]
@@ -107,7 +130,9 @@ def test_a_psu_code_used_in_two_strata_is_two_psus():
 
 
 def test_a_domain_without_valid_values_has_no_estimate():
-    found = estimate(SurveyDesign(scores(y=[1, 2, 3, None, None, None], domain=list("aaabbb")), psu="psu"), "y", by="domain").table
+    found = estimate(
+        SurveyDesign(scores(y=[1, 2, 3, None, None, None], domain=list("aaabbb")), psu="psu"), "y", by="domain"
+    ).table
     assert found["n"].tolist() == [3, 0]
     assert found["estimate"].isna().tolist() == [False, True]
 
@@ -194,7 +219,9 @@ def test_contrast_df_is_satterthwaite(province):
 def test_contrast_of_one_row_is_that_row(province):
     found = estimate(province.design, "index", by="prefecture")
     one = found.contrast({"same": {(3, "index"): 1}}).table.iloc[0]
-    assert one[["estimate", "se", "df"]].tolist() == pytest.approx(found.table.loc[3, ["estimate", "se", "df"]].tolist(), rel=1e-12)
+    assert one[["estimate", "se", "df"]].tolist() == pytest.approx(
+        found.table.loc[3, ["estimate", "se", "df"]].tolist(), rel=1e-12
+    )
 
 
 # ---- refusals ----

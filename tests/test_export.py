@@ -49,7 +49,11 @@ def test_csv_workbook_and_parquet_hold_the_same_table(folder):
     sheet = CalamineWorkbook.from_path(folder / "indices.xlsx").get_sheet_by_name("data").to_python()
     parquet = duckdb.connect().execute("select * from read_parquet(?)", [str(folder / "indices.parquet")]).df()
     assert list(csv) == sheet[0] == list(parquet)
-    assert csv["estimate"].astype(float).tolist() == [row[sheet[0].index("estimate")] for row in sheet[1:]] == parquet["estimate"].tolist()
+    assert (
+        csv["estimate"].astype(float).tolist()
+        == [row[sheet[0].index("estimate")] for row in sheet[1:]]
+        == parquet["estimate"].tolist()
+    )
 
 
 def test_codes_are_text_in_the_workbook(folder):

@@ -74,7 +74,10 @@ def test_a_domain_mean_is_a_ratio_of_totals(province):
 
 def test_a_domain_never_filters_the_design(province):
     right = estimate(province.design, "index", by="age")
-    filtered = [estimate(province_design(group, lonely_psu="adjust"), "index").table["se"][0] for _, group in province.respondents.groupby("age")]
+    filtered = [
+        estimate(province_design(group, lonely_psu="adjust"), "index").table["se"][0]
+        for _, group in province.respondents.groupby("age")
+    ]
     np.testing.assert_allclose(right.table["se"], list(_textbook_se(province.respondents, "age")), rtol=1e-9)
     assert (np.abs(right.table["se"] / filtered - 1) > 1e-4).all()
 
@@ -145,7 +148,10 @@ def test_domain_totals_add_to_the_whole_with_their_covariance(province):
 
 def test_a_tally_made_for_all_levels_gives_the_same_estimates(province):
     counted = tally(province.design, MEASURES, by=["county", "prefecture"])
-    assert_same(estimate(province.design, MEASURES, by="prefecture", counted=counted), estimate(province.design, MEASURES, by="prefecture"))
+    assert_same(
+        estimate(province.design, MEASURES, by="prefecture", counted=counted),
+        estimate(province.design, MEASURES, by="prefecture"),
+    )
 
 
 def test_no_call_changes_the_respondents(province):
@@ -163,11 +169,17 @@ def test_no_call_changes_the_respondents(province):
 
 def test_no_stage_of_the_pipeline_changes_the_responses(unchanged):
     responses = load_responses(unchanged)
-    before = [fingerprint(table) for table in (responses.accepted, responses.rejected, responses.log, responses.summary, unchanged.sample)]
+    before = [
+        fingerprint(table)
+        for table in (responses.accepted, responses.rejected, responses.log, responses.summary, unchanged.sample)
+    ]
     for engine in ("pandas", "duckdb", "polars"):
         estimate_areas(unchanged, weigh(unchanged, base_design(unchanged, responses, engine=engine)))
     run(unchanged)
-    assert [fingerprint(table) for table in (responses.accepted, responses.rejected, responses.log, responses.summary, unchanged.sample)] == before
+    assert [
+        fingerprint(table)
+        for table in (responses.accepted, responses.rejected, responses.log, responses.summary, unchanged.sample)
+    ] == before
 
 
 def fingerprint(table: pd.DataFrame) -> str:

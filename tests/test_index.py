@@ -23,7 +23,9 @@ def before_and_after(unchanged, request):
 
 def test_the_index_is_the_weighted_sum_of_its_domain(before_and_after):
     before, after = before_and_after
-    values = before.table.groupby(before.table.index // 7).apply(lambda d: sum(d.set_index("measure")["estimate"][m] * w for m, w in WEIGHTS.items()))
+    values = before.table.groupby(before.table.index // 7).apply(
+        lambda d: sum(d.set_index("measure")["estimate"][m] * w for m, w in WEIGHTS.items())
+    )
     np.testing.assert_allclose(after.of("composite").table["estimate"], values, rtol=1e-12)
 
 

@@ -15,14 +15,16 @@ from satisfaction.io.writing import write_csv, write_json, write_parquet, write_
 from satisfaction.io.yaml import read_yaml
 
 TABLE = pd.DataFrame(
-    {"code": ["0520102", "1"], "n": [3, 4], "x": [0.1, np.nan], "day": [datetime.date(2026, 4, 6), None], "名": ["县, \"一\"", ""]}
+    {"code": ["0520102", "1"], "n": [3, 4], "x": [0.1, np.nan], "day": [datetime.date(2026, 4, 6), None], "名": ['县, "一"', ""]}
 )
 
 
 # ---- reading ----
 
 
-@pytest.mark.parametrize(("content", "encoding"), [("甲,b\n", "utf-8"), ("甲,b\n", "utf-8-sig"), ("甲,b\n", "gb18030"), ("甲,b\n", "utf-16")])
+@pytest.mark.parametrize(
+    ("content", "encoding"), [("甲,b\n", "utf-8"), ("甲,b\n", "utf-8-sig"), ("甲,b\n", "gb18030"), ("甲,b\n", "utf-16")]
+)
 def test_text_is_decoded(tmp_path, content, encoding):
     path = tmp_path / "t.csv"
     path.write_bytes(content.encode(encoding))
@@ -69,7 +71,10 @@ def test_a_pattern_without_files_is_refused(tmp_path):
 def test_yaml_places_are_lines(tmp_path):
     (tmp_path / "t.yaml").write_text("a: 1\nb:\n  - x: 1\n  - y: 2\n", encoding="utf-8")
     document = read_yaml(tmp_path / "t.yaml", SurveyError)
-    assert [document.place(location).rsplit(":", 1)[1] for location in (("a",), ("b",), ("b", 1), ("b", 1, "y"), ("b", 1, "z"), ("c",))] == ["1", "2", "4", "4", "4", "1"]
+    assert [
+        document.place(location).rsplit(":", 1)[1]
+        for location in (("a",), ("b",), ("b", 1), ("b", 1, "y"), ("b", 1, "z"), ("c",))
+    ] == ["1", "2", "4", "4", "4", "1"]
 
 
 def test_yaml_is_version_1_2(tmp_path):
@@ -89,7 +94,15 @@ def test_yaml_that_is_not_sound_is_refused_with_its_line(tmp_path, content):
 # ---- writing ----
 
 
-@pytest.mark.parametrize("write", [write_csv, write_parquet, lambda table, path: write_xlsx({"data": table}, path), lambda table, path: write_json(table.astype(str).to_dict("records"), path)])
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_csv,
+        write_parquet,
+        lambda table, path: write_xlsx({"data": table}, path),
+        lambda table, path: write_json(table.astype(str).to_dict("records"), path),
+    ],
+)
 def test_the_same_table_gives_the_same_bytes(tmp_path, write):
     for name in ("a", "b"):
         write(TABLE, tmp_path / name)

@@ -22,7 +22,12 @@ SPECIAL = {
 }  # fmt: skip
 FIVE = {code: TEXT | {"score": 25 * (code - 1), "counts": code >= 4} for code in range(1, 6)}
 OPTIONS = {code: TEXT | {"correct": code <= 3} for code in range(1, 6)}  # 1, 2, 3 are correct
-KNOWLEDGE = [{"credit": "all"}, {"credit": "at_least", "least": 2}, {"credit": "at_least", "least": 1, "wrong_allowed": 1}, {"credit": "share"}]
+KNOWLEDGE = [
+    {"credit": "all"},
+    {"credit": "at_least", "least": 2},
+    {"credit": "at_least", "least": 1, "wrong_allowed": 1},
+    {"credit": "share"},
+]
 
 
 def instrument(*, rate=None, knowledge=None, index=None, weights=None) -> Questionnaire:
@@ -46,7 +51,9 @@ def instrument(*, rate=None, knowledge=None, index=None, weights=None) -> Questi
 
 def values(questionnaire: Questionnaire, rows: list[dict], engine: str = "pandas") -> dict[str, list[Fraction | None]]:
     """Each measure's value per row as compiled; None where not valid."""
-    singles = {name: pd.array([row.get(name) for row in rows], dtype="Int64") for name in ("area", "a", "later", "t1", "t2", "t3")}
+    singles = {
+        name: pd.array([row.get(name) for row in rows], dtype="Int64") for name in ("area", "a", "later", "t1", "t2", "t3")
+    }
     table = pd.DataFrame(singles | _options(questionnaire, rows))
     measures = compile_measures(questionnaire)
     found = fetch(add_columns(scan(hold(table.assign(place=range(len(rows))), engine)), measures)).sort_values("place")
@@ -61,7 +68,9 @@ def _options(questionnaire: Questionnaire, rows: list[dict]) -> dict[str, object
     answers = [row.get("know") for row in rows]
     columns: dict[str, object] = {"know": pd.array([a if isinstance(a, int) else None for a in answers], dtype="Int64")}
     for code in questionnaire.items["know"].options:
-        columns[option_column("know", code)] = pd.array([int(code in a) if isinstance(a, frozenset) else None for a in answers], dtype="Int64")
+        columns[option_column("know", code)] = pd.array(
+            [int(code in a) if isinstance(a, frozenset) else None for a in answers], dtype="Int64"
+        )
     return columns
 
 
@@ -171,7 +180,9 @@ def test_area_indices_are_no_measures_of_persons():
 
 
 def test_stored_measures_are_read_from_their_columns(unchanged):
-    for measure, kept in zip(compile_measures(unchanged.questionnaire), stored(compile_measures(unchanged.questionnaire)), strict=True):
+    for measure, kept in zip(
+        compile_measures(unchanged.questionnaire), stored(compile_measures(unchanged.questionnaire)), strict=True
+    ):
         assert kept.stages == ()
         assert (kept.name, kept.kind, kept.unit, kept.label) == (measure.name, measure.kind, measure.unit, measure.label)
 
@@ -219,7 +230,9 @@ def rate_of(q: Questionnaire, row: dict) -> Fraction | None:
 
 def index_of(q: Questionnaire, row: dict) -> Fraction | None:
     index = q.indices["index"]
-    parts = {item: Fraction(str(weight)) for item, weight in index.weights.items() if row.get(item) in FIVE and Fraction(str(weight))}
+    parts = {
+        item: Fraction(str(weight)) for item, weight in index.weights.items() if row.get(item) in FIVE and Fraction(str(weight))
+    }
     if len(parts) < index.min_valid_items:
         return None
     return half_up(sum((w * q.answers(item)[row[item]].score for item, w in parts.items()), Fraction(0)) / sum(parts.values()))
@@ -242,15 +255,22 @@ RATES = st.fixed_dictionaries(
     },
 )  # fmt: skip
 WEIGHTS = st.sampled_from(
-    [{"t1": "1/3", "t2": "1/3", "t3": "1/3"}, {"t1": 0.7, "t2": 0.3, "t3": 0.0}, {"t1": 0.125, "t2": 0.3333, "t3": 0.5417}, {"t2": 1.0}]
+    [
+        {"t1": "1/3", "t2": "1/3", "t3": "1/3"},
+        {"t1": 0.7, "t2": 0.3, "t3": 0.0},
+        {"t1": 0.125, "t2": 0.3333, "t3": 0.5417},
+        {"t2": 1.0},
+    ]
 )
 
 
 @pytest.mark.parametrize("engine", ["pandas", "duckdb"])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(rows=ROWS, rate=RATES, knowledge=st.sampled_from(KNOWLEDGE), weights=WEIGHTS, least=st.integers(1, 3))
 def test_random_answers_score_as_in_plain_python(engine, rows, rate, knowledge, weights, least):
-    rate["min_valid_items"] = min(rate["min_valid_items"], len(rate["items"]))
+    rate = rate | {"min_valid_items": min(rate["min_valid_items"], len(rate["items"]))}
+    if "know" in rate["items"]:
+        rate.pop("counts", None)  # knowledge items do not take it
     q = instrument(rate=rate, knowledge=knowledge, weights=weights, index={"min_valid_items": min(least, len(weights))})
     found = values(q, rows, engine)
     assert found["rate"] == [rate_of(q, row) for row in rows]

@@ -44,7 +44,11 @@ def test_every_level_is_estimated_and_the_counties_ranked(results):
 def test_weights_meet_the_margins_and_start_from_the_probabilities(unchanged, results):
     rows = results.responses.accepted.assign(w=results.design.weights)
     for name, column in (("county_sex", "sex"), ("county_age", "age_group")):
-        expected = unchanged.margins[name].assign(**{column: unchanged.margins[name][column].astype(int)}).set_index(["county", column])["population"]
+        expected = (
+            unchanged.margins[name]
+            .assign(**{column: unchanged.margins[name][column].astype(int)})
+            .set_index(["county", column])["population"]
+        )
         np.testing.assert_allclose(rows.groupby(["county", column])["w"].sum(), expected, rtol=1.01e-10)
     base = base_design(unchanged, results.responses).weights
     assert base[0] == pytest.approx(1 / (0.05 * 0.01), rel=1e-12)
@@ -101,7 +105,9 @@ def test_a_county_under_the_minimum_keeps_its_row_without_rank(small, results):
 
 
 def test_a_county_without_respondents_keeps_its_row_without_rank(small):
-    small.edit("survey.yaml", "  - {step: calibration, method: raking, margins: [county_sex, county_age], tolerance: 1.0e-10}\n", "")
+    small.edit(
+        "survey.yaml", "  - {step: calibration, method: raking, margins: [county_sex, county_age], tolerance: 1.0e-10}\n", ""
+    )
     rows = small.rows()
     small.write(rows[rows["county"] != "990201"])
     table = run(small.read()).ranking.table.set_index("unit")
@@ -156,7 +162,11 @@ def san_diego(tmp_path_factory):
         pytest.fail(reason) if REQUIRED else pytest.skip(reason)
     root = tmp_path_factory.mktemp("san-diego")
     shutil.copytree(ROOT / "questionnaires" / "san-diego-resident", root / "questionnaires" / "san-diego-resident")
-    folder = shutil.copytree(ROOT / "surveys" / "san-diego-2015", root / "surveys" / "san-diego-2015", ignore=shutil.ignore_patterns("out", "responses"))
+    folder = shutil.copytree(
+        ROOT / "surveys" / "san-diego-2015",
+        root / "surveys" / "san-diego-2015",
+        ignore=shutil.ignore_patterns("out", "responses"),
+    )
     (folder / "responses").mkdir()
     shutil.copyfile(SAN_DIEGO, folder / "responses" / "sandiego_2015.csv")
     return run(read_survey(folder))

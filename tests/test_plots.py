@@ -210,3 +210,15 @@ def test_wrapping_keeps_the_text_and_the_width(columns):
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert max(text_columns(line) for line in lines) <= max(columns, len("probability"))
     assert not [line for line in lines if line[:1] in tuple("，。：；、")]
+
+
+def test_the_theme_is_seaborns():
+    import seaborn as sns
+
+    from satisfaction.plots.canvas import SEABORN
+
+    theirs = sns.plotting_context("paper", font_scale=1.05) | sns.axes_style("whitegrid")
+    assert {
+        key: pytest.approx(value) if isinstance(value, float) else value for key, value in theirs.items() if key in SEABORN
+    } == SEABORN
+    assert len(SEABORN) > 20

@@ -47,7 +47,14 @@ def test_rates_are_shares_and_scores_points(indices):
 
 def test_areas_and_measures_have_both_names(indices):
     first = indices.iloc[0]
-    assert first[["code", "name_zh", "name_en", "measure", "measure_zh", "measure_en"]].tolist() == ["990101", "县990101", "County 990101", "awareness", "知晓率", "Awareness rate"]
+    assert first[["code", "name_zh", "name_en", "measure", "measure_zh", "measure_en"]].tolist() == [
+        "990101",
+        "县990101",
+        "County 990101",
+        "awareness",
+        "知晓率",
+        "Awareness rate",
+    ]
     assert indices.loc[indices["level"] == "province", "code"].unique().tolist() == ["990000"]
     assert not indices[["name_zh", "name_en", "measure_zh", "measure_en"]].isna().any(axis=None)
 
@@ -69,7 +76,10 @@ def test_a_target_has_its_verdict_and_only_its_own_area(ranking):
 def test_the_mark_stands_in_every_row(small):
     small.edit("survey.yaml", "selection: probability", "selection: quota")
     results = run(small.read())
-    for table in (indices_table(results.survey, results.estimates), ranking_table(results.survey, results.estimates, results.ranking)):
+    for table in (
+        indices_table(results.survey, results.estimates),
+        ranking_table(results.survey, results.estimates, results.ranking),
+    ):
         assert table["mark"].str.contains("no design error").all()
         assert table["mark"].str.contains("无抽样设计误差").all()
 

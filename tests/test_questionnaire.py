@@ -124,6 +124,13 @@ def test_a_file_in_another_encoding_is_not_read_with_damaged_labels(small):
     assert found.title.zh == "测试问卷"
 
 
+def test_a_damaged_byte_is_refused_not_read_as_another_encoding(small):
+    content = small.questionnaire.read_bytes()
+    small.questionnaire.write_bytes(content.replace("测试问卷".encode(), "测试问卷".encode()[:-1], 1))
+    with pytest.raises(SatisfactionError):
+        read_questionnaire(small.questionnaire)
+
+
 def test_a_control_character_is_refused(small):
     assert refusal(small, "en: Test questionnaire", "en: Test \x07questionnaire")
 
@@ -133,7 +140,11 @@ def test_an_option_column_never_takes_the_name_of_an_item(small):
 
 
 def test_two_special_codes_of_one_reason_agree_on_the_denominator(small):
-    refusal(small, "      97: {zh: 不适用, en: Not applicable, reason: not_applicable, denominator: out}", "      97: {zh: 不适用, en: Not applicable, reason: refused, denominator: in}")
+    refusal(
+        small,
+        "      97: {zh: 不适用, en: Not applicable, reason: not_applicable, denominator: out}",
+        "      97: {zh: 不适用, en: Not applicable, reason: refused, denominator: in}",
+    )
 
 
 @pytest.mark.parametrize("area", ["day", "interviewer", "age", "values"])
@@ -141,7 +152,13 @@ def test_the_area_role_is_an_area_or_a_single_item(small, area):
     refusal(small, "  area: county", f"  area: {area}")
 
 
-@pytest.mark.parametrize(("old", "new"), [("asked_if: {took_part: [1]}", "asked_if: {took_part: [7]}"), ("eligibility: {lived_here: [1]}", "eligibility: {lived_here: [7]}")])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("asked_if: {took_part: [1]}", "asked_if: {took_part: [7]}"),
+        ("eligibility: {lived_here: [1]}", "eligibility: {lived_here: [7]}"),
+    ],
+)
 def test_codes_that_are_no_answers_are_refused_in_conditions(small, old, new):
     refusal(small, old, new)
 
@@ -174,7 +191,12 @@ def test_an_item_takes_answers_and_special_codes_from_its_scale(unchanged):
 
 def test_the_denominator_of_a_rate(unchanged):
     q = unchanged.questionnaire
-    assert q.denominator("heard", q.rates["awareness"]) == {"no_answer": "out", "skipped": "out", "dont_know": "in", "refused": "out"}
+    assert q.denominator("heard", q.rates["awareness"]) == {
+        "no_answer": "out",
+        "skipped": "out",
+        "dont_know": "in",
+        "refused": "out",
+    }
 
 
 def test_weights_as_whole_numbers_in_proportion(unchanged):
@@ -183,7 +205,13 @@ def test_weights_as_whole_numbers_in_proportion(unchanged):
 
 def test_nothing_read_can_be_changed(unchanged):
     q = unchanged.questionnaire
-    for record, field in ((q, "ranked"), (q.items["id"], "unique"), (q.scales["sex"], "special"), (q.rates["awareness"], "items"), (q.roles, "area")):
+    for record, field in (
+        (q, "ranked"),
+        (q.items["id"], "unique"),
+        (q.scales["sex"], "special"),
+        (q.rates["awareness"], "items"),
+        (q.roles, "area"),
+    ):
         with pytest.raises(ValidationError, match="frozen"):
             setattr(record, field, None)
 
@@ -202,7 +230,9 @@ def _plain(path):
     return text_keys(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("path", [*SHIPPED, ROOT / "tests/small/questionnaires/small/1.yaml"], ids=lambda p: f"{p.parent.name}@{p.stem}")
+@pytest.mark.parametrize(
+    "path", [*SHIPPED, ROOT / "tests/small/questionnaires/small/1.yaml"], ids=lambda p: f"{p.parent.name}@{p.stem}"
+)
 def test_the_json_schema_accepts_questionnaires_that_are_read(path):
     jsonschema.Draft202012Validator.check_schema(json_schema())
     jsonschema.validate(_plain(path), json_schema())
@@ -210,7 +240,8 @@ def test_the_json_schema_accepts_questionnaires_that_are_read(path):
 
 
 @pytest.mark.parametrize(
-    ("where", "key", "value"), [((), "rankt", 1), (("items", "id"), "uniqe", True), (("items", "id"), "type", "txt"), (("roles",), "area", 5)]
+    ("where", "key", "value"),
+    [((), "rankt", 1), (("items", "id"), "uniqe", True), (("items", "id"), "type", "txt"), (("roles",), "area", 5)],
 )
 def test_the_json_schema_refuses_what_the_reader_refuses(where, key, value):
     data = _plain(ROOT / "tests/small/questionnaires/small/1.yaml")

@@ -195,9 +195,7 @@ def test_a_se_of_zero_is_replaced_by_the_se_of_the_limits():
 
 
 def test_limits_are_read_at_the_level_of_the_estimates():
-    assert rank(estimates(level=0.9), bottom=2).table["se"][2] == pytest.approx(
-        6 / (2 * stats.t.ppf(0.95, 24)), rel=1e-12
-    )
+    assert rank(estimates(level=0.9), bottom=2).table["se"][2] == pytest.approx(6 / (2 * stats.t.ppf(0.95, 24)), rel=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -142,9 +142,7 @@ def test_irank(which):
 
 def test_csranks_with_ties():
     stored = golden("csranks_ties10")
-    single_step = next(
-        r for r in stored["results_R100000"] if r["simul"] and not r["stepdown"] and r["cstype"] == "two-sided"
-    )
+    single_step = next(r for r in stored["results_R100000"] if r["simul"] and not r["stepdown"] and r["cstype"] == "two-sided")
     pairs = known(stored["inputs"]["x"], stored["inputs"]["se"])
     sets = SIMULTANEOUS["tukey"](pairs, 0.05)
     assert sets.low.tolist() == single_step["L"]

@@ -176,9 +176,7 @@ def test_pairs_are_welch_tests():
     mean, sd, n = np.array([10.0, 11.0, 9.0]), np.array([2.0, 3.5, 1.0]), np.array([12, 25, 8])
     pairs = compare(mean, cov=np.diag(sd**2 / n), df=n - 1.0)
     for j, k in [(0, 1), (1, 2), (2, 0)]:
-        welch = stats.ttest_ind_from_stats(
-            mean[j], sd[j], n[j], mean[k], sd[k], n[k], equal_var=False, alternative="greater"
-        )
+        welch = stats.ttest_ind_from_stats(mean[j], sd[j], n[j], mean[k], sd[k], n[k], equal_var=False, alternative="greater")
         assert pairs.t[j, k] == pytest.approx(welch.statistic, rel=1e-12)
         assert pairs.p_better[j, k] == pytest.approx(welch.pvalue, rel=1e-10)
 

@@ -36,7 +36,9 @@ REFUSALS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("code", "file", "old", "new", "line"), REFUSALS, ids=[f"{code}-{i}" for i, (code, *_) in enumerate(REFUSALS)])
+@pytest.mark.parametrize(
+    ("code", "file", "old", "new", "line"), REFUSALS, ids=[f"{code}-{i}" for i, (code, *_) in enumerate(REFUSALS)]
+)
 def test_refused_with_code_line_and_both_languages(small, code, file, old, new, line):
     refused = refusal(small, file, old, new)
     assert isinstance(refused, SurveyError)
@@ -114,7 +116,9 @@ def test_a_margin_level_that_is_no_answer_is_refused(small):
 
 def test_a_margin_by_text_is_refused(small):
     small.edit("survey.yaml", "by: [county, sex]", "by: [interviewer]")
-    pd.DataFrame({"interviewer": ["I0", "I1", "I2"], "population": [1, 2, 3]}).to_csv(small.folder / "county_sex.csv", index=False)
+    pd.DataFrame({"interviewer": ["I0", "I1", "I2"], "population": [1, 2, 3]}).to_csv(
+        small.folder / "county_sex.csv", index=False
+    )
     with pytest.raises(SurveyError):
         small.read()
 
@@ -172,6 +176,11 @@ def test_a_day_that_does_not_exist_is_refused(small):
         small.read()
 
 
+def test_a_stratum_without_population_needs_no_sample(small):
+    small.edit("frame.csv", "990202,2,60000", "990202,2,60000\n990202,3,0")
+    assert len(small.read().frame) == 9
+
+
 # ---- what is read ----
 
 
@@ -183,7 +192,11 @@ def test_areas_levels_and_names(unchanged):
 
 
 def test_an_area_that_is_no_longer_valid_is_not_ranked(small):
-    path = small.edit("areas.csv", "990202,县990202,County 990202,county,990200,2020-01-01,", "990202,县990202,County 990202,county,990200,2020-01-01,2025-12-31")
+    path = small.edit(
+        "areas.csv",
+        "990202,县990202,County 990202,county,990200,2020-01-01,",
+        "990202,县990202,County 990202,county,990200,2020-01-01,2025-12-31",
+    )
     assert path.exists()
     assert tuple(small.read().ranked_areas()) == COUNTIES[:3]
 
@@ -194,7 +207,16 @@ def test_codes_stay_text_and_margins_are_numbers(unchanged):
 
 
 def test_every_file_read_is_listed(unchanged):
-    assert sorted(p.name for p in unchanged.sources) == ["1.yaml", "areas.csv", "county_age.csv", "county_sex.csv", "frame.csv", "rules.yaml", "sample.csv", "survey.yaml"]
+    assert sorted(p.name for p in unchanged.sources) == [
+        "1.yaml",
+        "areas.csv",
+        "county_age.csv",
+        "county_sex.csv",
+        "frame.csv",
+        "rules.yaml",
+        "sample.csv",
+        "survey.yaml",
+    ]
     assert [p.name for p in unchanged.files] == ["all.csv"]
     assert all(p.is_file() for p in (*unchanged.sources, *unchanged.files))
 
@@ -206,7 +228,9 @@ def test_a_survey_cannot_be_changed(unchanged):
 
 def test_marks_say_simulated_and_no_design_error(small, unchanged):
     assert unchanged.marks is None
-    small.edit("survey.yaml", "selection: probability", "selection: open_link\nsimulated: {seed: 1, note: {zh: 模拟, en: simulated}}")
+    small.edit(
+        "survey.yaml", "selection: probability", "selection: open_link\nsimulated: {seed: 1, note: {zh: 模拟, en: simulated}}"
+    )
     marks = small.read().marks
     assert "simulated" in marks.en
     assert "no design error" in marks.en

@@ -79,7 +79,9 @@ def test_not_a_number_is_not_valid(engine):
     native = table
     if engine == "duckdb":
         connection = duckdb.connect()
-        native = connection.sql("select * from (values (1, 1::double), (2, 'nan'::double), (3, 2::double), (4, 3::double)) as t(psu, y)")
+        native = connection.sql(
+            "select * from (values (1, 1::double), (2, 'nan'::double), (3, 2::double), (4, 3::double)) as t(psu, y)"
+        )
     if engine == "polars":
         native = pytest.importorskip("polars").DataFrame({"psu": [1, 2, 3, 4], "y": [1.0, float("nan"), 2.0, 3.0]})
     found = estimate(SurveyDesign(native, psu="psu"), "y").table.iloc[0]
@@ -89,7 +91,14 @@ def test_not_a_number_is_not_valid(engine):
 def test_counts_are_those_of_a_plain_loop(province):
     counted = tally(province.design, ["aware", "s1"], by=["county"])
     groups = province.respondents.groupby(["stratum", "psu", "county", "base_weight"])
-    expected = pd.DataFrame({"n": groups.size(), "valid": groups["aware"].count(), "total": groups["aware"].sum(), "squares": groups["s1"].agg(lambda y: (y**2).sum())})
+    expected = pd.DataFrame(
+        {
+            "n": groups.size(),
+            "valid": groups["aware"].count(),
+            "total": groups["aware"].sum(),
+            "squares": groups["s1"].agg(lambda y: (y**2).sum()),
+        }
+    )
     assert list(counted.keys.columns) == ["stratum", "psu", "county", "base_weight"]
     np.testing.assert_array_equal(counted.n, expected["n"])
     np.testing.assert_array_equal(counted.valid[:, 0], expected["valid"])

@@ -42,7 +42,13 @@ def test_province_after_calibration_equals_r(province, method):
     design, names = calibrate(province.design, province.margins, method=method), ["aware", "index"]
     expected = pd.DataFrame(province.expected[f"calibrate_{method}"]["province"]).T.loc[names]
     mean, total = estimate(design, names).table, estimate(design, names, statistic="total").table
-    for found, column in ((mean["estimate"], "estimate"), (mean["se"], "se"), (mean["deff"], "deff"), (total["estimate"], "total"), (total["se"], "total_se")):
+    for found, column in (
+        (mean["estimate"], "estimate"),
+        (mean["se"], "se"),
+        (mean["deff"], "deff"),
+        (total["estimate"], "total"),
+        (total["se"], "total_se"),
+    ):
         np.testing.assert_allclose(found, expected[column], rtol=CLOSED_FORM, err_msg=column)
 
 

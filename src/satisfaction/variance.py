@@ -109,17 +109,20 @@ def regression_on_margins(margins: Sparse, size: Array, moments: Sparse) -> Spar
     Margins that never meet (each county's own) form separate small blocks. Margins repeat each other (all sexes = all
     ages), so each block is solved by its pseudo-inverse.
     """
-    gram = sp.csr_array(margins.T @ sp.diags_array(size) @ margins)
+    gram = sp.coo_array(margins.T @ sp.diags_array(size) @ margins)
     count, block = connected_components(gram, directed=False)
+    sizes = np.bincount(block, minlength=count)
     order = np.argsort(block, kind="stable")
-    bounds = np.searchsorted(block[order], np.arange(count + 1))
-    inverses = []
-    for b in range(count):
-        members = order[bounds[b] : bounds[b + 1]]
-        inverses.append(np.linalg.pinv(gram[members][:, members].toarray(), rcond=1e-11, hermitian=True))
-    moments = sp.csr_array(moments)[order]
-    solved = sp.block_diag(inverses, format="csr") @ moments
-    return sp.csr_array(solved[np.argsort(order)])
+    place = np.empty(len(block), dtype=int)  # of a level within its block
+    place[order] = np.arange(len(block)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    blocks = np.zeros((count, sizes.max(), sizes.max()))  # smaller blocks are padded with zeros, which pinv keeps
+    blocks[block[gram.row], place[gram.row], place[gram.col]] = gram.data
+    inverse = np.linalg.pinv(blocks, rcond=1e-11, hermitian=True)
+    b, i, j = np.nonzero(inverse)
+    level = np.empty((count, sizes.max()), dtype=int)
+    level[block, place] = np.arange(len(block))
+    solved = sp.csr_array((inverse[b, i, j], (level[b, i], level[b, j])), shape=gram.shape)
+    return sp.csr_array(solved @ sp.csr_array(moments))
 
 
 def stratified_covariance(

@@ -81,8 +81,8 @@ def materialize(lazy: Lazy) -> Any:
     """Compute a lazy table once, inside its engine, and hand back the engine's own table."""
     native = lazy.to_native()
     if lazy.implementation.is_duckdb():
-        native.create("materialized")
-        return native.query("materialized", "select * from materialized")
+        native.create("computed")
+        return native.query("lazy", "select * from computed")
     return native.collect() if lazy.implementation.is_polars() else native
 
 

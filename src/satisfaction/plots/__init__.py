@@ -65,7 +65,8 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
         _cut(axes, rows)
     unit = "%" if scale == 100 else "points"
     scores.set_xlabel(f"{rows['measure_zh'].iloc[0]}\n{rows['measure_en'].iloc[0]} ({unit})")
-    ladder.set_xlim(0.2, len(rows) + 0.8)
+    edge = 0.7 + 0.012 * len(rows)  # room for the markers of the first and the last rank
+    ladder.set_xlim(1 - edge, len(rows) + edge)
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 500) if len(rows) <= 6 * step or step == 500)
     ladder.set_xticks([1, *range(max(step, 2), len(rows) + 1, step)])
     ladder.set_xlabel("名次 [单独看的名次集合]\nrank [marginal set]")

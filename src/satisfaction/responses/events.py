@@ -53,7 +53,7 @@ def log_events(raw: pd.DataFrame, wrong: pd.Series, column: str, values: pd.Seri
 def shown(value: object) -> str:
     """Return a value as a log or message may show it: what may be a telephone, identity or mail address is masked."""
     text = str(value)
-    close = re.sub(r"[\s\-()./]", "", unicodedata.normalize("NFKC", text))
-    if "@" in close or PERSONAL.search(close):
+    plain = unicodedata.normalize("NFKC", text)
+    if "@" in plain or PERSONAL.search(plain) or PERSONAL.search(re.sub(r"[\s\-()./]", "", plain)):
         return "***"
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"

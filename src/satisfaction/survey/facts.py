@@ -144,7 +144,8 @@ def _reaches_top(code: str, higher: dict[str, str]) -> bool:
 
 def check_frame(frame: pd.DataFrame, sample: pd.DataFrame, strata: list[str], folder: Path) -> None:
     """Refuse a frame and a sample that do not have the same strata."""
-    there, drawn = ({*table[strata].itertuples(index=False, name=None)} for table in (frame, sample))
+    inhabited = frame[pd.to_numeric(frame["population"], errors="coerce") != 0]  # a stratum without people does not exist
+    there, drawn = ({*table[strata].itertuples(index=False, name=None)} for table in (inhabited, sample))
     for code, missing, zh, en in (
         ("S144", there - drawn, "抽样框中的层没有样本", "Strata of the frame have no sample"),
         ("S145", drawn - there, "样本中的层不在抽样框中", "Strata of the sample are not in the frame"),
