@@ -103,12 +103,16 @@ def test_a_failure_in_the_middle_leaves_nothing(unchanged, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_row_of_a_simulated_wave_says_so(small, tmp_path):
+def test_every_output_of_a_simulated_wave_says_so(small, tmp_path):
     small.edit("survey.yaml", "selection:", "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:")
+    small.change(streets="6")
+    small.change(sex="")
     written = export(run(small.read()), tmp_path / "set")
-    for name in ("indices.csv", "ranking.csv", "covariance.csv"):
+    for name in ("indices.csv", "ranking.csv", "covariance.csv", "rejected.csv", "log.csv"):
+        assert len(read(written / name))
         assert read(written / name)["mark"].str.contains("simulated").all()
-    assert "模拟数据" in (written / "report.html").read_text(encoding="utf-8")
+    for name in ("report.html", "manifest.json", "run.json"):
+        assert "模拟数据" in (written / name).read_text(encoding="utf-8")
 
 
 def test_a_row_that_is_not_ranked_keeps_its_place(small, tmp_path):

@@ -26,10 +26,10 @@ from .survey import Survey
 PACKAGES = ("duckdb", "narwhals", "numpy", "pandas", "satisfaction", "scipy", "statsmodels")
 
 
-def write_responses(responses: Responses, folder: Path) -> None:
+def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
     """Write rejected.csv (one row a rejected row) and log.csv (one row an event)."""
-    write_csv(responses.rejected, folder / "rejected.csv")
-    write_csv(responses.log, folder / "log.csv")
+    write_csv(responses.rejected.assign(mark=mark(survey)), folder / "rejected.csv")
+    write_csv(responses.log.assign(mark=mark(survey)), folder / "log.csv")
 
 
 def write_indices(survey: Survey, estimates: dict[str, Estimates], folder: Path) -> pd.DataFrame:
@@ -94,13 +94,14 @@ def export(results: Results, folder: str | Path) -> Path:
     from .report import render  # brings matplotlib, which `import satisfaction` should not
 
     with new_folder(folder) as scratch:
-        write_responses(results.responses, scratch)
+        write_responses(results.survey, results.responses, scratch)
         indices = write_indices(results.survey, results.estimates, scratch)
         ranking = write_ranking(results.survey, results.estimates, results.ranking, scratch)
         write_text(render(results, indices, ranking), scratch / "report.html")
         write_json(plain(manifest(results)), scratch / "manifest.json")
         outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
-        write_json({"finished": _now().isoformat(timespec="seconds"), "outputs": outputs}, scratch / "run.json")
+        run = {"mark": mark(results.survey), "finished": _now().isoformat(timespec="seconds"), "outputs": outputs}
+        write_json(run, scratch / "run.json")
     return folder
 
 

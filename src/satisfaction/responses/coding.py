@@ -85,6 +85,6 @@ def blank_skipped(coded: pd.DataFrame, text: pd.DataFrame, questionnaire: Questi
 
 def _date(value: str) -> str:
     """Write 2026/7/6, 2026.7.6 and 2026-07-06 09:30 as 2026-07-06."""
-    if found := re.fullmatch(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T].*)?", value):
+    if found := re.fullmatch(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]\d{1,2}:\d{2}.*)?", value):
         return f"{found[1]}-{int(found[2]):02d}-{int(found[3]):02d}"
     return value
