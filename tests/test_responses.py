@@ -151,6 +151,16 @@ def test_two_sheets_of_respondents_are_both_read(small):
     assert load(small).summary[["sheet", "rows"]].to_numpy().tolist() == [["甲", 50], ["乙", 70]]
 
 
+def test_a_sheet_of_notes_is_passed_over_and_logged(small):
+    rows = small.rows()
+    small.csv.unlink()
+    write_xlsx({"甲": rows, "说明": pd.DataFrame({"note": ["a", "b"]})}, small.csv.with_suffix(".xlsx"))
+    small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
+    found = load(small)
+    assert found.log[["sheet", "rule", "action"]].to_numpy().tolist() == [["说明", "R213", "note"]]
+    assert found.summary["rows"].tolist() == [len(rows)] == [len(found.accepted)]
+
+
 def test_a_sheet_of_respondents_with_a_misspelt_identifier_is_not_passed_over(small):
     rows = small.rows()
     small.csv.unlink()
@@ -224,7 +234,7 @@ def test_a_rule_names_row_column_and_value(small, rule):
 
 
 def test_every_rule_has_a_test():
-    assert sorted([*RULE_CASES, "R203", "R209"]) == sorted(RULES)
+    assert sorted([*RULE_CASES, "R203", "R209", "R213"]) == sorted(RULES)
     assert LOG == ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en")
 
 

@@ -15,7 +15,7 @@ from ..io.tables import RawTable, read_tables
 from ..questionnaire import AreaItem, Questionnaire, TextItem, option_column
 from ..survey import Survey
 from .coding import blank_skipped, code_answers, normalise
-from .events import LOG, log_events, shown
+from .events import LOG, log_events, sheet_note, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,10 @@ def load_responses(survey: Survey) -> Responses:
         R101 a column is missing, R102 an unknown area code (where rules.yaml says stop), R103 no rows, R104 no row accepted.
     """
     questionnaire = survey.questionnaire
-    tables = [table for path in survey.files for table in _data_sheets(read_tables(path), questionnaire)]
+    sheets = [_data_sheets(read_tables(path), questionnaire) for path in survey.files]
+    tables = [table for holding, _ in sheets for table in holding]
     raw = pd.concat([_wanted(table, survey) for table in tables], ignore_index=True)
-    events: list[pd.DataFrame] = []
+    events = [sheet_note(file_name(table, survey), table.sheet) for _, others in sheets for table in others]
     text = normalise(raw, questionnaire, events)
     coded = code_answers(text, questionnaire, events)
     for event in events:
@@ -66,8 +67,8 @@ def load_responses(survey: Survey) -> Responses:
     return _account(coded, raw, log, tables, survey)
 
 
-def _data_sheets(tables: list[RawTable], questionnaire: Questionnaire) -> list[RawTable]:
-    """Keep the sheets that hold respondents (a workbook may carry a sheet of notes), and check their columns."""
+def _data_sheets(tables: list[RawTable], questionnaire: Questionnaire) -> tuple[list[RawTable], list[RawTable]]:
+    """Part the sheets that hold respondents from the others (a workbook may carry notes), and check their columns."""
     enough = len(questionnaire.items) / 2
     holding = [table for table in tables if len(set(table.header) & set(questionnaire.items)) >= enough] or tables[:1]
     for table in holding:
@@ -94,7 +95,7 @@ def _data_sheets(tables: list[RawTable], questionnaire: Questionnaire) -> list[R
                 where=place,
                 hint=("重新导出该文件，或从 files 中去掉它。", "Export the file again, or take it out of `files`."),
             )
-    return holding
+    return holding, [table for table in tables if table not in holding]
 
 
 def _wanted(table: RawTable, survey: Survey) -> pd.DataFrame:

@@ -20,6 +20,7 @@ RULES: dict[str, tuple[str, str, str]] = {
     "R210": ("blank_item", "按跳转规则不应回答，已作空白处理", "answered although the skip rule leaves it out; blanked"),
     "R211": ("normalised", "全角字符已转为半角", "full-width characters written as plain ones"),
     "R212": ("blank_item", "不是有效的日期或数值，已作空白处理", "no valid date or number; blanked"),
+    "R213": ("note", "工作表没有问卷的列，未读取", "the sheet does not have the questionnaire's columns; not read"),
 }
 PERSONAL = re.compile(
     r"(?<!\d)(?:\+?86|0086)?1[3-9]\d{9}(?!\d)"  # mobile telephone
@@ -48,6 +49,13 @@ def log_events(raw: pd.DataFrame, wrong: pd.Series, column: str, values: pd.Seri
         },
         columns=list(LOG),
     )
+
+
+def sheet_note(file: str, sheet: str) -> pd.DataFrame:
+    """Build the entry of a sheet that was passed over; its index is no row of the raw table."""
+    action, zh, en = RULES["R213"]
+    entry = {"file": file, "sheet": sheet, "row": 0, "rule": "R213", "action": action, "zh": zh, "en": en}
+    return pd.DataFrame([entry], index=[-1]).reindex(columns=list(LOG), fill_value="")
 
 
 def shown(value: object) -> str:
