@@ -41,6 +41,6 @@ def test_the_closest_name(got, near):
 
 
 def test_an_option_outside_the_allowed_is_refused():
-    one_of("a", ("a", "b"), "method", SatisfactionError, "W100")
+    one_of("a", ("a", "b"), argument="method", error=SatisfactionError, code="W100")
     with pytest.raises(SatisfactionError, match=r"\[W100\] method[\s\S]*a, b"):
-        one_of("c", ("a", "b"), "method", SatisfactionError, "W100")
+        one_of("c", ("a", "b"), argument="method", error=SatisfactionError, code="W100")

@@ -148,16 +148,16 @@ def test_a_respondent_without_a_domain_value_is_in_no_domain_but_in_the_design()
 
 
 def test_t_limits_by_hand():
-    low, high = t_interval(np.array([10.0]), np.array([2.0]), np.array([4]), 0.95)
+    low, high = t_interval(np.array([10.0]), np.array([2.0]), np.array([4]), level=0.95)
     assert (low[0], high[0]) == pytest.approx((10 - 2 * 2.7764451051977987, 10 + 2 * 2.7764451051977987), rel=1e-12)
 
 
 def test_t_limits_without_df_are_unbounded():
-    assert t_interval(np.array([1.0]), np.array([1.0]), np.array([0]), 0.95) == (-np.inf, np.inf)
+    assert t_interval(np.array([1.0]), np.array([1.0]), np.array([0]), level=0.95) == (-np.inf, np.inf)
 
 
 def test_logit_limits_are_symmetric_on_the_logit_scale():
-    low, high = logit_interval(np.array([0.8]), np.array([0.05]), np.array([20]), 0.95)
+    low, high = logit_interval(np.array([0.8]), np.array([0.05]), np.array([20]), level=0.95)
     logit = np.log(np.array([low[0], 0.8, high[0]]) / (1 - np.array([low[0], 0.8, high[0]])))
     assert logit[1] - logit[0] == pytest.approx(logit[2] - logit[1], rel=1e-12)
     assert logit[2] - logit[1] == pytest.approx(stats.t.ppf(0.975, 20) * 0.05 / (0.8 * 0.2), rel=1e-12)
@@ -165,7 +165,7 @@ def test_logit_limits_are_symmetric_on_the_logit_scale():
 
 def test_korn_graubard_limits_of_all_and_none_by_hand():
     n, df = np.array([50.0, 50.0]), np.array([49, 49])
-    low, high = korn_graubard_interval(np.array([0.0, 1.0]), n, n, df, 0.95)
+    low, high = korn_graubard_interval(np.array([0.0, 1.0]), n, n=n, df=df, level=0.95)
     assert (low[0], high[0]) == pytest.approx((0.0, 1 - 0.025 ** (1 / 50)), rel=1e-9)
     assert (low[1], high[1]) == pytest.approx((0.025 ** (1 / 50), 1.0), rel=1e-9)
 
@@ -194,7 +194,7 @@ def test_rates_have_logit_limits_and_scores_t_limits(unchanged):
 
     found = estimate(base_design(unchanged, load_responses(unchanged)), ["participation", "topic_index"]).table
     for row, interval in zip(found.itertuples(), (logit_interval, t_interval), strict=True):
-        low, high = interval(np.array([row.estimate]), np.array([row.se]), np.array([row.df]), 0.95)
+        low, high = interval(np.array([row.estimate]), np.array([row.se]), np.array([row.df]), level=0.95)
         assert (row.ci_low, row.ci_high) == pytest.approx((low[0], high[0]), rel=1e-12)
 
 

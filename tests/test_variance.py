@@ -52,10 +52,10 @@ def test_regression_solves_the_normal_equations_in_separate_blocks():
 def test_df_counts_only_psus_with_valid_members_of_the_domain():
     valid = np.array([[1, 0], [1, 1], [2, 1], [1, 1], [0, 1], [1, 0], [1, 1], [1, 1], [1, 1]])
     domain = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])
-    np.testing.assert_array_equal(domain_df(domain, valid, CLUSTERS, 2), [[4 - 2, 4 - 2], [4 - 1, 3 - 1]])
+    np.testing.assert_array_equal(domain_df(domain, valid, CLUSTERS, domains=2), [[4 - 2, 4 - 2], [4 - 1, 3 - 1]])
 
 
 def test_simple_variance_with_and_without_replacement():
     parts = [np.array([[x]]) for x in (0.5, 100.0, 50.0, 10.0)]
-    assert simple_variance(*parts, 100.0, replacement=True)[0, 0] == pytest.approx(0.25 / 9)
-    assert simple_variance(*parts, 100.0, replacement=False)[0, 0] == pytest.approx(0.25 / 9 * 0.9)
+    assert simple_variance(*parts[:3], n=parts[3], population=100.0, replacement=True)[0, 0] == pytest.approx(0.25 / 9)
+    assert simple_variance(*parts[:3], n=parts[3], population=100.0, replacement=False)[0, 0] == pytest.approx(0.25 / 9 * 0.9)

@@ -100,8 +100,8 @@ class SurveyDesign:
         selection: Selection = "probability",
         measures: Sequence[Measure] = (),
     ) -> None:
-        one_of(lonely_psu, get_args(LonelyPsu), "lonely_psu", DesignError, "D100")
-        one_of(selection, get_args(Selection), "selection", DesignError, "D100")
+        one_of(lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100")
+        one_of(selection, get_args(Selection), argument="selection", error=DesignError, code="D100")
         for name, value in {
             "respondents": respondents,
             "strata": named(strata),
@@ -170,7 +170,7 @@ def named(columns: str | Sequence[str] | None) -> tuple[str, ...]:
     return (columns,) if isinstance(columns, str) else tuple(columns or ())
 
 
-def require_columns(design: SurveyDesign, wanted: Sequence[str], argument: str, error: type[Any], code: str) -> None:
+def require_columns(design: SurveyDesign, wanted: Sequence[str], *, argument: str, error: type[Any], code: str) -> None:
     """Refuse columns that the respondents do not have.
 
     Raises
@@ -195,7 +195,7 @@ def require_columns(design: SurveyDesign, wanted: Sequence[str], argument: str, 
 
 def _check(design: SurveyDesign) -> None:
     wanted = [*design.strata, *design.psu, *filter(None, (design.base_weight, design.fpc))]
-    require_columns(design, wanted, "SurveyDesign", DesignError, "D101")
+    require_columns(design, wanted, argument="SurveyDesign", error=DesignError, code="D101")
     weight, keys = nw.col(design.weight_column), [*design.strata, *design.psu_columns]
     bad = flag(weight.is_null() | ~(weight > 0) | (weight > 1e300)).alias("_bad")
     limits = [nw.col(design.fpc).alias("_low"), nw.col(design.fpc).alias("_high")] if design.fpc else []

@@ -109,7 +109,7 @@ def shortened(names: Iterable[object], most: int = 12) -> str:
     return ", ".join(listed[:most]) + (f", ... (+{rest})" if rest > 0 else "")
 
 
-def one_of(value: str, allowed: Iterable[str], argument: str, error: type[SatisfactionError], code: str) -> None:
+def one_of(value: str, allowed: Iterable[str], *, argument: str, error: type[SatisfactionError], code: str) -> None:
     """Refuse an option that is not one of the allowed names.
 
     Raises

@@ -53,7 +53,7 @@ def write_covariance(survey: Survey, estimates: dict[str, Estimates], folder: Pa
     )
 
 
-def write_ranking(survey: Survey, estimates: dict[str, Estimates], ranking: Ranking, folder: Path) -> pd.DataFrame:
+def write_ranking(survey: Survey, estimates: dict[str, Estimates], ranking: Ranking, *, folder: Path) -> pd.DataFrame:
     """Write ranking.csv, ranking.xlsx (sheets `data` and `notes`) and covariance.csv; returns the table."""
     table = ranking_table(survey, estimates, ranking)
     notes = pd.DataFrame({"note": [*filter(None, [mark(survey)]), *ranking.summary["notes"]]})
@@ -96,7 +96,7 @@ def export(results: Results, folder: str | Path) -> Path:
     with new_folder(folder) as scratch:
         write_responses(results.survey, results.responses, scratch)
         indices = write_indices(results.survey, results.estimates, scratch)
-        ranking = write_ranking(results.survey, results.estimates, results.ranking, scratch)
+        ranking = write_ranking(results.survey, results.estimates, results.ranking, folder=scratch)
         write_text(render(results, indices, ranking), scratch / "report.html")
         write_json(plain(manifest(results)), scratch / "manifest.json")
         outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}

@@ -99,7 +99,7 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
         E101 for a column that is not there, E102 for a column that is no number, E105 for one with huge whole numbers.
     """
     chosen = [resolve(design, measure) for measure in measures]
-    require_columns(design, by, "by", EstimatesError, "E101")
+    require_columns(design, by, argument="by", error=EstimatesError, code="E101")
     cells = design.weighting.columns if design.weighting else ()
     keys = list(dict.fromkeys([*design.strata, *design.psu_columns, *by, *cells, design.weight_column]))
     fpc = [design.fpc] if design.fpc and design.fpc not in keys else []

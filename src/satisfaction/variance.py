@@ -46,7 +46,7 @@ def sum_by_domain(domain: Array, values: Array, domains: int) -> Array:
     return np.stack([np.bincount(domain, column, domains) for column in values.T], axis=1)
 
 
-def linearized_means(domain: Array, weight: Array, valid: Array, total: Array, domains: int) -> tuple[Array, Array, Sparse]:
+def linearized_means(domain: Array, weight: Array, *, valid: Array, total: Array, domains: int) -> tuple[Array, Array, Sparse]:
     """Linearize weighted domain means.
 
     Parameters
@@ -75,7 +75,7 @@ def linearized_means(domain: Array, weight: Array, valid: Array, total: Array, d
     return estimate, size, _place(domain, deviation, domains)
 
 
-def linearized_totals(domain: Array, weight: Array, total: Array, domains: int) -> tuple[Array, Sparse]:
+def linearized_totals(domain: Array, weight: Array, total: Array, *, domains: int) -> tuple[Array, Sparse]:
     """Linearize weighted domain totals: estimates (D, M) and z (T, D*M), as in `linearized_means`."""
     return sum_by_domain(domain, weight[:, None] * total, domains), _place(domain, total, domains)
 
@@ -157,7 +157,7 @@ def stratified_covariance(
     return np.asarray((scaled.T @ scaled).toarray())
 
 
-def domain_df(domain: Array, valid: Array, clusters: Clusters, domains: int) -> Array:
+def domain_df(domain: Array, valid: Array, clusters: Clusters, *, domains: int) -> Array:
     """Degrees of freedom of each domain and measure: PSUs with valid members minus their strata. (D, M) int."""
     strata, df = len(clusters.fraction), np.zeros((domains, valid.shape[1]), dtype=np.int64)
     for m in range(valid.shape[1]):
@@ -169,7 +169,7 @@ def domain_df(domain: Array, valid: Array, clusters: Clusters, domains: int) -> 
     return df
 
 
-def simple_variance(estimate: Array, size: Array, squares: Array, n: Array, population: Array, *, replacement: bool) -> Array:
+def simple_variance(estimate: Array, size: Array, squares: Array, *, n: Array, population: Array, replacement: bool) -> Array:
     """Variance of a mean from a simple random sample of the same size, the denominator of deff (R's `deff`).
 
     Parameters

@@ -101,10 +101,10 @@ def calibrate(
         W104 margins that disagree on the total, W105 no convergence, W106 a numeric total, bounds or a second
         calibration, W107 several margins for post-stratification, W108 negative weights.
     """
-    one_of(method, get_args(Method), "method", WeightsError, "W100")
+    one_of(method, get_args(Method), argument="method", error=WeightsError, code="W100")
     _refuse_later_work(design, margins, bounds, method)
     columns = tuple(dict.fromkeys(column for margin in margins for column in named(margin)))
-    require_columns(design, columns, "margins", WeightsError, "W101")
+    require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
     counted = tally(design, [], by=columns)
     weight = counted.keys[design.weight_column].to_numpy(float) * counted.n
     cells = counted.keys[list(columns)].drop_duplicates().sort_values(list(columns), ignore_index=True)

@@ -53,7 +53,7 @@ def hold(table: pd.DataFrame, engine: Engine) -> Any:
     EngineError
         G102 for an unknown engine, G103 when the engine is not installed.
     """
-    one_of(engine, ("duckdb", "pandas", "polars"), "engine", EngineError, "G102")
+    one_of(engine, ("duckdb", "pandas", "polars"), argument="engine", error=EngineError, code="G102")
     if engine == "duckdb":
         import duckdb
 

@@ -123,12 +123,12 @@ class Estimates:
         estimate = matrix @ self.table["estimate"].to_numpy(float)
         cov = np.asarray(matrix @ (matrix @ self.cov).T).T
         se = np.sqrt(np.maximum(np.diag(cov), 0))
-        df = satterthwaite(matrix, self.cov, self._blocks(), self.table["df"].to_numpy(float))
+        df = satterthwaite(matrix, self.cov, blocks=self._blocks(), df=self.table["df"].to_numpy(float))
         n = [
             int(self.table["n"].to_numpy()[matrix.indices[a:b]].min())
             for a, b in zip(matrix.indptr, matrix.indptr[1:], strict=False)
         ]
-        low, high = t_interval(estimate, se, df, self.level)
+        low, high = t_interval(estimate, se, df, level=self.level)
         deff = np.full(len(estimate), np.nan)
         table = _table(keys, (estimate, se, df, low, high, deff, np.array(n)), np.full(len(estimate), ""))
         return Estimates(table, cov, by, self.conventions | {"interval": "t", "df": "Satterthwaite"}, self.design)
@@ -190,7 +190,7 @@ def estimate(
     cov = stratified_covariance(_psu_totals(z, weight, counted, design, clusters), clusters, design.lonely_psu)
     cov = _without_rounding(cov, value.ravel())
     se = np.sqrt(np.maximum(np.diag(cov), 0)).reshape(value.shape)
-    df = domain_df(domain, counted.valid, clusters, len(keys))
+    df = domain_df(domain, counted.valid, clusters, domains=len(keys))
     n = sum_by_domain(domain, counted.valid, len(keys))
     deff = _design_effect(statistic, design, counted, domain, weight, se, size, n)
     shares = np.array([statistic == "proportion" or (statistic == "mean" and m.kind == "rate") for m in chosen])
@@ -211,8 +211,8 @@ def _without_rounding(cov: Array, value: Array) -> Array:
 
 
 def _check_options(statistic: str, variance: str, level: float) -> None:
-    one_of(statistic, get_args(Statistic), "statistic", EstimatesError, "E100")
-    one_of(variance, ("linearized",), "variance", EstimatesError, "E100")
+    one_of(statistic, get_args(Statistic), argument="statistic", error=EstimatesError, code="E100")
+    one_of(variance, ("linearized",), argument="variance", error=EstimatesError, code="E100")
     if not 0 < level < 1:
         raise EstimatesError(
             "E104",
@@ -230,7 +230,7 @@ def _design_effect(
     sums = sum_by_domain(domain, weight[:, None] * counted.sums(), len(size))
     squares = sum_by_domain(domain, weight[:, None] * counted.sums_of_squares(), len(size))
     with np.errstate(divide="ignore", invalid="ignore"):
-        simple = simple_variance(sums / size, size, squares, n, size, replacement=design.base_weight is None)
+        simple = simple_variance(sums / size, size, squares, n=n, population=size, replacement=design.base_weight is None)
         scale = size**2 if statistic == "total" else 1.0
         return np.where(simple > 0, se**2 / (simple * scale), np.nan)
 
@@ -265,9 +265,9 @@ def _linearize(
     statistic: Statistic, domain: Array, weight: Array, counted: Tally, domains: int
 ) -> tuple[Array, Array, sp.csr_array]:
     valid, sums = counted.valid.astype(float), counted.sums()
-    value, size, z = linearized_means(domain, weight, valid, sums, domains)
+    value, size, z = linearized_means(domain, weight, valid=valid, total=sums, domains=domains)
     if statistic == "total":
-        value, z = linearized_totals(domain, weight, sums, domains)
+        value, z = linearized_totals(domain, weight, sums, domains=domains)
     return value, size, z
 
 
@@ -291,7 +291,7 @@ def _limits(shares: Array, value: Array, se: Array, df: Array, level: float) -> 
             available=get_args(Statistic),
             hint=('改用 statistic="mean"。', 'Use statistic="mean".'),
         )
-    plain, logit = t_interval(value, se, df, level), logit_interval(value, se, df, level)
+    plain, logit = t_interval(value, se, df, level=level), logit_interval(value, se, df, level=level)
     return np.where(shares, logit[0], plain[0]), np.where(shares, logit[1], plain[1])
 
 
@@ -311,7 +311,7 @@ def _at_boundary(
         overall = estimate(design, measures, statistic=statistic, level=level).table["deff"].to_numpy(float)
         deff = np.where(np.isfinite(overall), np.maximum(overall, 1.0), 1.0)
     share = np.clip(np.nan_to_num(value / top), 0, 1)
-    limits = korn_graubard_interval(share, n / deff, n, df, level)
+    limits = korn_graubard_interval(share, n / deff, n=n, df=df, level=level)
     return np.where(at, limits[0] * top, low), np.where(at, limits[1] * top, high), note
 
 

@@ -11,24 +11,24 @@ from scipy import special
 Array = np.ndarray[Any, Any]
 
 
-def t_interval(estimate: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
+def t_interval(estimate: Array, se: Array, df: Array, *, level: float) -> tuple[Array, Array]:
     """Return estimate -/+ t se; unbounded where df < 1."""
     with np.errstate(invalid="ignore"):
         half = np.where(df >= 1, special.stdtrit(np.maximum(df, 1), (1 + level) / 2), np.inf) * se
     return estimate - half, estimate + half
 
 
-def logit_interval(share: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
+def logit_interval(share: Array, se: Array, df: Array, *, level: float) -> tuple[Array, Array]:
     """Return the interval of a share 0-1 that is symmetric on the logit scale (R's svyciprop method "logit")."""
     inside = (share > 0) & (share < 1)
     safe = np.where(inside, share, 0.5)
-    low, high = t_interval(np.log(safe / (1 - safe)), se / (safe * (1 - safe)), df, level)
+    low, high = t_interval(np.log(safe / (1 - safe)), se / (safe * (1 - safe)), df, level=level)
     with np.errstate(over="ignore"):
         limits = [np.where(inside, 1 / (1 + np.exp(-limit)), share) for limit in (low, high)]
     return limits[0], limits[1]
 
 
-def korn_graubard_interval(share: Array, n_effective: Array, n: Array, df: Array, level: float) -> tuple[Array, Array]:
+def korn_graubard_interval(share: Array, n_effective: Array, *, n: Array, df: Array, level: float) -> tuple[Array, Array]:
     """Return Clopper-Pearson limits at the effective sample size, corrected for df (Korn and Graubard 1998)."""
     tail = (1 - level) / 2
     effective = n_effective * (special.stdtrit(np.maximum(n - 1, 1), tail) / special.stdtrit(np.maximum(df, 1), tail)) ** 2
@@ -38,7 +38,7 @@ def korn_graubard_interval(share: Array, n_effective: Array, n: Array, df: Array
     return low, high
 
 
-def satterthwaite(matrix: sp.csr_array, cov: Array, blocks: Array, df: Array) -> Array:
+def satterthwaite(matrix: sp.csr_array, cov: Array, *, blocks: Array, df: Array) -> Array:
     """Degrees of freedom of linear combinations: (sum v_b)^2 / sum v_b^2 / df_b over the blocks they use.
 
     Parameters

@@ -94,6 +94,10 @@ class Questionnaire(Record):
         assert isinstance(declared, SingleItem)
         return self.scales[declared.scale].answers if declared.scale else declared.answers
 
+    def columns(self, item: str) -> list[str]:
+        """Return the coded columns of an item: its own, and one for each option of a select-all item."""
+        return [item, *(option_column(item, code) for code in getattr(self.items[item], "options", ()))]
+
     def special(self, item: str) -> dict[int, Special]:
         """Return the special codes of a single or multiple item."""
         declared = self.items[item]
@@ -205,9 +209,8 @@ class Questionnaire(Record):
     @model_validator(mode="after")
     def _names_apart(self) -> Questionnaire:
         seen: dict[str, str] = {}
-        options = [option_column(name, c) for name, item in self.items.items() for c in getattr(item, "options", ())]
         groups: dict[str, Iterable[str]] = {
-            "items": [*self.items, *options], "rates": self.rates, "indices": self.indices,
+            "items": [column for item in self.items for column in self.columns(item)], "rates": self.rates, "indices": self.indices,
         }  # fmt: skip
         for group, names in groups.items():
             for name in names:

@@ -84,7 +84,7 @@ class Ranking:
         RankingError
             K120 for another kind, K121 for places out of range.
         """
-        one_of(kind, ("top",), "kind", RankingError, "K120")
+        one_of(kind, ("top",), argument="kind", error=RankingError, code="K120")
         check_places(places, len(self.pairs.score), argument="places", code="K121")
         tests = membership.top_membership(self.pairs, places)
         provable = self.summary["selection"] == "probability"
@@ -160,8 +160,8 @@ def rank(
     Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek (2020); membership: Benjamini and Heller
     (2008); probabilities: Laird and Louis (1989).
     """
-    one_of(marginal, MARGINAL, "marginal", RankingError, "K113")
-    one_of(simultaneous, SIMULTANEOUS, "simultaneous", RankingError, "K114")
+    one_of(marginal, MARGINAL, argument="marginal", error=RankingError, code="K113")
+    one_of(simultaneous, SIMULTANEOUS, argument="simultaneous", error=RankingError, code="K114")
     check_level(level)
     units = read_units(estimate, se=se, cov=cov, df=df, names=names, ranked=ranked, selection=selection)
     check_units(units)

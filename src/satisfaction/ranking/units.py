@@ -119,7 +119,7 @@ def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float
 
 def check_units(units: Units) -> None:
     """Refuse units that cannot be ranked, naming them."""
-    one_of(units.selection, get_args(Selection), "selection", RankingError, "K106")
+    one_of(units.selection, get_args(Selection), argument="selection", error=RankingError, code="K106")
     if repeated := shortened(dict.fromkeys(name for name in units.names if units.names.count(name) > 1)):
         raise RankingError("K107", f"单位名称重复: {repeated}", f"Names repeat: {repeated}", where="names")
     if units.ranked.sum() < 2:

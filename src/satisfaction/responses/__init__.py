@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..errors import ResponsesError, closest, shortened
 from ..io.tables import RawTable, read_tables
-from ..questionnaire import AreaItem, Questionnaire, TextItem, option_column
+from ..questionnaire import AreaItem, Questionnaire, TextItem
 from ..survey import Survey
 from .coding import blank_skipped, code_answers, normalise
 from .events import LOG, log_events, sheet_note, shown
@@ -60,7 +60,7 @@ def load_responses(survey: Survey) -> Responses:
     coded = code_answers(text, questionnaire, events)
     for event in events:
         event.loc[event["rule"] == "R202", "action"] = survey.rules.responses.outside_scale
-    blank_skipped(coded, text, questionnaire, events)
+    blank_skipped(coded, text, questionnaire, events=events)
     _check_rows(coded, raw, survey, events)
     _check_unique(coded, raw, questionnaire, events)
     log = pd.concat(events)
@@ -122,12 +122,11 @@ def _check_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey, events: 
 
     def reject(rule: str, column: str, wrong: pd.Series) -> None:
         if wrong.any():
-            events.append(log_events(raw, wrong, column, raw[column], rule))
+            events.append(log_events(raw, wrong, column, values=raw[column], rule=rule))
 
     for name, item in questionnaire.items.items():
         if item.required:
-            columns = [name, *(option_column(name, c) for c in getattr(item, "options", ()))]
-            reject("R201", name, coded[columns].isna().all(axis=1))
+            reject("R201", name, coded[questionnaire.columns(name)].isna().all(axis=1))
         if isinstance(item, AreaItem) and survey.areas is not None:
             _check_area(name, coded, raw, survey, events)
     for name, codes in questionnaire.eligibility.items():
@@ -143,7 +142,7 @@ def _check_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey, events: 
         for name in roles.strata:
             own = coded[roles.psu].map(known[name])
             reject("R207", name, there & coded[name].notna() & (coded[name].astype("string") != own))
-    events.append(log_events(raw, raw["_surplus"], "", pd.Series("", index=raw.index), "R209"))
+    events.append(log_events(raw, raw["_surplus"], "", values=pd.Series("", index=raw.index), rule="R209"))
 
 
 def _check_unique(coded: pd.DataFrame, raw: pd.DataFrame, questionnaire: Questionnaire, events: list[pd.DataFrame]) -> None:
@@ -153,7 +152,7 @@ def _check_unique(coded: pd.DataFrame, raw: pd.DataFrame, questionnaire: Questio
         if isinstance(item, TextItem) and item.unique:
             usable = coded[name].where(~refused)
             if (wrong := usable.notna() & usable.duplicated()).any():
-                events.append(log_events(raw, wrong, name, raw[name], "R203"))
+                events.append(log_events(raw, wrong, name, values=raw[name], rule="R203"))
 
 
 def _check_area(name: str, coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> None:
@@ -164,7 +163,7 @@ def _check_area(name: str, coded: pd.DataFrame, raw: pd.DataFrame, survey: Surve
     if not wrong.any():
         return
     if survey.rules.responses.unknown_area == "reject_row":
-        events.append(log_events(raw, wrong, name, raw[name], "R208"))
+        events.append(log_events(raw, wrong, name, values=raw[name], rule="R208"))
         return
     code, first = shown(coded.loc[wrong, name].iloc[0]), raw[wrong].iloc[0]
     successor = dict(zip(survey.areas["code"], survey.areas.get("successor", ""), strict=False)).get(code)

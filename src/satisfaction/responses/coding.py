@@ -20,7 +20,7 @@ def normalise(raw: pd.DataFrame, questionnaire: Questionnaire, events: list[pd.D
         stripped = raw[name].str.strip(" \t\r\n\u3000\u00a0")
         plain = stripped.map({value: unicodedata.normalize("NFKC", value) for value in stripped.unique()})
         if (changed := plain != stripped).any():
-            events.append(log_events(raw, changed, name, stripped, "R211"))
+            events.append(log_events(raw, changed, name, values=stripped, rule="R211"))
         text[name] = plain
     return text
 
@@ -35,7 +35,7 @@ def code_answers(text: pd.DataFrame, questionnaire: Questionnaire, events: list[
         unanswered = main.isna() if not isinstance(item, MultipleItem) else pd.concat(coded, axis=1).isna().all(axis=1)
         if (wrong := unanswered & (values != "")).any():
             rule = "R212" if isinstance(item, DateItem | NumberItem) else "R202"
-            events.append(log_events(text, wrong, name, values, rule))
+            events.append(log_events(text, wrong, name, values=values, rule=rule))
         columns |= coded
     return pd.DataFrame(columns).join(text[list(ORIGIN)])
 
@@ -72,14 +72,14 @@ def _code_options(name: str, item: MultipleItem, values: pd.Series) -> dict[str,
     return columns
 
 
-def blank_skipped(coded: pd.DataFrame, text: pd.DataFrame, questionnaire: Questionnaire, events: list[pd.DataFrame]) -> None:
+def blank_skipped(coded: pd.DataFrame, text: pd.DataFrame, questionnaire: Questionnaire, *, events: list[pd.DataFrame]) -> None:
     """Blank answers to items that the skip rule leaves out."""
     for name, item in questionnaire.items.items():
         for other, codes in item.asked_if.items():
-            columns = [name, *(option_column(name, c) for c in getattr(item, "options", ()))]
+            columns = questionnaire.columns(name)
             wrong = ~coded[other].isin(codes) & coded[columns].notna().any(axis=1)
             if wrong.any():
-                events.append(log_events(text, wrong, name, text[name], "R210"))
+                events.append(log_events(text, wrong, name, values=text[name], rule="R210"))
                 coded.loc[wrong, columns] = pd.NA
 
 

@@ -30,7 +30,7 @@ LONGEST = 40
 LOG = ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en")
 
 
-def log_events(raw: pd.DataFrame, wrong: pd.Series, column: str, values: pd.Series, rule: str) -> pd.DataFrame:
+def log_events(raw: pd.DataFrame, wrong: pd.Series, column: str, *, values: pd.Series, rule: str) -> pd.DataFrame:
     """Build log entries for the rows marked; the index keeps their place in the raw table."""
     action, zh, en = RULES[rule]
     at = raw[wrong]

@@ -159,7 +159,7 @@ def read_survey(path: str | Path) -> Survey:
     if survey.areas is not None:
         facts.check_areas(survey.areas, questionnaire.roles.area, folder / tables["areas"].file)
     if survey.frame is not None and survey.sample is not None:
-        facts.check_frame(survey.frame, survey.sample, questionnaire.roles.strata, folder)
+        facts.check_frame(survey.frame, survey.sample, strata=questionnaire.roles.strata, folder=folder)
     _check_rules(survey, rules_document)
     return survey
 

@@ -142,7 +142,7 @@ def _reaches_top(code: str, higher: dict[str, str]) -> bool:
     return code not in seen
 
 
-def check_frame(frame: pd.DataFrame, sample: pd.DataFrame, strata: list[str], folder: Path) -> None:
+def check_frame(frame: pd.DataFrame, sample: pd.DataFrame, *, strata: list[str], folder: Path) -> None:
     """Refuse a frame and a sample that do not have the same strata."""
     inhabited = frame[pd.to_numeric(frame["population"], errors="coerce") != 0]  # a stratum without people does not exist
     there, drawn = ({*table[strata].itertuples(index=False, name=None)} for table in (inhabited, sample))
