@@ -97,7 +97,7 @@ def test_an_area_against_the_rest_equals_the_two_domains_estimated_together(prov
     for county in found.table["area"].iloc[[0, 3, -1]]:
         respondents = province.respondents.assign(own=(province.respondents["county"] == county).astype(int))
         two = province_design(respondents)
-        two = two.calibrated(design.weighting) if design.weighting else two
+        two = two.weighted(design.weighting) if design.weighting else two
         both = estimate(two, "index", by="own")
         contrast = both.contrast({"difference": {(1, "index"): 1.0, (0, "index"): -1.0}}).table.iloc[0]
         row = found.table.set_index("area").loc[county]

@@ -56,7 +56,7 @@ def test_a_missing_fpc_is_refused():
 
 
 def test_lonely_strata_are_named():
-    with pytest.raises(DesignError, match="1 strata have a single PSU: b"):
+    with pytest.raises(DesignError, match=r"1 strata \(or units above\) have a single 'psu': b"):
         design(ROWS[(ROWS["stratum"] == "a") | (ROWS["psu"] == 2)])
 
 

@@ -74,7 +74,7 @@ def test_the_manifest_accounts_for_rows_inputs_and_conventions(folder, unchanged
     assert len(manifest["inputs"]) == len(unchanged.sources) + len(unchanged.files)
     assert manifest["estimates"]["county"]["df"] == "domain: PSUs - strata"
     assert manifest["ranking"]["bottom"] == unchanged.rules.ranking.list_size
-    assert manifest["steps"]["calibration"]["discrepancy"] < 1e-10
+    assert manifest["steps"]["weighting"][0]["discrepancy"] < 1e-10
 
 
 def test_no_clock_and_no_path_outside_run_json(folder):

@@ -146,7 +146,7 @@ def test_every_table_scrolls_inside_its_own_box(made):
 
 def test_every_convention_stands_in_the_page(made, page):
     results, said = made[0], page.said()
-    groups = [one.conventions for one in results.estimates.values()] + [results.ranking.summary, results.design.weighting.record]
+    groups = [one.conventions for one in results.estimates.values()] + [results.ranking.summary, *results.design.weighting.log]
     groups += [results.survey.rules.ranking.model_dump(), results.survey.rules.responses.model_dump()]
     for group in groups:
         for name, value in group.items():

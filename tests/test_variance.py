@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from satisfaction.variance import Clusters, domain_df, regression_on_margins, simple_variance, stratified_covariance
+from satisfaction.variance import Clusters, contributions, crossed, domain_df, regression_on_margins, simple_variance
 
 RNG = np.random.default_rng(7)
-CLUSTERS = Clusters(np.arange(9), np.array([0, 0, 0, 1, 1, 2, 2, 2, 2]), np.array([0.0, 0.5, 0.1]))
+CLUSTERS = Clusters(np.arange(9), np.array([0, 0, 0, 1, 1, 2, 2, 2, 2]), np.array([0.0, 0.5, 0.1]), np.ones(3))
 TOTALS = RNG.normal(size=(9, 3))
+
+
+def covariance(totals, clusters, lonely):
+    scaled = contributions(totals, clusters, lonely)
+    return crossed(scaled, scaled)
 
 
 def test_covariance_is_the_textbook_sum_over_strata():
@@ -19,13 +24,13 @@ def test_covariance_is_the_textbook_sum_over_strata():
         z = TOTALS[CLUSTERS.stratum == h]
         n, centred = len(z), z - z.mean(axis=0)
         expected += (1 - fraction) * n / (n - 1) * sum(np.outer(row, row) for row in centred)
-    np.testing.assert_allclose(stratified_covariance(sp.csr_array(TOTALS), CLUSTERS, "fail"), expected, rtol=1e-12)
+    np.testing.assert_allclose(covariance(sp.csr_array(TOTALS), CLUSTERS, "fail"), expected, rtol=1e-12)
 
 
 def test_sparse_and_dense_products_agree():
     narrow = np.where(np.arange(300) % 50 == 0, 1.0, 0.0) * np.ones((9, 300))
-    found = stratified_covariance(sp.csr_array(narrow * TOTALS[:, :1]), CLUSTERS, "fail")
-    one = stratified_covariance(sp.csr_array(TOTALS[:, :1]), CLUSTERS, "fail")[0, 0]
+    found = covariance(sp.csr_array(narrow * TOTALS[:, :1]), CLUSTERS, "fail")
+    one = covariance(sp.csr_array(TOTALS[:, :1]), CLUSTERS, "fail")[0, 0]
     np.testing.assert_allclose(found[::50, ::50], one, rtol=1e-12)
     assert np.count_nonzero(found) == 36
 
@@ -33,11 +38,11 @@ def test_sparse_and_dense_products_agree():
 @pytest.mark.parametrize(("policy", "factor"), [("adjust", None), ("average", 4 / 3), ("certainty", 1.0), ("remove", 1.0)])
 def test_lonely_policies(policy, factor):
     z = np.vstack([TOTALS, [5.0, -2.0, 1.0]])
-    clusters = Clusters(np.arange(10), np.append(CLUSTERS.stratum, 3), np.append(CLUSTERS.fraction, 0.0))
-    others = stratified_covariance(sp.csr_array(TOTALS), CLUSTERS, "fail")
+    clusters = Clusters(np.arange(10), np.append(CLUSTERS.stratum, 3), np.append(CLUSTERS.fraction, 0.0), np.ones(4))
+    others = covariance(sp.csr_array(TOTALS), CLUSTERS, "fail")
     away = z[9] - z.mean(axis=0)
     expected = others + np.outer(away, away) if factor is None else others * factor
-    np.testing.assert_allclose(stratified_covariance(sp.csr_array(z), clusters, policy), expected, rtol=1e-12)
+    np.testing.assert_allclose(covariance(sp.csr_array(z), clusters, policy), expected, rtol=1e-12)
 
 
 def test_regression_solves_the_normal_equations_in_separate_blocks():

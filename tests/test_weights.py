@@ -69,7 +69,7 @@ def test_the_design_given_keeps_its_weights(province):
 
 def test_the_step_is_recorded(province, calibrated):
     design, key, margins = calibrated
-    record, weights = design.weighting.record, design.weights
+    record, weights = design.weighting.log[-1], design.weights
     assert record["method"] == key.removeprefix("calibrate_")
     assert record["discrepancy"] <= record["tolerance"] == 1e-10
     assert record["margins"] == {"+".join(m) if isinstance(m, tuple) else m: len(levels) for m, levels in margins.items()}
@@ -82,7 +82,7 @@ def test_the_recorded_discrepancy_is_the_worst_relative_miss(province):
     design = calibrate(province.design, province.margins, tolerance=0.005)
     rows = province.respondents.assign(w=design.weights)
     misses = [abs(rows.groupby(name)["w"].sum() / pd.Series(levels) - 1).max() for name, levels in province.margins.items()]
-    assert 1e-6 < design.weighting.record["discrepancy"] == pytest.approx(max(misses), rel=1e-9)
+    assert 1e-6 < design.weighting.log[-1]["discrepancy"] == pytest.approx(max(misses), rel=1e-9)
 
 
 def test_diagnostics_by_hand():

@@ -123,7 +123,7 @@ def manifest(results: Results) -> dict[str, Any]:
     survey, declared = results.survey, results.survey.declared
     summary = results.responses.summary
     rows = {name: int(summary[name].sum()) for name in ("rows", "accepted", "rejected", "blanked")}
-    calibration = results.design.weighting.record if results.design.weighting else None
+    weighting = results.design.weighting.log if results.design.weighting else ()
     return {
         "survey": survey.name,
         "wave": declared.wave,
@@ -134,7 +134,7 @@ def manifest(results: Results) -> dict[str, Any]:
         "inputs": _inputs(survey),
         "responses": summary.to_dict("records"),
         "rows": rows | {"balanced": rows["rows"] == rows["accepted"] + rows["rejected"]},
-        "steps": {"declared": [step.model_dump() for step in declared.weighting], "calibration": calibration},
+        "steps": {"declared": [step.model_dump() for step in declared.weighting], "weighting": list(weighting)},
         "absent": results.absent,
         "estimates": {level: one.conventions for level, one in results.estimates.items()},
         "ranking": dict(results.ranking.summary),

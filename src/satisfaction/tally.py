@@ -101,8 +101,8 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
     chosen = [resolve(design, measure) for measure in measures]
     require_columns(design, by, argument="by", error=EstimatesError, code="E101")
     cells = design.weighting.columns if design.weighting else ()
-    keys = list(dict.fromkeys([*design.strata, *design.psu_columns, *by, *cells, design.weight_column]))
-    fpc = [design.fpc] if design.fpc and design.fpc not in keys else []
+    keys = list(dict.fromkeys([*design.strata, *design.stages, *by, *cells, design.weight_column]))
+    fpc = [name for name in design.fpc if name not in keys]
     rows = design.rows()
     schema = rows.collect_schema()
     own = {m.name: schema[m.name] for m in chosen if m.kind == "column"}

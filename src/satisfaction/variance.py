@@ -15,12 +15,14 @@ from scipy.sparse.csgraph import connected_components
 
 Array = np.ndarray[Any, Any]
 Sparse: TypeAlias = sp.csr_array
+LonelyPsu = Literal["fail", "adjust", "average", "certainty", "remove"]
+SWEEPS = 10  # of R's `rake` variance
 DENSE_ABOVE = 0.1  # a fuller matrix is multiplied faster by the dense routines
 
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
-    """Where the tally rows lie in the design.
+    """Where the tally rows lie in one stage of the design; below the first stage, "stratum" is the unit above.
 
     Attributes
     ----------
@@ -30,11 +32,14 @@ class Clusters:
         Stratum of every PSU, 0..H-1.
     fraction : (H,) float
         Sampling fraction of PSUs, 0 where drawn with replacement.
+    share : (H,) float
+        Product of the sampling fractions of the stages above: 1 at the first stage.
     """
 
     psu: Array
     stratum: Array
     fraction: Array
+    share: Array
 
     def sizes(self) -> Array:
         """Return n_h, the PSUs of each stratum: (H,) int."""
@@ -85,31 +90,55 @@ def psu_totals(z: Sparse, weight: Array, clusters: Clusters) -> Sparse:
     return _gather(clusters, weight) @ z
 
 
-def residual_totals(z: Sparse, margins: Sparse, *, n: Array, entering: Array, weight: Array, clusters: Clusters) -> Sparse:
-    """PSU totals of final weight x residual of z from its regression on the margin indicators.
+def residual_totals(
+    z: Sparse, margins: Sparse, *, n: Array, entering: Array, weight: Array, clusters: Clusters, sweeps: Array | None = None
+) -> Sparse:
+    """PSU totals of final weight x residual of z from its regression on the margins.
 
-    The regression is weighted by the weights entering the calibration (R's `calibrate` convention).
+    The regression is weighted by the weights entering the calibration (R's `calibrate` convention); with `sweeps` it is
+    R's `rake` convention instead: unweighted margin means are subtracted in turn, ten times over.
 
     Parameters
     ----------
     z : (T, Q) sparse
         Not weighted; sums over the n respondents of a row.
     margins : (T, L) sparse
-        Margin indicators of a respondent of the row.
+        Margin indicators (or numeric values) of a respondent of the row.
     n, entering, weight : (T,) float
         Respondents; weight before and after the calibration.
+    sweeps : (L,) int, optional
+        Which margin each level belongs to, in the order of the sweeps.
     """
-    coefficients = regression_on_margins(margins, n * entering, margins.T @ sp.diags_array(entering) @ z)
+    if sweeps is None:
+        coefficients = regression_on_margins(margins, n * entering, margins.T @ sp.diags_array(entering) @ z)
+    else:
+        coefficients = swept_means(sp.csr_array(margins.T @ sp.diags_array(n) @ margins), sp.csr_array(margins.T @ z), sweeps)
     return _gather(clusters, weight) @ z - (_gather(clusters, weight * n) @ margins) @ coefficients
 
 
+def swept_means(gram: Sparse, moments: Sparse, margin_of: Array) -> Sparse:
+    """Margin means subtracted one margin after the other, `SWEEPS` times: (L, Q), as R's `rake` has it."""
+    coefficients, moments = np.zeros(moments.shape), moments.toarray()
+    size = gram.diagonal()
+    for _ in range(SWEEPS):
+        for margin in np.unique(margin_of):
+            own = np.flatnonzero(margin_of == margin)
+            coefficients[own] += (moments[own] - gram[own] @ coefficients) / size[own, None]
+    return sp.csr_array(coefficients)
+
+
 def regression_on_margins(margins: Sparse, size: Array, moments: Sparse) -> Sparse:
-    """Solve (X' W X) b = moments block by block; X (T, L) indicators, W = diag(size), moments (L, Q).
+    """Solve (X' W X) b = moments; X (T, L) indicators or values, W = diag(size), moments (L, Q)."""
+    return sp.csr_array(block_inverse(margins.T @ sp.diags_array(size) @ margins) @ sp.csr_array(moments))
+
+
+def block_inverse(gram: Sparse) -> Sparse:
+    """Invert X' W X block by block: (L, L).
 
     Margins that never meet (each county's own) form separate small blocks. Margins repeat each other (all sexes = all
-    ages), so each block is solved by its pseudo-inverse.
+    ages), so each block is inverted by its pseudo-inverse.
     """
-    gram = sp.coo_array(margins.T @ sp.diags_array(size) @ margins)
+    gram = sp.coo_array(gram)
     count, block = connected_components(gram, directed=False)
     sizes = np.bincount(block, minlength=count)
     order = np.argsort(block, kind="stable")
@@ -117,20 +146,21 @@ def regression_on_margins(margins: Sparse, size: Array, moments: Sparse) -> Spar
     place[order] = np.arange(len(block)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     blocks = np.zeros((count, sizes.max(), sizes.max()))  # smaller blocks are padded with zeros, which pinv keeps
     blocks[block[gram.row], place[gram.row], place[gram.col]] = gram.data
-    inverse = np.linalg.pinv(blocks, rcond=1e-11, hermitian=True)
+    unit = np.sqrt(np.einsum("bii->bi", blocks))
+    unit[unit == 0] = 1.0  # numeric totals are of another magnitude than indicators: bring all to one
+    unit = unit[:, :, None] * unit[:, None, :]
+    inverse = np.linalg.pinv(blocks / unit, rcond=1e-11, hermitian=True) / unit
     b, i, j = np.nonzero(inverse)
     level = np.empty((count, sizes.max()), dtype=int)
     level[block, place] = np.arange(len(block))
-    solved = sp.csr_array((inverse[b, i, j], (level[b, i], level[b, j])), shape=gram.shape)
-    return sp.csr_array(solved @ sp.csr_array(moments))
+    return sp.csr_array((inverse[b, i, j], (level[b, i], level[b, j])), shape=gram.shape)
 
 
-def stratified_covariance(
-    totals: Sparse, clusters: Clusters, lonely: Literal["fail", "adjust", "average", "certainty", "remove"]
-) -> Array:
-    """Covariance of sums over PSUs drawn within strata.
+def contributions(totals: Sparse, clusters: Clusters, lonely: LonelyPsu) -> Sparse:
+    """Centre the totals of the units of one stage within their strata and scale them, so that V = D'D.
 
-    V = sum_h (1 - f_h) n_h/(n_h - 1) sum_j (z_hj - zbar_h)(z_hj - zbar_h)'; n_h counts all PSUs of the stratum.
+    V = sum_h c_h (1 - f_h) n_h/(n_h - 1) sum_j (z_hj - zbar_h)(z_hj - zbar_h)'; n_h counts all units of the stratum, c_h is
+    `clusters.share`.
 
     Parameters
     ----------
@@ -140,21 +170,25 @@ def stratified_covariance(
 
     Returns
     -------
-    (Q, Q) float
+    D : (P, Q) sparse
     """
     n = clusters.sizes()
     lone = n == 1
-    scale = (1 - clusters.fraction) * np.where(lone, 0.0, n / np.maximum(n - 1, 1))
+    left = clusters.share * (1 - clusters.fraction)
+    scale = left * np.where(lone, 0.0, n / np.maximum(n - 1, 1))
     if lonely == "adjust":
-        scale = np.where(lone, 1 - clusters.fraction, scale)
+        scale = np.where(lone, left, scale)
     if lonely == "average" and lone.any():
         scale = scale * len(n) / max((~lone).sum(), 1)
     centred = _centred(totals, clusters, np.flatnonzero(lone) if lonely == "adjust" else np.array([], dtype=int))
-    scaled = sp.diags_array(np.sqrt(scale)[clusters.stratum]) @ centred
-    if scaled.nnz > DENSE_ABOVE * np.prod(scaled.shape):
-        dense = scaled.toarray()
-        return np.asarray(dense.T @ dense)
-    return np.asarray((scaled.T @ scaled).toarray())
+    return sp.csr_array(sp.diags_array(np.sqrt(np.maximum(scale, 0.0))[clusters.stratum]) @ centred)
+
+
+def crossed(left: Sparse, right: Sparse) -> Array:
+    """Return left' right, dense; for contributions D of one design, D'D is the covariance. (Q, R)."""
+    if min(left.nnz / max(np.prod(left.shape), 1), right.nnz / max(np.prod(right.shape), 1)) > DENSE_ABOVE:
+        return np.asarray(left.toarray().T @ right.toarray())
+    return np.asarray((left.T @ right).toarray())
 
 
 def domain_df(domain: Array, valid: Array, clusters: Clusters, *, domains: int) -> Array:

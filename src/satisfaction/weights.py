@@ -130,7 +130,11 @@ def calibrate(
         "before": weight_diagnostics(base, counted.n),
         "after": weight_diagnostics(base * solution.factor[cell], counted.n),
     }
-    return design.calibrated(Weighting(method, columns, cells, solution.factor, indicators, record))
+    one = np.ones(len(cells))
+    margin_of = np.repeat(np.arange(len(margins)), [len(levels) for levels in margins.values()])
+    return design.weighted(
+        Weighting(columns, cells, size, one, solution.factor, one, indicators, margin_of, (None,), (record,))  # type: ignore[arg-type]
+    )
 
 
 def weight_diagnostics(weight: Array, n: Array) -> dict[str, float]:

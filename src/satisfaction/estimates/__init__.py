@@ -14,20 +14,21 @@ from ..design import SurveyDesign, named
 from ..errors import EstimatesError, one_of
 from ..measures import Measure
 from ..tally import Tally, resolve, tally
-from ..variance import (
-    Clusters,
-    domain_df,
-    linearized_means,
-    linearized_totals,
-    psu_totals,
-    residual_totals,
-    simple_variance,
-    stratified_covariance,
-    sum_by_domain,
-)
+from ..variance import domain_df, linearized_means, linearized_totals, simple_variance, sum_by_domain
 from .intervals import korn_graubard_interval, logit_interval, satterthwaite, t_interval
+from .sample import Contributions, Sample, lay_out
 
-__all__ = ["Estimates", "estimate", "korn_graubard_interval", "logit_interval", "satterthwaite", "t_interval"]
+__all__ = [
+    "Contributions",
+    "Estimates",
+    "Sample",
+    "estimate",
+    "korn_graubard_interval",
+    "lay_out",
+    "logit_interval",
+    "satterthwaite",
+    "t_interval",
+]
 
 Array = np.ndarray[Any, Any]
 Statistic = Literal["mean", "proportion", "total"]
@@ -184,13 +185,12 @@ def estimate(
     counted = counted or tally(design, chosen, by=columns)
     keys, domain = _domains(counted.keys, columns, domains)
     counted, domain = counted.only(domain >= 0), np.maximum(domain, 0)
-    clusters = _clusters(counted.keys, design)
-    weight = counted.keys[design.weight_column].to_numpy(float) * design.factors(counted.keys)
+    sample = lay_out(design, counted)
+    weight = sample.weight
     value, size, z = _linearize(statistic, domain, weight, counted, len(keys))
-    cov = stratified_covariance(_psu_totals(z, weight, counted, design, clusters), clusters, design.lonely_psu)
-    cov = _without_rounding(cov, value.ravel())
+    cov = _without_rounding(sample.covariance(z), value.ravel())
     se = np.sqrt(np.maximum(np.diag(cov), 0)).reshape(value.shape)
-    df = domain_df(domain, counted.valid, clusters, domains=len(keys))
+    df = domain_df(domain, counted.valid, sample.clusters, domains=len(keys))
     n = sum_by_domain(domain, counted.valid, len(keys))
     deff = _design_effect(statistic, design, counted, domain, weight, se, size, n)
     shares = np.array([statistic == "proportion" or (statistic == "mean" and m.kind == "rate") for m in chosen])
@@ -247,20 +247,6 @@ def _domains(keys: pd.DataFrame, columns: tuple[str, ...], listed: Sequence[Any]
     return domains, at.fillna(-1).to_numpy(int)
 
 
-def _clusters(keys: pd.DataFrame, design: SurveyDesign) -> Clusters:
-    """Number PSUs and strata of the tally rows and find each stratum's sampling fraction."""
-    strata, unit = list(design.strata), [*design.strata, *design.psu_columns]
-    psu = keys.groupby(unit).ngroup().to_numpy()
-    stratum = keys.groupby(strata).ngroup().to_numpy() if strata else np.zeros(len(keys), dtype=int)
-    first = np.unique(psu, return_index=True)[1]
-    of_psu = stratum[first]
-    fraction = np.zeros(int(stratum.max()) + 1)
-    if design.fpc:
-        population = keys[design.fpc].to_numpy(float)[first]
-        fraction[of_psu] = np.bincount(of_psu)[of_psu] / population
-    return Clusters(psu, of_psu, fraction)
-
-
 def _linearize(
     statistic: Statistic, domain: Array, weight: Array, counted: Tally, domains: int
 ) -> tuple[Array, Array, sp.csr_array]:
@@ -269,14 +255,6 @@ def _linearize(
     if statistic == "total":
         value, z = linearized_totals(domain, weight, sums, domains=domains)
     return value, size, z
-
-
-def _psu_totals(z: sp.csr_array, weight: Array, counted: Tally, design: SurveyDesign, clusters: Clusters) -> sp.csr_array:
-    if design.weighting is None:
-        return psu_totals(z, weight, clusters)
-    margins = sp.csr_array(design.weighting.margins)[design.cell_index(counted.keys)]
-    entering = counted.keys[design.weight_column].to_numpy(float)
-    return residual_totals(z, margins, n=counted.n.astype(float), entering=entering, weight=weight, clusters=clusters)
 
 
 def _limits(shares: Array, value: Array, se: Array, df: Array, level: float) -> tuple[Array, Array]:
@@ -334,7 +312,7 @@ def _conventions(design: SurveyDesign, counted: Tally, statistic: Statistic, var
         "deff": f"against simple random sampling {'with' if design.base_weight is None else 'without'} replacement",
         "lonely_psu": design.lonely_psu,
         "selection": design.selection,
-        "calibration": design.weighting.method if design.weighting else "none",
-        "fpc": design.fpc or "none",
+        "calibration": design.weighting.name if design.weighting else "none",
+        "fpc": " + ".join(design.fpc) or "none",
         "engine_exact": counted.exact,
     }

@@ -194,7 +194,7 @@ def _weighting(results: Results) -> Section:
         entries.append((Words("边际", name), [by, f"{margin.source} ({margin.date})"]))
     parts: tuple[Section, ...] = ()
     if results.design.weighting:
-        parts = (Section(Words("校准记录", "Record of the calibration"), _entries(results.design.weighting.record)),)
+        parts = (Section(Words("校准记录", "Record of the calibration"), _entries(results.design.weighting.log[-1])),)
     return Section(Words("权数", "Weights"), entries, parts)
 
 

@@ -1,0 +1,183 @@
+"""What a sample design must hold: columns, weights, nesting, lonely PSUs, finite population corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_args
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from ..engines import fetch, scan
+from ..errors import DesignError, closest, shortened
+from ..measures import flag
+from ..variance import LonelyPsu
+
+if TYPE_CHECKING:
+    from . import SurveyDesign
+
+
+def require_columns(design: SurveyDesign, wanted: Sequence[str], *, argument: str, error: type[Any], code: str) -> None:
+    """Refuse columns that the respondents do not have.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class given: the column, what is available, the nearest name.
+    """
+    available = scan(design.respondents).collect_schema().names()
+    for name in wanted:
+        if name not in available:
+            near = closest(name, available)
+            raise error(
+                code,
+                f"找不到列 '{name}'。",
+                f"Column '{name}' not found.",
+                where=argument,
+                available=available,
+                got=name,
+                hint=(f"改为 '{near}'。", f"Write '{near}'.") if near else ("改为已有的列。", "Use a column that exists."),
+            )
+
+
+def check(design: SurveyDesign) -> None:
+    """Refuse a design that cannot be as declared.
+
+    Raises
+    ------
+    DesignError
+        See SurveyDesign.
+    """
+    if len(design.fpc) > len(design.psu) + 1:
+        raise DesignError(
+            "D107",
+            f"fpc 有 {len(design.fpc)} 列，多于抽样阶段数。",
+            f"fpc has {len(design.fpc)} columns, more than there are stages.",
+            where="fpc",
+            available=design.psu,
+            hint=("每个阶段一列。", "Give one column a stage."),
+        )
+    wanted = [*design.strata, *design.psu, *design.fpc, *filter(None, (design.base_weight,))]
+    require_columns(design, wanted, argument="SurveyDesign", error=DesignError, code="D101")
+    weight, keys = nw.col(design.weight_column), [*design.strata, *design.stages]
+    bad = flag(weight.is_null() | ~(weight > 0) | (weight > 1e300)).alias("_bad")
+    limits = [nw.col(name).alias(f"_{end}{i}") for i, name in enumerate(design.fpc) for end in ("low", "high")]
+    extremes = [getattr(nw.col(f"_{end}{i}"), fold)() for i in range(len(design.fpc)) for end, fold in EXTREMES]
+    units = fetch(design.rows().select(*keys, bad, *limits).group_by(*keys).agg(nw.col("_bad").sum(), *extremes))
+    _check_weights(design, int(units["_bad"].sum()))
+    if units[keys].isna().any(axis=None):
+        raise DesignError(
+            "D103",
+            f"有记录缺少层或抽样单元（{shortened(keys)}）。",
+            f"Rows without stratum or PSU ({shortened(keys)}).",
+            where="strata, psu",
+            hint=("补全这些列。", "Fill in these columns."),
+        )
+    _check_collapse(design, units)
+    for stage in range(len(design.stages)):
+        _check_stage(design, units, stage)
+
+
+EXTREMES = (("low", "min"), ("high", "max"))
+
+
+def _check_weights(design: SurveyDesign, bad: int) -> None:
+    if bad:
+        raise DesignError(
+            "D102",
+            f"有 {bad} 个基础权数缺失、为零或为负。",
+            f"{bad} base weights are missing, zero or negative.",
+            where=design.weight_column,
+            hint=("改正这些权数，或先剔除相应记录。", "Correct these weights, or remove the rows first."),
+        )
+
+
+def _check_collapse(design: SurveyDesign, units: pd.DataFrame) -> None:
+    if not design.collapse:
+        return
+    known = {*units[list(design.strata)].itertuples(index=False, name=None)}
+    unknown = [level for pair in design.collapse.items() for level in pair if level not in known]
+    chained = [new for new in design.collapse.values() if new in design.collapse]
+    if unknown or chained:
+        raise DesignError(
+            "D108",
+            f"collapse 中的层不存在或被重复合并: {shortened([*unknown, *chained])}。",
+            f"Strata in `collapse` do not exist or are merged twice: {shortened([*unknown, *chained])}.",
+            where="collapse",
+            available=sorted(map(str, known)),
+            hint=("改为样本中的层；目标层不能再被合并。", "Name strata of the sample; a target is not merged itself."),
+        )
+
+
+def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
+    """Check one stage: codes, lonely units, population counts."""
+    above, unit = [*design.strata, *design.stages[:stage]], design.stages[stage]
+    limits = {name: units.get(f"_{name}{stage}", pd.Series(np.inf, index=units.index)) for name in ("low", "high")}
+    there = units[[*above, unit]].assign(**limits).groupby([*above, unit], as_index=False).agg({"low": "min", "high": "max"})
+    if design.psu_codes == "unique" and (twice := there[unit].duplicated()).any():
+        raise DesignError(
+            "D106",
+            f"'{unit}' 的编码出现在不止一个层（或上级单元）中: {shortened(there.loc[twice, unit].unique())}。",
+            f"Codes of '{unit}' stand in more than one stratum (or unit above): {shortened(there.loc[twice, unit].unique())}.",
+            where="psu",
+            available=("nested", "unique"),
+            hint=(
+                '改正编码；若各层各自编号，写 psu_codes="nested"。',
+                'Correct the codes; if they are numbered within strata, write psu_codes="nested".',
+            ),
+        )
+    parent = _parents(design, there, above, first=stage == 0)
+    sizes = there.groupby(parent).agg(n=(unit, "size"), low=("low", "min"), high=("high", "max"))
+    own = there.groupby(above).agg(n=(unit, "size"), low=("low", "min"), high=("high", "max")) if above else sizes
+    if stage < len(design.fpc) and ((own["low"] != own["high"]) | (own["low"] < own["n"])).any():
+        raise DesignError(
+            "D105",
+            "fpc 在层内不一致，或小于样本中的单元数。",
+            "fpc varies within a stratum or is smaller than its sample.",
+            where=design.fpc[stage],
+            hint=(
+                "fpc 须为该层（或上级单元）总体中的单元数。",
+                "fpc is the number of units in the population of the stratum (or unit above).",
+            ),
+        )
+    lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
+    if len(lonely) and design.lonely_psu == "fail":
+        near = _neighbour(sizes, lonely[0]) if stage == 0 else None
+        proposal = f"collapse={{{lonely[0]!r}: {near!r}}}" if near is not None else 'lonely_psu="adjust"'
+        raise DesignError(
+            "D104",
+            f"{len(lonely)} 个层（或上级单元）只有一个单元 '{unit}': {shortened(lonely)}。",
+            f"{len(lonely)} strata (or units above) have a single '{unit}': {shortened(lonely)}.",
+            where="strata",
+            available=get_args(LonelyPsu)[1:],
+            hint=(
+                f"与相近的层合并（例如 {proposal}），或声明 lonely_psu 的处理办法。",
+                f"Merge with a similar stratum (for instance {proposal}), or declare a lonely_psu policy.",
+            ),
+        )
+
+
+def _parents(design: SurveyDesign, there: pd.DataFrame, above: list[str], *, first: bool) -> Any:
+    """Return what the units of a stage are grouped by: their stratum after collapsing, or the unit above."""
+    if not above:
+        return pd.Series("all", index=there.index)
+    if first and design.collapse:
+        levels = list(there[above].itertuples(index=False, name=None))
+        merged = [design.collapse.get(level, level) for level in levels]
+        return pd.Series([level[0] if len(level) == 1 else level for level in merged], index=there.index)
+    return above if len(above) > 1 else above[0]
+
+
+def _neighbour(sizes: pd.DataFrame, lonely: Any) -> Any:
+    """Propose a stratum to merge with: one that shares the most leading keys, then the one nearest in order."""
+    levels = [level for level in sizes.index if level != lonely]
+    own = lonely if isinstance(lonely, tuple) else (lonely,)
+    order = list(sizes.index)
+
+    def distance(level: Any) -> tuple[int, int]:
+        other = level if isinstance(level, tuple) else (level,)
+        shared = sum(a == b for a, b in zip(own, other, strict=True))
+        return -shared, abs(order.index(level) - order.index(lonely))
+
+    return min(levels, key=distance, default=None)

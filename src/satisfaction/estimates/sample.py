@@ -1,0 +1,175 @@
+"""The sample design laid over the rows of a tally: the one seam between linearized variables and their covariance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from ..design import SurveyDesign
+from ..tally import Tally
+from ..variance import Clusters, LonelyPsu, Sparse, contributions, crossed, psu_totals, residual_totals
+
+Array = np.ndarray[Any, Any]
+Convention = Literal["linearized", "rake"]
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """What the sampling units contribute to the covariance of Q quantities: V = D'D.
+
+    Attributes
+    ----------
+    units : DataFrame (P, ...)
+        Strata and PSU of the first stage's units; later stages follow unnamed (missing).
+    matrix : (P', Q) sparse
+        D, one row a unit of any stage, the first stage first.
+    """
+
+    units: pd.DataFrame
+    matrix: Sparse
+
+    @property
+    def covariance(self) -> Array:
+        """Return D'D: (Q, Q)."""
+        return crossed(self.matrix, self.matrix)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A design laid over T tally rows.
+
+    Attributes
+    ----------
+    stages : tuple of Clusters
+        One a stage that enters the variance.
+    units : DataFrame (P, strata + PSU)
+        Names of the first stage's units, in their numbering.
+    n : (T,) float
+        Respondents of each row.
+    base, entering, weight : (T,) float
+        Base weight, weight entering the last calibration, final weight of each of them.
+    margins : (T, L) sparse, or None
+        Indicators and numeric values of the last calibration.
+    margin_of : (L,) int
+        Which margin a level belongs to.
+    lonely : str
+    """
+
+    stages: tuple[Clusters, ...]
+    units: pd.DataFrame
+    n: Array
+    base: Array
+    entering: Array
+    weight: Array
+    margins: Sparse | None
+    margin_of: Array
+    lonely: LonelyPsu
+
+    @property
+    def clusters(self) -> Clusters:
+        """Return the first stage."""
+        return self.stages[0]
+
+    @property
+    def df(self) -> int:
+        """Return the design's degrees of freedom: PSUs minus strata."""
+        return len(self.clusters.stratum) - len(self.clusters.fraction)
+
+    def contributions(self, z: Sparse, *, convention: Convention = "linearized") -> Contributions:
+        """Turn linearized variables into contributions of the sampling units.
+
+        Parameters
+        ----------
+        z : (T, Q) sparse
+            Sum over a row's respondents of the linearized variable, not weighted.
+        convention : {"linearized", "rake"}
+            How the last calibration is credited: residuals from the regression weighted by the weights entering it (R's
+            `calibrate`), or R's `rake` sweeps.
+        """
+        parts = []
+        for clusters in self.stages:
+            totals = psu_totals(z, self.weight, clusters) if self.margins is None else self._residuals(z, clusters, convention)
+            parts.append(contributions(totals, clusters, self.lonely))
+        return Contributions(self.units, sp.csr_array(sp.vstack(parts)) if len(parts) > 1 else parts[0])
+
+    def covariance(self, z: Sparse, *, convention: Convention = "linearized") -> Array:
+        """Return the covariance of weighted sums of z: (Q, Q)."""
+        return self.contributions(z, convention=convention).covariance
+
+    def _residuals(self, z: Sparse, clusters: Clusters, convention: Convention) -> Sparse:
+        assert self.margins is not None
+        return residual_totals(
+            z,
+            self.margins,
+            n=self.n,
+            entering=self.entering,
+            weight=self.weight,
+            clusters=clusters,
+            sweeps=self.margin_of if convention == "rake" else None,
+        )
+
+
+def lay_out(design: SurveyDesign, counted: Tally) -> Sample:
+    """Lay a design over the rows of one of its tallies."""
+    keys = counted.keys
+    base, weighting = keys[design.weight_column].to_numpy(float), design.weighting
+    stages, units = _stages(design, keys)
+    entering, weight, margins, margin_of = base, base, None, np.array([], dtype=int)
+    if weighting is not None:
+        cell = design.cell_index(keys)
+        entering, weight = base * weighting.entering[cell], base * weighting.factor[cell]
+        if weighting.margins is not None:
+            margins, margin_of = sp.csr_array(weighting.margins)[cell], weighting.margin_of
+    return Sample(stages, units, counted.n.astype(float), base, entering, weight, margins, margin_of, design.lonely_psu)
+
+
+def _stages(design: SurveyDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, ...], pd.DataFrame]:
+    """Number the units of every stage and find their sampling fractions."""
+    above, label = _strata(design, keys)
+    share, found, units = np.ones(1), [], pd.DataFrame()
+    for stage, column in enumerate(design.stages):
+        unit, names = numbered(keys, [*design.strata, *design.stages[:stage], column])
+        first = np.unique(unit, return_index=True)[1]
+        parent = above[first]
+        fraction = np.zeros(int(parent.max()) + 1)
+        if stage < len(design.fpc):
+            population = _population(keys[design.fpc[stage]].to_numpy(float)[first], label[first], parent)
+            fraction = np.bincount(parent) / population
+        share = np.broadcast_to(share, fraction.shape) if stage == 0 else share
+        found.append(Clusters(unit, parent, fraction, share))
+        share, above, label = (share * fraction)[parent], unit, unit
+        units = names if stage == 0 else units
+    return tuple(found), units
+
+
+def _strata(design: SurveyDesign, keys: pd.DataFrame) -> tuple[Array, Array]:
+    """Number the strata of the tally rows, after and before collapsing."""
+    if not design.strata:
+        none = np.zeros(len(keys), dtype=int)
+        return none, none
+    own, names = numbered(keys, list(design.strata))
+    if not design.collapse:
+        return own, own
+    levels = list(names.itertuples(index=False, name=None))
+    place = {level: i for i, level in enumerate(levels)}
+    merged = np.array([place[design.collapse.get(level, level)] for level in levels])
+    return np.unique(merged, return_inverse=True)[1][own], own
+
+
+def _population(of_unit: Array, stratum: Array, parent: Array) -> Array:
+    """Population of units of each parent: one count a stratum, added where strata are collapsed."""
+    first = np.unique(stratum, return_index=True)[1]
+    return np.bincount(parent[first], of_unit[first])
+
+
+def numbered(keys: pd.DataFrame, columns: Sequence[str]) -> tuple[Array, pd.DataFrame]:
+    """Number the combinations of columns in sorted order: (T,) int and their names."""
+    grouped = keys.groupby(list(columns), sort=True)
+    number = grouped.ngroup().to_numpy()
+    first = np.unique(number, return_index=True)[1]
+    return number, keys.iloc[first][list(columns)].reset_index(drop=True)
