@@ -12,11 +12,11 @@ import scipy.sparse as sp
 from scipy import special
 from statsmodels.stats.multitest import multipletests
 
-from .design import SurveyDesign
-from .errors import EstimatesError
-from .estimates import Estimates, estimate, satterthwaite, t_interval
-from .measures import Measure
-from .tally import resolve, tally
+from ..design import SurveyDesign
+from ..errors import EstimatesError
+from ..estimates import Estimates, estimate, satterthwaite, t_interval
+from ..measures import Measure
+from ..tally import resolve, tally
 
 Array = np.ndarray[Any, Any]
 ADJUSTMENTS = {"p": "未校正 unadjusted", "p_holm": "Holm (FWER)", "p_bh": "Benjamini-Hochberg (FDR)"}
