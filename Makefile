@@ -21,7 +21,7 @@ lint: .venv/ready
 	$(BIN)/mypy
 
 coverage: .venv/ready
-	$(BIN)/python tests/coverage_study.py --seeds $(SEEDS)
+	$(BIN)/python -m tests.coverage_study --seeds $(SEEDS)
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -184,3 +184,66 @@ def test_inputs_stay_as_they_are(counties):
     before = pd.util.hash_pandas_object(counties.table).sum(), counties.cov.tobytes()
     all_pairs(counties)
     assert (pd.util.hash_pandas_object(counties.table).sum(), counties.cov.tobytes()) == before
+
+
+def test_within_a_prefecture_equals_the_prefecture_with_the_two_domains_estimated_together(province, design):
+    """The rest of the prefecture is a domain: estimated beside the county, in the whole design."""
+    found = against_rest(design, "index", by="county", within="prefecture").table.set_index("area")
+    rows = province.respondents
+    for county in found.index[[0, 20, -1]]:
+        larger = rows.loc[rows["county"] == county, "prefecture"].iloc[0]
+        side = np.where(rows["county"] == county, "own", np.where(rows["prefecture"] == larger, "rest", "other"))
+        three = province_design(rows.assign(side=side))
+        three = three.weighted(design.weighting) if design.weighting else three
+        both = estimate(three, "index", by="side")
+        contrast = both.contrast({"difference": {("own", "index"): 1.0, ("rest", "index"): -1.0}}).table.iloc[0]
+        values = both.table.set_index("side")["estimate"]
+        row = found.loc[county]
+        assert row["within"] == larger
+        assert (row["estimate"], row["rest"]) == pytest.approx((values["own"], values["rest"]), rel=1e-12)
+        assert (row["difference"], row["se"]) == pytest.approx((contrast["estimate"], contrast["se"]), rel=1e-10)
+
+
+def test_within_one_area_for_all_is_the_rest_of_the_province(province):
+    design = province_design(province.respondents.assign(all=1))
+    plain, inside = (against_rest(design, "index", by="county", **more) for more in ({}, {"within": "all"}))
+    np.testing.assert_allclose(inside.table[list(plain.table)], plain.table, rtol=1e-9)
+    assert "within" not in plain.table
+    assert inside.conventions["within"] == "all"
+    assert "prefecture" in against_rest(design, "index", by="county", within="prefecture").conventions["null"]
+
+
+def test_an_area_alone_in_its_prefecture_is_not_tested(province):
+    rows = province.respondents
+    county = rows["county"].iloc[0]
+    found = against_rest(
+        province_design(rows.assign(larger=rows["prefecture"].where(rows["county"] != county, 99))),
+        "index",
+        by="county",
+        within="larger",
+    ).table
+    alone = found["area"] == county
+    assert found.loc[alone, ["rest", "difference", "t", "p", "p_holm"]].isna().all(axis=None)
+    assert found.loc[~alone, "p"].notna().all()
+
+
+@pytest.mark.parametrize("larger", ["urban", "gap"])
+def test_an_area_has_to_lie_in_one_larger_area(province, larger):
+    rows = province.respondents
+    design = province_design(rows.assign(gap=rows["prefecture"].astype(float).where(rows["county"] != rows["county"].iloc[0])))
+    with pytest.raises(EstimatesError, match="E122"):
+        against_rest(design, "index", by="county", within=larger)
+
+
+def test_slopes_within_groups_are_the_derivatives():
+    total, count = np.array([3.0, 5.0, 2.0, 4.0, 1.0]), np.array([4.0, 6.0, 5.0, 7.0, 2.0])
+    group, step = np.array(["a", "b", "a", "b", "c"]), 1e-6
+    own, rest, slope = mean_and_rest(total, count, group=group)
+    np.testing.assert_allclose(rest, [2 / 5, 4 / 7, 3 / 4, 5 / 6, np.nan])
+    for q in range(10):
+        change = np.zeros((5, 2))
+        change[q // 2, q % 2] = step
+        up, down = (mean_and_rest(*(np.stack([total, count], axis=1) + sign * change).T, group=group)[:2] for sign in (1, -1))
+        numeric = np.nan_to_num((up[0] - up[1] - down[0] + down[1]) / (2 * step))
+        np.testing.assert_allclose(slope[:, q], numeric, atol=1e-8)
+    assert own[4] == 0.5

@@ -87,7 +87,9 @@ def test_table_is_domain_major_with_all_columns(province):
         "ci_high",
         "cv",
         "deff",
+        "deff_wr",
         "n",
+        "n_effective",
         "note",
     ]
     assert found.table[["prefecture", "sex", "measure"]].to_numpy().tolist() == [
@@ -230,7 +232,7 @@ def test_contrast_of_one_row_is_that_row(province):
 @pytest.mark.parametrize(
     ("code", "call"),
     [
-        ("E100", lambda d: estimate(d, "y", statistic="median")),
+        ("E100", lambda d: estimate(d, "y", statistic="mode")),
         ("E100", lambda d: estimate(d, "y", variance="jackknife")),
         ("E101", lambda d: estimate(d, "nothing")),
         ("E101", lambda d: estimate(d, "y", by="contry")),

@@ -256,8 +256,21 @@ def test_the_json_schema_refuses_what_the_reader_refuses(where, key, value):
 # ---- the shipped ones ----
 
 
-def test_two_questionnaires_are_shipped():
-    assert [f"{path.parent.name}@{path.stem}" for path in SHIPPED] == ["civilised-city@2026-1", "san-diego-resident@2015"]
+def test_three_questionnaires_are_shipped():
+    names = [f"{path.parent.name}@{path.stem}" for path in SHIPPED]
+    assert names == ["civilised-city@2026-1", "phone-satisfaction@2026-1", "san-diego-resident@2015"]
+
+
+def test_the_telephone_questionnaire_keeps_the_wording_of_the_long_one():
+    long, short = (read_questionnaire(path) for path in SHIPPED[:2])
+    own = {"mode", "household_adults", "phone_lines"}
+    assert set(short.items) - set(long.items) == own
+    for name in set(short.items) - own:
+        assert (short.items[name].zh, short.items[name].en) == (long.items[name].zh, long.items[name].en)
+    for name in set(short.scales) - {"mode"}:
+        assert short.scales[name] == long.scales[name]
+    assert list(short.rates) == ["awareness", "participation", "support_rate", "satisfaction"]
+    assert (short.roles.psu, short.roles.strata, short.ranked) == (None, ["county"], "satisfaction_index")
 
 
 def test_the_civilised_city_questionnaire_is_whole():
@@ -272,7 +285,7 @@ def test_the_civilised_city_questionnaire_is_whole():
 
 
 def test_the_san_diego_questionnaire_declares_both_denominators():
-    q = read_questionnaire(SHIPPED[1])
+    q = read_questionnaire(SHIPPED[2])
     assert q.denominator("Q3_5", q.rates["fire_rescue"])["dont_know"] == "out"
     assert q.denominator("Q3_5", q.rates["fire_rescue_with_dont_know"])["dont_know"] == "in"
     assert (q.roles.psu, q.roles.strata) == (None, [])

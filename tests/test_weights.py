@@ -8,7 +8,7 @@ import pytest
 
 from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.errors import WeightsError
-from satisfaction.weights import base_weights, margin_targets, weight_diagnostics
+from satisfaction.weights import adjust_nonresponse, base_weights, margin_targets, trim, weight_diagnostics
 
 CLOSED_FORM = 1e-9  # same formula as R, other order of additions (found: 1e-13)
 WEIGHTS = 1e-9  # R iterates raking to epsilon 1e-10, this package to 1e-10 (found: 1e-14)
@@ -137,9 +137,17 @@ SEX, AGE = {1: 40.0, 2: 60.0}, {"y": 50.0, "o": 50.0}
         ("W103", lambda: calibrate(design(), {"sex": SEX | {3: 5.0}})),
         ("W104", lambda: calibrate(design(), {"sex": SEX, "age": {"y": 50.0, "o": 49.0}})),
         ("W105", lambda: calibrate(design(sex=[1, 1, 2, 2], age=["y", "y", "o", "o"]), {"sex": SEX, "age": AGE})),
-        ("W106", lambda: calibrate(design(), {"sex": SEX, "w": 100.0})),
-        ("W106", lambda: calibrate(design(), {"sex": SEX}, bounds=(0.5, 2))),
-        ("W106", lambda: calibrate(calibrate(design(), {"sex": SEX}), {"age": AGE})),
+        ("W110", lambda: calibrate(design(), {"sex": SEX | {1: 10.0}, "age": {"y": 35.0, "o": 35.0}}, bounds=(0.9, 2))),
+        ("W113", lambda: calibrate(design(x=[1.0, 2.0, 3.0, None]), {"sex": SEX, "x": 100.0})),
+        ("W114", lambda: calibrate(design(), {"sex": SEX, "age": 100.0})),
+        ("W115", lambda: calibrate(design(), {"sex": SEX}, method="logit")),
+        ("W115", lambda: calibrate(design(), {"sex": SEX}, bounds=(1.5, 2))),
+        ("W120", lambda: adjust_nonresponse(design(r=[1, 1, 0, 0]), "r", by=["sex"])),
+        ("W121", lambda: adjust_nonresponse(design(r=[1, 2, 0, 1]), "r", by=["sex"])),
+        ("W122", lambda: adjust_nonresponse(design(r=[1, 1, 0, 1], sex=[1, 1, 2, None]), "r", by=["sex"])),
+        ("W123", lambda: adjust_nonresponse(design(r=[1, 1, 0, 0]), "r", by=["sex"], method="propensity")),
+        ("W130", lambda: trim(design())),
+        ("W130", lambda: trim(design(), upper=20.0)),
         ("W106", lambda: calibrate(design(), {})),
         ("W107", lambda: calibrate(design(), {"sex": SEX, "age": AGE}, method="poststratify")),
         ("W108", lambda: calibrate(design(), {"sex": {1: 5.0, 2: 95.0}, "age": {"y": 5.0, "o": 95.0}}, method="linear")),

@@ -17,7 +17,7 @@ from .errors import ExportError
 from .estimates import Estimates
 from .io.files import new_folder, point_latest, sha256
 from .io.writing import write_csv, write_json, write_parquet, write_text, write_xlsx
-from .pipeline import Results
+from .pipeline import Results, weighting_log
 from .published import DIGITS, indices_table, mark, ranking_table, twelve_digits
 from .ranking import Ranking
 from .responses import Responses
@@ -123,7 +123,6 @@ def manifest(results: Results) -> dict[str, Any]:
     survey, declared = results.survey, results.survey.declared
     summary = results.responses.summary
     rows = {name: int(summary[name].sum()) for name in ("rows", "accepted", "rejected", "blanked")}
-    weighting = results.design.weighting.log if results.design.weighting else ()
     return {
         "survey": survey.name,
         "wave": declared.wave,
@@ -134,7 +133,7 @@ def manifest(results: Results) -> dict[str, Any]:
         "inputs": _inputs(survey),
         "responses": summary.to_dict("records"),
         "rows": rows | {"balanced": rows["rows"] == rows["accepted"] + rows["rejected"]},
-        "steps": {"declared": [step.model_dump() for step in declared.weighting], "weighting": list(weighting)},
+        "steps": {"declared": _declared_steps(survey), "weighting": list(weighting_log(results))},
         "absent": results.absent,
         "estimates": {level: one.conventions for level, one in results.estimates.items()},
         "ranking": dict(results.ranking.summary),
@@ -155,6 +154,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
     return value
+
+
+def _declared_steps(survey: Survey) -> list[dict[str, Any]]:
+    """Return the steps as survey.yaml writes them; what it leaves to a default stands in the step's record."""
+    return [step.model_dump(exclude_unset=True) for step in survey.declared.weighting]
 
 
 def _inputs(survey: Survey) -> dict[str, str]:

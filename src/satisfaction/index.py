@@ -40,12 +40,13 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     )
     whole = sp.kron(sp.eye_array(domains), sp.vstack([sp.eye_array(len(measures)), block]), format="csr")
     cov = np.asarray(whole @ (whole @ estimates.cov).T).T
+    held = estimates.contributions.combined(whole)
     width = len(measures) + len(indices)
     rank = np.concatenate([np.repeat(np.arange(domains), len(measures)), np.repeat(np.arange(domains), len(indices))])
     order = np.argsort(rank, kind="stable")
     table = pd.concat([estimates.table, added.table], ignore_index=True).iloc[order].reset_index(drop=True)
     assert len(table) == domains * width
-    return Estimates(table, cov, estimates.by, estimates.conventions, estimates.design)
+    return Estimates(table, cov, held, estimates.by, estimates.conventions, estimates.design)
 
 
 def _coefficients(index: Index, measures: list[str], questionnaire: Questionnaire) -> np.ndarray:

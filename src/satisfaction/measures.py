@@ -44,6 +44,8 @@ class Measure:
         Equal names are equal expressions. Stages keep expressions short: engines repeat a nested one wherever it is used.
         Among the columns are `valid_column` (0/1) and `score_column` (whole number, 0 where not valid); never null.
     label : Label or None
+    own : tuple of str
+        A caller's columns that it reads.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Measure:
     unit: int
     stages: tuple[Stage, ...]
     label: Label | None = None
+    own: tuple[str, ...] = ()
 
     @property
     def valid_column(self) -> str:
@@ -92,7 +95,7 @@ def column_measure(name: str, *, floating: bool = False) -> Measure:
     column = nw.col(name).cast(nw.Float64) if floating else nw.col(name)
     present = ~(column.is_null() | column.is_nan()) if floating else ~column.is_null()
     score = nw.when(present).then(column).otherwise(nw.lit(0))
-    return Measure(name, "column", 1, ({f"_valid.{name}": flag(present), f"_score.{name}": score},))
+    return Measure(name, "column", 1, ({f"_valid.{name}": flag(present), f"_score.{name}": score},), own=(name,))
 
 
 def add_columns(rows: Lazy, measures: Sequence[Measure]) -> Lazy:
@@ -103,6 +106,12 @@ def add_columns(rows: Lazy, measures: Sequence[Measure]) -> Lazy:
             stage |= measure.stages[depth] if depth < len(measure.stages) else {}
         rows = rows.with_columns(*(expression.alias(name) for name, expression in stage.items()))
     return rows
+
+
+def only_where(rows: Lazy, measures: Sequence[Measure], column: str) -> Lazy:
+    """Make computed measures not valid, hence their score 0, outside the rows where a column is 1."""
+    computed = [name for measure in measures for name in (measure.valid_column, measure.score_column)]
+    return rows.with_columns(*((nw.col(name) * flag(nw.col(column) == 1)).alias(name) for name in computed))
 
 
 def stored(measures: Sequence[Measure]) -> tuple[Measure, ...]:

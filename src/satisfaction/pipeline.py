@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,14 @@ from .design import SurveyDesign
 from .engines import Engine, hold, materialize, scan
 from .estimates import Estimates, estimate
 from .index import add_area_indices
-from .measures import add_columns, compile_measures, stored
+from .measures import add_columns, compile_measures, only_where, stored
 from .questionnaire import AreaItem, SingleItem
 from .ranking import Ranking, rank
 from .responses import Responses, load_responses
-from .survey import CalibrationStep, Survey
+from .sampled import RESPONDED, sampled_persons
+from .survey import CalibrationStep, NonresponseStep, Survey, TrimmingStep
 from .tally import tally
-from .weights import Margins, base_weights, calibrate, margin_targets
+from .weights import Margins, adjust_nonresponse, calibrate, margin_targets, trim
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Results:
     survey : Survey
     responses : Responses
     design : SurveyDesign
-        With its calibration, if one is declared.
+        With its weighting steps, if any are declared. Nonrespondents, where a table of them is declared, are rows after
+        the respondents: `responded` is 0, no measure is valid, and the final weight is 0.
     estimates : dict of Estimates
         By level of area, the ranked level first, the whole last.
     ranking : Ranking
@@ -69,18 +71,17 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SurveyDesign:
     """Declare the sample design, with base weights and the questionnaire's measures, on an engine."""
-    roles, weighted = survey.questionnaire.roles, has_base_weights(survey)
-    respondents = responses.accepted
-    if weighted:
-        assert survey.sample is not None
-        respondents = base_weights(respondents, survey.sample, str(roles.psu))
+    roles, persons = survey.questionnaire.roles, sampled_persons(survey, responses.accepted).table
     measures = compile_measures(survey.questionnaire)
-    table = materialize(add_columns(scan(hold(respondents, engine)), measures))
+    rows = add_columns(scan(hold(persons, engine)), measures)
+    if RESPONDED in persons:
+        rows = only_where(rows, measures, RESPONDED)
     return SurveyDesign(
-        table,
+        materialize(rows),
         strata=roles.strata,
         psu=roles.psu or roles.respondent,
-        base_weight="base_weight" if weighted else None,
+        base_weight="base_weight" if has_base_weights(survey) else None,
+        collapse={_stratum(survey, one.stratum): _stratum(survey, one.into) for one in survey.declared.collapse},
         lonely_psu=survey.declared.lonely_psu,
         selection=survey.declared.selection,
         measures=stored(measures),
@@ -88,12 +89,30 @@ def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckd
 
 
 def weigh(survey: Survey, design: SurveyDesign) -> SurveyDesign:
-    """Carry out the declared calibration."""
+    """Carry out the declared weighting steps after the base weight, in their order."""
     for step in survey.declared.weighting:
-        if isinstance(step, CalibrationStep):
+        if isinstance(step, NonresponseStep):
+            design = adjust_nonresponse(design, RESPONDED, by=step.by, method=step.method)
+        elif isinstance(step, CalibrationStep):
             margins: Margins = {tuple(survey.declared.margins[name].by): _targets(survey, name) for name in step.margins}
-            design = calibrate(design, margins, method=step.method, tolerance=step.tolerance)
+            design = calibrate(design, margins, method=step.method, bounds=step.bounds, tolerance=step.tolerance)
+        elif isinstance(step, TrimmingStep):
+            design = trim(
+                design,
+                lower=step.lower,
+                upper=step.upper,
+                relative_to=step.relative_to,
+                within=step.within,
+                spread=step.spread,
+            )
     return design
+
+
+def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:
+    """Return the record of every weighting step in order; a base weight of 1 / inclusion probability has none."""
+    base = sampled_persons(results.survey, results.responses.accepted).record
+    further = results.design.weighting.log if results.design.weighting else ()
+    return (base, *further) if base else further
 
 
 def estimate_areas(survey: Survey, design: SurveyDesign) -> dict[str, Estimates]:
@@ -126,7 +145,7 @@ def absent_steps(survey: Survey) -> Iterator[str]:
         "psu": roles.psu,
         "base weights": has_base_weights(survey),
         "margins": declared.margins,
-        "calibration": len(declared.weighting) > has_base_weights(survey),
+        "calibration": any(isinstance(step, CalibrationStep) for step in declared.weighting),
     }.items():
         if not there:
             yield name
@@ -134,7 +153,14 @@ def absent_steps(survey: Survey) -> Iterator[str]:
 
 def has_base_weights(survey: Survey) -> bool:
     """Return whether the survey declares a base step."""
-    return any(step.step == "base" for step in survey.declared.weighting)
+    return survey.declared.base is not None
+
+
+def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Return a stratum with its values in the types of the respondents' columns."""
+    strata = zip(survey.questionnaire.roles.strata, values, strict=True)
+    coded = [int(value) if isinstance(survey.questionnaire.items[name], SingleItem) else str(value) for name, value in strata]
+    return tuple(coded)
 
 
 def _targets(survey: Survey, margin: str) -> dict[Any, float]:

@@ -17,11 +17,12 @@ import numpy as np
 import pandas as pd
 
 from .design import SurveyDesign, require_columns
-from .engines import Lazy, fetch
+from .engines import Lazy, counter, fetch
 from .errors import EstimatesError
 from .measures import Measure, add_columns, column_measure
 
 LIMB = 2**20
+NARROW = (nw.Int8, nw.UInt8, nw.Int16, nw.Boolean)  # squares of at most 2**30
 LARGEST = 2**40  # squares of smaller numbers sum over millions of rows within 64 bits
 PARTS = ("v", "t", "hh", "hl", "ll")  # valid values, scores, products of high and low limbs
 Array = np.ndarray[Any, Any]
@@ -82,7 +83,7 @@ class Tally:
         return content.hexdigest()
 
 
-def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequence[str] = ()) -> Tally:
+def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequence[str] = (), by_values: bool = False) -> Tally:
     """Count the respondents of a design in one pass.
 
     Parameters
@@ -92,6 +93,8 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
         Names of the design's measures, or of numeric columns.
     by : sequence of str
         Domain columns.
+    by_values : bool
+        The measures' own valid flags and scores are keys too: one row a value, for quantiles.
 
     Raises
     ------
@@ -101,15 +104,16 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
     chosen = [resolve(design, measure) for measure in measures]
     require_columns(design, by, argument="by", error=EstimatesError, code="E101")
     cells = design.weighting.columns if design.weighting else ()
-    keys = list(dict.fromkeys([*design.strata, *design.stages, *by, *cells, design.weight_column]))
+    values = [column for m in chosen for column in (m.valid_column, m.score_column)] if by_values else []
+    keys = list(dict.fromkeys([*design.strata, *design.stages, *by, *cells, design.weight_column, *values]))
     fpc = [name for name in design.fpc if name not in keys]
     rows = design.rows()
     schema = rows.collect_schema()
-    own = {m.name: schema[m.name] for m in chosen if m.kind == "column"}
+    own = {name: schema[name] for m in chosen for name in m.own}
     floating = any(_is_floating(kind) for kind in own.values())
     _refuse_overflow(rows, [name for name, kind in own.items() if kind in (nw.Int64, nw.UInt64)])
-    count = _count_floats if floating else _count_integers
-    counted = count(rows, [*keys, *fpc], chosen)
+    narrow = {m.name: all(schema[name] in NARROW for name in m.own) and m.unit == 1 for m in chosen}
+    counted = _count_floats(rows, [*keys, *fpc], chosen) if floating else _count_integers(rows, [*keys, *fpc], chosen, narrow)
     units = np.array([m.unit for m in chosen], dtype=np.int64)
     return Tally(*counted, units, tuple(m.name for m in chosen), not floating)
 
@@ -170,14 +174,17 @@ def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
             )
 
 
-def _count_integers(rows: Lazy, keys: list[str], measures: list[Measure]) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
+def _count_integers(
+    rows: Lazy, keys: list[str], measures: list[Measure], narrow: dict[str, bool]
+) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
     """Let the engine count; returns keys (T, K), n (T,), valid (T, M), total (T, M), squares (T, M, 3)."""
     parts: dict[str, nw.Expr] = {}
     products: dict[str, nw.Expr] = {}
+    small = counter(rows)
     for m, measure in enumerate(measures):
-        score = nw.col(measure.score_column).cast(nw.Int64)
-        parts |= {f"_v{m}": nw.col(measure.valid_column), f"_t{m}": score}
-        if measure.kind != "column" and measure.unit == 1:  # at most 100 points: one limb holds it
+        score = nw.col(measure.score_column).cast(small if narrow[measure.name] else nw.Int64)
+        parts |= {f"_v{m}": nw.col(measure.valid_column).cast(small), f"_t{m}": score}
+        if narrow[measure.name]:
             products |= {f"_ll{m}": nw.col(f"_t{m}") * nw.col(f"_t{m}")}
             continue
         high, low = nw.col(f"_h{m}"), nw.col(f"_l{m}")

@@ -85,6 +85,17 @@ def linearized_totals(domain: Array, weight: Array, total: Array, *, domains: in
     return sum_by_domain(domain, weight[:, None] * total, domains), _place(domain, total, domains)
 
 
+def linearized_ratios(
+    domain: Array, weight: Array, *, numerator: Array, denominator: Array, domains: int
+) -> tuple[Array, Sparse]:
+    """Linearize ratios of weighted totals: estimates (D, M), nan where the denominator is 0, and z as `linearized_means`."""
+    bottom = sum_by_domain(domain, weight[:, None] * denominator, domains)
+    safe = np.where(bottom != 0, bottom, np.nan)
+    ratio = sum_by_domain(domain, weight[:, None] * numerator, domains) / safe
+    deviation = np.nan_to_num((numerator - ratio[domain] * denominator) / safe[domain])
+    return ratio, _place(domain, deviation, domains)
+
+
 def psu_totals(z: Sparse, weight: Array, clusters: Clusters) -> Sparse:
     """Sum weighted z over the respondents of each PSU: (P, Q)."""
     return _gather(clusters, weight) @ z

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from ..engines import Lazy, fetch, scan
+from ..engines import Lazy, fetch, joined, matched, scan
 from ..errors import DesignError, one_of
 from ..measures import Measure
 from ..survey import Selection
@@ -177,10 +177,10 @@ class SurveyDesign:
     @property
     def weights(self) -> Array:
         """Return the final weight per respondent, in the given row order: (n,) float."""
-        columns = self.weighting.columns if self.weighting else ()
-        rows = fetch(self.rows().select(*dict.fromkeys((*columns, self.weight_column))))
-        base = rows[self.weight_column].to_numpy(float)
-        return np.asarray(base * self.factors(rows))
+        if self.weighting is None:
+            return np.asarray(fetch(self.rows().select(self.weight_column))[self.weight_column].to_numpy(float))
+        lookup = self.weighting.cells.assign(factor=self.weighting.factor)
+        return joined(self.rows(), lookup, on=self.weighting.columns, weight=self.weight_column)
 
     @property
     def log(self) -> pd.DataFrame:
@@ -206,18 +206,10 @@ class SurveyDesign:
             table = table.with_row_index(ROW, order_by=table.collect_schema().names())
         return table
 
-    def factors(self, rows: pd.DataFrame) -> Array:
-        """Return final weight / base weight for rows that carry the recipe's columns."""
-        if self.weighting is None:
-            return np.ones(len(rows))
-        return np.asarray(self.weighting.factor[self.cell_index(rows)])
-
     def cell_index(self, rows: pd.DataFrame) -> Array:
         """Return the recipe's cell of every row."""
         assert self.weighting is not None
-        columns = list(self.weighting.columns)
-        known = self.weighting.cells.assign(_cell=np.arange(len(self.weighting.cells)))
-        return np.asarray(rows[columns].merge(known, on=columns, how="left")["_cell"])
+        return matched(rows, self.weighting.cells, self.weighting.columns)
 
     def weighted(self, weighting: Weighting) -> SurveyDesign:
         """Return this design with a solved recipe."""

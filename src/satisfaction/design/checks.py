@@ -144,7 +144,7 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
     lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
     if len(lonely) and design.lonely_psu == "fail":
         near = _neighbour(sizes, lonely[0]) if stage == 0 else None
-        proposal = f"collapse={{{lonely[0]!r}: {near!r}}}" if near is not None else 'lonely_psu="adjust"'
+        proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}" if near is not None else 'lonely_psu="adjust"'
         raise DesignError(
             "D104",
             f"{len(lonely)} 个层（或上级单元）只有一个单元 '{unit}': {shortened(lonely)}。",
@@ -181,3 +181,10 @@ def _neighbour(sizes: pd.DataFrame, lonely: Any) -> Any:
         return -shared, abs(order.index(level) - order.index(lonely))
 
     return min(levels, key=distance, default=None)
+
+
+def _plain(level: Any) -> Any:
+    """Return a stratum as a user would write it."""
+    if isinstance(level, tuple):
+        return tuple(_plain(part) for part in level)
+    return level.item() if isinstance(level, np.generic) else level

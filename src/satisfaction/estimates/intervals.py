@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
 from scipy import special
 
 Array = np.ndarray[Any, Any]
+NO_ERROR = 1e-12  # a share's se under this is rounding
+LARGEST = 1e12  # effective size: more than there are people, less than where the beta quantile fails
+HALVINGS = 60  # of a bracket inside 0-1: more than a float can tell apart
 
 
 def t_interval(estimate: Array, se: Array, df: Array, *, level: float) -> tuple[Array, Array]:
@@ -32,10 +35,152 @@ def korn_graubard_interval(share: Array, n_effective: Array, *, n: Array, df: Ar
     """Return Clopper-Pearson limits at the effective sample size, corrected for df (Korn and Graubard 1998)."""
     tail = (1 - level) / 2
     effective = n_effective * (special.stdtrit(np.maximum(n - 1, 1), tail) / special.stdtrit(np.maximum(df, 1), tail)) ** 2
+    effective = np.minimum(effective, LARGEST)
     x = share * effective
     low = np.where(share <= 0, 0.0, special.betaincinv(np.maximum(x, 1e-12), effective - x + 1, tail))
     high = np.where(share >= 1, 1.0, special.betaincinv(x + 1, np.maximum(effective - x, 1e-12), 1 - tail))
     return low, high
+
+
+def wilson_interval(share: Array, n_effective: Array, *, n: Array, df: Array, level: float) -> tuple[Array, Array]:
+    """Return Wilson's score limits of a share 0-1 at the effective sample size, with t^2 of df in place of z^2.
+
+    So an effective size from few PSUs counts less: the limits are Wilson's at n_effective (z / t)^2. `n` does not enter.
+
+    References
+    ----------
+    Wilson (1927), JASA 22, 209-212; Kott and Carr (1997), Journal of Official Statistics 13, 123-137, for the effective size.
+    """
+    quantile = special.stdtrit(np.maximum(df, 1), (1 + level) / 2) ** 2
+    to_half = quantile / (n_effective + quantile)  # how far the centre moves from the share to 1/2
+    centre = share + to_half * (0.5 - share)
+    half = np.sqrt(to_half * (1 - to_half) * share * (1 - share) + to_half**2 / 4)
+    return centre - half, centre + half
+
+
+def likelihood_interval(share: Array, n_effective: Array, *, n: Array, df: Array, level: float) -> tuple[Array, Array]:
+    """Return the limits of a share 0-1 where the log likelihood, scaled to the effective size, has fallen to F(1, df).
+
+    They solve 2 m [p log(p / x) + (1 - p) log((1 - p) / (1 - x))] = F(level; 1, df) for x, by bisection. m is n_effective
+    (n - 1) / n: the deviance is divided by the dispersion n / (n - 1) of a share, as R's svyciprop method "likelihood" does.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        quantile = special.stdtrit(np.maximum(df, 1), (1 + level) / 2) ** 2
+        fall = quantile / 2 / (n_effective * np.maximum(n - 1, 0) / np.maximum(n, 1))
+    return _where_fallen(share, fall, end=0.0), _where_fallen(share, fall, end=1.0)
+
+
+def _where_fallen(share: Array, fall: Array, *, end: float) -> Array:
+    """Find x between share and end where the log likelihood of one observation has fallen by `fall`, or the end."""
+    share, fall = np.broadcast_arrays(share, fall)
+    inner, outer = share, np.full(share.shape, end)
+    for _ in range(HALVINGS):
+        middle = (inner + outer) / 2
+        beyond = special.kl_div(share, middle) + special.kl_div(1 - share, 1 - middle) > fall
+        inner, outer = np.where(beyond, inner, middle), np.where(beyond, middle, outer)
+    return outer
+
+
+class ShareInterval(Protocol):
+    """A method of `INTERVALS`: limits of shares, within 0-1, around the share; arrays of any shape that broadcast.
+
+    Parameters
+    ----------
+    share : float
+        0-1; nan where there is none, and then both limits are nan.
+    se : float
+        Standard error under the design. Where it is 0, "logit", "xlogit" and "mean" collapse to the share: use "beta",
+        "wilson" or "likelihood" there.
+    n : float
+        Respondents.
+    df : float
+        Degrees of freedom of the se: the domain's PSUs minus its strata. Under 1 the se says nothing and the limits are 0
+        and 1.
+    level : float
+        Confidence level.
+    n_effective : float, optional
+        For "beta", "wilson" and "likelihood" where the se is 0: the effective sample size to use, for instance n over the
+        deff of a larger area; n itself unless given. df under 1 count as 1 there, because the size does not come from the se.
+
+    Returns
+    -------
+    low, high : float
+    """
+
+    def __call__(
+        self, share: Array, se: Array, *, n: Array, df: Array, level: float, n_effective: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return the limits."""
+        ...
+
+
+class _FromError(Protocol):
+    def __call__(self, share: Array, se: Array, df: Array, /, *, level: float) -> tuple[Array, Array]: ...
+
+
+class _FromSize(Protocol):
+    def __call__(self, share: Array, n_effective: Array, /, *, n: Array, df: Array, level: float) -> tuple[Array, Array]: ...
+
+
+def effective_size(share: Array, se: Array, *, n: Array, n_effective: Array | None = None) -> tuple[Array, Array]:
+    """Respondents of a simple random sample with the same se.
+
+    Returns
+    -------
+    size : float
+        share (1 - share) / se^2; where share or se leave it open, n_effective, or n unless that is given.
+    known : bool
+        Whether the se gave it.
+    """
+    known = (se > NO_ERROR) & (share > 0) & (share < 1)
+    size = np.where(known, share * (1 - share) / np.where(known, se, 1.0) ** 2, n if n_effective is None else n_effective)
+    return np.minimum(size, LARGEST), known
+
+
+def _from_error(limits: _FromError) -> ShareInterval:
+    def _kernel(
+        share: Array, se: Array, *, n: Array, df: Array, level: float, n_effective: Array | None = None
+    ) -> tuple[Array, Array]:
+        share, se, df = np.clip(np.asarray(share, dtype=float), 0, 1), np.asarray(se, dtype=float), np.asarray(df)
+        erring = se > NO_ERROR
+        with np.errstate(over="ignore"):  # the logit of a share next to 0
+            low, high = limits(share, se, df, level=level)
+        low, high = np.where(erring, low, share), np.where(erring, high, share)
+        return _around(share, low, high, unbounded=erring & (df < 1))
+
+    return _kernel
+
+
+def _from_size(limits: _FromSize) -> ShareInterval:
+    def _kernel(
+        share: Array, se: Array, *, n: Array, df: Array, level: float, n_effective: Array | None = None
+    ) -> tuple[Array, Array]:
+        share, n, df = np.clip(np.asarray(share, dtype=float), 0, 1), np.asarray(n, dtype=float), np.asarray(df)
+        size, known = effective_size(share, np.asarray(se, dtype=float), n=n, n_effective=n_effective)
+        low, high = limits(share, size, n=n, df=df, level=level)
+        return _around(share, low, high, unbounded=known & (df < 1))
+
+    return _kernel
+
+
+def _around(share: Array, low: Array, high: Array, *, unbounded: Array) -> tuple[Array, Array]:
+    """Cut the limits to 0-1 and to their side of the share; nan with it."""
+    low = np.where(unbounded, 0.0, np.maximum(low, 0.0))
+    high = np.where(unbounded, 1.0, np.minimum(high, 1.0))
+    return np.minimum(low, share), np.maximum(high, share)
+
+
+# R's "logit" fits a logistic model and "xlogit" transforms the mean: the same limits but for where the fit stops
+_LOGIT = _from_error(logit_interval)
+INTERVALS: dict[str, ShareInterval] = {
+    "logit": _LOGIT,
+    "beta": _from_size(korn_graubard_interval),
+    "wilson": _from_size(wilson_interval),
+    "xlogit": _LOGIT,
+    "mean": _from_error(t_interval),
+    "likelihood": _from_size(likelihood_interval),
+}
+"""Methods of the limits of a share, by R's names where `svyciprop` has them; the contract is `ShareInterval`."""
 
 
 def satterthwaite(matrix: sp.csr_array, cov: Array, *, blocks: Array, df: Array) -> Array:

@@ -38,6 +38,14 @@ class Contributions:
         """Return D'D: (Q, Q)."""
         return crossed(self.matrix, self.matrix)
 
+    def of(self, at: Array) -> Contributions:
+        """Return the contributions to the quantities numbered `at`."""
+        return Contributions(self.units, sp.csr_array(self.matrix[:, at]))
+
+    def combined(self, matrix: Sparse) -> Contributions:
+        """Return the contributions to linear combinations, (K, Q) coefficients."""
+        return Contributions(self.units, sp.csr_array(self.matrix @ sp.csr_array(matrix).T))
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 
-RESERVED = ("base_weight", "measure")  # columns the package adds beside the items
+RESERVED = ("base_weight", "measure", "responded")  # columns the package adds beside the items
 
 
 class Roles(Record):

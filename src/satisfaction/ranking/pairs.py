@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 Floats: TypeAlias = NDArray[np.float64]
+NEGLIGIBLE = 1e-5  # a correlation: jackknife replicates, centred on their mean, leave 1e-6 between counties that share nothing
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
@@ -78,7 +79,7 @@ def correlated(cov: Floats) -> bool:
     """Whether any two units' errors are correlated beyond rounding (1e-12)."""
     se = np.sqrt(np.diag(cov))
     covariance = np.abs(cov - np.diag(np.diag(cov)))
-    return bool(np.any(covariance > 1e-12 * se[:, None] * se))
+    return bool(np.any(covariance > NEGLIGIBLE * se[:, None] * se))
 
 
 def competition_rank(pairs: Pairs) -> Ints:

@@ -6,11 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..pipeline import Results
+from ..pipeline import Results, weighting_log
 from ..questionnaire import Index, MultipleItem, Questionnaire, Rate
-from ..survey import Survey
+from ..survey import BaseStep, Survey
 from .words import ABSENT_STEPS, REASONS, SELECTION, WAYS, Words, both, key, plain
 
+RECORDS = {
+    "base": Words("基础权数记录", "Record of the base weight"),
+    "nonresponse": Words("无应答调整记录", "Record of the nonresponse adjustment"),
+    "calibration": Words("校准记录", "Record of the calibration"),
+    "trimming": Words("权数截尾记录", "Record of the trimming"),
+}
 WHOLE_LIST = ("notes", "listed")  # the report shows them in sections of their own
 LEVEL_OF_INDEX = {
     "person": "先按人计算有效题目的加权平均，再求平均；线性化方差 per person: weighted mean of the valid items, then the mean; linearized",
@@ -174,6 +180,7 @@ def _sample(survey: Survey, absent: tuple[str, ...]) -> Section:
         "areas": Words("地区表", "areas"),
         "frame": Words("抽样框", "frame"),
         "sample": Words("样本表", "sample"),
+        "nonrespondents": Words("无应答者表", "nonrespondents"),
     }.items():
         if table := getattr(declared, name):
             entries.append((label, [f"{table.source} ({table.date})"]))
@@ -187,15 +194,29 @@ def _weighting(results: Results) -> Section:
         for i, step in enumerate(survey.declared.weighting, 1)
     ]
     entries = [(Words("步骤", "steps"), steps or ["无：每位受访者的权数为 1 none: every respondent has weight 1"])]
-    if any(step.step == "base" for step in survey.declared.weighting):
-        entries.append((Words("基础权数", "base weight"), ["1 / (psu_probability × person_probability)"]))
+    if survey.declared.base:
+        entries.append((Words("基础权数", "base weight"), [_base_weight(survey.questionnaire, survey.declared.base)]))
     for name, margin in survey.declared.margins.items():
         by = " × ".join(_label(survey.questionnaire, item) for item in margin.by)
         entries.append((Words("边际", name), [by, f"{margin.source} ({margin.date})"]))
-    parts: tuple[Section, ...] = ()
-    if results.design.weighting:
-        parts = (Section(Words("校准记录", "Record of the calibration"), _entries(results.design.weighting.log[-1])),)
+    parts = tuple(Section(RECORDS[record["step"]], _entries(_of_step(record))) for record in weighting_log(results))
     return Section(Words("权数", "Weights"), entries, parts)
+
+
+def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> str:
+    if step.column:
+        return _label(questionnaire, step.column)
+    if step.source == "inclusion":
+        return "1 / (psu_probability × person_probability)"
+    factors = [f" × {_label(questionnaire, name)}" for name in step.multiply]
+    divisors = [f" ÷ {_label(questionnaire, name)}" for name in step.divide]
+    return "".join(["N_h / n_h (抽样框人数 ÷ 抽中人数 population of the frame / persons sampled)", *factors, *divisors])
+
+
+def _of_step(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the weights before and after a step for what they are: only a calibration's are calibrated."""
+    own = {} if record["step"] == "calibration" else {"before": "weights_before", "after": "weights_after"}
+    return {own.get(name, name): value for name, value in record.items()}
 
 
 def _estimation(results: Results) -> Section:

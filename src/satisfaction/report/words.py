@@ -68,7 +68,11 @@ KEYS = {
     "factor_low": "最小因子", "factor_high": "最大因子", "before": "校准前权数", "after": "校准后权数", "respondents": "受访者数",
     "sum": "权数之和", "low": "最小", "high": "最大", "cv": "变异系数", "kish_deff": "Kish 设计效应", "effective_n": "有效样本量",
     "list_size": "名单长度", "side": "名单取向", "minimum_n": "最少样本量", "round_before_ranking": "排名前取整", "source": "来源",
-    "unknown_area": "未知地区代码", "outside_scale": "量表外的答案",
+    "unknown_area": "未知地区代码", "outside_scale": "量表外的答案", "sampled": "抽中人数", "strata": "层数", "multiply": "乘以的题目",
+    "divide": "除以的题目", "missing": "缺失、按 1 计的人数", "column": "权数所在的题目", "by": "调整所依据的题目", "response_rate": "加权应答率",
+    "weights_before": "本步骤前权数", "weights_after": "本步骤后权数", "bounds": "因子的界限", "at_bounds": "因子在界限上的单元数",
+    "lower": "权数下界", "upper": "权数上界", "within": "权数之和不变的分组", "trimmed": "被截尾的人数", "share_trimmed": "截去的权数占比",
+    "sum_lost": "未能重新分配的权数占比", "columns": "权数所依据的列",
 }  # fmt: skip
 
 VALUES = {
@@ -76,6 +80,8 @@ VALUES = {
     "probability": "概率样本", "quota": "配额样本", "open_link": "公开链接样本", "none": "无", "raking": "多边际迭代校准", "linear": "线性校准",
     "poststratify": "事后分层", "calibration": "校准", "fail": "报错停止", "adjust": "以总均值代替", "average": "取平均", "certainty": "视为必选",
     "remove": "剔除", "simes": "Simes 闭合检验", "holm": "Holm 逐步检验", "tukey": "Tukey-Kramer", "joint-ci": "联合置信区间",
+    "base": "基础权数", "nonresponse": "无应答调整", "trimming": "权数截尾", "classes": "加权类", "propensity": "应答倾向模型", "logit": "有界 logit 校准", "frame": "抽样框人数 ÷ 抽中人数", "column": "问卷中的题目",
+    "trimming (cell)": "截尾，超出部分留在单元内", "trimming (equal)": "截尾，超出部分平均分给其余权数",
     "last": "末位", "competition": "并列同名次，后续跳位", "off": "不取整", "stop": "停止运行", "reject_row": "整行拒收", "blank_item": "该题置空",
 }  # fmt: skip
 

@@ -186,7 +186,7 @@ def _check_area(name: str, coded: pd.DataFrame, raw: pd.DataFrame, survey: Surve
 def _account(coded: pd.DataFrame, raw: pd.DataFrame, log: pd.DataFrame, tables: list[RawTable], survey: Survey) -> Responses:
     """Split accepted from rejected rows and prove that none is lost."""
     refused = pd.Index(log.index[log["action"] == "reject_row"].unique())
-    accepted = _with_parents(coded.drop(index=refused), survey).reset_index(drop=True)
+    accepted = with_parents(coded.drop(index=refused), survey).reset_index(drop=True)
     if accepted.empty:
         raise ResponsesError(
             "R104",
@@ -216,8 +216,8 @@ def _account(coded: pd.DataFrame, raw: pd.DataFrame, log: pd.DataFrame, tables: 
     return Responses(accepted, rejected.reset_index(), log.sort_index(kind="stable")[list(LOG)].reset_index(drop=True), summary)
 
 
-def _with_parents(coded: pd.DataFrame, survey: Survey) -> pd.DataFrame:
-    """Add a column for each higher level of the area."""
+def with_parents(coded: pd.DataFrame, survey: Survey) -> pd.DataFrame:
+    """Add a column for each higher level of the area to rows that hold the area's code."""
     area = survey.questionnaire.roles.area
     if survey.areas is None:
         return coded

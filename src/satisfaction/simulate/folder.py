@@ -13,6 +13,7 @@ from ..io.writing import write_csv
 from ..io.yaml import Document
 from ..questionnaire import Questionnaire, read_questionnaire
 from ..survey import SurveyFile, read_declared
+from . import phone
 from .answers import ORDER
 from .delivery import BAD_ROWS, as_delivered, dirty, write_responses
 from .facts import read_facts
@@ -24,10 +25,11 @@ from .truth import true_values
 PROVINCE_SEED = 2026  # communities, people and lasting leanings are the province's, not a wave's
 INSTRUMENT = "civilised-city"
 DESIGN = (*TEXTS, "residence", "sex", "age_group", "lived_here")
+MODELLED = {INSTRUMENT: (*DESIGN, *ORDER), phone.INSTRUMENT: (*DESIGN, *phone.HOUSEHOLD, *ORDER)}
 
 
 def simulate_survey(folder: Path, *, seed: int | None = None) -> None:
-    """Write sample.csv, truth.csv and responses/ of a wave folder from its survey.yaml and tables of facts.
+    """Write sample.csv (by telephone: nonrespondents.csv), truth.csv and responses/ of a wave from its declarations and facts.
 
     Parameters
     ----------
@@ -51,6 +53,9 @@ def simulate_survey(folder: Path, *, seed: int | None = None) -> None:
     write_csv(truth.assign(value=[f"{value:.12g}" for value in truth["value"]]), folder / "truth.csv")
     assert declared.simulated is not None
     draw_seed = declared.simulated.seed if seed is None else seed
+    if questionnaire.questionnaire == phone.INSTRUMENT:
+        phone.call_wave(population, questionnaire, fielded=fielded, seed=draw_seed, household_seed=PROVINCE_SEED).write(folder)
+        return
     drawn = draw_wave(
         population, questionnaire, fielded=fielded, seed=draw_seed, sample_seed=PROVINCE_SEED if seed is None else seed
     )
@@ -95,14 +100,14 @@ def _checked(document: Document, declared: SurveyFile, questionnaire: Questionna
             where=document.place(("survey",)),
             hint=("若确为模拟，补上 simulated 与 fielded。", "If it is simulated, declare `simulated` and `fielded`."),
         )
-    unknown = [item for item in questionnaire.items if item not in (*DESIGN, *ORDER)]
-    if questionnaire.questionnaire != INSTRUMENT or unknown:
+    modelled = MODELLED.get(questionnaire.questionnaire, ())
+    if unknown := [item for item in questionnaire.items if item not in modelled]:
         raise SurveyError(
             "S156",
-            f"只能模拟问卷 {INSTRUMENT} 的题目；{questionnaire.reference} 不能模拟。",
-            f"{questionnaire.reference} cannot be simulated (items not modelled: {shortened(unknown) or '-'}).",
+            f"只能模拟问卷 {shortened(MODELLED)} 的题目；{questionnaire.reference} 不能模拟。",
+            f"{questionnaire.reference} cannot be simulated (items not modelled: {shortened(unknown)}).",
             where=document.place(("questionnaire",)),
-            available=[INSTRUMENT],
+            available=MODELLED,
             got=questionnaire.questionnaire,
             hint=(
                 "改用该问卷，或在 simulate/answers.py 中为新题目建模。",

@@ -228,15 +228,15 @@ def interviews(
     }
     for item in questionnaire.items:
         if item not in facts:
-            facts |= _coded(questionnaire, item, population.answers[item][community, person])
+            facts |= coded_item(questionnaire, item, population.answers[item][community, person])
     texts = {name: values for name, values in facts.items() if name in TEXTS}
     codes = {name: values for name, values in facts.items() if name not in TEXTS}
     coded = pd.DataFrame(texts, dtype=object).join(pd.DataFrame(codes).astype("Int64"))
     return coded[list(facts)]
 
 
-def _coded(questionnaire: Questionnaire, item: str, codes: Codes) -> dict[str, object]:
-    """Return the columns of one item."""
+def coded_item(questionnaire: Questionnaire, item: str, codes: Codes) -> dict[str, object]:
+    """Return the coded columns of one item: its own, and one for each option of a select-all item."""
     declared = questionnaire.items[item]
     if not isinstance(declared, MultipleItem):
         return {item: _or_missing(codes, codes != 0)}

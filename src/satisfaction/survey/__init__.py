@@ -12,9 +12,24 @@ from ..io.files import expand
 from ..io.yaml import Document, Label, read_yaml, validated
 from ..questionnaire import Questionnaire, read_questionnaire
 from . import facts
-from .declared import BaseStep, CalibrationStep, Rules, Selection, SurveyFile
+from .checks import check_declarations
+from .declared import Rules, Selection, SurveyFile
+from .nonrespondents import nonrespondent_columns, read_nonrespondents
+from .steps import BaseStep, CalibrationStep, NonresponseStep, TrimmingStep
 
-__all__ = ["BaseStep", "CalibrationStep", "Rules", "Selection", "Survey", "SurveyFile", "read_declared", "read_survey"]
+__all__ = [
+    "BaseStep",
+    "CalibrationStep",
+    "NonresponseStep",
+    "Rules",
+    "Selection",
+    "Survey",
+    "SurveyFile",
+    "TrimmingStep",
+    "nonrespondent_columns",
+    "read_declared",
+    "read_survey",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,9 @@ class Survey:
         Every file read, for the manifest; the responses are listed in `files`.
     files : tuple of Path
         The response files, in reading order.
+    nonrespondents : DataFrame or None
+        Sampled persons who did not answer, one row each: strata, PSU and the items their weight and the nonresponse
+        step need, coded as the respondents'.
     """
 
     folder: Path
@@ -51,6 +69,7 @@ class Survey:
     margins: dict[str, pd.DataFrame]
     sources: tuple[Path, ...]
     files: tuple[Path, ...]
+    nonrespondents: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -139,11 +158,14 @@ def read_survey(path: str | Path) -> Survey:
     rules_path = folder / declared.rules
     rules_document = read_yaml(rules_path, SurveyError)
     rules = validated(rules_document, Rules, SurveyError)
-    facts.check_declarations(document, declared, questionnaire)
+    check_declarations(document, declared, questionnaire)
     tables = {name: getattr(declared, name) for name in ("areas", "frame", "sample") if getattr(declared, name)}
     loaded = {name: facts.read_facts(folder / table.file, facts.columns(name, questionnaire)) for name, table in tables.items()}
     margins = {name: facts.read_margin(folder / one.file, one, questionnaire) for name, one in declared.margins.items()}
-    sources = [document.path, instrument, rules_path, *(folder / t.file for t in (*tables.values(), *declared.margins.values()))]
+    absent = _read_nonrespondents(folder, declared, questionnaire, loaded)
+    further = [declared.nonrespondents] if declared.nonrespondents else []
+    listed = (*tables.values(), *declared.margins.values(), *further)
+    sources = [document.path, instrument, rules_path, *(folder / table.file for table in listed)]
     survey = Survey(
         folder,
         declared,
@@ -155,6 +177,7 @@ def read_survey(path: str | Path) -> Survey:
         margins,
         tuple(sources),
         tuple(expand(folder, tuple(declared.files))),
+        absent,
     )
     if survey.areas is not None:
         facts.check_areas(survey.areas, questionnaire.roles.area, folder / tables["areas"].file)
@@ -162,6 +185,15 @@ def read_survey(path: str | Path) -> Survey:
         facts.check_frame(survey.frame, survey.sample, strata=questionnaire.roles.strata, folder=folder)
     _check_rules(survey, rules_document)
     return survey
+
+
+def _read_nonrespondents(
+    folder: Path, declared: SurveyFile, questionnaire: Questionnaire, loaded: dict[str, pd.DataFrame]
+) -> pd.DataFrame | None:
+    if declared.nonrespondents is None:
+        return None
+    path = folder / declared.nonrespondents.file
+    return read_nonrespondents(path, declared, questionnaire, areas=loaded.get("areas"), sample=loaded.get("sample"))
 
 
 def _check_rules(survey: Survey, document: Document) -> None:

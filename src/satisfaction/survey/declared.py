@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ..io.yaml import Label, Name, Record, fault
+from .steps import BaseStep, NonresponseStep, Step, fault_in_steps
 
 Selection = Literal["probability", "quota", "open_link"]
 Level = Annotated[float, Field(gt=0.5, lt=1)]
@@ -28,22 +29,11 @@ class Margin(Table):
     by: Annotated[list[Name], Field(min_length=1)]
 
 
-class BaseStep(Record):
-    """Base weight = 1 / (psu_probability x person_probability), from the sample table."""
+class Collapse(Record):
+    """A stratum that joins another one for the variance; values in the order of the questionnaire's strata."""
 
-    step: Literal["base"]
-
-
-class CalibrationStep(Record):
-    """Calibration of the weights to declared margins."""
-
-    step: Literal["calibration"]
-    method: Literal["poststratify", "raking", "linear"] = "raking"
-    margins: Annotated[list[str], Field(min_length=1)]
-    tolerance: Annotated[float, Field(gt=0, lt=0.01)] = 1e-10
-
-
-Step = Annotated[BaseStep | CalibrationStep, Field(discriminator="step")]
+    stratum: Annotated[list[str | int], Field(min_length=1)]
+    into: Annotated[list[str | int], Field(min_length=1)]
 
 
 class Fielded(Record):
@@ -87,34 +77,29 @@ class SurveyFile(Record):
     areas: Table | None = None
     frame: Table | None = None
     sample: Table | None = None
+    nonrespondents: Table | None = None
     margins: dict[str, Margin] = {}
     weighting: list[Step] = []
     lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = "fail"
+    collapse: list[Collapse] = []
     level: Level = 0.95
     rules: str = "rules.yaml"
 
+    @property
+    def base(self) -> BaseStep | None:
+        """Return the base step, if one is declared."""
+        return next((step for step in self.weighting if isinstance(step, BaseStep)), None)
+
+    @property
+    def nonresponse(self) -> NonresponseStep | None:
+        """Return the nonresponse step, if one is declared."""
+        return next((step for step in self.weighting if isinstance(step, NonresponseStep)), None)
+
     @model_validator(mode="after")
-    def _steps_have_tables(self) -> SurveyFile:
-        for position, step in enumerate(self.weighting):
-            if isinstance(step, BaseStep) and self.sample is None:
-                raise fault(
-                    "S121",
-                    "base 步骤需要 sample 表。",
-                    "The base step needs a `sample` table.",
-                    at=("weighting", position),
-                    hint=("声明 sample，或去掉该步骤。", "Declare `sample`, or remove the step."),
-                )
-            for margin in step.margins if isinstance(step, CalibrationStep) else ():
-                if margin not in self.margins:
-                    raise fault(
-                        "S122",
-                        f"没有名为 '{margin}' 的边际表。",
-                        f"There is no margin named '{margin}'.",
-                        at=("weighting", position, "margins"),
-                        available=self.margins,
-                        got=margin,
-                        hint=("在 margins 中声明它。", "Declare it under `margins`."),
-                    )
+    def _steps_possible(self) -> SurveyFile:
+        tables = [name for name in ("frame", "sample", "nonrespondents") if getattr(self, name) is not None]
+        if found := fault_in_steps(self.weighting, tables=tables, margins=self.margins):
+            raise found
         return self
 
 

@@ -10,9 +10,8 @@ import pandas as pd
 
 from ..errors import SurveyError, shortened
 from ..io.tables import read_table
-from ..io.yaml import Document
-from ..questionnaire import AreaItem, Questionnaire, SingleItem
-from .declared import Margin, SurveyFile
+from ..questionnaire import Questionnaire, SingleItem
+from .declared import Margin
 
 
 def columns(table: str, questionnaire: Questionnaire) -> tuple[str, ...]:
@@ -47,19 +46,19 @@ def read_margin(path: Path, margin: Margin, questionnaire: Questionnaire) -> pd.
     table = read_facts(path, (*margin.by, "population"))
     counts = pd.to_numeric(table["population"], errors="coerce")
     wrong = table.index[~(np.isfinite(counts) & (counts >= 0))]
-    _refuse_rows(path, wrong, "S133", "population 不是非负数", "`population` is no count")
-    _refuse_rows(path, table.index[table[margin.by].duplicated()], "S134", "同一水平出现两次", "A level stands twice")
+    refuse_rows(path, wrong, code="S133", zh="population 不是非负数", en="`population` is no count")
+    twice = table.index[table[margin.by].duplicated()]
+    refuse_rows(path, twice, code="S134", zh="同一水平出现两次", en="A level stands twice")
     for name in margin.by:
         if isinstance(questionnaire.items[name], SingleItem):
             known = [str(code) for code in questionnaire.answers(name)]
-            unknown = table.index[~table[name].isin(known)]
-            _refuse_rows(
-                path, unknown, "S135", f"'{name}' 的水平不是该题的答案", f"A level of '{name}' is no answer of it", known
-            )
+            zh, en = f"'{name}' 的水平不是该题的答案", f"A level of '{name}' is no answer of it"
+            refuse_rows(path, table.index[~table[name].isin(known)], code="S135", zh=zh, en=en, available=known)
     return table[margin.by].assign(population=counts.astype(float))
 
 
-def _refuse_rows(path: Path, rows: pd.Index, code: str, zh: str, en: str, available: Iterable[str] = ()) -> None:
+def refuse_rows(path: Path, rows: pd.Index, *, code: str, zh: str, en: str, available: Iterable[str] = ()) -> None:
+    """Refuse the rows of a table of facts that break a rule, by their numbers in the file."""
     if len(rows):
         listed = shortened(rows + 2)
         raise SurveyError(
@@ -69,39 +68,6 @@ def _refuse_rows(path: Path, rows: pd.Index, code: str, zh: str, en: str, availa
             where=str(path),
             available=available,
             hint=("改正这些行。", "Correct these rows."),
-        )
-
-
-def check_declarations(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> None:
-    """Refuse declarations that the questionnaire cannot serve."""
-    roles = questionnaire.roles
-    for name, margin in declared.margins.items():
-        usable = [key for key, item in questionnaire.items.items() if isinstance(item, SingleItem | AreaItem)]
-        if unknown := [item for item in margin.by if item not in usable]:
-            raise SurveyError(
-                "S132",
-                f"边际 '{name}' 用到的 '{unknown[0]}' 不是问卷中的单选题或地区题。",
-                f"Margin '{name}' uses '{unknown[0]}', which is no single or area item.",
-                where=document.place(("margins", name, "by")),
-                available=usable,
-                got=unknown[0],
-                hint=("改为单选题或地区题。", "Use a single or area item."),
-            )
-    if declared.areas is None and isinstance(questionnaire.items[roles.area], AreaItem):
-        raise SurveyError(
-            "S123",
-            f"题目 '{roles.area}' 是地区代码，需要 areas 表。",
-            f"Item '{roles.area}' is an area code; an `areas` table is needed.",
-            where=str(document.path),
-            hint=("声明 areas 表。", "Declare an `areas` table."),
-        )
-    if declared.sample is not None and roles.psu is None:
-        raise SurveyError(
-            "S124",
-            "声明了 sample 表，但问卷的 roles 没有 psu。",
-            "A `sample` table is declared, but the questionnaire has no role `psu`.",
-            where=document.place(("sample",)),
-            hint=("在问卷中声明 psu，或去掉 sample。", "Declare `psu` in the questionnaire, or remove `sample`."),
         )
 
 

@@ -1,0 +1,101 @@
+"""A tally cut into domains and laid over its design, and how one call estimates from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from ..design import SurveyDesign
+from ..engines import matched
+from ..tally import Tally
+from ..variance import Sparse
+from .replicated import Replication, replicated_contributions
+from .sample import Contributions, Sample, lay_out
+from .statistics import Kind
+
+Array = np.ndarray[Any, Any]
+Variance = Literal["default", "linearized", "rake", "jkn", "brr", "fay", "rao-wu"]
+Interval = Literal["default", "t", "logit", "beta", "wilson", "xlogit", "mean", "likelihood"]
+DegreesOfFreedom = Literal["domain", "design"]
+NOISE = 1e-13  # of the estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one call of `estimate` estimates; see there."""
+
+    kind: Kind
+    variance: Variance
+    level: float
+    interval: Interval
+    df: DegreesOfFreedom
+    replicates: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """A tally cut into D domains.
+
+    Attributes
+    ----------
+    design : SurveyDesign
+    sample : Sample
+    counted : Tally
+        Rows outside every domain, or of weight 0, hold no valid value.
+    keys : DataFrame (D, columns)
+    domain : (T,) int
+    columns : tuple of str
+    """
+
+    design: SurveyDesign
+    sample: Sample
+    counted: Tally
+    keys: pd.DataFrame
+    domain: Array
+    columns: tuple[str, ...]
+
+    def contributions(self, counted: Tally, z: Sparse, options: Options) -> Contributions:
+        """Return what each sampling unit contributes to the covariance of a statistic with linearized variables z."""
+        if options.variance in ("linearized", "rake"):
+            return self.sample.contributions(z, convention="rake" if options.variance == "rake" else "linearized")
+        return replicated_contributions(
+            self.design,
+            self.sample,
+            counted,
+            self.domain,
+            len(self.keys),
+            kind=options.kind,
+            variance=cast(Replication, options.variance),
+            replicates=options.replicates,
+            seed=options.seed,
+        )
+
+
+def cut(design: SurveyDesign, counted: Tally, columns: tuple[str, ...], listed: Sequence[Any] | None) -> Domains:
+    """Cut a tally into the domains of its columns, and of the values listed."""
+    keys, domain = numbered_domains(counted.keys, columns, listed)
+    sample = lay_out(design, counted)
+    kept = counted.only((domain >= 0) & (sample.weight > 0))
+    return Domains(design, sample, kept, keys, np.maximum(domain, 0), columns)
+
+
+def numbered_domains(keys: pd.DataFrame, columns: tuple[str, ...], listed: Sequence[Any] | None) -> tuple[pd.DataFrame, Array]:
+    """List the domains in sorted order and the domain of every tally row, -1 where a key is missing."""
+    if not columns:
+        return pd.DataFrame(index=[0]), np.zeros(len(keys), dtype=int)
+    found = keys[list(columns)].drop_duplicates().dropna()
+    if listed is not None:
+        found = pd.concat([found, pd.DataFrame({columns[0]: list(listed)})]).drop_duplicates()
+    domains = found.sort_values(list(columns), ignore_index=True)
+    return domains, matched(keys, domains, columns)
+
+
+def without_rounding(cov: Array, value: Array) -> Array:
+    """Return the covariance with an exact 0 where a variance is nothing but rounding, lest a rank be built on it."""
+    noise = np.sqrt(np.maximum(np.diag(cov), 0)) <= NOISE * np.abs(value)
+    return np.where(noise[:, None] | noise, 0.0, cov) if noise.any() else cov

@@ -1,0 +1,133 @@
+"""The record of estimates: a table, its full covariance, and what produced them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from ..design import SurveyDesign
+from ..errors import EstimatesError
+from .intervals import satterthwaite, t_interval
+from .sample import Contributions
+
+Array = np.ndarray[Any, Any]
+COLUMNS = ("measure", "estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n", "n_effective", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Estimates of Q = domains x measures quantities.
+
+    Attributes
+    ----------
+    table : DataFrame (Q, ...)
+        Domain columns, then measure, estimate, se, df, ci_low, ci_high, cv, deff, n, note; domain-major.
+    cov : (Q, Q) float
+        In the order of the table.
+    contributions : Contributions
+        What each sampling unit contributes to it: cov = D'D.
+    by : tuple of str
+        Domain columns.
+    conventions : dict
+        What produced the numbers: statistic, variance, interval, df, deff, level, selection, calibration, exact.
+    design : SurveyDesign
+    """
+
+    table: pd.DataFrame
+    cov: Array
+    contributions: Contributions
+    by: tuple[str, ...]
+    conventions: dict[str, Any]
+    design: SurveyDesign
+
+    @property
+    def level(self) -> float:
+        """Return the confidence level of the limits."""
+        return float(self.conventions["level"])
+
+    def of(self, measure: str) -> Estimates:
+        """Return the estimates of one measure, with their covariance.
+
+        Raises
+        ------
+        EstimatesError
+            E111 when there is no such measure.
+        """
+        at = np.flatnonzero(self.table["measure"] == measure)
+        if not len(at):
+            raise EstimatesError(
+                "E111",
+                f"没有指标 '{measure}' 的估计。",
+                f"There is no estimate of '{measure}'.",
+                where="measure",
+                available=self.table["measure"].unique(),
+                got=measure,
+                hint=("改为已有的指标。", "Use a measure that was estimated."),
+            )
+        table, cov = self.table.iloc[at].reset_index(drop=True), self.cov[np.ix_(at, at)]
+        return Estimates(table, cov, self.contributions.of(at), self.by, self.conventions, self.design)
+
+    def contrast(self, combinations: Mapping[str, Mapping[Any, float]]) -> Estimates:
+        """Estimate linear combinations of the rows.
+
+        Parameters
+        ----------
+        combinations : mapping
+            Name of the result -> {row: coefficient}. A row is (domain value, ..., measure), or its number.
+
+        Returns
+        -------
+        Estimates
+            One row a combination; df by Satterthwaite from the domains' own df.
+        """
+        rows = {key: i for i, key in enumerate(self.table[[*self.by, "measure"]].itertuples(index=False, name=None))}
+        matrix = np.zeros((len(combinations), len(self.table)))
+        for i, terms in enumerate(combinations.values()):
+            for key, coefficient in terms.items():
+                if key not in rows and key not in range(len(self.table)):
+                    raise EstimatesError(
+                        "E112",
+                        f"没有估计行 {key!r}。",
+                        f"There is no row {key!r}.",
+                        where="contrast",
+                        available=rows,
+                        got=str(key),
+                        hint=("行写作 (域, ..., 指标)。", "A row is (domain, ..., measure)."),
+                    )
+                matrix[i, rows.get(key, key)] = coefficient
+        return self.combined(sp.csr_array(matrix), pd.DataFrame({"measure": list(combinations)}), by=())
+
+    def combined(self, matrix: sp.csr_array, keys: pd.DataFrame, *, by: tuple[str, ...]) -> Estimates:
+        """Return matrix @ estimates, with covariance; `keys` (K rows) names the results by domain and measure."""
+        estimate = matrix @ self.table["estimate"].to_numpy(float)
+        cov = np.asarray(matrix @ (matrix @ self.cov).T).T
+        se = np.sqrt(np.maximum(np.diag(cov), 0))
+        df = satterthwaite(matrix, self.cov, blocks=self._blocks(), df=self.table["df"].to_numpy(float))
+        n = [
+            int(self.table["n"].to_numpy()[matrix.indices[a:b]].min())
+            for a, b in zip(matrix.indptr, matrix.indptr[1:], strict=False)
+        ]
+        low, high = t_interval(estimate, se, df, level=self.level)
+        none = np.full(len(estimate), np.nan)
+        parts = {"estimate": estimate, "se": se, "df": df, "ci_low": low, "ci_high": high}
+        table = result_table(keys, parts | {"deff": none, "deff_wr": none, "n": np.array(n), "note": np.full(len(estimate), "")})
+        conventions = self.conventions | {"interval": "t", "df": "Satterthwaite"}
+        return Estimates(table, cov, self.contributions.combined(matrix), by, conventions, self.design)
+
+    def _blocks(self) -> Array:
+        """Number the domains: (Q,) int."""
+        return self.table.groupby(list(self.by)).ngroup().to_numpy() if self.by else np.zeros(len(self.table), dtype=int)
+
+
+def result_table(keys: pd.DataFrame, parts: Mapping[str, Array]) -> pd.DataFrame:
+    """Put the columns of a table of estimates in order; parts are (Q,) arrays, keys (Q, ...) domains and measure."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cv = parts["se"] / np.abs(parts["estimate"])
+        effective = np.where(parts["deff_wr"] > 0, parts["n"] / parts["deff_wr"], np.nan)
+    table = keys.assign(**parts, cv=cv, n_effective=effective)
+    return table[[*(c for c in keys if c != "measure"), *COLUMNS]]

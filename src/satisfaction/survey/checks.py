@@ -1,0 +1,108 @@
+"""What survey.yaml declares, checked against the questionnaire it is fielded with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import SurveyError
+from ..io.yaml import Document, Location
+from ..questionnaire import AreaItem, NumberItem, Questionnaire, SingleItem
+from .declared import SurveyFile
+from .steps import BaseStep, NonresponseStep, TrimmingStep
+
+SMALLEST_FACTOR = 1  # an item that a weight is multiplied with or divided by never makes it zero or infinite
+
+
+def check_declarations(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> None:
+    """Refuse declarations that the questionnaire cannot serve.
+
+    Raises
+    ------
+    SurveyError
+        S123, S124 tables that lack or need a role, S132 an item of a margin, S163 an item of a weighting step, S168 a
+        stratum to be collapsed that is none.
+    """
+    _check_tables(document, declared, questionnaire)
+    groups = _groups(questionnaire)
+    for name, margin in declared.margins.items():
+        if unknown := [item for item in margin.by if item not in groups]:
+            raise SurveyError(
+                "S132",
+                f"边际 '{name}' 用到的 '{unknown[0]}' 不是问卷中的单选题或地区题。",
+                f"Margin '{name}' uses '{unknown[0]}', which is no single or area item.",
+                where=document.place(("margins", name, "by")),
+                available=groups,
+                got=unknown[0],
+                hint=("改为单选题或地区题。", "Use a single or area item."),
+            )
+    for at, items, usable, zh, en in _items_of_steps(declared, questionnaire):
+        if unknown := [item for item in items if item not in usable]:
+            raise SurveyError(
+                "S163",
+                f"{at[-1]} 中的 '{unknown[0]}' 不是问卷中的{zh}。",
+                f"'{unknown[0]}' under `{at[-1]}` is no {en} of the questionnaire.",
+                where=document.place(at),
+                available=usable,
+                got=unknown[0],
+                hint=(f"改为{zh}。", f"Name a {en}."),
+            )
+    _check_collapse(document, declared, questionnaire)
+
+
+def _check_tables(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> None:
+    roles = questionnaire.roles
+    if declared.areas is None and isinstance(questionnaire.items[roles.area], AreaItem):
+        raise SurveyError(
+            "S123",
+            f"题目 '{roles.area}' 是地区代码，需要 areas 表。",
+            f"Item '{roles.area}' is an area code; an `areas` table is needed.",
+            where=str(document.path),
+            hint=("声明 areas 表。", "Declare an `areas` table."),
+        )
+    if declared.sample is not None and roles.psu is None:
+        raise SurveyError(
+            "S124",
+            "声明了 sample 表，但问卷的 roles 没有 psu。",
+            "A `sample` table is declared, but the questionnaire has no role `psu`.",
+            where=document.place(("sample",)),
+            hint=("在问卷中声明 psu，或去掉 sample。", "Declare `psu` in the questionnaire, or remove `sample`."),
+        )
+
+
+def _groups(questionnaire: Questionnaire) -> list[str]:
+    return [key for key, item in questionnaire.items.items() if isinstance(item, SingleItem | AreaItem)]
+
+
+def _items_of_steps(
+    declared: SurveyFile, questionnaire: Questionnaire
+) -> Iterator[tuple[Location, list[str], list[str], str, str]]:
+    """Yield the items every step names: where, which, what may stand there and how that is called."""
+    groups, numbers = _groups(questionnaire), []
+    for key, item in questionnaire.items.items():
+        if isinstance(item, NumberItem) and item.low >= SMALLEST_FACTOR:
+            numbers.append(key)
+    for position, step in enumerate(declared.weighting):
+        at: Location = ("weighting", position)
+        if isinstance(step, BaseStep):
+            named = {"multiply": step.multiply, "divide": step.divide, "column": list(filter(None, [step.column]))}
+            for key, items in named.items():
+                yield (*at, key), items, numbers, "最小值不低于 1 的数值题", "number item of 1 or more"
+        elif isinstance(step, NonresponseStep):
+            yield (*at, "by"), step.by, groups, "单选题或地区题", "single or area item"
+        elif isinstance(step, TrimmingStep):
+            yield (*at, "within"), step.within or [], groups, "单选题或地区题", "single or area item"
+
+
+def _check_collapse(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> None:
+    strata, merged = questionnaire.roles.strata, [pair.stratum for pair in declared.collapse]
+    for position, pair in enumerate(declared.collapse):
+        wrong = [len(pair.stratum) != len(strata), len(pair.into) != len(strata), pair.stratum == pair.into]
+        if any(wrong) or pair.into in merged or merged.count(pair.stratum) > 1:
+            raise SurveyError(
+                "S168",
+                f"collapse 中的层须写出 {strata} 的值，各层只合并一次，且不并入又被合并的层。",
+                f"A stratum in `collapse` gives the values of {strata}, is merged once, and not into one that is merged itself.",
+                where=document.place(("collapse", position)),
+                available=strata,
+                hint=("改正该项。", "Correct the entry."),
+            )

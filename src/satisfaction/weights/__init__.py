@@ -1,0 +1,347 @@
+"""Weighting steps: base weight, nonresponse adjustment, calibration, trimming. Each returns a new design and a record.
+
+A step changes all respondents of a cell alike, so it is solved on the cells' summed weights and replayed there by
+replicates; its cost does not depend on the number of respondents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from ..design import SurveyDesign, named, require_columns
+from ..errors import WeightsError, one_of, shortened
+from ..variance import block_inverse
+from .base import base_weights
+from .diagnostics import weight_diagnostics
+from .margins import Margins, check_solution, lay_margins, margin_columns, margin_targets
+from .recipe import Cells, cells_for, extended
+from .solving import Bounds, Method, calibration_distance, newton, response_distance
+from .steps import Calibration, Classes, Propensity, Trimming
+
+__all__ = [
+    "Margins",
+    "adjust_nonresponse",
+    "base_weights",
+    "calibrate",
+    "margin_targets",
+    "margins_table",
+    "trim",
+    "weight_diagnostics",
+]
+Array = np.ndarray[Any, Any]
+ResponseMethod = Literal["classes", "propensity"]
+Relative = Literal["median", "mean", "none"]
+Spread = Literal["cell", "equal"]
+RESPONSE_TOLERANCE = 1e-10
+
+
+def calibrate(
+    design: SurveyDesign,
+    margins: Margins,
+    *,
+    method: Method = "raking",
+    bounds: Bounds | None = None,
+    tolerance: float = 1e-10,
+) -> SurveyDesign:
+    """Calibrate the weights of a design to population margins.
+
+    Parameters
+    ----------
+    design : SurveyDesign
+    margins : mapping
+        {"age": {level: population, ...}, ("county", "sex"): {(level, level): population, ...}, "income": total}; a number
+        is the total of a numeric column.
+    method : {"poststratify", "raking", "linear", "logit"}
+        poststratify takes exactly one (possibly crossed) categorical margin.
+    bounds : (low, high), optional
+        Range of the factor final / entering weight, around 1. Needed by logit; range-restricts raking and linear.
+    tolerance : float
+        On max |achieved / target - 1|.
+
+    Raises
+    ------
+    WeightsError
+        W100 an unknown method, W101 unknown column, W102 levels of the sample that the margin does not know, W103 levels
+        without respondents, W104 margins that disagree on the total, W105 no convergence, W106 no margins, W107 several
+        margins for post-stratification, W108 negative weights, W109 populations not above zero, W110 infeasible bounds,
+        W113 missing values of a numeric column, W114 a total of no number, W115 bounds that are none.
+
+    Notes
+    -----
+    Distances: Deville and Särndal (1992). Linear is the generalised regression estimator.
+    """
+    one_of(method, get_args(Method), argument="method", error=WeightsError, code="W100")
+    _check_options(margins, method, bounds)
+    columns = margin_columns(margins)
+    require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
+    cells = cells_for(design, columns)
+    laid, size = lay_margins(cells.table, cells.size, margins), cells.size
+    distance = calibration_distance(method, bounds)
+    solution = newton(laid.matrix, size, laid.targets, distance=distance, tolerance=tolerance)
+    check_solution(solution, laid, size, method=method, bounds=bounds, tolerance=tolerance)
+    slope = size * distance.slope(laid.matrix @ solution.coefficients)
+    inverse = block_inverse(laid.matrix.T @ sp.diags_array(slope) @ laid.matrix)
+    step = Calibration(laid.matrix, laid.targets, distance, tolerance, solution.coefficients, inverse)
+    record = {
+        "step": "calibration",
+        "method": method,
+        "bounds": list(bounds) if bounds else None,
+        "tolerance": tolerance,
+        "iterations": solution.iterations,
+        "discrepancy": solution.discrepancy,
+        "margins": {"+".join(named(m)): len(levels) if hasattr(levels, "__len__") else 1 for m, levels in margins.items()},
+        "columns": list(columns),
+        "at_bounds": _at_bounds(cells, solution.factor, bounds),
+    }
+    weight = cells.entering * solution.factor
+    return extended(design, cells, step, weight=weight, record=record, margins=(laid.matrix, laid.margin_of))
+
+
+def adjust_nonresponse(
+    design: SurveyDesign, responded: str, *, by: Sequence[str], method: ResponseMethod = "classes"
+) -> SurveyDesign:
+    """Give the weight of sampled persons who did not answer to those who did.
+
+    Parameters
+    ----------
+    design : SurveyDesign
+        Its rows are all sampled persons; they stay in the design.
+    responded : str
+        Column that is 1 (or true) for respondents, 0 for nonrespondents, who get weight 0.
+    by : sequence of str
+        Columns known for all sampled persons. classes: their combinations are the weighting classes. propensity: main
+        effects of a logistic regression; columns of floating-point numbers enter as they are, all others by their levels.
+    method : {"classes", "propensity"}
+
+    Raises
+    ------
+    WeightsError
+        W100, W101, W120 a class without respondents, W121 values other than 0 and 1, W122 missing values, W123 a
+        propensity model without a solution.
+    """
+    one_of(method, get_args(ResponseMethod), argument="method", error=WeightsError, code="W100")
+    require_columns(design, [responded, *by], argument="adjust_nonresponse", error=WeightsError, code="W101")
+    cells = cells_for(design, [responded, *by])
+    answered = _answered(cells, responded, by)
+    step = _classes(cells, answered, by) if method == "classes" else _propensity(cells, answered, by)
+    weight = step.reweight(cells.count[:, None], cells.entering[:, None])[:, 0]
+    record = {
+        "step": "nonresponse",
+        "method": method,
+        "by": list(by),
+        "sampled": float(cells.people.sum()),
+        "response_rate": float(cells.size[answered].sum() / cells.size.sum()),
+    }
+    return extended(design, cells, step, weight=weight, record=record)
+
+
+def trim(
+    design: SurveyDesign,
+    *,
+    lower: float | None = None,
+    upper: float | None = None,
+    relative_to: Relative = "none",
+    within: Sequence[str] | None = None,
+    spread: Spread = "cell",
+) -> SurveyDesign:
+    """Cut weights beyond bounds and give the excess to the others.
+
+    Parameters
+    ----------
+    design : SurveyDesign
+    lower, upper : float, optional
+        Bounds of a weight, or multiples of the respondents' median or mean weight.
+    relative_to : {"none", "median", "mean"}
+    within : sequence of str, optional
+        Columns whose combinations keep their sum of weights; default: the columns of the recipe so far, without
+        nonresponse's. An empty list: all respondents together.
+    spread : {"cell", "equal"}
+        cell: untrimmed weights of the cell grow in proportion (what a wholly trimmed cell cannot hold goes to all untrimmed
+        weights). equal: every untrimmed weight of all grows by the same amount (R's `trimWeights`, strict).
+
+    Raises
+    ------
+    WeightsError
+        W100, W101, W130 bounds that are none, or that the mean weight does not meet.
+    """
+    one_of(relative_to, get_args(Relative), argument="relative_to", error=WeightsError, code="W100")
+    one_of(spread, get_args(Spread), argument="spread", error=WeightsError, code="W100")
+    groups = _calibrated_columns(design) if within is None else tuple(within)
+    require_columns(design, groups, argument="within", error=WeightsError, code="W101")
+    cells = cells_for(design, groups, by_weight=True)
+    low, high = _absolute(cells, lower, upper, relative_to)
+    group = (
+        cells.table.groupby(list(groups), dropna=False).ngroup().to_numpy()
+        if groups and spread == "cell"
+        else np.zeros(len(cells.table), int)
+    )
+    step = Trimming(group, low, high, spread == "equal")
+    weight = step.reweight(cells.count[:, None], cells.entering[:, None])[:, 0]
+    outside = (cells.entering > 0) & ((cells.entering < low) | (cells.entering > high))
+    cut = np.where(outside, np.abs(cells.entering - np.clip(cells.entering, low, high)), 0.0)
+    record = {
+        "step": "trimming",
+        "method": f"trimming ({spread})",
+        "lower": low if low > 0 else None,
+        "upper": high if np.isfinite(high) else None,
+        "within": list(groups),
+        "trimmed": float(cells.count[outside].sum()),
+        "share_trimmed": float((cells.count * cut).sum() / cells.size.sum()),
+        "sum_lost": float(1 - (cells.count * weight).sum() / cells.size.sum()),
+    }
+    return extended(design, cells, step, weight=weight, record=record)
+
+
+def margins_table(design: SurveyDesign, margins: Margins) -> pd.DataFrame:
+    """Compare margins with the sums of base and final weights: margin, level, target, base, final and their ratios.
+
+    Raises
+    ------
+    WeightsError
+        As `calibrate`.
+    """
+    columns = margin_columns(margins)
+    require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
+    cells = cells_for(design, columns)
+    laid = lay_margins(cells.table, cells.size, margins)
+    base, final = laid.matrix.T @ (cells.count * cells.start), laid.matrix.T @ cells.size
+    table = pd.DataFrame(laid.names, columns=["margin", "level"]).assign(target=laid.targets, base=base, final=final)
+    return table.assign(base_to_target=base / laid.targets, final_to_target=final / laid.targets)
+
+
+def _check_options(margins: Margins, method: Method, bounds: Bounds | None) -> None:
+    if not margins:
+        raise WeightsError(
+            "W106",
+            "没有给出边际。",
+            "No margins are given.",
+            where="calibrate",
+            hint=("给出至少一个边际。", "Give at least one margin."),
+        )
+    if method == "poststratify" and (len(margins) != 1 or not hasattr(next(iter(margins.values())), "keys")):
+        raise WeightsError(
+            "W107",
+            "事后分层只接受一个（可交叉的）分类边际。",
+            "Post-stratification takes exactly one (possibly crossed) categorical margin.",
+            where="margins",
+            hint=('写成 {("county", "sex"): {...}}，或改用 raking。', 'Write {("county", "sex"): {...}}, or use raking.'),
+        )
+    if (method == "logit" and bounds is None) or (bounds is not None and not 0 <= bounds[0] < 1 < bounds[1]):
+        raise WeightsError(
+            "W115",
+            f"bounds={bounds} 无效：须有 0 <= 下界 < 1 < 上界（logit 必须给出）。",
+            f"bounds={bounds} cannot be: 0 <= low < 1 < high is needed (logit must have them).",
+            where="bounds",
+            hint=("例如写 (0.3, 3)。", "Write (0.3, 3), for instance."),
+        )
+
+
+def _at_bounds(cells: Cells, factor: Array, bounds: Bounds | None) -> int:
+    """Count the cells whose factor lies at a bound."""
+    if bounds is None:
+        return 0
+    near = (factor <= bounds[0] * (1 + 1e-6)) | (factor >= bounds[1] * (1 - 1e-6))
+    return int((near & (cells.size > 0)).sum())
+
+
+def _answered(cells: Cells, responded: str, by: Sequence[str]) -> Array:
+    """Return which cells are respondents."""
+    values = cells.table[responded]
+    if not values.isin([0, 1]).all():
+        raise WeightsError(
+            "W121",
+            f"列 '{responded}' 只能是 0 或 1。",
+            f"Column '{responded}' must be 0 or 1.",
+            where=responded,
+            available=values.unique(),
+            hint=("改正该列。", "Correct the column."),
+        )
+    if lacking := [name for name in by if cells.table[name].isna().any()]:
+        raise WeightsError(
+            "W122",
+            f"列 {lacking} 对部分样本缺失，不能用于无应答调整。",
+            f"Columns {lacking} are missing for some sampled persons and cannot adjust for nonresponse.",
+            where="by",
+            available=by,
+            hint=("只用全部样本都已知的列。", "Use only columns known for every sampled person."),
+        )
+    return np.asarray(values.to_numpy(float) == 1)
+
+
+def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
+    group = cells.table.groupby(list(by)).ngroup().to_numpy() if by else np.zeros(len(cells.table), dtype=int)
+    silent = np.bincount(group, answered * cells.size) <= 0
+    if silent.any():
+        names = cells.table.loc[silent[group], list(by)].drop_duplicates().to_numpy().tolist()
+        raise WeightsError(
+            "W120",
+            f"加权类中没有受访者: {shortened(names)}。",
+            f"Weighting classes have no respondents: {shortened(names)}.",
+            where="by",
+            hint=("与相近的类合并，或少用一列。", "Merge them with a similar class, or use one column less."),
+        )
+    return Classes(group, answered)
+
+
+def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
+    covariates, distance = _design_matrix(cells.table, by), response_distance()
+    targets = covariates.T @ (cells.size * answered)
+    solution = newton(covariates, cells.size, targets, distance=distance, tolerance=RESPONSE_TOLERANCE)
+    nobody = (abs(covariates).T @ (cells.size * answered) == 0).any()
+    if nobody or not solution.discrepancy <= RESPONSE_TOLERANCE:
+        raise WeightsError(
+            "W123",
+            "应答倾向模型无解：某一水平的样本全部未应答。",
+            "The propensity model has no solution: nobody of some level responded.",
+            where="by",
+            available=by,
+            hint=("合并该水平，或改用 classes。", "Merge that level, or use classes."),
+        )
+    slope = cells.size * distance.slope(covariates @ solution.coefficients)
+    inverse = block_inverse(covariates.T @ sp.diags_array(slope) @ covariates)
+    return Propensity(covariates, answered, distance, RESPONSE_TOLERANCE, solution.coefficients, inverse)
+
+
+def _design_matrix(table: pd.DataFrame, by: Sequence[str]) -> sp.csr_array:
+    """Intercept, floating-point columns as they are, indicators of all levels of the others (their sums repeat: pinv)."""
+    parts = [sp.csr_array(np.ones((len(table), 1)))]
+    for name in by:
+        if pd.api.types.is_float_dtype(table[name]):
+            parts.append(sp.csr_array(table[name].to_numpy(float)[:, None]))
+        else:
+            code = table.groupby(name).ngroup().to_numpy()
+            parts.append(sp.csr_array((np.ones(len(code)), (np.arange(len(code)), code))))
+    return sp.csr_array(sp.hstack(parts))
+
+
+def _calibrated_columns(design: SurveyDesign) -> tuple[str, ...]:
+    if design.weighting is None:
+        return ()
+    records = [record for record in design.weighting.log if record["step"] == "calibration"]
+    return tuple(records[-1]["columns"]) if records else ()
+
+
+def _absolute(cells: Cells, lower: float | None, upper: float | None, relative_to: Relative) -> tuple[float, float]:
+    """Return the bounds as weights."""
+    kept = cells.entering > 0
+    weight, count = cells.entering[kept], cells.count[kept]
+    mean = float((weight * count).sum() / count.sum())
+    order = np.argsort(weight)
+    cumulated = np.cumsum(count[order])
+    median = float(weight[order][np.searchsorted(cumulated, cumulated[-1] / 2)])
+    unit = {"none": 1.0, "median": median, "mean": mean}[relative_to]
+    low, high = (lower or 0.0) * unit, np.inf if upper is None else upper * unit
+    if (lower is None and upper is None) or not 0 <= low < high or not low <= mean <= high:
+        raise WeightsError(
+            "W130",
+            f"界限 [{low:g}, {high:g}] 无效：须包含平均权数 {mean:g}。",
+            f"Bounds [{low:g}, {high:g}] cannot be: they must hold the mean weight {mean:g}.",
+            where="trim",
+            hint=('例如写 upper=4, relative_to="median"。', 'Write upper=4, relative_to="median", for instance.'),
+        )
+    return low, high

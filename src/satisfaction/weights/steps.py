@@ -1,0 +1,170 @@
+"""Weighting steps bound to cells of respondents: pure functions of counts and weights, so that replicates replay them.
+
+C cells, R replicates. A cell holds `count` respondents (a replicate's count need not be whole) of equal `weight`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..variance import Sparse
+from .solving import Distance, replay
+
+Array = np.ndarray[Any, Any]
+MOST_ROUNDS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """Nonresponse adjustment by classes: respondents carry the weight of the whole class.
+
+    Attributes
+    ----------
+    group : (C,) int
+        Class of each cell.
+    responded : (C,) bool
+    """
+
+    group: Array
+    responded: Array
+
+    def reweight(self, count: Array, weight: Array) -> Array:
+        """Return new weights: 0 for nonrespondents, the class's ratio for respondents; (C, R)."""
+        size = count * weight
+        classes = _summing(self.group)
+        sampled, answered = classes @ size, classes @ (size * self.responded[:, None])
+        ratio = np.divide(sampled, answered, out=np.zeros_like(sampled), where=answered > 0)
+        return np.asarray(weight * ratio[self.group] * self.responded[:, None])
+
+    def on(self, index: Array) -> Classes:
+        """Return the step on finer cells."""
+        return Classes(self.group[index], self.responded[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Propensity:
+    """Nonresponse adjustment by inverse response propensities from a logistic regression, weighted by base weights.
+
+    Attributes
+    ----------
+    covariates : (C, L) sparse
+    responded : (C,) bool
+    distance, tolerance, start, inverse
+        Of `replay`; the propensity is the curve.
+    """
+
+    covariates: Sparse
+    responded: Array
+    distance: Distance
+    tolerance: float
+    start: Array
+    inverse: Sparse
+
+    def reweight(self, count: Array, weight: Array) -> Array:
+        """Return new weights: 0 for nonrespondents, weight / propensity for respondents; (C, R)."""
+        size = count * weight
+        targets = self.covariates.T @ (size * self.responded[:, None])
+        propensity = replay(
+            self.covariates, size, targets,
+            distance=self.distance, tolerance=self.tolerance, start=self.start, inverse=self.inverse,
+        )  # fmt: skip
+        return np.asarray(np.divide(weight, propensity, out=np.zeros_like(propensity), where=self.responded[:, None]))
+
+    def on(self, index: Array) -> Propensity:
+        """Return the step on finer cells."""
+        return replace(self, covariates=self.covariates[index], responded=self.responded[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Calibration to margins.
+
+    Attributes
+    ----------
+    margins : (C, L) sparse
+    targets : (L,) float
+    distance, tolerance, start, inverse
+        Of `replay`.
+    """
+
+    margins: Sparse
+    targets: Array
+    distance: Distance
+    tolerance: float
+    start: Array
+    inverse: Sparse
+
+    def reweight(self, count: Array, weight: Array) -> Array:
+        """Return weights that meet the margins in every replicate; (C, R)."""
+        factor = replay(
+            self.margins, count * weight, np.repeat(self.targets[:, None], count.shape[1], axis=1),
+            distance=self.distance, tolerance=self.tolerance, start=self.start, inverse=self.inverse,
+        )  # fmt: skip
+        return np.asarray(weight * factor)
+
+    def on(self, index: Array) -> Calibration:
+        """Return the step on finer cells."""
+        return replace(self, margins=self.margins[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Trimming:
+    """Weights cut to bounds; the excess goes to the untrimmed weights.
+
+    Attributes
+    ----------
+    group : (C,) int
+        Within which cells the excess stays.
+    low, high : float
+        Bounds of a weight.
+    equal : bool
+        True: the same amount is added to every untrimmed weight of all (R's `trimWeights`, strict); False: untrimmed
+        weights of the group grow in proportion, and what a wholly trimmed group cannot take goes to all untrimmed weights.
+    """
+
+    group: Array
+    low: float
+    high: float
+    equal: bool
+
+    def reweight(self, count: Array, weight: Array) -> Array:
+        """Return weights within the bounds, with the same sum where that is possible; zero weights stay zero; (C, R)."""
+        kept = weight > 0
+        spread = self._equally if self.equal else self._in_proportion
+        for _ in range(MOST_ROUNDS):
+            outside = kept & ((weight < self.low * (1 - 1e-12)) | (weight > self.high * (1 + 1e-12)))
+            if not outside.any():
+                break
+            cut = np.where(kept, np.clip(weight, self.low, self.high), weight)
+            weight = spread(count, weight, cut, outside, kept)
+        return weight
+
+    def on(self, index: Array) -> Trimming:
+        """Return the step on finer cells."""
+        return replace(self, group=self.group[index])
+
+    def _equally(self, count: Array, weight: Array, cut: Array, outside: Array, kept: Array) -> Array:
+        free = kept & ~outside
+        excess, takers = (count * (weight - cut)).sum(axis=0), (count * free).sum(axis=0)
+        return np.asarray(cut + free * np.divide(excess, takers, out=np.zeros_like(excess), where=takers > 0))
+
+    def _in_proportion(self, count: Array, weight: Array, cut: Array, outside: Array, kept: Array) -> Array:
+        """Scale the free weights of each group; a group without free weights hands its excess to all free weights."""
+        free = kept & (cut > self.low * (1 + 1e-12)) & (cut < self.high * (1 - 1e-12))
+        groups = _summing(self.group)
+        excess, takers = groups @ (count * (weight - cut)), groups @ (count * cut * free)
+        able = takers > 0
+        own = np.divide(excess, takers, out=np.zeros_like(excess), where=able)
+        cut = np.where(free, cut * (1 + own[self.group]), cut)
+        rest, all_free = np.where(able, 0.0, excess).sum(axis=0), (count * cut * free).sum(axis=0)
+        more = np.divide(rest, all_free, out=np.zeros_like(rest), where=all_free > 0)
+        return np.asarray(np.where(free, cut * (1 + more), cut))
+
+
+def _summing(group: Array) -> Sparse:
+    """Return the (G, C) matrix that sums cells by group."""
+    return sp.csr_array((np.ones(len(group)), (group, np.arange(len(group)))), shape=(int(group.max()) + 1, len(group)))
