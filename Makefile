@@ -2,9 +2,10 @@
 PYTHON ?= python3
 SURVEY ?= surveys/guizhou-2026q3
 SEEDS ?= 20
+REPEATS ?= 5
 BIN := .venv/bin
 
-.PHONY: run test lint notebooks coverage clean
+.PHONY: run test lint notebooks coverage bench clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
@@ -22,6 +23,10 @@ lint: .venv/ready
 
 coverage: .venv/ready
 	$(BIN)/python -m tests.coverage_study --seeds $(SEEDS)
+
+bench: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]' -c constraints.txt
+	$(BIN)/python tests/benchmarks/bench.py $(if $(ROWS),--rows $(ROWS)) --repeats $(REPEATS)
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

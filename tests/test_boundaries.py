@@ -32,6 +32,7 @@ ORDER = [
     "planning",
     "pipeline",
     "published",
+    "handover",
     "plots",
     "report",
     "export",

@@ -278,7 +278,7 @@ def test_target_declares_its_level_and_method():
         ("K111", {"df": 0}),
         ("K111", {"df": [5, 5, 5, 5, 5, np.nan]}),
         ("K112", {"se": None, "cov": np.eye(6) + np.eye(6, k=1) / 2}),
-        ("K113", {"marginal": "maxt"}),
+        ("K113", {"marginal": "max-t"}),
         ("K114", {"simultaneous": "tuckey"}),
         ("K115", {"level": 95}),
         ("K115", {"level": 0.5}),
@@ -301,7 +301,7 @@ def test_refusals_name_the_culprits_and_the_options():
         rank(SCORES, SE, simultaneous="tuckey")
 
 
-@pytest.mark.parametrize(("code", "kind", "places"), [("K120", "rise", 5), ("K121", "top", 6), ("K121", "top", 0)])
+@pytest.mark.parametrize(("code", "kind", "places"), [("K120", "fall", 5), ("K121", "top", 6), ("K121", "top", 0)])
 def test_targets_refused(code, kind, places):
     with pytest.raises(RankingError) as caught:
         rank(SCORES, SE, bottom=2).target(kind, places)

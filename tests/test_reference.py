@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,10 +28,9 @@ def comparisons() -> dict[tuple[str, str], list[Comparison]]:
 
 def write(path: Path, text: str) -> None:
     """Replace a file whole: workers of pytest-xdist may write the same one."""
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-    os.replace(name, path)
+    part = path.with_suffix(f"{path.suffix}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(part, path)
 
 
 def readable(table: pd.DataFrame) -> str:

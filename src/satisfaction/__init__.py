@@ -4,13 +4,14 @@ from .design import SurveyDesign
 from .errors import SatisfactionError
 from .estimates import Estimates, estimate
 from .export import export
+from .handover import hand_over, hand_over_results
 from .measures import compile_measures
 from .pipeline import Results, run
 from .questionnaire import Questionnaire, read_questionnaire
 from .ranking import Ranking, rank
 from .responses import Responses, load_responses
 from .survey import Survey, read_survey
-from .weights import calibrate
+from .weights import adjust_nonresponse, calibrate, trim
 
 __all__ = [
     "Estimates",
@@ -21,14 +22,18 @@ __all__ = [
     "SatisfactionError",
     "Survey",
     "SurveyDesign",
+    "adjust_nonresponse",
     "calibrate",
     "compile_measures",
     "estimate",
     "export",
+    "hand_over",
+    "hand_over_results",
     "load_responses",
     "rank",
     "read_questionnaire",
     "read_survey",
     "run",
+    "trim",
 ]
 __version__ = "0.1.0"

@@ -27,7 +27,13 @@ def cli() -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--engine", type=click.Choice(["duckdb", "pandas", "polars"]), default="duckdb", show_default=True)
 @click.option("--notebooks", is_flag=True, help="同时执行五个笔记本 also execute the five notebooks")
-def run(folder: Path, engine: str, notebooks: bool) -> None:
+@click.option(
+    "--handover",
+    is_flag=True,
+    help="同时写出 handover/：逐人加权数据与 R 脚本，供同事在 R 中继续；不属于公布的文件 "
+    "also write handover/: weighted respondent-level data and an R script; not part of the published file set",
+)
+def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
     """运行一次调查，结果写入 FOLDER/out/。 Run the survey in FOLDER; results go to FOLDER/out/."""
     from .export import export_dated
     from .pipeline import run as run_survey
@@ -35,9 +41,11 @@ def run(folder: Path, engine: str, notebooks: bool) -> None:
 
     survey = read_survey(folder)
     results = run_survey(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
-    written = export_dated(results)
+    written = export_dated(results, handover=handover)
     _summary(results)
     click.echo(f"\n结果 results: {written}\n           = {written.parent / 'latest'}")
+    if handover:
+        _tell_handover(results, written / "handover")
     if notebooks:
         from .lab import run_notebooks
 
@@ -114,6 +122,17 @@ def _summary(results: Results) -> None:
         )
     for note in summary["notes"]:
         click.echo(note)
+
+
+def _tell_handover(results: Results, folder: Path) -> None:
+    """Print where the hand-over lies, what it must not be used for, and the design in R."""
+    from .handover import design_call
+
+    click.echo(f"移交 hand-over: {folder}")
+    click.echo(
+        "逐人数据，只供本调查同事，不公布、不报送 respondent-level: for colleagues of the survey only, not for publication"
+    )
+    click.echo(f"\n{design_call(results)}")
 
 
 def _probability(p: float) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from .errors import ExportError
 from .estimates import Estimates
+from .handover import hand_over_results
 from .io.files import new_folder, point_latest, sha256
 from .io.writing import write_csv, write_json, write_parquet, write_text, write_xlsx
 from .pipeline import Results, weighting_log
@@ -63,7 +64,7 @@ def write_ranking(survey: Survey, estimates: dict[str, Estimates], ranking: Rank
     return table
 
 
-def export(results: Results, folder: str | Path) -> Path:
+def export(results: Results, folder: str | Path, *, handover: bool = False) -> Path:
     """Write the whole file set into a folder that does not exist yet.
 
     Parameters
@@ -71,6 +72,9 @@ def export(results: Results, folder: str | Path) -> Path:
     results : Results
     folder : path
         Made in one step when everything is written.
+    handover : bool
+        Also write the folder handover/ in it, for colleagues who continue in R. It is respondent-level and no part of the
+        ranking office's file set, so run.json does not list it.
 
     Returns
     -------
@@ -102,15 +106,17 @@ def export(results: Results, folder: str | Path) -> Path:
         outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
         run = {"mark": mark(results.survey), "finished": _now().isoformat(timespec="seconds"), "outputs": outputs}
         write_json(run, scratch / "run.json")
+        if handover:
+            hand_over_results(results, scratch / "handover")
     return folder
 
 
-def export_dated(results: Results) -> Path:
+def export_dated(results: Results, *, handover: bool = False) -> Path:
     """Export to a new dated folder below the survey's `out/`, and let `out/latest` stand for it."""
     stamp = _now().strftime("%Y%m%dT%H%M%SZ")
     shelf = results.survey.folder / "out"
     folder = next(f for f in _names(shelf / stamp) if not f.exists())
-    export(results, folder)
+    export(results, folder, handover=handover)
     point_latest(folder)
     return folder
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from .design import SurveyDesign, require_columns
-from .engines import Lazy, counter, fetch
+from .engines import Lazy, counter, fetch, ordered
 from .errors import EstimatesError
 from .measures import Measure, add_columns, column_measure
 
@@ -178,22 +178,24 @@ def _count_integers(
     rows: Lazy, keys: list[str], measures: list[Measure], narrow: dict[str, bool]
 ) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
     """Let the engine count; returns keys (T, K), n (T,), valid (T, M), total (T, M), squares (T, M, 3)."""
-    parts: dict[str, nw.Expr] = {}
-    products: dict[str, nw.Expr] = {}
     small = counter(rows)
+    parts: dict[str, nw.Expr] = {"_n": nw.lit(1).cast(small)}
+    products: dict[str, nw.Expr] = {}
     for m, measure in enumerate(measures):
         score = nw.col(measure.score_column).cast(small if narrow[measure.name] else nw.Int64)
         parts |= {f"_v{m}": nw.col(measure.valid_column).cast(small), f"_t{m}": score}
         if narrow[measure.name]:
-            products |= {f"_ll{m}": nw.col(f"_t{m}") * nw.col(f"_t{m}")}
+            parts |= {f"_ll{m}": score * score}
             continue
         high, low = nw.col(f"_h{m}"), nw.col(f"_l{m}")
         parts |= {f"_h{m}": (score // LIMB).cast(nw.Int64), f"_l{m}": score % LIMB}
         products |= {f"_hh{m}": high * high, f"_hl{m}": high * low, f"_ll{m}": low * low}
     rows = add_columns(rows, measures).select(*keys, *(part.alias(name) for name, part in parts.items()))
-    rows = rows.with_columns(*(product.alias(name) for name, product in products.items())) if products else rows
-    summed = [name for name in (*parts, *products) if not name.startswith(("_h", "_l")) or name in products]
-    table = fetch(totals(rows.select(*keys, *summed), keys)).sort_values(keys, ignore_index=True)
+    limbs = [name for name in parts if name.startswith(("_h", "_l")) and not name.startswith("_ll")]
+    summed = [name for name in (*parts, *products) if name not in limbs]
+    if products:
+        rows = rows.with_columns(*(product.alias(name) for name, product in products.items())).select(*keys, *summed)
+    table = ordered(fetch(totals(rows, keys)), keys)
     none = np.zeros(len(table), dtype=np.int64)
     found = {name: table[name].to_numpy(np.int64) for name in summed}
     valid, total, high_high, high_low, low_low = (
@@ -205,10 +207,10 @@ def _count_integers(
 
 def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:
     """Count rows (`_n`) and sum every other column by the keys, as 64-bit integers (some engines return decimals)."""
-    summed = ["_n", *(name for name in rows.collect_schema().names() if name not in keys)]
-    counted = (
-        rows.with_columns(nw.lit(1).cast(nw.Int64).alias("_n")).group_by(*keys).agg(*(nw.col(name).sum() for name in summed))
-    )
+    if "_n" not in (names := rows.collect_schema().names()):
+        rows, names = rows.with_columns(nw.lit(1).cast(nw.Int64).alias("_n")), ["_n", *names]
+    summed = [name for name in names if name not in keys]
+    counted = rows.group_by(*keys).agg(*(nw.col(name).sum() for name in summed))
     return counted.select(*keys, *(nw.col(name).cast(nw.Int64) for name in summed))
 
 

@@ -103,7 +103,7 @@ def psu_totals(z: Sparse, weight: Array, clusters: Clusters) -> Sparse:
 
 def residual_totals(
     z: Sparse, margins: Sparse, *, n: Array, entering: Array, weight: Array, clusters: Clusters, sweeps: Array | None = None
-) -> Sparse:
+) -> Sparse | Array:
     """PSU totals of final weight x residual of z from its regression on the margins.
 
     The regression is weighted by the weights entering the calibration (R's `calibrate` convention); with `sweeps` it is
@@ -119,12 +119,21 @@ def residual_totals(
         Respondents; weight before and after the calibration.
     sweeps : (L,) int, optional
         Which margin each level belongs to, in the order of the sweeps.
+
+    Returns
+    -------
+    (P, Q) sparse, or dense where margins across all domains leave hardly a zero
     """
     if sweeps is None:
         coefficients = regression_on_margins(margins, n * entering, margins.T @ sp.diags_array(entering) @ z)
     else:
         coefficients = swept_means(sp.csr_array(margins.T @ sp.diags_array(n) @ margins), sp.csr_array(margins.T @ z), sweeps)
-    return _gather(clusters, weight) @ z - (_gather(clusters, weight * n) @ margins) @ coefficients
+    own, fitted = _gather(clusters, weight) @ z, sp.csr_array(_gather(clusters, weight * n) @ margins)
+    if coefficients.nnz <= DENSE_ABOVE * np.prod(coefficients.shape):
+        return own - fitted @ coefficients
+    out, own = fitted @ -coefficients.toarray(), sp.coo_array(own)
+    out[own.row, own.col] += own.data
+    return np.asarray(out)
 
 
 def swept_means(gram: Sparse, moments: Sparse, margin_of: Array) -> Sparse:
@@ -167,7 +176,7 @@ def block_inverse(gram: Sparse) -> Sparse:
     return sp.csr_array((inverse[b, i, j], (level[b, i], level[b, j])), shape=gram.shape)
 
 
-def contributions(totals: Sparse, clusters: Clusters, lonely: LonelyPsu) -> Sparse:
+def contributions(totals: Sparse | Array, clusters: Clusters, lonely: LonelyPsu) -> Sparse | Array:
     """Centre the totals of the units of one stage within their strata and scale them, so that V = D'D.
 
     V = sum_h c_h (1 - f_h) n_h/(n_h - 1) sum_j (z_hj - zbar_h)(z_hj - zbar_h)'; n_h counts all units of the stratum, c_h is
@@ -175,13 +184,13 @@ def contributions(totals: Sparse, clusters: Clusters, lonely: LonelyPsu) -> Spar
 
     Parameters
     ----------
-    totals : (P, Q) sparse
+    totals : (P, Q) sparse or dense
     lonely : str
         See SurveyDesign. Under "fail" the design has already refused lonely PSUs.
 
     Returns
     -------
-    D : (P, Q) sparse
+    D : (P, Q), sparse or dense as the totals are
     """
     n = clusters.sizes()
     lone = n == 1
@@ -192,11 +201,16 @@ def contributions(totals: Sparse, clusters: Clusters, lonely: LonelyPsu) -> Spar
     if lonely == "average" and lone.any():
         scale = scale * len(n) / max((~lone).sum(), 1)
     centred = _centred(totals, clusters, np.flatnonzero(lone) if lonely == "adjust" else np.array([], dtype=int))
-    return sp.csr_array(sp.diags_array(np.sqrt(np.maximum(scale, 0.0))[clusters.stratum]) @ centred)
+    root = np.sqrt(np.maximum(scale, 0.0))[clusters.stratum]
+    if isinstance(centred, np.ndarray):
+        return np.asarray(centred * root[:, None])
+    return sp.csr_array(sp.diags_array(root) @ centred)
 
 
-def crossed(left: Sparse, right: Sparse) -> Array:
+def crossed(left: Sparse | Array, right: Sparse | Array) -> Array:
     """Return left' right, dense; for contributions D of one design, D'D is the covariance. (Q, R)."""
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        return np.asarray(left.T @ right)
     if min(left.nnz / max(np.prod(left.shape), 1), right.nnz / max(np.prod(right.shape), 1)) > DENSE_ABOVE:
         return np.asarray(left.toarray().T @ right.toarray())
     return np.asarray((left.T @ right).toarray())
@@ -229,13 +243,17 @@ def simple_variance(estimate: Array, size: Array, squares: Array, *, n: Array, p
         return np.asarray(unit / n if replacement else unit / n * np.maximum(population - n, 0.0) / population)
 
 
-def _centred(totals: Sparse, clusters: Clusters, grand: Array) -> Sparse:
+def _centred(totals: Sparse | Array, clusters: Clusters, grand: Array) -> Sparse | Array:
     """Subtract each stratum's mean (for the strata in `grand` the mean of all PSUs), keeping the pattern sparse."""
     n = clusters.sizes()
     strata = sp.csr_array(
         (np.ones(len(clusters.stratum)), (np.arange(len(clusters.stratum)), clusters.stratum)),
         shape=(len(clusters.stratum), len(n)),
     )
+    if isinstance(totals, np.ndarray):
+        dense = np.asarray((strata.T @ totals) / n[:, None])
+        dense[grand] = totals.mean(axis=0)
+        return np.asarray(totals - dense[clusters.stratum])
     means = sp.csr_array(sp.diags_array(1 / n) @ (strata.T @ totals))
     if len(grand):
         means = sp.lil_array(means)

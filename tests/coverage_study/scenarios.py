@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparisons.waves import change
+from satisfaction.comparisons import change
 from satisfaction.design import SurveyDesign
 from satisfaction.estimates import Estimates, estimate
 from satisfaction.measures import column_measure

@@ -127,10 +127,13 @@ def _joined(parts: list[Contributions]) -> Contributions:
     for one, names in zip(parts, named, strict=True):
         at = names.merge(place, on=list(names), how="left")["_unit"].to_numpy()
         there = sp.csr_array((np.ones(len(at)), (at, np.arange(len(at)))), shape=(len(units), len(at)))
-        blocks.append(there @ one.matrix[: len(at)])
-        deeper.append(one.matrix[len(at) :])
-    matrix = sp.vstack([sp.hstack(blocks), sp.block_diag(deeper)]) if any(one.shape[0] for one in deeper) else sp.hstack(blocks)
-    return Contributions(units[columns] if matched else units, sp.csr_array(matrix))
+        matrix = sp.csr_array(one.matrix)
+        blocks.append(there @ matrix[: len(at)])
+        deeper.append(matrix[len(at) :])
+    joined = sp.hstack(blocks)
+    if any(one.shape[0] for one in deeper):
+        joined = sp.vstack([joined, sp.block_diag(deeper)])
+    return Contributions(units[columns] if matched else units, sp.csr_array(joined))
 
 
 def _check(waves: Mapping[str, Estimates]) -> None:

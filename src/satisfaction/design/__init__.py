@@ -15,9 +15,9 @@ from ..errors import DesignError, one_of
 from ..measures import Measure
 from ..survey import Selection
 from ..variance import LonelyPsu
-from .checks import check, require_columns
+from .checks import check, check_frame, require_columns
 
-__all__ = ["ONE", "ROW", "SurveyDesign", "Weighting", "WeightingStep", "named", "require_columns"]
+__all__ = ["ONE", "ROW", "SurveyDesign", "Weighting", "WeightingStep", "check_frame", "named", "require_columns"]
 Array = np.ndarray[Any, Any]
 Nesting = Literal["nested", "unique"]
 ROW = "_respondent"
@@ -37,6 +37,9 @@ class WeightingStep(Protocol):
         weight : (C, R) float
             Weight of each of them.
         """
+
+    def unsolved(self, count: Array, before: Array, after: Array) -> Array:
+        """Return in which replicates the step could not do all it declares: (R,) bool."""
 
     def on(self, index: Array) -> WeightingStep:
         """Return the step bound to finer cells, each of which lies in the old cell `index` (C,)."""

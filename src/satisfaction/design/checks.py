@@ -79,6 +79,47 @@ def check(design: SurveyDesign) -> None:
         _check_stage(design, units, stage)
 
 
+def check_frame(design: SurveyDesign, frame: pd.DataFrame) -> None:
+    """Refuse a sample that does not cover its frame: strata of the frame without sample, strata of the sample outside it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a stratum (or a unit) of the frame, with the design's strata columns.
+
+    Raises
+    ------
+    DesignError
+        D109 a strata column that the frame does not have, D110 strata that only one of the two has.
+    """
+    if lacking := [name for name in design.strata if name not in frame]:
+        raise DesignError(
+            "D109",
+            f"抽样框没有层的列 {lacking}。",
+            f"The frame has no strata columns {lacking}.",
+            where="frame",
+            available=frame.columns,
+            got=lacking[0],
+            hint=("补上这些列。", "Add these columns."),
+        )
+    columns = list(design.strata)
+    sampled = {*fetch(design.rows().select(*columns).unique()).itertuples(index=False, name=None)}
+    listed = {*frame[columns].drop_duplicates().itertuples(index=False, name=None)}
+    for zh, en, missing in (
+        ("抽样框中的层没有样本", "Strata of the frame have no sample", listed - sampled),
+        ("样本中的层不在抽样框中", "Strata of the sample are not in the frame", sampled - listed),
+    ):
+        if missing:
+            names = shortened(" / ".join(map(str, stratum)) for stratum in sorted(missing))
+            raise DesignError(
+                "D110",
+                f"{zh}: {names}。",
+                f"{en}: {names}.",
+                where="frame",
+                hint=("补抽这些层、合并层，或改正抽样框。", "Sample these strata, merge strata, or correct the frame."),
+            )
+
+
 EXTREMES = (("low", "min"), ("high", "max"))
 
 

@@ -103,7 +103,7 @@ def estimate(
         parts = [
             estimate_percentile(design, m, float(argument), columns=columns, listed=domains, options=options) for m in chosen
         ]
-        said = _conventions(parts[0][2], options) | {"p": float(argument)}
+        said = _conventions(parts[0][2], options, parts[0][1]) | {"p": float(argument)}
         return interleaved([part[:2] for part in parts], columns, said, design)
     measured = ratio_measures(chosen, resolve(design, argument)) if kind == "ratio" else chosen
     counted = counted or tally(design, measured, by=columns)
@@ -131,7 +131,7 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     rows = on.keys.loc[on.keys.index.repeat(len(chosen))].reset_index(drop=True)
     rows = rows.assign(measure=[m.name for m in chosen] * size)[[*on.columns, "measure"]]
     table = result_table(rows, {name: part.ravel() for name, part in parts.items()})
-    return Estimates(table, cov, held, on.columns, _conventions(on, options), on.design)
+    return Estimates(table, cov, held, on.columns, _conventions(on, options, held), on.design)
 
 
 def _overall_deff(on: Domains, chosen: list[Measure], options: Options) -> Array:
@@ -182,11 +182,14 @@ def _resolved(variance: Variance, design: SurveyDesign) -> Variance:
     return "jkn" if design.weighting is not None and design.weighting.several else "linearized"
 
 
-def _conventions(on: Domains, options: Options) -> dict[str, Any]:
+def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str, Any]:
     design = on.design
     interval = DEFAULT_INTERVALS[options.kind] if options.interval == "default" else options.interval
     own: dict[str, dict[str, Any]] = {"jkn": {"centre": "mean of the replicates"}, "fay": {"fay": FAY}}
     own["rao-wu"] = {"replicates": options.replicates, "seed": options.seed}
+    fpc, replicated = " + ".join(design.fpc) or "none", options.variance not in ("linearized", "rake")
+    if design.fpc and (options.variance in ("brr", "fay") or (replicated and len(on.sample.stages) > 1)):
+        fpc += " (not credited by these replicates)"
     return {
         "statistic": options.kind,
         "variance": options.variance,
@@ -197,6 +200,8 @@ def _conventions(on: Domains, options: Options) -> dict[str, Any]:
         "lonely_psu": design.lonely_psu,
         "selection": design.selection,
         "calibration": design.weighting.name if design.weighting else "none",
-        "fpc": " + ".join(design.fpc) or "none",
+        "fpc": fpc,
         "engine_exact": on.counted.exact,
-    } | own.get(options.variance, {})
+        **own.get(options.variance, {}),
+        **({"replicates_unsolved": held.unsolved} if replicated and design.weighting else {}),
+    }

@@ -69,7 +69,7 @@ def interleaved(
     domains, width = len(parts[0][0]), len(parts)
     order = np.arange(domains * width).reshape(width, domains).T.ravel()
     table = pd.concat([table for table, _ in parts], ignore_index=True).iloc[order].reset_index(drop=True)
-    matrix = sp.csr_array(sp.csc_array(sp.hstack([held.matrix for _, held in parts]))[:, order])
+    matrix = sp.csr_array(sp.csc_array(sp.hstack([sp.csr_array(held.matrix) for _, held in parts]))[:, order])
     held = Contributions(parts[0][1].units, matrix)
     cov = without_rounding(held.covariance, table["estimate"].to_numpy(float))
     return Estimates(table, cov, held, columns, conventions, design)

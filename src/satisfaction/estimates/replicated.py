@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -32,7 +33,7 @@ def replicated_contributions(
     )
     cell = design.cell_index(counted.keys) if weighting else np.zeros(len(domain), dtype=int)
     counts = sample.n if weighting is None else sample.n * sample.base / weighting.start[cell]
-    theta = np.empty((len(made.scale), 0))
+    theta, unsolved = np.empty((len(made.scale), 0)), [0]
     chunks = replicated_sums(
         made,
         summed(kind, counted) * sample.base[:, None],
@@ -43,7 +44,7 @@ def replicated_contributions(
         cell=cell,
         counts=counts,
         cells=len(weighting.cells) if weighting else 1,
-        reweight=_recipe(design),
+        reweight=_recipe(design, unsolved),
     )
     with tqdm(total=len(theta), desc=f"重复样本 replicates ({variance})", disable=None, leave=False) as bar:
         for chosen, sums in chunks:
@@ -52,11 +53,14 @@ def replicated_contributions(
             theta[chosen] = found
             bar.update(len(chosen))
     units = sample.units if made.unit is not None else pd.DataFrame(index=range(len(made.scale)))
-    return Contributions(units, deviations(made, theta, len(clusters.stratum)))
+    return Contributions(units, deviations(made, theta, len(clusters.stratum)), unsolved[0])
 
 
 def make_replicates(sample: Sample, variance: Replication, *, replicates: int, seed: int) -> Replicates:
     """Form replicates of a sample's first-stage units.
+
+    Where later stages enter the variance, no sampling fraction is credited: replicates of first-stage units hold all of it
+    only as if these were drawn with replacement.
 
     Raises
     ------
@@ -64,6 +68,8 @@ def make_replicates(sample: Sample, variance: Replication, *, replicates: int, s
         E150 for BRR without exactly two PSUs in every stratum; E151 for lonely PSUs under a policy replicates cannot follow.
     """
     clusters, sizes = sample.clusters, sample.clusters.sizes()
+    if len(sample.stages) > 1:
+        clusters = replace(clusters, fraction=np.zeros_like(clusters.fraction))
     if (sizes == 1).any() and sample.lonely in ("adjust", "average"):
         raise EstimatesError(
             "E151",
@@ -89,15 +95,19 @@ def make_replicates(sample: Sample, variance: Replication, *, replicates: int, s
     return balanced(clusters, fay=FAY if variance == "fay" else 0.0)
 
 
-def _recipe(design: SurveyDesign) -> Any:
+def _recipe(design: SurveyDesign, unsolved: list[int]) -> Any:
+    """Return the recipe as a function of counts; it adds the replicates that some step could not solve to `unsolved`."""
     weighting = design.weighting
     if weighting is None:
         return None
 
     def reweight(count: Array) -> Array:
         weight = np.repeat(weighting.start[:, None], count.shape[1], axis=1)
+        failed = np.zeros(count.shape[1], dtype=bool)
         for step in weighting.steps:
-            weight = step.reweight(count, weight)
+            before, weight = weight, step.reweight(count, weight)
+            failed |= step.unsolved(count, before, weight)
+        unsolved[0] += int(failed.sum())
         return np.asarray(weight / weighting.start[:, None])
 
     return reweight

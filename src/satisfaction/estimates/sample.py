@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -26,12 +26,15 @@ class Contributions:
     ----------
     units : DataFrame (P, ...)
         Strata and PSU of the first stage's units; later stages follow unnamed (missing).
-    matrix : (P', Q) sparse
+    matrix : (P', Q), sparse or dense
         D, one row a unit of any stage, the first stage first.
+    unsolved : int
+        Replicates in which a weighting step has no full solution; the nearest one found stands in.
     """
 
     units: pd.DataFrame
-    matrix: Sparse
+    matrix: Sparse | Array
+    unsolved: int = 0
 
     @property
     def covariance(self) -> Array:
@@ -40,11 +43,11 @@ class Contributions:
 
     def of(self, at: Array) -> Contributions:
         """Return the contributions to the quantities numbered `at`."""
-        return Contributions(self.units, sp.csr_array(self.matrix[:, at]))
+        return replace(self, matrix=self.matrix[:, at])
 
     def combined(self, matrix: Sparse) -> Contributions:
         """Return the contributions to linear combinations, (K, Q) coefficients."""
-        return Contributions(self.units, sp.csr_array(self.matrix @ sp.csr_array(matrix).T))
+        return replace(self, matrix=self.matrix @ sp.csr_array(matrix).T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +106,13 @@ class Sample:
         for clusters in self.stages:
             totals = psu_totals(z, self.weight, clusters) if self.margins is None else self._residuals(z, clusters, convention)
             parts.append(contributions(totals, clusters, self.lonely))
-        return Contributions(self.units, sp.csr_array(sp.vstack(parts)) if len(parts) > 1 else parts[0])
+        return Contributions(self.units, parts[0] if len(parts) == 1 else sp.csr_array(sp.vstack(parts)))
 
     def covariance(self, z: Sparse, *, convention: Convention = "linearized") -> Array:
         """Return the covariance of weighted sums of z: (Q, Q)."""
         return self.contributions(z, convention=convention).covariance
 
-    def _residuals(self, z: Sparse, clusters: Clusters, convention: Convention) -> Sparse:
+    def _residuals(self, z: Sparse, clusters: Clusters, convention: Convention) -> Sparse | Array:
         assert self.margins is not None
         return residual_totals(
             z,

@@ -32,6 +32,15 @@ def write_csv(table: pd.DataFrame, path: Path, *, encoding: Encoding = "utf-8-si
     path.write_bytes(table.to_csv(index=False, lineterminator="\n").encode(encoding))
 
 
+def write_rfc4180(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as csv for other programs: RFC 4180, UTF-8 without a byte order mark, the same doubles when read back.
+
+    Floating-point numbers have 17 significant digits; missing values become empty cells.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(table.to_csv(index=False, lineterminator="\r\n", float_format="%.17g").encode("utf-8"))
+
+
 def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
     """Write tables as the sheets of a workbook, the header in row 1, without the clock.
 

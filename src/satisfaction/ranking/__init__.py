@@ -1,7 +1,8 @@
 """Ranks with their certainty: guaranteed sets, membership tests and probabilities, which are three different things.
 
-Reading order: `pairs` (all comparisons), `sets` (guaranteed rank sets), `membership` (last ten, targets), `bayes`
-(probabilities). `units` reads what is given, `table` writes what is published.
+Reading order: `pairs` (all comparisons), `sets` (guaranteed rank sets; `studentized`, `dunnett` and `maxt` hold their
+critical values), `membership` (last ten, targets), `order` (who is proven better than whom), `bayes` (probabilities).
+`units` reads what is given, `options` what is asked, `table` writes what is published.
 """
 
 from __future__ import annotations
@@ -9,19 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.errors import RankingError, one_of
-from satisfaction.ranking import bayes, membership
+from satisfaction.ranking import bayes, maxt, order
+from satisfaction.ranking import membership as lists
+from satisfaction.ranking.change import RankChange, rank_change
+from satisfaction.ranking.comparable import Comparability, comparability
+from satisfaction.ranking.membership import Form, Multiplicity, Side
+from satisfaction.ranking.options import Options, check_options, check_places
 from satisfaction.ranking.pairs import Pairs, compare
-from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, Marginal, Simultaneous
+from satisfaction.ranking.rise_target import Base, rise_target
+from satisfaction.ranking.rolling import rolling
+from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous
 from satisfaction.ranking.table import rank_table, spread_out, summarise
+from satisfaction.ranking.ties import Ties
 from satisfaction.ranking.units import Selection, Units, check_units, units_from_arrays, units_from_estimates
 
-__all__ = ["Ranking", "Target", "rank"]
+__all__ = ["Comparability", "RankChange", "Ranking", "Target", "comparability", "rank", "rank_change", "rolling"]
 
 STATUS = ("established", "excluded", "possible")
 VERDICT = ("met", "not met", "not decidable")
@@ -34,7 +43,7 @@ class Target:
     Attributes
     ----------
     kind, places : str, int
-        "top", t: the target is a rank of at most t.
+        "top", t: the target is a rank of at most t. "rise", m: it is to have risen by at least m places.
     table : DataFrame
         One row a unit, in input order: unit, verdict ("met", "not met", "not decidable", "not ranked"), p_met,
         p_not_met (one-sided, for one unit named beforehand), probability (empirical Bayes).
@@ -61,6 +70,12 @@ class Ranking:
         What holds for the table as a whole, and every declared convention.
     units, pairs, posterior
         What the table was made from; scores in `pairs` and `posterior` are turned so that larger is better.
+    source : Estimates or None
+        What was ranked, where it was Estimates: two waves need them for their covariance.
+    sets : (RankSets, RankSets)
+        Marginal and simultaneous.
+    options : Options
+        As asked for.
     """
 
     table: pd.DataFrame
@@ -68,34 +83,100 @@ class Ranking:
     units: Units = field(repr=False)
     pairs: Pairs = field(repr=False)
     posterior: bayes.Posterior = field(repr=False)
+    source: Any = field(repr=False)
+    sets: tuple[RankSets, RankSets] = field(repr=False)
+    options: Options = field(repr=False)
 
-    def target(self, kind: str, places: int) -> Target:
-        """Test a target of every unit.
+    def order(self) -> order.Order:
+        """Say which units are proven better than which, by the simultaneous method: pairs, steps and tiers.
+
+        Without a probability sample nothing is proven.
+        """
+        better, names = (
+            self.sets[1].better,
+            [name for name, in_it in zip(self.units.names, self.units.ranked, strict=True) if in_it],
+        )
+        assert better is not None
+        provable = self.summary["selection"] == "probability"
+        method = f"{self.summary['simultaneous']}, level {self.summary['level']:g}, all pairs at once; chains completed"
+        return order.order_of(names, self.pairs, better & provable, method=method)
+
+    def list_sets(self, kind: Side, places: int) -> pd.DataFrame:
+        """Say which units surely and which possibly belong to a list, all of it at once (csranks' tau-best, tau-worst).
 
         Parameters
         ----------
-        kind : {"top"}
-            "top": the unit's rank is at most `places`.
+        kind : {"top", "bottom"}
         places : int
             Between 1 and p - 1.
+
+        Returns
+        -------
+        DataFrame
+            One row a unit, in input order: unit, inner (True: every possible rank is in the list), outer (False: none is).
+            With the confidence of the simultaneous sets, inner is part of the true list and the true list part of outer.
 
         Raises
         ------
         RankingError
             K120 for another kind, K121 for places out of range.
         """
-        one_of(kind, ("top",), argument="kind", error=RankingError, code="K120")
+        one_of(kind, get_args(Side), argument="kind", error=RankingError, code="K120")
         check_places(places, len(self.pairs.score), argument="places", code="K121")
-        tests = membership.top_membership(self.pairs, places)
-        provable = self.summary["selection"] == "probability"
+        found = lists.list_sets(self.sets[1].low, self.sets[1].high, side=kind, places=places)
+        proven = self.summary["selection"] == "probability"
+        columns = {"inner": found.inner & proven, "outer": found.outer | (not proven)}
+        spread = {name: spread_out(values, self.units) for name, values in columns.items()}
+        return pd.DataFrame({"unit": list(self.units.names)} | spread)
+
+    def target(
+        self,
+        kind: str,
+        places: int,
+        *,
+        since: Ranking | Mapping[str, int] | None = None,
+        base: Base = "published",
+        comparable: bool | Comparability | None = None,
+    ) -> Target:
+        """Test a target of every unit.
+
+        Parameters
+        ----------
+        kind : {"top", "rise"}
+            "top": the unit's rank is at most `places`. "rise": it is better by at least `places` than in the wave `since`.
+        places : int
+            Between 1 and p - 1.
+        since : Ranking, or mapping unit -> published rank
+            For "rise": the earlier wave; a mapping only for base "published".
+        base : {"published", "estimated"}
+            For "rise": whether the earlier rank counts as a number, or as uncertain as the new one.
+        comparable : bool or Comparability
+            For "rise": whether both waves may be compared; as for `rank_change`. Must be given.
+
+        Raises
+        ------
+        RankingError
+            K120 for another kind, K121 for places out of range, K141, K142 and K145 for waves that cannot be compared,
+            K150-K152 for base and since.
+        """
+        one_of(kind, ("top", "rise"), argument="kind", error=RankingError, code="K120")
+        check_places(places, len(self.pairs.score), argument="places", code="K121")
+        names = ("level", "selection", "membership", "df", "probabilities")
+        declared = {name: self.summary[name] for name in names}
+        if kind == "rise":
+            tests, probability, used = rise_target(self, places, since=since, base=base, comparable=comparable)
+            declared |= used
+        else:
+            tests = lists.top_membership(self.pairs, places, self.options.membership)
+            probability = bayes.probability_top(self.posterior, places)
+        provable = declared["selection"] == "probability"
         columns = {
-            "verdict": membership.decide(tests, 1 - self.summary["level"], words=VERDICT, provable=provable),
+            "verdict": lists.decide(tests, 1 - self.summary["level"], words=VERDICT, provable=provable),
             "p_met": tests.p_in,
             "p_not_met": tests.p_out,
-            "probability": bayes.probability_top(self.posterior, places),
+            "probability": probability,
         }
         spread = {name: spread_out(values, self.units) for name, values in columns.items()}
-        declared = {name: self.summary[name] for name in ("level", "selection", "membership", "df", "probabilities")}
         return Target(kind, places, pd.DataFrame({"unit": list(self.units.names)} | spread), MappingProxyType(declared))
 
 
@@ -114,6 +195,12 @@ def rank(
     selection: Selection = "probability",
     ranked: object = None,
     seed: int | None = None,
+    membership: Form = "simes",
+    multiplicity: Multiplicity | None = None,
+    ties: Ties = "competition",
+    between: bayes.Between = "reml",
+    draws: int = maxt.DRAWS,
+    step_down: bool = True,
 ) -> Ranking:
     """Rank units and say how certain each rank is.
 
@@ -133,16 +220,31 @@ def rank(
         Confidence of sets and tests, between 0.5 and 1.
     bottom : int
         Length of the list of last units, between 1 and p - 1.
-    marginal : {"simes", "holm"}
-        Sets for one unit named beforehand. "simes" needs independent units; "holm" replaces it otherwise.
-    simultaneous : {"tukey", "holm", "joint-ci"}
-        Sets for the whole table.
+    marginal : {"simes", "holm", "maxt"}
+        Sets for one unit named beforehand. "simes" needs independent units; "holm" replaces it otherwise. "maxt" is an
+        integral for independent units and simulated otherwise.
+    simultaneous : {"tukey", "holm", "joint-ci", "maxt"}
+        Sets for the whole table. "maxt" is simulated.
     selection : {"probability", "quota", "open_link"}
         Without a probability sample no unit is established or excluded.
     ranked : (p,) bool array, optional
         Units that take part; the others keep their row.
     seed : int, optional
-        For methods that simulate; none of the present ones does.
+        For methods that simulate ("maxt"); default a fixed one, `maxt.SEED`.
+    membership : {"simes", "dunnett", "bonferroni"}
+        Form of the tests of belonging to a list, `Ranking.target` included. "bonferroni" replaces the others where units
+        are dependent.
+    multiplicity : {"holm", "bh"}, optional
+        Adjust p_in and p_out for all units of the table (columns p_in_adjusted, p_out_adjusted, which then decide the
+        status); None = each is for one unit named beforehand.
+    ties : {"competition", "modified", "dense", "fractional"}
+        Rule for the published rank of tied units.
+    between : {"reml", "ml"}
+        Estimate of the variance of the true scores.
+    draws : int
+        Draws of methods that simulate, at least 50,000.
+    step_down : bool
+        Whether simultaneous "maxt" takes its critical value again after each round of rejections.
 
     Returns
     -------
@@ -152,41 +254,48 @@ def rank(
     Raises
     ------
     RankingError
-        K101-K112 for what is ranked, K113-K117 for options.
+        K101-K112 for what is ranked, K113-K119 and K122-K124 for options.
 
     Notes
     -----
     Sets from pairs: Mogstad, Romano, Shaikh and Wilhelm (2024), here by Tukey-Kramer / Games-Howell or Holm; counts by
-    Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek (2020); membership: Benjamini and Heller
-    (2008); probabilities: Laird and Louis (1989).
+    Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek (2020); max-t: Romano and Wolf (2005); membership:
+    Benjamini and Heller (2008); probabilities: Laird and Louis (1989).
     """
-    one_of(marginal, MARGINAL, argument="marginal", error=RankingError, code="K113")
-    one_of(simultaneous, SIMULTANEOUS, argument="simultaneous", error=RankingError, code="K114")
-    check_level(level)
+    options = Options(
+        level=level,
+        bottom=bottom,
+        higher_is_better=higher_is_better,
+        marginal=marginal,
+        simultaneous=simultaneous,
+        membership=membership,
+        multiplicity=multiplicity,
+        ties=ties,
+        between=between,
+        draws=draws,
+        seed=maxt.SEED if seed is None else seed,
+        step_down=step_down,
+    )
+    check_options(options)
     units = read_units(estimate, se=se, cov=cov, df=df, names=names, ranked=ranked, selection=selection)
     check_units(units)
     check_places(bottom, int(units.ranked.sum()), argument="bottom", code="K116")
+    return ranked_units(units, options, source=estimate if hasattr(estimate, "contributions") else None)
 
-    kept, sign = units.ranked, 1.0 if higher_is_better else -1.0
+
+def ranked_units(units: Units, options: Options, *, source: Any) -> Ranking:
+    """Rank checked units under checked options."""
+    kept, sign = units.ranked, 1.0 if options.higher_is_better else -1.0
     pairs = compare(sign * units.estimate[kept], cov=units.cov[np.ix_(kept, kept)], df=units.df[kept])
-    marginal_used = marginal if pairs.independent else "holm"
-    sets = MARGINAL[marginal_used](pairs, 1 - level), SIMULTANEOUS[simultaneous](pairs, 1 - level)
-    tests = membership.bottom_membership(pairs, bottom)
-    status = membership.decide(tests, 1 - level, words=STATUS, provable=units.selection == "probability")
-    model = bayes.fit(pairs.score, pairs.se)
-    table = rank_table(units, pairs=pairs, sets=sets, tests=tests, status=status, model=model, bottom=bottom)
-    conventions = {
-        "level": level,
-        "bottom": bottom,
-        "higher_is_better": higher_is_better,
-        "selection": units.selection,
-        "marginal": marginal_used,
-        "marginal_asked": marginal,
-        "simultaneous": simultaneous,
-        "membership": f"partial conjunction, {'Simes' if pairs.independent else 'Bonferroni'} form, one unit, one side",
-    }
-    summary = summarise(units, table, pairs=pairs, sets=sets, model=model, conventions=conventions)
-    return Ranking(table, summary, units, pairs, model)
+    sets = options.sets(pairs)
+    tests = lists.bottom_membership(pairs, options.bottom, options.membership)
+    adjusted = lists.over_the_table(tests, options.multiplicity) if options.multiplicity else None
+    provable = units.selection == "probability"
+    status = lists.decide(adjusted or tests, 1 - options.level, words=STATUS, provable=provable)
+    model = bayes.fit(pairs.score, pairs.se, options.between)
+    table = rank_table(units, pairs=pairs, sets=sets, tests=tests, adjusted=adjusted, status=status, model=model, options=options)
+    summary = summarise(units, table, pairs=pairs, sets=sets, model=model, options=options)
+    return Ranking(table, summary, units, pairs, model, source, sets, options)
 
 
 def read_units(
@@ -210,22 +319,3 @@ def read_units(
             where="se, cov, df, names",
         )
     return units_from_estimates(estimate, ranked=ranked, selection=selection)
-
-
-def check_level(level: float) -> None:
-    """Refuse a level at which a unit could be proven both in and out."""
-    if not 0.5 < level < 1:
-        raise RankingError(
-            "K115", f"level={level} 应在 0.5 与 1 之间。", f"level={level} is not between 0.5 and 1.", where="level"
-        )
-
-
-def check_places(places: int, p: int, *, argument: str, code: str) -> None:
-    """Refuse a number of places that leaves nobody inside or nobody outside."""
-    if isinstance(places, bool) or not isinstance(places, (int, np.integer)) or not 0 < places < p:
-        raise RankingError(
-            code,
-            f"{argument}={places} 应为 1 到 {p - 1} 之间的整数（参与排名的单位共 {p} 个）。",
-            f"{argument}={places} is not a whole number from 1 to {p - 1} ({p} units are ranked).",
-            where=argument,
-        )

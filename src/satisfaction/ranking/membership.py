@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from satisfaction.ranking.pairs import Bools, Floats, Pairs, competition_rank, others
+from satisfaction.ranking import dunnett
+from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, competition_rank, others
+
+Form: TypeAlias = Literal["simes", "dunnett", "bonferroni"]
+Multiplicity: TypeAlias = Literal["holm", "bh"]
+Side: TypeAlias = Literal["top", "bottom"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,22 @@ class Membership:
 
     p_in: Floats
     p_out: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ListSets:
+    """What the simultaneous sets say about a list of units, all of it at once.
+
+    Attributes
+    ----------
+    inner : (p,) bool
+        Units whose every possible rank is in the list: all of them truly belong, with the confidence of the sets.
+    outer : (p,) bool
+        Units with at least one possible rank in the list: every true member is among them.
+    """
+
+    inner: Bools
+    outer: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +62,31 @@ class PointList:
     tied: Bools
 
 
-def bottom_membership(pairs: Pairs, bottom: int) -> Membership:
+def bottom_membership(pairs: Pairs, bottom: int, form: Form = "simes") -> Membership:
     """Test "among the last `bottom`": at least p - bottom units are better; and its opposite."""
-    p = len(pairs.score)
-    return Membership(
-        at_least(p - bottom, others(pairs.p_better.T), independent=pairs.independent),
-        at_least(bottom, others(pairs.p_better), independent=pairs.independent),
-    )
+    better = others(pairs.p_better.T), others(pairs.p_better)
+    return membership(pairs, len(pairs.score) - bottom, better, form)
 
 
-def top_membership(pairs: Pairs, places: int) -> Membership:
+def top_membership(pairs: Pairs, places: int, form: Form = "simes") -> Membership:
     """Test "rank <= places": at least p - places units are worse; and its opposite."""
-    p = len(pairs.score)
-    return Membership(
-        at_least(p - places, others(pairs.p_better), independent=pairs.independent),
-        at_least(places, others(pairs.p_better.T), independent=pairs.independent),
-    )
+    worse = others(pairs.p_better), others(pairs.p_better.T)
+    return membership(pairs, len(pairs.score) - places, worse, form)
+
+
+def membership(pairs: Pairs, count: int, p_values: tuple[Floats, Floats], form: Form) -> Membership:
+    """Test "at least `count` of the others lie beyond" and "at least p - count lie short", by one form."""
+    beyond, short = p_values
+    used, opposite = form_used(pairs, form), len(pairs.score) - count
+    if used == "dunnett":
+        return Membership(at_least_dunnett(count, beyond, pairs), at_least_dunnett(opposite, short, pairs))
+    simes = used == "simes"
+    return Membership(at_least(count, beyond, independent=simes), at_least(opposite, short, independent=simes))
+
+
+def form_used(pairs: Pairs, form: Form) -> Form:
+    """Simes and Dunnett need independent units; Bonferroni replaces them otherwise."""
+    return form if pairs.independent else "bonferroni"
 
 
 def at_least(count: int, p_values: Floats, *, independent: bool) -> Floats:
@@ -69,6 +100,53 @@ def at_least(count: int, p_values: Floats, *, independent: bool) -> Floats:
     bonferroni: Floats = np.minimum(size * largest[:, 0], 1.0)
     simes: Floats = np.min(largest * size / np.arange(1, size + 1), axis=1)
     return simes if independent else bonferroni
+
+
+def at_least_dunnett(count: int, p_values: Floats, pairs: Pairs) -> Floats:
+    """Partial conjunction p-value of "at least `count` alternatives hold" by max-t, (p, p-1) -> (p,).
+
+    If fewer hold, any p - count of the others contain one that does not; the smallest p-value of such a group is
+    stochastically smallest for the units with the largest se, whose comparisons are least correlated (Slepian). So the
+    count-th smallest p-value is compared with the smallest of that group (for estimated se this choice is approximate).
+    """
+    p = len(pairs.score)
+    reached = np.partition(p_values, count - 1, axis=1)[:, count - 1]
+    widest_first = np.argsort(-pairs.se, kind="stable")
+    groups = (widest_first[widest_first != unit][: p - count] for unit in range(p))
+    each = zip(range(p), groups, reached.tolist(), strict=True)
+    return np.array([dunnett.largest_p_value(pairs, unit, group, q) for unit, group, q in each])
+
+
+def over_the_table(tests: Membership, multiplicity: Multiplicity) -> Membership:
+    """p-values adjusted for all p units, those for "in" and those for "out" as two families."""
+    adjusted = {"holm": holm_adjusted, "bh": benjamini_hochberg}[multiplicity]
+    return Membership(adjusted(tests.p_in), adjusted(tests.p_out))
+
+
+def holm_adjusted(p_values: Floats) -> Floats:
+    """Holm's adjusted p-values, (n,): family-wise error under any dependence."""
+    order = np.argsort(p_values, kind="stable")
+    steps = p_values[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def benjamini_hochberg(p_values: Floats) -> Floats:
+    """Benjamini and Hochberg's adjusted p-values, (n,): false discovery rate of positively dependent tests."""
+    order = np.argsort(-p_values, kind="stable")
+    steps = p_values[order] * len(order) / np.arange(len(order), 0, -1)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum.accumulate(np.minimum(steps, 1.0))
+    return adjusted
+
+
+def list_sets(low: Ints, high: Ints, *, side: Side, places: int) -> ListSets:
+    """Inner and outer set of the first or last `places` from (p,) simultaneous bounds (csranks' tau-best and tau-worst)."""
+    if side == "top":
+        return ListSets(high <= places, low <= places)
+    first = len(low) - places + 1
+    return ListSets(low >= first, high >= first)
 
 
 def decide(tests: Membership, alpha: float, *, words: tuple[str, str, str], provable: bool = True) -> NDArray[np.object_]:

@@ -34,6 +34,8 @@ class Pairs:
         One-sided p-value of "row is not better than column"; 0.5 for ties.
     independent : bool
         No two units have correlated errors.
+    cov : (p, p)
+        Sampling covariance of the scores.
     """
 
     score: Floats
@@ -43,6 +45,7 @@ class Pairs:
     pair_df: Floats
     p_better: Floats
     independent: bool
+    cov: Floats
 
 
 def compare(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
@@ -60,12 +63,26 @@ def compare(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
     variance = np.diag(cov).copy()
     difference = score[:, None] - score
     difference[np.abs(difference) < TIE] = 0.0
-    spread = np.sqrt(np.maximum(variance[:, None] + variance - 2 * cov, 0.0))
+    spread = spread_of(cov)
     t = np.divide(difference, spread, out=np.copysign(np.inf, difference), where=spread > 0)
     t[difference == 0] = 0.0
     pair_df = satterthwaite(variance, df)
     p_better = special.stdtr(pair_df, -t)
-    return Pairs(score, np.sqrt(variance), df, t, pair_df, p_better, not correlated(cov))
+    return Pairs(score, np.sqrt(variance), df, t, pair_df, p_better, not correlated(cov), cov)
+
+
+def spread_of(cov: Floats) -> Floats:
+    """Standard error of every difference, (p, p)."""
+    variance = np.diag(cov)
+    spread: Floats = np.sqrt(np.maximum(variance[:, None] + variance - 2 * cov, 0.0))
+    return spread
+
+
+def normal_scores(t: Floats, df: Floats) -> Floats:
+    """Normal deviates with the tails that t has at its df, same shape: p-values on the normal scale; t itself for known se."""
+    beyond = special.stdtr(df, -np.abs(t))
+    scores: Floats = np.where(np.isinf(df), t, np.copysign(special.ndtri(beyond), t))
+    return scores
 
 
 def satterthwaite(variance: Floats, df: Floats) -> Floats:

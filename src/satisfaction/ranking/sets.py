@@ -2,23 +2,51 @@
 
 A rank is a count of better units, so a set is ``1 + (proven better) ... p - (proven worse)``. *Simultaneous* sets hold
 for the whole table at once, *marginal* sets for one unit named beforehand. Each method is a kernel
-``(pairs, alpha) -> RankSets``; a new one is a function and a line in a dictionary.
+``(pairs, alpha) -> RankSets`` (``maxt`` also takes draws, seed and step_down); a new one is a function and a line in a
+dictionary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy import special
 
-from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, others
+from satisfaction.ranking import dunnett, maxt
+from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, normal_scores, others
 from satisfaction.ranking.studentized import range_p_value, range_quantile
 
-Marginal: TypeAlias = Literal["simes", "holm"]
-Simultaneous: TypeAlias = Literal["tukey", "holm", "joint-ci"]
+Marginal: TypeAlias = Literal["simes", "holm", "maxt"]
+Simultaneous: TypeAlias = Literal["tukey", "holm", "joint-ci", "maxt"]
+
+
+MARGINAL_EXACT = "max-t, two-sided, single step; independent units: by integration, estimated variances as chi-squares"
+CLEAR = 1e-9  # relative; nearer to a quantile, the p-value itself decides
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What a simulated critical value rests on.
+
+    Attributes
+    ----------
+    draws, seed : int
+    error : float
+        Monte-Carlo standard error of the critical value; the largest, where every unit has its own.
+    steps : tuple of float
+        Critical values of a step-down, on the normal scale; empty without steps.
+    fragile : (p,) bool
+        Units whose set would change with the critical value moved by `maxt.FRAGILE` standard errors, up or down.
+    """
+
+    draws: int
+    seed: int
+    error: float
+    steps: tuple[float, ...]
+    fragile: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +59,20 @@ class RankSets:
         Best and worst rank in each unit's set.
     critical : (float, float) or None
         Smallest and largest critical value over the pairs (or units); None where p-values are compared with steps.
+    better : (p, p) bool or None
+        "Row is proven better than column", all of it at once; None for marginal sets.
+    simulation : Simulation or None
+        None where nothing was simulated.
+    method : str
+        Name and form of the method, where the name asked for does not say it all.
     """
 
     low: Ints
     high: Ints
     critical: tuple[float, float] | None = None
+    better: Bools | None = None
+    simulation: Simulation | None = None
+    method: str = ""
 
 
 def simes_sets(pairs: Pairs, alpha: float) -> RankSets:
@@ -55,11 +92,14 @@ def count_false(p_values: Floats, alpha: float) -> Ints:
     n minus the size of the largest set of largest p-values that Simes' test does not reject.
     """
     rows, n = p_values.shape
-    ordered = np.sort(p_values, axis=1)
-    undecided = np.zeros(rows, dtype=np.int64)
-    for size in range(1, n + 1):
-        steps = alpha * np.arange(1, size + 1) / size
-        undecided[np.all(ordered[:, n - size :] > steps, axis=1)] = size
+    ordered, place = np.sort(p_values, axis=1), np.arange(1, n + 1)
+    undecided, too_many = np.zeros(rows, dtype=np.int64), np.full(rows, n + 1)
+    # a set of largest p-values that is not rejected has no rejected one inside: halve the range of sizes
+    for _ in range(n.bit_length()):
+        size = ((undecided + too_many) // 2)[:, None]
+        steps = alpha * (place - (n - size)) / np.maximum(size, 1)
+        kept = np.all((ordered > steps) | (place <= n - size), axis=1)
+        undecided, too_many = np.where(kept, size[:, 0], undecided), np.where(kept, too_many, size[:, 0])
     decided: Ints = n - undecided
     return decided
 
@@ -96,12 +136,29 @@ def tukey_sets(pairs: Pairs, alpha: float) -> RankSets:
     Exact for equal se, slightly conservative otherwise (Hayter 1984).
     """
     p = len(pairs.score)
-    better = np.zeros((p, p), dtype=bool)
-    for row, ahead in enumerate(pairs.t > 0):
-        q = np.sqrt(2) * pairs.t[row, ahead]
-        better[row, ahead] = range_p_value(q, p, pairs.pair_df[row, ahead]) < alpha
-    least, most = (range_quantile(1 - alpha, p, df) / 2**0.5 for df in extremes(others(pairs.pair_df)))
-    return sets_from(better, critical=(most, least))
+    low_df, high_df = extremes(others(pairs.pair_df))
+    most, least = (range_quantile(1 - alpha, p, df) for df in (low_df, high_df))
+    better, open_to_doubt = between_quantiles(pairs, 1 - alpha, known={low_df: most, high_df: least})
+    for row in np.flatnonzero(open_to_doubt.any(axis=1)):
+        ahead = open_to_doubt[row]
+        better[row, ahead] = range_p_value(np.sqrt(2) * pairs.t[row, ahead], p, pairs.pair_df[row, ahead]) < alpha
+    return sets_from(better, critical=(least / 2**0.5, most / 2**0.5))
+
+
+def between_quantiles(pairs: Pairs, level: float, *, known: dict[float, float]) -> tuple[Bools, Bools]:
+    """Decide pairs by the range's quantiles at a few df, which fall as df grows: (proven better, still open).
+
+    `known` are quantiles by df, those of the smallest and the largest df among them; more are added for many pairs.
+    """
+    p, ends = len(pairs.score), sorted(known)
+    between = 1 / np.linspace(1 / ends[0], 1 / ends[-1], 1 + p // 40)[1:-1] if len(ends) > 1 else np.empty(0)
+    quantiles = known | {df: range_quantile(level, p, df) for df in between.tolist()}
+    at = np.array(sorted(quantiles))
+    reach = np.array([quantiles[df] for df in at])
+    above = np.searchsorted(at, pairs.pair_df, side="left").clip(max=len(at) - 1)
+    below = np.maximum(np.searchsorted(at, pairs.pair_df, side="right") - 1, 0)
+    q = np.sqrt(2) * pairs.t
+    return q > reach[below] * (1 + CLEAR), (q > reach[above] * (1 - CLEAR)) & (q <= reach[below] * (1 + CLEAR))
 
 
 def joint_interval_sets(pairs: Pairs, alpha: float) -> RankSets:
@@ -118,7 +175,54 @@ def joint_interval_sets(pairs: Pairs, alpha: float) -> RankSets:
 
 def sets_from(better: Bools, *, critical: tuple[float, float] | None = None) -> RankSets:
     """Rank sets from a (p, p) matrix "row is proven better than column"."""
-    return RankSets(1 + better.sum(axis=0), len(better) - better.sum(axis=1), critical)
+    return RankSets(1 + better.sum(axis=0), len(better) - better.sum(axis=1), critical, better)
+
+
+def maxt_sets(pairs: Pairs, alpha: float, *, draws: int = maxt.DRAWS, seed: int = maxt.SEED, step_down: bool = True) -> RankSets:
+    """Simultaneous sets by max-t of simulated differences, with or without step-down (see `maxt`)."""
+    how = maxt.compared(pairs, alpha)
+    found = maxt.whole_table(pairs, how, alpha, draws=draws, seed=seed, step_down=step_down)
+    critical, moved = float(found.critical[0]), maxt.FRAGILE * float(found.error[0])
+    fewest, most = (sets_from(how.statistic > critical + move) for move in (moved, -moved))
+    fragile = (fewest.low != most.low) | (fewest.high != most.high)
+    simulation = Simulation(draws, seed, float(found.error[0]), found.steps, fragile)
+    sets = sets_from(how.statistic > critical, critical=extremes(critical * others(how.scale)))
+    return replace(sets, simulation=simulation, method=f"max-t, {'step-down' if step_down else 'single step'}; {how.errors}")
+
+
+def marginal_maxt_sets(
+    pairs: Pairs, alpha: float, *, draws: int = maxt.DRAWS, seed: int = maxt.SEED, step_down: bool = False
+) -> RankSets:
+    """Marginal sets by two-sided max-t, single step: an integral for independent units, simulation otherwise.
+
+    `step_down` belongs to simultaneous sets and changes nothing here.
+    """
+    scores = normal_scores(pairs.t, pairs.pair_df)
+    if pairs.independent:
+        critical = dunnett.critical_values(pairs, alpha)
+        sets = marginal_sets(scores, critical)
+        return replace(sets, critical=in_t(pairs, critical), method=MARGINAL_EXACT)
+    how = maxt.compared(pairs, alpha)
+    found = maxt.each_unit(pairs, how, alpha, draws=draws, seed=seed)
+    fewest, most = (marginal_sets(scores, found.critical + move * found.error) for move in (maxt.FRAGILE, -maxt.FRAGILE))
+    fragile = (fewest.low != most.low) | (fewest.high != most.high)
+    simulation = Simulation(draws, seed, float(np.nanmax(found.error, initial=0.0)), (), fragile)
+    sets = marginal_sets(scores, found.critical)
+    return replace(
+        sets, critical=in_t(pairs, found.critical), simulation=simulation, method=f"max-t, two-sided, single step; {how.errors}"
+    )
+
+
+def marginal_sets(scores: Floats, critical: Floats) -> RankSets:
+    """Sets of units with a critical value each, (p,); nan = all differences of the unit are exact."""
+    reach = np.nan_to_num(critical, nan=0.0)[:, None]
+    return RankSets(1 + (scores < -reach).sum(axis=1), len(scores) - (scores > reach).sum(axis=1))
+
+
+def in_t(pairs: Pairs, critical: Floats) -> tuple[float, float]:
+    """Smallest and largest t that decides a pair, from (p,) critical values on the normal scale."""
+    quantiles = others(dunnett.t_quantile(np.nan_to_num(critical, nan=0.0)[:, None], pairs.pair_df))
+    return extremes(quantiles)
 
 
 def extremes(values: Floats) -> tuple[float, float]:
@@ -126,9 +230,14 @@ def extremes(values: Floats) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-MARGINAL: Mapping[str, Callable[[Pairs, float], RankSets]] = {"simes": simes_sets, "holm": marginal_holm_sets}
-SIMULTANEOUS: Mapping[str, Callable[[Pairs, float], RankSets]] = {
+MARGINAL: Mapping[str, Callable[..., RankSets]] = {
+    "simes": simes_sets,
+    "holm": marginal_holm_sets,
+    "maxt": marginal_maxt_sets,
+}
+SIMULTANEOUS: Mapping[str, Callable[..., RankSets]] = {
     "tukey": tukey_sets,
     "holm": holm_sets,
     "joint-ci": joint_interval_sets,
+    "maxt": maxt_sets,
 }

@@ -11,12 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from satisfaction.ranking import bayes, membership
-from satisfaction.ranking.pairs import Pairs, competition_rank
+from satisfaction.ranking.options import Options
+from satisfaction.ranking.pairs import Pairs
 from satisfaction.ranking.sets import RankSets
+from satisfaction.ranking.ties import RULES, tied_rank
 from satisfaction.ranking.units import Units
 
-TIES = "scores closer than 1e-9 are ties; competition ranks (1 2 2 4); never rounded, ties at the cut never broken"
-PROBABILITIES = "normal empirical Bayes, REML tau2, se as if known, exact by quadrature"
+TIES = "scores closer than 1e-9 are ties; {}; never rounded, ties at the cut never broken"
+PROBABILITIES = "normal empirical Bayes, {} tau2, se as if known, exact by quadrature"
 
 
 def rank_table(
@@ -25,14 +27,15 @@ def rank_table(
     pairs: Pairs,
     sets: tuple[RankSets, RankSets],
     tests: membership.Membership,
+    adjusted: membership.Membership | None,
     status: NDArray[np.object_],
     model: bayes.Posterior,
-    bottom: int,
+    options: Options,
 ) -> pd.DataFrame:
     """Assemble `Ranking.table`: one row a unit, in input order; sets are (marginal, simultaneous)."""
     marginal, simultaneous = sets
-    columns = {
-        "rank": competition_rank(pairs),
+    columns: dict[str, NDArray[Any]] = {
+        "rank": tied_rank(pairs, options.ties),
         "marginal_low": marginal.low,
         "marginal_high": marginal.high,
         "simultaneous_low": simultaneous.low,
@@ -40,10 +43,15 @@ def rank_table(
         "status": status,
         "p_in": tests.p_in,
         "p_out": tests.p_out,
-        "probability_bottom": bayes.probability_bottom(model, bottom),
+        "probability_bottom": bayes.probability_bottom(model, options.bottom),
         "expected_rank": bayes.expected_rank(model),
         "reliability": model.reliability,
     }
+    if adjusted is not None:
+        columns |= {"p_in_adjusted": adjusted.p_in, "p_out_adjusted": adjusted.p_out}
+    for kind, found in zip(("marginal", "simultaneous"), sets, strict=True):
+        if found.simulation is not None:
+            columns[f"{kind}_fragile"] = found.simulation.fragile
     head = {"unit": list(units.names), "estimate": units.estimate, "se": np.sqrt(np.diag(units.cov))}
     return pd.DataFrame(head | {name: spread_out(values, units) for name, values in columns.items()})
 
@@ -53,6 +61,8 @@ def spread_out(values: NDArray[Any], units: Units) -> pd.Series:
     full = pd.Series(values, index=np.flatnonzero(units.ranked)).reindex(range(len(units.names)))
     if values.dtype == object:
         return full.astype(object).where(units.ranked, "not ranked")
+    if values.dtype == bool:
+        return full.astype("boolean")
     return full.astype("Int64") if np.issubdtype(values.dtype, np.integer) else full
 
 
@@ -63,11 +73,11 @@ def summarise(
     pairs: Pairs,
     sets: tuple[RankSets, RankSets],
     model: bayes.Posterior,
-    conventions: Mapping[str, Any],
+    options: Options,
 ) -> Mapping[str, Any]:
     """Assemble `Ranking.summary`: what holds for the table as a whole, and every convention that was used."""
     marginal, simultaneous = sets
-    p, bottom = len(pairs.score), conventions["bottom"]
+    p, bottom, conventions = len(pairs.score), options.bottom, options.conventions(units.selection, pairs)
     points = membership.point_list(pairs, bottom)
     rows = table[units.ranked]
     listed, tied = rows[points.listed], rows[points.tied]
@@ -87,19 +97,36 @@ def summarise(
         "expected_true_bottom": float(listed["probability_bottom"].sum()),
         "established_listed": int((listed["status"] == "established").sum()),
         "list_p": list_p,
-        "list_established": units.selection == "probability" and list_p <= 1 - conventions["level"],
+        "list_established": units.selection == "probability" and list_p <= 1 - options.level,
         "critical_values": MappingProxyType({"marginal": marginal.critical, "simultaneous": simultaneous.critical}),
         "se_from_limits": units.se_from_limits,
         "zero_se": tuple(rows["unit"][pairs.se == 0]),
         "df": df_convention(pairs),
         "independent": pairs.independent,
-        "ties": TIES,
-        "probabilities": PROBABILITIES,
+        "ties": TIES.format(RULES[options.ties]),
+        "probabilities": PROBABILITIES.format(options.between.upper()),
         "seed": None,
         "fragile": (),
     }
-    summary = facts | dict(conventions)
+    summary = facts | conventions | simulated(rows["unit"].to_numpy(), sets)
     return MappingProxyType(summary | {"notes": notes(summary)})
+
+
+def simulated(names: NDArray[Any], sets: tuple[RankSets, RankSets]) -> dict[str, Any]:
+    """Say how max-t sets were made: form and errors; where simulated, seed, draws, Monte-Carlo error and fragile units."""
+    kinds = dict(zip(("marginal", "simultaneous"), sets, strict=True))
+    said: dict[str, Any] = {f"{kind}_method": found.method for kind, found in kinds.items() if found.method}
+    runs = {kind: found.simulation for kind, found in kinds.items() if found.simulation is not None}
+    if not runs:
+        return said
+    one, fragile = next(iter(runs.values())), np.any([run.fragile for run in runs.values()], axis=0)
+    return said | {
+        "seed": one.seed,
+        "draws": one.draws,
+        "monte_carlo_error": MappingProxyType({kind: run.error for kind, run in runs.items()}),
+        "critical_steps": next((run.steps for run in runs.values() if run.steps), ()),
+        "fragile": tuple(names[fragile]),
+    }
 
 
 def df_convention(pairs: Pairs) -> str:
@@ -120,12 +147,16 @@ def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
         high = summary["list_size_high"]
         said.append(f"分界处并列：名单为 {size} 或 {high} 个。 Tie at the cut: the list has {size} or {high} units.")
     if not summary["independent"]:
+        method = {"holm": "Holm", "maxt": "max-t"}[summary["marginal"]]
         said.append(
-            "单位之间相关：边际集合用 Holm，成员检验用 Bonferroni 形式，概率忽略相关。 Units are dependent: "
-            "Holm for marginal sets, Bonferroni form for membership; probabilities ignore the dependence."
+            f"单位之间相关：边际集合用 {method}，成员检验用 Bonferroni 形式，概率忽略相关。 Units are dependent: "
+            f"{method} for marginal sets, Bonferroni form for membership; probabilities ignore the dependence."
         )
         if summary["simultaneous"] == "tukey":
             said.append("相关单位的 Tukey 临界值为近似。 The Tukey critical value is approximate for dependent units.")
+    if summary["fragile"]:
+        named = ", ".join(summary["fragile"])
+        said.append(f"名次界限在模拟误差之内: {named}。 Bounds within the error of the simulation: {named}.")
     if summary["selection"] != "probability":
         said.append("非概率样本：基于模型，无设计误差，不作确认或排除。 Model-based, no design error: nothing is established.")
     if summary["se_from_limits"]:

@@ -196,14 +196,13 @@ def check_solution(
 def _infeasible(laid: Laid, size: Array, bounds: Bounds, worst: int) -> WeightsError:
     margin, level = laid.names[worst]
     inside = size > 0
-    low, high = feasible_bounds(laid.matrix[inside], size[inside], laid.targets, bounds)
-    lower = "none" if low is None else f"[{low:.4g}, {bounds[1]:g}]"
-    upper = "none" if high is None else f"[{bounds[0]:g}, {high:.4g}]"
+    feasible = feasible_bounds(laid.matrix[inside], size[inside], laid.targets, bounds)
+    listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
     return WeightsError(
         "W110",
-        f"在界限 {list(bounds)} 内无法满足边际；差距最大: {margin} = {level}。最紧的可行界限: {upper}；或 {lower}。",
+        f"在界限 {list(bounds)} 内无法满足边际；差距最大: {margin} = {level}。最紧的可行界限: {listed}。",
         f"No weights within bounds {list(bounds)} meet the margins; worst: {margin} = {level}. "
-        f"Tightest feasible bounds: {upper}; or {lower}.",
+        f"Tightest feasible bounds: {listed}.",
         where="bounds",
         hint=("放宽界限，或合并该水平。", "Widen the bounds, or merge this level."),
     )

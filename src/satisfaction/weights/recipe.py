@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..design import SurveyDesign, Weighting, WeightingStep
-from ..engines import fetch
+from ..engines import fetch, matched, ordered
 from ..tally import totals
 from ..variance import Sparse
 from .diagnostics import weight_diagnostics
@@ -70,9 +70,9 @@ def cells_for(design: SurveyDesign, columns: Sequence[str], *, by_weight: bool =
     known = before.columns if before else ()
     wanted = dict.fromkeys([*known, *columns, *([weight] if by_weight else [])])
     keys = list(dict.fromkeys([*wanted, weight]))
-    rows = fetch(totals(design.rows().select(*keys), keys)).sort_values(keys, ignore_index=True)
-    cell = rows.groupby(list(wanted), dropna=False, sort=False).ngroup().to_numpy() if wanted else np.zeros(len(rows), dtype=int)
-    table = rows.iloc[np.unique(cell, return_index=True)[1]][list(wanted)].reset_index(drop=True)
+    rows = ordered(fetch(totals(design.rows().select(*keys), keys)), keys)
+    table = rows[list(wanted)].drop_duplicates(ignore_index=True) if wanted else rows.iloc[:1][[]]
+    cell = matched(rows, table, list(wanted))
     people, base = rows["_n"].to_numpy(np.int64), rows[weight].to_numpy(float)
     if weight in wanted:
         count, start = np.bincount(cell, people).astype(float), table[weight].to_numpy(float)

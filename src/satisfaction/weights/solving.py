@@ -173,30 +173,35 @@ def target_scale(margins: Sparse, size: Array, targets: Array) -> Array:
     return np.where(targets != 0, np.abs(targets), np.where(sums > 0, sums, 1.0))
 
 
-def feasible_bounds(margins: Sparse, size: Array, targets: Array, bounds: Bounds) -> tuple[float | None, float | None]:
-    """Return the tightest bounds: the highest lower one beside the upper given, the lowest upper one beside the lower given.
+def feasible_bounds(margins: Sparse, size: Array, targets: Array, bounds: Bounds) -> tuple[Bounds, ...]:
+    """Return bounds that just allow weights meeting the margins, two linear programmes over the factors.
 
-    None where not even that is feasible. Two linear programmes over the factors.
+    They keep one of the bounds given and move the other as little as possible; where neither will do, the upper bound that
+    goes with 0 is the only answer. Numbers are rounded outward to four digits, so that they can be used as they are.
     """
     weighted = sp.csr_array(margins.T @ sp.diags_array(size))
-    cells, found = len(size), []
-    unit = np.abs(weighted).sum(axis=1)
+    unit = abs(weighted).sum(axis=1)
     equal = sp.hstack([sp.diags_array(1 / unit) @ weighted, sp.csr_array((len(targets), 1))], format="csr")
-    one = np.ones((cells, 1))
-    for side, (low, high) in (("low", (0.0, bounds[1])), ("high", (bounds[0], None))):
-        sign = 1.0 if side == "high" else -1.0
-        limits = sp.hstack([sign * sp.eye_array(cells), -sign * one], format="csr")  # factor <= t, or factor >= t
-        cost = np.append(np.zeros(cells), sign)
-        solved = linprog(
-            cost,
-            A_ub=limits,
-            b_ub=np.zeros(cells),
-            A_eq=equal,
-            b_eq=targets / unit,
-            bounds=[(low, high)] * cells + [(None, None)],
-        )
-        found.append(float(solved.x[-1]) if solved.status == 0 else None)
-    return found[0], found[1]
+
+    def outermost(sign: float, low: float, high: float | None) -> float | None:
+        limits = sp.hstack([sign * sp.eye_array(len(size)), -sign * np.ones((len(size), 1))], format="csr")
+        ranges = [(low, high)] * len(size) + [(None, None)]
+        cost = np.append(np.zeros(len(size)), sign)
+        solved = linprog(cost, A_ub=limits, b_ub=np.zeros(len(size)), A_eq=equal, b_eq=targets / unit, bounds=ranges)
+        return _outward(float(solved.x[-1]), sign) if solved.status == 0 else None
+
+    upper, lower = outermost(1.0, bounds[0], None), outermost(-1.0, 0.0, bounds[1])
+    found = [(bounds[0], upper)] if upper is not None else []
+    found += [(lower, bounds[1])] if lower is not None else []
+    if not found and (widest := outermost(1.0, 0.0, None)) is not None:
+        found = [(0.0, widest)]
+    return tuple(found)
+
+
+def _outward(x: float, sign: float) -> float:
+    """Round to four digits, up for an upper and down for a lower bound, and a little further for rounding in between."""
+    step = 10.0 ** (np.floor(np.log10(max(abs(x), 1e-9))) - 3)
+    return float(round((np.floor(x / step) + 2 if sign > 0 else max(np.ceil(x / step) - 2, 0)) * step, 12))
 
 
 def _logit(low: float, high: float) -> Distance:

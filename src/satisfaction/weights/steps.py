@@ -15,7 +15,8 @@ from ..variance import Sparse
 from .solving import Distance, replay
 
 Array = np.ndarray[Any, Any]
-MOST_ROUNDS = 200
+MOST_ROUNDS = 500
+UNSOLVED = 1e-6  # a miss this large is no rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,14 @@ class Classes:
         classes = _summing(self.group)
         sampled, answered = classes @ size, classes @ (size * self.responded[:, None])
         ratio = np.divide(sampled, answered, out=np.zeros_like(sampled), where=answered > 0)
-        return np.asarray(weight * ratio[self.group] * self.responded[:, None])
+        shared = np.where(answered > 0, sampled, 0.0).sum(axis=0)
+        rest = np.divide(sampled.sum(axis=0), shared, out=np.ones_like(shared), where=shared > 0)
+        return np.asarray(weight * ratio[self.group] * self.responded[:, None] * rest)
+
+    def unsolved(self, count: Array, before: Array, after: Array) -> Array:
+        """Return the replicates in which a class has no respondents, so that its weight went to all of them: (R,) bool."""
+        classes, size = _summing(self.group), count * before
+        return np.asarray(((classes @ size > 0) & (classes @ (size * self.responded[:, None]) <= 0)).any(axis=0))
 
     def on(self, index: Array) -> Classes:
         """Return the step on finer cells."""
@@ -74,6 +82,12 @@ class Propensity:
         )  # fmt: skip
         return np.asarray(np.divide(weight, propensity, out=np.zeros_like(propensity), where=self.responded[:, None]))
 
+    def unsolved(self, count: Array, before: Array, after: Array) -> Array:
+        """Return the replicates in which nobody of some level responded: (R,) bool."""
+        size = count * before
+        sampled, answered = (abs(self.covariates).T @ part for part in (size, size * self.responded[:, None]))
+        return np.asarray(((sampled > 0) & (answered <= 0)).any(axis=0))
+
     def on(self, index: Array) -> Propensity:
         """Return the step on finer cells."""
         return replace(self, covariates=self.covariates[index], responded=self.responded[index])
@@ -105,6 +119,12 @@ class Calibration:
             distance=self.distance, tolerance=self.tolerance, start=self.start, inverse=self.inverse,
         )  # fmt: skip
         return np.asarray(weight * factor)
+
+    def unsolved(self, count: Array, before: Array, after: Array) -> Array:
+        """Return the replicates that miss a margin, because no weights meet all of them: (R,) bool."""
+        targets = self.targets[:, None]
+        scale = np.where(targets != 0, np.abs(targets), 1.0)
+        return np.asarray((np.abs(self.margins.T @ (count * after) - targets) / scale > UNSOLVED).any(axis=0))
 
     def on(self, index: Array) -> Calibration:
         """Return the step on finer cells."""
@@ -141,7 +161,11 @@ class Trimming:
                 break
             cut = np.where(kept, np.clip(weight, self.low, self.high), weight)
             weight = spread(count, weight, cut, outside, kept)
-        return weight
+        return np.where(kept, np.clip(weight, self.low, self.high), weight)
+
+    def unsolved(self, count: Array, before: Array, after: Array) -> Array:
+        """Return the replicates whose bounds cannot hold all the weight: (R,) bool."""
+        return np.asarray(np.abs((count * after).sum(axis=0) / (count * before).sum(axis=0) - 1) > UNSOLVED)
 
     def on(self, index: Array) -> Trimming:
         """Return the step on finer cells."""

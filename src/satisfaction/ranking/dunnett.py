@@ -1,0 +1,144 @@
+"""One unit against others: the distribution of its largest t by numerical integration (Dunnett's problem, unequal se).
+
+Given the unit's own error and its own estimated variance, its differences from the others are independent. For known se
+one integral over the unit's own error is left; for estimated se its own variance is integrated as well, and each other
+unit's variance inside (scaled chi-squares with the units' df). Critical values are given on the normal scale: a pair is
+decided where its own t-test, at its Satterthwaite df, has a tail of at most ndtr(-critical). Independent units only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy import special
+
+from satisfaction.ranking.pairs import Floats, Ints, Pairs
+
+Sides: TypeAlias = Literal[1, 2]
+# grid of the unit's own error, in standard errors: what lies beyond has probability 1e-15 and 1e-10
+REACH_KNOWN, STEP_KNOWN = 8.0, 0.05
+REACH_ESTIMATED, STEP_ESTIMATED = 6.6, 0.15
+OWN_NODES, OTHER_NODES = 8, 6  # of chi-squares; more of them move a critical value by 1e-6 at 15 df, 1e-4 at 8, 2e-3 at 4
+ACCURATE = 1e-6  # last step of a critical value; secants are far closer by then
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One unit and n others.
+
+    Attributes
+    ----------
+    se : float
+        The unit's own standard error.
+    variance : (o,)
+        Its variance at the o nodes of its chi-square, with `weight` (o,).
+    others_se : (n,)
+        At least a step of the grid times the unit's own (see `one_against`).
+    others_variance : (n, m)
+        The others' variances at the m nodes of their chi-squares, with `others_weight` (m,).
+    pair_df : (n,)
+        Satterthwaite df of the differences.
+    step : float
+        Step of the grid of the unit's own error, in standard errors.
+    """
+
+    se: float
+    variance: Floats
+    weight: Floats
+    others_se: Floats
+    others_variance: Floats
+    others_weight: Floats
+    pair_df: Floats
+    step: float
+
+
+def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
+    """Set up one unit against others.
+
+    Another unit more than twenty times as precise (seven, where se are estimated) counts as that precise: the grid would
+    not see it, and less correlated comparisons have a larger critical value, so this errs on the safe side.
+    """
+    estimated = bool(np.isfinite(pairs.df[unit]) or np.isfinite(pairs.df[others]).any())
+    step, own, other = (STEP_ESTIMATED, OWN_NODES, OTHER_NODES) if estimated else (STEP_KNOWN, 1, 1)
+    se = float(pairs.se[unit])
+    others_se = np.maximum(pairs.se[others], step * se)
+    variance, weight = chi_square_nodes(pairs.df[[unit]], own)
+    others_variance, others_weight = chi_square_nodes(pairs.df[others], other)
+    spread = others_se[:, None] ** 2 * others_variance
+    return Against(se, se**2 * variance[0], weight, others_se, spread, others_weight, pairs.pair_df[unit, others], step)
+
+
+def chi_square_nodes(df: Floats, count: int) -> tuple[Floats, Floats]:
+    """Nodes (n, count) and weights (count,) for chi-squares over their (n,) df: Gauss-Hermite on the normal scale."""
+    at, weight = np.polynomial.hermite_e.hermegauss(count)
+    half = np.minimum(df, 1e12)[:, None] / 2  # beyond 1e12 df a chi-square over its df is 1
+    below, above = special.gammaincinv(half, special.ndtr(at)), special.gammainccinv(half, special.ndtr(-at))
+    nodes = np.where(at < 0, below, above) / half
+    return np.where(np.isinf(df)[:, None], 1.0, nodes), weight / weight.sum()
+
+
+def exceedance(against: Against, critical: float, sides: Sides) -> float:
+    """P(some t of the unit against the others exceeds its critical value); |t| where `sides` is 2."""
+    reach = REACH_KNOWN if against.step == STEP_KNOWN else REACH_ESTIMATED
+    at = np.arange(0.0 if sides == 2 else -reach, reach + against.step / 2, against.step)
+    density = np.exp(-(at**2) / 2)
+    if sides == 2:
+        density[0] /= 2  # the integrand is even in the unit's own error: half the line will do
+    spread = np.sqrt(against.variance[:, None, None] + against.others_variance)
+    limit = t_quantile(critical, against.pair_df)[:, None] * spread / against.others_se[:, None]
+    shift = (against.se * at)[:, None, None, None] / against.others_se[:, None]
+    beyond = special.ndtr(shift - limit)
+    if sides == 2:
+        beyond += special.ndtr(-shift - limit)
+    with np.errstate(divide="ignore"):
+        some = -np.expm1(np.sum(np.log1p(-np.minimum(beyond @ against.others_weight, 1.0)), axis=-1))
+    return float(density @ (some @ against.weight) / density.sum())
+
+
+def t_quantile(critical: Floats | float, df: Floats) -> Floats:
+    """The t value with the tail that `critical` has in the normal distribution, one a df."""
+    quantile: Floats = np.where(np.isinf(df), critical, -special.stdtrit(df, special.ndtr(-critical)))
+    return quantile
+
+
+def critical_values(pairs: Pairs, alpha: float, sides: Sides = 2) -> Floats:
+    """Critical value of each unit against all others, (p,), on the normal scale; nan where all differences are exact."""
+    return np.array([critical_value(pairs, unit, alpha, sides) for unit in range(len(pairs.se))])
+
+
+def critical_value(pairs: Pairs, unit: int, alpha: float, sides: Sides) -> float:
+    """Critical value of one unit against all others, on the normal scale."""
+    others = np.flatnonzero((pairs.se + pairs.se[unit] > 0) & (np.arange(len(pairs.se)) != unit))
+    if not len(others):
+        return np.nan
+    bonferroni = -float(special.ndtri(alpha / sides / len(others)))
+    known = solve(one_against(as_if_known(pairs), unit, others), alpha, sides, start=bonferroni)
+    against = one_against(pairs, unit, others)
+    return known if against.step == STEP_KNOWN else solve(against, alpha, sides, start=known)
+
+
+def as_if_known(pairs: Pairs) -> Pairs:
+    """The same pairs with infinite df."""
+    return replace(pairs, df=np.full_like(pairs.df, np.inf), pair_df=np.full_like(pairs.pair_df, np.inf))
+
+
+def solve(against: Against, alpha: float, sides: Sides, *, start: float) -> float:
+    """The critical value with exceedance alpha, by secants on the log of the exceedance, which is almost straight."""
+    last, now = start, start + 0.01
+    gap_last, gap = (np.log(exceedance(against, c, sides) / alpha) for c in (last, now))
+    while abs(now - last) > ACCURATE:
+        slope = (gap - gap_last) / (now - last)
+        last, now, gap_last = now, now - gap / slope, gap
+        gap = np.log(exceedance(against, now, sides) / alpha)
+    return float(now)
+
+
+def largest_p_value(pairs: Pairs, unit: int, others: Ints, p_value: float) -> float:
+    """P(the smallest one-sided p-value of the unit against these others <= `p_value`): at least it, at most n times it."""
+    n = len(others)
+    if not 0 < p_value < 1 or n == 1:
+        return p_value
+    some = exceedance(one_against(pairs, unit, others), -float(special.ndtri(p_value)), 1)
+    return min(max(some, p_value), n * p_value, 1.0)
