@@ -69,8 +69,7 @@ def call(script: str, function: str) -> dict[str, str] | None:
 def value(text: str) -> Any:
     """Return a literal: a string, a number, or c(...) of them."""
     if text.startswith("c("):
-        parts = [part for kind, part in tokens(text[2:-1]) if kind in ("string", "number")]
-        return [value(part) for part in parts]
+        return [value(part) for part in re.findall(r'"(?:[^"\\]|\\.)*"|-?[\d.][\d.eE+-]*', text)]
     if not text.startswith('"'):
         return float(text)
     return ESCAPES.sub(lambda m: chr(int(m[1] or m[2], 16)) if m[1] or m[2] else PLAIN.get(m[3], m[3]), text[1:-1])
@@ -112,10 +111,13 @@ def respondents(folder: Any) -> pd.DataFrame:
     script = (folder / "survey.R").read_text(encoding="utf-8")
     inside = call(script, "read.csv")["colClasses"]
     kinds = dict(re.findall(r'([\w.]+)="(\w+)"', inside))
-    return pd.read_csv(
-        folder / "respondents.csv", dtype={name: str for name, kind in kinds.items() if kind == "character"},
-        keep_default_na=False, na_values=[""], float_precision="round_trip", encoding="utf-8",
-    )  # fmt: skip
+    return table(folder / "respondents.csv", [name for name, kind in kinds.items() if kind == "character"])
+
+
+def table(path: Any, text: list[str]) -> pd.DataFrame:
+    """Read a csv file, all but the text columns as numbers, each the double nearest to its digits."""
+    read = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8")
+    return read.assign(**{name: read[name].map(float, na_action="ignore").astype(float) for name in read if name not in text})
 
 
 def declared(folder: Any) -> SurveyDesign:
@@ -131,4 +133,5 @@ def declared(folder: Any) -> SurveyDesign:
     if not (how := call(script, "calibrate")):
         return calibrate(design, margins(script), method="poststratify") if call(script, "postStratify") else design
     bounds = tuple(value(how["bounds"])) if "bounds" in how else None
+    bounds = None if bounds and bounds[0] < 0 else bounds  # bounds that only keep R from its solver of full rank
     return calibrate(design, margins(script), method=value(how["calfun"]), bounds=bounds)

@@ -150,7 +150,7 @@ def test_more_nodes_move_nothing(monkeypatch):
     rng = np.random.default_rng(6)
     pairs = compare(np.zeros(12), cov=np.diag(rng.uniform(0.6, 2, 12) ** 2), df=rng.integers(15, 60, 12).astype(float))
     before = dunnett.critical_values(pairs, 0.05)
-    for name, value in {"OWN_NODES": 20, "OTHER_NODES": 12, "STEP_ESTIMATED": 0.06, "REACH_ESTIMATED": 8.0}.items():
+    for name, value in {"OWN_NODES": 20, "OTHER_NODES": 12, "COARSE_ESTIMATED": 0.06, "REACH_ESTIMATED": 8.0}.items():
         monkeypatch.setattr(dunnett, name, value)
     np.testing.assert_allclose(before, dunnett.critical_values(pairs, 0.05), atol=5e-6)
 
@@ -260,7 +260,7 @@ def test_fragile_units_are_those_within_the_error_of_the_critical_value():
     pairs = compare(np.array([4.0, 0.0, 0.5]), cov=np.eye(3), df=np.full(3, np.inf))
     critical = maxt_sets(pairs, 0.05, step_down=False)
     on_the_edge = np.array([critical.critical[0] * np.sqrt(2), 0.0, 0.5])
-    for score, fragile in ((on_the_edge, [True, True, False]), ([*on_the_edge, 0.5, 0.0, 0.0], [False] * 3)):
+    for score, fragile in ((on_the_edge, [True, True, False]), (np.array([9.0, 0.0, 0.5]), [False] * 3)):
         sets = maxt_sets(compare(score, cov=np.eye(3), df=np.full(3, np.inf)), 0.05, step_down=False)
         assert sets.simulation.fragile.tolist() == fragile
         assert sets.simulation.error == pytest.approx(critical.simulation.error, rel=1e-9)

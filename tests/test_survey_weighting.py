@@ -200,7 +200,9 @@ def test_a_missing_factor_counts_as_one_and_is_counted(declare, key, power):
     age = accepted["age"].astype(float).fillna(1)
     assert age[0] == 1
     population = accepted.merge(survey.frame.astype({"residence": int}), on=["county", "residence"])["population"].astype(int)
-    np.testing.assert_allclose(sampled.table["base_weight"], population / 15 * age**power, rtol=1e-15)
+    share = age**power / (age**power).groupby([accepted["county"], accepted["residence"]]).transform("sum")
+    np.testing.assert_allclose(sampled.table["base_weight"], population * share, rtol=1e-14)
+    assert sampled.table["base_weight"].sum() == pytest.approx(survey.frame["population"].astype(int).sum())
     assert sampled.record["missing"] == {"age": 1}
 
 
@@ -375,7 +377,7 @@ def test_the_log_starts_with_the_base_step_and_the_manifest_holds_it(declare, tm
     assert manifest["steps"]["weighting"][0]["missing"] == {"age": 8}
     assert "nonrespondents.csv" in manifest["inputs"]
     page = (folder / "report.html").read_text(encoding="utf-8")
-    for said in ("N_h / n_h", "Record of the base weight", "Record of the nonresponse adjustment", "Record of the trimming"):
+    for said in ("抽样框人数", "Record of the base weight", "Record of the nonresponse adjustment", "Record of the trimming"):
         assert said in page
 
 

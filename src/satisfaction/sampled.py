@@ -75,24 +75,23 @@ def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFr
 
 
 def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Series:
-    """Return N_h / n_h x product of `multiply` / product of `divide`, n_h counting respondents and nonrespondents."""
+    """Return N_h x m / (sum of m over the stratum's sampled persons), m = product of `multiply` / product of `divide`.
+
+    Without either, that is N_h / n_h, n_h counting respondents and nonrespondents. Base weights add up to the frame.
+    """
     assert survey.frame is not None
     strata = survey.questionnaire.roles.strata
-    own = persons[strata].astype(str)
-    check_frame(survey.frame, own, strata=strata, folder=survey.folder)
-    people = survey.frame.assign(population=survey.frame["population"].astype(float))
-    sampled = own.assign(_n=1)
-    if strata:
-        population = own.merge(people.groupby(strata, as_index=False)["population"].sum(), on=strata, how="left")["population"]
-        size = sampled.groupby(strata)["_n"].transform("size")
-    else:
-        population, size = pd.Series(people["population"].sum(), index=own.index), pd.Series(len(own), index=own.index)
-    weight = population.to_numpy(float) / size
+    own = persons[strata].astype(str).assign(_all=0)
+    check_frame(survey.frame, own[strata], strata=strata, folder=survey.folder)
+    people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
+    by = [*strata, "_all"]
+    population = own.merge(people.groupby(by, as_index=False)["population"].sum(), on=by, how="left")["population"]
+    multiple = pd.Series(1.0, index=persons.index)
     for name in step.multiply:
-        weight = weight * persons[name].fillna(1).astype(float)
+        multiple = multiple * persons[name].fillna(1).astype(float)
     for name in step.divide:
-        weight = weight / persons[name].fillna(1).astype(float)
-    return weight
+        multiple = multiple / persons[name].fillna(1).astype(float)
+    return population.to_numpy(float) * multiple / multiple.groupby([own[name] for name in by]).transform("sum")
 
 
 def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def require_groups(found: Sequence[Any], variable: str, *, where: str, exactly: 
 
 
 def _column(name: str) -> str:
-    return f"_value.{name}"
+    return f"_value_{name}"  # no dot: DuckDB reads one as table.column
 
 
 def _value(measure: Measure) -> nw.Expr:

@@ -82,7 +82,11 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     """
     both = combine_waves({"later": later, "earlier": earlier})
     keys = [*later.by, "measure"]
-    at = both.table.assign(_row=np.arange(len(both.table))).pivot_table(index=keys, columns=WAVE, values="_row", sort=False)
+    at = (
+        both.table.assign(_row=np.arange(len(both.table)))
+        .pivot_table(index=keys, columns=WAVE, values="_row", sort=False)
+        .rename_axis(columns=None)
+    )
     pairs = at.reindex(columns=["later", "earlier"]).dropna().astype(int)
     if pairs.empty:
         raise EstimatesError(

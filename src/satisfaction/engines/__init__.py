@@ -5,18 +5,22 @@ The type of the table handed in chooses the engine; a path is read by DuckDB.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
+from threadpoolctl import ThreadpoolController
 
 from ..errors import EngineError, one_of
 
 Engine = Literal["duckdb", "pandas", "polars"]
 Lazy = nw.LazyFrame[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 LARGE = 50_000  # rows, above which pandas groups more slowly than DuckDB starts
 
 
@@ -128,6 +132,26 @@ def joined(lazy: Lazy, lookup: pd.DataFrame, *, on: Sequence[str], weight: str) 
 def counter(lazy: Lazy) -> Any:
     """Return the type in which small whole numbers are summed fastest without overflow: DuckDB widens sums of 32 bits."""
     return nw.Int32 if lazy.implementation.is_duckdb() else nw.Int64
+
+
+def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function's linear algebra run on one thread.
+
+    Its matrices are small: a second thread costs more than it saves as soon as the machine is busy, and the order of
+    additions, hence the last bits, would depend on the number of threads.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _controller().limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return call
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:

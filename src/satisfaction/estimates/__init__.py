@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from ..design import SurveyDesign, named
+from ..engines import one_blas_thread
 from ..errors import EstimatesError, one_of
 from ..measures import Measure
 from ..tally import Tally, resolve, tally
@@ -40,6 +41,7 @@ DEFAULT_INTERVALS = {
 }  # fmt: skip
 
 
+@one_blas_thread
 def estimate(
     design: SurveyDesign,
     measures: str | Measure | Sequence[str | Measure],

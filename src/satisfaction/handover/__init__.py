@@ -17,7 +17,7 @@ from ..estimates import Estimates, estimate
 from ..io.files import new_folder
 from ..io.writing import write_rfc4180, write_text
 from ..measures import Measure
-from ..pipeline import Results
+from ..pipeline import Results, weighting_log
 from ..published import mark
 from ..questionnaire import Questionnaire, SingleItem
 from ..sampled import RESPONDED
@@ -133,7 +133,7 @@ def hand_over_results(results: Results, folder: str | Path) -> HandOver:
     """
     survey, design = results.survey, results.design
     title = f"{survey.declared.title} ({survey.name})"
-    about = About(title, mark(survey), _labels(survey.questionnaire), tuple(_notes(results)))
+    about = About(title, mark(survey), _labels(survey.questionnaire), tuple(_notes(results)), weighting_log(results))
     measures, found = list(design.measures.values()), list(results.estimates.values())
     made = _made(design, measures, found, identifiers=_identifiers(results), about=about)
     made.write(folder)

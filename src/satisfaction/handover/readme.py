@@ -58,12 +58,15 @@ class About:
     labels : mapping
         Source column -> label.
     notes : tuple of str
+    steps : tuple of dict
+        Records of the weighting steps, where there are more than the design's own (a base step).
     """
 
     title: str = "survey"
     mark: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    steps: tuple[dict[str, Any], ...] = ()
 
 
 def readme_text(
@@ -90,7 +93,7 @@ def readme_text(
         ("respondents.csv 的列 Columns of respondents.csv", [_column(column, about, own) for column in rows.columns]),
         ("expected.csv 的列 Columns of expected.csv", _expected(credit)),
         ("抽样设计 Design", call.splitlines()),
-        ("加权 Weighting", [*CREDIT[credit], *_steps(design)]),
+        ("加权 Weighting", [*CREDIT[credit], *_steps(about.steps or (design.weighting.log if design.weighting else ()))]),
         ("约定 Conventions", [*(f"{name}: {_shown(value)}" for name, value in conventions.items()), *DF]),
     ]
     sections += [("说明 Notes", about.notes)] if about.notes else []
@@ -114,9 +117,9 @@ def _expected(credit: str) -> Iterator[str]:
     yield "n: 有效答案数 valid answers"
 
 
-def _steps(design: SurveyDesign) -> Iterator[str]:
+def _steps(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield one line a step: its options as the log holds them, numbers as they are."""
-    for number, record in enumerate(design.weighting.log if design.weighting else (), start=1):
+    for number, record in enumerate(records, start=1):
         options = [f"{name}={_shown(value)}" for name, value in record.items() if not isinstance(value, dict) and name != "step"]
         margins = [f"margins={' , '.join(record['margins'])}"] if "margins" in record else []
         yield f"{number}. {record['step']}: {'; '.join([*options, *margins])}"

@@ -51,6 +51,7 @@ def quoted(text: str) -> str:
     """Return a text as an R string; what could end it, or look like a quotation mark, is escaped."""
 
     def escaped(letter: str) -> str:
+        """Return one character of the string."""
         if letter in '\\"':
             return f"\\{letter}"
         plain = letter.isprintable() and letter not in "“”‘’"

@@ -12,7 +12,7 @@ from .rows import NUMBER, Rows
 WHOLE = "(all)"  # of the file's levels and codes; no R name, hence no column's
 EPSILON = 1e-10
 FAR = 1e9  # bounds that bind nobody
-MANY = 100  # levels, from which R's sparse matrices are worth while
+MANY = 50  # levels, from which R's sparse matrices are worth while
 CALFUN = {"raking": "raking", "linear": "linear", "logit": "logit"}
 USE = (
     '用法：在 R 中把工作目录设为本文件夹，然后执行 source("survey.R", encoding = "UTF-8")。需要 survey 包 4.1 或更新版本。',

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from satisfaction.errors import RankingError, one_of
 from satisfaction.ranking import bivariate, rise
 from satisfaction.ranking.comparable import Comparability, require_comparable
 from satisfaction.ranking.pairs import Floats, Pairs, competition_rank
+from satisfaction.ranking.relative import tests_of_change
 from satisfaction.ranking.rise import BOUNDS, Bounds
 from satisfaction.ranking.sets import SIMULTANEOUS
 from satisfaction.ranking.table import df_convention, spread_out
@@ -187,7 +187,7 @@ def compare_waves(waves: Waves, sign: float, conventions: Mapping[str, Any]) -> 
         "probability_rise": rises[:, p - 1 + places :].sum(axis=1),
     }
     table = change_table(waves, columns)
-    summary = summarise(waves, pairs, model, table, conventions)
+    summary = summarise(waves, table, pairs=pairs, model=model, conventions=conventions)
     return RankChange(table, summary, waves, pairs, model, rises, bivariate.frequencies(drawn[:, :, 1], 1, p))
 
 
@@ -246,42 +246,6 @@ def posterior_of(waves: Waves, sign: float) -> bivariate.Bivariate:
     return bivariate.fit(sign * score, waves.sampling())
 
 
-def tests_of_change(waves: Waves) -> dict[str, Floats]:
-    """Test each ranked unit's change relative to the mean change of all of them; missing without a probability sample."""
-    p, kept = int(waves.kept.sum()), waves.kept
-    centred = np.eye(p) - 1 / p
-    matrix = np.hstack([centred, -centred])
-    score = np.concatenate([waves.after.estimate[kept], waves.before.estimate[kept]])
-    df = np.concatenate([waves.after.df[kept], waves.before.df[kept]])
-    cov = waves.covariance()
-    relative, se = matrix @ score, np.sqrt(np.maximum(np.sum((matrix @ cov) * matrix, axis=1), 0.0))
-    freedom = satterthwaite(matrix, np.diag(cov), df)
-    found = {"change": score[:p] - score[p:], "relative_change": relative, "se": se, "df": freedom}
-    tested = two_sided(relative, se, freedom)
-    if waves.selection != "probability":
-        return found | {name: np.full(p, np.nan) for name in tested}
-    return found | tested
-
-
-def two_sided(difference: Floats, se: Floats, df: Floats) -> dict[str, Floats]:
-    """Test (p,) differences by t, adjusted over all of them; a difference under 1e-9 is none."""
-    from statsmodels.stats.multitest import multipletests  # here: it loads much that a plain ranking does not need
-
-    difference = np.where(np.abs(difference) < 1e-9, 0.0, difference)
-    exact = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
-    t = np.divide(difference, se, out=exact, where=(se > 1e-12) & (difference != 0))
-    p = 2 * special.stdtr(df, -np.abs(t))
-    return {"t": t, "p": p, "p_bh": multipletests(p, method="fdr_bh")[1], "p_holm": multipletests(p, method="holm")[1]}
-
-
-def satterthwaite(matrix: Floats, variance: Floats, df: Floats) -> Floats:
-    """Degrees of freedom of (k, q) combinations of q estimates: (sum v)^2 / sum v^2 / df, v = coefficient^2 variance."""
-    parts = matrix**2 * variance
-    with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = parts.sum(axis=1) ** 2 / (parts**2 / df).sum(axis=1)
-    return np.where(np.isnan(freedom), np.inf, freedom)
-
-
 def ranks(pairs: tuple[Pairs, Pairs]) -> dict[str, Any]:
     """Published ranks of both waves and places gained."""
     before, after = (competition_rank(one) for one in pairs)
@@ -317,7 +281,7 @@ def change_table(waves: Waves, columns: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def summarise(
-    waves: Waves, pairs: tuple[Pairs, Pairs], model: bivariate.Bivariate, table: pd.DataFrame, conventions: Mapping[str, Any]
+    waves: Waves, table: pd.DataFrame, *, pairs: tuple[Pairs, Pairs], model: bivariate.Bivariate, conventions: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """Assemble `RankChange.summary`."""
     before, after = pairs

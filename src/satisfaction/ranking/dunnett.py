@@ -18,8 +18,10 @@ from satisfaction.ranking.pairs import Floats, Ints, Pairs
 
 Sides: TypeAlias = Literal[1, 2]
 # grid of the unit's own error, in standard errors: what lies beyond has probability 1e-15 and 1e-10
-REACH_KNOWN, STEP_KNOWN = 8.0, 0.05
-REACH_ESTIMATED, STEP_ESTIMATED = 6.6, 0.15
+REACH_KNOWN, REACH_ESTIMATED = 8.0, 6.6
+COARSE_KNOWN, COARSE_ESTIMATED = 0.05, 0.15
+FINER = 3.0  # steps of the grid within the width of the sharpest of the others, whose se is at least SHARPEST of the unit's
+SHARPEST = 0.05
 OWN_NODES, OTHER_NODES = 8, 6  # of chi-squares; more of them move a critical value by 1e-6 at 15 df, 1e-4 at 8, 2e-3 at 4
 ACCURATE = 1e-6  # last step of a critical value; secants are far closer by then
 
@@ -35,13 +37,13 @@ class Against:
     variance : (o,)
         Its variance at the o nodes of its chi-square, with `weight` (o,).
     others_se : (n,)
-        At least a step of the grid times the unit's own (see `one_against`).
+        At least SHARPEST times the unit's own.
     others_variance : (n, m)
         The others' variances at the m nodes of their chi-squares, with `others_weight` (m,).
     pair_df : (n,)
         Satterthwaite df of the differences.
-    step : float
-        Step of the grid of the unit's own error, in standard errors.
+    grid : (g,)
+        Nodes of the unit's own error from 0 on, in standard errors, evenly spaced; the other half is the mirror image.
     """
 
     se: float
@@ -51,23 +53,25 @@ class Against:
     others_variance: Floats
     others_weight: Floats
     pair_df: Floats
-    step: float
+    grid: Floats
 
 
 def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
     """Set up one unit against others.
 
-    Another unit more than twenty times as precise (seven, where se are estimated) counts as that precise: the grid would
-    not see it, and less correlated comparisons have a larger critical value, so this errs on the safe side.
+    The grid is as fine as the most precise of the others asks for. More than twenty times as precise as the unit counts as
+    twenty times: less correlated comparisons have a larger critical value, so this errs on the safe side.
     """
     estimated = bool(np.isfinite(pairs.df[unit]) or np.isfinite(pairs.df[others]).any())
-    step, own, other = (STEP_ESTIMATED, OWN_NODES, OTHER_NODES) if estimated else (STEP_KNOWN, 1, 1)
+    coarse, own, other = (COARSE_ESTIMATED, OWN_NODES, OTHER_NODES) if estimated else (COARSE_KNOWN, 1, 1)
     se = float(pairs.se[unit])
-    others_se = np.maximum(pairs.se[others], step * se)
+    others_se = np.maximum(pairs.se[others], SHARPEST * se)
+    step = coarse if se == 0 else min(coarse, float(others_se.min()) / se / FINER)
     variance, weight = chi_square_nodes(pairs.df[[unit]], own)
     others_variance, others_weight = chi_square_nodes(pairs.df[others], other)
     spread = others_se[:, None] ** 2 * others_variance
-    return Against(se, se**2 * variance[0], weight, others_se, spread, others_weight, pairs.pair_df[unit, others], step)
+    grid = np.arange(0.0, (REACH_ESTIMATED if estimated else REACH_KNOWN) + step / 2, step)
+    return Against(se, se**2 * variance[0], weight, others_se, spread, others_weight, pairs.pair_df[unit, others], grid)
 
 
 def chi_square_nodes(df: Floats, count: int) -> tuple[Floats, Floats]:
@@ -81,11 +85,11 @@ def chi_square_nodes(df: Floats, count: int) -> tuple[Floats, Floats]:
 
 def exceedance(against: Against, critical: float, sides: Sides) -> float:
     """P(some t of the unit against the others exceeds its critical value); |t| where `sides` is 2."""
-    reach = REACH_KNOWN if against.step == STEP_KNOWN else REACH_ESTIMATED
-    at = np.arange(0.0 if sides == 2 else -reach, reach + against.step / 2, against.step)
+    # |t| does not change with the sign of the unit's own error: half the line will do
+    at = against.grid if sides == 2 else np.append(-against.grid[:0:-1], against.grid)
     density = np.exp(-(at**2) / 2)
     if sides == 2:
-        density[0] /= 2  # the integrand is even in the unit's own error: half the line will do
+        density[0] /= 2
     spread = np.sqrt(against.variance[:, None, None] + against.others_variance)
     limit = t_quantile(critical, against.pair_df)[:, None] * spread / against.others_se[:, None]
     shift = (against.se * at)[:, None, None, None] / against.others_se[:, None]
@@ -115,8 +119,9 @@ def critical_value(pairs: Pairs, unit: int, alpha: float, sides: Sides) -> float
         return np.nan
     bonferroni = -float(special.ndtri(alpha / sides / len(others)))
     known = solve(one_against(as_if_known(pairs), unit, others), alpha, sides, start=bonferroni)
-    against = one_against(pairs, unit, others)
-    return known if against.step == STEP_KNOWN else solve(against, alpha, sides, start=known)
+    if np.isinf(pairs.pair_df[unit, others]).all():
+        return known
+    return solve(one_against(pairs, unit, others), alpha, sides, start=known)
 
 
 def as_if_known(pairs: Pairs) -> Pairs:

@@ -22,6 +22,7 @@ DRAWS, FEWEST, SEED = 100_000, 50_000, 20_260_101
 FRAGILE = 3.0  # Monte-Carlo standard errors of the critical value
 BLOCK = 100_000  # numbers a row of pairs takes at a time, to stay in the processor's cache; does not change the draws
 ROWS = 12_500_000  # numbers kept at a time for units' own critical values: 100 MB
+UNSEEN = -1e300  # in place of a draw that is not looked at
 KEPT = 4.0  # times alpha: share of the draws, the largest, that a further step looks at
 
 CHI_SQUARES = "normal errors over variances drawn from chi-squares with the units' df"
@@ -104,7 +105,8 @@ def whole_table(pairs: Pairs, how: Compared, alpha: float, *, draws: int, seed: 
         family, threshold = left, np.quantile(at_most, max(1 - KEPT * alpha, 0.0))
         looked_at = at_most >= threshold
         largest = largest_differences(pairs, how, family, looked_at, seed=seed)
-        if upper_quantile(largest, alpha)[0] < threshold:
+        critical, error = upper_quantile(largest, alpha)
+        if critical - error < threshold:  # some of the draws left out may matter
             looked_at = np.ones(draws, dtype=bool)
             largest = largest_differences(pairs, how, family, looked_at, seed=seed)
         at_most[looked_at] = largest.max(axis=0)[looked_at]
@@ -144,10 +146,10 @@ def upper_quantile(largest: Floats, alpha: float) -> tuple[float, float]:
 def largest_differences(pairs: Pairs, how: Compared, family: Bools, looked_at: Bools, *, seed: int) -> Floats:
     """Largest difference over a (p, p) family of ordered pairs in each draw, by sign of the draw: (1 or 2, draws).
 
-    One row where every pair is in the family both ways. -inf in draws that are not `looked_at`.
+    One row where every pair is in the family both ways. UNSEEN in draws that are not `looked_at`.
     """
     both, one_way = np.triu(family & family.T), family & ~family.T
-    largest = np.full((2 if one_way.any() else 1, len(looked_at)), -np.inf)
+    largest = np.full((2 if one_way.any() else 1, len(looked_at)), UNSEEN)
     for start, errors, variances in unit_errors(pairs, how, len(looked_at), seed):
         here = np.flatnonzero(looked_at[start : start + errors.shape[1]])
         if len(here):

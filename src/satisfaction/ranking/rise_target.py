@@ -15,7 +15,7 @@ from satisfaction.ranking.bayes import Posterior
 from satisfaction.ranking.change import DRAWS, MODEL, SEED, posterior_of
 from satisfaction.ranking.comparable import require_comparable
 from satisfaction.ranking.membership import Membership
-from satisfaction.ranking.pairs import Floats, Ints, Pairs, competition_rank
+from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs, competition_rank
 from satisfaction.ranking.two_waves import Waves, pairs_of, waves_from_units
 from satisfaction.ranking.units import Units
 
@@ -101,7 +101,8 @@ def since_numbers(later: Ranked, places: int, since: Mapping[str, int]) -> tuple
     """Test a rise since published ranks, given by unit."""
     goal = published_ranks(later, since) - places
     known = later.posterior
-    drawn = bivariate.rank_draws(known.mean[:, None], (known.sd**2)[:, None, None], draws=DRAWS, seed=SEED)
+    variance = np.maximum(known.sd, 100 * TIE) ** 2  # where nothing differs every order is as likely, as in `bayes`
+    drawn = bivariate.rank_draws(known.mean[:, None], variance[:, None, None], draws=DRAWS, seed=SEED)
     tests = Membership(*rise.new_rank_tests(rise.rank_claims(later.pairs), goal))
     return tests, np.mean(drawn[:, :, 0] <= goal, axis=0)
 

@@ -117,7 +117,7 @@ def waves_from_units(after: Units, before: Units, *, sources: tuple[Any, Any]) -
     order = same_units(after.names, before.names)
     before = reordered(before, order)
     if np.any(before.ranked != after.ranked):
-        raise different("参与排名的单位", "units ranked", ranked_names(after), ranked_names(before))
+        raise different("参与排名的单位", "units ranked", after=ranked_names(after), before=ranked_names(before))
     if any(one is None for one in sources):
         cross = np.zeros((len(order), len(order)))
         return checked(Waves(before, after, cross, "unknown: taken as independent, which matters to probabilities only"))
@@ -142,7 +142,7 @@ def unit_names(estimates: Any) -> tuple[str, ...]:
 def same_units(after: tuple[str, ...], before: tuple[str, ...]) -> Any:
     """Where each of the later wave's units stands in the earlier one: (p,) int."""
     if sorted(after) != sorted(before):
-        raise different("单位", "units", after, before)
+        raise different("单位", "units", after=after, before=before)
     place = {name: i for i, name in enumerate(before)}
     return np.array([place[name] for name in after])
 
@@ -184,7 +184,7 @@ def symmetric(cov: Floats) -> Floats:
     return cov
 
 
-def different(zh: str, en: str, after: tuple[str, ...], before: tuple[str, ...]) -> RankingError:
+def different(zh: str, en: str, *, after: tuple[str, ...], before: tuple[str, ...]) -> RankingError:
     """Say which units stand in only one wave."""
     only_after = [name for name in after if name not in set(before)]
     only_before = [name for name in before if name not in set(after)]

@@ -210,7 +210,8 @@ def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> str:
         return "1 / (psu_probability × person_probability)"
     factors = [f" × {_label(questionnaire, name)}" for name in step.multiply]
     divisors = [f" ÷ {_label(questionnaire, name)}" for name in step.divide]
-    return "".join(["N_h / n_h (抽样框人数 ÷ 抽中人数 population of the frame / persons sampled)", *factors, *divisors])
+    total = "层的抽样框人数 ÷ 抽中者该乘积之和 scaled so that each stratum adds up to its frame"
+    return "".join(["1", *factors, *divisors, f"（{total}）"])
 
 
 def _of_step(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,9 +16,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class BaseStep(Record):
     """Base weight of every sampled person.
 
-    inclusion: 1 / (psu_probability x person_probability), from the sample table. frame: N_h / n_h, the frame's population
-    of the stratum over the persons sampled in it, times the items of `multiply`, divided by those of `divide`; a missing
-    value counts as 1. column: the item `column` holds it.
+    inclusion: 1 / (psu_probability x person_probability), from the sample table. frame: the frame's population of the
+    stratum, shared among the persons sampled in it in proportion to the items of `multiply` over those of `divide`; a
+    missing value counts as 1. column: the item `column` holds it.
     """
 
     step: Literal["base"]

@@ -14,6 +14,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..design import SurveyDesign, named, require_columns
+from ..engines import one_blas_thread
 from ..errors import WeightsError, one_of, shortened
 from ..variance import block_inverse
 from .base import base_weights
@@ -40,6 +41,7 @@ Spread = Literal["cell", "equal"]
 RESPONSE_TOLERANCE = 1e-10
 
 
+@one_blas_thread
 def calibrate(
     design: SurveyDesign,
     margins: Margins,
@@ -102,6 +104,7 @@ def calibrate(
     return extended(design, cells, step, weight=weight, record=record, margins=(laid.matrix, laid.margin_of))
 
 
+@one_blas_thread
 def adjust_nonresponse(
     design: SurveyDesign, responded: str, *, by: Sequence[str], method: ResponseMethod = "classes"
 ) -> SurveyDesign:
