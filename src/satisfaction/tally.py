@@ -101,7 +101,7 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
     EstimatesError
         E101 for a column that is not there, E102 for a column that is no number, E105 for one with huge whole numbers.
     """
-    chosen = [resolve(design, measure) for measure in measures]
+    chosen = resolve_all(design, measures)
     require_columns(design, by, argument="by", error=EstimatesError, code="E101")
     cells = design.weighting.columns if design.weighting else ()
     values = [column for m in chosen for column in (m.valid_column, m.score_column)] if by_values else []
@@ -118,8 +118,15 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
     return Tally(*counted, units, tuple(m.name for m in chosen), not floating)
 
 
-def resolve(design: SurveyDesign, measure: str | Measure) -> Measure:
-    """Find a measure by name: declared in the design, or a numeric column of the respondents.
+def resolve_all(design: SurveyDesign, measures: Sequence[str | Measure]) -> list[Measure]:
+    """Find measures by name, asking the engine for its columns once; see `resolve`."""
+    own = any(isinstance(one, str) and one not in design.measures for one in measures)
+    schema = design.rows().collect_schema() if own else None
+    return [resolve(design, one, schema=schema) for one in measures]
+
+
+def resolve(design: SurveyDesign, measure: str | Measure, *, schema: nw.Schema | None = None) -> Measure:
+    """Find a measure by name: declared in the design, or a numeric column of the respondents (of their schema, if given).
 
     Raises
     ------
@@ -130,7 +137,7 @@ def resolve(design: SurveyDesign, measure: str | Measure) -> Measure:
         return measure
     if measure in design.measures:
         return design.measures[measure]
-    schema = design.rows().collect_schema()
+    schema = schema or design.rows().collect_schema()
     if measure not in schema:
         raise EstimatesError(
             "E101",

@@ -193,14 +193,22 @@ def _is_plain(kind: Any) -> bool:
 def _in_place(table: pd.DataFrame) -> Any:
     import duckdb
 
-    return duckdb.from_df(table, connection=duckdb.connect())
+    return duckdb.from_df(table, connection=_connection())
+
+
+@cache
+def _connection() -> Any:
+    """Return the one connection through which tables of this process are read in place: opening one costs 20 ms."""
+    import duckdb
+
+    return duckdb.connect()
 
 
 def _parquet(path: Path) -> Any:
     import duckdb
 
     try:
-        return duckdb.connect().from_query("select * from read_parquet(?)", params=[str(path)])
+        return _connection().from_query("select * from read_parquet(?)", params=[str(path)])
     except duckdb.Error as fault:
         raise EngineError(
             "G104",

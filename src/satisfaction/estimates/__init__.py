@@ -12,7 +12,7 @@ from ..design import SurveyDesign, named
 from ..engines import one_blas_thread
 from ..errors import EstimatesError, one_of
 from ..measures import Measure
-from ..tally import Tally, resolve, tally
+from ..tally import Tally, resolve, resolve_all, tally
 from ..variance import domain_df, sum_by_domain
 from .domains import DegreesOfFreedom, Domains, Interval, Options, Variance, cut, without_rounding
 from .intervals import korn_graubard_interval, logit_interval, satterthwaite, t_interval
@@ -99,7 +99,7 @@ def estimate(
     kind, argument = _parsed(statistic)
     _check_options(variance, interval, df, level)
     names = [measures] if isinstance(measures, str | Measure) else list(measures)
-    chosen, columns = [resolve(design, m) for m in names], named(by)
+    chosen, columns = resolve_all(design, names), named(by)
     options = Options(kind, _resolved(variance, design), level, interval, df, replicates, seed)
     if kind == "quantile":
         parts = [
