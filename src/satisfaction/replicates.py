@@ -50,6 +50,7 @@ def jackknife(clusters: Clusters) -> Replicates:
     sizes = n[clusters.stratum[unit]]
 
     def factors(chosen: Array) -> Array:
+        """Return the factors (P, r) of the replicates chosen."""
         left_out = unit[chosen]
         same = clusters.stratum[:, None] == clusters.stratum[left_out]
         out = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)

@@ -93,7 +93,9 @@ def all_pairs(
     pair_df = satterthwaite(pair_matrix(len(areas)), estimates.cov, blocks=np.arange(len(areas)), df=df)
     known = usable(value, table["se"].to_numpy(float), df)
     keys = pd.DataFrame({"area": areas[first], "other": areas[second]})
-    plain = tested(keys, (value[first] - value[second], spread, pair_df), known[first] & known[second], estimates.level)
+    plain = tested(
+        keys, (value[first] - value[second], spread, pair_df), usable=known[first] & known[second], level=estimates.level
+    )
     found = Comparisons(plain, _declared(estimates, NULLS["pairs"]))
     return found if simultaneous is None else _together(found, estimates.cov, simultaneous, draws, seed)
 
@@ -146,7 +148,7 @@ def against_rest(
         keys.insert(1, "within", larger)
     null = NULLS["within"].format(within=within) if within else NULLS["rest"]
     declared = _declared(totals, null) | ({"within": within} if within else {})
-    return Comparisons(tested(keys, (own - rest, spread, with_rest), known & there, level), declared)
+    return Comparisons(tested(keys, (own - rest, spread, with_rest), usable=known & there, level=level), declared)
 
 
 def pair_matrix(units: int) -> sp.csr_array:
@@ -235,7 +237,7 @@ def usable(value: Array, se: Array, df: Array) -> Array:
     return np.isfinite(value) & (se > 1e-12 * np.maximum(np.abs(value), 1)) & (df >= 1)
 
 
-def tested(keys: pd.DataFrame, parts: tuple[Array, Array, Array], usable: Array, level: float) -> pd.DataFrame:
+def tested(keys: pd.DataFrame, parts: tuple[Array, Array, Array], *, usable: Array, level: float) -> pd.DataFrame:
     """Add tests and limits to differences; parts are difference, se, df: (K,) each."""
     difference, se, df = parts
     usable = usable & (se > 0) & (df > 0)

@@ -107,7 +107,7 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     sides = found[keys].assign(later=value[first], earlier=value[second])
     spread = found["se"].to_numpy(float), found["df"].to_numpy(float)
     testable = usable(value, se, df)
-    table = tested(sides, (value[first] - value[second], *spread), testable[first] & testable[second], later.level)
+    table = tested(sides, (value[first] - value[second], *spread), usable=testable[first] & testable[second], level=later.level)
     left_out = len(later.table) + len(earlier.table) - 2 * len(pairs)
     return Comparisons(table.assign(correlation=correlation), _declared(both, left_out))
 

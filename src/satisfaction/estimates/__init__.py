@@ -109,7 +109,7 @@ def estimate(
         return interleaved([part[:2] for part in parts], columns, said, design)
     measured = ratio_measures(chosen, resolve(design, argument)) if kind == "ratio" else chosen
     counted = counted or tally(design, measured, by=columns)
-    return _estimated(cut(design, counted, columns, domains), chosen, options)
+    return _estimated(cut(design, counted, columns=columns, listed=domains), chosen, options)
 
 
 def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimates:

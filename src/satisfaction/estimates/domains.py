@@ -76,7 +76,7 @@ class Domains:
         )
 
 
-def cut(design: SurveyDesign, counted: Tally, columns: tuple[str, ...], listed: Sequence[Any] | None) -> Domains:
+def cut(design: SurveyDesign, counted: Tally, *, columns: tuple[str, ...], listed: Sequence[Any] | None) -> Domains:
     """Cut a tally into the domains of its columns, and of the values listed."""
     keys, domain = numbered_domains(counted.keys, columns, listed)
     sample = lay_out(design, counted)

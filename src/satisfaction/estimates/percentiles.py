@@ -29,7 +29,7 @@ def estimate_percentile(
 ) -> tuple[pd.DataFrame, Contributions, Domains]:
     """Estimate one quantile of one measure in every domain: table (D rows), contributions, and the domains."""
     counted = tally(design, [measure], by=columns, by_values=True)
-    on = cut(design, counted, columns, listed)
+    on = cut(design, counted, columns=columns, listed=listed)
     size, valid = len(on.keys), on.counted.valid[:, 0]
     value = np.where(valid > 0, counted.keys[measure.score_column].to_numpy(float) / measure.unit, np.nan)
     of = distribution(on.domain, value, on.sample.weight * valid, domains=size)

@@ -102,6 +102,7 @@ def _recipe(design: SurveyDesign, unsolved: list[int]) -> Any:
         return None
 
     def reweight(count: Array) -> Array:
+        """Return final / base weight for counts (C, r)."""
         weight = np.repeat(weighting.start[:, None], count.shape[1], axis=1)
         failed = np.zeros(count.shape[1], dtype=bool)
         for step in weighting.steps:

@@ -18,7 +18,7 @@ from ..engines import one_blas_thread
 from ..errors import WeightsError, one_of, shortened
 from ..variance import block_inverse
 from .base import base_weights
-from .diagnostics import weight_diagnostics
+from .diagnostics import median_weight, weight_diagnostics
 from .margins import Margins, check_solution, lay_margins, margin_columns, margin_targets
 from .recipe import Cells, cells_for, extended
 from .solving import Bounds, Method, calibration_distance, newton, response_distance
@@ -334,10 +334,7 @@ def _absolute(cells: Cells, lower: float | None, upper: float | None, relative_t
     kept = cells.entering > 0
     weight, count = cells.entering[kept], cells.count[kept]
     mean = float((weight * count).sum() / count.sum())
-    order = np.argsort(weight)
-    cumulated = np.cumsum(count[order])
-    median = float(weight[order][np.searchsorted(cumulated, cumulated[-1] / 2)])
-    unit = {"none": 1.0, "median": median, "mean": mean}[relative_to]
+    unit = {"none": 1.0, "median": median_weight(weight, count), "mean": mean}[relative_to]
     low, high = (lower or 0.0) * unit, np.inf if upper is None else upper * unit
     if (lower is None and upper is None) or not 0 <= low < high or not low <= mean <= high:
         raise WeightsError(

@@ -27,3 +27,10 @@ def weight_diagnostics(weight: Array, n: Array) -> dict[str, float]:
         "kish_deff": kish,
         "effective_n": count / kish,
     }
+
+
+def median_weight(weight: Array, n: Array) -> float:
+    """Return the median of weights that n respondents each share: the smallest that half of them do not exceed."""
+    order = np.argsort(weight)
+    cumulated = np.cumsum(n[order])
+    return float(weight[order][np.searchsorted(cumulated, cumulated[-1] / 2)])
