@@ -24,9 +24,8 @@ lint: .venv/ready
 coverage: .venv/ready
 	$(BIN)/python -m tests.coverage_study --seeds $(SEEDS)
 
-bench: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]' -c constraints.txt
-	$(BIN)/python tests/benchmarks/bench.py $(if $(ROWS),--rows $(ROWS)) --repeats $(REPEATS)
+bench: .venv-bench/ready
+	.venv-bench/bin/python tests/benchmarks/bench.py $(if $(ROWS),--rows $(ROWS)) --repeats $(REPEATS)
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -35,5 +34,11 @@ bench: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
 	@touch $@
 
+# The peer that benchmarks run beside brings libraries of its own: apart, so that tests never lean on them.
+.venv-bench/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]' -c constraints.txt
+	@touch $@
+
 clean:
-	rm -rf .venv build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-bench build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
