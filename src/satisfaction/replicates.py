@@ -19,7 +19,7 @@ from .variance import Clusters, Sparse
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["jkn", "brr", "fay", "rao-wu"]
-LARGEST_CHUNK = 2_000_000  # numbers held at once
+LARGEST_CHUNK = 500_000  # numbers held at once
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,13 +39,13 @@ def with_values(design: SurveyDesign, variables: Sequence[Variable], *, where: s
     found = list({name: m for name, m in named if m is not None}.values())
     if found:
         values = [_value(measure).alias(_column(measure.name)) for measure in found]
-        design = _holding(design, add_columns(scan(design.respondents), found).with_columns(*values).to_native())
+        design = _holding(design, add_columns(design.table, found).with_columns(*values).to_native())
     return design, [name if m is None else _column(name) for name, m in named]
 
 
 def with_row_numbers(design: SurveyDesign) -> SurveyDesign:
     """Return the design with the respondents here, numbered in the column `ROW_NUMBER` in their given order."""
-    rows = fetch(scan(design.respondents))
+    rows = fetch(design.table)
     return _holding(design, rows.assign(**{ROW_NUMBER: np.arange(len(rows))}))
 
 
@@ -89,5 +89,6 @@ def _value(measure: Measure) -> nw.Expr:
 def _holding(design: SurveyDesign, respondents: Any) -> SurveyDesign:
     """Return the design over the same respondents with more columns."""
     new = copy.copy(design)
-    object.__setattr__(new, "respondents", respondents)
+    for name, value in (("respondents", respondents), ("table", scan(respondents))):
+        object.__setattr__(new, name, value)
     return new

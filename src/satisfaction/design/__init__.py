@@ -143,6 +143,7 @@ class SurveyDesign:
     selection: Selection
     measures: dict[str, Measure]
     weighting: Weighting | None
+    table: Lazy
 
     def __init__(
         self,
@@ -173,6 +174,7 @@ class SurveyDesign:
             "selection": selection,
             "measures": {m.name: m for m in measures},
             "weighting": None,
+            "table": scan(respondents),
         }.items():
             object.__setattr__(self, name, value)
         check(self)
@@ -202,7 +204,7 @@ class SurveyDesign:
 
     def rows(self) -> Lazy:
         """Return the respondents as a lazy table, with a weight of one or a row number where none was given."""
-        table = scan(self.respondents)
+        table = self.table
         if self.base_weight is None:
             table = table.with_columns(nw.lit(1.0).alias(ONE))
         if ROW in self.stages:

@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from ..engines import fetch, scan
+from ..engines import fetch
 from ..errors import DesignError, closest, shortened
 from ..measures import flag
 from ..variance import LonelyPsu
@@ -26,7 +26,7 @@ def require_columns(design: SurveyDesign, wanted: Sequence[str], *, argument: st
     SatisfactionError
         Of the class given: the column, what is available, the nearest name.
     """
-    available = scan(design.respondents).collect_schema().names()
+    available = design.table.collect_schema().names()
     for name in wanted:
         if name not in available:
             near = closest(name, available)

@@ -22,12 +22,15 @@ Lazy = nw.LazyFrame[Any]
 P = ParamSpec("P")
 R = TypeVar("R")
 LARGE = 50_000  # rows, above which pandas groups more slowly than DuckDB starts
+FEW = 1_000  # distinct texts among the first rows, below which a text column is counted by code
+FIRST = 5_000
 
 
 def scan(table: Any) -> Lazy:
     """Open a table for narwhals expressions.
 
-    A large pandas table of plain columns is counted by DuckDB where it lies, without a copy: the counts are the same.
+    A large pandas table of plain columns is counted by DuckDB where it lies, without a copy: the counts are the same. Its
+    text columns of few distinct values are numbered once, because every pass would have to read Python's strings again.
 
     Parameters
     ----------
@@ -102,7 +105,7 @@ def fetch(lazy: Lazy) -> pd.DataFrame:
     native = lazy.collect() if lazy.implementation.is_polars() else lazy.collect(backend="pandas")
     if native.implementation.is_polars():  # polars to pandas would ask for pyarrow
         return pd.DataFrame({name: native[name].to_list() for name in native.columns})
-    return native.to_pandas()
+    return _spelt(native.to_pandas())
 
 
 def joined(lazy: Lazy, lookup: pd.DataFrame, *, on: Sequence[str], weight: str) -> np.ndarray[Any, Any]:
@@ -193,7 +196,19 @@ def _is_plain(kind: Any) -> bool:
 def _in_place(table: pd.DataFrame) -> Any:
     import duckdb
 
-    return duckdb.from_df(table, connection=_connection())
+    coded = {name: table[name].astype("category") for name in table if _repeats(table[name])}
+    return duckdb.from_df(table.assign(**coded), connection=_connection())
+
+
+def _repeats(values: pd.Series[Any]) -> bool:
+    return isinstance(values.dtype, pd.StringDtype) and values.head(FIRST).nunique() < FEW
+
+
+def _spelt(table: pd.DataFrame) -> pd.DataFrame:
+    """Write numbered texts as texts again."""
+    numbered = table.select_dtypes("category")
+    texts = [name for name in numbered if isinstance(numbered[name].cat.categories.dtype, pd.StringDtype)]
+    return table.astype(dict.fromkeys(texts, "str"))
 
 
 @cache
