@@ -9,8 +9,8 @@ from scipy import stats
 from satisfaction.errors import RankingError
 from satisfaction.ranking import bayes, dunnett, membership, order, rank
 from satisfaction.ranking.pairs import compare
-from satisfaction.ranking.sets import count_false, tukey_sets
-from satisfaction.ranking.studentized import range_p_value
+from satisfaction.ranking.sets import count_false, tukey_critical, tukey_sets
+from satisfaction.ranking.studentized import range_p_value, range_quantile, range_quantiles
 from satisfaction.ranking.ties import RULES, SHARES
 
 SCORES = np.array([90.0, 85.0, 82.0, 82.0, 70.0, 60.0])
@@ -291,12 +291,26 @@ def test_halving_finds_the_largest_set_that_simes_keeps(p_values, alpha):
 
 
 @pytest.mark.parametrize("p", [5, 130])
-def test_tukey_decides_every_pair_as_its_p_value_does(p):
+def test_tukey_decides_every_pair_of_known_se_as_its_p_value_does(p):
     rng = np.random.default_rng(p)
-    pairs = compare(rng.normal(0, 4, p), cov=np.diag(rng.uniform(0.5, 2, p) ** 2), df=rng.integers(3, 60, p).astype(float))
+    pairs = compare(rng.normal(0, 4, p), cov=np.diag(rng.uniform(0.5, 2, p) ** 2), df=np.full(p, np.inf))
     p_values = range_p_value(np.sqrt(2) * np.abs(pairs.t).ravel(), p, pairs.pair_df.ravel()).reshape(p, p)
-    better = (p_values < 0.05) & (pairs.t > 0)
-    np.testing.assert_array_equal(tukey_sets(pairs, 0.05).better, better)
+    np.testing.assert_array_equal(tukey_sets(pairs, 0.05).better, (p_values < 0.05) & (pairs.t > 0))
+
+
+def test_critical_values_of_estimated_se_lie_between_those_of_the_two_units():
+    rng = np.random.default_rng(7)
+    df, se = rng.integers(3, 60, 9).astype(float), rng.uniform(0.5, 2, 9)
+    critical = tukey_critical(compare(rng.normal(0, 4, 9), cov=np.diag(se**2), df=df), 0.05)
+    own = np.array([range_quantile(0.95, 9, one) for one in df]) / np.sqrt(2)
+    by_hand = (se[:, None] ** 2 * own[:, None] + se**2 * own) / (se[:, None] ** 2 + se**2)
+    np.testing.assert_allclose(critical, by_hand, rtol=1e-12)
+
+
+def test_quantiles_at_many_df_are_those_at_each():
+    df = np.concatenate([np.linspace(2.5, 80, 70), [400.0, np.inf]])
+    each = [range_quantile(0.95, 88, one) for one in df]
+    np.testing.assert_allclose(range_quantiles(0.95, 88, df), each, rtol=1e-8)
 
 
 @pytest.mark.parametrize("places", [1, 10, 200])

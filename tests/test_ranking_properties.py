@@ -182,7 +182,7 @@ def test_pairs_are_welch_tests():
 
 
 def test_estimated_se_are_not_taken_for_known():
-    # eight tied counties with 6 df each: family-wise error 5 % with t, far more if the se were taken for known
+    # eight tied counties with 6 df each: family-wise error at most 5 %, far more if the se were taken for known
     rng, p, df, runs = np.random.default_rng(20240401), 8, 6.0, 500
     wrong = np.zeros(2)
     for _ in range(runs):
@@ -191,7 +191,7 @@ def test_estimated_se_are_not_taken_for_known():
             pairs = compare(score, cov=np.diag(variance), df=np.full(p, freedom))
             wrong[method] += np.any(SIMULTANEOUS["tukey"](pairs, 0.05).low > 1)
     error, naive = wrong / runs
-    assert 0.02 < error < 0.08
+    assert error < 0.05
     assert naive > 0.12
 
 

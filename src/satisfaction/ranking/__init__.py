@@ -258,7 +258,7 @@ def rank(
 
     Notes
     -----
-    Sets from pairs: Mogstad, Romano, Shaikh and Wilhelm (2024), here by Tukey-Kramer / Games-Howell or Holm; counts by
+    Sets from pairs: Mogstad, Romano, Shaikh and Wilhelm (2024), here by Tukey-Kramer / Dunnett's C or Holm; counts by
     Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek (2020); max-t: Romano and Wolf (2005); membership:
     Benjamini and Heller (2008); probabilities: Laird and Louis (1989).
     """

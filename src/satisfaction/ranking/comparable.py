@@ -1,4 +1,4 @@
-"""May two waves be compared? Whether both questionnaires declare the same measure, or the caller says so."""
+"""May two waves be compared? Whether both questionnaires declare the same measure, one allows it, or the caller says so."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ class Comparability:
         Questionnaires as name@version, later first.
     differences : tuple of str
         What the questionnaires declare differently, as paths; empty where the measure is the same.
+    allowed : str
+        The `comparable_with` of one of them that covers the measure, with its note and source; empty where there is none.
+    beyond_bridge : tuple of str
+        Items of the measure that the `bridge_items` of such a declaration leave out.
     """
 
     measure: str
     versions: tuple[str, str]
     differences: tuple[str, ...]
+    allowed: str = ""
+    beyond_bridge: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -34,10 +40,11 @@ class Comparability:
 
 
 def comparability(later: Questionnaire, earlier: Questionnaire, measure: str) -> Comparability:
-    """Compare all that two questionnaires declare about a measure.
+    """Compare all that two questionnaires declare about a measure, and read what `comparable_with` of either allows.
 
     Compared are the questionnaire's name (another instrument or mode), universe and eligibility, and the rate, index or
     item with everything it rests on: wording, answers, scores, special codes, denominators, weights. Sources are not.
+    A declaration with bridge items covers the measures that rest on these items alone.
 
     Raises
     ------
@@ -48,7 +55,21 @@ def comparability(later: Questionnaire, earlier: Questionnaire, measure: str) ->
     paths = sorted(sides[0].keys() | sides[1].keys())
     missing = object()
     differences = tuple(path for path in paths if sides[0].get(path, missing) != sides[1].get(path, missing))
-    return Comparability(measure, (later.reference, earlier.reference), differences)
+    allowed, beyond = declared_bridge(later, earlier, measure)
+    return Comparability(measure, (later.reference, earlier.reference), differences, allowed, beyond)
+
+
+def declared_bridge(later: Questionnaire, earlier: Questionnaire, measure: str) -> tuple[str, tuple[str, ...]]:
+    """Find the `comparable_with` that covers a measure: its words, and the items that no such declaration covers."""
+    beyond: tuple[str, ...] = ()
+    for one, other in ((later, earlier), (earlier, later)):
+        for declared in one.comparable_with:
+            if declared.version == other.reference:
+                items = one.rests_on(measure) | other.rests_on(measure)
+                beyond = tuple(sorted(items.difference(items if declared.bridge_items is None else declared.bridge_items)))
+                if not beyond:
+                    return f"comparable_with of {one.reference}: {declared}", ()
+    return "", beyond
 
 
 def require_comparable(comparable: object) -> str:
@@ -60,7 +81,9 @@ def require_comparable(comparable: object) -> str:
         K141 where nothing is declared, K142 where the waves are declared, or found, not to be comparable.
     """
     if isinstance(comparable, Comparability) and comparable.same:
-        return f"{comparable.measure}: the same in {' and '.join(comparable.versions)}"
+        return f"{comparable.measure}: the same in {' and '.join(dict.fromkeys(comparable.versions))}"
+    if isinstance(comparable, Comparability) and comparable.allowed:
+        return f"{comparable.measure}: {comparable.allowed}; differs in {places_of(comparable)}"
     if comparable is True:
         return "declared by the caller"
     declared = isinstance(comparable, Comparability) or comparable is False
@@ -85,20 +108,42 @@ def not_declared(comparable: object) -> RankingError:
 
 
 def not_comparable(comparable: object) -> RankingError:
-    """Say that the waves must not be compared, and what differs."""
-    found = comparable if isinstance(comparable, Comparability) else None
-    versions, differ = (" / ".join(found.versions), shortened(found.differences)) if found else ("", "")
+    """Say that the waves must not be compared; where it was found out, what differs and what would have to be declared."""
+    if isinstance(comparable, Comparability):
+        return differently_declared(comparable)
     return RankingError(
         "K142",
-        "两期不可比: " + (f"{versions} 中 {differ} 不同。" if found else "调用方声明问卷版本不允许比较。"),
-        "The waves are not comparable: "
-        + (f"{versions} differ in {differ}." if found else "the caller declares that the questionnaires do not allow it."),
+        "两期不可比: 调用方声明问卷版本不允许比较。",
+        "The waves are not comparable: the caller declares that the questionnaires do not allow it.",
+        where="comparable",
+        hint=("改用两期相同的指标。", "Use a measure that both share."),
+    )
+
+
+def differently_declared(found: Comparability) -> RankingError:
+    """Name what two questionnaires declare differently, and the declaration that is missing."""
+    later, earlier = found.versions
+    differ, beyond = places_of(found), shortened(found.beyond_bridge)
+    return RankingError(
+        "K142",
+        f"两期不可比: {later} 与 {earlier} 的 {found.measure} 在 {differ} 上不同"
+        + f"；衔接题目不含 {beyond}" * bool(beyond)
+        + "。",
+        f"The waves are not comparable: {later} and {earlier} differ for {found.measure} in {differ}"
+        + f"; bridge_items leave out {beyond}" * bool(beyond)
+        + ".",
         where="comparable",
         hint=(
-            "改用两期相同的指标；若有衔接研究证明可比，由负责人写 comparable=True。",
-            "Use a measure that both share; if a bridging study shows that they agree, whoever answers for it gives comparable=True.",
+            f"改用两期相同的指标；若有衔接研究证明可比，在问卷 {later} 中写 comparable_with: [{earlier}]（可限于 bridge_items）。",
+            "Use a measure that both share; if a bridging study shows that they agree, write "
+            f"comparable_with: [{earlier}] in questionnaire {later} (bridge_items if it covers only some).",
         ),
     )
+
+
+def places_of(found: Comparability) -> str:
+    """List where the differences lie, not every answer one by one."""
+    return shortened(dict.fromkeys(".".join(path.split(".")[:3]) for path in found.differences), 6)
 
 
 def whole_definition(questionnaire: Questionnaire, measure: str) -> dict[str, Any]:
@@ -129,11 +174,18 @@ def definition(questionnaire: Questionnaire, name: str, *, within: tuple[str, ..
 def item_definition(questionnaire: Questionnaire, name: str, *, within: tuple[str, ...]) -> dict[str, Any]:
     """Collect an item's wording, answers and special codes, and the items (not `within`) that decide who is asked it."""
     item = questionnaire.items[name]
-    declared = item.model_dump(exclude={"scale", "required"})
+    declared = without_spellings(item.model_dump(exclude={"scale", "required", "number", "replaces"}))
     if isinstance(item, SingleItem) and item.scale:
-        declared |= questionnaire.scales[item.scale].model_dump()
+        declared |= without_spellings(questionnaire.scales[item.scale].model_dump())
     within = (*within, name)
     return declared | {asked: definition(questionnaire, asked, within=within) for asked in item.asked_if if asked not in within}
+
+
+def without_spellings(declared: dict[str, Any]) -> dict[str, Any]:
+    """Leave out how answers may be spelt in files: that changes no answer."""
+    return {
+        key: without_spellings(value) if isinstance(value, dict) else value for key, value in declared.items() if key != "aliases"
+    }
 
 
 def flat(declared: Mapping[Any, Any], *, above: str = "") -> Iterator[tuple[str, Any]]:

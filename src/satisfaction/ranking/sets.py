@@ -17,14 +17,13 @@ from scipy import special
 
 from satisfaction.ranking import dunnett, maxt
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, normal_scores, others
-from satisfaction.ranking.studentized import range_p_value, range_quantile
+from satisfaction.ranking.studentized import range_quantiles
 
 Marginal: TypeAlias = Literal["simes", "holm", "maxt"]
 Simultaneous: TypeAlias = Literal["tukey", "holm", "joint-ci", "maxt"]
 
 
 MARGINAL_EXACT = "max-t, two-sided, single step; independent units: by integration, estimated variances as chi-squares"
-CLEAR = 1e-9  # relative; nearer to a quantile, the p-value itself decides
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,34 +130,27 @@ def holm(p_values: Floats, alpha: float) -> Bools:
 
 
 def tukey_sets(pairs: Pairs, alpha: float) -> RankSets:
-    """Simultaneous sets by the studentized range: Tukey-Kramer, or Games-Howell where the se are estimated.
+    """Simultaneous sets by the studentized range: Tukey-Kramer, or Dunnett's C where the se are estimated.
 
-    Exact for equal se, slightly conservative otherwise (Hayter 1984).
+    Exact for equal se, conservative otherwise (Hayter 1984; Dunnett 1980). Games and Howell's quantile at each pair's own
+    df would be narrower, but covers 92 to 94 % of such tables where 95 % is asked for (tests/coverage_study).
     """
-    p = len(pairs.score)
-    low_df, high_df = extremes(others(pairs.pair_df))
-    most, least = (range_quantile(1 - alpha, p, df) for df in (low_df, high_df))
-    better, open_to_doubt = between_quantiles(pairs, 1 - alpha, known={low_df: most, high_df: least})
-    for row in np.flatnonzero(open_to_doubt.any(axis=1)):
-        ahead = open_to_doubt[row]
-        better[row, ahead] = range_p_value(np.sqrt(2) * pairs.t[row, ahead], p, pairs.pair_df[row, ahead]) < alpha
-    return sets_from(better, critical=(least / 2**0.5, most / 2**0.5))
+    critical = tukey_critical(pairs, alpha)
+    return sets_from(pairs.t > critical, critical=extremes(others(critical)))
 
 
-def between_quantiles(pairs: Pairs, level: float, *, known: dict[float, float]) -> tuple[Bools, Bools]:
-    """Decide pairs by the range's quantiles at a few df, which fall as df grows: (proven better, still open).
+def tukey_critical(pairs: Pairs, alpha: float) -> Floats:
+    """Critical value of every difference in its own se, (p, p).
 
-    `known` are quantiles by df, those of the smallest and the largest df among them; more are added for many pairs.
+    That of the studentized range at each unit's df, averaged over the two units with their variances as weights.
     """
-    p, ends = len(pairs.score), sorted(known)
-    between = 1 / np.linspace(1 / ends[0], 1 / ends[-1], 1 + p // 40)[1:-1] if len(ends) > 1 else np.empty(0)
-    quantiles = known | {df: range_quantile(level, p, df) for df in between.tolist()}
-    at = np.array(sorted(quantiles))
-    reach = np.array([quantiles[df] for df in at])
-    above = np.searchsorted(at, pairs.pair_df, side="left").clip(max=len(at) - 1)
-    below = np.maximum(np.searchsorted(at, pairs.pair_df, side="right") - 1, 0)
-    q = np.sqrt(2) * pairs.t
-    return q > reach[below] * (1 + CLEAR), (q > reach[above] * (1 - CLEAR)) & (q <= reach[below] * (1 + CLEAR))
+    df, own = np.unique(pairs.df, return_inverse=True)
+    quantile = range_quantiles(1 - alpha, len(pairs.score), df)[own] / np.sqrt(2)
+    variance = pairs.se**2
+    both = variance[:, None] + variance
+    share = np.divide(variance[:, None], both, out=np.full_like(both, 0.5), where=both > 0)
+    critical: Floats = share * quantile[:, None] + (1 - share) * quantile
+    return critical
 
 
 def joint_interval_sets(pairs: Pairs, alpha: float) -> RankSets:
