@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
+import xlsxwriter
 
 from satisfaction.errors import InputFileError, SurveyError
 from satisfaction.io.files import expand, new_folder, point_latest, read_bytes, sha256
+from satisfaction.io.grids import read_grids
 from satisfaction.io.tables import decode, read_table, read_tables
 from satisfaction.io.writing import write_csv, write_json, write_parquet, write_text, write_xlsx
 from satisfaction.io.yaml import read_yaml
@@ -31,11 +34,39 @@ def test_text_is_decoded(tmp_path, content, encoding):
     assert decode(path) == content
 
 
-def test_a_marked_utf8_file_that_is_cut_within_a_letter_is_refused(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("fault", [b"\xff", b"\xe7\x94", b"\xc0\x80"])
+def test_a_damaged_utf8_file_is_refused_with_offset_and_line(tmp_path, encoding, fault):
+    content = ("县,满意度\n" + "贵阳市,满意\n" * 200).encode(encoding)
+    at = content.index(b"\n", 1000) + 1
     path = tmp_path / "t.csv"
-    path.write_bytes("名,备注\n甲,好的".encode("utf-8-sig")[:-1])
-    with pytest.raises(InputFileError, match="F105"):
+    path.write_bytes(content[:at] + fault + content[at:])
+    line = content[:at].count(b"\n") + 1
+    with pytest.raises(InputFileError, match=rf"\[F110\].* line {line}\n[\s\S]*offset {at} ") as refused:
         decode(path)
+    assert refused.value.where == f"{path} line {line}"
+
+
+def test_a_utf8_file_that_is_cut_within_a_letter_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    for encoding in ("utf-8", "utf-8-sig"):
+        path.write_bytes("名,备注\n甲,好的".encode(encoding)[:-1])
+        with pytest.raises(InputFileError, match="F110"):
+            decode(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["联通\n" * 3, "名,备注\n甲,好的", "姓名,县\n" + "贵阳市,满意\n" * 500, "a,b\n" * 20_000 + "县,好\n" * 9]
+)
+def test_gb18030_is_not_taken_for_damaged_utf8(tmp_path, text):
+    (tmp_path / "t.csv").write_bytes(text.encode("gb18030"))
+    assert decode(tmp_path / "t.csv") == text
+
+
+def test_bytes_of_no_encoding_are_refused(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\xff\xff\xff\xff,\x80\x80\n")
+    with pytest.raises(InputFileError, match="F105"):
+        decode(tmp_path / "t.csv")
 
 
 def test_codes_keep_their_zeros_and_rows_their_numbers(tmp_path):
@@ -45,6 +76,67 @@ def test_codes_keep_their_zeros_and_rows_their_numbers(tmp_path):
     assert table.rows == [["007", " 1 "], ["008", "2"], ["009", ""]]
     assert table.numbers == [3, 5, 6]
     assert table.surplus == {5}
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_delimiter_is_the_one_of_the_header(tmp_path, delimiter):
+    rows = [["id", "a,b;c\td", "many"], ["1", "x", "1;2;3;4,5"]]
+    text = "\n".join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    (table,) = read_tables(tmp_path / "t.csv")
+    assert [list(table.header), *table.rows] == rows
+
+
+def test_blocks_of_records_are_joined_without_a_seam(tmp_path, monkeypatch):
+    monkeypatch.setattr("satisfaction.io.grids.BLOCK", 3)
+    records = [["a", "b"], *([str(i)] * (1 + i % 3) for i in range(10)), [], *([str(i), "x"] for i in range(7))]
+    (tmp_path / "t.csv").write_text("\n".join(",".join(record) for record in records), encoding="utf-8")
+    (table,) = read_tables(tmp_path / "t.csv")
+    assert table.rows == [[*record, ""][:2] for record in records[1:] if record]
+    assert table.numbers == [n for n, record in enumerate(records, start=1) if record][1:]
+    assert table.surplus == {n for n, record in enumerate(records, start=1) if len(record) > 2}
+
+
+def test_equal_texts_are_one_object_and_true_is_not_one(tmp_path):
+    path = tmp_path / "t.xlsx"
+    with xlsxwriter.Workbook(str(path)) as book:
+        sheet = book.add_worksheet()
+        for r, row in enumerate([["a", "b"], ["满意", 1], ["满意", True], ["不满意", 1.0]]):
+            sheet.write_row(r, 0, row)
+    (table,) = read_tables(path)
+    assert table.rows == [["满意", "1"], ["满意", "TRUE"], ["不满意", "1"]]
+    assert table.columns[0][0] is table.columns[0][1]
+
+
+def test_parquet_is_read_as_text(tmp_path):
+    path = tmp_path / "a[1].parquet"
+    write_parquet(TABLE[["code", "n", "x"]], path)
+    assert read_table(path).to_numpy().tolist() == [["0520102", "3", "0.1"], ["1", "4", ""]]
+    path.write_bytes(b"PAR1 no")
+    with pytest.raises(InputFileError, match="F114"):
+        read_table(path)
+
+
+def test_a_zip_file_is_read_member_by_member(tmp_path):
+    path = tmp_path / "t.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("b.csv", "id\n2\n")
+        archive.writestr("a.csv", "id\n1\n")
+        archive.writestr("notes.pdf", "x")
+    grids, passed = read_grids(path)
+    assert [(grid.sheet, grid.record(1)) for grid in grids] == [("a.csv", ["1"]), ("b.csv", ["2"])]
+    assert passed == ["notes.pdf"]
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(InputFileError, match="F112"):
+        read_grids(path)
+
+
+def test_chinese_names_in_a_zip_file_of_windows_are_read(tmp_path):
+    path = tmp_path / "t.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("XXXX.csv", "id\n1\n")
+    path.write_bytes(path.read_bytes().replace(b"XXXX.csv", "贵阳".encode("gb18030") + b".csv"))
+    assert read_grids(path)[0][0].sheet == "贵阳.csv"
 
 
 def test_a_line_break_inside_a_cell_does_not_shift_the_row_numbers(tmp_path):

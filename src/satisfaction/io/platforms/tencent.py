@@ -1,0 +1,39 @@
+"""腾讯问卷: `答题序号`, `来源`, the questions as `Q1…` or `Q2|A1|open`, then times, place and browser.
+
+Shape as in a published export (CollegesChat/university-information, v1.additions.csv).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from . import plain
+from .export import Column, Fields, Note, Role, Shape, Table
+
+RECORDED: dict[str, Role] = {
+    "答题序号": "id", "来源": "source", "开始时间": "started", "提交时间": "submitted", "答题时长": "duration", "IP地址": "ip",
+    "IP省份": "", "IP城市": "", "浏览器": "", "操作系统": "device",
+}  # fmt: skip
+CODED = re.compile(r"[Qq](\d+)\|([^|]+)(\|open)?")
+
+
+def _recognises(table: Table) -> bool:
+    return "答题序号" in table.titles and len(set(RECORDED) & set(table.titles)) >= 3
+
+
+def _column(key: str, title: str) -> Column:
+    if title in RECORDED:
+        return Column(key, title, role=RECORDED[title])
+    if found := CODED.fullmatch(title):
+        part = Column(key, title, number=found[1], option=found[2])
+        return replace(part, number="", option="", title=f"Q{found[1]}|{found[2]}#text") if found[3] else part
+    return plain.column(key, title)
+
+
+def _unfold(table: Table) -> tuple[Fields, list[Note]]:
+    columns = [_column(key, title) for key, title in zip(table.keys, table.titles, strict=True)]
+    return list(zip(columns, table.columns, strict=True)), []
+
+
+SHAPE = Shape("tencent", _recognises, _unfold)
