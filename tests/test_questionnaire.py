@@ -27,6 +27,7 @@ def line_of(path, text: str) -> int:
     return next(number for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1) if text in line)
 
 
+CHANGES = "changes: [首版 first version]\n"  # a declaration of comparable versions follows it
 # code, what is replaced, by what, a text of the line the message must point to
 REFUSALS = [
     ("Y101", "rates:\n", "rates: [\n", None),
@@ -58,6 +59,14 @@ REFUSALS = [
     ("Q133", "topics: [streets,", "topics: [heard, streets,", "topics:"),
     ("Q134", "items: [overall]", "items: [overall], counts: [6]", "counts: [6]"),
     ("Q135", "  participation: {zh", "  parks: {zh", "  parks: {zh: 参与率"),
+    ("Q151", CHANGES, f"{CHANGES}comparable_with: [small-0]\n", "comparable_with:"),
+    ("Q151", CHANGES, f"{CHANGES}comparable_with:\n  - bridge_items: [streets]\n    version: small@\n", "version: small@"),
+    ("Q131", CHANGES, f"{CHANGES}comparable_with:\n  - version: small@0\n    bridge_items: [street]\n", "bridge_items: [street]"),
+    ("Q152", CHANGES, f"{CHANGES}comparable_with:\n  - small@1\n", "- small@1"),
+    ("Q152", CHANGES, f"{CHANGES}comparable_with:\n  - small@0\n  - {{version: small@0, source: a study}}\n", "source: a study"),
+    ("Y201", CHANGES, f"{CHANGES}comparable_with:\n  - version: small@0\n    bridge: [streets]\n", "bridge: [streets]"),
+    ("Y203", CHANGES, f"{CHANGES}comparable_with:\n  - version: small@0\n    bridge_items: []\n", "bridge_items: []"),
+    ("Y203", CHANGES, f"{CHANGES}comparable_with:\n  - 5\n", "- 5"),
 ]  # fmt: skip
 
 
@@ -88,6 +97,7 @@ def _special_of_satisfied(path) -> int:
         ("scale: residence, zh", "scale: residense, zh", "residence"),
         ("weights: {streets: 0.5", "weights: {street: 0.5", "streets"),
         ("ranked: topic_index", "ranked: topics_index", "topic_index"),
+        (CHANGES, f"{CHANGES}comparable_with: [{{version: small@0, bridge_items: [street]}}]\n", "streets"),
     ],
 )
 def test_a_near_miss_is_proposed(small, old, new, meant):
@@ -197,6 +207,27 @@ def test_the_denominator_of_a_rate(unchanged):
         "dont_know": "in",
         "refused": "out",
     }
+
+
+def test_comparable_versions_in_short_and_in_full(small):
+    full = "{version: other@3, bridge_items: [streets, overall], note: {zh: 衔接, en: bridge}, source: a study}"
+    path = small.edit(small.questionnaire, CHANGES, f"{CHANGES}comparable_with: [small@0, {full}]\n")
+    short, long = read_questionnaire(path).comparable_with
+    assert (short.version, short.bridge_items, str(short)) == ("small@0", None, "small@0")
+    assert (long.version, long.bridge_items) == ("other@3", ["streets", "overall"])
+    assert str(long) == "other@3; 衔接 bridge; a study"
+    jsonschema.validate(_plain(path), json_schema())
+
+
+def test_no_version_is_comparable_unless_declared(unchanged):
+    assert unchanged.questionnaire.comparable_with == []
+
+
+def test_the_items_a_measure_rests_on(unchanged):
+    q = unchanged.questionnaire
+    assert q.rests_on("streets") == {"streets"}
+    assert q.rests_on("awareness") == {"heard", "values"}
+    assert q.rests_on("composite") == {"heard", "values", "overall", "streets", "parks", "safety"}
 
 
 def test_weights_as_whole_numbers_in_proportion(unchanged):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from conftest import COUNTIES, SmallSurvey, small_rows
 from satisfaction import SatisfactionError
 from satisfaction.errors import InputFileError, ResponsesError
+from satisfaction.io.files import sha256
 from satisfaction.io.writing import write_xlsx
 from satisfaction.responses import load_responses
 from satisfaction.responses.events import LOG, RULES
@@ -49,17 +50,11 @@ def as_written(rows: pd.DataFrame) -> bytes:
 
 def test_clean_rows_are_all_accepted_and_coded(small):
     found = load(small)
-    assert found.summary.to_dict("records") == [
-        {
-            "file": "responses/all.csv",
-            "sheet": "",
-            "rows": 120,
-            "accepted": 120,
-            "rejected": 0,
-            "blanked": 0,
-            "ignored_columns": "",
-        }
-    ]
+    (summary,) = found.summary.to_dict("records")
+    assert summary == {
+        "file": "responses/all.csv", "sheet": "", "rows": 120, "accepted": 120, "rejected": 0, "blanked": 0, "ignored_columns": "",
+        "sha256": sha256(small.csv)[:12], "platform": "plain", "team": "", "submitted_first": "", "submitted_last": "", "note": "",
+    }  # fmt: skip
     first, written = found.accepted.iloc[0], small.rows().iloc[0]
     assert (first["id"], first["county"], first["day"], first["_row"]) == ("P000", "990101", "2026-04-10", 2)
     assert first["streets"] == int(written["streets"])
@@ -211,6 +206,8 @@ RULE_CASES = {
     "R210": ({"took_part": "2", "took_part_in": "1"}, "took_part_in", "1"),
     "R211": ({"streets": "５"}, "streets", "５"),
     "R212": ({"age": "abc"}, "age", "abc"),
+    "R214": ({"took_part": "1", "took_part_in": "1;2"}, "took_part_in", "1;2"),
+    "R218": ({"interviewer": "13800138000"}, "interviewer", "***"),
 }  # fmt: skip
 
 
@@ -219,11 +216,16 @@ def test_a_rule_names_row_column_and_value(small, rule):
     cells, column, value = RULE_CASES[rule]
     if rule == "R208":
         small.edit("rules.yaml", "unknown_area: stop", "unknown_area: reject_row")
+    if rule == "R214":
+        small.edit(small.questionnaire, "    asked_if: {took_part: [1]}", "    max_selected: 1\n    asked_if: {took_part: [1]}")
+        rows = small.rows()
+        rows["took_part_in"] = ""
+        small.write(rows)
     small.change(**cells)
     found = load(small)
     event = found.log[found.log["rule"] == rule].iloc[0]
     action, zh, en = RULES[rule]
-    assert event.tolist() == ["responses/all.csv", "", 2, "P000", column, value, rule, action, zh, en]
+    assert event.tolist()[:-1] == ["responses/all.csv", "", 2, "P000", column, value, rule, action, zh, en]
     assert (len(found.rejected), len(found.accepted)) == ((1, 119) if action == "reject_row" else (0, 120))
     if action == "reject_row":
         assert rule in found.rejected["rules"][0].split("; ")
@@ -234,8 +236,9 @@ def test_a_rule_names_row_column_and_value(small, rule):
 
 
 def test_every_rule_has_a_test():
-    assert sorted([*RULE_CASES, "R203", "R209", "R213"]) == sorted(RULES)
-    assert LOG == ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en")
+    elsewhere = ["R203", "R209", "R213", "R215", "R216", "R217", "R219"]  # below, and in test_responses_exports.py
+    assert sorted([*RULE_CASES, *elsewhere]) == sorted(RULES)
+    assert LOG == ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en", "suggestion")
 
 
 def test_a_respondent_who_stands_twice_is_kept_once(small):
@@ -349,7 +352,7 @@ def test_no_row_accepted_is_refused_with_the_rules(small):
 @pytest.mark.parametrize(
     ("code", "content"),
     [
-        ("F104", b""), ("F104", b"  \n \r\n"), ("F105", b"\xff\xff\xff\xff,\x80\x80\n"), ("F108", b"id,id,day\n1,2,3\n"), ("R101", b"id,day\n1,2\n"),
+        ("F104", b""), ("F104", b"  \n \r\n"), ("F105", b"\xff\xff\xff\xff,\x80\x80\n"), ("R106", b"id,id,day\n1,2,3\n"), ("R101", b"id,day\n1,2\n"),
         ("R101", b"no header here"),
     ],
 )  # fmt: skip

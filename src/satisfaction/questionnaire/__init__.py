@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from ..errors import QuestionnaireError, shortened
-from ..io.yaml import Code, Label, Name, Record, fault, read_yaml, validated
+from ..io.yaml import Code, Label, Location, Name, Record, fault, read_yaml, validated
 from .items import (
     Answer,
     AreaItem,
@@ -30,10 +30,12 @@ from .items import (
     option_column,
 )
 from .scoring import Index, Rate
+from .versions import Comparable, ComparableVersion
 
 __all__ = [
     "Answer",
     "AreaItem",
+    "ComparableVersion",
     "DateItem",
     "Index",
     "Item",
@@ -74,6 +76,7 @@ class Questionnaire(Record):
     source: str
     universe: Label
     changes: list[str]
+    comparable_with: list[Comparable] = []
     scales: dict[Name, Coded] = {}
     items: dict[Name, Item]
     topics: list[Name] = []
@@ -111,6 +114,13 @@ class Questionnaire(Record):
         rule |= {special.reason: special.denominator for special in self.special(item).values()}
         return rule | {str(reason): way for reason, way in rate.denominator.items()}
 
+    def rests_on(self, measure: str) -> set[str]:
+        """Return the items that a rate, an index or an item rests on."""
+        if measure in self.items:
+            return {measure}
+        parts = self.rates[measure].items if measure in self.rates else self.indices[measure].weights
+        return set().union(*(self.rests_on(part) for part in parts))
+
     @model_validator(mode="after")
     def _references_exist(self) -> Questionnaire:
         for at, names, available in self._references():
@@ -127,7 +137,7 @@ class Questionnaire(Record):
                     )
         return self
 
-    def _references(self) -> Iterable[tuple[tuple[str, ...], Iterable[str], list[str]]]:
+    def _references(self) -> Iterable[tuple[Location, Iterable[str], list[str]]]:
         """Yield every reference: where it stands, the names, and what may be named there."""
         items, roles = list(self.items), self.roles
         for name, item in self.items.items():
@@ -146,6 +156,8 @@ class Questionnaire(Record):
         yield ("roles",), [*filter(None, named), *roles.strata, *roles.calibration], items
         areas = [name for name, item in self.items.items() if isinstance(item, AreaItem | SingleItem)]
         yield ("roles", "area"), [roles.area], areas
+        for i, other in enumerate(self.comparable_with):
+            yield ("comparable_with", i, "bridge_items"), other.bridge_items or [], items
 
     def _singles(self) -> list[str]:
         return [name for name, item in self.items.items() if isinstance(item, SingleItem)]
@@ -224,6 +236,21 @@ class Questionnaire(Record):
                         hint=("换一个名称。", "Choose another name."),
                     )
                 seen[name] = group
+        return self
+
+    @model_validator(mode="after")
+    def _versions_apart(self) -> Questionnaire:
+        seen = {self.reference}
+        for i, other in enumerate(self.comparable_with):
+            if other.version in seen:
+                raise fault(
+                    "Q152",
+                    f"comparable_with 中的 {other.version} 是本版本或已写过。",
+                    f"{other.version} in comparable_with is this version itself or stands there already.",
+                    at=("comparable_with", i),
+                    hint=("删去该行；同一版本总是可比。", "Remove it; a version is always comparable with itself."),
+                )
+            seen.add(other.version)
         return self
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ..errors import shortened
 from ..io.yaml import Code, Label, Name, Record, fault
@@ -16,8 +16,12 @@ Denominator = Literal["in", "out"]
 
 
 class Answer(Label):
-    """One answer of a scale: its labels, its score in points 0-100, and whether it counts for a rate."""
+    """One answer of a scale: its labels, its score in points 0-100, and whether it counts for a rate.
 
+    `aliases` are other spellings of it in files.
+    """
+
+    aliases: list[str] = []
     score: Annotated[int, Field(ge=0, le=100)] | None = None
     counts: bool | None = None
 
@@ -25,6 +29,7 @@ class Answer(Label):
 class Special(Label):
     """A code that is no answer: why, and whether such a person stays in the denominator."""
 
+    aliases: list[str] = []
     reason: Reason
     denominator: Denominator
 
@@ -32,6 +37,7 @@ class Special(Label):
 class Option(Label):
     """One option of a select-all item; `correct` only where the item tests knowledge."""
 
+    aliases: list[str] = []
     correct: bool | None = None
 
 
@@ -47,9 +53,25 @@ class Coded(Record):
         return self
 
 
-class ItemBase(Label):
-    """What every item has: labels, whether a row without it is unusable, and when it is asked."""
+Spelt = Annotated[str, BeforeValidator(str)]  # an old code as a file shows it
 
+
+class Replaced(Record):
+    """A column of an earlier version of the item; `crosswalk` gives the new code of every old one, none: the same codes."""
+
+    crosswalk: Annotated[dict[Spelt, Code], Field(min_length=1)] | None = None
+
+
+class ItemBase(Label):
+    """What every item has: labels, whether a row without it is unusable, and when it is asked.
+
+    A column of a file belongs to the item by its name, an alias, a label or its `number` in the form ("3", "3(1)");
+    `replaces` names the columns of earlier versions.
+    """
+
+    number: str | None = None
+    aliases: list[str] = []
+    replaces: dict[str, Replaced] = {}
     required: bool = False
     asked_if: dict[Name, Annotated[list[Code], Field(min_length=1)]] = {}
     wording: Label | None = None
@@ -69,11 +91,12 @@ class DateItem(ItemBase):
 
 
 class NumberItem(ItemBase):
-    """A whole number within a declared range."""
+    """A number within a declared range, a whole multiple of `step` (0.5: halves are allowed)."""
 
     type: Literal["number"]
     low: int
     high: int
+    step: Annotated[float, Field(gt=0, le=1)] = 1
 
 
 class AreaItem(ItemBase):
@@ -123,6 +146,7 @@ class MultipleItem(ItemBase):
     special: dict[Code, Special] = {}
     knowledge: Knowledge | None = None
     separator: str = ";"
+    max_selected: Annotated[int, Field(ge=1)] | None = None
 
     @model_validator(mode="after")
     def _knowledge_complete(self) -> MultipleItem:

@@ -1,21 +1,34 @@
-"""Field responses: raw tables checked and coded by the questionnaire. Rows read = rows accepted + rows rejected.
+"""Field responses: exports checked and coded by the questionnaire. Rows read = rows accepted + rows rejected.
 
 Every change and every rejection is a log entry with file, sheet, row, column, value, rule and a message.
 """
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+import datetime
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
-from ..errors import ResponsesError, closest, shortened
-from ..io.tables import RawTable, read_tables
-from ..questionnaire import AreaItem, Questionnaire, TextItem
+from ..io.platforms import NOTES, Export
+from ..questionnaire import Questionnaire
 from ..survey import Survey
-from .coding import blank_skipped, code_answers, normalise
-from .events import LOG, log_events, sheet_note, shown
+from . import account
+from .coding import code_answers, crosswalk, normalise
+from .corrections import add_corrections, replay, write_rejected
+from .deliveries import Delivery, columns_table, former_answers, read_deliveries, respondents, titles_by_item
+from .events import RULES, Note, log_events, log_notes, masked
+from .personal import hide_paradata, hide_personal
+from .rules import Rule, apply_rules, compile_rules, stop_on_unknown_area
+from .spelling import exchanged
+
+__all__ = ["Responses", "Rule", "compile_rules", "correct_responses", "load_responses", "with_parents", "write_rejected"]
+
+ORIGIN = ("_file", "_sheet", "_row")
+OF_ROWS = ("_id", "_aside", "_surplus")  # wanted on the way, not kept
+OF_TABLES = ("F203", "F204", "F210")  # of the reader's notes those that concern a whole table
+COUNTED = ("F201", "F202")  # and those that are rules here
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +38,44 @@ class Responses:
     Attributes
     ----------
     accepted : DataFrame
-        One row a respondent: codes as Int64 (null = no answer), areas and identifiers as text, a column of 0/1 for each
-        option of a select-all item, a column for each higher area level, and the origin (_file, _sheet, _row).
+        One row a respondent: codes as Int64 (Float64 where an item has a `step`; null = no answer), areas and identifiers
+        as text, a column of 0/1 for each option of a select-all item, a column for each higher area level, the origin
+        (_file, _sheet, _row), and paradata where an export has them, as text: _submitted, _started, _ended, _seconds
+        (Int64), _interviewer, _device, _ip (pseudonyms), _outcome, _platform, _team.
     rejected : DataFrame
         file, sheet, row, id, rules, zh, en; one row a rejected row.
     log : DataFrame
-        file, sheet, row, id, column, value, rule, action, zh, en; one row an event.
+        file, sheet, row, id, column, value, rule, action, zh, en, suggestion; one row an event.
     summary : DataFrame
-        file, sheet, rows, accepted, rejected, blanked, ignored_columns; rows = accepted + rejected.
+        file, sheet, rows, accepted, rejected, blanked, ignored_columns, sha256 (first 12), platform, team, submitted_first,
+        submitted_last, note; rows = accepted + rejected.
+    columns : DataFrame
+        file, sheet, column, item, how, near, note; one row a column of a file. how: name, alias, label, number, role, option
+        or replaces; empty for a column that was not kept.
+    by_area, by_interviewer : DataFrame
+        value, rows, accepted, rejected, blanked.
+    as_read : DataFrame
+        The rejected rows' answers as text, in the order of `rejected`, personal data masked.
     """
 
     accepted: pd.DataFrame
     rejected: pd.DataFrame
     log: pd.DataFrame
     summary: pd.DataFrame
+    columns: pd.DataFrame = field(default_factory=pd.DataFrame)
+    by_area: pd.DataFrame = field(default_factory=pd.DataFrame)
+    by_interviewer: pd.DataFrame = field(default_factory=pd.DataFrame)
+    as_read: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """All rows as read, personal data hidden and corrections carried out, with what happened on the way."""
+
+    raw: pd.DataFrame
+    deliveries: list[Delivery]
+    columns: pd.DataFrame
+    events: list[pd.DataFrame]
 
 
 def load_responses(survey: Survey) -> Responses:
@@ -49,171 +86,92 @@ def load_responses(survey: Survey) -> Responses:
     InputFileError
         For a file that cannot be read or is empty.
     ResponsesError
-        R101 a column is missing, R102 an unknown area code (where rules.yaml says stop), R103 no rows, R104 no row accepted.
+        R101 a column is missing, R102 an unknown area code (where rules.yaml says stop), R103 no rows, R104 no row accepted,
+        R105 an action a rule cannot have, R106 a column with two meanings, R107-R110 from the corrections log.
     """
-    questionnaire = survey.questionnaire
-    sheets = [_data_sheets(read_tables(path), questionnaire) for path in survey.files]
-    tables = [table for holding, _ in sheets for table in holding]
-    raw = pd.concat([_wanted(table, survey) for table in tables], ignore_index=True)
-    events = [sheet_note(file_name(table, survey), table.sheet) for _, others in sheets for table in others]
+    questionnaire, rules = survey.questionnaire, compile_rules(survey)
+    rows = _read_rows(survey)
+    raw, events = rows.raw, rows.events
     text = normalise(raw, questionnaire, events)
-    coded = code_answers(text, questionnaire, events)
-    for event in events:
-        event.loc[event["rule"] == "R202", "action"] = survey.rules.responses.outside_scale
-    blank_skipped(coded, text, questionnaire, events=events)
-    _check_rows(coded, raw, survey, events)
-    _check_unique(coded, raw, questionnaire, events)
-    log = pd.concat(events)
-    return _account(coded, raw, log, tables, survey)
+    crosswalk(text, raw, questionnaire, former=former_answers(rows.deliveries, questionnaire), events=events)
+    coded, labelled = code_answers(text, questionnaire)
+    stop_on_unknown_area(survey, coded, raw)
+    apply_rules(rules, coded, raw=raw, text=text, questionnaire=questionnaire, events=events)
+    log = account.ordered_log(events)
+    account.refuse_nothing_accepted(raw, log)
+    return _account(survey, rows, coded, log, _count_labels(rows.columns, raw, labelled))
 
 
-def _data_sheets(tables: list[RawTable], questionnaire: Questionnaire) -> tuple[list[RawTable], list[RawTable]]:
-    """Part the sheets that hold respondents from the others (a workbook may carry notes), and check their columns."""
-    enough = len(questionnaire.items) / 2
-    holding = [table for table in tables if len(set(table.header) & set(questionnaire.items)) >= enough] or tables[:1]
-    for table in holding:
-        place = " ".join(filter(None, (str(table.path), table.sheet, "row 1")))
-        for name in questionnaire.items:
-            if name not in table.header:
-                near = closest(name, table.header)
-                raise ResponsesError(
-                    "R101",
-                    f"找不到列 '{name}'。",
-                    f"Column '{name}' not found.",
-                    where=place,
-                    available=table.header,
-                    got=name,
-                    hint=(f"把列名 '{near}' 改为 '{name}'。", f"Rename column '{near}' to '{name}'.")
-                    if near
-                    else ("补上该列；没有答案时留空。", "Add the column; leave it empty where there is no answer."),
-                )
-        if not table.rows:
-            raise ResponsesError(
-                "R103",
-                "文件只有表头，没有数据行。",
-                "The file has a header but no rows.",
-                where=place,
-                hint=("重新导出该文件，或从 files 中去掉它。", "Export the file again, or take it out of `files`."),
-            )
-    return holding, [table for table in tables if table not in holding]
+def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.date) -> pd.DataFrame:
+    """Append what a team has corrected in its workbook to the survey's corrections.csv; see `add_corrections`."""
+    return add_corrections(survey, corrected, _read_rows(survey).raw, by=by, on=on)
 
 
-def _wanted(table: RawTable, survey: Survey) -> pd.DataFrame:
-    """Return the questionnaire's columns of a table with their origin; other columns are not kept anywhere."""
-    frame = table.frame()[list(survey.questionnaire.items)]
-    surplus = [number in table.surplus for number in table.numbers]
-    return frame.assign(
-        _file=file_name(table, survey),
-        _sheet=table.sheet,
-        _row=table.numbers,
-        _surplus=surplus,
-        _id=frame[survey.questionnaire.roles.respondent].str.strip(),
-    )
+def _read_rows(survey: Survey) -> _Rows:
+    deliveries, others = read_deliveries(survey)
+    raw = respondents(deliveries, survey.questionnaire)
+    events = [_notes(deliveries, others)]
+    hide_personal(raw, survey.questionnaire, titles=titles_by_item(deliveries), events=events)
+    replay(raw, survey, events)
+    nothing = pd.Series("", index=raw.index)
+    for rule in ("R215", "R219"):
+        events.append(log_events(raw, raw["_aside"] == rule, "", values=nothing, rule=rule))
+    return _Rows(raw, deliveries, columns_table(deliveries, others, survey.questionnaire), events)
 
 
-def file_name(table: RawTable, survey: Survey) -> str:
-    """Return a response file's name as the log shows it: its path below the survey folder."""
-    return os.path.relpath(table.path, survey.folder).replace(os.sep, "/")
+def _notes(deliveries: list[Delivery], others: list[tuple[str, Export]]) -> pd.DataFrame:
+    """Log what the reader noted of tables and of answers that were matched."""
+    found: list[Note] = [(file, export.sheet, 0, "", "", "R213", *RULES["R213"][1:]) for file, export in others]
+    for one in deliveries:
+        used = {column.key for source in one.sources.values() for column, _ in source.columns()}
+        found += [
+            (one.file, one.export.sheet, note.row, note.column, note.value, note.rule, *NOTES[note.rule])
+            for note in one.export.notes
+            if note.rule in OF_TABLES or (note.column in used and note.rule not in COUNTED)
+        ]
+    return log_notes(found)
 
 
-def _check_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> None:
-    """Log what rejects a whole row."""
-    questionnaire, roles, declared = survey.questionnaire, survey.questionnaire.roles, survey.declared
-
-    def reject(rule: str, column: str, wrong: pd.Series) -> None:
-        if wrong.any():
-            events.append(log_events(raw, wrong, column, values=raw[column], rule=rule))
-
-    for name, item in questionnaire.items.items():
-        if item.required:
-            reject("R201", name, coded[questionnaire.columns(name)].isna().all(axis=1))
-        if isinstance(item, AreaItem) and survey.areas is not None:
-            _check_area(name, coded, raw, survey, events)
-    for name, codes in questionnaire.eligibility.items():
-        reject("R204", name, coded[name].notna() & ~coded[name].isin(codes))
-    if roles.interview_date and declared.fielded:
-        date = coded[roles.interview_date]
-        inside = date.between(str(declared.fielded.start), str(declared.fielded.end))
-        reject("R205", roles.interview_date, date.notna() & ~inside)
-    if roles.psu and survey.sample is not None:
-        known = survey.sample.set_index(roles.psu)[roles.strata]
-        there = coded[roles.psu].isin(known.index)
-        reject("R206", roles.psu, coded[roles.psu].notna() & ~there)
-        for name in roles.strata:
-            own = coded[roles.psu].map(known[name])
-            reject("R207", name, there & coded[name].notna() & (coded[name].astype("string") != own))
-    events.append(log_events(raw, raw["_surplus"], "", values=pd.Series("", index=raw.index), rule="R209"))
+def _count_labels(columns: pd.DataFrame, raw: pd.DataFrame, labelled: dict[str, pd.Series]) -> pd.DataFrame:
+    """Say beside every matched column how many of its answers were labels in place of codes."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for name, marked in labelled.items():
+        for (file, sheet), count in marked.groupby([raw["_file"], raw["_sheet"]]).sum().items():
+            counts[str(file), str(sheet), name] = int(count)
+    keys = zip(columns["file"], columns["sheet"], columns["item"], strict=True)
+    notes = [f"文字作答 labels × {count}" if (count := counts.get(key)) else "" for key in keys]
+    return columns.assign(note=columns["note"].where(pd.Series(notes, index=columns.index) == "", notes))
 
 
-def _check_unique(coded: pd.DataFrame, raw: pd.DataFrame, questionnaire: Questionnaire, events: list[pd.DataFrame]) -> None:
-    """Reject a second respondent with the same identifier; rows rejected already do not use it up."""
-    refused = raw.index.isin(pd.concat([e[e["action"] == "reject_row"] for e in events]).index)
-    for name, item in questionnaire.items.items():
-        if isinstance(item, TextItem) and item.unique:
-            usable = coded[name].where(~refused)
-            if (wrong := usable.notna() & usable.duplicated()).any():
-                events.append(log_events(raw, wrong, name, values=raw[name], rule="R203"))
-
-
-def _check_area(name: str, coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> None:
-    """Find area codes that are not valid now; rules.yaml says whether they stop the run or reject the row."""
-    assert survey.areas is not None
-    current = survey.areas[(survey.areas["level"] == name) & (survey.areas["valid_to"] == "")]
-    wrong = coded[name].notna() & ~coded[name].isin(current["code"])
-    if not wrong.any():
-        return
-    if survey.rules.responses.unknown_area == "reject_row":
-        events.append(log_events(raw, wrong, name, values=raw[name], rule="R208"))
-        return
-    code, first = shown(coded.loc[wrong, name].iloc[0]), raw[wrong].iloc[0]
-    successor = dict(zip(survey.areas["code"], survey.areas.get("successor", ""), strict=False)).get(code)
-    advice = f"'{code}' 现为 '{successor}'。 " if successor else ""
-    raise ResponsesError(
-        "R102",
-        f"第 {first['_row']} 行的地区代码 '{code}' 不在地区表中（共 {int(wrong.sum())} 行）。",
-        f"Row {first['_row']}: area code '{code}' is not in the table of areas ({int(wrong.sum())} rows in all).",
-        where=" ".join(filter(None, (first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}"))),
-        available=[f"{c} {n}" for c, n in zip(current["code"], current["name"], strict=True)],
-        got=code,
-        hint=(
-            advice + "改正代码；或在 rules.yaml 中写 responses: {unknown_area: reject_row} 以拒收这些行。",
-            (f"'{code}' is now '{successor}'. " if successor else "")
-            + "Correct the code; or write responses: {unknown_area: reject_row} in rules.yaml to reject these rows.",
-        ),
-    )
-
-
-def _account(coded: pd.DataFrame, raw: pd.DataFrame, log: pd.DataFrame, tables: list[RawTable], survey: Survey) -> Responses:
+def _account(survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame, columns: pd.DataFrame) -> Responses:
     """Split accepted from rejected rows and prove that none is lost."""
-    refused = pd.Index(log.index[log["action"] == "reject_row"].unique())
-    accepted = with_parents(coded.drop(index=refused), survey).reset_index(drop=True)
-    if accepted.empty:
-        raise ResponsesError(
-            "R104",
-            f"{len(raw)} 行全部被拒收。",
-            f"All {len(raw)} rows are rejected.",
-            where=shortened(sorted({t.path.name for t in tables})),
-            available=[
-                f"{rule}: {count}" for rule, count in log.loc[log["action"] == "reject_row", "rule"].value_counts().items()
-            ],
-            hint=("按规则编号检查文件。", "Check the files against the rules named."),
-        )
-    reasons = log[log["action"] == "reject_row"].drop_duplicates(["file", "sheet", "row", "rule"])
-    rejected = reasons.groupby(["file", "sheet", "row"], sort=False).agg(
-        id=("id", "first"), rules=("rule", "; ".join), zh=("zh", "；".join), en=("en", "; ".join)
+    raw, roles = rows.raw, survey.questionnaire.roles
+    refused = account.refused_rows(log)
+    kept = coded.join(_beside(raw, survey.questionnaire)).drop(index=refused)
+    rejected = account.rejected_table(log)
+    read = raw.loc[refused, list(survey.questionnaire.items)].map(masked)
+    interviewer = coded[roles.interviewer] if roles.interviewer else raw.get("_interviewer")
+    return Responses(
+        accepted=with_parents(kept, survey).reset_index(drop=True),
+        rejected=rejected,
+        log=log.reset_index(drop=True),
+        summary=account.summary_table(raw, log, rows.deliveries, columns),
+        columns=columns,
+        by_area=account.counts_by(raw, log, coded[roles.area]),
+        by_interviewer=pd.DataFrame()
+        if interviewer is None
+        else account.counts_by(raw, log, exchanged(interviewer, lambda value: value and masked(value))),
+        as_read=read.reset_index(drop=True),
     )
-    origin = raw[["_file", "_sheet"]].assign(rejected=raw.index.isin(refused))
-    blanked = log[log["action"] == "blank_item"].groupby(["file", "sheet"]).size()
-    summary = origin.groupby(["_file", "_sheet"], sort=False)["rejected"].agg(["size", "sum"]).reset_index()
-    summary.columns = pd.Index(["file", "sheet", "rows", "rejected"])
-    keys = pd.MultiIndex.from_frame(summary[["file", "sheet"]])
-    extra = {(file_name(t, survey), t.sheet): [c for c in t.header if c and c not in survey.questionnaire.items] for t in tables}
-    summary = summary.assign(
-        accepted=summary["rows"] - summary["rejected"],
-        blanked=blanked.reindex(keys, fill_value=0).to_numpy(),
-        ignored_columns=["; ".join(extra[key]) for key in keys],
-    )[["file", "sheet", "rows", "accepted", "rejected", "blanked", "ignored_columns"]]
-    return Responses(accepted, rejected.reset_index(), log.sort_index(kind="stable")[list(LOG)].reset_index(drop=True), summary)
+
+
+def _beside(raw: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFrame:
+    """Return the origin of each row and its paradata, with pseudonyms for what identifies a device or person."""
+    names = [name for name in raw if name not in (*questionnaire.items, *OF_ROWS, *ORIGIN)]
+    paradata = {name: hide_paradata(raw[name], name) for name in names}
+    if "_seconds" in paradata:
+        paradata["_seconds"] = pd.to_numeric(paradata["_seconds"], errors="coerce").round().astype("Int64")
+    return raw[list(ORIGIN)].assign(**paradata)
 
 
 def with_parents(coded: pd.DataFrame, survey: Survey) -> pd.DataFrame:

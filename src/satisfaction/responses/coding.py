@@ -1,4 +1,8 @@
-"""From text to codes, item by item: what is not a declared answer becomes null and is logged."""
+"""From text to codes, item by item: what is not a declared answer becomes null; the rules say what follows.
+
+A label in place of a code ("非常满意" for 5) is the same answer in another spelling: it is counted for each column, not
+logged for each cell. Everything else that changes a value is logged.
+"""
 
 from __future__ import annotations
 
@@ -7,80 +11,130 @@ import unicodedata
 
 import pandas as pd
 
+from ..io.platforms import SKIPPED
 from ..questionnaire import DateItem, Item, MultipleItem, NumberItem, Questionnaire, SingleItem, option_column
 from .events import log_events
+from .matching import NOTHING_CHOSEN
+from .spelling import Answers, exchanged, fold, whole_numbers
 
-ORIGIN = ("_file", "_sheet", "_row")
+BLANKS = " \t\r\n\u3000\u00a0"
+TINY = 1e-9  # of a step: what a decimal number misses its multiple by in binary
 
 
 def normalise(raw: pd.DataFrame, questionnaire: Questionnaire, events: list[pd.DataFrame]) -> pd.DataFrame:
-    """Strip spaces; write full-width digits and letters of coded items as plain ones, and log it."""
-    text = raw.copy()
-    for name in questionnaire.items:
-        stripped = raw[name].str.strip(" \t\r\n\u3000\u00a0")
-        plain = stripped.map({value: unicodedata.normalize("NFKC", value) for value in stripped.unique()})
-        if (changed := plain != stripped).any():
-            events.append(log_events(raw, changed, name, values=stripped, rule="R211"))
-        text[name] = plain
-    return text
+    """Strip spaces, empty what was skipped, write full-width characters as plain ones; logs the last but in labels."""
+    text: dict[str, pd.Series] = {}
+    for name, item in questionnaire.items.items():
+        different = raw[name].unique()
+        plain = {value: unicodedata.normalize("NFKC", value.strip(BLANKS)) for value in different}
+        plain |= {value: "" for value in different if value.strip(BLANKS) == SKIPPED}
+        text[name] = exchanged(raw[name], plain.__getitem__)
+        labelled = isinstance(item, SingleItem | MultipleItem)
+        wide = [
+            value for value, new in plain.items()
+            if new and new != value.strip(BLANKS) and not (labelled and any(map(str.isalpha, new)))
+        ]  # fmt: skip
+        if wide:
+            stripped = raw[name].map({value: value.strip(BLANKS) for value in different})
+            events.append(log_events(raw, raw[name].isin(wide), name, values=stripped, rule="R211"))
+    return pd.DataFrame(text, index=raw.index)
 
 
-def code_answers(text: pd.DataFrame, questionnaire: Questionnaire, events: list[pd.DataFrame]) -> pd.DataFrame:
-    """Turn text into codes, item by item; what is not valid becomes null and is logged."""
+def crosswalk(
+    text: pd.DataFrame,
+    raw: pd.DataFrame,
+    questionnaire: Questionnaire,
+    *,
+    former: dict[str, list[tuple[str, pd.Series]]],
+    events: list[pd.DataFrame],
+) -> None:
+    """Fill empty answers from columns of earlier versions, in place; a code that its crosswalk changes is logged.
+
+    A value the crosswalk does not name becomes "column=value", which no scale holds, so that a rule reports it.
+    """
+    for name, columns in former.items():
+        for old, values in columns:
+            walk = questionnaire.items[name].replaces[old].crosswalk
+            new = {str(before): str(after) for before, after in (walk or {}).items()}
+            folded = {fold(str(before)): str(after) for before, after in (walk or {}).items()}
+            plain = {value: unicodedata.normalize("NFKC", value) for value in values.unique()}
+            texts = {
+                value: one if walk is None or not one else new.get(one) or folded.get(fold(one)) or f"{old}={one}"
+                for value, one in plain.items()
+            }
+            open_ = (text[name] == "") & (values != "")
+            taken = exchanged(values, texts.__getitem__)
+            text.loc[open_, name] = taken[open_]
+            if (changed := open_ & (taken != values)).any():
+                events.append(log_events(raw, changed, f"{old} → {name}", values=values, rule="R217"))
+
+
+def code_answers(text: pd.DataFrame, questionnaire: Questionnaire) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+    """Turn text into codes, null where it is no declared answer; also returns which answers were labels, by item."""
     columns: dict[str, pd.Series] = {}
+    labelled: dict[str, pd.Series] = {}
     for name, item in questionnaire.items.items():
-        values = text[name]
-        coded = _code_item(name, item, values, questionnaire)
-        main = coded[name]
-        unanswered = main.isna() if not isinstance(item, MultipleItem) else pd.concat(coded, axis=1).isna().all(axis=1)
-        if (wrong := unanswered & (values != "")).any():
-            rule = "R212" if isinstance(item, DateItem | NumberItem) else "R202"
-            events.append(log_events(text, wrong, name, values=values, rule=rule))
-        columns |= coded
-    return pd.DataFrame(columns).join(text[list(ORIGIN)])
+        columns |= _code_item(name, item, text[name], questionnaire, labelled)
+    return pd.DataFrame(columns, index=text.index), labelled
 
 
-def _code_item(name: str, item: Item, values: pd.Series, questionnaire: Questionnaire) -> dict[str, pd.Series]:
-    """Return the coded column of an item (and one a option of a select-all item)."""
+def _code_item(
+    name: str, item: Item, values: pd.Series, questionnaire: Questionnaire, labelled: dict[str, pd.Series]
+) -> dict[str, pd.Series]:
+    """Return the coded column of an item (and one for each option of a select-all item)."""
     if isinstance(item, SingleItem):
-        codes = {str(code): code for code in (*questionnaire.answers(name), *questionnaire.special(name))}
-        return {name: values.map(codes).astype("Int64")}
+        answers = Answers(questionnaire, name)
+        codes = {value: answers.code(value) for value in values.unique() if value}
+        _note_labels(name, values, [v for v, code in codes.items() if code is not None and v not in answers.codes], labelled)
+        return {name: whole_numbers(values, codes.get)}
     if isinstance(item, MultipleItem):
-        return _code_options(name, item, values)
+        return _code_options(name, item, values, Answers(questionnaire, name), labelled)
     if isinstance(item, NumberItem):
-        number = pd.to_numeric(values, errors="coerce")
-        return {name: number.where((number % 1 == 0) & number.between(item.low, item.high)).astype("Int64")}
+        return {name: _number(item, values)}
     if isinstance(item, DateItem):
-        dates = pd.to_datetime(values.map(_date), format="%Y-%m-%d", errors="coerce")
+        dates = pd.to_datetime(exchanged(values, _date), format="%Y-%m-%d", errors="coerce")
         return {name: dates.dt.strftime("%Y-%m-%d").astype("object").where(dates.notna(), None)}
-    return {name: values.astype("object").where(values != "", None)}
+    return {name: exchanged(values, lambda value: value or None)}
 
 
-def _code_options(name: str, item: MultipleItem, values: pd.Series) -> dict[str, pd.Series]:
-    """Split a select-all answer; one undeclared code, or a special code beside options, makes the answer invalid."""
-    options, special = {str(code) for code in item.options}, {str(code): code for code in item.special}
+def _note_labels(name: str, values: pd.Series, found: list[str], labelled: dict[str, pd.Series]) -> None:
+    if found:
+        labelled[name] = values.isin(found)
 
-    def chosen(value: str) -> frozenset[str] | None:
-        parts = {part.strip() for part in re.split(f"[{re.escape(item.separator)}┋|]", value) if part.strip()}
-        return frozenset(parts) if parts and parts <= options else None
 
-    picked = values.map({value: chosen(value) for value in values.unique()})
-    columns = {name: values.map(special).astype("Int64")}
+def _number(item: NumberItem, values: pd.Series) -> pd.Series:
+    number = pd.to_numeric(values, errors="coerce")
+    steps = number / item.step
+    found = number.where(((steps - steps.round()).abs() <= TINY) & number.between(item.low, item.high))
+    return found.astype("Int64" if item.step == 1 else "Float64")
+
+
+def _code_options(
+    name: str, item: MultipleItem, values: pd.Series, answers: Answers, labelled: dict[str, pd.Series]
+) -> dict[str, pd.Series]:
+    """Split a select-all answer; one undeclared part, or a special code beside options, makes the answer invalid."""
+    codes: dict[str, int | None] = {}
+    picked: dict[str, frozenset[int]] = {}
+    labels = []
+    for value in values.unique():
+        parts = [part.strip() for part in re.split(f"[{re.escape(item.separator)}┋|]", value) if part.strip()]
+        found = {answers.code(part) for part in parts}
+        if value == NOTHING_CHOSEN:
+            picked[value] = frozenset()
+        elif len(found) == 1 and found <= answers.special and len(parts) == 1:
+            codes[value] = next(iter(found))
+        elif found and None not in found and found <= answers.options:
+            picked[value] = frozenset(code for code in found if code is not None)
+        else:
+            continue
+        if not all(part in answers.codes for part in parts if part != NOTHING_CHOSEN):
+            labels.append(value)
+    _note_labels(name, values, labels, labelled)
+    columns = {name: whole_numbers(values, codes.get)}
     for code in item.options:
-        flags = picked.map(lambda parts, code=str(code): None if parts is None else int(code in parts))
-        columns[option_column(name, code)] = flags.astype("Int64")
+        flags = {value: int(code in chosen) for value, chosen in picked.items()}
+        columns[option_column(name, code)] = whole_numbers(values, flags.get)
     return columns
-
-
-def blank_skipped(coded: pd.DataFrame, text: pd.DataFrame, questionnaire: Questionnaire, *, events: list[pd.DataFrame]) -> None:
-    """Blank answers to items that the skip rule leaves out."""
-    for name, item in questionnaire.items.items():
-        for other, codes in item.asked_if.items():
-            columns = questionnaire.columns(name)
-            wrong = ~coded[other].isin(codes) & coded[columns].notna().any(axis=1)
-            if wrong.any():
-                events.append(log_events(text, wrong, name, values=text[name], rule="R210"))
-                coded.loc[wrong, columns] = pd.NA
 
 
 def _date(value: str) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 import pandas as pd
+
+from ..errors import closest
 
 RULES: dict[str, tuple[str, str, str]] = {
     "R201": ("reject_row", "必填项为空", "required item is empty"),
@@ -21,19 +24,61 @@ RULES: dict[str, tuple[str, str, str]] = {
     "R211": ("normalised", "全角字符已转为半角", "full-width characters written as plain ones"),
     "R212": ("blank_item", "不是有效的日期或数值，已作空白处理", "no valid date or number; blanked"),
     "R213": ("note", "工作表没有问卷的列，未读取", "the sheet does not have the questionnaire's columns; not read"),
+    "R214": ("blank_item", "选项多于允许的数目，已作空白处理", "more options than allowed; blanked"),
+    "R215": ("reject_row", "文件与前面的文件完全相同", "the file is identical to an earlier one"),
+    "R216": ("corrected", "已按更正记录改正", "corrected as the corrections log says"),
+    "R217": ("recoded", "旧版本的编码已按对照表转换", "code of an earlier version changed by its crosswalk"),
+    "R218": ("masked", "疑似个人信息，已隐去", "looks like personal data; masked"),
+    "R219": ("reject_row", "合计行，不是答卷", "a row of totals, not a respondent"),
 }
 PERSONAL = re.compile(
     r"(?<!\d)(?:\+?86|0086)?1[3-9]\d{9}(?!\d)"  # mobile telephone
     r"|(?<!\d)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"  # identity number
 )
+ADDRESS = re.compile(r"@|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")  # mail or IP
+SUSPECT = re.compile(r"[@＠.．]|(?:\d\D{0,9}){11}")  # what may match one of these, found quickly
+MASK = "***"
 LONGEST = 40
-LOG = ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en")
+MOST_SUGGESTIONS = 20  # different values a rule for which a near answer is looked for
+LOG = ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en", "suggestion")
 
 
-def log_events(raw: pd.DataFrame, wrong: pd.Series, column: str, *, values: pd.Series, rule: str) -> pd.DataFrame:
-    """Build log entries for the rows marked; the index keeps their place in the raw table."""
-    action, zh, en = RULES[rule]
-    at = raw[wrong]
+def said(rule: str, action: str) -> tuple[str, str]:
+    """Return what a rule says; without what it usually does where its action is another one."""
+    usual, zh, en = RULES[rule]
+    return (zh, en) if action == usual else (zh.partition("，")[0], en.partition(";")[0])
+
+
+def log_events(
+    raw: pd.DataFrame,
+    wrong: pd.Series,
+    column: str,
+    *,
+    values: pd.Series,
+    rule: str,
+    action: str | None = None,
+    near: Iterable[str] = (),
+) -> pd.DataFrame:
+    """Build log entries for the rows marked; the index keeps their place in the raw table.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        With _file, _sheet, _row and _id.
+    wrong : Series of bool
+    column : str
+    values : Series
+        What stood there; masked and cut before it is kept.
+    rule : str
+        One of `RULES`, whose action holds unless `action` is given.
+    near : iterable of str
+        What could have been meant; the nearest is proposed.
+    """
+    action = action or RULES[rule][0]
+    zh, en = said(rule, action)
+    at, found = raw[wrong], values[wrong]
+    texts = {value: shown(value) for value in found.unique()}
+    proposed = {value: closest(texts[value], near) or "" for value in list(texts)[:MOST_SUGGESTIONS]} if near else {}
     return pd.DataFrame(
         {
             "file": at["_file"],
@@ -41,27 +86,45 @@ def log_events(raw: pd.DataFrame, wrong: pd.Series, column: str, *, values: pd.S
             "row": at["_row"],
             "id": at["_id"].map(shown),
             "column": column,
-            "value": values[wrong].map(shown),
+            "value": found.map(texts),
             "rule": rule,
             "action": action,
             "zh": zh,
             "en": en,
+            "suggestion": found.map(lambda value: proposed.get(value, "")),
         },
         columns=list(LOG),
     )
 
 
-def sheet_note(file: str, sheet: str) -> pd.DataFrame:
-    """Build the entry of a sheet that was passed over; its index is no row of the raw table."""
-    action, zh, en = RULES["R213"]
-    entry = {"file": file, "sheet": sheet, "row": 0, "rule": "R213", "action": action, "zh": zh, "en": en}
-    return pd.DataFrame([entry], index=[-1]).reindex(columns=list(LOG), fill_value="")
+Note = tuple[str, str, int, str, str, str, str, str]
+
+
+def log_notes(notes: Iterable[Note]) -> pd.DataFrame:
+    """Build the entries of what no rule decided: file, sheet, row (0: the table), column, value, rule, zh, en each.
+
+    A note about a row is a warning. The index is no row of the raw table.
+    """
+    table = pd.DataFrame(list(notes), columns=["file", "sheet", "row", "column", "value", "rule", "zh", "en"])
+    table["action"] = ["warn" if row else "note" for row in table["row"]]
+    table["column"], table["value"] = table["column"].map(masked), table["value"].map(shown)
+    return table.set_index(pd.Index([-1] * len(table))).reindex(columns=list(LOG), fill_value="")
+
+
+def is_personal(value: str) -> bool:
+    """Tell whether a text holds a telephone number, an identity number, or a mail or IP address."""
+    if not SUSPECT.search(value):
+        return False
+    plain = unicodedata.normalize("NFKC", value)
+    return bool(ADDRESS.search(plain) or PERSONAL.search(plain) or PERSONAL.search(re.sub(r"[\s\-()./]", "", plain)))
+
+
+def masked(value: object) -> str:
+    """Return a value, `MASK` in its place where it may be personal data."""
+    return MASK if is_personal(text := str(value)) else text
 
 
 def shown(value: object) -> str:
-    """Return a value as a log or message may show it: what may be a telephone, identity or mail address is masked."""
-    text = str(value)
-    plain = unicodedata.normalize("NFKC", text)
-    if "@" in plain or PERSONAL.search(plain) or PERSONAL.search(re.sub(r"[\s\-()./]", "", plain)):
-        return "***"
+    """Return a value as a log or message may show it: what may be personal data is masked, what is long is cut."""
+    text = masked(value)
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"

@@ -1,0 +1,85 @@
+"""Every row accounted for: rows read = rows accepted + rows rejected, by file, by area, by interviewer."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..errors import ResponsesError, shortened
+from .deliveries import Delivery
+from .events import LOG
+
+SUMMARY = (
+    "file", "sheet", "rows", "accepted", "rejected", "blanked", "ignored_columns", "sha256", "platform", "team", "submitted_first",
+    "submitted_last", "note",
+)  # fmt: skip
+DIGEST = 12
+
+
+def refused_rows(log: pd.DataFrame) -> pd.Index:
+    """Return the places of rejected rows in the raw table."""
+    return pd.Index(log.index[log["action"] == "reject_row"].unique())
+
+
+def refuse_nothing_accepted(raw: pd.DataFrame, log: pd.DataFrame) -> None:
+    """Refuse responses of which no row is accepted.
+
+    Raises
+    ------
+    ResponsesError
+        R104.
+    """
+    reasons = log.loc[log["action"] == "reject_row", "rule"]
+    if len(refused_rows(log)) == len(raw):
+        raise ResponsesError(
+            "R104",
+            f"{len(raw)} 行全部被拒收。",
+            f"All {len(raw)} rows are rejected.",
+            where=shortened(sorted(set(raw["_file"]))),
+            available=[f"{rule}: {count}" for rule, count in reasons.value_counts().items()],
+            hint=("按规则编号检查文件。", "Check the files against the rules named."),
+        )
+
+
+def rejected_table(log: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a rejected row with all its reasons."""
+    reasons = log[log["action"] == "reject_row"].drop_duplicates(["file", "sheet", "row", "rule"])
+    said = {"id": ("id", "first"), "rules": ("rule", "; ".join), "zh": ("zh", "；".join), "en": ("en", "; ".join)}
+    return reasons.groupby(["file", "sheet", "row"], sort=False).agg(**said).reset_index()
+
+
+def counts_by(raw: pd.DataFrame, log: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
+    """Count rows, accepted, rejected and blanked answers by a grouping of the rows; rows without one stand under ''."""
+    rejected = raw.index.isin(refused_rows(log))
+    blanked = log.index[log["action"] == "blank_item"].value_counts().reindex(raw.index, fill_value=0)
+    by = group.astype(object).where(group.notna(), "").astype(str)
+    table = pd.DataFrame({"value": by, "rejected": rejected.astype(int), "blanked": blanked}, index=raw.index)
+    found = table.groupby("value").agg(rows=("rejected", "size"), rejected=("rejected", "sum"), blanked=("blanked", "sum"))
+    return found.assign(accepted=found["rows"] - found["rejected"]).reset_index()[
+        ["value", "rows", "accepted", "rejected", "blanked"]
+    ]
+
+
+def summary_table(raw: pd.DataFrame, log: pd.DataFrame, deliveries: list[Delivery], columns: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a table of respondents: counts, what was not kept, and what is known of the file."""
+    origin = raw[["_file", "_sheet"]].assign(rejected=raw.index.isin(refused_rows(log)))
+    counts = origin.groupby(["_file", "_sheet"], sort=False)["rejected"].agg(["size", "sum"])
+    blanked = log[log["action"] == "blank_item"].groupby(["file", "sheet"]).size()
+    unread = columns[(columns["item"] == "") & (columns["how"] == "")].groupby(["file", "sheet"])["column"].agg("; ".join)
+    days = raw["_submitted"] if "_submitted" in raw else pd.Series("", index=raw.index)
+    submitted = days[days != ""].groupby([raw["_file"], raw["_sheet"]]).agg(["min", "max"])
+    first: dict[str, str] = {}
+    rows = []
+    for one in deliveries:
+        key = (one.file, one.export.sheet)
+        size, refused = (int(number) for number in counts.loc[key])
+        earlier = first.setdefault(one.digest, one.file)
+        note = f"与 {earlier} 完全相同 identical to {earlier}" if one.again else ""
+        when = [str(day)[:10] for day in submitted.loc[key]] if key in submitted.index else ["", ""]
+        known = (one.digest[:DIGEST], one.export.platform, one.team, *when, note)
+        rows.append((*key, size, size - refused, refused, int(blanked.get(key, 0)), unread.get(key, ""), *known))
+    return pd.DataFrame(rows, columns=list(SUMMARY))
+
+
+def ordered_log(events: list[pd.DataFrame]) -> pd.DataFrame:
+    """Bring the events into the order of the rows they concern; the index is their place in the raw table."""
+    return pd.concat(events).sort_index(kind="stable")[list(LOG)]

@@ -1,0 +1,238 @@
+"""Rejected rows to the team and back: a workbook to correct, and a log of corrections that only grows and is replayed."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ..errors import ResponsesError, shortened
+from ..io.marked import write_marked
+from ..io.tables import read_table, read_tables
+from ..io.writing import write_csv
+from ..questionnaire import Questionnaire
+from ..survey import CORRECTIONS_FILE, Survey
+from .events import is_personal, log_events, masked, shown
+
+if TYPE_CHECKING:
+    from . import Responses
+
+KEYS = ("file", "sheet", "row")
+CORRECTIONS = (*KEYS, "id", "column", "old", "new", "by", "date", "reason")
+ASIDE = (*KEYS, "zh", "en", "reason")
+DATA, AS_READ = "data", "as_read"
+
+Cells = dict[tuple[str, str, str], Mapping[str, str]]
+
+
+def write_rejected(responses: Responses, questionnaire: Questionnaire, path: Path, *, mark: str = "") -> None:
+    """Write the workbook for the team, the faulty cells marked; the same responses give the same bytes.
+
+    Sheet `data` has one row a rejected row: place, what is wrong, a column for the reason of a correction, then the
+    questionnaire's columns as they were read (personal data masked); the hidden sheet `as_read` holds the same cells, to
+    tell later what was corrected. `mark`, if any, stands in a last column of `data`.
+    """
+    data, as_read, marked = _rejected_sheets(responses, questionnaire)
+    data = data.assign(mark=mark) if mark else data
+    write_marked(path, {DATA: data, AS_READ: as_read}, marked=marked)
+
+
+def _rejected_sheets(
+    responses: Responses, questionnaire: Questionnaire
+) -> tuple[pd.DataFrame, pd.DataFrame, set[tuple[int, int]]]:
+    """Return both sheets, and the places (row, column) of faulty cells in the first, from 0, without the header."""
+    read = responses.as_read.reset_index(drop=True)
+    said = responses.rejected.reset_index(drop=True)
+    keys = said[list(KEYS)].assign(row=said["row"].astype(str))
+    items = read[list(questionnaire.items)]
+    data = pd.concat([keys, said[["zh", "en"]].assign(reason=""), items], axis=1)
+    places = {key: row for row, key in enumerate(keys.itertuples(index=False, name=None))}
+    columns = {name: column for column, name in enumerate(data)}
+    faults = responses.log[responses.log["action"].isin(["reject_row", "blank_item", "warn"])]
+    marked = {
+        (places[key], columns[event.column])
+        for event in faults.itertuples()
+        if (key := (event.file, event.sheet, str(event.row))) in places and event.column in columns
+    }
+    return data, pd.concat([keys, items], axis=1), marked
+
+
+def replay(raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> None:
+    """Carry out the survey's corrections on the rows as read, in place and in the order they were made; each is logged.
+
+    Raises
+    ------
+    ResponsesError
+        R107 a log without its columns, R108 a row or column that does not exist, R109 an old value that is not there,
+        R110 a value that looks like personal data.
+    """
+    path = survey.folder / CORRECTIONS_FILE
+    if not path.is_file():
+        return
+    table = read_table(path)
+    if lacking := [name for name in CORRECTIONS if name not in table]:
+        raise ResponsesError(
+            "R107",
+            f"更正记录缺少列 '{lacking[0]}'。",
+            f"The corrections log lacks column '{lacking[0]}'.",
+            where=f"{path} row 1",
+            available=CORRECTIONS,
+            hint=("恢复由 satisfaction corrections 写出的文件。", "Restore the file as `satisfaction corrections` wrote it."),
+        )
+    _replay_rows(raw, table, where=str(path), questionnaire=survey.questionnaire, events=events)
+
+
+def _replay_rows(
+    raw: pd.DataFrame, table: pd.DataFrame, *, where: str, questionnaire: Questionnaire, events: list[pd.DataFrame]
+) -> None:
+    wanted = set(table[list(KEYS)].itertuples(index=False, name=None))
+    index = _places(raw, wanted)
+    for line, one in enumerate(table.itertuples(index=False), start=2):
+        at = index.get((one.file, one.sheet, one.row))
+        if at is None or one.column not in questionnaire.items:
+            raise _no_such_row(f"{where} row {line}", one.file, one.sheet, one.row, one.column)
+        there = raw.loc[at, one.column]
+        if masked(there) != one.old:
+            raise _old_differs(f"{where} row {line}", one.column, one.old, there)
+        _refuse_personal(f"{where} row {line}", one.column, one.new)
+        wrong = pd.Series(raw.index == at, index=raw.index)
+        said = pd.Series(f"{shown(there)} → {shown(one.new)}", index=raw.index)
+        events.append(log_events(raw, wrong, one.column, values=said, rule="R216"))
+        raw.loc[at, one.column] = one.new
+        if one.column == questionnaire.roles.respondent:
+            raw.loc[at, "_id"] = one.new.strip()
+
+
+def _places(raw: pd.DataFrame, wanted: set[tuple[str, str, str]]) -> dict[tuple[str, str, str], int]:
+    near = raw[raw["_file"].isin({file for file, _, _ in wanted}) & raw["_row"].astype(str).isin({row for _, _, row in wanted})]
+    return {
+        (file, sheet, str(row)): int(at)
+        for at, file, sheet, row in zip(near.index, near["_file"], near["_sheet"], near["_row"], strict=True)
+    }
+
+
+def add_corrections(survey: Survey, corrected: Path, raw: pd.DataFrame, *, by: str, on: datetime.date) -> pd.DataFrame:
+    """Append the changed cells of a corrected workbook to the survey's corrections log.
+
+    Parameters
+    ----------
+    survey : Survey
+    corrected : Path
+        The workbook that `rejected_sheets` made, with corrected cells in sheet `data`.
+    raw : DataFrame
+        The rows as read, earlier corrections carried out.
+    by : str
+        Who corrected.
+    on : date
+
+    Returns
+    -------
+    DataFrame
+        The corrections appended; empty where no cell was changed.
+
+    Raises
+    ------
+    ResponsesError
+        R108, R109, R110 as in `replay`; R111 for a workbook without its sheets or key columns. Nothing is written then.
+    """
+    data, before = _corrected_sheets(corrected, survey.questionnaire)
+    changed = _changed_cells(data, before, survey.questionnaire, where=str(corrected))
+    places = _places(raw, {key for key, *_ in changed})
+    rows = []
+    for key, column, old, new, reason in changed:
+        where = f"{corrected} {DATA}: {key[0]} row {key[2]}"
+        if key not in places:
+            raise _no_such_row(where, *key, column)
+        if masked(there := raw.loc[places[key], column]) != old:
+            raise _old_differs(where, column, old, there)
+        _refuse_personal(where, column, new)
+        rows.append((*key, shown(raw.loc[places[key], "_id"]), column, old, new, masked(by), on.isoformat(), masked(reason)))
+    added = pd.DataFrame(rows, columns=list(CORRECTIONS), dtype=object)
+    path = survey.folder / CORRECTIONS_FILE
+    if len(added):
+        earlier = [read_table(path)[list(CORRECTIONS)]] if path.is_file() else []
+        scratch = path.with_name(f".{CORRECTIONS_FILE}")
+        write_csv(pd.concat([*earlier, added], ignore_index=True), scratch)
+        scratch.replace(path)
+    return added
+
+
+def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.DataFrame, Cells]:
+    """Return sheet `data` and the cells of sheet `as_read` by row."""
+    found = {table.sheet: table.frame() for table in read_tables(path)}
+    lacking = [sheet for sheet in (DATA, AS_READ) if sheet not in found]
+    lacking += [f"{sheet}: {name}" for sheet in found for name in KEYS if sheet in (DATA, AS_READ) and name not in found[sheet]]
+    if lacking:
+        raise ResponsesError(
+            "R111",
+            f"工作簿缺少 {shortened(lacking)}，无法对应到原始行。",
+            f"The workbook lacks {shortened(lacking)}; its rows cannot be found again.",
+            where=str(path),
+            available=list(found),
+            hint=(
+                "在 satisfaction check --rejected 写出的工作簿里改正，不删除其工作表与前几列。",
+                "Correct the workbook that `satisfaction check --rejected` wrote; keep its sheets and first columns.",
+            ),
+        )
+    before: Cells = {
+        (row["file"], row["sheet"], row["row"]): {name: row[name] for name in questionnaire.items if name in row}
+        for row in found[AS_READ].to_dict("records")
+    }
+    return found[DATA], before
+
+
+def _changed_cells(
+    data: pd.DataFrame, before: Cells, questionnaire: Questionnaire, *, where: str
+) -> list[tuple[tuple[str, str, str], str, str, str, str]]:
+    """Return key, column, old, new and reason of every cell that is not as it was read."""
+    changed = []
+    for row in data.to_dict("records"):
+        key = (row["file"], row["sheet"], row["row"])
+        if key not in before:
+            raise _no_such_row(f"{where} {DATA}", *key, "")
+        for name in questionnaire.items:
+            old, new = before[key].get(name, ""), row.get(name, "")
+            if name in row and new.strip() != old.strip():
+                changed.append((key, name, old, new, row.get("reason", "")))
+    return changed
+
+
+def _no_such_row(where: str, file: str, sheet: str, row: str, column: str) -> ResponsesError:
+    at = " ".join(filter(None, (file, sheet, f"row {row}", column)))
+    return ResponsesError(
+        "R108",
+        f"答卷中没有 {shown(at)}。",
+        f"There is no {shown(at)} among the responses.",
+        where=where,
+        hint=(
+            "确认文件仍在 files 中，未改动 file、sheet、row 各列。",
+            "See that the file is still listed and file, sheet, row are unchanged.",
+        ),
+    )
+
+
+def _old_differs(where: str, column: str, old: str, there: str) -> ResponsesError:
+    return ResponsesError(
+        "R109",
+        f"'{column}' 的原值应为 '{shown(old)}'，现为 '{shown(there)}'。",
+        f"'{column}' was '{shown(old)}' when it was corrected and is '{shown(there)}' now.",
+        where=where,
+        hint=(
+            "重新运行 satisfaction check --rejected，在新的工作簿里改正。",
+            "Run `satisfaction check --rejected` again and correct the new workbook.",
+        ),
+    )
+
+
+def _refuse_personal(where: str, column: str, new: str) -> None:
+    if is_personal(new):
+        raise ResponsesError(
+            "R110",
+            f"'{column}' 的新值疑似个人信息，不予记录。",
+            f"The new value of '{column}' looks like personal data and is not recorded.",
+            where=where,
+            hint=("改用编号。", "Use a number that is not personal."),
+        )

@@ -1,0 +1,252 @@
+"""Columns of an export to items of the questionnaire: by name, alias, label, number, or what the platform recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ResponsesError, closest
+from ..io.platforms import SKIPPED, Column, Export, Role
+from ..questionnaire import Item, MultipleItem, Questionnaire
+from .events import shown
+from .personal import is_personal_title
+from .spelling import Answers, fold, labels_of
+
+COLUMNS = ("file", "sheet", "column", "item", "how", "near", "note")
+NOTHING_CHOSEN = "(未选)"
+CHOSEN = frozenset({"1", "true", "yes", "y", "是", "√", "✓", "selected", "checked"})
+NOT_CHOSEN = frozenset({"0", "false", "no", "n", "否", "notselected", "unchecked"})
+SPACED = ("kobo", "odk")  # a space stands between the codes of a select-all answer
+
+
+@dataclass(slots=True)
+class Source:
+    """Where an item's answers stand in an export.
+
+    Attributes
+    ----------
+    column : Column or None
+        The item's own column.
+    options : list of (Column, int or None)
+        Columns of single options with their codes.
+    former : dict of str to Column
+        Columns of earlier versions by the name `replaces` gives them.
+    how : str
+        By what the item was found.
+    """
+
+    column: Column | None = None
+    options: list[tuple[Column, int | None]] = field(default_factory=list)
+    former: dict[str, Column] = field(default_factory=dict)
+    how: str = ""
+
+    def columns(self) -> list[tuple[Column, str]]:
+        """Return every column with how it was found."""
+        own = [(self.column, self.how)] if self.column else []
+        return [*own, *((one, "option") for one, _ in self.options), *((one, "replaces") for one in self.former.values())]
+
+
+def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Source]:
+    """Find the items' columns in an export; names go before aliases, aliases before labels, labels before numbers.
+
+    Raises
+    ------
+    ResponsesError
+        R106 where two columns may be one item, or two items one column, on the same ground.
+    """
+    sources: dict[str, Source] = {}
+    taken: set[str] = set()
+    for how, fits in _grounds(questionnaire):
+        pairs = [
+            (name, column)
+            for name, item in questionnaire.items.items()
+            if name not in sources
+            for column in export.columns
+            if column.key not in taken and fits(name, item, column)
+        ]
+        for name, columns in _by_item(export, pairs).items():
+            sources[name] = _source(questionnaire, name, columns, how)
+        taken |= {column.key for _, column in pairs}
+    for name, item in questionnaire.items.items():
+        for old in item.replaces:
+            for column in export.columns:
+                if column.key not in taken and old in (column.name, column.title, column.key):
+                    sources.setdefault(name, Source(how="replaces")).former[old] = column
+                    taken.add(column.key)
+    return sources
+
+
+def _grounds(questionnaire: Questionnaire) -> Iterator[tuple[str, Callable[[str, Item, Column], bool]]]:
+    """Yield the grounds on which a column is an item's, the surest first."""
+    aliases = {name: {fold(alias) for alias in item.aliases} for name, item in questionnaire.items.items()}
+    labels = {
+        name: {*labels_of(item), *(labels_of(item.wording) if item.wording else ())} - {""}
+        for name, item in questionnaire.items.items()
+    }
+    folded: dict[str, str] = {}
+
+    def title(column: Column) -> str:
+        return folded.setdefault(column.title, fold(column.title))
+
+    yield "name", lambda name, item, column: name in (column.name, column.title, column.key)
+    yield "alias", lambda name, item, column: title(column) in aliases[name] or fold(column.name or "") in aliases[name]
+    yield "label", lambda name, item, column: title(column) in labels[name]
+    yield "number", lambda name, item, column: bool(item.number) and fold(column.number) == fold(str(item.number))
+    for own, role in _roles(questionnaire):
+        yield "role", partial(_is_recorded, own, role)
+
+
+def _is_recorded(own: str, role: Role, name: str, item: Item, column: Column) -> bool:
+    return name == own and column.role == role
+
+
+def _roles(questionnaire: Questionnaire) -> Iterator[tuple[str, Role]]:
+    """Yield items of a role with what a platform records of its own, the better first."""
+    roles = questionnaire.roles
+    yield roles.respondent, "uuid"
+    yield roles.respondent, "id"
+    if roles.interviewer:
+        yield roles.interviewer, "interviewer"
+    if roles.interview_date:
+        yield roles.interview_date, "started"
+        yield roles.interview_date, "submitted"
+
+
+def _by_item(export: Export, pairs: list[tuple[str, Column]]) -> dict[str, list[Column]]:
+    """Gather the columns of each item; refuse what has two meanings."""
+    items: dict[str, list[Column]] = {}
+    owner: dict[str, str] = {}
+    for name, column in pairs:
+        if (other := owner.setdefault(column.key, name)) != name:
+            raise _ambiguous(export, f"'{shown(column.key)}'", (other, name), "题目 items")
+        items.setdefault(name, []).append(column)
+    for name, columns in items.items():
+        whole = [column for column in columns if not column.option]
+        if len(whole) > 1:
+            raise _ambiguous(export, f"'{name}'", [shown(column.key) for column in whole], "列 columns")
+    return items
+
+
+def _ambiguous(export: Export, what: str, both: Sequence[str], kind: str) -> ResponsesError:
+    return ResponsesError(
+        "R106",
+        f"{what} 可对应两个{kind.split()[0]}: {both[0]} 与 {both[1]}。",
+        f"{what} fits two {kind.split()[1]}: {both[0]} and {both[1]}.",
+        where=place(export),
+        hint=(
+            "改列名为题目名称，或在问卷中用 number、aliases 区分。",
+            "Name the column as the item, or tell them apart by `number` or `aliases`.",
+        ),
+    )
+
+
+def place(export: Export) -> str:
+    """Return file, sheet and header row for a message."""
+    return " ".join(filter(None, (str(export.path), export.sheet, "row 1")))
+
+
+def _source(questionnaire: Questionnaire, name: str, columns: list[Column], how: str) -> Source:
+    whole = next((column for column in columns if not column.option), None)
+    if whole or not isinstance(questionnaire.items[name], MultipleItem):
+        return Source(whole or columns[0], how=how)
+    answers = Answers(questionnaire, name)
+    return Source(options=[(column, answers.code(column.option)) for column in columns], how=how)
+
+
+def missing_items(export: Export, sources: dict[str, Source], questionnaire: Questionnaire) -> None:
+    """Refuse an export without a column for an item, with what is near.
+
+    Raises
+    ------
+    ResponsesError
+        R101.
+    """
+    names = {shown(text): text for column in export.columns for text in (column.key, column.title) if text}
+    for name, item in questionnaire.items.items():
+        if name in sources:
+            continue
+        near = closest(name, names) or closest(item.zh, names) or closest(item.en, names)
+        raise ResponsesError(
+            "R101",
+            f"找不到列 '{name}'。",
+            f"Column '{name}' not found.",
+            where=place(export),
+            available=[shown(column.key) for column in export.columns],
+            got=name,
+            hint=(f"把列名 '{near}' 改为 '{name}'。", f"Rename column '{near}' to '{name}'.")
+            if near
+            else (
+                f"补上该列；没有答案时留空。列名可用 '{name}'、'{item.zh}' 或题号。",
+                f"Add the column; leave it empty where there is no answer. It may be called '{name}' or '{item.en}'.",
+            ),
+        )
+
+
+def gather(export: Export, sources: dict[str, Source], questionnaire: Questionnaire) -> pd.DataFrame:
+    """Return one text column an item, in the questionnaire's order; options in columns of their own become one answer."""
+    found: dict[str, np.ndarray] = {}
+    for name, item in questionnaire.items.items():
+        source = sources[name]
+        if source.column is not None:
+            values = export.rows[source.column.key].to_numpy(dtype=object)
+            if isinstance(item, MultipleItem) and export.platform in SPACED:
+                joined = {value: item.separator.join(value.split()) for value in set(values.tolist())}
+                values = _exchanged(values, joined)
+        elif source.options:
+            separator = item.separator if isinstance(item, MultipleItem) else ";"
+            values = _joined_options(export, source, separator)
+        else:
+            values = np.full(len(export.rows), "", dtype=object)
+        found[name] = values
+    return pd.DataFrame(found, index=range(len(export.rows)), dtype=object)
+
+
+def _exchanged(values: np.ndarray, texts: dict[str, str]) -> np.ndarray:
+    return np.fromiter(map(texts.__getitem__, values.tolist()), dtype=object, count=len(values))
+
+
+def _joined_options(export: Export, source: Source, separator: str) -> np.ndarray:
+    """Join the options marked in columns of their own; a cell that is neither yes nor no stays in the answer as it is."""
+    parts: list[list[str]] = []
+    for column, code in source.options:
+        own = str(code) if code is not None else column.option
+        values = export.rows[column.key].to_numpy(dtype=object)
+        texts = {value: _option_text(value, own, column.option) for value in set(values.tolist())}
+        parts.append([texts[value] for value in values.tolist()])
+    memory: dict[tuple[str, ...], str] = {}
+    joined = np.empty(len(export.rows), dtype=object)
+    for row, cells in enumerate(zip(*parts, strict=True)):
+        answer = memory.get(cells)
+        if answer is None:
+            chosen = [cell for cell in cells if cell not in ("", NOTHING_CHOSEN)]
+            answer = memory[cells] = separator.join(chosen) or max(cells, key=len)
+        joined[row] = answer
+    return joined
+
+
+def _option_text(value: str, own: str, option: str) -> str:
+    folded = fold(value)
+    if not folded or value.strip() == SKIPPED:
+        return ""
+    if folded in NOT_CHOSEN:
+        return NOTHING_CHOSEN
+    return own if folded in CHOSEN or folded == fold(option) or folded == fold(own) else value
+
+
+def matched_table(export: Export, sources: dict[str, Source], questionnaire: Questionnaire, *, file: str) -> pd.DataFrame:
+    """Return one row a column of the export: the item it was matched to and how, or what is near and that it is not kept."""
+    found = {column.key: (name, how) for name, source in sources.items() for column, how in source.columns()}
+    rest = [name for name in questionnaire.items if name not in sources]
+    rows = []
+    for column in export.columns:
+        item, how = found.get(column.key, ("", column.role and "role"))
+        near = "" if item or column.role else closest(column.name or column.title, rest) or ""
+        note = "" if item else "平台记录 recorded by the platform" if column.role else "未读取 not kept"
+        if not item and is_personal_title(column.title):
+            note = "个人信息，未保存 personal data; not kept"
+        rows.append((file, export.sheet, shown(column.key), item, how, near, note))
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,363 @@
+"""From any platform's export to coded rows: matching, labels, earlier versions, teams, the same file twice."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from satisfaction import read_survey
+from satisfaction.errors import ResponsesError, SatisfactionError
+from satisfaction.io.writing import write_xlsx
+from satisfaction.responses import compile_rules, load_responses
+from satisfaction.responses.rules import ALLOWED
+from satisfaction.responses.spelling import Answers, fold
+
+LABELS = {
+    "residence": {"1": "城镇", "2": "Rural"}, "sex": {"1": "男", "2": "女"}, "age_group": {"1": "20-39 岁", "2": "40岁及以上"},
+    "lived_here": {"1": "是"}, "heard": {"1": "A.是", "2": "B、否", "98": "说不清", "99": "拒 答"}, "took_part": {"1": "Yes", "2": "no", "98": "Don't know"},
+    "streets": {"5": "非常满意", "4": "比较满意", "3": "一般", "2": "不太满意", "1": "很不满意", "97": "不适用", "98": "说不清"},
+}  # fmt: skip
+SOMERVILLE = Path(__file__).parents[2] / "shared" / "data" / "somerville_happiness" / "somerville_2011_2013_2015.csv"
+
+
+def coded(small) -> pd.DataFrame:
+    found = load_responses(small.read())
+    return found.accepted.drop(columns=[name for name in found.accepted if name.startswith("_")])
+
+
+def as_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(**{name: rows[name].replace(texts) for name, texts in LABELS.items()})
+
+
+def labels_of(small) -> dict[str, str]:
+    return {name: item.zh for name, item in small.read().questionnaire.items.items()}
+
+
+# ---- columns ----
+
+
+@pytest.mark.parametrize("how", ["zh", "en", "numbered", "spaced"])
+def test_columns_are_found_by_label(small, how):
+    expected, items = coded(small), small.read().questionnaire.items
+    names = {
+        "zh": {name: item.zh for name, item in items.items()},
+        "en": {name: item.en.upper() for name, item in items.items()},
+        "numbered": {name: f"{place}、{item.zh}" for place, (name, item) in enumerate(items.items(), 1)},
+        "spaced": {name: f" （{item.zh}） " for name, item in items.items()},
+    }[how]
+    small.write(small.rows().rename(columns=names))
+    pd.testing.assert_frame_equal(coded(small), expected)
+    assert set(load_responses(small.read()).columns["how"]) <= {"label", "name"}
+
+
+def test_columns_are_found_by_number_and_alias(small):
+    expected = coded(small)
+    small.edit(small.questionnaire, "  age: {type: number,", "  age: {number: '8', aliases: [岁数], type: number,")
+    small.write(small.rows().rename(columns={"age": "Q8"}))
+    pd.testing.assert_frame_equal(coded(small), expected)
+    small.write(small.rows().rename(columns={"Q8": "岁 数"}))
+    found = load_responses(small.read()).columns.set_index("item")["how"]
+    assert (found["age"], found["sex"]) == ("alias", "name")
+
+
+def test_a_column_that_fits_two_items_is_refused_with_both(small):
+    small.edit(small.questionnaire, "zh: 公园绿地", "zh: 背街小巷")
+    small.write(small.rows().rename(columns={"streets": "背街小巷"}).drop(columns="parks"))
+    with pytest.raises(ResponsesError, match=r"R106[\s\S]*streets and parks"):
+        load_responses(small.read())
+
+
+def test_two_columns_for_one_item_are_refused_with_both(small):
+    rows = small.rows().rename(columns={"streets": "背街小巷"})
+    small.write(rows.assign(**{"背街 小巷": rows["背街小巷"]}))
+    with pytest.raises(ResponsesError, match=r"R106[\s\S]*'streets' fits two columns: 背街小巷 and 背街 小巷"):
+        load_responses(small.read())
+
+
+def test_what_was_matched_and_what_not_is_a_table(small):
+    small.write(as_labels(small.rows()).rename(columns={"sex": "性别"}).assign(姓名="张三", remark="x"))
+    table = load_responses(small.read()).columns.set_index("column")
+    assert table.loc["性别", ["item", "how", "note"]].tolist() == ["sex", "label", "文字作答 labels × 120"]
+    assert table.loc["streets", "note"].startswith("文字作答")
+    assert table.loc["remark", ["item", "note"]].tolist() == ["", "未读取 not kept"]
+    assert table.loc["姓名", "note"].startswith("个人信息")
+
+
+def test_a_missing_column_proposes_the_near_label(small):
+    small.write(small.rows().rename(columns={"streets": "背街小巷里"}))
+    with pytest.raises(ResponsesError, match="把列名 '背街小巷里' 改为 'streets'"):
+        load_responses(small.read())
+
+
+# ---- answers ----
+
+
+def test_labels_give_the_codes_and_no_log(small):
+    expected = coded(small)
+    small.write(as_labels(small.rows()))
+    found = load_responses(small.read())
+    pd.testing.assert_frame_equal(found.accepted[list(expected)], expected)
+    assert found.log.empty
+
+
+@pytest.mark.parametrize("answer", ["满意", "非常", "5 非常满意的", "十分满意", "-5", "5.0", "++"])
+def test_what_is_no_label_is_not_taken_for_one(small, answer):
+    small.change(streets=answer)
+    found = load_responses(small.read())
+    assert found.log["rule"].tolist() == ["R202"]
+    assert pd.isna(found.accepted["streets"][0])
+
+
+def test_a_near_answer_is_suggested(small):
+    small.change(streets="非常满意的", county="990102")
+    log = load_responses(small.read()).log
+    assert log.set_index("rule")["suggestion"].to_dict() == {"R202": "非常满意", "R207": ""}
+
+
+def test_an_alias_of_an_answer_is_the_answer(small):
+    small.edit(small.questionnaire, "{zh: 一般, en: Neutral,", "{zh: 一般, en: Neutral, aliases: [还行],")
+    small.change(streets="还行")
+    assert load_responses(small.read()).accepted["streets"][0] == 3
+
+
+def test_labels_with_two_meanings_are_no_labels(small):
+    small.edit(small.questionnaire, "zh: 比较满意", "zh: 非常满意")
+    answers = Answers(small.read().questionnaire, "streets")
+    assert (answers.code("非常满意"), answers.code("5"), answers.code("Fairly satisfied")) == (None, 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("（其他）", "(其他)", True), ("3、满意", "满意", True), ("A. Yes", "yes", True), ("7.5", "75", False), ("20-39", "2039", False), ("-1", "1", False)],
+)  # fmt: skip
+def test_spellings_of_one_text(one, other, same):
+    assert (fold(one) == fold(other)) == same
+
+
+OPTION_SHAPES = {
+    "kobo": ("values/{}", "1", "0", {"_submission_time": "2026-04-10", "_id": "1"}),
+    "limesurvey": ("values[{}]", "Y", "N", {"submitdate": "2026-04-10", "lastpage": "3", "startlanguage": "zh"}),
+    "tencent": ("Q12|{}", "是", "", {"答题序号": "1", "来源": "x", "开始时间": "2026-04-10 09:00:00", "提交时间": "2026-04-10 09:10:00"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("platform", OPTION_SHAPES)
+def test_options_in_columns_of_their_own(small, platform):
+    title, yes, no, recorded = OPTION_SHAPES[platform]
+    small.edit(small.questionnaire, "  values:\n    type: multiple\n", "  values:\n    number: '12'\n    type: multiple\n")
+    small.write(small.rows()[lambda rows: rows["values"].str.contains(";")])
+    expected, rows = coded(small), small.rows()
+    for code in ("1", "2", "3", "4"):
+        rows[title.format(code)] = rows["values"].str.split(";").map(lambda picked, code=code: yes if code in picked else no)
+    small.write(rows.drop(columns="values").assign(**recorded))
+    found = load_responses(small.read())
+    pd.testing.assert_frame_equal(found.accepted[list(expected)], expected)
+    assert found.summary["platform"].tolist() == [platform]
+    assert (found.columns["how"] == "option").sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("cells", "options", "rule"), [("0000", [0, 0, 0, 0], []), ("", [None] * 4, []), ("1x00", [None] * 4, ["R202"])]
+)
+def test_nothing_chosen_is_not_the_same_as_not_asked(small, cells, options, rule):
+    rows = small.rows().drop(columns="values")
+    for place in range(4):
+        rows[f"values/{place + 1}"] = ["".join(cells[place : place + 1]), *["1"] * 119]
+    small.write(rows.assign(_submission_time="2026-04-10", _id="1"))
+    found = load_responses(small.read())
+    row = found.accepted.iloc[0]
+    assert [None if pd.isna(row[f"values_{code}"]) else row[f"values_{code}"] for code in (1, 2, 3, 4)] == options
+    assert found.log["rule"].tolist() == rule
+
+
+def test_skipped_is_not_asked_and_not_logged(small):
+    small.change(took_part="2", took_part_in="(跳过)", streets="(跳过)")
+    found = load_responses(small.read())
+    assert found.log.empty
+    assert found.accepted.loc[0, ["took_part_in", "took_part_in_1", "streets"]].isna().all()
+
+
+# ---- earlier versions of an item ----
+
+
+def test_columns_of_an_earlier_version_are_crosswalked_with_a_log(small):
+    rows = small.rows()
+    old = rows["streets"].map({"5": "1", "4": "1", "3": "2", "2": "3", "1": "4", "97": "9", "98": "9"})
+    crosswalk = "replaces: {streets_2025: {crosswalk: {1: 5, 2: 3, 3: 2, 4: 1}}}, "
+    small.edit(small.questionnaire, "  streets: {", "  streets: {" + crosswalk)
+    small.write(rows.drop(columns="streets").assign(streets_2025=old))
+    found = load_responses(small.read())
+    events = found.log.groupby("rule").size()
+    assert events["R217"] == len(rows)  # every code is another one; what has none becomes "streets_2025=9"
+    assert events["R202"] == (old == "9").sum()
+    assert found.accepted["streets"].isna().sum() == (old == "9").sum()
+    assert (found.accepted["streets"][old == "2"] == 3).all()
+    assert found.columns.set_index("column").loc["streets_2025", ["item", "how"]].tolist() == ["streets", "replaces"]
+    assert set(found.log.loc[found.log["rule"] == "R217", "column"]) == {"streets_2025 → streets"}
+
+
+def test_the_own_column_goes_before_the_earlier_one(small):
+    rows = small.rows()
+    small.edit(small.questionnaire, "  streets: {", "  streets: {replaces: {before: {}}, ")
+    small.write(rows.assign(before="1", streets=rows["streets"].where(rows.index > 0, "")))
+    found = load_responses(small.read())
+    assert found.accepted["streets"][0] == 1
+    assert found.accepted["streets"][1:].astype(str).tolist() == rows["streets"][1:].tolist()
+    assert found.log.empty
+
+
+# ---- files ----
+
+
+def test_the_same_file_twice_is_noticed(small):
+    shutil.copy(small.csv, small.csv.with_name("b.csv"))
+    found = load_responses(small.read())
+    assert found.summary[["file", "accepted", "rejected"]].to_numpy().tolist() == [
+        ["responses/all.csv", 120, 0],
+        ["responses/b.csv", 0, 120],
+    ]
+    assert found.summary["note"].tolist() == ["", "与 responses/all.csv 完全相同 identical to responses/all.csv"]
+    assert found.log["rule"].unique().tolist() == ["R215"]
+
+
+def test_files_may_name_platform_and_team(small):
+    small.edit("survey.yaml", "files: [responses/*.csv]", "files: [{pattern: responses/*.csv, platform: plain, team: 甲队}]")
+    found = load_responses(small.read())
+    assert found.accepted["_team"].unique().tolist() == ["甲队"] == found.summary["team"].tolist()
+
+
+@pytest.mark.parametrize(
+    "entry", ["{pattern: responses/*.csv, platfrom: plain}", "{platform: plain}", "[1]", "{pattern: /x.csv}"]
+)
+def test_an_entry_of_files_that_is_not_right_is_refused(small, entry):
+    path = small.edit("survey.yaml", "files: [responses/*.csv]", f"files: [{entry}]")
+    with pytest.raises(SatisfactionError, match=r"Y20[123][\s\S]*survey.yaml:\d+|survey.yaml"):
+        read_survey(path.parent)
+
+
+def test_a_row_of_totals_is_counted_as_rejected(small):
+    rows = small.rows()
+    total = pd.DataFrame([{"id": "合计", "age": "5000"}]).reindex(columns=list(rows), fill_value="")
+    small.write(pd.concat([rows, total]))
+    found = load_responses(small.read())
+    assert found.rejected[["row", "rules"]].to_numpy().tolist() == [[122, "R219"]]
+    assert found.summary[["rows", "accepted", "rejected"]].to_numpy().tolist() == [[121, 120, 1]]
+
+
+def test_paradata_of_a_platform_stay_beside_the_answers(small):
+    rows = small.rows()
+    names = {name: f"{place}、{label}" for place, (name, label) in enumerate(labels_of(small).items(), 1)}
+    wjx = rows.rename(columns=names).assign(
+        **{
+            "序号": range(1, 121),
+            "提交答卷时间": "2026/4/18 9:05:01",
+            "所用时间": "1分4秒",
+            "来源": "微信",
+            "来源详情": "",
+            "来自IP": "10.1.2.3(贵州-贵阳)",
+        }
+    )
+    small.write(wjx)
+    found = load_responses(small.read())
+    row = found.accepted.iloc[0]
+    assert found.summary[["platform", "accepted", "submitted_first"]].to_numpy().tolist() == [["wjx-code", 120, "2026-04-18"]]
+    assert (row["_submitted"], row["_seconds"], row["_ip"], row["_platform"]) == ("2026-04-18T09:05:01", 64, "ip 1", "wjx-code")
+    assert "10.1.2.3" not in "".join(t.to_csv() for t in (found.accepted, found.log, found.summary, found.columns))
+
+
+def test_counts_by_area_and_interviewer_add_up(small):
+    small.change(sex="", interviewer="I9")
+    found = load_responses(small.read())
+    for table in (found.by_area, found.by_interviewer):
+        assert (table["rows"] == table["accepted"] + table["rejected"]).all()
+        assert table[["rows", "rejected"]].sum().tolist() == [120, 1]
+    assert found.by_interviewer.set_index("value").loc["I9", "rejected"] == 1
+
+
+# ---- actions of rules ----
+
+
+def test_an_action_may_be_set_for_a_rule(small):
+    small.edit("rules.yaml", "unknown_area: stop", "actions: {R205: warn, R212: reject_row}")
+    small.change(day="2026-05-01", age="17")
+    rows = small.rows()
+    rows.loc[1, "day"] = "2026-05-01"
+    small.write(rows)
+    found = load_responses(small.read())
+    assert found.rejected[["row", "rules"]].to_numpy().tolist() == [[2, "R212"]]
+    assert found.log.loc[found.log["rule"] == "R205", "action"].tolist() == ["warn", "warn"]
+    assert found.accepted["day"][0] == "2026-05-01"
+    assert "已作空白" not in found.rejected["zh"][0]
+    assert "blanked" not in found.rejected["en"][0]
+
+
+@pytest.mark.parametrize("setting", ["R203: blank_item", "R201: warn", "R299: warn", "R202: warn"])
+def test_an_action_a_rule_cannot_have_is_refused(small, setting):
+    small.edit("rules.yaml", "unknown_area: stop", f"actions: {{{setting}}}")
+    with pytest.raises(ResponsesError, match=r"R105\] .*rules\.yaml") as refused:
+        load_responses(small.read())
+    assert refused.value.available
+
+
+def test_rules_are_expressions_in_the_order_they_run(small):
+    rules = compile_rules(small.read())
+    assert {rule.id for rule in rules} == set(ALLOWED) - {"R214"}
+    assert rules[-1].among_usable
+    assert all(rule.zh and rule.en and rule.action in ALLOWED[rule.id] for rule in rules)
+
+
+# ---- real data ----
+
+INSTRUMENT = """
+questionnaire: somerville
+version: "2015"
+title: {zh: 幸福感调查, en: Happiness survey}
+source: City of Somerville, Massachusetts
+universe: {zh: 居民, en: Residents}
+changes: [first]
+items:
+  id: {type: text, zh: 编号, en: Number, aliases: [Combined_ID], required: true, unique: true}
+  year: {type: single, zh: 年份, en: Year, required: true, answers: {2011: {zh: 二〇一一, en: MMXI}, 2013: {zh: 二〇一三, en: MMXIII}, 2015: {zh: 二〇一五, en: MMXV}}}
+  happy: {type: number, low: 1, high: 10, step: 0.5, zh: 幸福, en: How happy do you feel right now?}
+  place: {type: number, low: 1, high: 10, step: 0.5, zh: 宜居, en: How satisfied are you with Somerville as a place to live?}
+  plan: {type: single, zh: 打算搬走, en: Do you plan to move away from Somerville in the next two years?, answers: {1: {zh: 是, en: "Yes", counts: true}, 2: {zh: 否, en: "No", counts: false}}}
+rates:
+  moving: {zh: 打算搬走, en: Plan to move, items: [plan], source: own}
+indices: {}
+ranked: moving
+roles: {respondent: id, area: year}
+"""
+
+
+def test_somerville_gives_the_published_means(tmp_path):
+    folder = tmp_path / "surveys" / "somerville"
+    folder.mkdir(parents=True)
+    (tmp_path / "questionnaires" / "somerville").mkdir(parents=True)
+    (tmp_path / "questionnaires" / "somerville" / "2015.yaml").write_text(INSTRUMENT, encoding="utf-8")
+    shutil.copy(SOMERVILLE, folder / "all.csv")
+    (folder / "rules.yaml").write_text("ranking: {list_size: 1, source: test}\n", encoding="utf-8")
+    (folder / "survey.yaml").write_text(
+        "survey: somerville\nwave: 2015Q4\ntitle: {zh: 幸福, en: Happiness}\nquestionnaire: somerville@2015\nselection: open_link\nfiles: [all.csv]\n",
+        encoding="utf-8",
+    )
+    found = load_responses(read_survey(folder))
+    means = found.accepted.groupby("year")[["happy", "place"]].mean()
+    assert len(found.accepted) + len(found.rejected) == 6545
+    assert means["happy"].astype(float).tolist() == pytest.approx([7.462, 7.661, 7.842], abs=0.0005)
+    assert float(means.loc[2015, "place"]) == pytest.approx(8.232, abs=0.0005)
+    happy = found.log[found.log["column"] == "happy"]
+    above = pd.to_numeric(happy["value"], errors="coerce") > 10
+    assert above.sum() == 5
+    assert set(happy["action"]) == {"blank_item"}
+    assert (found.accepted["happy"] % 1 == 0.5).sum() == 55
+
+
+def test_a_workbook_of_the_platform_is_read_as_its_csv(small):
+    expected, rows, names = coded(small), small.rows(), labels_of(small)
+    small.csv.unlink()
+    write_xlsx({"数据": as_labels(rows).rename(columns=names)}, small.csv.with_suffix(".xlsx"))
+    small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
+    pd.testing.assert_frame_equal(coded(small), expected)

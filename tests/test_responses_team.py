@@ -1,0 +1,277 @@
+"""What a team gets back and hands in: rejected rows to correct, corrections replayed, no personal data anywhere."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import sys
+import zipfile
+
+import pytest
+
+from satisfaction import cli, export, run
+from satisfaction.errors import ResponsesError
+from satisfaction.io.tables import read_tables
+from satisfaction.io.writing import write_xlsx
+from satisfaction.responses import correct_responses, load_responses, write_rejected
+from satisfaction.responses.corrections import CORRECTIONS
+from satisfaction.responses.events import is_personal
+from satisfaction.responses.personal import is_personal_title
+
+TODAY = datetime.date(2026, 4, 20)
+PLANTED = {
+    "phone": "13912345678", "phone with spaces": "139 1234 5678", "phone abroad": "+86-139-1234-5678", "identity": "520102199001011234",
+    "identity X": "52010219900101123X", "mail": "zhang.san@example.com", "ip": "203.0.113.77", "wide": "１３９１２３４５６７８", "wide mail": "zhang＠example.com",
+}  # fmt: skip
+
+
+@pytest.fixture
+def faulty(small):
+    """Four rejected rows: no sex, outside the period, twice the same id, PSU unknown."""
+    rows = small.rows()
+    rows.loc[0, "sex"] = ""
+    rows.loc[1, "day"] = "2026-05-01"
+    rows.loc[2, "id"] = "P004"
+    rows.loc[4, "streets"] = "6"
+    rows.loc[3, "community"] = "99010199"
+    small.write(rows)
+    return small
+
+
+def workbook(small):
+    """Write rejected.xlsx; returns its path and its sheets."""
+    path = small.root / "rejected.xlsx"
+    survey = small.read()
+    write_rejected(load_responses(survey), survey.questionnaire, path)
+    return path, {table.sheet: table.frame() for table in read_tables(path)}
+
+
+def hand_in(small, path, sheets, **options):
+    write_xlsx(sheets, path)
+    return correct_responses(small.read(), path, **({"by": "李队", "on": TODAY} | options))
+
+
+# ---- rejected.xlsx ----
+
+
+def test_rejected_rows_are_handed_back_as_read(faulty):
+    _, sheets = workbook(faulty)
+    data, rows = sheets["data"], faulty.rows()
+    assert data[["file", "row"]].to_numpy().tolist() == [["responses/all.csv", str(row)] for row in (2, 3, 5, 6)]
+    rejected = load_responses(faulty.read()).rejected
+    assert data["zh"].tolist() == rejected["zh"].tolist()
+    origin = rows.set_index(rows.index + 2)
+    for record in data.to_dict("records"):
+        assert {name: record[name] for name in rows} == origin.loc[int(record["row"])].to_dict()
+    assert sheets["as_read"].drop(columns=["file", "sheet", "row"]).to_dict("records") == data[list(rows)].to_dict("records")
+
+
+def test_the_same_rows_give_the_same_bytes(faulty):
+    first, _ = workbook(faulty)
+    before = first.read_bytes()
+    assert workbook(faulty)[0].read_bytes() == before
+
+
+def test_faulty_cells_are_marked(faulty):
+    path, _ = workbook(faulty)
+    sheet = zipfile.ZipFile(path).read("xl/worksheets/sheet1.xml").decode()
+    styles = dict(re.findall(r'<c r="([A-Z]+\d+)" s="(\d+)"', sheet))
+    columns = ["file", "sheet", "row", "zh", "en", "reason", *faulty.rows()]
+    letters = {name: chr(ord("A") + place) for place, name in enumerate(columns)}
+    red = styles[f"{letters['sex']}2"]
+    faults = [("sex", 2), ("day", 3), ("community", 4), ("id", 5), ("streets", 5)]
+    assert {cell for cell, style in styles.items() if style == red} == {f"{letters[name]}{row}" for name, row in faults}
+
+
+# ---- corrections ----
+
+
+def test_a_corrected_workbook_is_recorded_and_replayed(faulty):
+    path, sheets = workbook(faulty)
+    data = sheets["data"]
+    data.loc[0, ["sex", "reason"]] = ["2", "回访"]
+    data.loc[1, "day"] = "2026-04-11"
+    added = hand_in(faulty, path, sheets)
+    assert added[["row", "column", "old", "new", "by", "date", "reason"]].to_numpy().tolist() == [
+        ["2", "sex", "", "2", "李队", "2026-04-20", "回访"],
+        ["3", "day", "2026-05-01", "2026-04-11", "李队", "2026-04-20", ""],
+    ]
+    found = load_responses(faulty.read())
+    assert len(found.rejected) == 2
+    assert found.accepted.set_index("_row").loc[2, "sex"] == 2
+    replayed = found.log[found.log["rule"] == "R216"]
+    assert replayed[["row", "column", "value"]].to_numpy().tolist() == [[2, "sex", " → 2"], [3, "day", "2026-05-01 → 2026-04-11"]]
+
+
+def test_the_log_of_corrections_only_grows(faulty):
+    path, sheets = workbook(faulty)
+    sheets["data"].loc[0, "sex"] = "2"
+    hand_in(faulty, path, sheets)
+    log = faulty.folder / "corrections.csv"
+    before = log.read_bytes()
+    path, sheets = workbook(faulty)
+    sheets["data"].loc[0, "day"] = "2026-04-12"
+    hand_in(faulty, path, sheets)
+    assert log.read_bytes().startswith(before)
+    assert len(load_responses(faulty.read()).rejected) == 2
+    path, sheets = workbook(faulty)
+    assert hand_in(faulty, path, sheets).empty
+
+
+def row_unknown(sheets):
+    for sheet in sheets.values():
+        sheet.loc[0, "row"] = "999"
+    sheets["data"].loc[0, "sex"] = "2"
+
+
+def row_added(sheets):
+    sheets["data"].loc[0, "row"] = "77"
+
+
+def old_differs(sheets):
+    sheets["as_read"].loc[0, "sex"] = "1"
+
+
+def no_keys(sheets):
+    sheets["data"] = sheets["data"].drop(columns="row")
+
+
+def no_sheet(sheets):
+    del sheets["as_read"]
+
+
+def personal(sheets):
+    sheets["data"].loc[0, "interviewer"] = "13912345678"
+
+
+FAULTS = {row_unknown: "R108", row_added: "R108", old_differs: "R109", no_keys: "R111", no_sheet: "R111", personal: "R110"}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_workbook_that_does_not_fit_is_refused_and_nothing_written(faulty, fault):
+    path, sheets = workbook(faulty)
+    sheets["data"].loc[1, "day"] = "2026-04-11"
+    fault(sheets)
+    with pytest.raises(ResponsesError) as refused:
+        hand_in(faulty, path, sheets)
+    assert refused.value.code == FAULTS[fault]
+    assert "13912345678" not in str(refused.value)
+    assert not list(faulty.folder.glob("*corrections*"))
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("responses/all.csv,,2,P000,sex,1,2,a,2026-04-20,", "R109"), ("responses/all.csv,,999,P000,sex,,2,a,2026-04-20,", "R108"),
+        ("responses/all.csv,,2,P000,sexx,,2,a,2026-04-20,", "R108"), ("responses/all.csv,,2,P000,id,P000,13912345678,a,2026-04-20,", "R110"),
+    ],
+)  # fmt: skip
+def test_a_correction_that_does_not_fit_the_rows_stops_the_run(faulty, line, code):
+    (faulty.folder / "corrections.csv").write_text(",".join(CORRECTIONS) + "\n" + line + "\n", encoding="utf-8")
+    with pytest.raises(ResponsesError, match=rf"{code}\][\s\S]*corrections.csv row 2"):
+        load_responses(faulty.read())
+
+
+def test_a_corrections_log_without_its_columns_is_refused(faulty):
+    (faulty.folder / "corrections.csv").write_text("file,row\nx,1\n", encoding="utf-8")
+    with pytest.raises(ResponsesError, match="R107"):
+        load_responses(faulty.read())
+
+
+def test_check_and_corrections_on_the_command_line(faulty, monkeypatch, capsys):
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
+        cli.main()
+        return capsys.readouterr().out
+
+    path = faulty.root / "r.xlsx"
+    out = call("check", faulty.folder, "--rejected", path)
+    assert "列与题目 columns and items" in out
+    assert str(path) in out
+    sheets = {table.sheet: table.frame() for table in read_tables(path)}
+    sheets["data"].loc[0, "sex"] = "2"
+    write_xlsx(sheets, path)
+    assert "已记录更正 corrections recorded: 1" in call("corrections", faulty.folder, path, "--by", "李队")
+
+
+# ---- personal data ----
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+@pytest.mark.parametrize("key", [None, "a secret"])
+def test_planted_personal_data_stand_nowhere(small, kind, key, monkeypatch):
+    monkeypatch.delenv("SATISFACTION_KEY", raising=False)
+    if key:
+        monkeypatch.setenv("SATISFACTION_KEY", key)
+    value, rows = PLANTED[kind], small.rows()
+    for row, column in enumerate(["id", "interviewer", "community", "streets", "values", "age", "day", "sex", "took_part_in"]):
+        rows.loc[row, column] = value
+    rows.loc[20, ["id", "sex"]] = [value, ""]
+    small.write(rows.assign(**{"姓名": "张三丰", "手机号": value, "备注": value, "来自IP": value, value: "x"}))
+    survey = small.read()
+    found = load_responses(survey)
+    write_rejected(found, survey.questionnaire, small.root / "rejected.xlsx")
+    sheets = "".join(table.frame().to_csv() for table in read_tables(small.root / "rejected.xlsx"))
+    tables = (
+        found.accepted,
+        found.rejected,
+        found.log,
+        found.summary,
+        found.columns,
+        found.by_interviewer,
+        found.by_area,
+        found.as_read,
+    )
+    content = sheets + "".join(table.to_csv() for table in tables)
+    assert value not in content
+    assert "张三丰" not in content
+    assert {"id", "interviewer", "community"} <= set(found.log.loc[found.log["rule"] == "R218", "column"])
+    names = found.accepted.set_index("_row")["interviewer"]
+    assert re.fullmatch(r"[0-9a-f]{16}" if key else "interviewer 1", names[3])
+
+
+def test_an_exported_folder_holds_no_personal_data(small):
+    rows = small.rows()
+    for row, value in enumerate(PLANTED.values(), 30):
+        rows.loc[row, "interviewer"] = value
+        rows.loc[row, "parks"] = value
+    small.write(rows.assign(姓名="张三丰", 邮箱=PLANTED["mail"]))
+    folder = export(run(small.read()), small.root / "out")
+    content = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    assert not [value for value in (*PLANTED.values(), "张三丰") if value.encode() in content]
+
+
+def test_devices_are_told_apart_without_being_named(small):
+    rows = small.rows()
+    rows = rows.assign(
+        _submission_time="2026-04-10T10:00:00", _uuid=[f"u{i}" for i in range(120)], deviceid=["imei-7", "imei-9"] * 60
+    )
+    small.write(rows)
+    found = load_responses(small.read())
+    assert found.accepted["_device"].tolist() == ["device 1", "device 2"] * 60
+    assert found.summary["platform"].tolist() == ["kobo"]
+
+
+def test_a_respondent_known_by_telephone_becomes_a_number_and_stays_unique(small):
+    rows = small.rows()
+    rows["id"] = [f"139{i // 2:08d}" for i in range(120)]
+    small.write(rows)
+    found = load_responses(small.read())
+    assert len(found.accepted) == 60
+    assert found.accepted["id"].tolist()[:2] == ["id 1", "id 2"]
+    assert set(found.log["rule"]) == {"R218", "R203"}
+
+
+@pytest.mark.parametrize("title", ["姓名", "您的姓名", "联系电话", "手机号码", "身份证号", "电子邮箱", "微信号", "QQ", "IP", "来自IP", "Name", "phone number", "Mobile", "E-mail", "ID card", "家庭住址", "Address"])  # fmt: skip
+def test_titles_of_personal_data(title):
+    assert is_personal_title(title)
+
+
+@pytest.mark.parametrize("title", ["编号", "社区", "访问员", "Interviewer", "id", "Community", "您是否通过微信参与活动", "relationship", "Number", "community name of record"])  # fmt: skip
+def test_titles_of_other_columns(title):
+    assert not is_personal_title(title)
+
+
+@pytest.mark.parametrize("value", ["2026-04-10 09:30:00", "990101", "P000", "1;2;3", "5.5", "2026Q3-522702R051-07", "520102"])
+def test_usual_answers_are_not_personal(value):
+    assert not is_personal(value)
