@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from satisfaction.pipeline import run
-from satisfaction.published import STATUS, VERDICT, indices_table, measure_labels, ranking_table, twelve_digits
+from satisfaction.published import STATUS, indices_table, measure_labels, ranking_table, twelve_digits
 
 LEVELS = {"county": 4, "prefecture": 2, "province": 1}
 
@@ -65,12 +65,6 @@ def test_the_ranking_is_in_rank_order_with_its_certainty(results, ranking):
     assert (ranking["listed"] == "yes").sum() == 1
     assert ranking["status"].map({word: label.zh for word, label in STATUS.items()}).tolist() == ranking["status_zh"].tolist()
     assert not ranking[["marginal_low", "simultaneous_high", "p_in", "probability_bottom"]].isna().any(axis=None)
-
-
-def test_a_target_has_its_verdict_and_only_its_own_area(ranking):
-    with_target = ranking[ranking["target"].notna()]
-    assert with_target[["code", "target"]].to_numpy().tolist() == [["990101", "top 2"]]
-    assert with_target["target_verdict"].isin([label.en for label in VERDICT.values()]).all()
 
 
 def test_the_mark_stands_in_every_row(small):

@@ -14,7 +14,8 @@ from .estimates import Estimates, estimate
 from .index import add_area_indices
 from .measures import add_columns, compile_measures, only_where, stored
 from .questionnaire import AreaItem, SingleItem
-from .ranking import Ranking, rank
+from .ranking import Ranking
+from .rankings import Rankings, rank_by_rules, rank_within
 from .responses import Responses, load_responses
 from .sampled import RESPONDED, sampled_persons
 from .survey import CalibrationStep, NonresponseStep, Survey, TrimmingStep
@@ -36,7 +37,9 @@ class Results:
     estimates : dict of Estimates
         By level of area, the ranked level first, the whole last.
     ranking : Ranking
-        Of the questionnaire's `ranked` measure at the first level.
+        Of the questionnaire's `ranked` measure at the first level, under the declared rules.
+    rankings : Rankings
+        Of the same measure at every level within its parents.
     absent : tuple of str
         Steps and tables the survey does not declare, hence left out.
     """
@@ -46,6 +49,7 @@ class Results:
     design: SurveyDesign
     estimates: dict[str, Estimates]
     ranking: Ranking
+    rankings: Rankings
     absent: tuple[str, ...]
 
     @property
@@ -66,7 +70,8 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     design = weigh(survey, base_design(survey, responses, engine=engine))
     estimates = estimate_areas(survey, design)
     ranking = rank_areas(survey, estimates)
-    return Results(survey, responses, design, estimates, ranking, tuple(absent_steps(survey)))
+    rankings = rank_within(survey, estimates, ranking)
+    return Results(survey, responses, design, estimates, ranking, rankings, tuple(absent_steps(survey)))
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SurveyDesign:
@@ -130,10 +135,8 @@ def estimate_areas(survey: Survey, design: SurveyDesign) -> dict[str, Estimates]
 
 def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     """Rank the areas by the questionnaire's ranked measure, under the declared rules."""
-    rules = survey.rules.ranking
     ranked = next(iter(estimates.values())).of(survey.questionnaire.ranked)
-    large_enough = (ranked.table["n"] >= rules.minimum_n).to_numpy()
-    return rank(ranked, level=rules.level, bottom=rules.list_size, ranked=large_enough)
+    return rank_by_rules(ranked, survey.rules.ranking)
 
 
 def absent_steps(survey: Survey) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,23 +13,35 @@ from ..io.yaml import Document, Label, read_yaml, validated
 from ..questionnaire import Questionnaire, read_questionnaire
 from . import facts
 from .checks import check_declarations
-from .declared import Rules, Selection, SurveyFile
+from .declared import Selection, SurveyFile
+from .history import read_history
 from .nonrespondents import nonrespondent_columns, read_nonrespondents
+from .outcomes import DISPOSITIONS, read_cases, read_outcomes
+from .rule_checks import check_rules
+from .rules import RankingRules, Rules, Target, Threshold
 from .steps import BaseStep, CalibrationStep, NonresponseStep, TrimmingStep
 
 __all__ = [
+    "CORRECTIONS_FILE",
+    "DISPOSITIONS",
     "BaseStep",
     "CalibrationStep",
     "NonresponseStep",
+    "RankingRules",
     "Rules",
     "Selection",
     "Survey",
     "SurveyFile",
+    "Target",
+    "Threshold",
     "TrimmingStep",
     "nonrespondent_columns",
     "read_declared",
     "read_survey",
 ]
+
+
+CORRECTIONS_FILE = "corrections.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,14 @@ class Survey:
     nonrespondents : DataFrame or None
         Sampled persons who did not answer, one row each: strata, PSU and the items their weight and the nonresponse
         step need, coded as the respondents'.
+    quota : DataFrame or None
+        The cells of the quota (the `by` columns as text, the area first) and `planned` interviews.
+    outcomes : dict of str to str or None
+        Outcome code -> AAPOR disposition.
+    cases : DataFrame or None
+        Sampled cases, one row each: the area's column and `outcome`, as text.
+    history : DataFrame or None
+        Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     """
 
     folder: Path
@@ -70,6 +90,10 @@ class Survey:
     sources: tuple[Path, ...]
     files: tuple[Path, ...]
     nonrespondents: pd.DataFrame | None = None
+    history: pd.DataFrame | None = None
+    quota: pd.DataFrame | None = None
+    outcomes: dict[str, str] | None = None
+    cases: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -99,13 +123,36 @@ class Survey:
         item = self.questionnaire.roles.area
         if self.areas is None:
             return [item]
-        levels = dict(zip(self.areas["code"], self.areas["level"], strict=True))
-        parents = dict(zip(self.areas["code"], self.areas["parent"], strict=True))
-        found, code = [], next(code for code, level in levels.items() if level == item)
+        levels, parents = self.levels(), self.parents()
+        found, code = [], str(self.domain_values(item)[0])
         while code in levels:
             found.append(levels[code])
             code = parents[code]
         return [level for level in found if level != self.whole()]
+
+    def levels(self) -> dict[str, str]:
+        """Return the level of every area by its code; empty without a table of areas."""
+        return self._by_code("level")
+
+    def parents(self) -> dict[str, str]:
+        """Return the code of the area that each area lies in; empty without a table of areas."""
+        return self._by_code("parent")
+
+    def _by_code(self, column: str) -> dict[str, str]:
+        if self.areas is None:
+            return {}
+        current_last = self.areas.sort_values("valid_to", ascending=False, kind="stable")
+        return dict(zip(current_last["code"], current_last[column], strict=True))
+
+    def earlier_waves(self) -> list[str]:
+        """Return the waves with a published ranking, oldest first."""
+        return [] if self.history is None else list(dict.fromkeys(self.history["wave"]))
+
+    def published_rank(self, code: str, wave: str) -> float | None:
+        """Return the rank an area was published with, None where it has none."""
+        assert self.history is not None
+        rows = self.history[(self.history["wave"] == wave) & (self.history["code"] == code)]
+        return float(rows["rank"].iloc[0]) if rows["rank"].notna().any() else None
 
     def ranked_areas(self) -> list[str]:
         """Return the codes of the areas that are ranked."""
@@ -163,9 +210,12 @@ def read_survey(path: str | Path) -> Survey:
     loaded = {name: facts.read_facts(folder / table.file, facts.columns(name, questionnaire)) for name, table in tables.items()}
     margins = {name: facts.read_margin(folder / one.file, one, questionnaire) for name, one in declared.margins.items()}
     absent = _read_nonrespondents(folder, declared, questionnaire, loaded)
-    further = [declared.nonrespondents] if declared.nonrespondents else []
+    further = list(filter(None, [declared.nonrespondents, declared.quota, declared.outcomes]))
     listed = (*tables.values(), *declared.margins.values(), *further)
+    history = read_history(folder / rules.history.file, wave=declared.wave) if rules.history else None
+    listed = (*listed, *filter(None, [rules.history]))
     sources = [document.path, instrument, rules_path, *(folder / table.file for table in listed)]
+    sources += [path for path in (folder / CORRECTIONS_FILE,) if path.is_file()]
     survey = Survey(
         folder,
         declared,
@@ -178,12 +228,28 @@ def read_survey(path: str | Path) -> Survey:
         tuple(sources),
         tuple(expand(folder, tuple(declared.files))),
         absent,
+        history,
     )
     if survey.areas is not None:
         facts.check_areas(survey.areas, questionnaire.roles.area, folder / tables["areas"].file)
     if survey.frame is not None and survey.sample is not None:
         facts.check_frame(survey.frame, survey.sample, strata=questionnaire.roles.strata, folder=folder)
-    _check_rules(survey, rules_document)
+    check_rules(survey, rules_document)
+    return _with_fieldwork(survey)
+
+
+def _with_fieldwork(survey: Survey) -> Survey:
+    """Add quota and outcome codes, where declared: the fieldwork is compared with them."""
+    folder, declared, questionnaire = survey.folder, survey.declared, survey.questionnaire
+    if declared.quota is not None:
+        quota = facts.read_quota(folder / declared.quota.file, declared.quota, questionnaire, areas=survey.areas)
+        survey = replace(survey, quota=quota)
+    if declared.outcomes is not None:
+        survey = replace(survey, outcomes=read_outcomes(folder / declared.outcomes.file))
+        if survey.outcomes is not None and declared.outcomes.cases is not None:
+            path, area = folder / declared.outcomes.cases, questionnaire.roles.area
+            cases = read_cases(path, area=area, areas=survey.ranked_areas(), outcomes=survey.outcomes)
+            survey = replace(survey, cases=cases, sources=(*survey.sources, path))
     return survey
 
 
@@ -194,38 +260,6 @@ def _read_nonrespondents(
         return None
     path = folder / declared.nonrespondents.file
     return read_nonrespondents(path, declared, questionnaire, areas=loaded.get("areas"), sample=loaded.get("sample"))
-
-
-def _check_rules(survey: Survey, document: Document) -> None:
-    """Refuse targets of areas that are not ranked, or outside the number of places."""
-    ranked = survey.ranked_areas()
-    for code, target in survey.rules.targets.items():
-        if code not in ranked:
-            raise SurveyError(
-                "S141",
-                f"targets 中的地区 '{code}' 不参与排名。",
-                f"Target area '{code}' is not ranked.",
-                where=document.place(("targets", code)),
-                available=ranked,
-                got=code,
-                hint=("改为参与排名的地区代码。", "Use the code of a ranked area."),
-            )
-        if target.top >= len(ranked):
-            raise SurveyError(
-                "S142",
-                f"目标名次 {target.top} 须小于 {len(ranked)}。",
-                f"A target of {target.top} places must be below {len(ranked)}.",
-                where=document.place(("targets", code, "top")),
-                hint=("改小 top。", "Lower `top`."),
-            )
-    if survey.rules.ranking.list_size >= len(ranked):
-        raise SurveyError(
-            "S143",
-            f"list_size 须小于 {len(ranked)}。",
-            f"list_size must be below {len(ranked)}.",
-            where=document.place(("ranking", "list_size")),
-            hint=("改小 list_size。", "Lower `list_size`."),
-        )
 
 
 def _questionnaire_path(document: Document, declared: SurveyFile) -> Path:

@@ -19,22 +19,11 @@ def check_declarations(document: Document, declared: SurveyFile, questionnaire: 
     Raises
     ------
     SurveyError
-        S123, S124 tables that lack or need a role, S132 an item of a margin, S163 an item of a weighting step, S168 a
-        stratum to be collapsed that is none.
+        S123, S124 tables that lack or need a role, S132 an item of a margin or of the quota, S136 a quota without the area,
+        S163 an item of a weighting step, S168 a stratum to be collapsed that is none.
     """
     _check_tables(document, declared, questionnaire)
-    groups = _groups(questionnaire)
-    for name, margin in declared.margins.items():
-        if unknown := [item for item in margin.by if item not in groups]:
-            raise SurveyError(
-                "S132",
-                f"边际 '{name}' 用到的 '{unknown[0]}' 不是问卷中的单选题或地区题。",
-                f"Margin '{name}' uses '{unknown[0]}', which is no single or area item.",
-                where=document.place(("margins", name, "by")),
-                available=groups,
-                got=unknown[0],
-                hint=("改为单选题或地区题。", "Use a single or area item."),
-            )
+    _check_cells(document, declared, questionnaire)
     for at, items, usable, zh, en in _items_of_steps(declared, questionnaire):
         if unknown := [item for item in items if item not in usable]:
             raise SurveyError(
@@ -66,6 +55,37 @@ def _check_tables(document: Document, declared: SurveyFile, questionnaire: Quest
             "A `sample` table is declared, but the questionnaire has no role `psu`.",
             where=document.place(("sample",)),
             hint=("在问卷中声明 psu，或去掉 sample。", "Declare `psu` in the questionnaire, or remove `sample`."),
+        )
+
+
+def _check_cells(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> None:
+    """Refuse margins and quotas by what does not part respondents into groups, and quotas that do not begin with the area."""
+    groups, area, quota = _groups(questionnaire), questionnaire.roles.area, declared.quota
+    cells: list[tuple[Location, str, str, list[str]]] = [
+        (("margins", name, "by"), f"边际 '{name}' ", f"Margin '{name}'", margin.by) for name, margin in declared.margins.items()
+    ]
+    if quota is not None:
+        cells.append((("quota", "by"), "配额", "The quota", quota.by))
+    for at, zh, en, by in cells:
+        if unknown := [item for item in by if item not in groups]:
+            raise SurveyError(
+                "S132",
+                f"{zh}用到的 '{unknown[0]}' 不是问卷中的单选题或地区题。",
+                f"{en} uses '{unknown[0]}', which is no single or area item.",
+                where=document.place(at),
+                available=groups,
+                got=unknown[0],
+                hint=("改为单选题或地区题。", "Use a single or area item."),
+            )
+    if quota is not None and quota.by[0] != area:
+        raise SurveyError(
+            "S136",
+            f"配额的 by 须以地区 '{area}' 开头。",
+            f"`by` of the quota must begin with the area, '{area}'.",
+            where=document.place(("quota", "by")),
+            available=[area],
+            got=quota.by[0],
+            hint=(f"把 '{area}' 写在最前。", f"Write '{area}' first."),
         )
 
 

@@ -1,11 +1,12 @@
-"""What survey.yaml and rules.yaml may say, as frozen records."""
+"""What survey.yaml may say, as frozen records."""
 
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetPydanticSchema, ModelWrapValidatorHandler, PrivateAttr, model_validator
+from pydantic_core import core_schema
 
 from ..io.yaml import Label, Name, Record, fault
 from .steps import BaseStep, NonresponseStep, Step, fault_in_steps
@@ -13,6 +14,8 @@ from .steps import BaseStep, NonresponseStep, Step, fault_in_steps
 Selection = Literal["probability", "quota", "open_link"]
 Level = Annotated[float, Field(gt=0.5, lt=1)]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,12}$")]
+Wave = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]+$")]
+PATTERN = r"^[^/\\]"
 
 
 class Table(Record):
@@ -27,6 +30,22 @@ class Margin(Table):
     """Population counts by one or several items (column `population`)."""
 
     by: Annotated[list[Name], Field(min_length=1)]
+
+
+class Quota(Table):
+    """Planned interviews of every cell (column `planned`); the area is the first item of a cell."""
+
+    by: Annotated[list[Name], Field(min_length=1)]
+
+
+class Outcomes(Table):
+    """What outcome codes mean (columns `code`, `disposition`).
+
+    `cases` is a file with one row a sampled case, interviewed or not: the area's column and `outcome`. Without it the outcome
+    column of the response files is used.
+    """
+
+    cases: str | None = None
 
 
 class Collapse(Record):
@@ -55,6 +74,40 @@ class Fielded(Record):
         return self
 
 
+class FilesEntry(Record):
+    """Response files by a pattern: the platform they were exported from (default: recognised) and the team."""
+
+    pattern: Annotated[str, Field(pattern=PATTERN)]
+    platform: str = "auto"
+    team: str = ""
+
+
+def _spelt_out(value: Any) -> Any:
+    """Read a pattern that stands alone as an entry."""
+    return {"pattern": value} if isinstance(value, str) else value
+
+
+def _pattern(entry: FilesEntry) -> str:
+    return entry.pattern
+
+
+Files = Annotated[
+    str,
+    GetPydanticSchema(
+        lambda _, handler: core_schema.no_info_after_validator_function(
+            _pattern,
+            core_schema.no_info_before_validator_function(
+                _spelt_out,
+                handler.generate_schema(FilesEntry),
+                json_schema_input_schema=core_schema.union_schema(
+                    [core_schema.str_schema(pattern=PATTERN), handler.generate_schema(FilesEntry)]
+                ),
+            ),
+        )
+    ),
+]
+
+
 class Simulated(Record):
     """Marks a wave whose answers nobody gave."""
 
@@ -66,24 +119,32 @@ class SurveyFile(Record):
     """What survey.yaml may say. Tables, margins and weighting may be absent; the pipeline then leaves those steps out."""
 
     survey: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    wave: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]+$")]
+    wave: Wave
     title: Label
     questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.-]+$")]
     selection: Selection
     selection_note: Label | None = None
     simulated: Simulated | None = None
     fielded: Fielded | None = None
-    files: Annotated[list[Annotated[str, Field(pattern=r"^[^/\\]")]], Field(min_length=1)]
+    files: Annotated[list[Files], Field(min_length=1)]
     areas: Table | None = None
     frame: Table | None = None
     sample: Table | None = None
     nonrespondents: Table | None = None
+    quota: Quota | None = None
+    outcomes: Outcomes | None = None
     margins: dict[str, Margin] = {}
     weighting: list[Step] = []
     lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = "fail"
     collapse: list[Collapse] = []
     level: Level = 0.95
     rules: str = "rules.yaml"
+    _entries: tuple[FilesEntry, ...] = PrivateAttr(())
+
+    @property
+    def entries(self) -> tuple[FilesEntry, ...]:
+        """Return what is said of the response files, one entry a pattern of `files`."""
+        return self._entries
 
     @property
     def base(self) -> BaseStep | None:
@@ -95,42 +156,17 @@ class SurveyFile(Record):
         """Return the nonresponse step, if one is declared."""
         return next((step for step in self.weighting if isinstance(step, NonresponseStep)), None)
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_entries(cls, data: Any, handler: ModelWrapValidatorHandler[SurveyFile]) -> SurveyFile:
+        declared = handler(data)
+        if isinstance(data, dict):
+            declared._entries = tuple(FilesEntry.model_validate(_spelt_out(one)) for one in data["files"])
+        return declared
+
     @model_validator(mode="after")
     def _steps_possible(self) -> SurveyFile:
         tables = [name for name in ("frame", "sample", "nonrespondents") if getattr(self, name) is not None]
         if found := fault_in_steps(self.weighting, tables=tables, margins=self.margins):
             raise found
         return self
-
-
-class RankingRules(Record):
-    """How the ranking list is made; data, with a source, because no official rule was found."""
-
-    list_size: Annotated[int, Field(ge=1)] = 10
-    side: Literal["last"] = "last"
-    minimum_n: Annotated[int, Field(ge=1)] = 30
-    ties: Literal["competition"] = "competition"
-    round_before_ranking: Literal["off"] = "off"
-    level: Level = 0.95
-    source: str
-
-
-class ResponseRules(Record):
-    """What happens to a row or an answer that breaks a rule."""
-
-    unknown_area: Literal["stop", "reject_row"] = "stop"
-    outside_scale: Literal["blank_item", "reject_row"] = "blank_item"
-
-
-class Target(Record):
-    """A rank an area has been set: among the first `top`."""
-
-    top: Annotated[int, Field(ge=1)]
-
-
-class Rules(Record):
-    """What rules.yaml may say."""
-
-    ranking: RankingRules
-    responses: ResponseRules = ResponseRules()
-    targets: dict[AreaCode, Target] = {}

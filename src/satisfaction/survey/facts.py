@@ -11,7 +11,7 @@ import pandas as pd
 from ..errors import SurveyError, shortened
 from ..io.tables import read_table
 from ..questionnaire import Questionnaire, SingleItem
-from .declared import Margin
+from .declared import Margin, Quota
 
 
 def columns(table: str, questionnaire: Questionnaire) -> tuple[str, ...]:
@@ -43,18 +43,35 @@ def read_facts(path: Path, wanted: tuple[str, ...]) -> pd.DataFrame:
 
 def read_margin(path: Path, margin: Margin, questionnaire: Questionnaire) -> pd.DataFrame:
     """Read a margin: levels as text that the items know, each once, with their population."""
-    table = read_facts(path, (*margin.by, "population"))
-    counts = pd.to_numeric(table["population"], errors="coerce")
+    return _read_counts(path, margin.by, "population", questionnaire, areas=None)
+
+
+def read_quota(path: Path, quota: Quota, questionnaire: Questionnaire, *, areas: pd.DataFrame | None) -> pd.DataFrame:
+    """Read a quota: cells as text that the items and the table of areas know, each once, with their planned interviews."""
+    return _read_counts(path, quota.by, "planned", questionnaire, areas=areas)
+
+
+def _read_counts(
+    path: Path, by: list[str], column: str, questionnaire: Questionnaire, *, areas: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Read cells and a count of each; raises SurveyError S133 no count, S134 a cell twice, S135 a level nobody knows."""
+    table = read_facts(path, (*by, column))
+    counts = pd.to_numeric(table[column], errors="coerce")
     wrong = table.index[~(np.isfinite(counts) & (counts >= 0))]
-    refuse_rows(path, wrong, code="S133", zh="population 不是非负数", en="`population` is no count")
-    twice = table.index[table[margin.by].duplicated()]
+    refuse_rows(path, wrong, code="S133", zh=f"{column} 不是非负数", en=f"`{column}` is no count")
+    twice = table.index[table[by].duplicated()]
     refuse_rows(path, twice, code="S134", zh="同一水平出现两次", en="A level stands twice")
-    for name in margin.by:
+    for name in by:
         if isinstance(questionnaire.items[name], SingleItem):
             known = [str(code) for code in questionnaire.answers(name)]
             zh, en = f"'{name}' 的水平不是该题的答案", f"A level of '{name}' is no answer of it"
-            refuse_rows(path, table.index[~table[name].isin(known)], code="S135", zh=zh, en=en, available=known)
-    return table[margin.by].assign(population=counts.astype(float))
+        elif areas is not None:
+            known = sorted(areas.loc[(areas["level"] == name) & (areas["valid_to"] == ""), "code"])
+            zh, en = f"'{name}' 的代码不在地区表中", f"A code of '{name}' is not in the table of areas"
+        else:
+            continue
+        refuse_rows(path, table.index[~table[name].isin(known)], code="S135", zh=zh, en=en, available=known)
+    return table[by].assign(**{column: counts.astype(float)})
 
 
 def refuse_rows(path: Path, rows: pd.Index, *, code: str, zh: str, en: str, available: Iterable[str] = ()) -> None:

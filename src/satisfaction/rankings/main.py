@@ -1,0 +1,110 @@
+"""The ranking of the areas under the declared rules: who takes part, which end is listed, on which scores ranks stand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from ..errors import RankingError
+from ..estimates import Estimates
+from ..ranking import Ranking, rank
+from ..ranking.pairs import Bools
+from ..ranking.table import notes
+from ..survey import RankingRules
+from .rounding import with_rounded_scores
+
+MEMBERSHIP = ("status", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted", "probability_bottom")
+LIST = (
+    "listed", "tied_at_cut", "tie_at_cut", "list_size_low", "list_size_high", "expected_true_bottom", "established_listed",
+    "list_p", "list_established",
+)  # fmt: skip
+
+
+def rank_by_rules(estimates: Estimates, rules: RankingRules) -> Ranking:
+    """Rank the areas by one measure under the rules.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        Of one measure, by area.
+    rules : RankingRules
+
+    Returns
+    -------
+    Ranking
+        Columns and summary keys of membership (status, p_in, p_out, probability_bottom; listed, list_p ...) concern the
+        listed end, which `summary["side"]` names. With rounding, `rank` and the list follow the rounded scores and
+        `rank_unrounded` stands beside; sets, tests and probabilities always come from the scores as estimated.
+
+    Raises
+    ------
+    RankingError
+        K160 where too few areas can be ranked; K101-K124 from `ranking.rank`.
+
+    Notes
+    -----
+    `minimum_reliability` is judged by a first ranking of all areas with enough answers: tau2 is taken from the field, not
+    from those who remain, so that leaving one out does not push out the next.
+    """
+    enough = (estimates.table["n"] >= rules.minimum_n).to_numpy()
+    ranking, unreliable = _ranked(estimates, rules, enough), 0
+    if rules.minimum_reliability > 0:
+        reliable = enough & (ranking.table["reliability"] >= rules.minimum_reliability).to_numpy(bool)
+        unreliable = int(enough.sum() - reliable.sum())
+        ranking = _ranked(estimates, rules, reliable) if unreliable else ranking
+    ranking = with_rounded_scores(ranking, rules)
+    said = _notes(rules, unreliable=unreliable, moved=ranking.summary.get("moved_by_rounding", 0))
+    summary = dict(ranking.summary) | {"side": rules.side, "notes": (*notes(ranking.summary), *said)}
+    return replace(ranking, summary=MappingProxyType(summary))
+
+
+def _ranked(estimates: Estimates, rules: RankingRules, taking_part: Bools) -> Ranking:
+    """Rank with the list at the declared end."""
+    if taking_part.sum() <= rules.list_size:
+        raise _too_few(int(taking_part.sum()), rules)
+    lasts = _rank(estimates, rules, taking_part, higher_is_better=True)
+    if rules.side == "last":
+        return lasts
+    firsts = _rank(estimates, rules, taking_part, higher_is_better=False)
+    columns = {name: firsts.table[name] for name in MEMBERSHIP if name in firsts.table}
+    summary = dict(lasts.summary) | {name: firsts.summary[name] for name in LIST}
+    return replace(lasts, table=lasts.table.assign(**columns), summary=MappingProxyType(summary))
+
+
+def _rank(estimates: Estimates, rules: RankingRules, taking_part: Bools, *, higher_is_better: bool) -> Ranking:
+    return rank(
+        estimates,
+        level=rules.level,
+        bottom=rules.list_size,
+        ranked=taking_part,
+        ties=rules.ties,
+        multiplicity=None if rules.multiplicity == "one" else rules.multiplicity,
+        higher_is_better=higher_is_better,
+    )
+
+
+def _notes(rules: RankingRules, *, unreliable: int, moved: int) -> list[str]:
+    """Say in Chinese and English what the rules changed."""
+    said = []
+    if rules.side == "first":
+        said.append(f"名单为前 {rules.list_size} 位。 The list names the first {rules.list_size}.")
+    if unreliable:
+        least = f"{rules.minimum_reliability:g}"
+        said.append(f"{unreliable} 个单位信度低于 {least}，不排名。 Not ranked for a reliability under {least}: {unreliable}.")
+    if rules.round_before_ranking != "off":
+        digits = rules.round_before_ranking
+        said.append(
+            f"得分取 {digits} 位小数后排名，{moved} 个单位的名次因此变动；集合、检验与概率按未取整的得分。 Scores were rounded to "
+            f"{digits} decimal places before ranking; ranks moved: {moved}. Sets, tests and probabilities use unrounded scores."
+        )
+    return said
+
+
+def _too_few(p: int, rules: RankingRules) -> RankingError:
+    return RankingError(
+        "K160",
+        f"样本足够的地区只有 {p} 个，无法列出 {rules.list_size} 个的名单。",
+        f"Only {p} areas have enough answers to be ranked; a list of {rules.list_size} needs more.",
+        where=f"minimum_n={rules.minimum_n}, minimum_reliability={rules.minimum_reliability:g}",
+        hint=("在 rules.yaml 中降低 minimum_n 或 list_size。", "Lower `minimum_n` or `list_size` in rules.yaml."),
+    )
