@@ -9,6 +9,7 @@ from python_calamine import CalamineWorkbook
 
 from satisfaction import export
 from satisfaction.errors import ExportError
+from satisfaction.export import export_dated
 from satisfaction.io.files import sha256
 from satisfaction.pipeline import run
 
@@ -30,7 +31,8 @@ def read(path):
 def test_the_set_is_complete(folder):
     assert {path.name for path in folder.iterdir()} == {
         "indices.csv", "indices.xlsx", "indices.parquet", "ranking.csv", "ranking.xlsx", "covariance.csv",
-        "rejected.csv", "log.csv", "report.html", "manifest.json", "run.json",
+        "ranking_sentences.csv", "ranking_within.csv", "ranking_targets.csv", "ranking_waves.csv",
+        "rejected.csv", "rejected.xlsx", "log.csv", "report.html", "reading.html", "manifest.json", "run.json",
     }  # fmt: skip
 
 
@@ -122,3 +124,12 @@ def test_a_row_that_is_not_ranked_keeps_its_place(small, tmp_path):
     ranking = read(export(run(small.read()), tmp_path / "set") / "ranking.csv")
     last = ranking.iloc[-1]
     assert (last["code"], last["rank"], last["status"]) == ("990101", "", "not ranked")
+
+
+def test_a_changed_input_makes_a_new_revision_and_the_same_inputs_do_not(small):
+    def revision():
+        return json.loads((export_dated(run(small.read())) / "run.json").read_text(encoding="utf-8"))["revision"]
+
+    assert [revision(), revision()] == [1, 1]
+    small.change(sex="2")
+    assert [revision(), revision()] == [2, 2]

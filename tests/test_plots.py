@@ -1,5 +1,6 @@
 """Figures of the published tables: Chinese shows, nothing global changes, the same figure gives the same text."""
 
+import functools
 import gc
 import re
 import weakref
@@ -9,15 +10,27 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from scipy.stats import norm
 
 from satisfaction import plots
+from satisfaction.errors import RankingError
 from satisfaction.pipeline import run
+from satisfaction.plots import difference_table
 from satisfaction.plots.canvas import text_columns, wrapped
+from satisfaction.plots.pairs import runs
+from satisfaction.plots.rows import LISTED
+from satisfaction.plots.verdicts import BELOW
+from satisfaction.plots.waves import CHANGED, signed
 from satisfaction.published import indices_table, ranking_table
+from satisfaction.ranking import rank
 
-NAMES = ["ladder", "probability", "rates", "topics"]
+NAMES = ["ladder", "probability", "rates", "topics", "pairs", "difference", "paths", "targets", "thresholds", "change"]
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +72,73 @@ def many(tables):
     return rows, ranked
 
 
-def draw(name, indices, ranking):
-    drawn = {
-        "ladder": lambda: plots.ranking_ladder(ranking, indices), "probability": lambda: plots.probability_near_cut(ranking),
-        "rates": lambda: plots.rates_by_area(indices), "topics": lambda: plots.topics(indices),
+@pytest.fixture(scope="module")
+def field():
+    """Everything that is drawn of rankings, by number of units; made once."""
+    return functools.cache(made_up)
+
+
+def made_up(p):
+    """A field of p ranked units and one that is not, half of them with long names, none of it real."""
+    random = np.random.default_rng(p)
+    score, said = np.sort(random.normal(70, 4, p))[::-1], "模拟数据，不是真实调查结果 simulated data, not a real survey"
+    codes, places = [f"{520000 + i}" for i in range(p + 1)], max(1, p // 9)
+    found = rank(
+        np.append(score, 50), random.uniform(0.8, 1.6, p + 1), df=23, names=codes, bottom=places, ranked=np.arange(p + 1) < p
+    )
+    names = [("白云区", "Baiyun District"), ("镇宁布依族苗族自治县", "Zhenning Buyei and Miao Autonomous County")]
+    table = found.table.rename(columns={"unit": "code"}).assign(
+        measure="satisfaction_index", name_zh=[f"{names[i % 2][0]}{i}" for i in range(p + 1)], mark=said,
+        name_en=[f"{names[i % 2][1]} {i}" for i in range(p + 1)], listed=np.where(found.table["rank"].fillna(0) > p - places, "yes", "no"),
+    )  # fmt: skip
+    intervals = table.assign(
+        ci_low=table["estimate"] - 3, ci_high=table["estimate"] + 3, kind="index", level="county", measure_zh="满意指数",
+        measure_en="Satisfaction index",
+    )  # fmt: skip
+    ranked = intervals[:p]
+    words = [("met", "已达到"), ("not met", "未达到"), ("not decidable", "无法判断"), ("not ranked", "不排名")]
+    known = [None if i % 4 == 3 else 0.9999 * (i + 1) / p for i in range(p)]
+    targets = ranked[:100].assign(
+        target="rise 5 since 2026Q2", target_zh="比2026Q2上升5位", verdict=[words[i % 4][0] for i in range(min(p, 100))],
+        verdict_zh=[words[i % 4][1] for i in range(min(p, 100))], p_met=known[:100], p_not_met=known[:100], probability=known[:100],
+    ).astype({"p_met": float, "p_not_met": float, "probability": float})  # fmt: skip
+    status = np.where(intervals["ci_high"] < 68, "established", np.where(intervals["ci_low"] > 68, "excluded", "possible"))
+    share = {name: intervals[name] / 100 for name in ("estimate", "ci_low", "ci_high")}
+    rates = intervals.assign(
+        **share, measure="rate", measure_zh="满意率", measure_en="Satisfaction rate", threshold=0.68, unit="share 0-1"
+    )
+    thresholds = pd.concat([intervals.assign(threshold=68.0, unit="points 0-100"), rates]).assign(status=[*status, *status])
+    drift = {name: ranked[name] - 70 for name in ("ci_low", "ci_high")}
+    changes = ranked.assign(change=ranked["estimate"] - 70, **drift, shrunk=(ranked["estimate"] - 70) / 3)
+    moved = [pd.array([*(random.permutation(p) + 1), None], dtype="Int64") for _ in range(9)]
+    waves = [intervals.assign(wave=f"202{q // 4}Q{q % 4 + 1}", rank=rank) for q, rank in enumerate(moved)]
+    waves[:3] = [wave.assign(marginal_low=np.nan, marginal_high=np.nan) for wave in waves[:3]]
+    return {
+        "ranking": table, "indices": intervals, "found": found, "order": found.order(), "thresholds": thresholds,
+        "differences": difference_table(found, against=codes[min(p - 1, 2)]), "targets": targets,
+        "changes": changes.assign(significant=changes["change"].abs() > 4), "paths": pd.concat(waves, ignore_index=True),
     }  # fmt: skip
-    return drawn[name]()
+
+
+DRAWN = {
+    "ladder": lambda of: plots.ranking_ladder(of["ranking"], of["indices"]),
+    "probability": lambda of: plots.probability_near_cut(of["ranking"]),
+    "pairs": lambda of: plots.pair_matrix(of["ranking"], of["order"]),
+    "difference": lambda of: plots.difference_plot(of["ranking"], of["differences"]),
+    "paths": lambda of: plots.rank_paths(of["paths"]),
+    "targets": lambda of: plots.target_board(of["targets"]),
+    "thresholds": lambda of: plots.threshold_plot(of["thresholds"]),
+    "change": lambda of: plots.change_plot(of["changes"]),
+}
+
+
+def draw(name, tables, made):
+    """Draw by name, `tables` of the small survey and `made` of made-up units."""
+    indices, ranking = tables
+    of_survey = {"rates": plots.rates_by_area, "topics": plots.topics}
+    if name in of_survey:
+        return of_survey[name](indices)
+    return DRAWN[name](made | {"ranking": ranking, "indices": indices} if name in ("ladder", "probability") else made)
 
 
 def texts(figure):
@@ -73,8 +147,8 @@ def texts(figure):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_figure_is_bilingual_and_carries_the_mark(name, tables):
-    said = " ".join(texts(draw(name, *tables))).replace("\n", "")
+def test_every_figure_is_bilingual_and_carries_the_mark(name, tables, field):
+    said = " ".join(texts(draw(name, tables, field(12)))).replace("\n", "")
     assert re.search("[一-鿿]", said)
     assert re.search("[A-Za-z]{4}", said)
     assert "模拟数据，不是真实调查结果" in said
@@ -82,24 +156,25 @@ def test_every_figure_is_bilingual_and_carries_the_mark(name, tables):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_without_a_mark_no_mark_is_written(name, tables):
-    figure = draw(name, *(table.assign(mark="") for table in tables))
+def test_without_a_mark_no_mark_is_written(name, tables, field):
+    bare = {key: one.assign(mark="") if isinstance(one, pd.DataFrame) else one for key, one in field(12).items()}
+    figure = draw(name, [table.assign(mark="") for table in tables], bare)
     assert not [text for text in texts(figure) if "模拟" in text or "simulated" in text]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_chinese_is_drawn_with_a_chinese_font(name, tables, recwarn):
-    svg = plots.svg(draw(name, *tables))
+def test_chinese_is_drawn_with_a_chinese_font(name, tables, field, recwarn):
+    svg = plots.svg(draw(name, tables, field(12)))
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
     assert "NotoSansSC" in svg  # glyph outlines are named after their font
     assert "DejaVu" not in svg
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_tables_give_the_same_text_whatever_the_settings_of_the_caller(name, tables):
-    first = plots.svg(draw(name, *tables))
+def test_the_same_tables_give_the_same_text_whatever_the_settings_of_the_caller(name, tables, field):
+    first = plots.svg(draw(name, tables, field(12)))
     with mpl.rc_context({"font.size": 31, "axes.facecolor": "red", "font.family": ["DejaVu Sans"], "savefig.bbox": "tight"}):
-        second = plots.svg(draw(name, *tables))
+        second = plots.svg(draw(name, tables, field(12)))
     assert first == second
     assert "<dc:date>" not in first
 
@@ -116,12 +191,37 @@ def test_drawing_changes_no_global_setting_and_keeps_no_figure(tables):
     assert left() is None
 
 
-def test_tables_are_not_changed(tables):
-    before = [table.copy() for table in tables]
+def test_tables_are_not_changed(tables, field):
+    given = [*tables, *(one for one in field(12).values() if isinstance(one, pd.DataFrame))]
+    before = [table.copy() for table in given]
     for name in NAMES:
-        draw(name, *tables)
-    for table, copy in zip(tables, before, strict=True):
+        draw(name, tables, field(12))
+    for table, copy in zip(given, before, strict=True):
         pd.testing.assert_frame_equal(table, copy)
+
+
+@pytest.mark.parametrize("p", [3, 88, 150])
+@pytest.mark.parametrize("name", DRAWN)
+def test_no_text_touches_another_or_leaves_the_sheet(name, p, field):
+    figure = DRAWN[name](field(p))
+    figure.draw_without_rendering()
+    beyond = [  # ticks that are made but not drawn
+        text
+        for axes in figure.axes
+        for text in axes.get_xticklabels()
+        if not axes.viewLim.intervalx[0] <= text.get_position()[0] <= axes.viewLim.intervalx[1]
+    ]
+    found = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
+    shown = [text for text in found if text not in beyond]
+    boxes = np.array([text.get_window_extent().extents for text in shown])
+    left, bottom, right, top = boxes.T
+    across = np.minimum.outer(right, right) - np.maximum.outer(left, left)
+    along = np.minimum.outer(top, top) - np.maximum.outer(bottom, bottom)
+    touching = np.argwhere(np.triu((across > 1) & (along > 2), 1))  # pixels; a line's box has room above its letters
+    assert [(shown[i].get_text(), shown[j].get_text()) for i, j in touching] == []
+    width, height = figure.get_size_inches() * figure.dpi
+    away = (left < 0) | (bottom < 0) | (right > width) | (top > height)
+    assert [text.get_text() for text, outside in zip(shown, away, strict=True) if outside] == []
 
 
 def test_no_rank_in_a_figure_without_its_set(many):
@@ -160,7 +260,7 @@ def test_ladder_rows_do_not_overlap_and_none_is_missing(many):
 
 def test_a_unit_that_is_not_ranked_keeps_its_row_and_gets_no_rank(many):
     indices, ranking = many
-    assert "不排名" in texts(plots.ranking_ladder(ranking, indices))
+    assert "不排名 not ranked" in texts(plots.ranking_ladder(ranking, indices))
 
 
 def test_probability_shows_ten_units_on_both_sides_of_the_cut(many):
@@ -194,13 +294,17 @@ def test_an_unbounded_interval_is_left_out(tables):
     plots.svg(axes.figure)
 
 
-def test_statuses_differ_in_lightness_and_shape():
-    from satisfaction.plots import STATUS
-
-    three = [STATUS[name] for name in ("established", "possible", "excluded")]
+@pytest.mark.parametrize("looks", [plots.STATUS, plots.VERDICT, plots.COMPARED, LISTED, BELOW, CHANGED])
+def test_words_differ_in_lightness_and_shape(looks):
+    three = [look for word, look in looks.items() if word != "not ranked"]
     grey = [sum(share * c for share, c in zip((0.2126, 0.7152, 0.0722), to_rgb(colour), strict=True)) for _, colour, *_ in three]
     assert all(abs(a - b) > 0.15 for a, b in combinations(grey, 2))
-    assert len({marker for *_, marker, _ in three}) == len({hatch for *_, hatch in three}) == 3
+    assert len({look.marker for look in three}) == len(three)
+
+
+@pytest.mark.parametrize("looks", [plots.STATUS, plots.VERDICT])
+def test_bars_differ_in_hatch(looks):
+    assert len({look.hatch for word, look in looks.items() if word != "not ranked"}) == 3
 
 
 @pytest.mark.parametrize("columns", [8, 20, 60])
@@ -222,3 +326,185 @@ def test_the_theme_is_seaborns():
         key: pytest.approx(value) if isinstance(value, float) else value for key, value in theirs.items() if key in SEABORN
     } == SEABORN
     assert len(SEABORN) > 20
+
+
+@pytest.mark.parametrize(("side", "word", "shown"), [("last", "末", [77.5]), ("first", "前", [9.5])])
+def test_the_cut_lies_where_the_list_ends(many, side, word, shown):
+    indices, ranking = many
+    listed = np.where(ranking["rank"] > 78 if side == "last" else ranking["rank"] < 11, "yes", "no")
+    turned = ranking.assign(
+        side=side, listed=listed, probability_bottom=ranking["probability_bottom"] * 10 / ranking["probability_bottom"].sum()
+    )
+    assert [line.get_ydata()[0] for line in plots.ranking_ladder(turned, indices).axes[0].lines] == shown
+    figure = plots.probability_near_cut(turned)
+    assert [line.get_ydata()[0] for line in figure.axes[0].lines] == [9.5]
+    assert f"属于{word} 10 位的概率：分界两侧的 20 个单位" in texts(figure)
+
+
+def test_probability_of_all_units(field):
+    figure = plots.probability_near_cut(field(12)["ranking"], count=40)
+    assert "属于末 1 位的概率：全部 12 个单位" in texts(figure)
+    assert sum("[" in text.get_text() for text in figure.axes[0].texts) == 12
+
+
+@given(arrays(bool, st.integers(1, 9).map(lambda p: (p, p))))
+def test_runs_cover_exactly_the_true_cells(cells):
+    seen = np.zeros(cells.shape, dtype=int)
+    for (left, top), (right, _), (_, bottom), _ in runs(cells):
+        seen[round(top + 0.5) : round(bottom + 0.5), round(left + 0.5) : round(right + 0.5)] += 1
+    np.testing.assert_array_equal(seen, cells.astype(int))
+
+
+def test_pair_matrix_shades_what_is_decided_in_rank_order(field):
+    of = field(12)
+    shuffled = of["ranking"].iloc[[*range(11, -1, -1), 12]].sort_values("rank", na_position="last")
+    figure = plots.pair_matrix(shuffled, of["order"])
+    better, worse, own = figure.axes[0].collections
+    decided = of["order"].decided.to_numpy()
+    sizes = [sum(np.ptp(path.vertices[:, 0]) for path in part.get_paths()) for part in (better, worse, own)]
+    assert sizes == pytest.approx([(decided == 1).sum(), (decided == -1).sum(), 12])
+    assert sizes[0] > 0
+    assert all(path.vertices[:, 0].min() > path.vertices[:, 1].min() for path in better.get_paths())
+    assert f"成对比较：{of['order'].share:.1%} 的单位对能判定先后" in texts(figure)
+    assert [line.get_ydata()[0] for line in figure.axes[0].lines[:1]] == [10.5]
+
+
+@pytest.mark.parametrize("p", [3, 12, 88])
+def test_differences_decide_what_the_simultaneous_sets_decide(p, field):
+    found = field(p)["found"]
+    table = difference_table(found, against=found.units.names[1])
+    better = found.sets[1].better
+    expected = np.where(better[:, 1], "better", np.where(better[1], "worse", "undecided"))
+    assert table["verdict"].tolist() == expected.tolist()
+    assert table["method"].unique().tolist() == ["Dunnett C"]
+
+
+def test_differences_for_one_unit_named_beforehand_are_narrower(field):
+    found = field(12)["found"]
+    wide, narrow = (difference_table(found, against="520003", interval=kind) for kind in ("simultaneous", "marginal"))
+    others = wide["code"] != "520003"
+    assert (narrow["low"] > wide["low"])[others].all()
+    assert (narrow["high"] < wide["high"])[others].all()
+    assert (wide.loc[~others, ["difference", "low", "high"]] == 0).all(axis=None)
+
+
+def test_differences_of_known_errors_are_tukeys_and_dunnetts():
+    from scipy.stats import studentized_range
+
+    found = rank([3.0, 1.0, 0.0], [1.0, 1.0, 1.0], names=["a", "b", "c"], bottom=1)
+    tukey, dunnett = (difference_table(found, against="c", interval=kind) for kind in ("simultaneous", "marginal"))
+    assert tukey["high"][0] - 3 == pytest.approx(studentized_range.ppf(0.95, 3, 1e6), rel=1e-4)
+    assert dunnett["high"][0] - 3 == pytest.approx(2.2121 * np.sqrt(2), rel=1e-4)  # Dunnett 1964, two treatments, df infinite
+    assert set(tukey["method"]) | set(dunnett["method"]) == {"Tukey-Kramer", "Dunnett"}
+
+
+def test_differences_turn_with_the_chosen_unit_and_with_the_direction(field):
+    found = field(12)["found"]
+    first, second = (difference_table(found, against=code).set_index("code") for code in ("520001", "520009"))
+    there, back = first.loc["520009"], second.loc["520001"]
+    assert (there["low"], there["high"]) == pytest.approx((-back["high"], -back["low"]))
+    kept = found.units.ranked
+    turned = rank(-found.units.estimate[kept], found.pairs.se, df=23, names=list(first.index), bottom=1, higher_is_better=False)
+    mirrored = difference_table(turned, against="520001").set_index("code")
+    np.testing.assert_allclose(mirrored["difference"], -first["difference"])
+    assert mirrored["verdict"].tolist() == first["verdict"].tolist()
+
+
+@pytest.mark.parametrize("interval", ["simultaneous", "marginal"])
+def test_differences_of_dependent_units_are_bonferronis(interval):
+    cov = np.eye(3) + 0.5 * (1 - np.eye(3))
+    found = rank([3.0, 1.0, 0.0], cov=cov, names=["a", "b", "c"], bottom=1)
+    table = difference_table(found, against="c", interval=interval)
+    count = 3 if interval == "simultaneous" else 2
+    assert table["high"][0] - 3 == pytest.approx(norm.isf(0.025 / count))
+    assert set(table["method"]) == {"Bonferroni"}
+
+
+def test_without_a_probability_sample_no_difference_is_proven():
+    found = rank([90.0, 10.0], [1.0, 1.0], names=["a", "b"], bottom=1, selection="quota")
+    assert set(difference_table(found, against="a")["verdict"]) == {"undecided"}
+
+
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        (lambda of: difference_table(of["found"], against="520012"), "K240"),
+        (lambda of: difference_table(of["found"], against="520001", interval="joint"), "K241"),
+        (lambda of: plots.rank_paths(of["paths"], units=["999999"]), "K242"),
+        (lambda of: plots.rank_paths(of["paths"], units=["520001"] * 13), "K243"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(call, code, field):
+    with pytest.raises(RankingError) as caught:
+        call(field(12))
+    assert caught.value.code == code
+
+
+def test_difference_plot_draws_each_unit_once_at_its_difference(field):
+    of = field(12)
+    axes = plots.difference_plot(of["ranking"], of["differences"]).axes[0]
+    at = np.vstack([c.get_offsets() for c in axes.collections if isinstance(c, PathCollection)])
+    at = at[np.argsort(at[:, 1])]
+    np.testing.assert_allclose(at, np.column_stack([of["differences"]["difference"], range(12)]))
+
+
+def test_paths_show_those_on_the_list_and_a_hollow_mark_where_there_is_no_set(field):
+    figure = plots.rank_paths(field(88)["paths"])
+    panels = [axes for axes in figure.axes if axes.axison]
+    assert len(panels) == 9  # the list of 88 // 9 names is the same in all waves
+    for axes in panels:
+        hollow = [c for c in axes.collections if isinstance(c, PathCollection) and not len(c.get_facecolor())]
+        assert sum(len(c.get_offsets()) for c in hollow) == 3
+        segments = [path for c in axes.collections if isinstance(c, LineCollection) for path in c.get_segments()]
+        assert sum(len(path) > 0 for path in segments) == 6
+    assert any("无集合" in text for text in texts(figure))
+    complete = field(88)["paths"].query("wave >= '2021Q1'")
+    assert not any("无集合" in text for text in texts(plots.rank_paths(complete)))
+
+
+def test_paths_name_what_is_left_out_and_draw_what_is_asked(field):
+    said = texts(plots.rank_paths(field(150)["paths"]))
+    assert "名次走势：12 个单位（另有 4 个未画）" in said
+    asked = plots.rank_paths(field(150)["paths"], units=["520149", "520000"])
+    assert [axes.get_title(loc="left").split("\n")[0].split(" ")[0] for axes in asked.axes if axes.axison] == [
+        "镇宁布依族苗族自治县149",
+        "白云区0",
+    ]
+
+
+def test_target_board_shows_every_verdict_with_its_probability(field):
+    of = field(12)["targets"]
+    figure = plots.target_board(of)
+    said = texts(figure)
+    assert "目标：12 项，确认达到 3 项，无法判断 3 项" in said
+    assert sum(text.startswith("无法判断 not decidable, p=") for text in said) == 3
+    assert said.count("—") == said.count("不排名 not ranked") - 1 == 3  # and once in the legend
+    assert sorted(bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(sorted(100 * of["probability"].dropna()))
+
+
+def test_thresholds_are_sorted_and_in_their_unit(field):
+    figure = plots.threshold_plot(field(12)["thresholds"])
+    points, shares = figure.axes
+    for axes in (points, shares):
+        assert [line.get_xdata()[0] for line in axes.lines] == [68]
+        at = np.vstack([c.get_offsets() for c in axes.collections if isinstance(c, PathCollection)])
+        assert len(at) == 13
+        assert (np.diff(at[np.argsort(at[:, 1]), 0]) <= 0).all()
+    assert "门槛 threshold 68 分 points" in points.get_title(loc="left")
+    assert "门槛 threshold 68%" in shares.get_title(loc="left")
+    without = plots.threshold_plot(field(12)["thresholds"].drop(columns="unit"))
+    assert plots.svg(without) == plots.svg(figure)
+
+
+def test_change_shows_raw_and_shrunk_and_counts_what_is_beyond_error(field):
+    of = field(12)["changes"]
+    figure = plots.change_plot(of)
+    at = [c.get_offsets() for c in figure.axes[0].collections if isinstance(c, PathCollection)]
+    np.testing.assert_allclose(at[-1][:, 0], of.sort_values("change", ascending=False)["shrunk"])
+    assert sum(map(len, at)) == 24
+    assert f"得分变化：12 个单位中 {of['significant'].sum()} 个的变化超出抽样误差" in texts(figure)
+
+
+@pytest.mark.parametrize(("value", "said"), [(-0.04, "+0.0"), (1.25, "+1.2"), (-3.0, "-3.0"), (np.nan, "—")])
+def test_a_change_is_written_with_its_sign(value, said):
+    assert signed(value) == said

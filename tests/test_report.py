@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from satisfaction import read_survey
 from satisfaction.pipeline import run
-from satisfaction.published import indices_table, ranking_table
+from satisfaction.published import tables_of
 from satisfaction.report import render, words
 from satisfaction.report.tables import two_languages
 
@@ -68,9 +69,8 @@ def squeezed(text):
 
 def report(survey):
     results = run(survey)
-    indices = indices_table(results.survey, results.estimates)
-    ranking = ranking_table(results.survey, results.estimates, results.ranking)
-    return results, indices, ranking, render(results, indices, ranking)
+    published = tables_of(results)
+    return results, published, published.ranking, render(results, published)
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +106,8 @@ def quota(small):
 
 
 def test_same_results_same_page(made):
-    results, indices, ranking, html = made
-    assert render(results, indices, ranking) == html
+    results, published, _, html = made
+    assert render(results, published) == html
 
 
 def test_page_is_well_formed_with_headings_in_order_and_one_title(page):
@@ -130,7 +130,7 @@ def test_page_fetches_nothing(made, page):
 
 def test_page_serves_readers_who_do_not_see_it(page):
     images = [attrs for tag, attrs in page.attributes if tag == "img"]
-    assert len(images) == 4
+    assert len(images) == 6  # ladder, near the cut, pairs, targets, rates, topics
     assert all(len(attrs["alt"]) > 20 for attrs in images)
     heads = [attrs for tag, attrs in page.attributes if tag == "th"]
     assert heads
@@ -186,7 +186,9 @@ def test_account_of_the_rows_and_the_honesty_sentences_stand_in_the_page(made, p
     results, said = made[0], page.said()
     assert "120 行：接受 120 行，拒收 0 行" in said
     for note in results.ranking.summary["notes"]:
-        assert said.count(squeezed(note)) >= 2
+        assert squeezed(note) in said
+    assert squeezed(made[1].statement.zh) in said
+    assert squeezed(made[1].statement.en) in said
     (files,) = page.table("文件")
     assert files[1][0] == "responses/all.csv"
     assert files[-1][2:6] == ["120", "120", "0", "0"]
@@ -202,7 +204,9 @@ def test_reasons_are_counted_by_rule(small):
 
 def test_no_rank_stands_without_its_sets_and_status(made, page):
     ranking, found = made[2], page.table("名次集合（单独看）")
-    assert [len(table) - 1 for table in found] == [1, len(ranking), 1]  # the list, the whole ranking, the target
+    assert [len(table) - 1 for table in found] == [1, len(ranking)]  # the list, the whole ranking
+    (target,) = page.table("目标")
+    assert all(re.search(r"\d+ \[\d+–\d+\] / \d+", " ".join(row)) for row in target[1:])
     for table in found:
         head = [cell.split(" ")[0] for cell in table[0]]
         rank, marginal, simultaneous, status = (
@@ -217,7 +221,7 @@ def test_no_rank_stands_without_its_sets_and_status(made, page):
 
 
 def test_a_unit_that_is_not_ranked_keeps_its_row(made):
-    results, indices, ranking, _ = made
+    results, published, ranking, _ = made
     gone = [
         c
         for c in ranking
@@ -227,7 +231,7 @@ def test_a_unit_that_is_not_ranked_keeps_its_row(made):
     thinned = ranking.astype(dict.fromkeys(gone, float))
     thinned.loc[last, gone] = np.nan
     thinned.loc[last, ["status", "listed"]] = ["not ranked", "no"]
-    page = Page(render(results, indices, thinned))
+    page = Page(render(results, replace(published, ranking=thinned)))
     row = page.table("期望名次")[0][-1]
     assert row[1:4] == ["—", "—", "—"]
     assert "not ranked" in row[4]
@@ -235,7 +239,7 @@ def test_a_unit_that_is_not_ranked_keeps_its_row(made):
 
 
 def test_areas_carry_estimate_interval_and_n_and_close_with_the_whole(made, page):
-    indices = made[1]
+    indices = made[1].indices
     below, counties = page.table("知晓率")
     assert [len(below), len(counties)] == [1 + 2 + 1, 1 + 4 + 1]
     row = indices[(indices["level"] == "county") & (indices["code"] == "990101") & (indices["measure"] == "awareness")].iloc[0]
@@ -294,7 +298,7 @@ def test_a_questionnaire_without_topics_or_rates_is_reported(small):
     )
     small.questionnaire.write_text(text, encoding="utf-8")
     html = report(small.read())[3]
-    assert html.count("<img") == 2
+    assert html.count("<img") == 4  # ladder, near the cut, pairs, targets
     assert 'href="#topics"' not in html
     Page(html)
 

@@ -7,23 +7,24 @@ import functools
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, ParamSpec
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ParamSpec, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
 import pylopdf_fonts_zh_cn
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
-from matplotlib.lines import Line2D
 
 Arguments = ParamSpec("Arguments")
+Grid: TypeAlias = np.ndarray[Any, Any]
 WIDTH = 7.4  # inches; everything else is given in inches too, so that text never collides whatever the number of rows
 BOTTOM = 0.58
+SMALL = 8.5  # points
+LATIN = 0.062  # inches of a Latin character of that size, generously
 INK, FAINT, ACCENT, ALERT = "#1d2733", "#5b6672", "#1f4e79", "#9c1c1c"
-CUT: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": (0, (5, 2))}
 
 # seaborn's "whitegrid" at the size of a paper (sns.axes_style | sns.plotting_context), written out and held to it by a test:
 # importing seaborn would add half a second to every run
@@ -88,30 +89,30 @@ def svg(figure: Figure) -> str:
     return target.getvalue()
 
 
-@dataclass(frozen=True, slots=True)
-class Canvas:
-    """A figure whose head is written; `axes` is (rows, columns), `legend_at` the height of a legend as a share 0-1."""
-
-    figure: Figure
-    axes: np.ndarray[Any, Any]
-    legend_at: float
-
-
 def new_canvas(
-    zh: str, en: str, mark: str, *, body: float, left: float, right: float = 0.15, legend_lines: int = 0, rows: int = 1,
+    zh: str, en: str, mark: str, *, body: float, left: float, right: float = 0.15, legend: Sequence[Artist] = (), rows: int = 1,
     columns: tuple[float, ...] = (1,), gap: float = 0.0, head: float = 0.0,
-) -> Canvas:  # fmt: skip
-    """Write title and mark, and lay the axes out below: `body` inches a row of axes, `gap` inches between rows."""
-    said = wrapped(mark, 92)
-    top = 0.62 + (0.19 * (said.count("\n") + 1) + 0.12 if mark else 0)
-    legend_at, top = top, top + (0.2 * legend_lines + 0.12 if legend_lines else 0.04) + head
+) -> tuple[Figure, Grid]:  # fmt: skip
+    """Write title, mark and legend, and lay the axes, (rows, columns), out below: `body` inches a row, `gap` between rows."""
+    title, below, said = wrapped(zh, 80), wrapped(en, 105), wrapped(mark, 92)
+    ncols = legend_columns([str(handle.get_label()) for handle in legend])
+    legend_lines = -(-len(legend) // ncols)
+    at_below = 0.1 + 0.26 * lines(title)
+    at_mark = at_below + 0.19 * lines(below) + 0.12
+    at_legend = at_mark - 0.05 + (0.19 * lines(said) + 0.12 if mark else 0)
+    top = at_legend + (0.2 * legend_lines + 0.12 if legend else 0.04) + head
     height = top + rows * body + (rows - 1) * gap + BOTTOM
     figure = Figure(figsize=(WIDTH, height))
-    figure.text(0.012, 1 - 0.1 / height, zh, va="top", fontsize=12.5)
-    figure.text(0.012, 1 - 0.36 / height, wrapped(en, 105), va="top", fontsize=9.5, color=FAINT)
+    figure.text(0.012, 1 - 0.1 / height, title, va="top", fontsize=12.5)
+    figure.text(0.012, 1 - at_below / height, below, va="top", fontsize=9.5, color=FAINT)
     if mark:
         box = {"facecolor": "#fdeeee", "edgecolor": ALERT, "linewidth": 0.7, "pad": 3}
-        figure.text(0.017, 1 - 0.67 / height, said, va="top", fontsize=9, color=ALERT, bbox=box)
+        figure.text(0.017, 1 - at_mark / height, said, va="top", fontsize=9, color=ALERT, bbox=box)
+    if legend:
+        figure.legend(
+            handles=list(legend), loc="upper left", bbox_to_anchor=(0.01, 1 - at_legend / height), ncols=ncols, frameon=False,
+            fontsize=8.5, borderaxespad=0, columnspacing=1.4, handletextpad=0.5,
+        )  # fmt: skip
     axes = figure.subplots(
         rows, len(columns), squeeze=False, width_ratios=columns,
         gridspec_kw={
@@ -119,31 +120,46 @@ def new_canvas(
             "hspace": gap / body, "wspace": 0.08,
         },
     )  # fmt: skip
-    return Canvas(figure, axes, 1 - legend_at / height)
+    return figure, axes
 
 
-def label_rows(axes: Axes, names: list[str]) -> None:
+def label_rows(axes: Axes, names: list[str], *, size: float = SMALL) -> None:
     """Put one row a name beside the vertical axis, the first on top; empty names leave the rows without."""
     axes.set_yticks([])
     for row, name in enumerate(names if any(names) else []):  # plain text: ticks cost three times as long to draw
-        axes.text(-0.02, row, name, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.5)
+        axes.text(-0.02, row, name, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=size)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def add_legend(canvas: Canvas, handles: list[Any], *, columns: int) -> None:
-    """Explain marks and the cut between head and axes."""
-    cut = Line2D([], [], **CUT, label="名单分界线 cut of the list")
-    canvas.figure.legend(
-        handles=[*handles, cut], loc="upper left", bbox_to_anchor=(0.01, canvas.legend_at), ncols=columns, frameon=False,
-        fontsize=8.5, borderaxespad=0, columnspacing=1.4, handletextpad=0.5,
-    )  # fmt: skip
+def legend_columns(labels: Sequence[str]) -> int:
+    """Return how many columns of a legend fit beside one another, at most four."""
+    for ncols in range(min(4, len(labels)), 1, -1):
+        columns = np.array_split(np.array(labels), ncols)  # as matplotlib fills them
+        if sum(0.26 + breadth(column.tolist()) for column in columns) <= WIDTH:
+            return ncols
+    return 1
 
 
-def breadth(texts: list[str]) -> float:
+def row_height(names: list[str], least: float) -> float:
+    """Return the inches a row needs so that no name touches the next one."""
+    return max(least, 0.155 * max(map(lines, names)) + 0.02)
+
+
+def lines(text: str) -> int:
+    """Return the number of lines of a text."""
+    return text.count("\n") + 1
+
+
+def breadth(texts: Sequence[str]) -> float:
     """Return the inches the longest of some labels needs."""
-    return 0.2 + 0.062 * max(text_columns(line) for text in texts for line in text.split("\n"))
+    return 0.2 + LATIN * max(text_columns(line) for text in texts for line in text.split("\n"))
+
+
+def columns_in(inches: float) -> int:
+    """Return how many Latin characters fit."""
+    return max(12, int(inches / LATIN))
 
 
 def text_columns(text: str) -> int:

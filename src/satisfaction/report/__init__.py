@@ -1,23 +1,22 @@
 """The report of one wave: one HTML page that needs nothing beside it, Chinese first, English beside it.
 
-`render` gathers what the page says, `tables` cuts the published tables into rows, `method` lists what was declared, `words`
+`render` gathers what the page says, `tables` and `verdicts` cut the published tables into rows, `method` lists what was declared, `words`
 holds labels and number formats. What it looks like stands in templates/report.html.
 """
 
 from __future__ import annotations
 
 import base64
-import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import jinja2
-import pandas as pd
 from markupsafe import Markup
 
 from .. import plots
+from ..io.pages import fill
 from ..pipeline import Results
-from . import method, tables, words
+from ..published import Tables
+from . import method, tables, verdicts, words
 from .words import Words
 
 __all__ = ["render"]
@@ -31,63 +30,76 @@ class Picture:
     address: Markup
 
 
-def render(results: Results, indices: pd.DataFrame, ranking: pd.DataFrame) -> str:
+def render(results: Results, published: Tables) -> str:
     """Write the report of a wave.
 
     Parameters
     ----------
     results : Results
-    indices, ranking : DataFrame
-        As `published.indices_table` and `published.ranking_table` return them for these results.
+    published : Tables
+        As `tables_of` returns them for these results.
 
     Returns
     -------
     str
         A self-contained HTML page: same results, same text; no clock, no outside host.
     """
-    survey = results.survey
-    return _template().render(
-        survey=survey,
-        declared=survey.declared,
-        marks=survey.marks,
-        confidence=words.level(survey.declared.level),
-        counts=results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum().map(words.count),
-        whole=tables.headline(indices),
-        size=int(results.ranking.summary["bottom"]),
-        listed=tables.ranked_rows(ranking[ranking["listed"] != "no"], words.scale(indices, ranking)),
-        ranked=tables.ranked_rows(ranking, words.scale(indices, ranking)),
-        targets=tables.target_rows(ranking),
-        measured=tables.ranked_measure(indices, ranking),
-        findings=tables.findings(results.ranking.summary),
-        notes=[tables.two_languages(note) for note in results.ranking.summary["notes"]],
-        areas=tables.areas(survey, indices),
-        topics=tables.topics(indices),
-        pictures=dict(_pictures(indices, ranking)),
-        files=tables.records(results.responses.summary),
-        reasons=tables.reasons(results.responses.log),
-        method=method.sections(results),
-        status=words.STATUS_SHAPES,
-    )
+    survey, summary = results.survey, results.ranking.summary
+    indices, ranking = published.indices, published.ranking
+    scale = words.scale(indices, ranking)
+    values = {
+        "survey": survey,
+        "declared": survey.declared,
+        "marks": survey.marks,
+        "confidence": words.level(survey.declared.level),
+        "counts": results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum().map(words.count),
+        "whole": tables.headline(indices),
+        "size": int(summary["bottom"]),
+        "side": words.SIDES[summary["side"]],
+        "listed": tables.ranked_rows(ranking[ranking["listed"] != "no"], scale),
+        "ranked": tables.ranked_rows(ranking, scale),
+        "targets": verdicts.target_rows(published.targets),
+        "thresholds": verdicts.threshold_rows(published.thresholds),
+        "escalation": verdicts.escalation_rows(published.escalation),
+        "within": verdicts.within_tables(survey, published.within, scale),
+        "statement": published.statement,
+        "near": tables.records(published.near_cut),
+        "sentences": tables.records(published.sentences),
+        "measured": tables.ranked_measure(indices, ranking),
+        "findings": tables.findings(summary),
+        "notes": [tables.two_languages(note) for note in summary["notes"]],
+        "areas": tables.areas(survey, indices),
+        "topics": tables.topics(indices),
+        "pictures": dict(_pictures(results, published)),
+        "files": tables.records(results.responses.summary),
+        "reasons": tables.reasons(results.responses.log),
+        "method": method.sections(results),
+        "status": words.STATUS_SHAPES,
+    }
+    return fill("report.html", values)
 
 
-@functools.cache
-def _template() -> jinja2.Template:
-    loader = jinja2.PackageLoader("satisfaction", "templates")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html")
-
-
-def _pictures(indices: pd.DataFrame, ranking: pd.DataFrame) -> Iterator[tuple[str, Picture]]:
+def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Picture]]:
     """Draw the figures that the tables have something for."""
-    alt = tables.alternatives(indices, ranking)
-    yield "ladder", _picture(plots.ranking_ladder(ranking, indices), alt["ladder"])
-    yield "probability", _picture(plots.probability_near_cut(ranking), alt["probability"])
+    indices, ranking = published.indices, published.ranking
+    alt = tables.alternatives(indices, ranking, results.ranking.summary)
+    drawn: dict[str, Callable[[], plots.Figure]] = {
+        "ladder": lambda: plots.ranking_ladder(ranking, indices),
+        "probability": lambda: plots.probability_near_cut(ranking),
+        "pairs": lambda: plots.pair_matrix(ranking, results.ranking.order()),
+    }
+    if published.paths["wave"].nunique() > 1:
+        drawn["paths"] = lambda: plots.rank_paths(published.paths)
+    if len(published.targets):
+        drawn["targets"] = lambda: plots.target_board(published.targets)
+    if len(published.thresholds):
+        drawn["thresholds"] = lambda: plots.threshold_plot(published.thresholds)
     if (indices["kind"] == "rate").any():
-        yield "rates", _picture(plots.rates_by_area(indices), alt["rates"])
+        drawn["rates"] = lambda: plots.rates_by_area(indices)
     if (indices["kind"] == "score").any():
-        yield "topics", _picture(plots.topics(indices), alt["topics"])
+        drawn["topics"] = lambda: plots.topics(indices)
+    for name, draw in drawn.items():
+        yield name, _picture(draw(), alt[name])
 
 
 def _picture(figure: plots.Figure, alt: Words) -> Picture:

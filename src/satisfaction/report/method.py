@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..pipeline import Results, weighting_log
+from ..published import demand
 from ..questionnaire import Index, MultipleItem, Questionnaire, Rate
 from ..survey import BaseStep, Survey
 from .words import ABSENT_STEPS, REASONS, SELECTION, WAYS, Words, both, key, plain
@@ -233,10 +234,22 @@ def _rules(survey: Survey) -> Section:
     rules, names = survey.rules, survey.area_names()
     entries = _entries(rules.ranking.model_dump()) + _entries(rules.responses.model_dump())
     targets = [
-        f"{_text(both(names[code].zh, names[code].en))}: 前 {target.top} 名 top {target.top}"
-        for code, target in rules.targets.items()
+        f"{_text(both(names[code].zh, names[code].en))}: {demand(survey, code, target)}"
+        for code, set_for_it in rules.targets.items()
+        for target in set_for_it
     ]
-    return Section(Words("规则（rules.yaml）", "Rules"), [*entries, (Words("目标", "targets"), targets or ["无 none"])])
+    thresholds = [f"{one.zh} {one.en} ({one.source})" for one in rules.thresholds]
+    history = [f"{rules.history.file} ({rules.history.source})"] if rules.history else []
+    steps = [f"{one.listed_in_a_row}: {one.zh} {one.en}" for one in rules.escalation.steps] if rules.escalation else []
+    further = {
+        Words("目标", "targets"): targets,
+        Words("界线", "thresholds"): thresholds,
+        Words("以往公布的排名", "history"): history,
+        Words("连续列入名单的措施", "escalation, by waves in a row"): steps,
+    }
+    return Section(
+        Words("规则（rules.yaml）", "Rules"), [*entries, *((label, lines or ["无 none"]) for label, lines in further.items())]
+    )
 
 
 def _label(questionnaire: Questionnaire, name: str) -> str:

@@ -13,12 +13,14 @@ from .words import (
     ABSENT,
     ACTIONS,
     LEVELS,
+    SIDES,
     STATUS_SHAPES,
     Words,
     both,
     count,
     interval,
     p_value,
+    place,
     probability,
     score,
     span,
@@ -62,16 +64,6 @@ class Ranked(NamedTuple):
     p_out: str
     expected_rank: str
     reliability: str
-
-
-class TargetRow(NamedTuple):
-    """A unit with a target: its rank with set, and the verdict."""
-
-    ranked: Ranked
-    target: str
-    verdict: Words
-    p_met: str
-    p_not_met: str
 
 
 class AreaTable(NamedTuple):
@@ -120,20 +112,6 @@ def ranked_rows(ranking: pd.DataFrame, scale: str) -> list[Ranked]:
     return [_ranked(row, scale) for row in records(ranking)]
 
 
-def target_rows(ranking: pd.DataFrame) -> list[TargetRow]:
-    """Return the units that have a target."""
-    return [
-        TargetRow(
-            _ranked(row, ""),
-            str(row["target"]),
-            both(row["target_zh"], row["target_verdict"]),
-            p_value(row["target_p_met"]),
-            p_value(row["target_p_not_met"]),
-        )
-        for row in records(ranking[ranking["target"].notna()])
-    ]
-
-
 def ranked_measure(indices: pd.DataFrame, ranking: pd.DataFrame) -> Words:
     """Return the label of the measure that is ranked."""
     row = indices[indices["measure"] == ranking["measure"].iloc[0]].iloc[0]
@@ -142,12 +120,12 @@ def ranked_measure(indices: pd.DataFrame, ranking: pd.DataFrame) -> Words:
 
 def findings(summary: Mapping[str, Any]) -> list[Words]:
     """Say in sentences what the ranking as a whole can and cannot tell."""
-    size, share = summary["list_size_low"], summary["decidable_share"]
+    size, share, side = summary["list_size_low"], summary["decidable_share"], SIDES[summary["side"]]
     return [
         Words(
-            f"按模型，名单上的 {size} 个单位中预计有 {summary['expected_true_bottom']:.1f} 个真正属于末 {summary['bottom']} 位。",
+            f"按模型，名单上的 {size} 个单位中预计有 {summary['expected_true_bottom']:.1f} 个真正属于{side.zh} {summary['bottom']} 位。",
             f"Under the model, {summary['expected_true_bottom']:.1f} of the {size} units listed are expected to be true "
-            f"members of the last {summary['bottom']}.",
+            f"members of the {side.en} {summary['bottom']}.",
         ),
         Words(
             f"整份名单的检验 p 值为 {p_value(summary['list_p'])}；低于 {1 - summary['level']:.3g} 且为概率样本时名单才算得到确认。",
@@ -171,9 +149,10 @@ def reasons(log: pd.DataFrame) -> list[tuple[str, Words, Words, str]]:
     ]
 
 
-def alternatives(indices: pd.DataFrame, ranking: pd.DataFrame) -> dict[str, Words]:
+def alternatives(indices: pd.DataFrame, ranking: pd.DataFrame, summary: Mapping[str, Any]) -> dict[str, Words]:
     """Describe each figure in words, for those who cannot see it."""
-    size, p = int((ranking["listed"] == "yes").sum()), int(ranking["rank"].notna().sum())
+    size, side = summary["bottom"], SIDES[summary["side"]]
+    p = int(ranking["rank"].notna().sum())
     below = levels(indices)[-2]
     many = indices.loc[indices["level"] == below, "code"].nunique()
     strongest = topics(indices)
@@ -184,8 +163,8 @@ def alternatives(indices: pd.DataFrame, ranking: pd.DataFrame) -> dict[str, Word
             f"{p} units in rank order, each with estimate, interval and rank sets; the full ranking table holds the numbers.",
         ),
         "probability": Words(
-            f"分界两侧各单位属于末 {size} 位的概率；数值见完整排名表。",
-            f"Probability of the last {size} for the units nearest the cut; the full ranking table holds the numbers.",
+            f"分界两侧各单位属于{side.zh} {size} 位的概率；数值见完整排名表。",
+            f"Probability of the {side.en} {size} for the units nearest the cut; the full ranking table holds the numbers.",
         ),
         "rates": Words(
             f"{many} 个地区的率及其置信区间；数值见各地区表。",
@@ -195,6 +174,13 @@ def alternatives(indices: pd.DataFrame, ranking: pd.DataFrame) -> dict[str, Word
             f"{len(strongest)} 个项目的得分：最高为{ends[0].zh}，最低为{ends[1].zh}。",
             f"Scores of {len(strongest)} topics: strongest {ends[0].en or ends[0].zh}, weakest {ends[1].en or ends[1].zh}.",
         ),
+        "pairs": Words(
+            f"{p} 个单位两两比较：{summary['decidable_share']:.1%} 的比较能分出先后，其余不能。",
+            f"All pairs of {p} units: {summary['decidable_share']:.1%} can be put in order, the others cannot.",
+        ),
+        "paths": Words("名单上各单位历次的名次及其集合。", "Ranks of the units listed over the waves, with their sets."),
+        "targets": Words("各项目标的结论；数值见目标表。", "Verdicts on the targets; the table of targets holds the numbers."),
+        "thresholds": Words("各地区的值、区间与界线。", "Every area's value and interval beside the threshold."),
     }
 
 
@@ -228,7 +214,6 @@ def _cell(row: dict[str, Any]) -> Cell:
 
 
 def _ranked(row: dict[str, Any], scale: str) -> Ranked:
-    missing = pd.isna(row["rank"])
     label = STATUS[row["status"]]
     return Ranked(
         code=row["code"],
@@ -236,7 +221,7 @@ def _ranked(row: dict[str, Any], scale: str) -> Ranked:
         estimate=score(row["estimate"], scale, 2),
         se=score(row["se"], scale, 2),
         n=count(row["n"]),
-        rank=ABSENT if missing else f"{row['rank']:.0f}",
+        rank=place(row["rank"]),
         marginal=span(row["marginal_low"], row["marginal_high"]),
         simultaneous=span(row["simultaneous_low"], row["simultaneous_high"]),
         status=row["status"],

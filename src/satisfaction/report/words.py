@@ -20,6 +20,7 @@ class Words(NamedTuple):
 
 
 STATUS_SHAPES = {"established": "■", "possible": "◆", "excluded": "●", "not ranked": "✕"}
+SIDES = {"last": Words("末", "last"), "first": Words("前", "first")}
 LEVELS = {
     "province": Words("省级", "province"),
     "prefecture": Words("市级", "prefecture"),
@@ -39,6 +40,11 @@ ACTIONS = {
     "reject_row": Words("整行拒收", "row rejected"),
     "blank_item": Words("该题置空", "item blanked"),
     "normalised": Words("已规范", "normalised"),
+    "warn": Words("只提示", "warned"),
+    "corrected": Words("已按更正改写", "corrected"),
+    "recoded": Words("已换码", "recoded"),
+    "masked": Words("已遮盖", "masked"),
+    "note": Words("说明", "note"),
 }
 SELECTION = {
     "probability": Words("概率样本", "probability sample"),
@@ -72,7 +78,9 @@ KEYS = {
     "divide": "除以的题目", "missing": "缺失、按 1 计的人数", "column": "权数所在的题目", "by": "调整所依据的题目", "response_rate": "加权应答率",
     "weights_before": "本步骤前权数", "weights_after": "本步骤后权数", "bounds": "因子的界限", "at_bounds": "因子在界限上的单元数",
     "lower": "权数下界", "upper": "权数上界", "within": "权数之和不变的分组", "trimmed": "被截尾的人数", "share_trimmed": "截去的权数占比",
-    "sum_lost": "未能重新分配的权数占比", "columns": "权数所依据的列",
+    "sum_lost": "未能重新分配的权数占比", "columns": "权数所依据的列", "minimum_reliability": "最低信度", "multiplicity": "多重性",
+    "actions": "各规则的处理", "membership_asked": "要求的成员检验方法", "simultaneous_asked": "要求的同时集合方法", "draws": "模拟次数",
+    "critical_steps": "逐步检验的轮数", "monte_carlo_error": "临界值的模拟误差", "between": "单位间方差的估计", "step_down": "是否逐步检验",
 }  # fmt: skip
 
 VALUES = {
@@ -82,7 +90,8 @@ VALUES = {
     "remove": "剔除", "simes": "Simes 闭合检验", "holm": "Holm 逐步检验", "tukey": "Tukey-Kramer", "joint-ci": "联合置信区间",
     "base": "基础权数", "nonresponse": "无应答调整", "trimming": "权数截尾", "classes": "加权类", "propensity": "应答倾向模型", "logit": "有界 logit 校准", "frame": "抽样框人数 ÷ 抽中人数", "column": "问卷中的题目",
     "trimming (cell)": "截尾，超出部分留在单元内", "trimming (equal)": "截尾，超出部分平均分给其余权数",
-    "last": "末位", "competition": "并列同名次，后续跳位", "off": "不取整", "stop": "停止运行", "reject_row": "整行拒收", "blank_item": "该题置空",
+    "last": "末位", "first": "首位", "one": "逐个单位", "bh": "Benjamini-Hochberg", "modified": "并列同名次，取末位名次", "dense": "并列同名次，后续不跳位",
+    "fractional": "并列取平均名次", "maxt": "max-t 模拟", "dunnett": "Dunnett", "bonferroni": "Bonferroni", "warn": "只提示", "competition": "并列同名次，后续跳位", "off": "不取整", "stop": "停止运行", "reject_row": "整行拒收", "blank_item": "该题置空",
 }  # fmt: skip
 
 
@@ -132,6 +141,11 @@ def probability(value: Any) -> str:
 def p_value(value: Any) -> str:
     """Write a p-value."""
     return ABSENT if pd.isna(value) else "<0.001" if value < SMALL else f"{value:.3f}"
+
+
+def place(rank: Any) -> str:
+    """Write a rank, which the rule of ties may make fractional."""
+    return ABSENT if pd.isna(rank) else f"{rank:g}"
 
 
 def span(low: Any, high: Any) -> str:
