@@ -1,0 +1,159 @@
+"""What is printed about several waves: few lines, Chinese and English, no rank without its set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ..pipeline import Results
+from ..published import measure_labels
+from ..survey import Survey
+from .changes import WaveChange
+from .roll import WaveRolling
+from .sides import joint_mark
+
+HONEST = (
+    "名次上升不等于工作改善，名次下降也不等于工作退步：即使毫无实际变化，抽样误差也会使名次变动。",
+    "A better rank is not better work, nor a worse rank worse work: sampling error moves ranks even where nothing has changed.",
+)
+PERIOD = (
+    "滚动指数说明整个时期，不是期末。",
+    "A rolling index describes the whole period, not its end.",
+)
+
+
+def change_lines(found: WaveChange) -> list[str]:
+    """Say what changed between two waves beyond sampling error, and what the largest jump is worth."""
+    summary, whole = found.ranks.summary, found.whole
+    surveys = [found.earlier.survey, found.later.survey]
+    figure = figures(surveys[-1], found.measure)
+    return [
+        *heading(surveys, found.measure),
+        f"可比 comparable: {summary['comparable']}",
+        f"两期共有初级单元 PSUs in both waves: {summary['shared_psus']}",
+        f"总体 whole: {figure.level(whole['earlier'])} → {figure.level(whole['later'])}，变化 change "
+        f"{figure.change(whole['difference'])}  ({figure.change(whole['ci_low'])} – {figure.change(whole['ci_high'])})",
+        *beyond_error(found, figure),
+        *summary["notes"],
+        *other_ranks(found.table),
+        *largest_jump(found, figure),
+        *HONEST,
+    ]
+
+
+def rolling_lines(found: WaveRolling) -> list[str]:
+    """Say what a rolling index is, what it gains, and what its ranking is worth."""
+    surveys, last = [one.survey for one in found.waves], found.waves[-1]
+    figure = figures(last.survey, found.measure)
+    single, rolled = (one["se"].median() for one in (last.estimates[last.area].of(found.measure).table, found.table))
+    return [
+        *heading(surveys, found.measure),
+        *(f"可比 comparable: {words}" for words in found.comparable),
+        f"标准误中位数 median standard error: {last.survey.declared.wave} {figure.level(single)}，{len(surveys)} 期 waves "
+        f"{figure.level(rolled)}",
+        *found.ranking.summary["notes"],
+        *PERIOD,
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How a measure's figures are written: rates in percent and percentage points, scores and indices in points."""
+
+    scale: int
+    unit: str
+    difference: str
+
+    def level(self, value: float) -> str:
+        """Write a figure."""
+        return f"{value * self.scale:.2f}{self.unit}"
+
+    def change(self, value: float) -> str:
+        """Write a difference, with its sign."""
+        return f"{value * self.scale:+.2f}{self.difference}"
+
+
+def figures(survey: Survey, measure: str) -> Figures:
+    """Return how a measure's figures are written."""
+    rate = measure_labels(survey.questionnaire)[measure][0] == "rate"
+    return Figures(100, "%", " pp") if rate else Figures(1, "", "")
+
+
+def heading(surveys: list[Survey], measure: str) -> list[str]:
+    """Name the waves, the measure and the mark."""
+    mark, label = joint_mark(surveys), measure_labels(surveys[-1].questionnaire)[measure][1]
+    lines = [f"{' → '.join(one.declared.wave for one in surveys)}  {label}"]
+    return [*lines, f"*** {mark} ***"] if mark else lines
+
+
+def beyond_error(found: WaveChange, figure: Figures) -> list[str]:
+    """Count and name the areas whose score changed relative to the field beyond sampling error."""
+    summary, table = found.ranks.summary, found.table
+    if summary["selection"] != "probability":
+        return []
+    changed = table[table["significant"] == "yes"]
+    return [
+        f"得分相对平均变化超出抽样误差的单位 units whose score changed relative to the field beyond sampling error: {len(changed)} / "
+        f"{summary['p']} (Benjamini-Hochberg, {1 - summary['level']:.0%})",
+        *(f"  {unit(row)}  {relative(row, figure)}" for _, row in changed.iterrows()),
+    ]
+
+
+def largest_jump(found: WaveChange, figure: Figures) -> list[str]:
+    """Say what the largest change of a rank is worth; it was picked afterwards, so the bounds are those of the whole table."""
+    ranked = found.table[found.table["rise"].notna()]
+    row = ranked.loc[ranked["rise"].astype(float).abs().idxmax()]
+    if row["rise"] == 0:
+        return []
+    m, up = found.ranks.summary["places"], row["rise"] > 0
+    chance = found.ranks.probability_rise(m if up else 1 - m)[row["code"]]
+    likely, (zh, en) = probability(chance if up else 1 - chance), ("升", "rise") if up else ("降", "fall")
+    lines = [
+        f"名次变动最大 largest jump: {unit(row)}  {rank_with_set(found.earlier, row['code'])} → "
+        f"{rank_with_set(found.later, row['code'])}，P(真{zh}至少 {m} 位 true {en} of {m} or more) {likely}"
+    ]
+    if pd.isna(row["all_low"]):
+        return lines
+    moved = row["all_low"] > 0 or row["all_high"] < 0
+    verdict = "名次确有变动 the rank has moved" if moved else "不能确认名次确有变动 that the rank has moved is not established"
+    return [
+        *lines,
+        f"  升降的可靠范围（全表同时） guaranteed rise, whole table at once: {row['all_low']:+d} … {row['all_high']:+d}；{verdict}",
+        f"  {relative(row, figure)}",
+    ]
+
+
+def other_ranks(table: pd.DataFrame) -> list[str]:
+    """Say where rises are not the differences of the published ranks."""
+    ranked = table[table["rise"].notna()]
+    differ = int((ranked["rise"] != ranked["rank_before"] - ranked["rank_after"]).sum())
+    if not differ:
+        return []
+    return [
+        f"{differ} 个单位的升降不等于公布名次之差：只在两期都参与排名的单位之间计算，并列取同一名次。 For {differ} units the rise is not "
+        "the difference of the published ranks: it counts units ranked in both waves only, ties sharing a rank."
+    ]
+
+
+def unit(row: Any) -> str:
+    """Name an area."""
+    return f"{row['code']} {row['name_zh']}"
+
+
+def rank_with_set(results: Results, code: str) -> str:
+    """Write the rank of an area in one wave with its set for the whole table."""
+    row = results.ranking.table.set_index("unit").loc[code]
+    return f"{row['rank']:g} (名次范围 rank set {row['simultaneous_low']}–{row['simultaneous_high']})"
+
+
+def relative(row: Any, figure: Figures) -> str:
+    """Write a change relative to the field with its interval and the adjusted p-value."""
+    low, high = figure.change(row["ci_low"]), figure.change(row["ci_high"])
+    return f"得分相对变化 relative change {figure.change(row['relative_change'])}  ({low} – {high})  校正 adjusted p {row['p_bh']:.2g}"
+
+
+def probability(p: float) -> str:
+    """Write a probability so that nothing is ever printed as certain."""
+    return "> 0.99" if p > 0.99 else "< 0.01" if p < 0.01 else f"{p:.2f}"

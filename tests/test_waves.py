@@ -1,0 +1,489 @@
+"""Several waves: changes are those of the published figures, shared PSUs count, and what may not be compared is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from python_calamine import CalamineWorkbook
+
+from conftest import ROOT, SmallSurvey
+from satisfaction import cli, read_questionnaire, read_survey
+from satisfaction.comparisons import combine_waves
+from satisfaction.errors import RankingError
+from satisfaction.io.files import sha256
+from satisfaction.pipeline import run
+from satisfaction.published import indices_table, ranking_table
+from satisfaction.questionnaire import ComparableVersion
+from satisfaction.ranking import comparability
+from satisfaction.ranking.comparable import require_comparable
+from satisfaction.waves import (
+    change_lines,
+    compare_waves,
+    export_change,
+    most_improved,
+    read_in_order,
+    roll_waves,
+    rolling_lines,
+    run_change,
+    run_rolling,
+)
+from satisfaction.waves.changes import shared_psus
+from satisfaction.waves.sides import estimates_of
+
+PUBLISHED = 1e-10  # two figures of 12 digits and their difference
+SEARCHED = 1e-5  # the variance of the true scores is searched for until its slope is that small
+WORSE = {"5": "3", "4": "3"}
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the program as the shell would; returns exit code, standard output, standard error."""
+
+    def run_cli(*arguments):
+        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run_cli
+
+
+@pytest.fixture
+def second(small):
+    """A second wave beside the small survey."""
+    return second_wave(small)
+
+
+@pytest.fixture(scope="module")
+def pair(small_template, tmp_path_factory):
+    """Both waves of a small survey, run, and the second one again with communities of its own."""
+    root = tmp_path_factory.mktemp("waves") / "small"
+    shutil.copytree(small_template, root)
+    first = SmallSurvey(root)
+    folders = [first.folder, second_wave(first), second_wave(first, name="apart", shared=0)]
+    return SimpleNamespace(**dict(zip(("old", "new", "apart"), (run(read_survey(one)) for one in folders), strict=True)))
+
+
+@pytest.fixture(scope="module")
+def small_change(pair):
+    return compare_waves(pair.old, pair.new)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """The shipped second and third quarter, run once."""
+    return [run(read_survey(ROOT / "surveys" / f"guizhou-2026{quarter}")) for quarter in ("q2", "q3")]
+
+
+@pytest.fixture(scope="module")
+def shipped_change(shipped):
+    return compare_waves(*shipped)
+
+
+def second_wave(first, *, name="second", shared=2):
+    """Copy the small survey as a later wave: fewer satisfied in the first county, communities from `shared` on replaced."""
+    folder = first.folder.with_name(name)
+    shutil.copytree(first.folder, folder)
+    wave = SmallSurvey(first.root)
+    wave.edit(folder / "survey.yaml", "survey: small-wave", f"survey: small-{name}")
+    wave.edit(folder / "survey.yaml", "wave: 2026T1", f"wave: {name}")
+    wave.edit(folder / "survey.yaml", "{start: 2026-04-06, end: 2026-04-26}", "{start: 2026-04-06, end: 2026-05-26}")
+    for path in (folder / "sample.csv", folder / "responses" / "all.csv"):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        later = table["community"].str[-1].astype(int) >= shared
+        table["community"] = table["community"].where(~later, table["community"].str[:-1] + "N" + table["community"].str[-1])
+        if "streets" in table:
+            moved = (table["county"] == "990101") & (np.arange(len(table)) % 2 == 0)
+            table["streets"] = table["streets"].where(~moved, table["streets"].replace(WORSE))
+        table.to_csv(path, index=False, encoding="utf-8")
+    return folder
+
+
+def of_counties(results, measure):
+    """The published rows of one measure by county code."""
+    table = indices_table(results.survey, results.estimates)
+    return table[(table["level"] == "county") & (table["measure"] == measure)].set_index("code")
+
+
+def read(path):
+    return pd.read_csv(path, dtype={"code": str}, encoding="utf-8-sig")
+
+
+# ---- change
+
+
+@pytest.mark.parametrize("measure", [None, "satisfaction"])
+def test_a_change_is_the_difference_of_the_published_estimates(pair, measure):
+    found = compare_waves(pair.old, pair.new, measure=measure)
+    published = [of_counties(one, found.measure) for one in (pair.old, pair.new)]
+    table = found.table.set_index("code")
+    expected = (published[1]["estimate"] - published[0]["estimate"]).reindex(table.index)
+    np.testing.assert_allclose(table["change"], expected, atol=PUBLISHED)
+    np.testing.assert_allclose(table["after"], published[1]["estimate"].reindex(table.index), rtol=PUBLISHED)
+    assert table["unit"].unique().tolist() == published[0]["unit"].unique().tolist()
+    assert table["relative_change"].sum() == pytest.approx(0, abs=PUBLISHED)
+
+
+def test_ranks_and_sets_are_those_each_wave_publishes(pair, small_change):
+    table = small_change.table.set_index("code")
+    for when, one in (("before", pair.old), ("after", pair.new)):
+        published = ranking_table(one.survey, one.estimates, one.ranking).set_index("code").loc[table.index]
+        for mine, theirs in (("", "rank"), ("_low", "marginal_low"), ("_high", "marginal_high")):
+            assert table[f"rank_{when}{mine}"].tolist() == published[theirs].tolist()
+    assert (table["rise"] == table["rank_before"] - table["rank_after"]).all()
+    assert table["rank_after"].is_monotonic_increasing
+
+
+def test_swapping_the_waves_turns_every_sign(pair, small_change):
+    there, back = small_change.table.set_index("code"), compare_waves(pair.new, pair.old).table.set_index("code")
+    back = back.loc[there.index]
+    for name in ("change", "relative_change", "rise"):
+        np.testing.assert_allclose(back[name], -there[name], atol=PUBLISHED, err_msg=name)
+    for name in ("shrunk_change", "expected_rise"):
+        np.testing.assert_allclose(back[name], -there[name], atol=SEARCHED, err_msg=name)
+    for name in ("se", "change_se", "p", "p_bh", "correlation", "shared_psus"):
+        np.testing.assert_allclose(back[name], there[name], rtol=PUBLISHED, err_msg=name)
+    for low, high in (("ci_low", "ci_high"), ("rise_low", "rise_high"), ("all_low", "all_high")):
+        np.testing.assert_allclose(back[low].astype(float), -there[high].astype(float), atol=PUBLISHED)
+
+
+def test_shared_communities_enter_the_standard_error(pair, small_change):
+    apart = compare_waves(pair.old, pair.apart).table.set_index("code")
+    shared = small_change.table.set_index("code").loc[apart.index]
+    np.testing.assert_allclose(shared["change"], apart["change"], rtol=1e-9)
+    assert shared["shared_psus"].tolist() == [4] * 4
+    assert small_change.ranks.summary["shared_psus"] == shared["shared_psus"].sum()
+    assert apart["shared_psus"].tolist() == [0] * 4
+    assert apart["correlation"].tolist() == [0] * 4
+    assert (shared["correlation"] > 0).any()
+    np.testing.assert_array_equal(np.sign(apart["change_se"] - shared["change_se"]), np.sign(shared["correlation"]))
+
+
+def test_standard_errors_are_those_of_the_joint_covariance(pair, small_change):
+    sides = {name: getattr(pair, name).estimates["county"].of("topic_index") for name in ("old", "new")}
+    both, p = combine_waves(sides), len(small_change.table)
+    matrix = np.hstack([-np.eye(p), np.eye(p)])
+    centred = (np.eye(p) - 1 / p) @ matrix
+    table = small_change.table.set_index("code").loc[sides["new"].table["county"]]
+    np.testing.assert_allclose(table["change_se"], np.sqrt(np.diag(matrix @ both.cov @ matrix.T)), rtol=1e-9)
+    np.testing.assert_allclose(table["se"], np.sqrt(np.diag(centred @ both.cov @ centred.T)), rtol=1e-9)
+    np.testing.assert_allclose(table["ci_high"] + table["ci_low"], 2 * table["relative_change"], atol=1e-9)
+
+
+def with_roles(results, **roles):
+    """Results whose questionnaire declares other roles."""
+    questionnaire = results.survey.questionnaire
+    changed = questionnaire.model_copy(update={"roles": questionnaire.roles.model_copy(update=roles)})
+    return replace(results, survey=replace(results.survey, questionnaire=changed))
+
+
+def test_without_psus_equal_respondent_numbers_are_not_the_same_person(pair):
+    old, new = (with_roles(one, psu=None) for one in (pair.old, pair.new))
+    both = combine_waves(
+        {"old": estimates_of(old, "topic_index", level="county"), "new": estimates_of(new, "topic_index", level="county")}
+    )
+    assert both.conventions["shared_psus"] == 0
+    assert not both.cov[:4, 4:].any()
+    assert compare_waves(old, new).table["shared_psus"].tolist() == [0] * 4
+
+
+def test_psus_of_other_strata_are_not_the_same(pair):
+    assert sum(shared_psus(pair.old, pair.new).values()) == 16
+    assert shared_psus(with_roles(pair.old, strata=["county"]), pair.new) == {}
+
+
+def test_a_measure_of_neither_wave_is_refused(pair):
+    with pytest.raises(RankingError, match="K140"):
+        compare_waves(pair.old, pair.new, measure="nothing")
+
+
+def test_an_area_ranked_in_one_wave_only_takes_no_part(small, second):
+    rows = small.rows()
+    small.write(rows[(rows["county"] != "990101") | (rows.index % 5).isin([0, 2, 3])])
+    small.edit("rules.yaml", "minimum_n: ", "minimum_n: 20 # ")
+    found = run_change(small.folder, second)
+    left_out = found.table.set_index("code").loc["990101"]
+    assert found.ranks.summary["not_ranked"] == ("990101",)
+    assert left_out[["rise", "rise_low", "p", "rank_before"]].isna().all()
+    assert left_out["rank_after"] >= 1
+    assert np.isfinite(left_out["change"])
+    assert (left_out["significant"], found.ranks.summary["places"]) == ("not tested", 2)
+    others = found.table[found.table["code"] != "990101"]
+    moved = others["rise"] != others["rank_before"] - others["rank_after"]
+    said = [line for line in change_lines(found) if "公布名次之差" in line]
+    assert len(said) == int(moved.any())
+
+
+def test_without_a_probability_sample_nothing_is_tested(small, second):
+    small.edit(second / "survey.yaml", "selection: probability", "selection: quota")
+    found = run_change(small.folder, second)
+    assert found.table[["p", "p_bh", "ci_low", "ci_high", "rise_low", "rise_high", "all_low", "all_high"]].isna().all(axis=None)
+    assert set(found.table["significant"]) == {"not tested"}
+    assert found.table["mark"].str.contains("not a probability sample").all()
+    assert found.table["probability_rise"].between(0, 1).all()
+    text = "\n".join(change_lines(found))
+    assert "Benjamini" not in text
+    assert "No probability sample" in text
+
+
+def test_most_improved_holds_both_orders(shipped_change):
+    table = most_improved(shipped_change.table)
+    assert table["rise"].is_monotonic_decreasing
+    assert table.loc[table["raw_order"].idxmin(), "rise"] == shipped_change.table["rise"].max()
+    assert table.loc[table["shrunk_order"].idxmin(), "shrunk_change"] == shipped_change.table["shrunk_change"].max()
+    assert (table[["raw_order", "shrunk_order"]].min(axis=1) <= 10).all()
+    assert set(range(1, 11)) <= set(table["shrunk_order"])
+    everyone = most_improved(shipped_change.table, count=88)
+    assert len(everyone) == 88
+    assert table["code"].tolist() == [code for code in everyone["code"] if code in set(table["code"])]
+
+
+def test_the_shipped_waves(shipped, shipped_change):
+    table = shipped_change.table
+    assert len(table) == 88
+    assert table["shared_psus"].sum() == shipped_change.ranks.summary["shared_psus"]
+    assert table["mark"].str.contains("simulated").all()
+    bounds = table[["all_low", "rise_low", "rise", "rise_high", "all_high"]].astype(float).to_numpy()
+    assert (np.diff(bounds, axis=1) >= 0).all()
+    assert set(table["significant"]) == {"yes", "no"}
+    assert (table.loc[table["significant"] == "yes", "p"] < 0.05).all()
+    assert table["shrunk_change"].std() < table["relative_change"].std()
+
+
+def test_the_shipped_waves_cover_the_simulated_truth(shipped_change):
+    truths = [
+        pd.read_csv(ROOT / f"surveys/guizhou-2026{quarter}/truth.csv", dtype={"county": str}, encoding="utf-8-sig")
+        .query("measure == 'satisfaction_index'").set_index("county")["value"]
+        for quarter in ("q2", "q3")
+    ]  # fmt: skip
+    table = shipped_change.table.set_index("code")
+    moved = (truths[1] - truths[0]).reindex(table.index)
+    relative = moved - moved.mean()
+    assert relative.between(table["ci_low"], table["ci_high"]).mean() >= 0.9
+    ranks = [one.reindex(table.index).rank(ascending=False) for one in truths]
+    true_rise = ranks[0] - ranks[1]
+    assert true_rise.between(table["all_low"], table["all_high"]).all()
+
+
+def test_what_is_printed_keeps_ranks_with_their_sets(shipped_change, small_change):
+    for found in (shipped_change, small_change):
+        text = "\n".join(change_lines(found))
+        assert "名次上升不等于工作改善" in text
+        assert "nan" not in text.lower()
+        assert len(re.findall(r"名次范围 rank set \d+–\d+", text)) == 2
+    assert "simulated" in "\n".join(change_lines(shipped_change))
+
+
+# ---- files
+
+
+def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
+    code, out, _ = call("change", small.folder, second)
+    assert code == 0
+    [folder] = (second / "out").iterdir()
+    assert folder.name.endswith("-change-2026T1")
+    assert folder.name in out
+    assert {path.name for path in folder.iterdir()} == {
+        "change.csv",
+        "change.xlsx",
+        "change.json",
+        "most_improved.csv",
+        "run.json",
+    }
+    table, record = read(folder / "change.csv"), json.loads((folder / "change.json").read_text(encoding="utf-8"))
+    assert len(table) == 4
+    workbook = CalamineWorkbook.from_path(folder / "change.xlsx")
+    assert workbook.sheet_names == ["data", "most_improved", "notes"]
+    assert workbook.get_sheet_by_name("data").to_python()[0] == list(table)
+    assert [one["survey"] for one in record["waves"]] == ["small-wave", "small-second"]
+    assert record["waves"][0]["inputs"]["responses/all.csv"] == sha256(small.csv)
+    assert record["waves"][1]["inputs"]["responses/all.csv"] == sha256(second / "responses" / "all.csv")
+    assert record["change"]["comparable"] == "topic_index: the same in small@1"
+    outputs = json.loads((folder / "run.json").read_text(encoding="utf-8"))["outputs"]
+    assert outputs == {path.name: sha256(path) for path in folder.iterdir() if path.name != "run.json"}
+
+
+def test_two_runs_write_the_same_bytes_into_two_folders(small, second):
+    folders = [export_change(run_change(small.folder, second)) for _ in range(2)]
+    assert folders[0] != folders[1]
+    hashes = [{p.name: sha256(p) for p in folder.iterdir() if p.name != "run.json"} for folder in folders]
+    assert hashes[0] == hashes[1]
+
+
+def test_the_mark_stands_in_every_file(small, second):
+    small.edit(second / "survey.yaml", "selection:", "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:")
+    folder = export_change(run_change(small.folder, second))
+    for name in ("change.csv", "most_improved.csv"):
+        assert read(folder / name)["mark"].str.contains("simulated").all()
+    for name in ("change.json", "run.json"):
+        assert "模拟数据" in json.loads((folder / name).read_text(encoding="utf-8"))["mark"]
+
+
+def test_a_failure_in_the_middle_leaves_nothing(small, second, monkeypatch):
+    found = run_change(small.folder, second)
+    monkeypatch.setattr("satisfaction.waves.folder.manifest", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export_change(found)
+    assert list((second / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "old", "new"),
+    [("K171", "wave", "wave"), ("K172", "second", "wave"), ("F101", "wave", "nowhere"), ("K142", "wave", "second")],
+)
+def test_what_cannot_be_compared_is_refused_and_nothing_written(call, small, second, expected, old, new):
+    small.edit(second / "survey.yaml", "{start: 2026-04-06,", "{start: 2026-05-06,")
+    if expected == "K142":
+        other_version(small, second)
+    code, out, message = call("change", small.folder.with_name(old), small.folder.with_name(new))
+    assert (code, out) == (cli.USER_FAULT, "")
+    assert message.startswith(f"[{expected}]")
+    assert "Next: " in message
+    assert "Traceback" not in message
+    assert not list(small.root.glob("surveys/*/out"))
+
+
+def other_version(small, second, declaration=""):
+    """Give the second wave a questionnaire of its own, with another score for "neutral"."""
+    path = small.questionnaire.with_name("2.yaml")
+    shutil.copy(small.questionnaire, path)
+    small.edit(path, 'version: "1"', f'version: "2"{declaration}')
+    small.edit(path, "score: 50,", "score: 40,")
+    small.edit(second / "survey.yaml", "questionnaire: small@1", "questionnaire: small@2")
+    return path
+
+
+def test_a_declared_version_is_compared_and_the_declaration_is_told(call, small, second):
+    other_version(small, second, "\ncomparable_with: [{version: small@1, note: {zh: 衔接研究, en: bridging study}}]")
+    code, out, _ = call("change", small.folder, second)
+    assert code == 0
+    assert "衔接研究 bridging study" in out
+    assert "topic_index.streets.answers" in out
+
+
+def test_bridge_items_allow_only_the_measures_that_rest_on_them(call, small, second):
+    other_version(small, second, "\ncomparable_with: [{version: small@1, bridge_items: [streets, overall]}]")
+    code, _, message = call("change", small.folder, second)
+    assert code == cli.USER_FAULT
+    assert "bridge_items leave out parks, safety" in message
+    assert "comparable_with: [small@1]" in message
+    code, out, _ = call("change", small.folder, second, "--measure", "streets")
+    assert code == 0
+    assert "streets: comparable_with of small@2" in out
+
+
+# ---- declarations
+
+
+@pytest.fixture(scope="module")
+def versions():
+    """The shipped questionnaire and a later version with another index weight."""
+    city = read_questionnaire(ROOT / "questionnaires/civilised-city/2026-1.yaml")
+    index = city.indices["composite"]
+    weights = {**index.weights, "awareness": 0.25, "participation": 0.05}
+    changed = city.indices | {"composite": index.model_copy(update={"weights": weights})}
+    return city, city.model_copy(update={"version": "2026-2", "indices": changed})
+
+
+def declaring(questionnaire, **declared):
+    return questionnaire.model_copy(update={"comparable_with": [ComparableVersion(**declared)]})
+
+
+def test_a_declaration_of_either_version_counts(versions):
+    old, new = versions
+    assert not comparability(new, old, "composite").allowed
+    later = comparability(declaring(new, version=old.reference, source="study 7"), old, "composite")
+    earlier = comparability(new, declaring(old, version=new.reference), "composite")
+    other = comparability(declaring(new, version="civilised-city@2020-1"), old, "composite")
+    assert "study 7" in require_comparable(later)
+    assert earlier.allowed.startswith("comparable_with of civilised-city@2026-1")
+    assert later.differences == earlier.differences == other.differences
+    with pytest.raises(RankingError) as caught:
+        require_comparable(other)
+    assert caught.value.code == "K142"
+    assert "comparable_with: [civilised-city@2026-1]" in caught.value.hint[1]
+
+
+def test_bridge_items_must_hold_every_item_of_the_measure(versions):
+    old, new = versions
+    items = sorted(new.rests_on("composite"))
+    whole = comparability(declaring(new, version=old.reference, bridge_items=items), old, "composite")
+    lacking = comparability(declaring(new, version=old.reference, bridge_items=items[1:]), old, "composite")
+    assert (whole.allowed != "", whole.beyond_bridge) == (True, ())
+    assert (lacking.allowed, lacking.beyond_bridge) == ("", (items[0],))
+    assert set(items) == {"heard", "core_values", "took_part", "support", "overall", *new.topics}
+
+
+def test_waves_come_in_order_and_once(small, second):
+    assert [one.name for one in read_in_order([small.folder, second])] == ["small-wave", "small-second"]
+    with pytest.raises(RankingError, match="K171"):
+        read_in_order([small.folder, second, small.folder])
+
+
+# ---- rolling
+
+
+def test_a_rolling_index_is_the_mean_of_the_published_indices(shipped):
+    found = roll_waves(shipped)
+    published = [of_counties(one, "satisfaction_index") for one in shipped]
+    table = found.table.set_index("code")
+    mean = sum(one["estimate"] for one in published).reindex(table.index) / 2
+    np.testing.assert_allclose(table["estimate"], mean, rtol=PUBLISHED)
+    assert (table["n"] == sum(one["n"] for one in published).reindex(table.index)).all()
+    both = combine_waves({str(i): one.estimates["county"].of("satisfaction_index") for i, one in enumerate(shipped)})
+    halves = np.hstack([np.eye(88), np.eye(88)]) / 2
+    expected = pd.Series(
+        np.sqrt(np.diag(halves @ both.cov @ halves.T)), index=shipped[0].estimates["county"].of("awareness").table["county"]
+    )
+    np.testing.assert_allclose(table["se"], expected.reindex(table.index), rtol=1e-9)
+    assert table["estimate"].is_monotonic_decreasing
+    assert (table["rank"].between(table["simultaneous_low"], table["simultaneous_high"])).all()
+    assert table["waves"].unique().tolist() == ["2026Q2+2026Q3"]
+    assert "整个时期" in "\n".join(rolling_lines(found))
+
+
+def test_a_rolling_index_is_written_beside_the_last_wave(call, small, second):
+    code, out, _ = call("rolling", small.folder, second)
+    assert code == 0
+    [folder] = (second / "out").iterdir()
+    assert folder.name.endswith("-rolling-2")
+    assert {path.name for path in folder.iterdir()} == {"rolling.csv", "rolling.xlsx", "rolling.json", "run.json"}
+    assert folder.name in out
+    table = read(folder / "rolling.csv")
+    assert len(table) == 4
+    assert not [column for column in table if column.startswith("target")]
+    record = json.loads((folder / "rolling.json").read_text(encoding="utf-8"))
+    assert record["estimates"]["rolling"] == ["small-wave", "small-second"]
+    assert record["estimates"]["comparable"] == ["topic_index: the same in small@1"]
+
+
+def test_only_the_last_waves_are_run(small, second):
+    third = second_wave(small, name="third")
+    found = run_rolling([small.folder, second, third], last=2)
+    assert [one.survey.name for one in found.waves] == ["small-second", "small-third"]
+
+
+@pytest.mark.parametrize("last", [0, 1, 3, -1])
+def test_a_window_needs_two_waves(call, small, second, last):
+    code, _, message = call("rolling", "--last", last, small.folder, second)
+    assert code == cli.USER_FAULT
+    assert message.startswith("[K173]")
+
+
+def test_incomparable_waves_do_not_roll(call, small, second):
+    other_version(small, second)
+    code, _, message = call("rolling", small.folder, second)
+    assert code == cli.USER_FAULT
+    assert message.startswith("[K142]")
+    assert not (second / "out").exists()
