@@ -1,0 +1,81 @@
+"""A questionnaire as other people need it: an XLSForm, a codebook, a printed page, SPSS labels, and YAML again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ExportError
+from ..io.files import new_folder
+from ..io.writing import write_text, write_xlsx
+from ..io.yaml_text import yaml_text
+from ..questionnaire import Questionnaire
+from .check import check_xlsform
+from .codebook import codebook_html, codebook_tables
+from .printable import printable_html
+from .reading import read_xlsform
+from .sav import write_sav
+from .xlsform import write_xlsform
+
+__all__ = [
+    "check_xlsform",
+    "codebook_html",
+    "codebook_tables",
+    "printable_html",
+    "questionnaire_yaml",
+    "read_xlsform",
+    "write_forms",
+    "write_sav",
+    "write_xlsform",
+    "write_yaml",
+]
+
+
+def write_forms(questionnaire: Questionnaire, folder: str | Path) -> Path:
+    """Write xlsform.xlsx, codebook.html, codebook.xlsx and printable.html into a new folder and return its path.
+
+    Raises
+    ------
+    ExportError
+        X133 when the folder is there already.
+    QuestionnaireError
+        Q201 from `write_xlsform`; nothing is written then.
+    """
+    folder = Path(folder)
+    _refuse_existing(folder)
+    with new_folder(folder) as scratch:
+        write_xlsform(questionnaire, scratch / "xlsform.xlsx")
+        write_xlsx(codebook_tables(questionnaire), scratch / "codebook.xlsx")
+        write_text(codebook_html(questionnaire), scratch / "codebook.html")
+        write_text(printable_html(questionnaire), scratch / "printable.html")
+    return folder
+
+
+def questionnaire_yaml(questionnaire: Questionnaire) -> str:
+    """Return a questionnaire as YAML that `read_questionnaire` reads as an equal one; defaults are left out."""
+    return yaml_text(questionnaire.model_dump(exclude_defaults=True))
+
+
+def write_yaml(questionnaire: Questionnaire, path: str | Path) -> Path:
+    """Write a questionnaire as a new YAML file and return its path.
+
+    Raises
+    ------
+    ExportError
+        X133 when the file is there already: a version that was fielded does not change.
+    """
+    path = Path(path)
+    _refuse_existing(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(questionnaire_yaml(questionnaire), path)
+    return path
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise ExportError(
+            "X133",
+            f"{path.name} 已存在，不会覆盖。",
+            f"{path.name} is there already; nothing is overwritten.",
+            where=str(path),
+            hint=("用 --out 写到别处。", "Write elsewhere with --out."),
+        )

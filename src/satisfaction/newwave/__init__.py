@@ -1,0 +1,168 @@
+"""A new survey folder: declarations with every block explained, and workbooks to fill in."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import SurveyError
+from ..io.files import new_folder
+from ..io.tables import read_table
+from ..io.writing import write_text
+from ..io.yaml import read_yaml
+from ..io.yaml_text import yaml_text
+from ..questionnaire import read_questionnaire
+from ..survey import SurveyFile, read_declared
+from .declarations import COMMENTS, RULES_START, SOURCE, TO_FILL, survey_yaml
+from .templates import Plan, write_responses, write_tables
+
+__all__ = ["COMMENTS", "new_wave"]
+
+# block of survey.yaml -> the workbook of a new wave that it names
+WORKBOOKS = {
+    "areas": "areas", "frame": "frame", "sample": "sample", "nonrespondents": "nonrespondents", "quota": "quotas", "outcomes": "outcomes",
+}  # fmt: skip
+OF_ONE_WAVE = ("sample", "nonrespondents", "quota")
+
+
+def new_wave(
+    folder: str | Path, *, questionnaire: str | None = None, areas: str | Path | None = None, like: str | Path | None = None
+) -> Path:
+    """Write a new survey folder and return its path; nothing is left behind where that fails.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Its name becomes the survey's name; it must not be there yet.
+    questionnaire : str, optional
+        name@version below a folder `questionnaires` beside or above; with `like` its questionnaire is the default.
+    areas : str or Path, optional
+        Table of areas to take over (columns code, name, level, parent, valid_from, valid_to).
+    like : str or Path, optional
+        Survey folder whose declarations, areas, frame and margins are taken over; its sample, responses and dates are not.
+
+    Raises
+    ------
+    SurveyError
+        S195 the folder is there, S196 its name cannot name a survey, S197 no questionnaire given or found; S131 a column
+        that the table of areas lacks.
+    """
+    folder = Path(folder)
+    _check_folder(folder)
+    plan = _plan(folder, questionnaire, areas=areas, like=like)
+    with new_folder(folder) as scratch:
+        write_responses(plan, scratch)
+        write_tables(plan, scratch)
+        write_text(survey_yaml(plan.questionnaire, plan.declared, name=folder.name), scratch / "survey.yaml")
+        write_text(RULES_START + yaml_text(dict(plan.rules)), scratch / "rules.yaml")
+    return folder
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists():
+        raise SurveyError(
+            "S195",
+            "文件夹已存在，不会覆盖。",
+            "The folder is there already; nothing is overwritten.",
+            where=str(folder),
+            hint=("换一个名称。", "Choose another name."),
+        )
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", folder.name):
+        raise SurveyError(
+            "S196",
+            f"'{folder.name}' 不能作调查名称。",
+            f"'{folder.name}' cannot name a survey.",
+            where=str(folder),
+            hint=("只用小写字母、数字和连字符，如 guizhou-2026q4。", "Use a-z, 0-9 and hyphens: guizhou-2026q4."),
+        )
+
+
+def _plan(folder: Path, reference: str | None, *, areas: str | Path | None, like: str | Path | None) -> Plan:
+    tables: dict[str, pd.DataFrame] = {}
+    declared: dict[str, Any] = {}
+    rules: dict[str, Any] = {}
+    if like is not None:
+        document, before, _ = read_declared(like)
+        declared = _taken_over(document.data)
+        reference = reference or before.questionnaire
+        rules = {
+            k: v
+            for k, v in read_yaml(document.path.parent / before.rules, SurveyError).data.items()
+            if k in ("ranking", "responses")
+        }
+        tables = {one: _facts(document.path.parent / file) for one, file in _files(before).items()}
+    if areas is not None:
+        tables["areas"] = _facts(Path(areas), ("code", "name", "level", "parent", "valid_from", "valid_to"))
+    questionnaire = read_questionnaire(_questionnaire_path(folder, reference))
+    plan = Plan(questionnaire, tables, declared, rules)
+    if not rules:
+        count = len(plan.codes(questionnaire.roles.area))
+        size = max(1, min(10, count - 1)) if count else 10
+        ranking = {"list_size": size, "side": "last", "minimum_n": 30, "level": 0.95, "source": SOURCE}
+        rules |= {"ranking": ranking, "responses": {"unknown_area": "stop", "outside_scale": "blank_item"}}
+    return plan
+
+
+def _taken_over(before: dict[str, Any]) -> dict[str, Any]:
+    """Return the declarations of an earlier wave that a new one keeps, its tables as the workbooks of the new folder."""
+    kept = copy.deepcopy(before)
+    for gone in ("survey", "wave", "title", "simulated", "fielded", "files", "questionnaire", "rules"):
+        kept.pop(gone, None)
+    kept.get("outcomes", {}).pop("cases", None)
+    for name, workbook in WORKBOOKS.items():
+        if name in kept:
+            kept[name]["file"] = f"{workbook}.xlsx"
+            if name in OF_ONE_WAVE:
+                kept[name] |= {"source": SOURCE, "date": TO_FILL}
+    for name, margin in kept.get("margins", {}).items():
+        margin["file"] = f"margin_{name}.xlsx"
+    return kept
+
+
+def _files(before: SurveyFile) -> dict[str, str]:
+    """Return the files of an earlier wave by the name of the new workbook."""
+    named = {workbook: getattr(before, name) for name, workbook in WORKBOOKS.items()}
+    named |= {f"margin_{name}": margin for name, margin in before.margins.items()}
+    return {name: table.file for name, table in named.items() if table is not None}
+
+
+def _facts(path: Path, wanted: Iterable[str] = ()) -> pd.DataFrame:
+    table = read_table(path)
+    for column in wanted:
+        if column not in table:
+            raise SurveyError(
+                "S131",
+                f"表中没有列 '{column}'。",
+                f"Column '{column}' not found.",
+                where=f"{path} row 1",
+                available=table.columns,
+                got=column,
+                hint=("补上或改正该列名。", "Add the column or correct its name."),
+            )
+    return table
+
+
+def _questionnaire_path(folder: Path, reference: str | None) -> Path:
+    name, _, version = (reference or "").partition("@")
+    shelves = [parent / "questionnaires" for parent in folder.resolve().parents]
+    for shelf in shelves:
+        if reference and (found := shelf / name / f"{version}.yaml").is_file():
+            return found
+    there = sorted(f"{p.parent.name}@{p.stem}" for shelf in shelves if shelf.is_dir() for p in shelf.glob("*/*.yaml"))
+    raise SurveyError(
+        "S197",
+        f"找不到问卷 '{reference}'。" if reference else "没有写明问卷。",
+        f"Questionnaire '{reference}' is not there." if reference else "No questionnaire is named.",
+        where=str(folder),
+        available=there,
+        got=reference or "",
+        hint=(
+            "用 --questionnaire 名称@版本，或 --like 一期已有的调查。",
+            "Use --questionnaire name@version, or --like an earlier survey.",
+        ),
+    )

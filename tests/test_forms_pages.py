@@ -1,0 +1,156 @@
+"""Codebook, printed questionnaire and SPSS file say what the questionnaire declares."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pandas as pd
+import pyreadstat
+import pytest
+
+from conftest import ROOT
+from satisfaction import load_responses
+from satisfaction.errors import ExportError
+from satisfaction.forms import codebook_html, codebook_tables, printable_html, write_sav
+from satisfaction.questionnaire import Questionnaire, read_questionnaire
+
+SHIPPED = [*sorted((ROOT / "questionnaires").glob("*/*.yaml")), ROOT / "tests/small/questionnaires/small/1.yaml"]
+
+
+@pytest.fixture(scope="module")
+def small_questionnaire():
+    return read_questionnaire(SHIPPED[-1])
+
+
+def words(page: str) -> str:
+    """The text of a page as a reader sees it."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.partition("<body>")[2])))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("page", [codebook_html, printable_html])
+def test_pages_are_whole_self_contained_and_without_faults(path, page):
+    questionnaire = read_questionnaire(path)
+    text = page(questionnaire)
+    assert not re.search(r"https?://|<script|<link|@import|url\(", text)
+    assert "nan" not in re.findall(r"[a-z]+", words(text))
+    assert "None" not in words(text)
+    for item in questionnaire.items.values():
+        assert item.zh in words(text)
+        assert item.en in words(text)
+    assert questionnaire.reference in words(text)
+    assert " ".join(questionnaire.source.split()) in words(text)
+
+
+def test_codebook_says_what_counts_and_who_is_in_the_denominator(small_questionnaire):
+    rates = codebook_tables(small_questionnaire)["率 rates"].set_index(["rate", "item"])
+    assert rates.loc[("satisfaction", "overall"), "counts"] == "5 非常满意 Very satisfied; 4 比较满意 Fairly satisfied"
+    assert rates.loc[("awareness", "heard"), ["dont_know", "refused", "no_answer", "skipped"]].tolist() == [
+        "计入 in", "不计入 out", "不计入 out", "不计入 out",
+    ]  # fmt: skip
+    assert pd.isna(rates.loc[("awareness", "heard"), "not_applicable"])
+    assert "1, 2, 3" in rates.loc[("awareness", "values"), "counts"]
+    assert "at least 2 correct and at most 0 wrong" in rates.loc[("awareness", "values"), "counts"]
+
+
+def test_a_rates_own_rules_replace_the_scales(small_questionnaire):
+    data = small_questionnaire.model_dump(exclude_defaults=True)
+    data["rates"]["satisfaction"] |= {"counts": [5], "denominator": {"dont_know": "in"}}
+    row = codebook_tables(Questionnaire.model_validate(data))["率 rates"].set_index("rate").loc["satisfaction"]
+    assert row["counts"] == "5 非常满意 Very satisfied"
+    assert row["dont_know"] == "计入 in"
+
+
+def test_codebook_lists_every_code_with_its_score(small_questionnaire):
+    codes = codebook_tables(small_questionnaire)["编码 codes"]
+    overall = codes[codes["item"] == "overall"]
+    assert overall["code"].tolist() == [5, 4, 3, 2, 1, 97, 98, 99]
+    assert overall["score"].tolist()[:5] == [100, 75, 50, 25, 0]
+    assert overall["counts"].tolist()[:5] == ["是 yes", "是 yes", "否 no", "否 no", "否 no"]
+    assert codes[codes["item"] == "values"]["counts"].tolist()[:4] == ["正确 correct"] * 3 + ["错误 wrong"]
+    items = codebook_tables(small_questionnaire)["题目 items"].set_index("item")
+    assert items.loc["took_part_in", "asked_if"] == "took_part = 1 是 Yes"
+    assert items.loc["age", "values"] == "18 – 110"
+    assert items.loc["streets", "used_in"] == "topic_index; 议题 topic"
+    weights = codebook_tables(small_questionnaire)["指数 indices"]
+    assert weights.loc[weights["index"] == "topic_index", ["part", "weight"]].to_numpy().tolist() == [
+        ["streets", "0.5"], ["parks", "0.3"], ["safety", "0.2"],
+    ]  # fmt: skip
+
+
+def test_printed_questionnaire_has_boxes_skips_and_a_head(small_questionnaire):
+    page = printable_html(small_questionnaire)
+    asked = [name for name in small_questionnaire.items if name not in ("id", "day", "interviewer", "community", "county")]
+    boxes = sum(len(small_questionnaire.columns(n)) - 1 or len(small_questionnaire.answers(n)) for n in asked if n != "age")
+    boxes += sum(len(small_questionnaire.special(n)) for n in asked)
+    assert page.count('class="tick') == boxes
+    numbers = {name: f"Q{k}" for k, name in enumerate(asked, start=1)}
+    assert f"仅当 {numbers['took_part']} 选 1 时询问" in page
+    assert f"Ask only if {numbers['took_part']} is 1;" in page
+    stop = next(line for line in page.splitlines() if "→ 结束访问" in line)
+    assert "否" in stop
+    head = page.partition('<div class="head">')[2].partition('<p class="note">')[0]
+    assert all(small_questionnaire.items[name].zh in head for name in ("id", "day", "interviewer", "community", "county"))
+    assert not re.search("姓名|电话|住址|name|phone|address", words("<body>" + head))
+    assert page.count("<table>") == 1  # the four questions on one scale
+    assert "享乐" in page
+    assert "correct" not in page.lower()
+
+
+@pytest.fixture(scope="module")
+def sav(unchanged, tmp_path_factory):
+    accepted = load_responses(unchanged).accepted
+    path = tmp_path_factory.mktemp("sav") / "answers.sav"
+    write_sav(accepted, unchanged.questionnaire, path, mark="模拟 simulated")
+    return accepted, *pyreadstat.read_sav(str(path), user_missing=True)
+
+
+def test_spss_file_holds_the_same_answers(sav):
+    accepted, table, _ = sav
+    assert list(table) == [column for column in accepted if not column.startswith("_")]
+    for column in table:
+        same = accepted[column].astype(object).where(accepted[column].notna(), None)
+        back = table[column].astype(object).where(table[column].notna() & (table[column] != ""), None)
+        assert back.map(str).tolist() == same.map(lambda v: str(float(v)) if isinstance(v, int) else str(v)).tolist(), column
+
+
+def test_spss_file_carries_labels_missing_codes_and_the_mark(sav):
+    _, table, meta = sav
+    assert meta.column_names_to_labels["overall"] == "总体 Overall"
+    assert meta.column_names_to_labels["values_1"] == "核心价值观：富强 Core values: Prosperity"
+    assert meta.variable_value_labels["overall"][5] == "非常满意 Very satisfied"
+    assert meta.variable_value_labels["values_1"] == {0: "未选 not chosen", 1: "选中 chosen"}
+    assert [r["lo"] for r in meta.missing_ranges["overall"]] == [97, 98, 99]
+    assert "age" not in meta.missing_ranges
+    assert meta.file_label.startswith("模拟 simulated small@1")
+    assert meta.notes[0] == "模拟 simulated"
+    assert table["overall"].isin([97, 98, 99]).any()
+
+
+def test_user_missing_codes_vanish_for_whoever_reads_without_them(sav, tmp_path):
+    accepted, table, _ = sav
+    assert table["overall"].mean() == pytest.approx(accepted["overall"].astype(float).mean())
+
+
+@pytest.mark.parametrize(("codes", "fits"), [([96, 97, 98, 99], True), ([-9, 3, 98, 99], False)])
+def test_more_than_three_special_codes_need_a_range_without_answers(unchanged, tmp_path, codes, fits):
+    data = unchanged.questionnaire.model_dump(exclude_defaults=True)
+    special = data["scales"]["yes_no"]["special"]
+    data["scales"]["yes_no"]["special"] = dict.fromkeys(codes, special[99])
+    questionnaire = Questionnaire.model_validate(data)
+    accepted = load_responses(unchanged).accepted
+    if fits:
+        write_sav(accepted, questionnaire, tmp_path / "x.sav")
+        ranges = pyreadstat.read_sav(str(tmp_path / "x.sav"), user_missing=True)[1].missing_ranges
+        assert ranges["heard"] == [{"lo": 96, "hi": 99}]
+    else:
+        with pytest.raises(ExportError, match="X132"):
+            write_sav(accepted, questionnaire, tmp_path / "x.sav")
+
+
+def test_a_missing_column_is_named(unchanged, tmp_path):
+    accepted = load_responses(unchanged).accepted.drop(columns="values_2")
+    with pytest.raises(ExportError, match="X131"):
+        write_sav(accepted, unchanged.questionnaire, tmp_path / "x.sav")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,225 @@
+"""A new survey folder: refuses what is there, explains itself, and runs once its workbooks are filled in."""
+
+from __future__ import annotations
+
+import re
+import sys
+import zipfile
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+from conftest import small_rows, small_tables
+from satisfaction import cli
+from satisfaction.errors import SurveyError
+from satisfaction.io.tables import read_tables
+from satisfaction.io.writing import write_xlsx
+from satisfaction.newwave import COMMENTS, new_wave
+from satisfaction.survey import read_survey
+
+SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+
+@pytest.fixture
+def wave(small):
+    """A new wave of the small questionnaire, with its areas."""
+    return new_wave(small.root / "surveys" / "new-2026q4", questionnaire="small@1", areas=small.folder / "areas.csv")
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def sheets(path) -> dict[str, pd.DataFrame]:
+    return {table.sheet: table.frame() for table in read_tables(path)}
+
+
+def offered(path) -> dict[str, list[str]]:
+    """What the drop-down below each header of the first sheet offers, read from the workbook's own XML."""
+    codes = sheets(path)["编码"]["编码 code"]
+    header = list(sheets(path)["数据"])
+    with zipfile.ZipFile(path) as workbook:
+        sheet = ElementTree.fromstring(workbook.read("xl/worksheets/sheet1.xml"))
+    found = {}
+    for rule in sheet.iter(f"{SHEET}dataValidation"):
+        column = header[ord(re.match("[A-Z]", rule.get("sqref"))[0]) - ord("A")]
+        if rule.get("type") == "list":
+            first, last = re.fullmatch(r"编码!\$B\$(\d+):\$B\$(\d+)", rule.find(f"{SHEET}formula1").text).groups()
+            found[column] = codes.iloc[int(first) - 2 : int(last) - 1].tolist()
+    return found
+
+
+def fill(path, rows: pd.DataFrame) -> None:
+    """Put rows into the first sheet as a person would: under its header, the other sheets left as they are."""
+    kept = sheets(path)
+    rows = rows.rename(columns=str).astype(str)
+    assert set(kept["数据"]) <= set(rows) | {"name_en"}
+    for column, codes in offered(path).items():
+        assert set(rows[column]) - {""} <= set(codes), column
+    write_xlsx(kept | {"数据": rows[[column for column in kept["数据"] if column in rows]]}, path)
+
+
+def complete(folder) -> None:
+    """Fill in what the declarations leave to the team: dates of the tables, and rules that fit four small counties."""
+    rules = (folder / "rules.yaml").read_text(encoding="utf-8")
+    (folder / "rules.yaml").write_text(
+        rules.replace("list_size: 3", "list_size: 1").replace("minimum_n: 30", "minimum_n: 10"), encoding="utf-8"
+    )
+    text = (folder / "survey.yaml").read_text(encoding="utf-8")
+    (folder / "survey.yaml").write_text(text.replace("date: YYYY-MM-DD", "date: 2026-01-01"), encoding="utf-8")
+
+
+def test_the_folder_holds_declarations_and_templates(wave):
+    assert {p.relative_to(wave).as_posix() for p in wave.rglob("*.*")} == {
+        "survey.yaml", "rules.yaml", "responses/responses.xlsx", "areas.xlsx", "quotas.xlsx", "outcomes.xlsx", "frame.xlsx", "sample.xlsx",
+        "margin_county_sex.xlsx", "margin_county_age_group.xlsx",
+    }  # fmt: skip
+    for path in wave.rglob("*.xlsx"):
+        assert [table.sheet for table in read_tables(path)] == ["数据", "示例", "编码", "说明"]
+
+
+def test_drop_downs_offer_the_codes_of_questionnaire_and_areas(wave, unchanged):
+    drops = offered(wave / "responses" / "responses.xlsx")
+    assert drops["overall"] == ["5", "4", "3", "2", "1", "97", "98", "99"]
+    assert drops["county"] == [*sorted(unchanged.ranked_areas())]
+    assert "values" not in drops
+    assert offered(wave / "outcomes.xlsx")["disposition"] == ["I", "P", "R", "NC", "O", "UH", "UO", "NE"]
+    quotas = sheets(wave / "quotas.xlsx")["数据"]
+    assert list(quotas) == ["county", "sex", "age_group", "planned"]
+    assert len(quotas) == 4 * 2 * 2
+    assert set(quotas["planned"]) == {""}
+
+
+def test_every_block_is_explained_in_both_languages(wave):
+    text = (wave / "survey.yaml").read_text(encoding="utf-8")
+    for zh, en in COMMENTS.values():
+        assert (zh in text) == (en in text)
+        assert re.search("[\u4e00-\u9fff]", zh)
+    assert "simulated" not in text
+
+
+def test_dates_must_be_filled_in_before_the_wave_is_read(wave):
+    with pytest.raises(SurveyError, match="YYYY-MM-DD") as refused:
+        read_survey(wave)
+    assert refused.value.code == "Y203"
+    assert "survey.yaml:" in refused.value.where
+
+
+def test_examples_are_not_counted(wave, call):
+    complete(wave)
+    code, _, err = call("check", wave)
+    assert code == 2
+    assert "R103" in err  # a header but no rows: the example sheet was not taken for data
+
+
+def test_filled_in_by_drop_down_codes_it_is_checked_and_run(wave, call):
+    complete(wave)
+    fill(wave / "responses" / "responses.xlsx", small_rows())
+    code, out, _ = call("check", wave)
+    assert code == 0
+    assert re.search(r"responses\.xlsx\s+数据\s+120\s+120\s+0", out)
+    code, out, err = call("run", wave)
+    assert (code, err) == (0, "")
+    assert "接受 accepted 120" in out
+    assert "quota" in out or "非概率" in out
+
+
+def test_all_optional_blocks_make_a_probability_wave(wave, small, call):
+    text = (
+        (wave / "survey.yaml")
+        .read_text(encoding="utf-8")
+        .replace("#: ", "")
+        .replace("selection: quota", "selection: probability")
+    )
+    text = text.replace("start: YYYY-MM-DD, end: YYYY-MM-DD", "start: 2026-04-06, end: 2026-04-26")
+    (wave / "survey.yaml").write_text(text, encoding="utf-8")
+    complete(wave)
+    tables = small_tables()
+    fill(wave / "responses" / "responses.xlsx", small_rows())
+    fill(wave / "frame.xlsx", tables["frame.csv"])
+    fill(wave / "sample.xlsx", tables["sample.csv"])
+    quota = small_rows().groupby(["county", "sex", "age_group"]).size().rename("planned").reset_index()
+    fill(wave / "quotas.xlsx", quota)
+    fill(wave / "outcomes.xlsx", pd.DataFrame({"code": ["1"], "zh": ["完成"], "en": ["complete"], "disposition": ["I"]}))
+    fill(wave / "margin_county_sex.xlsx", tables["county_sex.csv"])
+    fill(wave / "margin_county_age_group.xlsx", tables["county_age.csv"])
+    code, _, err = call("run", wave)
+    assert (code, err) == (0, "")
+    call("run", small.folder)
+    new, old = (pd.read_csv(f / "out/latest/indices.csv", dtype=str, encoding="utf-8-sig") for f in (wave, small.folder))
+    assert new[["code", "measure", "estimate", "se"]].equals(old[["code", "measure", "estimate", "se"]])
+
+
+def test_like_takes_over_what_stays_and_nothing_else(small):
+    folder = new_wave(small.root / "surveys" / "again-2027q1", like=small.folder)
+    text = (folder / "survey.yaml").read_text(encoding="utf-8")
+    assert "wave: 2027Q1" in text
+    assert "selection: probability" in text
+    assert "2026T1" not in text
+    assert sheets(folder / "areas.xlsx")["数据"].equals(sheets_csv(small.folder / "areas.csv"))
+    assert sheets(folder / "margin_county_sex.xlsx")["数据"].equals(sheets_csv(small.folder / "county_sex.csv"))
+    assert sheets(folder / "sample.xlsx")["数据"].empty
+    assert list(sheets(folder / "sample.xlsx")["数据"]) == list(sheets_csv(small.folder / "sample.csv"))
+    assert sheets(folder / "responses" / "responses.xlsx")["数据"].empty
+    complete(folder)
+    fill(folder / "responses" / "responses.xlsx", small_rows())
+    fill(folder / "sample.xlsx", small_tables()["sample.csv"])
+    assert read_survey(folder).declared.weighting == small.read().declared.weighting
+
+
+def sheets_csv(path) -> pd.DataFrame:
+    return read_tables(path)[0].frame()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "code"),
+    [
+        ("wave", {"questionnaire": "small@1"}, "S195"),
+        ("Wave_3", {"questionnaire": "small@1"}, "S196"),
+        ("new-2026q4", {}, "S197"),
+        ("new-2026q4", {"questionnaire": "small@2"}, "S197"),
+        ("new-2026q4", {"questionnaire": "small@1", "areas": "frame.csv"}, "S131"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_and_leaves_nothing(small, name, given, code):
+    before = {p: p.read_bytes() for p in small.root.rglob("*") if p.is_file()}
+    if "areas" in given:
+        given = given | {"areas": small.folder / given["areas"]}
+    with pytest.raises(SurveyError) as refused:
+        new_wave(small.root / "surveys" / name, **given)
+    assert refused.value.code == code
+    assert {p: p.read_bytes() for p in small.root.rglob("*") if p.is_file()} == before
+
+
+def test_the_command_line_says_what_to_do_next(small, call):
+    folder = small.root / "surveys" / "cli-2026q4"
+    code, out, _ = call("new", folder, "--questionnaire", "small@1", "--areas", small.folder / "areas.csv")
+    assert code == 0
+    assert "responses.xlsx" in out
+    assert call("new", folder, "--questionnaire", "small@1")[0] == 2
+
+
+def test_forms_on_the_command_line(small, call, tmp_path):
+    assert call("form", small.questionnaire, "--out", tmp_path / "forms")[0] == 0
+    assert call("form", "--check", tmp_path / "forms" / "xlsform.xlsx")[0] == 0
+    code, out, _ = call("form", "--read", tmp_path / "forms" / "xlsform.xlsx")
+    assert code == 0
+    assert "questionnaire: small" in out
+    assert call("form")[0] == 2
+    survey = sheets(tmp_path / "forms" / "xlsform.xlsx")
+    survey["survey"].loc[3, "name"] = "题目"
+    write_xlsx(survey, tmp_path / "faulty.xlsx")
+    code, out, _ = call("form", "--check", tmp_path / "faulty.xlsx")
+    assert code == 2
+    assert "[Q214] survey row 5 name: '题目'" in out
