@@ -1,0 +1,164 @@
+"""Signs of coached answers: perfect scores, knowledge without participation, a gap between modes, a jump between waves.
+
+Each sign compares a county with the others: a province whose residents are content is no sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from ..estimates import Estimates
+from .checks import USUAL, Fields, Limits, require
+from .compare import among
+from .levels import at_counties, at_interviewers, tested
+
+Array = np.ndarray[Any, Any]
+
+
+def top_box(rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
+    """Find interviewers and counties where too many respondents give the highest answer to every item.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Items as numbers, nan where there is no answer on the scale.
+    tops : mapping
+        Item -> its highest answer. Respondents with half of the items count.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS; check top_box at the levels interviewer, county.
+    """
+    require(rows, list(tops))
+    answers = rows[list(tops)].to_numpy(float, na_value=np.nan)
+    known = np.isfinite(answers)
+    perfect = ((answers == np.array(list(tops.values()), float)) | ~known).all(axis=1)
+    values = np.where(known.sum(axis=1) >= max(1, len(tops) / 2), perfect, np.nan)
+    return pd.concat(
+        [level("top_box", rows, values, fields=fields, limits=limits) for level in (at_interviewers, at_counties)],
+        ignore_index=True,
+    )
+
+
+def knowledge_ceiling(
+    rows: pd.DataFrame, *, knowledge: str, participation: str, fields: Fields, limits: Limits = USUAL
+) -> pd.DataFrame:
+    """Find counties that know more than the others without taking part more.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    knowledge, participation : str
+        Columns of shares (0-1) a respondent; nan where not valid.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS and knowledge, participation (means); check knowledge_ceiling, one row a county. Flagged where knowledge minus
+        participation stands out and participation is not above the others' median.
+    """
+    require(rows, [knowledge, participation])
+    known, active = (rows[name].to_numpy(float, na_value=np.nan) for name in (knowledge, participation))
+    found = at_counties("knowledge_ceiling", rows, known - active, fields=fields, limits=limits)
+    means = rows.groupby(fields.codes(rows, "county"))[[knowledge, participation]].mean().reindex(found["unit"])
+    found = found.assign(knowledge=means[knowledge].to_numpy(float), participation=means[participation].to_numpy(float))
+    low = found["participation"] <= among(found["participation"].to_numpy()).reference[0]
+    quiet = found["flag"] & ~low
+    return found.assign(flag=found["flag"] & low, zh=found["zh"].mask(quiet, ""), en=found["en"].mask(quiet, ""))
+
+
+def mode_gap(rows: pd.DataFrame, measure: str, *, modes: tuple[str, str], fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
+    """Compare the gap between two modes in each county with the other counties' gaps, without a sample design.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    measure : str
+        A numeric column, nan where not valid.
+    modes : (str, str)
+        Codes of the mode under suspicion (face to face) and of the other (telephone): figure = first minus second.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS, se and p (of the gap itself against 0, two-sided normal); check mode_gap, one row a county with two
+        respondents in each mode; flagged where the gap is larger than the others'. A gap that all counties share is an effect
+        of the modes.
+
+    Raises
+    ------
+    ResponsesError
+        R401.
+    """
+    require(rows, [measure])
+    parts = pd.DataFrame({"county": fields.codes(rows, "county"), "mode": fields.codes(rows, "mode", needed=True)})
+    by = parts.assign(value=rows[measure].astype(float)).groupby(["mode", "county"])["value"]
+    cells = by.agg(["mean", "var", "count"]).reset_index("mode")
+    first, second = (cells[cells["mode"] == mode].add_suffix(f"_{place}") for place, mode in enumerate(modes, start=1))
+    both = first.join(second, how="inner").dropna()
+    variance = both["var_1"] / both["count_1"] + both["var_2"] / both["count_2"]
+    gap = (both["mean_1"] - both["mean_2"]).to_numpy(float)
+    return _gaps(both.index, gap, np.sqrt(variance.to_numpy(float)), n=both["count_1"] + both["count_2"], limits=limits)
+
+
+def estimated_mode_gap(estimates: Estimates, *, modes: tuple[Any, Any], limits: Limits = USUAL) -> pd.DataFrame:
+    """Compare mode gaps as `mode_gap` does, with weights and errors of the sample design.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        One measure, by county and mode: `estimate(design, measure, by=[county, mode])`.
+    modes : pair
+        As the mode column holds them.
+    """
+    county, mode = estimates.by
+    numbered = estimates.table[[county, mode]].assign(row=np.arange(len(estimates.table)))
+    pairs = numbered.pivot_table(index=county, columns=mode, values="row").reindex(columns=list(modes)).dropna().astype(int)
+    first, second = pairs.to_numpy().T
+    value, variance = estimates.table["estimate"].to_numpy(float), np.diag(estimates.cov)
+    se = np.sqrt(np.maximum(variance[first] + variance[second] - 2 * estimates.cov[first, second], 0))
+    n = estimates.table["n"].to_numpy()
+    return _gaps(pairs.index, value[first] - value[second], se, n=n[first] + n[second], limits=limits)
+
+
+def jumps(changes: pd.DataFrame, *, county: str, limits: Limits = USUAL) -> pd.DataFrame:
+    """Find counties whose change since the last wave stands out from the other counties' and from sampling error.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        One row a county of one measure: the county's column, difference and se, as `comparisons.change(...).table` has them.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS, se and p (of the change itself against 0); check jump, one row a county; rises and falls are both flagged.
+        n is not known here and 0.
+
+    Raises
+    ------
+    ResponsesError
+        R401.
+    """
+    require(changes, [county, "difference", "se"])
+    change, se = (changes[name].to_numpy(float) for name in ("difference", "se"))
+    found = among(change, se=se, side="two")
+    units = changes[county].astype(str)
+    return tested("jump", "county", found, unit=units, county=units, limits=limits).assign(se=se, p=_p_of_zero(change, se))
+
+
+def _gaps(county: pd.Index, gap: Array, se: Array, *, n: Any, limits: Limits) -> pd.DataFrame:
+    found = among(gap, se=se, n=np.asarray(n), side="high")
+    units = county.astype(str)
+    return tested("mode_gap", "county", found, unit=units, county=units, limits=limits).assign(se=se, p=_p_of_zero(gap, se))
+
+
+def _p_of_zero(value: Array, se: Array) -> Array:
+    z = np.divide(np.abs(value), se, out=np.full(len(se), np.nan), where=se > 0)
+    return np.asarray(2 * special.ndtr(-z))

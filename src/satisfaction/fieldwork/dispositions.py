@@ -1,0 +1,209 @@
+"""Final dispositions and outcome rates after AAPOR's Standard Definitions (9th ed.); formulas as in R's outcomerate.
+
+I complete, P partial interview, R refusal, NC non-contact, O other eligible, UH and UO of unknown eligibility (household,
+other), NE not eligible. Rates marked "e" count the unknown by e, the share eligible among the resolved cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ResponsesError, SurveyError, shortened
+from ..survey import DISPOSITIONS
+from .checks import USUAL, Limits, require
+from .compare import Side, among, share_error
+from .levels import tested
+
+Array = np.ndarray[Any, Any]
+# rate -> numerator, eligible cases of the denominator, and how much of the unknown (UH + UO) it counts
+ELIGIBLE = ("I", "P", "R", "NC", "O")
+RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
+    "RR1": (("I",), ELIGIBLE, "all"),
+    "RR2": (("I", "P"), ELIGIBLE, "all"),
+    "RR3": (("I",), ELIGIBLE, "e"),
+    "RR4": (("I", "P"), ELIGIBLE, "e"),
+    "RR5": (("I",), ELIGIBLE, "none"),
+    "RR6": (("I", "P"), ELIGIBLE, "none"),
+    "COOP1": (("I",), ("I", "P", "R", "O"), "none"),
+    "COOP2": (("I", "P"), ("I", "P", "R", "O"), "none"),
+    "COOP3": (("I",), ("I", "P", "R"), "none"),
+    "COOP4": (("I", "P"), ("I", "P", "R"), "none"),
+    "REF1": (("R",), ELIGIBLE, "all"),
+    "REF2": (("R",), ELIGIBLE, "e"),
+    "REF3": (("R",), ELIGIBLE, "none"),
+    "CON1": (("I", "P", "R", "O"), ELIGIBLE, "all"),
+    "CON2": (("I", "P", "R", "O"), ELIGIBLE, "e"),
+    "CON3": (("I", "P", "R", "O"), ELIGIBLE, "none"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dispositions:
+    """Cases by disposition and the rates that follow.
+
+    Attributes
+    ----------
+    counts : DataFrame
+        disposition, zh, en, cases; one row each of DISPOSITIONS.
+    rates : DataFrame
+        rate, value (0-1; nan without cases), numerator, denominator, formula.
+    e : float
+        Share eligible that RR3, RR4, REF2 and CON2 use.
+    e_source : str
+        How e was found.
+    """
+
+    counts: pd.DataFrame
+    rates: pd.DataFrame
+    e: float
+    e_source: str
+
+
+def dispositions(outcomes: pd.Series[Any], mapping: Mapping[str, str], *, e: float | None = None) -> Dispositions:
+    """Count dispositions and form the response, cooperation, refusal and contact rates.
+
+    Parameters
+    ----------
+    outcomes : Series
+        Final outcome code of every sampled case, the interviewed ones included.
+    mapping : mapping
+        Code -> one of DISPOSITIONS (see `read_outcomes`).
+    e : float, optional
+        Share eligible among the unknown; computed as eligible / (eligible + not eligible) where not given.
+
+    Raises
+    ------
+    ResponsesError
+        R403 codes that the map does not have; R404 e outside 0-1.
+    SurveyError
+        S192 an unknown disposition in the map.
+    """
+    counted = case_counts(outcomes, mapping)
+    share = float(eligible_share(counted[None])[0]) if e is None else e
+    if e is not None and not 0 <= e <= 1:
+        raise ResponsesError(
+            "R404",
+            f"合格比例 e = {e} 须在 0 与 1 之间。",
+            f"The share eligible e = {e} is not between 0 and 1.",
+            where="e",
+            hint=("写 0 到 1 的数，或不写以由数据计算。", "Write a number from 0 to 1, or leave it out to compute it."),
+        )
+    values, tops, bases = outcome_rates(counted[None], e=np.array([share]))
+    rates = pd.DataFrame({"rate": list(RATES), "value": values[0], "numerator": tops[0], "denominator": bases[0]})
+    table = pd.DataFrame([(code, zh, en) for code, (zh, en) in DISPOSITIONS.items()], columns=["disposition", "zh", "en"])
+    source = "given" if e is not None else "eligible / (eligible + not eligible)"
+    return Dispositions(table.assign(cases=counted), rates.assign(formula=[_formula(one) for one in RATES]), share, source)
+
+
+def response_rates(
+    cases: pd.DataFrame,
+    mapping: Mapping[str, str],
+    *,
+    outcome: str,
+    by: str,
+    level: str = "county",
+    side: Side = "low",
+    limits: Limits = USUAL,
+) -> pd.DataFrame:
+    """Compare RR1 of counties, interviewers or days with that of the others.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        One row a sampled case.
+    outcome, by : str
+        Columns of the outcome code and of the unit.
+    level : str
+        What the units are.
+    side : {"low", "high", "two"}
+        Which deviations count; "two" also flags a rate too good.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS, check response_rate; n is the number of cases that RR1 counts.
+
+    Raises
+    ------
+    ResponsesError
+        R401, R403.
+    """
+    require(cases, [outcome, by])
+    units = sorted(cases[by].dropna().astype(str).unique())
+    grouped = dict(list(cases[outcome].groupby(cases[by].astype(str))))
+    counted = np.array([case_counts(grouped[unit], mapping) for unit in units]).reshape(len(units), len(DISPOSITIONS))
+    values, _, bases = outcome_rates(counted, e=eligible_share(counted))
+    share, n = values[:, 0], bases[:, 0]
+    found = among(share, se=share_error(share, n), n=n.astype(int), side=side)
+    return tested("response_rate", level, found, unit=units, county=units if level == "county" else "", limits=limits)
+
+
+def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
+    """Count cases in the order of DISPOSITIONS: (8,) int."""
+    if strange := sorted(set(mapping.values()) - set(DISPOSITIONS)):
+        raise SurveyError(
+            "S192",
+            f"不是 AAPOR 处置类别: {shortened(strange)}。",
+            f"`disposition` is none of AAPOR's: {shortened(strange)}.",
+            where="outcomes",
+            available=DISPOSITIONS,
+            got=strange[0],
+            hint=("改为上列类别之一。", "Use one of the categories listed."),
+        )
+    codes = outcomes.astype(object).where(outcomes.notna(), "").map(lambda code: str(code).strip())
+    if unmapped := sorted(set(codes) - set(mapping)):
+        rows = int(codes.isin(unmapped).sum())
+        raise ResponsesError(
+            "R403",
+            f"结果代码 {_quoted(unmapped)} 不在代码对照表中（共 {rows} 例）。",
+            f"Outcome codes {_quoted(unmapped)} are not in the map ({rows} cases).",
+            where="outcomes",
+            available=mapping,
+            got=unmapped[0],
+            hint=("在调查文件夹的结果代码表中补上这些代码。", "Add them to the survey folder's table of outcome codes."),
+        )
+    return np.asarray(codes.map(mapping).value_counts().reindex(list(DISPOSITIONS), fill_value=0).to_numpy(int))
+
+
+def eligible_share(counts: Array) -> Array:
+    """Share eligible among the resolved cases, (U, 8) -> (U,); nan without resolved cases."""
+    eligible, resolved = counts[:, :5].sum(axis=1), counts[:, :5].sum(axis=1) + counts[:, 7]
+    return np.asarray(np.divide(eligible, resolved, out=np.full(len(counts), np.nan), where=resolved > 0))
+
+
+def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
+    """Form the RATES of units.
+
+    Parameters
+    ----------
+    counts : (U, 8) int
+        In the order of DISPOSITIONS.
+    e : (U,) float
+        nan: no case is resolved; only the rates with e are then nan.
+
+    Returns
+    -------
+    value, numerator, denominator : (U, 16) float
+        In the order of RATES.
+    """
+    of = dict(zip(DISPOSITIONS, counts.T.astype(float), strict=True))
+    unknown = of["UH"] + of["UO"]
+    weight = {"all": unknown, "e": np.where(unknown > 0, e * unknown, 0.0), "none": 0 * unknown}
+    top = np.stack([sum(of[name] for name in numerator) for numerator, _, _ in RATES.values()], axis=1)
+    base = np.stack([sum(of[name] for name in known) + weight[part] for _, known, part in RATES.values()], axis=1)
+    return np.divide(top, base, out=np.full(top.shape, np.nan), where=base > 0), top, base
+
+
+def _formula(rate: str) -> str:
+    numerator, known, part = RATES[rate]
+    unknown = {"all": " + UH + UO", "e": " + e (UH + UO)", "none": ""}[part]
+    return f"({' + '.join(numerator)}) / ({' + '.join(known)}{unknown})"
+
+
+def _quoted(codes: list[str]) -> str:
+    return shortened(f"'{code}'" for code in codes)

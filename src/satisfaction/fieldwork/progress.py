@@ -1,0 +1,130 @@
+"""How far the fieldwork is: the sample table by area, quotas by cell, interviews by day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ResponsesError
+from ..responses import Responses
+from ..survey import Survey
+from .checks import USUAL, Fields, Limits, findings, require
+from .compare import others_quartiles
+
+
+def progress(responses: Responses, survey: Survey) -> pd.DataFrame:
+    """Compare accepted interviews and reached PSUs with the sample table, by area.
+
+    Returns
+    -------
+    DataFrame
+        One row a ranked area, also where nobody was reached: code, name_zh, name_en, planned and accepted interviews,
+        share (accepted / planned, 0-1), psus_planned, psus_reached. Without a sample table (or PSUs) these are missing.
+    """
+    roles, names, codes = survey.questionnaire.roles, survey.area_names(), survey.ranked_areas()
+    area = responses.accepted[roles.area].astype(str)
+    table = pd.DataFrame({"code": codes, "name_zh": [names[c].zh for c in codes], "name_en": [names[c].en for c in codes]})
+    planned = psus_planned = psus_reached = pd.Series(dtype="Int64")
+    if survey.sample is not None and roles.psu and roles.area in survey.sample:
+        by = survey.sample.groupby(roles.area)
+        planned, psus_planned = by["planned"].agg(lambda counts: pd.to_numeric(counts).sum()), by[roles.psu].nunique()
+    if roles.psu:
+        psus_reached = responses.accepted.groupby(area)[roles.psu].nunique()
+    counted = {"planned": planned, "accepted": area.value_counts(), "psus_planned": psus_planned, "psus_reached": psus_reached}
+    found = {name: _by_area(counts, codes) for name, counts in counted.items()}
+    table = table.assign(**found)
+    table["share"] = table["accepted"] / table["planned"]
+    return table[["code", "name_zh", "name_en", "planned", "accepted", "share", "psus_planned", "psus_reached"]]
+
+
+def quota_progress(
+    rows: pd.DataFrame, quota: pd.DataFrame, *, by: Sequence[str], elapsed: float = 1.0, limits: Limits = USUAL
+) -> pd.DataFrame:
+    """Compare accepted interviews with a quota table, cell by cell; cells the table does not have are findings too.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Accepted respondents.
+    quota : DataFrame
+        The columns of `by` and `planned` (interviews).
+    by : sequence of str
+        Columns of a cell, the area first; compared as text.
+    elapsed : float
+        Share of the fielding period that has passed (0-1): planned x elapsed interviews are due.
+    limits : Limits
+        `progress`: least share of the due ones.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS, one row a cell: unit is the cell's codes joined by " x ", figure accepted / due, median and quartiles those
+        of the other cells; then planned and accepted. Checks: quota, outside_quota.
+
+    Raises
+    ------
+    ResponsesError
+        R401 a column is missing; R402 a cell stands twice, or planned is no count.
+    """
+    require(rows, by)
+    require(quota, [*by, "planned"])
+    cells = quota[[*by]].astype(str).assign(planned=pd.to_numeric(quota["planned"], errors="coerce"))
+    _check_quota(cells, by)
+    done = rows[[*by]].astype(str).value_counts(sort=False).rename("accepted").reset_index()
+    table = cells.merge(done, how="outer", on=list(by), sort=True)
+    known = table["planned"].notna().to_numpy()
+    table[["planned", "accepted"]] = table[["planned", "accepted"]].fillna(0).astype(int)
+    due = table["planned"] * elapsed
+    figure = (table["accepted"] / due.where(due > 0)).to_numpy(float)
+    reference = np.full((3, len(table)), np.nan)
+    reference[:, np.isfinite(figure)] = others_quartiles(figure[np.isfinite(figure)])
+    flag = np.where(known, figure < limits.progress, True)
+    tables = [
+        findings(
+            check, "cell", unit=table.loc[at, list(by)].agg(" x ".join, axis=1), county=table.loc[at, by[0]],
+            n=table["accepted"][at], figure=figure[at], reference=reference[:, at], flag=flag[at],
+        ).assign(planned=table["planned"][at].to_numpy(), accepted=table["accepted"][at].to_numpy())
+        for check, at in (("quota", known), ("outside_quota", ~known)) if at.any()
+    ]  # fmt: skip
+    return pd.concat(tables, ignore_index=True)
+
+
+def by_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
+    """Count interviews by day.
+
+    Returns
+    -------
+    DataFrame
+        day, interviews, cumulative, and, where declared, interviewers and counties at work that day; days in order, "" for
+        interviews without a day.
+    """
+    counted = {name: fields.codes(rows, name) for name in ("interviewer", "county") if getattr(fields, name)}
+    parts = pd.DataFrame({"day": fields.codes(rows, "day")} | counted)
+    table = parts.groupby("day").size().rename("interviews").reset_index()
+    table["cumulative"] = table["interviews"].cumsum()
+    for name, plural in (("interviewer", "interviewers"), ("county", "counties")):
+        if name in counted:
+            table[plural] = parts.groupby("day")[name].nunique().to_numpy()
+    return table
+
+
+def _check_quota(cells: pd.DataFrame, by: Sequence[str]) -> None:
+    wrong = cells[list(by)].duplicated() | ~(cells["planned"] >= 0)
+    if wrong.any():
+        cell = " x ".join(cells.loc[wrong, list(by)].iloc[0])
+        raise ResponsesError(
+            "R402",
+            f"配额表有误：单元 '{cell}' 重复，或 planned 不是非负数。",
+            f"The quota table is not right: cell '{cell}' stands twice, or `planned` is no count.",
+            where="quota",
+            hint=("每个单元只写一行，planned 写计划份数。", "Write each cell once, with the interviews planned."),
+        )
+
+
+def _by_area(counts: pd.Series, codes: list[str]) -> pd.Series:
+    """Arrange counts in the order of the areas: 0 where an area has none, missing where nothing was counted."""
+    if counts.empty:
+        return pd.Series(pd.NA, index=range(len(codes)), dtype="Int64")
+    return counts.reindex(codes, fill_value=0).astype("Int64").reset_index(drop=True)
