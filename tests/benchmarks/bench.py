@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from ranks import section
 
 HERE = Path(__file__).parent
 OUT = HERE.parent / "out"
@@ -32,6 +33,7 @@ NAMES = {
 BARS = {"domain": "6 x floor", "rake": "0.15 s", "calibrated": "6 x floor", "bootstrap": "3 x floor", "rank": "1 s"}
 PEER_LIMIT = {"domain": 1_000_000, "rake": 1_000_000, "calibrated": 100_000}
 MANY_ITEMS = 20
+QUICK_ROWS = 100_000  # up to here ranks are timed with fewer units too
 
 
 def figures(job: str, rows: int, items: int, tool: str, repeats: int) -> dict[str, float]:
@@ -81,8 +83,9 @@ def main() -> None:
         {"job": NAMES[job], "rows": largest, "items": items, **figures(job, largest, items, "memory", 1)}
         for job, items in (("domain", MANY_ITEMS), ("calibrated", MANY_ITEMS), ("bootstrap", 4), ("jackknife", 4))
     ]
+    ranked = section(chosen.repeats, quick=max(chosen.rows) <= QUICK_ROWS)
     OUT.mkdir(exist_ok=True)
-    for name, table in (("bench", pd.DataFrame(times)), ("bench_memory", pd.DataFrame(peaks))):
+    for name, table in (("bench", pd.DataFrame(times)), ("bench_memory", pd.DataFrame(peaks)), ("bench_ranks", ranked)):
         table.to_csv(OUT / f"{name}.csv", index=False)
         print(f"\n{name}\n{table.round(4).to_string(index=False)}")
 

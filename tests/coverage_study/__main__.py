@@ -3,9 +3,10 @@
 usage: python -m tests.coverage_study [--seeds 20] [--first 1] [--processes 2] [--survey surveys/guizhou-2026q3]
 
 Of N seeds, the array province is sampled N times for scenarios 1-3, 5, 6 and N times (every fourth county) for the recipe,
-N/4 times for the propensity variant, N/50 times for the shipped wave, which is the slow one.
+N/4 times for the propensity variant, N/50 times for the shipped wave, which is the slow one. Then the ranks' study runs with
+the same N (by itself: python -m tests.coverage_study.ranks).
 Exit status 1 when a required scenario with 200 samples or more (the shipped wave: 20) leaves 93.5-96.5 % by more than two
-Monte-Carlo standard errors, or a calibrated total has an error.
+Monte-Carlo standard errors, a calibrated total has an error, or a bar of the ranks is missed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from . import ranks
 from .province import Province, described, read_allocation, simulate_province
 from .scenarios import plain, recipe, zero_errors
 from .scoring import HIGH, LOW, MOST_RELATIVE_SE, printed, summary, width_ratios
@@ -100,7 +102,9 @@ def main() -> int:
     print(
         f"\n{wrong} outside {LOW}-{HIGH} % or with an error of a calibrated total; {time.monotonic() - began:.0f} s; all simulated"
     )
-    return int(wrong > 0)
+    given = {"first": chosen.first, "seeds": chosen.seeds, "processes": chosen.processes, "survey": chosen.survey}
+    missed = ranks.report(**given, out=chosen.out.with_name("rank_validity.md"))
+    return int(wrong + missed > 0)
 
 
 if __name__ == "__main__":
