@@ -5,7 +5,7 @@ SEEDS ?= 20
 REPEATS ?= 5
 BIN := .venv/bin
 
-.PHONY: run test lint notebooks coverage bench clean
+.PHONY: run test lint notebooks coverage bench fuzz clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
@@ -39,6 +39,10 @@ bench: .venv-bench/ready
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]' -c constraints.txt
 	@touch $@
+
+# Random damage in thousands of files; a small number runs in `make test`.
+fuzz: .venv/ready
+	SATISFACTION_FUZZ=$(or $(FUZZ),3000) $(BIN)/pytest -q -n auto tests/test_responses_fuzz.py tests/test_platforms.py tests/test_io.py
 
 clean:
 	rm -rf .venv .venv-bench build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

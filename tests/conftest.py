@@ -11,9 +11,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from satisfaction import SurveyDesign, read_survey
 
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+settings.load_profile("untimed")
 ROOT = Path(__file__).parents[1]
 SMALL = Path(__file__).parent / "small"
 GOLDEN = Path(__file__).parent / "golden" / "province"

@@ -14,7 +14,9 @@ ORDER = [
     "io",
     "engines",
     "questionnaire",
+    "forms",
     "survey",
+    "newwave",
     "responses",
     "measures",
     "variance",
@@ -29,13 +31,17 @@ ORDER = [
     "index",
     "fieldwork",
     "ranking",
+    "rankings",
     "planning",
     "pipeline",
+    "sentences",
     "published",
     "handover",
     "plots",
     "report",
     "export",
+    "fieldbook",
+    "waves",
     "simulate",
     "lab",
     "cli",
@@ -43,7 +49,7 @@ ORDER = [
 ]
 ALLOWED_HERE = {
     "duckdb": {"engines", "io"}, "pyspark": {"engines", "io"}, "polars": {"engines", "io"}, "seaborn": {"plots"}, "matplotlib": {"plots"},
-    "jinja2": {"report"}, "papermill": {"lab"}, "click": {"cli"}, "python_calamine": {"io"}, "pyreadstat": {"io"}, "xlsxwriter": {"io"}, "ruamel": {"io"},
+    "jinja2": {"io"}, "papermill": {"lab"}, "click": {"cli"}, "python_calamine": {"io"}, "pyreadstat": {"io"}, "xlsxwriter": {"io"}, "ruamel": {"io"},
 }  # fmt: skip
 OPENS = {
     "open", "read_text", "write_text", "read_bytes", "write_bytes", "read_csv", "read_excel", "read_parquet", "read_table", "read_json", "to_excel", "to_parquet",

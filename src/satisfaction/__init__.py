@@ -36,4 +36,4 @@ __all__ = [
     "run",
     "trim",
 ]
-__version__ = "0.1.0"
+__version__ = "0.3.0"
