@@ -11,6 +11,10 @@ import click
 from .errors import SatisfactionError
 
 if TYPE_CHECKING:
+    import datetime
+
+    import pandas as pd
+
     from .pipeline import Results
 
 FOLDER = click.Path(path_type=Path)
@@ -35,7 +39,7 @@ def cli() -> None:
 )
 def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
     """运行一次调查，结果写入 FOLDER/out/。 Run the survey in FOLDER; results go to FOLDER/out/."""
-    from .export import export_dated
+    from .export import export_dated, revision_of
     from .pipeline import run as run_survey
     from .survey import read_survey
 
@@ -43,7 +47,7 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
     results = run_survey(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
     written = export_dated(results, handover=handover)
     _summary(results)
-    click.echo(f"\n结果 results: {written}\n           = {written.parent / 'latest'}")
+    click.echo(f"\n结果 results: {written}\n           = {written.parent / 'latest'}  修订 revision {revision_of(written)}")
     if handover:
         _tell_handover(results, written / "handover")
     if notebooks:
@@ -54,15 +58,47 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
 
 @cli.command()
 @click.argument("folder", type=FOLDER)
-def check(folder: Path) -> None:
+@click.option(
+    "--rejected", "workbook", type=FOLDER, help="把拒收的行写入工作簿供改正 write the rejected rows to a workbook to correct"
+)
+def check(folder: Path, workbook: Path | None) -> None:
     """只检查答卷，不计算。 Check the responses of the survey in FOLDER without computing anything."""
-    from .responses import load_responses
+    from .published import mark
+    from .responses import load_responses, write_rejected
     from .survey import read_survey
 
-    responses = load_responses(read_survey(folder))
-    click.echo(responses.summary.to_string(index=False))
-    click.echo()
-    click.echo(responses.log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index().to_string(index=False))
+    survey = read_survey(folder)
+    responses = load_responses(survey)
+    said = responses.log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
+    columns, plain = responses.columns, (responses.columns["how"] == "name") & (responses.columns["note"] == "")
+    click.echo(f"按列名认出 columns matched by name: {plain.sum()} / {len(columns)}")
+    shown = {
+        "其余的列 the other columns": columns[~plain],
+        "文件 files": responses.summary,
+        "有问题的访问员 interviewers with faults": _faulty(responses.by_interviewer),
+        "有问题的地区 areas with faults": _faulty(responses.by_area),
+        "规则 rules": said,
+    }
+    for title, table in shown.items():
+        click.echo(f"{title}\n{table.to_string(index=False)}\n" if len(table) else f"{title}: 无 none\n")
+    if workbook:
+        write_rejected(responses, survey.questionnaire, workbook, mark=mark(survey))
+        click.echo(f"拒收的行 rejected rows: {workbook}\n改正后 then: satisfaction corrections {folder} {workbook}")
+
+
+@cli.command()
+@click.argument("folder", type=FOLDER)
+@click.argument("corrected", type=FOLDER)
+@click.option("--by", default="", help="改正人 who corrected")
+def corrections(folder: Path, corrected: Path, by: str) -> None:
+    """把 CORRECTED 工作簿中改正的单元格记入 FOLDER/corrections.csv。 Add the cells corrected in the workbook to corrections.csv."""
+    import datetime
+
+    from .responses import correct_responses
+    from .survey import read_survey
+
+    added = correct_responses(read_survey(folder), corrected, by=by, on=datetime.date.today())
+    click.echo(f"已记录更正 corrections recorded: {len(added)}  {folder / 'corrections.csv'}")
 
 
 @cli.command()
@@ -87,6 +123,104 @@ def simulate(folder: Path, seed: int | None) -> None:
 
     simulate_survey(folder, seed=seed)
     click.echo(f"模拟数据已写入 simulated data written: {folder}")
+
+
+@cli.command()
+@click.argument("old", type=FOLDER)
+@click.argument("new", type=FOLDER)
+@click.option("--measure", default=None, help="缺省为问卷的排名指标 default: the measure the questionnaire ranks")
+@click.option("--engine", type=click.Choice(["duckdb", "pandas", "polars"]), default="duckdb", show_default=True)
+def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
+    """比较两期：得分与名次的变化有多确定，写入 NEW/out/。 Compare two waves: how certain changes of scores and ranks are."""
+    from .waves import change_lines, export_change, run_change
+
+    found = run_change(old, new, measure=measure, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    written = export_change(found)
+    click.echo("\n".join([*change_lines(found), "", f"结果 results: {written}"]))
+
+
+@cli.command()
+@click.argument("folders", type=FOLDER, nargs=-1, required=True)
+@click.option("--last", type=int, default=None, help="只用最后几期 only the last waves")
+@click.option("--measure", default=None, help="缺省为问卷的排名指标 default: the measure the questionnaire ranks")
+@click.option("--engine", type=click.Choice(["duckdb", "pandas", "polars"]), default="duckdb", show_default=True)
+def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, engine: str) -> None:
+    """几期的平均指数与名次，由旧到新给出，写入最后一期的 out/。 Average index over waves, oldest first, and the ranking on it."""
+    from .waves import export_rolling, rolling_lines, run_rolling
+
+    found = run_rolling(folders, last=last, measure=measure, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    written = export_rolling(found)
+    click.echo("\n".join([*rolling_lines(found), "", f"结果 results: {written}"]))
+
+
+@cli.command()
+@click.argument("questionnaire", type=FOLDER, required=False)
+@click.option("--check", "checked", type=FOLDER, help="检查 XLSForm 工作簿 check an XLSForm workbook")
+@click.option("--read", "taken", type=FOLDER, help="把 XLSForm 读回为 YAML read an XLSForm back as YAML")
+@click.option("--out", type=FOLDER, help="新文件夹；与 --read 同用时为 YAML 文件 a new folder; with --read a YAML file")
+def form(questionnaire: Path | None, checked: Path | None, taken: Path | None, out: Path | None) -> None:
+    """由 QUESTIONNAIRE（YAML）写出 XLSForm、编码手册与打印问卷。 Write XLSForm, codebook and a page to print from a questionnaire."""
+    if sum(one is not None for one in (questionnaire, checked, taken)) != 1:
+        raise click.UsageError("写明问卷文件、--check 或 --read 之一 give one of: a questionnaire file, --check, --read")
+    from . import forms
+
+    if checked:
+        _tell_faults(forms.check_xlsform(checked))
+    elif taken:
+        read = forms.read_xlsform(taken)
+        click.echo(f"问卷 questionnaire: {forms.write_yaml(read, out)}" if out else forms.questionnaire_yaml(read))
+    elif questionnaire:
+        from .questionnaire import read_questionnaire
+
+        read = read_questionnaire(questionnaire)
+        click.echo(f"已写出 written: {forms.write_forms(read, out or Path(f'{read.questionnaire}-{read.version}-form'))}")
+
+
+@cli.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--questionnaire", help="名称@版本 name@version")
+@click.option("--areas", type=FOLDER, help="地区表 table of areas")
+@click.option("--like", type=FOLDER, help="沿用一期已有调查的声明 take over the declarations of an earlier survey")
+def new(folder: Path, questionnaire: str | None, areas: Path | None, like: Path | None) -> None:
+    """新建调查文件夹 FOLDER：声明与待填工作簿。 Write a new survey folder: declarations, and workbooks to fill in."""
+    from .newwave import new_wave
+
+    written = new_wave(folder, questionnaire=questionnaire, areas=areas, like=like)
+    click.echo(
+        f"已新建 written: {written}\n"
+        f"1. 填写 fill in: {written / 'responses' / 'responses.xlsx'}\n"
+        f"2. 补全 survey.yaml 中的来源与日期 (YYYY-MM-DD) complete sources and dates: {written / 'survey.yaml'}\n"
+        f"3. satisfaction check {written}\n4. satisfaction run {written}"
+    )
+
+
+@cli.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="截至某日，缺省为最后访问日 up to a day; default: the last one")
+def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
+    """实施质量：当日工作簿与每县一页，写入 FOLDER/out/。 Fieldwork quality: a workbook of the day and a page a county."""
+    from .fieldbook import stand, summary_lines, write_fieldwork
+    from .responses import load_responses
+    from .survey import read_survey
+
+    survey = read_survey(folder)
+    standing = stand(survey, load_responses(survey), day=day and day.date())
+    click.echo("\n".join(summary_lines(standing, write_fieldwork(standing))))
+
+
+def _faulty(account: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of an account that have something rejected or blanked."""
+    return account[(account[["rejected", "blanked"]] > 0).any(axis=1)] if len(account) else account
+
+
+def _tell_faults(faults: pd.DataFrame) -> None:
+    """Print the faults of a form, one a line; any fault makes the exit code non-zero."""
+    for fault in faults.itertuples(index=False):
+        advice = f" 改为 use: {fault.suggestion}" if fault.suggestion else ""
+        click.echo(f"[{fault.rule}] {fault.sheet} row {fault.row} {fault.column}: {fault.value!r} {fault.zh} {fault.en}.{advice}")
+    click.echo(f"共 {len(faults)} 处 faults: {len(faults)}")
+    if len(faults):
+        sys.exit(USER_FAULT)
 
 
 def _summary(results: Results) -> None:

@@ -1,0 +1,382 @@
+"""Fieldwork as files: every flag reaches workbook and pages with its mark, what was not looked at is named, nobody is."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from satisfaction import cli
+from satisfaction.errors import ResponsesError, SatisfactionError
+from satisfaction.fieldbook import stand, write_fieldwork
+from satisfaction.fieldbook.pages import county_pages, file_name, index_page
+from satisfaction.fieldbook.standing import elapsed
+from satisfaction.fieldbook.words import LEVELS, NAMES
+from satisfaction.fieldwork import CHECKS
+from satisfaction.io.tables import read_tables
+from satisfaction.published import mark
+from satisfaction.responses import load_responses
+
+COUNTIES = ["990101", "990102", "990201", "990202"]
+PARADATA = {"speed", "reversed_times", "overlap", "odd_hours", "shared_device"}
+IMEI, PHONE, IP = "356938035643809", "13800001234", "58.16.42.7"
+SIMULATED = "selection: probability\nsimulated: {seed: 1, note: {zh: 测试, en: test}}"
+OUTCOMES = "outcomes: {file: outcomes.csv, source: 测试 test, date: 2026-01-01}"
+QUOTA = "quota: {file: quota.csv, by: [county, sex], source: 测试 test, date: 2026-01-01}"
+
+
+class Page(HTMLParser):
+    """What a page links to, its tags, and the rows of its tables."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+
+
+def recorded(rows: pd.DataFrame) -> pd.DataFrame:
+    """Interviews as KoboToolbox exports them: half an hour apart, ten minutes long, a device an interviewer."""
+    start = pd.to_datetime(rows["day"]) + pd.to_timedelta(
+        9 * 60 + 30 * (rows.groupby(["interviewer", "day"]).cumcount() % 20), "min"
+    )
+    times = {"start": start, "end": start + pd.Timedelta("10min"), "_submission_time": start}
+    said = {name: time.dt.strftime("%Y-%m-%dT%H:%M:%S") for name, time in times.items()}
+    return rows.assign(**said, _uuid=[f"u{i}" for i in range(len(rows))], deviceid=IMEI + rows["interviewer"].str[1:])
+
+
+def standing(small, **given):
+    survey = small.read()
+    return stand(survey, load_responses(survey), **given)
+
+
+def declare(small, block: str, **tables: pd.DataFrame) -> None:
+    small.edit("survey.yaml", "weighting:", f"{block}\nweighting:")
+    for name, table in tables.items():
+        table.to_csv(small.folder / f"{name}.csv", index=False)
+
+
+def quota(planned: int = 20) -> pd.DataFrame:
+    return pd.DataFrame([(county, sex, planned) for county in COUNTIES for sex in (1, 2)], columns=["county", "sex", "planned"])
+
+
+@pytest.fixture
+def flagged(small):
+    """A marked wave in which one interviewer of one county writes don't know for everything."""
+    rows = small.rows()
+    own = (rows["county"] == "990101") & (rows["interviewer"] == "I1")
+    rows.loc[own, ["heard", "streets", "parks", "safety", "overall"]] = "98"
+    small.write(recorded(rows))
+    small.edit("survey.yaml", "selection: probability", SIMULATED)
+    return small
+
+
+@pytest.fixture
+def folder(flagged):
+    return write_fieldwork(standing(flagged))
+
+
+def pages(folder) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.html")}
+
+
+def test_every_check_has_names_a_unit_and_what_it_needs():
+    assert list(NAMES) == list(CHECKS)
+    assert all(all((zh, en, *needs)) for zh, en, _, needs in NAMES.values())
+
+
+def test_the_set_appears_in_one_step_and_latest_stays(flagged, folder):
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {
+        "fieldwork-2026-04-14.xlsx", "index.html", "findings.csv", "run.json", *(f"counties/{code}.html" for code in COUNTIES),
+    }  # fmt: skip
+    assert re.fullmatch(r"\d{8}T\d{6}Z-fieldwork", folder.name)
+    assert [path.name for path in (flagged.folder / "out").iterdir()] == [folder.name]
+    stamp = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert set(stamp["outputs"]) == names - {"run.json"}
+    assert stamp["rows"] == {"rows": 120, "accepted": 120, "rejected": 0}
+
+
+def test_a_second_set_overwrites_nothing_and_says_the_same(flagged, folder):
+    again = write_fieldwork(standing(flagged))
+    assert again != folder
+    for path in folder.rglob("*.*"):
+        if path.name != "run.json":
+            assert path.read_bytes() == (again / path.relative_to(folder)).read_bytes(), path.name
+
+
+def test_a_failure_leaves_nothing(flagged, monkeypatch):
+    monkeypatch.setattr("satisfaction.fieldbook.files.index_page", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_fieldwork(standing(flagged))
+    assert list((flagged.folder / "out").iterdir()) == []
+
+
+def test_the_mark_stands_in_every_file(flagged, folder):
+    said = flagged.read().marks
+    for name, text in pages(folder).items():
+        assert text.count(said.zh) >= 2, name
+        assert said.en in text, name
+    for sheet in read_tables(folder / "fieldwork-2026-04-14.xlsx"):
+        assert set(sheet.frame()["mark"]) <= {mark(flagged.read())}, sheet.sheet
+    assert set(pd.read_csv(folder / "findings.csv", encoding="utf-8-sig")["mark"]) == {str(said)}
+    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["mark"] == str(said)
+
+
+def test_pages_are_whole_linked_and_readable_without_sight_or_network(folder):
+    found = pages(folder)
+    assert set(Page(found["index.html"]).links) == {f"counties/{code}.html" for code in COUNTIES}
+    for name, text in found.items():
+        page = Page(text)
+        tags = [tag for tag, _ in page.tags]
+        assert not re.search(r"https?://|<script|@import|url\(", text), name
+        assert dict(page.tags)["html"]["lang"] == "zh-CN"
+        assert tags.count("h1") == 1
+        assert all(attrs.get("scope") in ("col", "row") for tag, attrs in page.tags if tag == "th")
+        assert tags.count("table") == tags.count("thead")
+        if name != "index.html":
+            assert page.links == ["../index.html"]
+
+
+def test_a_planted_interviewer_leads_the_index_and_its_county_page(flagged, folder):
+    found = pages(folder)
+    assert Page(found["index.html"]).links[0] == "counties/990101.html"
+    first = found["counties/990101.html"].split("先看这里")[1].split("</section>")[0]
+    assert all(word in first for word in ("说不清", "don&#39;t know", "I1", CHECKS["dont_know"][2]))
+    for other in COUNTIES[1:]:
+        assert "均无标记" in found[f"counties/{other}.html"]
+
+
+def test_findings_hold_every_finding_and_the_workbook_every_flag(flagged, folder):
+    of = standing(flagged)
+    findings = pd.read_csv(folder / "findings.csv", encoding="utf-8-sig")
+    assert len(findings) == len(of.found)
+    assert findings["flag"].sum() == of.found["flag"].sum() > 0
+    sheets = {table.sheet: table.frame() for table in read_tables(folder / "fieldwork-2026-04-14.xlsx")}
+    assert len(sheets["flags"]) == of.found["flag"].sum()
+    assert set(sheets["left_out"]["check"]) == set(of.left_out["check"])
+    assert sheets["progress"]["accepted"].tolist() == ["30"] * 4
+
+
+def test_what_was_not_recorded_is_named_as_left_out(small):
+    bare = standing(small)
+    assert set(bare.left_out["check"]) >= PARADATA
+    assert set(bare.left_out["check"]) | set(bare.found["check"]) == set(CHECKS)
+    assert not set(bare.left_out["check"]) & set(bare.found["check"])
+    text = index_page(bare)
+    assert "未做的检查" in text
+    assert all(one in text for one in bare.left_out["needs_zh"])
+    small.write(recorded(small.rows()))
+    full = standing(small)
+    assert not PARADATA & set(full.left_out["check"])
+    assert set(full.found["level"]) <= set(LEVELS)
+
+
+def test_paradata_that_hold_nothing_are_not_there(small):
+    survey = small.read()
+    responses = load_responses(survey)
+    empty = responses.accepted.assign(_started="", _ended=" ", _seconds=pd.array([pd.NA] * 120, "Int64"), _device="", _ip="")
+    assert set(stand(survey, replace(responses, accepted=empty)).left_out["check"]) >= PARADATA
+
+
+def test_who_and_from_where_never_shows(flagged):
+    rows = flagged.rows()
+    rows.loc[rows["interviewer"] == "I2", "interviewer"] = PHONE
+    flagged.write(rows)
+    survey = flagged.read()
+    responses = load_responses(survey)
+    responses = replace(responses, accepted=responses.accepted.assign(_ip="ip 1"))
+    folder = write_fieldwork(stand(survey, responses))
+    everything = "".join(pages(folder).values()) + (folder / "findings.csv").read_text(encoding="utf-8-sig")
+    everything += (folder / "run.json").read_text(encoding="utf-8")
+    for table in read_tables(folder / "fieldwork-2026-04-14.xlsx"):
+        everything += table.frame().to_csv()
+    assert "device 1" in everything
+    assert "ip 1" in everything
+    assert not [value for value in (IMEI, PHONE) if value in everything]
+
+
+def test_a_network_address_as_it_stands_is_refused(small):
+    survey = small.read()
+    responses = load_responses(survey)
+    with pytest.raises(ResponsesError, match="R405"):
+        stand(survey, replace(responses, accepted=responses.accepted.assign(_ip=IP)))
+
+
+def test_a_day_looks_at_what_was_done_by_then(small):
+    early = standing(small, day=datetime.date(2026, 4, 11))
+    assert len(early.rows) == 48
+    assert early.rows["day"].max() == "2026-04-11" == early.day
+    assert early.progress["accepted"].sum() == 48
+    assert standing(small).day == "2026-04-14"
+
+
+def test_a_day_before_the_first_interview_is_refused(small):
+    with pytest.raises(ResponsesError, match="R407") as refused:
+        standing(small, day=datetime.date(2026, 4, 9))
+    assert refused.value.available == ("2026-04-10", "2026-04-14")
+
+
+def test_without_days_there_is_one_workbook_without_a_day(small):
+    small.edit(small.questionnaire, "  interview_date: day\n", "")
+    assert write_fieldwork(standing(small)).joinpath("fieldwork.xlsx").is_file()
+    with pytest.raises(ResponsesError, match="R406"):
+        standing(small, day=datetime.date(2026, 4, 11))
+
+
+def test_interviews_whose_day_nobody_knows_are_looked_at_all_the_same(small):
+    survey = small.read()
+    responses = load_responses(survey)
+    without = stand(survey, replace(responses, accepted=responses.accepted.assign(day=None)))
+    assert (without.day, len(without.rows)) == ("", 120)
+
+
+def test_without_interview_dates_the_day_is_that_of_the_start(small):
+    rows = recorded(small.rows())
+    small.write(rows.assign(start=rows["start"].str.replace("2026-04", "2026-05")))
+    small.edit(small.questionnaire, "  interview_date: day\n", "")
+    assert standing(small).day == "2026-05-14"
+
+
+@given(st.integers(-40, 60), st.integers(0, 40))
+def test_the_share_of_the_period_that_has_passed_grows_from_0_to_1(unchanged, offset, later):
+    start = unchanged.declared.fielded.start
+    shares = [elapsed(unchanged, (start + datetime.timedelta(offset + more)).isoformat()) for more in (0, later)]
+    assert 0 <= shares[0] <= shares[1] <= 1
+    assert elapsed(unchanged, "2026-04-26") == 1
+    assert elapsed(unchanged, "2026-04-06") == pytest.approx(1 / 21)
+    assert elapsed(unchanged, "") == 1
+
+
+def test_quotas_are_compared_with_what_is_due(small):
+    declare(small, QUOTA, quota=quota().query("county != '990202'"))
+    of = standing(small)
+    cells = of.found[of.found["level"] == "cell"].set_index("unit")
+    assert cells.loc["990101 x 1", "figure"] == pytest.approx(18 / (20 * 9 / 21))
+    assert cells["check"].value_counts().to_dict() == {"quota": 6, "outside_quota": 2}
+    text = dict(county_pages(of))["990202.html"]
+    assert "配额外单元" in text.split("先看这里")[1].split("</section>")[0]
+    assert not {"quota", "outside_quota"} & set(of.left_out["check"])
+
+
+def test_a_quota_that_is_reached_leaves_nothing_out(small):
+    declare(small, QUOTA, quota=quota())
+    assert not {"quota", "outside_quota"} & set(standing(small).left_out["check"])
+
+
+def cases() -> pd.DataFrame:
+    """Twenty complete interviews a county, and ten refusals; in the last county fifty."""
+    rows = [
+        (county, code)
+        for county in COUNTIES
+        for code, n in (("1", 20), ("2", 50 if county == "990202" else 10))
+        for _ in range(n)
+    ]
+    return pd.DataFrame(rows, columns=["county", "outcome"])
+
+
+CODES = pd.DataFrame({"code": ["1", "2"], "disposition": ["I", "R"]})
+
+
+def test_response_rates_are_those_of_the_cases(small):
+    block = OUTCOMES.replace("outcomes.csv", "outcomes.csv, cases: cases.csv")
+    declare(small, block, outcomes=CODES, cases=cases())
+    of = standing(small)
+    rates = of.found[of.found["check"] == "response_rate"].set_index("county")["figure"]
+    assert rates.to_dict() == pytest.approx(dict.fromkeys(COUNTIES[:3], 2 / 3) | {"990202": 2 / 7})
+    assert of.outcomes.rates.set_index("rate").loc["RR1", "value"] == pytest.approx(80 / 160)
+    assert "28.6 %" in index_page(of)
+    assert small.folder / "cases.csv" in small.read().sources
+    workbook = write_fieldwork(of) / "fieldwork-2026-04-14.xlsx"
+    assert {"outcomes", "rates"} <= {table.sheet for table in read_tables(workbook)}
+
+
+def test_response_rates_from_response_files_count_the_refusals(small):
+    rows = small.rows().assign(访问员编号=small.rows()["interviewer"], 访问结果="1")
+    blank = rows[rows["id"].isin([f"P{i:03d}" for i in range(10)])].copy()
+    blank["id"] = [f"R{i:03d}" for i in range(10)]
+    blank[["访问结果", "sex", "age_group", "lived_here"]] = ["2", "", "", ""]
+    small.write(pd.concat([rows, blank]))
+    declare(small, OUTCOMES, outcomes=CODES)
+    of = standing(small)
+    assert len(of.rows) == 120
+    rates = of.found[of.found["check"] == "response_rate"].set_index("county")["figure"]
+    assert rates.to_dict() == pytest.approx({"990101": 30 / 40} | dict.fromkeys(COUNTIES[1:], 1.0))
+
+
+def test_outcome_codes_without_outcomes_leave_the_rate_out(small):
+    declare(small, OUTCOMES, outcomes=CODES)
+    assert "response_rate" in set(standing(small).left_out["check"])
+
+
+REFUSED = {
+    "S132": (QUOTA.replace("sex", "age"), {"quota": quota()}),
+    "S136": (QUOTA.replace("[county, sex]", "[sex, county]"), {"quota": quota()}),
+    "S131": (QUOTA, {"quota": quota().rename(columns={"planned": "plan"})}),
+    "S133": (QUOTA, {"quota": quota().astype({"planned": str}).replace({"planned": {"20": ""}})}),
+    "S134": (QUOTA, {"quota": pd.concat([quota(), quota()])}),
+    "S135": (QUOTA, {"quota": quota().replace({"county": {"990202": "990209"}})}),
+    "S191": (OUTCOMES, {"outcomes": pd.concat([CODES, CODES])}),
+    "S192": (OUTCOMES, {"outcomes": CODES.replace("I", "complete")}),
+    "S193": (OUTCOMES.replace(".csv", ".csv, cases: cases.csv"), {"outcomes": CODES, "cases": cases().replace("990202", "1")}),
+    "S194": (OUTCOMES.replace(".csv", ".csv, cases: cases.csv"), {"outcomes": CODES, "cases": cases().replace("2", "77")}),
+}
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_a_faulty_declaration_is_refused_with_its_place(small, code):
+    block, tables = REFUSED[code]
+    declare(small, block, **tables)
+    with pytest.raises(SatisfactionError) as refused:
+        small.read()
+    assert refused.value.code == code
+    assert re.search(r"survey\.yaml:\d+" if code in ("S132", "S136") else r"\.csv", refused.value.where)
+
+
+@given(st.text())
+def test_a_page_never_leaves_its_folder(code):
+    assert re.fullmatch(r"[0-9A-Za-z_-]*\.html", file_name(code))
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_line_says_what_is_flagged_and_where_the_files_lie(call, flagged):
+    code, out, err = call("fieldwork", flagged.folder)
+    assert (code, err) == (0, "")
+    assert "读入 read 120 = 接受 accepted 120 + 拒收 rejected 0" in out
+    assert "说不清 don't know: 1 / 12 访问员 interviewers" in out
+    assert CHECKS["dont_know"][3] in out
+    assert all((flagged.folder / "out" / path).is_file() for path in re.findall(r"out/(\S+\.(?:xlsx|html|csv))", out))
+    assert not (flagged.folder / "out" / "latest").exists()
+
+
+def test_a_day_nobody_interviewed_by_is_one_message(call, small):
+    code, out, err = call("fieldwork", small.folder, "--day", "2026-01-01")
+    assert (code, out) == (2, "")
+    assert err.startswith("[R407]")
+    assert call("fieldwork", small.folder, "--day", "tomorrow")[0] == 2
+    assert not (small.folder / "out").exists()
