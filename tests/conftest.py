@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -113,6 +114,23 @@ def small_tables() -> dict[str, pd.DataFrame]:
         "county_sex.csv": margin.rename(columns={"level": "sex"}),
         "county_age.csv": turned.rename(columns={"level": "age_group"}),
     }
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call the program as the shell would; returns exit code, standard output, standard error."""
+    from satisfaction import cli
+
+    def run_cli(*arguments):
+        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run_cli
 
 
 @pytest.fixture(scope="session")

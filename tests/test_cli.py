@@ -13,22 +13,6 @@ from satisfaction import cli
 CHINESE, ENGLISH = re.compile("[\u4e00-\u9fff]"), re.compile("[A-Za-z]{3,} [a-z]{2,}")
 
 
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the program as the shell would; returns exit code, standard output, standard error."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return run
-
-
 def test_run_writes_a_dated_folder_and_says_where(call, small):
     code, out, _ = call("run", small.folder)
     latest = small.folder / "out" / "latest"

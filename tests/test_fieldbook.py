@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import re
-import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -14,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satisfaction import cli
 from satisfaction.errors import ResponsesError, SatisfactionError
 from satisfaction.fieldbook import stand, write_fieldwork
 from satisfaction.fieldbook.pages import county_pages, file_name, index_page
@@ -348,20 +346,6 @@ def test_a_faulty_declaration_is_refused_with_its_place(small, code):
 @given(st.text())
 def test_a_page_never_leaves_its_folder(code):
     assert re.fullmatch(r"[0-9A-Za-z_-]*\.html", file_name(code))
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def test_the_command_line_says_what_is_flagged_and_where_the_files_lie(call, flagged):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import zipfile
 from xml.etree import ElementTree
 
@@ -11,7 +10,6 @@ import pandas as pd
 import pytest
 
 from conftest import small_rows, small_tables
-from satisfaction import cli
 from satisfaction.errors import SurveyError
 from satisfaction.io.tables import read_tables
 from satisfaction.io.writing import write_xlsx
@@ -25,20 +23,6 @@ SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 def wave(small):
     """A new wave of the small questionnaire, with its areas."""
     return new_wave(small.root / "surveys" / "new-2026q4", questionnaire="small@1", areas=small.folder / "areas.csv")
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return run
 
 
 def sheets(path) -> dict[str, pd.DataFrame]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -41,22 +40,6 @@ from satisfaction.waves.sides import estimates_of
 PUBLISHED = 1e-10  # two figures of 12 digits and their difference
 SEARCHED = 1e-5  # the variance of the true scores is searched for until its slope is that small
 WORSE = {"5": "3", "4": "3"}
-
-
-@pytest.fixture
-def call(monkeypatch, capsys):
-    """Call the program as the shell would; returns exit code, standard output, standard error."""
-
-    def run_cli(*arguments):
-        monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return run_cli
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pandas as pd
 from .errors import ExportError
 from .estimates import Estimates
 from .handover import hand_over_results
-from .io.files import new_folder, point_latest, read_bytes, sha256
+from .io.files import free_name, new_folder, point_latest, read_bytes, sha256
 from .io.writing import write_csv, write_json, write_parquet, write_text, write_xlsx
 from .pipeline import Results, weighting_log
 from .published import DIGITS, Tables, mark, spoken, tables_of, twelve_digits
@@ -142,7 +142,7 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     """
     stamp = _now().strftime("%Y%m%dT%H%M%SZ")
     shelf = results.survey.folder / "out"
-    folder = next(f for f in _names(shelf / stamp) if not f.exists())
+    folder = free_name(shelf / stamp)
     export(results, folder, handover=handover, revision=_next_revision(results.survey, shelf / "latest"))
     point_latest(folder)
     return folder
@@ -213,10 +213,6 @@ def _next_revision(survey: Survey, latest: Path) -> int:
         return 1
     inputs = json.loads(read_bytes(latest / "manifest.json"))["inputs"]
     return revision_of(latest) + int(inputs != _inputs(survey))
-
-
-def _names(first: Path) -> list[Path]:
-    return [first, *(first.with_name(f"{first.name}-{i}") for i in range(2, 1000))]
 
 
 def _now() -> datetime.datetime:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import asdict
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tqdm import tqdm
 
 from ..export import plain
 from ..fieldwork import CHECKS, daily_workbook
-from ..io.files import new_folder, sha256
+from ..io.files import free_name, new_folder, sha256
 from ..io.writing import write_csv, write_json, write_text, write_xlsx
 from ..published import mark, twelve_digits
 from .pages import county_pages, index_page
@@ -33,7 +32,7 @@ def write_fieldwork(standing: Standing) -> Path:
         The folder.
     """
     survey, finished = standing.survey, datetime.datetime.now(datetime.UTC)
-    folder = _free(survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-fieldwork")
+    folder = free_name(survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-fieldwork")
     with new_folder(folder) as scratch:
         write_xlsx(workbook(standing), scratch / f"{workbook_name(standing)}.xlsx")
         write_csv(findings_table(standing), scratch / "findings.csv")
@@ -110,9 +109,3 @@ def summary_lines(standing: Standing, folder: Path) -> list[str]:
         lines.append(f"未做的检查 checks left out: {named}")
     sheets = folder / f"{workbook_name(standing)}.xlsx"
     return [*lines, f"工作簿 workbook: {sheets}", f"县页 pages: {folder / 'index.html'}", f"全部 all: {folder / 'findings.csv'}"]
-
-
-def _free(first: Path) -> Path:
-    """Return a folder that is not there yet: the first choice, or with a number behind it."""
-    further = (first.with_name(f"{first.name}-{number}") for number in count(2))
-    return first if not first.exists() else next(path for path in further if not path.exists())

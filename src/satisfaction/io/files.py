@@ -10,6 +10,7 @@ import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 from ..errors import InputFileError
@@ -155,6 +156,12 @@ def new_folder(target: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
+
+
+def free_name(first: Path) -> Path:
+    """Return a path where nothing lies yet: the first choice, or with a number behind it."""
+    further = (first.with_name(f"{first.name}-{number}") for number in count(2))
+    return first if not first.exists() else next(path for path in further if not path.exists())
 
 
 def point_latest(target: Path) -> Path:

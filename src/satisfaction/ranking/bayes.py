@@ -57,6 +57,7 @@ def between_variance(score: Floats, se: Floats, between: Between = "reml") -> fl
     """
 
     def slope(tau2: float) -> float:
+        """Return the likelihood's slope at a variance of the true scores."""
         weight = 1 / total_variance(tau2, se)
         residual = score - weight @ score / weight.sum()
         likelihood = weight**2 @ residual**2 - weight.sum()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ..export import manifest, plain
-from ..io.files import new_folder, sha256
+from ..io.files import free_name, new_folder, sha256
 from ..io.writing import write_csv, write_json, write_xlsx
 from ..pipeline import Results
 from .changes import WaveChange, most_improved
@@ -69,9 +68,3 @@ def made_from(waves: Sequence[Results]) -> dict[str, Any]:
     found = [manifest(one) for one in waves]
     sides = [{name: one[name] for name in SIDE} for one in found]
     return {"waves": sides, "digits": found[-1]["digits"], "versions": found[-1]["versions"]}
-
-
-def free_name(first: Path) -> Path:
-    """Return a path where nothing lies yet: the first choice, or with a number behind it."""
-    further = (first.with_name(f"{first.name}-{i}") for i in count(2))
-    return first if not first.exists() else next(path for path in further if not path.exists())

@@ -95,6 +95,7 @@ def newton(
     coefficients = np.zeros(len(targets)) if start is None else start.copy()
 
     def at(b: Array) -> tuple[Array, Array, float]:
+        """Return factors, achieved totals and the largest gap at some coefficients."""
         factor = distance.curve(margins @ b)
         achieved = margins.T @ (size * factor)
         gap = float(np.abs((achieved - targets) / scale).max())
@@ -184,6 +185,7 @@ def feasible_bounds(margins: Sparse, size: Array, targets: Array, bounds: Bounds
     equal = sp.hstack([sp.diags_array(1 / unit) @ weighted, sp.csr_array((len(targets), 1))], format="csr")
 
     def outermost(sign: float, low: float, high: float | None) -> float | None:
+        """Return the tightest other bound, None where there is none."""
         limits = sp.hstack([sign * sp.eye_array(len(size)), -sign * np.ones((len(size), 1))], format="csr")
         ranges = [(low, high)] * len(size) + [(None, None)]
         cost = np.append(np.zeros(len(size)), sign)

@@ -13,7 +13,7 @@ from .export import Column, Fields, Note, Role, Shape, Table
 
 RECORDED: dict[str, Role] = {
     "答题序号": "id", "来源": "source", "开始时间": "started", "提交时间": "submitted", "答题时长": "duration", "IP地址": "ip",
-    "IP省份": "", "IP城市": "", "浏览器": "", "操作系统": "device",
+    "IP省份": "", "IP城市": "", "浏览器": "", "操作系统": "",
 }  # fmt: skip
 CODED = re.compile(r"[Qq](\d+)\|([^|]+)(\|open)?")
 
