@@ -24,8 +24,8 @@ lint: .venv/ready
 coverage: .venv/ready
 	$(BIN)/python -m tests.coverage_study --seeds $(SEEDS)
 
-bench: .venv-bench/ready
-	.venv-bench/bin/python tests/benchmarks/bench.py $(if $(ROWS),--rows $(ROWS)) --repeats $(REPEATS)
+bench: .venv/ready .venv-bench/ready
+	$(BIN)/python tests/benchmarks/bench.py --peer .venv-bench/bin/python $(if $(ROWS),--rows $(ROWS)) --repeats $(REPEATS)
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

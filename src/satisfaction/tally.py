@@ -112,8 +112,12 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
     own = {name: schema[name] for m in chosen for name in m.own}
     floating = any(_is_floating(kind) for kind in own.values())
     _refuse_overflow(rows, [name for name, kind in own.items() if kind in (nw.Int64, nw.UInt64)])
-    narrow = {m.name: all(schema[name] in NARROW for name in m.own) and m.unit == 1 for m in chosen}
-    counted = _count_floats(rows, [*keys, *fpc], chosen) if floating else _count_integers(rows, [*keys, *fpc], chosen, narrow)
+    narrow = {m.name for m in chosen if all(schema[name] in NARROW for name in m.own) and m.unit == 1}
+    complete = {m.name for m in chosen if m.kind == "column" and set(m.own) <= design.complete and not by_values}
+    if floating:
+        counted = _count_floats(rows, [*keys, *fpc], chosen)
+    else:
+        counted = _count_integers(rows, [*keys, *fpc], chosen, narrow=narrow, complete=complete)
     units = np.array([m.unit for m in chosen], dtype=np.int64)
     return Tally(*counted, units, tuple(m.name for m in chosen), not floating)
 
@@ -182,22 +186,30 @@ def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
 
 
 def _count_integers(
-    rows: Lazy, keys: list[str], measures: list[Measure], narrow: dict[str, bool]
+    rows: Lazy, keys: list[str], measures: list[Measure], *, narrow: set[str], complete: set[str]
 ) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
-    """Let the engine count; returns keys (T, K), n (T,), valid (T, M), total (T, M), squares (T, M, 3)."""
+    """Let the engine count; returns keys (T, K), n (T,), valid (T, M), total (T, M), squares (T, M, 3).
+
+    The values of `complete` columns, which hold no null, are as many as the respondents and need no count of their own.
+    """
     small = counter(rows)
     parts: dict[str, nw.Expr] = {"_n": nw.lit(1).cast(small)}
     products: dict[str, nw.Expr] = {}
     for m, measure in enumerate(measures):
-        score = nw.col(measure.score_column).cast(small if narrow[measure.name] else nw.Int64)
-        parts |= {f"_v{m}": nw.col(measure.valid_column).cast(small), f"_t{m}": score}
-        if narrow[measure.name]:
+        column = measure.own[0] if measure.name in complete else measure.score_column
+        score = nw.col(column).cast(small if measure.name in narrow else nw.Int64)
+        if measure.name not in complete:
+            parts |= {f"_v{m}": nw.col(measure.valid_column).cast(small)}
+        parts |= {f"_t{m}": score}
+        if measure.name in narrow:
             parts |= {f"_ll{m}": score * score}
             continue
         high, low = nw.col(f"_h{m}"), nw.col(f"_l{m}")
         parts |= {f"_h{m}": (score // LIMB).cast(nw.Int64), f"_l{m}": score % LIMB}
         products |= {f"_hh{m}": high * high, f"_hl{m}": high * low, f"_ll{m}": low * low}
-    rows = add_columns(rows, measures).select(*keys, *(part.alias(name) for name, part in parts.items()))
+    rows = add_columns(rows, [measure for measure in measures if measure.name not in complete]).select(
+        *keys, *(part.alias(name) for name, part in parts.items())
+    )
     limbs = [name for name in parts if name.startswith(("_h", "_l")) and not name.startswith("_ll")]
     summed = [name for name in (*parts, *products) if name not in limbs]
     if products:
@@ -205,6 +217,7 @@ def _count_integers(
     table = ordered(fetch(totals(rows, keys)), keys)
     none = np.zeros(len(table), dtype=np.int64)
     found = {name: table[name].to_numpy(np.int64) for name in summed}
+    found |= {f"_v{m}": found["_n"] for m, measure in enumerate(measures) if measure.name in complete}
     valid, total, high_high, high_low, low_low = (
         np.array([found.get(f"_{part}{m}", none) for m in range(len(measures))], dtype=np.int64).reshape(-1, len(table)).T
         for part in PARTS

@@ -221,6 +221,9 @@ def domain_df(domain: Array, valid: Array, clusters: Clusters, *, domains: int) 
     strata, df = len(clusters.fraction), np.zeros((domains, valid.shape[1]), dtype=np.int64)
     for m in range(valid.shape[1]):
         there = valid[:, m] > 0
+        if m and np.array_equal(there, valid[:, m - 1] > 0):
+            df[:, m] = df[:, m - 1]
+            continue
         psus = np.unique(domain[there] * np.int64(len(clusters.stratum)) + clusters.psu[there])
         held = psus // len(clusters.stratum), clusters.stratum[psus % len(clusters.stratum)]
         in_strata = np.unique(held[0] * np.int64(strata) + held[1]) // strata

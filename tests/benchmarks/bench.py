@@ -1,15 +1,15 @@
 """How fast, and in how much memory: the product beside plain-numpy floors and svy in the same run.
 
-usage: python tests/benchmarks/bench.py [--rows 100000 1000000 5000000] [--repeats 5] [--no-peer]
+usage: python tests/benchmarks/bench.py [--rows 100000 1000000 5000000] [--repeats 5] [--peer PYTHON]
 
 Every job runs in a process of its own; figures are medians. The table goes to the terminal and tests/out/bench.csv.
-Not a test: nothing fails because a machine is busy. svy is timed once where it needs more than a second.
+Not a test: nothing fails because a machine is busy. svy is timed once, by the Python of an environment of its own that has
+it: the libraries it brings would change how the product's tables are held.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import subprocess
 import sys
@@ -36,16 +36,16 @@ MANY_ITEMS = 20
 QUICK_ROWS = 100_000  # up to here ranks are timed with fewer units too
 
 
-def figures(job: str, rows: int, items: int, tool: str, repeats: int) -> dict[str, float]:
+def figures(job: str, rows: int, items: int, tool: str, repeats: int, *, python: str = sys.executable) -> dict[str, float]:
     """Run one job in a process of its own."""
-    call = [sys.executable, str(HERE / "jobs.py"), job, str(rows), str(items), tool, str(repeats)]
+    call = [python, str(HERE / "jobs.py"), job, str(rows), str(items), tool, str(repeats)]
     done = subprocess.run(call, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{job}, {rows} rows, {items} items, {tool}: {done.stderr.strip().splitlines()[-1]}")
     return json.loads(done.stdout)
 
 
-def row(job: str, rows: int, items: int, repeats: int, *, with_peer: bool) -> dict[str, Any]:
+def row(job: str, rows: int, items: int, repeats: int, *, peer: str | None) -> dict[str, Any]:
     """Time one job at one size: product, floor, peer and their ratios."""
     own = figures(job, rows, items, "satisfaction", repeats)
     found = {
@@ -58,8 +58,8 @@ def row(job: str, rows: int, items: int, repeats: int, *, with_peer: bool) -> di
     }
     if "floor" in own:
         found |= {"floor": own["floor"], "x_floor": own["satisfaction"] / own["floor"]}
-    if with_peer and rows <= PEER_LIMIT.get(job, 0) and items == 4:
-        other = figures(job, rows, items, "svy", 1)
+    if peer and rows <= PEER_LIMIT.get(job, 0) and items == 4:
+        other = figures(job, rows, items, "svy", 1, python=peer)
         found |= {"svy": other["svy"], "svy_x": other["svy"] / own["satisfaction"]}
     return found | {"bar": BARS.get(job, "")}
 
@@ -69,15 +69,14 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000, 5_000_000])
     options.add_argument("--repeats", type=int, default=5)
-    options.add_argument("--no-peer", action="store_true")
+    options.add_argument("--peer", help="Python of an environment that has svy")
     chosen = options.parse_args()
-    with_peer = not chosen.no_peer and importlib.util.find_spec("svy") is not None
     times = []
     for rows in chosen.rows:
         for job in NAMES:
-            times.append(row(job, rows, 4, chosen.repeats, with_peer=with_peer))
+            times.append(row(job, rows, 4, chosen.repeats, peer=chosen.peer))
             print(pd.DataFrame(times[-1:]).round(4).to_string(index=False, header=len(times) == 1), flush=True)
-        times.append(row("domain", rows, MANY_ITEMS, chosen.repeats, with_peer=False))
+        times.append(row("domain", rows, MANY_ITEMS, chosen.repeats, peer=None))
     largest = max(r for r in chosen.rows if r <= 1_000_000) if min(chosen.rows) <= 1_000_000 else chosen.rows[0]
     peaks = [
         {"job": NAMES[job], "rows": largest, "items": items, **figures(job, largest, items, "memory", 1)}

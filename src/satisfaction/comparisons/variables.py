@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..design import SurveyDesign, require_columns
-from ..engines import fetch, scan
+from ..engines import fetch, never_null, scan
 from ..errors import EstimatesError
 from ..measures import Measure, add_columns
 from .results import fault
@@ -89,6 +89,6 @@ def _value(measure: Measure) -> nw.Expr:
 def _holding(design: SurveyDesign, respondents: Any) -> SurveyDesign:
     """Return the design over the same respondents with more columns."""
     new = copy.copy(design)
-    for name, value in (("respondents", respondents), ("table", scan(respondents))):
+    for name, value in (("respondents", respondents), ("table", scan(respondents)), ("complete", never_null(respondents))):
         object.__setattr__(new, name, value)
     return new

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from ..engines import Lazy, fetch, joined, matched, scan
+from ..engines import Lazy, fetch, joined, matched, never_null, scan
 from ..errors import DesignError, one_of
 from ..measures import Measure
 from ..survey import Selection
@@ -144,6 +144,7 @@ class SurveyDesign:
     measures: dict[str, Measure]
     weighting: Weighting | None
     table: Lazy
+    complete: frozenset[str]
 
     def __init__(
         self,
@@ -175,6 +176,7 @@ class SurveyDesign:
             "measures": {m.name: m for m in measures},
             "weighting": None,
             "table": scan(respondents),
+            "complete": never_null(respondents),
         }.items():
             object.__setattr__(self, name, value)
         check(self)

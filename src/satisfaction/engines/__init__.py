@@ -59,6 +59,13 @@ def scan(table: Any) -> Lazy:
     return lazy
 
 
+def never_null(table: Any) -> frozenset[str]:
+    """Return the columns of a table that cannot hold a null, as far as their type says: numpy's whole numbers."""
+    if not isinstance(table, pd.DataFrame):
+        return frozenset()
+    return frozenset(str(name) for name, kind in table.dtypes.items() if isinstance(kind, np.dtype) and kind.kind in "biu")
+
+
 def hold(table: pd.DataFrame, engine: Engine) -> Any:
     """Hand a pandas table to an engine; the rows and their order stay the same.
 
@@ -168,7 +175,7 @@ def ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
             break
         code = code * span + (values - values.min())
     order = np.argsort(code, kind="stable")
-    if room and len(np.unique(code)) == len(table):
+    if room and (np.diff(code[order]) > 0).all():
         return table.iloc[order].reset_index(drop=True)
     return table.sort_values([*whole, *(name for name in keys if name not in whole)], ignore_index=True)
 
