@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import hadamard
 
-from .variance import Clusters, Sparse
+from .variance import DENSE_ABOVE, Clusters, Sparse
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["jkn", "brr", "fay", "rao-wu"]
@@ -138,7 +138,7 @@ def replicated_sums(
         yield chosen, (to_domains @ sums).reshape(width, domains, len(chosen))
 
 
-def deviations(replicates: Replicates, theta: Array, psus: int) -> Sparse:
+def deviations(replicates: Replicates, theta: Array, psus: int) -> Sparse | Array:
     """Scale the replicates' deviations from their mean, so that V = D'D.
 
     Parameters
@@ -148,15 +148,16 @@ def deviations(replicates: Replicates, theta: Array, psus: int) -> Sparse:
 
     Returns
     -------
-    (P, Q) or (R, Q) sparse
+    (P, Q) or (R, Q), sparse where most are 0
         For JKn one row a PSU, with the sign of linearization.
     """
-    known = np.isfinite(theta)
-    count = np.maximum(known.sum(axis=0), 1)
-    away = np.where(known, theta - np.where(known, theta, 0.0).sum(axis=0) / count, 0.0)
+    unknown = ~np.isfinite(theta)
+    away = np.where(unknown, 0.0, theta)
+    away -= away.sum(axis=0) / np.maximum((~unknown).sum(axis=0), 1)
+    away[unknown] = 0.0
     away *= np.sqrt(np.maximum(replicates.scale, 0.0))[:, None]
-    if replicates.unit is None:
-        return sp.csr_array(away)
-    out = np.zeros((psus, theta.shape[1]))
-    out[replicates.unit] = -away
-    return sp.csr_array(out)
+    if replicates.unit is not None:
+        placed = np.zeros((psus, theta.shape[1]))
+        placed[replicates.unit] = np.negative(away, out=away)
+        away = placed
+    return away if np.count_nonzero(away) > DENSE_ABOVE * away.size else sp.csr_array(away)
