@@ -186,7 +186,7 @@ def test_check_and_corrections_on_the_command_line(faulty, monkeypatch, capsys):
 
     path = faulty.root / "r.xlsx"
     out = call("check", faulty.folder, "--rejected", path)
-    assert "列与题目 columns and items" in out
+    assert "按列名认出 columns matched by name" in out
     assert str(path) in out
     sheets = {table.sheet: table.frame() for table in read_tables(path)}
     sheets["data"].loc[0, "sex"] = "2"
@@ -275,3 +275,21 @@ def test_titles_of_other_columns(title):
 @pytest.mark.parametrize("value", ["2026-04-10 09:30:00", "990101", "P000", "1;2;3", "5.5", "2026Q3-522702R051-07", "520102"])
 def test_usual_answers_are_not_personal(value):
     assert not is_personal(value)
+
+
+def test_a_lacking_column_is_looked_for_among_columns_that_no_item_has(small):
+    rows = small.rows()
+    small.write(rows.rename(columns={"streets": "背街小巷环境"}))
+    with pytest.raises(ResponsesError, match="背街小巷环境") as raised:
+        load_responses(small.read())
+    assert raised.value.code == "R101"
+    assert "'safety'" not in str(raised.value)
+    assert "available: 背街小巷环境" in str(raised.value)
+
+
+@pytest.mark.parametrize("typed", ["1,2", "1，2", "1、2", "1；2", "1 2", "1/2", "1;2"])
+def test_options_may_be_parted_as_people_type(small, typed):
+    name = next(n for n, item in small.read().questionnaire.items.items() if item.type == "multiple")
+    small.change(**{name: typed})
+    first = load_responses(small.read()).accepted.iloc[0]
+    assert [first[f"{name}_1"], first[f"{name}_2"]] == [1, 1]

@@ -35,6 +35,6 @@ def _ordered(value: Any) -> Any:
         else:
             mapping.fa.set_block_style()
         return mapping
-    if isinstance(value, str) and not value.isprintable():
-        return DoubleQuotedScalarString(value)  # escaped; plain, ruamel would fold line breaks that are not "\n"
+    if isinstance(value, str) and (not value.isprintable() or value.startswith("?")):
+        return DoubleQuotedScalarString(value)  # plain, ruamel folds line breaks that are not "\n" and misreads "[?"
     return [_ordered(one) for one in value] if isinstance(value, list | tuple) else value

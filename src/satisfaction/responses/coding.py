@@ -18,6 +18,7 @@ from .matching import NOTHING_CHOSEN
 from .spelling import Answers, exchanged, fold, whole_numbers
 
 BLANKS = " \t\r\n\u3000\u00a0"
+TYPED = r";；,，、/\s"  # what people type between options instead of the separator
 TINY = 1e-9  # of a step: what a decimal number misses its multiple by in binary
 
 
@@ -117,8 +118,10 @@ def _code_options(
     picked: dict[str, frozenset[int]] = {}
     labels = []
     for value in values.unique():
-        parts = [part.strip() for part in re.split(f"[{re.escape(item.separator)}┋|]", value) if part.strip()]
+        parts = _parts(value, f"{re.escape(item.separator)}┋|")
         found = {answers.code(part) for part in parts}
+        if None in found and None not in (typed := {answers.code(part) for part in _parts(value, TYPED)}):
+            parts, found = _parts(value, TYPED), typed
         if value == NOTHING_CHOSEN:
             picked[value] = frozenset()
         elif len(found) == 1 and found <= answers.special and len(parts) == 1:
@@ -135,6 +138,10 @@ def _code_options(
         flags = {value: int(code in chosen) for value, chosen in picked.items()}
         columns[option_column(name, code)] = whole_numbers(values, flags.get)
     return columns
+
+
+def _parts(value: str, separators: str) -> list[str]:
+    return [part.strip() for part in re.split(f"[{separators}]", value) if part.strip()]
 
 
 def _date(value: str) -> str:

@@ -158,14 +158,16 @@ def _source(questionnaire: Questionnaire, name: str, columns: list[Column], how:
 
 
 def missing_items(export: Export, sources: dict[str, Source], questionnaire: Questionnaire) -> None:
-    """Refuse an export without a column for an item, with what is near.
+    """Refuse an export without a column for an item, with what is near among the columns that no item has.
 
     Raises
     ------
     ResponsesError
         R101.
     """
-    names = {shown(text): text for column in export.columns for text in (column.key, column.title) if text}
+    taken = {column.key for source in sources.values() for column, _ in source.columns()}
+    free = [column for column in export.columns if column.key not in taken]
+    names = {shown(text): text for column in free for text in (column.key, column.title) if text}
     for name, item in questionnaire.items.items():
         if name in sources:
             continue
@@ -175,7 +177,7 @@ def missing_items(export: Export, sources: dict[str, Source], questionnaire: Que
             f"找不到列 '{name}'。",
             f"Column '{name}' not found.",
             where=place(export),
-            available=[shown(column.key) for column in export.columns],
+            available=[shown(column.key) for column in free],
             got=name,
             hint=(f"把列名 '{near}' 改为 '{name}'。", f"Rename column '{near}' to '{name}'.")
             if near

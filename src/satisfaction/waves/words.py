@@ -24,6 +24,21 @@ PERIOD = (
 )
 
 
+def other_areas(found: WaveChange) -> list[str]:
+    """Warn where the waves did not ask in the same areas: the whole is then another whole."""
+    asked = []
+    for one in (found.earlier, found.later):
+        table = one.estimates[one.area].of(found.measure).table
+        asked.append(set(table.loc[table["n"] > 0, one.area].astype(str)))
+    if asked[0] == asked[1]:
+        return []
+    return [
+        f"两期调查的地区不同（{len(asked[0])} 个与 {len(asked[1])} 个，相同 {len(asked[0] & asked[1])} 个）：总体的变化不能作比较。 "
+        f"The waves asked in different areas ({len(asked[0])} and {len(asked[1])}, {len(asked[0] & asked[1])} in both): "
+        "the change of the whole compares different populations."
+    ]
+
+
 def change_lines(found: WaveChange) -> list[str]:
     """Say what changed between two waves beyond sampling error, and what the largest jump is worth."""
     summary, whole = found.ranks.summary, found.whole
@@ -35,6 +50,7 @@ def change_lines(found: WaveChange) -> list[str]:
         f"两期共有初级单元 PSUs in both waves: {summary['shared_psus']}",
         f"总体 whole: {figure.level(whole['earlier'])} → {figure.level(whole['later'])}，变化 change "
         f"{figure.change(whole['difference'])}  ({figure.change(whole['ci_low'])} – {figure.change(whole['ci_high'])})",
+        *other_areas(found),
         *beyond_error(found, figure),
         *summary["notes"],
         *other_ranks(found.table),
