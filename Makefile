@@ -3,6 +3,7 @@ PYTHON ?= python3
 SURVEY ?= surveys/guizhou-2026q3
 SEEDS ?= 20
 REPEATS ?= 5
+PEER ?= .venv-bench/bin/python
 BIN := .venv/bin
 
 .PHONY: run test lint notebooks coverage bench fuzz clean
@@ -24,8 +25,8 @@ lint: .venv/ready
 coverage: .venv/ready
 	$(BIN)/python -m tests.coverage_study --seeds $(SEEDS)
 
-bench: .venv/ready .venv-bench/ready
-	$(BIN)/python tests/benchmarks/bench.py --peer .venv-bench/bin/python $(if $(ROWS),--rows $(ROWS)) --repeats $(REPEATS)
+bench: .venv/ready $(if $(PEER),.venv-bench/ready)
+	$(BIN)/python tests/benchmarks/bench.py $(if $(PEER),--peer $(PEER)) $(if $(ROWS),--rows $(ROWS)) --repeats $(REPEATS)
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
