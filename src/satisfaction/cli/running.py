@@ -1,0 +1,121 @@
+"""Commands: run, compare and average waves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import ENGINE, FOLDER
+
+if TYPE_CHECKING:
+    from ..pipeline import Results
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@ENGINE
+@click.option("--notebooks", is_flag=True, help="同时执行五个笔记本 also execute the five notebooks")
+@click.option(
+    "--handover",
+    is_flag=True,
+    help="同时写出 handover/：逐人加权数据与 R 脚本，供同事在 R 中继续；不属于公布的文件 "
+    "also write handover/: weighted respondent-level data and an R script; not part of the published file set",
+)
+def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
+    """运行一次调查，结果写入 FOLDER/out/。 Run the survey in FOLDER; results go to FOLDER/out/."""
+    from ..export import export_dated, revision_of
+    from ..pipeline import run as run_survey
+    from ..survey import read_survey
+
+    survey = read_survey(folder)
+    results = run_survey(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    written = export_dated(results, handover=handover)
+    _summary(results)
+    click.echo(f"\n结果 results: {written}\n           = {written.parent / 'latest'}  修订 revision {revision_of(written)}")
+    if handover:
+        _tell_handover(results, written / "handover")
+    if notebooks:
+        from ..lab import run_notebooks
+
+        click.echo(f"笔记本 notebooks: {run_notebooks(survey, written.with_name(written.name + '-notebooks'))}")
+
+
+@click.command()
+@click.argument("old", type=FOLDER)
+@click.argument("new", type=FOLDER)
+@click.option("--measure", default=None, help="缺省为问卷的排名指标 default: the measure the questionnaire ranks")
+@ENGINE
+def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
+    """比较两期：得分与名次的变化有多确定，写入 NEW/out/。 Compare two waves: how certain changes of scores and ranks are."""
+    from ..waves import change_lines, export_change, run_change
+
+    found = run_change(old, new, measure=measure, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    written = export_change(found)
+    click.echo("\n".join([*change_lines(found), "", f"结果 results: {written}"]))
+
+
+@click.command()
+@click.argument("folders", type=FOLDER, nargs=-1, required=True)
+@click.option("--last", type=int, default=None, help="只用最后几期 only the last waves")
+@click.option("--measure", default=None, help="缺省为问卷的排名指标 default: the measure the questionnaire ranks")
+@ENGINE
+def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, engine: str) -> None:
+    """几期的平均指数与名次，由旧到新给出，写入最后一期的 out/。 Average index over waves, oldest first, and the ranking on it."""
+    from ..waves import export_rolling, rolling_lines, run_rolling
+
+    found = run_rolling(folders, last=last, measure=measure, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    written = export_rolling(found)
+    click.echo("\n".join([*rolling_lines(found), "", f"结果 results: {written}"]))
+
+
+def _summary(results: Results) -> None:
+    """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
+    from ..published import STATUS, area_labels, mark
+
+    survey, counts = results.survey, results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
+    whole = next(reversed(results.estimates.values())).table.set_index("measure")
+    labels = survey.questionnaire.rates | survey.questionnaire.indices
+    names = area_labels(survey)
+    click.echo(f"{survey.declared.title}")
+    if mark(survey):
+        click.echo(f"*** {mark(survey)} ***")
+    click.echo(
+        f"读入 read {counts.rows} = 接受 accepted {counts.accepted} + 拒收 rejected {counts.rejected}; 空白 blanked {counts.blanked}"
+    )
+    if results.absent:
+        click.echo(f"未声明 not declared: {', '.join(results.absent)}")
+    for name, label in labels.items():
+        row, scale, unit = whole.loc[name], *((100, "%") if name in survey.questionnaire.rates else (1, ""))
+        low, high = row.ci_low * scale, row.ci_high * scale
+        click.echo(f"  {label.zh} {label.en}: {row.estimate * scale:.2f}{unit}  ({low:.2f} – {high:.2f})")
+    table = results.ranking.table.set_index("unit")
+    summary = results.ranking.summary
+    click.echo(
+        f"名单 listed: 末位 last {len(summary['listed'])} / {summary['p']}，名次范围 = 单个单位 {summary['level']:.0%} 可靠 rank set for one named unit"
+    )
+    for unit in sorted(summary["listed"], key=lambda code: table.loc[code, "rank"]):
+        row = table.loc[unit]
+        click.echo(
+            f"  {row['rank']:>3} {unit} {names[unit].zh}  {row.estimate:.2f}  名次范围 rank set {row.marginal_low}–{row.marginal_high}  "
+            f"P(名单 list) {_probability(row.probability_bottom)}  {STATUS[row.status]}"
+        )
+    for note in summary["notes"]:
+        click.echo(note)
+
+
+def _tell_handover(results: Results, folder: Path) -> None:
+    """Print where the hand-over lies, what it must not be used for, and the design in R."""
+    from ..handover import design_call
+
+    click.echo(f"移交 hand-over: {folder}")
+    click.echo(
+        "逐人数据，只供本调查同事，不公布、不报送 respondent-level: for colleagues of the survey only, not for publication"
+    )
+    click.echo(f"\n{design_call(results)}")
+
+
+def _probability(p: float) -> str:
+    """Write a probability so that nothing is ever printed as certain."""
+    return "> 0.99" if p > 0.99 else "< 0.01" if p < 0.01 else f"{p:.2f}"
