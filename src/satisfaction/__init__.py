@@ -8,7 +8,7 @@ from .handover import hand_over, hand_over_results
 from .measures import compile_measures
 from .pipeline import Results, run
 from .questionnaire import Questionnaire, read_questionnaire
-from .ranking import Ranking, rank
+from .ranking import Ranking, rank, rank_counts
 from .responses import Responses, load_responses
 from .survey import Survey, read_survey
 from .weights import adjust_nonresponse, calibrate, trim
@@ -31,6 +31,7 @@ __all__ = [
     "hand_over_results",
     "load_responses",
     "rank",
+    "rank_counts",
     "read_questionnaire",
     "read_survey",
     "run",

@@ -21,6 +21,7 @@ from satisfaction.ranking import membership as lists
 from satisfaction.ranking.change import RankChange, rank_change
 from satisfaction.ranking.comparable import Comparability, comparability
 from satisfaction.ranking.membership import Form, Multiplicity, Side
+from satisfaction.ranking.multinomial import CountRanking, rank_counts
 from satisfaction.ranking.options import Options, check_options, check_places
 from satisfaction.ranking.pairs import Pairs, compare
 from satisfaction.ranking.rise_target import Base, rise_target
@@ -30,7 +31,18 @@ from satisfaction.ranking.table import rank_table, spread_out, summarise
 from satisfaction.ranking.ties import Ties
 from satisfaction.ranking.units import Selection, Units, check_units, units_from_arrays, units_from_estimates
 
-__all__ = ["Comparability", "RankChange", "Ranking", "Target", "comparability", "rank", "rank_change", "rolling"]
+__all__ = [
+    "Comparability",
+    "CountRanking",
+    "RankChange",
+    "Ranking",
+    "Target",
+    "comparability",
+    "rank",
+    "rank_change",
+    "rank_counts",
+    "rolling",
+]
 
 STATUS = ("established", "excluded", "possible")
 VERDICT = ("met", "not met", "not decidable")
