@@ -10,6 +10,7 @@ from .pipeline import Results, run
 from .questionnaire import Questionnaire, read_questionnaire
 from .ranking import Ranking, rank, rank_counts
 from .responses import Responses, load_responses
+from .smallareas import SmallAreas, fay_herriot
 from .survey import Survey, read_survey
 from .weights import adjust_nonresponse, calibrate, trim
 
@@ -20,6 +21,7 @@ __all__ = [
     "Responses",
     "Results",
     "SatisfactionError",
+    "SmallAreas",
     "Survey",
     "SurveyDesign",
     "adjust_nonresponse",
@@ -27,6 +29,7 @@ __all__ = [
     "compile_measures",
     "estimate",
     "export",
+    "fay_herriot",
     "hand_over",
     "hand_over_results",
     "load_responses",
