@@ -80,9 +80,9 @@ def test_sets_cover_the_true_ranks(shares):
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        ({"counts": [1.5, 2]}, "K160"), ({"counts": [3]}, "K160"), ({"counts": [-1, 2]}, "K160"), ({"counts": ["a", "b"]}, "K160"),
-        ({"counts": [np.nan, 2]}, "K160"), ({"counts": [1, 2], "names": ["a", "a"]}, "K161"), ({"counts": [1, 2], "level": 0.2}, "K162"),
-        ({"counts": [1, 2], "jointly": ["3"]}, "K161"), ({"counts": [1, 2], "correction": "none"}, "K162"), ({"counts": [1, 2], "direction": "up"}, "K162"),
+        ({"counts": [1.5, 2]}, "K180"), ({"counts": [3]}, "K180"), ({"counts": [-1, 2]}, "K180"), ({"counts": ["a", "b"]}, "K180"),
+        ({"counts": [np.nan, 2]}, "K180"), ({"counts": [1, 2], "names": ["a", "a"]}, "K181"), ({"counts": [1, 2], "level": 0.2}, "K182"),
+        ({"counts": [1, 2], "jointly": ["3"]}, "K181"), ({"counts": [1, 2], "correction": "none"}, "K182"), ({"counts": [1, 2], "direction": "up"}, "K182"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_ranked_is_refused(arguments, code):

@@ -156,9 +156,9 @@ def test_from_estimates(province):
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
-        (lambda d, x: (d.drop(columns="se"), x), "E171"), (lambda d, x: (pd.concat([d, d]), x), "E171"),
-        (lambda d, x: (d, x.iloc[:9]), "E172"), (lambda d, x: (d, x.assign(a="text")), "E172"), (lambda d, x: (d, x.assign(a=np.nan)), "E172"),
-        (lambda d, x: (d, x.assign(a=x[2] * 2)), "E172"), (lambda d, x: (d, pd.concat([x, x])), "E172"), (lambda d, x: (d.iloc[:6], x), "E173"),
+        (lambda d, x: (d.drop(columns="se"), x), "E181"), (lambda d, x: (pd.concat([d, d]), x), "E181"),
+        (lambda d, x: (d, x.iloc[:9]), "E182"), (lambda d, x: (d, x.assign(a="text")), "E182"), (lambda d, x: (d, x.assign(a=np.nan)), "E182"),
+        (lambda d, x: (d, x.assign(a=x[2] * 2)), "E182"), (lambda d, x: (d, pd.concat([x, x])), "E182"), (lambda d, x: (d.iloc[:6], x), "E183"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_fitted_is_refused(milk, regions, fault, code):
@@ -167,9 +167,9 @@ def test_what_cannot_be_fitted_is_refused(milk, regions, fault, code):
 
 
 def test_options_are_checked(milk, regions):
-    with pytest.raises(EstimatesError, match="E174"):
+    with pytest.raises(EstimatesError, match="E184"):
         fay_herriot(milk, regions, errors="known")
-    with pytest.raises(EstimatesError, match="E174"):
+    with pytest.raises(EstimatesError, match="E184"):
         fay_herriot(milk, regions, benchmark={"1": 5.0})
-    with pytest.raises(EstimatesError, match="E171"):
+    with pytest.raises(EstimatesError, match="E181"):
         fay_herriot(milk.drop(columns="n"), regions, errors="smoothed")

@@ -85,7 +85,7 @@ def rank_counts(
     Raises
     ------
     RankingError
-        K160 for counts that are not whole numbers >= 0 of at least two answers, K161 for names (of `jointly` too), K162 for an option.
+        K180 for counts that are not whole numbers >= 0 of at least two answers, K181 for names (of `jointly` too), K182 for an option.
 
     Notes
     -----
@@ -94,10 +94,10 @@ def rank_counts(
     """
     number = checked_counts(counts)
     named = checked_names(names, len(number))
-    one_of(correction, get_args(Correction), argument="correction", error=RankingError, code="K162")
-    one_of(direction, get_args(Direction), argument="direction", error=RankingError, code="K162")
+    one_of(correction, get_args(Correction), argument="correction", error=RankingError, code="K182")
+    one_of(direction, get_args(Direction), argument="direction", error=RankingError, code="K182")
     if not 0.5 < level < 1:
-        raise RankingError("K162", "level 须在 0.5 与 1 之间。", "level lies between 0.5 and 1.", where="level", got=str(level))
+        raise RankingError("K182", "level 须在 0.5 与 1 之间。", "level lies between 0.5 and 1.", where="level", got=str(level))
     p_better = exact_p_values(number)
     asked: Asked = {"alpha": 1 - level, "correction": correction, "direction": direction}
     chosen = checked_choice(jointly, named)
@@ -175,7 +175,7 @@ def checked_counts(counts: object) -> Ints:
     fine = given.ndim == 1 and len(given) >= 2 and given.dtype.kind in "iuf"
     if not fine or not np.all(np.isfinite(given) & (given >= 0) & (given == np.floor(given))):
         raise RankingError(
-            "K160",
+            "K180",
             "counts 须为至少两个答案的非负整数。",
             "counts are whole numbers >= 0 of at least two answers.",
             where="counts",
@@ -190,7 +190,7 @@ def checked_names(names: Iterable[object] | None, p: int) -> list[str]:
     named = [str(name) for name in (range(1, p + 1) if names is None else names)]
     if len(named) != p or len(set(named)) != p:
         raise RankingError(
-            "K161",
+            "K181",
             f"names 须为 {p} 个互不相同的名称。",
             f"names are {p} different names.",
             where="names",
@@ -204,7 +204,7 @@ def checked_choice(jointly: Iterable[object] | None, named: list[str]) -> Bools:
     wanted = set(named) if jointly is None else {str(name) for name in jointly}
     if not wanted or not wanted <= set(named):
         raise RankingError(
-            "K161",
+            "K181",
             "jointly 须为已有的答案名称。",
             "jointly names answers that there are.",
             where="jointly",

@@ -82,19 +82,19 @@ def fay_herriot(
     Raises
     ------
     EstimatesError
-        E171 for direct estimates, E172 for covariates, E173 for fewer areas than a fit needs, E174 for options.
+        E181 for direct estimates, E182 for covariates, E183 for fewer areas than a fit needs, E184 for options.
 
     Notes
     -----
     Fay and Herriot (1979); REML and mean squared error as in Datta and Lahiri (2000), Rao and Molina (2015), ch. 6.
     """
-    one_of(errors, get_args(Errors), argument="errors", error=EstimatesError, code="E174")
+    one_of(errors, get_args(Errors), argument="errors", error=EstimatesError, code="E184")
     given = read_direct(direct)
     x = read_covariates(covariates)
     areas = [str(area) for area in covariates.index]
     lost = given.index.difference(areas)
     if len(lost):
-        raise _fault("E172", "covariates 缺少有直接估计的地区。", "Covariates lack areas that have a direct estimate.", lost)
+        raise _fault("E182", "covariates 缺少有直接估计的地区。", "Covariates lack areas that have a direct estimate.", lost)
     given = given.reindex(areas)
     estimate, variance = given["estimate"].to_numpy(float), given["se"].to_numpy(float) ** 2
     seen = np.isfinite(estimate) & np.isfinite(variance)
@@ -124,15 +124,15 @@ def read_direct(direct: Estimates | pd.DataFrame) -> pd.DataFrame:
     if isinstance(direct, Estimates):
         if len(direct.by) != 1 or len(set(direct.table["measure"])) != 1:
             raise _fault(
-                "E171", "直接估计须为一个指标、按一列地区。", "Direct estimates are of one measure by one column of areas."
+                "E181", "直接估计须为一个指标、按一列地区。", "Direct estimates are of one measure by one column of areas."
             )
         direct = direct.table.set_index(direct.by[0])
     if not {"estimate", "se"} <= set(direct):
-        raise _fault("E171", "直接估计须有 estimate 与 se 两列。", "Direct estimates have the columns estimate and se.", direct)
+        raise _fault("E181", "直接估计须有 estimate 与 se 两列。", "Direct estimates have the columns estimate and se.", direct)
     table = direct[[name for name in ("estimate", "se", "n") if name in direct]].copy()
     table.index = table.index.astype(str)
     if not table.index.is_unique:
-        raise _fault("E171", "地区在直接估计中重复。", "An area stands twice among the direct estimates.", table.index)
+        raise _fault("E181", "地区在直接估计中重复。", "An area stands twice among the direct estimates.", table.index)
     return table.where(table["se"] > 0)
 
 
@@ -140,11 +140,11 @@ def read_covariates(covariates: pd.DataFrame) -> Array:
     """Read covariates with a constant in front, (p, k)."""
     numeric = covariates.select_dtypes("number")
     if list(numeric) != list(covariates) or not np.isfinite(numeric.to_numpy(float)).all():
-        raise _fault("E172", "covariates 须全为数字，没有缺失。", "Covariates are numbers, none missing.", covariates.columns)
+        raise _fault("E182", "covariates 须全为数字，没有缺失。", "Covariates are numbers, none missing.", covariates.columns)
     x = np.column_stack([np.ones(len(covariates)), numeric.to_numpy(float)])
     if not covariates.index.astype(str).is_unique or np.linalg.matrix_rank(x) < x.shape[1]:
         raise _fault(
-            "E172", "covariates 的地区重复，或各列线性相关。", "Areas stand twice, or columns of covariates are collinear."
+            "E182", "covariates 的地区重复，或各列线性相关。", "Areas stand twice, or columns of covariates are collinear."
         )
     return x
 
@@ -152,7 +152,7 @@ def read_covariates(covariates: pd.DataFrame) -> Array:
 def sizes(given: pd.DataFrame) -> Array:
     """Return n by area, refused where smoothing needs it and it is missing."""
     if "n" not in given:
-        raise _fault("E171", "errors='smoothed' 需要 n 列。", "errors='smoothed' needs the column n.", given)
+        raise _fault("E181", "errors='smoothed' 需要 n 列。", "errors='smoothed' needs the column n.", given)
     return np.asarray(given["n"], dtype=float)
 
 
@@ -203,7 +203,7 @@ def _shift(found: Prediction, estimate: Array, seen: Array, *, areas: list[str],
     if benchmark is None:
         return 0.0
     if lost := [area for area in areas if not benchmark.get(area, 0) > 0]:
-        raise _fault("E174", "benchmark 缺少这些地区的人口。", "benchmark lacks the population of these areas.", lost)
+        raise _fault("E184", "benchmark 缺少这些地区的人口。", "benchmark lacks the population of these areas.", lost)
     population = np.array([benchmark[area] for area in areas])[seen]
     return float(np.average(estimate[seen] - found.composite[seen], weights=population))
 
@@ -211,7 +211,7 @@ def _shift(found: Prediction, estimate: Array, seen: Array, *, areas: list[str],
 def _enough(p: int, x: Array) -> None:
     if p < x.shape[1] + 3:
         raise EstimatesError(
-            "E173",
+            "E183",
             f"有直接估计的地区只有 {p} 个，不足以估计 {x.shape[1]} 个系数和地区间方差。",
             f"Only {p} areas have a direct estimate: too few for {x.shape[1]} coefficients and the variance between areas.",
             where="direct",
