@@ -14,6 +14,7 @@ from .asking import form, new, schema
 from .options import OWN_FAULT, USER_FAULT
 from .responding import check, corrections, fieldwork
 from .running import change, rolling, run
+from .scores import combined
 from .simulating import simulate
 
 COMMANDS = (
@@ -26,6 +27,7 @@ COMMANDS = (
     run,
     change,
     rolling,
+    combined,
     simulate,
 )
 

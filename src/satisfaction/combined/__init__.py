@@ -1,0 +1,237 @@
+"""The survey index together with other parts of an assessment: one score, its error, its ranking.
+
+`declared` is what combined.yaml may say, `assessment` scores by points, `normalising` and `aggregating` are formulas on
+arrays, `parts` reads the components; here they become a ranking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from ..errors import RankingError
+from ..io.yaml import read_yaml, validated
+from ..pipeline import Results
+from ..published import mark, twelve_digits
+from ..ranking import Ranking, rank
+from ..variance import crossed
+from .aggregating import Array, aggregated, slopes
+from .assessment import Assessed, assess, read_lost
+from .declared import Assessment, CombinedFile
+from .normalising import normalised
+from .parts import Part, read_parts
+
+__all__ = ["Assessed", "Assessment", "Combination", "CombinedFile", "assess", "combine", "read_combined", "read_lost"]
+
+SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
+SURVEY_ALONE = {"rank": "rank_survey", "marginal_low": "rank_survey_low", "marginal_high": "rank_survey_high"}
+VETOED = "一票否决，不排名 vetoed; not ranked"
+INCOMPLETE = "缺少部分得分，不排名 a component is missing; not ranked"
+FEW = "样本不足，不排名 too few answers; not ranked"
+FIELD = ("minmax", "zscore", "share-of-best")
+FIXED = "归一化的尺度由全体地区决定，计误差时视为固定 the scale is set by all areas together and taken as fixed for the errors"
+EXACT = (
+    "没有标准误的部分按无误差计，名次的不确定性因此偏小 "
+    "components without a standard error count as exact, so ranks look more certain than they are"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Combination:
+    """A combined score by area with its ranking.
+
+    Attributes
+    ----------
+    declared : CombinedFile
+    parts : tuple of Part
+        The components as read, in order.
+    scores : (p, k)
+        Components on the scale they are combined on; NaN where an area has none.
+    table : DataFrame
+        One row an area, in rank order: code, name_zh, name_en, one column a component (as combined) and its se
+        (`<component>_se`, empty: none), score, se, df, rank, marginal_low, marginal_high, simultaneous_low,
+        simultaneous_high, status, probability_bottom, rank_survey, rank_survey_low, rank_survey_high (by what the survey
+        ranks, alone, under the same rules), note, mark.
+    ranking : Ranking
+        Of the combined score, under the survey's rules; excluded areas and those without all components are not ranked.
+    assessed : mapping of str to Assessed
+        Components that are assessments by points.
+    sources : tuple of Path
+        combined.yaml and the files it names.
+    summary : mapping
+        title, source, aggregation, weights, normalisations, exact (components without se), notes.
+    """
+
+    declared: CombinedFile
+    parts: tuple[Part, ...]
+    scores: Array
+    table: pd.DataFrame
+    ranking: Ranking = field(repr=False)
+    assessed: Mapping[str, Assessed]
+    sources: tuple[Path, ...]
+    summary: Mapping[str, Any]
+
+
+def read_combined(path: Path) -> CombinedFile:
+    """Read combined.yaml.
+
+    Raises
+    ------
+    RankingError
+        K301-K307 for what it says, with file and line.
+    """
+    return validated(read_yaml(path, RankingError), CombinedFile, RankingError)
+
+
+def combine(results: Results, path: Path) -> Combination:
+    """Combine the survey's measures with the other components that combined.yaml declares.
+
+    The survey's error enters by the slope of the combined score in each component (exact for an arithmetic mean of scores
+    that are not normalised by the field; otherwise the scale set by the other areas is taken as fixed, and said so).
+
+    Parameters
+    ----------
+    results : Results
+    path : Path
+        combined.yaml; the files it names lie beside it.
+
+    Raises
+    ------
+    RankingError
+        K301-K307, K311-K313 from what is read, K314 for components that do not fit the areas.
+    """
+    declared = read_combined(path)
+    parts = read_parts(results, declared, folder=path.parent)
+    weights = np.array([one.weight for one in declared.components.values()])
+    scores = np.column_stack([scaled_score(part) for part in parts])
+    combined = aggregated(scores, weights, declared.aggregation)
+    slope = slopes(scores, weights, declared.aggregation) * np.column_stack([scale_slope(part) for part in parts])
+    cov, df = carried_errors(parts, slope)
+    excluded = np.any([part.excluded for part in parts], axis=0)
+    taking_part = np.isfinite(combined) & ~excluded & results.ranking.units.ranked
+    ranking = _ranked(results, combined, cov, df=df, taking_part=taking_part)
+    table = combined_table(results, parts, scores=scores, ranking=ranking, df=df, excluded=excluded)
+    assessed = {part.name: part.assessed for part in parts if part.assessed is not None}
+    summary = MappingProxyType(_summary(declared, parts))
+    named = [name for one in declared.components.values() for name in (one.file, one.assessment, one.lost) if name]
+    sources = (path, *(path.parent / name for name in named))
+    return Combination(declared, parts, scores, table, ranking, MappingProxyType(assessed), sources, summary)
+
+
+def scaled_score(part: Part) -> Array:
+    """Scores of a component as they are combined, (p,); NaN where an area has none."""
+    seen, score = np.isfinite(part.score), np.full(len(part.score), np.nan)
+    score[seen] = normalised(part.score[seen], part.declared.normalise, posts=part.declared.goalposts)
+    return score
+
+
+def scale_slope(part: Part) -> Array:
+    """How much the scaled score moves for one point of the component's own, (p,): NaN for ranks, which have no slope.
+
+    A scale that the field sets (minmax, zscore, share-of-best) is taken as fixed.
+    """
+    values = part.score[np.isfinite(part.score)]
+    spread, deviation = float(np.ptp(values)), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    worst, best = part.declared.goalposts or (-np.inf, np.inf)
+    inside = (part.score >= min(worst, best)) & (part.score <= max(worst, best))
+    slope = {
+        "none": 1.0,
+        "minmax": 100 / spread if spread else 0.0,
+        "zscore": 10 / deviation if deviation else 0.0,
+        "goalposts": inside * 100 / (best - worst),
+        "share-of-best": 100 / values.max(),
+        "percentile-rank": np.nan,
+    }[part.declared.normalise]
+    return np.broadcast_to(np.asarray(slope, dtype=float), part.score.shape)
+
+
+def carried_errors(parts: tuple[Part, ...], slope: Array) -> tuple[Array, Array]:
+    """Covariance of the combined scores (p, p) and their df (p,), by Satterthwaite.
+
+    Measures of the survey share its sampling units: their contributions add up before they are squared. Other components
+    are independent of it and of one another.
+    """
+    p = len(slope)
+    own: list[Any] = []
+    others: list[Any] = []
+    for k, part in enumerate(parts):
+        if part.errors is not None:
+            carried = sp.csr_array(part.errors) @ sp.diags_array(np.nan_to_num(slope[:, k]))
+            (own if part.surveyed else others).append(carried)
+    blocks = ([sum(own[1:], start=own[0])] if own else []) + others
+    squared = [crossed(one, one) for one in blocks]
+    survey = squared[0] if own else np.zeros((p, p))
+    cov = sum(squared, start=np.zeros((p, p)))
+    df = next((part.df for part in parts if part.surveyed), np.full(p, np.inf))
+    fourth = np.diag(survey) ** 2 / df
+    freedom = np.divide(np.diag(cov) ** 2, fourth, out=np.full(p, np.inf), where=fourth > 0)
+    return cov, freedom
+
+
+def _ranked(results: Results, combined: Array, cov: Array, *, df: Array, taking_part: Array) -> Ranking:
+    """Rank by the combined score under the survey's rules."""
+    rules, selection = results.survey.rules.ranking, results.survey.declared.selection
+    if taking_part.sum() <= rules.list_size:
+        raise RankingError(
+            "K317",
+            f"各部分齐全且参加排名的地区只有 {taking_part.sum()} 个，无法列出 {rules.list_size} 个的名单。",
+            f"Only {taking_part.sum()} areas have all components and are ranked; a list of {rules.list_size} needs more.",
+            where="combined.yaml",
+            hint=("补全各部分的得分，或减小 list_size。", "Complete the scores of the components, or lower `list_size`."),
+        )
+    return rank(
+        np.where(taking_part, combined, np.nan_to_num(combined)),
+        cov=np.where(np.isfinite(cov), cov, 0.0),
+        df=df,
+        names=results.ranking.units.names,
+        level=rules.level,
+        bottom=rules.list_size,
+        ranked=taking_part,
+        ties=rules.ties,
+        multiplicity=None if rules.multiplicity == "one" else rules.multiplicity,
+        higher_is_better=True,
+        selection=selection,
+    )
+
+
+def combined_table(
+    results: Results, parts: tuple[Part, ...], *, scores: Array, ranking: Ranking, df: Array, excluded: Array
+) -> pd.DataFrame:
+    """Put components and ranking side by side, in rank order; see `Combination.table`."""
+    names, found = results.survey.area_names(), ranking.table
+    table = pd.DataFrame({"code": found["unit"]})
+    table = table.assign(**{f"name_{side}": [getattr(names[code], side) for code in found["unit"]] for side in ("zh", "en")})
+    for k, part in enumerate(parts):
+        table[part.name], table[f"{part.name}_se"] = scores[:, k], part.se * np.abs(scale_slope(part))
+    incomplete = ~np.isfinite(scores).all(axis=1)
+    note = np.select([excluded, incomplete, ~ranking.units.ranked], [VETOED, INCOMPLETE, FEW], "")
+    table = table.assign(
+        score=np.where(incomplete, np.nan, found["estimate"]), se=np.where(incomplete, np.nan, found["se"]), df=df
+    )
+    kept = found[["rank", *SETS, "status", "probability_bottom"]]
+    alone = results.ranking.table[["rank", "marginal_low", "marginal_high"]].rename(columns=SURVEY_ALONE)
+    table = pd.concat([table, kept, alone], axis=1).assign(note=note, mark=mark(results.survey))
+    return twelve_digits(table.sort_values(["rank", "code"], na_position="last", ignore_index=True))
+
+
+def _summary(declared: CombinedFile, parts: tuple[Part, ...]) -> dict[str, Any]:
+    exact = [part.name for part in parts if part.errors is None]
+    scaled = [part.name for part in parts if part.errors is not None and part.declared.normalise in FIELD]
+    notes = ([f"{', '.join(exact)}: {EXACT}"] if exact else []) + ([f"{', '.join(scaled)}: {FIXED}"] if scaled else [])
+    return {
+        "title": str(declared.title),
+        "source": declared.source,
+        "aggregation": declared.aggregation,
+        "weights": {name: one.weight for name, one in declared.components.items()},
+        "normalise": {name: one.normalise for name, one in declared.components.items()},
+        "sources": {name: one.source for name, one in declared.components.items()},
+        "exact": exact,
+        "notes": notes,
+    }

@@ -1,0 +1,1 @@
+"""How stable ranks are under other choices, crossed with sampling error."""

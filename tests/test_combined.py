@@ -1,0 +1,211 @@
+"""Combined scores: the tree of points, vetoes, errors carried over, the ranking, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import COUNTIES
+from satisfaction import run
+from satisfaction.combined import combine, read_combined
+from satisfaction.combined.files import combined_lines
+from satisfaction.errors import RankingError
+
+DECLARED = """
+title: {zh: 综合, en: Combined}
+source: test
+aggregation: arithmetic
+components:
+  survey: {zh: 满意指数, en: Index, weight: 0.5, measure: topic_index, source: test}
+  rate: {zh: 知晓率, en: Awareness, weight: 0.1, measure: awareness, source: test}
+  onsite: {zh: 暗访, en: Undercover, weight: 0.2, file: onsite.csv, source: test}
+  documents: {zh: 材料, en: Documents, weight: 0.2, assessment: tree.yaml, lost: lost.csv, source: test}
+"""
+TREE = """
+title: {zh: 测评, en: Assessment}
+source: test
+items:
+  a:
+    zh: 甲
+    en: A
+    items:
+      a1: {zh: 甲一, en: A1, points: 6, department: 城管}
+      a2: {zh: 甲二, en: A2, points: 4, department: 住建}
+  b: {zh: 乙, en: B, points: 10, department: 城管}
+veto:
+  v1: {zh: 造假, en: Fraud, effect: zero, source: test}
+  v2: {zh: 事故, en: Accident, effect: exclude, source: test}
+  v3: {zh: 通报, en: Notice, effect: cap, cap: 60, source: test}
+"""
+ONSITE = [80.0, 70.0, 90.0, 60.0]
+ONSITE_SE = [2.0, 1.0, 3.0, 1.5]
+LOST = "code,item,points,reason\n990101,a1,2,x\n990101,a1,9,y\n990102,b,5,x\n990201,v3,,z\n990201,a2,1,\n"
+
+
+@pytest.fixture(scope="module")
+def results(small_template, tmp_path_factory):
+    from satisfaction import read_survey
+
+    return run(read_survey(small_template / "surveys" / "wave"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "combined.yaml").write_text(DECLARED, encoding="utf-8")
+    (tmp_path / "tree.yaml").write_text(TREE, encoding="utf-8")
+    (tmp_path / "lost.csv").write_text(LOST, encoding="utf-8")
+    table = pd.DataFrame({"code": COUNTIES, "score": ONSITE, "se": ONSITE_SE})
+    table.to_csv(tmp_path / "onsite.csv", index=False)
+    return tmp_path
+
+
+def edit(path, old, new):
+    content = path.read_text(encoding="utf-8")
+    assert old in content
+    path.write_text(content.replace(old, new, 1), encoding="utf-8")
+
+
+def by_code(found):
+    return found.table.set_index("code").loc[list(COUNTIES)]
+
+
+def test_points_are_lost_no_more_than_an_item_has(results, folder):
+    assessed = combine(results, folder / "combined.yaml").assessed["documents"]
+    scores = assessed.scores.set_index("code")
+    assert scores.loc[list(COUNTIES), "score"].tolist() == [70, 75, 60, 100]  # 990201: 95 of 100, capped at 60
+    assert scores.loc["990201", "vetoes"] == "v3"
+    entries = assessed.lost[assessed.lost["item"] == "a1"]
+    assert entries["points"].tolist() == [2, 4]
+    assert entries["asked"].tolist() == [2, 9]
+    assert assessed.by_department.set_index("department")["points"].to_dict() == {"城管": 11, "住建": 1}
+    assert assessed.by_item.iloc[0][["item", "points", "areas"]].tolist() == ["a1", 6, 1]
+    assert assessed.by_item["share"].sum() == pytest.approx(1)
+
+
+def test_score_and_error_by_hand(results, folder):
+    table = by_code(combine(results, folder / "combined.yaml"))
+    level = results.estimates[results.area]
+    index, rate = level.of("topic_index").table, level.of("awareness").table
+    documents = np.array([70, 75, 60, 100])
+    score = 0.5 * index["estimate"] + 10 * rate["estimate"] + 0.2 * np.array(ONSITE) + 0.2 * documents
+    assert table["score"].to_numpy() == pytest.approx(score.to_numpy(), rel=1e-11)
+    both = level.contrast({c: {(c, "topic_index"): 0.5, (c, "awareness"): 10} for c in COUNTIES})
+    variance = both.table["se"].to_numpy() ** 2 + (0.2 * np.array(ONSITE_SE)) ** 2
+    assert table["se"].to_numpy() == pytest.approx(np.sqrt(variance), rel=1e-11)
+    expected = variance**2 / (both.table["se"].to_numpy() ** 4 / index["df"].to_numpy())
+    assert table["df"].to_numpy() == pytest.approx(expected, rel=1e-11)
+
+
+def test_geometric_means_and_scales_carry_errors_by_their_slopes(results, folder):
+    edit(folder / "combined.yaml", "arithmetic", "geometric")
+    edit(folder / "combined.yaml", "file: onsite.csv,", "file: onsite.csv, normalise: goalposts, goalposts: [50, 100],")
+    table = by_code(combine(results, folder / "combined.yaml"))
+    assert table["onsite"].tolist() == [60, 40, 80, 20]
+    assert table["onsite_se"].tolist() == [2 * se for se in ONSITE_SE]
+    level = results.estimates[results.area]
+    base = np.column_stack(
+        [
+            level.of("topic_index").table["estimate"],
+            100 * level.of("awareness").table["estimate"],
+            table["onsite"],
+            table["documents"],
+        ]
+    )
+    weights = np.array([0.5, 0.1, 0.2, 0.2])
+
+    def score(shift):
+        return np.exp(np.log(base + shift) @ weights)
+
+    assert table["score"].to_numpy() == pytest.approx(score(0), rel=1e-11)
+    onsite_only = (score([0, 0, 1e-4, 0]) - score([0, 0, -1e-4, 0])) / 2e-4 * 2 * np.array(ONSITE_SE)
+    slopes = [(score(np.eye(4)[k] * 1e-4) - score(-np.eye(4)[k] * 1e-4)) / 2e-4 for k in (0, 1)]
+    terms = {c: {(c, "topic_index"): slopes[0][i], (c, "awareness"): 100 * slopes[1][i]} for i, c in enumerate(COUNTIES)}
+    surveyed = level.contrast(terms).table["se"].to_numpy()
+    assert table["se"].to_numpy() == pytest.approx(np.hypot(surveyed, onsite_only), rel=1e-6)
+
+
+def test_vetoed_and_incomplete_areas_keep_their_row(results, folder):
+    edit(folder / "lost.csv", "990201,v3", "990201,v2")
+    rows = pd.read_csv(folder / "onsite.csv", dtype=str).iloc[1:]
+    rows.to_csv(folder / "onsite.csv", index=False)
+    edit_rules = results.survey.rules.ranking.model_copy(update={"list_size": 1})
+    table = by_code(combine(with_rules(results, edit_rules), folder / "combined.yaml"))
+    assert table["rank"].isna().tolist() == [True, False, True, False]
+    assert "vetoed" in table.loc["990201", "note"]
+    assert "missing" in table.loc["990101", "note"]
+    assert table.loc[["990101", "990201"], "status"].tolist() == ["not ranked"] * 2
+    assert np.isnan(table.loc["990101", "score"])
+
+
+def with_rules(results, ranking):
+    from dataclasses import replace
+
+    survey = replace(results.survey, rules=results.survey.rules.model_copy(update={"ranking": ranking}))
+    return replace(results, survey=survey)
+
+
+def test_files_say_what_is_exact_and_that_it_is_marked(small, folder, call):
+    for path in filter(Path.is_file, folder.iterdir()):
+        (small.folder / path.name).write_bytes(path.read_bytes())
+    code, out, err = call("combined", small.folder)
+    assert (code, err) == (0, "")
+    assert "count as exact" in out
+    (written,) = small.folder.glob("out/*-combined")
+    names = {path.name for path in written.iterdir()}
+    assert {
+        "combined.csv",
+        "combined.xlsx",
+        "combined.json",
+        "documents_lost.csv",
+        "documents_departments.csv",
+        "run.json",
+    } <= names
+    record = json.loads((written / "combined.json").read_text(encoding="utf-8"))
+    assert set(record["combined_inputs"]) == {"combined.yaml", "onsite.csv", "tree.yaml", "lost.csv"}
+    assert record["combined"]["weights"]["survey"] == 0.5
+
+
+def test_no_bare_rank(results, folder):
+    found = combine(results, folder / "combined.yaml")
+    said = "\n".join(combined_lines(results, found))
+    listed = found.table[found.table["code"].isin(set(found.ranking.summary["listed"]))]
+    assert all(f"rank set {row.marginal_low}–{row.marginal_high}" in said for row in listed.itertuples())
+    assert said.count("范围 set ") == len(listed)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "code"),
+    [
+        ("combined.yaml", "weight: 0.5", "weight: 0.4", "K303"), ("combined.yaml", "file: onsite.csv", "file: onsite.csv, measure: topic_index", "K301"),
+        ("combined.yaml", "lost: lost.csv, ", "", "K301"), ("combined.yaml", "file: onsite.csv", "file: onsite.csv, normalise: goalposts", "K302"),
+        ("combined.yaml", "file: onsite.csv", "file: onsite.csv, normalise: percentile-rank", "K316"), ("combined.yaml", "measure: topic_index", "measure: topic_indx", "K314"),
+        ("tree.yaml", "points: 10, ", "", "K304"), ("tree.yaml", "cap: 60, ", "", "K305"), ("tree.yaml", "  b:", "  a1:", "K306"),
+        ("lost.csv", "990102,b", "990102,c", "K312"), ("lost.csv", "990102,b", "990199,b", "K312"), ("lost.csv", "b,5", "b,-5", "K313"),
+        ("lost.csv", "b,5", "b,", "K313"), ("lost.csv", "reason", "why", "K311"), ("onsite.csv", "990102", "990101", "K314"),
+        ("onsite.csv", "70.0", "much", "K315"), ("onsite.csv", "1.5", "-1.5", "K315"), ("onsite.csv", "score", "points", "K314"),
+    ],
+)  # fmt: skip
+def test_faults_name_their_place(results, folder, file, old, new, code):
+    edit(folder / file, old, new)
+    with pytest.raises(RankingError, match=code) as fault:
+        combine(results, folder / "combined.yaml")
+    assert fault.value.hint[0]
+    assert fault.value.where
+
+
+def test_too_few_areas_for_a_list(results, folder):
+    (folder / "onsite.csv").write_text("code,score\n990101,5\n", encoding="utf-8")
+    with pytest.raises(RankingError, match="K317"):
+        combine(results, folder / "combined.yaml")
+
+
+def test_the_shipped_example_is_declared():
+    from conftest import ROOT
+
+    declared = read_combined(ROOT / "surveys" / "guizhou-2026q3" / "combined.yaml")
+    assert "模拟" in declared.title.zh
+    assert sum(one.weight for one in declared.components.values()) == pytest.approx(1)

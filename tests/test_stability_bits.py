@@ -1,0 +1,98 @@
+"""Normalisations, aggregations and Sobol indices against COINr's figures, and by brute force."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from conftest import ROOT
+from satisfaction.combined.aggregating import aggregated, copeland, power_mean, slopes
+from satisfaction.combined.normalising import (
+    ascending_rank,
+    borda,
+    distance_to,
+    goalposts,
+    minmax,
+    normalised,
+    percentile_rank,
+    share_of_best,
+    standardised,
+)
+from satisfaction.stability.sobol import saltelli_points, sobol_indices
+
+COINR = json.loads((ROOT / "tests" / "golden" / "ranks" / "coinr_bits.json").read_text(encoding="utf-8"))
+EXACT = 1e-10
+SCALE = {
+    "minmax_0_100": minmax,
+    "scaled_0_100": lambda x: normalised(x, "none"),  # from 0-100 to 0-100
+    "zscore": standardised,
+    "dist2max": lambda x: minmax(x) / 100,
+    "dist2ref_3": lambda x: distance_to(x, x[2]),
+    "fracmax": lambda x: share_of_best(x) / 100,
+    "prank": lambda x: percentile_rank(x) / 100,
+    "rank": ascending_rank,
+    "borda": borda,
+    "goalposts": lambda x: goalposts(x, 10, 60) / 100,
+}
+
+
+@pytest.mark.parametrize("method", [name for name in COINR["normalise"] if name != "x"])
+def test_normalisations_equal_coinr(method):
+    x = np.array(COINR["normalise"]["x"])
+    assert SCALE[method](x) == pytest.approx(COINR["normalise"][method], rel=EXACT, abs=EXACT)
+
+
+@pytest.mark.parametrize(("name", "power"), [("amean", 1), ("gmean", 0), ("hmean", -1), ("genmean_m2", -2)])
+def test_means_equal_coinr(name, power):
+    told = COINR["aggregate"]
+    assert power_mean(np.array(told["x"]), np.array(told["w"]), power) == pytest.approx(told[name], rel=EXACT)
+
+
+def test_copeland_equals_coinr():
+    told = COINR["copeland"]
+    x = np.array([[row[name] for name in ("V1", "V2", "V3")] for row in told["X"]], dtype=float)
+    assert copeland(x, np.array(told["w"])).tolist() == told["scores"]
+
+
+def test_sobol_indices_equal_coinr():
+    told = COINR["sobol"]
+    found = sobol_indices(np.array(told["y"])[:, None], told["d"], resamples=0)
+    assert found.first[:, 0] == pytest.approx(told["Si"], rel=EXACT, abs=EXACT)
+    assert found.total[:, 0] == pytest.approx(told["STi"], rel=EXACT, abs=EXACT)
+
+
+def test_sobol_indices_of_a_sum_and_a_product():
+    """Y = u1 + 2 u2 + u1 u3: indices by hand (variances of uniform inputs)."""
+    points = saltelli_points(2**13, 3, seed=4)
+    y = points[:, 0] + 2 * points[:, 1] + points[:, 0] * points[:, 2]
+    found = sobol_indices(y[:, None], 3, resamples=40)
+    # E[y | u1] = 1.5 u1 + const, E[y | u2] = 2 u2, E[y | u3] = 0.5 u3; the interaction has variance 1 / 144
+    parts = np.array([2.25, 4, 0.25]) / 12
+    whole = parts.sum() + 1 / 144
+    first, total = parts / whole, (parts + np.array([1, 0, 1]) / 144) / whole
+    assert np.all(np.abs(found.first[:, 0] - first) < 4 * found.first_se[:, 0] + 1e-3)
+    assert np.all(np.abs(found.total[:, 0] - total) < 4 * found.total_se[:, 0] + 1e-3)
+
+
+def test_outputs_that_do_not_vary_have_no_indices():
+    points = saltelli_points(64, 2, seed=1)
+    assert np.isnan(sobol_indices(np.ones((len(points), 1)), 2, resamples=2).first).all()
+
+
+def test_slopes_are_derivatives():
+    rng = np.random.default_rng(6)
+    x, weights, step = rng.uniform(20, 90, (5, 3)), np.array([0.5, 0.3, 0.2]), 1e-6
+    for aggregation in ("arithmetic", "geometric"):
+        for k in range(3):
+            shift = np.eye(3)[k] * step
+            slope = (aggregated(x + shift, weights, aggregation) - aggregated(x - shift, weights, aggregation)) / (2 * step)
+            assert slopes(x, weights, aggregation)[:, k] == pytest.approx(slope, rel=1e-6)
+
+
+def test_equal_units_stay_equal():
+    same = np.full(4, 3.0)
+    assert minmax(same).tolist() == [50] * 4
+    assert standardised(same).tolist() == [0] * 4
+    assert percentile_rank(same).tolist() == [0] * 4
