@@ -247,3 +247,35 @@ def test_odk_validate_can_refuse(form):
     write_xlsx(form.sheets, form.path)
     with pytest.raises(Exception, match="ODK Validate"):
         xls2xform.xls2xform_convert(str(form.path), str(form.path.with_suffix(".xml")), validate=True)
+
+
+COMPARED = """
+constraints:
+  adult: {check: age >= 20, zh: 应满 20 岁, en: at least 20}
+  grown: {check: age > streets, zh: 年龄大于分值, en: age above the score}
+  calm: {check: parks <= streets, zh: 甲不高于乙, en: a not above b}
+"""
+
+
+@pytest.fixture
+def compared(tmp_path):
+    path = tmp_path / "1.yaml"
+    path.write_text(SHIPPED[-1].read_text(encoding="utf-8") + COMPARED, encoding="utf-8")
+    return read_questionnaire(path)
+
+
+def test_comparisons_stand_where_the_last_item_is_asked_and_come_back(compared, tmp_path):
+    write_xlsform(compared, tmp_path / "form.xlsx")
+    survey = xlsform_sheets(compared)["survey"].set_index("name")
+    assert survey.loc["age", "constraint"] == ". >= 18 and . <= 110 and . >= 20"
+    assert survey.loc["streets", "constraint"] == "(${age} = '' or . < ${age})"
+    assert survey.loc["parks", "constraint"] == "(${streets} = '' or . <= ${streets})"
+    assert "年龄大于分值" in survey.loc["streets", "constraint_message::中文 (zh)"]
+    assert exactly(read_xlsform(tmp_path / "form.xlsx")) == exactly(compared)
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="ODK Validate needs Java")
+def test_odk_validate_accepts_comparisons(compared, tmp_path):
+    xls2xform = pytest.importorskip("pyxform.xls2xform", reason="pyxform is not installed")
+    write_xlsform(compared, tmp_path / "form.xlsx")
+    assert xls2xform.xls2xform_convert(str(tmp_path / "form.xlsx"), str(tmp_path / "form.xml"), validate=True) == []

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import small_rows, small_tables
 from satisfaction.errors import SurveyError
-from satisfaction.io.tables import read_tables
+from satisfaction.io.tables import read_table, read_tables
 from satisfaction.io.writing import write_xlsx
 from satisfaction.newwave import COMMENTS, new_wave
 from satisfaction.survey import read_survey
@@ -207,3 +207,18 @@ def test_forms_on_the_command_line(small, call, tmp_path):
     code, out, _ = call("form", "--check", tmp_path / "faulty.xlsx")
     assert code == 2
     assert "[Q214] survey row 5 name: '题目'" in out
+
+
+def test_only_some_areas_are_taken_over(small, call):
+    folder = small.root / "surveys" / "fewer"
+    code, _, err = call("new", folder, "--like", small.folder, "--counties", "990101，县990202")
+    assert (code, err) == (0, "")
+    areas = read_table(folder / "areas.xlsx")
+    assert sorted(areas["code"]) == ["990000", "990100", "990101", "990200", "990202"]
+    assert set(read_table(folder / "frame.xlsx")["county"]) == {"990101", "990202"}
+    assert set(read_table(folder / "margin_county_sex.xlsx")["county"]) == {"990101", "990202"}
+    assert "list_size: 1" in (folder / "rules.yaml").read_text(encoding="utf-8")
+    code, _, err = call("new", small.root / "surveys" / "none", "--like", small.folder, "--counties", "990103")
+    assert code == 2
+    assert "S198" in err
+    assert not (small.root / "surveys" / "none").exists()

@@ -208,6 +208,7 @@ RULE_CASES = {
     "R212": ({"age": "abc"}, "age", "abc"),
     "R214": ({"took_part": "1", "took_part_in": "1;2"}, "took_part_in", "1;2"),
     "R218": ({"interviewer": "13800138000"}, "interviewer", "***"),
+    "R220": ({"county": "市9901 县990101"}, "county", "市9901 县990101"),
 }  # fmt: skip
 
 
@@ -236,9 +237,24 @@ def test_a_rule_names_row_column_and_value(small, rule):
 
 
 def test_every_rule_has_a_test():
-    elsewhere = ["R203", "R209", "R213", "R215", "R216", "R217", "R219"]  # below, and in test_responses_exports.py
+    elsewhere = ["R203", "R209", "R213", "R215", "R216", "R217", "R219", "R221"]  # below, and in test_responses_exports.py
     assert sorted([*RULE_CASES, *elsewhere]) == sorted(RULES)
     assert LOG == ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en", "suggestion")
+
+
+@pytest.mark.parametrize("name", ["县990101", " 县９９０１０１ ", "County 990101", "市9901县990101", "测试省市9901县990101"])
+def test_an_area_may_be_written_by_its_name(small, name):
+    small.change(county=name)
+    found = load(small)
+    assert found.accepted.loc[0, "county"] == "990101"
+    assert len(found.accepted) == 120
+
+
+def test_a_name_that_several_areas_bear_is_not_guessed(small):
+    small.edit("areas.csv", "990102,县990102,County 990102", "990102,县990101,County 990102")
+    small.edit("rules.yaml", "unknown_area: stop", "unknown_area: reject_row")
+    small.change(county="县990101")
+    assert "R208" in load(small).rejected["rules"][0]
 
 
 def test_a_respondent_who_stands_twice_is_kept_once(small):

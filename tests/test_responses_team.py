@@ -14,6 +14,7 @@ from satisfaction.errors import ResponsesError
 from satisfaction.io.tables import read_tables
 from satisfaction.io.writing import write_xlsx
 from satisfaction.responses import correct_responses, load_responses, write_rejected
+from satisfaction.responses.account import BLANKED, REJECTED
 from satisfaction.responses.corrections import CORRECTIONS
 from satisfaction.responses.events import is_personal
 from satisfaction.responses.personal import is_personal_title
@@ -58,8 +59,9 @@ def test_rejected_rows_are_handed_back_as_read(faulty):
     _, sheets = workbook(faulty)
     data, rows = sheets["data"], faulty.rows()
     assert data[["file", "row"]].to_numpy().tolist() == [["responses/all.csv", str(row)] for row in (2, 3, 5, 6)]
-    rejected = load_responses(faulty.read()).rejected
-    assert data["zh"].tolist() == rejected["zh"].tolist()
+    found = load_responses(faulty.read())
+    assert data["zh"].tolist() == found.to_correct["zh"].tolist()
+    assert set(found.rejected["row"].astype(str)) == set(data.loc[data["state"] == REJECTED, "row"])
     origin = rows.set_index(rows.index + 2)
     for record in data.to_dict("records"):
         assert {name: record[name] for name in rows} == origin.loc[int(record["row"])].to_dict()
@@ -76,7 +78,7 @@ def test_faulty_cells_are_marked(faulty):
     path, _ = workbook(faulty)
     sheet = zipfile.ZipFile(path).read("xl/worksheets/sheet1.xml").decode()
     styles = dict(re.findall(r'<c r="([A-Z]+\d+)" s="(\d+)"', sheet))
-    columns = ["file", "sheet", "row", "zh", "en", "reason", *faulty.rows()]
+    columns = ["file", "sheet", "row", "state", "zh", "en", "reason", *faulty.rows()]
     letters = {name: chr(ord("A") + place) for place, name in enumerate(columns)}
     red = styles[f"{letters['sex']}2"]
     faults = [("sex", 2), ("day", 3), ("community", 4), ("id", 5), ("streets", 5)]
@@ -91,8 +93,9 @@ def test_a_corrected_workbook_is_recorded_and_replayed(faulty):
     data = sheets["data"]
     data.loc[0, ["sex", "reason"]] = ["2", "回访"]
     data.loc[1, "day"] = "2026-04-11"
-    added = hand_in(faulty, path, sheets)
-    assert added[["row", "column", "old", "new", "by", "date", "reason"]].to_numpy().tolist() == [
+    corrected = hand_in(faulty, path, sheets)
+    assert (corrected.repeated, len(corrected.still)) == (0, 0)
+    assert corrected.added[["row", "column", "old", "new", "by", "date", "reason"]].to_numpy().tolist() == [
         ["2", "sex", "", "2", "李队", "2026-04-20", "回访"],
         ["3", "day", "2026-05-01", "2026-04-11", "李队", "2026-04-20", ""],
     ]
@@ -115,7 +118,53 @@ def test_the_log_of_corrections_only_grows(faulty):
     assert log.read_bytes().startswith(before)
     assert len(load_responses(faulty.read()).rejected) == 2
     path, sheets = workbook(faulty)
-    assert hand_in(faulty, path, sheets).empty
+    assert hand_in(faulty, path, sheets).added.empty
+
+
+def test_blanked_answers_come_back_and_can_be_corrected(small):
+    small.change(streets="6")
+    path, sheets = workbook(small)
+    data = sheets["data"]
+    assert data[["row", "state", "streets"]].to_numpy().tolist() == [["2", BLANKED, "6"]]
+    assert data.loc[0, "zh"].startswith("streets: 答案不在量表内")
+    data.loc[0, "streets"] = "5"
+    assert hand_in(small, path, sheets).still.empty
+    found = load_responses(small.read())
+    assert found.accepted.loc[0, "streets"] == 5
+    assert found.to_correct.empty
+
+
+def test_a_correction_that_is_no_answer_is_told_at_once(faulty):
+    path, sheets = workbook(faulty)
+    sheets["data"].loc[0, "sex"] = "7"
+    still = hand_in(faulty, path, sheets).still
+    assert still[["row", "column", "value", "rule"]].to_numpy().tolist() == [["2", "sex", "7", "R202"], ["2", "sex", "7", "R201"]]
+
+
+def test_the_same_workbook_handed_back_twice_changes_nothing(faulty, call):
+    path, sheets = workbook(faulty)
+    sheets["data"].loc[0, "sex"] = "2"
+    hand_in(faulty, path, sheets)
+    before = (faulty.folder / "corrections.csv").read_bytes()
+    code, out, err = call("corrections", faulty.folder, path)
+    assert (code, err) == (0, "")
+    assert "recorded before and not again: 1" in out
+    assert (faulty.folder / "corrections.csv").read_bytes() == before
+
+
+def test_check_shows_everything_although_a_run_would_stop(small, call, tmp_path):
+    small.change(county="990109")
+    small.edit("rules.yaml", "outside_scale: blank_item", "outside_scale: reject_row")
+    code, out, err = call("check", small.folder, "--rejected", tmp_path / "fix.xlsx")
+    assert code == 2
+    assert "R102" in err
+    assert "R208" in out
+    assert (tmp_path / "fix.xlsx").is_file()
+    rows = small.rows()
+    small.write(rows.assign(sex=""))
+    code, out, err = call("check", small.folder)
+    assert code == 2
+    assert "R104" in err
 
 
 def row_unknown(sheets):
@@ -130,6 +179,7 @@ def row_added(sheets):
 
 def old_differs(sheets):
     sheets["as_read"].loc[0, "sex"] = "1"
+    sheets["data"].loc[0, "sex"] = "2"
 
 
 def no_keys(sheets):

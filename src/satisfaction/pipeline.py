@@ -144,6 +144,7 @@ def absent_steps(survey: Survey) -> Iterator[str]:
     declared, roles = survey.declared, survey.questionnaire.roles
     for name, there in {
         "areas": declared.areas,
+        "fielding period": declared.fielded or not roles.interview_date,
         "strata": roles.strata,
         "psu": roles.psu,
         "base weights": has_base_weights(survey),

@@ -80,9 +80,16 @@ def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Ser
     Without either, that is N_h / n_h, n_h counting respondents and nonrespondents. Base weights add up to the frame.
     """
     assert survey.frame is not None
+    assert survey.declared.frame is not None
     strata = survey.questionnaire.roles.strata
     own = persons[strata].astype(str).assign(_all=0)
-    check_frame(survey.frame, own[strata], strata=strata, folder=survey.folder)
+    check_frame(
+        survey.frame,
+        own[strata],
+        strata=strata,
+        frame_path=survey.folder / survey.declared.frame.file,
+        sample_path=survey.folder / "responses",
+    )
     people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
     by = [*strata, "_all"]
     population = own.merge(people.groupby(by, as_index=False)["population"].sum(), on=by, how="left")["population"]

@@ -55,11 +55,15 @@ def schema(kind: str) -> None:
 @click.option("--questionnaire", help="名称@版本 name@version")
 @click.option("--areas", type=FOLDER, help="地区表 table of areas")
 @click.option("--like", type=FOLDER, help="沿用一期已有调查的声明 take over the declarations of an earlier survey")
-def new(folder: Path, questionnaire: str | None, areas: Path | None, like: Path | None) -> None:
+@click.option(
+    "--counties", default="", help="只调查这些地区：代码或名称，逗号隔开 only these areas: codes or names, commas between"
+)
+def new(folder: Path, questionnaire: str | None, areas: Path | None, like: Path | None, counties: str) -> None:
     """新建调查文件夹 FOLDER：声明与待填工作簿。 Write a new survey folder: declarations, and workbooks to fill in."""
     from ..newwave import new_wave
 
-    written = new_wave(folder, questionnaire=questionnaire, areas=areas, like=like)
+    only = [name.strip() for name in counties.replace("，", ",").split(",") if name.strip()]
+    written = new_wave(folder, questionnaire=questionnaire, areas=areas, like=like, only=only)
     click.echo(
         f"已新建 written: {written}\n"
         f"1. 填写 fill in: {written / 'responses' / 'responses.xlsx'}\n"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .options import FOLDER
+from .options import FOLDER, USER_FAULT
 
 if TYPE_CHECKING:
     import datetime
 
     import pandas as pd
+
+    from ..responses import Responses
+    from ..survey import Survey
 
 
 @click.command()
@@ -27,7 +31,7 @@ def check(folder: Path, workbook: Path | None) -> None:
     from ..survey import read_survey
 
     survey = read_survey(folder)
-    responses = load_responses(survey)
+    responses = load_responses(survey, purpose="check")
     said = responses.log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
     columns, plain = responses.columns, (responses.columns["how"] == "name") & (responses.columns["note"] == "")
     click.echo(f"按列名认出 columns matched by name: {plain.sum()} / {len(columns)}")
@@ -42,7 +46,8 @@ def check(folder: Path, workbook: Path | None) -> None:
         click.echo(f"{title}\n{table.to_string(index=False)}\n" if len(table) else f"{title}: 无 none\n")
     if workbook:
         write_rejected(responses, survey.questionnaire, workbook, mark=mark(survey))
-        click.echo(f"拒收的行 rejected rows: {workbook}\n改正后 then: satisfaction corrections {folder} {workbook}")
+        click.echo(f"待改正的行 rows to correct: {workbook}\n改正后 then: satisfaction corrections {folder} {workbook}")
+    _tell_what_stops(survey, responses)
 
 
 @click.command()
@@ -56,8 +61,15 @@ def corrections(folder: Path, corrected: Path, by: str) -> None:
     from ..responses import correct_responses
     from ..survey import read_survey
 
-    added = correct_responses(read_survey(folder), corrected, by=by, on=datetime.date.today())
-    click.echo(f"已记录更正 corrections recorded: {len(added)}  {folder / 'corrections.csv'}")
+    found = correct_responses(read_survey(folder), corrected, by=by, on=datetime.date.today())
+    click.echo(f"已记录更正 corrections recorded: {len(found.added)}  {folder / 'corrections.csv'}")
+    if found.repeated:
+        click.echo(f"以前已记录、不再重复 recorded before and not again: {found.repeated}")
+    if not len(found.added) and not found.repeated:
+        click.echo("工作簿里没有改动过的单元格。 No cell of the workbook was changed.")
+    if len(found.still):
+        faults = found.still[["file", "row", "column", "value", "zh", "en", "suggestion"]]
+        click.echo(f"这些行改正后仍有问题 rows that are still not right:\n{faults.to_string(index=False)}")
 
 
 @click.command()
@@ -72,6 +84,24 @@ def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
     survey = read_survey(folder)
     standing = stand(survey, load_responses(survey), day=day and day.date())
     click.echo("\n".join(summary_lines(standing, write_fieldwork(standing))))
+
+
+def _tell_what_stops(survey: Survey, responses: Responses) -> None:
+    """Say what a run would refuse although the check went through; the exit code is then not zero."""
+    accepted, unknown = int(responses.summary["accepted"].sum()), int((responses.log["rule"] == "R208").sum())
+    if unknown and survey.rules.responses.unknown_area == "stop":
+        click.echo(
+            f"[R102] {unknown} 行的地区代码不在地区表中，satisfaction run 会停止：改正代码，或在 rules.yaml 中写 responses: "
+            f"{{unknown_area: reject_row}}。\n[R102] {unknown} rows have an area code that is not in the table of areas; "
+            "`satisfaction run` will stop: correct the codes, or write responses: {unknown_area: reject_row} in rules.yaml.",
+            err=True,
+        )
+    if not accepted:
+        click.echo(
+            "[R104] 全部行被拒收，satisfaction run 会停止。 All rows are rejected; `satisfaction run` will stop.", err=True
+        )
+    if not accepted or (unknown and survey.rules.responses.unknown_area == "stop"):
+        sys.exit(USER_FAULT)
 
 
 def _faulty(account: pd.DataFrame) -> pd.DataFrame:

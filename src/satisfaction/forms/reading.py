@@ -123,7 +123,7 @@ def _item(row: Row, where: str) -> dict[str, Any]:
     item |= {"required": True} if row.get("required", "").strip().lower() in ("yes", "true", "true()") else {}
     if row.get("relevant"):
         item["asked_if"] = _asked_if(row["relevant"], where)
-    if kind == "integer" and (found := RANGE.fullmatch(row.get("constraint", ""))):
+    if kind == "integer" and (found := RANGE.match(row.get("constraint", ""))):
         item |= {"low": int(found[1]), "high": int(found[2])}
     if row.get("sat::scale"):
         item["scale"] = chosen

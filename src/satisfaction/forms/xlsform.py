@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..errors import QuestionnaireError
 from ..io.writing import write_xlsx
-from ..questionnaire import AreaItem, DateItem, Item, MultipleItem, NumberItem, Questionnaire, SingleItem
+from ..questionnaire import TURNED, AreaItem, Constraint, DateItem, Item, MultipleItem, NumberItem, Questionnaire, SingleItem
 
 LANGUAGES = {"zh": "中文 (zh)", "en": "English (en)"}
 CORE = (
@@ -57,7 +57,10 @@ def xlsform_sheets(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
     lists = list_names(questionnaire)
     data = questionnaire.model_dump(mode="json", exclude_defaults=True)
     survey = [{"type": one, "name": one} for one in TIMES if one not in questionnaire.items]
-    survey += [_question(name, item, lists, data["items"][name]) for name, item in questionnaire.items.items()]
+    compared = comparisons(questionnaire)
+    survey += [
+        _question(name, item, lists, data["items"][name], compared.get(name, [])) for name, item in questionnaire.items.items()
+    ]
     choices = [row for name, scale in data.get("scales", {}).items() for row in _choices(name, scale)]
     choices += [row for name, chosen in lists.items() for row in _choices(chosen, data["items"][name])]
     settings = {
@@ -117,12 +120,26 @@ def condition(asked_if: Mapping[str, Iterable[int]]) -> str:
     return " and ".join(f"({clause})" for clause in clauses)
 
 
-def _question(name: str, item: Item, lists: Mapping[str, str], data: Mapping[str, Any]) -> dict[str, Any]:
+def comparisons(questionnaire: Questionnaire) -> dict[str, list[tuple[str, Constraint]]]:
+    """Return, for the item that is asked last of those a constraint compares, the clause a collecting tool checks there."""
+    asked, found = list(questionnaire.items), dict[str, list[tuple[str, Constraint]]]()
+    for one in questionnaire.constraints.values():
+        last = max(one.items(), key=asked.index)
+        other, operator = (one.right, one.operator) if last == one.left else (one.left, TURNED[one.operator])
+        sign = "=" if operator == "==" else operator
+        clause = f". {sign} {other}" if isinstance(other, int) else f"(${{{other}}} = '' or . {sign} ${{{other}}})"
+        found.setdefault(last, []).append((clause, one))
+    return found
+
+
+def _question(
+    name: str, item: Item, lists: Mapping[str, str], data: Mapping[str, Any], compared: list[tuple[str, Constraint]]
+) -> dict[str, Any]:
     asked = item.wording or item
     row: dict[str, Any] = {"type": _type(name, item, lists), "name": name}
     row |= {f"label::{LANGUAGES[tongue]}": getattr(asked, tongue) for tongue in LANGUAGES}
     row |= {"required": "yes" if item.required else None, "relevant": condition(item.asked_if) or None}
-    row |= _constraint(item) | {"sat::type": item.type, "sat::scale": getattr(item, "scale", None)}
+    row |= _constraint(item, compared) | {"sat::type": item.type, "sat::scale": getattr(item, "scale", None)}
     if item.wording:
         row |= {f"sat::short_{tongue}": cell(getattr(item, tongue)) for tongue in LANGUAGES}
     return row | {f"sat::{key}": cell(value) for key, value in data.items() if key not in SHOWN}
@@ -138,8 +155,20 @@ def _type(name: str, item: Item, lists: Mapping[str, str]) -> str:
     return "date" if isinstance(item, DateItem) else "text"
 
 
-def _constraint(item: Item) -> dict[str, str]:
+def _constraint(item: Item, compared: list[tuple[str, Constraint]]) -> dict[str, str]:
     """Return what the collecting tool refuses while the interviewer is still there, with the message it shows."""
+    parts = [*filter(None, [_own_constraint(item)]), *((clause, one.zh, one.en) for clause, one in compared)]
+    if not parts:
+        return {}
+    clauses, zh, en = zip(*parts, strict=True)
+    messages = {"zh": "；".join(zh), "en": " ".join(en)}
+    return {"constraint": " and ".join(clauses)} | {
+        f"constraint_message::{LANGUAGES[tongue]}": text for tongue, text in messages.items()
+    }
+
+
+def _own_constraint(item: Item) -> tuple[str, str, str] | None:
+    """Return what an item alone must fulfil: the expression and the message in both languages."""
     if isinstance(item, NumberItem):
         text = f". >= {item.low} and . <= {item.high}"
         zh, en = f"请填 {item.low} 至 {item.high} 的整数。", f"Enter a whole number from {item.low} to {item.high}."
@@ -151,8 +180,8 @@ def _constraint(item: Item) -> dict[str, str]:
         text = f"count-selected(.) = 1 or not({alone})"
         zh, en = "“说不清”“拒答”等选项不能与其他选项同选。", "Don't know, refused and the like stand alone."
     else:
-        return {}
-    return {"constraint": text, f"constraint_message::{LANGUAGES['zh']}": zh, f"constraint_message::{LANGUAGES['en']}": en}
+        return None
+    return text, zh, en
 
 
 def _choices(name: str, coded: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

@@ -19,6 +19,14 @@ WIDTHS = {"text": 16, "code": 12, "key": 14, "number": 14, "date": 14}
 FORMATS = {"text": "@", "key": "@", "date": "yyyy-mm-dd"}
 
 
+FIRST_TITLES = {EXAMPLE: "列 column", CODES: "列 column", NOTES: "答卷模板"}
+
+
+def is_template_sheet(sheet: str, header: Sequence[str]) -> bool:
+    """Tell whether a sheet is one that a template of ours carries beside the sheet to fill in."""
+    return sheet in FIRST_TITLES and str(next(iter(header), "")).startswith(FIRST_TITLES[sheet])
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateColumn:
     """One column of a template.
@@ -103,7 +111,7 @@ def _write_column(
 
 def _write_codes(sheet: Any, columns: Sequence[TemplateColumn], bold: Any) -> dict[str, str]:
     """List the codes of all columns below one another; return where each column's stand."""
-    for place, (title, width) in enumerate((("列 column", 20), ("编码 code", 14), ("含义 meaning", 60))):
+    for place, (title, width) in enumerate(((FIRST_TITLES[CODES], 20), ("编码 code", 14), ("含义 meaning", 60))):
         sheet.write_string(0, place, title, bold)
         sheet.set_column(place, place, width)
     places, row = {}, 1
@@ -128,7 +136,7 @@ def _write(sheet: Any, row: int, place: int, value: str, column: TemplateColumn)
 
 
 def _write_example(sheet: Any, columns: Sequence[TemplateColumn], bold: Any, wrapped: Any) -> None:
-    titles = ("列 column", "含义 meaning", "示例（不计入） example, not counted", "可填 allowed")
+    titles = (FIRST_TITLES[EXAMPLE], "含义 meaning", "示例（不计入） example, not counted", "可填 allowed")
     for place, (title, width) in enumerate(zip(titles, (20, 44, 34, 50), strict=True)):
         sheet.write_string(0, place, title, bold)
         sheet.set_column(place, place, width)

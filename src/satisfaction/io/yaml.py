@@ -192,11 +192,30 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
         return {key: value for key, value in context.items() if key != "at"} | {"where": document.place((*location, *at))}
     return {
         "code": "Y203",
-        "zh": f"'{key}' 的取值无效: {detail['input']!r}。",
-        "en": f"Invalid value at '{key}': {detail['msg']}.",
+        "zh": f"'{key}' 的取值 {detail['input']!r} 无效: {_wanted(kind, context)}。",
+        "en": f"Invalid value at '{key}': {detail['msg'][:1].lower()}{detail['msg'][1:]}.",
         "where": document.place(location),
         "hint": ("按提示改正取值。", "Correct the value."),
     }
+
+
+WANTED = {
+    "int": "须为整数", "float": "须为数字", "string": "须为文字", "bool": "须为 true 或 false", "list": "须为列表", "tuple": "须为列表",
+    "dict": "须为键值表", "date": "须为日期 YYYY-MM-DD", "model": "须为键值表", "none": "须留空",
+}  # fmt: skip
+BOUNDS = {
+    "greater_than": "须大于 {gt}", "greater_than_equal": "不得小于 {ge}", "less_than": "须小于 {lt}", "less_than_equal": "不得大于 {le}",
+    "too_short": "至少须有 {min_length} 项", "too_long": "最多 {max_length} 项", "literal_error": "须为 {expected} 之一",
+    "string_pattern_mismatch": "格式须为 {pattern}", "union_tag_invalid": "须为 {expected_tags} 之一", "union_tag_not_found": "缺少 {discriminator}",
+    "finite_number": "须为有限的数",
+}  # fmt: skip
+
+
+def _wanted(kind: str, context: dict[str, Any]) -> str:
+    """Say in Chinese what a value must be, from pydantic's name of the fault and its details."""
+    if kind in BOUNDS:
+        return BOUNDS[kind].format(**{name: str(value).replace(" or ", " 或 ") for name, value in context.items()})
+    return WANTED.get(kind.partition("_")[0], "不是允许的取值")
 
 
 def fault(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,12 @@ OF_ONE_WAVE = ("sample", "nonrespondents", "quota")
 
 
 def new_wave(
-    folder: str | Path, *, questionnaire: str | None = None, areas: str | Path | None = None, like: str | Path | None = None
+    folder: str | Path,
+    *,
+    questionnaire: str | None = None,
+    areas: str | Path | None = None,
+    like: str | Path | None = None,
+    only: Iterable[str] = (),
 ) -> Path:
     """Write a new survey folder and return its path; nothing is left behind where that fails.
 
@@ -45,16 +51,19 @@ def new_wave(
         Table of areas to take over (columns code, name, level, parent, valid_from, valid_to).
     like : str or Path, optional
         Survey folder whose declarations, areas, frame and margins are taken over; its sample, responses and dates are not.
+    only : iterable of str
+        Codes or names of the areas that are surveyed; the others leave the table of areas, frame and margins. Default all.
 
     Raises
     ------
     SurveyError
-        S195 the folder is there, S196 its name cannot name a survey, S197 no questionnaire given or found; S131 a column
+        S195 the folder is there, S196 its name cannot name a survey, S197 no questionnaire given or found, S198 an area in `only`
+        that is not in the table; S131 a column
         that the table of areas lacks.
     """
     folder = Path(folder)
     _check_folder(folder)
-    plan = _plan(folder, questionnaire, areas=areas, like=like)
+    plan = _only(_plan(folder, questionnaire, areas=areas, like=like), list(only))
     with new_folder(folder) as scratch:
         write_responses(plan, scratch)
         write_tables(plan, scratch)
@@ -106,6 +115,40 @@ def _plan(folder: Path, reference: str | None, *, areas: str | Path | None, like
         ranking = {"list_size": size, "side": "last", "minimum_n": 30, "level": 0.95, "source": SOURCE}
         rules |= {"ranking": ranking, "responses": {"unknown_area": "stop", "outside_scale": "blank_item"}}
     return plan
+
+
+def _only(plan: Plan, wanted: list[str]) -> Plan:
+    """Keep the areas wanted, those above them, and their rows in the other tables."""
+    if not wanted:
+        return plan
+    level, areas = (
+        plan.questionnaire.roles.area,
+        plan.tables.get("areas", pd.DataFrame(columns=["code", "name", "level", "parent"])),
+    )
+    own = areas[areas["level"] == level]
+    codes = dict(zip([*own["name"], *own["code"]], [*own["code"], *own["code"]], strict=True))
+    if unknown := [name for name in wanted if name not in codes]:
+        raise SurveyError(
+            "S198",
+            f"地区表中没有 '{unknown[0]}'。",
+            f"'{unknown[0]}' is not in the table of areas.",
+            where="--counties",
+            available=[f"{code} {name}" for code, name in zip(own["code"], own["name"], strict=True)],
+            got=unknown[0],
+            hint=("写代码或名称，用逗号隔开。", "Give codes or names, commas between them."),
+        )
+    kept = {codes[name] for name in wanted}
+    above, parents = set(kept), dict(zip(areas["code"], areas["parent"], strict=True))
+    while further := {parents[code] for code in above if parents.get(code)} - above:
+        above |= further
+    tables = {"areas": areas[areas["code"].isin(above)].reset_index(drop=True)} | {
+        name: table[table[level].isin(kept)].reset_index(drop=True) if level in table else table
+        for name, table in plan.tables.items()
+        if name != "areas"
+    }
+    ranking = plan.rules.get("ranking", {})
+    size = {"list_size": max(1, min(ranking.get("list_size", 10), len(kept) - 1))} if ranking else {}
+    return replace(plan, tables=tables, rules={**plan.rules, "ranking": {**ranking, **size}})
 
 
 def _taken_over(before: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from ..errors import shortened
-from ..io.workbooks import TemplateColumn, write_template
+from ..io.workbooks import FIRST_TITLES, NOTES, TemplateColumn, write_template
 from ..questionnaire import AreaItem, DateItem, MultipleItem, NumberItem, Questionnaire, SingleItem
 from ..survey import DISPOSITIONS
 from .declarations import margin_items
@@ -49,7 +49,7 @@ def write_responses(plan: Plan, folder: Path) -> None:
     """Write responses/responses.xlsx: a column an item, in the questionnaire's order."""
     items = plan.questionnaire.items
     notes = [
-        f"答卷模板：{plan.questionnaire.title.zh}（{plan.questionnaire.reference}）",
+        f"{FIRST_TITLES[NOTES]}：{plan.questionnaire.title.zh}（{plan.questionnaire.reference}）",
         f"Template of responses: {plan.questionnaire.title.en} ({plan.questionnaire.reference})",
         "在“数据”表中一行填一份答卷，第 1 行的列名不要改动。 One row a respondent in the first sheet; leave row 1 as it is.",
         "单选题从下拉框选编码；多选题填编码，用分号隔开，如 1;3。 Choose codes from the drop-downs; select-all answers are codes with semicolons: 1;3.",

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from ..errors import QuestionnaireError, shortened
 from ..io.yaml import Code, Label, Location, Name, Record, fault, read_yaml, validated
+from .constraints import TURNED, Constraint
 from .items import (
     Answer,
     AreaItem,
@@ -33,9 +34,11 @@ from .scoring import Index, Rate
 from .versions import Comparable, ComparableVersion
 
 __all__ = [
+    "TURNED",
     "Answer",
     "AreaItem",
     "ComparableVersion",
+    "Constraint",
     "DateItem",
     "Index",
     "Item",
@@ -85,6 +88,7 @@ class Questionnaire(Record):
     ranked: Name
     roles: Roles
     eligibility: dict[Name, list[Code]] = {}
+    constraints: dict[Name, Constraint] = {}
 
     @property
     def reference(self) -> str:
@@ -150,6 +154,9 @@ class Questionnaire(Record):
         measured = [*self.topics, *self.rates, *(k for k, index in self.indices.items() if index.level == "person")]
         for name, index in self.indices.items():
             yield ("indices", name, "weights"), index.weights, self._singles() if index.level == "person" else measured
+        compared = [name for name, item in self.items.items() if isinstance(item, SingleItem | NumberItem | DateItem)]
+        for name, one in self.constraints.items():
+            yield ("constraints", name, "check"), one.items(), compared
         yield ("ranked",), [self.ranked], [*self.rates, *self.indices]
         yield ("eligibility",), self.eligibility, self._singles()
         named = [roles.respondent, roles.area, roles.psu, roles.interview_date, roles.interviewer]

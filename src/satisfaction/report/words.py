@@ -53,6 +53,7 @@ SELECTION = {
 }
 ABSENT_STEPS = {
     "areas": Words("地区表", "table of areas"),
+    "fielding period": Words("访问起止日期", "fielding period"),
     "strata": Words("分层", "strata"),
     "psu": Words("初级抽样单元", "PSUs"),
     "base weights": Words("基础权数", "base weights"),

@@ -8,23 +8,36 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import pandas as pd
 
 from ..io.platforms import NOTES, Export
+from ..io.workbooks import is_template_sheet
 from ..questionnaire import Questionnaire
-from ..survey import Survey
+from ..survey import Survey, read_survey
 from . import account
+from .areas import code_area_names
 from .coding import code_answers, crosswalk, normalise
-from .corrections import add_corrections, replay, write_rejected
+from .corrections import Corrected, add_corrections, replay, write_rejected
 from .deliveries import Delivery, columns_table, former_answers, read_deliveries, respondents, titles_by_item
 from .events import RULES, Note, log_events, log_notes, masked
 from .personal import hide_paradata, hide_personal
 from .rules import Rule, apply_rules, compile_rules, stop_on_unknown_area
 from .spelling import exchanged
 
-__all__ = ["Responses", "Rule", "compile_rules", "correct_responses", "load_responses", "with_parents", "write_rejected"]
+__all__ = [
+    "Corrected",
+    "Responses",
+    "Rule",
+    "compile_rules",
+    "correct_responses",
+    "load_responses",
+    "with_parents",
+    "write_rejected",
+]
 
+Purpose: TypeAlias = Literal["estimate", "check"]
 ORIGIN = ("_file", "_sheet", "_row")
 OF_ROWS = ("_id", "_aside", "_surplus")  # wanted on the way, not kept
 OF_TABLES = ("F203", "F204", "F210")  # of the reader's notes those that concern a whole table
@@ -54,8 +67,10 @@ class Responses:
         or replaces; empty for a column that was not kept.
     by_area, by_interviewer : DataFrame
         value, rows, accepted, rejected, blanked.
+    to_correct : DataFrame
+        file, sheet, row, id, rules, zh, en, state; one row a row with something rejected or blanked.
     as_read : DataFrame
-        The rejected rows' answers as text, in the order of `rejected`, personal data masked.
+        The answers of those rows as text, in the order of `to_correct`, personal data masked.
     """
 
     accepted: pd.DataFrame
@@ -65,6 +80,7 @@ class Responses:
     columns: pd.DataFrame = field(default_factory=pd.DataFrame)
     by_area: pd.DataFrame = field(default_factory=pd.DataFrame)
     by_interviewer: pd.DataFrame = field(default_factory=pd.DataFrame)
+    to_correct: pd.DataFrame = field(default_factory=pd.DataFrame)
     as_read: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
@@ -78,8 +94,15 @@ class _Rows:
     events: list[pd.DataFrame]
 
 
-def load_responses(survey: Survey) -> Responses:
+def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Responses:
     """Read, check and code all response files of a survey.
+
+    Parameters
+    ----------
+    survey : Survey
+    purpose : {"estimate", "check"}
+        "check": rows with an unknown area are rejected whatever rules.yaml says, and responses of which no row is accepted
+        are no error, so that everything that is wrong can be seen at once.
 
     Raises
     ------
@@ -93,22 +116,38 @@ def load_responses(survey: Survey) -> Responses:
     rows = _read_rows(survey)
     raw, events = rows.raw, rows.events
     text = normalise(raw, questionnaire, events)
+    code_area_names(text, raw, survey, events)
     crosswalk(text, raw, questionnaire, former=former_answers(rows.deliveries, questionnaire), events=events)
     coded, labelled = code_answers(text, questionnaire)
-    stop_on_unknown_area(survey, coded, raw)
+    if purpose == "estimate":
+        stop_on_unknown_area(survey, coded, raw)
     apply_rules(rules, coded, raw=raw, text=text, questionnaire=questionnaire, events=events)
     log = account.ordered_log(events)
-    account.refuse_nothing_accepted(raw, log)
+    if purpose == "estimate":
+        account.refuse_nothing_accepted(raw, log)
     return _account(survey, rows, coded, log, _count_labels(rows.columns, raw, labelled))
 
 
-def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.date) -> pd.DataFrame:
-    """Append what a team has corrected in its workbook to the survey's corrections.csv; see `add_corrections`."""
-    return add_corrections(survey, corrected, _read_rows(survey).raw, by=by, on=on)
+def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.date) -> Corrected:
+    """Append what a team has corrected in its workbook to the survey's corrections.csv, and look at the rows again.
+
+    Raises
+    ------
+    ResponsesError
+        As `add_corrections`.
+    """
+    added, repeated = add_corrections(survey, corrected, _read_rows(survey).raw, by=by, on=on)
+    again = load_responses(read_survey(survey.folder), purpose="check") if len(added) else None
+    log = pd.DataFrame() if again is None else again.log[again.log["action"].isin(["reject_row", "blank_item", "warn"])]
+    if len(log):
+        rows = added[["file", "sheet", "row"]].drop_duplicates()
+        log = log.assign(row=log["row"].astype(str)).merge(rows, on=["file", "sheet", "row"])
+    return Corrected(added, repeated, log.reset_index(drop=True))
 
 
 def _read_rows(survey: Survey) -> _Rows:
     deliveries, others = read_deliveries(survey)
+    others = [(file, one) for file, one in others if not is_template_sheet(one.sheet, [column.title for column in one.columns])]
     raw = respondents(deliveries, survey.questionnaire)
     events = [_notes(deliveries, others)]
     hide_personal(raw, survey.questionnaire, titles=titles_by_item(deliveries), events=events)
@@ -149,7 +188,8 @@ def _account(survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame
     refused = account.refused_rows(log)
     kept = coded.join(_beside(raw, survey.questionnaire)).drop(index=refused)
     rejected = account.rejected_table(log)
-    read = raw.loc[refused, list(survey.questionnaire.items)].map(masked)
+    faulty = log.index[log["action"].isin(["reject_row", "blank_item"])].unique()
+    read = raw.loc[faulty, list(survey.questionnaire.items)].map(masked)
     interviewer = coded[roles.interviewer] if roles.interviewer else raw.get("_interviewer")
     return Responses(
         accepted=with_parents(kept, survey).reset_index(drop=True),
@@ -161,6 +201,7 @@ def _account(survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame
         by_interviewer=pd.DataFrame()
         if interviewer is None
         else account.counts_by(raw, log, exchanged(interviewer, lambda value: value and masked(value))),
+        to_correct=account.correctable_table(log),
         as_read=read.reset_index(drop=True),
     )
 

@@ -13,6 +13,9 @@ SUMMARY = (
     "submitted_last", "note",
 )  # fmt: skip
 DIGEST = 12
+ROW = ("file", "sheet", "row")
+REJECTED, BLANKED = "拒收 rejected", "有答案被空白 answers blanked"
+STATES = (BLANKED, REJECTED)  # the graver one last
 
 
 def refused_rows(log: pd.DataFrame) -> pd.Index:
@@ -42,9 +45,28 @@ def refuse_nothing_accepted(raw: pd.DataFrame, log: pd.DataFrame) -> None:
 
 def rejected_table(log: pd.DataFrame) -> pd.DataFrame:
     """Return one row a rejected row with all its reasons."""
-    reasons = log[log["action"] == "reject_row"].drop_duplicates(["file", "sheet", "row", "rule"])
-    said = {"id": ("id", "first"), "rules": ("rule", "; ".join), "zh": ("zh", "；".join), "en": ("en", "; ".join)}
-    return reasons.groupby(["file", "sheet", "row"], sort=False).agg(**said).reset_index()
+    return _reasons(log[log["action"] == "reject_row"])
+
+
+def correctable_table(log: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a row with something rejected or blanked, in the order of the rows: state, and all that is wrong with it."""
+    faults = log[log["action"].isin(["reject_row", "blank_item"])]
+    state = faults["action"].map({"reject_row": REJECTED, "blank_item": BLANKED})
+    by_row = state.groupby([faults[name] for name in ROW], sort=False).agg(lambda found: max(found, key=STATES.index))
+    return _reasons(faults).join(by_row.rename("state"), on=list(ROW))
+
+
+def _reasons(faults: pd.DataFrame) -> pd.DataFrame:
+    """Put everything that is wrong with a row into one, each reason with the item it concerns."""
+    reasons = faults.drop_duplicates([*ROW, "column", "rule"])
+    named = reasons["column"] + ": "
+    told = {side: named.where(reasons["column"] != "", "") + reasons[side] for side in ("zh", "en")}
+    said = {"id": ("id", "first"), "rules": ("rule", _once), "zh": ("zh", "；".join), "en": ("en", "; ".join)}
+    return reasons.assign(**told).groupby(list(ROW), sort=False).agg(**said).reset_index()
+
+
+def _once(rules: pd.Series) -> str:
+    return "; ".join(dict.fromkeys(rules))
 
 
 def counts_by(raw: pd.DataFrame, log: pd.DataFrame, group: pd.Series) -> pd.DataFrame:

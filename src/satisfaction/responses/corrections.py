@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,27 @@ if TYPE_CHECKING:
 
 KEYS = ("file", "sheet", "row")
 CORRECTIONS = (*KEYS, "id", "column", "old", "new", "by", "date", "reason")
-ASIDE = (*KEYS, "zh", "en", "reason")
 DATA, AS_READ = "data", "as_read"
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What became of a corrected workbook.
+
+    Attributes
+    ----------
+    added : DataFrame
+        The corrections recorded: file, sheet, row, id, column, old, new, by, date, reason.
+    repeated : int
+        Changed cells that had been recorded before.
+    still : DataFrame
+        What the rules say of the corrected rows now, as log entries; empty where all is well.
+    """
+
+    added: pd.DataFrame
+    repeated: int
+    still: pd.DataFrame
+
 
 Cells = dict[tuple[str, str, str], Mapping[str, str]]
 
@@ -31,8 +51,8 @@ Cells = dict[tuple[str, str, str], Mapping[str, str]]
 def write_rejected(responses: Responses, questionnaire: Questionnaire, path: Path, *, mark: str = "") -> None:
     """Write the workbook for the team, the faulty cells marked; the same responses give the same bytes.
 
-    Sheet `data` has one row a rejected row: place, what is wrong, a column for the reason of a correction, then the
-    questionnaire's columns as they were read (personal data masked); the hidden sheet `as_read` holds the same cells, to
+    Sheet `data` has one row a row with something rejected or blanked: place, state, what is wrong, a column for the reason
+    of a correction, then the questionnaire's columns as they were read (personal data masked); the hidden sheet `as_read` holds the same cells, to
     tell later what was corrected. `mark`, if any, stands in a last column of `data`.
     """
     data, as_read, marked = _rejected_sheets(responses, questionnaire)
@@ -45,10 +65,10 @@ def _rejected_sheets(
 ) -> tuple[pd.DataFrame, pd.DataFrame, set[tuple[int, int]]]:
     """Return both sheets, and the places (row, column) of faulty cells in the first, from 0, without the header."""
     read = responses.as_read.reset_index(drop=True)
-    said = responses.rejected.reset_index(drop=True)
+    said = responses.to_correct.reset_index(drop=True)
     keys = said[list(KEYS)].assign(row=said["row"].astype(str))
     items = read[list(questionnaire.items)]
-    data = pd.concat([keys, said[["zh", "en"]].assign(reason=""), items], axis=1)
+    data = pd.concat([keys, said[["state", "zh", "en"]].assign(reason=""), items], axis=1)
     places = {key: row for row, key in enumerate(keys.itertuples(index=False, name=None))}
     columns = {name: column for column, name in enumerate(data)}
     faults = responses.log[responses.log["action"].isin(["reject_row", "blank_item", "warn"])]
@@ -114,7 +134,9 @@ def _places(raw: pd.DataFrame, wanted: set[tuple[str, str, str]]) -> dict[tuple[
     }
 
 
-def add_corrections(survey: Survey, corrected: Path, raw: pd.DataFrame, *, by: str, on: datetime.date) -> pd.DataFrame:
+def add_corrections(
+    survey: Survey, corrected: Path, raw: pd.DataFrame, *, by: str, on: datetime.date
+) -> tuple[pd.DataFrame, int]:
     """Append the changed cells of a corrected workbook to the survey's corrections log.
 
     Parameters
@@ -130,8 +152,8 @@ def add_corrections(survey: Survey, corrected: Path, raw: pd.DataFrame, *, by: s
 
     Returns
     -------
-    DataFrame
-        The corrections appended; empty where no cell was changed.
+    (DataFrame, int)
+        The corrections appended, empty where no cell was changed; and how many changed cells had been recorded before.
 
     Raises
     ------
@@ -141,23 +163,27 @@ def add_corrections(survey: Survey, corrected: Path, raw: pd.DataFrame, *, by: s
     data, before = _corrected_sheets(corrected, survey.questionnaire)
     changed = _changed_cells(data, before, survey.questionnaire, where=str(corrected))
     places = _places(raw, {key for key, *_ in changed})
-    rows = []
+    path = survey.folder / CORRECTIONS_FILE
+    earlier = [read_table(path)[list(CORRECTIONS)]] if path.is_file() else []
+    known = {row for table in earlier for row in table[[*KEYS, "column", "new"]].itertuples(index=False, name=None)}
+    rows, repeated = [], 0
     for key, column, old, new, reason in changed:
         where = f"{corrected} {DATA}: {key[0]} row {key[2]}"
         if key not in places:
             raise _no_such_row(where, *key, column)
         if masked(there := raw.loc[places[key], column]) != old:
+            if (*key, column, new) in known:  # the same workbook handed in again
+                repeated += 1
+                continue
             raise _old_differs(where, column, old, there)
         _refuse_personal(where, column, new)
         rows.append((*key, shown(raw.loc[places[key], "_id"]), column, old, new, masked(by), on.isoformat(), masked(reason)))
     added = pd.DataFrame(rows, columns=list(CORRECTIONS), dtype=object)
-    path = survey.folder / CORRECTIONS_FILE
     if len(added):
-        earlier = [read_table(path)[list(CORRECTIONS)]] if path.is_file() else []
         scratch = path.with_name(f".{CORRECTIONS_FILE}")
         write_csv(pd.concat([*earlier, added], ignore_index=True), scratch)
         scratch.replace(path)
-    return added
+    return added, repeated
 
 
 def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.DataFrame, Cells]:

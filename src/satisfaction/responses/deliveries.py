@@ -58,7 +58,7 @@ def read_deliveries(survey: Survey) -> tuple[list[Delivery], list[tuple[str, Exp
     ResponsesError
         R101 a column is missing, R103 no rows, R106 a column with two meanings.
     """
-    entries = {path: one for one in reversed(survey.declared.entries) for path in survey.folder.glob(one.pattern)}
+    entries = {path: one for one in reversed(survey.declared.files) for path in survey.folder.glob(one.pattern)}
     found: list[Delivery] = []
     others: list[tuple[str, Export]] = []
     seen: set[str] = set()

@@ -30,6 +30,8 @@ RULES: dict[str, tuple[str, str, str]] = {
     "R217": ("recoded", "旧版本的编码已按对照表转换", "code of an earlier version changed by its crosswalk"),
     "R218": ("masked", "疑似个人信息，已隐去", "looks like personal data; masked"),
     "R219": ("reject_row", "合计行，不是答卷", "a row of totals, not a respondent"),
+    "R220": ("recoded", "地区名称已换成代码", "name of an area written as its code"),
+    "R221": ("warn", "与另一题的答案矛盾", "contradicts the answer to another item"),
 }
 PERSONAL = re.compile(
     r"(?<!\d)(?:\+?86|0086)?1[3-9]\d{9}(?!\d)"  # mobile telephone
@@ -57,6 +59,7 @@ def log_events(
     values: pd.Series,
     rule: str,
     action: str | None = None,
+    text: tuple[str, str] | None = None,
     near: Iterable[str] = (),
 ) -> pd.DataFrame:
     """Build log entries for the rows marked; the index keeps their place in the raw table.
@@ -70,12 +73,12 @@ def log_events(
     values : Series
         What stood there; masked and cut before it is kept.
     rule : str
-        One of `RULES`, whose action holds unless `action` is given.
+        One of `RULES`, whose action and words hold unless `action` and `text` (Chinese, English) are given.
     near : iterable of str
         What could have been meant; the nearest is proposed.
     """
     action = action or RULES[rule][0]
-    zh, en = said(rule, action)
+    zh, en = text or said(rule, action)
     at, found = raw[wrong], values[wrong]
     texts = {value: shown(value) for value in found.unique()}
     proposed = {value: closest(texts[value], near) or "" for value in list(texts)[:MOST_SUGGESTIONS]} if near else {}

@@ -95,6 +95,7 @@ def _grounds(questionnaire: Questionnaire) -> Iterator[tuple[str, Callable[[str,
     yield "name", lambda name, item, column: name in (column.name, column.title, column.key)
     yield "alias", lambda name, item, column: title(column) in aliases[name] or fold(column.name or "") in aliases[name]
     yield "label", lambda name, item, column: title(column) in labels[name]
+    yield "label", lambda name, item, column: "/" in column.title and fold(column.title.rpartition("/")[2]) in labels[name]
     yield "number", lambda name, item, column: bool(item.number) and fold(column.number) == fold(str(item.number))
     for own, role in _roles(questionnaire):
         yield "role", partial(_is_recorded, own, role)

@@ -6,14 +6,15 @@ The table they are run on has the coded columns of the questionnaire and, for ea
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import narwhals as nw
 import pandas as pd
 
 from ..errors import ResponsesError
-from ..questionnaire import AreaItem, DateItem, Item, MultipleItem, NumberItem, Questionnaire, SingleItem, TextItem
+from ..questionnaire import AreaItem, Constraint, DateItem, Item, MultipleItem, NumberItem, Questionnaire, SingleItem, TextItem
 from ..survey import Survey
 from .events import RULES, log_events, said, shown
 from .spelling import Answers
@@ -31,7 +32,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "R210": ("blank_item", "reject_row", "warn"),
     "R212": ("blank_item", "reject_row"),
     "R214": ("blank_item", "reject_row", "warn"),
+    "R221": ("warn", "blank_item", "reject_row"),
 }
+COMPARED = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt, "==": operator.eq, "!=": operator.ne}
 SURPLUS, ANY_ROW = "_surplus", ""
 
 
@@ -103,6 +106,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
             rules.append(rule("R208", name, _outside(name, current), tuple(current)))
     rules += [rule("R204", name, _outside(name, codes)) for name, codes in questionnaire.eligibility.items()]
     rules += [rule(id_, name, broken) for id_, name, broken in _against_survey(survey)]
+    rules += [_with_words(rule("R221", one.left, _contradicts(one)), one) for one in questionnaire.constraints.values()]
     rules.append(rule("R209", ANY_ROW, nw.col(SURPLUS)))
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem) and item.unique:
@@ -159,6 +163,19 @@ def _against_survey(survey: Survey) -> Iterator[tuple[str, str, nw.Expr]]:
             yield "R207", name, there & ~own.is_in(pairs)
 
 
+def _contradicts(one: Constraint) -> nw.Expr:
+    """Return whether a comparison between two answers does not hold; unanswered items contradict nothing."""
+    left = nw.col(one.left)
+    right = nw.lit(one.right) if isinstance(one.right, int) else nw.col(one.right)
+    broken: nw.Expr = ~left.is_null() & ~right.is_null() & ~COMPARED[one.operator](left, right)
+    return broken
+
+
+def _with_words(rule: Rule, one: Constraint) -> Rule:
+    """Say what a comparison means, in the questionnaire's own words."""
+    return replace(rule, zh=f"{rule.zh}: {one.zh}（{one.check}）", en=f"{rule.en}: {one.en} ({one.check})")
+
+
 def _check_actions(survey: Survey) -> None:
     for id_, action in survey.rules.responses.actions.items():
         if action not in ALLOWED.get(id_, ()):
@@ -199,7 +216,10 @@ def apply_rules(
         if not wrong.any():
             continue
         values = _shown_values(rule, raw, text) if rule.column else nothing
-        events.append(log_events(raw, wrong, rule.column, values=values, rule=rule.id, action=rule.action, near=rule.suggestion))
+        words = (rule.zh, rule.en)
+        events.append(
+            log_events(raw, wrong, rule.column, values=values, rule=rule.id, action=rule.action, text=words, near=rule.suggestion)
+        )
         if rule.action == "reject_row":
             refused |= wrong
         elif rule.action == "blank_item":
@@ -210,7 +230,7 @@ def apply_rules(
 
 def _shown_values(rule: Rule, raw: pd.DataFrame, text: pd.DataFrame) -> pd.Series:
     """Return the item as it was read for what concerns the row, as it was understood for what concerns the answer."""
-    return (text if rule.id in ("R202", "R210", "R212", "R214") else raw)[rule.column]
+    return (text if rule.id in ("R202", "R210", "R212", "R214", "R221") else raw)[rule.column]
 
 
 def stop_on_unknown_area(survey: Survey, coded: pd.DataFrame, raw: pd.DataFrame) -> None:

@@ -226,14 +226,20 @@ def read_survey(path: str | Path) -> Survey:
         loaded.get("sample"),
         margins,
         tuple(sources),
-        tuple(expand(folder, tuple(declared.files))),
+        tuple(expand(folder, tuple(entry.pattern for entry in declared.files))),
         absent,
         history,
     )
     if survey.areas is not None:
         facts.check_areas(survey.areas, questionnaire.roles.area, folder / tables["areas"].file)
     if survey.frame is not None and survey.sample is not None:
-        facts.check_frame(survey.frame, survey.sample, strata=questionnaire.roles.strata, folder=folder)
+        facts.check_frame(
+            survey.frame,
+            survey.sample,
+            strata=questionnaire.roles.strata,
+            frame_path=folder / tables["frame"].file,
+            sample_path=folder / tables["sample"].file,
+        )
     check_rules(survey, rules_document)
     return _with_fieldwork(survey)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetPydanticSchema, ModelWrapValidatorHandler, PrivateAttr, model_validator
-from pydantic_core import core_schema
+from pydantic import BeforeValidator, Field, model_validator
 
 from ..io.yaml import Label, Name, Record, fault
 from .steps import BaseStep, NonresponseStep, Step, fault_in_steps
@@ -87,25 +86,7 @@ def _spelt_out(value: Any) -> Any:
     return {"pattern": value} if isinstance(value, str) else value
 
 
-def _pattern(entry: FilesEntry) -> str:
-    return entry.pattern
-
-
-Files = Annotated[
-    str,
-    GetPydanticSchema(
-        lambda _, handler: core_schema.no_info_after_validator_function(
-            _pattern,
-            core_schema.no_info_before_validator_function(
-                _spelt_out,
-                handler.generate_schema(FilesEntry),
-                json_schema_input_schema=core_schema.union_schema(
-                    [core_schema.str_schema(pattern=PATTERN), handler.generate_schema(FilesEntry)]
-                ),
-            ),
-        )
-    ),
-]
+Files = Annotated[FilesEntry, BeforeValidator(_spelt_out, json_schema_input_type=str | FilesEntry)]
 
 
 class Simulated(Record):
@@ -139,12 +120,6 @@ class SurveyFile(Record):
     collapse: list[Collapse] = []
     level: Level = 0.95
     rules: str = "rules.yaml"
-    _entries: tuple[FilesEntry, ...] = PrivateAttr(())
-
-    @property
-    def entries(self) -> tuple[FilesEntry, ...]:
-        """Return what is said of the response files, one entry a pattern of `files`."""
-        return self._entries
 
     @property
     def base(self) -> BaseStep | None:
@@ -155,14 +130,6 @@ class SurveyFile(Record):
     def nonresponse(self) -> NonresponseStep | None:
         """Return the nonresponse step, if one is declared."""
         return next((step for step in self.weighting if isinstance(step, NonresponseStep)), None)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _keep_entries(cls, data: Any, handler: ModelWrapValidatorHandler[SurveyFile]) -> SurveyFile:
-        declared = handler(data)
-        if isinstance(data, dict):
-            declared._entries = tuple(FilesEntry.model_validate(_spelt_out(one)) for one in data["files"])
-        return declared
 
     @model_validator(mode="after")
     def _steps_possible(self) -> SurveyFile:

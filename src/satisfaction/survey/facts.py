@@ -125,13 +125,13 @@ def _reaches_top(code: str, higher: dict[str, str]) -> bool:
     return code not in seen
 
 
-def check_frame(frame: pd.DataFrame, sample: pd.DataFrame, *, strata: list[str], folder: Path) -> None:
+def check_frame(frame: pd.DataFrame, sample: pd.DataFrame, *, strata: list[str], frame_path: Path, sample_path: Path) -> None:
     """Refuse a frame and a sample that do not have the same strata."""
     inhabited = frame[pd.to_numeric(frame["population"], errors="coerce") != 0]  # a stratum without people does not exist
     there, drawn = ({*table[strata].itertuples(index=False, name=None)} for table in (inhabited, sample))
-    for code, missing, zh, en in (
-        ("S144", there - drawn, "抽样框中的层没有样本", "Strata of the frame have no sample"),
-        ("S145", drawn - there, "样本中的层不在抽样框中", "Strata of the sample are not in the frame"),
+    for code, missing, zh, en, path in (
+        ("S144", there - drawn, "抽样框中的层没有样本", "Strata of the frame have no sample", sample_path),
+        ("S145", drawn - there, "样本中的层不在抽样框中", "Strata of the sample are not in the frame", frame_path),
     ):
         if missing:
             listed = shortened(" / ".join(stratum) for stratum in sorted(missing))
@@ -139,6 +139,9 @@ def check_frame(frame: pd.DataFrame, sample: pd.DataFrame, *, strata: list[str],
                 code,
                 f"{zh}: {listed}。",
                 f"{en}: {listed}.",
-                where=f"{folder}: frame, sample",
-                hint=("补全样本表，或改正抽样框。", "Complete the sample table, or correct the frame."),
+                where=str(path),
+                hint=(
+                    f"在 {path.name} 中补全这些层，或改正另一张表。",
+                    f"Complete these strata in {path.name}, or correct the other table.",
+                ),
             )
