@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from ..io.platforms import NOTES, Export
@@ -173,10 +174,12 @@ def _notes(deliveries: list[Delivery], others: list[tuple[str, Export]]) -> pd.D
 
 def _count_labels(columns: pd.DataFrame, raw: pd.DataFrame, labelled: dict[str, pd.Series]) -> pd.DataFrame:
     """Say beside every matched column how many of its answers were labels in place of codes."""
+    tables = raw.groupby(["_file", "_sheet"], sort=False)
+    number, places = tables.ngroup().to_numpy(), list(tables.groups)
     counts: dict[tuple[str, str, str], int] = {}
     for name, marked in labelled.items():
-        for (file, sheet), count in marked.groupby([raw["_file"], raw["_sheet"]]).sum().items():
-            counts[str(file), str(sheet), name] = int(count)
+        found = np.bincount(number[marked.to_numpy()], minlength=len(places))
+        counts |= {(str(file), str(sheet), name): int(n) for (file, sheet), n in zip(places, found, strict=True)}
     keys = zip(columns["file"], columns["sheet"], columns["item"], strict=True)
     notes = [f"文字作答 labels × {count}" if (count := counts.get(key)) else "" for key in keys]
     return columns.assign(note=columns["note"].where(pd.Series(notes, index=columns.index) == "", notes))

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import numpy as np
 import pandas as pd
 
 from ..io.platforms import SKIPPED
 from ..questionnaire import DateItem, Item, MultipleItem, NumberItem, Questionnaire, SingleItem, option_column
 from .events import log_events
 from .matching import NOTHING_CHOSEN
-from .spelling import Answers, exchanged, fold, whole_numbers
+from .spelling import Answers, exchanged, fold, integers, whole_numbers
 
 BLANKS = " \t\r\n\u3000\u00a0"
 TYPED = r";；,，、/\s"  # what people type between options instead of the separator
@@ -26,10 +27,10 @@ def normalise(raw: pd.DataFrame, questionnaire: Questionnaire, events: list[pd.D
     """Strip spaces, empty what was skipped, write full-width characters as plain ones; logs the last but in labels."""
     text: dict[str, pd.Series] = {}
     for name, item in questionnaire.items.items():
-        different = raw[name].unique()
+        codes, different = pd.factorize(raw[name].to_numpy(dtype=object))
         plain = {value: unicodedata.normalize("NFKC", value.strip(BLANKS)) for value in different}
         plain |= {value: "" for value in different if value.strip(BLANKS) == SKIPPED}
-        text[name] = exchanged(raw[name], plain.__getitem__)
+        text[name] = pd.Series(np.array([plain[value] for value in different], dtype=object)[codes], index=raw.index)
         labelled = isinstance(item, SingleItem | MultipleItem)
         wide = [
             value for value, new in plain.items()
@@ -85,9 +86,12 @@ def _code_item(
     """Return the coded column of an item (and one for each option of a select-all item)."""
     if isinstance(item, SingleItem):
         answers = Answers(questionnaire, name)
-        codes = {value: answers.code(value) for value in values.unique() if value}
-        _note_labels(name, values, [v for v, code in codes.items() if code is not None and v not in answers.codes], labelled)
-        return {name: whole_numbers(values, codes.get)}
+        number, different = pd.factorize(values.to_numpy(dtype=object))
+        codes = [answers.code(value) if value else None for value in different]
+        is_label = np.array([c is not None and v not in answers.codes for v, c in zip(different, codes, strict=True)], dtype=bool)
+        if is_label.any():
+            labelled[name] = pd.Series(is_label[number], index=values.index)
+        return {name: integers(codes, number, values.index)}
     if isinstance(item, MultipleItem):
         return _code_options(name, item, values, Answers(questionnaire, name), labelled)
     if isinstance(item, NumberItem):

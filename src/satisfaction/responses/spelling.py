@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ..io.yaml import Label
@@ -74,8 +75,12 @@ def exchanged(values: pd.Series, change: Callable[[str], object]) -> pd.Series:
 
 def whole_numbers(values: pd.Series, look_up: Callable[[str], int | None]) -> pd.Series:
     """Return an Int64 column with each different text looked up once; None becomes null."""
-    codes, different = pd.factorize(values.to_numpy(dtype=object))
-    found = [look_up(value) for value in different]
+    place, different = pd.factorize(values.to_numpy(dtype=object))
+    return integers([look_up(value) for value in different], place, values.index)
+
+
+def integers(found: Sequence[int | None], place: npt.NDArray[np.intp], index: pd.Index) -> pd.Series:
+    """Return an Int64 column that holds `found[place]`; None becomes null."""
     numbers = np.array([0 if number is None else number for number in found], dtype=np.int64)
     absent = np.array([number is None for number in found], dtype=bool)
-    return pd.Series(pd.arrays.IntegerArray(numbers[codes], absent[codes]), index=values.index)
+    return pd.Series(pd.arrays.IntegerArray(numbers[place], absent[place]), index=index)
