@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -18,7 +19,7 @@ from satisfaction.fieldbook import stand, write_fieldwork
 from satisfaction.fieldbook.pages import county_pages, file_name, index_page
 from satisfaction.fieldbook.standing import elapsed
 from satisfaction.fieldbook.words import LEVELS, NAMES
-from satisfaction.fieldwork import CHECKS
+from satisfaction.fieldwork import CHECKS, points
 from satisfaction.io.tables import read_tables
 from satisfaction.published import mark
 from satisfaction.responses import load_responses
@@ -364,3 +365,68 @@ def test_a_day_nobody_interviewed_by_is_one_message(call, small):
     assert err.startswith("[R407]")
     assert call("fieldwork", small.folder, "--day", "tomorrow")[0] == 2
     assert not (small.folder / "out").exists()
+
+
+# ---- what survey.yaml declares under `fieldwork` ----
+
+
+def again(small, **changes):
+    """Re-interviews of the first forty respondents, all the same but for the changes."""
+    rows = small.rows().head(40)[["id", "sex", "took_part"]]
+    for column, values in changes.items():
+        rows.loc[rows.index[: len(values)], column] = values
+    rows.to_csv(small.folder / "again.csv", index=False)
+    declare(small, "fieldwork:\n  backcheck: {file: again.csv, items: [sex, took_part], source: test, date: 2026-04-20}\n")
+
+
+def test_declared_reinterviews_are_compared(small):
+    again(small, id=["NOBODY"], sex=["2", "2", "2"])
+    of = standing(small)
+    found = of.found[of.found["check"] == "back_check"].set_index("unit")
+    assert not {"back_check", "back_check_lost"} & set(of.left_out["check"])
+    assert found.loc["took_part", "figure"] == 1
+    assert found.loc["sex", "figure"] < 1
+    assert of.found.loc[of.found["check"] == "back_check_lost", "unit"].tolist() == ["NOBODY"]
+    assert len(of.rows) == 120
+
+
+def test_declared_modes_are_compared(small):
+    declare(small, "fieldwork:\n  modes: {item: residence, compared: [1, 2]}\n")
+    of = standing(small)
+    found = of.found[of.found["check"] == "mode_gap"]
+    assert found["unit"].tolist() == list(COUNTIES)
+    scores = points(of.rows, of.survey.questionnaire, ["streets", "parks", "safety"])
+    mean = pd.DataFrame(scores).mean(axis=1)
+    one = of.rows["county"] == COUNTIES[0]
+    gap = mean[one & (of.rows["residence"] == 1)].mean() - mean[one & (of.rows["residence"] == 2)].mean()
+    assert found["figure"].iloc[0] == pytest.approx(gap)
+
+
+def test_the_wave_before_is_compared_and_what_is_not_possible_says_why(small):
+    shutil.copytree(small.folder, small.root / "surveys" / "before")
+    small.edit(small.root / "surveys" / "before" / "survey.yaml", "wave: 2026T1", "wave: 2025T1")
+    declare(small, "fieldwork:\n  earlier: ../before\n")
+    of = standing(small)
+    found = of.found[of.found["check"] == "jump"]
+    assert found["unit"].tolist() == list(COUNTIES)
+    assert found["figure"].abs().max() < 1e-9  # the same answers twice
+    rows = small.rows()
+    small.write(rows[rows["county"] != COUNTIES[0]])  # not in the field yet: its margin cannot be met
+    assert standing(small).left_out.set_index("check").loc["jump", "needs_en"].startswith("[")
+
+
+@pytest.mark.parametrize(
+    ("block", "code"),
+    [
+        ("  backcheck: {file: again.csv, items: [age], source: test, date: 2026-04-20}\n", "S163"),
+        ("  backcheck: {file: gone.csv, items: [sex], source: test, date: 2026-04-20}\n", "F101"),
+        ("  modes: {item: nothing, compared: [1, 2]}\n", "S163"), ("  earlier: ../gone\n", ""),
+    ],
+)  # fmt: skip
+def test_what_is_declared_for_the_fieldwork_is_checked(small, block, code):
+    declare(small, f"fieldwork:\n{block}")
+    if code:
+        with pytest.raises(SatisfactionError, match=code):
+            small.read()
+    else:
+        assert "F1" in standing(small).left_out.set_index("check").loc["jump", "needs_zh"]

@@ -136,6 +136,7 @@ def test_all_optional_blocks_make_a_probability_wave(wave, small, call):
     quota = small_rows().groupby(["county", "sex", "age_group"]).size().rename("planned").reset_index()
     fill(wave / "quotas.xlsx", quota)
     fill(wave / "outcomes.xlsx", pd.DataFrame({"code": ["1"], "zh": ["完成"], "en": ["complete"], "disposition": ["I"]}))
+    fill(wave / "backcheck.xlsx", small_rows()[["id", "sex", "age_group"]].head(30))
     fill(wave / "margin_county_sex.xlsx", tables["county_sex.csv"])
     fill(wave / "margin_county_age_group.xlsx", tables["county_age.csv"])
     code, _, err = call("run", wave)

@@ -27,6 +27,7 @@ from ..responses import Responses
 from ..responses.coding import code_answers, normalise
 from ..responses.deliveries import read_deliveries, respondents
 from ..survey import Survey
+from .besides import beside
 from .words import left_out
 
 PARADATA = {"started": "_started", "ended": "_ended", "duration": "_seconds", "device": "_device", "ip": "_ip"}
@@ -101,11 +102,13 @@ def stand(survey: Survey, responses: Responses, *, day: datetime.date | None = N
         outcomes = dispositions(cases["outcome"], survey.outcomes)
         area = survey.questionnaire.roles.area
         found.append(response_rates(cases, survey.outcomes, outcome="outcome", by=area, limits=limits))
-    every = pd.concat(found, ignore_index=True)
+    further, reasons = beside(survey, responses, rows, fields=fields, limits=limits)
+    every = pd.concat([*found, *(table for table in further if len(table))], ignore_index=True)
     every = every[[*COLUMNS, *(name for name in ("other", "planned", "accepted") if name in every)]]
     until_then = replace(responses, accepted=rows)
     return Standing(
-        survey, until_then, until, fields, limits, every.assign(other=every["other"].fillna("")), left_out(set(every["check"])),
+        survey, until_then, until, fields, limits, every.assign(other=every["other"].fillna("")),
+        left_out(set(every["check"]), reasons),
         progress(until_then, survey), outcomes,
     )  # fmt: skip
 
@@ -128,6 +131,8 @@ def recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fiel
         first = accepted[stamps[0]].astype(str).str.split("[ T]", n=1, regex=True).str[0]
         days = pd.to_datetime(first, errors="coerce", format="mixed")
         accepted, there["day"] = accepted.assign(**{DAY: days.dt.strftime("%Y-%m-%d").astype(object)}), DAY
+    if survey.declared.fieldwork.modes is not None:
+        there["mode"] = survey.declared.fieldwork.modes.item
     return accepted, replace(fields, **there)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import pandas as pd
+
+from ..errors import SatisfactionError
 
 Unit = Literal["share", "seconds", "count", "number"]
 
@@ -17,9 +20,9 @@ BY_INTERVIEWER = ("访问员列", "a column of interviewers")
 DAYS = ("访问日期与访问员列", "columns of interview days and interviewers")
 TOPICS = ("问卷的 topics", "`topics` in the questionnaire")
 EFFECT = ("访问员列与问卷的 topics", "a column of interviewers, and `topics` in the questionnaire")
-BACK = ("回访记录（在 Python 中用 fieldwork.back_check）", "re-interviews (in Python: fieldwork.back_check)")
-MODES = ("访问方式列（在 Python 中用 fieldwork.mode_gap）", "a column of modes (in Python: fieldwork.mode_gap)")
-WAVES = ("上期结果（在 Python 中用 fieldwork.jumps）", "an earlier wave (in Python: fieldwork.jumps)")
+BACK = ("survey.yaml 的 fieldwork: backcheck（回访记录）", "`fieldwork: backcheck` in survey.yaml (re-interviews)")
+MODES = ("survey.yaml 的 fieldwork: modes（访问方式）", "`fieldwork: modes` in survey.yaml (modes of interview)")
+WAVES = ("survey.yaml 的 fieldwork: earlier（上期调查）", "`fieldwork: earlier` in survey.yaml (the wave before)")
 RATES = ("问卷的知晓率与参与率", "rates `awareness` and `participation` in the questionnaire")
 NUMBER = ("受访者编号", "numbers of respondents")
 # check -> its short name in Chinese and English, what its figures are, and what it needs
@@ -65,8 +68,10 @@ def written(check: str, value: float) -> str:
     return f"{value:,.0f}" if unit in ("seconds", "count") else f"{value:.3g}"
 
 
-def left_out(ran: set[str]) -> pd.DataFrame:
-    """List the checks that did not run and what they need: check, zh, en, needs_zh, needs_en."""
-    done = ran | ({"outside_quota"} if "quota" in ran else set())
-    rows = [(check, zh, en, *needs) for check, (zh, en, _, needs) in NAMES.items() if check not in done]
+def left_out(ran: set[str], reasons: Mapping[str, SatisfactionError]) -> pd.DataFrame:
+    """List the checks that did not run and what they need, or why they could not: check, zh, en, needs_zh, needs_en."""
+    done = ran | ({"outside_quota"} if "quota" in ran else set()) | ({"back_check_lost"} if "back_check" in ran else set())
+    done -= set(reasons)
+    told = {check: (f"[{one.code}] {one.zh}", f"[{one.code}] {one.en}") for check, one in reasons.items()}
+    rows = [(check, zh, en, *told.get(check, needs)) for check, (zh, en, _, needs) in NAMES.items() if check not in done]
     return pd.DataFrame(rows, columns=["check", "zh", "en", "needs_zh", "needs_en"])

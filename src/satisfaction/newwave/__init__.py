@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -97,7 +98,7 @@ def _plan(folder: Path, reference: str | None, *, areas: str | Path | None, like
     rules: dict[str, Any] = {}
     if like is not None:
         document, before, _ = read_declared(like)
-        declared = _taken_over(document.data)
+        declared = _taken_over(document.data) | _checking(document.data, folder, document.path.parent)
         reference = reference or before.questionnaire
         rules = {
             k: v
@@ -156,6 +157,7 @@ def _taken_over(before: dict[str, Any]) -> dict[str, Any]:
     kept = copy.deepcopy(before)
     for gone in ("survey", "wave", "title", "simulated", "fielded", "files", "questionnaire", "rules"):
         kept.pop(gone, None)
+    kept.pop("fieldwork", None)
     kept.get("outcomes", {}).pop("cases", None)
     for name, workbook in WORKBOOKS.items():
         if name in kept:
@@ -165,6 +167,12 @@ def _taken_over(before: dict[str, Any]) -> dict[str, Any]:
     for name, margin in kept.get("margins", {}).items():
         margin["file"] = f"margin_{name}.xlsx"
     return kept
+
+
+def _checking(before: dict[str, Any], folder: Path, like: Path) -> dict[str, Any]:
+    """Return what the checks of the new wave's fieldwork compare with: the same modes, and the wave taken over from."""
+    modes = {name: one for name, one in before.get("fieldwork", {}).items() if name == "modes"}
+    return {"fieldwork": modes | {"earlier": os.path.relpath(like, folder).replace(os.sep, "/")}}
 
 
 def _files(before: SurveyFile) -> dict[str, str]:

@@ -47,6 +47,10 @@ COMMENTS = {
         "结果编码归入 AAPOR 类别，用于应答率；cases: 每个样本一行的联系记录（地区列与 outcome），可不写",
         "AAPOR categories of outcome codes, for response rates; cases: a file of all sampled cases (area, outcome), optional",
     ),
+    "fieldwork": (
+        "实施检查所用：回访 backcheck、访问方式 modes、上期调查 earlier",
+        "what checks of the fieldwork compare with: re-interviews, modes of interview, the wave before",
+    ),
     "margins": ("校准用的总体数字，每个边际一个文件", "population counts for calibration, one file a margin"),
     "weighting": (
         "加权步骤，依次执行: base, nonresponse, calibration, trimming",
@@ -86,6 +90,9 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
         "sample": {"file": "sample.xlsx", **table} if roles.psu else None,
         "quota": {"file": "quotas.xlsx", "by": list(dict.fromkeys([roles.area, *roles.calibration])), **table},
         "outcomes": {"file": "outcomes.xlsx", **table},
+        "fieldwork": {"backcheck": {"file": "backcheck.xlsx", "items": roles.calibration, **table}}
+        if roles.calibration
+        else None,
         "margins": margins,
         "weighting": [*([base] if roles.strata else []), *raking],
         "lonely_psu": "fail",

@@ -73,6 +73,12 @@ def write_tables(plan: Plan, folder: Path) -> None:
         "quotas": ([*cells, planned], "配额：每个单元的计划份数。 Quotas: planned interviews of every cell."),
         "outcomes": (_outcome_columns(), "联系结果编码归入 AAPOR 类别，由调查组决定。 Which AAPOR category each outcome code belongs to; the team decides."),
     }  # fmt: skip
+    if roles.calibration:
+        again = [_column(plan, name) for name in (roles.respondent, *roles.calibration)]
+        templates["backcheck"] = (
+            again,
+            "回访：编号与再次询问的、不会变的题目。 Re-interviews: number, and items that do not change.",
+        )
     if strata:
         templates["frame"] = ([*strata, population], "抽样框：各层人口。 Sampling frame: population of every stratum.")
     if roles.psu:
@@ -112,7 +118,11 @@ def _rows(plan: Plan, name: str, columns: list[TemplateColumn]) -> list[list[str
     if name in plan.tables and name not in ("sample", "nonrespondents"):
         return [list(row) for row in plan.tables[name].itertuples(index=False)]
     *cells, last = columns
-    if name in ("areas", "outcomes", "sample") or last.kind != "number" or not all(column.choices for column in cells):
+    if (
+        name in ("areas", "outcomes", "sample", "backcheck")
+        or last.kind != "number"
+        or not all(column.choices for column in cells)
+    ):
         return []
     special = {cell.name: set(map(str, plan.questionnaire.special(cell.name))) for cell in cells}
     levels = [[code for code in cell.choices or {} if code not in special[cell.name]] for cell in cells]

@@ -75,6 +75,8 @@ class Survey:
         Outcome code -> AAPOR disposition.
     cases : DataFrame or None
         Sampled cases, one row each: the area's column and `outcome`, as text.
+    backcheck : DataFrame or None
+        Re-interviews, one row each: the respondent's column and the items declared, as text.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     """
@@ -94,6 +96,7 @@ class Survey:
     quota: pd.DataFrame | None = None
     outcomes: dict[str, str] | None = None
     cases: pd.DataFrame | None = None
+    backcheck: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -256,6 +259,9 @@ def _with_fieldwork(survey: Survey) -> Survey:
             path, area = folder / declared.outcomes.cases, questionnaire.roles.area
             cases = read_cases(path, area=area, areas=survey.ranked_areas(), outcomes=survey.outcomes)
             survey = replace(survey, cases=cases, sources=(*survey.sources, path))
+    if (again := declared.fieldwork.backcheck) is not None:
+        path, wanted = folder / again.file, (questionnaire.roles.respondent, *again.items)
+        survey = replace(survey, backcheck=facts.read_facts(path, wanted)[list(wanted)], sources=(*survey.sources, path))
     return survey
 
 

@@ -20,11 +20,11 @@ def check_declarations(document: Document, declared: SurveyFile, questionnaire: 
     ------
     SurveyError
         S123, S124 tables that lack or need a role, S132 an item of a margin or of the quota, S136 a quota without the area,
-        S163 an item of a weighting step, S168 a stratum to be collapsed that is none.
+        S163 an item of a weighting step or of a check of the fieldwork, S168 a stratum to be collapsed that is none.
     """
     _check_tables(document, declared, questionnaire)
     _check_cells(document, declared, questionnaire)
-    for at, items, usable, zh, en in _items_of_steps(declared, questionnaire):
+    for at, items, usable, zh, en in (*_items_of_steps(declared, questionnaire), *_items_of_checks(declared, questionnaire)):
         if unknown := [item for item in items if item not in usable]:
             raise SurveyError(
                 "S163",
@@ -111,6 +111,17 @@ def _items_of_steps(
             yield (*at, "by"), step.by, groups, "单选题或地区题", "single or area item"
         elif isinstance(step, TrimmingStep):
             yield (*at, "within"), step.within or [], groups, "单选题或地区题", "single or area item"
+
+
+def _items_of_checks(
+    declared: SurveyFile, questionnaire: Questionnaire
+) -> Iterator[tuple[Location, list[str], list[str], str, str]]:
+    """Yield the items the fieldwork's checks name, as `_items_of_steps` does."""
+    singles = [key for key, item in questionnaire.items.items() if isinstance(item, SingleItem)]
+    if declared.fieldwork.backcheck is not None:
+        yield ("fieldwork", "backcheck", "items"), declared.fieldwork.backcheck.items, singles, "单选题", "single item"
+    if declared.fieldwork.modes is not None:
+        yield ("fieldwork", "modes", "item"), [declared.fieldwork.modes.item], singles, "单选题", "single item"
 
 
 def _check_collapse(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> None:

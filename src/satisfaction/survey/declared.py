@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..io.yaml import Label, Name, Record, fault
+from ..io.yaml import Code, Label, Name, Record, fault
 from .steps import BaseStep, NonresponseStep, Step, fault_in_steps
 
 Selection = Literal["probability", "quota", "open_link"]
@@ -45,6 +45,30 @@ class Outcomes(Table):
     """
 
     cases: str | None = None
+
+
+class BackCheck(Table):
+    """Re-interviews: the respondent's column, and `items` that do not change between two interviews, coded as in responses."""
+
+    items: Annotated[list[Name], Field(min_length=1)]
+
+
+class Modes(Record):
+    """Two ways of interviewing: the item that says which, the code under suspicion (face to face) and the other one."""
+
+    item: Name
+    compared: tuple[Code, Code]
+
+
+class Checking(Record):
+    """What the checks of the fieldwork compare with; each may be absent.
+
+    `earlier` is the folder of the wave before, seen from this survey's folder.
+    """
+
+    backcheck: BackCheck | None = None
+    modes: Modes | None = None
+    earlier: str | None = None
 
 
 class Collapse(Record):
@@ -114,6 +138,7 @@ class SurveyFile(Record):
     nonrespondents: Table | None = None
     quota: Quota | None = None
     outcomes: Outcomes | None = None
+    fieldwork: Checking = Checking()
     margins: dict[str, Margin] = {}
     weighting: list[Step] = []
     lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = "fail"
