@@ -66,7 +66,7 @@ def complete(folder) -> None:
 
 def test_the_folder_holds_declarations_and_templates(wave):
     assert {p.relative_to(wave).as_posix() for p in wave.rglob("*.*")} == {
-        "survey.yaml", "rules.yaml", "responses/responses.xlsx", "areas.xlsx", "quotas.xlsx", "outcomes.xlsx", "frame.xlsx", "sample.xlsx",
+        "survey.yaml", "rules.yaml", "responses/responses.xlsx", "areas.xlsx", "backcheck.xlsx", "quotas.xlsx", "outcomes.xlsx", "frame.xlsx", "sample.xlsx",
         "margin_county_sex.xlsx", "margin_county_age_group.xlsx",
     }  # fmt: skip
     for path in wave.rglob("*.xlsx"):
