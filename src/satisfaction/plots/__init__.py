@@ -14,6 +14,7 @@ from .canvas import svg, theme
 from .pairs import difference_plot, difference_table, pair_matrix
 from .ranks import probability_near_cut, ranking_ladder
 from .rows import COMPARED, STATUS, VERDICT
+from .tiles import performance_plot, tile_map
 from .verdicts import target_board, threshold_plot
 from .waves import change_plot, rank_paths
 
@@ -26,6 +27,7 @@ __all__ = [
     "difference_plot",
     "difference_table",
     "pair_matrix",
+    "performance_plot",
     "probability_near_cut",
     "rank_paths",
     "ranking_ladder",
@@ -34,5 +36,6 @@ __all__ = [
     "target_board",
     "theme",
     "threshold_plot",
+    "tile_map",
     "topics",
 ]

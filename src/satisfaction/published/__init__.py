@@ -6,6 +6,7 @@ escalation, ranks over waves); `labels` holds what they share, `tables` makes th
 
 from __future__ import annotations
 
+from .indicators import indicators_of, indicators_table, with_parents
 from .indices import UNITS, indices_table
 from .labels import BELOW, DIGITS, STATUS, VERDICT, area_labels, mark, measure_labels, twelve_digits, whole_code
 from .ranking import ranking_table, within_table
@@ -22,6 +23,8 @@ __all__ = [
     "area_labels",
     "demand",
     "escalation_table",
+    "indicators_of",
+    "indicators_table",
     "indices_table",
     "mark",
     "measure_labels",
@@ -33,5 +36,6 @@ __all__ = [
     "thresholds_table",
     "twelve_digits",
     "whole_code",
+    "with_parents",
     "within_table",
 ]

@@ -1,0 +1,122 @@
+"""Areas as tiles, and topics by importance and performance."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from .canvas import ALERT, FAINT, INK, breadth, new_canvas, themed, wrapped
+from .rows import Look, dot, mark_of
+
+PER_ROW = 8  # tiles beside one another
+TILE = 0.56  # inches of a row of tiles
+LIGHT, DARK = 0.08, 0.92  # of the colour scale: both ends stay apart from paper and ink
+MIDDLE = 0.45  # luminance from which text on a tile is dark
+VERDICTS = {
+    "strong": Look("优势（已确认）strong", "#3b0f4f", "s", ""),
+    "weak": Look("短板（已确认）weak", "#d9701a", "D", "///"),
+    "not decidable": Look("不能判定 not decidable", "#c9d3dc", "o", ""),
+}
+
+
+@themed
+def tile_map(indices: pd.DataFrame, measure: str) -> Figure:
+    """Draw the areas of the lowest level as tiles, in blocks by the area above, shaded by a measure.
+
+    Blocks and tiles stand in the order of their codes: no geography is known here, and none is claimed.
+
+    Parameters
+    ----------
+    indices : DataFrame
+        As `published.indices_table` returns it; with a column `parent_zh`, the area above.
+    measure : str
+        One of its measures.
+    """
+    rows = indices[(indices["measure"] == measure) & (indices["level"] == indices["level"].iloc[0])]
+    blocks = list(rows.sort_values("code").groupby("parent_zh", sort=False))
+    scale = 100 if rows["kind"].iloc[0] == "rate" else 1
+    names = [wrapped(str(name), 14) for name, _ in blocks]
+    height = sum(-(-len(block) // PER_ROW) for _, block in blocks)
+    left = max(breadth(names), 0.5) if any(names) else 0.15
+    unit = "%" if scale == 100 else "分 points"
+    figure, grid = new_canvas(
+        f"{rows['measure_zh'].iloc[0]}：各地区", f"{rows['measure_en'].iloc[0]} by area ({unit}); tiles by prefecture and code, not by geography",
+        mark_of(rows), body=TILE * height + 0.06 * len(blocks), left=left,
+    )  # fmt: skip
+    axes = grid[0, 0]
+    _draw_tiles(axes, blocks, names, scale=scale)
+    return figure
+
+
+def _draw_tiles(axes: Axes, blocks: list[tuple[object, pd.DataFrame]], names: list[str], *, scale: int) -> None:
+    values = pd.concat([block["estimate"] for _, block in blocks]) * scale
+    shade, palette = Normalize(values.min(), values.max()), mpl.colormaps["viridis"]
+    top = 0.0
+    for name, (_, block) in zip(names, blocks, strict=True):
+        axes.text(-0.08, top + 0.5, name, ha="right", va="center", fontsize=8.5)
+        for place, row in enumerate(block.to_dict("records")):
+            x, y = place % PER_ROW, top + place // PER_ROW
+            value = row["estimate"] * scale
+            known = bool(np.isfinite(value))
+            colour = palette(LIGHT + (DARK - LIGHT) * float(shade(value))) if known else (1.0, 1.0, 1.0, 1.0)
+            ink = INK if np.dot(colour[:3], (0.299, 0.587, 0.114)) > MIDDLE else "white"
+            axes.add_patch(Rectangle((x, y), 0.95, 0.92, facecolor=colour, edgecolor=INK, linewidth=0.4))
+            text = f"{_short(row['name_zh'])}\n{value:.1f}" if known else f"{_short(row['name_zh'])}\n—"
+            axes.text(x + 0.475, y + 0.46, text, ha="center", va="center", fontsize=6.6, color=ink, linespacing=1.15)
+        top += -(-len(block) // PER_ROW) + 0.06 / TILE
+    axes.set_xlim(0, PER_ROW)
+    axes.set_ylim(top, 0)
+    axes.set_axis_off()
+
+
+def _short(name: str) -> str:
+    """Break a long name into lines of six characters, so that it fits its tile; no character is left out."""
+    return "\n".join(name[k : k + 6] for k in range(0, len(name), 6))
+
+
+@themed
+def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
+    """Draw the topics of one area: how much each matters against how it stands, with its interval.
+
+    Parameters
+    ----------
+    indicators : DataFrame
+        As `published.indicators_table` returns it.
+    code : str
+        The area.
+    """
+    rows = indicators[indicators["code"] == code].reset_index(drop=True)
+    cut = (rows.loc[rows["high"], "importance"].min() + rows.loc[~rows["high"], "importance"].max()) / 2
+    figure, grid = new_canvas(
+        f"{rows['name_zh'].iloc[0]}：优势与短板指标", f"{rows['name_en'].iloc[0]}: strong and weak indicators; bars: interval of the difference",
+        mark_of(rows), body=4.2, left=0.75, right=0.25, legend=[dot(look) for look in VERDICTS.values()],
+    )  # fmt: skip
+    axes = grid[0, 0]
+    axes.hlines(rows["importance"], rows["ci_low"], rows["ci_high"], color="#8b98a5", linewidth=1.0, zorder=2)
+    for verdict, look in VERDICTS.items():
+        part = rows[rows["verdict"] == verdict]
+        axes.scatter(
+            part["difference"],
+            part["importance"],
+            marker=look.marker,
+            color=look.colour,
+            s=42,
+            edgecolor=INK,
+            linewidth=0.6,
+            zorder=3,
+        )
+    for row in rows.itertuples():
+        axes.annotate(row.topic_zh, (row.difference, row.importance), xytext=(4, 5), textcoords="offset points", fontsize=8)
+    axes.axvline(0, color=INK, linewidth=0.9)
+    axes.axhline(cut, color=ALERT, linewidth=0.9, linestyle=(0, (5, 2)))
+    axes.set_xlabel(f"与{rows['whole_zh'].iloc[0]}之差（分）\ndifference from {rows['whole_en'].iloc[0]} (points)")
+    axes.set_ylabel("重要性（百分点 / 25 分）importance", fontsize=8.5)
+    axes.margins(0.12)
+    for x, ha, text in ((0.01, "left", "优先改进 improve first"), (0.99, "right", "继续保持 keep")):
+        axes.text(x, 0.985, text, transform=axes.transAxes, ha=ha, va="top", fontsize=8.5, color=FAINT)
+    return figure
