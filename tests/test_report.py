@@ -122,7 +122,8 @@ def test_page_is_well_formed_with_headings_in_order_and_one_title(page):
 
 def test_page_fetches_nothing(made, page):
     assert "http" not in re.sub(r"base64,[^\"]+", "", made[3])
-    assert not [tag for tag, _ in page.attributes if tag in ("script", "link", "iframe")]
+    assert not [tag for tag, _ in page.attributes if tag in ("link", "iframe")]
+    assert len([tag for tag, _ in page.attributes if tag == "script"]) == 1  # the tables' own sorting
     addresses = [value for _, attrs in page.attributes for name, value in attrs.items() if name in ("src", "srcset", "data")]
     assert addresses
     assert all(address.startswith("data:image/svg+xml;base64,") for address in addresses)
@@ -274,7 +275,7 @@ def test_a_survey_that_declares_little_is_reported_too(quota):
     page = Page(html)
     said = page.said()
     assert set(results.absent) == {"areas", "strata", "psu", "base weights", "margins", "calibration"}
-    assert all(f"{label.zh} {label.en}" in said for label in words.ABSENT_STEPS.values())
+    assert all(f"{label.zh} {label.en}" in said for step, label in words.ABSENT_STEPS.items() if step in results.absent)
     assert "not a probability sample" in re.search("<title>(.*?)</title>", html)[1]
     assert "每位受访者的权数为 1" in said
     assert "established" not in page.table("期望名次")[0][-1][4]
@@ -285,7 +286,7 @@ def test_a_survey_that_declares_little_is_reported_too(quota):
 def test_text_of_the_survey_is_escaped(small):
     small.edit("survey.yaml", "{zh: 测试调查, en: Test survey}", '{zh: "<script>alert(1)</script>&", en: "a <b> title"}')
     html = report(small.read())[3]
-    assert "<script>" not in html
+    assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;" in html
     Page(html)
 

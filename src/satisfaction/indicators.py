@@ -16,7 +16,6 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import special
 
-from .comparisons import regression
 from .design import SurveyDesign
 from .errors import EstimatesError
 from .estimates import Estimates
@@ -103,6 +102,8 @@ def importance(design: SurveyDesign, questionnaire: Questionnaire, *, overall: s
             available=questionnaire.rates,
             hint=("声明 topics，并用 overall 指明总体评价的率。", "Declare topics, and name the overall rate with `overall`."),
         )
+    from .comparisons import regression  # brings statsmodels, which `import satisfaction` should not
+
     found = regression(design, overall, list(questionnaire.topics))
     slopes = found.table.set_index("term").loc[list(questionnaire.topics)]
     scaled = {name: slopes[source].to_numpy() * STEP * 100 for name, source in SCALED.items()}

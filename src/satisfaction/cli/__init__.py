@@ -12,6 +12,7 @@ import click
 from ..errors import SatisfactionError
 from .asking import form, new, schema
 from .options import OWN_FAULT, USER_FAULT
+from .reporting import report
 from .responding import check, corrections, fieldwork
 from .running import change, rolling, run
 from .scores import combined
@@ -25,6 +26,7 @@ COMMANDS = (
     corrections,
     fieldwork,
     run,
+    report,
     change,
     rolling,
     combined,

@@ -6,28 +6,16 @@ holds labels and number formats. What it looks like stands in templates/report.h
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
-from markupsafe import Markup
 
 from .. import plots
 from ..io.pages import fill
 from ..pipeline import Results
 from ..published import Tables
 from . import method, tables, verdicts, words
-from .words import Words
+from .pictures import Picture, picture
 
 __all__ = ["render"]
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A figure in the page: what it shows, in words, and its SVG as a data address."""
-
-    alt: Words
-    address: Markup
 
 
 def render(results: Results, published: Tables) -> str:
@@ -99,9 +87,4 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
     if (indices["kind"] == "score").any():
         drawn["topics"] = lambda: plots.topics(indices)
     for name, draw in drawn.items():
-        yield name, _picture(draw(), alt[name])
-
-
-def _picture(figure: plots.Figure, alt: Words) -> Picture:
-    encoded = base64.b64encode(plots.svg(figure).encode()).decode("ascii")
-    return Picture(alt, Markup("data:image/svg+xml;base64," + encoded))
+        yield name, picture(draw(), alt[name])

@@ -82,13 +82,13 @@ def levels(indices: pd.DataFrame) -> list[str]:
 def headline(indices: pd.DataFrame) -> list[Measured]:
     """Return the rates and indices of all areas together."""
     rows = indices[(indices["level"] == levels(indices)[-1]) & (indices["kind"] != "score")]
-    return [_measured(row) for row in records(rows)]
+    return [measured(row) for row in records(rows)]
 
 
 def topics(indices: pd.DataFrame) -> list[Measured]:
     """Return the topics of all areas together, strongest first."""
     rows = indices[(indices["level"] == levels(indices)[-1]) & (indices["kind"] == "score")]
-    return [_measured(row) for row in records(rows.sort_values("estimate", ascending=False, kind="stable"))]
+    return [measured(row) for row in records(rows.sort_values("estimate", ascending=False, kind="stable"))]
 
 
 def areas(survey: Survey, indices: pd.DataFrame) -> list[AreaTable]:
@@ -203,7 +203,8 @@ def _area_rows(part: pd.DataFrame) -> list[tuple[str, Words, list[Cell]]]:
     return list(rows.values())
 
 
-def _measured(row: dict[str, Any]) -> Measured:
+def measured(row: dict[str, Any]) -> Measured:
+    """Return a row of the published indices as the page shows it."""
     unit = Words("") if row["kind"] == "rate" else Words("分", "points 0-100")
     return Measured(both(row["measure_zh"], row["measure_en"]), unit, _cell(row))
 

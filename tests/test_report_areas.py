@@ -1,0 +1,170 @@
+"""Pages of areas: complete in each language, deterministic, no rank without its set, sound structure, nothing from outside."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from satisfaction import run
+from satisfaction.errors import ExportError
+from satisfaction.io import pdf
+from satisfaction.published import tables_of
+from satisfaction.report.areas import LANGUAGES, area_pages, area_values, index_page, index_values, source_of
+from satisfaction.report.folder import write_report
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+NAMES = re.compile(r"测试省|市9\d+|县\d+|测试")  # proper names, and the sources as declared
+
+
+class Structure(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.headings, self.text, self.inside = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.inside.append(tag)
+        if re.fullmatch(r"h\d", tag):
+            self.headings.append(int(tag[1]))
+
+    def handle_endtag(self, tag):
+        while self.inside and self.inside.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if not {"style", "script"} & set(self.inside):
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def results(small_template):
+    from satisfaction import read_survey
+
+    return run(read_survey(small_template / "surveys" / "wave"))
+
+
+@pytest.fixture(scope="module")
+def pages(results):
+    source = source_of(results, tables_of(results))
+    made = dict(area_pages(source, levels=source.levels(), languages=LANGUAGES))
+    values = index_values(source)
+    return made | {f"{language}/index": index_page(values, language) for language in LANGUAGES}
+
+
+def test_every_area_has_a_page_in_both_languages(pages):
+    codes = {"990101", "990102", "990201", "990202", "990100", "990200"}
+    assert set(pages) == {f"{language}/{code}.html" for language in LANGUAGES for code in codes} | {"zh/index", "en/index"}
+
+
+def test_english_pages_are_in_english(pages):
+    for name, text in pages.items():
+        if name.startswith("en/"):
+            said = [NAMES.sub("", part) for part in Structure(text).text]
+            # the link to the other language is in that language
+            assert [part for part in said if CHINESE.search(part)] in ([], ["中文"]), name
+
+
+def test_structure(pages):
+    for name, text in pages.items():
+        page = Structure(text)
+        assert page.headings.count(1) == 1
+        assert all(b - a <= 1 for a, b in zip(page.headings, page.headings[1:], strict=False)), name
+        tables = [attributes for tag, attributes in page.tags if tag == "table"]
+        assert len([tag for tag, _ in page.tags if tag == "caption"]) == len(tables)
+        assert all(attributes.get("alt") for tag, attributes in page.tags if tag == "img")
+        assert all(attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th")
+        assert dict(page.tags)["html"]["lang"] == ("en" if name.startswith("en/") else "zh-CN")
+        assert {"main", "header", "nav", "footer"} <= {tag for tag, _ in page.tags}
+        assert "http" not in re.sub(r"base64,[^\"]+", "", text)
+        assert not re.search(r"\b(nan|NaN|None|NaT)\b", " ".join(page.text))
+
+
+def test_links_lead_to_pages_that_there_are(pages):
+    for name, text in pages.items():
+        for tag, attributes in Structure(text).tags:
+            href = attributes.get("href") or ""
+            if tag == "a" and not href.startswith("#") and "index" not in href and href != "report.html":
+                folder = name.split("/")[0]
+                target = href.removeprefix("../") if "/" in href else f"{folder}/{href}"
+                assert target in pages, (name, href)
+
+
+def test_no_rank_without_its_set(results, pages):
+    ranking = tables_of(results).ranking.set_index("code")
+    for code, row in ranking.iterrows():
+        said = re.sub(r"\s+", " ", " ".join(Structure(pages[f"zh/{code}.html"]).text))
+        assert (
+            f"{row['rank']} {row['marginal_low']}–{row['marginal_high']} {row['simultaneous_low']}–{row['simultaneous_high']}"
+            in said
+        )
+        assert f"{row['rank']} [{row['marginal_low']}–{row['marginal_high']}]" in " ".join(Structure(pages["zh/index"]).text)
+
+
+def test_figures_are_the_published_ones(results, pages):
+    indices = tables_of(results).indices
+    row = indices[(indices["code"] == "990101") & (indices["measure"] == "topic_index")].iloc[0]
+    assert f"{row['estimate']:.1f}" in pages["zh/990101.html"]
+    assert f"{row['ci_low']:.1f}–{row['ci_high']:.1f}" in pages["en/990101.html"]
+
+
+def test_a_mark_stands_on_every_page(small):
+    small.edit("survey.yaml", "selection: probability", "selection: open_link")
+    results = run(small.read())
+    source = source_of(results, tables_of(results))
+    for _, text in area_pages(source, levels=["county"], languages=LANGUAGES):
+        assert re.search(r'<p class="mark" role="note">(非概率样本|not a probability sample)', text)
+
+
+def test_what_an_earlier_rank_is_worth(small):
+    rows = "wave,code,rank,marginal_low,marginal_high,n,listed\n" + "".join(
+        f"2025T1,{code},{k},{low},{high},30,no\n" for k, (code, low, high) in enumerate(
+            [("990101", 1, 4), ("990102", 1, 1), ("990201", "", ""), ("990202", 4, 4)], 1)
+    )  # fmt: skip
+    (small.folder / "history.csv").write_text(rows, encoding="utf-8")
+    rules = small.folder / "rules.yaml"
+    rules.write_text(rules.read_text(encoding="utf-8") + "\nhistory: {file: history.csv, source: test}\n", encoding="utf-8")
+    results = run(small.read())
+    source = source_of(results, tables_of(results))
+    said = {code: area_values(source, "county", code)["meaning"].en for code in source.codes("county")}
+    assert "overlap" in said["990101"]
+    assert "without a set" in said["990201"]
+
+
+def test_the_folder_is_written_in_one_step_and_gives_the_same_bytes(results, tmp_path):
+    one, two = (write_report(results, folder=tmp_path / name, levels=["county"]) for name in ("one", "two"))
+    files = sorted(path.relative_to(one) for path in one.rglob("*.html"))
+    assert len(files) == 2 * 4 + 3
+    assert all((one / file).read_bytes() == (two / file).read_bytes() for file in files)
+    with pytest.raises(ExportError, match="X101"):
+        write_report(results, folder=one)
+
+
+def test_without_a_browser_pdf_says_so_and_nothing_is_written(results, tmp_path, monkeypatch):
+    monkeypatch.setattr(pdf, "NAMES", ("no-such-browser",))
+    monkeypatch.setattr(pdf, "PLACES", ())
+    with pytest.raises(ExportError, match="X141"):
+        write_report(results, folder=tmp_path / "pages", pdf=True)
+    assert not (tmp_path / "pages").exists()
+
+
+@pytest.mark.skipif(not any(map(shutil.which, pdf.NAMES)), reason="no browser is installed")
+def test_a_page_is_printed_with_chinese_glyphs(pages, tmp_path):
+    (tmp_path / "page.html").write_text(pages["zh/990101.html"], encoding="utf-8")
+    pdf.print_pages(pdf.find_browser(), [tmp_path / "page.html"])
+    content = (tmp_path / "page.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert b"NotoSansSC" in content or b"Noto" in content
+
+
+def test_on_the_command_line(small, call, tmp_path):
+    code, out, err = call("report", small.folder, "--language", "en", "--level", "county", "--out", tmp_path / "pages")
+    assert (code, err) == (0, "")
+    assert "index-en.html" in out
+    assert {path.name for path in (tmp_path / "pages").iterdir()} == {"report.html", "index-en.html", "en"}
+    code, _, err = call("report", small.folder, "--level", "village")
+    assert code == 2
+    assert "X143" in err
