@@ -49,12 +49,13 @@ ORDER = [
     "combined",
     "stability",
     "simulate",
+    "showing",
     "lab",
     "cli",
     "__main__",
 ]
 ALLOWED_HERE = {
-    "duckdb": {"engines", "io"}, "pyspark": {"engines", "io"}, "polars": {"engines", "io"}, "seaborn": {"plots"}, "matplotlib": {"plots"},
+    "duckdb": {"engines", "io"}, "pyspark": {"engines", "io"}, "polars": {"engines", "io"}, "seaborn": {"plots", "showing"}, "matplotlib": {"plots"}, "itables": {"showing"}, "IPython": {"showing"},
     "jinja2": {"io"}, "papermill": {"lab"}, "click": {"cli"}, "python_calamine": {"io"}, "pyreadstat": {"io"}, "xlsxwriter": {"io"}, "ruamel": {"io"},
 }  # fmt: skip
 OPENS = {

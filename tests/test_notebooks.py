@@ -46,7 +46,9 @@ def test_outputs_are_stripped(notebook):
 def test_one_cell_holds_the_parameters(notebook):
     tagged = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1
-    assert {"survey", "out"} == set(re.findall(r"^(\w+) = ", tagged[0], re.MULTILINE)) - {"previous"}  # the wave before, 03
+    assert {"survey", "out", "language"} == set(re.findall(r"^(\w+) = ", tagged[0], re.MULTILINE)) - {
+        "previous"
+    }  # the wave before, 03
 
 
 def test_cells_call_and_do_not_define(notebook):
@@ -57,8 +59,19 @@ def test_cells_call_and_do_not_define(notebook):
 
 def test_prose_comes_first_and_leads_every_section(notebook):
     assert notebook.cells[0].cell_type == "markdown"
-    assert notebook.cells[0].source.startswith("# ")
+    assert notebook.cells[0].source.startswith('<div lang="zh">\n\n# ')
     assert sum(cell.cell_type == "markdown" for cell in notebook.cells) * 3 >= len(notebook.cells)
+
+
+def test_prose_stands_in_both_languages_and_the_second_is_hidden(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            blocks = re.fullmatch(
+                r'<div lang="zh">\n\n(.+)\n\n</div>\n<div lang="en" hidden>\n\n(.+)\n\n</div>', cell.source, re.DOTALL
+            )
+            assert blocks, cell.id
+            assert [re.findall(r"^#+ [\d ]*", text, re.MULTILINE) for text in blocks.groups()].count([]) in (0, 2), cell.id
+            assert not re.search(r"[\u4e00-\u9fff]{3,}", blocks[2]), cell.id
 
 
 def test_nothing_personal(notebook):

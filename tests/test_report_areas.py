@@ -12,7 +12,8 @@ from satisfaction import run
 from satisfaction.errors import ExportError
 from satisfaction.io import pdf
 from satisfaction.published import tables_of
-from satisfaction.report.areas import LANGUAGES, area_pages, area_values, index_page, index_values, source_of
+from satisfaction.report.area_index import index_page, index_values
+from satisfaction.report.areas import LANGUAGES, area_pages, area_values, source_of
 from satisfaction.report.folder import write_report
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

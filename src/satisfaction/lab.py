@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from .errors import ExportError, InputFileError
 from .io.files import new_folder
+from .showing import Language
 from .survey import Survey
 
 
@@ -35,14 +36,16 @@ def find_notebooks(survey: Survey) -> list[Path]:
     return sorted(found)
 
 
-def run_notebooks(survey: Survey, folder: Path) -> Path:
-    """Execute all notebooks with parameters `survey` and `out`, into a folder that appears when all are done.
+def run_notebooks(survey: Survey, folder: Path, *, language: Language = "zh") -> Path:
+    """Execute all notebooks with parameters `survey`, `out` and `language`, into a folder that appears when all are done.
 
     Parameters
     ----------
     survey : Survey
     folder : Path
         Receives the executed notebooks and what they export.
+    language : {"zh", "en"}
+        Of the prose.
 
     Raises
     ------
@@ -51,18 +54,18 @@ def run_notebooks(survey: Survey, folder: Path) -> Path:
     """
     notebooks = find_notebooks(survey)
     with new_folder(folder) as scratch, ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        done = pool.map(lambda notebook: _execute(notebook, survey, scratch), notebooks)
+        done = pool.map(lambda notebook: _execute(notebook, survey, scratch, language), notebooks)
         for _ in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):
             pass
     return folder
 
 
-def _execute(notebook: Path, survey: Survey, folder: Path) -> None:
+def _execute(notebook: Path, survey: Survey, folder: Path, language: Language) -> None:
     import papermill
     from jupyter_core.utils import ensure_event_loop
     from papermill.exceptions import PapermillExecutionError
 
-    parameters = {"survey": str(survey.folder.resolve()), "out": str(folder.resolve())}
+    parameters = {"survey": str(survey.folder.resolve()), "out": str(folder.resolve()), "language": language}
     loop = ensure_event_loop()
     try:  # no `cwd`: papermill would change the whole process's folder, under the other threads' feet
         papermill.execute_notebook(

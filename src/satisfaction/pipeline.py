@@ -12,6 +12,7 @@ from .design import SurveyDesign
 from .engines import Engine, hold, materialize, scan
 from .estimates import Estimates, estimate
 from .index import add_area_indices
+from .io.pages import card
 from .measures import add_columns, compile_measures, only_where, stored
 from .questionnaire import AreaItem, SingleItem
 from .ranking import Ranking
@@ -51,6 +52,12 @@ class Results:
     ranking: Ranking
     rankings: Rankings
     absent: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        whole = next(reversed(self.estimates.values())).table[["measure", "estimate", "se", "ci_low", "ci_high", "n"]]
+        facts = {"未声明 not declared": ", ".join(self.absent)}
+        said, mark = " ".join(self.ranking.summary["notes"]), str(self.survey.marks or "")
+        return card(str(self.survey.declared.title), facts=facts, tables={"全体 the whole": whole}, mark=mark, note=said)
 
     @property
     def area(self) -> str:

@@ -13,6 +13,7 @@ from scipy import special
 from ..design import SurveyDesign
 from ..errors import EstimatesError
 from ..estimates import t_interval
+from ..io.pages import card
 from ..variance import Clusters, domain_df
 
 Array = np.ndarray[Any, Any]
@@ -37,6 +38,11 @@ class HypothesisTest:
     table: pd.DataFrame
     details: pd.DataFrame
     conventions: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        said = pd.DataFrame([(name, str(value)) for name, value in self.conventions.items()], columns=["name", "value"])
+        tables = {"table": self.table, "details": self.details, "约定 conventions": said}
+        return card(f"检验 test: {self.conventions.get('test', '')}", facts={"null": self.conventions.get("null")}, tables=tables)
 
     @property
     def p(self) -> float:

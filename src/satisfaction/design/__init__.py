@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..engines import Lazy, fetch, joined, matched, never_null, scan
 from ..errors import DesignError, one_of
+from ..io.pages import card
 from ..measures import Measure
 from ..survey import Selection
 from ..variance import LonelyPsu
@@ -145,6 +146,20 @@ class SurveyDesign:
     weighting: Weighting | None
     table: Lazy
     complete: frozenset[str]
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "strata": ", ".join(self.strata) or "1",
+            "psu": " → ".join(self.psu) or "every respondent",
+            "base weight": self.base_weight or "1",
+            "fpc": ", ".join(self.fpc),
+            "lonely_psu": self.lonely_psu,
+            "selection": self.selection,
+            "weighting": self.weighting.name if self.weighting else "none",
+            "measures": ", ".join(self.measures),
+        }
+        log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
+        return card("抽样设计 sample design", facts=facts, tables={"加权步骤 weighting steps": log})
 
     def __init__(
         self,

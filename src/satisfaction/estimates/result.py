@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from ..design import SurveyDesign
 from ..errors import EstimatesError
+from ..io.pages import card
 from .intervals import satterthwaite, t_interval
 from .sample import Contributions
 
@@ -44,6 +45,15 @@ class Estimates:
     by: tuple[str, ...]
     conventions: dict[str, Any]
     design: SurveyDesign
+
+    def _repr_html_(self) -> str:
+        shown = self.table.dropna(axis=1, how="all")
+        said = {name: str(value) for name, value in self.conventions.items()}
+        return card(
+            "估计值 estimates",
+            tables={"table": shown, "约定 conventions": pd.DataFrame([said])},
+            note=str(self.conventions["selection"]),
+        )
 
     @property
     def level(self) -> float:

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 from pydantic import Field, model_validator
 
 from ..errors import QuestionnaireError, shortened
+from ..io.pages import card
 from ..io.yaml import Code, Label, Location, Name, Record, fault, read_yaml, validated
 from .constraints import TURNED, Constraint
 from .items import (
@@ -89,6 +91,41 @@ class Questionnaire(Record):
     roles: Roles
     eligibility: dict[Name, list[Code]] = {}
     constraints: dict[Name, Constraint] = {}
+
+    def _repr_html_(self) -> str:
+        items = [
+            {
+                "item": name,
+                "type": one.type,
+                "zh": one.zh,
+                "en": one.en,
+                "answers": "; ".join(f"{code} {a.zh}" for code, a in self.answers(name).items())
+                if isinstance(one, SingleItem)
+                else "",
+                "special": "; ".join(f"{code} {a.zh} ({a.denominator})" for code, a in self.special(name).items()),
+            }
+            for name, one in self.items.items()
+        ]
+        rates = [
+            {"rate": name, "zh": one.zh, "en": one.en, "items": ", ".join(one.items)} | self.denominator(one.items[0], one)
+            for name, one in self.rates.items()
+        ]
+        indices = [
+            {
+                "index": name,
+                "zh": one.zh,
+                "en": one.en,
+                "level": one.level,
+                "weights": str(dict(one.weights)),
+                "source": one.source,
+            }
+            for name, one in self.indices.items()
+        ]
+        tables = {"题目 items": items, "率（分母规则）rates (denominators)": rates, "指数 indices": indices}
+        facts = {"source": self.source, "universe": str(self.universe), "ranked": self.ranked}
+        return card(
+            f"{self.title} · {self.reference}", facts=facts, tables={name: pd.DataFrame(rows) for name, rows in tables.items()}
+        )
 
     @property
     def reference(self) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.errors import RankingError, one_of
+from satisfaction.io.pages import card
 from satisfaction.ranking import bayes, maxt, order
 from satisfaction.ranking import membership as lists
 from satisfaction.ranking.change import RankChange, rank_change
@@ -98,6 +99,17 @@ class Ranking:
     source: Any = field(repr=False)
     sets: tuple[RankSets, RankSets] = field(repr=False)
     options: Options = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        sets = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
+        columns = ["unit", "rank", *sets, "status", "probability_bottom", "estimate", "se", "reliability"]
+        table = self.table.sort_values("rank", kind="stable", na_position="last")[columns]
+        said = {name: str(value) for name, value in self.summary.items() if name != "notes"}
+        return card(
+            "排名（名次不能脱离名次集合使用）ranking (no rank without its set)",
+            tables={"table": table, "约定 conventions": pd.DataFrame(list(said.items()), columns=["name", "value"])},
+            note=" ".join(self.summary.get("notes", ())),
+        )
 
     def order(self) -> order.Order:
         """Say which units are proven better than which, by the simultaneous method: pairs, steps and tiers.

@@ -12,7 +12,7 @@ import pandas as pd
 from .. import plots
 from ..io.pages import fill
 from ..pipeline import Results
-from ..published import Tables, indicators_of, indicators_table, with_parents
+from ..published import Tables, indicators_of, indicators_table
 from .pictures import Picture, picture
 from .tables import Cell, level_label, measured, ranked_rows, records
 from .verdicts import Verdict, escalation_rows, target_rows, threshold_rows
@@ -20,11 +20,9 @@ from .words import (
     ABSENT,
     SELECTION,
     SIDES,
-    STATUS_SHAPES,
     Words,
     both,
     count,
-    interval,
     level,
     p_value,
     place,
@@ -184,43 +182,6 @@ def area_values(source: Source, name: str, code: str) -> dict[str, Any]:
     }
 
 
-def index_values(source: Source) -> dict[str, Any]:
-    """Return what the index of the pages shows."""
-    survey, published = source.results.survey, source.published
-    indices, ranking = published.indices, published.ranking.set_index("code")
-    own = indices[(indices["measure"] == survey.questionnaire.ranked) & indices["level"].isin(source.levels())]
-    names, parents = survey.area_names(), survey.parents()
-    status = {code: STATUS_SHAPES[word] for code, word in ranking["status"].items()}
-    rows = [
-        {
-            "code": row["code"],
-            "file": f"{{}}/{file_of(row['code'])}",
-            "name": both(row["name_zh"], row["name_en"]),
-            "within": names.get(parents.get(row["code"], ""), Words("")),
-            "estimate": score(row["estimate"], row["kind"], 2),
-            "interval": interval(row["ci_low"], row["ci_high"], row["kind"]),
-            "rank": _rank_with_set(ranking.loc[row["code"]]) if row["code"] in ranking.index else ABSENT,
-            "status": _status(ranking, status, row["code"]),
-            "n": count(row["n"]),
-        }
-        for row in records(own)
-    ]
-    drawn = plots.tile_map(with_parents(survey, indices), survey.questionnaire.ranked)
-    label = measured(own.iloc[0].to_dict()).label
-    alt = Words(
-        f"各地区{label.zh}的方块图，数值见下表。",
-        f"Tiles of {label.en or label.zh} by area; the values stand in the table below.",
-    )
-    shared = {"survey": survey, "declared": survey.declared, "marks": survey.marks}
-    return shared | {"areas": rows, "picture": picture(drawn, alt)}
-
-
-def index_page(values: dict[str, Any], language: Language) -> str:
-    """Fill the index in one language."""
-    areas = [one | {"file": one["file"].format(language)} for one in values["areas"]]
-    return fill("areas.html", values | {"areas": areas, "language": language})
-
-
 def file_of(code: str) -> str:
     """Return the name of an area's page; a code never leads out of the folder."""
     return re.sub(r"[^0-9A-Za-z-]", "_", code) + ".html"
@@ -341,21 +302,16 @@ def _below(source: Source, code: str) -> list[dict[str, Any]]:
             "name": both(row["name_zh"], row["name_en"]),
             "estimate": score(row["estimate"], source.scale, 2),
             "se": score(row["se"], source.scale, 2),
-            "rank": _rank_with_set(pd.Series(row)),
+            "rank": rank_with_set(pd.Series(row)),
             "n": count(row["n"]),
         }
         for row in records(rows)
     ]
 
 
-def _rank_with_set(row: pd.Series[Any]) -> str:
+def rank_with_set(row: pd.Series[Any]) -> str:
+    """Write a rank with its set; a dash where there is none."""
     return ABSENT if pd.isna(row["rank"]) else f"{place(row['rank'])} [{span(row['marginal_low'], row['marginal_high'])}]"
-
-
-def _status(ranking: pd.DataFrame, shapes: dict[str, str], code: str) -> Words:
-    if code not in ranking.index:
-        return Words(ABSENT)
-    return Words(f"{shapes[code]} {ranking.loc[code, 'status_zh']}", f"{shapes[code]} {ranking.loc[code, 'status']}")
 
 
 def _counted(results: Results, code: str) -> bool:

@@ -14,7 +14,8 @@ from ..io.pdf import find_browser, print_pages
 from ..io.writing import write_text
 from ..pipeline import Results
 from ..published import tables_of
-from .areas import LANGUAGES, Language, area_pages, index_page, index_values, source_of
+from .area_index import index_page, index_values
+from .areas import LANGUAGES, Language, area_pages, source_of
 
 INDEX = {"zh": "index.html", "en": "index-en.html"}
 

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from ..io.pages import card
 from ..io.platforms import NOTES, Export
 from ..io.workbooks import is_template_sheet
 from ..questionnaire import Questionnaire
@@ -83,6 +84,14 @@ class Responses:
     by_interviewer: pd.DataFrame = field(default_factory=pd.DataFrame)
     to_correct: pd.DataFrame = field(default_factory=pd.DataFrame)
     as_read: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def _repr_html_(self) -> str:
+        counts = self.summary[["rows", "accepted", "rejected", "blanked"]].sum()
+        by_rule = self.log.groupby(["rule", "action", "zh", "en"]).size().rename("events").reset_index()
+        tables = {"文件 files": self.summary, "规则 rules": by_rule, "待改正 to correct": self.to_correct}
+        return card(
+            f"读入 read {counts['rows']} = 接受 accepted {counts['accepted']} + 拒收 rejected {counts['rejected']}", tables=tables
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import SurveyError
 from ..io.files import expand
+from ..io.pages import card
 from ..io.yaml import Document, Label, read_yaml, validated
 from ..questionnaire import Questionnaire, read_questionnaire
 from . import facts
@@ -97,6 +98,22 @@ class Survey:
     outcomes: dict[str, str] | None = None
     cases: pd.DataFrame | None = None
     backcheck: pd.DataFrame | None = None
+
+    def _repr_html_(self) -> str:
+        declared = self.declared
+        steps = pd.DataFrame(
+            [{key: str(value) for key, value in one.model_dump(exclude_none=True).items()} for one in declared.weighting]
+        )
+        facts = {
+            "wave": declared.wave,
+            "questionnaire": declared.questionnaire,
+            "selection": declared.selection,
+            "fielded": f"{declared.fielded.start} – {declared.fielded.end}" if declared.fielded else "",
+            "files": len(self.files),
+            "areas ranked": len(self.ranked_areas()),
+            "ranking rule": self.rules.ranking.source,
+        }
+        return card(str(declared.title), facts=facts, tables={"加权步骤 weighting": steps}, mark=str(self.marks or ""))
 
     @property
     def name(self) -> str:
