@@ -11,6 +11,7 @@ import click
 
 from ..errors import SatisfactionError
 from .asking import form, new, schema
+from .lab import lab
 from .options import OWN_FAULT, USER_FAULT
 from .reporting import report
 from .responding import check, corrections, fieldwork
@@ -30,6 +31,7 @@ COMMANDS = (
     change,
     rolling,
     combined,
+    lab,
     simulate,
 )
 

@@ -187,3 +187,10 @@ def write_trace() -> Path:
     with tempfile.NamedTemporaryFile("w", prefix="satisfaction-", suffix=".log", encoding="utf-8", delete=False) as file:
         traceback.print_exc(file=file)
     return Path(file.name)
+
+
+@contextmanager
+def scratch_folder(name: str) -> Iterator[Path]:
+    """Give a folder of the system's for temporary files, removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)

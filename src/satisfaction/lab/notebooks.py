@@ -9,10 +9,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .errors import ExportError, InputFileError
-from .io.files import new_folder
-from .showing import Language
-from .survey import Survey
+from ..errors import ExportError, InputFileError
+from ..io.files import new_folder
+from ..showing import Language
+from ..survey import Survey
+
+WORKING = "0[1-9]_*.ipynb"  # 00 is the door
 
 
 def find_notebooks(survey: Survey) -> list[Path]:
@@ -24,7 +26,7 @@ def find_notebooks(survey: Survey) -> list[Path]:
         F111 when there are none.
     """
     shelves = [parent / "notebooks" for parent in survey.folder.resolve().parents]
-    found = next((list(shelf.glob("[0-9][0-9]_*.ipynb")) for shelf in shelves if shelf.is_dir()), [])
+    found = next((list(shelf.glob(WORKING)) for shelf in shelves if shelf.is_dir()), [])
     if not found:
         raise InputFileError(
             "F111",

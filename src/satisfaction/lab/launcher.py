@@ -1,0 +1,149 @@
+"""The form of the first notebook: choose a wave, check its responses, run it, open its report and notebooks."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import SatisfactionError
+from ..export import export_dated, revision_of
+from ..io.pages import fill
+from ..io.writing import write_text
+from ..pipeline import run
+from ..responses import load_responses
+from ..showing import Language
+from ..survey import read_survey
+from .notebooks import find_notebooks, run_notebooks
+from .waves import Wave, find_questionnaires, find_waves, project_root
+
+WORDS = {
+    "zh": ("调查", "语言", "检查答卷", "运行", "同时执行笔记本", "打开笔记本", "正在运行……", "结果", "报告", "笔记本"),
+    "en": (
+        "wave",
+        "language",
+        "check responses",
+        "run",
+        "notebooks too",
+        "open notebooks",
+        "running ...",
+        "results",
+        "report",
+        "notebooks",
+    ),
+}
+
+
+def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
+    """Show the waves and questionnaires of the project around a folder, and the form that works on them.
+
+    Parameters
+    ----------
+    folder : path
+        Anywhere inside the project.
+    language : {"zh", "en"}
+    """
+    import IPython.display
+    import ipywidgets
+
+    shown: Any = IPython.display
+    root = project_root(Path(folder))
+    waves = find_waves(root)
+    shown.display(shown.HTML(overview(waves, find_questionnaires(root), language=language)))
+    shown.display(form(ipywidgets, [one for one in waves if one.readable], language=language))
+
+
+def overview(waves: list[Wave], questionnaires: list[str], *, language: Language) -> str:
+    """Return the list of waves and questionnaires as HTML."""
+    return fill("launcher.html", {"waves": waves, "questionnaires": questionnaires, "language": language})
+
+
+def form(widgets: Any, waves: list[Wave], *, language: Language) -> Any:
+    """Build the form; every button works on the wave chosen and writes below itself."""
+    wave, tongue, check, start, further, opening, *_ = WORDS[language]
+    chosen = widgets.Dropdown(
+        options=[(f"{one.folder.name} · {one.title[language == 'en']}", one.folder) for one in waves], description=wave
+    )
+    spoken = widgets.ToggleButtons(options=[("中文", "zh"), ("English", "en")], value=language, description=tongue)
+    notebooks = widgets.Checkbox(value=False, description=further, indent=False)
+    output = widgets.Output()
+    actions: dict[str, Callable[[Path], str]] = {
+        check: lambda folder: checked(folder, spoken.value),
+        start: lambda folder: ran(folder, spoken.value, notebooks=notebooks.value),
+        opening: lambda folder: opened(folder, spoken.value),
+    }
+    buttons = [widgets.Button(description=name, button_style="primary" if name == start else "") for name in actions]
+    for button in buttons:
+        button.on_click(lambda pressed: _answer(output, actions[pressed.description], chosen.value, buttons, spoken.value))
+    return widgets.VBox([chosen, spoken, notebooks, widgets.HBox(buttons), output])
+
+
+def checked(folder: Path, language: Language) -> str:
+    """Check the responses of a wave; returns the account as HTML."""
+    survey = read_survey(folder)
+    found = load_responses(survey, purpose="check")
+    return found._repr_html_()
+
+
+def ran(folder: Path, language: Language, *, notebooks: bool) -> str:
+    """Run a wave as `satisfaction run` does; returns what came of it, with links, as HTML."""
+    survey = read_survey(folder)
+    results = run(survey)
+    written = export_dated(results)
+    words = WORDS[language]
+    links = [(words[8], written / "report.html"), (words[7], written / "ranking.xlsx"), (words[7], written / "indices.xlsx")]
+    if notebooks:
+        executed = run_notebooks(survey, written.with_name(f"{written.name}-notebooks"), language=language)
+        links += [(path.stem, path) for path in sorted(executed.glob("*.ipynb"))]
+    said = f"<p>{html.escape(words[7])}: {html.escape(written.name)} · revision {revision_of(written)}</p>"
+    return results._repr_html_() + said + linked(links)
+
+
+def opened(folder: Path, language: Language) -> str:
+    """Write the notebooks with this wave as their parameter into its out/notebooks/; returns links to them as HTML."""
+    import nbformat
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    files: Any = nbformat  # not typed
+    survey = read_survey(folder)
+    shelf = survey.folder / "out" / "notebooks"
+    links = []
+    for path in find_notebooks(survey):
+        notebook = load_notebook_node(str(path))
+        ready = parameterize_notebook(notebook, {"survey": str(survey.folder.resolve()), "language": language})
+        shelf.mkdir(parents=True, exist_ok=True)
+        write_text(files.writes(ready), shelf / path.name)
+        links.append((path.stem, shelf / path.name))
+    return linked(links)
+
+
+def linked(links: list[tuple[str, Path]]) -> str:
+    """Return links to files below the project, seen from the notebook that shows them."""
+    items = [
+        f'<li><a href="{html.escape(os.path.relpath(path, Path.cwd()).replace(os.sep, "/"))}">{html.escape(name)}: {html.escape(path.name)}</a></li>'
+        for name, path in links
+    ]
+    return f"<ul>{''.join(items)}</ul>"
+
+
+def _answer(output: Any, action: Callable[[Path], str], folder: Path, buttons: list[Any], language: Language) -> None:
+    """Carry an action out below the form; a user's fault is its message, nothing more."""
+    import IPython.display
+
+    shown: Any = IPython.display
+    for button in buttons:
+        button.disabled = True
+    output.clear_output()
+    with output:
+        shown.display(shown.HTML(f"<p>{html.escape(WORDS[language][6])}</p>"))
+        try:
+            answer = action(folder)
+        except SatisfactionError as fault:
+            answer = f'<pre style="color:#8f1818;white-space:pre-wrap">{html.escape(str(fault))}</pre>'
+        output.clear_output()
+        shown.display(shown.HTML(answer))
+    for button in buttons:
+        button.disabled = False

@@ -1,0 +1,106 @@
+"""The door: waves are listed with their state, a wave runs from the form, a fault is a message, the server keeps to itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import urllib.request
+
+import pytest
+
+from conftest import ROOT
+from satisfaction.errors import InputFileError
+from satisfaction.lab import find_notebooks, server
+from satisfaction.lab.launcher import checked, linked, opened, overview, ran
+from satisfaction.lab.waves import find_questionnaires, find_waves, project_root
+
+
+@pytest.fixture
+def project(small):
+    shutil.copytree(ROOT / "notebooks", small.root / "notebooks")
+    return small
+
+
+def test_waves_are_listed_with_their_state(project):
+    (before,) = find_waves(project.root)
+    assert (before.wave, before.questionnaire, before.finished, before.revision) == ("2026T1", "small@1", "", None)
+    ran(project.folder, "zh", notebooks=False)
+    (after,) = find_waves(project.root)
+    assert after.finished
+    assert after.revision == 1
+    assert find_questionnaires(project.root) == ["small@1"]
+    html = overview([after], ["small@1"], language="en")
+    assert "Test survey" in html
+    assert "small@1" in html
+
+
+def test_a_folder_that_cannot_be_read_is_listed_as_such(project):
+    project.edit("survey.yaml", "selection: probability", "selection: guess")
+    (wave,) = find_waves(project.root)
+    assert not wave.readable
+    assert "selection" in wave.title[1]
+
+
+def test_a_wave_runs_and_links_lead_to_its_files(project, monkeypatch):
+    monkeypatch.chdir(project.root / "notebooks")
+    html = ran(project.folder, "zh", notebooks=False)
+    (folder,) = [path for path in (project.folder / "out").iterdir() if path.name[0] == "2"]
+    assert f"../surveys/wave/out/{folder.name}/report.html" in html
+    assert "读入" in checked(project.folder, "zh")
+    assert linked([("<b>", folder)]).count("<b>") == 0
+
+
+def test_notebooks_are_written_for_the_wave_chosen(project):
+    html = opened(project.folder, "en")
+    written = sorted((project.folder / "out" / "notebooks").glob("*.ipynb"))
+    assert [path.name for path in written] == [path.name for path in find_notebooks(project.read())]
+    assert "00_start" not in html
+    for path in written:
+        sources = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+        assert any('language = "en"' in source and "survey = " in source for source in sources)
+
+
+def test_the_project_is_found_from_anywhere_inside(project, tmp_path_factory):
+    assert project_root(project.folder / "responses") == project.root.resolve()
+    with pytest.raises(InputFileError, match="F118"):
+        project_root(tmp_path_factory.mktemp("elsewhere"))
+
+
+def test_the_server_has_settings_of_its_own(tmp_path):
+    environment = server.private_folders(tmp_path)
+    assert all(value.startswith(str(tmp_path)) for value in environment.values())
+    settings = next((tmp_path / "settings").rglob("*.jupyterlab-settings"))
+    assert json.loads(settings.read_text())["fetchNews"] == "false"
+    command = server.command(tmp_path, port=1, token="t", browser=False)
+    assert "--no-browser" in command
+    assert "--ip=127.0.0.1" in command
+
+
+def test_jupyterlab_starts_and_answers(project, tmp_path):
+    import subprocess
+
+    port = server.free_port()
+    command = server.command(project.root, port=port, token="tok", browser=False)
+    running = subprocess.Popen(
+        command, env=os.environ | server.private_folders(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        for _ in range(120):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/contents/notebooks?token=tok", timeout=5) as answer:
+                    names = [one["name"] for one in json.load(answer)["content"]]
+                break
+            except OSError:
+                time.sleep(0.5)
+        assert "00_start.ipynb" in names
+    finally:
+        running.terminate()
+        running.wait(timeout=30)
+
+
+def test_outside_a_project_the_command_says_so(call, tmp_path):
+    code, _, err = call("lab", tmp_path)
+    assert code == 2
+    assert "F118" in err
