@@ -74,9 +74,13 @@ def language_style(language: Language) -> str:
 def sortable_tables(language: Language) -> None:
     """Let every table of a notebook be sorted and searched in the page, with the library inside the notebook."""
     import itables
+    from IPython.utils.capture import capture_output
 
     options: Any = itables.options
-    itables.init_notebook_mode(all_interactive=True, connected=False)
+    made: Any
+    with capture_output() as made:
+        itables.init_notebook_mode(all_interactive=True, connected=False)
+    made.outputs[-1].display()  # the library; what goes before it asks for the library and finds none
     options.language = TABLE_WORDS[language]
     options.maxBytes = 0  # whole tables: a table that is cut without a word misleads
     options.lengthMenu = [10, 25, 100]

@@ -1,0 +1,260 @@
+"""In a real browser: every notebook runs in JupyterLab, the form runs a wave, pages fit a phone, sort, show every glyph and are accessible.
+
+Skipped without Chromium or Playwright; SATISFACTION_REQUIRE_BROWSER=1 makes that a failure. Screenshots go to the folder
+named by SATISFACTION_SCREENSHOTS, if any.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from conftest import ROOT, SmallSurvey
+from satisfaction import export, read_survey, run
+from satisfaction.lab import server
+from satisfaction.report.folder import write_report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+HERE = bool(CHROMIUM) and all(importlib.util.find_spec(name) for name in ("playwright", "axe_playwright_python"))
+REQUIRED = os.environ.get("SATISFACTION_REQUIRE_BROWSER") == "1"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not HERE and not REQUIRED, reason="Chromium or Playwright is not installed"),
+]
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
+]  # fmt: skip
+NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("0[1-9]_*.ipynb"))
+PATIENCE = 180_000
+SERIOUS = ("serious", "critical")
+HAN = "Noto Sans SC"
+
+
+@pytest.fixture(scope="module")
+def project(small_template, tmp_path_factory):
+    root = tmp_path_factory.mktemp("browser") / "project"
+    shutil.copytree(small_template, root)
+    shutil.copytree(ROOT / "notebooks", root / "notebooks")
+    return SmallSurvey(root)
+
+
+@pytest.fixture(scope="module")
+def fonts(tmp_path_factory):
+    """A data folder of the browser's with the Chinese font, as `satisfaction report --pdf` gives it; the machine may have none."""
+    import pylopdf_fonts_zh_cn
+
+    folder = tmp_path_factory.mktemp("fonts")
+    (folder / "fonts").mkdir()
+    shutil.copy(pylopdf_fonts_zh_cn.sans_path(), folder / "fonts")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser(fonts):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            env=dict(os.environ) | {"XDG_DATA_HOME": str(fonts)},
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.set_default_timeout(PATIENCE)
+    opened = context.new_page()
+    opened.asked, opened.faults = [], []
+    opened.on("request", lambda request: opened.asked.append(request.url))
+    opened.on("pageerror", lambda fault: opened.faults.append(str(fault)))
+    yield opened
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def lab(project, tmp_path_factory):
+    port = server.free_port()
+    command = server.command(project.root, port=port, token="tok", browser=False)
+    environment = os.environ | server.private_folders(tmp_path_factory.mktemp("home"))
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token=tok", timeout=5).close()
+            break
+        except OSError:
+            time.sleep(0.5)
+    yield f"http://127.0.0.1:{port}"
+    running.terminate()
+    running.wait(timeout=30)
+
+
+def outside(page) -> list[str]:
+    """Requests to hosts other than this machine."""
+    return [
+        url
+        for url in page.asked
+        if urlsplit(url).scheme in ("http", "https", "ws", "wss") and urlsplit(url).hostname != "127.0.0.1"
+    ]
+
+
+def keep(page, name: str) -> None:
+    if folder := os.environ.get("SATISFACTION_SCREENSHOTS"):
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+
+
+def open_notebook(page, lab: str, path: str) -> None:
+    page.goto(f"{lab}/lab/tree/{path}?token=tok&reset")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+    page.wait_for_function("window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
+
+
+def run_all(page) -> list[dict]:
+    """Run every cell; returns all outputs."""
+    assert page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')") in (True, None)
+    return page.evaluate(
+        "[...window.jupyterapp.shell.currentWidget.content.model.cells].flatMap(c => c.type === 'code' ? c.outputs.toJSON() : [])"
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _app_in_the_page():
+    """The page hands out its application, so that a test can wait for the kernel."""
+    server_command = server.command
+    server.command = lambda *a, **k: [*server_command(*a, **k), "--LabApp.expose_app_in_browser=True"]
+    yield
+    server.command = server_command
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_runs_in_jupyterlab(page, lab, project, name):
+    survey = project.folder.resolve()
+    content = (project.root / "notebooks" / name).read_text(encoding="utf-8")
+    copy = project.root / "notebooks" / f"try-{name}"
+    copy.write_text(content.replace("../surveys/guizhou-2026q3", str(survey).replace("\\", "/")), encoding="utf-8")
+    open_notebook(page, lab, f"notebooks/try-{name}")
+    outputs = run_all(page)
+    assert [one for one in outputs if one["output_type"] == "error"] == []
+    kinds = {kind for one in outputs for kind in one.get("data", {})}
+    assert "text/html" in kinds
+    assert kinds & {"image/png", "image/svg+xml"}
+    page.wait_for_selector(".jp-OutputArea table.dataTable, .jp-OutputArea table.dt-container, .jp-OutputArea .dataTable")
+    pictures = page.evaluate("[...document.querySelectorAll('.jp-OutputArea img')].map(i => i.naturalWidth)")
+    assert all(width > 0 for width in pictures)
+    english = page.locator('div[lang="en"]')
+    assert english.count() == 0 or not english.first.is_visible()
+    assert outside(page) == []
+    assert page.faults == []
+    keep(page, name.removesuffix(".ipynb"))
+
+
+def test_the_form_runs_a_wave(page, lab, project):
+    open_notebook(page, lab, "notebooks/00_start.ipynb")
+    outputs = run_all(page)
+    assert [one for one in outputs if one["output_type"] == "error"] == []
+    page.get_by_role("button", name="检查答卷").click()
+    page.wait_for_selector("text=读入 read 120")
+    page.get_by_role("button", name="运行", exact=True).click()
+    page.wait_for_selector("text=revision 1")
+    assert (project.folder / "out" / "latest" / "report.html").is_file()
+    assert outside(page) == []
+    keep(page, "00_start")
+
+
+# ---- pages ----
+
+
+@pytest.fixture(scope="module")
+def pages(small_template, tmp_path_factory):
+    """The pages of a file set and of a report folder; one wave that declares much, and one without a probability sample."""
+    results = run(read_survey(small_template / "surveys" / "wave"))
+    root = tmp_path_factory.mktemp("pages")
+    export(results, root / "set")
+    write_report(results, folder=root / "report")
+    return sorted(root.rglob("*.html"))
+
+
+def in_view(pages, names):
+    """The pages of each kind: one is as good as the others of its kind."""
+    kinds = {}
+    for path in pages:
+        kind = (path.parent.name, path.name if not path.stem.isdigit() else path.stem.endswith("00"))
+        kinds.setdefault(kind, path)
+    return [path for path in kinds.values() if not names or path.name in names]
+
+
+def test_pages_fit_a_phone_and_a_desk(page, pages):
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        for path in pages:
+            page.goto(path.as_uri())
+            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert overflow <= 0, (path.name, width, overflow)
+            if path.stem in ("report", "index", "990101"):
+                keep(page, f"{path.parent.name}-{path.stem}-{width}")
+    assert outside(page) == []
+    assert page.faults == []
+
+
+def test_every_chinese_glyph_is_there(page, pages):
+    client = page.context.new_cdp_session(page)
+    client.send("DOM.enable")
+    client.send("CSS.enable")
+    for path in in_view(pages, ()):
+        page.goto(path.as_uri())
+        document = client.send("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+        body = client.send("DOM.querySelector", {"nodeId": document, "selector": "body"})["nodeId"]
+        used = {}
+        for node in client.send("DOM.querySelectorAll", {"nodeId": body, "selector": "*"})["nodeIds"]:
+            for font in client.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]:
+                used[font["familyName"]] = used.get(font["familyName"], 0) + font["glyphCount"]
+        assert used.get(HAN, 0) > 0, (path.name, used)
+        assert not {name for name in used if "Last Resort" in name or "Tofu" in name}
+    missing = page.evaluate(
+        """() => { const box = document.createElement('canvas').getContext('2d'); box.font = '20px sans-serif';
+        const size = box.measureText('\\u{10FFFD}').width, text = [...new Set(document.body.innerText)].filter(c => c > '\\u2000');
+        const draw = c => { const one = document.createElement('canvas'); one.width = one.height = 24; const x = one.getContext('2d');
+          x.font = '20px "Noto Sans SC", sans-serif'; x.fillText(c, 0, 20); return one.toDataURL(); };
+        const hollow = draw('\\u{10FFFD}'); return size >= 0 ? text.filter(c => c.trim() && draw(c) === hollow) : []; }"""
+    )
+    assert missing == []
+
+
+def test_tables_sort_by_their_headings(page, pages):
+    for path in in_view(pages, ("index.html", "report.html")):
+        page.goto(path.as_uri())
+        table = page.locator("table.sortable").first
+        head = table.locator("thead th.number").first
+        place = head.evaluate("cell => cell.cellIndex")
+        read = f"rows => rows.map(row => parseFloat(row.cells[{place}].textContent.replace(/[^0-9.\\-]/g, ' ').trim()))"
+        head.locator("button").click()
+        up = table.locator("tbody tr").evaluate_all(read)
+        assert head.get_attribute("aria-sort") == "ascending"
+        head.locator("button").press("Enter")
+        down = table.locator("tbody tr").evaluate_all(read)
+        assert head.get_attribute("aria-sort") == "descending"
+        known = [value for value in up if value == value]
+        assert known == sorted(known)
+        assert [value for value in down if value == value] == sorted(known, reverse=True)
+
+
+def test_pages_have_no_serious_accessibility_fault(page, pages):
+    from axe_playwright_python.sync_playwright import Axe
+
+    for path in in_view(pages, ()):
+        page.goto(path.as_uri())
+        found = Axe().run(page).response["violations"]
+        serious = [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in SERIOUS]
+        assert serious == [], path.name
