@@ -13,7 +13,7 @@ from satisfaction.export import export_dated
 from satisfaction.io.files import sha256
 from satisfaction.pipeline import run
 
-CLOCKED = {"run.json"}
+CLOCKED = {"run.json", "SHA256SUMS"}  # the checksums name that of run.json
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,8 @@ def read(path):
 
 def test_the_set_is_complete(folder):
     assert {path.name for path in folder.iterdir()} == {
-        "indices.csv", "indices.xlsx", "indices.parquet", "ranking.csv", "ranking.xlsx", "covariance.csv",
+        "indices.csv", "indices_zh.csv", "indices.xlsx", "indices.parquet", "ranking.csv", "ranking_zh.csv", "ranking.xlsx", "ranking.parquet",
+        "covariance.csv", "datapackage.json", "README.txt", "confirm.html", "SHA256SUMS",
         "ranking_sentences.csv", "ranking_within.csv", "ranking_targets.csv", "ranking_waves.csv",
         "rejected.csv", "rejected.xlsx", "log.csv", "report.html", "reading.html", "manifest.json", "run.json",
     }  # fmt: skip
@@ -90,7 +91,7 @@ def test_no_clock_and_no_path_outside_run_json(folder):
 
 def test_run_json_lists_the_hash_of_every_other_file(folder):
     outputs = json.loads((folder / "run.json").read_text(encoding="utf-8"))["outputs"]
-    assert outputs == {p.name: sha256(p) for p in folder.iterdir() if p.name != "run.json"}
+    assert outputs == {p.name: sha256(p) for p in folder.iterdir() if p.name not in CLOCKED}
 
 
 def test_an_existing_folder_is_never_written_to(folder, unchanged):

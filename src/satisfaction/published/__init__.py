@@ -1,12 +1,13 @@
 """The tables that leave the house: figures with names, units, marks, and 12 significant digits.
 
-`indices` (estimates of every level), `ranking` (the ranking, and those within parents), `verdicts` (targets, thresholds,
+`columns` (what every column holds), `indices` (estimates of every level), `ranking` (the ranking, and those within parents), `verdicts` (targets, thresholds,
 escalation, ranks over waves); `labels` holds what they share, `tables` makes them all.
 """
 
 from __future__ import annotations
 
 from .indicators import indicators_of, indicators_table, with_parents
+from .columns import COLUMNS, Column, dictionary_table, with_chinese_headings
 from .indices import UNITS, indices_table
 from .labels import BELOW, DIGITS, STATUS, VERDICT, area_labels, mark, measure_labels, twelve_digits, whole_code
 from .ranking import ranking_table, within_table
@@ -15,13 +16,16 @@ from .verdicts import demand, escalation_table, paths_table, targets_table, thre
 
 __all__ = [
     "BELOW",
+    "COLUMNS",
     "DIGITS",
     "STATUS",
     "UNITS",
     "VERDICT",
+    "Column",
     "Tables",
     "area_labels",
     "demand",
+    "dictionary_table",
     "escalation_table",
     "indicators_of",
     "indicators_table",
@@ -37,5 +41,6 @@ __all__ = [
     "twelve_digits",
     "whole_code",
     "with_parents",
+    "with_chinese_headings",
     "within_table",
 ]
