@@ -12,6 +12,7 @@ import click
 from ..errors import SatisfactionError
 from .asking import form, new, schema
 from .lab import lab
+from .checking import compare, verify
 from .options import OWN_FAULT, USER_FAULT
 from .reporting import report
 from .responding import check, corrections, fieldwork
@@ -32,6 +33,8 @@ COMMANDS = (
     rolling,
     combined,
     lab,
+    verify,
+    compare,
     simulate,
 )
 

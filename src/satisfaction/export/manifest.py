@@ -19,7 +19,7 @@ from ..survey import Survey
 FORMAT_NAME = "satisfaction-file-set"
 FORMAT = "1.0"
 """Version of the file set: the first number rises when a column or file is renamed, removed or changes its meaning."""
-PACKAGES = ("duckdb", "narwhals", "numpy", "pandas", "satisfaction", "scipy", "statsmodels")
+PACKAGES = ("duckdb", "matplotlib", "narwhals", "numpy", "pandas", "satisfaction", "scipy", "statsmodels", "xlsxwriter")
 
 
 def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:

@@ -10,10 +10,19 @@ from typing import Literal
 import pandas as pd
 import xlsxwriter
 
-from .writing import CREATED, FORMULA, write_data_sheet
+from .writing import CREATED, FORMULA, fill_sheet
 
 Shown = Literal["text", "percent", "points", "count", "probability"]
-FORMATS: dict[Shown, str] = {"text": "@", "percent": "0.0%", "points": "0.00", "count": "0", "probability": "0.000"}
+FORMATS: dict[Shown, str] = {
+    "text": "@",
+    "percent": "0.0%",
+    "points": "0.00",
+    "count": "0",
+    "probability": '[<0.001]"< 0.001";[>0.999]"> 0.999";0.000',
+}
+HEADER_HEIGHT = 46  # points: three lines
+PAGE = 150  # characters across a sheet that explains
+WRAPPED = {"text_wrap": True, "valign": "top"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +67,15 @@ def write_office_workbook(path: Path, data: pd.DataFrame, shown: ShownSheet, fur
     path.parent.mkdir(parents=True, exist_ok=True)
     with xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd", "constant_memory": True}) as workbook:
         workbook.set_properties({"created": CREATED})
-        write_data_sheet(workbook, "data", data)
+        fill_sheet(workbook, workbook.add_worksheet("data"), data)
         _write_shown(workbook, shown)
         for name, table in further.items():
-            write_data_sheet(workbook, name, table)
-            workbook.get_worksheet_by_name(name).freeze_panes(1, 0)
+            sheet = workbook.add_worksheet(name)
+            sheet.set_column(0, len(table.columns) - 1, PAGE / len(table.columns), workbook.add_format(WRAPPED))
+            sheet.set_landscape()
+            sheet.fit_to_pages(1, 0)
+            sheet.freeze_panes(1, 0)
+            fill_sheet(workbook, sheet, table)
 
 
 def _write_shown(workbook: xlsxwriter.Workbook, shown: ShownSheet) -> None:
@@ -76,6 +89,7 @@ def _write_shown(workbook: xlsxwriter.Workbook, shown: ShownSheet) -> None:
     header = workbook.add_format(
         {"bold": True, "bg_color": "#1F4E79", "font_color": "#FFFFFF", "text_wrap": True, "valign": "top"}
     )
+    sheet.set_row(len(shown.lines), HEADER_HEIGHT)
     for row, line in enumerate(shown.lines):
         sheet.write_string(row, 0, line, bold)
     top, rows = len(shown.lines), len(shown.columns[0].cells)

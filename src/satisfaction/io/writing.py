@@ -79,12 +79,12 @@ def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
     with xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd"}) as workbook:
         workbook.set_properties({"created": CREATED})
         for name, table in sheets.items():
-            write_data_sheet(workbook, name, table)
+            fill_sheet(workbook, workbook.add_worksheet(name), table)
 
 
-def write_data_sheet(workbook: xlsxwriter.Workbook, name: str, table: pd.DataFrame) -> None:
-    """Add a plain sheet: header in row 1, text as text (a formula's sign too, also after the cell is edited), row by row."""
-    sheet, quoted = workbook.add_worksheet(name), workbook.add_format({"quote_prefix": True})
+def fill_sheet(workbook: xlsxwriter.Workbook, sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame) -> None:
+    """Fill a plain sheet: header in row 1, text as text (a formula's sign too, also after the cell is edited), row by row."""
+    quoted = workbook.add_format({"quote_prefix": True})
     for column, title in enumerate(table):
         sheet.write_string(0, column, str(title))
     for row, record in enumerate(table.itertuples(index=False, name=None), start=1):

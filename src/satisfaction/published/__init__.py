@@ -1,13 +1,13 @@
 """The tables that leave the house: figures with names, units, marks, and 12 significant digits.
 
-`columns` (what every column holds), `indices` (estimates of every level), `ranking` (the ranking, and those within parents), `verdicts` (targets, thresholds,
-escalation, ranks over waves); `labels` holds what they share, `tables` makes them all.
+`columns` (what every column holds), `indices` (estimates of every level), `ranking` (the ranking, and those within parents),
+`verdicts` (targets, thresholds, escalation, ranks over waves); `labels` holds what they share, `tables` makes them all.
 """
 
 from __future__ import annotations
 
+from .columns import COLUMNS, Column, dictionary_table, typed, with_chinese_headings
 from .indicators import indicators_of, indicators_table, with_parents
-from .columns import COLUMNS, Column, dictionary_table, with_chinese_headings
 from .indices import UNITS, indices_table
 from .labels import BELOW, DIGITS, STATUS, VERDICT, area_labels, mark, measure_labels, twelve_digits, whole_code
 from .ranking import ranking_table, within_table
@@ -39,6 +39,7 @@ __all__ = [
     "targets_table",
     "thresholds_table",
     "twelve_digits",
+    "typed",
     "whole_code",
     "with_parents",
     "with_chinese_headings",

@@ -161,6 +161,22 @@ def with_chinese_headings(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={name: COLUMNS[name].zh for name in table})
 
 
+def typed(texts: pd.DataFrame) -> pd.DataFrame:
+    """Return a published table, read as text, with its types: numbers as float, counts and ranks as Int64, codes as text."""
+    return texts.assign(**{name: _numbers(texts[name], COLUMNS[name].type) for name in texts if _is_number(name)})
+
+
+def _is_number(name: str) -> bool:
+    return name in COLUMNS and COLUMNS[name].type != "string"
+
+
+def _numbers(texts: pd.Series, kind: Type) -> pd.Series:
+    """Turn text into numbers; ranks that a rule makes fractional stay floating."""
+    numbers = pd.to_numeric(texts.where(texts != ""), errors="raise").astype(float)
+    whole = kind == "integer" and bool((numbers.dropna() % 1 == 0).all())
+    return numbers.astype("Int64") if whole else numbers
+
+
 def dictionary_table(names: Iterable[str]) -> pd.DataFrame:
     """Return one row a column: column, zh, en, type, unit, meaning_zh, meaning_en."""
     chosen = [(name, COLUMNS[name]) for name in names]
