@@ -35,7 +35,7 @@ class Suppressed:
 def suppressed_cells(survey: Survey, estimates: Mapping[str, Estimates]) -> Suppressed:
     """Find the cells that the survey's rule withholds.
 
-    A published area is the weighted mean of the areas it consists of, an index the weighted mean of its parts. Whoever has
+    A published area is the weighted mean of the areas it consists of, an area's index that of its parts. Whoever has
     all terms of such an equation but one can calculate it; therefore in every equation none or at least two are withheld.
 
     Parameters
@@ -92,9 +92,9 @@ def _blanked(one: Estimates, found: Suppressed, *, level: str) -> Estimates:
     if not gone.any():
         return one
     figures = [name for name in one.table.select_dtypes("number") if name not in (*one.by, "n")]
-    table = one.table.copy()
-    table[figures] = table[figures].astype(float).mask(gone[:, None])
-    table["note"] = np.select([small, shield], [str(SMALL), str(SHIELD)], table["note"].to_numpy(str))
+    blank = {name: one.table[name].astype(float).mask(gone) for name in figures}
+    note = np.select([small, shield], [str(SMALL), str(SHIELD)], one.table["note"].to_numpy(str))
+    table = one.table.assign(**blank, note=note)
     return replace(one, table=table, cov=np.where(gone[:, None] | gone, np.nan, one.cov))
 
 
@@ -113,7 +113,7 @@ def _small(rule: SuppressionRules, estimates: Mapping[str, Estimates], sizes: Ma
     small = {cell for cell, n in sizes.items() if 0 < n < rule.minimum_n}
     if rule.minimum_psus > 1:
         small |= {cell for cell, psus in _psus(estimates) if 0 < psus < rule.minimum_psus}
-    parts = {name: index.weights for name, index in survey.questionnaire.indices.items()}
+    parts = {name: index.weights for name, index in survey.questionnaire.indices.items() if index.level == "area"}
     return small | {cell for cell in sizes if any((*cell[:2], part) in small for part in parts.get(cell[2], ()))}
 
 
@@ -146,9 +146,11 @@ def _area_equations(survey: Survey, sizes: Mapping[Cell, int]) -> Iterator[tuple
 
 
 def _index_equations(survey: Survey, sizes: Mapping[Cell, int]) -> Iterator[tuple[Cell, ...]]:
-    """Yield, for every area and index whose parts are all published, the index and then its parts."""
+    """Yield the index and then its parts where it is exactly their weighted mean: of level `area`, or answered in full by all."""
     for level, code, measure in sizes:
         index = survey.questionnaire.indices.get(measure)
         parts = [(level, code, part) for part in index.weights] if index else []
-        if parts and all(part in sizes for part in parts):
-            yield ((level, code, measure), *parts)
+        if index and all(part in sizes for part in parts):
+            own = sizes[level, code, measure]
+            if index.level == "area" or all(sizes[part] == own for part in parts):
+                yield ((level, code, measure), *parts)
