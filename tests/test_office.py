@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 
 import satisfaction as sat
 from conftest import SmallSurvey
 from satisfaction.errors import InputFileError
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks" / "office").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +79,37 @@ def test_another_format_and_an_unknown_measure_are_refused(folder, tmp_path):
         sat.read_indices(copy)
     with pytest.raises(InputFileError, match="F125"):
         sat.read_indices(folder).measure("overal")
+
+
+def test_the_office_has_an_example():
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_clean_and_in_both_languages(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None and len(cell.source.splitlines()) <= 15 for cell in code)
+    assert [re.findall(r"^(\w+) = ", cell.source) for cell in code if "parameters" in cell.metadata.get("tags", [])] == [
+        ["files"]
+    ]
+    for cell in cells:
+        assert not re.search(r"^\s*(def|class)\s", cell.source, re.MULTILINE)
+        if cell.cell_type == "markdown":
+            assert '<div lang="zh">' in cell.source
+            assert '<div lang="en" hidden>' in cell.source
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_without_a_warning_and_says_what_must_be_said(path, small, tmp_path):
+    import papermill
+
+    small.edit("survey.yaml", "selection:", "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:")
+    files = sat.export(sat.run(small.read()), tmp_path / "set")
+    options = {"progress_bar": False, "kernel_name": "python3", "extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]}
+    done = papermill.execute_notebook(str(path), str(tmp_path / path.name), {"files": str(files)}, **options)
+    outputs = [output for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert all(output.output_type != "error" and output.get("name") != "stderr" for output in outputs)
+    said = [str(output.get("data", {})) for output in outputs]
+    assert sum("simulated data, not a real survey" in text for text in said) >= 2
