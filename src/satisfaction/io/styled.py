@@ -21,7 +21,8 @@ FORMATS: dict[Shown, str] = {
     "probability": '[<0.001]"< 0.001";[>0.999]"> 0.999";0.000',
 }
 HEADER_HEIGHT = 46  # points: three lines
-PAGE = 150  # characters across a sheet that explains
+WIDEST, LINE = 60, 15  # characters of a column that explains; points of a line
+CHINESE = 0x2E80
 WRAPPED = {"text_wrap": True, "valign": "top"}
 
 
@@ -71,11 +72,27 @@ def write_office_workbook(path: Path, data: pd.DataFrame, shown: ShownSheet, fur
         _write_shown(workbook, shown)
         for name, table in further.items():
             sheet = workbook.add_worksheet(name)
-            sheet.set_column(0, len(table.columns) - 1, PAGE / len(table.columns), workbook.add_format(WRAPPED))
-            sheet.set_landscape()
-            sheet.fit_to_pages(1, 0)
-            sheet.freeze_panes(1, 0)
+            _make_room(sheet, table, workbook.add_format(WRAPPED))
             fill_sheet(workbook, sheet, table)
+
+
+def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapped: object) -> None:
+    """Make columns and rows of a sheet that explains as large as their texts; no program does it when it opens the file."""
+    sizes = table.map(lambda cell: _characters(str(cell)))
+    widths = [min(max(_characters(name), *sizes[name], 1) + 2, WIDEST) for name in table]
+    for place, width in enumerate(widths):
+        sheet.set_column(place, place, width, wrapped)
+    for row, record in enumerate(sizes.itertuples(index=False, name=None), start=1):
+        lines = max(-(-size // (width - 2)) for size, width in zip(record, widths, strict=True))
+        sheet.set_row(row, LINE * max(lines, 1))
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.freeze_panes(1, 0)
+
+
+def _characters(text: str) -> int:
+    """Return the width of a text in Latin characters; Chinese ones count twice."""
+    return sum(2 if ord(sign) >= CHINESE else 1 for sign in text)
 
 
 def _write_shown(workbook: xlsxwriter.Workbook, shown: ShownSheet) -> None:

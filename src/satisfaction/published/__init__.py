@@ -41,7 +41,7 @@ __all__ = [
     "twelve_digits",
     "typed",
     "whole_code",
-    "with_parents",
     "with_chinese_headings",
+    "with_parents",
     "within_table",
 ]
