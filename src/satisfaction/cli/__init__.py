@@ -11,8 +11,8 @@ import click
 
 from ..errors import SatisfactionError
 from .asking import form, new, schema
-from .lab import lab
 from .checking import compare, verify
+from .lab import lab
 from .options import OWN_FAULT, USER_FAULT
 from .reporting import report
 from .responding import check, corrections, fieldwork

@@ -154,13 +154,6 @@ def changed_since(folder: Path, sums: Path) -> dict[str, str]:
 
 
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Give a temporary folder that vanishes afterwards."""
-    with tempfile.TemporaryDirectory(prefix="satisfaction-") as folder:
-        yield Path(folder)
-
-
-@contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `target` in one step, or vanishes on failure."""
     target.parent.mkdir(parents=True, exist_ok=True)

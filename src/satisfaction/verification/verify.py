@@ -88,7 +88,7 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
         results = run(wave)
         now = manifest(results)["versions"]
         versions = {name: (old, str(now.get(name, ""))) for name, old in made["versions"].items() if old != now.get(name)}
-        with scratch_folder() as scratch:
+        with scratch_folder("satisfaction-verify") as scratch:
             again = export(results, scratch / "again", revision=int(made["revision"]))
             names = sorted(_names(folder) | _names(again), key=lambda name: (name in CONSEQUENCES, name))
             differing = [one for name in names if (one := _difference(folder / name, again / name))]
