@@ -1,6 +1,7 @@
 """The file set: complete, reproducible byte for byte, without clock, machine or personal data."""
 
 import json
+import subprocess
 
 import duckdb
 import pandas as pd
@@ -11,9 +12,11 @@ from satisfaction import export
 from satisfaction.errors import ExportError
 from satisfaction.export import export_dated
 from satisfaction.io.files import sha256
+from satisfaction.io.writing import guarded, unguarded, write_csv, write_xlsx
 from satisfaction.pipeline import run
+from satisfaction.published import COLUMNS
 
-CLOCKED = {"run.json"}
+CLOCKED = {"run.json", "SHA256SUMS"}  # the checksums name that of run.json
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,8 @@ def read(path):
 
 def test_the_set_is_complete(folder):
     assert {path.name for path in folder.iterdir()} == {
-        "indices.csv", "indices.xlsx", "indices.parquet", "ranking.csv", "ranking.xlsx", "covariance.csv",
+        "indices.csv", "indices_zh.csv", "indices.xlsx", "indices.parquet", "ranking.csv", "ranking_zh.csv", "ranking.xlsx", "ranking.parquet",
+        "covariance.csv", "datapackage.json", "README.txt", "confirm.html", "SHA256SUMS",
         "ranking_sentences.csv", "ranking_within.csv", "ranking_targets.csv", "ranking_waves.csv",
         "rejected.csv", "rejected.xlsx", "log.csv", "report.html", "reading.html", "manifest.json", "run.json",
     }  # fmt: skip
@@ -90,7 +94,7 @@ def test_no_clock_and_no_path_outside_run_json(folder):
 
 def test_run_json_lists_the_hash_of_every_other_file(folder):
     outputs = json.loads((folder / "run.json").read_text(encoding="utf-8"))["outputs"]
-    assert outputs == {p.name: sha256(p) for p in folder.iterdir() if p.name != "run.json"}
+    assert outputs == {p.name: sha256(p) for p in folder.iterdir() if p.name not in CLOCKED}
 
 
 def test_an_existing_folder_is_never_written_to(folder, unchanged):
@@ -133,3 +137,81 @@ def test_a_changed_input_makes_a_new_revision_and_the_same_inputs_do_not(small):
     assert [revision(), revision()] == [1, 1]
     small.change(sex="2")
     assert [revision(), revision()] == [2, 2]
+
+
+def test_the_table_schemas_are_valid_and_a_wrong_cell_is_not(folder, tmp_path):
+    import shutil
+
+    frictionless = pytest.importorskip("frictionless")
+    copy = shutil.copytree(folder, tmp_path / "set")
+    report = frictionless.validate(str(copy / "datapackage.json"))
+    assert report.valid, report.flatten(["name", "type", "note"])
+    assert {task.name for task in report.tasks} >= {"indices", "ranking", "covariance", "indices-zh", "ranking-zh"}
+    lines = (copy / "ranking.csv").read_text(encoding="utf-8-sig").splitlines()
+    (copy / "ranking.csv").write_text(
+        "\n".join([lines[0], lines[1].replace("9902", "99O2").replace("9901", "99O1")]), encoding="utf-8-sig"
+    )
+    found = {kind for (kind,) in frictionless.validate(str(copy / "datapackage.json")).flatten(["type"])}
+    assert {"constraint-error", "hash-count"} <= found or {"constraint-error", "byte-count"} <= found
+
+
+def test_every_published_column_has_one_meaning_and_its_own_heading(folder):
+    package = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
+    for resource in package["resources"]:
+        assert [field["name"] for field in resource["schema"]["fields"]] == list(read(folder / resource["path"]))
+    assert len({column.zh for column in COLUMNS.values()}) == len(COLUMNS)
+    said = (folder / "README.txt").read_text(encoding="utf-8")
+    assert all(f"  {name}  {COLUMNS[name].zh}" in said for name in read(folder / "ranking.csv"))
+    assert "没有数值被隐去" in said
+
+
+def test_the_checksums_are_those_that_sha256sum_checks(folder):
+    done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("OK") == len(list(folder.iterdir())) - 1
+
+
+@pytest.mark.parametrize("name", ["indices", "ranking"])
+def test_chinese_headings_stand_over_the_same_rows(folder, name):
+    own, chinese = read(folder / f"{name}.csv"), read(folder / f"{name}_zh.csv")
+    assert list(chinese) == [COLUMNS[column].zh for column in own]
+    assert chinese.to_numpy().tolist() == own.to_numpy().tolist()
+
+
+def test_the_sheet_for_people_shows_no_rank_without_its_sets_and_status(folder):
+    book = CalamineWorkbook.from_path(folder / "ranking.xlsx")
+    assert book.sheet_names == ["data", "查看", "dictionary", "notes"]
+    rows = book.get_sheet_by_name("查看").to_python()
+    at = next(place for place, row in enumerate(rows) if row[0] == "名次")
+    assert rows[at][:5] == ["名次", "名次范围（单看该单位）", "名次范围（全表同时）", "状态", "代码"]
+    assert all(row[1] and row[2] and row[3] and isinstance(row[4], str) for row in rows[at + 1 :])
+    dictionary = book.get_sheet_by_name("dictionary").to_python()
+    assert dictionary[0] == ["column", "zh", "en", "type", "unit", "meaning_zh", "meaning_en"]
+    assert [row[0] for row in dictionary[1:]] == list(read(folder / "ranking.csv"))
+
+
+def test_the_confirmation_page_names_people_and_fingerprints(folder):
+    page = (folder / "confirm.html").read_text(encoding="utf-8")
+    assert all(word in page for word in ("填报人", "审核人", "负责人", "Prepared by", "Checked by", "Responsible"))
+    assert all(sha256(folder / name) in page for name in ("indices.csv", "ranking.csv", "ranking.xlsx", "manifest.json"))
+    assert "http" not in page
+
+
+FORMULAS = ["=1+1", "+cmd", "-x", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''=1"]
+PLAIN = ["-1", "+1.5", "text", "'quoted'", "", "a=b"]
+
+
+def test_formulas_are_written_as_text_and_read_back_as_they_were(tmp_path):
+    table = pd.DataFrame({"said": FORMULAS + PLAIN, "number": [-1.5] * 14})
+    write_csv(table, tmp_path / "t.csv")
+    there = pd.read_csv(tmp_path / "t.csv", keep_default_na=False, dtype={"said": str}, lineterminator="\n")
+    assert there["said"].tolist() == [f"'{text}" for text in FORMULAS] + PLAIN
+    assert there["number"].tolist() == [-1.5] * 14
+    assert unguarded(guarded(table)).equals(table.astype({"said": object}))
+    write_xlsx({"data": table}, tmp_path / "t.xlsx")
+    import zipfile
+
+    assert b"<f>" not in zipfile.ZipFile(tmp_path / "t.xlsx").read("xl/worksheets/sheet1.xml")
+    cells = CalamineWorkbook.from_path(tmp_path / "t.xlsx").get_sheet_by_name("data").to_python()
+    assert [row[0] for row in cells[1:5]] == FORMULAS[:4]
+    assert cells[1][1] == -1.5

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WORKING = [path for path in NOTEBOOKS if not path.name.startswith("00")]  # 00 is the door, see test_lab.py
 SAN_DIEGO = ROOT.parent / "shared" / "data" / "sandiego_resident_2015" / "sandiego_2015.csv"
-OF_THE_RUN = {"report.html", "manifest.json", "run.json"}
+OF_THE_RUN = {"report.html", "manifest.json", "run.json", "datapackage.json", "README.txt", "confirm.html", "SHA256SUMS"}
 PERSONAL = re.compile(r"/(home|root|Users|work|tmp|mnt)/|[A-Za-z]:\\\\")
 MOST_LINES = 15
 

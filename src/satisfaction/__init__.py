@@ -6,6 +6,7 @@ from .estimates import Estimates, estimate
 from .export import export
 from .handover import hand_over, hand_over_results
 from .measures import compile_measures
+from .office import FileSet, read_indices
 from .pipeline import Results, run
 from .questionnaire import Questionnaire, read_questionnaire
 from .ranking import Ranking, rank, rank_counts
@@ -16,6 +17,7 @@ from .weights import adjust_nonresponse, calibrate, trim
 
 __all__ = [
     "Estimates",
+    "FileSet",
     "Questionnaire",
     "Ranking",
     "Responses",
@@ -35,6 +37,7 @@ __all__ = [
     "load_responses",
     "rank",
     "rank_counts",
+    "read_indices",
     "read_questionnaire",
     "read_survey",
     "run",

@@ -16,7 +16,7 @@ from .io.pages import card
 from .measures import add_columns, compile_measures, only_where, stored
 from .questionnaire import AreaItem, SingleItem
 from .ranking import Ranking
-from .rankings import Rankings, rank_by_rules, rank_within
+from .rankings import Rankings, rank_by_rules, rank_within, withhold
 from .responses import Responses, load_responses
 from .sampled import RESPONDED, sampled_persons
 from .survey import CalibrationStep, NonresponseStep, Survey, TrimmingStep
@@ -36,7 +36,7 @@ class Results:
         With its weighting steps, if any are declared. Nonrespondents, where a table of them is declared, are rows after
         the respondents: `responded` is 0, no measure is valid, and the final weight is 0.
     estimates : dict of Estimates
-        By level of area, the ranked level first, the whole last.
+        By level of area, the ranked level first, the whole last; what the suppression rule withholds is missing.
     ranking : Ranking
         Of the questionnaire's `ranked` measure at the first level, under the declared rules.
     rankings : Rankings
@@ -75,7 +75,7 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     """
     responses = load_responses(survey)
     design = weigh(survey, base_design(survey, responses, engine=engine))
-    estimates = estimate_areas(survey, design)
+    estimates = withhold(survey, estimate_areas(survey, design))
     ranking = rank_areas(survey, estimates)
     rankings = rank_within(survey, estimates, ranking)
     return Results(survey, responses, design, estimates, ranking, rankings, tuple(absent_steps(survey)))

@@ -11,6 +11,7 @@ import click
 
 from ..errors import SatisfactionError
 from .asking import form, new, schema
+from .checking import compare, verify
 from .lab import lab
 from .options import OWN_FAULT, USER_FAULT
 from .reporting import report
@@ -32,6 +33,8 @@ COMMANDS = (
     rolling,
     combined,
     lab,
+    verify,
+    compare,
     simulate,
 )
 

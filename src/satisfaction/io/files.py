@@ -144,6 +144,15 @@ def expand(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     return found
 
 
+def changed_since(folder: Path, sums: Path) -> dict[str, str]:
+    """Compare the files of a folder with its list of SHA-256: name -> "changed", "missing" or "unlisted"."""
+    pairs = (line.split(maxsplit=1) for line in decode(sums).splitlines() if line.strip())
+    listed = {name.lstrip("*"): digest for digest, name in pairs}
+    there = {path.name: sha256(path) for path in folder.iterdir() if path.is_file() and path != sums}
+    found = {name: "changed" if name in there else "missing" for name, digest in listed.items() if there.get(name) != digest}
+    return found | dict.fromkeys(sorted(there.keys() - listed.keys()), "unlisted")
+
+
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `target` in one step, or vanishes on failure."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -12,12 +13,17 @@ import duckdb
 import pandas as pd
 import xlsxwriter
 
+from .files import sha256
+
 Encoding = Literal["utf-8-sig", "utf-8", "gb18030"]
 CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it is given a date
+FORMULA = re.compile(r"(?!'*[+-]?\d+(\.\d+)?$)'*[=+\-@\t\r]")  # what a spreadsheet would read as a formula; no plain number
 
 
 def write_csv(table: pd.DataFrame, path: Path, *, encoding: Encoding = "utf-8-sig") -> None:
     """Write a table as csv with plain line feeds; missing values become empty cells.
+
+    A text cell that a spreadsheet would take for a formula has an apostrophe in front (`guarded`); numbers have none.
 
     Parameters
     ----------
@@ -29,7 +35,30 @@ def write_csv(table: pd.DataFrame, path: Path, *, encoding: Encoding = "utf-8-si
         The default carries the byte order mark Excel needs to show Chinese.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(table.to_csv(index=False, lineterminator="\n").encode(encoding))
+    path.write_bytes(guarded(table).to_csv(index=False, lineterminator="\n").encode(encoding))
+
+
+def guarded(table: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before text that begins with = + - @, tab or carriage return; plain numbers and numbers stay.
+
+    Text that begins with apostrophes before such a sign gets one more, so that `unguarded` gives back every text.
+    """
+    return _with_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
+
+
+def unguarded(table: pd.DataFrame) -> pd.DataFrame:
+    """Take the apostrophes away again that `guarded` put there."""
+    return _with_texts(table, lambda text: text[1:] if text.startswith("'") and FORMULA.match(text) else text)
+
+
+def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """Change the text cells of a table; columns of numbers are not looked at."""
+    changed = table.copy()
+    for place, kind in enumerate(table.dtypes):
+        if pd.api.types.is_object_dtype(kind) or pd.api.types.is_string_dtype(kind):
+            cells = [change(cell) if isinstance(cell, str) else cell for cell in table.iloc[:, place]]
+            changed.isetitem(place, pd.Series(cells, index=table.index, dtype=object))
+    return changed
 
 
 def write_rfc4180(table: pd.DataFrame, path: Path) -> None:
@@ -50,18 +79,26 @@ def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
     with xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd"}) as workbook:
         workbook.set_properties({"created": CREATED})
         for name, table in sheets.items():
-            sheet = workbook.add_worksheet(name)
-            for column, values in enumerate(table):
-                sheet.write_string(0, column, str(values))
-            for row, record in enumerate(table.itertuples(index=False), start=1):
-                for column, value in enumerate(record):
-                    _write_cell(sheet, row, column, value)
+            fill_sheet(workbook, workbook.add_worksheet(name), table)
 
 
-def _write_cell(sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, value: object) -> None:
+def fill_sheet(workbook: xlsxwriter.Workbook, sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame) -> None:
+    """Fill a plain sheet: header in row 1, text as text (a formula's sign too, also after the cell is edited), row by row."""
+    quoted = workbook.add_format({"quote_prefix": True})
+    for column, title in enumerate(table):
+        sheet.write_string(0, column, str(title))
+    for row, record in enumerate(table.itertuples(index=False, name=None), start=1):
+        for column, value in enumerate(record):
+            _write_cell(sheet, row, column, value, quoted)
+
+
+def _write_cell(sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, value: object, quoted: object) -> None:
     if isinstance(value, str):
         if value:
-            sheet.write_string(row, column, value)
+            sheet.write_string(row, column, value, quoted if FORMULA.match(value) else None)
+    elif isinstance(value, float):
+        if value == value:  # not a missing one
+            sheet.write_number(row, column, value)
     elif isinstance(value, datetime.date):
         sheet.write_datetime(row, column, value)
     elif not pd.isna(value):
@@ -84,3 +121,9 @@ def write_json(content: object, path: Path) -> None:
 def write_text(content: str, path: Path) -> None:
     """Write a text as UTF-8 with plain line feeds."""
     path.write_bytes(content.encode("utf-8"))
+
+
+def write_checksums(folder: Path, name: str = "SHA256SUMS") -> None:
+    """Write the SHA-256 of every file of a folder, itself apart, as `sha256sum -c` reads it."""
+    lines = [f"{sha256(path)}  {path.name}\n" for path in sorted(folder.iterdir()) if path.is_file() and path.name != name]
+    write_text("".join(lines), folder / name)

@@ -16,6 +16,7 @@ from .labels import STATUS, area_labels, labelled, published
 
 SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
 FEW = Label(zh="样本不足，不排名", en="too few answers; not ranked")
+WITHHELD = Label(zh="按保密规则不公布，不排名", en="withheld by the suppression rule; not ranked")
 
 
 def ranking_table(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking) -> pd.DataFrame:
@@ -36,6 +37,8 @@ def ranking_table(survey: Survey, estimates: Mapping[str, Estimates], ranking: R
         listed=list(standing(ranking).values()),
         status_zh=ranking.table["status"].map({word: label.zh for word, label in STATUS.items()}),
     )
+    withheld = table["estimate"].isna() & (table["n"] > 0)
+    table = table.assign(status_zh=table["status_zh"].mask(withheld, WITHHELD.zh))
     first = ["code", "name_zh", "name_en", "measure", "estimate", "se", "n", "rank", "rank_unrounded", *SETS]
     model = ["probability_bottom", "expected_rank", "reliability"]
     tests = ["side", "listed", "status", "status_zh", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted", *model]
@@ -76,7 +79,7 @@ def _within(ranking: Ranking, *, level: str, parent: str) -> pd.DataFrame:
         within=parent,
         of=ranking.summary["p"],
         probability_first=ranking.target("top", 1).table["probability"],
-        note=np.where(ranking.units.ranked, "", str(FEW)),
+        note=np.where(ranking.units.ranked, "", np.where(ranking.table["estimate"].isna(), str(WITHHELD), str(FEW))),
     )
     return table.sort_values(["rank", "code"], na_position="last")
 

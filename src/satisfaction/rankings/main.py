@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
+import numpy as np
+
 from ..errors import RankingError
 from ..estimates import Estimates
 from ..ranking import Ranking, rank
@@ -46,7 +48,7 @@ def rank_by_rules(estimates: Estimates, rules: RankingRules) -> Ranking:
     `minimum_reliability` is judged by a first ranking of all areas with enough answers: tau2 is taken from the field, not
     from those who remain, so that leaving one out does not push out the next.
     """
-    enough = (estimates.table["n"] >= rules.minimum_n).to_numpy()
+    enough = may_be_ranked(estimates, rules)
     ranking, unreliable = _ranked(estimates, rules, enough), 0
     if rules.minimum_reliability > 0:
         reliable = enough & (ranking.table["reliability"] >= rules.minimum_reliability).to_numpy(bool)
@@ -56,6 +58,12 @@ def rank_by_rules(estimates: Estimates, rules: RankingRules) -> Ranking:
     said = _notes(rules, unreliable=unreliable, moved=ranking.summary.get("moved_by_rounding", 0))
     summary = dict(ranking.summary) | {"side": rules.side, "notes": (*notes(ranking.summary), *said)}
     return replace(ranking, summary=MappingProxyType(summary))
+
+
+def may_be_ranked(estimates: Estimates, rules: RankingRules) -> Bools:
+    """Tell which areas have answers enough, and an estimate that is published: (p,) bool."""
+    known = estimates.table["estimate"].notna() | (estimates.table["n"] == 0)  # rank() names areas without any answer
+    return np.asarray((estimates.table["n"] >= rules.minimum_n) & known, dtype=bool)
 
 
 def _ranked(estimates: Estimates, rules: RankingRules, taking_part: Bools) -> Ranking:

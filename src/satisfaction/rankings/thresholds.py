@@ -83,7 +83,17 @@ def threshold_verdicts(estimates: Estimates, threshold: Threshold, rules: Rankin
         found |= {"p_below_adjusted": tests.p_in, "p_not_below_adjusted": tests.p_out}
     provable = one.design.selection == "probability"
     status = decide(tests, 1 - rules.level, words=STATUS, provable=provable)
-    return table.assign(code=table["code"].astype(str), status=status, **found, note=_notes(number, enough))
+    return table.assign(
+        code=table["code"].astype(str),
+        status=status,
+        **found,
+        note=np.where(_withheld(table), table["note"], _notes(number, enough)),
+    )
+
+
+def _withheld(table: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """Tell which areas have answers but no published estimate."""
+    return np.asarray(table["estimate"].isna() & (table["n"] > 0))
 
 
 def _notes(number: dict[str, Floats], enough: np.ndarray[Any, Any]) -> list[str]:

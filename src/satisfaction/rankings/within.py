@@ -15,6 +15,7 @@ from ..io.yaml import Label
 from ..ranking import Ranking, rank
 from ..ranking.pairs import Bools, Ints
 from ..survey import RankingRules, Survey
+from .main import may_be_ranked
 from .rounding import with_rounded_scores
 
 ALONE = Label(zh="所在地区只有它一个，不排名", en="alone in its area; not ranked")
@@ -65,7 +66,7 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
     left_out: list[LeftOut] = []
     for level, above in _levels(survey):
         one = estimates[level].of(survey.questionnaire.ranked)
-        taking_part = (one.table["n"] >= rules.minimum_n).to_numpy()
+        taking_part = may_be_ranked(one, rules)
         if level == survey.area_levels()[0]:
             taking_part = ranking.units.ranked
         codes = one.table[level].astype(str)

@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import ResponsesError, shortened
 from ..io.marked import write_marked
 from ..io.tables import read_table, read_tables
-from ..io.writing import write_csv
+from ..io.writing import unguarded, write_csv
 from ..questionnaire import Questionnaire
 from ..survey import CORRECTIONS_FILE, Survey
 from .events import is_personal, log_events, masked, shown
@@ -92,7 +92,7 @@ def replay(raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> Non
     path = survey.folder / CORRECTIONS_FILE
     if not path.is_file():
         return
-    table = read_table(path)
+    table = unguarded(read_table(path))
     if lacking := [name for name in CORRECTIONS if name not in table]:
         raise ResponsesError(
             "R107",
@@ -164,7 +164,7 @@ def add_corrections(
     changed = _changed_cells(data, before, survey.questionnaire, where=str(corrected))
     places = _places(raw, {key for key, *_ in changed})
     path = survey.folder / CORRECTIONS_FILE
-    earlier = [read_table(path)[list(CORRECTIONS)]] if path.is_file() else []
+    earlier = [unguarded(read_table(path))[list(CORRECTIONS)]] if path.is_file() else []
     known = {row for table in earlier for row in table[[*KEYS, "column", "new"]].itertuples(index=False, name=None)}
     rows, repeated = [], 0
     for key, column, old, new, reason in changed:

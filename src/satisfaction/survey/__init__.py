@@ -19,7 +19,7 @@ from .history import read_history
 from .nonrespondents import nonrespondent_columns, read_nonrespondents
 from .outcomes import DISPOSITIONS, read_cases, read_outcomes
 from .rule_checks import check_rules
-from .rules import RankingRules, Rules, Target, Threshold
+from .rules import RankingRules, Rules, SuppressionRules, Target, Threshold
 from .steps import BaseStep, CalibrationStep, NonresponseStep, TrimmingStep
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "RankingRules",
     "Rules",
     "Selection",
+    "SuppressionRules",
     "Survey",
     "SurveyFile",
     "Target",

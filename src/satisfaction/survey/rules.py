@@ -139,6 +139,20 @@ def _listed(value: Any) -> Any:
 Targets = Annotated[list[Target], Field(min_length=1), BeforeValidator(_listed, json_schema_input_type=Target | list[Target])]
 
 
+class SuppressionRules(Record):
+    """Which estimates are too small to be published.
+
+    A cell (area and measure) with fewer valid answers than `minimum_n`, or from fewer PSUs than `minimum_psus`, is blank in
+    everything that is published. `complementary`: "smallest" also withholds, where a blank cell could be calculated from
+    the others, the smallest of those; "off" does not.
+    """
+
+    minimum_n: Annotated[int, Field(ge=1)]
+    minimum_psus: Annotated[int, Field(ge=1)] = 1
+    complementary: Literal["smallest", "off"] = "smallest"
+    source: str
+
+
 class Rules(Record):
     """What rules.yaml may say."""
 
@@ -148,3 +162,4 @@ class Rules(Record):
     targets: dict[AreaCode, Targets] = {}
     history: History | None = None
     escalation: Escalation | None = None
+    suppression: SuppressionRules | None = None

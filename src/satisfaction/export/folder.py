@@ -1,0 +1,114 @@
+"""The file set as a new folder: written in one step, nothing overwritten, no clock inside the hashed files."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from pathlib import Path
+
+from ..errors import ExportError
+from ..handover import hand_over_results
+from ..io.files import free_name, new_folder, point_latest, read_bytes, sha256
+from ..io.writing import write_checksums, write_json, write_text
+from ..pipeline import Results
+from ..published import mark, tables_of
+from ..survey import Survey
+from .descriptor import datapackage
+from .manifest import inputs, manifest, plain
+from .office import confirm_page, readme
+from .tables import further_tables, write_indices, write_ranking, write_responses
+
+
+def export(results: Results, folder: str | Path, *, handover: bool = False, revision: int = 1) -> Path:
+    """Write the whole file set into a folder that does not exist yet.
+
+    Parameters
+    ----------
+    results : Results
+    folder : path
+        Made in one step when everything is written.
+    handover : bool
+        Also write the folder handover/ in it, for colleagues who continue in R. It is respondent-level and no part of the
+        ranking office's file set, so run.json does not list it.
+    revision : int
+        Stands in run.json, manifest.json, datapackage.json and on the page that people sign.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ExportError
+        X101 when the folder exists: nothing is ever overwritten.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise ExportError(
+            "X101",
+            "目标文件夹已存在；结果从不覆盖。",
+            "The folder exists already; results are never overwritten.",
+            where=str(folder),
+            hint=("换一个文件夹名。", "Choose another folder."),
+        )
+    from ..report import render  # brings matplotlib
+
+    with new_folder(folder) as scratch:
+        write_responses(results.survey, results.responses, scratch)
+        published = tables_of(results)
+        write_indices(published.indices, scratch)
+        write_ranking(results.survey, published, results.ranking, estimates=results.estimates, folder=scratch)
+        write_text(render(results, published), scratch / "report.html")
+        write_json(plain(manifest(results, revision=revision)), scratch / "manifest.json")
+        tables = {"indices": published.indices, "ranking": published.ranking}
+        tables |= further_tables(results.survey, published, results.estimates)
+        write_json(datapackage(results, tables, scratch, revision=revision), scratch / "datapackage.json")
+        write_text(readme(results, tables, revision=revision), scratch / "README.txt")
+        write_text(confirm_page(results, scratch, revision=revision), scratch / "confirm.html")
+        outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
+        finished = _now().isoformat(timespec="seconds")
+        run = {"mark": mark(results.survey), "revision": revision, "finished": finished, "outputs": outputs}
+        write_json(run | {"survey_folder": _way(results.survey.folder, folder)}, scratch / "run.json")
+        write_checksums(scratch)
+        if handover:
+            hand_over_results(results, scratch / "handover")
+    return folder
+
+
+def export_dated(results: Results, *, handover: bool = False) -> Path:
+    """Export to a new dated folder below the survey's `out/`, and let `out/latest` stand for it.
+
+    The revision is 1 for the first export, and one more whenever an input (late or corrected data, a rule) differs from that
+    of the export before it.
+    """
+    stamp = _now().strftime("%Y%m%dT%H%M%SZ")
+    shelf = results.survey.folder / "out"
+    folder = free_name(shelf / stamp)
+    export(results, folder, handover=handover, revision=_next_revision(results.survey, shelf / "latest"))
+    point_latest(folder)
+    return folder
+
+
+def revision_of(folder: Path) -> int:
+    """Return the revision of an exported folder."""
+    return int(json.loads(read_bytes(folder / "run.json")).get("revision", 1))
+
+
+def _next_revision(survey: Survey, latest: Path) -> int:
+    if not latest.is_dir():
+        return 1
+    before = json.loads(read_bytes(latest / "manifest.json"))["inputs"]
+    return revision_of(latest) + int(before != inputs(survey))
+
+
+def _way(survey: Path, folder: Path) -> str:
+    """Return the way from a file set to its survey's folder; nothing where they share no folder but the root."""
+    ends = (os.path.realpath(survey), os.path.realpath(folder))
+    shared = Path(os.path.commonpath(ends)) if ends[0][:2] == ends[1][:2] else Path(ends[0]).anchor
+    return "" if Path(shared) == Path(ends[0]).parents[-1] else Path(os.path.relpath(*ends)).as_posix()
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

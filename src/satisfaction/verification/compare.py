@@ -1,0 +1,198 @@
+"""Which figures changed between two file sets, and what changed in what they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ExportError, one_of
+from ..io.tables import read_table
+from ..io.writing import unguarded, write_csv, write_xlsx
+from ..published import twelve_digits, typed
+from .differences import flat, same
+from .verify import read_manifest
+
+CELL = ["level", "code", "measure"]
+FIGURES = ["estimate", "se", "ci_low", "ci_high", "n"]
+CORRECTED = "R216"
+ROWS = ("rows", "accepted", "rejected", "blanked")
+CONVENTIONS = ("bottom", "side", "level", "df", "ties", "marginal", "simultaneous", "membership", "probabilities", "selection")
+CAUSES = ["kind", "what", "old", "new"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What differs between two file sets.
+
+    Attributes
+    ----------
+    old, new : Path
+    causes : DataFrame
+        kind ("inputs", "rules", "questionnaire", "program", "responses", "corrections", "conventions"), what, old, new.
+    figures : DataFrame
+        level, code, name_zh, measure, unit, old, new, difference (estimates), points (the difference in points 0-100), se_old,
+        se_new, n_old, n_new: one row an estimate of which a figure changed, appeared or went; largest first.
+    ranks : DataFrame
+        code, name_zh, old, new, moved (positive: to a better rank), status_old, status_new; largest first.
+    compared : int
+        Estimates that both sets hold.
+    """
+
+    old: Path
+    new: Path
+    causes: pd.DataFrame
+    figures: pd.DataFrame
+    ranks: pd.DataFrame
+    compared: int
+
+    @property
+    def nothing(self) -> bool:
+        """Return whether nothing that is published changed."""
+        return not len(self.figures) and not len(self.ranks)
+
+
+def compare(old: str | Path, new: str | Path) -> Comparison:
+    """Compare two file sets.
+
+    Raises
+    ------
+    InputFileError
+        F121 and F122 for a folder that is no file set of this format.
+    """
+    sides = Path(old), Path(new)
+    made = [read_manifest(side) for side in sides]
+    causes = [*_from_manifests(*made), *_corrections(*sides)]
+    before, after = (_table(side, "indices") for side in sides)
+    figures = _changed_figures(before, after)
+    ranks = _changed_ranks(*(_table(side, "ranking") for side in sides))
+    both = len(before.merge(after, on=CELL))
+    return Comparison(*sides, pd.DataFrame(causes, columns=CAUSES, dtype=object), figures, ranks, both)
+
+
+def write_comparison(found: Comparison, path: Path) -> Path:
+    """Write the changed estimates as csv, or causes, estimates and ranks as the sheets of a workbook.
+
+    Raises
+    ------
+    ExportError
+        X102 for another ending.
+    """
+    one_of(path.suffix, (".csv", ".xlsx"), argument="out", error=ExportError, code="X102")
+    if path.suffix == ".csv":
+        write_csv(found.figures, path)
+    else:
+        write_xlsx({"causes": found.causes, "figures": found.figures, "ranks": found.ranks}, path)
+    return path
+
+
+def _table(folder: Path, name: str) -> pd.DataFrame:
+    return typed(unguarded(read_table(folder / f"{name}.csv")))
+
+
+def _from_manifests(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield what differs between what two sets were made from."""
+    for name in old["inputs"] | new["inputs"]:
+        states = [_short(made["inputs"].get(name)) for made in (old, new)]
+        if states[0] != states[1]:
+            yield "inputs", name, *states
+    yield from _differing("questionnaire", {"questionnaire": old["questionnaire"]}, {"questionnaire": new["questionnaire"]})
+    yield from _differing("rules", old["rules"], new["rules"])
+    yield from _differing("program", old["versions"], new["versions"])
+    yield from _differing("responses", _counts(old), _counts(new))
+    yield from _differing("conventions", _conventions(old), _conventions(new))
+
+
+def _short(digest: str | None) -> str:
+    return digest[:12] if digest else "无 not there"
+
+
+def _differing(kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    before, after = dict(flat(old)), dict(flat(new))
+    for key in before | after:
+        pair = before.get(key, ""), after.get(key, "")
+        if not same(*pair):
+            yield kind, key, *pair
+
+
+def _counts(made: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the account of the rows, by response file."""
+    return {f"{one['file']} {one['sheet']}".strip(): {name: one[name] for name in ROWS} for one in made["responses"]}
+
+
+def _conventions(made: Mapping[str, Any]) -> dict[str, Any]:
+    ranking = {name: made["ranking"].get(name) for name in CONVENTIONS}
+    return {
+        "estimates": made["estimates"],
+        "ranking": ranking,
+        "steps": made["steps"]["declared"],
+        "selection": made["selection"],
+    }
+
+
+def _corrections(old: Path, new: Path) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the corrected answers that only one of the sets has."""
+    before, after = (_corrected(side) for side in (old, new))
+    for place in before | after:
+        if before.get(place) != after.get(place):
+            yield "corrections", place, before.get(place, ""), after.get(place, "")
+
+
+def _corrected(folder: Path) -> dict[str, str]:
+    log = unguarded(read_table(folder / "log.csv"))
+    rows = log[log["rule"] == CORRECTED].to_dict("records")
+    return {
+        f"{one['file']} {one['sheet']} row {one['row']} {one['column']}".replace("  ", " "): str(one["value"]) for one in rows
+    }
+
+
+def _changed_figures(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    both = old.merge(new, on=CELL, how="outer", suffixes=("_old", "_new"), sort=False)
+    changed = np.logical_or.reduce([_unlike(both[f"{name}_old"], both[f"{name}_new"]) for name in FIGURES])
+    both = both[changed]
+    difference = both["estimate_new"] - both["estimate_old"]
+    unit = both["unit_new"].fillna(both["unit_old"])
+    table = both[CELL].assign(
+        name_zh=both["name_zh_new"].fillna(both["name_zh_old"]),
+        unit=unit,
+        old=both["estimate_old"],
+        new=both["estimate_new"],
+        difference=difference,
+        points=difference.where(unit != "share 0-1", difference * 100),
+        se_old=both["se_old"],
+        se_new=both["se_new"],
+        n_old=both["n_old"],
+        n_new=both["n_new"],
+    )
+    return twelve_digits(_largest_first(table, "points"))
+
+
+def _changed_ranks(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    both = old.merge(new, on="code", how="outer", suffixes=("_old", "_new"), sort=False)
+    changed = _unlike(both["rank_old"], both["rank_new"]) | (both["status_old"] != both["status_new"])
+    both = both[changed]
+    table = both[["code"]].assign(
+        name_zh=both["name_zh_new"].fillna(both["name_zh_old"]),
+        old=both["rank_old"],
+        new=both["rank_new"],
+        moved=both["rank_old"] - both["rank_new"],
+        status_old=both["status_old"],
+        status_new=both["status_new"],
+    )
+    return _largest_first(table, "moved")
+
+
+def _unlike(old: pd.Series, new: pd.Series) -> np.ndarray[Any, Any]:
+    """Tell where two columns of published numbers differ; both are written with 12 digits."""
+    before, after = (one.astype("Float64").to_numpy(float, na_value=np.nan) for one in (old, new))
+    return np.asarray((before != after) & ~(np.isnan(before) & np.isnan(after)))
+
+
+def _largest_first(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Put the largest change first; what appeared or went, before all."""
+    size = table[by].astype("Float64").to_numpy(float, na_value=np.inf)
+    return table.iloc[np.argsort(-np.abs(size), kind="stable")].reset_index(drop=True)

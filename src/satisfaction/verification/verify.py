@@ -1,0 +1,168 @@
+"""Recompute a file set from its inputs, and say whether it is the same and, if not, why it may differ."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputFileError, SatisfactionError
+from ..export import FORMAT, export, manifest
+from ..export.manifest import inputs
+from ..io.files import changed_since, decode, scratch_folder, sha256
+from ..pipeline import run
+from ..survey import read_survey
+from .differences import Difference, first_difference
+
+SUMS = "SHA256SUMS"
+UNCHECKED = (SUMS, "run.json")
+CONSEQUENCES = ("manifest.json", "datapackage.json", "README.txt", "confirm.html")  # differ when a table does; looked at last
+IDENTICAL, BY_HAND, OTHER_INPUTS, OTHER_VERSION, UNEXPLAINED = 0, 10, 11, 12, 13
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found.
+
+    Attributes
+    ----------
+    folder : Path
+    files : dict of str to str
+        Files that no longer match SHA256SUMS: "changed", "missing" or "unlisted".
+    inputs : dict of str to str
+        Inputs that are not those of the set: "changed", "missing" or "added".
+    versions : dict of str to (str, str)
+        Programs whose version differs: the set's, and the one at hand.
+    differing : tuple of Difference
+        The first difference of every file that says something else.
+    compared : int
+        Files that were recomputed and compared.
+    fault : str
+        Why the figures could not be recomputed; "" if they could.
+    """
+
+    folder: Path
+    files: dict[str, str]
+    inputs: dict[str, str]
+    versions: dict[str, tuple[str, str]]
+    differing: tuple[Difference, ...]
+    compared: int
+    fault: str = ""
+
+    @property
+    def code(self) -> int:
+        """Return the exit code: 0 identical, 10 changed by hand, 11 other inputs, 12 another version, 13 no known cause."""
+        if self.files:
+            return BY_HAND
+        if not self.differing and not self.fault:
+            return OTHER_INPUTS if self.inputs else IDENTICAL
+        if self.inputs:
+            return OTHER_INPUTS
+        return OTHER_VERSION if self.versions else UNEXPLAINED
+
+
+def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verification:
+    """Recompute a file set from its inputs and compare every file with it.
+
+    Parameters
+    ----------
+    folder : path
+        A file set as `export` wrote it.
+    survey : path, optional
+        The survey's folder; by default the one that run.json records.
+
+    Raises
+    ------
+    InputFileError
+        F121 for a folder that is no file set, F122 for another format, F123 where the survey's folder is not known.
+    """
+    folder = Path(folder)
+    made = read_manifest(folder)
+    found = changed_since(folder, folder / SUMS)
+    at = survey_folder(folder, survey)
+    changed = {name: state for name, digest in made["inputs"].items() if (state := _state(at / name, digest))}
+    try:
+        wave = read_survey(at)
+        changed |= dict.fromkeys(sorted(inputs(wave).keys() - made["inputs"].keys()), "added")
+        results = run(wave)
+        now = manifest(results)["versions"]
+        versions = {name: (old, str(now.get(name, ""))) for name, old in made["versions"].items() if old != now.get(name)}
+        with scratch_folder("satisfaction-verify") as scratch:
+            again = export(results, scratch / "again", revision=int(made["revision"]))
+            names = sorted(_names(folder) | _names(again), key=lambda name: (name in CONSEQUENCES, name))
+            differing = [one for name in names if (one := _difference(folder / name, again / name))]
+    except SatisfactionError as fault:
+        if not changed:
+            raise
+        return Verification(folder, found, changed, {}, (), 0, str(fault))
+    return Verification(folder, found, changed, versions, tuple(differing), len(names))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a file set of this format.
+
+    Raises
+    ------
+    InputFileError
+        F121, F122.
+    """
+    lacking = [name for name in ("manifest.json", "run.json", SUMS) if not (folder / name).is_file()]
+    if lacking:
+        raise InputFileError(
+            "F121",
+            f"这不是一套完整的结果文件：缺少 {lacking[0]}。",
+            f"This is no complete file set: {lacking[0]} is not there.",
+            where=str(folder),
+            hint=("给出 satisfaction run 写出的文件夹。", "Name a folder that `satisfaction run` wrote."),
+        )
+    made = json.loads(decode(folder / "manifest.json"))
+    version = str(made.get("format", {}).get("version", "0"))
+    if version.split(".")[0] != FORMAT.split(".")[0]:
+        raise InputFileError(
+            "F122",
+            f"文件集格式为 {version}，本程序能读 {FORMAT}。",
+            f"The file set has format {version}; this program reads {FORMAT}.",
+            where=str(folder / "manifest.json"),
+            available=[FORMAT],
+            hint=("用写出它的程序版本读取，或重新运行。", "Read it with the version that wrote it, or run the survey again."),
+        )
+    return dict(made)
+
+
+def survey_folder(folder: Path, named: str | Path | None) -> Path:
+    """Return the survey's folder: as named, else as run.json records it relative to the set.
+
+    Raises
+    ------
+    InputFileError
+        F123.
+    """
+    way = json.loads(decode(folder / "run.json")).get("survey_folder", "")
+    at = Path(named) if named is not None else folder.resolve() / way if way else None
+    if at is None or not (at / "survey.yaml" if at.suffix == "" else at).is_file():
+        raise InputFileError(
+            "F123",
+            "找不到这套结果所属的调查文件夹。",
+            "The survey folder of this file set is not found.",
+            where=str(at or folder),
+            hint=("用 --survey 给出调查文件夹。", "Name the survey's folder with --survey."),
+        )
+    return at if at.is_dir() else at.parent
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_file() and path.name not in UNCHECKED}
+
+
+def _state(path: Path, digest: str) -> str:
+    if not path.is_file():
+        return "missing"
+    return "" if sha256(path) == digest else "changed"
+
+
+def _difference(old: Path, new: Path) -> Difference | None:
+    if not old.is_file() or not new.is_file():
+        words = {True: "有 there", False: "无 not there"}
+        return Difference(old.name, "", "", "", words[old.is_file()], words[new.is_file()])
+    return first_difference(old, new, ignored=("inputs", "versions"))
