@@ -14,7 +14,7 @@ from ..io.pages import fill
 from ..io.writing import write_text
 from ..pipeline import run
 from ..responses import load_responses
-from ..showing import Language
+from ..showing import Language, language_style
 from ..survey import read_survey
 from .notebooks import find_notebooks, run_notebooks
 from .waves import Wave, find_questionnaires, find_waves, project_root
@@ -51,6 +51,7 @@ def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
     shown: Any = IPython.display
     root = project_root(Path(folder))
     waves = find_waves(root)
+    shown.display(shown.HTML(language_style(language)))
     shown.display(shown.HTML(overview(waves, find_questionnaires(root), language=language)))
     shown.display(form(ipywidgets, [one for one in waves if one.readable], language=language))
 
