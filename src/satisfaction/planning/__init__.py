@@ -1,0 +1,1 @@
+"""Before a wave: drawing the sample, planning its size."""

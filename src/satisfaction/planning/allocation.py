@@ -1,0 +1,146 @@
+"""Dividing a budget over areas: equally, by population, by Neyman, by Bethel for several measures, or for the cut of a list.
+
+A plan's variance of measure j in area h is ``a_hj / n_h``: `a` is what one interview (or PSU) would leave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import DesignError
+from .size import VarianceModel, listing_power
+
+Array = np.ndarray[Any, Any]
+STEPS = 20_000
+CLOSE = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class Bethel:
+    """An allocation that meets several constraints at least cost.
+
+    Attributes
+    ----------
+    n : (H,) float
+        Sizes, not rounded.
+    cost : float
+    used : (J,)
+        Variance over its limit for every constraint: at most 1, and 1 where the constraint binds.
+    multipliers : (J,)
+        How much cost a constraint is responsible for, adding up to 1; 0 where it does not bind.
+    """
+
+    n: Array
+    cost: float
+    used: Array
+    multipliers: Array
+
+
+def equal(total: float, areas: int) -> Array:
+    """The same size everywhere, (A,)."""
+    return np.full(areas, total / areas)
+
+
+def proportional(total: float, population: Array) -> Array:
+    """Sizes by population, (A,)."""
+    return np.asarray(total * population / population.sum())
+
+
+def neyman(total: float, population: Array, spread: Array, *, cost: Array | None = None) -> Array:
+    """Least variance of the whole's mean: sizes by population x standard deviation / sqrt(cost of one), (A,)."""
+    share = population * spread / np.sqrt(1.0 if cost is None else cost)
+    return np.asarray(total * share / share.sum())
+
+
+def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) -> Bethel:
+    """Least cost under limits on several variances: min sum c_h n_h with sum_h a_jh / n_h <= limit_j (Bethel 1989).
+
+    Parameters
+    ----------
+    a : (J, H)
+        >= 0; a_jh is 0 where constraint j does not concern area h.
+    limits : (J,)
+        > 0.
+    cost : (H,)
+        > 0.
+    least : (H,), optional
+        Smallest sizes.
+
+    Returns
+    -------
+    Bethel
+        The dual is a concave function of the multipliers; it is climbed by the multiplicative steps of Chromy (1987) to
+        1e-10, with sizes at their least value where that binds.
+
+    Raises
+    ------
+    DesignError
+        D131 for an area that no constraint concerns, or limits that are not positive.
+    """
+    floor = np.ones(a.shape[1]) * 1e-9 if least is None else np.asarray(least, float)
+    if (least is None and (a.sum(axis=0) <= 0).any()) or (limits <= 0).any():
+        raise DesignError(
+            "D131",
+            "有地区不受任何约束，或界限不是正数。",
+            "An area that no limit concerns, or a limit that is not positive.",
+            where="bethel",
+            hint=(
+                "为每个地区给出约束或最小样本量，界限须为正。",
+                "Give every area a limit or a least size; limits are positive.",
+            ),
+        )
+    scaled = a / limits[:, None]
+    weight = np.full(len(limits), 1.0 / len(limits))
+    for _ in range(STEPS):
+        n = sizes(scaled, weight, cost=cost, floor=floor)
+        used = (scaled / n).sum(axis=1)
+        new = weight * used**2
+        if np.abs(new / max(new.sum(), 1e-300) - weight / weight.sum()).max() < CLOSE and used.max() <= 1 + 1e-9:
+            weight = new
+            break
+        weight = np.maximum(new, 1e-300)
+    n = sizes(scaled, weight, cost=cost, floor=floor)
+    n = np.maximum(n * max(float((scaled / n).sum(axis=1).max()), 1.0), floor)  # every constraint is met, whatever the rounding
+    used = (scaled / n).sum(axis=1)
+    return Bethel(n, float((cost * n).sum()), used, weight / weight.sum())
+
+
+def sizes(scaled: Array, weight: Array, *, cost: Array, floor: Array) -> Array:
+    """Sizes that the multipliers ask for: sqrt(sum_j weight_j a_jh / c_h), at least the floor, (H,)."""
+    return np.maximum(np.sqrt(weight @ scaled / cost), floor)
+
+
+def for_the_cut(
+    model: VarianceModel, total: int, *, per_psu: float, bottom: int, least: int, level: float = 0.95, seed: int = 1
+) -> Array:
+    """PSUs by area that leave few areas undecided at the cut of a list: more where the area may lie on either side, (A,) int.
+
+    Sizes go with sqrt(V p (1 - p)), p the model's probability of the list, mixed with the equal allocation in the share that
+    leaves the smallest expected number of undecided areas (simulated, a grid of eleven shares).
+    """
+    from ..ranking.bayes import probability_bottom
+
+    probability = probability_bottom(model.known, bottom)
+    interest = np.sqrt(model.variance(1.0, per_psu) * probability * (1 - probability)) + 1e-12
+    free = total - least * len(model.areas)
+    best: tuple[float, Array] | None = None
+    for share in np.linspace(0, 1, 11):
+        extra = free * (share * interest / interest.sum() + (1 - share) / len(interest))
+        psus = least + rounded(extra, free)
+        left = listing_power(model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=120, seed=seed).undecided
+        if best is None or left < best[0] - 1e-12:
+            best = (left, psus)
+    assert best is not None
+    return best[1]
+
+
+def rounded(sizes: Array, total: int) -> Array:
+    """Whole numbers near the sizes that add up to the total (largest remainders), (A,) int."""
+    whole = np.floor(sizes + 1e-9).astype(int)
+    missing = total - int(whole.sum())
+    order = np.argsort(-(sizes - whole), kind="stable")
+    whole[order[:missing]] += 1
+    return whole

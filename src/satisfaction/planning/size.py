@@ -1,0 +1,242 @@
+"""How many interviews and PSUs: from a wave's variances, for an interval, a difference, a change, a reliability, a listing.
+
+Model of an area's variance with m PSUs of b interviews: ``V = sigma^2 kish (1 + (b - 1) rho) / (m b)``: sigma^2 the
+variance between persons, kish what unequal weights cost, rho how alike persons of a PSU are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from ..estimates import Estimates
+from ..ranking.bayes import Posterior, fit
+from ..ranking.membership import bottom_membership
+from ..ranking.pairs import compare
+
+Array = np.ndarray[Any, Any]
+LARGEST = 4096  # PSUs an area that are looked at
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VarianceModel:
+    """What a wave says about the variance of one measure, A areas.
+
+    Attributes
+    ----------
+    areas : tuple of str
+    estimate : (A,)
+    sigma2 : (A,)
+        Variance between persons, shrunk to the areas' pooled one by its precision.
+    rho : float
+        Intraclass correlation, pooled: a single area's is too uncertain.
+    kish : float
+        Design effect of unequal weights, pooled.
+    psus, per_psu : (A,)
+        In the wave: PSUs (df + strata) and interviews in each.
+    strata : (A,) int
+        Strata an area: its df are PSUs minus these.
+    known : Posterior
+        Of the areas' true values (normal, REML).
+    """
+
+    areas: tuple[str, ...]
+    estimate: Array
+    sigma2: Array
+    rho: float
+    kish: float
+    psus: Array
+    per_psu: Array
+    strata: Array
+    known: Posterior
+
+    def variance(self, psus: Array | float, per_psu: float) -> Array:
+        """Return the planned variance of every area's estimate: (A,), or (..., A) for PSUs of that shape."""
+        n = np.asarray(psus, float) * per_psu
+        return np.asarray(self.sigma2 * self.kish * (1 + (per_psu - 1) * self.rho) / n)
+
+
+def variance_model(estimates: Estimates, *, strata: int, kish: float = 1.0) -> VarianceModel:
+    """Learn the variance of a measure from a wave.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        One measure by area; its deff against a simple random sample without replacement of the same size.
+    strata : int
+        Strata an area.
+    kish : float
+        Design effect of the wave's unequal weights.
+    """
+    table = estimates.table
+    n, se, df = (table[name].to_numpy(float) for name in ("n", "se", "df"))
+    deff = table["deff"].to_numpy(float)
+    psus = df + strata
+    per_psu = n / psus
+    single = n * se**2 / deff  # variance between persons
+    pooled = float(np.average(single, weights=n))
+    precision = n / (n + 50.0)  # an area's own variance counts in full from a few hundred interviews on
+    sigma2 = precision * single + (1 - precision) * pooled
+    excess = np.average(deff / kish - 1, weights=n) / np.average(per_psu - 1, weights=n)
+    known = fit(table["estimate"].to_numpy(float), se)
+    names = tuple(table[estimates.by[0]].astype(str))
+    estimate = table["estimate"].to_numpy(float)
+    return VarianceModel(names, estimate, sigma2, float(max(excess, 0.0)), kish, psus, per_psu, np.full(len(n), strata), known)
+
+
+def psus_for_variance(model: VarianceModel, wanted: float, *, per_psu: float) -> Array:
+    """PSUs an area so that the variance is at most `wanted`, (A,) int."""
+    return np.ceil(model.variance(1.0, per_psu) / wanted - 1e-9).astype(int)
+
+
+def psus_for_interval(model: VarianceModel, half_width: float, *, per_psu: float, level: float = 0.95) -> Array:
+    """PSUs an area so that the interval's expected half width is at most `half_width`, (A,) int; t with the df that follow."""
+
+    def fits(psus: Array) -> Array:
+        t = special.stdtrit(np.maximum(psus - model.strata, 1), (1 + level) / 2)
+        return np.asarray(t * np.sqrt(model.variance(psus, per_psu)) <= half_width)
+
+    return _least(model, fits)
+
+
+def psus_for_difference(
+    model: VarianceModel, difference: float, *, per_psu: float, power: float = 0.8, level: float = 0.95
+) -> Array:
+    """PSUs an area so that a true difference between two such areas is found with the power wanted, (A,) int."""
+
+    def fits(psus: Array) -> Array:
+        return np.asarray(_power(difference, 2 * model.variance(psus, per_psu), 2 * (psus - model.strata), level) >= power)
+
+    return _least(model, fits)
+
+
+def psus_for_change(
+    model: VarianceModel,
+    change: float,
+    *,
+    per_psu: float,
+    overlap: float = 0.0,
+    correlation: float = 0.0,
+    power: float = 0.8,
+    level: float = 0.95,
+) -> Array:
+    """PSUs an area so that a true change between two waves is found, (A,) int.
+
+    Parameters
+    ----------
+    overlap : float
+        Share of PSUs that both waves have.
+    correlation : float
+        Of the PSUs' means in both waves: the variance of a change is 2 V (1 - overlap x correlation).
+    """
+
+    def fits(psus: Array) -> Array:
+        variance = 2 * model.variance(psus, per_psu) * (1 - overlap * correlation)
+        return np.asarray(_power(change, variance, psus - model.strata, level) >= power)
+
+    return _least(model, fits)
+
+
+def psus_for_reliability(model: VarianceModel, reliability: float, *, per_psu: float) -> Array:
+    """PSUs an area so that tau^2 / (tau^2 + V) is at least `reliability`, (A,) int."""
+    tau2 = model.known.tau2
+    return psus_for_variance(model, tau2 * (1 - reliability) / reliability, per_psu=per_psu)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a sample size decides about a list of last areas, expected over true values and samples.
+
+    Attributes
+    ----------
+    psus : int
+    established, excluded : float
+        Share of the truly listed areas that are established; of the others, that are excluded.
+    undecided : float
+        Expected number of areas that stay possible.
+    false : float
+        Largest of: share of the others established, share of the listed excluded.
+    """
+
+    psus: int
+    established: float
+    excluded: float
+    undecided: float
+    false: float
+
+
+def listing_power(
+    model: VarianceModel, psus: Array | int, *, per_psu: float, bottom: int, level: float = 0.95, draws: int = 200, seed: int = 1
+) -> Decided:
+    """Simulate what membership tests decide with a sample size; the same seed gives the same true values for every size.
+
+    True values come from the posterior of the wave's estimates, so that the field is as spread as the areas are believed to
+    be; estimates and their se are drawn with the df that follow.
+    """
+    rng = np.random.default_rng(seed)
+    known, size = model.known, np.broadcast_to(np.asarray(psus), (len(model.areas),))
+    variance = model.variance(size, per_psu)
+    df = np.maximum(size - model.strata, 1).astype(float)
+    counts = np.zeros(5)
+    for _ in range(draws):
+        truth = rng.normal(known.mean, np.maximum(known.sd, 1e-12))
+        listed = np.argsort(np.argsort(truth)) < bottom
+        drawn = rng.normal(truth, np.sqrt(variance))
+        spread = variance * rng.chisquare(df) / df
+        tests = bottom_membership(compare(drawn, cov=np.diag(spread), df=df), bottom, "simes")
+        inside, outside = tests.p_in <= 1 - level, tests.p_out <= 1 - level
+        counts += [
+            inside[listed].mean(),
+            outside[~listed].mean(),
+            (~inside & ~outside).sum(),
+            inside[~listed].mean(),
+            outside[listed].mean(),
+        ]
+    established, excluded, undecided, *false = counts / draws
+    return Decided(int(np.max(size)), float(established), float(excluded), float(undecided), float(max(false)))
+
+
+def psus_for_listing(
+    model: VarianceModel, established: float, *, per_psu: float, bottom: int, level: float = 0.95, draws: int = 200, seed: int = 1
+) -> Decided | None:
+    """Smallest equal number of PSUs with which the wanted share of the truly listed is established; None: beyond `LARGEST`."""
+
+    def decided(psus: int) -> Decided:
+        return listing_power(model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=draws, seed=seed)
+
+    high = int(model.strata.max()) + 1
+    while high < LARGEST and decided(high).established < established:
+        high *= 2
+    if high >= LARGEST:
+        return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decided(middle).established >= established else (middle, high)
+    return decided(high)
+
+
+def size_table(model: VarianceModel, psus: Array, *, per_psu: float, level: float = 0.95) -> pd.DataFrame:
+    """What a plan gives every area: PSUs, interviews, se, half width, reliability."""
+    variance = model.variance(psus, per_psu)
+    half = special.stdtrit(np.maximum(psus - model.strata, 1), (1 + level) / 2) * np.sqrt(variance)
+    columns = {"area": list(model.areas), "psus": psus, "interviews": (psus * per_psu).astype(int), "se": np.sqrt(variance)}
+    tau2 = model.known.tau2
+    return pd.DataFrame(columns | {"half_width": half, "reliability": tau2 / (tau2 + variance)})
+
+
+def _power(effect: float, variance: Array, df: Array, level: float) -> Array:
+    """Power of the two-sided t test of a true effect (non-central t, the far tail left out)."""
+    df = np.maximum(df, 1)
+    return np.asarray(1 - special.nctdtr(df, effect / np.sqrt(variance), special.stdtrit(df, (1 + level) / 2)))
+
+
+def _least(model: VarianceModel, fits: Any) -> Array:
+    """Smallest number of PSUs, at least one more than the strata, that fits each area: (A,) int; LARGEST where none does."""
+    sizes = np.arange(2, LARGEST + 1)[:, None] * np.ones(len(model.areas))
+    enough = fits(sizes) & (sizes > model.strata)
+    return np.where(enough.any(axis=0), sizes[enough.argmax(axis=0), 0], LARGEST).astype(int)
