@@ -14,6 +14,7 @@ from .asking import form, new, schema
 from .checking import compare, verify
 from .lab import lab
 from .options import OWN_FAULT, USER_FAULT
+from .planning import draw, next_sample, plan
 from .reporting import report
 from .responding import check, corrections, fieldwork
 from .running import change, rolling, run
@@ -21,6 +22,9 @@ from .scores import combined
 from .simulating import simulate
 
 COMMANDS = (
+    plan,
+    draw,
+    next_sample,
     new,
     form,
     schema,

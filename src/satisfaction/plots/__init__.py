@@ -10,6 +10,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from .areas import rates_by_area, topics
+from .bars import bars
 from .canvas import svg, theme
 from .pairs import difference_plot, difference_table, pair_matrix
 from .ranks import probability_near_cut, ranking_ladder
@@ -23,6 +24,7 @@ __all__ = [
     "STATUS",
     "VERDICT",
     "Figure",
+    "bars",
     "change_plot",
     "difference_plot",
     "difference_table",
