@@ -89,8 +89,10 @@ def variance_model(estimates: Estimates, *, strata: int, kish: float = 1.0) -> V
 
 
 def psus_for_variance(model: VarianceModel, wanted: float, *, per_psu: float) -> Array:
-    """PSUs an area so that the variance is at most `wanted`, (A,) int."""
-    return np.ceil(model.variance(1.0, per_psu) / wanted - 1e-9).astype(int)
+    """PSUs an area so that the variance is at most `wanted`, (A,) int; LARGEST where none does (no differences between areas)."""
+    if wanted <= 0:
+        return np.full(len(model.areas), LARGEST)
+    return np.minimum(np.ceil(model.variance(1.0, per_psu) / wanted - 1e-9), LARGEST).astype(int)
 
 
 def psus_for_interval(model: VarianceModel, half_width: float, *, per_psu: float, level: float = 0.95) -> Array:
