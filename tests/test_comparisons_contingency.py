@@ -181,7 +181,7 @@ def test_engines_agree(province, engine):
 
 
 def test_a_declared_rate_is_a_variable(province):
-    stage = {"_valid.high": flag(~nw.col("s1").is_null() & ~nw.col("s1").is_nan()), "_score.high": flag(nw.col("s1") >= 4)}
+    stage = {"_valid__high": flag(~nw.col("s1").is_null() & ~nw.col("s1").is_nan()), "_score__high": flag(nw.col("s1") >= 4)}
     high = Measure("high", "rate", 1, (stage,))
     declared = province_design(province.respondents, measures=[high])
     np.testing.assert_allclose(

@@ -208,7 +208,7 @@ def test_engines_agree(province, engine):
 
 
 def test_a_text_column_is_categorical_and_a_measure_a_covariate(province):
-    stage = {"_valid.high": flag(~nw.col("s1").is_null() & ~nw.col("s1").is_nan()), "_score.high": flag(nw.col("s1") >= 4)}
+    stage = {"_valid__high": flag(~nw.col("s1").is_null() & ~nw.col("s1").is_nan()), "_score__high": flag(nw.col("s1") >= 4)}
     high = Measure("high", "rate", 1, (stage,))
     rows = province.respondents.assign(where=province.respondents["urban"].map({0: "rural", 1: "town"}))
     found = regression(province_design(rows, measures=[high]), "index", ["where", "high"])

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from satisfaction import SurveyDesign, calibrate, compile_measures, estimate
+from satisfaction import SatisfactionError, SurveyDesign, calibrate, compile_measures, estimate, export
 from satisfaction.engines import fetch, hold, scan
-from satisfaction.errors import EngineError
-from satisfaction.pipeline import base_design, estimate_areas, weigh
+from satisfaction.errors import EngineError, WeightsError
+from satisfaction.pipeline import base_design, estimate_areas, run, weigh
 from satisfaction.responses import Responses, load_responses
 from satisfaction.tally import tally
+from satisfaction.weights import FINAL, finished_weights, write_weights
 
-ENGINES = ("pandas", "polars", "duckdb")
+ENGINES = ("pandas", "polars", "duckdb", "pyspark")
+SPARK = bool(shutil.which("java")) and importlib.util.find_spec("pyspark") is not None
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:PySpark does not yet fully support pandas:FutureWarning",  # of its own functions for pandas, which are not used
+    "ignore:unclosed:ResourceWarning",  # the sockets to its Java process, closed when the process ends
+)
 
 
 @pytest.fixture(params=ENGINES)
 def engine(request):
+    if request.param == "pyspark" and not SPARK:
+        assert os.environ.get("SATISFACTION_REQUIRE_SPARK") != "1", "Java or pyspark is missing"
+        pytest.skip("Java or pyspark is missing")
     return request.param
 
 
@@ -54,6 +70,10 @@ def test_weights_of_rows_in_any_order(unchanged, responses, engine):
     design = weigh(
         unchanged, base_design(unchanged, Responses(rows, responses.rejected, responses.log, responses.summary), engine=engine)
     )
+    if engine == "pyspark":
+        with pytest.raises(EngineError, match="G105"):
+            _ = design.weights
+        return
     plain = weigh(unchanged, base_design(unchanged, responses, engine="pandas"))
     by_id = dict(zip(responses.accepted["id"], plain.weights, strict=True))
     np.testing.assert_array_equal(design.weights, rows["id"].map(by_id))
@@ -78,8 +98,11 @@ def test_calibration_gives_the_same_weights(province, engine):
     designs = (
         SurveyDesign(hold(rows, name), strata="stratum", psu="psu", base_weight="base_weight") for name in (engine, "pandas")
     )
-    found, expected = (calibrate(design, province.margins).weights for design in designs)
-    np.testing.assert_array_equal(found, expected)
+    found, expected = (calibrate(design, province.margins) for design in designs)
+    tables = [estimate(one, "base_weight", by="county").table for one in (found, expected)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    if engine != "pyspark":
+        np.testing.assert_array_equal(found.weights, expected.weights)
 
 
 def test_rows_keep_their_order_in_every_engine(engine):
@@ -119,3 +142,183 @@ def test_a_parquet_path_that_is_not_there_is_refused():
 
     with pytest.raises(SatisfactionError):
         scan(Path("nowhere.parquet"))
+
+
+# ---- the whole pipeline, weights written where the rows are ----
+
+
+def test_a_run_gives_the_same_files_on_every_engine(unchanged, engine, tmp_path):
+    written = [export(run(unchanged, engine=name), tmp_path / f"{k}") for k, name in enumerate((engine, "pandas"))]
+    clocked = {"run.json", "SHA256SUMS"}
+    files = [{p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name not in clocked} for folder in written]
+    assert files[0] == files[1]
+
+
+def test_final_weights_are_written_by_the_engine(province, engine, tmp_path):
+    rows = province.respondents[["stratum", "psu", "base_weight", "s1", *province.margins]].assign(
+        id=np.arange(len(province.respondents))
+    )
+    design = SurveyDesign(hold(rows, engine), strata="stratum", psu="psu", base_weight="base_weight")
+    design = calibrate(design, province.margins)
+    folder = write_weights(design, tmp_path / "weighted")
+    assert finished_weights(folder) == folder
+    expected = calibrate(SurveyDesign(rows, strata="stratum", psu="psu", base_weight="base_weight"), province.margins).weights
+    found = fetch(scan(Path(folder)).select("id", FINAL)).sort_values("id")[FINAL].to_numpy()
+    np.testing.assert_array_equal(found, expected)
+    if engine != "pyspark":
+        with pytest.raises(WeightsError, match="W191"):
+            write_weights(design, tmp_path / "weighted")
+
+
+def test_weights_without_the_mark_of_success_are_refused(tmp_path):
+    (tmp_path / "half").mkdir()
+    with pytest.raises(WeightsError, match="W192"):
+        finished_weights(tmp_path / "half")
+
+
+# ---- files ----
+
+
+def made(folder, rows, *, parts=3, groups=700):
+    """Parquet files of the rows in a folder, in row groups of a few hundred."""
+    import duckdb
+
+    folder.mkdir()
+    for k, part in enumerate(np.array_split(np.arange(len(rows)), parts)):
+        opened = duckdb.connect()
+        opened.register("part", rows.iloc[part])
+        opened.execute(f"copy part to '{folder / f'part-{k}.parquet'}' (format parquet, row_group_size {groups})")
+        opened.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def large():
+    rng = np.random.default_rng(2)
+    n = 6000
+    psu = rng.integers(0, 60, n)
+    return pd.DataFrame(
+        {"stratum": psu // 6, "psu": psu, "county": [f"52{p // 12:04d}" for p in psu], "w": (10.0 + psu % 7), "q0": rng.integers(1, 6, n), "q1": rng.integers(0, 101, n)}
+    )  # fmt: skip
+
+
+def digest(path):
+    design = SurveyDesign(path, strata="stratum", psu="psu", base_weight="w")
+    return tally(design, ["q0", "q1"], by=["county"]).digest()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_files_shuffled_and_on_any_number_of_threads_give_the_same_tally(large, tmp_path, threads):
+    from satisfaction.engines.files import connection
+
+    connection().execute(f"set threads = {threads}")
+    try:
+        one = digest(made(tmp_path / "one", large))
+        two = digest(made(tmp_path / "two", large.sample(frac=1, random_state=threads), parts=5, groups=300))
+        assert one == two == digest(large)
+    finally:
+        connection().execute("reset threads")
+
+
+def test_csv_files_are_read_too(large, tmp_path):
+    (tmp_path / "csv").mkdir()
+    large.iloc[:3000].to_csv(tmp_path / "csv" / "a.csv", index=False)
+    large.iloc[3000:].to_csv(tmp_path / "csv" / "b.csv", index=False)
+    design = SurveyDesign(tmp_path / "csv", strata="stratum", psu="psu", base_weight="w")
+    assert tally(design, ["q0"]).n.sum() == 6000
+
+
+def test_a_damaged_file_is_named(large, tmp_path):
+    folder = made(tmp_path / "set", large)
+    content = (folder / "part-1.parquet").read_bytes()
+    (folder / "part-1.parquet").write_bytes(content[: len(content) // 2])
+    with pytest.raises(EngineError, match="G104") as fault:
+        scan(folder)
+    assert "part-1.parquet" in str(fault.value)
+
+
+def test_data_damaged_in_the_middle_are_told_when_they_are_read(large, tmp_path):
+    folder = made(tmp_path / "set", large, parts=1)
+    content = bytearray((folder / "part-0.parquet").read_bytes())
+    content[40:4000] = bytes(3960)
+    (folder / "part-0.parquet").write_bytes(bytes(content))
+    with pytest.raises(EngineError, match="G104"):
+        digest(folder)
+
+
+def test_files_whose_columns_differ_are_named(large, tmp_path):
+    folder = made(tmp_path / "set", large)
+    shutil.copy(
+        made(tmp_path / "other", large.assign(q1=large["q1"].astype(str)), parts=1) / "part-0.parquet", folder / "part-9.parquet"
+    )
+    with pytest.raises(EngineError, match="G108") as fault:
+        scan(folder)
+    assert "part-9.parquet" in str(fault.value)
+    assert "q1" in fault.value.zh
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "code"),
+    [("w", -1.0, "D102"), ("w", None, "D102"), ("w", float("nan"), "D102"), ("psu", None, "D103"), ("county", None, "D103")],
+)
+def test_faulty_keys_and_weights_are_named_with_file_and_row_group(large, tmp_path, column, value, code):
+    rows = large.astype({column: object}) if value is None else large.copy()
+    rows.loc[4500, column] = value
+    rows = rows.convert_dtypes() if value is None else rows
+    folder = made(tmp_path / "set", rows)
+    strata = ["stratum", "county"] if column == "county" else "stratum"
+    with pytest.raises(SatisfactionError, match=code) as fault:
+        SurveyDesign(folder, strata=strata, psu="psu", base_weight="w")
+    assert "part-2.parquet row 501 (row group 0)" in str(fault.value)
+
+
+def test_folders_that_hold_nothing_or_are_not_finished_are_refused(large, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(EngineError, match="G104"):
+        scan(tmp_path / "empty")
+    (made(tmp_path / "set", large) / "_temporary").mkdir()
+    with pytest.raises(EngineError, match="G107"):
+        scan(tmp_path / "set")
+
+
+def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_succeeds(large, tmp_path):
+    """The process is killed while it writes; what it had begun is no result, and a second run is none the worse."""
+    folder = made(tmp_path / "set", pd.concat([large] * 300, ignore_index=True), parts=2, groups=100_000)
+    program = (
+        "import sys; from satisfaction import SurveyDesign; from satisfaction.weights import write_weights; "
+        "design = SurveyDesign(sys.argv[1], strata='stratum', psu='psu', base_weight='w'); print('ready', flush=True); "
+        "write_weights(design, sys.argv[2])"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", program, str(folder), str(tmp_path / "out" / "weighted")], stdout=subprocess.PIPE
+    )
+    assert running.stdout.readline().strip() == b"ready"
+    for _ in range(2000):
+        if list((tmp_path / "out").glob(".unfinished-*")):
+            break
+        time.sleep(0.002)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert not (tmp_path / "out" / "weighted").exists() or (tmp_path / "out" / "weighted" / "_SUCCESS").is_file()
+    again = tmp_path / "out" / "again"
+    subprocess.run([sys.executable, "-c", program, str(folder), str(again)], check=True, stdout=subprocess.DEVNULL)
+    assert finished_weights(again)
+    assert len(fetch(scan(again).select(FINAL))) == len(large) * 300
+
+
+def test_a_memory_limit_and_a_folder_to_spill_to_are_used(large, tmp_path):
+    folder = made(tmp_path / "set", large)
+    program = (
+        "import sys; from satisfaction import SurveyDesign; from satisfaction.tally import tally; "
+        "from satisfaction.engines.files import connection; "
+        "print(connection().execute(\"select current_setting('memory_limit'), current_setting('temp_directory')\").fetchone()); "
+        "print(tally(SurveyDesign(sys.argv[1], strata='stratum', psu='psu', base_weight='w'), ['q0', 'q1'], by=['county']).digest())"
+    )
+    environment = os.environ | {"SATISFACTION_MEMORY": "256MB", "SATISFACTION_SPILL": str(tmp_path / "spill")}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)], env=environment, capture_output=True, text=True, check=True
+    )
+    limit, found = done.stdout.strip().splitlines()
+    assert "244.1 MiB" in limit
+    assert "spill" in limit
+    assert found == digest(large)

@@ -15,7 +15,7 @@ from satisfaction.measures import BILLIONTH, Measure
 from satisfaction.tally import LIMB, tally
 
 LARGEST_SCORE = 100 * BILLIONTH  # 100 points
-EXACT = Measure("score", "index", BILLIONTH, ({"_valid.score": nw.col("v"), "_score.score": nw.col("s")},))
+EXACT = Measure("score", "index", BILLIONTH, ({"_valid__score": nw.col("v"), "_score__score": nw.col("s")},))
 
 
 def whole_squares(counted, row=0, measure=0) -> int:

@@ -58,12 +58,12 @@ class Measure:
     @property
     def valid_column(self) -> str:
         """Return the name of the 0/1 column."""
-        return f"_valid.{self.name}"
+        return f"_valid__{self.name}"
 
     @property
     def score_column(self) -> str:
         """Return the name of the score column."""
-        return f"_score.{self.name}"
+        return f"_score__{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def column_measure(name: str, *, floating: bool = False) -> Measure:
     column = nw.col(name).cast(nw.Float64) if floating else nw.col(name)
     present = ~(column.is_null() | column.is_nan()) if floating else ~column.is_null()
     score = nw.when(present).then(column).otherwise(nw.lit(0))
-    return Measure(name, "column", 1, ({f"_valid.{name}": flag(present), f"_score.{name}": score},), own=(name,))
+    return Measure(name, "column", 1, ({f"_valid__{name}": flag(present), f"_score__{name}": score},), own=(name,))
 
 
 def add_columns(rows: Lazy, measures: Sequence[Measure]) -> Lazy:
@@ -128,7 +128,7 @@ def _rate(questionnaire: Questionnaire, name: str, rate: Rate) -> Measure:
     parts = [_credit(questionnaire, name, item) for item in rate.items]
     label = Label(zh=rate.zh, en=rate.en)
     if len(parts) == 1 and parts[0].unit == 1:
-        only = {f"_valid.{name}": nw.col(parts[0].valid), f"_score.{name}": nw.col(parts[0].score)}
+        only = {f"_valid__{name}": nw.col(parts[0].valid), f"_score__{name}": nw.col(parts[0].score)}
         return Measure(name, "rate", 1, (parts[0].columns, only), label)
     common = math.lcm(*(part.unit for part in parts))
     credit = {part.score: common // part.unit for part in parts}
@@ -137,7 +137,7 @@ def _rate(questionnaire: Questionnaire, name: str, rate: Rate) -> Measure:
 
 def _score(questionnaire: Questionnaire, item: str) -> Measure:
     part, declared = _points(questionnaire, item), questionnaire.items[item]
-    only = {f"_valid.{item}": nw.col(part.valid), f"_score.{item}": nw.col(part.score)}
+    only = {f"_valid__{item}": nw.col(part.valid), f"_score__{item}": nw.col(part.score)}
     return Measure(item, "score", 1, (part.columns, only), Label(zh=declared.zh, en=declared.en))
 
 
@@ -161,14 +161,14 @@ def _mean(
     name: str, kind: Kind, parts: list[_Part], scores: dict[str, int], present: dict[str, int], least: int, label: Label
 ) -> Measure:
     """Divide weighted sums of columns as whole numbers, in billionths rounded half up, where enough parts are valid."""
-    numerator, divisor, valid = f"_numerator.{name}", f"_divisor.{name}", f"_valid.{name}"
+    numerator, divisor, valid = f"_numerator__{name}", f"_divisor__{name}", f"_valid__{name}"
     sums = {
         numerator: _sum([nw.col(column) * weight for column, weight in scores.items()]),
         divisor: nw.max_horizontal(_sum([nw.col(column) * weight for column, weight in present.items()]), nw.lit(1)),
         valid: flag(_sum([nw.col(column) for column in present]) >= least),
     }
     quotient = (nw.col(numerator) * (2 * BILLIONTH) + nw.col(divisor)) // (nw.col(divisor) * 2)
-    score = {f"_score.{name}": quotient.cast(nw.Int64) * nw.col(valid)}
+    score = {f"_score__{name}": quotient.cast(nw.Int64) * nw.col(valid)}
     columns = {column: expression for part in parts for column, expression in part.columns.items()}
     return Measure(name, kind, BILLIONTH, (columns, sums, score), label)
 
@@ -193,7 +193,7 @@ def _credit(questionnaire: Questionnaire, name: str, item: str) -> _Part:
     inside = inside * asked
     if ways["skipped"] == "in":
         inside = inside + 1 - asked
-    valid, score = f"_in.{name}.{item}", f"_credit.{name}.{item}"
+    valid, score = f"_in__{name}__{item}", f"_credit__{name}__{item}"
     return _Part({valid: inside, score: credit * answered * asked}, valid, score, unit)
 
 
@@ -201,7 +201,7 @@ def _points(questionnaire: Questionnaire, item: str) -> _Part:
     """Return the declared score of an item in points."""
     answers, asked = questionnaire.answers(item), _asked(questionnaire, item)
     points = _sum([flag(nw.col(item) == code) * answer.score for code, answer in answers.items()])
-    valid, score = f"_answered.{item}", f"_points.{item}"
+    valid, score = f"_answered__{item}", f"_points__{item}"
     return _Part({valid: flag(nw.col(item).is_in(list(answers))) * asked, score: points * asked}, valid, score)
 
 

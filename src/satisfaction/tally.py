@@ -172,10 +172,10 @@ def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
     """Refuse whole numbers whose squares the limbs cannot hold."""
     if not columns:
         return
-    extremes = [getattr(nw.col(name), end)().alias(f"{name}.{end}") for name in columns for end in ("min", "max")]
+    extremes = [getattr(nw.col(name), end)().alias(f"{name}__{end}") for name in columns for end in ("min", "max")]
     largest = pd.to_numeric(fetch(rows.select(*extremes)).iloc[0]).abs().fillna(0)
     for name in columns:
-        if largest[[f"{name}.min", f"{name}.max"]].max() >= LARGEST:
+        if largest[[f"{name}__min", f"{name}__max"]].max() >= LARGEST:
             raise EstimatesError(
                 "E105",
                 f"列 '{name}' 的整数过大，平方和会溢出。",

@@ -7,5 +7,7 @@ from pathlib import Path
 import click
 
 FOLDER = click.Path(path_type=Path)
-ENGINE = click.option("--engine", type=click.Choice(["duckdb", "pandas", "polars"]), default="duckdb", show_default=True)
+ENGINE = click.option(
+    "--engine", type=click.Choice(["duckdb", "pandas", "polars", "pyspark"]), default="duckdb", show_default=True
+)
 USER_FAULT, OWN_FAULT = 2, 3

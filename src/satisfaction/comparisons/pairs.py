@@ -130,7 +130,7 @@ def against_rest(
         E101 for an unknown column, E121 for fewer than two areas, E122 when an area lies in several larger ones or in none.
     """
     chosen = resolve(design, measure)
-    size = replace(chosen, name=f"_size.{chosen.name}", kind="score", unit=1, stages=(*chosen.stages, _size_stage(chosen)))
+    size = replace(chosen, name=f"_size__{chosen.name}", kind="score", unit=1, stages=(*chosen.stages, _size_stage(chosen)))
     counted = tally(design, [chosen, size], by=[by, *([within] if within else [])])
     totals = estimate(design, [chosen, size], statistic="total", by=by, level=level, counted=counted)
     means = estimate(design, [chosen, size], by=by, level=level, counted=counted).of(chosen.name).table
@@ -228,8 +228,8 @@ def _together(found: Comparisons, cov: Array, method: Simultaneous, draws: int, 
 
 def _size_stage(measure: Measure) -> dict[str, nw.Expr]:
     """Count the valid values of a measure as a measure of its own."""
-    name, valid = f"_size.{measure.name}", nw.col(measure.valid_column)
-    return {f"_valid.{name}": valid, f"_score.{name}": valid}
+    name, valid = f"_size__{measure.name}", nw.col(measure.valid_column)
+    return {f"_valid__{name}": valid, f"_score__{name}": valid}
 
 
 def usable(value: Array, se: Array, df: Array) -> Array:

@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from ..engines import fetch
+from ..engines import fetch, offenders
 from ..errors import DesignError, closest, shortened
 from ..measures import flag
 from ..variance import LonelyPsu
@@ -71,7 +71,7 @@ def check(design: SurveyDesign) -> None:
             "D103",
             f"有记录缺少层或抽样单元（{shortened(keys)}）。",
             f"Rows without stratum or PSU ({shortened(keys)}).",
-            where="strata, psu",
+            where=f"{shortened(keys)} {offenders(design.respondents, _any_missing(keys))}".strip(),
             hint=("补全这些列。", "Fill in these columns."),
         )
     _check_collapse(design, units)
@@ -121,6 +121,11 @@ def check_frame(design: SurveyDesign, frame: pd.DataFrame) -> None:
 
 
 EXTREMES = (("low", "min"), ("high", "max"))
+CONDITION = '"{name}" is null or not ("{name}" > 0) or isnan("{name}"::double)'
+
+
+def _any_missing(keys: list[str]) -> str:
+    return " or ".join(f'"{name}" is null or "{name}"::varchar = \'nan\'' for name in keys)
 
 
 def _check_weights(design: SurveyDesign, bad: int) -> None:
@@ -129,7 +134,7 @@ def _check_weights(design: SurveyDesign, bad: int) -> None:
             "D102",
             f"有 {bad} 个基础权数缺失、为零或为负。",
             f"{bad} base weights are missing, zero or negative.",
-            where=design.weight_column,
+            where=f"{design.weight_column} {offenders(design.respondents, CONDITION.format(name=design.weight_column))}".strip(),
             hint=("改正这些权数，或先剔除相应记录。", "Correct these weights, or remove the rows first."),
         )
 

@@ -6,18 +6,38 @@ The type of the table handed in chooses the engine; a path is read by DuckDB.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, wraps
+from functools import cache, reduce, wraps
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
+import duckdb
 import narwhals as nw
 import numpy as np
 import pandas as pd
 from threadpoolctl import ThreadpoolController
 
 from ..errors import EngineError, one_of
+from .files import connection, offenders, open_files, unreadable
+from .spark import missing, to_spark
 
-Engine = Literal["duckdb", "pandas", "polars"]
+__all__ = [
+    "Engine",
+    "Lazy",
+    "counter",
+    "fetch",
+    "hold",
+    "joined",
+    "matched",
+    "materialize",
+    "never_null",
+    "offenders",
+    "one_blas_thread",
+    "ordered",
+    "scan",
+    "write_joined",
+]
+
+Engine = Literal["duckdb", "pandas", "polars", "pyspark"]
 Lazy = nw.LazyFrame[Any]
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,15 +54,16 @@ def scan(table: Any) -> Lazy:
 
     Parameters
     ----------
-    table : pandas or polars DataFrame, polars LazyFrame, DuckDB relation, PySpark DataFrame, or a Parquet path
+    table : pandas or polars DataFrame, polars LazyFrame, DuckDB relation, PySpark DataFrame, or a path
+        Of a Parquet or csv file, or a folder of them.
 
     Raises
     ------
     EngineError
-        G101 when the table is none of these, G104 when a path cannot be read as Parquet.
+        G101 when the table is none of these; G104, G107, G108 for paths, see `files.open_files`.
     """
     if isinstance(table, str | Path):
-        table = _parquet(Path(table))
+        table = open_files(Path(table))
     if isinstance(table, pd.DataFrame) and len(table) >= LARGE and all(map(_is_plain, table.dtypes)):
         table = _in_place(table)
     try:
@@ -53,7 +74,7 @@ def scan(table: Any) -> Lazy:
             f"无法识别的数据表类型 {type(table).__name__}。",
             f"A table of type {type(table).__name__} is not known.",
             where="respondents",
-            available=("pandas", "polars", "DuckDB relation", "PySpark", "Parquet path"),
+            available=("pandas", "polars", "DuckDB relation", "PySpark", "path of Parquet or csv files"),
             hint=("传入上列类型之一。", "Hand in one of these."),
         ) from None
     return lazy
@@ -74,10 +95,8 @@ def hold(table: pd.DataFrame, engine: Engine) -> Any:
     EngineError
         G102 for an unknown engine, G103 when the engine is not installed.
     """
-    one_of(engine, ("duckdb", "pandas", "polars"), argument="engine", error=EngineError, code="G102")
+    one_of(engine, get_args(Engine), argument="engine", error=EngineError, code="G102")
     if engine == "duckdb":
-        import duckdb
-
         connection = duckdb.connect()
         connection.register("respondents", table)
         connection.execute("create table held as select * from respondents")
@@ -86,16 +105,10 @@ def hold(table: pd.DataFrame, engine: Engine) -> Any:
         try:
             import polars
         except ImportError:
-            raise EngineError(
-                "G103",
-                "没有安装 polars。",
-                "polars is not installed.",
-                where="engine",
-                hint=("运行 pip install polars。", "Run pip install polars."),
-            ) from None
+            raise missing("polars", "pip install polars") from None
         kinds = {name: polars.Int64 for name in table if table[name].dtype == "Int64"}
         return polars.DataFrame({name: _listed(table[name]) for name in table}, schema_overrides=kinds)
-    return table
+    return to_spark(table) if engine == "pyspark" else table
 
 
 def materialize(lazy: Lazy) -> Any:
@@ -104,11 +117,44 @@ def materialize(lazy: Lazy) -> Any:
     if lazy.implementation.is_duckdb():
         native.create("computed")
         return native.query("lazy", "select * from computed")
+    if lazy.implementation.is_pyspark():
+        return native.cache()
     return native.collect() if lazy.implementation.is_polars() else native
 
 
 def fetch(lazy: Lazy) -> pd.DataFrame:
-    """Run the expressions and bring the (small) result here as a pandas table."""
+    """Run the expressions and bring the (small) result here as a pandas table.
+
+    Raises
+    ------
+    EngineError
+        G104 for a file that turns out to be damaged while it is read.
+    """
+    if lazy.implementation.is_pyspark():
+        return _collected(lazy)
+    try:
+        return _fetched(lazy)
+    except duckdb.Error as fault:
+        raise unreadable(fault, where="respondents") from None
+
+
+def _collected(lazy: Lazy) -> pd.DataFrame:
+    """Bring Spark's result here row by row: its own way to pandas would ask for pyarrow and warn of pandas 3."""
+    native, names = lazy.to_native(), lazy.columns
+    rows = native.collect()
+    columns = [pd.Series([row[i] for row in rows], dtype=_dtype(native.schema[i])) for i in range(len(names))]
+    plain = [one.astype("int64") if one.dtype == "Int64" and not one.hasnans else one for one in columns]
+    return pd.DataFrame(dict(zip(names, plain, strict=True)))
+
+
+def _dtype(field: Any) -> str:
+    kind = field.dataType.typeName()
+    return {"long": "Int64", "integer": "Int64", "short": "Int64", "byte": "Int64", "double": "float64", "string": "str"}.get(
+        kind, "object"
+    )
+
+
+def _fetched(lazy: Lazy) -> pd.DataFrame:
     native = lazy.collect() if lazy.implementation.is_polars() else lazy.collect(backend="pandas")
     if native.implementation.is_polars():  # polars to pandas would ask for pyarrow
         return pd.DataFrame({name: native[name].to_list() for name in native.columns})
@@ -122,8 +168,24 @@ def joined(lazy: Lazy, lookup: pd.DataFrame, *, on: Sequence[str], weight: str) 
     ----------
     lookup : DataFrame
         The columns `on`, each combination once (missing values match each other), and `factor`.
+
+    Raises
+    ------
+    EngineError
+        G105 for Spark, whose rows have no order and stay where they are.
     """
     native = lazy.to_native()
+    if lazy.implementation.is_pyspark():
+        raise EngineError(
+            "G105",
+            "Spark 的表没有行序，权数不取回本机。",
+            "Rows of a Spark table have no order; weights are not brought here.",
+            where="weights",
+            hint=(
+                "用 satisfaction.weights.write_weights(design, 文件夹) 在集群上写出。",
+                "Use satisfaction.weights.write_weights(design, folder): it writes there.",
+            ),
+        )
     if lazy.implementation.is_duckdb():
         match = " and ".join(f'r."{name}" is not distinct from lookup."{name}"' for name in on)
         found = native.query(
@@ -137,6 +199,36 @@ def joined(lazy: Lazy, lookup: pd.DataFrame, *, on: Sequence[str], weight: str) 
     rows = fetch(lazy.select(*dict.fromkeys((*on, weight))))
     factor = rows[list(on)].merge(lookup, on=list(on), how="left")["factor"].to_numpy(float)
     return np.asarray(rows[weight].to_numpy(float) * factor)
+
+
+def write_joined(lazy: Lazy, lookup: pd.DataFrame, *, on: Sequence[str], weight: str, into: str, folder: Path | str) -> None:
+    """Write every row with `into` = `weight` x the lookup's `factor` as Parquet, inside the engine and without collecting.
+
+    Parameters
+    ----------
+    folder : Path, or an address that Spark knows
+        Must exist and be empty for engines on this machine; Spark makes it. Spark ends it with its own mark of success.
+    """
+    native = lazy.to_native()
+    if lazy.implementation.is_pyspark():
+        _write_spark(native, lookup, on=on, weight=weight, into=into, folder=str(folder))
+        return
+    if not lazy.implementation.is_duckdb():
+        native = connection().from_df(fetch(lazy))
+    match = " and ".join(f'r."{name}" is not distinct from lookup."{name}"' for name in on) or "true"
+    kept = ", ".join(f'r."{name}"' for name in lazy.collect_schema().names())
+    query = f'select {kept}, r."{weight}" * factor as "{into}" from given r left join lookup on {match}'
+    native.query("given", query).write_parquet(str(Path(folder) / "part-0.parquet"))
+
+
+def _write_spark(native: Any, lookup: pd.DataFrame, *, on: Sequence[str], weight: str, into: str, folder: str) -> None:
+    from pyspark.sql import functions
+
+    names = {name: f"_on_{i}" for i, name in enumerate(on)}
+    small = functions.broadcast(to_spark(lookup.rename(columns=names)[[*names.values(), "factor"]]))
+    match = [native[name].eqNullSafe(small[other]) for name, other in names.items()] or [functions.lit(True)]
+    met = native.join(small, on=reduce(lambda a, b: a & b, match), how="left")
+    met.select(*native.columns, (functions.col(weight) * functions.col("factor")).alias(into)).write.parquet(folder)
 
 
 def counter(lazy: Lazy) -> Any:
@@ -201,10 +293,8 @@ def _is_plain(kind: Any) -> bool:
 
 
 def _in_place(table: pd.DataFrame) -> Any:
-    import duckdb
-
     coded = {name: table[name].astype("category") for name in table if _repeats(table[name])}
-    return duckdb.from_df(table.assign(**coded), connection=_connection())
+    return duckdb.from_df(table.assign(**coded), connection=connection())
 
 
 def _repeats(values: pd.Series[Any]) -> bool:
@@ -216,29 +306,6 @@ def _spelt(table: pd.DataFrame) -> pd.DataFrame:
     numbered = table.select_dtypes("category")
     texts = [name for name in numbered if isinstance(numbered[name].cat.categories.dtype, pd.StringDtype)]
     return table.astype(dict.fromkeys(texts, "str"))
-
-
-@cache
-def _connection() -> Any:
-    """Return the one connection through which tables of this process are read in place: opening one costs 20 ms."""
-    import duckdb
-
-    return duckdb.connect()
-
-
-def _parquet(path: Path) -> Any:
-    import duckdb
-
-    try:
-        return _connection().from_query("select * from read_parquet(?)", params=[str(path)])
-    except duckdb.Error as fault:
-        raise EngineError(
-            "G104",
-            "无法读取 Parquet 文件。",
-            f"The Parquet file cannot be read: {str(fault).splitlines()[0]}",
-            where=str(path),
-            hint=("检查路径；文件损坏时重新生成。", "Check the path; make the file again if it is damaged."),
-        ) from None
 
 
 def _listed(values: pd.Series[Any]) -> list[Any]:

@@ -92,7 +92,7 @@ def _where_both(measure: Measure, other: Measure) -> Measure:
     """Return a measure that is valid only where another is valid too."""
     name = f"{measure.name} | {other.name}"
     both = nw.col(measure.valid_column) * nw.col(other.valid_column)
-    stage = {f"_valid.{name}": both, f"_score.{name}": nw.col(measure.score_column) * both}
+    stage = {f"_valid__{name}": both, f"_score__{name}": nw.col(measure.score_column) * both}
     depth = max(len(measure.stages), len(other.stages))
     merged = tuple(
         (measure.stages[i] if i < len(measure.stages) else {}) | (other.stages[i] if i < len(other.stages) else {})

@@ -166,13 +166,13 @@ def complete_cases(items: Sequence[Measure]) -> list[Measure]:
     unit = math.lcm(*(one.unit for one in items))
     points = [nw.col(one.score_column) * (unit // one.unit) for one in items]
     together: Stage = {ALL_VALID: reduce(mul, [nw.col(one.valid_column) for one in items]), SUM: reduce(add, points)}
-    values = {f"_own.{one.name}": score for one, score in zip(items, points, strict=True)} | {"_sum": nw.col(SUM)}
-    values |= {f"_rest.{one.name}": nw.col(SUM) - score for one, score in zip(items, points, strict=True)}
+    values = {f"_own__{one.name}": score for one, score in zip(items, points, strict=True)} | {"_sum": nw.col(SUM)}
+    values |= {f"_rest__{one.name}": nw.col(SUM) - score for one, score in zip(items, points, strict=True)}
     return [Measure(name, "score", unit, (*shared, together, _where_complete(name, value))) for name, value in values.items()]
 
 
 def _where_complete(name: str, value: nw.Expr) -> Stage:
-    return {f"_valid.{name}": nw.col(ALL_VALID), f"_score.{name}": value * nw.col(ALL_VALID)}
+    return {f"_valid__{name}": nw.col(ALL_VALID), f"_score__{name}": value * nw.col(ALL_VALID)}
 
 
 def _weighted(design: SurveyDesign, counted: Tally, items: int, level: float) -> tuple[dict[str, float], dict[str, Array]]:

@@ -23,16 +23,20 @@ from .margins import Margins, check_solution, lay_margins, margin_columns, margi
 from .recipe import Cells, cells_for, extended
 from .solving import Bounds, Method, calibration_distance, newton, response_distance
 from .steps import Calibration, Classes, Propensity, Trimming
+from .written import FINAL, finished_weights, write_weights
 
 __all__ = [
+    "FINAL",
     "Margins",
     "adjust_nonresponse",
     "base_weights",
     "calibrate",
+    "finished_weights",
     "margin_targets",
     "margins_table",
     "trim",
     "weight_diagnostics",
+    "write_weights",
 ]
 Array = np.ndarray[Any, Any]
 ResponseMethod = Literal["classes", "propensity"]
