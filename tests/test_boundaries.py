@@ -55,7 +55,7 @@ ORDER = [
     "__main__",
 ]
 ALLOWED_HERE = {
-    "duckdb": {"engines", "io"}, "pyspark": {"engines", "io"}, "polars": {"engines", "io"}, "seaborn": {"plots", "showing"}, "matplotlib": {"plots"}, "itables": {"showing"}, "IPython": {"showing", "lab"},
+    "duckdb": {"engines", "io", "simulate"}, "pyspark": {"engines", "io"}, "polars": {"engines", "io"}, "seaborn": {"plots", "showing"}, "matplotlib": {"plots"}, "itables": {"showing"}, "IPython": {"showing", "lab"},
     "jinja2": {"io"}, "papermill": {"lab"}, "click": {"cli"}, "python_calamine": {"io"}, "pyreadstat": {"io"}, "xlsxwriter": {"io"}, "ruamel": {"io"},
 }  # fmt: skip
 OPENS = {
