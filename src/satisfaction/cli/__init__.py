@@ -18,7 +18,7 @@ from .planning import draw, next_sample, plan
 from .reporting import report
 from .responding import check, corrections, fieldwork
 from .running import change, rolling, run
-from .scores import combined
+from .scores import combined, stability
 from .simulating import simulate
 
 COMMANDS = (
@@ -36,6 +36,7 @@ COMMANDS = (
     change,
     rolling,
     combined,
+    stability,
     lab,
     verify,
     compare,

@@ -24,3 +24,29 @@ def combined(folder: Path, declared: Path | None, engine: str) -> None:
     found = combine(results, declared or folder / "combined.yaml")
     written = export_combined(results, found)
     click.echo("\n".join([*combined_lines(results, found), "", f"结果 results: {written}"]))
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--measure", help="缺省为问卷的排名指标 default: the measure the questionnaire ranks")
+@click.option(
+    "--weight-noise", type=float, default=0.25, show_default=True, help="权重上下浮动的比例 share by which weights vary"
+)
+@click.option("--seed", type=int, default=1, show_default=True)
+@ENGINE
+def stability(folder: Path, measure: str | None, weight_noise: float, seed: int, engine: str) -> None:
+    """换一种权重、归一化、合成或分母，名次变多少。 How ranks move under other weights, scales, aggregations and denominators."""
+    from ..pipeline import run
+    from ..stability import Choices, make_world
+    from ..stability import stability as studied
+    from ..stability.files import export_stability, stability_lines
+    from ..stability.variants import components_of
+    from ..survey import read_survey
+
+    survey = read_survey(folder)
+    results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    parts = components_of(results, measure=measure, seed=seed)
+    world = make_world(parts.scores, parts.errors, parts.weights, choices=Choices(weight_noise=weight_noise), seed=seed)
+    found = studied(world, parts.areas, bottom=survey.rules.ranking.list_size, seed=seed)
+    written = export_stability(results, found, parts)
+    click.echo("\n".join([*stability_lines(results, found), "", f"结果 results: {written}"]))

@@ -1,1 +1,111 @@
-"""How stable ranks are under other choices, crossed with sampling error."""
+"""How stable ranks are: other weights, normalisations, aggregations, components and denominators, crossed with sampling error.
+
+`runs` makes the scores, `sobol` says which choice the variation comes from, `variants` changes the questionnaire; here they
+meet in one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .runs import FACTORS, Array, Choices, World, combined_score, draw_weights, picks, rank_runs, ranks_of
+from .sobol import saltelli_points, sobol_indices
+
+__all__ = ["Choices", "Stability", "World", "make_world", "stability"]
+
+BASE = 256  # base points of the Sobol design
+DRAWS = 512  # of weights and of sampling errors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stability:
+    """How ranks move.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row an area: area, rank (as declared), and for "choices" (no sampling error), "sampling" (choices as declared) and
+        "both": `<kind>_low`, `<kind>_high` (5 and 95 %), `<kind>_mean`, `<kind>_list` (share of runs in the list, 0-1).
+    sources : DataFrame
+        One row a factor: factor, values, first_shift, total_shift (Sobol indices of the mean absolute change of ranks),
+        first_list, total_list (of how many of the list change), each with its se.
+    summary : mapping
+        mean_shift, list_changed (of "choices", "sampling", "both"), runs, bottom, conventions.
+    """
+
+    table: pd.DataFrame
+    sources: pd.DataFrame
+    summary: Mapping[str, Any]
+
+
+def make_world(scores: Array, errors: Array, weights: Array, *, choices: Choices, draws: int = DRAWS, seed: int = 1) -> World:
+    """Put components, draws of their errors and of the weights together; see `World`."""
+    rng = np.random.default_rng(seed)
+    known = np.concatenate([np.zeros((1, *errors.shape[1:])), errors]) if len(errors) else np.zeros((1, *scores.shape[1:]))
+    share = weights / weights.sum()
+    noise = draw_weights(share, choices.weight_noise, draws, rng) if choices.weight_noise else share[None, :]
+    return World(scores, known, share, noise, choices)
+
+
+def stability(world: World, names: list[str], *, bottom: int, base: int = BASE, seed: int = 1) -> Stability:
+    """Rank in many ways and say where the variation comes from.
+
+    Parameters
+    ----------
+    world : World
+    names : list of str
+        Of the areas.
+    bottom : int
+        Length of the list of last areas.
+    base : int
+        Base points, a power of 2; runs = base x (factors + 2).
+    seed : int
+    """
+    counts = world.active()
+    nominal = ranks_of(combined_score(world, dict.fromkeys(FACTORS, 0)))
+    listed = nominal > len(names) - bottom
+    points = saltelli_points(base, len(FACTORS), seed=seed)
+    both = rank_runs(world, picks(points, counts))
+    first = picks(points[: 2 * base], counts)
+    choices = rank_runs(world, [one | {"sampling": 0} for one in first])
+    sampling = rank_runs(world, [dict.fromkeys(FACTORS, 0) | {"sampling": one["sampling"]} for one in first])
+    kinds = {"choices": choices, "sampling": sampling, "both": both[: 2 * base]}
+    outputs = np.column_stack([_shift(both, nominal), _changed(both, listed, bottom)])
+    found = sobol_indices(outputs, len(FACTORS), seed=seed)
+    sources = pd.DataFrame({"factor": FACTORS, "values": list(counts.values())})
+    for at, name in enumerate(("shift", "list")):
+        for kind, value, error in (("first", found.first, found.first_se), ("total", found.total, found.total_se)):
+            sources[f"{kind}_{name}"], sources[f"{kind}_{name}_se"] = value[:, at], error[:, at]
+    table = pd.DataFrame({"area": names, "rank": nominal})
+    for kind, ranks in kinds.items():
+        low, high = np.quantile(ranks, [0.05, 0.95], axis=0, method="nearest").astype(int)
+        inside = (ranks > len(names) - bottom).mean(axis=0)
+        table = table.assign(
+            **{f"{kind}_low": low, f"{kind}_high": high, f"{kind}_mean": ranks.mean(axis=0), f"{kind}_list": inside}
+        )
+    summary = {
+        "mean_shift": {kind: float(_shift(ranks, nominal).mean()) for kind, ranks in kinds.items()},
+        "list_changed": {kind: float(_changed(ranks, listed, bottom).mean()) for kind, ranks in kinds.items()},
+        "runs": len(both),
+        "bottom": bottom,
+        "choices": str(world.choices),
+        "seed": seed,
+        "said": "5 % 与 95 % 的名次是在所列做法中的分布，不是置信区间 ranks at 5 and 95 % are spread over the choices listed, no confidence limits",
+    }
+    return Stability(table.sort_values("rank", ignore_index=True), sources, MappingProxyType(summary))
+
+
+def _shift(ranks: Array, nominal: Array) -> Array:
+    """Mean absolute change of rank in every run, (runs,)."""
+    return np.asarray(np.abs(ranks - nominal).mean(axis=1))
+
+
+def _changed(ranks: Array, listed: Array, bottom: int) -> Array:
+    """How many of the declared list are not in it in every run, (runs,)."""
+    return np.asarray((listed & ~(ranks > ranks.shape[1] - bottom)).sum(axis=1).astype(float))

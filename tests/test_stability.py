@@ -1,0 +1,119 @@
+"""Stability: what moves ranks, by hand and by simulation; choices that change nothing have no share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from satisfaction import run
+from satisfaction.errors import RankingError
+from satisfaction.stability import Choices, make_world, stability
+from satisfaction.stability.runs import FACTORS, combined_score, ranks_of
+from satisfaction.stability.variants import components_of, flipped
+
+ONLY_DECLARED = Choices(normalisations=("none",), aggregations=("arithmetic",), weight_noise=0.0, drop=False)
+RNG = np.random.default_rng(3)
+SCORES = RNG.uniform(40, 90, (1, 20, 4))
+WEIGHTS = np.array([0.4, 0.3, 0.2, 0.1])
+NAMES = [f"a{k}" for k in range(20)]
+NO_ERRORS = np.zeros((0, 20, 4))
+
+
+@pytest.fixture(scope="module")
+def results(small_template):
+    from satisfaction import read_survey
+
+    return run(read_survey(small_template / "surveys" / "wave"))
+
+
+def test_without_choices_or_errors_ranks_stay():
+    found = stability(make_world(SCORES, NO_ERRORS, WEIGHTS, choices=ONLY_DECLARED), NAMES, bottom=5, base=16)
+    expected = ranks_of(SCORES[0] @ WEIGHTS)
+    table = found.table.set_index("area").loc[NAMES]
+    assert table["rank"].tolist() == expected.tolist()
+    for kind in ("choices", "sampling", "both"):
+        assert (table[f"{kind}_low"] == table["rank"]).all()
+        assert (table[f"{kind}_high"] == table["rank"]).all()
+        assert set(table[f"{kind}_list"]) == {0.0, 1.0}
+    assert found.sources[["first_shift", "total_list"]].isna().all(axis=None)
+
+
+def test_scores_of_a_pick_by_hand():
+    world = make_world(SCORES, NO_ERRORS, WEIGHTS, choices=Choices())
+    pick = dict.fromkeys(FACTORS, 0)
+    x = SCORES[0]
+    assert combined_score(world, pick | {"dropped": 2}) == pytest.approx(x @ (WEIGHTS * [1, 0, 1, 1]) / 0.7)
+    low, high = x.min(axis=0), x.max(axis=0)
+    scaled = (x - low) / (high - low) * 100
+    assert combined_score(world, pick | {"normalisation": 1}) == pytest.approx(scaled @ WEIGHTS)
+    assert combined_score(world, pick | {"aggregation": 1}) == pytest.approx(np.exp(np.log(x) @ WEIGHTS))
+    assert world.noise.sum(axis=1) == pytest.approx(np.ones(len(world.noise)))
+    assert np.abs(world.noise / WEIGHTS - 1).max() < 0.7
+
+
+def test_only_what_varies_has_a_share():
+    errors = RNG.normal(0, 5, (300, 20, 4))
+    found = stability(make_world(SCORES, errors, WEIGHTS, choices=ONLY_DECLARED), NAMES, bottom=5)
+    sources = found.sources.set_index("factor")
+    assert sources.loc["sampling", "total_shift"] == pytest.approx(1, abs=0.15)
+    others = sources.drop(index="sampling")["total_shift"]
+    assert others.abs().max() == 0
+    assert found.summary["mean_shift"]["choices"] == 0
+    assert found.summary["mean_shift"]["sampling"] > 0
+
+
+def test_sampling_alone_is_the_distribution_of_ranks_of_the_drawn_scores():
+    errors = RNG.normal(0, 5, (511, 20, 4))
+    found = stability(make_world(SCORES, errors, WEIGHTS, choices=ONLY_DECLARED), NAMES, bottom=5, base=512)
+    direct = np.array([ranks_of(np.clip(SCORES[0] + e, 0, 100) @ WEIGHTS) for e in errors])
+    table = found.table.set_index("area").loc[NAMES]
+    assert table["sampling_list"].to_numpy() == pytest.approx((direct > 15).mean(axis=0), abs=0.07)
+    assert table["sampling_mean"].to_numpy() == pytest.approx(direct.mean(axis=0), abs=0.6)
+
+
+def test_a_component_that_decides_everything_is_found():
+    scores = np.full((1, 20, 2), 50.0)
+    scores[0, :, 0] = np.linspace(30, 70, 20)
+    scores[0, :, 1] = np.linspace(70, 30, 20)
+    choices = Choices(normalisations=("none",), aggregations=("arithmetic",), weight_noise=0.0, drop=True)
+    found = stability(make_world(scores, np.zeros((0, 20, 2)), np.array([0.7, 0.3]), choices=choices), NAMES, bottom=5)
+    sources = found.sources.set_index("factor")
+    assert sources.loc["dropped", "total_list"] == pytest.approx(1, abs=0.1)
+    assert sources.drop(index="dropped")["total_list"].abs().max() == 0
+
+
+def test_components_of_a_wave_carry_their_joint_errors(results):
+    parts = components_of(results, measure="composite", draws=4000)
+    assert parts.names == ("awareness", "satisfaction", "topic_index")
+    own = results.estimates["county"]
+    for k, name in enumerate(parts.names):
+        scale = 1 if name == "topic_index" else 100
+        se = own.of(name).table["se"].to_numpy() * scale
+        assert parts.errors[:, :, k].std(axis=0) == pytest.approx(se, rel=0.06)
+    joint = own.contrast({"x": {("990101", "awareness"): 1.0, ("990101", "satisfaction"): 1.0}}).table["se"].iloc[0] * 100
+    assert (parts.errors[:, 0, 0] + parts.errors[:, 0, 1]).std() == pytest.approx(joint, rel=0.06)
+    assert parts.variants[1].startswith("don't know")
+    assert not np.allclose(parts.scores[0], parts.scores[1])
+
+
+def test_flipping_twice_gives_the_declared_rule(results):
+    questionnaire = results.survey.questionnaire
+    once, twice = flipped(questionnaire), flipped(flipped(questionnaire))
+    for name, rate in questionnaire.rates.items():
+        ways = [one.denominator(rate.items[0], one.rates[name])["dont_know"] for one in (questionnaire, once, twice)]
+        assert ways[0] == ways[2] != ways[1]
+
+
+def test_a_rate_is_no_index(results):
+    with pytest.raises(RankingError, match="K321"):
+        components_of(results, measure="awareness")
+
+
+def test_on_the_command_line(small, call):
+    code, out, err = call("stability", small.folder, "--measure", "composite")
+    assert (code, err) == (0, "")
+    assert "抽样误差 sampling" in out
+    (folder,) = small.folder.glob("out/*-stability")
+    assert {"stability.csv", "sources.csv", "stability.xlsx", "stability.json", "run.json"} <= {
+        path.name for path in folder.iterdir()
+    }
