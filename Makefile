@@ -6,7 +6,7 @@ REPEATS ?= 5
 PEER ?= .venv-bench/bin/python
 BIN := .venv/bin
 
-.PHONY: run test lint notebooks coverage bench fuzz clean
+.PHONY: run test lint notebooks coverage bench bench-big bench-responses fuzz clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
@@ -28,17 +28,24 @@ coverage: .venv/ready
 bench: .venv/ready $(if $(PEER),.venv-bench/ready)
 	$(BIN)/python tests/benchmarks/bench.py $(if $(PEER),--peer $(PEER)) $(if $(ROWS),--rows $(ROWS)) --repeats $(REPEATS)
 
+# The one pass on polls of up to 100 million simulated rows (6 GB of disk), and what 100,000 field responses cost to read.
+bench-big: .venv/ready
+	$(BIN)/python tests/benchmarks/big.py --folder build/big --rows $(or $(ROWS),1000000 10000000 100000000) --repeats $(REPEATS)
+
+bench-responses: .venv/ready
+	$(BIN)/python tests/benchmarks/responses.py --rows $(or $(ROWS),100000) --repeats $(REPEATS)
+
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo '需要 Python 3.11 或更新版本: make run PYTHON=python3.11   Python 3.11 or newer is needed.' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,spark]' -c constraints.txt
 	@touch $@
 
 # The peer that benchmarks run beside brings libraries of its own: apart, so that tests never lean on them.
 .venv-bench/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]' -c constraints.txt
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,spark,bench]' -c constraints.txt
 	@touch $@
 
 # Random damage in thousands of files; a small number runs in `make test`.

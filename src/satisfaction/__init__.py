@@ -43,4 +43,4 @@ __all__ = [
     "run",
     "trim",
 ]
-__version__ = "0.3.0"
+__version__ = "0.4.0"

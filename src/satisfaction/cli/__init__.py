@@ -17,7 +17,7 @@ from .options import OWN_FAULT, USER_FAULT
 from .planning import draw, next_sample, plan
 from .reporting import report
 from .responding import check, corrections, fieldwork
-from .running import change, rolling, run
+from .running import change, rolling, run, trial
 from .scores import combined, stability
 from .simulating import simulate
 
@@ -37,6 +37,7 @@ COMMANDS = (
     rolling,
     combined,
     stability,
+    trial,
     lab,
     verify,
     compare,

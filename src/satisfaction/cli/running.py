@@ -70,6 +70,19 @@ def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, en
     click.echo("\n".join([*rolling_lines(found), "", f"结果 results: {written}"]))
 
 
+@click.command()
+@click.argument("official", type=FOLDER)
+@click.argument("trial", type=FOLDER)
+@ENGINE
+def trial(official: Path, trial: Path, engine: str) -> None:
+    """自测与官方调查对照：差异、访问方式、辅导迹象，写入 TRIAL/out/。 A trial of one's own beside the official survey."""
+    from ..waves import export_trial, run_trial, trial_lines
+
+    found = run_trial(official, trial, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    written = export_trial(found)
+    click.echo("\n".join([*trial_lines(found), "", f"结果 results: {written}"]))
+
+
 def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
     from ..published import STATUS, area_labels, mark

@@ -16,7 +16,8 @@ from ..pipeline import Results
 from .changes import WaveChange, most_improved
 from .roll import WaveRolling
 from .sides import joint_mark
-from .words import change_lines, rolling_lines
+from .trial import Trial
+from .words import change_lines, rolling_lines, trial_lines
 
 SIDE = ("survey", "wave", "questionnaire", "selection", "mark", "simulated_seed", "inputs", "rows")
 
@@ -42,6 +43,16 @@ def export_rolling(found: WaveRolling) -> Path:
     return write_set(
         found.waves, f"rolling-{len(found.waves)}", tables={"rolling": found.table}, lines=rolling_lines(found), record=record
     )
+
+
+def export_trial(found: Trial) -> Path:
+    """Write differences.csv, .xlsx and .json, signs.csv, modes.csv and run.json; returns the folder.
+
+    The folder is <trial>/out/<time>-trial/. Only run.json holds the clock.
+    """
+    tables = {"differences": found.differences, "signs": found.signs, "modes": found.modes}
+    record = {"tested": found.tested, "left_out": dict(found.left_out)}
+    return write_set([found.official, found.trial], "trial", tables=tables, lines=trial_lines(found), record=record)
 
 
 def write_set(

@@ -13,6 +13,7 @@ from ..survey import Survey
 from .changes import WaveChange
 from .roll import WaveRolling
 from .sides import joint_mark
+from .trial import Trial
 
 HONEST = (
     "名次上升不等于工作改善，名次下降也不等于工作退步：即使毫无实际变化，抽样误差也会使名次变动。",
@@ -21,6 +22,18 @@ HONEST = (
 PERIOD = (
     "滚动指数说明整个时期，不是期末。",
     "A rolling index describes the whole period, not its end.",
+)
+UNTESTED = (
+    "两次调查不都是概率抽样：只列出差异，没有抽样误差，不能据此断言官方结果有误。",
+    "Not both samples are probability samples: differences are listed, without errors; they prove nothing about either.",
+)
+NO_MODES = (
+    "访问方式：两次调查未都声明 fieldwork: modes，差异可能来自访问方式。",
+    "Modes: not both surveys declare `fieldwork: modes`; the mode of interview may cause differences.",
+)
+NO_PROOF = (
+    "迹象不是证据：先看录音与回访。",
+    "A sign is no proof: listen to recordings and call back first.",
 )
 
 
@@ -173,3 +186,43 @@ def relative(row: Any, figure: Figures) -> str:
 def probability(p: float) -> str:
     """Write a probability so that nothing is ever printed as certain."""
     return "> 0.99" if p > 0.99 else "< 0.01" if p < 0.01 else f"{p:.2f}"
+
+
+def trial_lines(found: Trial) -> list[str]:
+    """Say where a trial differs from the official survey, what the modes explain, and which side's answers look coached."""
+    surveys = [found.official.survey, found.trial.survey]
+    mark = joint_mark(surveys)
+    lines = [f"官方 official: {surveys[0].name}   自测 trial: {surveys[1].name}", *([f"*** {mark} ***"] if mark else [])]
+    table = found.differences
+    if found.tested:
+        beyond = table[table["beyond_error"] == "yes"]
+        lines.append(
+            f"超出抽样误差的差异 differences beyond sampling error: {len(beyond)} / {int(table['p'].notna().sum())} (Benjamini-Hochberg)"
+        )
+    else:
+        beyond = table[table["measure"] == surveys[1].questionnaire.ranked]
+        lines += UNTESTED
+    for _, row in beyond.iterrows():
+        figure = figures(surveys[1], row["measure"])
+        interval = f"  ({figure.change(row['ci_low'])} – {figure.change(row['ci_high'])})" if found.tested else ""
+        label = measure_labels(surveys[1].questionnaire)[row["measure"]][1]
+        lines.append(
+            f"  {unit(row)}  {label}: {figure.level(row['official'])} → {figure.level(row['trial'])}  "
+            f"{figure.change(row['difference'])}{interval}"
+        )
+    named = {"official": "官方 official", "trial": "自测 trial"}
+    looks = found.signs[found.signs["side"] != ""]
+    lines.append(f"像是经过辅导的迹象 signs of coaching: {len(looks)} / {int(found.signs['p'].notna().sum())}")
+    lines += [
+        f"  {row['code']}  {named[row['side']]}: {row['zh']} {row['en']}  {row['official']:.3g} → {row['trial']:.3g}"
+        for _, row in looks.iterrows()
+    ]
+    if found.modes.empty:
+        lines += NO_MODES
+    else:
+        parts = found.modes.groupby("code")[["mix", "within"]].sum()
+        lines += [
+            f"  {code}  访问方式构成 mix of modes {row['mix']:+.2f}，同一方式之内 within modes {row['within']:+.2f}"
+            for code, row in parts.iterrows()
+        ]
+    return [*lines, *(f"未比较 not compared: {measure}（{why}）" for measure, why in found.left_out.items()), *NO_PROOF]
