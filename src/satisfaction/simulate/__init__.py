@@ -10,7 +10,8 @@ from .delivery import as_delivered, dirty, write_responses
 from .facts import Facts, read_facts
 from .folder import PROVINCE_SEED, simulate_survey
 from .population import Population, simulate_population
-from .sampling import Drawn, Sample, draw_sample, draw_wave
+from .residents import settle
+from .sampling import Drawn, Sample, communities, draw_sample, draw_wave, given_sample
 from .truth import true_values
 
 __all__ = [
@@ -20,10 +21,13 @@ __all__ = [
     "Population",
     "Sample",
     "as_delivered",
+    "communities",
     "dirty",
     "draw_sample",
     "draw_wave",
+    "given_sample",
     "read_facts",
+    "settle",
     "simulate_population",
     "simulate_survey",
     "true_values",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import SurveyError, shortened
+from ..io.tables import read_table
 from ..io.writing import write_csv
 from ..io.yaml import Document
 from ..questionnaire import Questionnaire, read_questionnaire
@@ -19,7 +20,7 @@ from .delivery import BAD_ROWS, as_delivered, dirty, write_responses
 from .facts import read_facts
 from .population import Population, simulate_population
 from .residents import generator
-from .sampling import TEXTS, Drawn, Positions, draw_wave, interviews
+from .sampling import TEXTS, Drawn, Positions, draw_wave, given_sample, interviews
 from .truth import true_values
 
 PROVINCE_SEED = 2026  # communities, people and lasting leanings are the province's, not a wave's
@@ -28,7 +29,7 @@ DESIGN = (*TEXTS, "residence", "sex", "age_group", "lived_here")
 MODELLED = {INSTRUMENT: (*DESIGN, *ORDER), phone.INSTRUMENT: (*DESIGN, *phone.HOUSEHOLD, *ORDER)}
 
 
-def simulate_survey(folder: Path, *, seed: int | None = None) -> None:
+def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = False) -> None:
     """Write sample.csv (by telephone: nonrespondents.csv), truth.csv and responses/ of a wave from its declarations and facts.
 
     Parameters
@@ -37,6 +38,8 @@ def simulate_survey(folder: Path, *, seed: int | None = None) -> None:
         Holds survey.yaml with a `simulated` mark, the areas, frame and margins. Files of the same names are replaced.
     seed : int, optional
         In place of survey.yaml's; communities are then drawn with it too. The population, so the truth, stays.
+    sampled : bool
+        Whether sample.csv is there already, drawn from `communities`: its communities are visited, and it stays as it is.
 
     Raises
     ------
@@ -56,10 +59,11 @@ def simulate_survey(folder: Path, *, seed: int | None = None) -> None:
     if questionnaire.questionnaire == phone.INSTRUMENT:
         phone.call_wave(population, questionnaire, fielded=fielded, seed=draw_seed, household_seed=PROVINCE_SEED).write(folder)
         return
-    drawn = draw_wave(
-        population, questionnaire, fielded=fielded, seed=draw_seed, sample_seed=PROVINCE_SEED if seed is None else seed
-    )
-    write_csv(drawn.sample.table(population.residents), folder / "sample.csv")
+    given = given_sample(read_table(folder / "sample.csv"), population.residents) if sampled else None
+    communities_seed = PROVINCE_SEED if seed is None else seed
+    drawn = draw_wave(population, questionnaire, fielded=fielded, seed=draw_seed, sample_seed=communities_seed, sample=given)
+    if given is None:
+        write_csv(drawn.sample.table(population.residents), folder / "sample.csv")
     rows, _ = deliveries(population, questionnaire, drawn, fielded=fielded, seed=draw_seed)
     write_responses(folder / "responses", rows, questionnaire)
 

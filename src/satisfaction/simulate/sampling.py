@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ..errors import SurveyError
+from ..errors import SurveyError, shortened
 from ..questionnaire import MultipleItem, Questionnaire, option_column
 from .answers import Codes
 from .population import Population
@@ -91,6 +91,7 @@ def draw_wave(
     fielded: tuple[datetime.date, datetime.date],
     seed: int,
     sample_seed: int | None = None,
+    sample: Sample | None = None,
 ) -> Drawn:
     """Draw communities and residents; the same population gives a fresh sample for every seed.
 
@@ -105,6 +106,8 @@ def draw_wave(
         Draws the residents, and the communities too where `sample_seed` is None.
     sample_seed : int, optional
         Draws the communities: shared by the two waves of a pair, so that they share a quarter of them.
+    sample : Sample, optional
+        Communities drawn elsewhere (`given_sample`).
 
     Returns
     -------
@@ -113,7 +116,8 @@ def draw_wave(
         in sex and age (young men are hard to find) and is what calibration has to mend.
     """
     pair, part = wave_place(population.wave)
-    sample = draw_sample(population.residents, seed=seed if sample_seed is None else sample_seed, pair=pair, part=part)
+    if sample is None:
+        sample = draw_sample(population.residents, seed=seed if sample_seed is None else sample_seed, pair=pair, part=part)
     random = generator(seed, "interviews", population.wave)
     person = _draw_persons(population.residents, sample.position, random)
     community = np.repeat(sample.position, PER_COMMUNITY)
@@ -121,6 +125,44 @@ def draw_wave(
         population, questionnaire, community=community, person=person.ravel(), fielded=fielded, random=random
     )
     return Drawn(sample, person, respondents)
+
+
+def communities(residents: Residents) -> pd.DataFrame:
+    """Return the simulated communities as a sampling frame: community, county, residence, adults."""
+    counties = np.array(residents.facts.counties)
+    return pd.DataFrame(
+        {
+            "community": residents.community,
+            "county": counties[residents.county],
+            "residence": (residents.residence + 1).astype(str),
+            "adults": residents.size,
+        }
+    )
+
+
+def given_sample(table: pd.DataFrame, residents: Residents) -> Sample:
+    """Read a sample that was drawn from `communities`: columns community, psu_probability, person_probability.
+
+    Raises
+    ------
+    SurveyError
+        S157 for communities the population does not have.
+    """
+    places = pd.Series(np.arange(residents.community.size), index=residents.community)
+    unknown = sorted(set(table["community"]) - set(places.index))
+    if unknown:
+        raise SurveyError(
+            "S157",
+            "样本中有模拟人口里没有的社区。",
+            "The sample has communities that the simulated population does not have.",
+            where="sample.csv community",
+            got=shortened(unknown),
+            hint=("从 simulate.communities 给出的抽样框抽取。", "Draw from the frame that simulate.communities gives."),
+        )
+    rows = table.assign(position=table["community"].map(places)).sort_values("position")
+    position = rows["position"].to_numpy(np.int64)
+    community, person = (rows[name].to_numpy(float) for name in ("psu_probability", "person_probability"))
+    return Sample(position, community, person, np.zeros(len(rows), dtype=bool))
 
 
 def draw_sample(residents: Residents, *, seed: int, pair: int = 0, part: int = 0) -> Sample:
