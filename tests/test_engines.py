@@ -20,6 +20,7 @@ from satisfaction.engines import fetch, hold, scan
 from satisfaction.errors import EngineError, WeightsError
 from satisfaction.pipeline import base_design, estimate_areas, run, weigh
 from satisfaction.responses import Responses, load_responses
+from satisfaction.responses.atscale import check_rows
 from satisfaction.tally import tally
 from satisfaction.weights import FINAL, finished_weights, write_weights
 
@@ -322,3 +323,36 @@ def test_a_memory_limit_and_a_folder_to_spill_to_are_used(large, tmp_path):
     assert "244.1 MiB" in limit
     assert "spill" in limit
     assert found == digest(large)
+
+
+@pytest.fixture(scope="module")
+def faulty(unchanged, responses):
+    """Coded rows with one fault of each kind, and what they are."""
+    items = unchanged.questionnaire.items
+    rows = responses.accepted[[c for name in items for c in unchanged.questionnaire.columns(name) if c in responses.accepted]]
+    rows = rows.sort_values("id", ignore_index=True).astype({"county": object, "id": object})
+    rows.loc[3, "id"] = rows.loc[2, "id"]
+    rows.loc[5, "overall"] = 77
+    rows.loc[[7, 8], "county"] = "999999"
+    return rows
+
+
+def test_rules_run_where_the_rows_are(unchanged, faulty, engine):
+    clean = check_rows(unchanged, hold(faulty.drop(index=[3, 5, 7, 8]), engine))
+    assert (clean.read, clean.accepted, clean.rejected, len(clean.table)) == (len(faulty) - 4, len(faulty) - 4, 0, 0)
+    found = check_rows(unchanged, hold(faulty, engine), first=1)
+    assert found.read == len(faulty) == found.accepted + found.rejected
+    counted = {(r.rule, r.item): (r.action, r.rows) for r in found.table.itertuples()}
+    assert counted["R202", "overall"] == ("blank_item", 1)
+    assert counted["R208", "county"] == ("reject_row", 2)
+    assert counted["R203", "id"] == ("reject_row", 1)
+    shown = {(r.rule, r.item): (r.id, r.value) for r in found.examples.itertuples()}
+    assert shown["R202", "overall"] == (faulty.loc[5, "id"], "77")
+    assert shown["R208", "county"] == (faulty.loc[7, "id"], "999999")
+    assert shown["R203", "id"] == (faulty.loc[2, "id"], "x 2")
+    assert found.rejected == 3  # an answer outside the scale of an item that is not required blanks only the item
+
+
+def test_a_table_without_a_required_column_is_refused(unchanged, faulty):
+    with pytest.raises(SatisfactionError, match="R130"):
+        check_rows(unchanged, faulty.drop(columns="county"))

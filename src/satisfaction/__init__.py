@@ -2,7 +2,7 @@
 
 from .design import SurveyDesign
 from .errors import SatisfactionError
-from .estimates import Estimates, estimate
+from .estimates import Estimates, estimate, read_estimates, write_estimates
 from .export import export
 from .handover import hand_over, hand_over_results
 from .measures import compile_measures
@@ -13,7 +13,7 @@ from .ranking import Ranking, rank, rank_counts
 from .responses import Responses, load_responses
 from .smallareas import SmallAreas, fay_herriot
 from .survey import Survey, read_survey
-from .weights import adjust_nonresponse, calibrate, trim
+from .weights import adjust_nonresponse, calibrate, trim, write_weights
 
 __all__ = [
     "Estimates",
@@ -37,10 +37,13 @@ __all__ = [
     "load_responses",
     "rank",
     "rank_counts",
+    "read_estimates",
     "read_indices",
     "read_questionnaire",
     "read_survey",
     "run",
     "trim",
+    "write_estimates",
+    "write_weights",
 ]
 __version__ = "0.4.0"

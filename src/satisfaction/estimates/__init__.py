@@ -14,6 +14,7 @@ from ..errors import EstimatesError, one_of
 from ..measures import Measure
 from ..tally import Tally, resolve, resolve_all, tally
 from ..variance import domain_df, sum_by_domain
+from .carried import read_estimates, write_estimates
 from .domains import DegreesOfFreedom, Domains, Interval, Options, Variance, cut, without_rounding
 from .intervals import korn_graubard_interval, logit_interval, satterthwaite, t_interval
 from .limits import limits
@@ -31,8 +32,10 @@ __all__ = [
     "korn_graubard_interval",
     "lay_out",
     "logit_interval",
+    "read_estimates",
     "satterthwaite",
     "t_interval",
+    "write_estimates",
 ]
 Array = np.ndarray[Any, Any]
 Statistic: TypeAlias = Literal["mean", "proportion", "total", "median"] | tuple[str, Any]
