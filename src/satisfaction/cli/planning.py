@@ -101,20 +101,23 @@ def next_sample(panel: Path, wave: int, out: Path) -> None:
 @click.option("--change", type=float, help="要发现的变化 a change to be found")
 @click.option("--reliability", type=float, help="信度 reliability, 0-1")
 @click.option("--establish", type=float, help="真正末位中要确认的比例 share of the truly last ones to be established, 0-1")
+@click.option("--within", multiple=True, metavar="MEASURE@LEVEL=HALF_WIDTH", help="可多次：同时满足的区间半宽 repeatable: half widths kept together, such as awareness@province=0.01")  # fmt: skip
 @click.option("--power", type=float, default=0.8, show_default=True)
 @click.option("--overlap", type=float, default=0.25, show_default=True, help="两期共有的初级单元比例 share of PSUs in both waves")
 @ENGINE
 def plan(
     folder: Path, per_psu: int, budget: int | None, interval: float | None, difference: float | None, change: float | None,
-    reliability: float | None, establish: float | None, power: float, overlap: float, engine: str,
+    reliability: float | None, establish: float | None, within: tuple[str, ...], power: float, overlap: float, engine: str,
 ) -> None:  # fmt: skip
     """由上一期 FOLDER 规划下一期的样本量与分配。 Plan size and allocation of the next wave from the wave in FOLDER."""
     from ..pipeline import run
     from ..planning.files import write_plan
     from ..planning.plan import Wishes, make_plan
+    from ..planning.several import read_limit
     from ..survey import read_survey
 
     results = run(read_survey(folder), engine=engine)  # type: ignore[arg-type]  # click has checked it
-    wishes = Wishes(interval, difference, change, reliability, establish, power, overlap)
+    limits = tuple(read_limit(text, results) for text in within)
+    wishes = Wishes(interval, difference, change, reliability, establish, power, overlap, limits=limits)
     made = make_plan(results, wishes, per_psu=per_psu, budget=budget)
     click.echo("\n".join([*made.lines, "", f"结果 results: {write_plan(results, made)}"]))

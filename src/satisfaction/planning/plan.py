@@ -13,6 +13,7 @@ from ..errors import DesignError
 from ..pipeline import Results
 from ..published import mark
 from . import allocation, size
+from .several import Limit, psus_for_limits
 from .size import VarianceModel, variance_model
 
 
@@ -32,6 +33,8 @@ class Wishes:
         For difference and change.
     overlap, correlation : float
         Share of PSUs kept by the next wave, and how far PSU means of both waves are correlated.
+    limits : tuple of Limit
+        Interval widths of several measures to be kept together, at least cost (Bethel).
     """
 
     interval: float | None = None
@@ -42,6 +45,7 @@ class Wishes:
     power: float = 0.8
     overlap: float = 0.25
     correlation: float = 0.5
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,19 +107,25 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
     model = variance_model(ranked, strata=strata, kish=kish)
     bottom, level = survey.rules.ranking.list_size, survey.rules.ranking.level
     needs = wish_table(model, wishes, per_psu=per_psu, bottom=bottom, level=level, draws=draws)
+    binding: tuple[str, ...] = ()
+    if wishes.limits:
+        several = psus_for_limits(results, wishes.limits, strata=strata, kish=kish, per_psu=per_psu, level=level)
+        binding = several.binding
+        zh, en = f"{len(wishes.limits)} 项界限同时满足（Bethel）", f"limits kept together (Bethel): {len(wishes.limits)}"
+        needs.append(_wish(zh, en, several.psus, per_psu=per_psu, areas=len(model.areas)))
     total = int(model.psus.sum()) if budget is None else budget
     divided = divisions(results, model, total, per_psu=per_psu, bottom=bottom, level=level, least=strata + 1)
     allocations = division_table(model, divided, per_psu=per_psu, bottom=bottom, level=level, draws=draws)
     names = survey.area_names()
     areas = pd.DataFrame({"area": list(model.areas), "name_zh": [names[a].zh for a in model.areas], "psus_now": model.psus})
     areas = areas.assign(
-        **{f"wish_{row['wish_en'].split(' ')[0]}": row["by_area"] for row in needs},
+        **{f"wish_{row['wish_en'].split(' ')[0].strip(':')}": row["by_area"] for row in needs},
         **{f"plan_{n}": p for n, (_, _, p) in divided.items()},
     )
     table = pd.DataFrame([{key: value for key, value in row.items() if key != "by_area"} for row in needs])
     conventions = {
         "measure": survey.questionnaire.ranked, "rho": model.rho, "kish": kish, "per_psu": per_psu, "budget": total, "level": level, "bottom": bottom,
-        "tau2": model.known.tau2, "draws": draws, "model": "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance",
+        "limits": [str(one) for one in wishes.limits], "binding": list(binding), "tau2": model.known.tau2, "draws": draws, "model": "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance",
     }  # fmt: skip
     return Plan(model, table, allocations, areas, plan_lines(results, table, allocations, conventions), conventions)
 
@@ -242,6 +252,10 @@ def plan_lines(results: Results, needs: pd.DataFrame, allocations: pd.DataFrame,
             else f"{row['interviews']:,} 份 interviews, {row['psus']:,} PSU"
         )
         lines.append(f"{row['wish_zh']} {row['wish_en']}: {counted}")
+    if conventions["limits"]:
+        lines.append(
+            f"界限 limits: {'; '.join(conventions['limits'])}；起决定作用的 those that decide: {'; '.join(conventions['binding'])}"
+        )
     for row in allocations.to_dict("records"):
         lines.append(
             f"{row['name_zh']} {row['name_en']}: {row['interviews']:,} 份；se 中位 median {row['se_median']:.2f}；真末位确认 established "
