@@ -75,8 +75,10 @@ def _draw_tiles(axes: Axes, blocks: list[tuple[object, pd.DataFrame]], names: li
 
 
 def _short(name: str) -> str:
-    """Break a long name into lines of six characters, so that it fits its tile; no character is left out."""
-    return "\n".join(name[k : k + 6] for k in range(0, len(name), 6))
+    """Break a long name into even lines of at most six characters, so that it fits its tile; no character is left out."""
+    lines = -(-len(name) // 6)
+    width = -(-len(name) // lines) if lines else 1
+    return "\n".join(name[k : k + width] for k in range(0, len(name), width))
 
 
 @themed
@@ -110,8 +112,11 @@ def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
             linewidth=0.6,
             zorder=3,
         )
-    for row in rows.itertuples():
-        axes.annotate(row.topic_zh, (row.difference, row.importance), xytext=(4, 5), textcoords="offset points", fontsize=8)
+    for row, below in zip(rows.itertuples(), _crowded(rows), strict=True):
+        offset, ha = ((-4, -11), "right") if below else ((4, 5), "left")
+        axes.annotate(
+            row.topic_zh, (row.difference, row.importance), xytext=offset, ha=ha, textcoords="offset points", fontsize=8
+        )
     axes.axvline(0, color=INK, linewidth=0.9)
     axes.axhline(cut, color=ALERT, linewidth=0.9, linestyle=(0, (5, 2)))
     axes.set_xlabel(f"与{rows['whole_zh'].iloc[0]}之差（分）\ndifference from {rows['whole_en'].iloc[0]} (points)")
@@ -120,3 +125,12 @@ def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
     for x, ha, text in ((0.01, "left", "优先改进 improve first"), (0.99, "right", "继续保持 keep")):
         axes.text(x, 0.985, text, transform=axes.transAxes, ha=ha, va="top", fontsize=8.5, color=FAINT)
     return figure
+
+
+def _crowded(rows: pd.DataFrame) -> list[bool]:
+    """Return which topics lie close to another one above them, so that their names go to the other side of the point."""
+    x, y = rows["difference"].to_numpy(float), rows["importance"].to_numpy(float)
+    wide, high = 0.2 * max(np.ptp(rows[["ci_low", "ci_high"]].to_numpy(float)), 1e-9), 0.06 * max(np.ptp(y), 1e-9)
+    close = (np.abs(x[:, None] - x) < wide) & (y - y[:, None] < high) & (y > y[:, None])
+    beside = close | ((y == y[:, None]) & (np.abs(x[:, None] - x) < wide) & (np.arange(len(x)) < np.arange(len(x))[:, None]))
+    return [bool(one) for one in beside.any(axis=1)]

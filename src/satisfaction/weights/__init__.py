@@ -20,7 +20,7 @@ from ..variance import block_inverse
 from .base import base_weights
 from .diagnostics import median_weight, weight_diagnostics
 from .margins import Margins, check_solution, lay_margins, margin_columns, margin_targets
-from .recipe import Cells, cells_for, extended
+from .recipe import Cells, calibrated_columns, cells_for, extended
 from .solving import Bounds, Method, calibration_distance, newton, response_distance
 from .steps import Calibration, Classes, Propensity, Trimming
 from .written import FINAL, finished_weights, write_weights
@@ -178,7 +178,7 @@ def trim(
     """
     one_of(relative_to, get_args(Relative), argument="relative_to", error=WeightsError, code="W100")
     one_of(spread, get_args(Spread), argument="spread", error=WeightsError, code="W100")
-    groups = _calibrated_columns(design) if within is None else tuple(within)
+    groups = calibrated_columns(design) if within is None else tuple(within)
     require_columns(design, groups, argument="within", error=WeightsError, code="W101")
     cells = cells_for(design, groups, by_weight=True)
     low, high = _absolute(cells, lower, upper, relative_to)
@@ -324,13 +324,6 @@ def _design_matrix(table: pd.DataFrame, by: Sequence[str]) -> sp.csr_array:
             code = table.groupby(name).ngroup().to_numpy()
             parts.append(sp.csr_array((np.ones(len(code)), (np.arange(len(code)), code))))
     return sp.csr_array(sp.hstack(parts))
-
-
-def _calibrated_columns(design: SurveyDesign) -> tuple[str, ...]:
-    if design.weighting is None:
-        return ()
-    records = [record for record in design.weighting.log if record["step"] == "calibration"]
-    return tuple(records[-1]["columns"]) if records else ()
 
 
 def _absolute(cells: Cells, lower: float | None, upper: float | None, relative_to: Relative) -> tuple[float, float]:

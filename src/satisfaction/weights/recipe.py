@@ -124,3 +124,11 @@ def described(cells: Cells, came: Array, factor: Array) -> dict[str, Any]:
     held = {"before": cells.base * came[cells.cell], "after": cells.base * factor[cells.cell]}
     parts = {name: weight_diagnostics(one[one > 0], cells.people[one > 0]) for name, one in held.items()}
     return {"factor_low": float(change.min()), "factor_high": float(change.max()), **parts}
+
+
+def calibrated_columns(design: SurveyDesign) -> tuple[str, ...]:
+    """Return the columns of the last calibration, none without one."""
+    if design.weighting is None:
+        return ()
+    records = [record for record in design.weighting.log if record["step"] == "calibration"]
+    return tuple(records[-1]["columns"]) if records else ()
