@@ -146,6 +146,21 @@ def test_all_optional_blocks_make_a_probability_wave(wave, small, call):
     assert new[["code", "measure", "estimate", "se"]].equals(old[["code", "measure", "estimate", "se"]])
 
 
+def test_rules_that_are_off_can_be_switched_on(wave, call):
+    path = wave / "rules.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert "#: suppression:" in text
+    fill(wave / "responses" / "responses.xlsx", small_rows())
+    complete(wave)
+    path.write_text(text.replace("#: ", "").replace("minimum_n: 30", "minimum_n: 25"), encoding="utf-8")
+    code, _, err = call("run", wave)
+    assert (code, err) == (0, "")
+    indices = pd.read_csv(wave / "out/latest/indices.csv", dtype=str, encoding="utf-8-sig")
+    assert indices["estimate"].isna().any()  # fewer than 25 answers somewhere
+    assert (wave / "out/latest/ranking_thresholds.csv").exists()
+    assert (wave / "out/latest/ranking_escalation.csv").exists()
+
+
 def test_like_takes_over_what_stays_and_nothing_else(small):
     folder = new_wave(small.root / "surveys" / "again-2027q1", like=small.folder)
     text = (folder / "survey.yaml").read_text(encoding="utf-8")

@@ -17,10 +17,9 @@ from ..io.files import new_folder
 from ..io.tables import read_table
 from ..io.writing import write_text
 from ..io.yaml import read_yaml
-from ..io.yaml_text import yaml_text
 from ..questionnaire import read_questionnaire
 from ..survey import SurveyFile, read_declared
-from .declarations import COMMENTS, RULES_START, SOURCE, TO_FILL, survey_yaml
+from .declarations import COMMENTS, SOURCE, TO_FILL, rules_yaml, survey_yaml
 from .templates import Plan, write_responses, write_tables
 
 __all__ = ["COMMENTS", "new_wave"]
@@ -69,7 +68,7 @@ def new_wave(
         write_responses(plan, scratch)
         write_tables(plan, scratch)
         write_text(survey_yaml(plan.questionnaire, plan.declared, name=folder.name), scratch / "survey.yaml")
-        write_text(RULES_START + yaml_text(dict(plan.rules)), scratch / "rules.yaml")
+        write_text(rules_yaml(plan.rules, ranked=plan.questionnaire.ranked), scratch / "rules.yaml")
     return folder
 
 

@@ -68,6 +68,33 @@ RULES_START = """\
 # How the list is made and what happens to faulty answers. No official rule was found publicly: state yours and its source.
 # list_size: 名单长度 length of the list; minimum_n: 参与排名的最少答卷数 answers an area needs to be ranked
 """
+RULES_OFF: dict[str, tuple[str, str]] = {
+    "thresholds": ("界线: 率写 0-1，得分与指数写 0-100", "thresholds: rates as shares 0-1, scores and indices in points 0-100"),
+    "escalation": (
+        "连续在名单上的期数与措施；多于 1 期时需要 history",
+        "what follows from waves on the list in a row; more than one needs `history`",
+    ),
+    "suppression": (
+        "小单元不公布: 答卷少于 minimum_n 的数字留空，可由其他数字算出的也留空",
+        "small cells are not published: figures on fewer answers stay empty, and what others would give away",
+    ),
+}
+
+
+def rules_yaml(rules: Mapping[str, Any], *, ranked: str) -> str:
+    """Return rules.yaml: what is declared, then what else may stand there as examples that are off."""
+    label = {"zh": "请填写", "en": "please fill in"}
+    off: dict[str, Any] = {
+        "thresholds": [{"measure": ranked, "below": 60, **label, "source": SOURCE}],
+        "escalation": {"steps": [{"listed_in_a_row": 1, **label}], "source": SOURCE},
+        "suppression": {"minimum_n": 30, "minimum_psus": 3, "complementary": "smallest", "source": SOURCE},
+    }
+    text = RULES_START + yaml_text(dict(rules))
+    for key, words in RULES_OFF.items():
+        if key not in rules:
+            lines = "\n".join(OPTIONAL + line for line in yaml_text({key: off[key]}).rstrip("\n").split("\n"))
+            text += f"\n# {words[0]}\n# {words[1]}\n{lines}\n"
+    return text
 
 
 def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, name: str) -> str:
