@@ -113,8 +113,9 @@ def check(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_notebooks_of_the_shipped_wave_equal_the_pipeline(tmp_path):
-    check(ROOT / "surveys" / "guizhou-2026q3", tmp_path)
+@pytest.mark.parametrize("wave", ["guizhou-2026q2", "guizhou-2026q3", "guiyang-phone-2026q3"])
+def test_notebooks_of_the_shipped_waves_equal_the_pipeline(wave, tmp_path):
+    check(ROOT / "surveys" / wave, tmp_path)
 
 
 @pytest.mark.slow
