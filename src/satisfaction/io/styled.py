@@ -115,8 +115,11 @@ def _write_shown(workbook: xlsxwriter.Workbook, shown: ShownSheet) -> None:
     sheet.freeze_panes(top + 1, 0)
     sheet.repeat_rows(0, top)
     sheet.autofilter(top, 0, top + max(rows, 1), len(shown.columns) - 1)
-    formats = {name: workbook.add_format({"num_format": code}) for name, code in FORMATS.items()}
-    quoted = workbook.add_format({"num_format": "@", "quote_prefix": True})
+    apart = {"align": "left", "indent": 1}  # a rank beside its set would otherwise read as one number
+    formats = {
+        name: workbook.add_format({"num_format": code} | (apart if name == "text" else {})) for name, code in FORMATS.items()
+    }
+    quoted = workbook.add_format({"num_format": "@", "quote_prefix": True} | apart)
     for row in range(rows):
         for place, column in enumerate(shown.columns):
             value = column.cells[row]
