@@ -277,6 +277,14 @@ def test_counts_by_area_and_interviewer_add_up(small):
     assert found.by_interviewer.set_index("value").loc["I9", "rejected"] == 1
 
 
+def test_a_row_without_an_interviewer_counts_for_none(small):
+    last = load_responses(small.read()).by_interviewer.set_index("value")["rows"]
+    small.change(interviewer="")
+    found = load_responses(small.read()).by_interviewer.set_index("value")["rows"]
+    assert found[""] == 1
+    assert (last - found).dropna().isin([0, 1]).all()
+
+
 # ---- actions of rules ----
 
 

@@ -12,6 +12,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from python_calamine import CalamineWorkbook
 
 from ..errors import InputFileError
+from .delimited import Column, Unusual, split_columns
 from .files import decode_bytes, read_bytes
 
 csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
@@ -110,7 +112,10 @@ def _grids(path: Path, kind: str, content: bytes, *, member: str = "") -> list[G
 
 def _delimited(path: Path, sheet: str, text: str, *, tabs: bool) -> Grid:
     """Read a delimited file; strictly, because a quotation mark that is never closed would swallow the rows after it."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if tabs else _delimiter(text), strict=True)
+    delimiter = "\t" if tabs else _delimiter(text)
+    with suppress(Unusual):
+        return _joined(path, sheet, split_columns(text, delimiter))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         return _grid(path, sheet, reader)
     except csv.Error as fault:
@@ -121,6 +126,21 @@ def _delimited(path: Path, sheet: str, text: str, *, tabs: bool) -> Grid:
             where=f"{path} {sheet} line {reader.line_num}".replace("  ", " "),
             hint=("改正该行的引号，或另存为 xlsx。", "Correct the quotation marks there, or save the file as xlsx."),
         ) from None
+
+
+def _joined(path: Path, sheet: str, columns: list[Column]) -> Grid:
+    """Close columns into a grid: blank records left out, equal texts one object throughout."""
+    texts, cells = _Memory(), list[Texts]()
+    filled = np.zeros(len(columns[0].codes), dtype=bool)
+    for codes, different in columns:
+        own = np.empty(len(different), dtype=object)
+        own[:] = [texts[text] for text in different]
+        filled |= np.array([bool(text.strip()) for text in different], dtype=bool)[codes]
+        cells.append(own[codes])
+    arrays = cells if filled.all() else [column[filled] for column in cells]
+    return Grid(
+        path, sheet, arrays, np.flatnonzero(filled) + 1, frozenset(texts.long_numbers), frozenset(texts.dates), frozenset()
+    )
 
 
 def _delimiter(text: str) -> str:
@@ -258,15 +278,15 @@ class _Memory(dict[object, str]):
 
     def __missing__(self, cell: object) -> str:
         text = self[cell] = cell_text(cell)
-        if isinstance(cell, float) and EXACT <= abs(cell) < float("inf"):
+        if text is cell:
+            if text[:1].isdigit() and LONG.fullmatch(text):
+                self.long_numbers.add(text)
+            elif text[:1].isdigit() and DATE.fullmatch(text):
+                self.dates.add(text)
+        elif isinstance(cell, float) and EXACT <= abs(cell) < float("inf"):
             self.long_numbers.add(text)
         elif isinstance(cell, datetime.date | datetime.time | datetime.timedelta):
             self.dates.add(text)
-        elif text[:1].isdigit() and isinstance(cell, str):
-            if LONG.fullmatch(text):
-                self.long_numbers.add(text)
-            elif DATE.fullmatch(text):
-                self.dates.add(text)
         return text
 
 

@@ -212,7 +212,7 @@ def _account(survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame
         by_area=account.counts_by(raw, log, coded[roles.area]),
         by_interviewer=pd.DataFrame()
         if interviewer is None
-        else account.counts_by(raw, log, exchanged(interviewer, lambda value: value and masked(value))),
+        else account.counts_by(raw, log, exchanged(interviewer.astype(object).where(interviewer.notna(), ""), masked)),
         to_correct=account.correctable_table(log),
         as_read=read.reset_index(drop=True),
     )

@@ -16,7 +16,7 @@ from ..io.platforms import SKIPPED
 from ..questionnaire import DateItem, Item, MultipleItem, NumberItem, Questionnaire, SingleItem, option_column
 from .events import log_events
 from .matching import NOTHING_CHOSEN
-from .spelling import Answers, exchanged, fold, integers, whole_numbers
+from .spelling import Answers, exchanged, fold, integers, numbered, whole_numbers
 
 BLANKS = " \t\r\n\u3000\u00a0"
 TYPED = r";；,，、/\s"  # what people type between options instead of the separator
@@ -24,21 +24,25 @@ TINY = 1e-9  # of a step: what a decimal number misses its multiple by in binary
 
 
 def normalise(raw: pd.DataFrame, questionnaire: Questionnaire, events: list[pd.DataFrame]) -> pd.DataFrame:
-    """Strip spaces, empty what was skipped, write full-width characters as plain ones; logs the last but in labels."""
+    """Strip spaces, empty what was skipped, write full-width characters as plain ones; logs the last but in labels.
+
+    The columns are categorical, so that what comes after looks at each different text once.
+    """
     text: dict[str, pd.Series] = {}
     for name, item in questionnaire.items.items():
-        codes, different = pd.factorize(raw[name].to_numpy(dtype=object))
-        plain = {value: unicodedata.normalize("NFKC", value.strip(BLANKS)) for value in different}
-        plain |= {value: "" for value in different if value.strip(BLANKS) == SKIPPED}
-        text[name] = pd.Series(np.array([plain[value] for value in different], dtype=object)[codes], index=raw.index)
+        codes, different = numbered(raw[name])
+        stripped = [value.strip(BLANKS) for value in different]
+        plain = ["" if value == SKIPPED else unicodedata.normalize("NFKC", value) for value in stripped]
+        place, texts = pd.factorize(np.array(plain, dtype=object))
+        text[name] = pd.Series(pd.Categorical.from_codes(place[codes], pd.Index(texts, dtype=object)), index=raw.index)
         labelled = isinstance(item, SingleItem | MultipleItem)
-        wide = [
-            value for value, new in plain.items()
-            if new and new != value.strip(BLANKS) and not (labelled and any(map(str.isalpha, new)))
-        ]  # fmt: skip
-        if wide:
-            stripped = raw[name].map({value: value.strip(BLANKS) for value in different})
-            events.append(log_events(raw, raw[name].isin(wide), name, values=stripped, rule="R211"))
+        wide = np.array([
+            bool(new) and new != value and not (labelled and any(map(str.isalpha, new)))
+            for value, new in zip(stripped, plain, strict=True)
+        ], dtype=bool)  # fmt: skip
+        if wide.any():
+            values = pd.Series(np.array(stripped, dtype=object)[codes], index=raw.index, dtype=object)
+            events.append(log_events(raw, pd.Series(wide[codes], index=raw.index), name, values=values, rule="R211"))
     return pd.DataFrame(text, index=raw.index)
 
 
@@ -66,7 +70,7 @@ def crosswalk(
             }
             open_ = (text[name] == "") & (values != "")
             taken = exchanged(values, texts.__getitem__)
-            text.loc[open_, name] = taken[open_]
+            text[name] = taken.where(open_, text[name].astype(object))
             if (changed := open_ & (taken != values)).any():
                 events.append(log_events(raw, changed, f"{old} → {name}", values=values, rule="R217"))
 
@@ -86,7 +90,7 @@ def _code_item(
     """Return the coded column of an item (and one for each option of a select-all item)."""
     if isinstance(item, SingleItem):
         answers = Answers(questionnaire, name)
-        number, different = pd.factorize(values.to_numpy(dtype=object))
+        number, different = numbered(values)
         codes = [answers.code(value) if value else None for value in different]
         is_label = np.array([c is not None and v not in answers.codes for v, c in zip(different, codes, strict=True)], dtype=bool)
         if is_label.any():
@@ -108,7 +112,7 @@ def _note_labels(name: str, values: pd.Series, found: list[str], labelled: dict[
 
 
 def _number(item: NumberItem, values: pd.Series) -> pd.Series:
-    number = pd.to_numeric(values, errors="coerce")
+    number = pd.to_numeric(values.astype(object), errors="coerce")
     steps = number / item.step
     found = number.where(((steps - steps.round()).abs() <= TINY) & number.between(item.low, item.high))
     return found.astype("Int64" if item.step == 1 else "Float64")

@@ -104,7 +104,7 @@ def respondents(deliveries: list[Delivery], questionnaire: Questionnaire) -> pd.
     """
     parts = [_rows(delivery, questionnaire) for delivery in deliveries]
     raw = pd.concat(parts, ignore_index=True)
-    added = [name for name in raw if name not in parts[0] or raw[name].isna().any()]
+    added = [name for name in raw if any(name not in part for part in parts)]
     raw[added] = raw[added].astype(object).where(raw[added].notna(), "")
     return raw.drop(columns=[name for name, usual in (("_platform", "plain"), ("_team", "")) if (raw[name] == usual).all()])
 

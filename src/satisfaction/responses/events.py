@@ -38,7 +38,9 @@ PERSONAL = re.compile(
     r"|(?<!\d)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"  # identity number
 )
 ADDRESS = re.compile(r"@|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")  # mail or IP
-SUSPECT = re.compile(r"[@＠.．]|(?:\d\D{0,9}){11}")  # what may match one of these, found quickly
+DIGITS = 11  # the fewest of a number that tells who somebody is
+MARKS = frozenset("@＠.．")  # of a mail or IP address
+SUSPECT = re.compile(rf"[@＠.．]|(?:\d\D{{0,9}}){{{DIGITS}}}")  # what may match one of these, found quickly
 MASK = "***"
 LONGEST = 40
 MOST_SUGGESTIONS = 20  # different values a rule for which a near answer is looked for
@@ -79,7 +81,7 @@ def log_events(
     """
     action = action or RULES[rule][0]
     zh, en = text or said(rule, action)
-    at, found = raw[wrong], values[wrong]
+    at, found = {name: raw.loc[wrong, name] for name in ("_file", "_sheet", "_row", "_id")}, values[wrong].astype(object)
     texts = {value: shown(value) for value in found.unique()}
     proposed = {value: closest(texts[value], near) or "" for value in list(texts)[:MOST_SUGGESTIONS]} if near else {}
     return pd.DataFrame(
@@ -116,7 +118,7 @@ def log_notes(notes: Iterable[Note]) -> pd.DataFrame:
 
 def is_personal(value: str) -> bool:
     """Tell whether a text holds a telephone number, an identity number, or a mail or IP address."""
-    if not SUSPECT.search(value):
+    if (len(value) < DIGITS and MARKS.isdisjoint(value)) or not SUSPECT.search(value):
         return False
     plain = unicodedata.normalize("NFKC", value)
     return bool(ADDRESS.search(plain) or PERSONAL.search(plain) or PERSONAL.search(re.sub(r"[\s\-()./]", "", plain)))

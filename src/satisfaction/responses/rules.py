@@ -206,13 +206,14 @@ def apply_rules(
     """
     answers = text[list(questionnaire.items)].rename(columns=read)
     table = pd.concat([coded, answers, raw[[SURPLUS]]], axis=1)
-    refused = raw["_aside"] != ""
+    looked_at = raw["_aside"] == ""
+    refused = ~looked_at
     nothing = pd.Series("", index=raw.index)
     for rule in rules:
         rows = table[~refused] if rule.among_usable else table
         found = nw.from_native(rows, eager_only=True).select(broken=rule.broken).to_native()["broken"]
         wrong = found.astype("boolean").fillna(False).reindex(table.index, fill_value=False).astype(bool)
-        wrong &= raw["_aside"] == ""
+        wrong &= looked_at
         if not wrong.any():
             continue
         values = _shown_values(rule, raw, text) if rule.column else nothing

@@ -65,9 +65,17 @@ def _unambiguous(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     return {text: next(iter(codes)) for text, codes in found.items() if len(codes) == 1}
 
 
+def numbered(values: pd.Series) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.object_]]:
+    """Return a column of texts, none of them null, as numbers and the different texts these stand for."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.cat.codes.to_numpy(), values.cat.categories.to_numpy(dtype=object)
+    codes, different = pd.factorize(values.to_numpy(dtype=object))
+    return codes, different
+
+
 def exchanged(values: pd.Series, change: Callable[[str], object]) -> pd.Series:
     """Return a column of objects with each different text changed once."""
-    codes, different = pd.factorize(values.to_numpy(dtype=object))
+    codes, different = numbered(values)
     new = np.empty(len(different), dtype=object)
     new[:] = [change(value) for value in different]
     return pd.Series(new[codes], index=values.index, dtype=object)
@@ -75,11 +83,11 @@ def exchanged(values: pd.Series, change: Callable[[str], object]) -> pd.Series:
 
 def whole_numbers(values: pd.Series, look_up: Callable[[str], int | None]) -> pd.Series:
     """Return an Int64 column with each different text looked up once; None becomes null."""
-    place, different = pd.factorize(values.to_numpy(dtype=object))
+    place, different = numbered(values)
     return integers([look_up(value) for value in different], place, values.index)
 
 
-def integers(found: Sequence[int | None], place: npt.NDArray[np.intp], index: pd.Index) -> pd.Series:
+def integers(found: Sequence[int | None], place: npt.NDArray[np.integer], index: pd.Index) -> pd.Series:
     """Return an Int64 column that holds `found[place]`; None becomes null."""
     numbers = np.array([0 if number is None else number for number in found], dtype=np.int64)
     absent = np.array([number is None for number in found], dtype=bool)

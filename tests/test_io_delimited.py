@@ -1,0 +1,85 @@
+"""Columns of delimited text against csv.reader: the same cells, or left to it."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from satisfaction.io import delimited
+from satisfaction.io.delimited import LONGEST, Unusual, split_columns
+
+CELLS = st.text(alphabet='ab,;\t"\r\n\0 满意，9', max_size=9) | st.sampled_from(
+    ["", "x" * LONGEST, "满" * 30, "abcdefgh", "abcdefg\0"]
+)
+RECORDS = st.lists(st.lists(CELLS, min_size=1, max_size=5), min_size=1, max_size=12)
+
+
+def columns(text: str, delimiter: str) -> list[tuple[str, ...]]:
+    """Return the columns as texts."""
+    return [tuple(different[code] for code in codes) for codes, different in split_columns(text, delimiter)]
+
+
+def same(text: str, delimiter: str) -> bool:
+    """Compare with csv.reader record by record; False where the text was left to it."""
+    try:
+        found = columns(text, delimiter)
+    except Unusual:
+        return False
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    expected = list(reader)
+    width = max(map(len, expected), default=0)
+    filled = [(*record, *[""] * (max(width, 1) - len(record))) for record in expected]
+    assert list(zip(*found, strict=True)) == filled, text
+    return True
+
+
+@pytest.fixture(params=[1, 7, delimited.PIECE])
+def _piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "PIECE", request.param)
+
+
+@pytest.mark.usefixtures("_piece")
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+@settings(max_examples=60)
+@given(records=RECORDS, delimiter=st.sampled_from(",;\t"))
+@example(records=[["a", "b"], ["1"], ["2", "", "3"]], delimiter=",")
+def test_what_programs_write_is_read_as_csv_reader_reads_it(
+    records: list[list[str]], delimiter: str, end: str, quoting: int
+) -> None:
+    written = io.StringIO(newline="")
+    if quoting == csv.QUOTE_MINIMAL:  # which leaves \r bare
+        records = [[cell.replace("\r", "") for cell in record] for record in records]
+    csv.writer(written, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows(records)
+    assert same(written.getvalue(), delimiter)
+
+
+@pytest.mark.usefixtures("_piece")
+@settings(max_examples=300)
+@given(text=st.text(alphabet='a,"\r\n\0满', min_size=1, max_size=24))
+@example(text='a,"b\n1,2\n')
+@example(text='a"b,c\n')
+@example(text='"a"b,c\n')
+@example(text="a\rb\n")
+def test_any_text_is_read_the_same_or_left_to_csv_reader(text: str) -> None:
+    try:
+        same(text, ",")
+    except csv.Error as fault:
+        pytest.fail(f"read although csv.reader refuses it: {fault}")
+
+
+@pytest.mark.parametrize("text", ['a,"b\n1,2\n', 'a"b,c\n', '"a"b,c\n', "a\rb\n", "," * 9_000 + "\n" * 2_000])
+def test_what_is_unusual_is_left(text: str) -> None:
+    with pytest.raises(Unusual):
+        split_columns(text, ",")
+
+
+def test_texts_with_one_sum_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "MIXING", delimited.np.uint64(0))
+    assert columns("a\nb\n", ",") == [("a", "b")]
+    with pytest.raises(Unusual):
+        split_columns("abcdefgh1\nabcdefgi1\n", ",")
