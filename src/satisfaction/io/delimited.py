@@ -7,14 +7,13 @@ interviews hold a few hundred different texts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-PIECE = 1 << 21  # bytes of text taken at a time
+PIECE = 1 << 20  # characters of text taken at a time
 MOST = 1 << 24  # cells to which the short records of a piece are filled
 WORD = 8  # bytes
 LONGEST = 8 * WORD  # longer texts seldom repeat
@@ -23,7 +22,6 @@ MASKS = np.array([(1 << 8 * min(max(left, 0), WORD)) - 1 for left in range(-LONG
 MIXING = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits evenly spread
 
 Places = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
 Codes = npt.NDArray[np.intp]
 
 
@@ -44,66 +42,68 @@ def split_columns(text: str, delimiter: str) -> list[Column]:
     Raises
     ------
     Unusual
-        For quotation marks that do not go around a whole cell, carriage returns within a line, and a line far longer than
-        the others.
+        For quotation marks that do not go around a whole cell, carriage returns within a line, NUL characters, and a line
+        far longer than the others.
     """
-    content = text.encode() + (b"" if text.endswith("\n") else b"\n") + bytes(LONGEST)
-    words = np.ndarray(len(content) - WORD, dtype="<u8", buffer=content, strides=(1,))  # one begins at every byte
+    if "\0" in text:  # fills up words
+        raise Unusual
     memories: list[dict[str, int]] = []
     pieces: list[tuple[int, list[Codes]]] = []
-    for starts, stops in _records(content, ord(delimiter)):
+    rest = b""
+    for begin in range(0, len(text), PIECE):
+        closed = b"\n" if begin + PIECE >= len(text) and not text.endswith("\n") else b""
+        content = rest + text[begin : begin + PIECE].encode() + closed + bytes(LONGEST)
+        starts, stops, end = _cells(content, ord(delimiter))
+        rest = content[end:-LONGEST]
         memories += [{} for _ in range(len(starts) - len(memories))]
         codes = []
-        for memory, begin, end in zip(memories, starts, stops, strict=False):
-            own, different = _texts(content, words, begin, end)
+        for memory, first, last in zip(memories, starts, stops, strict=False):
+            own, different = _texts(content, first, last)
             codes.append(np.array([memory.setdefault(text, len(memory)) for text in different], dtype=np.intp)[own])
         pieces.append((starts.shape[1], codes))
+    if rest:
+        raise Unusual
     return [_joined(memory, [(count, codes[place:]) for count, codes in pieces]) for place, memory in enumerate(memories)]
 
 
 def _joined(memory: dict[str, int], pieces: list[tuple[int, list[Codes]]]) -> Column:
     """Join a column's pieces; one that has no such column is filled with empty texts."""
-    parts = [codes[0] if codes else np.full(count, memory.setdefault("", len(memory))) for count, codes in pieces]
+    parts = [codes[0] if codes else np.full(count, memory.setdefault("", len(memory))) for count, codes in pieces if count]
     return Column(np.concatenate(parts), list(memory))
 
 
-def _records(content: bytes, delimiter: int) -> Iterator[tuple[Places, Places]]:
-    """Yield, a piece of the text at a time, where the cells of its records start and stop: a row a column."""
-    begin, end, length = 0, len(content) - LONGEST, PIECE
-    while begin < end:
-        letters = np.frombuffer(content, dtype=np.uint8, count=min(length, end - begin), offset=begin)
-        newline = letters == ord("\n")
-        limits = newline | (letters == delimiter)
-        marks = letters == ord('"')
-        if marks.any():
-            limits &= ~np.logical_xor.accumulate(marks)
-        stops = np.flatnonzero(limits)
-        last = np.flatnonzero(newline[stops])
-        if not len(last):
-            if length >= end - begin:
-                raise Unusual
-            length *= 2
-            continue
-        stops = stops[: last[-1] + 1]
-        begin, length, done = begin + int(stops[-1]) + 1, PIECE, begin
-        starts = np.concatenate([[0], stops[:-1] + 1])
-        stops[last] -= (letters[stops[last] - 1] == ord("\r")) & (stops[last] > starts[last])
-        first = np.concatenate([[0], last[:-1] + 1])
-        width = int((last - first).max()) + 1
-        if len(stops) == width * len(last):
-            yield (starts + done).reshape(-1, width).T, (stops + done).reshape(-1, width).T
-        elif width * len(last) > MOST:
-            raise Unusual
-        else:
-            cells = first + np.arange(width)[:, None]
-            there = cells <= last
-            cells[~there] = 0
-            yield (starts[cells] + done) * there, (stops[cells] + done) * there
+def _cells(content: bytes, delimiter: int) -> tuple[Places, Places, int]:
+    """Return where the cells of whole records start and stop, a row a column, and where the last record ends.
+
+    Behind the text stand `LONGEST` bytes that are no part of it.
+    """
+    letters = np.frombuffer(content, dtype=np.uint8)[:-LONGEST]
+    newline = letters == ord("\n")
+    limits = newline | (letters == delimiter)
+    if b'"' in content:
+        limits &= ~np.logical_xor.accumulate(letters == ord('"'))
+    stops = np.flatnonzero(limits)
+    last = np.flatnonzero(newline[stops])
+    if not len(last):
+        return np.empty((0, 0), dtype=np.int64), np.empty((0, 0), dtype=np.int64), 0
+    stops = stops[: last[-1] + 1]
+    starts, end = np.concatenate([[0], stops[:-1] + 1]), int(stops[-1]) + 1
+    stops[last] -= (letters[stops[last] - 1] == ord("\r")) & (stops[last] > starts[last])
+    first = np.concatenate([[0], last[:-1] + 1])
+    width = int((last - first).max()) + 1
+    if len(stops) == width * len(last):
+        return np.ascontiguousarray(starts.reshape(-1, width).T), np.ascontiguousarray(stops.reshape(-1, width).T), end
+    if width * len(last) > MOST:
+        raise Unusual
+    cells = first + np.arange(width)[:, None]
+    there = cells <= last
+    cells[~there] = 0
+    return starts[cells] * there, stops[cells] * there, end
 
 
-def _texts(content: bytes, words: Words, starts: Places, stops: Places) -> tuple[Codes, list[str]]:
+def _texts(content: bytes, starts: Places, stops: Places) -> tuple[Codes, list[str]]:
     """Return the cells between starts and stops as places in a list of texts, without quotation marks."""
-    codes, earliest = _same(words, starts, stops - starts)
+    codes, earliest = _same(content, starts, stops - starts)
     ends = zip(starts[earliest].tolist(), stops[earliest].tolist(), strict=True)
     different = [content[start:stop].decode() for start, stop in ends]
     for place, cell in enumerate(different):
@@ -116,18 +116,19 @@ def _texts(content: bytes, words: Words, starts: Places, stops: Places) -> tuple
     return codes, different
 
 
-def _same(words: Words, starts: Places, lengths: Places) -> tuple[Codes, Codes]:
+def _same(content: bytes, starts: Places, lengths: Places) -> tuple[Codes, Codes]:
     """Number the different cells, and name the first of each."""
+    words = np.ndarray(len(content) - WORD, dtype="<u8", buffer=content, strides=(1,))  # one begins at every byte
     longest = int(lengths.max())
     if longest > LONGEST:
         return np.arange(len(starts)), np.arange(len(starts))
-    parts = [words[starts + done] & MASKS[lengths + (LONGEST - done)] for done in range(0, longest, WORD)]
-    sums = lengths.astype(np.uint64)
-    for part in parts:
-        sums = (sums ^ (sums >> np.uint64(29))) * MIXING + part
+    whole, *more = [words[starts + done] & MASKS[lengths + (LONGEST - done)] for done in range(0, max(longest, 1), WORD)]
+    sums = whole
+    for part in more:
+        sums = sums * MIXING + part
     codes, _ = pd.factorize(sums)
     earliest = np.empty(int(codes.max()) + 1, dtype=np.intp)
     earliest[codes[::-1]] = np.arange(len(codes))[::-1]
-    if not all(np.array_equal(part, part[earliest][codes]) for part in (lengths, *parts)):
+    if more and not all(np.array_equal(part, part[earliest][codes]) for part in (whole, *more)):
         raise Unusual  # two texts with one sum: once in a million years
     return codes, earliest

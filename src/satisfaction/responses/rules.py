@@ -224,9 +224,8 @@ def apply_rules(
         if rule.action == "reject_row":
             refused |= wrong
         elif rule.action == "blank_item":
-            columns = questionnaire.columns(rule.column)
-            for place in (coded, table):
-                place.loc[wrong, columns] = None
+            for column in questionnaire.columns(rule.column):
+                coded[column] = table[column] = table[column].mask(wrong, None)
 
 
 def _shown_values(rule: Rule, raw: pd.DataFrame, text: pd.DataFrame) -> pd.Series:
