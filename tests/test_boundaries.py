@@ -40,7 +40,7 @@ ORDER = [
     "handover",
     "plots",
     "report",
-    "export",
+    "fileset",
     "verification",
     "office",
     "fieldbook",

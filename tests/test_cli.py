@@ -144,3 +144,17 @@ def test_the_installed_program_answers_in_chinese_even_where_the_console_is_not_
     )  # fmt: skip
     assert done.returncode == cli.USER_FAULT
     assert "未知的键" in done.stderr.decode("utf-8")
+
+
+LOADED = "import sys; from satisfaction.cli import main; sys.argv[1:] = {arguments!r}\ntry: main()\nexcept SystemExit: pass\nprint(sorted({libraries!r} & set(sys.modules)), file=sys.stderr)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unwanted"),
+    [(["--help"], {"pandas", "numpy", "duckdb"}), (["check"], {"scipy", "statsmodels", "matplotlib"})],
+)
+def test_a_command_loads_no_library_it_does_not_need(small, arguments, unwanted):
+    given = arguments if arguments == ["--help"] else [*arguments, str(small.folder), "--rejected", str(small.folder / "fix.xlsx")]
+    code = LOADED.format(arguments=given, libraries=unwanted)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
+    assert done.stderr.splitlines()[-1:] == ["[]"], done.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import SmallSurvey
 from satisfaction import read_survey
-from satisfaction.export import export
+from satisfaction.fileset import export
 from satisfaction.lab import exported, run_notebooks
 from satisfaction.pipeline import run
 from satisfaction.published import mark

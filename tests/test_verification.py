@@ -14,7 +14,7 @@ from python_calamine import CalamineWorkbook
 
 from conftest import SmallSurvey
 from satisfaction.errors import InputFileError
-from satisfaction.export import export_dated
+from satisfaction.fileset import export_dated
 from satisfaction.io.writing import write_checksums, write_parquet
 from satisfaction.pipeline import run
 from satisfaction.verification import compare, comparison_lines, verification_lines, verify

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 )
 def check(folder: Path, workbook: Path | None) -> None:
     """只检查答卷，不计算。 Check the responses of the survey in FOLDER without computing anything."""
-    from ..published import mark
     from ..responses import load_responses, write_rejected
     from ..survey import read_survey
 
@@ -45,7 +44,7 @@ def check(folder: Path, workbook: Path | None) -> None:
     for title, table in shown.items():
         click.echo(f"{title}\n{table.to_string(index=False)}\n" if len(table) else f"{title}: 无 none\n")
     if workbook:
-        write_rejected(responses, survey.questionnaire, workbook, mark=mark(survey))
+        write_rejected(responses, survey.questionnaire, workbook, mark=str(survey.marks or ""))
         click.echo(f"待改正的行 rows to correct: {workbook}\n改正后 then: satisfaction corrections {folder} {workbook}")
     _tell_what_stops(survey, responses)
 

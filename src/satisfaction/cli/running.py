@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
     """运行一次调查，结果写入 FOLDER/out/。 Run the survey in FOLDER; results go to FOLDER/out/."""
-    from ..export import export_dated, revision_of
+    from ..fileset import export_dated, revision_of
     from ..pipeline import run as run_survey
     from ..survey import read_survey
 

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from ..export import plain
 from ..fieldwork import CHECKS, daily_workbook
+from ..fileset import plain
 from ..io.files import free_name, new_folder, sha256
 from ..io.writing import write_csv, write_json, write_text, write_xlsx
 from ..published import mark, twelve_digits

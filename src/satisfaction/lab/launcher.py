@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SatisfactionError
-from ..export import export_dated, revision_of
+from ..fileset import export_dated, revision_of
 from ..io.pages import fill
 from ..io.writing import write_text
 from ..pipeline import run

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DesignError
-from ..export import plain
+from ..fileset import plain
 from ..io.files import free_name, new_folder, sha256
 from ..io.pages import fill
 from ..io.tables import read_table

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputFileError, SatisfactionError
-from ..export import FORMAT, export, manifest
-from ..export.manifest import inputs
+from ..fileset import FORMAT, export, manifest
+from ..fileset.manifest import inputs
 from ..io.files import changed_since, decode, scratch_folder, sha256
 from ..pipeline import run
 from ..survey import read_survey

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..export import manifest, plain
+from ..fileset import manifest, plain
 from ..io.files import free_name, new_folder, sha256
 from ..io.writing import write_csv, write_json, write_xlsx
 from ..pipeline import Results

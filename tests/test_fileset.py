@@ -10,7 +10,7 @@ from python_calamine import CalamineWorkbook
 
 from satisfaction import export
 from satisfaction.errors import ExportError
-from satisfaction.export import export_dated
+from satisfaction.fileset import export_dated
 from satisfaction.io.files import sha256
 from satisfaction.io.writing import guarded, unguarded, write_csv, write_xlsx
 from satisfaction.pipeline import run

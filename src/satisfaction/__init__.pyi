@@ -1,0 +1,31 @@
+from .design import SurveyDesign as SurveyDesign
+from .errors import SatisfactionError as SatisfactionError
+from .estimates import Estimates as Estimates
+from .estimates import estimate as estimate
+from .estimates import read_estimates as read_estimates
+from .estimates import write_estimates as write_estimates
+from .fileset import export as export
+from .handover import hand_over as hand_over
+from .handover import hand_over_results as hand_over_results
+from .measures import compile_measures as compile_measures
+from .office import FileSet as FileSet
+from .office import read_indices as read_indices
+from .pipeline import Results as Results
+from .pipeline import run as run
+from .questionnaire import Questionnaire as Questionnaire
+from .questionnaire import read_questionnaire as read_questionnaire
+from .ranking import Ranking as Ranking
+from .ranking import rank as rank
+from .ranking import rank_counts as rank_counts
+from .responses import Responses as Responses
+from .responses import load_responses as load_responses
+from .smallareas import SmallAreas as SmallAreas
+from .smallareas import fay_herriot as fay_herriot
+from .survey import Survey as Survey
+from .survey import read_survey as read_survey
+from .weights import adjust_nonresponse as adjust_nonresponse
+from .weights import calibrate as calibrate
+from .weights import trim as trim
+from .weights import write_weights as write_weights
+
+__version__: str
