@@ -154,7 +154,9 @@ LOADED = "import sys; from satisfaction.cli import main; sys.argv[1:] = {argumen
     [(["--help"], {"pandas", "numpy", "duckdb"}), (["check"], {"scipy", "statsmodels", "matplotlib"})],
 )
 def test_a_command_loads_no_library_it_does_not_need(small, arguments, unwanted):
-    given = arguments if arguments == ["--help"] else [*arguments, str(small.folder), "--rejected", str(small.folder / "fix.xlsx")]
+    given = (
+        arguments if arguments == ["--help"] else [*arguments, str(small.folder), "--rejected", str(small.folder / "fix.xlsx")]
+    )
     code = LOADED.format(arguments=given, libraries=unwanted)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
     assert done.stderr.splitlines()[-1:] == ["[]"], done.stderr

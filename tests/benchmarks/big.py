@@ -19,6 +19,8 @@ import sys
 import time
 from pathlib import Path
 
+from memory import peak_mb
+
 ITEMS = ("q0", "q1", "q2", "q3")
 KEYS = "stratum, psu, county, base_weight"
 
@@ -80,15 +82,13 @@ def one(job: str, folder: Path) -> None:
     """Run a job and print its figures."""
     import duckdb  # noqa: F401  what is measured is the work, not the import
 
-    import satisfaction.tally  # noqa: F401
+    from satisfaction import SurveyDesign, estimate  # noqa: F401
 
     started = time.perf_counter()
     before = JOBS[job](folder) or 0.0
     wall = time.perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(
-        json.dumps({"wall": wall, "work": wall - before, "cpu": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024})
-    )
+    print(json.dumps({"wall": wall, "work": wall - before, "cpu": used.ru_utime + used.ru_stime, "peak_mb": peak_mb()}))
 
 
 def measured(job: str, folder: Path, repeats: int, **environment: str) -> dict[str, float]:

@@ -8,7 +8,6 @@ The frame and the floors are those of ../shared/tools/floor.py: county as text, 
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from memory import peak_mb
 
 from satisfaction import SurveyDesign, calibrate, estimate, rank
 
@@ -100,15 +100,6 @@ def timed(jobs: list[Job], repeats: int) -> list[list[float]]:
             if turn or repeats == 1:
                 own.append(time.perf_counter() - start)
     return seconds
-
-
-def peak_mb() -> float:
-    """Return the peak memory of this process in MB; where Linux tells it, without what the parent process held."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def memory(job: str, rows: int, items: int) -> dict[str, float]:

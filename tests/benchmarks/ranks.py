@@ -24,7 +24,8 @@ import pandas as pd
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from jobs import Job, peak_mb, timed  # noqa: E402
+from jobs import Job, timed  # noqa: E402
+from memory import peak_mb  # noqa: E402
 
 from coverage_study import csranks  # noqa: E402 - the folder above is on the path only now
 from satisfaction import rank  # noqa: E402
