@@ -33,7 +33,7 @@ def same(text: str, delimiter: str) -> bool:
     expected = list(reader)
     width = max(map(len, expected), default=0)
     filled = [(*record, *[""] * (max(width, 1) - len(record))) for record in expected]
-    assert list(zip(*found, strict=True)) == filled, text
+    assert list(zip(*found, strict=True)) == (filled or [("",)]), text
     return True
 
 
@@ -60,7 +60,8 @@ def test_what_programs_write_is_read_as_csv_reader_reads_it(
 
 @pytest.mark.usefixtures("_piece")
 @settings(max_examples=300)
-@given(text=st.text(alphabet='a,"\r\n\0满', min_size=1, max_size=24))
+@given(text=st.text(alphabet='a,"\r\n\0满', max_size=24))
+@example(text="")
 @example(text='a,"b\n1,2\n')
 @example(text='a"b,c\n')
 @example(text='"a"b,c\n')

@@ -50,7 +50,7 @@ def split_columns(text: str, delimiter: str) -> list[Column]:
     memories: list[dict[str, int]] = []
     pieces: list[tuple[int, list[Codes]]] = []
     rest = b""
-    for begin in range(0, len(text), PIECE):
+    for begin in range(0, max(len(text), 1), PIECE):
         closed = b"\n" if begin + PIECE >= len(text) and not text.endswith("\n") else b""
         content = rest + text[begin : begin + PIECE].encode() + closed + bytes(LONGEST)
         starts, stops, end = _cells(content, ord(delimiter))

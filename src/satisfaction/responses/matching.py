@@ -205,7 +205,7 @@ def gather(export: Export, sources: dict[str, Source], questionnaire: Questionna
         else:
             values = np.full(len(export.rows), "", dtype=object)
         found[name] = values
-    return pd.DataFrame(found, index=range(len(export.rows)), dtype=object, copy=False)
+    return pd.DataFrame(found, index=range(len(export.rows)), dtype=object)
 
 
 def _exchanged(values: np.ndarray, texts: dict[str, str]) -> np.ndarray:
