@@ -85,9 +85,7 @@ def _export(platform: str, table: Table, fields: Fields, notes: list[Note]) -> E
     """Close the fields into an export: times in neutral form, damage noted."""
     fields, odd = neutral_times(fields, table)
     notes = [*notes, *odd, *damaged(fields, table)]
-    rows = pd.DataFrame(
-        {i: cells for i, (_, cells) in enumerate(fields)}, index=range(len(table.numbers)), dtype=object, copy=False
-    )
+    rows = pd.DataFrame({i: cells for i, (_, cells) in enumerate(fields)}, index=range(len(table.numbers)), dtype=object)
     rows.columns = pd.Index([column.key for column, _ in fields], dtype=object)
     return Export(table.path, table.sheet, platform, tuple(column for column, _ in fields), rows, table.numbers, tuple(notes))
 
