@@ -18,22 +18,24 @@ CELLS = st.text(alphabet='ab,;\t"\r\n 满意，9', max_size=9) | st.sampled_from
 RECORDS = st.lists(st.lists(CELLS, min_size=1, max_size=5), min_size=1, max_size=12)
 
 
-def columns(text: str, delimiter: str) -> list[tuple[str, ...]]:
+def columns(content: bytes, delimiter: str, encoding: str = "utf-8") -> list[tuple[str, ...]]:
     """Return the columns as texts."""
-    return [tuple(different[code] for code in codes) for codes, different in split_columns(text, delimiter)]
+    return [tuple(different[code] for code in codes) for codes, different in split_columns(content, delimiter, encoding)]
 
 
-def same(text: str, delimiter: str) -> bool:
-    """Compare with csv.reader record by record; False where the text was left to it."""
+def same(content: bytes, delimiter: str, encoding: str = "utf-8") -> bool:
+    """Compare with csv.reader record by record; False where the text was left to it.
+
+    Fails, too, where csv.reader or the decoding of the whole refuse what was read.
+    """
     try:
-        found = columns(text, delimiter)
+        found = columns(content, delimiter, encoding)
     except Unusual:
         return False
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    expected = list(reader)
-    width = max(map(len, expected), default=0)
-    filled = [(*record, *[""] * (max(width, 1) - len(record))) for record in expected]
-    assert list(zip(*found, strict=True)) == (filled or [("",)]), text
+    text = io.StringIO(content.decode(encoding), newline="")
+    expected = list(csv.reader(text, delimiter=delimiter, strict=True)) or [[]]
+    width = max(1, *map(len, expected))
+    assert list(zip(*found, strict=True)) == [(*record, *[""] * (width - len(record))) for record in expected]
     return True
 
 
@@ -55,7 +57,7 @@ def test_what_programs_write_is_read_as_csv_reader_reads_it(
     if quoting == csv.QUOTE_MINIMAL:  # which leaves \r bare
         records = [[cell.replace("\r", "") for cell in record] for record in records]
     csv.writer(written, delimiter=delimiter, lineterminator=end, quoting=quoting).writerows(records)
-    assert same(written.getvalue(), delimiter)
+    assert same(written.getvalue().encode(), delimiter)
 
 
 @pytest.mark.usefixtures("_piece")
@@ -67,20 +69,31 @@ def test_what_programs_write_is_read_as_csv_reader_reads_it(
 @example(text='"a"b,c\n')
 @example(text="a\rb\n")
 def test_any_text_is_read_the_same_or_left_to_csv_reader(text: str) -> None:
-    try:
-        same(text, ",")
-    except csv.Error as fault:
-        pytest.fail(f"read although csv.reader refuses it: {fault}")
+    same(text.encode(), ",")
 
 
 @pytest.mark.parametrize("text", ['a,"b\n1,2\n', 'a"b,c\n', '"a"b,c\n', "a\rb\n", "a\0\n", "," * 9_000 + "\n" * 2_000])
 def test_what_is_unusual_is_left(text: str) -> None:
     with pytest.raises(Unusual):
-        split_columns(text, ",")
+        split_columns(text.encode(), ",", "utf-8")
 
 
 def test_texts_with_one_sum_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "MIXING", delimited.np.uint64(0))
-    assert columns("a\nb\n", ",") == [("a", "b")]
+    assert columns(b"a\nb\n", ",") == [("a", "b")]
     with pytest.raises(Unusual):
-        split_columns("abcdefgh1\nabcdefgi1\n", ",")
+        split_columns(b"abcdefgh1\nabcdefgi1\n", ",", "utf-8")
+
+
+@settings(max_examples=200)
+@given(text=st.text(st.characters(codec="gb18030") | st.sampled_from(',;\t"\n'), max_size=60), delimiter=st.sampled_from(",;\t"))
+@example(text="㐀,\U0001f600;𠀀\n€,Ω\n", delimiter=",")
+def test_wide_characters_hold_no_delimiter(text: str, delimiter: str) -> None:
+    same(text.encode("gb18030"), delimiter, "gb18030")
+
+
+@settings(max_examples=200)
+@given(content=st.binary(max_size=40), encoding=st.sampled_from(["utf-8", "gb18030"]))
+@example(content=b"\xd6,\xd0\n", encoding="gb18030")
+def test_bytes_are_decoded_strictly(content: bytes, encoding: str) -> None:
+    same(content, ",", encoding)

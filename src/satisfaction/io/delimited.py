@@ -7,13 +7,13 @@ interviews hold a few hundred different texts.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-PIECE = 1 << 20  # characters of text taken at a time
+PIECE = 1 << 20  # bytes taken at a time
 MOST = 1 << 24  # cells to which the short records of a piece are filled
 WORD = 8  # bytes
 LONGEST = 8 * WORD  # longer texts seldom repeat
@@ -21,6 +21,7 @@ QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 MASKS = np.array([(1 << 8 * min(max(left, 0), WORD)) - 1 for left in range(-LONGEST, LONGEST + 1)], dtype=np.uint64)
 MIXING = np.uint64(0x9E3779B97F4A7C15)  # odd, its bits evenly spread
 
+Encoding = Literal["utf-8", "gb18030"]
 Places = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.intp]
 
@@ -36,29 +37,32 @@ class Unusual(Exception):
     """Text that is not written as nearly all programs write it; only `csv.reader` can say what is meant or wrong."""
 
 
-def split_columns(text: str, delimiter: str) -> list[Column]:
+def split_columns(content: bytes, delimiter: str, encoding: Encoding) -> list[Column]:
     """Split delimited text with quotation marks into columns; a short record is filled with empty texts.
+
+    It is split before it is decoded: in UTF-8 and GB18030 no byte of a wider character is a tab, a line's end, a quotation
+    mark, a comma or a semicolon.
 
     Raises
     ------
     Unusual
-        For quotation marks that do not go around a whole cell, carriage returns within a line, NUL characters, and a line
-        far longer than the others.
+        For quotation marks that do not go around a whole cell, carriage returns within a line, NUL characters, a line far
+        longer than the others, and bytes that the encoding does not know.
     """
-    if "\0" in text:  # fills up words
+    if b"\0" in content:  # fills up words
         raise Unusual
     memories: list[dict[str, int]] = []
     pieces: list[tuple[int, list[Codes]]] = []
     rest = b""
-    for begin in range(0, max(len(text), 1), PIECE):
-        closed = b"\n" if begin + PIECE >= len(text) and not text.endswith("\n") else b""
-        content = rest + text[begin : begin + PIECE].encode() + closed + bytes(LONGEST)
-        starts, stops, end = _cells(content, ord(delimiter))
-        rest = content[end:-LONGEST]
+    for begin in range(0, max(len(content), 1), PIECE):
+        closed = b"\n" if begin + PIECE >= len(content) and not content.endswith(b"\n") else b""
+        piece = rest + content[begin : begin + PIECE] + closed + bytes(LONGEST)
+        starts, stops, end = _cells(piece, ord(delimiter))
+        rest = piece[end:-LONGEST]
         memories += [{} for _ in range(len(starts) - len(memories))]
         codes = []
         for memory, first, last in zip(memories, starts, stops, strict=False):
-            own, different = _texts(content, first, last)
+            own, different = _texts(piece, first, last, encoding)
             codes.append(np.array([memory.setdefault(text, len(memory)) for text in different], dtype=np.intp)[own])
         pieces.append((starts.shape[1], codes))
     if rest:
@@ -101,11 +105,14 @@ def _cells(content: bytes, delimiter: int) -> tuple[Places, Places, int]:
     return starts[cells] * there, stops[cells] * there, end
 
 
-def _texts(content: bytes, starts: Places, stops: Places) -> tuple[Codes, list[str]]:
+def _texts(content: bytes, starts: Places, stops: Places, encoding: Encoding) -> tuple[Codes, list[str]]:
     """Return the cells between starts and stops as places in a list of texts, without quotation marks."""
     codes, earliest = _same(content, starts, stops - starts)
     ends = zip(starts[earliest].tolist(), stops[earliest].tolist(), strict=True)
-    different = [content[start:stop].decode() for start, stop in ends]
+    try:
+        different = [content[start:stop].decode(encoding) for start, stop in ends]
+    except UnicodeDecodeError:
+        raise Unusual from None
     for place, cell in enumerate(different):
         if '"' in cell:
             if not (quoted := QUOTED.fullmatch(cell)):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 from ..errors import InputFileError
 
@@ -58,7 +59,28 @@ def decode(path: Path) -> str:
 
 
 def decode_bytes(content: bytes, *, where: str) -> str:
-    """Return bytes as text: byte order mark, then strict UTF-8, then strict GB18030, always the whole content.
+    """Return bytes as text, strictly and always the whole content; see `encoding_of`.
+
+    Raises
+    ------
+    InputFileError
+        F104 when there is nothing, F105 when no encoding fits, F110 for UTF-8 with damaged bytes (offset and line).
+    """
+    try:
+        return content.decode(encoding_of(content, where=where))
+    except UnicodeDecodeError:
+        raise InputFileError(
+            "F105",
+            "无法识别文件的字符编码。",
+            "The character encoding of the file is not recognised.",
+            where=where,
+            available=("UTF-8", "UTF-16", "GB18030"),
+            hint=("另存为 UTF-8 的 CSV 或 xlsx。", "Save it as UTF-8 csv or as xlsx."),
+        ) from None
+
+
+def encoding_of(content: bytes, *, where: str) -> Literal["utf-16", "utf-8-sig", "gb18030"]:
+    """Name the encoding of bytes: by byte order mark, then UTF-8 where all of it is, else GB18030, which is not tried here.
 
     GB18030 accepts nearly any bytes, so content that is UTF-8 but for a few bytes is refused instead of being read as
     other characters.
@@ -66,7 +88,7 @@ def decode_bytes(content: bytes, *, where: str) -> str:
     Raises
     ------
     InputFileError
-        F104 when there is nothing, F105 when no encoding fits, F110 for UTF-8 with damaged bytes (offset and line).
+        F104 when there is nothing, F110 for UTF-8 with damaged bytes (offset and line).
     """
     if not content.strip(b" \t\r\n\x00"):
         raise InputFileError(
@@ -76,21 +98,14 @@ def decode_bytes(content: bytes, *, where: str) -> str:
             where=where,
             hint=("重新导出该文件，或从 files 中去掉它。", "Export the file again, or take it out of `files`."),
         )
-    encodings = ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "gb18030")
-    for encoding in encodings:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError as fault:
-            if encoding == "utf-8-sig":
-                _refuse_damaged(content, fault.start, where=where)
-    raise InputFileError(
-        "F105",
-        "无法识别文件的字符编码。",
-        "The character encoding of the file is not recognised.",
-        where=where,
-        available=("UTF-8", "UTF-16", "GB18030"),
-        hint=("另存为 UTF-8 的 CSV 或 xlsx。", "Save it as UTF-8 csv or as xlsx."),
-    )
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        _refuse_damaged(content, fault.start, where=where)
+        return "gb18030"
+    return "utf-8-sig"
 
 
 def _refuse_damaged(content: bytes, start: int, *, where: str) -> None:

@@ -24,7 +24,7 @@ from python_calamine import CalamineWorkbook
 
 from ..errors import InputFileError
 from .delimited import Column, Unusual, split_columns
-from .files import decode_bytes, read_bytes
+from .files import BOM, decode_bytes, encoding_of, read_bytes
 
 csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
 
@@ -33,6 +33,7 @@ DELIMITED = (".csv", ".txt", ".tsv")
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 READ = (*DELIMITED, *WORKBOOKS, ".parquet", ".zip")
 BLOCK = 2_000
+HEAD = 200_000  # bytes in which the delimiter is looked for
 REMEMBERED = 500_000
 EXACT = 1e15  # Excel keeps 15 digits of a number
 LONG = re.compile(r"\d(?:\.\d+)?[Ee]\+\d{2,}|\d{15}0+")
@@ -104,17 +105,22 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
 def _grids(path: Path, kind: str, content: bytes, *, member: str = "") -> list[Grid]:
     where = f"{path} {member}".rstrip()
     if kind in DELIMITED:
-        grids = [_delimited(path, member, decode_bytes(content, where=where), tabs=kind == ".tsv")]
+        grids = [_delimited(path, member, content, where=where, tabs=kind == ".tsv")]
     else:
         grids = _workbook(path, member, content, where=where)
     return [grid for grid in grids if len(grid.numbers)]
 
 
-def _delimited(path: Path, sheet: str, text: str, *, tabs: bool) -> Grid:
+def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool) -> Grid:
     """Read a delimited file; strictly, because a quotation mark that is never closed would swallow the rows after it."""
-    delimiter = "\t" if tabs else _delimiter(text)
-    with suppress(Unusual):
-        return _joined(path, sheet, split_columns(text, delimiter))
+    encoding = encoding_of(content, where=where)
+    delimiter = "\t" if tabs else _delimiter(content[:HEAD].decode(encoding, errors="replace"))
+    if encoding != "utf-16":
+        with suppress(Unusual):
+            return _joined(
+                path, sheet, split_columns(content.removeprefix(BOM), delimiter, "gb18030" if encoding == "gb18030" else "utf-8")
+            )
+    text = decode_bytes(content, where=where)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         return _grid(path, sheet, reader)
@@ -145,7 +151,7 @@ def _joined(path: Path, sheet: str, columns: list[Column]) -> Grid:
 
 def _delimiter(text: str) -> str:
     """Return the delimiter that stands most often in the first line that has one, outside quotation marks."""
-    for line in text[:100_000].splitlines():
+    for line in text.splitlines():
         bare = re.sub('"[^"]*"', "", line)
         if best := max(",\t;", key=bare.count) if any(mark in bare for mark in ",\t;") else "":
             return best
