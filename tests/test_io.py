@@ -257,3 +257,10 @@ def test_latest_is_a_copy_where_links_are_not_allowed(tmp_path, monkeypatch):
         write_text(name, tmp_path / name / "t.txt")
         assert (point_latest(tmp_path / name) / "t.txt").read_text() == name
     assert sorted(p.name for p in tmp_path.iterdir()) == ["latest", "one", "two"]
+
+
+def test_a_workbook_named_csv_is_told_apart(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"PK\x03\x04rest")
+    with pytest.raises(InputFileError, match="F119"):
+        read_grids(path)

@@ -16,7 +16,7 @@ from satisfaction.io.writing import write_xlsx
 from satisfaction.responses import correct_responses, load_responses, write_rejected
 from satisfaction.responses.account import BLANKED, REJECTED
 from satisfaction.responses.corrections import CORRECTIONS
-from satisfaction.responses.events import is_personal
+from satisfaction.responses.events import _proposed, is_personal
 from satisfaction.responses.personal import is_personal_title
 
 TODAY = datetime.date(2026, 4, 20)
@@ -236,7 +236,7 @@ def test_check_and_corrections_on_the_command_line(faulty, monkeypatch, capsys):
 
     path = faulty.root / "r.xlsx"
     out = call("check", faulty.folder, "--rejected", path)
-    assert "按列名认出 columns matched by name" in out
+    assert "认出的列 columns recognised" in out
     assert str(path) in out
     sheets = {table.sheet: table.frame() for table in read_tables(path)}
     sheets["data"].loc[0, "sex"] = "2"
@@ -343,3 +343,8 @@ def test_options_may_be_parted_as_people_type(small, typed):
     small.change(**{name: typed})
     first = load_responses(small.read()).accepted.iloc[0]
     assert [first[f"{name}_1"], first[f"{name}_2"]] == [1, 1]
+
+
+def test_no_suggestion_says_the_opposite():
+    assert _proposed("很满", ["很不满意", "一般"]) == ""
+    assert _proposed("很不满", ["很不满意", "一般"]) == "很不满意"

@@ -33,7 +33,10 @@ def check(folder: Path, workbook: Path | None) -> None:
     responses = load_responses(survey, purpose="check")
     said = responses.log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
     columns, plain = responses.columns, (responses.columns["how"] == "name") & (responses.columns["note"] == "")
-    click.echo(f"按列名认出 columns matched by name: {plain.sum()} / {len(columns)}")
+    click.echo(
+        f"认出的列 columns recognised: {(columns['how'] != '').sum()} / {len(columns)}"
+        f"（其中按列名 of them by name: {plain.sum()}）"
+    )
     shown = {
         "其余的列 the other columns": columns[~plain],
         "文件 files": responses.summary,

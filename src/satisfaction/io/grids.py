@@ -33,6 +33,7 @@ DELIMITED = (".csv", ".txt", ".tsv")
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 READ = (*DELIMITED, *WORKBOOKS, ".parquet", ".zip")
 BLOCK = 2_000
+BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
 HEAD = 200_000  # bytes in which the delimiter is looked for
 REMEMBERED = 500_000
 EXACT = 1e15  # Excel keeps 15 digits of a number
@@ -80,7 +81,8 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
     ------
     InputFileError
         F101-F105 and F110 from opening; F106 for an unknown kind of file; F107 for a workbook, F112 for a zip file, F114
-        for a Parquet file that cannot be opened; F109 for quotation marks that do not match.
+        for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F119
+        for a workbook under the name of a text file.
     """
     kind = path.suffix.lower()
     if kind == ".zip":
@@ -113,6 +115,14 @@ def _grids(path: Path, kind: str, content: bytes, *, member: str = "") -> list[G
 
 def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool) -> Grid:
     """Read a delimited file; strictly, because a quotation mark that is never closed would swallow the rows after it."""
+    if content.startswith(BOOKS):
+        raise InputFileError(
+            "F119",
+            "这是 Excel 工作簿，不是文本文件，只是扩展名写错了。",
+            "This is an Excel workbook, not a text file; only its name's ending is wrong.",
+            where=where,
+            hint=("把扩展名改为 .xlsx（旧格式为 .xls）。", "Rename it to end in .xlsx (.xls for the old format)."),
+        )
     encoding = encoding_of(content, where=where)
     delimiter = "\t" if tabs else _delimiter(content[:HEAD].decode(encoding, errors="replace"))
     if encoding != "utf-16":

@@ -13,6 +13,7 @@ SUMMARY = (
     "submitted_last", "note",
 )  # fmt: skip
 DIGEST = 12
+ASIDE = ("R215", "R219")  # no answers that a team could correct: the same file again, totals
 ROW = ("file", "sheet", "row")
 REJECTED, BLANKED = "拒收 rejected", "有答案被空白 answers blanked"
 STATES = (BLANKED, REJECTED)  # the graver one last
@@ -50,7 +51,7 @@ def rejected_table(log: pd.DataFrame) -> pd.DataFrame:
 
 def correctable_table(log: pd.DataFrame) -> pd.DataFrame:
     """Return one row a row with something rejected or blanked, in the order of the rows: state, and all that is wrong with it."""
-    faults = log[log["action"].isin(["reject_row", "blank_item"])]
+    faults = log[log["action"].isin(["reject_row", "blank_item"]) & ~log["rule"].isin(ASIDE)]
     state = faults["action"].map({"reject_row": REJECTED, "blank_item": BLANKED})
     by_row = state.groupby([faults[name] for name in ROW], sort=False).agg(lambda found: max(found, key=STATES.index))
     return _reasons(faults).join(by_row.rename("state"), on=list(ROW))

@@ -153,7 +153,9 @@ def _parts(value: str, separators: str) -> list[str]:
 
 
 def _date(value: str) -> str:
-    """Write 2026/7/6, 2026.7.6 and 2026-07-06 09:30 as 2026-07-06."""
+    """Write 2026/7/6, 2026.7.6, 20260706 and 2026-07-06 09:30 as 2026-07-06."""
+    if re.fullmatch(r"20\d{6}", value):
+        return f"{value[:4]}-{value[4:6]}-{value[6:]}"
     if found := re.fullmatch(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]\d{1,2}:\d{2}.*)?", value):
         return f"{found[1]}-{int(found[2]):02d}-{int(found[3]):02d}"
     return value

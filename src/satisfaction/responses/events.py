@@ -41,6 +41,7 @@ ADDRESS = re.compile(r"@|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")  # mail or
 DIGITS = 11  # the fewest of a number that tells who somebody is
 MARKS = frozenset("@＠.．")  # of a mail or IP address
 SUSPECT = re.compile(rf"[@＠.．]|(?:\d\D{{0,9}}){{{DIGITS}}}")  # what may match one of these, found quickly
+NEGATION = frozenset("不没未")
 MASK = "***"
 LONGEST = 40
 MOST_SUGGESTIONS = 20  # different values a rule for which a near answer is looked for
@@ -83,7 +84,7 @@ def log_events(
     zh, en = text or said(rule, action)
     at, found = {name: raw.loc[wrong, name] for name in ("_file", "_sheet", "_row", "_id")}, values[wrong].astype(object)
     texts = {value: shown(value) for value in found.unique()}
-    proposed = {value: closest(texts[value], near) or "" for value in list(texts)[:MOST_SUGGESTIONS]} if near else {}
+    proposed = {value: _proposed(texts[value], near) for value in list(texts)[:MOST_SUGGESTIONS]} if near else {}
     return pd.DataFrame(
         {
             "file": at["_file"],
@@ -100,6 +101,12 @@ def log_events(
         },
         columns=list(LOG),
     )
+
+
+def _proposed(value: str, near: Iterable[str]) -> str:
+    """Return the nearest text, never one that says the opposite: 很满 is not 很不满意."""
+    found = closest(value, near) or ""
+    return "" if NEGATION.isdisjoint(value) and not NEGATION.isdisjoint(found) else found
 
 
 Note = tuple[str, str, int, str, str, str, str, str]
