@@ -79,7 +79,7 @@ def test_a_select_all_answer_becomes_a_column_an_option(small, answer, special, 
     assert [None if pd.isna(row[f"values_{code}"]) else row[f"values_{code}"] for code in (1, 2, 3, 4)] == (options or [None] * 4)
 
 
-@pytest.mark.parametrize("day", ["2026-04-07", "2026/4/7", "2026.04.07", "2026年4月7日", "2026-04-07 09:30:00"])
+@pytest.mark.parametrize("day", ["2026-04-07", "2026/4/7", "2026.04.07", "2026年4月7日", "20260407", "2026-04-07 09:30:00"])
 def test_dates_are_read_in_several_forms(small, day):
     small.change(day=day)
     assert load(small).accepted["day"][0] == "2026-04-07"

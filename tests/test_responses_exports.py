@@ -247,6 +247,22 @@ def test_a_row_of_totals_is_counted_as_rejected(small):
     assert found.summary[["rows", "accepted", "rejected"]].to_numpy().tolist() == [[121, 120, 1]]
 
 
+def test_totals_and_repeated_files_are_not_handed_back(small):
+    small.change(sex="7")
+    rows = small.rows()
+    total = pd.DataFrame([{"id": "合计"}]).reindex(columns=list(rows), fill_value="")
+    folder = small.folder / "responses"
+    later = rows.iloc[60:]
+    small.write(pd.concat([rows.iloc[:60], total]))
+    later.assign(sex=["9", *later["sex"][1:]]).to_csv(folder / "b.csv", index=False)
+    (folder / "c.csv").write_bytes((folder / "b.csv").read_bytes())
+    found = load_responses(small.read())
+    assert set(found.rejected["rules"]) >= {"R219", "R215"}
+    assert not found.to_correct["rules"].str.contains("R219|R215").any()
+    assert found.as_read["id"].tolist() == [*rows["id"].iloc[[0, 60]]]
+    assert found.to_correct["id"].tolist() == found.as_read["id"].tolist()
+
+
 def test_paradata_of_a_platform_stay_beside_the_answers(small):
     rows = small.rows()
     names = {name: f"{place}、{label}" for place, (name, label) in enumerate(labels_of(small).items(), 1)}

@@ -70,7 +70,8 @@ class Responses:
     by_area, by_interviewer : DataFrame
         value, rows, accepted, rejected, blanked.
     to_correct : DataFrame
-        file, sheet, row, id, rules, zh, en, state; one row a row with something rejected or blanked.
+        file, sheet, row, id, rules, zh, en, state; one row a row with something rejected or blanked, but for totals and
+        repeated files.
     as_read : DataFrame
         The answers of those rows as text, in the order of `to_correct`, personal data masked.
     """
@@ -200,8 +201,8 @@ def _account(survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame
     refused = account.refused_rows(log)
     kept = coded.join(_beside(raw, survey.questionnaire)).drop(index=refused)
     rejected = account.rejected_table(log)
-    faulty = log.index[log["action"].isin(["reject_row", "blank_item"])].unique()
-    read = raw.loc[faulty, list(survey.questionnaire.items)].map(masked)
+    faults = account.correctable(log)
+    read = raw.loc[faults.index.unique(), list(survey.questionnaire.items)].map(masked)
     interviewer = coded[roles.interviewer] if roles.interviewer else raw.get("_interviewer")
     return Responses(
         accepted=with_parents(kept, survey).reset_index(drop=True),
@@ -213,7 +214,7 @@ def _account(survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame
         by_interviewer=pd.DataFrame()
         if interviewer is None
         else account.counts_by(raw, log, exchanged(interviewer.astype(object).where(interviewer.notna(), ""), masked)),
-        to_correct=account.correctable_table(log),
+        to_correct=account.correctable_table(faults),
         as_read=read.reset_index(drop=True),
     )
 

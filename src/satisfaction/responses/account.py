@@ -49,9 +49,13 @@ def rejected_table(log: pd.DataFrame) -> pd.DataFrame:
     return _reasons(log[log["action"] == "reject_row"])
 
 
-def correctable_table(log: pd.DataFrame) -> pd.DataFrame:
+def correctable(log: pd.DataFrame) -> pd.DataFrame:
+    """Return the entries about answers that a team can correct."""
+    return log[log["action"].isin(["reject_row", "blank_item"]) & ~log["rule"].isin(ASIDE)]
+
+
+def correctable_table(faults: pd.DataFrame) -> pd.DataFrame:
     """Return one row a row with something rejected or blanked, in the order of the rows: state, and all that is wrong with it."""
-    faults = log[log["action"].isin(["reject_row", "blank_item"]) & ~log["rule"].isin(ASIDE)]
     state = faults["action"].map({"reject_row": REJECTED, "blank_item": BLANKED})
     by_row = state.groupby([faults[name] for name in ROW], sort=False).agg(lambda found: max(found, key=STATES.index))
     return _reasons(faults).join(by_row.rename("state"), on=list(ROW))

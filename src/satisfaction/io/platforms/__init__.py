@@ -45,7 +45,7 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
     Raises
     ------
     InputFileError
-        F101-F107, F109, F110, F112-F114 from opening; F115 for a platform that is not one of `PLATFORMS`; F116 for a platform
+        F101-F107, F109, F110, F112-F114, F119 from opening; F115 for a platform that is not one of `PLATFORMS`; F116 for a platform
         that such a file cannot have; F117 where every table is a repeat group or audit.
     """
     one_of(platform, ("auto", *PLATFORMS), argument="platform", error=InputFileError, code="F115")
