@@ -1,0 +1,377 @@
+"""Faults planted one at a time in the kernels: does a test notice each of them?
+
+    python -m tests.mutations                   all of them, one after the other
+    python -m tests.mutations --only variance   those whose place names the word
+
+A fault is a text that stands exactly once in the package and what replaces it, so that it is found wherever
+the code has moved to. Tests run on a copy of the package; the checkout is never changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "satisfaction"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One planted fault.
+
+    Attributes
+    ----------
+    place : str
+        What part of the method it damages, in words.
+    old, new : str
+        The text, and what stands in its place.
+    tests : str
+        Files under tests/ that should notice, parted by blanks.
+    """
+
+    place: str
+    old: str
+    new: str
+    tests: str
+
+
+VARIANCE = "test_variance.py test_estimates.py test_identities.py test_design.py"
+WEIGHTS = "test_weights.py test_identities.py"
+REPLICATES = "test_replicates.py test_estimates.py"
+INTERVALS = "test_estimates_intervals.py test_estimates.py test_comparisons.py"
+RANKS = "test_ranking.py test_ranking_golden.py test_ranking_lists.py test_ranking_properties.py"
+MEASURES = "test_measures.py"
+RULES = "test_rules.py"
+
+FAULTS = (
+    Fault("variance: factor n / (n - 1)", "np.where(lone, 0.0, n / np.maximum(n - 1, 1))", "np.where(lone, 0.0, 1.0)", VARIANCE),
+    Fault(
+        "variance: fpc of the stage", "left = clusters.share * (1 - clusters.fraction)", "left = clusters.share * 1.0", VARIANCE
+    ),
+    Fault("variance: share of the stages above", "left = clusters.share * (1", "left = 1.0 * (1", VARIANCE),
+    Fault(
+        "variance: centring in the stratum",
+        "return sp.csr_array(totals - strata @ means)",
+        "return sp.csr_array(totals)",
+        VARIANCE,
+    ),
+    Fault("variance: lonely adjust", 'if lonely == "adjust":\n        scale', 'if lonely == "none":\n        scale', VARIANCE),
+    Fault(
+        "variance: mean of a domain, not weighted",
+        "size = sum_by_domain(domain, weight[:, None] * valid, domains)",
+        "size = sum_by_domain(domain, valid, domains)",
+        VARIANCE,
+    ),
+    Fault(
+        "variance: deviation from the domain's mean",
+        "(total - estimate[domain] * valid)",
+        "(total - estimate.mean() * valid)",
+        VARIANCE,
+    ),
+    Fault(
+        "variance: ratio's denominator forgotten",
+        "(numerator - ratio[domain] * denominator)",
+        "(numerator - ratio.mean() * denominator)",
+        VARIANCE,
+    ),
+    Fault(
+        "variance: residuals weighted by the wrong weights",
+        "regression_on_margins(margins, n * entering,",
+        "regression_on_margins(margins, n * weight,",
+        f"{VARIANCE} test_reference.py",
+    ),
+    Fault("variance: only one sweep of rake", "SWEEPS = 10 ", "SWEEPS = 1 ", f"{VARIANCE} test_reference.py"),
+    Fault(
+        "variance: df counts strata of all",
+        "np.bincount(held[0], minlength=domains) - np.bincount(in_strata",
+        "np.bincount(held[0], minlength=domains) - 0 * np.bincount(in_strata",
+        VARIANCE,
+    ),
+    Fault(
+        "variance: deff of a sample with replacement",
+        "unit / n if replacement else",
+        "unit / n if not replacement else",
+        VARIANCE,
+    ),
+    Fault("weights: raking's slope", "curve, slope = (np.exp, np.exp)", "curve, slope = (np.exp, np.ones_like)", WEIGHTS),
+    Fault("weights: bounds not kept", "lambda u: np.clip(curve(u), low, high)", "lambda u: curve(u)", WEIGHTS),
+    Fault("weights: logit's range", "lambda u: low + (high - low) * share(u)", "lambda u: low + (high - 1) * share(u)", WEIGHTS),
+    Fault(
+        "weights: target of zero",
+        "np.where(targets != 0, np.abs(targets), np.where(sums",
+        "np.where(targets >= 0, np.abs(targets), np.where(sums",
+        WEIGHTS,
+    ),
+    Fault(
+        "weights: classes lose the nonrespondents' weight",
+        '"response_rate": float(cells.size[answered].sum() / cells.size.sum())',
+        '"response_rate": float(cells.size[answered].sum())',
+        f"{WEIGHTS} test_survey_weighting.py",
+    ),
+    Fault(
+        "weights: feasible bounds rounded inward",
+        "np.floor(x / step) + 2 if sign > 0",
+        "np.floor(x / step) - 2 if sign > 0",
+        WEIGHTS,
+    ),
+    Fault(
+        "weights: cells at a bound not counted",
+        "near = (factor <= bounds[0] * (1 + 1e-6))",
+        "near = (factor < 0 * bounds[0])",
+        WEIGHTS,
+    ),
+    Fault("weights: trimmed share", "(cells.count * cut).sum() / cells.size.sum()", "cut.sum() / cells.size.sum()", WEIGHTS),
+    Fault(
+        "replicates: jackknife's factor",
+        "out = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)",
+        "out = np.where(same, 1.0, 1.0)",
+        REPLICATES,
+    ),
+    Fault(
+        "replicates: jackknife's scale",
+        "clusters.fraction[clusters.stratum[unit]]) * (sizes - 1) / sizes",
+        "clusters.fraction[clusters.stratum[unit]])",
+        REPLICATES,
+    ),
+    Fault("replicates: Fay's scale", "1 / (len(signs) * (1 - fay) ** 2)", "1 / (len(signs) * (1 - fay))", REPLICATES),
+    Fault(
+        "replicates: half-samples not balanced",
+        "hadamard(1 << strata.bit_length())[:, 1 : strata + 1]",
+        "np.abs(hadamard(1 << strata.bit_length()))[:, 1 : strata + 1]",
+        REPLICATES,
+    ),
+    Fault("replicates: bootstrap draws n", "random.multinomial(max(size - 1, 1),", "random.multinomial(size,", REPLICATES),
+    Fault(
+        "replicates: not centred on their mean",
+        "away -= away.sum(axis=0) / np.maximum((~unknown).sum(axis=0), 1)",
+        "away -= away[0]",
+        REPLICATES,
+    ),
+    Fault("replicates: bootstrap's fpc", "shrunk = np.sqrt(1 - clusters.fraction[h])", "shrunk = 1.0", REPLICATES),
+    Fault(
+        "intervals: one-sided t",
+        "special.stdtrit(np.maximum(df, 1), (1 + level) / 2), np.inf) * se",
+        "special.stdtrit(np.maximum(df, 1), level), np.inf) * se",
+        INTERVALS,
+    ),
+    Fault("intervals: logit's se", "se / (safe * (1 - safe))", "se / safe", INTERVALS),
+    Fault(
+        "intervals: Korn-Graubard's df",
+        "special.stdtrit(np.maximum(n - 1, 1), tail) / special.stdtrit(np.maximum(df, 1), tail)",
+        "special.stdtrit(np.maximum(df, 1), tail) / special.stdtrit(np.maximum(n - 1, 1), tail)",
+        INTERVALS,
+    ),
+    Fault("intervals: Wilson's centre", "centre = share + to_half * (0.5 - share)", "centre = share", INTERVALS),
+    Fault(
+        "intervals: likelihood's dispersion",
+        "np.maximum(n - 1, 0) / np.maximum(n, 1))",
+        "np.maximum(n, 0) / np.maximum(n, 1))",
+        INTERVALS,
+    ),
+    Fault(
+        "intervals: effective size",
+        "share * (1 - share) / np.where(known, se, 1.0) ** 2",
+        "share * (1 - share) / np.where(known, se, 1.0)",
+        INTERVALS,
+    ),
+    Fault(
+        "estimates: covariance of an index by area",
+        "whole @ (whole @ estimates.cov).T",
+        "whole @ (whole @ np.diag(np.diag(estimates.cov))).T",
+        "test_index.py test_pipeline.py",
+    ),
+    Fault(
+        "estimates: rates enter an index as points",
+        "POINTS if m in questionnaire.rates else 1.0",
+        "1.0 if m in questionnaire.rates else 1.0",
+        "test_index.py test_pipeline.py",
+    ),
+    Fault("estimates: overall deff below 1", "np.maximum(found, 1.0), 1.0)", "found, 1.0)", INTERVALS),
+    Fault(
+        "estimates: deff of a total",
+        'scale = size**2 if kind == "total" else 1.0',
+        "scale = 1.0",
+        "test_estimates.py test_reference.py",
+    ),
+    Fault(
+        "measures: rounding half up",
+        "(nw.col(numerator) * (2 * BILLIONTH) + nw.col(divisor)) // (nw.col(divisor) * 2)",
+        "(nw.col(numerator) * (2 * BILLIONTH)) // (nw.col(divisor) * 2)",
+        MEASURES,
+    ),
+    Fault(
+        "measures: fewer valid items than asked for",
+        "for column in present]) >= least)",
+        "for column in present]) > 0)",
+        MEASURES,
+    ),
+    Fault("measures: no answer kept in", 'if ways["no_answer"] == "in":', 'if ways["no_answer"] == "never":', MEASURES),
+    Fault("measures: skipped kept in", 'if ways["skipped"] == "in":', 'if ways["skipped"] == "never":', MEASURES),
+    Fault(
+        "measures: a wrong option does not count",
+        "return (right - wrong) * flag(right > wrong), correct",
+        "return right, correct",
+        MEASURES,
+    ),
+    Fault(
+        "measures: wrong options allowed",
+        'allowed = 0 if declared.knowledge.credit == "all"',
+        'allowed = 99 if declared.knowledge.credit == "all"',
+        MEASURES,
+    ),
+    Fault(
+        "measures: asked by a skip rule",
+        "return _Part({valid: flag(nw.col(item).is_in(list(answers))) * asked",
+        "return _Part({valid: flag(nw.col(item).is_in(list(answers)))",
+        MEASURES,
+    ),
+    Fault("pairs: ties", "difference[np.abs(difference) < TIE] = 0.0", "difference[np.abs(difference) < 0] = 0.0", RANKS),
+    Fault(
+        "pairs: covariance of a difference",
+        "variance[:, None] + variance - 2 * cov, 0.0",
+        "variance[:, None] + variance, 0.0",
+        f"{RANKS} test_ranking_change.py",
+    ),
+    Fault("pairs: Satterthwaite", "fourth = variance**2 / df", "fourth = variance**2", RANKS),
+    Fault("pairs: z in place of t", "p_better = special.stdtr(pair_df, -t)", "p_better = special.ndtr(-t)", RANKS),
+    Fault(
+        "sets: Simes at alpha",
+        "better = count_false(others(pairs.p_better.T), alpha / 2)",
+        "better = count_false(others(pairs.p_better.T), alpha)",
+        RANKS,
+    ),
+    Fault(
+        "sets: Simes' steps",
+        "steps = alpha * (place - (n - size)) / np.maximum(size, 1)",
+        "steps = alpha * place / np.maximum(size, 1)",
+        RANKS,
+    ),
+    Fault("sets: Holm never stops", "np.logical_and.accumulate(passed, axis=-1)", "passed", RANKS),
+    Fault(
+        "sets: Holm's steps",
+        "steps = alpha / np.arange(p_values.shape[-1], 0, -1)",
+        "steps = alpha / np.arange(1, p_values.shape[-1] + 1)",
+        RANKS,
+    ),
+    Fault("sets: Tukey's range for a difference", "df)[own] / np.sqrt(2)", "df)[own]", RANKS),
+    Fault(
+        "sets: Tukey's average of two units",
+        "share * quantile[:, None] + (1 - share) * quantile",
+        "np.minimum(quantile[:, None], quantile)",
+        "test_ranking.py test_ranking_reference.py",
+    ),
+    Fault(
+        "sets: joint intervals",
+        "miss = -np.expm1(np.log1p(-alpha) / p) if pairs.independent",
+        "miss = alpha if pairs.independent",
+        RANKS,
+    ),
+    Fault(
+        "sets: ranks from the wrong side",
+        "RankSets(1 + better.sum(axis=0), len(better) - better.sum(axis=1)",
+        "RankSets(1 + better.sum(axis=1), len(better) - better.sum(axis=0)",
+        RANKS,
+    ),
+    Fault(
+        "membership: smallest p-values",
+        "largest = np.sort(p_values, axis=1)[:, count - 1 :]",
+        "largest = np.sort(p_values, axis=1)[:, count:]",
+        RANKS,
+    ),
+    Fault("membership: Simes' factor", "simes: Floats = np.min(largest * size /", "simes: Floats = np.min(largest /", RANKS),
+    Fault("membership: Bonferroni for dependent units", "return simes if independent else bonferroni", "return simes", RANKS),
+    Fault("membership: nothing proven without a design", "if provable:", "if True:", f"{RANKS} {RULES}"),
+    Fault(
+        "membership: the list's own test",
+        "return min(1.0, 2 * float(pairs.p_better",
+        "return min(1.0, float(pairs.p_better",
+        RANKS,
+    ),
+    Fault(
+        "membership: tied at the cut",
+        "listed = competition_rank(pairs) > len(pairs.score) - bottom",
+        "listed = competition_rank(pairs) >= len(pairs.score) - bottom",
+        RANKS,
+    ),
+    Fault(
+        "probability: ML in place of REML",
+        '+ (weight**2).sum() / weight.sum() if between == "reml"',
+        '+ 0.0 if between == "reml"',
+        RANKS,
+    ),
+    Fault("probability: reliability", "reliability = tau2 / total", "reliability = tau2 / np.sqrt(total)", RANKS),
+    Fault("probability: expected rank", "ahead, axis=1)\n    return total + 0.5", "ahead, axis=1)\n    return total", RANKS),
+    Fault("probability: the unit counts itself", "ahead[other] = 0.0\n        moved", "moved", RANKS),
+    Fault(
+        "probability: one fewer place",
+        'probability_bottom(known: Posterior, places: int) -> Floats:\n    """P(rank > p - places), (p,); the sum over units is `places`."""\n    return few_ahead(-known.mean, known.sd, places)',
+        'probability_bottom(known: Posterior, places: int) -> Floats:\n    """P(rank > p - places), (p,); the sum over units is `places`."""\n    return few_ahead(known.mean, known.sd, places)',
+        RANKS,
+    ),
+    Fault("rules: rounding half to even", "quantize(step, ROUND_HALF_UP)", "quantize(step)", RULES),
+    Fault("rules: rounded from the bits", 'f"{score:.{PUBLISHED}g}"', 'f"{score:.17g}"', RULES),
+    Fault("figures: what is small", "SMALL = 0.001\nDIGITS", "SMALL = 0.01\nDIGITS", "test_sentences.py test_reading.py"),
+    Fault("fieldwork: error of a median", "np.pi / 2", "1.0", "test_fieldwork_compare.py"),
+)
+
+
+def planted(fault: Fault, copy: Path) -> Path:
+    """Plant a fault in a copy of the package; return the module it stands in."""
+    holding = [path for path in copy.rglob("*.py") if fault.old in path.read_text(encoding="utf-8")]
+    if len(holding) != 1:
+        raise SystemExit(f"{fault.place}: the text stands in {len(holding)} modules: {fault.old!r}")
+    module = holding[0]
+    content = module.read_text(encoding="utf-8")
+    if content.count(fault.old) != 1:
+        raise SystemExit(f"{fault.place}: the text stands {content.count(fault.old)} times in {module.name}")
+    module.write_text(content.replace(fault.old, fault.new), encoding="utf-8")
+    return module
+
+
+def noticed(fault: Fault) -> bool:
+    """Run the tests of a fault on a package that has it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "satisfaction"
+        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        planted(fault, copy)
+        files = [str(ROOT / "tests" / name) for name in fault.tests.split()]
+        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files]
+        environment = os.environ | {"PYTHONPATH": scratch}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    return done.returncode != 0
+
+
+def main() -> None:
+    """Plant the faults one after the other and say which were noticed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="a word of the place")
+    parser.add_argument("--list", action="store_true", help="only check that every text is there")
+    asked = parser.parse_args()
+    chosen = [fault for fault in FAULTS if asked.only in fault.place]
+    survived = []
+    for fault in chosen:
+        if asked.list:
+            continue
+        killed = noticed(fault)
+        print(f"{'noticed ' if killed else 'SURVIVED'}  {fault.place}", flush=True)
+        if not killed:
+            survived.append(fault.place)
+    if asked.list:
+        with tempfile.TemporaryDirectory() as scratch:
+            for number, fault in enumerate(chosen):
+                copy = Path(scratch) / str(number)
+                shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+                planted(fault, copy)
+    print(f"{len(chosen) - len(survived)} of {len(chosen)} faults were noticed")
+    sys.exit(1 if survived else 0)
+
+
+if __name__ == "__main__":
+    main()
