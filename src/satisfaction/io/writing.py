@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import pandas as pd
@@ -17,7 +17,7 @@ from .files import sha256
 
 Encoding = Literal["utf-8-sig", "utf-8", "gb18030"]
 CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it is given a date
-FORMULA = re.compile(r"(?!'*[+-]?\d+(\.\d+)?$)'*[=+\-@\t\r]")  # what a spreadsheet would read as a formula; no plain number
+FORMULA = re.compile(r"(?!'*[+-]?\d+(\.\d+)?\Z)'*[=+\-@＝＋－＠\t\r\n]")  # what a spreadsheet may read as a formula; no number
 
 
 def write_csv(table: pd.DataFrame, path: Path, *, encoding: Encoding = "utf-8-sig") -> None:
@@ -35,11 +35,23 @@ def write_csv(table: pd.DataFrame, path: Path, *, encoding: Encoding = "utf-8-si
         The default carries the byte order mark Excel needs to show Chinese.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(guarded(table).to_csv(index=False, lineterminator="\n").encode(encoding))
+    path.write_bytes(_ended(_csv_text(guarded(table)), "\n").encode(encoding))
+
+
+def _csv_text(table: pd.DataFrame, **how: Any) -> str:
+    """Write every csv of the program: RFC 4180, cells with a comma, quotation mark, line feed or carriage return quoted."""
+    return str(table.to_csv(index=False, lineterminator="\r\n", **how))  # pandas quotes "\r" only where lines end with it
+
+
+def _ended(text: str, end: str) -> str:
+    """Exchange the ends of the records; what stands between quotation marks stays."""
+    pieces = text.split('"')
+    pieces[::2] = [piece.replace("\r\n", end) for piece in pieces[::2]]
+    return '"'.join(pieces)
 
 
 def guarded(table: pd.DataFrame) -> pd.DataFrame:
-    """Put an apostrophe before text that begins with = + - @, tab or carriage return; plain numbers and numbers stay.
+    """Put an apostrophe before text that begins with = + - @ (full-width too), tab or a line's end; plain numbers stay.
 
     Text that begins with apostrophes before such a sign gets one more, so that `unguarded` gives back every text.
     """
@@ -67,7 +79,7 @@ def write_rfc4180(table: pd.DataFrame, path: Path) -> None:
     Floating-point numbers have 17 significant digits; missing values become empty cells.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(table.to_csv(index=False, lineterminator="\r\n", float_format="%.17g").encode("utf-8"))
+    path.write_bytes(_csv_text(table, float_format="%.17g").encode("utf-8"))
 
 
 def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
