@@ -25,7 +25,7 @@ def test_a_message_leaves_out_what_it_does_not_know():
 
 def test_every_error_has_the_same_root():
     classes = [c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == "satisfaction.errors"]
-    assert len(classes) == 11
+    assert len(classes) == 12
     assert all(issubclass(c, SatisfactionError) for c in classes)
     assert issubclass(SatisfactionError, ValueError)
 

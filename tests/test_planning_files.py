@@ -50,7 +50,7 @@ def test_the_next_wave_comes_from_the_panel(frame, call, tmp_path):
     first, second = (read_table(path) for path in (tmp_path / "draw" / "sample.csv", tmp_path / "next.csv"))
     assert len(set(first["community"]) & set(second["community"])) == 8 * 2
     assert set(first) - {"mark"} <= set(second) | {"mark"}
-    for wave, code_wanted in ((3, "D126"), (2, "D127")):
+    for wave, code_wanted in ((3, "D126"), (2, "X420")):
         code, _, err = call(
             "next-sample",
             tmp_path / "draw" / "panel.csv",

@@ -42,6 +42,7 @@ def faulty(small):
 def workbook(small):
     """Write rejected.xlsx; returns its path and its sheets."""
     path = small.root / "rejected.xlsx"
+    path.unlink(missing_ok=True)  # nothing is overwritten
     survey = small.read()
     write_rejected(load_responses(survey), survey.questionnaire, path)
     return path, {table.sheet: table.frame() for table in read_tables(path)}

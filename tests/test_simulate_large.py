@@ -51,7 +51,7 @@ def test_it_says_that_it_is_simulated(tmp_path, call):
 
 
 def test_what_cannot_be_written_is_refused(tmp_path, call):
-    with pytest.raises(ExportError, match="X161"):
+    with pytest.raises(ExportError, match="X101"):
         large.simulate_rows(10, tmp_path)
     with pytest.raises(ExportError, match="X162"):
         large.simulate_rows(0, tmp_path / "none")

@@ -60,6 +60,10 @@ class InputFileError(SatisfactionError):
     """A file that cannot be found, read or decoded (codes F...)."""
 
 
+class DamagedSetError(InputFileError):
+    """A file set of this program that was damaged since it was written (codes F...)."""
+
+
 class QuestionnaireError(SatisfactionError):
     """A questionnaire that contradicts itself or the format (codes Q...)."""
 

@@ -6,7 +6,6 @@ version does.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from .errors import InputFileError
-from .io.files import changed_since, decode
+from .io.files import changed_since, read_json
 from .io.tables import read_table
 from .io.writing import unguarded
 from .published import typed
@@ -100,7 +99,7 @@ def read_indices(folder: str | Path) -> FileSet:
     folder = Path(folder)
     made = read_manifest(folder)
     _refuse_changed(folder)
-    described = json.loads(decode(folder / "datapackage.json"))["resources"]
+    described = read_json(folder / "datapackage.json", ["resources"])["resources"]
     names = [Path(one["path"]).stem for one in described if not one["name"].endswith("-zh")]
     tables = {name: typed(unguarded(read_table(folder / f"{name}.csv"))) for name in names}
     return FileSet(

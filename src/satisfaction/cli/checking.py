@@ -39,10 +39,13 @@ def verify(folder: Path, survey: Path | None) -> None:
 )
 def compare(old: Path, new: Path, out: Path | None) -> None:
     """两套结果有何不同、为什么。 Which figures changed between two file sets, and why."""
+    from ..io.files import check_new_file
     from ..verification import compare as compare_sets
     from ..verification import comparison_lines
-    from ..verification.compare import write_comparison
+    from ..verification.compare import WRITTEN, write_comparison
 
+    if out is not None:
+        check_new_file(out, WRITTEN, argument="--out")
     found = compare_sets(old, new)
     click.echo("\n".join(comparison_lines(found)))
     if out is not None:

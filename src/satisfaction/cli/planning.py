@@ -75,21 +75,13 @@ def draw(
 @click.option("--out", type=FOLDER, required=True, help="新的样本表 a new table")
 def next_sample(panel: Path, wave: int, out: Path) -> None:
     """由轮换样本 panel.csv 取出以后一期的样本。 Take a later wave's sample from the panel of a draw."""
-    from ..errors import DesignError
-    from ..io.writing import write_csv
+    from ..io.files import check_new_file
     from ..planning.files import next_sample as taken
+    from ..planning.files import write_sample
 
-    if out.exists():
-        raise DesignError(
-            "D127",
-            "文件已存在；不会覆盖。",
-            "The file exists; nothing is overwritten.",
-            where=str(out),
-            hint=("换一个文件名。", "Choose another name."),
-        )
+    check_new_file(out, (".csv",), argument="--out")
     table = taken(panel, wave=wave)
-    write_csv(table, out)
-    click.echo(f"样本 sample: {out}  {len(table)} 个初级单元 PSUs")
+    click.echo(f"样本 sample: {write_sample(table, out)}  {len(table)} 个初级单元 PSUs")
 
 
 @click.command()

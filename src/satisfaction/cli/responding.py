@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 )
 def check(folder: Path, workbook: Path | None) -> None:
     """只检查答卷，不计算。 Check the responses of the survey in FOLDER without computing anything."""
+    from ..io.files import check_new_file
     from ..responses import load_responses, write_rejected
     from ..survey import read_survey
 
+    if workbook:
+        check_new_file(workbook, (".xlsx",), argument="--rejected")
     survey = read_survey(folder)
     responses = load_responses(survey, purpose="check")
     said = responses.log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
@@ -54,12 +57,19 @@ def check(folder: Path, workbook: Path | None) -> None:
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.argument("corrected", type=FOLDER)
+@click.argument("corrected", type=FOLDER, required=False)
 @click.option("--by", default="", help="改正人 who corrected")
-def corrections(folder: Path, corrected: Path, by: str) -> None:
+@click.option("--check", "checked", is_flag=True, help="只看已记录的更正能否逐行重放 only see whether the corrections recorded can be replayed")  # fmt: skip
+@click.option("--set-aside", "aside", is_flag=True, help="不能重放的行不再使用；原记录另存于旁边 leave out the rows that cannot be replayed; the log as it was is kept beside")  # fmt: skip
+def corrections(folder: Path, corrected: Path | None, by: str, checked: bool, aside: bool) -> None:
     """把 CORRECTED 工作簿中改正的单元格记入 FOLDER/corrections.csv。 Add the cells corrected in the workbook to corrections.csv."""
     import datetime
 
+    if sum([corrected is not None, checked, aside]) != 1:
+        raise click.UsageError("写明工作簿、--check 或 --set-aside 之一 give one of: the workbook, --check, --set-aside")
+    if corrected is None:
+        _tell_log(folder, aside=aside)
+        return
     from ..responses import correct_responses
     from ..survey import read_survey
 
@@ -72,6 +82,27 @@ def corrections(folder: Path, corrected: Path, by: str) -> None:
     if len(found.still):
         faults = found.still[["file", "row", "column", "value", "zh", "en", "suggestion"]]
         click.echo(f"这些行改正后仍有问题 rows that are still not right:\n{faults.to_string(index=False)}")
+
+
+def _tell_log(folder: Path, *, aside: bool) -> None:
+    """Say whether the log of corrections can be replayed, or take out the rows that cannot."""
+    import datetime
+
+    from ..responses import check_corrections, set_corrections_aside
+    from ..survey import CORRECTIONS_FILE, read_survey
+
+    survey = read_survey(folder)
+    if not (folder / CORRECTIONS_FILE).is_file():
+        click.echo(f"没有更正记录 there is no log of corrections: {folder / CORRECTIONS_FILE}")
+        return
+    kept, faults = None, []
+    if aside:
+        kept, faults = set_corrections_aside(survey, on=datetime.date.today())
+    if faults:
+        click.echo(f"不能重放、不再使用 cannot be replayed and are left out: {len(faults)}")
+        click.echo("\n".join(f"  {fault.where}: {fault.zh} {fault.en}" for fault in faults))
+        click.echo(f"原来的记录 the log as it was: {kept}")
+    click.echo(f"更正记录可以逐行重放 the log can be replayed: {check_corrections(survey)}  {folder / CORRECTIONS_FILE}")
 
 
 @click.command()

@@ -17,6 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import RankingError
+from ..io.files import recorded
 from ..io.yaml import read_yaml, validated
 from ..pipeline import Results
 from ..published import mark, twelve_digits
@@ -63,8 +64,8 @@ class Combination:
         Of the combined score, under the survey's rules; excluded areas and those without all components are not ranked.
     assessed : mapping of str to Assessed
         Components that are assessments by points.
-    sources : tuple of Path
-        combined.yaml and the files it names.
+    sources : dict of str to str
+        SHA-256 of the bytes that were read of combined.yaml and the files it names, by absolute path.
     summary : mapping
         title, source, aggregation, weights, normalisations, exact (components without se), notes.
     """
@@ -75,7 +76,7 @@ class Combination:
     table: pd.DataFrame
     ranking: Ranking = field(repr=False)
     assessed: Mapping[str, Assessed]
-    sources: tuple[Path, ...]
+    sources: Mapping[str, str]
     summary: Mapping[str, Any]
 
 
@@ -107,8 +108,9 @@ def combine(results: Results, path: Path) -> Combination:
     RankingError
         K301-K307, K311-K313 from what is read, K314 for components that do not fit the areas.
     """
-    declared = read_combined(path)
-    parts = read_parts(results, declared, folder=path.parent)
+    with recorded() as read:
+        declared = read_combined(path)
+        parts = read_parts(results, declared, folder=path.parent)
     weights = np.array([one.weight for one in declared.components.values()])
     scores = np.column_stack([scaled_score(part) for part in parts])
     combined = aggregated(scores, weights, declared.aggregation)
@@ -120,9 +122,7 @@ def combine(results: Results, path: Path) -> Combination:
     table = combined_table(results, parts, scores=scores, ranking=ranking, df=df, excluded=excluded)
     assessed = {part.name: part.assessed for part in parts if part.assessed is not None}
     summary = MappingProxyType(_summary(declared, parts))
-    named = [name for one in declared.components.values() for name in (one.file, one.assessment, one.lost) if name]
-    sources = (path, *(path.parent / name for name in named))
-    return Combination(declared, parts, scores, table, ranking, MappingProxyType(assessed), sources, summary)
+    return Combination(declared, parts, scores, table, ranking, MappingProxyType(assessed), MappingProxyType(read), summary)
 
 
 def scaled_score(part: Part) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..io.files import sha256
+from ..io.files import refuse_changed
 from ..pipeline import Results
 from ..published import STATUS, mark
 from ..waves.folder import write_set
@@ -23,7 +23,8 @@ def export_combined(results: Results, found: Combination) -> Path:
     for name, assessed in found.assessed.items():
         parts = {"lost": assessed.lost, "items": assessed.by_item, "departments": assessed.by_department}
         tables |= {f"{name}_{part}": table.assign(mark=mark(results.survey)) for part, table in parts.items()}
-    inputs = {path.name: sha256(path) for path in found.sources}
+    refuse_changed(found.sources)
+    inputs = {Path(path).name: digest for path, digest in found.sources.items()}
     record = {"combined": dict(found.summary), "combined_inputs": inputs, "ranking": dict(found.ranking.summary)}
     return write_set([results], "combined", tables=tables, lines=combined_lines(results, found), record=record)
 

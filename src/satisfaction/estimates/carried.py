@@ -7,7 +7,6 @@ contrasts and the change between waves that share PSUs go on from there.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import scipy.sparse as sp
 
 from ..design import ROW, SurveyDesign
 from ..errors import EstimatesError
-from ..io.files import changed_since, decode, new_folder
+from ..io.files import changed_since, new_folder, read_json, refuse_existing
 from ..io.tables import read_table
 from ..io.writing import write_checksums, write_json, write_rfc4180, write_text
 from .result import Estimates
@@ -52,11 +51,7 @@ def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
             "E183", "设计中每位受访者就是一个初级单元，带出的合计会是个人数据。", "Every respondent is a PSU of this design: the totals would be persons.",
             where="write_estimates", hint=("在设计中声明 psu。", "Declare `psu` in the design."),
         )  # fmt: skip
-    if target.exists():
-        raise EstimatesError(
-            "E181", "文件夹已存在；不会覆盖。", "The folder exists; nothing is overwritten.", where=str(target),
-            hint=("换一个文件夹名。", "Choose another folder."),
-        )  # fmt: skip
+    refuse_existing(target, EstimatesError, "E181")
     entries, held = sp.coo_array(sp.csr_array(estimates.contributions.matrix)), estimates.contributions
     listed = pd.DataFrame({"unit": entries.row, "quantity": entries.col, "value": entries.data}).sort_values(["unit", "quantity"])
     record = {
@@ -89,7 +84,7 @@ def read_estimates(folder: str | Path) -> Estimates:
     """
     source = Path(folder)
     changed = changed_since(source, source / "SHA256SUMS") if (source / "SHA256SUMS").is_file() else {"SHA256SUMS": "missing"}
-    record: dict[str, Any] = {} if changed else json.loads(decode(source / "conventions.json"))
+    record: dict[str, Any] = {} if changed else read_json(source / "conventions.json")
     if record.get("format") != FORMAT:
         raise EstimatesError(
             "E182", "不是 write_estimates 写出的文件夹，或文件已被改动。", "Not a folder that write_estimates wrote, or a file was changed.",

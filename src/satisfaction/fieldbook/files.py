@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..fieldwork import CHECKS, daily_workbook
 from ..fileset import plain
-from ..io.files import free_name, new_folder, sha256
+from ..io.files import dated_folder, sha256
 from ..io.writing import write_csv, write_json, write_text, write_xlsx
 from ..published import mark, twelve_digits
 from .pages import county_pages, index_page
@@ -32,8 +32,8 @@ def write_fieldwork(standing: Standing) -> Path:
         The folder.
     """
     survey, finished = standing.survey, datetime.datetime.now(datetime.UTC)
-    folder = free_name(survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-fieldwork")
-    with new_folder(folder) as scratch:
+    with dated_folder(survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-fieldwork") as made:
+        scratch = made.scratch
         write_xlsx(workbook(standing), scratch / f"{workbook_name(standing)}.xlsx")
         write_csv(findings_table(standing), scratch / "findings.csv")
         write_text(index_page(standing), scratch / "index.html")
@@ -45,7 +45,7 @@ def write_fieldwork(standing: Standing) -> Path:
         outputs = {path.relative_to(scratch).as_posix(): sha256(path) for path in written}
         stamp = {"finished": finished.isoformat(timespec="seconds"), "outputs": outputs}
         write_json(plain(record(standing) | stamp), scratch / "run.json")
-    return folder
+    return made.target
 
 
 def workbook_name(standing: Standing) -> str:

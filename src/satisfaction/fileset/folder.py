@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import json
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from ..errors import ExportError
+from ..errors import DamagedSetError, SatisfactionError
 from ..handover import hand_over_results
-from ..io.files import free_name, new_folder, point_latest, read_bytes, sha256
+from ..io.files import dated_folder, new_folder, point_latest, read_json, sha256
+from ..io.leftovers import tell
 from ..io.writing import write_checksums, write_json, write_text
 from ..pipeline import Results
 from ..published import mark, tables_of
-from ..survey import Survey
 from .descriptor import datapackage
 from .manifest import inputs, manifest, plain
 from .office import confirm_page, readme
@@ -45,36 +46,32 @@ def export(results: Results, folder: str | Path, *, handover: bool = False, revi
         X101 when the folder exists: nothing is ever overwritten.
     """
     folder = Path(folder)
-    if folder.exists():
-        raise ExportError(
-            "X101",
-            "目标文件夹已存在；结果从不覆盖。",
-            "The folder exists already; results are never overwritten.",
-            where=str(folder),
-            hint=("换一个文件夹名。", "Choose another folder."),
-        )
+    with new_folder(folder) as scratch:
+        _write_set(results, scratch, folder, handover=handover, revision=revision)
+    return folder
+
+
+def _write_set(results: Results, scratch: Path, folder: Path, *, handover: bool, revision: int) -> None:
     from ..report import render  # brings matplotlib
 
-    with new_folder(folder) as scratch:
-        write_responses(results.survey, results.responses, scratch)
-        published = tables_of(results)
-        write_indices(published.indices, scratch)
-        write_ranking(results.survey, published, results.ranking, estimates=results.estimates, folder=scratch)
-        write_text(render(results, published), scratch / "report.html")
-        write_json(plain(manifest(results, revision=revision)), scratch / "manifest.json")
-        tables = {"indices": published.indices, "ranking": published.ranking}
-        tables |= further_tables(results.survey, published, results.estimates)
-        write_json(datapackage(results, tables, scratch, revision=revision), scratch / "datapackage.json")
-        write_text(readme(results, tables, revision=revision), scratch / "README.txt")
-        write_text(confirm_page(results, scratch, revision=revision), scratch / "confirm.html")
-        outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
-        finished = _now().isoformat(timespec="seconds")
-        run = {"mark": mark(results.survey), "revision": revision, "finished": finished, "outputs": outputs}
-        write_json(run | {"survey_folder": _way(results.survey.folder, folder)}, scratch / "run.json")
-        write_checksums(scratch)
-        if handover:
-            hand_over_results(results, scratch / "handover")
-    return folder
+    write_responses(results.survey, results.responses, scratch)
+    published = tables_of(results)
+    write_indices(published.indices, scratch)
+    write_ranking(results.survey, published, results.ranking, estimates=results.estimates, folder=scratch)
+    write_text(render(results, published), scratch / "report.html")
+    write_json(plain(manifest(results, revision=revision)), scratch / "manifest.json")
+    tables = {"indices": published.indices, "ranking": published.ranking}
+    tables |= further_tables(results.survey, published, results.estimates)
+    write_json(datapackage(results, tables, scratch, revision=revision), scratch / "datapackage.json")
+    write_text(readme(results, tables, revision=revision), scratch / "README.txt")
+    write_text(confirm_page(results, scratch, revision=revision), scratch / "confirm.html")
+    outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
+    finished = _now().isoformat(timespec="seconds")
+    run = {"mark": mark(results.survey), "revision": revision, "finished": finished, "outputs": outputs}
+    write_json(run | {"survey_folder": _way(results.survey.folder, folder)}, scratch / "run.json")
+    write_checksums(scratch)
+    if handover:
+        hand_over_results(results, scratch / "handover")
 
 
 def export_dated(results: Results, *, handover: bool = False) -> Path:
@@ -85,22 +82,36 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     """
     stamp = _now().strftime("%Y%m%dT%H%M%SZ")
     shelf = results.survey.folder / "out"
-    folder = free_name(shelf / stamp)
-    export(results, folder, handover=handover, revision=_next_revision(results.survey, shelf / "latest"))
-    point_latest(folder)
-    return folder
+    revision = _next_revision(results, shelf / "latest")
+    with dated_folder(shelf / stamp) as made:
+        _write_set(results, made.scratch, made.target, handover=handover, revision=revision)
+    point_latest(made.target)
+    return made.target
 
 
 def revision_of(folder: Path) -> int:
     """Return the revision of an exported folder."""
-    return int(json.loads(read_bytes(folder / "run.json")).get("revision", 1))
+    return _revision(read_json(folder / "run.json"))
 
 
-def _next_revision(survey: Survey, latest: Path) -> int:
+def _revision(run: dict[str, Any]) -> int:
+    return int(run["revision"]) if str(run.get("revision", "")).isdigit() else 1
+
+
+def _next_revision(results: Results, latest: Path) -> int:
+    """Return the revision of a new set; where `latest` is damaged, one more than that of any set beside it."""
     if not latest.is_dir():
         return 1
-    before = json.loads(read_bytes(latest / "manifest.json"))["inputs"]
-    return revision_of(latest) + int(before != inputs(survey))
+    try:
+        before = read_json(latest / "manifest.json", ["inputs"])["inputs"]
+        return revision_of(latest) + int(before != inputs(results))
+    except DamagedSetError as fault:
+        known = [0]
+        for path in latest.parent.glob("*Z*/run.json"):
+            with suppress(SatisfactionError):
+                known.append(revision_of(path.parent))
+        tell(f"{fault}\n  本次修订号 revision of this run: {max(known) + 1}")
+        return max(known) + 1
 
 
 def _way(survey: Path, folder: Path) -> str:

@@ -6,11 +6,12 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..io.files import sha256
+from ..io.files import refuse_changed
 from ..pipeline import Results, weighting_log
 from ..published import DIGITS, mark
 from ..rankings import SHIELD, SMALL
@@ -39,7 +40,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "selection": declared.selection,
         "mark": mark(survey),
         "simulated_seed": declared.simulated.seed if declared.simulated else None,
-        "inputs": inputs(survey),
+        "inputs": inputs(results),
         "responses": summary.to_dict("records"),
         "rows": rows | {"balanced": rows["rows"] == rows["accepted"] + rows["rejected"]},
         "steps": {"declared": _declared_steps(survey), "weighting": list(weighting_log(results))},
@@ -81,6 +82,23 @@ def _declared_steps(survey: Survey) -> list[dict[str, Any]]:
     return [step.model_dump(exclude_unset=True) for step in survey.declared.weighting]
 
 
-def inputs(survey: Survey) -> dict[str, str]:
-    """Return the SHA-256 of every file that was read, by its path below the survey's folder."""
-    return {os.path.relpath(path, survey.folder).replace(os.sep, "/"): sha256(path) for path in (*survey.sources, *survey.files)}
+def inputs(results: Results) -> dict[str, str]:
+    """Return the SHA-256 of the bytes that were read of every file, by its path below the survey's folder.
+
+    Raises
+    ------
+    InputFileError
+        F420 for a file that is no longer what was read.
+    """
+    read = {**results.survey.read, **results.responses.read}
+    refuse_changed(read)
+    return {_below(results.survey, path): digest for path, digest in read.items()}
+
+
+def input_names(survey: Survey) -> set[str]:
+    """Return the names that a survey's input files have in `inputs`."""
+    return {_below(survey, path) for path in (*survey.sources, *survey.files)}
+
+
+def _below(survey: Survey, path: str | Path) -> str:
+    return os.path.relpath(path, survey.folder).replace(os.sep, "/")

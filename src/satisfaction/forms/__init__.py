@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import ExportError
-from ..io.files import new_folder
+from ..io.files import check_new_file, new_file, new_folder
 from ..io.writing import write_text, write_xlsx
 from ..io.yaml_text import yaml_text
 from ..questionnaire import Questionnaire
@@ -36,12 +35,11 @@ def write_forms(questionnaire: Questionnaire, folder: str | Path) -> Path:
     Raises
     ------
     ExportError
-        X133 when the folder is there already.
+        X101 when the folder is there already.
     QuestionnaireError
         Q201 from `write_xlsform`; nothing is written then.
     """
     folder = Path(folder)
-    _refuse_existing(folder)
     with new_folder(folder) as scratch:
         write_xlsform(questionnaire, scratch / "xlsform.xlsx")
         write_xlsx(codebook_tables(questionnaire), scratch / "codebook.xlsx")
@@ -61,21 +59,10 @@ def write_yaml(questionnaire: Questionnaire, path: str | Path) -> Path:
     Raises
     ------
     ExportError
-        X133 when the file is there already: a version that was fielded does not change.
+        X420 when the file is there already: a version that was fielded does not change; X102 for another ending.
     """
     path = Path(path)
-    _refuse_existing(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(questionnaire_yaml(questionnaire), path)
+    check_new_file(path, (".yaml", ".yml"), argument="--out")
+    with new_file(path) as scratch:
+        write_text(questionnaire_yaml(questionnaire), scratch)
     return path
-
-
-def _refuse_existing(path: Path) -> None:
-    if path.exists():
-        raise ExportError(
-            "X133",
-            f"{path.name} 已存在，不会覆盖。",
-            f"{path.name} is there already; nothing is overwritten.",
-            where=str(path),
-            hint=("用 --out 写到别处。", "Write elsewhere with --out."),
-        )

@@ -60,17 +60,9 @@ class HandOver:
         Raises
         ------
         ExportError
-            X122 when the folder exists.
+            X101 when the folder exists.
         """
         folder = Path(folder)
-        if folder.exists():
-            raise ExportError(
-                "X122",
-                "目标文件夹已存在；移交文件从不覆盖。",
-                "The folder exists already; a hand-over overwrites nothing.",
-                where=str(folder),
-                hint=("换一个文件夹名。", "Choose another folder."),
-            )
         with new_folder(folder) as scratch:
             write_rfc4180(self.respondents, scratch / "respondents.csv")
             write_rfc4180(self.expected, scratch / "expected.csv")
@@ -108,7 +100,7 @@ def hand_over(
     Raises
     ------
     ExportError
-        X120 an identifier where no running number can stand for it, X121 no measures, X122 the folder exists, X123 codes of
+        X120 an identifier where no running number can stand for it, X121 no measures, X101 the folder exists, X123 codes of
         empty text.
     """
     names = [measures] if isinstance(measures, str | Measure) else list(design.measures if measures is None else measures)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import count
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from ..errors import InputFileError
+from ..errors import DamagedSetError, ExportError, InputFileError, SatisfactionError, one_of
+from .leftovers import place, remove, unfinished
 
 BOM = b"\xef\xbb\xbf"
 AROUND = 50_000  # bytes before and after the first fault that are looked at
+_READ: ContextVar[tuple[dict[str, str], ...]] = ContextVar("files read", default=())
 WIDE = re.compile("[\u0800-\ud7ff\ue000-\ufffc]")  # what UTF-8 writes in three bytes, without U+FFFD itself
 
 
@@ -30,7 +36,7 @@ def read_bytes(path: Path) -> bytes:
         F101 when there is no such file (what the folder holds is listed), F102 when it cannot be read.
     """
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except FileNotFoundError:
         folder = path.parent
         there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
@@ -51,6 +57,52 @@ def read_bytes(path: Path) -> bytes:
             where=str(path),
             hint=("关闭占用它的程序，检查权限。", "Close the program that holds it; check permissions."),
         ) from None
+    for read in _READ.get():
+        name, digest = os.path.abspath(path), hashlib.sha256(content).hexdigest()
+        if read.setdefault(name, digest) != digest:
+            raise _changed_meanwhile(name)
+    return content
+
+
+@contextmanager
+def recorded() -> Iterator[dict[str, str]]:
+    """Note the SHA-256 of the bytes of every file that is read meanwhile, by its absolute path.
+
+    Raises
+    ------
+    InputFileError
+        F420 for a file that is read twice and was changed between.
+    """
+    read: dict[str, str] = {}
+    token = _READ.set((*_READ.get(), read))
+    try:
+        yield read
+    finally:
+        _READ.reset(token)
+
+
+def refuse_changed(read: Mapping[str, str]) -> None:
+    """Refuse files that are not what they were when `recorded` noted them: figures and hashes would not belong together.
+
+    Raises
+    ------
+    InputFileError
+        F420.
+    """
+    for name, digest in read.items():
+        path = Path(name)
+        if not path.is_file() or sha256(path) != digest:
+            raise _changed_meanwhile(name)
+
+
+def _changed_meanwhile(name: str) -> InputFileError:
+    return InputFileError(
+        "F420",
+        f"{Path(name).name} 在运行过程中被改动，结果未写入。",
+        f"{Path(name).name} was changed during the run; nothing was written.",
+        where=name,
+        hint=("等文件写完后重新运行。", "Run again when nobody writes to it any more."),
+    )
 
 
 def decode(path: Path) -> str:
@@ -160,50 +212,214 @@ def expand(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
 
 
 def changed_since(folder: Path, sums: Path) -> dict[str, str]:
-    """Compare the files of a folder with its list of SHA-256: name -> "changed", "missing" or "unlisted"."""
-    pairs = (line.split(maxsplit=1) for line in decode(sums).splitlines() if line.strip())
-    listed = {name.lstrip("*"): digest for digest, name in pairs}
+    """Compare the files of a folder with its list of SHA-256: name -> "changed", "missing" or "unlisted".
+
+    A list that cannot be read as one is itself "changed".
+    """
     there = {path.name: sha256(path) for path in folder.iterdir() if path.is_file() and path != sums}
+    try:
+        pairs = [line.split(maxsplit=1) for line in decode(sums).splitlines() if line.strip()]
+        listed = {name.lstrip("*"): digest for digest, name in pairs}
+    except ValueError:
+        return {sums.name: "changed"}
     found = {name: "changed" if name in there else "missing" for name, digest in listed.items() if there.get(name) != digest}
     return found | dict.fromkeys(sorted(there.keys() - listed.keys()), "unlisted")
 
 
+def read_json(path: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what a JSON file of a file set holds.
+
+    Raises
+    ------
+    DamagedSetError
+        F422 where it is no JSON, or lacks one of the keys `wanted`.
+    """
+    try:
+        found = json.loads(decode(path))
+        return {name: found[name] for name in wanted} | found
+    except (ValueError, KeyError, TypeError, RecursionError) as fault:
+        raise DamagedSetError(
+            "F422",
+            f"结果文件 {path.name} 已损坏，无法读取。",
+            f"{path.name} of the file set is damaged and cannot be read ({type(fault).__name__}).",
+            where=str(path),
+            hint=(
+                "用 satisfaction verify 查看哪些文件被改动；由备份恢复，或重新运行。",
+                "`satisfaction verify` names the files that were changed; restore them, or run the survey again.",
+            ),
+        ) from None
+
+
+def refuse_existing(target: Path, error: type[SatisfactionError] = ExportError, code: str = "X420") -> None:
+    """Refuse a target where something lies already.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class and with the code given.
+    """
+    if os.path.lexists(target):
+        raise _existing(target, error, code)
+
+
+def _existing(target: Path, error: type[SatisfactionError] = ExportError, code: str = "X420") -> SatisfactionError:
+    return error(
+        code,
+        f"{target.name} 已存在，不会覆盖。",
+        f"{target.name} is there already; nothing is overwritten.",
+        where=str(target),
+        hint=("换一个名称，或先把它移走。", "Choose another name, or move it away first."),
+    )
+
+
+def check_new_file(target: Path, endings: Iterable[str], *, argument: str) -> None:
+    """Refuse the name of a file that is to be written, before anything is computed.
+
+    Raises
+    ------
+    ExportError
+        X102 for another ending, X420 where something lies there.
+    """
+    one_of(target.suffix, endings, argument=argument, error=ExportError, code="X102")
+    refuse_existing(target)
+
+
 @contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes `target` in one step, or vanishes on failure."""
+def new_file(target: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give a path in the same folder whose file becomes `target` in one step, or vanishes on failure.
+
+    Raises
+    ------
+    ExportError
+        X420 where something lies at `target`, unless it is to be replaced.
+    """
+    if not replace:
+        refuse_existing(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=target.parent))
+    scratch = unfinished(target.parent, target.suffix)
     try:
         yield scratch
-        scratch.chmod(0o755)
-        os.rename(scratch, target)
+        _to_disk(scratch)
+        if replace:
+            os.replace(scratch, target)
+        else:
+            place(scratch, target)
+        _to_disk(target.parent)
+    except FileExistsError:
+        remove(scratch)
+        raise _existing(target) from None
     except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove(scratch)
         raise
 
 
-def free_name(first: Path) -> Path:
-    """Return a path where nothing lies yet: the first choice, or with a number behind it."""
-    further = (first.with_name(f"{first.name}-{number}") for number in count(2))
-    return first if not first.exists() else next(path for path in further if not path.exists())
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's bytes."""
+    shutil.copyfile(source, target)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `target` in one step, or vanishes on failure.
+
+    Raises
+    ------
+    ExportError
+        X101 where something lies at `target`.
+    """
+    refuse_existing(target, code="X101")
+    with _growing(target.parent) as scratch:
+        yield scratch
+        if not _moved(scratch, target):
+            raise _existing(target, code="X101")
+
+
+@dataclass
+class DatedFolder:
+    """A folder in the making, and the name it has in the end."""
+
+    scratch: Path
+    target: Path
+
+
+@contextmanager
+def dated_folder(first: Path) -> Iterator[DatedFolder]:
+    """Give a temporary folder that in the end becomes `first`, or that with a number behind it where something lies there."""
+    with _growing(first.parent) as scratch:
+        made = DatedFolder(scratch, first)
+        yield made
+        further = (first.with_name(f"{first.name}-{number}") for number in count(2))
+        made.target = next(path for path in chain([first], further) if _moved(scratch, path))
+
+
+@contextmanager
+def _growing(parent: Path) -> Iterator[Path]:
+    parent.mkdir(parents=True, exist_ok=True)
+    scratch = unfinished(parent)
+    try:
+        scratch.mkdir()
+        yield scratch
+        _to_disk(parent)
+    except BaseException:
+        remove(scratch)
+        raise
+
+
+def _moved(scratch: Path, target: Path) -> bool:
+    """Give a finished folder its name; False where something lies there, also since a moment ago."""
+    if os.path.lexists(target):
+        return False
+    for path in sorted(scratch.rglob("*")):
+        _to_disk(path)
+    try:
+        os.rename(scratch, target)
+    except OSError:
+        if os.path.lexists(target):
+            return False
+        raise
+    return True
+
+
+def _to_disk(path: Path) -> None:
+    """Have the system put a file or a folder's list of names onto the disk, so that a power cut leaves no half of it."""
+    if path.is_dir():
+        with suppress(OSError):  # not every system opens folders
+            _flush(os.open(path, os.O_RDONLY))
+    else:
+        _flush(os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0)))
+
+
+def _flush(opened: int) -> None:
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def point_latest(target: Path) -> Path:
     """Make `latest` beside a finished folder stand for it: a symbolic link, or a copy where links are not allowed."""
     latest = target.parent / "latest"
-    scratch = target.parent / f".latest-{target.name}"
+    scratch, old = unfinished(target.parent), unfinished(target.parent)
     try:
         scratch.symlink_to(target.name, target_is_directory=True)
     except OSError:
         shutil.copytree(target, scratch)
-        if latest.exists():
-            old = target.parent / f".old-{target.name}"
-            os.rename(latest, old)
-            os.rename(scratch, latest)
-            shutil.rmtree(old)
-            return latest
+    if latest.is_dir() and not latest.is_symlink():
+        os.rename(latest, old)
     os.replace(scratch, latest)
+    remove(old)
     return latest
+
+
+def flush_output() -> None:
+    """Write out what was printed, so that a full or closed output is an error now and not after the end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as fault:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(fault.errno, fault.strerror, "stdout") from None
 
 
 def write_trace() -> Path:
@@ -216,5 +432,9 @@ def write_trace() -> Path:
 @contextmanager
 def scratch_folder(name: str) -> Iterator[Path]:
     """Give a folder of the system's for temporary files, removed afterwards."""
-    with tempfile.TemporaryDirectory(prefix=f"{name}-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    folder = unfinished(Path(tempfile.gettempdir()), f".{name}")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        remove(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -121,8 +122,12 @@ def write_parquet(table: pd.DataFrame, path: Path) -> None:
     """Write a table as Parquet, by DuckDB on one thread so that the bytes are always the same."""
     connection = duckdb.connect(config={"threads": 1})
     connection.register("table_to_write", table)
-    connection.execute(f"copy (select * from table_to_write) to '{str(path).replace(chr(39), chr(39) * 2)}' (format parquet)")
-    connection.close()
+    try:
+        connection.execute(f"copy (select * from table_to_write) to '{str(path).replace(chr(39), chr(39) * 2)}' (format parquet)")
+    except duckdb.IOException as fault:
+        raise OSError(errno.ENOSPC if "No space" in str(fault) else errno.EIO, str(fault).splitlines()[0], str(path)) from None
+    finally:
+        connection.close()
 
 
 def write_json(content: object, path: Path) -> None:

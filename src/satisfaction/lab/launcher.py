@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import SatisfactionError
 from ..fileset import export_dated, revision_of
+from ..io.files import new_file
 from ..io.pages import fill
 from ..io.writing import write_text
 from ..pipeline import run
@@ -115,8 +116,8 @@ def opened(folder: Path, language: Language) -> str:
     for path in find_notebooks(survey):
         notebook = load_notebook_node(str(path))
         ready = parameterize_notebook(notebook, {"survey": str(survey.folder.resolve()), "language": language})
-        shelf.mkdir(parents=True, exist_ok=True)
-        write_text(files.writes(ready), shelf / path.name)
+        with new_file(shelf / path.name, replace=True) as scratch:
+            write_text(files.writes(ready), scratch)
         links.append((path.stem, shelf / path.name))
     return linked(links)
 

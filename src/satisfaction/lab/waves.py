@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import InputFileError, SatisfactionError
-from ..io.files import decode
+from ..errors import DamagedSetError, InputFileError, SatisfactionError
+from ..io.files import read_json
 from ..survey import read_declared
 
 
@@ -86,5 +85,8 @@ def _latest(folder: Path) -> tuple[str, int | None]:
     path = folder / "out" / "latest" / "run.json"
     if not path.is_file():
         return "", None
-    told = json.loads(decode(path))
+    try:
+        told = read_json(path)
+    except DamagedSetError:
+        return "", None
     return str(told.get("finished", "")), told.get("revision")

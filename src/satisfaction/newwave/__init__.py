@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import SurveyError
-from ..io.files import new_folder
+from ..io.files import new_folder, refuse_existing
 from ..io.tables import read_table
 from ..io.writing import write_text
 from ..io.yaml import read_yaml
@@ -73,14 +73,7 @@ def new_wave(
 
 
 def _check_folder(folder: Path) -> None:
-    if folder.exists():
-        raise SurveyError(
-            "S195",
-            "文件夹已存在，不会覆盖。",
-            "The folder is there already; nothing is overwritten.",
-            where=str(folder),
-            hint=("换一个名称。", "Choose another name."),
-        )
+    refuse_existing(folder, SurveyError, "S195")
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", folder.name):
         raise SurveyError(
             "S196",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..errors import DesignError
 from ..fileset import plain
-from ..io.files import free_name, new_folder, sha256
+from ..io.files import dated_folder, new_file, new_folder, sha256
 from ..io.pages import fill
 from ..io.tables import read_table
 from ..io.writing import write_csv, write_json, write_text, write_xlsx
@@ -72,6 +72,19 @@ def next_sample(panel: Path, *, wave: int) -> pd.DataFrame:
     )
 
 
+def write_sample(table: pd.DataFrame, path: Path) -> Path:
+    """Write a wave's sample as a new csv file.
+
+    Raises
+    ------
+    ExportError
+        X420 where something lies there.
+    """
+    with new_file(path) as scratch:
+        write_csv(table, scratch)
+    return path
+
+
 def sample_table(rows: pd.DataFrame, *, size: str, persons: int) -> pd.DataFrame:
     """Return a wave's sample as survey.yaml declares it."""
     table = rows.drop(columns=["wave", "probability", "order"]).assign(
@@ -110,14 +123,14 @@ def write_plan(results: Results, plan: Plan) -> Path:
     said = mark(results.survey)
     tables: Mapping[str, pd.DataFrame] = {"needs": plan.needs, "allocations": plan.allocations, "areas": plan.areas}
     marked = {name: twelve_digits(table).assign(mark=said) for name, table in tables.items()}
-    folder = free_name(results.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-plan")
-    with new_folder(folder) as scratch:
+    with dated_folder(results.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-plan") as made:
+        scratch = made.scratch
         for name, table in marked.items():
             write_csv(table, scratch / f"{name}.csv")
         write_xlsx({**marked, "notes": pd.DataFrame({"note": plan.lines})}, scratch / "plan.xlsx")
         write_text(plan_page(results, plan), scratch / "plan.html")
         write_json(plain({"mark": said, "notes": plan.lines, **plan.conventions}), scratch / "plan.json")
-    return folder
+    return made.target
 
 
 def plan_page(results: Results, plan: Plan) -> str:

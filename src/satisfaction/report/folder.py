@@ -8,8 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..errors import ExportError
-from ..io.files import free_name, new_folder
+from ..io.files import dated_folder, refuse_existing
 from ..io.pdf import find_browser, print_pages
 from ..io.writing import write_text
 from ..pipeline import Results
@@ -51,22 +50,17 @@ def write_report(
     """
     from . import render
 
-    if folder is not None and folder.exists():
-        raise ExportError(
-            "X101",
-            "目标文件夹已存在；结果从不覆盖。",
-            "The folder exists already; results are never overwritten.",
-            where=str(folder),
-            hint=("换一个文件夹名。", "Choose another folder."),
-        )
+    if folder is not None:
+        refuse_existing(folder, code="X101")
     browser = find_browser() if pdf else None
     finished = datetime.datetime.now(datetime.UTC)
-    target = folder or free_name(results.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-report")
+    first = results.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-report"
     published = tables_of(results)
     source = source_of(results, published)
     wanted = source.levels() if levels is None else levels
     count = sum(len(source.codes(name)) for name in wanted) * len(languages)
-    with new_folder(target) as scratch:
+    with dated_folder(folder or first) as made:
+        scratch = made.scratch
         write_text(render(results, published), scratch / "report.html")
         values = index_values(source)
         for language in languages:
@@ -77,7 +71,7 @@ def write_report(
             write_text(text, scratch / name)
         if browser is not None:
             print_pages(browser, list(_pages(scratch)))
-    return target
+    return made.target
 
 
 def _pages(folder: Path) -> Iterator[Path]:

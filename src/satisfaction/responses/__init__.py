@@ -6,6 +6,7 @@ Every change and every rejection is a log entry with file, sheet, row, column, v
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -13,15 +14,18 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from ..errors import SatisfactionError
+from ..io.files import recorded, refuse_changed
+from ..io.leftovers import locked
 from ..io.pages import card
 from ..io.platforms import NOTES, Export
 from ..io.workbooks import is_template_sheet
 from ..questionnaire import Questionnaire
-from ..survey import Survey, read_survey
+from ..survey import CORRECTIONS_FILE, Survey, read_survey
 from . import account
 from .areas import code_area_names
 from .coding import code_answers, crosswalk, normalise
-from .corrections import Corrected, add_corrections, replay, write_rejected
+from .corrections import Corrected, add_corrections, replay, set_aside, write_rejected
 from .deliveries import Delivery, columns_table, former_answers, read_deliveries, respondents, titles_by_item
 from .events import RULES, Note, log_events, log_notes, masked
 from .personal import hide_paradata, hide_personal
@@ -32,9 +36,11 @@ __all__ = [
     "Corrected",
     "Responses",
     "Rule",
+    "check_corrections",
     "compile_rules",
     "correct_responses",
     "load_responses",
+    "set_corrections_aside",
     "with_parents",
     "write_rejected",
 ]
@@ -74,6 +80,8 @@ class Responses:
         repeated files.
     as_read : DataFrame
         The answers of those rows as text, in the order of `to_correct`, personal data masked.
+    read : dict of str to str
+        SHA-256 of the bytes of every file that was read for all this, by absolute path.
     """
 
     accepted: pd.DataFrame
@@ -85,6 +93,7 @@ class Responses:
     by_interviewer: pd.DataFrame = field(default_factory=pd.DataFrame)
     to_correct: pd.DataFrame = field(default_factory=pd.DataFrame)
     as_read: pd.DataFrame = field(default_factory=pd.DataFrame)
+    read: Mapping[str, str] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         counts = self.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -103,6 +112,7 @@ class _Rows:
     deliveries: list[Delivery]
     columns: pd.DataFrame
     events: list[pd.DataFrame]
+    read: dict[str, str]
 
 
 def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Responses:
@@ -147,7 +157,9 @@ def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.
     ResponsesError
         As `add_corrections`.
     """
-    added, repeated = add_corrections(survey, corrected, _read_rows(survey).raw, by=by, on=on)
+    with locked(survey.folder / CORRECTIONS_FILE):
+        rows = _read_rows(survey)
+        added, repeated = add_corrections(survey, corrected, rows.raw, by=by, on=on)
     again = load_responses(read_survey(survey.folder), purpose="check") if len(added) else None
     log = pd.DataFrame() if again is None else again.log[again.log["action"].isin(["reject_row", "blank_item", "warn"])]
     if len(log):
@@ -156,17 +168,44 @@ def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.
     return Corrected(added, repeated, log.reset_index(drop=True))
 
 
-def _read_rows(survey: Survey) -> _Rows:
+def set_corrections_aside(survey: Survey, *, on: datetime.date) -> tuple[Path, list[SatisfactionError]]:
+    """Take the corrections that cannot be replayed out of the log, which stays as it was in a dated file beside it."""
+    with locked(survey.folder / CORRECTIONS_FILE):
+        return set_aside(survey, _read_rows(survey, corrected=False).raw, on=on)
+
+
+def check_corrections(survey: Survey) -> int:
+    """Return how many corrections the log holds, all of which can be replayed.
+
+    Raises
+    ------
+    ResponsesError
+        R107-R110 for the first that cannot.
+    """
+    return len(pd.concat(_read_rows(survey).events).query("rule == 'R216'"))
+
+
+def _read_rows(survey: Survey, *, corrected: bool = True) -> _Rows:
+    """Read all rows, with the corrections carried out unless `corrected` is False."""
+    with recorded() as read:
+        rows = _rows_as_read(survey)
+        if corrected:
+            replay(rows.raw, survey, rows.events)
+    refuse_changed(read)  # some formats are parsed by libraries that open the file themselves
+    rows.read.update(read)
+    nothing = pd.Series("", index=rows.raw.index)
+    for rule in ("R215", "R219"):
+        rows.events.append(log_events(rows.raw, rows.raw["_aside"] == rule, "", values=nothing, rule=rule))
+    return rows
+
+
+def _rows_as_read(survey: Survey) -> _Rows:
     deliveries, others = read_deliveries(survey)
     others = [(file, one) for file, one in others if not is_template_sheet(one.sheet, [column.title for column in one.columns])]
     raw = respondents(deliveries, survey.questionnaire)
     events = [_notes(deliveries, others)]
     hide_personal(raw, survey.questionnaire, titles=titles_by_item(deliveries), events=events)
-    replay(raw, survey, events)
-    nothing = pd.Series("", index=raw.index)
-    for rule in ("R215", "R219"):
-        events.append(log_events(raw, raw["_aside"] == rule, "", values=nothing, rule=rule))
-    return _Rows(raw, deliveries, columns_table(deliveries, others, survey.questionnaire), events)
+    return _Rows(raw, deliveries, columns_table(deliveries, others, survey.questionnaire), events, {})
 
 
 def _notes(deliveries: list[Delivery], others: list[tuple[str, Export]]) -> pd.DataFrame:
@@ -216,6 +255,7 @@ def _account(survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame
         else account.counts_by(raw, log, exchanged(interviewer.astype(object).where(interviewer.notna(), ""), masked)),
         to_correct=account.correctable_table(faults),
         as_read=read.reset_index(drop=True),
+        read=rows.read,
     )
 
 

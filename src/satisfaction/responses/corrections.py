@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..errors import ResponsesError, shortened
+from ..errors import ResponsesError, SatisfactionError, shortened
+from ..io.files import copy_file, new_file
 from ..io.marked import write_marked
 from ..io.tables import read_table, read_tables
 from ..io.writing import unguarded, write_csv
@@ -24,6 +26,19 @@ if TYPE_CHECKING:
 KEYS = ("file", "sheet", "row")
 CORRECTIONS = (*KEYS, "id", "column", "old", "new", "by", "date", "reason")
 DATA, AS_READ = "data", "as_read"
+ROW_HINT = (
+    "确认文件仍在 files 中，未改动 file、sheet、row 各列。",
+    "See that the file is still listed and file, sheet, row are unchanged.",
+)
+OLD_HINT = (
+    "重新运行 satisfaction check --rejected，在新的工作簿里改正。",
+    "Run `satisfaction check --rejected` again and correct the new workbook.",
+)
+LOG_HINT = (
+    "若答卷文件被换过，放回原来的文件；否则 satisfaction corrections 调查文件夹 --set-aside 会把这样的行移到旁边的文件。",
+    "Put the response file back if it was exchanged; else `satisfaction corrections FOLDER --set-aside` moves such rows to a "
+    "file beside.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +69,16 @@ def write_rejected(responses: Responses, questionnaire: Questionnaire, path: Pat
     Sheet `data` has one row a row with something rejected or blanked: place, state, what is wrong, a column for the reason
     of a correction, then the questionnaire's columns as they were read (personal data masked); the hidden sheet `as_read` holds the same cells, to
     tell later what was corrected. `mark`, if any, stands in a last column of `data`.
+
+    Raises
+    ------
+    ExportError
+        X420 where something lies at `path`.
     """
     data, as_read, marked = _rejected_sheets(responses, questionnaire)
     data = data.assign(mark=mark) if mark else data
-    write_marked(path, {DATA: data, AS_READ: as_read}, marked=marked)
+    with new_file(path) as scratch:
+        write_marked(scratch, {DATA: data, AS_READ: as_read}, marked=marked)
 
 
 def _rejected_sheets(
@@ -90,8 +111,18 @@ def replay(raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> Non
         R110 a value that looks like personal data.
     """
     path = survey.folder / CORRECTIONS_FILE
-    if not path.is_file():
-        return
+    if path.is_file():
+        _replay_rows(raw, read_log(path), where=str(path), questionnaire=survey.questionnaire, events=events)
+
+
+def read_log(path: Path) -> pd.DataFrame:
+    """Return the corrections of a log as they were recorded.
+
+    Raises
+    ------
+    ResponsesError
+        R107.
+    """
     table = unguarded(read_table(path))
     if lacking := [name for name in CORRECTIONS if name not in table]:
         raise ResponsesError(
@@ -100,23 +131,29 @@ def replay(raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> Non
             f"The corrections log lacks column '{lacking[0]}'.",
             where=f"{path} row 1",
             available=CORRECTIONS,
-            hint=("恢复由 satisfaction corrections 写出的文件。", "Restore the file as `satisfaction corrections` wrote it."),
+            hint=LOG_HINT,
         )
-    _replay_rows(raw, table, where=str(path), questionnaire=survey.questionnaire, events=events)
+    return table[list(CORRECTIONS)]
 
 
 def _replay_rows(
-    raw: pd.DataFrame, table: pd.DataFrame, *, where: str, questionnaire: Questionnaire, events: list[pd.DataFrame]
+    raw: pd.DataFrame,
+    table: pd.DataFrame,
+    *,
+    where: str,
+    questionnaire: Questionnaire,
+    events: list[pd.DataFrame],
+    first: int = 2,
 ) -> None:
     wanted = set(table[list(KEYS)].itertuples(index=False, name=None))
     index = _places(raw, wanted)
-    for line, one in enumerate(table.itertuples(index=False), start=2):
+    for line, one in enumerate(table.itertuples(index=False), start=first):
         at = index.get((one.file, one.sheet, one.row))
         if at is None or one.column not in questionnaire.items:
-            raise _no_such_row(f"{where} row {line}", one.file, one.sheet, one.row, one.column)
+            raise _no_such_row(f"{where} row {line}", one.file, one.sheet, one.row, one.column, hint=LOG_HINT)
         there = raw.loc[at, one.column]
         if masked(there) != one.old:
-            raise _old_differs(f"{where} row {line}", one.column, one.old, there)
+            raise _old_differs(f"{where} row {line}", one.column, one.old, there, hint=LOG_HINT)
         _refuse_personal(f"{where} row {line}", one.column, one.new)
         wrong = pd.Series(raw.index == at, index=raw.index)
         said = pd.Series(f"{shown(there)} → {shown(one.new)}", index=raw.index)
@@ -158,13 +195,14 @@ def add_corrections(
     Raises
     ------
     ResponsesError
-        R108, R109, R110 as in `replay`; R111 for a workbook without its sheets or key columns. Nothing is written then.
+        R108, R109, R110 as in `replay`; R111 for a workbook without its sheets or key columns, R420 for one row with two
+        corrections of one cell, R421 for corrections that could not be replayed as written. Nothing is written then.
     """
     data, before = _corrected_sheets(corrected, survey.questionnaire)
     changed = _changed_cells(data, before, survey.questionnaire, where=str(corrected))
     places = _places(raw, {key for key, *_ in changed})
     path = survey.folder / CORRECTIONS_FILE
-    earlier = [unguarded(read_table(path))[list(CORRECTIONS)]] if path.is_file() else []
+    earlier = [read_log(path)] if path.is_file() else []
     known = {row for table in earlier for row in table[[*KEYS, "column", "new"]].itertuples(index=False, name=None)}
     rows, repeated = [], 0
     for key, column, old, new, reason in changed:
@@ -180,15 +218,79 @@ def add_corrections(
         rows.append((*key, shown(raw.loc[places[key], "_id"]), column, old, new, masked(by), on.isoformat(), masked(reason)))
     added = pd.DataFrame(rows, columns=list(CORRECTIONS), dtype=object)
     if len(added):
-        scratch = path.with_name(f".{CORRECTIONS_FILE}")
-        write_csv(pd.concat([*earlier, added], ignore_index=True), scratch)
-        scratch.replace(path)
+        whole = pd.concat([*earlier, added], ignore_index=True)
+        with new_file(path, replace=True) as scratch:
+            write_csv(whole, scratch)
+            _prove(scratch, whole, len(added), raw, survey.questionnaire, where=str(corrected))
     return added, repeated
+
+
+def _prove(log: Path, whole: pd.DataFrame, last: int, raw: pd.DataFrame, questionnaire: Questionnaire, *, where: str) -> None:
+    """Refuse a log that, read back as it was written, is not what it should say or cannot be replayed.
+
+    Raises
+    ------
+    ResponsesError
+        R421, or what `replay` raises.
+    """
+    again = read_log(log)
+    if not again.equals(whole):
+        raise ResponsesError(
+            "R421",
+            "更正写成文件后读不回原样，没有写入。",
+            "The corrections would not read back as they were written; nothing was written.",
+            where=where,
+            hint=("检查改正的单元格里的特殊字符。", "Look for unusual characters in the corrected cells."),
+        )
+    _replay_rows(raw.copy(), again.tail(last), where=where, questionnaire=questionnaire, events=[])
+
+
+def set_aside(survey: Survey, raw: pd.DataFrame, *, on: datetime.date) -> tuple[Path, list[SatisfactionError]]:
+    """Keep of a log only the corrections that can be replayed; the log as it was lies in a dated file beside.
+
+    Parameters
+    ----------
+    survey : Survey
+    raw : DataFrame
+        The rows as read, no correction carried out; changed in place.
+    on : date
+
+    Returns
+    -------
+    (Path, list of SatisfactionError)
+        Where the old log lies, and why each row was left out; without such a row nothing is written.
+    """
+    path = survey.folder / CORRECTIONS_FILE
+    kept, faults = list[pd.DataFrame](), list[SatisfactionError]()
+    try:
+        log = read_log(path)
+    except SatisfactionError as fault:
+        log, faults = pd.DataFrame(columns=list(CORRECTIONS), dtype=object), [fault]
+    for place in range(len(log)):
+        row = log.iloc[[place]]
+        try:
+            _replay_rows(raw, row, where=str(path), questionnaire=survey.questionnaire, events=[], first=place + 2)
+            kept.append(row)
+        except ResponsesError as fault:
+            faults.append(fault)
+    aside = next(one for one in _dated(path, on) if not one.exists())
+    if faults:
+        with new_file(aside) as scratch:
+            copy_file(path, scratch)
+        with new_file(path, replace=True) as scratch:
+            write_csv(pd.concat([log.head(0), *kept], ignore_index=True), scratch)
+    return aside, faults
+
+
+def _dated(path: Path, on: datetime.date) -> Iterator[Path]:
+    """Yield names beside the log: of the day, then with a number."""
+    yield path.with_name(f"{path.stem}-{on.isoformat()}{path.suffix}")
+    yield from (path.with_name(f"{path.stem}-{on.isoformat()}-{number}{path.suffix}") for number in count(2))
 
 
 def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.DataFrame, Cells]:
     """Return sheet `data` and the cells of sheet `as_read` by row."""
-    found = {table.sheet: table.frame() for table in read_tables(path)}
+    found = {table.sheet: table.frame().set_axis(table.numbers) for table in read_tables(path)}
     lacking = [sheet for sheet in (DATA, AS_READ) if sheet not in found]
     lacking += [f"{sheet}: {name}" for sheet in found for name in KEYS if sheet in (DATA, AS_READ) and name not in found[sheet]]
     if lacking:
@@ -214,42 +316,57 @@ def _changed_cells(
     data: pd.DataFrame, before: Cells, questionnaire: Questionnaire, *, where: str
 ) -> list[tuple[tuple[str, str, str], str, str, str, str]]:
     """Return key, column, old, new and reason of every cell that is not as it was read."""
-    changed = []
-    for row in data.to_dict("records"):
+    changed: dict[tuple[tuple[str, str, str], str], tuple[str, str, str]] = {}
+    first: dict[tuple[tuple[str, str, str], str], int] = {}
+    for number, row in zip(data.index, data.to_dict("records"), strict=True):
         key = (row["file"], row["sheet"], row["row"])
         if key not in before:
             raise _no_such_row(f"{where} {DATA}", *key, "")
         for name in questionnaire.items:
             old, new = before[key].get(name, ""), row.get(name, "")
             if name in row and new.strip() != old.strip():
-                changed.append((key, name, old, new, row.get("reason", "")))
-    return changed
+                cell = (key, name)
+                said = changed.setdefault(cell, (old, new, row.get("reason", "")))[1]
+                if said.strip() != new.strip():
+                    places = (first[cell], number)
+                    raise _two_corrections(f"{where} {DATA}", key, name, rows=places, values=(said, new))
+                first.setdefault(cell, number)
+    return [(*cell, *said) for cell, said in changed.items()]
 
 
-def _no_such_row(where: str, file: str, sheet: str, row: str, column: str) -> ResponsesError:
+def _two_corrections(
+    where: str, key: tuple[str, str, str], column: str, *, rows: tuple[int, int], values: tuple[str, str]
+) -> ResponsesError:
+    at = " ".join(filter(None, [*key[:2], f"row {key[2]}"]))
+    one, other = (shown(value) for value in values)
+    return ResponsesError(
+        "R420",
+        f"工作簿第 {rows[0]} 行与第 {rows[1]} 行是同一份答卷（{shown(at)}），'{column}' 分别改为 '{one}' 和 '{other}'。",
+        f"Rows {rows[0]} and {rows[1]} of the workbook are one interview ({shown(at)}); '{column}' is '{one}' in one, "
+        f"'{other}' in the other.",
+        where=where,
+        hint=("核实后只保留一行。", "Find out which is right and keep one of the rows."),
+    )
+
+
+def _no_such_row(where: str, file: str, sheet: str, row: str, column: str, *, hint: tuple[str, str] = ROW_HINT) -> ResponsesError:
     at = " ".join(filter(None, (file, sheet, f"row {row}", column)))
     return ResponsesError(
         "R108",
         f"答卷中没有 {shown(at)}。",
         f"There is no {shown(at)} among the responses.",
         where=where,
-        hint=(
-            "确认文件仍在 files 中，未改动 file、sheet、row 各列。",
-            "See that the file is still listed and file, sheet, row are unchanged.",
-        ),
+        hint=hint,
     )
 
 
-def _old_differs(where: str, column: str, old: str, there: str) -> ResponsesError:
+def _old_differs(where: str, column: str, old: str, there: str, *, hint: tuple[str, str] = OLD_HINT) -> ResponsesError:
     return ResponsesError(
         "R109",
         f"'{column}' 的原值应为 '{shown(old)}'，现为 '{shown(there)}'。",
         f"'{column}' was '{shown(old)}' when it was corrected and is '{shown(there)}' now.",
         where=where,
-        hint=(
-            "重新运行 satisfaction check --rejected，在新的工作簿里改正。",
-            "Run `satisfaction check --rejected` again and correct the new workbook.",
-        ),
+        hint=hint,
     )
 
 

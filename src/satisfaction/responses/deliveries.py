@@ -11,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..errors import ResponsesError
-from ..io.files import sha256
+from ..io.files import recorded
 from ..io.platforms import SKIPPED, Column, Export, Role, read_exports
 from ..questionnaire import Questionnaire
 from ..survey import Survey
@@ -63,8 +63,10 @@ def read_deliveries(survey: Survey) -> tuple[list[Delivery], list[tuple[str, Exp
     others: list[tuple[str, Export]] = []
     seen: set[str] = set()
     for path in tqdm(survey.files, desc="答卷文件 response files", disable=None, leave=False):
-        entry, digest = entries.get(path), sha256(path)
-        exports = read_exports(path, platform=entry.platform if entry else "auto")
+        entry = entries.get(path)
+        with recorded() as read:
+            exports = read_exports(path, platform=entry.platform if entry else "auto")
+        digest = read[os.path.abspath(path)]
         holding, passed = _holding(exports, survey.questionnaire)
         file, team = file_name(path, survey), entry.team if entry else ""
         found += [Delivery(file, export, sources, team, digest, digest in seen) for export, sources in holding]

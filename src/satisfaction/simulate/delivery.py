@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..io.files import new_file
 from ..io.writing import write_csv, write_xlsx
 from ..questionnaire import AreaItem, DateItem, MultipleItem, Questionnaire, SingleItem, option_column
 
@@ -199,13 +200,14 @@ def write_responses(folder: Path, rows: pd.DataFrame, questionnaire: Questionnai
     written = {}
     for prefecture, team in TEAMS.items():
         mine = rows[rows["respondent_id"].str.split("-").str[1].str[:4] == prefecture[:4]]
-        if team.shape == "xlsx with dates":
-            mine = pd.concat([mine, _total(mine)])
-            write_xlsx({"responses": _cells(mine, questionnaire, dates=True)}, folder / team.file)
-        elif team.shape == "xlsx":
-            write_xlsx({"responses": _cells(mine, questionnaire, dates=False)}, folder / team.file)
-        else:
-            write_csv(mine, folder / team.file, encoding=team.shape)
+        with new_file(folder / team.file, replace=True) as scratch:
+            if team.shape == "xlsx with dates":
+                mine = pd.concat([mine, _total(mine)])
+                write_xlsx({"responses": _cells(mine, questionnaire, dates=True)}, scratch)
+            elif team.shape == "xlsx":
+                write_xlsx({"responses": _cells(mine, questionnaire, dates=False)}, scratch)
+            else:
+                write_csv(mine, scratch, encoding=team.shape)
         written[team.file] = len(mine)
     return written
 

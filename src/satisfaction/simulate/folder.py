@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import SurveyError, shortened
+from ..io.files import new_file
 from ..io.tables import read_table
 from ..io.writing import write_csv
 from ..io.yaml import Document
@@ -53,7 +54,8 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
     facts = read_facts(folder, declared)
     population = simulate_population(facts, seed=PROVINCE_SEED, wave=declared.wave)
     truth = true_values(population, questionnaire)
-    write_csv(truth.assign(value=[f"{value:.12g}" for value in truth["value"]]), folder / "truth.csv")
+    with new_file(folder / "truth.csv", replace=True) as scratch:
+        write_csv(truth.assign(value=[f"{value:.12g}" for value in truth["value"]]), scratch)
     assert declared.simulated is not None
     draw_seed = declared.simulated.seed if seed is None else seed
     if questionnaire.questionnaire == phone.INSTRUMENT:
@@ -63,7 +65,8 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
     communities_seed = PROVINCE_SEED if seed is None else seed
     drawn = draw_wave(population, questionnaire, fielded=fielded, seed=draw_seed, sample_seed=communities_seed, sample=given)
     if given is None:
-        write_csv(drawn.sample.table(population.residents), folder / "sample.csv")
+        with new_file(folder / "sample.csv", replace=True) as scratch:
+            write_csv(drawn.sample.table(population.residents), scratch)
     rows, _ = deliveries(population, questionnaire, drawn, fielded=fielded, seed=draw_seed)
     write_responses(folder / "responses", rows, questionnaire)
 

@@ -29,11 +29,9 @@ def simulate_rows(rows: int, folder: str | Path, *, items: int = 4, seed: int = 
     Raises
     ------
     ExportError
-        X161 a folder that exists, X162 no positive number of rows.
+        X101 a folder that exists, X162 no positive number of rows.
     """
     target = Path(folder)
-    if target.exists():
-        raise ExportError("X161", "文件夹已存在；不会覆盖。", "The folder exists; nothing is overwritten.", where=str(target), hint=("换一个文件夹名。", "Choose another folder."))  # fmt: skip
     if rows < 1:
         raise ExportError("X162", "行数须为正整数。", "The number of rows is positive.", where=f"--rows {rows}", hint=("改正行数。", "Correct the number."))  # fmt: skip
     with new_folder(target) as scratch, duckdb.connect() as connection:

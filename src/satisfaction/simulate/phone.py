@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..io.files import new_file
 from ..io.writing import write_csv
 from ..questionnaire import Questionnaire
 from .delivery import as_delivered
@@ -57,8 +58,9 @@ class Called:
 
     def write(self, folder: Path) -> None:
         """Write nonrespondents.csv and responses/phone.csv below the wave's folder."""
-        write_csv(self.nonrespondents, folder / "nonrespondents.csv")
-        write_csv(self.respondents, folder / "responses" / "phone.csv")
+        for name, table in {"nonrespondents.csv": self.nonrespondents, "responses/phone.csv": self.respondents}.items():
+            with new_file(folder / name, replace=True) as scratch:
+                write_csv(table, scratch)
 
 
 def call_wave(

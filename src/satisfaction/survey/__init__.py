@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
 from ..errors import SurveyError
-from ..io.files import expand
+from ..io.files import expand, recorded
 from ..io.pages import card
 from ..io.yaml import Document, Label, read_yaml, validated
 from ..questionnaire import Questionnaire, read_questionnaire
@@ -79,6 +80,8 @@ class Survey:
         Sampled cases, one row each: the area's column and `outcome`, as text.
     backcheck : DataFrame or None
         Re-interviews, one row each: the respondent's column and the items declared, as text.
+    read : dict of str to str
+        SHA-256 of the bytes of every file that was read for all this, by absolute path; responses and corrections apart.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     """
@@ -99,6 +102,7 @@ class Survey:
     outcomes: dict[str, str] | None = None
     cases: pd.DataFrame | None = None
     backcheck: pd.DataFrame | None = None
+    read: Mapping[str, str] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         declared = self.declared
@@ -220,6 +224,11 @@ def read_survey(path: str | Path) -> Survey:
     QuestionnaireError, InputFileError
         From the files it points to.
     """
+    with recorded() as read:
+        return replace(_read_survey(path), read=read)
+
+
+def _read_survey(path: str | Path) -> Survey:
     document, declared, instrument = read_declared(path)
     folder = document.path.parent
     questionnaire = read_questionnaire(instrument)

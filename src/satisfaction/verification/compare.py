@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ExportError, one_of
+from ..io.files import check_new_file, new_file
 from ..io.tables import read_table
 from ..io.writing import unguarded, write_csv, write_xlsx
 from ..published import twelve_digits, typed
 from .differences import flat, same
-from .verify import read_manifest
+from .verify import damage_said, read_manifest
 
 CELL = ["level", "code", "measure"]
 FIGURES = ["estimate", "se", "ci_low", "ci_high", "n"]
@@ -23,6 +23,7 @@ CORRECTED = "R216"
 ROWS = ("rows", "accepted", "rejected", "blanked")
 CONVENTIONS = ("bottom", "side", "level", "df", "ties", "marginal", "simultaneous", "membership", "probabilities", "selection")
 CAUSES = ["kind", "what", "old", "new"]
+WRITTEN = (".csv", ".xlsx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,14 @@ def compare(old: str | Path, new: str | Path) -> Comparison:
     Raises
     ------
     InputFileError
-        F121 and F122 for a folder that is no file set of this format.
+        F121 and F122 for a folder that is no file set of this format, F422 and F423 for a damaged one.
     """
     sides = Path(old), Path(new)
+    with damage_said(*sides):
+        return _compared(*sides)
+
+
+def _compared(*sides: Path) -> Comparison:
     made = [read_manifest(side) for side in sides]
     causes = [*_from_manifests(*made), *_corrections(*sides)]
     before, after = (_table(side, "indices") for side in sides)
@@ -80,13 +86,14 @@ def write_comparison(found: Comparison, path: Path) -> Path:
     Raises
     ------
     ExportError
-        X102 for another ending.
+        X102 for another ending, X420 where something lies there.
     """
-    one_of(path.suffix, (".csv", ".xlsx"), argument="out", error=ExportError, code="X102")
-    if path.suffix == ".csv":
-        write_csv(found.figures, path)
-    else:
-        write_xlsx({"causes": found.causes, "figures": found.figures, "ranks": found.ranks}, path)
+    check_new_file(path, WRITTEN, argument="--out")
+    with new_file(path) as scratch:
+        if path.suffix == ".csv":
+            write_csv(found.figures, scratch)
+        else:
+            write_xlsx({"causes": found.causes, "figures": found.figures, "ranks": found.ranks}, scratch)
     return path
 
 

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from ..io.files import decode, sha256
+from ..io.files import decode, read_json, sha256
 from ..io.grids import Grid, read_grids
 from ..published import COLUMNS, DIGITS
 
@@ -54,7 +54,7 @@ def first_difference(old: Path, new: Path, *, ignored: tuple[str, ...] = ()) -> 
     if old.suffix in TABLES:
         return next(_in_tables(old, new), None)
     if old.suffix == ".json":
-        sides = (dict(flat(json.loads(decode(path)), ignored=ignored)) for path in (old, new))
+        sides = (dict(flat(read_json(path), ignored=ignored)) for path in (old, new))
         return next(_in_mappings(*sides, file=old.name), None)
     return next(_in_lines(old, new), None)
 

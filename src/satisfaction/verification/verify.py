@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputFileError, SatisfactionError
+from ..errors import DamagedSetError, InputFileError, SatisfactionError, shortened
 from ..fileset import FORMAT, export, manifest
-from ..fileset.manifest import inputs
-from ..io.files import changed_since, decode, scratch_folder, sha256
+from ..fileset.manifest import input_names
+from ..io.files import changed_since, read_json, scratch_folder, sha256
 from ..pipeline import run
 from ..survey import read_survey
 from .differences import Difference, first_difference
@@ -18,6 +19,7 @@ from .differences import Difference, first_difference
 SUMS = "SHA256SUMS"
 UNCHECKED = (SUMS, "run.json")
 CONSEQUENCES = ("manifest.json", "datapackage.json", "README.txt", "confirm.html")  # differ when a table does; looked at last
+KEYS = ("format", "inputs", "versions", "revision", "survey", "wave", "questionnaire", "mark", "rules", "responses", "estimates")
 IDENTICAL, BY_HAND, OTHER_INPUTS, OTHER_VERSION, UNEXPLAINED = 0, 10, 11, 12, 13
 
 
@@ -78,25 +80,67 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
         F121 for a folder that is no file set, F122 for another format, F123 where the survey's folder is not known.
     """
     folder = Path(folder)
-    made = read_manifest(folder)
+    lacking_refused(folder)
     found = changed_since(folder, folder / SUMS)
-    at = survey_folder(folder, survey)
-    changed = {name: state for name, digest in made["inputs"].items() if (state := _state(at / name, digest))}
+    changed: dict[str, str] = {}
     try:
+        with damage_said(folder):
+            made = read_manifest(folder)
+            then, programs, revision = dict(made["inputs"]), dict(made["versions"]), int(made["revision"])
+            at = survey_folder(folder, survey)
+            changed = {name: state for name, digest in then.items() if (state := _state(at / name, digest))}
         wave = read_survey(at)
-        changed |= dict.fromkeys(sorted(inputs(wave).keys() - made["inputs"].keys()), "added")
+        changed |= dict.fromkeys(sorted(input_names(wave) - then.keys()), "added")
         results = run(wave)
-        now = manifest(results)["versions"]
-        versions = {name: (old, str(now.get(name, ""))) for name, old in made["versions"].items() if old != now.get(name)}
+        made_now = manifest(results)
+        changed = _unlike(then, made_now["inputs"])
+        versions = _other_versions(programs, made_now["versions"])
         with scratch_folder("satisfaction-verify") as scratch:
-            again = export(results, scratch / "again", revision=int(made["revision"]))
+            again = export(results, scratch / "again", revision=revision)
             names = sorted(_names(folder) | _names(again), key=lambda name: (name in CONSEQUENCES, name))
-            differing = [one for name in names if (one := _difference(folder / name, again / name))]
+            with damage_said(folder):
+                differing = [one for name in names if (one := _difference(folder / name, again / name))]
     except SatisfactionError as fault:
-        if not changed:
+        if not changed and not found:
             raise
         return Verification(folder, found, changed, {}, (), 0, str(fault))
     return Verification(folder, found, changed, versions, tuple(differing), len(names))
+
+
+@contextmanager
+def damage_said(*folders: Path) -> Iterator[None]:
+    """Say of a file set whose checksums do not fit that it is damaged, where reading it fails in whatever way.
+
+    Raises
+    ------
+    DamagedSetError
+        F423.
+    """
+    try:
+        yield
+    except SatisfactionError:
+        raise
+    except Exception:
+        for folder in folders:
+            if found := changed_since(folder, folder / SUMS):
+                raise DamagedSetError(
+                    "F423",
+                    f"结果文件与校验和不符，无法比较: {shortened(found)}。",
+                    f"Files that do not fit their checksums make the set unreadable: {shortened(found)}.",
+                    where=str(folder),
+                    hint=("由备份恢复这些文件，或重新运行。", "Restore these files, or run the survey again."),
+                ) from None
+        raise
+
+
+def _unlike(then: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+    """Return the inputs that are not those of the set, with their state."""
+    states = {name: "changed" if name in now else "missing" for name, digest in then.items() if now.get(name) != digest}
+    return states | dict.fromkeys(sorted(now.keys() - then.keys()), "added")
+
+
+def _other_versions(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
+    return {name: (old, str(now.get(name, ""))) for name, old in then.items() if old != now.get(name)}
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -105,7 +149,30 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises
     ------
     InputFileError
-        F121, F122.
+        F121, F122; DamagedSetError F422.
+    """
+    lacking_refused(folder)
+    form = read_json(folder / "manifest.json").get("format")
+    version = str(form.get("version", "0")) if isinstance(form, dict) else "0"
+    if version.split(".")[0] != FORMAT.split(".")[0]:
+        raise InputFileError(
+            "F122",
+            f"文件集格式为 {version}，本程序能读 {FORMAT}。",
+            f"The file set has format {version}; this program reads {FORMAT}.",
+            where=str(folder / "manifest.json"),
+            available=[FORMAT],
+            hint=("用写出它的程序版本读取，或重新运行。", "Read it with the version that wrote it, or run the survey again."),
+        )
+    return read_json(folder / "manifest.json", KEYS)
+
+
+def lacking_refused(folder: Path) -> None:
+    """Refuse a folder that is no complete file set.
+
+    Raises
+    ------
+    InputFileError
+        F121.
     """
     lacking = [name for name in ("manifest.json", "run.json", SUMS) if not (folder / name).is_file()]
     if lacking:
@@ -116,18 +183,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             where=str(folder),
             hint=("给出 satisfaction run 写出的文件夹。", "Name a folder that `satisfaction run` wrote."),
         )
-    made = json.loads(decode(folder / "manifest.json"))
-    version = str(made.get("format", {}).get("version", "0"))
-    if version.split(".")[0] != FORMAT.split(".")[0]:
-        raise InputFileError(
-            "F122",
-            f"文件集格式为 {version}，本程序能读 {FORMAT}。",
-            f"The file set has format {version}; this program reads {FORMAT}.",
-            where=str(folder / "manifest.json"),
-            available=[FORMAT],
-            hint=("用写出它的程序版本读取，或重新运行。", "Read it with the version that wrote it, or run the survey again."),
-        )
-    return dict(made)
 
 
 def survey_folder(folder: Path, named: str | Path | None) -> Path:
@@ -138,7 +193,7 @@ def survey_folder(folder: Path, named: str | Path | None) -> Path:
     InputFileError
         F123.
     """
-    way = json.loads(decode(folder / "run.json")).get("survey_folder", "")
+    way = str(read_json(folder / "run.json").get("survey_folder", "")) if named is None else ""
     at = Path(named) if named is not None else folder.resolve() / way if way else None
     if at is None or not (at / "survey.yaml" if at.suffix == "" else at).is_file():
         raise InputFileError(

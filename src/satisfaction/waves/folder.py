@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ..fileset import manifest, plain
-from ..io.files import free_name, new_folder, sha256
+from ..io.files import dated_folder, sha256
 from ..io.writing import write_csv, write_json, write_xlsx
 from ..pipeline import Results
 from .changes import WaveChange, most_improved
@@ -62,8 +62,8 @@ def write_set(
     name, mark = next(iter(tables)), joint_mark([one.survey for one in waves])
     further = dict(list(tables.items())[1:])
     finished = datetime.datetime.now(datetime.UTC)
-    folder = free_name(waves[-1].survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-{suffix}")
-    with new_folder(folder) as scratch:
+    with dated_folder(waves[-1].survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-{suffix}") as made:
+        scratch = made.scratch
         for title, table in tables.items():
             write_csv(table, scratch / f"{title}.csv")
         write_xlsx({"data": tables[name], **further, "notes": pd.DataFrame({"note": lines})}, scratch / f"{name}.xlsx")
@@ -71,7 +71,7 @@ def write_set(
         outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
         stamp = {"mark": mark, "finished": finished.isoformat(timespec="seconds"), "outputs": outputs}
         write_json(stamp, scratch / "run.json")
-    return folder
+    return made.target
 
 
 def made_from(waves: Sequence[Results]) -> dict[str, Any]:

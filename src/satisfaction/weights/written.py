@@ -10,7 +10,7 @@ from ..design import SurveyDesign
 from ..engines import write_joined
 from ..engines.files import DONE
 from ..errors import WeightsError
-from ..io.files import new_folder
+from ..io.files import new_folder, refuse_existing
 from ..io.writing import write_text
 
 FINAL = "final_weight"
@@ -39,14 +39,7 @@ def write_weights(design: SurveyDesign, folder: str | Path) -> str:
         write_joined(rows, lookup, on=on, weight=weight, into=FINAL, folder=str(folder))
         return str(folder)
     target = Path(folder)
-    if target.exists():
-        raise WeightsError(
-            "W191",
-            "文件夹已存在；不会覆盖。",
-            "The folder exists already; nothing is overwritten.",
-            where=str(target),
-            hint=("换一个文件夹名。", "Choose another folder."),
-        )
+    refuse_existing(target, WeightsError, "W191")
     with new_folder(target) as scratch:
         write_joined(rows, lookup, on=on, weight=weight, into=FINAL, folder=scratch)
         write_text("", scratch / DONE)
