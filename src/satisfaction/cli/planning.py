@@ -31,6 +31,7 @@ def draw(
     """从抽样框 FRAME 按规模成比例抽取初级单元。 Draw PSUs with probabilities proportional to size from the table FRAME."""
     import pandas as pd
 
+    from ..io.files import recorded
     from ..io.tables import read_table
     from ..planning.drawing import check_frame_table, draw_sample
     from ..planning.files import write_draw
@@ -38,7 +39,8 @@ def draw(
     if (take is None) == (take_from is None):
         raise click.UsageError("写明 --take 或 --take-from 之一 give one of --take and --take-from")
     columns = [name.strip() for name in strata.replace("，", ",").split(",") if name.strip()]
-    table = read_table(frame)
+    with recorded() as read:
+        table = read_table(frame)
     check_frame_table(table, psu=psu, strata=columns, size=size)
     table[size] = pd.to_numeric(table[size])
     wanted = (
@@ -51,7 +53,7 @@ def draw(
         overlap=overlap, reserve=reserve, seed=seed,
     )  # fmt: skip
     mark = "模拟数据，不是真实抽样框 simulated frame, not a real one" if simulated else ""
-    written = write_draw(drawn, out, psu=psu, size=size, persons=persons, frame=frame, simulated=mark)
+    written = write_draw(drawn, out, psu=psu, size=size, persons=persons, frame=read, simulated=mark)
     first = drawn.wave(1)
     click.echo(
         "\n".join(

@@ -219,7 +219,7 @@ def changed_since(folder: Path, sums: Path) -> dict[str, str]:
     there = {path.name: sha256(path) for path in folder.iterdir() if path.is_file() and path != sums}
     try:
         pairs = [line.split(maxsplit=1) for line in decode(sums).splitlines() if line.strip()]
-        listed = {name.lstrip("*"): digest for digest, name in pairs}
+        listed = {name.lstrip("*"): f"{int(digest, 16):064x}" for digest, name in pairs}
     except ValueError:
         return {sums.name: "changed"}
     found = {name: "changed" if name in there else "missing" for name, digest in listed.items() if there.get(name) != digest}

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..errors import DesignError
 from ..fileset import plain
-from ..io.files import dated_folder, new_file, new_folder, sha256
+from ..io.files import dated_folder, new_file, new_folder, refuse_changed
 from ..io.pages import fill
 from ..io.tables import read_table
 from ..io.writing import write_csv, write_json, write_text, write_xlsx
@@ -24,11 +24,20 @@ from .plan import Plan
 HOUSEHOLDS = 40  # lines of a selection sheet
 
 
-def write_draw(drawn: Draw, folder: Path, *, psu: str, size: str, persons: int, frame: Path, simulated: str = "") -> Path:
+def write_draw(
+    drawn: Draw, folder: Path, *, psu: str, size: str, persons: int, frame: Mapping[str, str], simulated: str = ""
+) -> Path:
     """Write a draw into a folder that does not exist yet: sample.csv (the first wave), panel.csv (all waves and reserves), sheets.html, draw.json.
 
     sample.csv has what survey.yaml's `sample` asks for: psu_probability, person_probability (persons / size) and planned.
+    `frame` is the file drawn from and the SHA-256 of what was read, as `io.files.recorded` notes them.
+
+    Raises
+    ------
+    InputFileError
+        F420 for a frame that was changed meanwhile.
     """
+    path, digest = next(iter(frame.items()))
     with new_folder(folder) as scratch:
         write_csv(sample_table(drawn.wave(1), size=size, persons=persons).assign(mark=simulated), scratch / "sample.csv")
         write_csv(drawn.table.assign(persons=persons, mark=simulated), scratch / "panel.csv")
@@ -38,9 +47,10 @@ def write_draw(drawn: Draw, folder: Path, *, psu: str, size: str, persons: int, 
             "psu": psu,
             "size": size,
             "persons": persons,
-            "frame": frame.name,
-            "frame_sha256": sha256(frame),
+            "frame": Path(path).name,
+            "frame_sha256": digest,
         }
+        refuse_changed(frame)
         write_json(plain(record | {"mark": simulated}), scratch / "draw.json")
     return folder
 

@@ -160,7 +160,7 @@ def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.
     with locked(survey.folder / CORRECTIONS_FILE):
         rows = _read_rows(survey)
         added, repeated = add_corrections(survey, corrected, rows.raw, by=by, on=on)
-    again = load_responses(read_survey(survey.folder), purpose="check") if len(added) else None
+        again = load_responses(read_survey(survey.folder), purpose="check") if len(added) else None
     log = pd.DataFrame() if again is None else again.log[again.log["action"].isin(["reject_row", "blank_item", "warn"])]
     if len(log):
         rows = added[["file", "sheet", "row"]].drop_duplicates()
