@@ -6,7 +6,7 @@ import os
 import stat
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pandas as pd
 import pytest
@@ -114,10 +114,9 @@ def test_a_disk_without_hard_links_is_written_to_as_well(tmp_path, monkeypatch):
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path):
     target = tmp_path / "table.csv"
     target.write_bytes(b"old")
-    writing = new_file(target, replace=True)
-    writing.__enter__().write_bytes(b"half")
-    with pytest.raises(KeyboardInterrupt):
-        writing.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    with suppress(KeyboardInterrupt), new_file(target, replace=True) as scratch:
+        scratch.write_bytes(b"half")
+        raise KeyboardInterrupt
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"table.csv": b"old"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import xlsxwriter
 
-from .writing import CREATED
+from .writing import CREATED, IN_MEMORY
 
 WIDTH = 14
 
@@ -25,7 +25,7 @@ def write_marked(path: Path, sheets: Mapping[str, pd.DataFrame], *, marked: Coll
         Row and column in the first table, from 0, of the cells in red.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(str(path)) as workbook:
+    with xlsxwriter.Workbook(str(path), IN_MEMORY) as workbook:
         workbook.set_properties({"created": CREATED})
         bold, text, red = (
             workbook.add_format({"num_format": "@"} | more)

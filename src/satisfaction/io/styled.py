@@ -66,7 +66,9 @@ def write_office_workbook(path: Path, data: pd.DataFrame, shown: ShownSheet, fur
     Rows are written one after another and leave memory at once; the same tables give the same bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd", "constant_memory": True}) as workbook:
+    # row by row, its temporary files beside it: those of a program that is killed go with the unfinished folder
+    options = {"default_date_format": "yyyy-mm-dd", "constant_memory": True, "tmpdir": str(path.parent)}
+    with xlsxwriter.Workbook(str(path), options) as workbook:
         workbook.set_properties({"created": CREATED})
         fill_sheet(workbook, workbook.add_worksheet("data"), data)
         _write_shown(workbook, shown)

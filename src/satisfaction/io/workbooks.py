@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import xlsxwriter
 
-from .writing import CREATED
+from .writing import CREATED, IN_MEMORY
 
 DATA, EXAMPLE, CODES, NOTES = "数据", "示例", "编码", "说明"
 LAST_ROW = 1_048_575
@@ -68,7 +68,7 @@ def write_template(
     说明 holds `notes`. The same template gives the same bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd"}) as workbook:
+    with xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd", **IN_MEMORY}) as workbook:
         workbook.set_properties({"created": CREATED})
         bold = workbook.add_format({"bold": True, "bg_color": "#E8EEF4", "bottom": 1})
         wrapped = workbook.add_format({"text_wrap": True, "valign": "top"})

@@ -18,6 +18,7 @@ from .files import sha256
 
 Encoding = Literal["utf-8-sig", "utf-8", "gb18030"]
 CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it is given a date
+IN_MEMORY = {"in_memory": True}  # else a program that is killed leaves the rows in the system's temporary folder
 FORMULA = re.compile(r"(?!'*[+-]?\d+(\.\d+)?\Z)'*[=+\-@＝＋－＠\t\r\n]")  # what a spreadsheet may read as a formula; no number
 
 
@@ -89,7 +90,7 @@ def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
     Text stays text (codes keep their leading digits), numbers are numbers, dates are dates, missing values empty cells.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd"}) as workbook:
+    with xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd", **IN_MEMORY}) as workbook:
         workbook.set_properties({"created": CREATED})
         for name, table in sheets.items():
             fill_sheet(workbook, workbook.add_worksheet(name), table)
