@@ -95,9 +95,7 @@ def _tell_log(folder: Path, *, aside: bool) -> None:
     if not (folder / CORRECTIONS_FILE).is_file():
         click.echo(f"没有更正记录 there is no log of corrections: {folder / CORRECTIONS_FILE}")
         return
-    kept, faults = None, []
-    if aside:
-        kept, faults = set_corrections_aside(survey, on=datetime.date.today())
+    kept, faults = set_corrections_aside(survey, on=datetime.date.today()) if aside else (None, ())
     if faults:
         click.echo(f"不能重放、不再使用 cannot be replayed and are left out: {len(faults)}")
         click.echo("\n".join(f"  {fault.where}: {fault.zh} {fault.en}" for fault in faults))

@@ -236,8 +236,8 @@ def read_json(path: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
     """
     try:
         found = json.loads(decode(path))
-        return {name: found[name] for name in wanted} | found
-    except (ValueError, KeyError, TypeError, RecursionError) as fault:
+        return {name: found[name] for name in wanted} | dict(found.items())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise DamagedSetError(
             "F422",
             f"结果文件 {path.name} 已损坏，无法读取。",

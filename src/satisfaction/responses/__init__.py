@@ -6,7 +6,7 @@ Every change and every rejection is a log entry with file, sheet, row, column, v
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -168,7 +168,7 @@ def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.
     return Corrected(added, repeated, log.reset_index(drop=True))
 
 
-def set_corrections_aside(survey: Survey, *, on: datetime.date) -> tuple[Path, list[SatisfactionError]]:
+def set_corrections_aside(survey: Survey, *, on: datetime.date) -> tuple[Path, Sequence[SatisfactionError]]:
     """Take the corrections that cannot be replayed out of the log, which stays as it was in a dated file beside it."""
     with locked(survey.folder / CORRECTIONS_FILE):
         return set_aside(survey, _read_rows(survey, corrected=False).raw, on=on)

@@ -67,10 +67,10 @@ def compare(old: str | Path, new: str | Path) -> Comparison:
     """
     sides = Path(old), Path(new)
     with damage_said(*sides):
-        return _compared(*sides)
+        return _compared(sides)
 
 
-def _compared(*sides: Path) -> Comparison:
+def _compared(sides: tuple[Path, Path]) -> Comparison:
     made = [read_manifest(side) for side in sides]
     causes = [*_from_manifests(*made), *_corrections(*sides)]
     before, after = (_table(side, "indices") for side in sides)
