@@ -6,7 +6,7 @@ REPEATS ?= 5
 PEER ?= .venv-bench/bin/python
 BIN := .venv/bin
 
-.PHONY: run test lint notebooks coverage bench bench-big bench-responses fuzz clean
+.PHONY: run test lint notebooks coverage bench bench-big bench-responses fuzz attack clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
@@ -51,6 +51,10 @@ bench-responses: .venv/ready
 # Random damage in thousands of files; a small number runs in `make test`.
 fuzz: .venv/ready
 	SATISFACTION_FUZZ=$(or $(FUZZ),3000) $(BIN)/pytest -q -n auto tests/test_responses_fuzz.py tests/test_platforms.py tests/test_io.py
+
+# Kills every command that writes, at file operations and at random moments; six of them run in `make test`.
+attack: .venv/ready
+	$(BIN)/python -m tests.attack.kills --kills $(or $(KILLS),100)
 
 clean:
 	rm -rf .venv .venv-bench build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

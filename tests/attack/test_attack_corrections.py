@@ -99,6 +99,20 @@ def test_corrections_that_could_not_be_replayed_are_not_written(handed_out, monk
     assert not list(small.folder.glob(".*"))
 
 
+def test_an_answer_longer_than_a_cell_is_not_blamed_on_anybody(handed_out):
+    small, _ = handed_out
+    rows = small.rows()
+    rows.loc[0, "interviewer"] = "长" * 33_000
+    small.write(rows)
+    survey = small.read()
+    (small.root / "fix.xlsx").unlink()
+    write_rejected(load_responses(survey), survey.questionnaire, small.root / "fix.xlsx")
+    sheets = {table.sheet: table.frame() for table in read_tables(small.root / "fix.xlsx")}
+    sheets["data"].loc[0, "interviewer"] = "I0"
+    with pytest.raises(ResponsesError, match=r"R109[\s\S]*32,767 characters"):
+        hand_in(small, sheets)
+
+
 # ---- two at once ----
 
 

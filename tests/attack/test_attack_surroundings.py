@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import os
 import resource
@@ -18,6 +19,7 @@ from satisfaction import cli, read_survey, run
 from satisfaction.cli.options import DAMAGED_SET, READER_GONE, SURROUNDINGS
 from satisfaction.fileset import export_dated
 from satisfaction.io import files
+from satisfaction.lab.waves import find_waves
 
 PROGRAM = [sys.executable, "-m", "satisfaction"]
 DAMAGES = {"empty": b"", "cut": b'{"inputs": {', "no object": b"[1, 2]", "another one": b"{}", "no text": b"\xff\xfe\x00\xd8" * 9}
@@ -43,7 +45,7 @@ SYSTEM = {
 def test_what_the_system_refuses_is_said_in_words(small, call, monkeypatch, number, where):
     monkeypatch.setattr(os, where, wrong(number))
     code, _, err = call("fieldwork", small.folder)
-    assert (code, SYSTEM[number] in err, "[Z102] /somewhere" in err) == (SURROUNDINGS, True, True)
+    assert (code, SYSTEM[number] in err, "[Z420] /somewhere" in err) == (SURROUNDINGS, True, True)
     assert "Z101" not in err
     assert "Traceback" not in err
     assert not list((small.folder / "out").glob("*"))
@@ -149,6 +151,12 @@ def latest(finished, small):
     return small.folder / "out" / "latest"
 
 
+@pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
+def test_the_launcher_lists_a_wave_whose_latest_is_damaged(latest, small, content):
+    (latest / "run.json").write_bytes(content)
+    assert [(wave.folder, wave.readable, wave.finished) for wave in find_waves(small.root)] == [(small.folder, True, "")]
+
+
 @pytest.mark.parametrize(("name", "content"), DAMAGED)
 def test_a_damaged_latest_stops_no_later_run(latest, small, call, name, content):
     (latest / name).write_bytes(content)
@@ -192,7 +200,7 @@ def test_a_damaged_number_is_a_damaged_set(latest, call):
 
 
 def test_a_fault_of_ours_is_not_blamed_on_a_sound_set(latest, call, monkeypatch):
-    module = sys.modules["satisfaction.verification.compare"]
+    module = importlib.import_module("satisfaction.verification.compare")
     monkeypatch.setattr(module, "_changed_figures", lambda *_: 1 / 0)
     code, _, err = call("compare", latest, latest)
     assert (code, "[Z101]" in err) == (cli.OWN_FAULT, True)

@@ -36,13 +36,13 @@ LACKING = (
 BROKEN = ("磁盘或网络盘出错。", "The disk or network drive failed.", "检查磁盘后重新运行。", "Check it and run again.")
 SHORT = ("系统资源不足。", "The system is short of resources.", "关闭其他程序后重新运行。", "Close other programs and run again.")
 KINDS = {
-    FULL: (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    DENIED: (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.ETXTBSY),
-    BLOCKED: (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY),
-    LONG: (errno.ENAMETOOLONG,),
-    LACKING: (errno.ENOENT, errno.ELOOP),
-    BROKEN: (errno.EIO, errno.ESTALE, errno.ENXIO, errno.ETIMEDOUT),
-    SHORT: (errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EAGAIN),
+    FULL: ("ENOSPC", "EDQUOT", "EFBIG"),
+    DENIED: ("EACCES", "EPERM", "EROFS", "EBUSY", "ETXTBSY"),
+    BLOCKED: ("EEXIST", "ENOTDIR", "EISDIR", "ENOTEMPTY"),
+    LONG: ("ENAMETOOLONG",),
+    LACKING: ("ENOENT", "ELOOP"),
+    BROKEN: ("EIO", "ESTALE", "ENXIO", "ETIMEDOUT"),
+    SHORT: ("ENOMEM", "EMFILE", "ENFILE", "EAGAIN"),
 }
 
 
@@ -78,12 +78,15 @@ def surroundings_fault(fault: BaseException) -> str:
     if isinstance(fault, MemoryError):
         return _said(SHORT, "")
     found = _system_error(fault)
-    words = next((words for words, numbers in KINDS.items() if found is not None and found.errno in numbers), None)
-    return "" if words is None or found is None else _said(words, f"{found.filename or ''} ({found.strerror})".strip())
+    if found is None:
+        return ""
+    name = errno.errorcode.get(found.errno or 0)
+    words = next((words for words, names in KINDS.items() if name in names), None)
+    return "" if words is None else _said(words, f"{found.filename or ''} ({found.strerror})".strip())
 
 
 def _said(words: tuple[str, str, str, str], where: str) -> str:
-    return f"[Z102] {where}\n  {words[0]}\n  {words[1]}\n  处理: {words[2]}\n  Next: {words[3]}"
+    return f"[Z420] {where}\n  {words[0]}\n  {words[1]}\n  处理: {words[2]}\n  Next: {words[3]}"
 
 
 def _system_error(fault: BaseException | None) -> OSError | None:

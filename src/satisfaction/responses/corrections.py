@@ -34,6 +34,11 @@ OLD_HINT = (
     "重新运行 satisfaction check --rejected，在新的工作簿里改正。",
     "Run `satisfaction check --rejected` again and correct the new workbook.",
 )
+CELL = 32_767  # characters that a workbook's cell holds
+CUT_HINT = (
+    "答案超过 32767 个字符，工作簿单元格装不下；请在答卷文件中改正。",
+    "The answer has more than 32,767 characters, more than a workbook's cell holds; correct it in the response file.",
+)
 LOG_HINT = (
     "若答卷文件被换过，放回原来的文件；否则 satisfaction corrections 调查文件夹 --set-aside 会把这样的行移到旁边的文件。",
     "Put the response file back if it was exchanged; else `satisfaction corrections FOLDER --set-aside` moves such rows to a "
@@ -213,7 +218,7 @@ def add_corrections(
             if (*key, column, new) in known:  # the same workbook handed in again
                 repeated += 1
                 continue
-            raise _old_differs(where, column, old, there)
+            raise _old_differs(where, column, old, there, hint=CUT_HINT if len(there) > CELL else OLD_HINT)
         _refuse_personal(where, column, new)
         rows.append((*key, shown(raw.loc[places[key], "_id"]), column, old, new, masked(by), on.isoformat(), masked(reason)))
     added = pd.DataFrame(rows, columns=list(CORRECTIONS), dtype=object)
