@@ -10,6 +10,7 @@ import sys
 import click
 
 from ..errors import SatisfactionError
+from ..io.personal import masked_within
 from .asking import form, new, schema
 from .checking import compare, verify
 from .lab import lab
@@ -63,7 +64,7 @@ def main() -> None:
     try:
         cli(standalone_mode=False)
     except SatisfactionError as fault:
-        click.echo(str(fault), err=True)
+        click.echo(masked_within(str(fault)), err=True)
         sys.exit(USER_FAULT)
     except click.ClickException as fault:
         click.echo(f"命令有误 the command is not right: {fault.format_message()}\n查看用法 see: satisfaction --help", err=True)

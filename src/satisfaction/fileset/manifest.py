@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..io.files import sha256
+from ..io.personal import masked_names
 from ..pipeline import Results, weighting_log
 from ..published import DIGITS, mark
 from ..rankings import SHIELD, SMALL
@@ -82,5 +83,7 @@ def _declared_steps(survey: Survey) -> list[dict[str, Any]]:
 
 
 def inputs(survey: Survey) -> dict[str, str]:
-    """Return the SHA-256 of every file that was read, by its path below the survey's folder."""
-    return {os.path.relpath(path, survey.folder).replace(os.sep, "/"): sha256(path) for path in (*survey.sources, *survey.files)}
+    """Return the SHA-256 of every file that was read, by its path below the survey's folder, personal data masked."""
+    paths = [*survey.sources, *survey.files]
+    names = masked_names(os.path.relpath(path, survey.folder).replace(os.sep, "/") for path in paths)
+    return {name: sha256(path) for name, path in zip(names, paths, strict=True)}

@@ -17,6 +17,7 @@ from typing import Literal
 from ..errors import InputFileError
 
 BOM = b"\xef\xbb\xbf"
+PASSED_OVER = ("~$", ".")  # how names of files begin that no team has delivered: an open workbook's, hidden ones
 AROUND = 50_000  # bytes before and after the first fault that are looked at
 WIDE = re.compile("[\u0800-\ud7ff\ue000-\ufffc]")  # what UTF-8 writes in three bytes, without U+FFFD itself
 
@@ -143,7 +144,7 @@ def expand(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """
     found: list[Path] = []
     for pattern in patterns:
-        matches = sorted(p for p in folder.glob(pattern) if p.is_file() and not p.name.startswith(("~$", ".")))
+        matches = sorted(p for p in folder.glob(pattern) if p.is_file() and not p.name.startswith(PASSED_OVER))
         if not matches:
             there = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
             raise InputFileError(

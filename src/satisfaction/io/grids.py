@@ -11,9 +11,11 @@ import glob
 import io
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from python_calamine import CalamineWorkbook
 
 from ..errors import InputFileError
 from .delimited import Column, Unusual, split_columns
-from .files import BOM, decode_bytes, encoding_of, read_bytes
+from .files import BOM, PASSED_OVER, decode_bytes, encoding_of, read_bytes
 
 csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
 
@@ -38,6 +40,8 @@ HEAD = 200_000  # bytes in which the delimiter is looked for
 REMEMBERED = 500_000
 EXACT = 1e15  # Excel keeps 15 digits of a number
 LONG = re.compile(r"\d(?:\.\d+)?[Ee]\+\d{2,}|\d{15}0+")
+NESTED = re.compile(r"\]$|^(?:STRUCT|MAP|UNION)\(")  # kinds of Parquet columns that hold lists or records
+CHINA = 8 * 3_600_000_000  # microseconds ahead of universal time
 DATE = re.compile(
     r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?|\d{1,2}月\d{1,2}日|\d{1,2}-[A-Z][a-z]{2}|\d{1,2}:\d{2}:\d{2}"
 )
@@ -59,6 +63,8 @@ class Grid:
         Texts that stand for a number beyond Excel's 15 digits, or look like a date or time.
     merged : frozenset of int
         Rows (from 1) in which merged cells begin.
+    nested : tuple of str
+        Columns of lists or records, whose cells are not read.
     """
 
     path: Path
@@ -68,6 +74,7 @@ class Grid:
     long_numbers: frozenset[str]
     dates: frozenset[str]
     merged: frozenset[int]
+    nested: tuple[str, ...] = ()
 
     def record(self, position: int) -> list[str]:
         """Return the cells of one record."""
@@ -195,14 +202,17 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
     grids, passed = [], []
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            times = Counter[str]()
             for info in sorted(archive.infolist(), key=lambda info: info.filename):
                 name, kind = _member_name(info), Path(info.filename).suffix.lower()
-                if info.is_dir() or name.startswith("__MACOSX/"):
+                if info.is_dir() or name.startswith("__MACOSX/") or Path(name).name.startswith(PASSED_OVER):
                     continue
+                times[name] += 1
+                label = name if times[name] == 1 else f"{name}#{times[name]}"  # two members may have one name
                 if kind in (*DELIMITED, *WORKBOOKS) and info.file_size:
-                    grids += _grids(path, kind, archive.read(info), member=name)
+                    grids += _grids(path, kind, archive.read(info), member=label)
                 else:
-                    passed.append(name)
+                    passed.append(label)
     except InputFileError:
         raise
     except Exception as fault:  # zipfile raises several unrelated types for damaged or encrypted files
@@ -232,7 +242,10 @@ def _parquet(path: Path) -> Grid:
     read_bytes(path)  # the usual messages where there is no such file
     try:
         with duckdb.connect(config={"threads": 1}) as connection:
-            return _grid(path, "", _fetched(connection, path))
+            connection.execute("create view cells as from read_parquet($path)".replace("$path", _quoted(path)))
+            kinds = {name: kind for name, kind, *_ in connection.execute("describe cells").fetchall()}
+            grid = _grid(path, "", _fetched(connection, kinds))
+            return replace(grid, nested=tuple(name for name, kind in kinds.items() if NESTED.search(kind)))
     except duckdb.Error as fault:
         raise InputFileError(
             "F114",
@@ -243,9 +256,22 @@ def _parquet(path: Path) -> Grid:
         ) from None
 
 
-def _fetched(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Sequence[object]]:
-    found = connection.execute("select * from read_parquet(?)", [glob.escape(str(path))])
-    yield [name for name, *_ in found.description or ()]
+def _quoted(path: Path) -> str:
+    return "'" + glob.escape(str(path)).replace("'", "''") + "'"
+
+
+def _fetched(connection: duckdb.DuckDBPyConnection, kinds: dict[str, str]) -> Iterator[Sequence[object]]:
+    """Yield names and rows; no cell of a nested column, a moment (stored in universal time) as the clock in China shows it."""
+    yield list(kinds)
+    cells = []
+    for name, kind in kinds.items():
+        column = '"' + name.replace('"', '""') + '"'
+        if NESTED.search(kind):
+            column = "''"
+        elif kind == "TIMESTAMP WITH TIME ZONE":
+            column = f"strftime(make_timestamp(epoch_us({column}) + {CHINA}), '%Y-%m-%dT%H:%M:%S+08:00')"
+        cells.append(column)
+    found = connection.execute(f"select {', '.join(cells)} from cells")
     while rows := found.fetchmany(BLOCK):
         yield from ([("" if cell is None else cell) for cell in row] for row in rows)
 
@@ -307,9 +333,11 @@ class _Memory(dict[object, str]):
 
 
 def cell_text(cell: object) -> str:
-    """Write a cell as text: whole numbers without '.0', dates in ISO form."""
+    """Write a cell as text: whole numbers without '.0', dates in ISO form; equal numbers of any type alike."""
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, Decimal):
+        return f"{cell:f}".rstrip("0").rstrip(".") if "." in f"{cell:f}" else f"{cell:f}"
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():

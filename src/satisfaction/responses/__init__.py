@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..io.pages import card
+from ..io.personal import masked
 from ..io.platforms import NOTES, Export
 from ..io.workbooks import is_template_sheet
 from ..questionnaire import Questionnaire
@@ -23,7 +24,7 @@ from .areas import code_area_names
 from .coding import code_answers, crosswalk, normalise
 from .corrections import Corrected, add_corrections, replay, write_rejected
 from .deliveries import Delivery, columns_table, former_answers, read_deliveries, respondents, titles_by_item
-from .events import RULES, Note, log_events, log_notes, masked
+from .events import RULES, Note, log_events, log_notes
 from .personal import hide_paradata, hide_personal
 from .rules import Rule, apply_rules, compile_rules, stop_on_unknown_area
 from .spelling import exchanged
@@ -42,7 +43,7 @@ __all__ = [
 Purpose: TypeAlias = Literal["estimate", "check"]
 ORIGIN = ("_file", "_sheet", "_row")
 OF_ROWS = ("_id", "_aside", "_surplus")  # wanted on the way, not kept
-OF_TABLES = ("F203", "F204", "F210")  # of the reader's notes those that concern a whole table
+OF_TABLES = ("F203", "F204", "F210", "F215")  # of the reader's notes those that concern a whole table
 COUNTED = ("F201", "F202")  # and those that are rules here
 
 
@@ -210,13 +211,15 @@ def _account(survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame
         log=log.reset_index(drop=True),
         summary=account.summary_table(raw, log, rows.deliveries, columns),
         columns=columns,
-        by_area=account.counts_by(raw, log, coded[roles.area]),
-        by_interviewer=pd.DataFrame()
-        if interviewer is None
-        else account.counts_by(raw, log, exchanged(interviewer.astype(object).where(interviewer.notna(), ""), masked)),
+        by_area=account.counts_by(raw, log, _without_personal(coded[roles.area])),
+        by_interviewer=pd.DataFrame() if interviewer is None else account.counts_by(raw, log, _without_personal(interviewer)),
         to_correct=account.correctable_table(faults),
         as_read=read.reset_index(drop=True),
     )
+
+
+def _without_personal(values: pd.Series) -> pd.Series:
+    return exchanged(values.astype(object).where(values.notna(), ""), masked)
 
 
 def _beside(raw: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFrame:

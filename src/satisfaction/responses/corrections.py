@@ -12,11 +12,12 @@ import pandas as pd
 
 from ..errors import ResponsesError, shortened
 from ..io.marked import write_marked
+from ..io.personal import is_personal, masked
 from ..io.tables import read_table, read_tables
 from ..io.writing import unguarded, write_csv
 from ..questionnaire import Questionnaire
 from ..survey import CORRECTIONS_FILE, Survey
-from .events import is_personal, log_events, masked, shown
+from .events import log_events, shown
 
 if TYPE_CHECKING:
     from . import Responses
