@@ -32,7 +32,7 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         return path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a name may hold NUL
         folder = path.parent
         there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         raise InputFileError(
@@ -144,7 +144,17 @@ def expand(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """
     found: list[Path] = []
     for pattern in patterns:
-        matches = sorted(p for p in folder.glob(pattern) if p.is_file() and not p.name.startswith(PASSED_OVER))
+        try:
+            matches = sorted(p for p in folder.glob(pattern) if p.is_file() and not p.name.startswith(PASSED_OVER))
+        except (ValueError, LookupError, NotImplementedError):
+            raise InputFileError(
+                "F442",
+                f"{pattern!r} 不是可用的文件名模式。",
+                f"{pattern!r} is no pattern of file names.",
+                where=str(folder),
+                available=("responses/*.csv", "responses/**/*.xlsx"),
+                hint=("改正 survey.yaml 中的 files。", "Correct `files` in survey.yaml."),
+            ) from None
         if not matches:
             there = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
             raise InputFileError(

@@ -25,8 +25,10 @@ import numpy.typing as npt
 from python_calamine import CalamineWorkbook
 
 from ..errors import InputFileError
+from .bounds import check_archive, check_sheets, check_spread
 from .delimited import Column, Unusual, split_columns
 from .files import BOM, PASSED_OVER, decode_bytes, encoding_of, read_bytes
+from .old_workbooks import read_old_workbook
 
 csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
 
@@ -38,6 +40,7 @@ BLOCK = 2_000
 BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
 HEAD = 200_000  # bytes in which the delimiter is looked for
 REMEMBERED = 500_000
+ANSWERS_A_BYTE = 25  # that Parquet holds at the best; the usual are two or three
 EXACT = 1e15  # Excel keeps 15 digits of a number
 LONG = re.compile(r"\d(?:\.\d+)?[Ee]\+\d{2,}|\d{15}0+")
 NESTED = re.compile(r"\]$|^(?:STRUCT|MAP|UNION)\(")  # kinds of Parquet columns that hold lists or records
@@ -89,7 +92,7 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
     InputFileError
         F101-F105 and F110 from opening; F106 for an unknown kind of file; F107 for a workbook, F112 for a zip file, F114
         for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F119
-        for a workbook under the name of a text file.
+        for a workbook under the name of a text file; F440 and F441 for what would take all memory.
     """
     kind = path.suffix.lower()
     if kind == ".zip":
@@ -178,14 +181,20 @@ def _delimiter(text: str) -> str:
 def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Grid]:
     if not content:
         raise _empty(path)
-    grids = []
     try:
-        workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        for name in workbook.sheet_names:
-            sheet = workbook.get_sheet_by_name(name)
-            merged = frozenset(first[0] + 1 for first, _ in sheet.merged_cell_ranges or ())
-            grids.append(_grid(path, f"{member}/{name}" if member else name, sheet.iter_rows(), merged=merged))
-    except Exception as fault:  # calamine raises several unrelated types for damaged workbooks
+        if not check_sheets(content, where=where):
+            sheets = read_old_workbook(content)
+        else:
+            workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
+            found = [(name, workbook.get_sheet_by_index(place)) for place, name in enumerate(workbook.sheet_names)]
+            sheets = [(name, sheet.merged_cell_ranges, sheet.iter_rows()) for name, sheet in found]
+        grids = []
+        for name, ranges, records in sheets:
+            merged = frozenset(first[0] + 1 for first, _ in ranges or ())
+            grids.append(_grid(path, f"{member}/{name}" if member else name, records, merged=merged))
+    except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as fault:  # calamine raises several unrelated types for damaged workbooks, panics among them
         raise InputFileError(
             "F107",
             "工作簿已损坏或不是 Excel 文件。",
@@ -202,6 +211,7 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
     grids, passed = [], []
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_archive(archive, where=str(path))
             times = Counter[str]()
             for info in sorted(archive.infolist(), key=lambda info: info.filename):
                 name, kind = _member_name(info), Path(info.filename).suffix.lower()
@@ -239,11 +249,13 @@ def _member_name(info: zipfile.ZipInfo) -> str:
 
 
 def _parquet(path: Path) -> Grid:
-    read_bytes(path)  # the usual messages where there is no such file
+    size = len(read_bytes(path))
     try:
         with duckdb.connect(config={"threads": 1}) as connection:
             connection.execute("create view cells as from read_parquet($path)".replace("$path", _quoted(path)))
             kinds = {name: kind for name, kind, *_ in connection.execute("describe cells").fetchall()}
+            rows = connection.execute("select count(*) from cells").fetchall()[0][0]
+            check_spread(rows, len(kinds), size * ANSWERS_A_BYTE, where=str(path))
             grid = _grid(path, "", _fetched(connection, kinds))
             return replace(grid, nested=tuple(name for name, kind in kinds.items() if NESTED.search(kind)))
     except duckdb.Error as fault:
@@ -280,9 +292,12 @@ def _grid(path: Path, sheet: str, records: Iterable[Sequence[object]], *, merged
     """Turn records into columns of text, block by block, so that the records are never all in memory."""
     texts, columns = _Memory(), list[list[str]]()
     numbers: list[int] = []
-    remaining, read = iter(records), 0
+    remaining, read, filled = iter(records), 0, 0
+    where = f"{path} {sheet}".rstrip()
     while block := list(islice(remaining, BLOCK)):
         width = max(map(len, block))
+        filled += sum(map(len, block))
+        check_spread(read + len(block), max(width, len(columns)), filled, where=where)
         columns += [[""] * len(numbers) for _ in range(width - len(columns))]
         kept, cells = _block(block, width, texts)
         numbers += [read + 1 + position for position in kept]

@@ -44,6 +44,7 @@ Purpose: TypeAlias = Literal["estimate", "check"]
 ORIGIN = ("_file", "_sheet", "_row")
 OF_ROWS = ("_id", "_aside", "_surplus")  # wanted on the way, not kept
 OF_TABLES = ("F203", "F204", "F210", "F215")  # of the reader's notes those that concern a whole table
+LONGEST = 1e9  # seconds; what is more is no duration
 COUNTED = ("F201", "F202")  # and those that are rules here
 
 
@@ -227,7 +228,8 @@ def _beside(raw: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFrame:
     names = [name for name in raw if name not in (*questionnaire.items, *OF_ROWS, *ORIGIN)]
     paradata = {name: hide_paradata(raw[name], name) for name in names}
     if "_seconds" in paradata:
-        paradata["_seconds"] = pd.to_numeric(paradata["_seconds"], errors="coerce").round().astype("Int64")
+        seconds = pd.to_numeric(paradata["_seconds"], errors="coerce")
+        paradata["_seconds"] = seconds.where(seconds.abs() < LONGEST).round().astype("Int64")
     return raw[list(ORIGIN)].assign(**paradata)
 
 
