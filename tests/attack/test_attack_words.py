@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from satisfaction.errors import InputFileError, SurveyError
+from satisfaction import rank
+from satisfaction.errors import InputFileError, RankingError, SurveyError
 from satisfaction.io.yaml import read_yaml
 from satisfaction.responses import load_responses
 
@@ -76,3 +77,9 @@ def test_a_number_without_end_is_an_answer_outside_the_scale(small, call, column
     small.change(**{column: value})
     code, _, err = call("check", small.folder)
     assert code in (0, 1), err
+
+
+def test_what_cannot_be_ranked_is_told_with_what_a_file_offers():
+    with pytest.raises(RankingError, match="K111") as refused:
+        rank([1.0, 2.0, 3.0], se=[1.0, 1.0, 1.0], df=[5.0, 0.0, 5.0])
+    assert "`minimum_n` under `ranking` in rules.yaml" in str(refused.value)

@@ -8,6 +8,9 @@ import re
 import zipfile
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
+
 from ..errors import InputFileError
 
 MOST_MEMBERS = 10_000  # of an archive: pictures of a wave's interviews may lie beside its tables
@@ -18,7 +21,8 @@ MOST_COLUMNS = 16_384  # what a sheet of Excel has
 MOST_SPREAD = 20_000_000  # cells a table is laid out to when most of them hold nothing; at 32 bytes each 640 MB
 SPARSE = 4  # times the cells there are: from here on most hold nothing
 CHUNK = 1 << 20
-LONGEST = 64  # bytes of a cell's reference with what stands around it
+LONGEST = 24  # bytes of a cell's reference
+BEYOND = 10**9  # no sheet has as many columns or rows
 
 
 def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
@@ -87,39 +91,58 @@ def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str
 
 
 def _check_sheet(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str) -> None:
-    rows: set[int] = set()
-    columns: set[bytes] = set()
     cells = 0
+    first = np.full(2, np.iinfo(np.int64).max)
+    last = np.zeros(2, dtype=np.int64)
     for piece in _pieces(archive, info):
-        found = re.findall(rb'\br=["\'][A-Z]{1,9}(\d{1,9})', piece)
-        cells += len(found)
-        rows.update(map(int, set(found)))
-        columns.update(re.findall(rb'\br=["\']([A-Z]{1,9})\d', piece))
-    if rows:
-        places = {_number(letters): letters.decode() for letters in columns}
-        wide = max(places) - min(places) + 1
-        check_spread(
-            max(rows) - min(rows) + 1, wide, cells, where=where, corner=f"{places[max(places)]}{max(rows)}"
-        )  # fmt: skip
+        places = _references(piece)
+        if len(places):
+            cells += len(places)
+            first = np.minimum(first, places.min(axis=0))
+            last = np.maximum(last, places.max(axis=0))
+    if cells:
+        columns, rows = (last - first + 1).tolist()
+        check_spread(rows, columns, cells, where=where, corner=f"{_letters(int(last[0]))}{last[1]}")
+
+
+def _references(piece: bytes) -> npt.NDArray[np.int64]:
+    """Return column and row of every cell, (n, 2), from what stands in r="..."; numbers beyond any sheet are cut."""
+    signs = np.frombuffer(piece + bytes(LONGEST), dtype=np.uint8)
+    here = signs[:-LONGEST]
+    quoted = (here[3:] == ord('"')) | (here[3:] == ord("'"))
+    at = np.flatnonzero(quoted & (here[2:-1] == ord("=")) & (here[1:-2] == ord("r")) & (here[:-3] <= ord(" "))) + 4
+    column, row = np.zeros((2, len(at)), dtype=np.int64)
+    going_on = np.ones(len(at), dtype=bool)
+    for sign in range(LONGEST):
+        value = signs[at + sign].astype(np.int64)
+        letter = going_on & (value >= ord("A")) & (value <= ord("Z"))
+        digit = going_on & (value >= ord("0")) & (value <= ord("9"))
+        going_on = letter | digit
+        if not going_on.any():
+            break
+        column = np.where(letter & (column < BEYOND), 26 * column + value - ord("A") + 1, column)
+        row = np.where(digit & (row < BEYOND), 10 * row + value - ord("0"), row)
+    return np.column_stack([column, row])[column > 0]
 
 
 def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield a member in pieces that do not cut a cell's reference in two."""
+    """Yield a member in pieces, each cell's reference whole in one of them."""
     rest = b""
     with archive.open(info) as stream:
         while piece := stream.read(CHUNK):
             piece = rest + piece
             end = piece.rfind(b"<", max(len(piece) - CHUNK, 0))
             rest = piece[end:] if end >= 0 else piece[-LONGEST:]
-            yield piece[: len(piece) - len(rest)]
+            yield piece[:end] if end >= 0 else piece
     yield rest
 
 
-def _number(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - ord("A") + 1
-    return number
+def _letters(column: int) -> str:
+    letters = ""
+    while column:
+        column, last = divmod(column - 1, 26)
+        letters = chr(ord("A") + last) + letters
+    return letters
 
 
 def _sheet_names(archive: zipfile.ZipFile) -> dict[str, str]:
