@@ -117,3 +117,15 @@ def test_no_reason_of_lost_points_shows_it(tmp_path):
     declared = Assessment.model_validate({"title": {"zh": "测", "en": "T"}, "source": "test", "items": {"a": item}})
     lost = read_lost(tmp_path / "lost.csv", declared, ["990101"])
     assert lost["reason"].tolist() == ["举报人 *** 来电"]
+
+
+def test_a_log_of_corrections_that_names_a_file_as_it_was_is_replayed(small):
+    named = small.csv.with_name("13800138000.csv")
+    small.csv.rename(named)
+    old = pd.read_csv(named, dtype=str, keep_default_na=False)["streets"].iloc[0]
+    rows = [("responses/13800138000.csv", "", "2", "P000", "streets", old, "5", "A", "2026-04-20", "asked again")]
+    columns = ["file", "sheet", "row", "id", "column", "old", "new", "by", "date", "reason"]
+    pd.DataFrame(rows, columns=columns).to_csv(small.folder / "corrections.csv", index=False)
+    accepted = load_responses(small.read()).accepted
+    assert accepted["streets"].iloc[0] == 5
+    assert set(accepted["_file"]) == {"responses/***.csv"}

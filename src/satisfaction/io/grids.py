@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -182,8 +183,9 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
     if not content:
         raise _empty(path)
     try:
+        sheets: list[tuple[str, Any, Iterable[list[Any]]]]
         if not check_sheets(content, where=where):
-            sheets = read_old_workbook(content)
+            sheets = [*read_old_workbook(content)]
         else:
             workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
             found = [(name, workbook.get_sheet_by_index(place)) for place, name in enumerate(workbook.sheet_names)]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..errors import ResponsesError, shortened
 from ..io.marked import write_marked
-from ..io.personal import is_personal, masked
+from ..io.personal import is_personal, masked, masked_within
 from ..io.tables import read_table, read_tables
 from ..io.writing import unguarded, write_csv
 from ..questionnaire import Questionnaire
@@ -103,6 +103,8 @@ def replay(raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> Non
             available=CORRECTIONS,
             hint=("恢复由 satisfaction corrections 写出的文件。", "Restore the file as `satisfaction corrections` wrote it."),
         )
+    for name in ("file", "sheet"):  # an earlier version recorded names as they were
+        table[name] = table[name].map(masked_within)
     _replay_rows(raw, table, where=str(path), questionnaire=survey.questionnaire, events=events)
 
 
@@ -116,7 +118,7 @@ def _replay_rows(
         if at is None or one.column not in questionnaire.items:
             raise _no_such_row(f"{where} row {line}", one.file, one.sheet, one.row, one.column)
         there = raw.loc[at, one.column]
-        if masked(there) != one.old:
+        if masked(there) != masked(one.old):  # what counts as personal may have grown since
             raise _old_differs(f"{where} row {line}", one.column, one.old, there)
         _refuse_personal(f"{where} row {line}", one.column, one.new)
         wrong = pd.Series(raw.index == at, index=raw.index)
@@ -172,7 +174,7 @@ def add_corrections(
         where = f"{corrected} {DATA}: {key[0]} row {key[2]}"
         if key not in places:
             raise _no_such_row(where, *key, column)
-        if masked(there := raw.loc[places[key], column]) != old:
+        if masked(there := raw.loc[places[key], column]) != masked(old):
             if (*key, column, new) in known:  # the same workbook handed in again
                 repeated += 1
                 continue

@@ -74,7 +74,8 @@ def stability(world: World, names: list[str], *, bottom: int, base: int = BASE, 
     RankingError
         K440 where too few areas have all components to fill the list.
     """
-    complete = np.isfinite(world.scores).all(axis=(0, 2)) & np.isfinite(world.errors).all(axis=(0, 2))
+    known = np.isfinite(world.scores).all(axis=(0, 2)) & np.isfinite(world.errors).all(axis=(0, 2))
+    complete = np.asarray(known)
     if complete.sum() <= bottom:
         raise RankingError(
             "K440",
