@@ -55,7 +55,7 @@ FAULTS = {
     "tencent.csv": [("F208", 3, "提交时间", "昨天")],
     "limesurvey.csv": [],
     "plain.csv": [("F205", 0, "id#2", "id"), ("F212", 0, "#6", ""), ("F207", 4, "Q2", "1月2日")],
-    "plain.parquet": [],
+    "plain.parquet": [("F215", 0, "gps", "")],
     "labelled.sav": [("F209", 0, "sat", "98..99 × 1")],
 }  # fmt: skip
 

@@ -11,12 +11,13 @@ import pytest
 
 from satisfaction import cli, export, run
 from satisfaction.errors import ResponsesError
+from satisfaction.io.personal import is_personal
 from satisfaction.io.tables import read_tables
 from satisfaction.io.writing import write_xlsx
 from satisfaction.responses import correct_responses, load_responses, write_rejected
 from satisfaction.responses.account import BLANKED, REJECTED
 from satisfaction.responses.corrections import CORRECTIONS
-from satisfaction.responses.events import _proposed, is_personal
+from satisfaction.responses.events import _proposed
 from satisfaction.responses.personal import is_personal_title
 
 TODAY = datetime.date(2026, 4, 20)

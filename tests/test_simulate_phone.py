@@ -11,10 +11,10 @@ import pytest
 
 from conftest import ROOT
 from satisfaction.errors import SurveyError
+from satisfaction.io.personal import NUMBER
 from satisfaction.io.tables import read_table
 from satisfaction.questionnaire import read_questionnaire
 from satisfaction.responses import load_responses
-from satisfaction.responses.events import PERSONAL
 from satisfaction.simulate import PROVINCE_SEED, read_facts, simulate_population, simulate_survey
 from satisfaction.simulate.phone import COUNTY_SAMPLE, RESPONSE, SECOND_LINE, call_wave, choose_persons, households
 from satisfaction.simulate.residents import generator
@@ -101,7 +101,7 @@ def test_every_county_has_its_persons_and_every_row_is_sound(responses):
 def test_no_number_and_no_name(responses):
     assert list(read_table(WAVE / "nonrespondents.csv")) == ["county", "sex", "age_group", "household_adults", "phone_lines"]
     for name in MADE:
-        assert not PERSONAL.search((WAVE / name).read_text(encoding="utf-8-sig"))
+        assert not NUMBER.search((WAVE / name).read_text(encoding="utf-8-sig"))
 
 
 def test_the_response_rate_depends_on_sex_and_age(called):

@@ -11,6 +11,7 @@ from contextlib import suppress
 import click
 
 from ..errors import DamagedSetError, SatisfactionError
+from ..io.personal import masked_within
 from .asking import form, new, schema
 from .checking import compare, verify
 from .lab import lab
@@ -82,7 +83,7 @@ def _outcome() -> tuple[int, str]:
     except DamagedSetError as fault:
         return DAMAGED_SET, str(fault)
     except SatisfactionError as fault:
-        return USER_FAULT, str(fault)
+        return USER_FAULT, masked_within(str(fault))
     except click.ClickException as fault:
         return USER_FAULT, f"命令有误 the command is not right: {fault.format_message()}\n查看用法 see: satisfaction --help"
     except Stopped as signal:

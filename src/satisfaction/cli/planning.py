@@ -15,14 +15,16 @@ from .options import ENGINE, FOLDER
 @click.option("--psu", default="community", show_default=True, help="初级单元的列 column of PSU codes")
 @click.option("--size", default="adults", show_default=True, help="规模的列 column of sizes")
 @click.option("--strata", default="county,residence", show_default=True, help="层的列，逗号隔开 columns of strata")
-@click.option("--take", type=int, help="每层每期的初级单元数 PSUs a stratum and wave")
+@click.option("--take", type=click.IntRange(min=1), help="每层每期的初级单元数 PSUs a stratum and wave")
 @click.option("--take-from", type=FOLDER, help="各层数目的表（层的列与 take） a table of numbers by stratum (column take)")
-@click.option("--persons", type=int, default=10, show_default=True, help="每个初级单元的访问数 interviews a PSU")
+@click.option(
+    "--persons", type=click.IntRange(min=1), default=10, show_default=True, help="每个初级单元的访问数 interviews a PSU"
+)
 @click.option("--method", type=click.Choice(["systematic", "brewer", "sampford"]), default="systematic", show_default=True)
 @click.option("--waves", type=int, default=1, show_default=True, help="一次抽取的期数 waves drawn together")
 @click.option("--overlap", type=float, default=0.0, show_default=True, help="下一期保留的比例 share the next wave keeps")
 @click.option("--reserve", type=int, default=0, show_default=True, help="每层的备用单元 reserves a stratum")
-@click.option("--seed", type=int, required=True, help="随机种子，请保存 random seed: keep it")
+@click.option("--seed", type=click.IntRange(min=0), required=True, help="随机种子，请保存 random seed: keep it")
 @click.option("--simulated", is_flag=True, help="抽样框是模拟的 the frame is simulated")
 def draw(
     frame: Path, out: Path, psu: str, size: str, strata: str, take: int | None, take_from: Path | None, persons: int, method: str,
@@ -34,22 +36,18 @@ def draw(
     from ..io.files import recorded
     from ..io.tables import read_table
     from ..planning.drawing import check_frame_table, draw_sample
-    from ..planning.files import write_draw
+    from ..planning.files import read_take, write_draw
 
     if (take is None) == (take_from is None):
         raise click.UsageError("写明 --take 或 --take-from 之一 give one of --take and --take-from")
     columns = [name.strip() for name in strata.replace("，", ",").split(",") if name.strip()]
     with recorded() as read:
-        table = read_table(frame)
+        table = read_table(frame).map(str.strip)
     check_frame_table(table, psu=psu, strata=columns, size=size)
     table[size] = pd.to_numeric(table[size])
-    wanted = (
-        {}
-        if take_from is None
-        else {tuple(r[c] for c in columns): int(r["take"]) for r in read_table(take_from).to_dict("records")}
-    )
+    wanted = take if take_from is None else read_take(take_from, columns)
     drawn = draw_sample(
-        table, psu=psu, strata=columns, size=size, take=wanted if take is None else take, method=method, waves=waves,  # type: ignore[arg-type]  # click has checked it
+        table, psu=psu, strata=columns, size=size, take=wanted, method=method, waves=waves,  # type: ignore[arg-type]  # click has checked them
         overlap=overlap, reserve=reserve, seed=seed,
     )  # fmt: skip
     mark = "模拟数据，不是真实抽样框 simulated frame, not a real one" if simulated else ""

@@ -128,6 +128,8 @@ def combine(results: Results, path: Path) -> Combination:
 def scaled_score(part: Part) -> Array:
     """Scores of a component as they are combined, (p,); NaN where an area has none."""
     seen, score = np.isfinite(part.score), np.full(len(part.score), np.nan)
+    if not seen.any():
+        return score
     score[seen] = normalised(part.score[seen], part.declared.normalise, posts=part.declared.goalposts)
     return score
 
@@ -138,6 +140,8 @@ def scale_slope(part: Part) -> Array:
     A scale that the field sets (minmax, zscore, share-of-best) is taken as fixed.
     """
     values = part.score[np.isfinite(part.score)]
+    if not len(values):
+        return np.zeros(len(part.score))
     spread, deviation = float(np.ptp(values)), float(values.std(ddof=1)) if len(values) > 1 else 0.0
     worst, best = part.declared.goalposts or (-np.inf, np.inf)
     inside = (part.score >= min(worst, best)) & (part.score <= max(worst, best))
@@ -170,7 +174,7 @@ def carried_errors(parts: tuple[Part, ...], slope: Array) -> tuple[Array, Array]
     survey = squared[0] if own else np.zeros((p, p))
     cov = sum(squared, start=np.zeros((p, p)))
     df = next((part.df for part in parts if part.surveyed), np.full(p, np.inf))
-    fourth = np.diag(survey) ** 2 / df
+    fourth = np.divide(np.diag(survey) ** 2, df, out=np.zeros(p), where=df > 0)
     freedom = np.divide(np.diag(cov) ** 2, fourth, out=np.full(p, np.inf), where=fourth > 0)
     return cov, freedom
 
@@ -209,11 +213,14 @@ def combined_table(
     table = pd.DataFrame({"code": found["unit"]})
     table = table.assign(**{f"name_{side}": [getattr(names[code], side) for code in found["unit"]] for side in ("zh", "en")})
     for k, part in enumerate(parts):
-        table[part.name], table[f"{part.name}_se"] = scores[:, k], part.se * np.abs(scale_slope(part))
+        table[part.name] = scores[:, k]
+        table[f"{part.name}_se"] = np.where(np.isfinite(scores[:, k]), part.se * np.abs(scale_slope(part)), np.nan)
     incomplete = ~np.isfinite(scores).all(axis=1)
     note = np.select([excluded, incomplete, ~ranking.units.ranked], [VETOED, INCOMPLETE, FEW], "")
     table = table.assign(
-        score=np.where(incomplete, np.nan, found["estimate"]), se=np.where(incomplete, np.nan, found["se"]), df=df
+        score=np.where(incomplete, np.nan, found["estimate"]),
+        se=np.where(incomplete, np.nan, found["se"]),
+        df=np.where(incomplete, np.nan, df),
     )
     kept = found[["rank", *SETS, "status", "probability_bottom"]]
     alone = results.ranking.table[["rank", "marginal_low", "marginal_high"]].rename(columns=SURVEY_ALONE)

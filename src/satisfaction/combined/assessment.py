@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import RankingError, shortened
+from ..io.personal import masked_within
 from ..io.tables import read_table
 from .declared import Assessment
 
@@ -65,7 +66,7 @@ def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.Da
     if len(wrong):
         zh, en = "points 须为非负数（所失的分）。", "`points` is a number >= 0: the points lost."
         raise _fault("K313", zh, en, f"{path} row {shortened(wrong + 2)}")
-    return table[list(COLUMNS)].assign(points=points.where(~veto, 0.0))
+    return table[list(COLUMNS)].assign(points=points.where(~veto, 0.0), reason=table["reason"].map(masked_within))
 
 
 def assess(assessment: Assessment, lost: pd.DataFrame, areas: Sequence[str]) -> Assessed:

@@ -94,7 +94,8 @@ def read_estimates(folder: str | Path) -> Estimates:
     units = _typed(read_table(source / "units.csv"), record["kinds"]["units"])
     listed = read_table(source / "contributions.csv")
     places = listed["unit"].astype(int), listed["quantity"].astype(int)
-    matrix = sp.csr_array((listed["value"].astype(float), places), shape=tuple(record["shape"]))
+    values = listed["value"].replace("", "nan").astype(float)  # of a withheld figure
+    matrix = sp.csr_array((values, places), shape=tuple(record["shape"]))
     held, conventions = Contributions(units, matrix, record["unsolved"]), record["conventions"]
     design = SurveyDesign(
         units, strata=record["strata"] or None, psu=record["stages"][:1] or None, lonely_psu=conventions["lonely_psu"],

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from ..io.files import refuse_changed
+from ..io.personal import masked_names
 from ..pipeline import Results, weighting_log
 from ..published import DIGITS, mark
 from ..rankings import SHIELD, SMALL
@@ -83,7 +83,7 @@ def _declared_steps(survey: Survey) -> list[dict[str, Any]]:
 
 
 def inputs(results: Results) -> dict[str, str]:
-    """Return the SHA-256 of the bytes that were read of every file, by its path below the survey's folder.
+    """Return the SHA-256 of the bytes that were read of every file, by its name as `input_names` has it.
 
     Raises
     ------
@@ -92,13 +92,16 @@ def inputs(results: Results) -> dict[str, str]:
     """
     read = {**results.survey.read, **results.responses.read}
     refuse_changed(read)
-    return {_below(results.survey, path): digest for path, digest in read.items()}
+    names = _shown(results.survey, read)
+    return {names[path]: digest for path, digest in read.items()}
 
 
 def input_names(survey: Survey) -> set[str]:
-    """Return the names that a survey's input files have in `inputs`."""
-    return {_below(survey, path) for path in (*survey.sources, *survey.files)}
+    """Return the names of a survey's input files: their paths below its folder, personal data masked."""
+    return set(_shown(survey, [os.path.abspath(path) for path in (*survey.sources, *survey.files)]).values())
 
 
-def _below(survey: Survey, path: str | Path) -> str:
-    return os.path.relpath(path, survey.folder).replace(os.sep, "/")
+def _shown(survey: Survey, paths: Iterable[str]) -> dict[str, str]:
+    ordered = sorted(paths)
+    below = [os.path.relpath(path, survey.folder).replace(os.sep, "/") for path in ordered]
+    return dict(zip(ordered, masked_names(below), strict=True))

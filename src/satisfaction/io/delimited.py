@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 PIECE = 1 << 20  # bytes taken at a time
-MOST = 1 << 24  # cells to which the short records of a piece are filled
+MOST = 1 << 24  # cells to which the short records of a piece are filled, and pieces narrower than others
+SPARSE = 4  # times the cells there are
 WORD = 8  # bytes
 LONGEST = 8 * WORD  # longer texts seldom repeat
 QUOTED = re.compile(r'"((?:[^"]|"")*)"')
@@ -65,6 +66,9 @@ def split_columns(content: bytes, delimiter: str, encoding: Encoding) -> list[Co
             own, different = _texts(piece, first, last, encoding)
             codes.append(np.array([memory.setdefault(text, len(memory)) for text in different], dtype=np.intp)[own])
         pieces.append((starts.shape[1], codes))
+        there = sum(count * len(own) for count, own in pieces)
+        if sum(count for count, _ in pieces) * len(memories) > max(MOST, SPARSE * there):
+            raise Unusual
     if rest:
         raise Unusual
     return [_joined(memory, [(count, codes[place:]) for count, codes in pieces]) for place, memory in enumerate(memories)]

@@ -22,6 +22,7 @@ from ..errors import DamagedSetError, ExportError, InputFileError, SatisfactionE
 from .leftovers import place, remove, unfinished
 
 BOM = b"\xef\xbb\xbf"
+PASSED_OVER = ("~$", ".")  # how names of files begin that no team has delivered: an open workbook's, hidden ones
 AROUND = 50_000  # bytes before and after the first fault that are looked at
 _READ: ContextVar[tuple[dict[str, str], ...]] = ContextVar("files read", default=())
 WIDE = re.compile("[\u0800-\ud7ff\ue000-\ufffc]")  # what UTF-8 writes in three bytes, without U+FFFD itself
@@ -37,7 +38,7 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # a name may hold NUL
         folder = path.parent
         there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         raise InputFileError(
@@ -195,7 +196,17 @@ def expand(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
     """
     found: list[Path] = []
     for pattern in patterns:
-        matches = sorted(p for p in folder.glob(pattern) if p.is_file() and not p.name.startswith(("~$", ".")))
+        try:
+            matches = sorted(p for p in folder.glob(pattern) if p.is_file() and not p.name.startswith(PASSED_OVER))
+        except (ValueError, LookupError, NotImplementedError):
+            raise InputFileError(
+                "F442",
+                f"{pattern!r} 不是可用的文件名模式。",
+                f"{pattern!r} is no pattern of file names.",
+                where=str(folder),
+                available=("responses/*.csv", "responses/**/*.xlsx"),
+                hint=("改正 survey.yaml 中的 files。", "Correct `files` in survey.yaml."),
+            ) from None
         if not matches:
             there = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
             raise InputFileError(

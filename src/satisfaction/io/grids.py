@@ -11,11 +11,14 @@ import glob
 import io
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -23,8 +26,10 @@ import numpy.typing as npt
 from python_calamine import CalamineWorkbook
 
 from ..errors import InputFileError
+from .bounds import check_archive, check_sheets, check_spread
 from .delimited import Column, Unusual, split_columns
-from .files import BOM, decode_bytes, encoding_of, read_bytes
+from .files import BOM, PASSED_OVER, decode_bytes, encoding_of, read_bytes
+from .old_workbooks import read_old_workbook
 
 csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
 
@@ -36,8 +41,11 @@ BLOCK = 2_000
 BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
 HEAD = 200_000  # bytes in which the delimiter is looked for
 REMEMBERED = 500_000
+ANSWERS_A_BYTE = 25  # that Parquet holds at the best; the usual are two or three
 EXACT = 1e15  # Excel keeps 15 digits of a number
 LONG = re.compile(r"\d(?:\.\d+)?[Ee]\+\d{2,}|\d{15}0+")
+NESTED = re.compile(r"\]$|^(?:STRUCT|MAP|UNION)\(")  # kinds of Parquet columns that hold lists or records
+CHINA = 8 * 3_600_000_000  # microseconds ahead of universal time
 DATE = re.compile(
     r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?|\d{1,2}月\d{1,2}日|\d{1,2}-[A-Z][a-z]{2}|\d{1,2}:\d{2}:\d{2}"
 )
@@ -59,6 +67,8 @@ class Grid:
         Texts that stand for a number beyond Excel's 15 digits, or look like a date or time.
     merged : frozenset of int
         Rows (from 1) in which merged cells begin.
+    nested : tuple of str
+        Columns of lists or records, whose cells are not read.
     """
 
     path: Path
@@ -68,6 +78,7 @@ class Grid:
     long_numbers: frozenset[str]
     dates: frozenset[str]
     merged: frozenset[int]
+    nested: tuple[str, ...] = ()
 
     def record(self, position: int) -> list[str]:
         """Return the cells of one record."""
@@ -82,7 +93,7 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
     InputFileError
         F101-F105 and F110 from opening; F106 for an unknown kind of file; F107 for a workbook, F112 for a zip file, F114
         for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F119
-        for a workbook under the name of a text file.
+        for a workbook under the name of a text file; F440 and F441 for what would take all memory.
     """
     kind = path.suffix.lower()
     if kind == ".zip":
@@ -171,14 +182,21 @@ def _delimiter(text: str) -> str:
 def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Grid]:
     if not content:
         raise _empty(path)
-    grids = []
     try:
-        workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
-        for name in workbook.sheet_names:
-            sheet = workbook.get_sheet_by_name(name)
-            merged = frozenset(first[0] + 1 for first, _ in sheet.merged_cell_ranges or ())
-            grids.append(_grid(path, f"{member}/{name}" if member else name, sheet.iter_rows(), merged=merged))
-    except Exception as fault:  # calamine raises several unrelated types for damaged workbooks
+        sheets: list[tuple[str, Any, Iterable[list[Any]]]]
+        if not check_sheets(content, where=where):
+            sheets = [*read_old_workbook(content)]
+        else:
+            workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
+            found = [(name, workbook.get_sheet_by_index(place)) for place, name in enumerate(workbook.sheet_names)]
+            sheets = [(name, sheet.merged_cell_ranges, sheet.iter_rows()) for name, sheet in found]
+        grids = []
+        for name, ranges, records in sheets:
+            merged = frozenset(first[0] + 1 for first, _ in ranges or ())
+            grids.append(_grid(path, f"{member}/{name}" if member else name, records, merged=merged))
+    except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as fault:  # calamine raises several unrelated types for damaged workbooks, panics among them
         raise InputFileError(
             "F107",
             "工作簿已损坏或不是 Excel 文件。",
@@ -195,14 +213,18 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
     grids, passed = [], []
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_archive(archive, where=str(path))
+            times = Counter[str]()
             for info in sorted(archive.infolist(), key=lambda info: info.filename):
                 name, kind = _member_name(info), Path(info.filename).suffix.lower()
-                if info.is_dir() or name.startswith("__MACOSX/"):
+                if info.is_dir() or name.startswith("__MACOSX/") or Path(name).name.startswith(PASSED_OVER):
                     continue
+                times[name] += 1
+                label = name if times[name] == 1 else f"{name}#{times[name]}"  # two members may have one name
                 if kind in (*DELIMITED, *WORKBOOKS) and info.file_size:
-                    grids += _grids(path, kind, archive.read(info), member=name)
+                    grids += _grids(path, kind, archive.read(info), member=label)
                 else:
-                    passed.append(name)
+                    passed.append(label)
     except InputFileError:
         raise
     except Exception as fault:  # zipfile raises several unrelated types for damaged or encrypted files
@@ -229,10 +251,15 @@ def _member_name(info: zipfile.ZipInfo) -> str:
 
 
 def _parquet(path: Path) -> Grid:
-    read_bytes(path)  # the usual messages where there is no such file
+    size = len(read_bytes(path))
     try:
         with duckdb.connect(config={"threads": 1}) as connection:
-            return _grid(path, "", _fetched(connection, path))
+            connection.execute("create view cells as from read_parquet($path)".replace("$path", _quoted(path)))
+            kinds = {name: kind for name, kind, *_ in connection.execute("describe cells").fetchall()}
+            rows = connection.execute("select count(*) from cells").fetchall()[0][0]
+            check_spread(rows, len(kinds), size * ANSWERS_A_BYTE, where=str(path))
+            grid = _grid(path, "", _fetched(connection, kinds))
+            return replace(grid, nested=tuple(name for name, kind in kinds.items() if NESTED.search(kind)))
     except duckdb.Error as fault:
         raise InputFileError(
             "F114",
@@ -243,9 +270,22 @@ def _parquet(path: Path) -> Grid:
         ) from None
 
 
-def _fetched(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Sequence[object]]:
-    found = connection.execute("select * from read_parquet(?)", [glob.escape(str(path))])
-    yield [name for name, *_ in found.description or ()]
+def _quoted(path: Path) -> str:
+    return "'" + glob.escape(str(path)).replace("'", "''") + "'"
+
+
+def _fetched(connection: duckdb.DuckDBPyConnection, kinds: dict[str, str]) -> Iterator[Sequence[object]]:
+    """Yield names and rows; no cell of a nested column, a moment (stored in universal time) as the clock in China shows it."""
+    yield list(kinds)
+    cells = []
+    for name, kind in kinds.items():
+        column = '"' + name.replace('"', '""') + '"'
+        if NESTED.search(kind):
+            column = "''"
+        elif kind == "TIMESTAMP WITH TIME ZONE":
+            column = f"strftime(make_timestamp(epoch_us({column}) + {CHINA}), '%Y-%m-%dT%H:%M:%S+08:00')"
+        cells.append(column)
+    found = connection.execute(f"select {', '.join(cells)} from cells")
     while rows := found.fetchmany(BLOCK):
         yield from ([("" if cell is None else cell) for cell in row] for row in rows)
 
@@ -254,9 +294,12 @@ def _grid(path: Path, sheet: str, records: Iterable[Sequence[object]], *, merged
     """Turn records into columns of text, block by block, so that the records are never all in memory."""
     texts, columns = _Memory(), list[list[str]]()
     numbers: list[int] = []
-    remaining, read = iter(records), 0
+    remaining, read, filled = iter(records), 0, 0
+    where = f"{path} {sheet}".rstrip()
     while block := list(islice(remaining, BLOCK)):
         width = max(map(len, block))
+        filled += sum(map(len, block))
+        check_spread(read + len(block), max(width, len(columns)), filled, where=where)
         columns += [[""] * len(numbers) for _ in range(width - len(columns))]
         kept, cells = _block(block, width, texts)
         numbers += [read + 1 + position for position in kept]
@@ -307,9 +350,11 @@ class _Memory(dict[object, str]):
 
 
 def cell_text(cell: object) -> str:
-    """Write a cell as text: whole numbers without '.0', dates in ISO form."""
+    """Write a cell as text: whole numbers without '.0', dates in ISO form; equal numbers of any type alike."""
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, Decimal):
+        return f"{cell:f}".rstrip("0").rstrip(".") if "." in f"{cell:f}" else f"{cell:f}"
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import errno
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -111,7 +112,7 @@ def _write_cell(sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, va
         if value:
             sheet.write_string(row, column, value, quoted if FORMULA.match(value) else None)
     elif isinstance(value, float):
-        if value == value:  # not a missing one
+        if math.isfinite(value):  # a workbook holds no infinity; a missing one is an empty cell
             sheet.write_number(row, column, value)
     elif isinstance(value, datetime.date):
         sheet.write_datetime(row, column, value)

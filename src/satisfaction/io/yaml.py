@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,7 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
 from ..errors import SatisfactionError, closest, shortened
@@ -21,6 +23,9 @@ from .files import decode, read_bytes
 
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
+MOST_VALUES = 500_000  # of a file; the largest questionnaire has some thousands, and an alias may stand for all before it
+DEEPEST = 60  # levels; a tree of assessment items has a dozen
+LARGEST = 2**63  # of whole numbers, as the engines hold them
 
 
 class Record(BaseModel):
@@ -100,7 +105,7 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
             where=f"{path}:{line}",
             hint=("删去或改名其中一个。", "Remove or rename one of the two."),
         ) from None
-    except (YAMLError, ValueError) as fault:
+    except Exception as fault:  # ruamel raises several unrelated types for tags and nesting that it cannot follow
         raise error(
             "Y101",
             f"不是有效的 YAML: {_problem(fault)}",
@@ -110,10 +115,28 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
         ) from None
     if not isinstance(node, CommentedMap):
         raise error("Y103", "文件内容为空或不是键值表。", "The file is empty or not a mapping of keys.", where=f"{path}:1")
-    return Document(path, node, _plain(node))
+    try:
+        return Document(path, node, _plain(node, count()))
+    except _Unusable as fault:
+        raise error(
+            "Y440",
+            f"{fault.zh}。",
+            f"{fault.en}.",
+            where=str(path),
+            hint=("改正该文件。", "Correct the file."),
+        ) from None
+
+
+class _Unusable(Exception):
+    """Valid YAML that no declaration needs and no machine may hold."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.zh, self.en = zh, en
 
 
 def _problem(fault: Exception) -> str:
+    if isinstance(fault, RecursionError):
+        return "嵌套过深 nested too deeply"
     return str(getattr(fault, "problem", None) or getattr(fault, "reason", None) or fault)
 
 
@@ -150,16 +173,33 @@ def validated(document: Document, model: type[Model], error: type[SatisfactionEr
     raise error(first.pop("code"), first.pop("zh"), first.pop("en"), hint=hint, **first)
 
 
-def _plain(node: Any) -> Any:
-    """Drop ruamel's own types, so that records hold nothing but plain Python values."""
+def _plain(node: Any, seen: Iterator[int], depth: int = 0) -> Any:
+    """Drop ruamel's own types, so that records hold nothing but plain Python values; aliases are written out."""
+    if next(seen) > MOST_VALUES or depth > DEEPEST:
+        raise _Unusable(
+            f"别名展开后超过 {MOST_VALUES:,} 个值，或嵌套超过 {DEEPEST} 层",
+            f"More than {MOST_VALUES:,} values with aliases written out, or nested more than {DEEPEST} deep",
+        )
     if isinstance(node, CommentedMap):
-        return {_plain(key): _plain(value) for key, value in node.items()}
+        return {_plain(key, seen, depth + 1): _plain(value, seen, depth + 1) for key, value in node.items()}
     if isinstance(node, CommentedSeq):
-        return [_plain(value) for value in node]
-    for plain in (bool, int, float, str):
+        return [_plain(value, seen, depth + 1) for value in node]
+    if isinstance(node, str):
+        return _text(node)
+    if isinstance(node, int) and abs(node) > LARGEST:
+        raise _Unusable("有的整数过大", "A whole number is too large")
+    for plain in (bool, int, float):
         if isinstance(node, plain):
             return plain(node)
     return node
+
+
+def _text(value: str) -> str:
+    """Return a text with characters that JSON escapes as two halves put together."""
+    try:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise _Unusable("文字中有半个字符（\\ud800 至 \\udfff）", "A text holds half a character (\\ud800 to \\udfff)") from None
 
 
 def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:

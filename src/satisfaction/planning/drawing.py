@@ -68,7 +68,7 @@ def draw_sample(
         Columns of the PSU's code and of its size (> 0: persons).
     strata : sequence of str
     take : int, or mapping stratum -> int
-        PSUs a wave and stratum.
+        PSUs a wave and stratum; a mapping names every stratum of the frame (0: none is drawn there) and no other.
     method : {"systematic", "brewer", "sampford"}
         How the master list is drawn.
     waves : int
@@ -84,18 +84,22 @@ def draw_sample(
     ------
     DesignError
         D121 a column that is not there, D122 codes that stand twice, D123 sizes that are not positive, D124 a stratum with
-        too few units for what is asked, D125 options.
+        too few units for what is asked, D125 options, D441 strata that `take` does not name, or the frame does not have.
     """
     one_of(method, get_args(Method), argument="method", error=DesignError, code="D125")
-    if waves < 1 or not 0 <= overlap <= 1 or reserve < 0:
+    if waves < 1 or not 0 <= overlap <= 1 or reserve < 0 or seed < 0:
         raise DesignError(
-            "D125", "waves 须不小于 1，overlap 在 0 与 1 之间，reserve 不为负。", "waves >= 1, 0 <= overlap <= 1, reserve >= 0.",
-            where=f"waves={waves}, overlap={overlap}, reserve={reserve}", hint=("改正这些选项。", "Correct these options."),
-        )  # fmt: skip
+            "D125",
+            "waves 须不小于 1，overlap 在 0 与 1 之间，reserve 与 seed 不为负。",
+            "waves >= 1, 0 <= overlap <= 1, reserve >= 0, seed >= 0.",
+            where=f"waves={waves}, overlap={overlap}, reserve={reserve}, seed={seed}",
+            hint=("改正这些选项。", "Correct these options."),
+        )
     check_frame_table(frame, psu=psu, strata=strata, size=size)
+    wanted = _wanted(take, frame, strata)
     parts, rows = [], []
     for place, (stratum, units) in enumerate(frame.groupby(list(strata), sort=True)):
-        n = take if isinstance(take, int) else take.get(stratum, 0)
+        n = wanted[stratum]
         rng = np.random.default_rng([seed, place])
         drawn = draw_stratum(
             units[size].to_numpy(float), n, method=method, waves=waves, overlap=overlap, reserve=reserve, rng=rng, where=stratum
@@ -120,8 +124,38 @@ def draw_sample(
     return Draw(table.sort_values(["wave", *strata, "order", psu], ignore_index=True)[columns], summary, conventions)
 
 
+def _wanted(take: int | Mapping[tuple[str, ...], int], frame: pd.DataFrame, strata: Sequence[str]) -> dict[Any, int]:
+    """Return the PSUs wanted of every stratum of the frame; refuse strata without a number and numbers without a stratum."""
+    there = [stratum for stratum, _ in frame.groupby(list(strata), sort=True)]
+    wanted = dict.fromkeys(there, take) if isinstance(take, int) else dict(take)
+    missing = [" / ".join(map(str, stratum)) for stratum in there if stratum not in wanted]
+    unknown = [" / ".join(map(str, stratum)) for stratum in wanted if stratum not in there]
+    if missing or unknown:
+        zh = [f"没有写明数目的层: {shortened(missing)}"] if missing else []
+        zh += [f"抽样框中没有的层: {shortened(unknown)}"] if unknown else []
+        en = [f"strata without a number: {shortened(missing)}"] if missing else []
+        en += [f"strata that the frame does not have: {shortened(unknown)}"] if unknown else []
+        raise DesignError(
+            "D441", "；".join(zh) + "。", f"Not drawn: {'; '.join(en)}.", where="take",
+            available=[" / ".join(map(str, stratum)) for stratum in there], got=(unknown or [""])[0],
+            hint=("每层写一行；不抽的层写 0。", "Give every stratum a row; write 0 where none is to be drawn."),
+        )  # fmt: skip
+    if min(wanted.values()) < 0 or max(wanted.values()) < 1:
+        raise DesignError(
+            "D125", "每层的数目不能为负，也不能全为 0。", "Numbers by stratum are not negative, and not all 0.", where="take",
+            hint=("改正 take。", "Correct `take`."),
+        )  # fmt: skip
+    return wanted
+
+
 def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], size: str) -> None:
     """Refuse a frame that nothing can be drawn from; see `draw_sample`."""
+    named = [psu, *strata, size]
+    if not strata or len(set(named)) < len(named):
+        raise DesignError(
+            "D125", "至少要有一个层的列，且各列不能重名。", "At least one column of strata is needed, and no column may be named twice.",
+            where=", ".join(named), hint=("改正 psu、strata、size。", "Correct `psu`, `strata` and `size`."),
+        )  # fmt: skip
     for name in (psu, *strata, size):
         if name not in frame:
             raise DesignError(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..errors import DesignError
+from ..errors import DesignError, shortened
 from ..fileset import plain
 from ..io.files import dated_folder, new_file, new_folder, refuse_changed
 from ..io.pages import fill
-from ..io.tables import read_table
+from ..io.tables import RawTable, read_tables
 from ..io.writing import write_csv, write_json, write_text, write_xlsx
 from ..pipeline import Results
 from ..published import mark, twelve_digits
@@ -61,11 +61,21 @@ def next_sample(panel: Path, *, wave: int) -> pd.DataFrame:
     Raises
     ------
     DesignError
-        D126 for a file that is no panel, or a wave it does not hold.
+        D126 for a wave the panel does not hold, D442 for a file that is no panel, D443 for a number that is none.
     """
-    table = read_table(panel)
-    waves = sorted({int(one) for one in table.get("wave", pd.Series(dtype=str)) if one.isdigit()} - {0})
-    if wave not in waves or not {"probability", "persons", "role"} <= set(table):
+    raw = read_tables(panel)[0]
+    table = raw.frame().map(str.strip)
+    _columns(panel, table, ("wave", "probability", "persons", "role", "order"))
+    size = list(table)[list(table).index("probability") - 1]
+    numbers = {
+        "wave": _numbers(panel, raw, "wave", lambda one: (one >= 0) & (one % 1 == 0)).astype(int),
+        size: _numbers(panel, raw, size, lambda one: one > 0),
+        "probability": _numbers(panel, raw, "probability", lambda one: (one > 0) & (one <= 1)),
+        "persons": _numbers(panel, raw, "persons", lambda one: (one >= 1) & (one % 1 == 0)).astype(int),
+    }
+    table = table.assign(**numbers)
+    waves = sorted(set(table["wave"]) - {0})
+    if wave not in waves:
         raise DesignError(
             "D126",
             f"轮换样本中没有第 {wave} 期。",
@@ -74,12 +84,8 @@ def next_sample(panel: Path, *, wave: int) -> pd.DataFrame:
             available=waves,
             hint=("改为已有的期次；用完后重新抽取。", "Name a wave that it has; draw anew when they are used up."),
         )
-    rows = table[table["wave"] == str(wave)].reset_index(drop=True)
-    size = list(table)[list(table).index("probability") - 1]
-    numbers = {name: rows[name].astype(float) for name in ("probability", size)}
-    return sample_table(rows.assign(**numbers), size=size, persons=int(rows["persons"].iloc[0])).drop(
-        columns=["persons"], errors="ignore"
-    )
+    rows = table[table["wave"] == wave].reset_index(drop=True)
+    return sample_table(rows, size=size, persons=rows["persons"]).drop(columns=["persons"])
 
 
 def write_sample(table: pd.DataFrame, path: Path) -> Path:
@@ -95,7 +101,53 @@ def write_sample(table: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def sample_table(rows: pd.DataFrame, *, size: str, persons: int) -> pd.DataFrame:
+def read_take(path: Path, strata: Sequence[str]) -> dict[tuple[str, ...], int]:
+    """Read how many PSUs to take by stratum: a table with the columns of the strata and `take`.
+
+    Raises
+    ------
+    DesignError
+        D442 for a column that is not there, D443 for a number that is none, D444 for a stratum that stands twice.
+    """
+    raw = read_tables(path)[0]
+    table = raw.frame().map(str.strip)
+    _columns(path, table, (*strata, "take"))
+    numbers = _numbers(path, raw, "take", lambda one: (one >= 0) & (one % 1 == 0))
+    twice = table.duplicated(list(strata), keep=False).to_numpy()
+    if twice.any():
+        raise DesignError(
+            "D444", "同一层写了不止一行。", "A stratum stands in more than one row.",
+            where=f"{path} row {shortened(np.array(raw.numbers)[twice])}", hint=("每层只写一行。", "Give every stratum one row."),
+        )  # fmt: skip
+    keys = table[list(strata)].itertuples(index=False, name=None)
+    return dict(zip(keys, numbers.astype(int).tolist(), strict=True))
+
+
+def _columns(path: Path, table: pd.DataFrame, wanted: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in table:
+            raise DesignError(
+                "D442", f"表中没有列 '{name}'。", f"The table has no column '{name}'.", where=f"{path} row 1",
+                available=table.columns, got=name, hint=("补上该列，或改正列名。", "Add the column, or correct its name."),
+            )  # fmt: skip
+
+
+def _numbers(path: Path, raw: RawTable, column: str, right: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """Return a column as numbers; refuse the rows in which it is none, or not one that is `right`."""
+    texts = raw.frame()[column]
+    numbers = pd.to_numeric(texts, errors="coerce")
+    wrong = ~(np.isfinite(numbers) & right(numbers)).to_numpy()
+    if wrong.any():
+        rows = shortened(np.array(raw.numbers)[wrong])
+        first = texts[wrong].iloc[0]
+        raise DesignError(
+            "D443", f"列 '{column}' 不是所要的数（如 '{first}'）。", f"Column '{column}' is not the number it should be (such as '{first}').",
+            where=f"{path} row {rows}", hint=("改正这些单元格。", "Correct these cells."),
+        )  # fmt: skip
+    return numbers.astype(float)
+
+
+def sample_table(rows: pd.DataFrame, *, size: str, persons: int | pd.Series) -> pd.DataFrame:
     """Return a wave's sample as survey.yaml declares it."""
     table = rows.drop(columns=["wave", "probability", "order"]).assign(
         psu_probability=rows["probability"],

@@ -14,7 +14,7 @@ from ..pipeline import Results
 from ..published import mark
 from . import allocation, size
 from .several import Limit, psus_for_limits
-from .size import VarianceModel, variance_model
+from .size import VarianceModel, plannable, variance_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +93,30 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
     Raises
     ------
     DesignError
-        D132 where the wave's errors cannot be planned with (no PSUs, or no design effects).
+        D132 where the wave's errors cannot be planned with (no PSUs, or too few design effects). An area without one is left
+        out and named.
     """
     survey = results.survey
     ranked = results.estimates[results.area].of(survey.questionnaire.ranked)
     psu, strata = survey.questionnaire.roles.psu, _strata(results)
-    if psu is None or not np.isfinite(ranked.table["deff"].to_numpy(float)).all():
-        raise DesignError(
-            "D132", "该期没有初级单元或设计效应，无法据以规划。", "The wave has no PSUs or no design effects to plan with.", where=survey.name,
-            hint=("用整群抽样的一期，或换排名指标。", "Use a wave with PSUs, or another measure."),
-        )  # fmt: skip
-    kish = _kish(results)
-    model = variance_model(ranked, strata=strata, kish=kish)
     bottom, level = survey.rules.ranking.list_size, survey.rules.ranking.level
+    measures = [survey.questionnaire.ranked, *(one.measure for one in wishes.limits)]
+    known = plannable(results.estimates[results.area], measures)
+    left_out = [code for code in ranked.table[ranked.by[0]].astype(str) if code not in known]
+    if psu is None or len(known) <= bottom:
+        raise DesignError(
+            "D132",
+            f"该期没有初级单元，或有设计效应的地区只有 {len(known)} 个，无法据以规划。",
+            f"The wave has no PSUs, or only {len(known)} areas with a design effect to plan with.",
+            where=survey.name,
+            hint=("用整群抽样的一期，或换排名指标。", "Use a wave with PSUs, or another measure."),
+        )
+    kish = _kish(results)
+    model = variance_model(ranked, strata=strata, kish=kish, areas=known)
     needs = wish_table(model, wishes, per_psu=per_psu, bottom=bottom, level=level, draws=draws)
     binding: tuple[str, ...] = ()
     if wishes.limits:
-        several = psus_for_limits(results, wishes.limits, strata=strata, kish=kish, per_psu=per_psu, level=level)
+        several = psus_for_limits(results, wishes.limits, strata=strata, kish=kish, per_psu=per_psu, level=level, areas=known)
         binding = several.binding
         zh, en = f"{len(wishes.limits)} 项界限同时满足（Bethel）", f"limits kept together (Bethel): {len(wishes.limits)}"
         needs.append(_wish(zh, en, several.psus, per_psu=per_psu, areas=len(model.areas)))
@@ -125,7 +132,7 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
     table = pd.DataFrame([{key: value for key, value in row.items() if key != "by_area"} for row in needs])
     conventions = {
         "measure": survey.questionnaire.ranked, "rho": model.rho, "kish": kish, "per_psu": per_psu, "budget": total, "level": level, "bottom": bottom,
-        "limits": [str(one) for one in wishes.limits], "binding": list(binding), "tau2": model.known.tau2, "draws": draws, "model": "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance",
+        "limits": [str(one) for one in wishes.limits], "binding": list(binding), "left_out": left_out, "tau2": model.known.tau2, "draws": draws, "model": "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance",
     }  # fmt: skip
     return Plan(model, table, allocations, areas, plan_lines(results, table, allocations, conventions), conventions)
 
@@ -245,6 +252,10 @@ def plan_lines(results: Results, needs: pd.DataFrame, allocations: pd.DataFrame,
     lines.append(
         f"组内相关 rho {conventions['rho']:.3f}，不等权 kish {conventions['kish']:.2f}，每个初级单元 {conventions['per_psu']} 份 interviews a PSU"
     )
+    if conventions["left_out"]:
+        names = results.survey.area_names()
+        unknown = "、".join(names[code].zh for code in conventions["left_out"])
+        lines.append(f"没有可用数值，未列入规划，请另行安排 no figures to plan with, left out; provide for them apart: {unknown}")
     for row in needs.to_dict("records"):
         counted = (
             "任何可行的样本都做不到 no feasible sample does"

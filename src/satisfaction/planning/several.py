@@ -13,7 +13,7 @@ from scipy import special
 from ..errors import DesignError
 from ..pipeline import Results
 from . import allocation, size
-from .size import variance_model
+from .size import plannable, variance_model
 
 Array = np.ndarray[Any, Any]
 
@@ -80,17 +80,24 @@ def read_limit(text: str, results: Results) -> Limit:
 
 
 def psus_for_limits(
-    results: Results, limits: Sequence[Limit], *, strata: int, kish: float, per_psu: float, level: float = 0.95
+    results: Results,
+    limits: Sequence[Limit],
+    *,
+    strata: int,
+    kish: float,
+    per_psu: float,
+    level: float = 0.95,
+    areas: Sequence[str] | None = None,
 ) -> Several:
     """PSUs by area that keep several limits at least cost, every interview costing the same.
 
     Limits for the areas themselves concern one area each and set its least size (t with the df that follow). Limits for what
     areas add up to share out: variance sum_h (W_h / W)^2 V_h, t with the df of the last wave.
     """
-    models = {
-        one.measure: variance_model(results.estimates[results.area].of(one.measure), strata=strata, kish=kish) for one in limits
-    }
-    areas = next(iter(models.values())).areas
+    own = results.estimates[results.area]
+    if areas is None:
+        areas = plannable(own, [one.measure for one in limits])
+    models = {one.measure: variance_model(own.of(one.measure), strata=strata, kish=kish, areas=areas) for one in limits}
     least, deciding = np.full(len(areas), strata + 1), np.full(len(areas), "", dtype=object)
     for one in (one for one in limits if one.level == results.area):
         needed = size.psus_for_interval(models[one.measure], one.half_width, per_psu=per_psu, level=level)
@@ -119,6 +126,8 @@ def _shared(
     found = []
     for unit, df in zip(units, of_level["df"].to_numpy(float), strict=True):
         inside = np.array([unit in ("", parents.get(area, "")) or len(units) == 1 for area in model.areas])
+        if not inside.any() or not df > 0:
+            continue
         share = np.where(inside, population, 0.0) / population[inside].sum()
         t = special.stdtrit(df, (1 + level) / 2)
         found.append((f"{limit} {unit}".strip(), share**2 * single, float((limit.half_width / t) ** 2)))

@@ -6,6 +6,7 @@ variance between persons, kish what unequal weights cost, rho how alike persons 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +61,15 @@ class VarianceModel:
         return np.asarray(self.sigma2 * self.kish * (1 + (per_psu - 1) * self.rho) / n)
 
 
-def variance_model(estimates: Estimates, *, strata: int, kish: float = 1.0) -> VarianceModel:
+def plannable(estimates: Estimates, measures: Sequence[str]) -> list[str]:
+    """Areas with a design effect of every one of the measures: what a wave says nothing of cannot be planned with."""
+    table = estimates.table[estimates.table["measure"].isin(measures)]
+    known = np.isfinite(table["deff"].astype(float)) & (table["se"] > 0)
+    every = known.groupby(table[estimates.by[0]].astype(str), sort=False).all()
+    return list(every.index[every])
+
+
+def variance_model(estimates: Estimates, *, strata: int, kish: float = 1.0, areas: Sequence[str] | None = None) -> VarianceModel:
     """Learn the variance of a measure from a wave.
 
     Parameters
@@ -71,8 +80,12 @@ def variance_model(estimates: Estimates, *, strata: int, kish: float = 1.0) -> V
         Strata an area.
     kish : float
         Design effect of the wave's unequal weights.
+    areas : sequence of str, optional
+        Those to plan for; default all.
     """
     table = estimates.table
+    if areas is not None:
+        table = table[table[estimates.by[0]].astype(str).isin(areas)]
     n, se, df = (table[name].to_numpy(float) for name in ("n", "se", "df"))
     deff = table["deff"].to_numpy(float)
     psus = df + strata

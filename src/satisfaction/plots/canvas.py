@@ -47,7 +47,7 @@ def theme() -> dict[str, Any]:
         "font.family": _families(), "axes.unicode_minus": False, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
         "ytick.color": INK, "grid.color": "#e3e7eb", "axes.edgecolor": "#b6bec6", "hatch.linewidth": 0.6, "axes.labelsize": 8.5,
         "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
-        "svg.fonttype": "path", "svg.hashsalt": "satisfaction",
+        "svg.fonttype": "path", "svg.hashsalt": "satisfaction", "text.parse_math": False,  # a $ in a name is a $
     }  # fmt: skip
 
 

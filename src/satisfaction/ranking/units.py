@@ -12,6 +12,11 @@ from scipy import special
 from satisfaction.errors import RankingError, one_of, shortened
 from satisfaction.ranking.pairs import Bools, Floats
 
+NOT_RANKED = (
+    "在 rules.yaml 中提高 ranking 的 minimum_n，使样本过少的单位不参加排名；直接调用 rank() 时用参数 ranked 排除。",
+    "Raise `minimum_n` under `ranking` in rules.yaml, so that units with too few answers are not ranked; in a call of rank(), "
+    "leave them out by its argument `ranked`.",
+)
 Selection: TypeAlias = Literal["probability", "quota", "open_link"]
 
 
@@ -110,7 +115,7 @@ def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float
             "标准误为 0 且没有可用的置信限，不能参与排名。",
             "A standard error of 0 without confidence limits cannot enter a ranking.",
             where=", ".join(zero_names),
-            hint=("用 ranked 把这些单位排除。", "Leave these units out with `ranked`."),
+            hint=NOT_RANKED,
         )
     cov = units.cov.copy()
     cov[zero, zero] = se**2
@@ -141,8 +146,7 @@ def check_units(units: Units) -> None:
 def refuse_where(units: Units, wrong: Bools, *, code: str, zh: str, en: str) -> None:
     """Raise an error that names the units that are wrong."""
     if culprits := shortened(name for name, bad in zip(units.names, wrong, strict=True) if bad):
-        hint = ("修正数值，或用 ranked 把这些单位排除。", "Correct the values, or leave the units out with `ranked`.")
-        raise RankingError(code, f"{zh}: {culprits}", f"{en}: {culprits}", hint=hint)
+        raise RankingError(code, f"{zh}: {culprits}", f"{en}: {culprits}", hint=NOT_RANKED)
 
 
 def who_is_ranked(ranked: object, p: int) -> Bools:

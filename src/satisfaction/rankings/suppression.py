@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..estimates import Estimates
 from ..io.yaml import Label
@@ -95,7 +96,10 @@ def _blanked(one: Estimates, found: Suppressed, *, level: str) -> Estimates:
     blank = {name: one.table[name].astype(float).mask(gone) for name in figures}
     note = np.select([small, shield], [str(SMALL), str(SHIELD)], one.table["note"].to_numpy(str))
     table = one.table.assign(**blank, note=note)
-    return replace(one, table=table, cov=np.where(gone[:, None] | gone, np.nan, one.cov))
+    covariance = np.where(gone[:, None] | gone, np.nan, one.cov)
+    kept = sp.diags_array(np.where(gone, np.nan, 1.0))
+    held = replace(one.contributions, matrix=one.contributions.matrix @ kept)
+    return replace(one, table=table, cov=covariance, contributions=held)
 
 
 def _cells(one: Estimates, level: str) -> list[Cell]:

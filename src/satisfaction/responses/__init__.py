@@ -18,6 +18,7 @@ from ..errors import SatisfactionError
 from ..io.files import recorded, refuse_changed
 from ..io.leftovers import locked
 from ..io.pages import card
+from ..io.personal import masked
 from ..io.platforms import NOTES, Export
 from ..io.workbooks import is_template_sheet
 from ..questionnaire import Questionnaire
@@ -27,7 +28,7 @@ from .areas import code_area_names
 from .coding import code_answers, crosswalk, normalise
 from .corrections import Corrected, add_corrections, replay, set_aside, write_rejected
 from .deliveries import Delivery, columns_table, former_answers, read_deliveries, respondents, titles_by_item
-from .events import RULES, Note, log_events, log_notes, masked
+from .events import RULES, Note, log_events, log_notes
 from .personal import hide_paradata, hide_personal
 from .rules import Rule, apply_rules, compile_rules, stop_on_unknown_area
 from .spelling import exchanged
@@ -48,7 +49,8 @@ __all__ = [
 Purpose: TypeAlias = Literal["estimate", "check"]
 ORIGIN = ("_file", "_sheet", "_row")
 OF_ROWS = ("_id", "_aside", "_surplus")  # wanted on the way, not kept
-OF_TABLES = ("F203", "F204", "F210")  # of the reader's notes those that concern a whole table
+OF_TABLES = ("F203", "F204", "F210", "F215")  # of the reader's notes those that concern a whole table
+LONGEST = 1e9  # seconds; what is more is no duration
 COUNTED = ("F201", "F202")  # and those that are rules here
 
 
@@ -249,14 +251,16 @@ def _account(survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame
         log=log.reset_index(drop=True),
         summary=account.summary_table(raw, log, rows.deliveries, columns),
         columns=columns,
-        by_area=account.counts_by(raw, log, coded[roles.area]),
-        by_interviewer=pd.DataFrame()
-        if interviewer is None
-        else account.counts_by(raw, log, exchanged(interviewer.astype(object).where(interviewer.notna(), ""), masked)),
+        by_area=account.counts_by(raw, log, _without_personal(coded[roles.area])),
+        by_interviewer=pd.DataFrame() if interviewer is None else account.counts_by(raw, log, _without_personal(interviewer)),
         to_correct=account.correctable_table(faults),
         as_read=read.reset_index(drop=True),
         read=rows.read,
     )
+
+
+def _without_personal(values: pd.Series) -> pd.Series:
+    return exchanged(values.astype(object).where(values.notna(), ""), masked)
 
 
 def _beside(raw: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFrame:
@@ -264,7 +268,8 @@ def _beside(raw: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFrame:
     names = [name for name in raw if name not in (*questionnaire.items, *OF_ROWS, *ORIGIN)]
     paradata = {name: hide_paradata(raw[name], name) for name in names}
     if "_seconds" in paradata:
-        paradata["_seconds"] = pd.to_numeric(paradata["_seconds"], errors="coerce").round().astype("Int64")
+        seconds = pd.to_numeric(paradata["_seconds"], errors="coerce")
+        paradata["_seconds"] = seconds.where(seconds.abs() < LONGEST).round().astype("Int64")
     return raw[list(ORIGIN)].assign(**paradata)
 
 

@@ -14,11 +14,12 @@ import pandas as pd
 from ..errors import ResponsesError, SatisfactionError, shortened
 from ..io.files import copy_file, new_file
 from ..io.marked import write_marked
+from ..io.personal import is_personal, masked, masked_within
 from ..io.tables import read_table, read_tables
 from ..io.writing import unguarded, write_csv
 from ..questionnaire import Questionnaire
 from ..survey import CORRECTIONS_FILE, Survey
-from .events import is_personal, log_events, masked, shown
+from .events import log_events, shown
 
 if TYPE_CHECKING:
     from . import Responses
@@ -150,6 +151,8 @@ def _replay_rows(
     events: list[pd.DataFrame],
     first: int = 2,
 ) -> None:
+    # an earlier version recorded names of files and sheets as they were
+    table = table.assign(file=table["file"].map(masked_within), sheet=table["sheet"].map(masked_within))
     wanted = set(table[list(KEYS)].itertuples(index=False, name=None))
     index = _places(raw, wanted)
     for line, one in enumerate(table.itertuples(index=False), start=first):
@@ -157,7 +160,7 @@ def _replay_rows(
         if at is None or one.column not in questionnaire.items:
             raise _no_such_row(f"{where} row {line}", one.file, one.sheet, one.row, one.column, hint=LOG_HINT)
         there = raw.loc[at, one.column]
-        if masked(there) != one.old:
+        if masked(there) != masked(one.old):  # what counts as personal may have grown since
             raise _old_differs(f"{where} row {line}", one.column, one.old, there, hint=LOG_HINT)
         _refuse_personal(f"{where} row {line}", one.column, one.new)
         wrong = pd.Series(raw.index == at, index=raw.index)
@@ -214,7 +217,7 @@ def add_corrections(
         where = f"{corrected} {DATA}: {key[0]} row {key[2]}"
         if key not in places:
             raise _no_such_row(where, *key, column)
-        if masked(there := raw.loc[places[key], column]) != old:
+        if masked(there := raw.loc[places[key], column]) != masked(old):
             if (*key, column, new) in known:  # the same workbook handed in again
                 repeated += 1
                 continue

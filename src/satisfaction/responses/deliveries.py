@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..errors import ResponsesError
 from ..io.files import recorded
+from ..io.personal import masked_names, masked_within
 from ..io.platforms import SKIPPED, Column, Export, Role, read_exports
 from ..questionnaire import Questionnaire
 from ..survey import Survey
@@ -56,19 +57,22 @@ def read_deliveries(survey: Survey) -> tuple[list[Delivery], list[tuple[str, Exp
     InputFileError
         For a file that cannot be read or is empty.
     ResponsesError
-        R101 a column is missing, R103 no rows, R106 a column with two meanings.
+        R101 a column is missing, R103 no rows, R106 a column with two meanings, R440 answers in a column of lists.
     """
     entries = {path: one for one in reversed(survey.declared.files) for path in survey.folder.glob(one.pattern)}
     found: list[Delivery] = []
     others: list[tuple[str, Export]] = []
     seen: set[str] = set()
+    names = dict(zip(survey.files, masked_names(file_name(path, survey) for path in survey.files), strict=True))
     for path in tqdm(survey.files, desc="答卷文件 response files", disable=None, leave=False):
         entry = entries.get(path)
         with recorded() as read:
             exports = read_exports(path, platform=entry.platform if entry else "auto")
         digest = read[os.path.abspath(path)]
+        sheets = masked_names(export.sheet for export in exports)
+        exports = [replace(export, sheet=sheet) for export, sheet in zip(exports, sheets, strict=True)]
         holding, passed = _holding(exports, survey.questionnaire)
-        file, team = file_name(path, survey), entry.team if entry else ""
+        file, team = names[path], masked_within(entry.team) if entry else ""
         found += [Delivery(file, export, sources, team, digest, digest in seen) for export, sources in holding]
         others += [(file, export) for export in passed]
         seen.add(digest)
@@ -81,6 +85,7 @@ def _holding(exports: list[Export], questionnaire: Questionnaire) -> tuple[list[
     holding = [pair for pair in matched if 2 * len(pair[1]) >= len(questionnaire.items)] or matched[:1]
     for export, sources in holding:
         missing_items(export, sources, questionnaire)
+        _refuse_nested(export, sources)
         if export.rows.empty:
             raise ResponsesError(
                 "R103",
@@ -93,8 +98,25 @@ def _holding(exports: list[Export], questionnaire: Questionnaire) -> tuple[list[
     return holding, [export for export, _ in matched if id(export) not in kept]
 
 
+def _refuse_nested(export: Export, sources: dict[str, Source]) -> None:
+    """Refuse answers in a column of lists or records."""
+    nested = {note.column for note in export.notes if note.rule == "F215"}
+    for name, source in sources.items():
+        if any(column.key in nested for column, _ in source.columns()):
+            raise ResponsesError(
+                "R440",
+                f"题目 '{name}' 的列是列表或结构，无法读取。",
+                f"The column of item '{name}' holds lists or records, which are not read.",
+                where=place(export),
+                hint=(
+                    "导出前把每份答卷的该列写成一个文本，如 1;2;3。",
+                    "Write the column as one text a respondent, such as 1;2;3, before it is exported.",
+                ),
+            )
+
+
 def file_name(path: Path, survey: Survey) -> str:
-    """Return a response file's name as the log shows it: its path below the survey folder."""
+    """Return a response file's path below the survey folder."""
     return os.path.relpath(path, survey.folder).replace(os.sep, "/")
 
 

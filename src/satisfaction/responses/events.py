@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterable
 
 import pandas as pd
 
 from ..errors import closest
+from ..io.personal import masked
 
 RULES: dict[str, tuple[str, str, str]] = {
     "R201": ("reject_row", "必填项为空", "required item is empty"),
@@ -33,16 +32,7 @@ RULES: dict[str, tuple[str, str, str]] = {
     "R220": ("recoded", "地区名称已换成代码", "name of an area written as its code"),
     "R221": ("warn", "与另一题的答案矛盾", "contradicts the answer to another item"),
 }
-PERSONAL = re.compile(
-    r"(?<!\d)(?:\+?86|0086)?1[3-9]\d{9}(?!\d)"  # mobile telephone
-    r"|(?<!\d)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]"  # identity number
-)
-ADDRESS = re.compile(r"@|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")  # mail or IP
-DIGITS = 11  # the fewest of a number that tells who somebody is
-MARKS = frozenset("@＠.．")  # of a mail or IP address
-SUSPECT = re.compile(rf"[@＠.．]|(?:\d\D{{0,9}}){{{DIGITS}}}")  # what may match one of these, found quickly
 NEGATION = frozenset("不没未")
-MASK = "***"
 LONGEST = 40
 MOST_SUGGESTIONS = 20  # different values a rule for which a near answer is looked for
 LOG = ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en", "suggestion")
@@ -121,19 +111,6 @@ def log_notes(notes: Iterable[Note]) -> pd.DataFrame:
     table["action"] = ["warn" if row else "note" for row in table["row"]]
     table["column"], table["value"] = table["column"].map(masked), table["value"].map(shown)
     return table.set_index(pd.Index([-1] * len(table))).reindex(columns=list(LOG), fill_value="")
-
-
-def is_personal(value: str) -> bool:
-    """Tell whether a text holds a telephone number, an identity number, or a mail or IP address."""
-    if (len(value) < DIGITS and MARKS.isdisjoint(value)) or not SUSPECT.search(value):
-        return False
-    plain = unicodedata.normalize("NFKC", value)
-    return bool(ADDRESS.search(plain) or PERSONAL.search(plain) or PERSONAL.search(re.sub(r"[\s\-()./]", "", plain)))
-
-
-def masked(value: object) -> str:
-    """Return a value, `MASK` in its place where it may be personal data."""
-    return MASK if is_personal(text := str(value)) else text
 
 
 def shown(value: object) -> str:

@@ -8,11 +8,13 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable
+from itertools import count
 
 import pandas as pd
 
+from ..io.personal import MASK, is_personal, plain_number
 from ..questionnaire import Questionnaire, TextItem
-from .events import MASK, is_personal, log_events
+from .events import log_events
 
 KEY = "SATISFACTION_KEY"
 TITLE = re.compile(
@@ -26,13 +28,19 @@ def is_personal_title(title: str) -> bool:
     return bool(TITLE.search(unicodedata.normalize("NFKC", title).strip().casefold()))
 
 
-def pseudonyms(values: Iterable[str], kind: str) -> dict[str, str]:
-    """Return what stands for each value: a keyed hash where the environment has `KEY`, else a number by first appearance."""
-    different = [value for value in dict.fromkeys(values) if value]
+def pseudonyms(values: Iterable[str], kind: str, *, taken: Iterable[str] = ()) -> dict[str, str]:
+    """Return what stands for each value: a keyed hash where the environment has `KEY`, else a number by first appearance.
+
+    One number in several spellings is one person; what is `taken` stands for nobody else.
+    """
+    different = {value: plain_number(value) for value in values if value}
     if key := os.environ.get(KEY):
-        digests = (hmac.new(key.encode(), value.encode(), hashlib.sha256).hexdigest()[:16] for value in different)
-        return dict(zip(different, digests, strict=True))
-    return {value: f"{kind} {number}" for number, value in enumerate(different, 1)}
+        secret = key.encode("utf-8", "surrogateescape")
+        return {value: hmac.new(secret, plain.encode(), hashlib.sha256).hexdigest()[:16] for value, plain in different.items()}
+    used = {name.strip().casefold() for name in taken}
+    free = (name for number in count(1) if (name := f"{kind} {number}").casefold() not in used)
+    names = {plain: next(free) for plain in dict.fromkeys(different.values())}
+    return {value: names[plain] for value, plain in different.items()}
 
 
 def hide_personal(
@@ -58,7 +66,7 @@ def hide_personal(
         if not found:
             continue
         identifies = item.unique or name in (roles.respondent, roles.psu, roles.interviewer)
-        instead = pseudonyms(found, name) if identifies else dict.fromkeys(found, MASK)
+        instead = pseudonyms(found, name, taken=raw[name].unique()) if identifies else dict.fromkeys(found, MASK)
         wrong = raw[name].isin(found)
         if name == roles.respondent:
             raw.loc[wrong, "_id"] = raw.loc[wrong, name].map(instead)
@@ -72,4 +80,4 @@ def hide_paradata(values: pd.Series, column: str) -> pd.Series:
     if column in ("_ip", "_device"):
         return values.map(pseudonyms(different, column[1:]))
     found = [value for value in different if isinstance(value, str) and is_personal(value)]
-    return values.replace(pseudonyms(found, column[1:])) if found else values
+    return values.replace(pseudonyms(found, column[1:], taken=different)) if found else values

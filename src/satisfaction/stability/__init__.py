@@ -7,13 +7,14 @@ meet in one table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ..errors import RankingError
 from .runs import FACTORS, Array, Choices, World, combined_score, draw_weights, picks, rank_runs, ranks_of
 from .sobol import saltelli_points, sobol_indices
 
@@ -32,11 +33,12 @@ class Stability:
     table : DataFrame
         One row an area: area, rank (as declared), and for "choices" (no sampling error), "sampling" (choices as declared) and
         "both": `<kind>_low`, `<kind>_high` (5 and 95 %), `<kind>_mean`, `<kind>_list` (share of runs in the list, 0-1).
+        Missing for an area that lacks a component: it is left out of all runs.
     sources : DataFrame
         One row a factor: factor, values, first_shift, total_shift (Sobol indices of the mean absolute change of ranks),
         first_list, total_list (of how many of the list change), each with its se.
     summary : mapping
-        mean_shift, list_changed (of "choices", "sampling", "both"), runs, bottom, conventions.
+        mean_shift, list_changed (of "choices", "sampling", "both"), runs, bottom, left_out, conventions.
     """
 
     table: pd.DataFrame
@@ -66,7 +68,26 @@ def stability(world: World, names: list[str], *, bottom: int, base: int = BASE, 
     base : int
         Base points, a power of 2; runs = base x (factors + 2).
     seed : int
+
+    Raises
+    ------
+    RankingError
+        K440 where too few areas have all components to fill the list.
     """
+    known = np.isfinite(world.scores).all(axis=(0, 2)) & np.isfinite(world.errors).all(axis=(0, 2))
+    complete = np.asarray(known)
+    if complete.sum() <= bottom:
+        raise RankingError(
+            "K440",
+            f"各部分齐全的地区只有 {complete.sum()} 个，无法列出 {bottom} 个的名单。",
+            f"Only {complete.sum()} areas have all components; a list of {bottom} needs more.",
+            where="stability",
+            hint=("减小 list_size，或换一个指数。", "Lower `list_size`, or study another index."),
+        )
+    left_out = [name for name, there in zip(names, complete, strict=True) if not there]
+    if left_out:
+        names = [name for name, there in zip(names, complete, strict=True) if there]
+        world = replace(world, scores=world.scores[:, complete], errors=world.errors[:, complete])
     counts = world.active()
     nominal = ranks_of(combined_score(world, dict.fromkeys(FACTORS, 0)))
     listed = nominal > len(names) - bottom
@@ -94,11 +115,16 @@ def stability(world: World, names: list[str], *, bottom: int, base: int = BASE, 
         "list_changed": {kind: float(_changed(ranks, listed, bottom).mean()) for kind, ranks in kinds.items()},
         "runs": len(both),
         "bottom": bottom,
+        "left_out": left_out,
         "choices": str(world.choices),
         "seed": seed,
         "said": "5 % 与 95 % 的名次是在所列做法中的分布，不是置信区间 ranks at 5 and 95 % are spread over the choices listed, no confidence limits",
     }
-    return Stability(table.sort_values("rank", ignore_index=True), sources, MappingProxyType(summary))
+    table = table.sort_values("rank", ignore_index=True)
+    if left_out:
+        whole = dict.fromkeys(table.select_dtypes("integer"), "Int64")  # a whole number may be missing
+        table = table.astype(whole).set_index("area").reindex([*table["area"], *left_out]).reset_index()
+    return Stability(table, sources, MappingProxyType(summary))
 
 
 def _shift(ranks: Array, nominal: Array) -> Array:

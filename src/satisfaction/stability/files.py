@@ -36,6 +36,9 @@ def stability_lines(results: Results, found: Stability) -> list[str]:
         lines.append(
             f"{zh}: 名次平均变动 mean shift of ranks {shift:.1f}；名单换掉 of the list change {changed:.1f} / {summary['bottom']}"
         )
+    if summary["left_out"]:
+        unknown = "、".join(names[code].zh for code in summary["left_out"])
+        lines.append(f"缺少部分得分，未参加 left out, a component is missing: {unknown}")
     for row in found.sources.sort_values("total_list", ascending=False).to_dict("records"):
         if row["values"] > 1 and pd.notna(row["total_list"]):
             lines.append(

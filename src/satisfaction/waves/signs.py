@@ -57,7 +57,8 @@ def _figures(results: Results, code: str) -> dict[str, tuple[float, float]]:
     some = answered.any(axis=1)
     mean = np.where(some, np.where(answered, scored, 0.0).sum(axis=1) / np.maximum(answered.sum(axis=1), 1), np.nan)
     perfect = np.where(some, ((scored == 100.0) | ~answered).all(axis=1), np.nan)
-    square = (mean - np.nanmean(mean)) ** 2
+    centre = mean[some].mean() if some.any() else np.nan
+    square = (mean - centre) ** 2
     values = {"perfect": perfect, "open": (~answered).mean(axis=1), "spread": square}
     found = {sign: clustered_mean(value, cluster.to_numpy()) for sign, value in values.items()}
     variance, se = found["spread"]

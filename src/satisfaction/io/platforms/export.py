@@ -36,6 +36,7 @@ NOTES = {
     "F212": ("列没有名称", "the column has no name"),
     "F213": ("单元格作“跳过”读取", "cells read as skipped"),
     "F214": ("单元格作空白读取", "cells read as empty"),
+    "F215": ("嵌套列（列表或结构），未读取", "a column of lists or records; not read"),
 }
 
 

@@ -18,6 +18,7 @@ MOST_TITLES = 3
 def find_header(grid: Grid) -> tuple[Table, list[Note]]:
     """Split a grid into column names and rows; what is left out or renamed is noted."""
     top, notes = _titles_above(grid)
+    notes += [note("F215", column=name) for name in grid.nested]
     names = [name.strip() for name in grid.record(top)]
     first = top + 1
     if _two_rows(grid, top):

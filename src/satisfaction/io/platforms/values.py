@@ -13,8 +13,9 @@ from .export import Column, Fields, Note, Table, note
 
 TIME = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d+)?)?)?")
 ZONED = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}.*(?:Z|[+-]\d{2}:?\d{2})")
-SPELT = re.compile(r"(?:(\d+)(?:小时|时|h))?(?:(\d+)(?:分钟|分|min|m))?(?:(\d+)(?:秒钟|秒|s))?")
-CLOCK = re.compile(r"(\d+):(\d{2}):(\d{2})")
+SPELT = re.compile(r"(?:(\d{1,9})(?:小时|时|h))?(?:(\d{1,9})(?:分钟|分|min|m))?(?:(\d{1,9})(?:秒钟|秒|s))?")
+CLOCK = re.compile(r"(\d{1,9}):(\d{2}):(\d{2})")
+LONGEST = 9  # digits of a duration: thirty years
 TIMES = ("submitted", "started", "ended")
 
 
@@ -50,7 +51,7 @@ def iso_time(value: str) -> str | None:
 def seconds(value: str) -> str | None:
     """Write 64秒, 1分4秒, 1小时2分3秒, 0:01:04 or 64 as seconds; None where it is no duration."""
     text = value.strip().lower().replace(" ", "")
-    if text.isascii() and text.isdigit():
+    if text.isascii() and text.isdigit() and len(text) <= LONGEST:
         return str(int(text))
     found = CLOCK.fullmatch(text) or SPELT.fullmatch(text)
     if not found or not text:
