@@ -184,7 +184,7 @@ def test_san_diego_rows_and_blanked_answers(san_diego):
 
 
 def test_san_diego_runs_without_weights_psus_and_margins(san_diego):
-    assert san_diego.absent == ("areas", "strata", "psu", "base weights", "margins", "calibration")
+    assert san_diego.absent == ("areas", "strata", "psu", "base weights", "margins", "calibration", "overall rate")
     assert len(san_diego.estimates["Q28"].of("services_index").table) == 9
     assert "established" not in set(san_diego.ranking.table["status"])
 

@@ -157,6 +157,7 @@ def absent_steps(survey: Survey) -> Iterator[str]:
         "base weights": has_base_weights(survey),
         "margins": declared.margins,
         "calibration": any(isinstance(step, CalibrationStep) for step in declared.weighting),
+        "overall rate": survey.overall or not survey.questionnaire.topics,
     }.items():
         if not there:
             yield name

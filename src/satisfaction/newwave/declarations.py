@@ -61,6 +61,10 @@ COMMENTS = {
         "what to do with a stratum of one PSU: fail | adjust | average | certainty | remove",
     ),
     "level": ("置信水平", "confidence level"),
+    "overall": (
+        "总体评价的率：各项目的重要性按它估计；不写则不判断优势与短板",
+        "rate of the overall judgement, for the importance of topics; without it none is called strong or weak",
+    ),
     "rules": ("排名规则", "rules of the ranking"),
 }
 RULES_START = """\
@@ -124,6 +128,7 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
         "weighting": [*([base] if roles.strata else []), *raking],
         "lonely_psu": "fail",
         "level": 0.95,
+        "overall": next(iter(questionnaire.overall_rates()), None) if questionnaire.overall is None else None,
         "rules": "rules.yaml",
     } | {key: value for key, value in declared.items() if key in COMMENTS}
     active = {"survey", "title", "questionnaire", "selection", "files", "lonely_psu", "level", "rules", *declared}

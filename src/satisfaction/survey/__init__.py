@@ -122,6 +122,11 @@ class Survey:
         return self.declared.survey
 
     @property
+    def overall(self) -> str | None:
+        """Return the rate of the overall judgement, as declared by the survey, else by its questionnaire; None without one."""
+        return self.declared.overall or self.questionnaire.overall
+
+    @property
     def marks(self) -> Label | None:
         """Return what every output must say about the sample: simulated, or no design error; None if neither."""
         zh, en = [], []
