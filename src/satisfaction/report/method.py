@@ -240,12 +240,14 @@ def _rules(survey: Survey) -> Section:
     ]
     thresholds = [f"{one.zh} {one.en} ({one.source})" for one in rules.thresholds]
     history = [f"{rules.history.file} ({rules.history.source})"] if rules.history else []
+    gaps = [f"{gap.wave}: {gap.source}" for gap in (rules.history.gaps or [] if rules.history else [])]
     steps = [f"{one.listed_in_a_row}: {one.zh} {one.en}" for one in rules.escalation.steps] if rules.escalation else []
     further = {
         Words("目标", "targets"): targets,
         Words("界线", "thresholds"): thresholds,
         Words("以往公布的排名", "history"): history,
         Words("连续列入名单的措施", "escalation, by waves in a row"): steps,
+        Words("未开展的期次（连续期次跨过它们计数）", "waves that were not held; waves in a row count across them"): gaps,
     }
     return Section(
         Words("规则（rules.yaml）", "Rules"), [*entries, *((label, lines or ["无 none"]) for label, lines in further.items())]
