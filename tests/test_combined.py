@@ -242,3 +242,10 @@ def test_the_shipped_example_is_declared():
     declared = read_combined(ROOT / "surveys" / "guizhou-2026q3" / "combined.yaml")
     assert "模拟" in declared.title.zh
     assert sum(one.weight for one in declared.components.values()) == pytest.approx(1)
+
+
+def test_a_placeholder_of_a_component_is_not_published(results, folder):
+    text = DECLARED.replace("file: onsite.csv, source: test", "file: onsite.csv, source: 请写明来源 state the source")
+    (folder / "combined.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(RankingError, match=r"Y340.*combined\.yaml:8"):
+        combine(results, folder / "combined.yaml")

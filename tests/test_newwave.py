@@ -55,13 +55,12 @@ def fill(path, rows: pd.DataFrame) -> None:
 
 
 def complete(folder) -> None:
-    """Fill in what the declarations leave to the team: dates of the tables, and rules that fit four small counties."""
-    rules = (folder / "rules.yaml").read_text(encoding="utf-8")
-    (folder / "rules.yaml").write_text(
-        rules.replace("list_size: 3", "list_size: 1").replace("minimum_n: 30", "minimum_n: 10"), encoding="utf-8"
-    )
-    text = (folder / "survey.yaml").read_text(encoding="utf-8")
-    (folder / "survey.yaml").write_text(text.replace("date: YYYY-MM-DD", "date: 2026-01-01"), encoding="utf-8")
+    """Fill in what the declarations leave to the team: dates and sources, and a minimum that four small counties reach."""
+    for name in ("rules.yaml", "survey.yaml"):
+        text = (folder / name).read_text(encoding="utf-8")
+        text = text.replace("minimum_n: 30", "minimum_n: 10").replace("date: YYYY-MM-DD", "date: 2026-01-01")
+        text = text.replace("请写明来源 state the source", "测试 test")
+        (folder / name).write_text(text.replace("请填写", "测试").replace("please fill in", "test"), encoding="utf-8")
 
 
 def test_the_folder_holds_declarations_and_templates(wave):
@@ -151,8 +150,8 @@ def test_rules_that_are_off_can_be_switched_on(wave, call):
     text = path.read_text(encoding="utf-8")
     assert "#: suppression:" in text
     fill(wave / "responses" / "responses.xlsx", small_rows())
-    complete(wave)
     path.write_text(text.replace("#: ", "").replace("minimum_n: 30", "minimum_n: 25"), encoding="utf-8")
+    complete(wave)
     code, _, err = call("run", wave)
     assert (code, err) == (0, "")
     indices = pd.read_csv(wave / "out/latest/indices.csv", dtype=str, encoding="utf-8-sig")

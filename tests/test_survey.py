@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from conftest import COUNTIES, ROOT
-from satisfaction import SatisfactionError, read_survey
+from satisfaction import SatisfactionError, read_survey, run
 from satisfaction.errors import InputFileError, QuestionnaireError, SurveyError
 
 
@@ -253,3 +253,35 @@ def test_a_shipped_wave_ranks_88_counties_in_9_prefectures(wave):
     assert len(survey.frame) == 175
     assert survey.marks is not None
     assert "simulated" in survey.marks.en
+
+
+# ---- what a template leaves open ----
+
+
+@pytest.mark.parametrize("path", ["rules.yaml", "survey.yaml"])
+def test_a_placeholder_is_warned_of_by_check_and_refused_by_run_and_report(small, call, path):
+    text = (small.folder / path).read_text(encoding="utf-8").replace("测试 test", "请写明来源 state the source", 1)
+    (small.folder / path).write_text(text, encoding="utf-8")
+    line = 1 + next(i for i, one in enumerate(text.splitlines()) if "请写明来源" in one)
+    code, _, said = call("check", small.folder)
+    assert code == 0
+    assert f"{small.folder / path}:{line}" in said
+    for command in ("run", "report"):
+        code, _, said = call(command, small.folder)
+        assert code == 2
+        assert f"[Y340] {small.folder / path}:{line}" in said
+    assert not (small.folder / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["请写明来源", "state the source", "请填写", "please fill in"])
+def test_half_a_placeholder_and_one_in_the_questionnaire_are_refused_too(small, text):
+    small.edit(
+        small.questionnaire, "    min_valid_items: 2\n    source: 测试 test", f"    min_valid_items: 2\n    source: {text}"
+    )
+    with pytest.raises(SurveyError, match=r"Y340.*1\.yaml:"):
+        run(small.read())
+
+
+def test_comments_may_hold_what_a_template_says(small):
+    small.edit("rules.yaml", "responses:", "# 请写明来源 state the source\nresponses: # please fill in")
+    assert run(small.read()).ranking.summary["p"] == 4

@@ -10,9 +10,11 @@ import pandas as pd
 
 from .design import SurveyDesign
 from .engines import Engine, hold, materialize, scan
+from .errors import SurveyError
 from .estimates import Estimates, estimate
 from .index import add_area_indices
 from .io.pages import card
+from .io.yaml import refuse_placeholders
 from .measures import add_columns, compile_measures, only_where, stored
 from .questionnaire import AreaItem, SingleItem
 from .ranking import Ranking
@@ -73,6 +75,7 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     SatisfactionError
         Whatever a stage refuses; nothing is written by any of them.
     """
+    refuse_placeholders(survey.sources, SurveyError)
     responses = load_responses(survey)
     design = weigh(survey, base_design(survey, responses, engine=engine))
     estimates = withhold(survey, estimate_areas(survey, design))

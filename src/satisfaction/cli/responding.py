@@ -89,7 +89,16 @@ def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
 
 
 def _tell_what_stops(survey: Survey, responses: Responses) -> None:
-    """Say what a run would refuse although the check went through; the exit code is then not zero."""
+    """Say what a run would refuse although the check went through; the exit code is then not zero, but for placeholders."""
+    from ..io.yaml import placeholders
+
+    if places := placeholders(survey.sources):
+        click.echo(
+            "这些行还是占位文字，写明来源或名称之前 run 与 report 不公布 "
+            "the template's words still stand in these lines; run and report publish nothing before they are replaced:\n  "
+            + "\n  ".join(places),
+            err=True,
+        )
     accepted, unknown = int(responses.summary["accepted"].sum()), int((responses.log["rule"] == "R208").sum())
     if unknown and survey.rules.responses.unknown_area == "stop":
         click.echo(

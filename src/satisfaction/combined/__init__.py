@@ -17,7 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..errors import RankingError
-from ..io.yaml import read_yaml, validated
+from ..io.yaml import read_yaml, refuse_placeholders, validated
 from ..pipeline import Results
 from ..published import mark, twelve_digits
 from ..ranking import Ranking, rank
@@ -129,6 +129,7 @@ def combine(results: Results, path: Path) -> Combination:
     summary = MappingProxyType(_summary(declared, parts))
     named = [name for one in declared.components.values() for name in (one.file, one.assessment, one.lost) if name]
     sources = (path, *(path.parent / name for name in named))
+    refuse_placeholders(sources, RankingError)
     return Combination(declared, parts, scores, table, ranking, MappingProxyType(assessed), sources, summary)
 
 

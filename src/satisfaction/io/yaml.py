@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -19,6 +20,9 @@ from ruamel.yaml.reader import ReaderError
 from ..errors import SatisfactionError, closest, shortened
 from .files import decode, read_bytes
 
+SOURCE = "请写明来源 state the source"
+FILL_IN = ("请填写", "please fill in")
+TO_REPLACE = (*SOURCE.split(" ", 1), *FILL_IN)  # what `satisfaction new` leaves open, in either language
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
 
@@ -148,6 +152,37 @@ def validated(document: Document, model: type[Model], error: type[SatisfactionEr
     if others:
         hint = (f"{hint[0]} 另有 {len(others)} 处: {more}", f"{hint[1]} {len(others)} more: {more}")
     raise error(first.pop("code"), first.pop("zh"), first.pop("en"), hint=hint, **first)
+
+
+def placeholders(paths: Iterable[Path]) -> list[str]:
+    """Return 'file:line' of every text of a template that nobody has replaced, in the YAML files among some paths."""
+    places = []
+    for path in paths:
+        if path.suffix not in (".yaml", ".yml"):
+            continue
+        for number, line in enumerate(decode(path).splitlines(), start=1):
+            declared = re.split(r"(?:^|\s)#", line)[0]
+            if any(text in declared for text in TO_REPLACE):
+                places.append(f"{path}:{number}")
+    return places
+
+
+def refuse_placeholders(paths: Iterable[Path], error: type[SatisfactionError]) -> None:
+    """Refuse to publish what a template has left open: the source of a rule, a label.
+
+    Raises
+    ------
+    SatisfactionError
+        Y340, of the class given.
+    """
+    if places := placeholders(paths):
+        raise error(
+            "Y340",
+            f"还有 {len(places)} 处“{SOURCE}”之类的占位文字，不能公布。",
+            f"Words of the template still stand here (places: {len(places)}); they are not published.",
+            where=shortened(places, 5),
+            hint=("写明真实的来源或名称。", "Write the real source or name."),
+        )
 
 
 def _plain(node: Any) -> Any:

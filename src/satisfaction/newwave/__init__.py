@@ -16,10 +16,10 @@ from ..errors import SurveyError
 from ..io.files import new_folder
 from ..io.tables import read_table
 from ..io.writing import write_text
-from ..io.yaml import read_yaml
+from ..io.yaml import SOURCE, read_yaml
 from ..questionnaire import read_questionnaire
 from ..survey import SurveyFile, read_declared
-from .declarations import COMMENTS, SOURCE, TO_FILL, rules_yaml, survey_yaml
+from .declarations import COMMENTS, TO_FILL, rules_yaml, survey_yaml
 from .templates import Plan, write_responses, write_tables
 
 __all__ = ["COMMENTS", "new_wave"]

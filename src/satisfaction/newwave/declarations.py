@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..io.yaml import FILL_IN, SOURCE
 from ..io.yaml_text import yaml_text
 from ..questionnaire import AreaItem, Questionnaire
 
 OPTIONAL = "#: "  # in front of every line of a block that is not declared yet
 TO_FILL = "YYYY-MM-DD"
-SOURCE = "请写明来源 state the source"
 START = """\
 # 一期调查（wave）的声明。逐块说明见注释；以“#: ”开头的块未启用，去掉这三个字符即启用。
 # The declarations of one wave. Comments explain every block; one whose lines begin with "#: " is off until you take that away.
@@ -87,7 +87,7 @@ RULES_OFF: dict[str, tuple[str, str]] = {
 
 def rules_yaml(rules: Mapping[str, Any], *, ranked: str) -> str:
     """Return rules.yaml: what is declared, then what else may stand there as examples that are off."""
-    label = {"zh": "请填写", "en": "please fill in"}
+    label = dict(zip(("zh", "en"), FILL_IN, strict=True))
     off: dict[str, Any] = {
         "thresholds": [{"measure": ranked, "below": 60, **label, "source": SOURCE}],
         "escalation": {"steps": [{"listed_in_a_row": 1, **label}], "source": SOURCE},
