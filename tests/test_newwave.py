@@ -14,7 +14,7 @@ from satisfaction.errors import SurveyError
 from satisfaction.io.tables import read_table, read_tables
 from satisfaction.io.writing import write_xlsx
 from satisfaction.newwave import COMMENTS, new_wave
-from satisfaction.survey import read_survey
+from satisfaction.survey import SurveyFile, read_survey
 
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
@@ -175,6 +175,100 @@ def test_like_takes_over_what_stays_and_nothing_else(small):
     fill(folder / "responses" / "responses.xlsx", small_rows())
     fill(folder / "sample.xlsx", small_tables()["sample.csv"])
     assert read_survey(folder).declared.weighting == small.read().declared.weighting
+
+
+RULES = """
+thresholds: [{measure: satisfaction, below: 0.6, zh: 警示, en: warning, source: 文件一}]  # kept: a comment
+suppression: {minimum_n: 20, source: 文件二}
+history: {file: history.csv, source: 文件三, gaps: []}
+escalation: {steps: [{listed_in_a_row: 2, zh: 约谈, en: talk}], source: 文件四}
+"""
+COMBINED = """
+title: {zh: 综合, en: Combined}
+source: 文件五
+components:  # two parts
+  survey: {zh: 调查, en: Survey, weight: 0.5, measure: topic_index, source: 本期}
+  desk: {zh: 材料, en: Desk, weight: 0.5, assessment: tree.yaml, lost: lost.csv, date: 2026-05-01, source: 第二季度}
+"""
+
+
+@pytest.fixture
+def rich(small):
+    """The small wave with everything that rules.yaml, survey.yaml and combined.yaml may hand on."""
+    with (small.folder / "rules.yaml").open("a", encoding="utf-8") as file:
+        file.write(RULES)
+    small.edit("survey.yaml", "lonely_psu: fail", f"selection_note: {{zh: 抽样, en: drawn}}\nlonely_psu: fail\n{COLLAPSE}")
+    (small.folder / "history.csv").write_text("wave,code,rank,listed\n2025T9,990101,1,no\n", encoding="utf-8")
+    for name, text in {
+        "combined.yaml": COMBINED,
+        "tree.yaml": "title: {zh: 树, en: tree}\n",
+        "lost.csv": "x\n",
+        "notes.txt": "x",
+    }.items():
+        (small.folder / name).write_text(text, encoding="utf-8")
+    return small
+
+
+COLLAPSE = 'collapse: [{stratum: ["990101", 1], into: ["990101", 2]}, {stratum: ["990202", 1], into: ["990202", 2]}]'
+
+
+def test_like_takes_over_every_rule_with_its_comments(rich):
+    folder = new_wave(rich.root / "surveys" / "again", like=rich.folder)
+    complete(folder)
+    fill(folder / "responses" / "responses.xlsx", small_rows())
+    fill(folder / "sample.xlsx", small_tables()["sample.csv"])
+    earlier, later = rich.read(), read_survey(folder)
+    assert later.rules == earlier.rules
+    assert later.history.equals(earlier.history)
+    assert "# kept: a comment" in (folder / "rules.yaml").read_text(encoding="utf-8")
+    own = {"survey", "wave", "title", "fielded", "files", "fieldwork"}
+    files = {name: {"file", "source", "date"} for name in ("areas", "frame", "sample")} | {"margins": {"__all__": {"file"}}}
+    kept = [one.declared.model_dump(exclude={**dict.fromkeys(own, True), **files}) for one in (earlier, later)]
+    assert kept[0] == kept[1]
+
+
+def test_like_takes_over_the_combined_score_and_leaves_the_waves_own_sources_open(rich):
+    folder = new_wave(rich.root / "surveys" / "again", like=rich.folder)
+    text = (folder / "combined.yaml").read_text(encoding="utf-8")
+    assert "source: 文件五" in text
+    assert "# two parts" in text
+    assert "lost: lost.csv, date: YYYY-MM-DD, source: 请写明来源 state the source" in text
+    assert (folder / "tree.yaml").read_bytes() == (rich.folder / "tree.yaml").read_bytes()
+    assert not (folder / "lost.csv").exists()
+
+
+def test_like_says_first_what_it_took_over_and_what_not(rich, call):
+    code, out, _ = call("new", rich.root / "surveys" / "again", "--like", rich.folder)
+    assert code == 0
+    taken, left = out.split("已新建")[0].split("没有沿用 not taken over:")
+    for name in ("suppression", "thresholds", "targets", "history", "escalation", "collapse", "combined.yaml", "tree.yaml"):
+        assert name in taken
+    assert "add the ranking published for 2026T1" in taken
+    assert "notes.txt" in left
+    assert "lost.csv" in left
+
+
+def test_ranks_of_the_whole_field_are_not_asked_of_some_areas(rich, call):
+    folder = rich.root / "surveys" / "fewer"
+    code, out, _ = call("new", folder, "--like", rich.folder, "--counties", "990101,990102")
+    rules = (folder / "rules.yaml").read_text(encoding="utf-8")
+    assert code == 0
+    for name in ("targets", "history", "escalation"):
+        assert f"rules.yaml {name}" in out.split("没有沿用")[1]
+        assert f"\n{name}:" not in rules
+    assert "\nsuppression: {minimum_n: 20" in rules
+    assert "990202" not in (folder / "survey.yaml").read_text(encoding="utf-8")
+
+
+def test_another_questionnaire_is_not_taken_for_that_of_the_earlier_rankings(rich):
+    second = rich.questionnaire.with_name("2.yaml")
+    second.write_text(rich.questionnaire.read_text(encoding="utf-8").replace('version: "1"', 'version: "2"'), encoding="utf-8")
+    folder = new_wave(rich.root / "surveys" / "again", like=rich.folder, questionnaire="small@2")
+    assert "questionnaire: small@1" in (folder / "rules.yaml").read_text(encoding="utf-8")
+
+
+def test_no_key_of_survey_yaml_is_lost_without_a_word():
+    assert set(SurveyFile.model_fields) - {"wave", "simulated"} == set(COMMENTS)
 
 
 def sheets_csv(path) -> pd.DataFrame:

@@ -63,7 +63,7 @@ def new(folder: Path, questionnaire: str | None, areas: Path | None, like: Path 
     from ..newwave import new_wave
 
     only = [name.strip() for name in counties.replace("，", ",").split(",") if name.strip()]
-    written = new_wave(folder, questionnaire=questionnaire, areas=areas, like=like, only=only)
+    written = new_wave(folder, questionnaire=questionnaire, areas=areas, like=like, only=only, tell=click.echo)
     click.echo(
         f"已新建 written: {written}\n"
         f"1. 填写 fill in: {written / 'responses' / 'responses.xlsx'}\n"

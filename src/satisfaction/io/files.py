@@ -53,6 +53,11 @@ def read_bytes(path: Path) -> bytes:
         ) from None
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file as it is."""
+    target.write_bytes(read_bytes(source))
+
+
 def decode(path: Path) -> str:
     """Return a text file's content; see `decode_bytes`."""
     return decode_bytes(read_bytes(path), where=str(path))

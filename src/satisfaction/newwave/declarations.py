@@ -24,6 +24,7 @@ COMMENTS = {
         "如何选出受访者: probability 概率抽样 | quota 配额 | open_link 开放链接；后两种不作“已确认”的名次判断",
         "how respondents were selected: probability | quota | open_link; with the last two no rank is established",
     ),
+    "selection_note": ("选取方式的说明，印在报告中", "how respondents were selected, in words; printed in the report"),
     "fielded": ("访问起止日期；期外的答卷被拒收", "first and last day of interviews; others are rejected"),
     "files": ("答卷文件，可写多个，也可用 responses/*.csv", "files of responses; several may stand here, also responses/*.csv"),
     "areas": (
@@ -60,6 +61,7 @@ COMMENTS = {
         "只有一个初级单元的层如何处理",
         "what to do with a stratum of one PSU: fail | adjust | average | certainty | remove",
     ),
+    "collapse": ("方差估计时并入别层的层", "strata that join another one for the variance"),
     "level": ("置信水平", "confidence level"),
     "overall": (
         "总体评价的率：各项目的重要性按它估计；不写则不判断优势与短板",
@@ -85,15 +87,15 @@ RULES_OFF: dict[str, tuple[str, str]] = {
 }
 
 
-def rules_yaml(rules: Mapping[str, Any], *, ranked: str) -> str:
-    """Return rules.yaml: what is declared, then what else may stand there as examples that are off."""
+def rules_yaml(rules: Mapping[str, Any], *, ranked: str, text: str = "") -> str:
+    """Return rules.yaml: what is declared (as `text`, where it has one), then what else may stand there, as examples that are off."""
     label = dict(zip(("zh", "en"), FILL_IN, strict=True))
     off: dict[str, Any] = {
         "thresholds": [{"measure": ranked, "below": 60, **label, "source": SOURCE}],
         "escalation": {"steps": [{"listed_in_a_row": 1, **label}], "source": SOURCE},
         "suppression": {"minimum_n": 30, "minimum_psus": 3, "complementary": "smallest", "source": SOURCE},
     }
-    text = RULES_START + yaml_text(dict(rules))
+    text = text or RULES_START + yaml_text(dict(rules))
     for key, words in RULES_OFF.items():
         if key not in rules:
             lines = "\n".join(OPTIONAL + line for line in yaml_text({key: off[key]}).rstrip("\n").split("\n"))
