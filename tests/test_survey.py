@@ -32,7 +32,6 @@ REFUSALS = [
     ("S132", "survey.yaml", "by: [county, age_group]", "by: [county, agegroup]", "agegroup"),
     ("S141", "rules.yaml", '"990101"', '"990109"', '"990109"'),
     ("S142", "rules.yaml", "top: 2", "top: 4", "top: 4"),
-    ("S143", "rules.yaml", "list_size: 1", "list_size: 4", "list_size: 4"),
 ]  # fmt: skip
 
 

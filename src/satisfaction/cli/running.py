@@ -105,6 +105,9 @@ def _summary(results: Results) -> None:
         click.echo(f"  {label.zh} {label.en}: {row.estimate * scale:.2f}{unit}  ({low:.2f} – {high:.2f})")
     table = results.ranking.table.set_index("unit")
     summary = results.ranking.summary
+    if not results.ranking.ranks_any:
+        click.echo("\n".join(summary["notes"]))
+        return
     click.echo(
         f"名单 listed: 末位 last {len(summary['listed'])} / {summary['p']}，名次范围 = 单个单位 {summary['level']:.0%} 可靠 rank set for one named unit"
     )

@@ -21,6 +21,7 @@ from ..io.yaml import read_yaml, refuse_placeholders, validated
 from ..pipeline import Results
 from ..published import mark, twelve_digits
 from ..ranking import Ranking, rank
+from ..ranking.unranked import require_ranks
 from ..survey import Survey
 from ..variance import crossed
 from .aggregating import Array, aggregated, slopes
@@ -111,8 +112,9 @@ def combine(results: Results, path: Path) -> Combination:
     ------
     RankingError
         K301-K307, K311-K313 from what is read, K314 for components that do not fit the areas, K340 for rules that the combined
-        ranking does not carry out.
+        ranking does not carry out, K341 where the survey ranks nothing.
     """
+    require_ranks(results.ranking, where=str(path))
     _refuse_rules_not_carried_out(results.survey)
     declared = read_combined(path)
     parts = read_parts(results, declared, folder=path.parent)

@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import DesignError
 from ..pipeline import Results
 from ..published import mark
+from ..ranking.unranked import require_ranks
 from . import allocation, size
 from .several import Limit, psus_for_limits
 from .size import VarianceModel, variance_model
@@ -94,8 +95,11 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
     ------
     DesignError
         D132 where the wave's errors cannot be planned with (no PSUs, or no design effects).
+    RankingError
+        K341 where nothing is ranked.
     """
     survey = results.survey
+    require_ranks(results.ranking, where=str(survey.folder))
     ranked = results.estimates[results.area].of(survey.questionnaire.ranked)
     psu, strata = survey.questionnaire.roles.psu, _strata(results)
     if psu is None or not np.isfinite(ranked.table["deff"].to_numpy(float)).all():

@@ -23,20 +23,11 @@ def check_rules(survey: Survey, document: Document) -> None:
     Raises
     ------
     SurveyError
-        S141 a target of an area that is not ranked, S142 a target outside the number of places, S143 a list as long as the
-        field, S171 and S179 a rise since a wave or rank that is not there, S172 a larger area that is none, S173 and S174
+        S141 a target of an area that is not ranked, S142 a target outside the number of places, S171 and S179 a rise since a wave or rank that is not there, S172 a larger area that is none, S173 and S174
         thresholds, S178 areas of earlier rankings that nobody knows, S181 escalation without earlier rankings, S182 a rise
         between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings.
     """
     ranked = survey.ranked_areas()
-    if survey.rules.ranking.list_size >= len(ranked):
-        raise SurveyError(
-            "S143",
-            f"list_size 须小于 {len(ranked)}。",
-            f"list_size must be below {len(ranked)}.",
-            where=document.place(("ranking", "list_size")),
-            hint=("改小 list_size。", "Lower `list_size`."),
-        )
     for position, threshold in enumerate(survey.rules.thresholds):
         _check_threshold(survey, document, ("thresholds", position), threshold)
     _check_history(survey, document)
