@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from conftest import small_rows
-from satisfaction import run
+from satisfaction import read_survey, run
+from satisfaction.errors import SurveyError
 from satisfaction.office import read_indices
 from satisfaction.ranking.unranked import NOTE
 
@@ -142,3 +143,19 @@ def test_check_ranks_nothing_and_run_names_the_list_that_is_too_long(small, call
     code, _, err = call("run", small.folder)
     assert code == 2
     assert "[K160] rules.yaml ranking: list_size=4" in err
+
+
+def test_check_and_fieldwork_do_not_stop_at_a_rule_of_the_ranking(small, call):
+    small.edit("rules.yaml", "{top: 2}", "{top: 4}")
+    code, out, err = call("check", small.folder)
+    assert re.search(r"responses/all\.csv\s+120\s+120\s+0", out)
+    assert (code, "run 会停止 will stop" in err, "[S142]" in err) == (2, True, True)
+    assert call("fieldwork", small.folder)[0] == 0
+    assert call("run", small.folder)[0] == 2
+
+
+def test_a_survey_read_for_its_responses_alone_is_not_run(small):
+    small.edit("rules.yaml", "{top: 2}", "{top: 4}")
+    survey = read_survey(small.folder, ranking=False)
+    with pytest.raises(SurveyError, match="S142"):
+        run(survey)

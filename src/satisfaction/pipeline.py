@@ -75,6 +75,8 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     SatisfactionError
         Whatever a stage refuses; nothing is written by any of them.
     """
+    if survey.rule_fault:
+        raise survey.rule_fault
     refuse_placeholders(survey.sources, SurveyError)
     responses = load_responses(survey)
     design = weigh(survey, base_design(survey, responses, engine=engine))

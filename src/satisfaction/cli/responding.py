@@ -29,7 +29,7 @@ def check(folder: Path, workbook: Path | None) -> None:
     from ..responses import load_responses, write_rejected
     from ..survey import read_survey
 
-    survey = read_survey(folder)
+    survey = read_survey(folder, ranking=False)
     responses = load_responses(survey, purpose="check")
     said = responses.log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
     columns, plain = responses.columns, (responses.columns["how"] == "name") & (responses.columns["note"] == "")
@@ -63,7 +63,7 @@ def corrections(folder: Path, corrected: Path, by: str) -> None:
     from ..responses import correct_responses
     from ..survey import read_survey
 
-    found = correct_responses(read_survey(folder), corrected, by=by, on=datetime.date.today())
+    found = correct_responses(read_survey(folder, ranking=False), corrected, by=by, on=datetime.date.today())
     click.echo(f"已记录更正 corrections recorded: {len(found.added)}  {folder / 'corrections.csv'}")
     if found.repeated:
         click.echo(f"以前已记录、不再重复 recorded before and not again: {found.repeated}")
@@ -83,7 +83,7 @@ def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
     from ..responses import load_responses
     from ..survey import read_survey
 
-    survey = read_survey(folder)
+    survey = read_survey(folder, ranking=False)
     standing = stand(survey, load_responses(survey), day=day and day.date())
     click.echo("\n".join(summary_lines(standing, write_fieldwork(standing))))
 
@@ -111,7 +111,9 @@ def _tell_what_stops(survey: Survey, responses: Responses) -> None:
         click.echo(
             "[R104] 全部行被拒收，satisfaction run 会停止。 All rows are rejected; `satisfaction run` will stop.", err=True
         )
-    if not accepted or (unknown and survey.rules.responses.unknown_area == "stop"):
+    if survey.rule_fault:
+        click.echo(f"satisfaction run 会停止 will stop:\n{survey.rule_fault}", err=True)
+    if not accepted or survey.rule_fault or (unknown and survey.rules.responses.unknown_area == "stop"):
         sys.exit(USER_FAULT)
 
 

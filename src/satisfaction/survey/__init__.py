@@ -81,6 +81,8 @@ class Survey:
         Re-interviews, one row each: the respondent's column and the items declared, as text.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
+    rule_fault : SurveyError or None
+        What rules.yaml asks of the ranking that this survey cannot serve; a survey that has one is not run.
     """
 
     folder: Path
@@ -99,6 +101,7 @@ class Survey:
     outcomes: dict[str, str] | None = None
     cases: pd.DataFrame | None = None
     backcheck: pd.DataFrame | None = None
+    rule_fault: SurveyError | None = None
 
     def _repr_html_(self) -> str:
         declared = self.declared
@@ -215,8 +218,15 @@ def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
     return document, declared, _questionnaire_path(document, declared)
 
 
-def read_survey(path: str | Path) -> Survey:
+def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
     """Read one survey folder (or its survey.yaml).
+
+    Parameters
+    ----------
+    path : str or Path
+    ranking : bool
+        Whether rules of the ranking that the survey cannot serve are refused; else they stand in `rule_fault`, for whoever
+        looks at the responses alone.
 
     Raises
     ------
@@ -266,7 +276,12 @@ def read_survey(path: str | Path) -> Survey:
             frame_path=folder / tables["frame"].file,
             sample_path=folder / tables["sample"].file,
         )
-    check_rules(survey, rules_document)
+    try:
+        check_rules(survey, rules_document)
+    except SurveyError as fault:
+        if ranking:
+            raise
+        survey = replace(survey, rule_fault=fault)
     return _with_fieldwork(survey)
 
 
