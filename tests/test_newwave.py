@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import zipfile
 from xml.etree import ElementTree
 
@@ -331,3 +332,47 @@ def test_only_some_areas_are_taken_over(small, call):
     assert code == 2
     assert "S198" in err
     assert not (small.root / "surveys" / "none").exists()
+
+
+# ---- tables of areas as people have them ----
+
+
+def other_areas(small, **changes):
+    """The small table of areas under another name, with the counties' level called otherwise."""
+    table = read_table(small.folder / "areas.csv").replace({"level": {"county": "counci"}})
+    path = small.root / "theirs.csv"
+    table.drop(columns=changes.get("without", [])).to_csv(path, index=False)
+    return path
+
+
+def test_the_lowest_level_is_the_respondents_whatever_it_is_called(small, call):
+    folder = small.root / "surveys" / "theirs"
+    code, out, _ = call("new", folder, "--questionnaire", "small@1", "--areas", other_areas(small), "--counties", "990101,990102")
+    assert code == 0
+    assert "'counci'" in out.split("已新建")[0]
+    assert sorted(set(read_table(folder / "areas.xlsx")["level"])) == ["county", "prefecture", "province"]
+    assert offered(folder / "responses" / "responses.xlsx")["county"] == ["990101", "990102"]
+
+
+def test_a_survey_reads_its_areas_with_any_name_of_the_lowest_level_and_without_dates(small):
+    expected = small.read()
+    shutil.copy(other_areas(small, without=["valid_from", "valid_to"]), small.folder / "areas.csv")
+    survey = small.read()
+    assert survey.ranked_areas() == expected.ranked_areas()
+    assert survey.area_levels() == ["county", "prefecture"]
+
+
+@pytest.mark.parametrize("column", ["valid_from", "valid_to"])
+def test_one_date_of_validity_without_the_other_is_refused_with_both_named(small, column):
+    shutil.copy(other_areas(small, without=[column]), small.folder / "areas.csv")
+    with pytest.raises(SurveyError, match="S344") as refused:
+        small.read()
+    assert "valid_from" in refused.value.en
+    assert "valid_to" in refused.value.en
+
+
+def test_all_columns_that_lack_are_named_at_once(small):
+    shutil.copy(other_areas(small, without=["name", "parent"]), small.folder / "areas.csv")
+    with pytest.raises(SurveyError, match="S131") as refused:
+        small.read()
+    assert "'name', 'parent'" in refused.value.en

@@ -129,10 +129,15 @@ def test_an_area_item_needs_a_table_of_areas(small):
         small.read()
 
 
-def test_a_table_of_areas_without_the_ranked_level_is_refused(small):
-    areas = (small.folder / "areas.csv").read_text(encoding="utf-8").replace(",county,", ",district,")
+def test_a_table_of_areas_whose_lowest_level_is_none_is_refused(small):
+    areas = (
+        (small.folder / "areas.csv")
+        .read_text(encoding="utf-8")
+        .replace(",county,", ",district,", 1)
+        .replace(",county,", ",town,")
+    )
     (small.folder / "areas.csv").write_text(areas, encoding="utf-8")
-    with pytest.raises(SurveyError):
+    with pytest.raises(SurveyError, match="S146"):
         small.read().area_levels()
 
 

@@ -19,6 +19,7 @@ from ..io.writing import write_text
 from ..io.yaml import SOURCE
 from ..questionnaire import read_questionnaire
 from ..survey import SurveyFile, read_declared
+from ..survey.facts import lowest_level, read_areas
 from .carried import Carried, carried_over, fitting_list
 from .declarations import COMMENTS, TO_FILL, rules_yaml, survey_yaml
 from .templates import Plan, write_responses, write_tables
@@ -50,7 +51,7 @@ def new_wave(
     questionnaire : str, optional
         name@version below a folder `questionnaires` beside or above; with `like` its questionnaire is the default.
     areas : str or Path, optional
-        Table of areas to take over (columns code, name, level, parent, valid_from, valid_to).
+        Table of areas to take over (columns code, name, level, parent; valid_from and valid_to may be absent together).
     like : str or Path, optional
         Survey folder whose declarations, rules, areas, frame and margins are taken over, with its earlier rankings and its
         combined.yaml; its sample, responses and dates are not.
@@ -69,7 +70,7 @@ def new_wave(
     """
     folder = Path(folder)
     _check_folder(folder)
-    complete = _plan(folder, questionnaire, areas=areas, like=like)
+    complete = _plan(folder, questionnaire, areas=areas, like=like, tell=tell)
     plan = _only(complete, list(only))
     area = plan.questionnaire.roles.area
     count = len(plan.codes(area))
@@ -124,17 +125,39 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _plan(folder: Path, reference: str | None, *, areas: str | Path | None, like: str | Path | None) -> Plan:
+def _tell_level(path: Path, area: str, tell: Callable[[str], None]) -> None:
+    """Say which level of the table of areas was taken for the one that respondents belong to, where it is called otherwise."""
+    given = read_table(path)
+    levels = list(dict.fromkeys(given["level"]))
+    if area not in levels:
+        lowest = lowest_level(given if "valid_to" in given else given.assign(valid_to=""))
+        tell(
+            f"地区表中没有级别 '{area}'（问卷中地区题的名称）；最低一级 '{lowest}' 已改为 '{area}'。 "
+            f"No level of the table of areas is called '{area}', as the questionnaire's area item is; "
+            f"the lowest one, '{lowest}', is called so now."
+        )
+
+
+def _plan(
+    folder: Path,
+    reference: str | None,
+    *,
+    areas: str | Path | None,
+    like: str | Path | None,
+    tell: Callable[[str], None],
+) -> Plan:
     tables: dict[str, pd.DataFrame] = {}
     declared: dict[str, Any] = {}
     if like is not None:
         document, before, _ = read_declared(like)
         declared = _taken_over(document.data) | _checking(document.data, folder, document.path.parent)
         reference = reference or before.questionnaire
-        tables = {one: _facts(document.path.parent / file) for one, file in _files(before).items()}
-    if areas is not None:
-        tables["areas"] = _facts(Path(areas), ("code", "name", "level", "parent", "valid_from", "valid_to"))
+        tables = {one: read_table(document.path.parent / file) for one, file in _files(before).items()}
+        areas = areas or (document.path.parent / before.areas.file if before.areas else None)
     questionnaire = read_questionnaire(_questionnaire_path(folder, reference))
+    if areas is not None:
+        tables["areas"] = read_areas(Path(areas), questionnaire.roles.area)
+        _tell_level(Path(areas), questionnaire.roles.area, tell)
     return Plan(questionnaire, tables, declared)
 
 
@@ -207,22 +230,6 @@ def _files(before: SurveyFile) -> dict[str, str]:
     named = {workbook: getattr(before, name) for name, workbook in WORKBOOKS.items()}
     named |= {f"margin_{name}": margin for name, margin in before.margins.items()}
     return {name: table.file for name, table in named.items() if table is not None}
-
-
-def _facts(path: Path, wanted: Iterable[str] = ()) -> pd.DataFrame:
-    table = read_table(path)
-    for column in wanted:
-        if column not in table:
-            raise SurveyError(
-                "S131",
-                f"表中没有列 '{column}'。",
-                f"Column '{column}' not found.",
-                where=f"{path} row 1",
-                available=table.columns,
-                got=column,
-                hint=("补上或改正该列名。", "Add the column or correct its name."),
-            )
-    return table
 
 
 def _questionnaire_path(folder: Path, reference: str | None) -> Path:

@@ -243,7 +243,12 @@ def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
     rules = validated(rules_document, Rules, SurveyError)
     check_declarations(document, declared, questionnaire)
     tables = {name: getattr(declared, name) for name in ("areas", "frame", "sample") if getattr(declared, name)}
-    loaded = {name: facts.read_facts(folder / table.file, facts.columns(name, questionnaire)) for name, table in tables.items()}
+    loaded: dict[str, pd.DataFrame] = {}
+    for name, table in tables.items():
+        if name == "areas":
+            loaded[name] = facts.read_areas(folder / table.file, questionnaire.roles.area)
+        else:
+            loaded[name] = facts.read_facts(folder / table.file, facts.columns(name, questionnaire))
     margins = {name: facts.read_margin(folder / one.file, one, questionnaire) for name, one in declared.margins.items()}
     absent = _read_nonrespondents(folder, declared, questionnaire, loaded)
     further = list(filter(None, [declared.nonrespondents, declared.quota, declared.outcomes]))
