@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from ..errors import SatisfactionError
     from ..responses import Responses
     from ..survey import Survey
 
@@ -111,12 +112,27 @@ def _tell_what_stops(survey: Survey, responses: Responses) -> None:
         click.echo(
             "[R104] 全部行被拒收，satisfaction run 会停止。 All rows are rejected; `satisfaction run` will stop.", err=True
         )
-    if survey.rule_fault:
-        click.echo(f"satisfaction run 会停止 will stop:\n{survey.rule_fault}", err=True)
-    if not accepted or survey.rule_fault or (unknown and survey.rules.responses.unknown_area == "stop"):
+    faults = list(filter(None, [survey.rule_fault, _fault_of_design(survey, responses) if accepted else None]))
+    for fault in faults:
+        click.echo(f"satisfaction run 会停止 will stop:\n{fault}", err=True)
+    if not accepted or faults or (unknown and survey.rules.responses.unknown_area == "stop"):
         sys.exit(USER_FAULT)
 
 
 def _faulty(account: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of an account that have something rejected or blanked."""
     return account[(account[["rejected", "blanked"]] > 0).any(axis=1)] if len(account) else account
+
+
+def _fault_of_design(survey: Survey, responses: Responses) -> SatisfactionError | None:
+    """Return what a run would refuse of the sample design."""
+    from ..errors import SatisfactionError
+    from ..pipeline import base_design, lonely_note
+
+    try:
+        design = base_design(survey, responses, engine="pandas")
+    except SatisfactionError as fault:
+        return fault
+    if note := lonely_note(survey, design):
+        click.echo(note)
+    return None

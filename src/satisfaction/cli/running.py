@@ -85,6 +85,7 @@ def trial(official: Path, trial: Path, engine: str) -> None:
 
 def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
+    from ..pipeline import lonely_note
     from ..published import STATUS, area_labels, mark
 
     survey, counts = results.survey, results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -97,6 +98,8 @@ def _summary(results: Results) -> None:
     click.echo(
         f"读入 read {counts.rows} = 接受 accepted {counts.accepted} + 拒收 rejected {counts.rejected}; 空白 blanked {counts.blanked}"
     )
+    if note := lonely_note(survey, results.design):
+        click.echo(note)
     if results.absent:
         click.echo(f"未声明 not declared: {', '.join(results.absent)}")
     for name, label in labels.items():

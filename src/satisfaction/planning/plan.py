@@ -17,6 +17,13 @@ from . import allocation, size
 from .several import Limit, psus_for_limits
 from .size import VarianceModel, variance_model
 
+NEEDS = ("wish_zh", "wish_en", "psus", "psus_low", "psus_high", "interviews")
+NO_WISH = (
+    "没有写明要求，只比较各种分法；要求例如 --interval 2 --difference 5 --reliability 0.7 --establish 0.5，见 plan --help。 "
+    "No wish is given, only ways of dividing are compared; wishes: --interval 2 --difference 5 --reliability 0.7 --establish 0.5, "
+    "for instance; see plan --help."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -126,7 +133,7 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
         **{f"wish_{row['wish_en'].split(' ')[0].strip(':')}": row["by_area"] for row in needs},
         **{f"plan_{n}": p for n, (_, _, p) in divided.items()},
     )
-    table = pd.DataFrame([{key: value for key, value in row.items() if key != "by_area"} for row in needs])
+    table = pd.DataFrame([{key: row[key] for key in NEEDS} for row in needs], columns=list(NEEDS))
     conventions = {
         "measure": survey.questionnaire.ranked, "rho": model.rho, "kish": kish, "per_psu": per_psu, "budget": total, "level": level, "bottom": bottom,
         "limits": [str(one) for one in wishes.limits], "binding": list(binding), "tau2": model.known.tau2, "draws": draws, "model": "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance",
@@ -249,6 +256,8 @@ def plan_lines(results: Results, needs: pd.DataFrame, allocations: pd.DataFrame,
     lines.append(
         f"组内相关 rho {conventions['rho']:.3f}，不等权 kish {conventions['kish']:.2f}，每个初级单元 {conventions['per_psu']} 份 interviews a PSU"
     )
+    if needs.empty:
+        lines.append(NO_WISH)
     for row in needs.to_dict("records"):
         counted = (
             "任何可行的样本都做不到 no feasible sample does"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..pipeline import Results, weighting_log
+from ..pipeline import Results, lonely_note, weighting_log
 from ..published import demand
 from ..questionnaire import Index, MultipleItem, Questionnaire, Rate
 from ..survey import BaseStep, Survey
@@ -51,7 +51,7 @@ def sections(results: Results) -> list[Section]:
             tuple(_index(questionnaire, i) for i in questionnaire.indices.values()),
         ),
         _scores(questionnaire),
-        _sample(survey, results.absent),
+        _sample(survey, results.absent, lonely=lonely_note(survey, results.design)),
         _weighting(results),
         _estimation(results),
         Section(
@@ -159,13 +159,13 @@ def _scores(questionnaire: Questionnaire) -> Section:
     return Section(Words("计分（分，0-100）", "Scores of answers (points 0-100)"), entries)
 
 
-def _sample(survey: Survey, absent: tuple[str, ...]) -> Section:
+def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: str) -> Section:
     declared, roles = survey.declared, survey.questionnaire.roles
     entries: list[tuple[Words, list[str]]] = [
         (Words("样本选取方式", "selection"), [_text(SELECTION[declared.selection])]),
         (Words("分层", "strata"), [" × ".join(_label(survey.questionnaire, name) for name in roles.strata) or "无 none"]),
         (Words("初级抽样单元", "PSU"), [_label(survey.questionnaire, roles.psu) if roles.psu else "每位受访者 every respondent"]),
-        (Words("单一初级单元层的处理", "lonely_psu"), [plain(declared.lonely_psu)]),
+        (Words("单一初级单元层的处理", "lonely_psu"), [plain(declared.lonely_psu), *filter(None, [lonely])]),
         (
             Words("未声明、因而未做的步骤", "steps not declared, hence left out"),
             [_text(ABSENT_STEPS[a]) for a in absent] or ["无 none"],
