@@ -125,7 +125,12 @@ def _faulty(account: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fault_of_design(survey: Survey, responses: Responses) -> SatisfactionError | None:
-    """Return what a run would refuse of the sample design."""
+    """Return what a run would refuse of strata with a single PSU; only where there are some is the design made."""
+    roles = survey.questionnaire.roles
+    psu = responses.accepted[roles.psu or roles.respondent]
+    strata = [responses.accepted[name] for name in roles.strata] or [psu.map(lambda _: "all")]
+    if psu.groupby(strata).nunique().min() > 1:
+        return None
     from ..errors import SatisfactionError
     from ..pipeline import base_design, lonely_note
 
