@@ -142,16 +142,23 @@ def validated(document: Document, model: type[Model], error: type[SatisfactionEr
     SatisfactionError
         Of the class given: the first fault in full with file and line, the places of the others.
     """
-    try:
-        return model.model_validate(document.data)
-    except ValidationError as fault:
-        faults = fault.errors()
-    first, *others = [_describe(document, detail) for detail in faults]
+    record, faults = checked(document, model)
+    if record is not None:
+        return record
+    first, *others = faults
     more = shortened((other["where"] for other in others), 5)
     hint = first.pop("hint")
     if others:
         hint = (f"{hint[0]} 另有 {len(others)} 处: {more}", f"{hint[1]} {len(others)} more: {more}")
     raise error(first.pop("code"), first.pop("zh"), first.pop("en"), hint=hint, **first)
+
+
+def checked(document: Document, model: type[Model]) -> tuple[Model | None, list[dict[str, Any]]]:
+    """Return a document's frozen record, or None and every fault in the words of SatisfactionError."""
+    try:
+        return model.model_validate(document.data), []
+    except ValidationError as fault:
+        return None, [_describe(document, detail) for detail in fault.errors()]
 
 
 def placeholders(paths: Iterable[Path]) -> list[str]:
