@@ -94,6 +94,6 @@ def _numbered(choices: Choices) -> Choices:
     if all(re.fullmatch(r"-?\d+", code) for code in choices):
         return choices
     return {
-        str(number): (place, label | {"aliases": [code]})  # type: ignore[dict-item]  # an answer's aliases beside its labels
+        str(number): (place, label | {"aliases": [code]})
         for number, (code, (place, label)) in enumerate(choices.items(), start=1)
     }

@@ -25,7 +25,7 @@ CHOSEN = re.compile(r"\s*(?:selected\(\s*\$\{(\w+)\}\s*,\s*'?(-?\d+)'?\s*\)|\$\{
 FIXED = ("sat::type", "sat::scale", "sat::short_zh", "sat::short_en")
 Row = Mapping[str, str]
 Places = dict[tuple[str, ...], str]  # where a part of the questionnaire stands: "survey row 7"
-Choices = dict[str, tuple[str, dict[str, str]]]  # by code: its place and its labels
+Choices = dict[str, tuple[str, dict[str, Any]]]  # by code: its place and its labels
 
 
 @dataclass(frozen=True, slots=True)
