@@ -23,12 +23,12 @@ from satisfaction.forms import (
 )
 from satisfaction.forms.xlsform import condition, xlsform_sheets
 from satisfaction.io.writing import write_xlsx
-from satisfaction.questionnaire import Questionnaire, read_questionnaire
+from satisfaction.questionnaire import RESERVED, Questionnaire, read_questionnaire
 
 SHIPPED = [*sorted((ROOT / "questionnaires").glob("*/*.yaml")), ROOT / "tests/small/questionnaires/small/1.yaml"]
 ZH, EN = "label::中文 (zh)", "label::English (en)"
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cn"]), min_size=1, max_size=20)
-NAME = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,9}", fullmatch=True)
+NAME = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,9}", fullmatch=True).filter(lambda name: name not in RESERVED)
 CODE = st.integers(-999, 999)
 
 

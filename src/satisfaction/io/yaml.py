@@ -28,7 +28,10 @@ Location = tuple[int | str, ...]
 
 
 class Record(BaseModel):
-    """A frozen record of a declaration: unknown keys are refused, and the known ones named."""
+    """A frozen record of a declaration: unknown keys are refused, and the known ones named.
+
+    Where it has a text in Chinese and in English (`zh`, `en`), one that is given stands for one that is not.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,7 +42,13 @@ class Record(BaseModel):
             for key in data:
                 if key not in cls.model_fields:
                     raise PydanticCustomError("unknown_key", "{key}", {"key": key, "available": list(cls.model_fields)})
-        return data
+        return _in_both_languages(data) if {"zh", "en"} <= set(cls.model_fields) else data
+
+
+def _in_both_languages(data: Any) -> Any:
+    """Let a text of one language stand for the other one, which is not given."""
+    given = [language for language in ("zh", "en") if isinstance(data, dict) and language in data]
+    return data if len(given) != 1 else {**dict.fromkeys(("zh", "en"), data[given[0]]), **data}
 
 
 class Label(Record):
@@ -49,7 +58,7 @@ class Label(Record):
     en: str
 
     def __str__(self) -> str:
-        return f"{self.zh} {self.en}"
+        return self.zh if self.zh == self.en else f"{self.zh} {self.en}"
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$")]
