@@ -12,6 +12,8 @@ from .options import ENGINE, FOLDER
 if TYPE_CHECKING:
     from ..pipeline import Results
 
+COMPARING = ("03_tests.ipynb", "05_ranking.ipynb")  # notebooks that compare areas
+
 
 @click.command()
 @click.argument("folder", type=FOLDER)
@@ -39,7 +41,11 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
     if notebooks:
         from ..lab import run_notebooks
 
-        click.echo(f"笔记本 notebooks: {run_notebooks(survey, written.with_name(written.name + '-notebooks'))}")
+        leave_out = () if results.ranking.ranks_any else COMPARING
+        for name in leave_out:
+            click.echo(f"没有其他有答卷的地区可比，不执行 no other area to compare with, not executed: {name}")
+        shelf = run_notebooks(survey, written.with_name(written.name + "-notebooks"), leave_out=leave_out)
+        click.echo(f"笔记本 notebooks: {shelf}")
 
 
 @click.command()
