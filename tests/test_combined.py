@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,13 @@ components:
   rate: {zh: 知晓率, en: Awareness, weight: 0.1, measure: awareness, source: test}
   onsite: {zh: 暗访, en: Undercover, weight: 0.2, file: onsite.csv, source: test}
   documents: {zh: 材料, en: Documents, weight: 0.2, assessment: tree.yaml, lost: lost.csv, source: test}
+"""
+TWO_FILES = """
+title: {zh: 综合, en: Combined}
+source: test
+components:
+  onsite: {zh: 暗访, en: Undercover, weight: 0.5, file: onsite.csv, source: test}
+  desk: {zh: 材料, en: Desk, weight: 0.5, file: desk.csv, source: test}
 """
 TREE = """
 title: {zh: 测评, en: Assessment}
@@ -197,6 +205,31 @@ def test_faults_name_their_place(results, folder, file, old, new, code):
     assert fault.value.where
 
 
+def with_rule(results, **changes):
+    """The same results under another rule of the ranking."""
+    survey = results.survey
+    ranking = survey.rules.ranking.model_copy(update=changes)
+    return replace(results, survey=replace(survey, rules=survey.rules.model_copy(update={"ranking": ranking})))
+
+
+@pytest.mark.parametrize("rule", [{"side": "first"}, {"round_before_ranking": 0}, {"round_before_ranking": 2}])
+def test_a_rule_that_would_be_ignored_is_refused(results, folder, rule):
+    with pytest.raises(RankingError, match="K340") as refused:
+        combine(with_rule(results, **rule), folder / "combined.yaml")
+    assert next(iter(rule)) in refused.value.en
+    assert refused.value.where.endswith("rules.yaml")
+
+
+@pytest.mark.parametrize(("ties", "ranks"), [("competition", [1, 1, 3]), ("dense", [1, 1, 2]), ("modified", [2, 2, 3])])
+def test_the_rule_for_ties_is_carried_out(results, folder, ties, ranks):
+    (folder / "combined.yaml").write_text(TWO_FILES, encoding="utf-8")
+    for name in ("onsite.csv", "desk.csv"):
+        scores = pd.DataFrame({"code": COUNTIES, "score": [80.0, 80.0, 70.0, 60.0]})
+        (folder / name).write_text(scores.to_csv(index=False), encoding="utf-8")
+    table = combine(with_rule(results, ties=ties), folder / "combined.yaml").table
+    assert table["rank"].tolist()[:3] == ranks
+
+
 def test_too_few_areas_for_a_list(results, folder):
     (folder / "onsite.csv").write_text("code,score\n990101,5\n", encoding="utf-8")
     with pytest.raises(RankingError, match="K317"):
@@ -209,3 +242,10 @@ def test_the_shipped_example_is_declared():
     declared = read_combined(ROOT / "surveys" / "guizhou-2026q3" / "combined.yaml")
     assert "模拟" in declared.title.zh
     assert sum(one.weight for one in declared.components.values()) == pytest.approx(1)
+
+
+def test_a_placeholder_of_a_component_is_not_published(results, folder):
+    text = DECLARED.replace("file: onsite.csv, source: test", "file: onsite.csv, source: 请写明来源 state the source")
+    (folder / "combined.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(RankingError, match=r"Y340.*combined\.yaml:8"):
+        combine(results, folder / "combined.yaml")

@@ -11,15 +11,24 @@ from hypothesis import strategies as st
 
 from conftest import ROOT
 from satisfaction.errors import ExportError, QuestionnaireError
-from satisfaction.forms import check_xlsform, questionnaire_yaml, read_xlsform, write_forms, write_xlsform, write_yaml
+from satisfaction.forms import (
+    check_xlsform,
+    draft_xlsform,
+    is_foreign,
+    questionnaire_yaml,
+    read_xlsform,
+    write_forms,
+    write_xlsform,
+    write_yaml,
+)
 from satisfaction.forms.xlsform import condition, xlsform_sheets
 from satisfaction.io.writing import write_xlsx
-from satisfaction.questionnaire import Questionnaire, read_questionnaire
+from satisfaction.questionnaire import RESERVED, Questionnaire, read_questionnaire
 
 SHIPPED = [*sorted((ROOT / "questionnaires").glob("*/*.yaml")), ROOT / "tests/small/questionnaires/small/1.yaml"]
 ZH, EN = "label::中文 (zh)", "label::English (en)"
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cn"]), min_size=1, max_size=20)
-NAME = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,9}", fullmatch=True)
+NAME = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,9}", fullmatch=True).filter(lambda name: name not in RESERVED)
 CODE = st.integers(-999, 999)
 
 
@@ -279,3 +288,74 @@ def test_odk_validate_accepts_comparisons(compared, tmp_path):
     xls2xform = pytest.importorskip("pyxform.xls2xform", reason="pyxform is not installed")
     write_xlsform(compared, tmp_path / "form.xlsx")
     assert xls2xform.xls2xform_convert(str(tmp_path / "form.xlsx"), str(tmp_path / "form.xml"), validate=True) == []
+
+
+# ---- forms of other people ----
+
+SURVEY = [
+    ("begin_group", "g", "Group", "组", "", ""),
+    ("text", "resp", "Number", "编号", "", ""),
+    ("select_one yn", "heard", "Heard?", "听说过吗", "", ""),
+    ("select_one sat", "overall", "Overall", "总体", "${heard} = 'yes' or ${age} = '3'", ""),
+    ("integer", "age", "Age", "年龄", "", ". >= 18 and . <= 99"),
+    ("integer", "kids", "Children", "子女", "", ""),
+    ("decimal", "income", "Income", "收入", "", ""),
+]
+CHOICES = [("yn", "yes", "Yes", "是"), ("yn", "no", "No", "否"), ("sat", "1", "Bad", "差"), ("sat", "2", "Good", "好")]
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """A form as other people write one: groups, labels under other headings, codes that are words, no sheet of ours."""
+    labels = ["label::English (en)", "label::Chinese"]
+    sheets = {
+        "survey": pd.DataFrame(SURVEY, columns=["type", "name", *labels, "relevant", "constraint"]),
+        "choices": pd.DataFrame(CHOICES, columns=["list_name", "name", *labels]),
+        "settings": pd.DataFrame([("City survey", "City 1")], columns=["form_title", "form_id"]),
+    }
+    write_xlsx(sheets, tmp_path / "mine.xlsx")
+    return tmp_path / "mine.xlsx"
+
+
+def test_a_form_of_other_people_gives_a_draft_and_each_thing_to_be_declared_once(foreign, call):
+    path = foreign.with_name("draft.yaml")
+    code, out, err = call("form", "--read", foreign, "--out", path)
+    assert code == 0
+    assert str(path) in out
+    lines = err.splitlines()[1:]
+    assert len(lines) == len(set(lines))
+    for part in (
+        "survey row 5",
+        "survey row 8: 题型 'decimal'",
+        "survey row 7: 缺少必填键 'low'",
+        "'source'",
+        "'ranked'",
+        "'roles'",
+    ):
+        assert sum(part in line for line in lines) == 1, part
+    assert "title" not in err
+
+
+def test_a_completed_draft_is_a_questionnaire(foreign):
+    text = draft_xlsform(foreign).text
+    for old, new in {
+        "请写明来源 state the source": "测试",
+        "请填写, en: please fill in": "居民, en: residents",
+        "ranked: 请填写": "rates: {liked: {zh: 满意, en: liked, items: [overall], counts: [2]}}\nranked: liked",
+        "{respondent: 请填写, area: 请填写}": "{respondent: resp, area: heard}",
+        "zh: 子女, en: Children": "zh: 子女, en: Children, low: 0, high: 20",
+    }.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path = foreign.with_name("done.yaml")
+    path.write_text(text, encoding="utf-8")
+    found = read_questionnaire(path)
+    assert (found.reference, found.title.zh) == ("city-1@1", "City survey")
+    assert (found.items["heard"].zh, found.items["heard"].en) == ("听说过吗", "Heard?")
+    assert found.answers("heard")[1].aliases == ["yes"]
+    assert (found.items["age"].low, found.items["age"].high) == (18, 99)
+
+
+def test_a_form_written_here_is_no_draft(unchanged, tmp_path):
+    write_xlsform(unchanged.questionnaire, tmp_path / "own.xlsx")
+    assert not is_foreign(tmp_path / "own.xlsx")

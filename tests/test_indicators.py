@@ -8,8 +8,9 @@ from statsmodels.stats.multitest import multipletests
 
 from satisfaction import run
 from satisfaction.comparisons import against_rest, regression
-from satisfaction.errors import EstimatesError
-from satisfaction.indicators import holm_adjusted, importance, overall_rate, strengths_and_weaknesses
+from satisfaction.errors import EstimatesError, QuestionnaireError, SurveyError
+from satisfaction.indicators import holm_adjusted, importance, strengths_and_weaknesses
+from satisfaction.published import indicators_of
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_importance_is_the_joint_slope(results):
     matters = importance(results.design, questionnaire)
     slopes = regression(results.design, "satisfaction", questionnaire.topics).table.set_index("term")
     assert matters.table["importance"].to_numpy() == pytest.approx(2500 * slopes.loc[questionnaire.topics, "estimate"].to_numpy())
-    assert matters.summary["overall"] == overall_rate(questionnaire) == "satisfaction"
+    assert matters.summary["overall"] == questionnaire.overall == "satisfaction"
     assert matters.table["high"].sum() == len(questionnaire.topics) // 2
 
 
@@ -78,3 +79,43 @@ def test_without_topics_there_is_no_importance(results):
 
 def test_holm_leaves_missing_values_out():
     assert holm_adjusted(np.array([0.04, np.nan, 0.01]))[[0, 2]] == pytest.approx([0.04, 0.02])
+
+
+def undeclared(small):
+    small.edit(small.questionnaire, "overall: satisfaction\n", "")
+    return small
+
+
+def test_no_rate_is_taken_for_the_overall_one_by_its_name(small):
+    """The small questionnaire has a rate named `satisfaction`; only a declaration makes it the overall one."""
+    results = run(undeclared(small).read())
+    assert indicators_of(results) is None
+    assert "overall rate" in results.absent
+    with pytest.raises(EstimatesError, match="E191"):
+        importance(results.design, results.survey.questionnaire)
+
+
+def test_the_survey_may_declare_the_overall_rate_of_a_questionnaire_that_does_not(small):
+    undeclared(small).edit("survey.yaml", "rules: rules.yaml", "overall: participation\nrules: rules.yaml")
+    results = run(small.read())
+    assert indicators_of(results).importance.summary["overall"] == "participation"
+    assert "overall rate" not in results.absent
+
+
+def test_an_area_page_says_why_no_topic_is_strong_or_weak(small, call):
+    code, _, _ = call("report", undeclared(small).folder, "--out", small.root / "pages", "--language", "zh")
+    page = (small.root / "pages" / "zh" / "990101.html").read_text(encoding="utf-8")
+    assert code == 0
+    assert "未声明总体评价的率" in page
+    assert "优先改进" not in page
+
+
+@pytest.mark.parametrize("rate", ["awareness", "no_such_rate"])
+def test_only_a_rate_of_one_item_beside_the_topics_is_overall(small, rate):
+    """`awareness` asks two items."""
+    small.edit("survey.yaml", "rules: rules.yaml", f"overall: {rate}\nrules: rules.yaml")
+    with pytest.raises(SurveyError, match="S340"):
+        small.read()
+    small.edit(small.questionnaire, "overall: satisfaction", f"overall: {rate}")
+    with pytest.raises(QuestionnaireError, match="Q131"):
+        small.read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import zipfile
 from xml.etree import ElementTree
 
@@ -14,7 +15,7 @@ from satisfaction.errors import SurveyError
 from satisfaction.io.tables import read_table, read_tables
 from satisfaction.io.writing import write_xlsx
 from satisfaction.newwave import COMMENTS, new_wave
-from satisfaction.survey import read_survey
+from satisfaction.survey import SurveyFile, read_survey
 
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
@@ -55,13 +56,12 @@ def fill(path, rows: pd.DataFrame) -> None:
 
 
 def complete(folder) -> None:
-    """Fill in what the declarations leave to the team: dates of the tables, and rules that fit four small counties."""
-    rules = (folder / "rules.yaml").read_text(encoding="utf-8")
-    (folder / "rules.yaml").write_text(
-        rules.replace("list_size: 3", "list_size: 1").replace("minimum_n: 30", "minimum_n: 10"), encoding="utf-8"
-    )
-    text = (folder / "survey.yaml").read_text(encoding="utf-8")
-    (folder / "survey.yaml").write_text(text.replace("date: YYYY-MM-DD", "date: 2026-01-01"), encoding="utf-8")
+    """Fill in what the declarations leave to the team: dates and sources, and a minimum that four small counties reach."""
+    for name in ("rules.yaml", "survey.yaml"):
+        text = (folder / name).read_text(encoding="utf-8")
+        text = text.replace("minimum_n: 30", "minimum_n: 10").replace("date: YYYY-MM-DD", "date: 2026-01-01")
+        text = text.replace("请写明来源 state the source", "测试 test")
+        (folder / name).write_text(text.replace("请填写", "测试").replace("please fill in", "test"), encoding="utf-8")
 
 
 def test_the_folder_holds_declarations_and_templates(wave):
@@ -151,8 +151,8 @@ def test_rules_that_are_off_can_be_switched_on(wave, call):
     text = path.read_text(encoding="utf-8")
     assert "#: suppression:" in text
     fill(wave / "responses" / "responses.xlsx", small_rows())
-    complete(wave)
     path.write_text(text.replace("#: ", "").replace("minimum_n: 30", "minimum_n: 25"), encoding="utf-8")
+    complete(wave)
     code, _, err = call("run", wave)
     assert (code, err) == (0, "")
     indices = pd.read_csv(wave / "out/latest/indices.csv", dtype=str, encoding="utf-8-sig")
@@ -176,6 +176,100 @@ def test_like_takes_over_what_stays_and_nothing_else(small):
     fill(folder / "responses" / "responses.xlsx", small_rows())
     fill(folder / "sample.xlsx", small_tables()["sample.csv"])
     assert read_survey(folder).declared.weighting == small.read().declared.weighting
+
+
+RULES = """
+thresholds: [{measure: satisfaction, below: 0.6, zh: 警示, en: warning, source: 文件一}]  # kept: a comment
+suppression: {minimum_n: 20, source: 文件二}
+history: {file: history.csv, source: 文件三, gaps: []}
+escalation: {steps: [{listed_in_a_row: 2, zh: 约谈, en: talk}], source: 文件四}
+"""
+COMBINED = """
+title: {zh: 综合, en: Combined}
+source: 文件五
+components:  # two parts
+  survey: {zh: 调查, en: Survey, weight: 0.5, measure: topic_index, source: 本期}
+  desk: {zh: 材料, en: Desk, weight: 0.5, assessment: tree.yaml, lost: lost.csv, date: 2026-05-01, source: 第二季度}
+"""
+
+
+@pytest.fixture
+def rich(small):
+    """The small wave with everything that rules.yaml, survey.yaml and combined.yaml may hand on."""
+    with (small.folder / "rules.yaml").open("a", encoding="utf-8") as file:
+        file.write(RULES)
+    small.edit("survey.yaml", "lonely_psu: fail", f"selection_note: {{zh: 抽样, en: drawn}}\nlonely_psu: fail\n{COLLAPSE}")
+    (small.folder / "history.csv").write_text("wave,code,rank,listed\n2025T9,990101,1,no\n", encoding="utf-8")
+    for name, text in {
+        "combined.yaml": COMBINED,
+        "tree.yaml": "title: {zh: 树, en: tree}\n",
+        "lost.csv": "x\n",
+        "notes.txt": "x",
+    }.items():
+        (small.folder / name).write_text(text, encoding="utf-8")
+    return small
+
+
+COLLAPSE = 'collapse: [{stratum: ["990101", 1], into: ["990101", 2]}, {stratum: ["990202", 1], into: ["990202", 2]}]'
+
+
+def test_like_takes_over_every_rule_with_its_comments(rich):
+    folder = new_wave(rich.root / "surveys" / "again", like=rich.folder)
+    complete(folder)
+    fill(folder / "responses" / "responses.xlsx", small_rows())
+    fill(folder / "sample.xlsx", small_tables()["sample.csv"])
+    earlier, later = rich.read(), read_survey(folder)
+    assert later.rules == earlier.rules
+    assert later.history.equals(earlier.history)
+    assert "# kept: a comment" in (folder / "rules.yaml").read_text(encoding="utf-8")
+    own = {"survey", "wave", "title", "fielded", "files", "fieldwork"}
+    files = {name: {"file", "source", "date"} for name in ("areas", "frame", "sample")} | {"margins": {"__all__": {"file"}}}
+    kept = [one.declared.model_dump(exclude={**dict.fromkeys(own, True), **files}) for one in (earlier, later)]
+    assert kept[0] == kept[1]
+
+
+def test_like_takes_over_the_combined_score_and_leaves_the_waves_own_sources_open(rich):
+    folder = new_wave(rich.root / "surveys" / "again", like=rich.folder)
+    text = (folder / "combined.yaml").read_text(encoding="utf-8")
+    assert "source: 文件五" in text
+    assert "# two parts" in text
+    assert "lost: lost.csv, date: YYYY-MM-DD, source: 请写明来源 state the source" in text
+    assert (folder / "tree.yaml").read_bytes() == (rich.folder / "tree.yaml").read_bytes()
+    assert not (folder / "lost.csv").exists()
+
+
+def test_like_says_first_what_it_took_over_and_what_not(rich, call):
+    code, out, _ = call("new", rich.root / "surveys" / "again", "--like", rich.folder)
+    assert code == 0
+    taken, left = out.split("已新建")[0].split("没有沿用 not taken over:")
+    for name in ("suppression", "thresholds", "targets", "history", "escalation", "collapse", "combined.yaml", "tree.yaml"):
+        assert name in taken
+    assert "add the ranking published for 2026T1" in taken
+    assert "notes.txt" in left
+    assert "lost.csv" in left
+
+
+def test_ranks_of_the_whole_field_are_not_asked_of_some_areas(rich, call):
+    folder = rich.root / "surveys" / "fewer"
+    code, out, _ = call("new", folder, "--like", rich.folder, "--counties", "990101,990102")
+    rules = (folder / "rules.yaml").read_text(encoding="utf-8")
+    assert code == 0
+    for name in ("targets", "history", "escalation"):
+        assert f"rules.yaml {name}" in out.split("没有沿用")[1]
+        assert f"\n{name}:" not in rules
+    assert "\nsuppression: {minimum_n: 20" in rules
+    assert "990202" not in (folder / "survey.yaml").read_text(encoding="utf-8")
+
+
+def test_another_questionnaire_is_not_taken_for_that_of_the_earlier_rankings(rich):
+    second = rich.questionnaire.with_name("2.yaml")
+    second.write_text(rich.questionnaire.read_text(encoding="utf-8").replace('version: "1"', 'version: "2"'), encoding="utf-8")
+    folder = new_wave(rich.root / "surveys" / "again", like=rich.folder, questionnaire="small@2")
+    assert "questionnaire: small@1" in (folder / "rules.yaml").read_text(encoding="utf-8")
+
+
+def test_no_key_of_survey_yaml_is_lost_without_a_word():
+    assert set(SurveyFile.model_fields) - {"wave", "simulated"} == set(COMMENTS)
 
 
 def sheets_csv(path) -> pd.DataFrame:
@@ -238,3 +332,47 @@ def test_only_some_areas_are_taken_over(small, call):
     assert code == 2
     assert "S198" in err
     assert not (small.root / "surveys" / "none").exists()
+
+
+# ---- tables of areas as people have them ----
+
+
+def other_areas(small, **changes):
+    """The small table of areas under another name, with the counties' level called otherwise."""
+    table = read_table(small.folder / "areas.csv").replace({"level": {"county": "counci"}})
+    path = small.root / "theirs.csv"
+    table.drop(columns=changes.get("without", [])).to_csv(path, index=False)
+    return path
+
+
+def test_the_lowest_level_is_the_respondents_whatever_it_is_called(small, call):
+    folder = small.root / "surveys" / "theirs"
+    code, out, _ = call("new", folder, "--questionnaire", "small@1", "--areas", other_areas(small), "--counties", "990101,990102")
+    assert code == 0
+    assert "'counci'" in out.split("已新建")[0]
+    assert sorted(set(read_table(folder / "areas.xlsx")["level"])) == ["county", "prefecture", "province"]
+    assert offered(folder / "responses" / "responses.xlsx")["county"] == ["990101", "990102"]
+
+
+def test_a_survey_reads_its_areas_with_any_name_of_the_lowest_level_and_without_dates(small):
+    expected = small.read()
+    shutil.copy(other_areas(small, without=["valid_from", "valid_to"]), small.folder / "areas.csv")
+    survey = small.read()
+    assert survey.ranked_areas() == expected.ranked_areas()
+    assert survey.area_levels() == ["county", "prefecture"]
+
+
+@pytest.mark.parametrize("column", ["valid_from", "valid_to"])
+def test_one_date_of_validity_without_the_other_is_refused_with_both_named(small, column):
+    shutil.copy(other_areas(small, without=[column]), small.folder / "areas.csv")
+    with pytest.raises(SurveyError, match="S344") as refused:
+        small.read()
+    assert "valid_from" in refused.value.en
+    assert "valid_to" in refused.value.en
+
+
+def test_all_columns_that_lack_are_named_at_once(small):
+    shutil.copy(other_areas(small, without=["name", "parent"]), small.folder / "areas.csv")
+    with pytest.raises(SurveyError, match="S131") as refused:
+        small.read()
+    assert "'name', 'parent'" in refused.value.en

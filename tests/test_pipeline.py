@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -184,7 +185,7 @@ def test_san_diego_rows_and_blanked_answers(san_diego):
 
 
 def test_san_diego_runs_without_weights_psus_and_margins(san_diego):
-    assert san_diego.absent == ("areas", "strata", "psu", "base weights", "margins", "calibration")
+    assert san_diego.absent == ("areas", "strata", "psu", "base weights", "margins", "calibration", "overall rate")
     assert len(san_diego.estimates["Q28"].of("services_index").table) == 9
     assert "established" not in set(san_diego.ranking.table["status"])
 
@@ -251,3 +252,46 @@ def test_phone_lists_three_of_ten_and_says_that_it_is_simulated(phone):
 def test_phone_every_engine_gives_the_same_figures(phone):
     for engine in ("pandas", "polars"):
         pd.testing.assert_frame_equal(figures(run(phone.survey, engine=engine)), figures(phone), check_exact=True)
+
+
+# ---- strata of a single PSU ----
+
+
+@pytest.fixture
+def lonely(small):
+    """Two strata of 990101 with one community each; neither base weights nor margins."""
+    rows = small.rows()
+    small.write(rows[~rows["community"].isin(["99010111", "99010112", "99010121", "99010122"])])
+    text = (small.folder / "survey.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"(?s)\nframe:.*?\nlonely_psu", "\nlonely_psu", text)
+    (small.folder / "survey.yaml").write_text(text, encoding="utf-8")
+    return small
+
+
+@pytest.mark.parametrize("selection", ["quota", "open_link"])
+def test_a_lonely_psu_stops_no_sample_without_a_design_error_and_is_said(lonely, call, selection):
+    lonely.edit("survey.yaml", "selection: probability", f"selection: {selection}")
+    for command in ("check", "run"):
+        code, out, _ = call(command, lonely.folder)
+        assert code == 0
+        assert "lonely_psu is taken as adjust" in out
+    page = (lonely.folder / "out" / "latest" / "report.html").read_text(encoding="utf-8")
+    assert "lonely_psu is taken as adjust" in page
+
+
+def test_check_says_of_a_lonely_psu_what_run_says_in_the_words_of_survey_yaml(lonely, call):
+    said = []
+    for command in ("check", "run"):
+        code, _, err = call(command, lonely.folder)
+        assert code == 2
+        said.append(err[err.index("[D104]") :])
+    assert said[0] == said[1]
+    assert "初级抽样单元是 community" in said[0]
+    assert "collapse={" not in said[0]
+
+
+def test_the_line_that_a_lonely_psu_proposes_for_survey_yaml_works(lonely, call):
+    _, _, err = call("run", lonely.folder)
+    (line,) = set(re.findall(r"collapse: \[\{.*\}\]", err))
+    lonely.edit("survey.yaml", "rules: rules.yaml", f"{line}\nrules: rules.yaml")
+    assert call("run", lonely.folder)[0] == 0

@@ -100,6 +100,22 @@ def test_a_plan_says_what_wishes_need_and_what_a_budget_brings(small, call):
     assert len(read_table(folder / "areas.csv")) == 4
 
 
+def test_without_a_wish_a_plan_compares_divisions_and_shows_how_wishes_are_written(small, call):
+    code, out, err = call("plan", small.folder, "--per-psu", 5)
+    assert (code, err) == (0, "")
+    assert "--interval 2" in out
+    (folder,) = small.folder.glob("out/*-plan")
+    assert read_table(folder / "needs.csv").empty
+    assert len(read_table(folder / "allocations.csv")) >= 2
+    assert "What each wish needs" not in (folder / "plan.html").read_text(encoding="utf-8")
+
+
+def test_a_plan_whose_wishes_no_sample_meets_is_written_without_their_picture(small, call):
+    code, out, _ = call("plan", small.folder, "--per-psu", 5, "--interval", 0.000001)
+    assert code == 0
+    assert "no feasible sample does" in out
+
+
 def test_a_budget_that_is_too_small_is_refused(small, call):
     code, _, err = call("plan", small.folder, "--budget", 3)
     assert code == 2

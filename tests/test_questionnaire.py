@@ -320,3 +320,19 @@ def test_the_san_diego_questionnaire_declares_both_denominators():
     assert q.denominator("Q3_5", q.rates["fire_rescue"])["dont_know"] == "out"
     assert q.denominator("Q3_5", q.rates["fire_rescue_with_dont_know"])["dont_know"] == "in"
     assert (q.roles.psu, q.roles.strata) == (None, [])
+
+
+def test_one_language_suffices_for_a_label(small):
+    path = small.edit(small.questionnaire, "title: {zh: 测试问卷, en: Test questionnaire}", "title: {en: Test questionnaire}")
+    small.edit(path, "universe: {zh: 居民, en: Residents}", "universe: {zh: 居民}")
+    small.edit(path, "satisfaction: {zh: 满意率, en: Satisfaction rate,", "satisfaction: {en: Satisfaction rate,")
+    found = read_questionnaire(path)
+    assert (found.title.zh, str(found.title)) == ("Test questionnaire", "Test questionnaire")
+    assert found.universe.en == "居民"
+    assert found.rates["satisfaction"].zh == "Satisfaction rate"
+
+
+def test_a_label_without_any_language_is_refused(small):
+    path = small.edit(small.questionnaire, "title: {zh: 测试问卷, en: Test questionnaire}", "title: {}")
+    with pytest.raises(QuestionnaireError, match="Y202"):
+        read_questionnaire(path)

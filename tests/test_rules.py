@@ -56,7 +56,7 @@ def declare(small, text: str, *, table: str | None = None):
     own = path.read_text(encoding="utf-8")
     if table is not None:
         (small.folder / "history.csv").write_text(table, encoding="utf-8")
-        own += "history: {file: history.csv, source: 测试 test}\n"
+        own += "history: {file: history.csv, source: 测试 test, gaps: []}\n"
     path.write_text(own + text, encoding="utf-8")
     return small
 
@@ -612,6 +612,60 @@ def test_waves_in_a_row_are_counted_back_from_this_one(small, results, earlier, 
     own = results.ranking.table.set_index("unit").loc[code]
     assert (table["status"][0], table["listed"][0]) == (own["status"], "yes")
     assert table["probability_bottom"][0] == pytest.approx(own["probability_bottom"], rel=1e-11)
+
+
+def waves_named(small, *earlier, now, gaps="") -> None:
+    """Escalation over earlier waves of these names, before a wave named `now`."""
+    small.edit("survey.yaml", "wave: 2026T1", f"wave: '{now}'")
+    table = "".join(f"{wave},990101,4,yes,,,\n" for wave in earlier)
+    declare(small, STEPS % 2, table=HISTORY + table)
+    small.edit("rules.yaml", ", gaps: []", gaps)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "missing"),
+    [
+        (["2026Q2"], "2026Q4", "2026Q3"),
+        (["2025Q3"], "2026Q1", "2025Q4"),
+        (["2026Q1", "2026Q3"], "2026Q4", "2026Q2"),
+        (["2026-05"], "2026-07", "2026-06"),
+        (["202611"], "202701", "2026-12"),
+        (["2025H1"], "2026h1", "2025H2"),
+        (["2023"], "2026", "2024, 2025"),
+    ],
+)
+def test_waves_in_a_row_are_not_counted_over_a_missing_wave(small, earlier, now, missing):
+    waves_named(small, *earlier, now=now)
+    with pytest.raises(SurveyError, match="S341") as refused:
+        small.read()
+    assert f"lack {missing}:" in refused.value.en
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"), [("2026Q4", "2027Q1"), ("2026-12", "2027-01"), ("2026M9", "2026M10"), ("2025", "2026")]
+)
+def test_waves_that_follow_one_another_need_no_word_about_gaps(small, results, earlier, now):
+    waves_named(small, earlier, now=now)
+    assert small.read().earlier_waves() == [earlier]
+
+
+def test_a_gap_that_is_declared_with_its_reason_is_counted_across(small, results):
+    waves_named(small, "2026Q2", now="2026Q4", gaps=", gaps: [{wave: 2026-Q3, source: 未开展 not held}]")
+    small.edit("history.csv", "990101", last_of(results))
+    table = escalation_table(small.read(), results.ranking)
+    assert table["listed_in_a_row"].tolist() == [2]
+
+
+def test_a_gap_must_be_a_wave_that_is_missing(small):
+    waves_named(small, "2026Q2", now="2026Q3", gaps=", gaps: [{wave: 2026Q2, source: x}]")
+    with pytest.raises(SurveyError, match="S343"):
+        small.read()
+
+
+def test_names_that_do_not_tell_their_order_need_a_word_about_gaps(small):
+    waves_named(small, "2025T9", now="2026T1")
+    with pytest.raises(SurveyError, match="S342"):
+        small.read()
 
 
 def test_a_first_step_after_several_waves_is_not_reached_by_one(small, results):

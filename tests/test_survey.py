@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from conftest import COUNTIES, ROOT
-from satisfaction import SatisfactionError, read_survey
+from satisfaction import SatisfactionError, read_survey, run
 from satisfaction.errors import InputFileError, QuestionnaireError, SurveyError
 
 
@@ -32,7 +32,6 @@ REFUSALS = [
     ("S132", "survey.yaml", "by: [county, age_group]", "by: [county, agegroup]", "agegroup"),
     ("S141", "rules.yaml", '"990101"', '"990109"', '"990109"'),
     ("S142", "rules.yaml", "top: 2", "top: 4", "top: 4"),
-    ("S143", "rules.yaml", "list_size: 1", "list_size: 4", "list_size: 4"),
 ]  # fmt: skip
 
 
@@ -130,10 +129,15 @@ def test_an_area_item_needs_a_table_of_areas(small):
         small.read()
 
 
-def test_a_table_of_areas_without_the_ranked_level_is_refused(small):
-    areas = (small.folder / "areas.csv").read_text(encoding="utf-8").replace(",county,", ",district,")
+def test_a_table_of_areas_whose_lowest_level_is_none_is_refused(small):
+    areas = (
+        (small.folder / "areas.csv")
+        .read_text(encoding="utf-8")
+        .replace(",county,", ",district,", 1)
+        .replace(",county,", ",town,")
+    )
     (small.folder / "areas.csv").write_text(areas, encoding="utf-8")
-    with pytest.raises(SurveyError):
+    with pytest.raises(SurveyError, match="S146"):
         small.read().area_levels()
 
 
@@ -253,3 +257,35 @@ def test_a_shipped_wave_ranks_88_counties_in_9_prefectures(wave):
     assert len(survey.frame) == 175
     assert survey.marks is not None
     assert "simulated" in survey.marks.en
+
+
+# ---- what a template leaves open ----
+
+
+@pytest.mark.parametrize("path", ["rules.yaml", "survey.yaml"])
+def test_a_placeholder_is_warned_of_by_check_and_refused_by_run_and_report(small, call, path):
+    text = (small.folder / path).read_text(encoding="utf-8").replace("测试 test", "请写明来源 state the source", 1)
+    (small.folder / path).write_text(text, encoding="utf-8")
+    line = 1 + next(i for i, one in enumerate(text.splitlines()) if "请写明来源" in one)
+    code, _, said = call("check", small.folder)
+    assert code == 0
+    assert f"{small.folder / path}:{line}" in said
+    for command in ("run", "report"):
+        code, _, said = call(command, small.folder)
+        assert code == 2
+        assert f"[Y340] {small.folder / path}:{line}" in said
+    assert not (small.folder / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["请写明来源", "state the source", "请填写", "please fill in"])
+def test_half_a_placeholder_and_one_in_the_questionnaire_are_refused_too(small, text):
+    small.edit(
+        small.questionnaire, "    min_valid_items: 2\n    source: 测试 test", f"    min_valid_items: 2\n    source: {text}"
+    )
+    with pytest.raises(SurveyError, match=r"Y340.*1\.yaml:"):
+        run(small.read())
+
+
+def test_comments_may_hold_what_a_template_says(small):
+    small.edit("rules.yaml", "responses:", "# 请写明来源 state the source\nresponses: # please fill in")
+    assert run(small.read()).ranking.summary["p"] == 4

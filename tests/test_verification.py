@@ -190,3 +190,12 @@ def test_a_change_without_a_recorded_cause_is_said(copy, tmp_path):
     found = compare(copy[1], other)
     assert len(found.figures) == 1
     assert any("No cause is recorded" in line for line in comparison_lines(found))
+
+
+def test_the_exit_code_of_compare_says_whether_figures_differ(copy, tmp_path, call):
+    other = shutil.copytree(copy[1], tmp_path / "other")
+    assert call("compare", copy[1], other)[0] == 0
+    edit(other / "indices.csv", "0.", "0.0")
+    assert call("compare", copy[1], other, "--out", tmp_path / "c.csv")[0] == 1
+    assert (tmp_path / "c.csv").exists()
+    assert call("compare", copy[1], tmp_path / "nowhere")[0] == 2

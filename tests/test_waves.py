@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -412,6 +413,35 @@ def test_waves_come_in_order_and_once(small, second):
     assert [one.name for one in read_in_order([small.folder, second])] == ["small-wave", "small-second"]
     with pytest.raises(RankingError, match="K171"):
         read_in_order([small.folder, second, small.folder])
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "ok"),
+    [("2026Q2", "2026Q3", True), ("2026Q3", "2026Q2", False), ("2026-10", "2026-09", False), ("B", "A", True)],
+)
+def test_without_dates_the_names_of_waves_say_which_is_older(small, second, first, then, ok):
+    for folder, wave in ((small.folder, first), (second, then)):
+        text = (folder / "survey.yaml").read_text(encoding="utf-8")
+        text = re.sub(r"(?m)^fielded: .*\n", "", text)
+        (folder / "survey.yaml").write_text(re.sub(r"(?m)^wave: .*$", f"wave: {wave}", text), encoding="utf-8")
+    with nullcontext() if ok else pytest.raises(RankingError, match="K172"):
+        read_in_order([small.folder, second])
+
+
+def test_the_last_waves_are_taken_from_waves_that_are_all_in_order(small, second, call):
+    """Newest first, the last two would be the oldest two."""
+    third = shutil.copytree(second, second.with_name("third"))
+    small.edit(third / "survey.yaml", "survey: small-second", "survey: small-third")
+    small.edit(third / "survey.yaml", "start: 2026-04-06", "start: 2026-04-08")
+    code, _, err = call("rolling", third, small.folder, second, "--last", 2)
+    assert code == 2
+    assert "[K172]" in err
+
+
+def test_rolling_says_in_which_order_it_read_the_waves(small, second, call):
+    code, out, _ = call("rolling", small.folder, second)
+    assert code == 0
+    assert "from the oldest to the newest" in out
 
 
 # ---- rolling

@@ -77,7 +77,12 @@ class ResponsesError(SatisfactionError):
 
 
 class DesignError(SatisfactionError):
-    """A sample design that cannot be as declared (codes D...)."""
+    """A sample design that cannot be as declared (codes D...).
+
+    `merge`: of a lonely PSU (D104), the stratum and the one it may join, for whoever declares designs in words of its own.
+    """
+
+    merge: tuple[object, object] | None = None
 
 
 class WeightsError(SatisfactionError):

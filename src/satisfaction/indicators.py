@@ -19,7 +19,7 @@ from scipy import special
 from .design import SurveyDesign
 from .errors import EstimatesError
 from .estimates import Estimates
-from .questionnaire import Questionnaire, SingleItem
+from .questionnaire import Questionnaire
 
 STEP = 25.0  # points of a topic that importance is stated for: one answer of a scale of five
 VERDICTS = ("strong", "weak", "not decidable")
@@ -69,20 +69,10 @@ class Indicators:
     summary: Mapping[str, Any]
 
 
-def overall_rate(questionnaire: Questionnaire) -> str | None:
-    """Return the rate that asks for the overall judgement: of one single item that is no topic; "satisfaction" if there, else the last."""
-    found = [
-        name
-        for name, rate in questionnaire.rates.items()
-        if len(rate.items) == 1
-        and rate.items[0] not in questionnaire.topics
-        and isinstance(questionnaire.items[rate.items[0]], SingleItem)
-    ]
-    return "satisfaction" if "satisfaction" in found else next(reversed(found), None)
-
-
 def importance(design: SurveyDesign, questionnaire: Questionnaire, *, overall: str | None = None) -> Importance:
     """Estimate what a topic goes with: percentage points of the overall rate for 25 points of the topic, the others equal.
+
+    The overall rate is what is declared: `overall` here (of the survey), else the questionnaire's own.
 
     A weighted linear regression of the overall rate on all topics, errors by the sample design. It describes what goes
     together; it does not say what would follow from improving a topic.
@@ -92,15 +82,18 @@ def importance(design: SurveyDesign, questionnaire: Questionnaire, *, overall: s
     EstimatesError
         E191 where the questionnaire has no topics or no overall rate.
     """
-    overall = overall or overall_rate(questionnaire)
+    overall = overall or questionnaire.overall
     if overall is None or not questionnaire.topics:
         raise EstimatesError(
             "E191",
             "问卷没有 topics 或总体评价的率，无法计算重要性。",
             "The questionnaire has no topics or no overall rate; importance cannot be estimated.",
             where=questionnaire.reference,
-            available=questionnaire.rates,
-            hint=("声明 topics，并用 overall 指明总体评价的率。", "Declare topics, and name the overall rate with `overall`."),
+            available=questionnaire.overall_rates(),
+            hint=(
+                "声明 topics，并在 survey.yaml（或问卷的新版本）中写 overall: 总体评价的率。",
+                "Declare topics, and write `overall: NAME` in survey.yaml or in a new version of the questionnaire.",
+            ),
         )
     from .comparisons import regression  # brings statsmodels, which `import satisfaction` should not
 

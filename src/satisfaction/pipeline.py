@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,11 @@ import pandas as pd
 
 from .design import SurveyDesign
 from .engines import Engine, hold, materialize, scan
+from .errors import DesignError, SurveyError
 from .estimates import Estimates, estimate
 from .index import add_area_indices
 from .io.pages import card
+from .io.yaml import refuse_placeholders
 from .measures import add_columns, compile_measures, only_where, stored
 from .questionnaire import AreaItem, SingleItem
 from .ranking import Ranking
@@ -21,6 +24,7 @@ from .responses import Responses, load_responses
 from .sampled import RESPONDED, sampled_persons
 from .survey import CalibrationStep, NonresponseStep, Survey, TrimmingStep
 from .tally import tally
+from .variance import LonelyPsu
 from .weights import Margins, adjust_nonresponse, calibrate, margin_targets, trim
 
 
@@ -73,6 +77,9 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     SatisfactionError
         Whatever a stage refuses; nothing is written by any of them.
     """
+    if survey.rule_fault:
+        raise survey.rule_fault
+    refuse_placeholders(survey.sources, SurveyError)
     responses = load_responses(survey)
     design = weigh(survey, base_design(survey, responses, engine=engine))
     estimates = withhold(survey, estimate_areas(survey, design))
@@ -82,21 +89,75 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SurveyDesign:
-    """Declare the sample design, with base weights and the questionnaire's measures, on an engine."""
+    """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
+
+    Without a probability sample there is no sampling error for a lonely PSU to spoil: where survey.yaml says `fail`, `adjust` is
+    used then, and `lonely_note` says so.
+
+    Raises
+    ------
+    DesignError
+        D104 for strata of one PSU in a probability sample, with what survey.yaml may say; else as `SurveyDesign`.
+    """
     roles, persons = survey.questionnaire.roles, sampled_persons(survey, responses.accepted).table
     measures = compile_measures(survey.questionnaire)
     rows = add_columns(scan(hold(persons, engine)), measures)
     if RESPONDED in persons:
         rows = only_where(rows, measures, RESPONDED)
-    return SurveyDesign(
-        materialize(rows),
-        strata=roles.strata,
-        psu=roles.psu or roles.respondent,
-        base_weight="base_weight" if has_base_weights(survey) else None,
-        collapse={_stratum(survey, one.stratum): _stratum(survey, one.into) for one in survey.declared.collapse},
-        lonely_psu=survey.declared.lonely_psu,
-        selection=survey.declared.selection,
-        measures=stored(measures),
+    table = materialize(rows)
+
+    def declared(lonely_psu: LonelyPsu) -> SurveyDesign:
+        return SurveyDesign(
+            table,
+            strata=roles.strata,
+            psu=roles.psu or roles.respondent,
+            base_weight="base_weight" if has_base_weights(survey) else None,
+            collapse={_stratum(survey, one.stratum): _stratum(survey, one.into) for one in survey.declared.collapse},
+            lonely_psu=lonely_psu,
+            selection=survey.declared.selection,
+            measures=stored(measures),
+        )
+
+    try:
+        return declared(survey.declared.lonely_psu)
+    except DesignError as fault:
+        if fault.code != "D104":
+            raise
+        if survey.declared.selection != "probability":
+            return declared("adjust")
+        raise _in_the_words_of_a_survey(fault, survey) from None
+
+
+def _in_the_words_of_a_survey(fault: DesignError, survey: Survey) -> DesignError:
+    """Return D104 with what stratum and PSU are in this survey, and the lines of survey.yaml that mend it."""
+    roles = survey.questionnaire.roles
+    strata, psu = ", ".join(roles.strata), roles.psu or roles.respondent
+    lines = "lonely_psu: adjust"
+    if fault.merge:
+        stratum, into = (json.dumps(one if isinstance(one, tuple) else [one], ensure_ascii=False) for one in fault.merge)
+        lines = f"collapse: [{{stratum: {stratum}, into: {into}}}]"
+    return DesignError(
+        "D104",
+        f"{fault.zh}层是 {strata} 的一种组合，初级抽样单元是 {psu}；层内只有一个单元时抽样误差无法估计。",
+        f"{fault.en} A stratum is a combination of {strata}, a primary sampling unit (PSU) is a {psu}; "
+        "with one unit in a stratum the sampling error cannot be estimated.",
+        where=str(survey.folder / "survey.yaml"),
+        available=[f"lonely_psu: {policy}" for policy in fault.available],
+        hint=(
+            f"与相近的层合并，在 survey.yaml 中写 {lines}；或写 lonely_psu: adjust。",
+            f"Merge with a similar stratum: write {lines} in survey.yaml; or write lonely_psu: adjust.",
+        ),
+    )
+
+
+def lonely_note(survey: Survey, design: SurveyDesign) -> str:
+    """Say that strata of one PSU were treated otherwise than declared, because the sample is no probability sample; else empty."""
+    if design.lonely_psu == survey.declared.lonely_psu:
+        return ""
+    return (
+        "有的层只有一个初级抽样单元；样本不是概率样本，没有抽样误差可言，不停止，按 lonely_psu: adjust 处理。 "
+        "Some strata have a single primary sampling unit; without a probability sample there is no sampling error, so nothing "
+        "stops and lonely_psu is taken as adjust."
     )
 
 
@@ -157,6 +218,7 @@ def absent_steps(survey: Survey) -> Iterator[str]:
         "base weights": has_base_weights(survey),
         "margins": declared.margins,
         "calibration": any(isinstance(step, CalibrationStep) for step in declared.weighting),
+        "overall rate": survey.overall or not survey.questionnaire.topics,
     }.items():
         if not there:
             yield name

@@ -13,6 +13,8 @@ from .options import FOLDER, USER_FAULT
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..forms import Draft
+
 
 @click.command()
 @click.argument("questionnaire", type=FOLDER, required=False)
@@ -27,6 +29,8 @@ def form(questionnaire: Path | None, checked: Path | None, taken: Path | None, o
 
     if checked:
         _tell_faults(forms.check_xlsform(checked))
+    elif taken and forms.is_foreign(taken):
+        _tell_draft(forms.draft_xlsform(taken), out)
     elif taken:
         read = forms.read_xlsform(taken)
         click.echo(f"问卷 questionnaire: {forms.write_yaml(read, out)}" if out else forms.questionnaire_yaml(read))
@@ -63,13 +67,26 @@ def new(folder: Path, questionnaire: str | None, areas: Path | None, like: Path 
     from ..newwave import new_wave
 
     only = [name.strip() for name in counties.replace("，", ",").split(",") if name.strip()]
-    written = new_wave(folder, questionnaire=questionnaire, areas=areas, like=like, only=only)
+    written = new_wave(folder, questionnaire=questionnaire, areas=areas, like=like, only=only, tell=click.echo)
     click.echo(
         f"已新建 written: {written}\n"
         f"1. 填写 fill in: {written / 'responses' / 'responses.xlsx'}\n"
         f"2. 补全 survey.yaml 中的来源与日期 (YYYY-MM-DD) complete sources and dates: {written / 'survey.yaml'}\n"
         f"3. satisfaction check {written}\n4. satisfaction run {written}"
     )
+
+
+def _tell_draft(draft: Draft, out: Path | None) -> None:
+    """Write or print the draft of a questionnaire, then what is still to be declared, each once."""
+    from .. import forms
+
+    click.echo(f"草稿 draft: {forms.write_new(draft.text, out)}" if out else draft.text)
+    click.echo(
+        "这份表单不是由本软件写出的，读出的是草稿；以下各项要在 YAML 中声明或改正: "
+        "This form was not written here and gives a draft; to be declared or corrected in the YAML:",
+        err=True,
+    )
+    click.echo("\n".join(f"  {line}" for line in draft.lacking), err=True)
 
 
 def _tell_faults(faults: pd.DataFrame) -> None:

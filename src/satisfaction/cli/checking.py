@@ -9,6 +9,8 @@ import click
 
 from .options import FOLDER
 
+DIFFERENT = 1
+
 
 @click.command()
 @click.argument("folder", type=FOLDER)
@@ -38,7 +40,10 @@ def verify(folder: Path, survey: Path | None) -> None:
     help="另存为 .xlsx（原因、估计值、名次）或 .csv（估计值） also write an .xlsx or .csv file",
 )
 def compare(old: Path, new: Path, out: Path | None) -> None:
-    """两套结果有何不同、为什么。 Which figures changed between two file sets, and why."""
+    """两套结果有何不同、为什么。 Which figures changed between two file sets, and why.
+
+    退出码 exit codes: 0 估计值与名次相同 the same estimates and ranks; 1 有不同 some differ; 2 不能比较 cannot be compared
+    """
     from ..io.files import check_new_file
     from ..verification import compare as compare_sets
     from ..verification import comparison_lines
@@ -50,3 +55,5 @@ def compare(old: Path, new: Path, out: Path | None) -> None:
     click.echo("\n".join(comparison_lines(found)))
     if out is not None:
         click.echo(f"已写出 written: {write_comparison(found, out)}")
+    if not found.nothing:
+        sys.exit(DIFFERENT)

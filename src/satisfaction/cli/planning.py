@@ -101,7 +101,11 @@ def plan(
     folder: Path, per_psu: int, budget: int | None, interval: float | None, difference: float | None, change: float | None,
     reliability: float | None, establish: float | None, within: tuple[str, ...], power: float, overlap: float, engine: str,
 ) -> None:  # fmt: skip
-    """由上一期 FOLDER 规划下一期的样本量与分配。 Plan size and allocation of the next wave from the wave in FOLDER."""
+    """由上一期 FOLDER 规划下一期的样本量与分配。 Plan size and allocation of the next wave from the wave in FOLDER.
+
+    例如 for instance: satisfaction plan surveys/guizhou-2026q3 --interval 2 --establish 0.5
+    不写要求时只比较各种分法 without a wish only ways of dividing are compared
+    """
     from ..pipeline import run
     from ..planning.files import write_plan
     from ..planning.plan import Wishes, make_plan

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from ..errors import SatisfactionError
     from ..responses import Responses
     from ..survey import Survey
 
@@ -32,7 +33,7 @@ def check(folder: Path, workbook: Path | None) -> None:
 
     if workbook:
         check_new_file(workbook, (".xlsx",), argument="--rejected")
-    survey = read_survey(folder)
+    survey = read_survey(folder, ranking=False)
     responses = load_responses(survey, purpose="check")
     said = responses.log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
     columns, plain = responses.columns, (responses.columns["how"] == "name") & (responses.columns["note"] == "")
@@ -73,7 +74,7 @@ def corrections(folder: Path, corrected: Path | None, by: str, checked: bool, as
     from ..responses import correct_responses
     from ..survey import read_survey
 
-    found = correct_responses(read_survey(folder), corrected, by=by, on=datetime.date.today())
+    found = correct_responses(read_survey(folder, ranking=False), corrected, by=by, on=datetime.date.today())
     click.echo(f"已记录更正 corrections recorded: {len(found.added)}  {folder / 'corrections.csv'}")
     if found.repeated:
         click.echo(f"以前已记录、不再重复 recorded before and not again: {found.repeated}")
@@ -112,13 +113,22 @@ def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
     from ..responses import load_responses
     from ..survey import read_survey
 
-    survey = read_survey(folder)
+    survey = read_survey(folder, ranking=False)
     standing = stand(survey, load_responses(survey), day=day and day.date())
     click.echo("\n".join(summary_lines(standing, write_fieldwork(standing))))
 
 
 def _tell_what_stops(survey: Survey, responses: Responses) -> None:
-    """Say what a run would refuse although the check went through; the exit code is then not zero."""
+    """Say what a run would refuse although the check went through; the exit code is then not zero, but for placeholders."""
+    from ..io.yaml import placeholders
+
+    if places := placeholders(survey.sources):
+        click.echo(
+            "这些行还是占位文字，写明来源或名称之前 run 与 report 不公布 "
+            "the template's words still stand in these lines; run and report publish nothing before they are replaced:\n  "
+            + "\n  ".join(places),
+            err=True,
+        )
     accepted, unknown = int(responses.summary["accepted"].sum()), int((responses.log["rule"] == "R208").sum())
     if unknown and survey.rules.responses.unknown_area == "stop":
         click.echo(
@@ -131,10 +141,32 @@ def _tell_what_stops(survey: Survey, responses: Responses) -> None:
         click.echo(
             "[R104] 全部行被拒收，satisfaction run 会停止。 All rows are rejected; `satisfaction run` will stop.", err=True
         )
-    if not accepted or (unknown and survey.rules.responses.unknown_area == "stop"):
+    faults = list(filter(None, [survey.rule_fault, _fault_of_design(survey, responses) if accepted else None]))
+    for fault in faults:
+        click.echo(f"satisfaction run 会停止 will stop:\n{fault}", err=True)
+    if not accepted or faults or (unknown and survey.rules.responses.unknown_area == "stop"):
         sys.exit(USER_FAULT)
 
 
 def _faulty(account: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of an account that have something rejected or blanked."""
     return account[(account[["rejected", "blanked"]] > 0).any(axis=1)] if len(account) else account
+
+
+def _fault_of_design(survey: Survey, responses: Responses) -> SatisfactionError | None:
+    """Return what a run would refuse of strata with a single PSU; only where there are some is the design made."""
+    roles = survey.questionnaire.roles
+    psu = responses.accepted[roles.psu or roles.respondent]
+    strata = [responses.accepted[name] for name in roles.strata] or [psu.map(lambda _: "all")]
+    if psu.groupby(strata).nunique().min() > 1:
+        return None
+    from ..errors import SatisfactionError
+    from ..pipeline import base_design, lonely_note
+
+    try:
+        design = base_design(survey, responses, engine="pandas")
+    except SatisfactionError as fault:
+        return fault
+    if note := lonely_note(survey, design):
+        click.echo(note)
+    return None

@@ -12,6 +12,8 @@ from .options import ENGINE, FOLDER
 if TYPE_CHECKING:
     from ..pipeline import Results
 
+COMPARING = ("03_tests.ipynb", "05_ranking.ipynb")  # notebooks that compare areas
+
 
 @click.command()
 @click.argument("folder", type=FOLDER)
@@ -39,7 +41,11 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
     if notebooks:
         from ..lab import run_notebooks
 
-        click.echo(f"笔记本 notebooks: {run_notebooks(survey, written.with_name(written.name + '-notebooks'))}")
+        leave_out = () if results.ranking.ranks_any else COMPARING
+        for name in leave_out:
+            click.echo(f"没有其他有答卷的地区可比，不执行 no other area to compare with, not executed: {name}")
+        shelf = run_notebooks(survey, written.with_name(written.name + "-notebooks"), leave_out=leave_out)
+        click.echo(f"笔记本 notebooks: {shelf}")
 
 
 @click.command()
@@ -85,6 +91,7 @@ def trial(official: Path, trial: Path, engine: str) -> None:
 
 def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
+    from ..pipeline import lonely_note
     from ..published import STATUS, area_labels, mark
 
     survey, counts = results.survey, results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -97,6 +104,8 @@ def _summary(results: Results) -> None:
     click.echo(
         f"读入 read {counts.rows} = 接受 accepted {counts.accepted} + 拒收 rejected {counts.rejected}; 空白 blanked {counts.blanked}"
     )
+    if note := lonely_note(survey, results.design):
+        click.echo(note)
     if results.absent:
         click.echo(f"未声明 not declared: {', '.join(results.absent)}")
     for name, label in labels.items():
@@ -105,6 +114,9 @@ def _summary(results: Results) -> None:
         click.echo(f"  {label.zh} {label.en}: {row.estimate * scale:.2f}{unit}  ({low:.2f} – {high:.2f})")
     table = results.ranking.table.set_index("unit")
     summary = results.ranking.summary
+    if not results.ranking.ranks_any:
+        click.echo("\n".join(summary["notes"]))
+        return
     click.echo(
         f"名单 listed: 末位 last {len(summary['listed'])} / {summary['p']}，名次范围 = 单个单位 {summary['level']:.0%} 可靠 rank set for one named unit"
     )

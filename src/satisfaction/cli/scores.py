@@ -37,6 +37,7 @@ def combined(folder: Path, declared: Path | None, engine: str) -> None:
 def stability(folder: Path, measure: str | None, weight_noise: float, seed: int, engine: str) -> None:
     """换一种权重、归一化、合成或分母，名次变多少。 How ranks move under other weights, scales, aggregations and denominators."""
     from ..pipeline import run
+    from ..ranking.unranked import require_ranks
     from ..stability import Choices, make_world
     from ..stability import stability as studied
     from ..stability.files import export_stability, stability_lines
@@ -45,6 +46,7 @@ def stability(folder: Path, measure: str | None, weight_noise: float, seed: int,
 
     survey = read_survey(folder)
     results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    require_ranks(results.ranking, where=str(folder))
     parts = components_of(results, measure=measure, seed=seed)
     world = make_world(parts.scores, parts.errors, parts.weights, choices=Choices(weight_noise=weight_noise), seed=seed)
     found = studied(world, parts.areas, bottom=survey.rules.ranking.list_size, seed=seed)

@@ -18,10 +18,12 @@ import scipy.sparse as sp
 
 from ..errors import RankingError
 from ..io.files import recorded
-from ..io.yaml import read_yaml, validated
+from ..io.yaml import read_yaml, refuse_placeholders, validated
 from ..pipeline import Results
 from ..published import mark, twelve_digits
 from ..ranking import Ranking, rank
+from ..ranking.unranked import require_ranks
+from ..survey import Survey
 from ..variance import crossed
 from .aggregating import Array, aggregated, slopes
 from .assessment import Assessed, assess, read_lost
@@ -61,7 +63,7 @@ class Combination:
         simultaneous_high, status, probability_bottom, rank_survey, rank_survey_low, rank_survey_high (by what the survey
         ranks, alone, under the same rules), note, mark.
     ranking : Ranking
-        Of the combined score, under the survey's rules; excluded areas and those without all components are not ranked.
+        Of the combined score, under the rules that `combine` names; excluded areas and those without all components are not ranked.
     assessed : mapping of str to Assessed
         Components that are assessments by points.
     sources : dict of str to str
@@ -94,6 +96,10 @@ def read_combined(path: Path) -> CombinedFile:
 def combine(results: Results, path: Path) -> Combination:
     """Combine the survey's measures with the other components that combined.yaml declares.
 
+    Of rules.yaml the ranking of the combined score follows list_size, ties, level and multiplicity, and ranks whom the survey
+    ranks (minimum_n, minimum_reliability). `side: first` and `round_before_ranking` are not carried out here and are refused;
+    targets, thresholds, history and escalation concern the survey's own ranking alone.
+
     The survey's error enters by the slope of the combined score in each component (exact for an arithmetic mean of scores
     that are not normalised by the field; otherwise the scale set by the other areas is taken as fixed, and said so).
 
@@ -106,11 +112,15 @@ def combine(results: Results, path: Path) -> Combination:
     Raises
     ------
     RankingError
-        K301-K307, K311-K313 from what is read, K314 for components that do not fit the areas.
+        K301-K307, K311-K313 from what is read, K314 for components that do not fit the areas, K340 for rules that the combined
+        ranking does not carry out, K341 where the survey ranks nothing.
     """
+    require_ranks(results.ranking, where=str(path))
+    _refuse_rules_not_carried_out(results.survey)
     with recorded() as read:
         declared = read_combined(path)
         parts = read_parts(results, declared, folder=path.parent)
+    refuse_placeholders(map(Path, read), RankingError)
     weights = np.array([one.weight for one in declared.components.values()])
     scores = np.column_stack([scaled_score(part) for part in parts])
     combined = aggregated(scores, weights, declared.aggregation)
@@ -179,8 +189,26 @@ def carried_errors(parts: tuple[Part, ...], slope: Array) -> tuple[Array, Array]
     return cov, freedom
 
 
+def _refuse_rules_not_carried_out(survey: Survey) -> None:
+    """Refuse rules of rules.yaml that would be ignored here, although the survey's own ranking follows them."""
+    rules = survey.rules.ranking
+    for name, value, usual in (("side", rules.side, "last"), ("round_before_ranking", rules.round_before_ranking, "off")):
+        if value != usual:
+            raise RankingError(
+                "K340",
+                f"综合得分的排名还不能执行 {name}: {value}；不忽略规则，因此不排名。",
+                f"The ranking of the combined score cannot carry out `{name}: {value}` yet; rather than ignore it, nothing is ranked.",
+                where=str(survey.folder / survey.declared.rules),
+                available=[f"{name}: {usual}", "list_size", "minimum_n", "minimum_reliability", "ties", "multiplicity", "level"],
+                hint=(
+                    f"综合排名只执行上列规则：在 rules.yaml 中写 {name}: {usual}，或不使用 satisfaction combined。",
+                    f"The rules listed are carried out: write `{name}: {usual}` in rules.yaml, or do without `satisfaction combined`.",
+                ),
+            )
+
+
 def _ranked(results: Results, combined: Array, cov: Array, *, df: Array, taking_part: Array) -> Ranking:
-    """Rank by the combined score under the survey's rules."""
+    """Rank by the combined score under the rules that `combine` names."""
     rules, selection = results.survey.rules.ranking, results.survey.declared.selection
     if taking_part.sum() <= rules.list_size:
         raise RankingError(

@@ -191,7 +191,7 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
     if len(lonely) and design.lonely_psu == "fail":
         near = _neighbour(sizes, lonely[0]) if stage == 0 else None
         proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}" if near is not None else 'lonely_psu="adjust"'
-        raise DesignError(
+        fault = DesignError(
             "D104",
             f"{len(lonely)} 个层（或上级单元）只有一个单元 '{unit}': {shortened(lonely)}。",
             f"{len(lonely)} strata (or units above) have a single '{unit}': {shortened(lonely)}.",
@@ -202,6 +202,8 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
                 f"Merge with a similar stratum (for instance {proposal}), or declare a lonely_psu policy.",
             ),
         )
+        fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
+        raise fault
 
 
 def _parents(design: SurveyDesign, there: pd.DataFrame, above: list[str], *, first: bool) -> Any:

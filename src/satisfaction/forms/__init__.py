@@ -10,19 +10,24 @@ from ..io.yaml_text import yaml_text
 from ..questionnaire import Questionnaire
 from .check import check_xlsform
 from .codebook import codebook_html, codebook_tables
+from .draft import Draft, draft_xlsform, is_foreign
 from .printable import printable_html
 from .reading import read_xlsform
 from .sav import write_sav
 from .xlsform import write_xlsform
 
 __all__ = [
+    "Draft",
     "check_xlsform",
     "codebook_html",
     "codebook_tables",
+    "draft_xlsform",
+    "is_foreign",
     "printable_html",
     "questionnaire_yaml",
     "read_xlsform",
     "write_forms",
+    "write_new",
     "write_sav",
     "write_xlsform",
     "write_yaml",
@@ -54,7 +59,12 @@ def questionnaire_yaml(questionnaire: Questionnaire) -> str:
 
 
 def write_yaml(questionnaire: Questionnaire, path: str | Path) -> Path:
-    """Write a questionnaire as a new YAML file and return its path.
+    """Write a questionnaire as a new YAML file and return its path; X133 as `write_new`."""
+    return write_new(questionnaire_yaml(questionnaire), path)
+
+
+def write_new(text: str, path: str | Path) -> Path:
+    """Write a questionnaire's text to a new file and return its path.
 
     Raises
     ------
@@ -64,5 +74,5 @@ def write_yaml(questionnaire: Questionnaire, path: str | Path) -> Path:
     path = Path(path)
     check_new_file(path, (".yaml", ".yml"), argument="--out")
     with new_file(path) as scratch:
-        write_text(questionnaire_yaml(questionnaire), scratch)
+        write_text(text, scratch)
     return path

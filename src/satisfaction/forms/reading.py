@@ -25,7 +25,7 @@ CHOSEN = re.compile(r"\s*(?:selected\(\s*\$\{(\w+)\}\s*,\s*'?(-?\d+)'?\s*\)|\$\{
 FIXED = ("sat::type", "sat::scale", "sat::short_zh", "sat::short_en")
 Row = Mapping[str, str]
 Places = dict[tuple[str, ...], str]  # where a part of the questionnaire stands: "survey row 7"
-Choices = dict[str, tuple[str, dict[str, str]]]  # by code: its place and its labels
+Choices = dict[str, tuple[str, dict[str, Any]]]  # by code: its place and its labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,18 @@ def read_xlsform(path: str | Path) -> Questionnaire:
 
 
 def _items(
-    table: RawTable, choices: Mapping[str, Choices], kept: Mapping[str, Any], places: Places, path: Path
+    table: RawTable,
+    choices: Mapping[str, Choices],
+    kept: Mapping[str, Any],
+    places: Places,
+    path: Path,
+    *,
+    left: list[QuestionnaireError] | None = None,
 ) -> tuple[dict[str, Any], set[str]]:
-    """Return the items of the survey sheet, and the lists of choices that are an item's own; their places are added."""
+    """Return the items of the survey sheet, and the lists of choices that are an item's own; their places are added.
+
+    With `left` what cannot be read is added to it and left out; without, it is refused.
+    """
     items: dict[str, Any] = {}
     own = set()
     for place, row in _rows(table):
@@ -90,7 +99,10 @@ def _items(
             continue
         if name in items:
             raise _refusal("Q205", f"名称 '{name}' 出现两次。", f"The name '{name}' stands twice.", f"{path} {place}")
-        item = items[name] = _item(row, f"{path} {place}")
+        item = _item(row, f"{path} {place}") if left is None else _item_or_less(row, f"{path} {place}", left)
+        if item is None:
+            continue
+        items[name] = item
         places["items", name] = place
         if "scale" not in item and kind.startswith("select"):
             own.add(chosen)
@@ -131,8 +143,28 @@ def _item(row: Row, where: str) -> dict[str, Any]:
     return item | {key: _value(value) for key, value in further.items() if value and key not in SHOWN}
 
 
+def _item_or_less(row: Row, where: str, left: list[QuestionnaireError]) -> dict[str, Any] | None:
+    """Return what a row says of an item, without a skip rule that cannot be read; None for a type that cannot."""
+    for readable in (row, {**row, "relevant": ""}):
+        try:
+            return _item(readable, where)
+        except QuestionnaireError as fault:
+            if fault.en not in [one.en for one in left]:
+                left.append(fault)
+    return None
+
+
 def _label(row: Row) -> dict[str, str]:
-    return {tongue: row.get(f"label::{name}", "") for tongue, name in LANGUAGES.items()}
+    """Return a row's label in both languages; in a form of other people one that is there stands for one that is not."""
+    own = {tongue: f"label::{name}" for tongue, name in LANGUAGES.items()}
+    if all(column in row for column in own.values()):
+        return {tongue: row.get(column, "") for tongue, column in own.items()}
+    labels = {column.lower(): text for column, text in row.items() if column.split("::")[0] == "label" and text}
+    found = {}
+    for tongue, marks in {"zh": ("zh", "中文", "chinese"), "en": ("(en", "english")}.items():
+        named = [text for column, text in labels.items() if any(mark in column for mark in marks)]
+        found[tongue] = next(iter([*named, *labels.values()]), "")
+    return found
 
 
 def _choices(table: RawTable, path: Path) -> dict[str, Choices]:

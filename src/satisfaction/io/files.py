@@ -106,6 +106,11 @@ def _changed_meanwhile(name: str) -> InputFileError:
     )
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file as it is."""
+    target.write_bytes(read_bytes(source))
+
+
 def decode(path: Path) -> str:
     """Return a text file's content; see `decode_bytes`."""
     return decode_bytes(read_bytes(path), where=str(path))
@@ -322,11 +327,6 @@ def new_file(target: Path, *, replace: bool = False) -> Iterator[Path]:
     except BaseException:
         remove(scratch)
         raise
-
-
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file's bytes."""
-    shutil.copyfile(source, target)
 
 
 @contextmanager

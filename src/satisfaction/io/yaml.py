@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -21,6 +21,9 @@ from ruamel.yaml.reader import ReaderError
 from ..errors import SatisfactionError, closest, shortened
 from .files import decode, read_bytes
 
+SOURCE = "请写明来源 state the source"
+FILL_IN = ("请填写", "please fill in")
+TO_REPLACE = (*SOURCE.split(" ", 1), *FILL_IN)  # what `satisfaction new` leaves open, in either language
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[int | str, ...]
 MOST_VALUES = 500_000  # of a file; the largest questionnaire has some thousands, and an alias may stand for all before it
@@ -29,7 +32,10 @@ LARGEST = 2**63  # of whole numbers, as the engines hold them
 
 
 class Record(BaseModel):
-    """A frozen record of a declaration: unknown keys are refused, and the known ones named."""
+    """A frozen record of a declaration: unknown keys are refused, and the known ones named.
+
+    Where it has a text in Chinese and in English (`zh`, `en`), one that is given stands for one that is not.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,7 +46,13 @@ class Record(BaseModel):
             for key in data:
                 if key not in cls.model_fields:
                     raise PydanticCustomError("unknown_key", "{key}", {"key": key, "available": list(cls.model_fields)})
-        return data
+        return _in_both_languages(data) if {"zh", "en"} <= set(cls.model_fields) else data
+
+
+def _in_both_languages(data: Any) -> Any:
+    """Let a text of one language stand for the other one, which is not given."""
+    given = [language for language in ("zh", "en") if isinstance(data, dict) and language in data]
+    return data if len(given) != 1 else {**dict.fromkeys(("zh", "en"), data[given[0]]), **data}
 
 
 class Label(Record):
@@ -50,7 +62,7 @@ class Label(Record):
     en: str
 
     def __str__(self) -> str:
-        return f"{self.zh} {self.en}"
+        return self.zh if self.zh == self.en else f"{self.zh} {self.en}"
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$")]
@@ -161,16 +173,54 @@ def validated(document: Document, model: type[Model], error: type[SatisfactionEr
     SatisfactionError
         Of the class given: the first fault in full with file and line, the places of the others.
     """
-    try:
-        return model.model_validate(document.data)
-    except ValidationError as fault:
-        faults = fault.errors()
-    first, *others = [_describe(document, detail) for detail in faults]
+    record, faults = checked(document, model)
+    if record is not None:
+        return record
+    first, *others = faults
     more = shortened((other["where"] for other in others), 5)
     hint = first.pop("hint")
     if others:
         hint = (f"{hint[0]} 另有 {len(others)} 处: {more}", f"{hint[1]} {len(others)} more: {more}")
     raise error(first.pop("code"), first.pop("zh"), first.pop("en"), hint=hint, **first)
+
+
+def checked(document: Document, model: type[Model]) -> tuple[Model | None, list[dict[str, Any]]]:
+    """Return a document's frozen record, or None and every fault in the words of SatisfactionError."""
+    try:
+        return model.model_validate(document.data), []
+    except ValidationError as fault:
+        return None, [_describe(document, detail) for detail in fault.errors()]
+
+
+def placeholders(paths: Iterable[Path]) -> list[str]:
+    """Return 'file:line' of every text of a template that nobody has replaced, in the YAML files among some paths."""
+    places = []
+    for path in paths:
+        if path.suffix not in (".yaml", ".yml"):
+            continue
+        for number, line in enumerate(decode(path).splitlines(), start=1):
+            declared = re.split(r"(?:^|\s)#", line)[0]
+            if any(text in declared for text in TO_REPLACE):
+                places.append(f"{path}:{number}")
+    return places
+
+
+def refuse_placeholders(paths: Iterable[Path], error: type[SatisfactionError]) -> None:
+    """Refuse to publish what a template has left open: the source of a rule, a label.
+
+    Raises
+    ------
+    SatisfactionError
+        Y340, of the class given.
+    """
+    if places := placeholders(paths):
+        raise error(
+            "Y340",
+            f"还有 {len(places)} 处“{SOURCE}”之类的占位文字，不能公布。",
+            f"Words of the template still stand here (places: {len(places)}); they are not published.",
+            where=shortened(places, 5),
+            hint=("写明真实的来源或名称。", "Write the real source or name."),
+        )
 
 
 def _plain(node: Any, seen: Iterator[int], depth: int = 0) -> Any:

@@ -10,6 +10,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 LONGEST_LINE = 120
+NO_FOLDING = 10_000  # characters a line: a line of a person's own file stays one line
 
 
 def yaml_text(data: dict[str, Any]) -> str:
@@ -22,6 +23,16 @@ def yaml_text(data: dict[str, Any]) -> str:
     top.fa.set_block_style()
     stream = io.StringIO()
     yaml.dump(top, stream)
+    return stream.getvalue()
+
+
+def node_text(node: CommentedMap) -> str:
+    """Return the node tree of a YAML file as text, with its comments."""
+    yaml = YAML()
+    yaml.width = NO_FOLDING
+    yaml.allow_unicode = True
+    stream = io.StringIO()
+    yaml.dump(node, stream)
     return stream.getvalue()
 
 

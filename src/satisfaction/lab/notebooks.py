@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def find_notebooks(survey: Survey) -> list[Path]:
     return sorted(found)
 
 
-def run_notebooks(survey: Survey, folder: Path, *, language: Language = "zh") -> Path:
+def run_notebooks(survey: Survey, folder: Path, *, language: Language = "zh", leave_out: Collection[str] = ()) -> Path:
     """Execute all notebooks with parameters `survey`, `out` and `language`, into a folder that appears when all are done.
 
     Parameters
@@ -48,13 +48,15 @@ def run_notebooks(survey: Survey, folder: Path, *, language: Language = "zh") ->
         Receives the executed notebooks and what they export.
     language : {"zh", "en"}
         Of the prose.
+    leave_out : collection of str
+        File names of notebooks that have nothing to work on.
 
     Raises
     ------
     ExportError
         X111 names the notebook and the cell's error.
     """
-    notebooks = find_notebooks(survey)
+    notebooks = [path for path in find_notebooks(survey) if path.name not in leave_out]
     with new_folder(folder) as scratch, ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         done = pool.map(lambda notebook: _execute(notebook, survey, scratch, language), notebooks)
         for _ in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,15 @@ from typing import Any
 import pandas as pd
 
 from ..errors import SurveyError
-from ..io.files import new_folder, refuse_existing
+from ..io.files import copy_file, new_folder, refuse_existing
 from ..io.tables import read_table
 from ..io.writing import write_text
-from ..io.yaml import read_yaml
+from ..io.yaml import SOURCE
 from ..questionnaire import read_questionnaire
 from ..survey import SurveyFile, read_declared
-from .declarations import COMMENTS, SOURCE, TO_FILL, rules_yaml, survey_yaml
+from ..survey.facts import lowest_level, read_areas
+from .carried import Carried, carried_over, fitting_list
+from .declarations import COMMENTS, TO_FILL, rules_yaml, survey_yaml
 from .templates import Plan, write_responses, write_tables
 
 __all__ = ["COMMENTS", "new_wave"]
@@ -38,6 +40,7 @@ def new_wave(
     areas: str | Path | None = None,
     like: str | Path | None = None,
     only: Iterable[str] = (),
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Path:
     """Write a new survey folder and return its path; nothing is left behind where that fails.
 
@@ -48,11 +51,15 @@ def new_wave(
     questionnaire : str, optional
         name@version below a folder `questionnaires` beside or above; with `like` its questionnaire is the default.
     areas : str or Path, optional
-        Table of areas to take over (columns code, name, level, parent, valid_from, valid_to).
+        Table of areas to take over (columns code, name, level, parent; valid_from and valid_to may be absent together).
     like : str or Path, optional
-        Survey folder whose declarations, areas, frame and margins are taken over; its sample, responses and dates are not.
+        Survey folder whose declarations, rules, areas, frame and margins are taken over, with its earlier rankings and its
+        combined.yaml; its sample, responses and dates are not.
     only : iterable of str
         Codes or names of the areas that are surveyed; the others leave the table of areas, frame and margins. Default all.
+
+    tell : callable
+        Is given, line by line, what was taken over from `like`, what changed and what was left out.
 
     Raises
     ------
@@ -63,13 +70,40 @@ def new_wave(
     """
     folder = Path(folder)
     _check_folder(folder)
-    plan = _only(_plan(folder, questionnaire, areas=areas, like=like), list(only))
+    complete = _plan(folder, questionnaire, areas=areas, like=like, tell=tell)
+    plan = _only(complete, list(only))
+    area = plan.questionnaire.roles.area
+    count = len(plan.codes(area))
+    if like is None:
+        carried = Carried(_first_rules(count), "", (), {}, ())
+    else:
+        fewer = count if count < len(complete.codes(area)) else None
+        carried = _carried(like, questionnaire=plan.questionnaire.reference, areas=fewer)
     with new_folder(folder) as scratch:
         write_responses(plan, scratch)
         write_tables(plan, scratch)
         write_text(survey_yaml(plan.questionnaire, plan.declared, name=folder.name), scratch / "survey.yaml")
-        write_text(rules_yaml(plan.rules, ranked=plan.questionnaire.ranked), scratch / "rules.yaml")
+        rules = rules_yaml(carried.rules, ranked=plan.questionnaire.ranked, text=carried.rules_text)
+        write_text(rules, scratch / "rules.yaml")
+        for name, text in carried.texts.items():
+            write_text(text, scratch / name)
+        for path in carried.copied:
+            copy_file(path, scratch / path.name)
+    for line in carried.said:
+        tell(line)
     return folder
+
+
+def _first_rules(areas: int) -> dict[str, Any]:
+    """Return the rules of a survey that follows no other one."""
+    size = fitting_list(areas) if areas else 10
+    ranking = {"list_size": size, "side": "last", "minimum_n": 30, "level": 0.95, "source": SOURCE}
+    return {"ranking": ranking, "responses": {"unknown_area": "stop", "outside_scale": "blank_item"}}
+
+
+def _carried(like: str | Path, *, questionnaire: str, areas: int | None) -> Carried:
+    document, before, _ = read_declared(like)
+    return carried_over(document, before, questionnaire=questionnaire, areas=areas, tables=set(_files(before).values()))
 
 
 def _check_folder(folder: Path) -> None:
@@ -84,30 +118,40 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _plan(folder: Path, reference: str | None, *, areas: str | Path | None, like: str | Path | None) -> Plan:
+def _tell_level(path: Path, area: str, tell: Callable[[str], None]) -> None:
+    """Say which level of the table of areas was taken for the one that respondents belong to, where it is called otherwise."""
+    given = read_table(path)
+    levels = list(dict.fromkeys(given["level"]))
+    if area not in levels:
+        lowest = lowest_level(given if "valid_to" in given else given.assign(valid_to=""))
+        tell(
+            f"地区表中没有级别 '{area}'（问卷中地区题的名称）；最低一级 '{lowest}' 已改为 '{area}'。 "
+            f"No level of the table of areas is called '{area}', as the questionnaire's area item is; "
+            f"the lowest one, '{lowest}', is called so now."
+        )
+
+
+def _plan(
+    folder: Path,
+    reference: str | None,
+    *,
+    areas: str | Path | None,
+    like: str | Path | None,
+    tell: Callable[[str], None],
+) -> Plan:
     tables: dict[str, pd.DataFrame] = {}
     declared: dict[str, Any] = {}
-    rules: dict[str, Any] = {}
     if like is not None:
         document, before, _ = read_declared(like)
         declared = _taken_over(document.data) | _checking(document.data, folder, document.path.parent)
         reference = reference or before.questionnaire
-        rules = {
-            k: v
-            for k, v in read_yaml(document.path.parent / before.rules, SurveyError).data.items()
-            if k in ("ranking", "responses")
-        }
-        tables = {one: _facts(document.path.parent / file) for one, file in _files(before).items()}
-    if areas is not None:
-        tables["areas"] = _facts(Path(areas), ("code", "name", "level", "parent", "valid_from", "valid_to"))
+        tables = {one: read_table(document.path.parent / file) for one, file in _files(before).items()}
+        areas = areas or (document.path.parent / before.areas.file if before.areas else None)
     questionnaire = read_questionnaire(_questionnaire_path(folder, reference))
-    plan = Plan(questionnaire, tables, declared, rules)
-    if not rules:
-        count = len(plan.codes(questionnaire.roles.area))
-        size = max(1, min(10, count - 1)) if count else 10
-        ranking = {"list_size": size, "side": "last", "minimum_n": 30, "level": 0.95, "source": SOURCE}
-        rules |= {"ranking": ranking, "responses": {"unknown_area": "stop", "outside_scale": "blank_item"}}
-    return plan
+    if areas is not None:
+        tables["areas"] = read_areas(Path(areas), questionnaire.roles.area)
+        _tell_level(Path(areas), questionnaire.roles.area, tell)
+    return Plan(questionnaire, tables, declared)
 
 
 def _only(plan: Plan, wanted: list[str]) -> Plan:
@@ -139,9 +183,16 @@ def _only(plan: Plan, wanted: list[str]) -> Plan:
         for name, table in plan.tables.items()
         if name != "areas"
     }
-    ranking = plan.rules.get("ranking", {})
-    size = {"list_size": max(1, min(ranking.get("list_size", 10), len(kept) - 1))} if ranking else {}
-    return replace(plan, tables=tables, rules={**plan.rules, "ranking": {**ranking, **size}})
+    return replace(plan, tables=tables, declared=_collapse_of(plan, kept))
+
+
+def _collapse_of(plan: Plan, kept: set[str]) -> dict[str, Any]:
+    """Return the declarations without the strata of areas that are gone."""
+    declared, roles = dict(plan.declared), plan.questionnaire.roles
+    if "collapse" in declared and roles.area in roles.strata:
+        at = roles.strata.index(roles.area)
+        declared["collapse"] = [one for one in declared["collapse"] if {str(one[end][at]) for end in ("stratum", "into")} <= kept]
+    return {name: one for name, one in declared.items() if one}
 
 
 def _taken_over(before: dict[str, Any]) -> dict[str, Any]:
@@ -172,22 +223,6 @@ def _files(before: SurveyFile) -> dict[str, str]:
     named = {workbook: getattr(before, name) for name, workbook in WORKBOOKS.items()}
     named |= {f"margin_{name}": margin for name, margin in before.margins.items()}
     return {name: table.file for name, table in named.items() if table is not None}
-
-
-def _facts(path: Path, wanted: Iterable[str] = ()) -> pd.DataFrame:
-    table = read_table(path)
-    for column in wanted:
-        if column not in table:
-            raise SurveyError(
-                "S131",
-                f"表中没有列 '{column}'。",
-                f"Column '{column}' not found.",
-                where=f"{path} row 1",
-                available=table.columns,
-                got=column,
-                hint=("补上或改正该列名。", "Add the column or correct its name."),
-            )
-    return table
 
 
 def _questionnaire_path(folder: Path, reference: str | None) -> Path:

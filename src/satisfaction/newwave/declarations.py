@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..io.yaml import FILL_IN, SOURCE
 from ..io.yaml_text import yaml_text
 from ..questionnaire import AreaItem, Questionnaire
 
 OPTIONAL = "#: "  # in front of every line of a block that is not declared yet
 TO_FILL = "YYYY-MM-DD"
-SOURCE = "请写明来源 state the source"
 START = """\
 # 一期调查（wave）的声明。逐块说明见注释；以“#: ”开头的块未启用，去掉这三个字符即启用。
 # The declarations of one wave. Comments explain every block; one whose lines begin with "#: " is off until you take that away.
@@ -24,6 +24,7 @@ COMMENTS = {
         "如何选出受访者: probability 概率抽样 | quota 配额 | open_link 开放链接；后两种不作“已确认”的名次判断",
         "how respondents were selected: probability | quota | open_link; with the last two no rank is established",
     ),
+    "selection_note": ("选取方式的说明，印在报告中", "how respondents were selected, in words; printed in the report"),
     "fielded": ("访问起止日期；期外的答卷被拒收", "first and last day of interviews; others are rejected"),
     "files": ("答卷文件，可写多个，也可用 responses/*.csv", "files of responses; several may stand here, also responses/*.csv"),
     "areas": (
@@ -60,7 +61,12 @@ COMMENTS = {
         "只有一个初级单元的层如何处理",
         "what to do with a stratum of one PSU: fail | adjust | average | certainty | remove",
     ),
+    "collapse": ("方差估计时并入别层的层", "strata that join another one for the variance"),
     "level": ("置信水平", "confidence level"),
+    "overall": (
+        "总体评价的率：各项目的重要性按它估计；不写则不判断优势与短板",
+        "rate of the overall judgement, for the importance of topics; without it none is called strong or weak",
+    ),
     "rules": ("排名规则", "rules of the ranking"),
 }
 RULES_START = """\
@@ -81,15 +87,15 @@ RULES_OFF: dict[str, tuple[str, str]] = {
 }
 
 
-def rules_yaml(rules: Mapping[str, Any], *, ranked: str) -> str:
-    """Return rules.yaml: what is declared, then what else may stand there as examples that are off."""
-    label = {"zh": "请填写", "en": "please fill in"}
+def rules_yaml(rules: Mapping[str, Any], *, ranked: str, text: str = "") -> str:
+    """Return rules.yaml: what is declared (as `text`, where it has one), then what else may stand there, as examples that are off."""
+    label = dict(zip(("zh", "en"), FILL_IN, strict=True))
     off: dict[str, Any] = {
         "thresholds": [{"measure": ranked, "below": 60, **label, "source": SOURCE}],
         "escalation": {"steps": [{"listed_in_a_row": 1, **label}], "source": SOURCE},
         "suppression": {"minimum_n": 30, "minimum_psus": 3, "complementary": "smallest", "source": SOURCE},
     }
-    text = RULES_START + yaml_text(dict(rules))
+    text = text or RULES_START + yaml_text(dict(rules))
     for key, words in RULES_OFF.items():
         if key not in rules:
             lines = "\n".join(OPTIONAL + line for line in yaml_text({key: off[key]}).rstrip("\n").split("\n"))
@@ -124,6 +130,7 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
         "weighting": [*([base] if roles.strata else []), *raking],
         "lonely_psu": "fail",
         "level": 0.95,
+        "overall": next(iter(questionnaire.overall_rates()), None) if questionnaire.overall is None else None,
         "rules": "rules.yaml",
     } | {key: value for key, value in declared.items() if key in COMMENTS}
     active = {"survey", "title", "questionnaire", "selection", "files", "lonely_psu", "level", "rules", *declared}

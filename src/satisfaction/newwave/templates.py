@@ -30,7 +30,6 @@ class Plan:
     questionnaire: Questionnaire
     tables: Mapping[str, pd.DataFrame]
     declared: Mapping[str, Any]
-    rules: Mapping[str, Any]
 
     def codes(self, item: str) -> dict[str, str]:
         """Return what a drop-down for an item offers."""

@@ -202,10 +202,9 @@ def plan_page(results: Results, plan: Plan) -> str:
     from .pictures import needs_plot
 
     survey = results.survey
-    drawn = picture(
-        needs_plot(plan, mark=mark(survey)),
-        Words("各项要求所需的访问数，数值见下表。", "Interviews each wish needs; the values stand in the table below."),
-    )
+    alt = Words("各项要求所需的访问数，数值见下表。", "Interviews each wish needs; the values stand in the table below.")
+    figure = needs_plot(plan, mark=mark(survey))
+    drawn = picture(figure, alt) if figure else None
     values: dict[str, Any] = {"declared": survey.declared, "marks": survey.marks, "plan": plan, "picture": drawn}
     return fill("plan.html", values | {"needs": _records(plan.needs), "allocations": _records(plan.allocations)})
 

@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from .plan import Plan
 
 
-def needs_plot(plan: Plan, *, mark: str) -> plots.Figure:
-    """Draw the interviews every wish needs beside those of the last wave."""
+def needs_plot(plan: Plan, *, mark: str) -> plots.Figure | None:
+    """Draw the interviews every wish needs beside those of the last wave; None where no wish has a number."""
     feasible = plan.needs.dropna(subset="psus")
+    if feasible.empty:
+        return None
     now = float((plan.model.psus * plan.model.per_psu).sum())
     names = [f"{row.wish_zh}\n{row.wish_en}" for row in feasible.itertuples()]
     return plots.bars(

@@ -12,9 +12,17 @@ import pandas as pd
 from ..errors import DesignError
 from ..pipeline import Results
 from ..published import mark
+from ..ranking.unranked import require_ranks
 from . import allocation, size
 from .several import Limit, psus_for_limits
 from .size import VarianceModel, plannable, variance_model
+
+NEEDS = ("wish_zh", "wish_en", "psus", "psus_low", "psus_high", "interviews")
+NO_WISH = (
+    "没有写明要求，只比较各种分法；要求例如 --interval 2 --difference 5 --reliability 0.7 --establish 0.5，见 plan --help。 "
+    "No wish is given, only ways of dividing are compared; wishes: --interval 2 --difference 5 --reliability 0.7 --establish 0.5, "
+    "for instance; see plan --help."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +103,11 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
     DesignError
         D132 where the wave's errors cannot be planned with (no PSUs, or too few design effects). An area without one is left
         out and named.
+    RankingError
+        K341 where nothing is ranked.
     """
     survey = results.survey
+    require_ranks(results.ranking, where=str(survey.folder))
     ranked = results.estimates[results.area].of(survey.questionnaire.ranked)
     psu, strata = survey.questionnaire.roles.psu, _strata(results)
     bottom, level = survey.rules.ranking.list_size, survey.rules.ranking.level
@@ -129,7 +140,7 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
         **{f"wish_{row['wish_en'].split(' ')[0].strip(':')}": row["by_area"] for row in needs},
         **{f"plan_{n}": p for n, (_, _, p) in divided.items()},
     )
-    table = pd.DataFrame([{key: value for key, value in row.items() if key != "by_area"} for row in needs])
+    table = pd.DataFrame([{key: row[key] for key in NEEDS} for row in needs], columns=list(NEEDS))
     conventions = {
         "measure": survey.questionnaire.ranked, "rho": model.rho, "kish": kish, "per_psu": per_psu, "budget": total, "level": level, "bottom": bottom,
         "limits": [str(one) for one in wishes.limits], "binding": list(binding), "left_out": left_out, "tau2": model.known.tau2, "draws": draws, "model": "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance",
@@ -256,6 +267,8 @@ def plan_lines(results: Results, needs: pd.DataFrame, allocations: pd.DataFrame,
         names = results.survey.area_names()
         unknown = "、".join(names[code].zh for code in conventions["left_out"])
         lines.append(f"没有可用数值，未列入规划，请另行安排 no figures to plan with, left out; provide for them apart: {unknown}")
+    if needs.empty:
+        lines.append(NO_WISH)
     for row in needs.to_dict("records"):
         counted = (
             "任何可行的样本都做不到 no feasible sample does"

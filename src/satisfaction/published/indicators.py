@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ..estimates import Estimates
-from ..indicators import Indicators, importance, overall_rate, strengths_and_weaknesses
+from ..indicators import Indicators, importance, strengths_and_weaknesses
 from ..io.yaml import Label
 from ..pipeline import Results
 from ..survey import Survey
@@ -27,12 +27,13 @@ FIGURES = ["score", "whole", "difference", "se", "df", "ci_low", "ci_high", "p",
 
 
 def indicators_of(results: Results, *, level: str | None = None) -> Indicators | None:
-    """Compare the topics of a level's areas (default: the ranked one) with the whole; None where that cannot be asked."""
-    questionnaire = results.survey.questionnaire
-    if not questionnaire.topics or overall_rate(questionnaire) is None:
+    """Compare the topics of a level's areas (default: the ranked one) with the whole; None without topics or overall rate."""
+    survey = results.survey
+    if not survey.questionnaire.topics or survey.overall is None:
         return None
     areas: Estimates = results.estimates[level or results.area]
-    return strengths_and_weaknesses(areas, results.estimates[results.survey.whole()], importance(results.design, questionnaire))
+    matters = importance(results.design, survey.questionnaire, overall=survey.overall)
+    return strengths_and_weaknesses(areas, results.estimates[survey.whole()], matters)
 
 
 def indicators_table(survey: Survey, found: Indicators) -> pd.DataFrame:

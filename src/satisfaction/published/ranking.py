@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from .labels import STATUS, area_labels, labelled, published
 
 SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
 FEW = Label(zh="样本不足，不排名", en="too few answers; not ranked")
+ONLY = Label(zh="没有其他有答卷的地区可比，不排名", en="no other area has answers; not ranked")
 WITHHELD = Label(zh="按保密规则不公布，不排名", en="withheld by the suppression rule; not ranked")
 
 
@@ -39,6 +41,8 @@ def ranking_table(survey: Survey, estimates: Mapping[str, Estimates], ranking: R
     )
     withheld = table["estimate"].isna() & (table["n"] > 0)
     table = table.assign(status_zh=table["status_zh"].mask(withheld, WITHHELD.zh))
+    if not ranking.ranks_any:
+        table = table.assign(status_zh=table["status_zh"].mask(table["n"] > 0, ONLY.zh))
     first = ["code", "name_zh", "name_en", "measure", "estimate", "se", "n", "rank", "rank_unrounded", *SETS]
     model = ["probability_bottom", "expected_rank", "reliability"]
     tests = ["side", "listed", "status", "status_zh", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted", *model]
@@ -87,7 +91,10 @@ def _within(ranking: Ranking, *, level: str, parent: str) -> pd.DataFrame:
 def _left_out(survey: Survey, estimates: Estimates, one: LeftOut) -> pd.DataFrame:
     """Return the rows of units without a ranking: their estimates and the reason."""
     figures = _by_code(survey, estimates).loc[list(one.codes), ["estimate", "se"]].reset_index(names="code")
-    missing = {name: pd.array([pd.NA] * len(figures), dtype="Int64") for name in ("rank", "rank_unrounded", *SETS)}
+    missing: dict[str, Any] = {
+        name: pd.array([pd.NA] * len(figures), dtype="Int64") for name in ("rank", "rank_unrounded", *SETS)
+    }
+    missing |= dict.fromkeys(("probability_first", "probability_last"), np.nan)
     return figures.assign(level=one.level, within=one.parent, of=0, note=str(one.reason), **missing)
 
 

@@ -88,6 +88,7 @@ class Questionnaire(Record):
     rates: dict[Name, Rate] = {}
     indices: dict[Name, Index] = {}
     ranked: Name
+    overall: Name | None = None
     roles: Roles
     eligibility: dict[Name, list[Code]] = {}
     constraints: dict[Name, Constraint] = {}
@@ -137,6 +138,11 @@ class Questionnaire(Record):
         declared = self.items[item]
         assert isinstance(declared, SingleItem)
         return self.scales[declared.scale].answers if declared.scale else declared.answers
+
+    def overall_rates(self) -> list[str]:
+        """Return the rates that may be the overall judgement: of one single item that is no topic."""
+        judged = set(self._singles()) - set(self.topics)
+        return [name for name, rate in self.rates.items() if len(rate.items) == 1 and rate.items[0] in judged]
 
     def columns(self, item: str) -> list[str]:
         """Return the coded columns of an item: its own, and one for each option of a select-all item."""
@@ -195,6 +201,7 @@ class Questionnaire(Record):
         for name, one in self.constraints.items():
             yield ("constraints", name, "check"), one.items(), compared
         yield ("ranked",), [self.ranked], [*self.rates, *self.indices]
+        yield ("overall",), [self.overall] if self.overall else [], self.overall_rates()
         yield ("eligibility",), self.eligibility, self._singles()
         named = [roles.respondent, roles.area, roles.psu, roles.interview_date, roles.interviewer]
         yield ("roles",), [*filter(None, named), *roles.strata, *roles.calibration], items

@@ -111,6 +111,11 @@ class Ranking:
             note=" ".join(self.summary.get("notes", ())),
         )
 
+    @property
+    def ranks_any(self) -> bool:
+        """Whether any unit has a rank: not where fewer than two have answers."""
+        return bool(self.units.ranked.any())
+
     def order(self) -> order.Order:
         """Say which units are proven better than which, by the simultaneous method: pairs, steps and tiers.
 

@@ -22,7 +22,8 @@ def standing(ranking: Ranking) -> dict[str, str]:
 def listed_in_a_row(survey: Survey, ranking: Ranking) -> pd.DataFrame:
     """Count waves on the list up to this one, for every area that is on it now or tied at its cut.
 
-    Waves are those of the earlier rankings and this one; a tie at the cut counts as listed, and `tied_waves` says how often.
+    Waves are those of the earlier rankings and this one; a wave that is missing there has been declared not to have taken place
+    (`gaps` of the history), and the count goes on across it. A tie at the cut counts as listed; `tied_waves` says how often.
 
     Returns
     -------

@@ -9,9 +9,12 @@ import numpy as np
 
 from ..errors import RankingError
 from ..estimates import Estimates
-from ..ranking import Ranking, rank
+from ..ranking import Ranking, maxt, rank
+from ..ranking.options import Options
 from ..ranking.pairs import Bools
 from ..ranking.table import notes
+from ..ranking.units import units_from_estimates
+from ..ranking.unranked import nothing_ranked
 from ..survey import RankingRules
 from .rounding import with_rounded_scores
 
@@ -36,18 +39,21 @@ def rank_by_rules(estimates: Estimates, rules: RankingRules) -> Ranking:
     Ranking
         Columns and summary keys of membership (status, p_in, p_out, probability_bottom; listed, list_p ...) concern the
         listed end, which `summary["side"]` names. With rounding, `rank` and the list follow the rounded scores and
-        `rank_unrounded` stands beside; sets, tests and probabilities always come from the scores as estimated.
+        `rank_unrounded` stands beside; sets, tests and probabilities always come from the scores as estimated. Where fewer than
+        two areas have answers, nothing is ranked (`ranking.unranked`).
 
     Raises
     ------
     RankingError
-        K160 where too few areas can be ranked; K101-K124 from `ranking.rank`.
+        K160 where several areas have answers, but too few of them can be ranked; K101-K124 from `ranking.rank`.
 
     Notes
     -----
     `minimum_reliability` is judged by a first ranking of all areas with enough answers: tau2 is taken from the field, not
     from those who remain, so that leaving one out does not push out the next.
     """
+    if (estimates.table["n"] > 0).sum() < 2:
+        return _unranked(estimates, rules)
     enough = may_be_ranked(estimates, rules)
     ranking, unreliable = _ranked(estimates, rules, enough), 0
     if rules.minimum_reliability > 0:
@@ -77,6 +83,31 @@ def _ranked(estimates: Estimates, rules: RankingRules, taking_part: Bools) -> Ra
     columns = {name: firsts.table[name] for name in MEMBERSHIP if name in firsts.table}
     summary = dict(lasts.summary) | {name: firsts.summary[name] for name in LIST}
     return replace(lasts, table=lasts.table.assign(**columns), summary=MappingProxyType(summary))
+
+
+def _unranked(estimates: Estimates, rules: RankingRules) -> Ranking:
+    """Keep the rows of areas that have nothing to be compared with."""
+    nobody = np.zeros(len(estimates.table), dtype=bool)
+    units = units_from_estimates(estimates, ranked=nobody, selection="probability")
+    options = Options(
+        level=rules.level,
+        bottom=rules.list_size,
+        higher_is_better=True,
+        marginal="simes",
+        simultaneous="tukey",
+        membership="simes",
+        multiplicity=None if rules.multiplicity == "one" else rules.multiplicity,
+        ties=rules.ties,
+        between="reml",
+        draws=maxt.DRAWS,
+        seed=maxt.SEED,
+        step_down=True,
+    )
+    ranking = nothing_ranked(units, options, source=estimates)
+    table = ranking.table
+    if rules.round_before_ranking != "off":
+        table = table.assign(rank_unrounded=table["rank"])
+    return replace(ranking, table=table, summary=MappingProxyType(dict(ranking.summary) | {"side": rules.side}))
 
 
 def _rank(estimates: Estimates, rules: RankingRules, taking_part: Bools, *, higher_is_better: bool) -> Ranking:
@@ -113,6 +144,7 @@ def _too_few(p: int, rules: RankingRules) -> RankingError:
         "K160",
         f"样本足够的地区只有 {p} 个，无法列出 {rules.list_size} 个的名单。",
         f"Only {p} areas have enough answers to be ranked; a list of {rules.list_size} needs more.",
-        where=f"minimum_n={rules.minimum_n}, minimum_reliability={rules.minimum_reliability:g}",
-        hint=("在 rules.yaml 中降低 minimum_n 或 list_size。", "Lower `minimum_n` or `list_size` in rules.yaml."),
+        where=f"rules.yaml ranking: list_size={rules.list_size}, minimum_n={rules.minimum_n}, "
+        f"minimum_reliability={rules.minimum_reliability:g}",
+        hint=("在 rules.yaml 中降低 list_size 或 minimum_n。", "Lower `list_size` or `minimum_n` in rules.yaml."),
     )

@@ -54,7 +54,8 @@ def render(results: Results, published: Tables) -> str:
         "near": tables.records(published.near_cut),
         "sentences": tables.records(published.sentences),
         "measured": tables.ranked_measure(indices, ranking),
-        "findings": tables.findings(summary),
+        "ranks_any": results.ranking.ranks_any,
+        "findings": tables.findings(summary) if results.ranking.ranks_any else [],
         "notes": [tables.two_languages(note) for note in summary["notes"]],
         "areas": tables.areas(survey, indices),
         "topics": tables.topics(indices),
@@ -71,11 +72,11 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
     """Draw the figures that the tables have something for."""
     indices, ranking = published.indices, published.ranking
     alt = tables.alternatives(indices, ranking, results.ranking.summary)
-    drawn: dict[str, Callable[[], plots.Figure]] = {
-        "ladder": lambda: plots.ranking_ladder(ranking, indices),
-        "probability": lambda: plots.probability_near_cut(ranking),
-        "pairs": lambda: plots.pair_matrix(ranking, results.ranking.order()),
-    }
+    drawn: dict[str, Callable[[], plots.Figure]] = {}
+    if results.ranking.ranks_any:
+        drawn["ladder"] = lambda: plots.ranking_ladder(ranking, indices)
+        drawn["probability"] = lambda: plots.probability_near_cut(ranking)
+        drawn["pairs"] = lambda: plots.pair_matrix(ranking, results.ranking.order())
     if published.paths["wave"].nunique() > 1:
         drawn["paths"] = lambda: plots.rank_paths(published.paths)
     if len(published.targets):

@@ -173,6 +173,7 @@ def area_values(source: Source, name: str, code: str) -> dict[str, Any]:
         "meaning": _meaning(published.paths, code),
         "verdicts": [one for one in _verdicts(published) if one.code == code],
         "topics": [_topic(row) for row in records(own)],
+        "asked": bool(survey.questionnaire.topics),
         "whole": names_of(source, above[-1]),
         "picture": _picture(source, name, code) if len(own) else None,
         "below": _below(source, code),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..pipeline import Results, weighting_log
+from ..pipeline import Results, lonely_note, weighting_log
 from ..published import demand
 from ..questionnaire import Index, MultipleItem, Questionnaire, Rate
 from ..survey import BaseStep, Survey
@@ -51,7 +51,7 @@ def sections(results: Results) -> list[Section]:
             tuple(_index(questionnaire, i) for i in questionnaire.indices.values()),
         ),
         _scores(questionnaire),
-        _sample(survey, results.absent),
+        _sample(survey, results.absent, lonely=lonely_note(survey, results.design)),
         _weighting(results),
         _estimation(results),
         Section(
@@ -159,13 +159,13 @@ def _scores(questionnaire: Questionnaire) -> Section:
     return Section(Words("计分（分，0-100）", "Scores of answers (points 0-100)"), entries)
 
 
-def _sample(survey: Survey, absent: tuple[str, ...]) -> Section:
+def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: str) -> Section:
     declared, roles = survey.declared, survey.questionnaire.roles
     entries: list[tuple[Words, list[str]]] = [
         (Words("样本选取方式", "selection"), [_text(SELECTION[declared.selection])]),
         (Words("分层", "strata"), [" × ".join(_label(survey.questionnaire, name) for name in roles.strata) or "无 none"]),
         (Words("初级抽样单元", "PSU"), [_label(survey.questionnaire, roles.psu) if roles.psu else "每位受访者 every respondent"]),
-        (Words("单一初级单元层的处理", "lonely_psu"), [plain(declared.lonely_psu)]),
+        (Words("单一初级单元层的处理", "lonely_psu"), [plain(declared.lonely_psu), *filter(None, [lonely])]),
         (
             Words("未声明、因而未做的步骤", "steps not declared, hence left out"),
             [_text(ABSENT_STEPS[a]) for a in absent] or ["无 none"],
@@ -240,12 +240,14 @@ def _rules(survey: Survey) -> Section:
     ]
     thresholds = [f"{one.zh} {one.en} ({one.source})" for one in rules.thresholds]
     history = [f"{rules.history.file} ({rules.history.source})"] if rules.history else []
+    gaps = [f"{gap.wave}: {gap.source}" for gap in (rules.history.gaps or [] if rules.history else [])]
     steps = [f"{one.listed_in_a_row}: {one.zh} {one.en}" for one in rules.escalation.steps] if rules.escalation else []
     further = {
         Words("目标", "targets"): targets,
         Words("界线", "thresholds"): thresholds,
         Words("以往公布的排名", "history"): history,
         Words("连续列入名单的措施", "escalation, by waves in a row"): steps,
+        Words("未开展的期次（连续期次跨过它们计数）", "waves that were not held; waves in a row count across them"): gaps,
     }
     return Section(
         Words("规则（rules.yaml）", "Rules"), [*entries, *((label, lines or ["无 none"]) for label, lines in further.items())]

@@ -59,6 +59,7 @@ ABSENT_STEPS = {
     "base weights": Words("基础权数", "base weights"),
     "margins": Words("总体边际", "margins"),
     "calibration": Words("校准", "calibration"),
+    "overall rate": Words("总体评价的率（overall）", "overall rate"),
 }
 KEYS = {
     "statistic": "统计量", "variance": "方差估计", "interval": "置信区间", "level": "置信水平", "df": "自由度", "deff": "设计效应",

@@ -108,9 +108,11 @@ def list_statement(ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: K
     open_off = [row for row in off if ground.status(row) != "excluded"]
     open_off.sort(key=lambda row: abs(ground.gap(row)))
     expected = float(sum(row["probability_bottom"] for row in listed))
-    parts = [
-        ground.mark,
-        clauses.members(ground, listed, tied),
+    parts = [ground.mark, clauses.members(ground, listed, tied)]
+    if not ground.p:
+        said = joined(parts)
+        return Statement(said.zh, said.en, (), (), (), (), expected)
+    parts += [
         clauses.tie_at_cut(ground, listed, tied),
         clauses.established(ground, listed, established),
         clauses.whole_list(ground, summary),

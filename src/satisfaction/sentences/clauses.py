@@ -29,6 +29,8 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Said:
     answers = f"{n} valid answer{'' if n == 1 else 's'}"
     if minimum_n is not None and n < minimum_n:
         why = Said(f"有效样本 {n} 人，少于规则要求的 {minimum_n} 人", f"with {answers}, fewer than the {minimum_n} of the rule")
+    elif not ground.p:
+        why = Said(f"有效样本 {n} 人，没有其他有答卷的地区可比", f"with {answers}, it has no other area with answers beside it")
     else:
         why = Said(f"有效样本 {n} 人，未达到参加排名的条件", f"with {answers}, it does not meet the conditions for being ranked")
     said = Said(
@@ -117,6 +119,8 @@ def distance(ground: Ground, row: Row) -> Said | None:
 def members(ground: Ground, listed: Rows, tied: Rows) -> Said:
     """Name the units on the list with their scores."""
     end, measure = ground.end.name, ground.measure
+    if not ground.p:
+        return Said("有答卷的地区不足两个，不排名，没有名单。", "Fewer than two areas have answers: no ranks and no list.")
     if not listed:
         return Said(f"{end.zh}名单上没有可以直接确定的单位。", f"No unit is on the list of {end.en} however ties are broken.")
     named = listing(with_score(ground, row) for row in listed)

@@ -84,6 +84,8 @@ class Survey:
         SHA-256 of the bytes of every file that was read for all this, by absolute path; responses and corrections apart.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
+    rule_fault : SurveyError or None
+        What rules.yaml asks of the ranking that this survey cannot serve; a survey that has one is not run.
     """
 
     folder: Path
@@ -103,6 +105,7 @@ class Survey:
     cases: pd.DataFrame | None = None
     backcheck: pd.DataFrame | None = None
     read: Mapping[str, str] = field(default_factory=dict)
+    rule_fault: SurveyError | None = None
 
     def _repr_html_(self) -> str:
         declared = self.declared
@@ -124,6 +127,11 @@ class Survey:
     def name(self) -> str:
         """Return the survey's name."""
         return self.declared.survey
+
+    @property
+    def overall(self) -> str | None:
+        """Return the rate of the overall judgement, as declared by the survey, else by its questionnaire; None without one."""
+        return self.declared.overall or self.questionnaire.overall
 
     @property
     def marks(self) -> Label | None:
@@ -214,8 +222,15 @@ def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
     return document, declared, _questionnaire_path(document, declared)
 
 
-def read_survey(path: str | Path) -> Survey:
+def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
     """Read one survey folder (or its survey.yaml).
+
+    Parameters
+    ----------
+    path : str or Path
+    ranking : bool
+        Whether rules of the ranking that the survey cannot serve are refused; else they stand in `rule_fault`, for whoever
+        looks at the responses alone.
 
     Raises
     ------
@@ -237,7 +252,12 @@ def _read_survey(path: str | Path) -> Survey:
     rules = validated(rules_document, Rules, SurveyError)
     check_declarations(document, declared, questionnaire)
     tables = {name: getattr(declared, name) for name in ("areas", "frame", "sample") if getattr(declared, name)}
-    loaded = {name: facts.read_facts(folder / table.file, facts.columns(name, questionnaire)) for name, table in tables.items()}
+    loaded: dict[str, pd.DataFrame] = {}
+    for name, table in tables.items():
+        if name == "areas":
+            loaded[name] = facts.read_areas(folder / table.file, questionnaire.roles.area)
+        else:
+            loaded[name] = facts.read_facts(folder / table.file, facts.columns(name, questionnaire))
     margins = {name: facts.read_margin(folder / one.file, one, questionnaire) for name, one in declared.margins.items()}
     absent = _read_nonrespondents(folder, declared, questionnaire, loaded)
     further = list(filter(None, [declared.nonrespondents, declared.quota, declared.outcomes]))
@@ -270,7 +290,12 @@ def _read_survey(path: str | Path) -> Survey:
             frame_path=folder / tables["frame"].file,
             sample_path=folder / tables["sample"].file,
         )
-    check_rules(survey, rules_document)
+    try:
+        check_rules(survey, rules_document)
+    except SurveyError as fault:
+        if ranking:
+            raise
+        survey = replace(survey, rule_fault=fault)
     return _with_fieldwork(survey)
 
 

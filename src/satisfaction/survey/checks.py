@@ -20,7 +20,7 @@ def check_declarations(document: Document, declared: SurveyFile, questionnaire: 
     ------
     SurveyError
         S123, S124 tables that lack or need a role, S132 an item of a margin or of the quota, S136 a quota without the area,
-        S163 an item of a weighting step or of a check of the fieldwork, S168 a stratum to be collapsed that is none.
+        S163 an item of a weighting step or of a check of the fieldwork, S168 a stratum to be collapsed that is none, S340 an overall rate that is none.
     """
     _check_tables(document, declared, questionnaire)
     _check_cells(document, declared, questionnaire)
@@ -36,6 +36,17 @@ def check_declarations(document: Document, declared: SurveyFile, questionnaire: 
                 hint=(f"改为{zh}。", f"Name a {en}."),
             )
     _check_collapse(document, declared, questionnaire)
+    possible = questionnaire.overall_rates()
+    if declared.overall is not None and declared.overall not in possible:
+        raise SurveyError(
+            "S340",
+            f"'{declared.overall}' 不能作总体评价的率。",
+            f"'{declared.overall}' cannot be the rate of the overall judgement.",
+            where=document.place(("overall",)),
+            available=possible,
+            got=declared.overall,
+            hint=("写由一道单选题、且不是 topics 的题算出的率。", "Name a rate of one single item that is no topic."),
+        )
 
 
 def _check_tables(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> None:

@@ -121,7 +121,11 @@ class Simulated(Record):
 
 
 class SurveyFile(Record):
-    """What survey.yaml may say. Tables, margins and weighting may be absent; the pipeline then leaves those steps out."""
+    """What survey.yaml may say. Tables, margins and weighting may be absent; the pipeline then leaves those steps out.
+
+    `overall` names the rate that asks for the overall judgement, where the questionnaire does not; without it the importance
+    of topics is not estimated.
+    """
 
     survey: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     wave: Wave
@@ -144,6 +148,7 @@ class SurveyFile(Record):
     lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = "fail"
     collapse: list[Collapse] = []
     level: Level = 0.95
+    overall: Name | None = None
     rules: str = "rules.yaml"
 
     @property

@@ -13,12 +13,14 @@ from ..io.tables import read_table
 from ..questionnaire import Questionnaire, SingleItem
 from .declared import Margin, Quota
 
+AREA_COLUMNS = ("code", "name", "level", "parent")
+VALIDITY = ("valid_from", "valid_to")
+
 
 def columns(table: str, questionnaire: Questionnaire) -> tuple[str, ...]:
     """Return the columns a table of facts must have."""
     roles = questionnaire.roles
     return {
-        "areas": ("code", "name", "level", "parent", "valid_from", "valid_to"),
         "frame": (*roles.strata, "population"),
         "sample": (str(roles.psu), *roles.strata, "psu_probability", "person_probability", "planned"),
     }[table]
@@ -27,18 +29,62 @@ def columns(table: str, questionnaire: Questionnaire) -> tuple[str, ...]:
 def read_facts(path: Path, wanted: tuple[str, ...]) -> pd.DataFrame:
     """Read a table as text and check its columns."""
     table = read_table(path)
-    for column in wanted:
-        if column not in table:
-            raise SurveyError(
-                "S131",
-                f"表中没有列 '{column}'。",
-                f"Column '{column}' not found.",
-                where=f"{path} row 1",
-                available=table.columns,
-                got=column,
-                hint=("补上或改正该列名。", "Add the column or correct its name."),
-            )
+    missing = [column for column in wanted if column not in table]
+    if missing:
+        listed = ", ".join(f"'{column}'" for column in missing)
+        raise SurveyError(
+            "S131",
+            f"表中没有列 {listed}。",
+            f"Column {listed} not found.",
+            where=f"{path} row 1",
+            available=table.columns,
+            got=missing[0] if len(missing) == 1 else "",
+            hint=("补上或改正列名。", "Add the column or correct its name."),
+        )
     return table.map(str.strip)
+
+
+def read_areas(path: Path, area: str) -> pd.DataFrame:
+    """Read a table of areas; without dates of validity all areas are valid.
+
+    Parameters
+    ----------
+    path : Path
+    area : str
+        The item that holds the respondents' area. Where no level of the table is called so, the lowest level is taken for it.
+
+    Raises
+    ------
+    SurveyError
+        S131 columns that are not there, S344 one date of validity without the other.
+    """
+    table = read_facts(path, AREA_COLUMNS)
+    dated = [column for column in VALIDITY if column in table]
+    if len(dated) == 1:
+        (lacking,) = set(VALIDITY) - set(dated)
+        raise SurveyError(
+            "S344",
+            f"地区表有 {dated[0]} 而没有 {lacking}。",
+            f"The table of areas has `{dated[0]}` but no `{lacking}`.",
+            where=f"{path} row 1",
+            hint=(
+                "两列都写（现行地区的 valid_to 留空），或都不写（全部为现行）。",
+                "Give both columns (`valid_to` empty while valid), or neither: then all areas are valid.",
+            ),
+        )
+    if not dated:
+        table = table.assign(**dict.fromkeys(VALIDITY, ""))
+    lowest = lowest_level(table)
+    if lowest and area not in set(table["level"]):
+        table = table.assign(level=table["level"].where(table["level"] != lowest, area))
+    return table
+
+
+def lowest_level(areas: pd.DataFrame) -> str:
+    """Return the level of the areas that no other area lies in; empty where they are of several levels."""
+    current = areas[areas["valid_to"] == ""]
+    levels = current.loc[~current["code"].isin(current["parent"]), "level"].unique()
+    return str(levels[0]) if len(levels) == 1 else ""
 
 
 def read_margin(path: Path, margin: Margin, questionnaire: Questionnaire) -> pd.DataFrame:

@@ -14,6 +14,8 @@ from .facts import read_facts, refuse_rows
 COLUMNS = ("wave", "code", "rank", "listed")
 NUMBERS = ("rank", "marginal_low", "marginal_high", "n")
 LISTED = ("yes", "no", "tied")
+PERIOD = re.compile(r"(?P<year>\d{4})(?:-?(?P<kind>[QHM])(?P<number>\d{1,2})|-?(?P<month>\d{2}))?")
+A_YEAR = {"Q": 4, "H": 2, "M": 12}
 
 
 def read_history(path: Path, *, wave: str) -> pd.DataFrame:
@@ -65,6 +67,31 @@ def _faults(text: pd.DataFrame, table: pd.DataFrame) -> list[tuple[str, str, str
         ("listed", f"须为 {', '.join(LISTED)}", f"is one of {', '.join(LISTED)}", ~text["listed"].isin(LISTED)),
         ("listed", "为 yes 或 tied 时须有名次", "needs a rank where it is yes or tied", (text["listed"] != "no") & rank.isna()),
     ]  # fmt: skip
+
+
+def period_of(wave: str) -> tuple[int, int] | None:
+    """Return periods a year and the number of the wave's own since year 0, where its name tells (2026Q3, 2026H1, 2026-07, 2026)."""
+    named = PERIOD.fullmatch(wave.upper())
+    if named is None:
+        return None
+    kind = "M" if named["month"] else named["kind"]
+    a_year = A_YEAR.get(kind or "", 1)
+    number = int(named["month"] or named["number"] or 1)
+    return (a_year, int(named["year"]) * a_year + number - 1) if 1 <= number <= a_year else None
+
+
+def name_of(a_year: int, number: int) -> str:
+    """Return the name of a period, as `period_of` reads it."""
+    year, place = divmod(number, a_year)
+    return {1: f"{year}", 2: f"{year}H{place + 1}", 4: f"{year}Q{place + 1}", 12: f"{year}-{place + 1:02d}"}[a_year]
+
+
+def missing_between(earlier: str, later: str) -> list[str] | None:
+    """Return the waves that lie between two; None where their names do not tell."""
+    before, after = period_of(earlier), period_of(later)
+    if before is None or after is None or before[0] != after[0]:
+        return None
+    return [name_of(before[0], number) for number in range(before[1] + 1, after[1])]
 
 
 def _check_order(path: Path, waves: pd.Series, wave: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ..errors import SurveyError
+from ..errors import SurveyError, shortened
 from ..io.yaml import Document, Location
+from .history import missing_between, period_of
 from .rules import Target, Threshold
 
 if TYPE_CHECKING:
@@ -21,20 +23,11 @@ def check_rules(survey: Survey, document: Document) -> None:
     Raises
     ------
     SurveyError
-        S141 a target of an area that is not ranked, S142 a target outside the number of places, S143 a list as long as the
-        field, S171 and S179 a rise since a wave or rank that is not there, S172 a larger area that is none, S173 and S174
+        S141 a target of an area that is not ranked, S142 a target outside the number of places, S171 and S179 a rise since a wave or rank that is not there, S172 a larger area that is none, S173 and S174
         thresholds, S178 areas of earlier rankings that nobody knows, S181 escalation without earlier rankings, S182 a rise
-        between questionnaires that are not comparable.
+        between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings.
     """
     ranked = survey.ranked_areas()
-    if survey.rules.ranking.list_size >= len(ranked):
-        raise SurveyError(
-            "S143",
-            f"list_size 须小于 {len(ranked)}。",
-            f"list_size must be below {len(ranked)}.",
-            where=document.place(("ranking", "list_size")),
-            hint=("改小 list_size。", "Lower `list_size`."),
-        )
     for position, threshold in enumerate(survey.rules.thresholds):
         _check_threshold(survey, document, ("thresholds", position), threshold)
     _check_history(survey, document)
@@ -189,4 +182,56 @@ def _check_history(survey: Survey, document: Document) -> None:
             "Escalation counts waves in a row; it needs `history`.",
             where=document.place(("escalation",)),
             hint=("声明 history，或只保留第一步。", "Declare `history`, or keep the first step alone."),
+        )
+    if escalation and survey.history is not None:
+        _check_gaps(survey, document)
+
+
+def _check_gaps(survey: Survey, document: Document) -> None:
+    """Refuse to count waves in a row over a wave that is missing from the earlier rankings, unless that is declared."""
+    assert survey.rules.history is not None
+    at: Location = ("history", "gaps")
+    gaps = survey.rules.history.gaps
+    declared = [gap.wave for gap in gaps or []]
+    waves = [*survey.earlier_waves(), survey.declared.wave]
+    missing: list[str] = []
+    for earlier, later in pairwise(waves):
+        between = missing_between(earlier, later)
+        if between is None and gaps is None:
+            raise SurveyError(
+                "S342",
+                f"由名称看不出 {earlier} 与 {later} 之间有没有缺期，无法数连续期次。",
+                f"The names do not tell whether a wave is missing between {earlier} and {later}: waves in a row cannot be counted.",
+                where=document.place(("history",)),
+                hint=(
+                    "期次写成 2026Q3、2026H1 或 2026-07；若历次排名齐全，在 history 中写 gaps: []。",
+                    "Name waves as 2026Q3, 2026H1 or 2026-07; where no ranking is missing, write `gaps: []` under `history`.",
+                ),
+            )
+        missing += between or []
+    known = {period_of(wave) for wave in declared}
+    lacking = [wave for wave in missing if period_of(wave) not in known]
+    if lacking:
+        example = f"gaps: [{{wave: {lacking[0]}, source: ...}}]"
+        raise SurveyError(
+            "S341",
+            f"历次排名缺少 {shortened(lacking)}，不能数连续在名单上的期次。",
+            f"The earlier rankings lack {shortened(lacking)}: waves on the list in a row cannot be counted.",
+            where=document.place(("history", "file")),
+            available=waves,
+            hint=(
+                f"在 history 的文件中补上该期排名；若该期没有开展，在 history 中写 {example}，注明依据。",
+                f"Add that wave's ranking to the file of `history`; if it did not take place, write {example} under `history`.",
+            ),
+        )
+    wrong = [wave for wave in declared if wave in waves or (period_of(wave) and period_of(wave) not in map(period_of, missing))]
+    if wrong:
+        raise SurveyError(
+            "S343",
+            f"gaps 中的 {wrong[0]} 不是历次排名中缺少的期次。",
+            f"{wrong[0]} of `gaps` is no wave that the earlier rankings lack.",
+            where=document.place(at),
+            available=missing,
+            got=wrong[0],
+            hint=("删去该项，或改正期次名称。", "Remove it, or correct the name of the wave."),
         )

@@ -95,11 +95,23 @@ class Target(Record):
         return self
 
 
+class Gap(Record):
+    """A wave of which there is no ranking, and why: waves in a row are counted across it."""
+
+    wave: Wave
+    source: str
+
+
 class History(Record):
-    """Rankings of earlier waves, as they were published; `questionnaire` says with which instrument, if another one."""
+    """Rankings of earlier waves, as they were published; `questionnaire` says with which instrument, if another one.
+
+    `gaps` names the waves that did not take place. Written, even empty, it says that no other wave is missing; that is needed
+    only where the names of the waves do not tell (2026Q3, 2026H1, 2026-07 and 2026 do).
+    """
 
     file: str
     source: str
+    gaps: list[Gap] | None = None
     questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.-]+$")] | None = None
 
 

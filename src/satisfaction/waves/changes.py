@@ -16,6 +16,7 @@ from ..estimates.intervals import t_interval
 from ..pipeline import Results, run
 from ..published import UNITS, area_labels, measure_labels, twelve_digits
 from ..ranking import RankChange, comparability, rank_change
+from ..ranking.unranked import require_ranks
 from .sides import comparable_words, estimates_of, joint_mark, ranked_by, read_in_order
 
 PLACES = 5
@@ -104,6 +105,8 @@ def compare_waves(earlier: Results, later: Results, *, measure: str | None = Non
     earlier, later = ranked_by(earlier, measure), ranked_by(later, measure)
     sides = [estimates_of(one, measure, level=one.area) for one in (later, earlier)]
     both = ranked_in_both(earlier, later)
+    for one in (earlier, later):
+        require_ranks(one.ranking, where=str(one.survey.folder))
     ranks = rank_change(
         *sides,
         comparable=comparable,

@@ -15,6 +15,7 @@ from ..estimates import Estimates
 from ..pipeline import Results, rank_areas, run
 from ..published import ranking_table, twelve_digits
 from ..ranking import Ranking, rolling
+from ..survey import Survey
 from .sides import comparable_words, estimates_of, joint_mark, ranked_by, read_in_order
 
 FIGURES = ["estimate", "se", "df", "ci_low", "ci_high", "n"]
@@ -59,24 +60,24 @@ def run_rolling(
     RankingError
         K171 and K172 as `read_in_order`, K173 for the number of waves, else as `roll_waves`.
     """
-    surveys = read_in_order(window(folders, last))
+    surveys = window(read_in_order(folders), last)
     comparable_words(surveys, measure or surveys[-1].questionnaire.ranked)  # before any work is done
     return roll_waves([run(survey, engine=engine) for survey in surveys], measure=measure)
 
 
-def window(folders: Sequence[str | Path], last: int | None) -> Sequence[str | Path]:
-    """Take the last of the folders."""
-    count = len(folders) if last is None else last
-    if not 2 <= count <= len(folders):
+def window(waves: Sequence[Survey], last: int | None) -> Sequence[Survey]:
+    """Take the last of the waves."""
+    count = len(waves) if last is None else last
+    if not 2 <= count <= len(waves):
         raise RankingError(
             "K173",
-            f"滚动指数至少需要两期：给出 {len(folders)} 期，取最后 {count} 期。",
-            f"A rolling index needs two waves or more: {len(folders)} given, the last {count} asked for.",
+            f"滚动指数至少需要两期：给出 {len(waves)} 期，取最后 {count} 期。",
+            f"A rolling index needs two waves or more: {len(waves)} given, the last {count} asked for.",
             where="last",
-            available=folders,
+            available=[one.declared.wave for one in waves],
             hint=("给出足够的期数。", "Give as many waves as the window needs."),
         )
-    return folders[-count:]
+    return waves[-count:]
 
 
 def roll_waves(waves: Sequence[Results], *, measure: str | None = None) -> WaveRolling:

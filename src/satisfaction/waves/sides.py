@@ -14,6 +14,7 @@ from ..published import mark
 from ..ranking import comparability
 from ..ranking.comparable import require_comparable
 from ..survey import Survey, read_survey
+from ..survey.history import period_of
 
 
 def read_in_order(folders: Sequence[str | Path]) -> list[Survey]:
@@ -22,21 +23,11 @@ def read_in_order(folders: Sequence[str | Path]) -> list[Survey]:
     Raises
     ------
     RankingError
-        K171 for a survey that is given twice, K172 for one that was fielded before its predecessor.
+        K171 for a survey that is given twice, K172 for one that came before its predecessor, by dates of fielding or by name.
     SurveyError, QuestionnaireError, InputFileError
         As `read_survey`.
     """
     surveys = [read_survey(folder) for folder in folders]
-    for earlier, later in pairwise(surveys):
-        began = [one.declared.fielded.start for one in (earlier, later) if one.declared.fielded]
-        if len(began) == 2 and began[1] < began[0]:
-            raise RankingError(
-                "K172",
-                f"{later.name} 的调查期早于 {earlier.name}；各期须按时间顺序给出。",
-                f"{later.name} was fielded before {earlier.name}; give the waves in order of time.",
-                where=str(later.folder),
-                hint=("交换次序：旧的在前，新的在后。", "Swap them: the older one first."),
-            )
     names = [one.name for one in surveys]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise RankingError(
@@ -46,7 +37,28 @@ def read_in_order(folders: Sequence[str | Path]) -> list[Survey]:
             where=str(surveys[-1].folder),
             hint=("每期一个文件夹，survey 名称各不相同。", "One folder a wave, each with a name of its own in survey.yaml."),
         )
+    for earlier, later in pairwise(surveys):
+        if _came_before(later, earlier):
+            waves = [one.declared.wave for one in (later, earlier)]
+            raise RankingError(
+                "K172",
+                f"{later.name}（{waves[0]}）早于 {earlier.name}（{waves[1]}）；各期须由旧到新给出。",
+                f"{later.name} ({waves[0]}) came before {earlier.name} ({waves[1]}); give the waves oldest first.",
+                where=str(later.folder),
+                hint=("交换次序：旧的在前，新的在后。", "Swap them: the older one first."),
+            )
     return surveys
+
+
+def _came_before(one: Survey, other: Survey) -> bool:
+    """Whether a survey was fielded before another; where that is not declared, whether the name of its wave says so."""
+    fielded = one.declared.fielded, other.declared.fielded
+    if fielded[0] and fielded[1]:
+        return fielded[0].start < fielded[1].start
+    periods = period_of(one.declared.wave), period_of(other.declared.wave)
+    if periods[0] and periods[1] and periods[0][0] == periods[1][0]:
+        return periods[0][1] < periods[1][1]
+    return False
 
 
 def comparable_words(surveys: Sequence[Survey], measure: str) -> list[str]:

@@ -79,6 +79,7 @@ def rolling_lines(found: WaveRolling) -> list[str]:
     single, rolled = (one["se"].median() for one in (last.estimates[last.area].of(found.measure).table, found.table))
     return [
         *heading(surveys, found.measure),
+        "各期由旧到新 waves from the oldest to the newest",
         *(f"可比 comparable: {words}" for words in found.comparable),
         f"标准误中位数 median standard error: {last.survey.declared.wave} {figure.level(single)}，{len(surveys)} 期 waves "
         f"{figure.level(rolled)}",

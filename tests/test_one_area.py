@@ -1,0 +1,170 @@
+"""A survey of one area: everything works but ranks, of which it is said once that there are none."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+from conftest import small_rows
+from satisfaction import read_survey, run
+from satisfaction.errors import SurveyError
+from satisfaction.office import read_indices
+from satisfaction.ranking.unranked import NOTE
+
+ONE = "990101"
+
+
+@pytest.fixture
+def lone(small, call):
+    """A wave of one county, as `new --counties` writes it, filled in; returns its folder."""
+    folder = small.root / "surveys" / "lone"
+    code, _, err = call(
+        "new", folder, "--questionnaire", "small@1", "--areas", small.folder / "areas.csv", "--counties", "县990101"
+    )
+    assert (code, err) == (0, "")
+    for name in ("rules.yaml", "survey.yaml"):
+        text = (folder / name).read_text(encoding="utf-8").replace("date: YYYY-MM-DD", "date: 2026-01-01")
+        text = text.replace("请写明来源 state the source", "测试 test").replace("minimum_n: 30", "minimum_n: 10")
+        (folder / name).write_text(text.replace("responses/*.xlsx", "responses/*.csv"), encoding="utf-8")
+    rows = small_rows()
+    rows[rows["county"] == ONE].to_csv(folder / "responses" / "lone.csv", index=False)
+    return folder
+
+
+def published(folder, name) -> pd.DataFrame:
+    return pd.read_csv(folder / "out" / "latest" / name, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+
+
+def test_check_run_report_and_fieldwork_succeed(lone, call):
+    for command in ("check", "run", "report", "fieldwork"):
+        code, out, err = call(command, lone)
+        assert (code, err) == (0, ""), command
+    code, out, _ = call("run", lone)
+    assert out.count(NOTE) == 1
+    assert "名单 listed" not in out
+    assert call("verify", lone / "out" / "latest")[0] == 0
+
+
+def test_the_file_set_says_of_the_area_that_it_is_not_ranked_and_why(lone, call):
+    call("run", lone)
+    (row,) = published(lone, "ranking.csv").to_dict("records")
+    assert (row["code"], row["rank"], row["status"], row["listed"]) == (ONE, "", "not ranked", "no")
+    assert "没有其他有答卷的地区" in row["status_zh"]
+    assert float(row["estimate"]) > 0
+    assert "没有其他有答卷的地区可比" in published(lone, "ranking_sentences.csv")["zh"][0]
+    assert not (lone / "out" / "latest" / "reading.html").exists()
+    assert set(published(lone, "indices.csv")["level"]) == {"county", "prefecture", "province"}
+    assert len(read_indices(lone / "out" / "latest").ranking) == 1
+
+
+def test_the_report_has_figures_and_no_list(lone, call):
+    call("run", lone)
+    html = (lone / "out" / "latest" / "report.html").read_text(encoding="utf-8")
+    said = re.sub("<[^>]*>", "", html)
+    assert 'id="list"' not in html
+    assert "满意率" in said
+    assert not re.search(r"\b(nan|NaN|None|NA)\b", said)
+
+
+def test_the_figures_are_those_of_the_same_area_among_others(lone, small, call):
+    """Unweighted: the county's figures do not depend on who else is surveyed."""
+    rows = small_rows()
+    shutil.copytree(lone, small.root / "surveys" / "four")
+    four = small.root / "surveys" / "four"
+    shutil.copy(small.folder / "areas.csv", four / "areas.csv")
+    text = (four / "survey.yaml").read_text(encoding="utf-8").replace("areas.xlsx", "areas.csv")
+    (four / "survey.yaml").write_text(text, encoding="utf-8")
+    rows.to_csv(four / "responses" / "lone.csv", index=False)
+    for folder in (lone, four):
+        assert call("run", folder)[0] == 0
+    tables = [published(folder, "indices.csv") for folder in (lone, four)]
+    columns = ["code", "measure", "estimate", "se", "n"]
+    own, among = (table.loc[table["code"] == ONE, columns].reset_index(drop=True) for table in tables)
+    assert own.equals(among)
+
+
+@pytest.mark.parametrize("rule", ["", "  round_before_ranking: 1\n", "  multiplicity: holm\n", "  side: first\n"])
+def test_all_areas_in_the_table_but_answers_from_one(small, rule):
+    small.write(small.rows().query("county == '990101'"))
+    text = (small.folder / "survey.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"margins:\n(  .*\n)+", "", text)
+    (small.folder / "survey.yaml").write_text(re.sub(r"  - \{step: calibration.*\n", "", text), encoding="utf-8")
+    if rule:
+        rules = (small.folder / "rules.yaml").read_text(encoding="utf-8")
+        rules = re.sub(rf"  {rule.split(':')[0].strip()}:.*\n", "", rules).replace("ranking:\n", f"ranking:\n{rule}")
+        (small.folder / "rules.yaml").write_text(rules, encoding="utf-8")
+    results = run(small.read())
+    assert results.ranking.table["status"].tolist() == ["not ranked"] * 4
+    assert results.ranking.summary["notes"] == (NOTE,)
+    assert results.estimates["county"].of("satisfaction").table["n"].tolist()[1:] == [0, 0, 0]
+
+
+def test_a_trial_of_one_area_stands_beside_the_official_survey(lone, small, call):
+    code, out, _ = call("trial", small.folder, lone)
+    assert code == 0
+    assert "990101 县990101" in out
+
+
+def test_two_waves_of_one_area_are_averaged(lone, small, call):
+    later = shutil.copytree(lone, small.root / "surveys" / "later")
+    text = (later / "survey.yaml").read_text(encoding="utf-8")
+    (later / "survey.yaml").write_text(text.replace("survey: lone\n", "survey: later\n"), encoding="utf-8")
+    code, out, _ = call("rolling", lone, later)
+    assert code == 0
+    assert NOTE in out
+
+
+@pytest.mark.parametrize("command", ["plan", "stability", "combined"])
+def test_what_is_about_ranks_alone_is_refused_with_what_one_area_can_do(lone, call, command):
+    (lone / "combined.yaml").write_text("x: 1\n", encoding="utf-8")
+    code, _, err = call(command, lone)
+    assert code == 2
+    assert "[K341]" in err
+
+
+@pytest.mark.parametrize(("areas", "size"), [(1, 1), (4, 1), (9, 1), (10, 2), (49, 9), (88, 10)])
+def test_the_list_of_a_new_survey_fits_the_number_of_areas(small, call, areas, size):
+    table = pd.read_csv(small.folder / "areas.csv", dtype=str)
+    county = table.iloc[[-1]]
+    more = [county.assign(code=str(991000 + k), name=f"县{k}") for k in range(areas)]
+    path = small.root / "areas.csv"
+    pd.concat([table[table["level"] != "county"], *more]).to_csv(path, index=False)
+    folder = small.root / "surveys" / "fits"
+    assert call("new", folder, "--questionnaire", "small@1", "--areas", path)[0] == 0
+    assert f"list_size: {size}," in (folder / "rules.yaml").read_text(encoding="utf-8")
+
+
+def test_check_ranks_nothing_and_run_names_the_list_that_is_too_long(small, call):
+    small.edit("rules.yaml", "list_size: 1", "list_size: 4")
+    assert call("check", small.folder)[0] == 0
+    code, _, err = call("run", small.folder)
+    assert code == 2
+    assert "[K160] rules.yaml ranking: list_size=4" in err
+
+
+def test_check_and_fieldwork_do_not_stop_at_a_rule_of_the_ranking(small, call):
+    small.edit("rules.yaml", "{top: 2}", "{top: 4}")
+    code, out, err = call("check", small.folder)
+    assert re.search(r"responses/all\.csv\s+120\s+120\s+0", out)
+    assert (code, "run 会停止 will stop" in err, "[S142]" in err) == (2, True, True)
+    assert call("fieldwork", small.folder)[0] == 0
+    assert call("run", small.folder)[0] == 2
+
+
+def test_a_survey_read_for_its_responses_alone_is_not_run(small):
+    small.edit("rules.yaml", "{top: 2}", "{top: 4}")
+    survey = read_survey(small.folder, ranking=False)
+    with pytest.raises(SurveyError, match="S142"):
+        run(survey)
+
+
+def test_notebooks_that_compare_areas_are_left_out_and_that_is_said(lone, call, monkeypatch):
+    asked = []
+    monkeypatch.setattr("satisfaction.lab.run_notebooks", lambda survey, folder, *, leave_out: asked.extend(leave_out))
+    code, out, _ = call("run", lone, "--notebooks")
+    assert code == 0
+    assert asked == ["03_tests.ipynb", "05_ranking.ipynb"]
+    assert all(name in out for name in asked)
