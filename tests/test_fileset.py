@@ -1,5 +1,6 @@
 """The file set: complete, reproducible byte for byte, without clock, machine or personal data."""
 
+import dataclasses
 import json
 import subprocess
 
@@ -215,3 +216,40 @@ def test_formulas_are_written_as_text_and_read_back_as_they_were(tmp_path):
     cells = CalamineWorkbook.from_path(tmp_path / "t.xlsx").get_sheet_by_name("data").to_python()
     assert [row[0] for row in cells[1:5]] == FORMULAS[:4]
     assert cells[1][1] == -1.5
+
+
+def with_fewer_steps(survey):
+    """The survey as somebody tries it: with the base weights alone."""
+    declared = survey.declared.model_copy(update={"weighting": survey.declared.weighting[:1]})
+    return dataclasses.replace(survey, declared=declared)
+
+
+def test_results_of_other_weights_are_marked_as_a_trial_in_every_row_page_and_picture(unchanged, tmp_path):
+    written = export(run(with_fewer_steps(unchanged)), tmp_path / "chosen")
+    for path in written.glob("*.csv"):
+        assert read(path).iloc[:, -1].str.contains("试算").all(), path.name
+    for name in ("report.html", "reading.html", "confirm.html", "README.txt", "manifest.json", "run.json"):
+        assert "trial, not an official result" in (written / name).read_text(encoding="utf-8"), name
+    assert json.loads((written / "manifest.json").read_text())["trial"] == ["survey.yaml: weighting"]
+
+
+def test_estimates_put_in_by_hand_are_a_trial(unchanged, tmp_path):
+    survey = unchanged
+    other = run(with_fewer_steps(survey))
+    mixed = dataclasses.replace(run(survey), estimates=other.estimates)
+    written = export(mixed, tmp_path / "mixed")
+    assert json.loads((written / "manifest.json").read_text())["trial"] == ["estimates"]
+
+
+def test_a_declaration_changed_between_the_run_and_the_export_makes_a_trial(small, tmp_path):
+    results = run(small.read())
+    small.edit("survey.yaml", "level: 0.95", "level: 0.9")
+    written = export(results, tmp_path / "late")
+    assert json.loads((written / "manifest.json").read_text())["trial"] == ["survey.yaml: level"]
+
+
+def test_a_trial_never_becomes_the_latest_run(small):
+    official = export_dated(run(small.read()))
+    trial = export_dated(run(with_fewer_steps(small.read())))
+    assert trial.name.endswith("-trial")
+    assert (small.folder / "out" / "latest").resolve() == official.resolve()

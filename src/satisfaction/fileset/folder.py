@@ -11,7 +11,7 @@ from ..errors import ExportError
 from ..handover import hand_over_results
 from ..io.files import free_name, new_folder, point_latest, read_bytes, sha256
 from ..io.writing import write_checksums, write_json, write_text
-from ..pipeline import Results
+from ..pipeline import Results, beside_folder
 from ..published import mark, tables_of
 from ..survey import Survey
 from .descriptor import datapackage
@@ -22,6 +22,9 @@ from .tables import further_tables, write_indices, write_ranking, write_response
 
 def export(results: Results, folder: str | Path, *, handover: bool = False, revision: int = 1) -> Path:
     """Write the whole file set into a folder that does not exist yet.
+
+    Results that are not what the survey's folder gives (another weighting, a changed declaration, a part put in by hand) are
+    marked as a trial in every row, page and picture; manifest.json names what differs.
 
     Parameters
     ----------
@@ -55,6 +58,7 @@ def export(results: Results, folder: str | Path, *, handover: bool = False, revi
         )
     from ..report import render  # brings matplotlib
 
+    results = beside_folder(results)
     with new_folder(folder) as scratch:
         write_responses(results.survey, results.responses, scratch)
         published = tables_of(results)
@@ -85,9 +89,12 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     """
     stamp = _now().strftime("%Y%m%dT%H%M%SZ")
     shelf = results.survey.folder / "out"
-    folder = free_name(shelf / stamp)
+    results = beside_folder(results)
+    trial = bool(results.survey.departures())
+    folder = free_name(shelf / (f"{stamp}-trial" if trial else stamp))
     export(results, folder, handover=handover, revision=_next_revision(results.survey, shelf / "latest"))
-    point_latest(folder)
+    if not trial:
+        point_latest(folder)
     return folder
 
 

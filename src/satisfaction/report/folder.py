@@ -12,7 +12,7 @@ from ..errors import ExportError
 from ..io.files import free_name, new_folder
 from ..io.pdf import find_browser, print_pages
 from ..io.writing import write_text
-from ..pipeline import Results
+from ..pipeline import Results, beside_folder
 from ..published import tables_of
 from .area_index import index_page, index_values
 from .areas import LANGUAGES, Language, area_pages, source_of
@@ -62,6 +62,7 @@ def write_report(
     browser = find_browser() if pdf else None
     finished = datetime.datetime.now(datetime.UTC)
     target = folder or free_name(results.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-report")
+    results = beside_folder(results)
     published = tables_of(results)
     source = source_of(results, published)
     wanted = source.levels() if levels is None else levels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from ..questionnaire import Questionnaire, read_questionnaire
 from . import facts
 from .checks import check_declarations
 from .declared import Selection, SurveyFile
+from .departures import TRIAL, departures
 from .history import read_history
 from .nonrespondents import nonrespondent_columns, read_nonrespondents
 from .outcomes import DISPOSITIONS, read_cases, read_outcomes
@@ -81,6 +82,10 @@ class Survey:
         Re-interviews, one row each: the respondent's column and the items declared, as text.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
+    as_read : Survey or None
+        The survey as its folder says it: whatever differs from it makes the survey a trial.
+    altered : tuple of str
+        Parts of the results that `run` did not compute from this survey; they make it a trial too.
     """
 
     folder: Path
@@ -99,6 +104,8 @@ class Survey:
     outcomes: dict[str, str] | None = None
     cases: pd.DataFrame | None = None
     backcheck: pd.DataFrame | None = None
+    as_read: Survey | None = field(default=None, repr=False, compare=False)
+    altered: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         declared = self.declared
@@ -123,8 +130,11 @@ class Survey:
 
     @property
     def marks(self) -> Label | None:
-        """Return what every output must say about the sample: simulated, or no design error; None if neither."""
+        """Return what every output must say: a trial, simulated, or no design error; None if none of them."""
         zh, en = [], []
+        if self.departures():
+            zh.append(TRIAL.zh)
+            en.append(TRIAL.en)
         if self.declared.simulated:
             zh.append("模拟数据，不是真实调查结果")
             en.append("simulated data, not a real survey")
@@ -132,6 +142,11 @@ class Survey:
             zh.append("非概率样本：基于模型，无抽样设计误差；名次不作“已确认”判断")
             en.append("not a probability sample: model-based, no design error; no rank is established")
         return Label(zh="；".join(zh), en="; ".join(en)) if zh else None
+
+    def departures(self) -> tuple[str, ...]:
+        """Name what is not as the files of the folder say; nothing for a survey that nobody changed."""
+        read = () if self.as_read is None else tuple(departures(self, self.as_read))
+        return (*read, *self.altered)
 
     def whole(self) -> str:
         """Return the name of the level of all areas together: the table's top level, else 'all'."""
@@ -262,7 +277,8 @@ def read_survey(path: str | Path) -> Survey:
             sample_path=folder / tables["sample"].file,
         )
     check_rules(survey, rules_document)
-    return _with_fieldwork(survey)
+    complete = _with_fieldwork(survey)
+    return replace(complete, as_read=complete)
 
 
 def _with_fieldwork(survey: Survey) -> Survey:
