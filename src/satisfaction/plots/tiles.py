@@ -122,6 +122,8 @@ def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
     axes.set_xlabel(f"与{rows['whole_zh'].iloc[0]}之差（分）\ndifference from {rows['whole_en'].iloc[0]} (points)")
     axes.set_ylabel("重要性（百分点 / 25 分）importance", fontsize=8.5)
     axes.margins(0.12)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -high / 3), max(high, -low / 3))  # either side of 0 has room for its advice
     for x, ha, text in ((0.01, "left", "优先改进 improve first"), (0.99, "right", "继续保持 keep")):
         axes.text(x, 0.985, text, transform=axes.transAxes, ha=ha, va="top", fontsize=8.5, color=FAINT)
     return figure
