@@ -87,8 +87,8 @@ def page(browser):
 @pytest.fixture(scope="module")
 def lab(project, tmp_path_factory):
     port = server.free_port()
-    command = server.command(project.root, port=port, token="tok", browser=False)
-    environment = os.environ | server.private_folders(tmp_path_factory.mktemp("home"))
+    command = server.command(project.root, port=port, browser=False)
+    environment = os.environ | server.private_folders(tmp_path_factory.mktemp("home")) | {"JUPYTER_TOKEN": "tok"}
     running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(240):
         try:
@@ -169,6 +169,13 @@ def test_the_form_runs_a_wave(page, lab, project):
     page.get_by_role("button", name="运行", exact=True).click()
     page.wait_for_selector("text=revision 1")
     assert (project.folder / "out" / "latest" / "report.html").is_file()
+    with page.expect_download() as workbook:
+        page.get_by_role("link", name="ranking.xlsx").click()
+    assert Path(workbook.value.path()).read_bytes().startswith(b"PK")
+    with page.context.expect_page() as tab:
+        page.get_by_role("link", name="report.html").click()
+    tab.value.wait_for_selector("table.sortable thead button")  # its scripts run
+    tab.value.close()
     assert outside(page) == []
     keep(page, "00_start")
 

@@ -39,7 +39,8 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
     if notebooks:
         from ..lab import run_notebooks
 
-        click.echo(f"笔记本 notebooks: {run_notebooks(survey, written.with_name(written.name + '-notebooks'))}")
+        shelf = written.with_name(f"{written.name}-notebooks")
+        click.echo(f"笔记本 notebooks: {run_notebooks(survey, shelf, official=written)}")
 
 
 @click.command()

@@ -184,7 +184,7 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 def free_name(first: Path) -> Path:
     """Return a path where nothing lies yet: the first choice, or with a number behind it."""
-    further = (first.with_name(f"{first.name}-{number}") for number in count(2))
+    further = (first.with_stem(f"{first.stem}-{number}") for number in count(2))
     return first if not first.exists() else next(path for path in further if not path.exists())
 
 
