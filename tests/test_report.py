@@ -347,3 +347,8 @@ def test_the_printed_page_is_a4_with_mark_title_and_page_number_below_every_shee
     assert r'content: "【模拟数据，不是真实调查结果】测试\22 \3c \2f style\3e 调查 · 2026T1"' in style
     assert "counter(page)" in style
     assert "thead button { display: contents; }" in style[style.index("@media print") :]
+
+
+def test_two_p_values_near_one_are_explained_beside_the_targets(made):
+    assert len(made[1].targets)
+    assert "两个都接近 1" in made[3]
