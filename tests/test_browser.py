@@ -19,6 +19,7 @@ import pytest
 
 from conftest import ROOT, SmallSurvey
 from satisfaction import export, read_survey, run
+from satisfaction.io import pdf
 from satisfaction.lab import server
 from satisfaction.report.folder import write_report
 
@@ -265,3 +266,21 @@ def test_pages_have_no_serious_accessibility_fault(page, pages):
         found = Axe().run(page).response["violations"]
         serious = [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in SERIOUS]
         assert serious == [], path.name
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext") and not REQUIRED, reason="pdftotext (poppler) is not installed")
+def test_a_long_table_keeps_its_headings_on_every_printed_page(pages, tmp_path):
+    report = next(path for path in pages if path.name == "report.html").read_text(encoding="utf-8")
+    start = report.index("<tbody>", report.index('id="ranking"'))
+    rows = report[start + len("<tbody>") : report.index("</tbody>", start)]
+    long = tmp_path / "long.html"
+    long.write_text(report.replace(rows, rows * 40), encoding="utf-8")
+    pdf.print_pages(pdf.find_browser(), [long])
+    size = subprocess.run(["pdfinfo", long.with_suffix(".pdf")], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(["pdftotext", "-layout", long.with_suffix(".pdf"), "-"], capture_output=True, check=True).stdout
+    printed = text.decode("utf-8").split("\f")[:-1]
+    full = [sheet for sheet in printed if sheet.count("9901") > 20]
+    assert "(A4)" in size
+    assert len(full) > 3
+    assert all("simultaneous" in sheet and "reliability" in sheet for sheet in full)
+    assert all(f"{number} / {len(printed)}" in sheet for number, sheet in enumerate(printed, start=1))
