@@ -38,6 +38,14 @@ NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("0[1-9]_*.ipy
 PATIENCE = 180_000
 SERIOUS = ("serious", "critical")
 HAN = "Noto Sans SC"
+BRIGHTNESS = """table => {
+  const grey = colour => colour.match(/[\\d.]+/g).slice(0, 3).reduce((sum, one) => sum + Number(one) / 765, 0);
+  const clear = colour => colour === "transparent" || /, 0\\)$/.test(colour);
+  let behind = table.tBodies[0].rows[0].cells[0];
+  while (clear(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+  const ink = getComputedStyle(table.tBodies[0].rows[0].cells[0]).color;
+  return {ink: grey(ink), paper: grey(getComputedStyle(behind).backgroundColor)};
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +167,23 @@ def test_a_notebook_runs_in_jupyterlab(page, lab, project, name):
     assert outside(page) == []
     assert page.faults == []
     keep(page, name.removesuffix(".ipynb"))
+
+
+def test_tables_are_readable_in_the_dark_theme(page, lab, project):
+    survey = project.folder.resolve()
+    content = (project.root / "notebooks" / "04_indices.ipynb").read_text(encoding="utf-8")
+    copy = project.root / "notebooks" / "dark-04.ipynb"
+    copy.write_text(content.replace("../surveys/guizhou-2026q3", str(survey).replace("\\", "/")), encoding="utf-8")
+    open_notebook(page, lab, "notebooks/dark-04.ipynb")
+    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    run_all(page)
+    table = page.locator(".jp-OutputArea table.dataTable").last
+    table.scroll_into_view_if_needed()
+    page.wait_for_function("document.documentElement.classList.contains('dark')")
+    shades = table.evaluate(BRIGHTNESS)
+    assert abs(shades["ink"] - shades["paper"]) > 0.5
+    keep(page, "dark")
+    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
 
 
 def test_the_form_runs_a_wave(page, lab, project):
