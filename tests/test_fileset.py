@@ -248,8 +248,10 @@ def test_a_declaration_changed_between_the_run_and_the_export_makes_a_trial(smal
     assert json.loads((written / "manifest.json").read_text())["trial"] == ["survey.yaml: level"]
 
 
-def test_a_trial_never_becomes_the_latest_run(small):
-    official = export_dated(run(small.read()))
-    trial = export_dated(run(with_fewer_steps(small.read())))
-    assert trial.name.endswith("-trial")
-    assert (small.folder / "out" / "latest").resolve() == official.resolve()
+def test_a_trial_is_never_put_among_the_runs(small):
+    results = run(small.read())
+    small.edit("rules.yaml", "minimum_n: 10", "minimum_n: 20")
+    with pytest.raises(ExportError, match=r"X402") as fault:
+        export_dated(results)
+    assert "rules.yaml: ranking" in str(fault.value)
+    assert not (small.folder / "out").exists()

@@ -47,7 +47,11 @@ def export(results: Results, folder: str | Path, *, handover: bool = False, revi
     ExportError
         X101 when the folder exists: nothing is ever overwritten.
     """
-    folder = Path(folder)
+    return _write(beside_folder(results), Path(folder), handover=handover, revision=revision)
+
+
+def _write(results: Results, folder: Path, *, handover: bool, revision: int) -> Path:
+    """Write the file set of results that know where they depart from the survey's folder."""
     if folder.exists():
         raise ExportError(
             "X101",
@@ -58,7 +62,6 @@ def export(results: Results, folder: str | Path, *, handover: bool = False, revi
         )
     from ..report import render  # brings matplotlib
 
-    results = beside_folder(results)
     with new_folder(folder) as scratch:
         write_responses(results.survey, results.responses, scratch)
         published = tables_of(results)
@@ -90,12 +93,26 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     stamp = _now().strftime("%Y%m%dT%H%M%SZ")
     shelf = results.survey.folder / "out"
     results = beside_folder(results)
-    trial = bool(results.survey.departures())
-    folder = free_name(shelf / (f"{stamp}-trial" if trial else stamp))
-    export(results, folder, handover=handover, revision=_next_revision(results.survey, shelf / "latest"))
-    if not trial:
-        point_latest(folder)
+    _refuse_trial(results.survey)
+    folder = free_name(shelf / stamp)
+    _write(results, folder, handover=handover, revision=_next_revision(results.survey, shelf / "latest"))
+    point_latest(folder)
     return folder
+
+
+def _refuse_trial(survey: Survey) -> None:
+    departures = survey.departures()
+    if departures:
+        raise ExportError(
+            "X402",
+            f"结果与调查文件夹所声明的不同: {'、'.join(departures)}；没有写入 out/。",
+            f"The results are not what the survey's folder gives: {', '.join(departures)}; nothing was written to out/.",
+            where=str(survey.folder),
+            hint=(
+                "运行期间文件有变动的，重新运行；试算结果用 sat.export(results, 文件夹) 另存，会标明试算。",
+                "If a file changed during the run, run again; keep a trial with sat.export(results, folder), which marks it so.",
+            ),
+        )
 
 
 def revision_of(folder: Path) -> int:
