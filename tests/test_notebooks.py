@@ -166,3 +166,9 @@ def test_no_table_that_is_searched_is_cut(notebook):
     for cell in code(notebook):
         shown = re.findall(r"(?:display\(.*|^[\w\[].*)\.(?:head|tail)\(\d*\)", cell.source.splitlines()[-1])
         assert shown == [] or cell.id == "02-influence", cell.id
+
+
+def test_logarithmic_axes_have_plain_numbers(notebook):
+    """2×10⁻¹ 3×10⁻¹ 4×10⁻¹ run into one another."""
+    for cell in code(notebook):
+        assert cell.source.count('scale="log"') == cell.source.count("LogLocator(subs=[1, 2, 5])"), cell.id
