@@ -19,6 +19,7 @@ import pytest
 
 from conftest import ROOT, SmallSurvey
 from satisfaction import export, read_survey, run
+from satisfaction.io import pdf
 from satisfaction.lab import server
 from satisfaction.report.folder import write_report
 
@@ -37,6 +38,14 @@ NOTEBOOKS = sorted(path.name for path in (ROOT / "notebooks").glob("0[1-9]_*.ipy
 PATIENCE = 180_000
 SERIOUS = ("serious", "critical")
 HAN = "Noto Sans SC"
+BRIGHTNESS = """table => {
+  const grey = colour => colour.match(/[\\d.]+/g).slice(0, 3).reduce((sum, one) => sum + Number(one) / 765, 0);
+  const clear = colour => colour === "transparent" || /, 0\\)$/.test(colour);
+  let behind = table.tBodies[0].rows[0].cells[0];
+  while (clear(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+  const ink = getComputedStyle(table.tBodies[0].rows[0].cells[0]).color;
+  return {ink: grey(ink), paper: grey(getComputedStyle(behind).backgroundColor)};
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +96,8 @@ def page(browser):
 @pytest.fixture(scope="module")
 def lab(project, tmp_path_factory):
     port = server.free_port()
-    command = server.command(project.root, port=port, token="tok", browser=False)
-    environment = os.environ | server.private_folders(tmp_path_factory.mktemp("home"))
+    command = server.command(project.root, port=port, browser=False)
+    environment = os.environ | server.private_folders(tmp_path_factory.mktemp("home")) | {"JUPYTER_TOKEN": "tok"}
     running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(240):
         try:
@@ -160,6 +169,23 @@ def test_a_notebook_runs_in_jupyterlab(page, lab, project, name):
     keep(page, name.removesuffix(".ipynb"))
 
 
+def test_tables_are_readable_in_the_dark_theme(page, lab, project):
+    survey = project.folder.resolve()
+    content = (project.root / "notebooks" / "04_indices.ipynb").read_text(encoding="utf-8")
+    copy = project.root / "notebooks" / "dark-04.ipynb"
+    copy.write_text(content.replace("../surveys/guizhou-2026q3", str(survey).replace("\\", "/")), encoding="utf-8")
+    open_notebook(page, lab, "notebooks/dark-04.ipynb")
+    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    run_all(page)
+    table = page.locator(".jp-OutputArea table.dataTable").last
+    table.scroll_into_view_if_needed()
+    page.wait_for_function("document.documentElement.classList.contains('dark')")
+    shades = table.evaluate(BRIGHTNESS)
+    assert abs(shades["ink"] - shades["paper"]) > 0.5
+    keep(page, "dark")
+    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+
+
 def test_the_form_runs_a_wave(page, lab, project):
     open_notebook(page, lab, "notebooks/00_start.ipynb")
     outputs = run_all(page)
@@ -169,6 +195,13 @@ def test_the_form_runs_a_wave(page, lab, project):
     page.get_by_role("button", name="运行", exact=True).click()
     page.wait_for_selector("text=revision 1")
     assert (project.folder / "out" / "latest" / "report.html").is_file()
+    with page.expect_download() as workbook:
+        page.get_by_role("link", name="ranking.xlsx").click()
+    assert Path(workbook.value.path()).read_bytes().startswith(b"PK")
+    with page.context.expect_page() as tab:
+        page.get_by_role("link", name="report.html").click()
+    tab.value.wait_for_selector("table.sortable thead button")  # its scripts run
+    tab.value.close()
     assert outside(page) == []
     keep(page, "00_start")
 
@@ -258,3 +291,21 @@ def test_pages_have_no_serious_accessibility_fault(page, pages):
         found = Axe().run(page).response["violations"]
         serious = [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in SERIOUS]
         assert serious == [], path.name
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext") and not REQUIRED, reason="pdftotext (poppler) is not installed")
+def test_a_long_table_keeps_its_headings_on_every_printed_page(pages, tmp_path):
+    report = next(path for path in pages if path.name == "report.html").read_text(encoding="utf-8")
+    start = report.index("<tbody>", report.index('id="ranking"'))
+    rows = report[start + len("<tbody>") : report.index("</tbody>", start)]
+    long = tmp_path / "long.html"
+    long.write_text(report.replace(rows, rows * 40), encoding="utf-8")
+    pdf.print_pages(pdf.find_browser(), [long])
+    size = subprocess.run(["pdfinfo", long.with_suffix(".pdf")], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(["pdftotext", "-layout", long.with_suffix(".pdf"), "-"], capture_output=True, check=True).stdout
+    printed = text.decode("utf-8").split("\f")[:-1]
+    full = [sheet for sheet in printed if sheet.count("9901") > 20]
+    assert "(A4)" in size
+    assert len(full) > 3
+    assert all("simultaneous" in sheet and "reliability" in sheet for sheet in full)
+    assert all(f"{number} / {len(printed)}" in sheet for number, sheet in enumerate(printed, start=1))

@@ -149,6 +149,13 @@ def test_pages_are_whole_linked_and_readable_without_sight_or_network(folder):
             assert page.links == ["../index.html"]
 
 
+def test_long_texts_have_room_on_a_phone(folder):
+    """A column of text beside columns of figures was one character wide and made rows as high as the screen."""
+    for text in pages(folder).values():
+        assert "td.prose { min-width: 17rem; }" in text
+    assert '<td class="prose">' in pages(folder)["index.html"]
+
+
 def test_a_planted_interviewer_leads_the_index_and_its_county_page(flagged, folder):
     found = pages(folder)
     assert Page(found["index.html"]).links[0] == "counties/990101.html"

@@ -1,5 +1,6 @@
 """The file set: complete, reproducible byte for byte, without clock, machine or personal data."""
 
+import dataclasses
 import json
 import subprocess
 
@@ -9,7 +10,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from satisfaction import export
-from satisfaction.errors import ExportError
+from satisfaction.errors import ExportError, InputFileError
 from satisfaction.fileset import export_dated
 from satisfaction.io.files import sha256
 from satisfaction.io.writing import guarded, unguarded, write_csv, write_xlsx
@@ -215,3 +216,43 @@ def test_formulas_are_written_as_text_and_read_back_as_they_were(tmp_path):
     cells = CalamineWorkbook.from_path(tmp_path / "t.xlsx").get_sheet_by_name("data").to_python()
     assert [row[0] for row in cells[1:5]] == FORMULAS[:4]
     assert cells[1][1] == -1.5
+
+
+def with_fewer_steps(survey):
+    """The survey as somebody tries it: with the base weights alone."""
+    declared = survey.declared.model_copy(update={"weighting": survey.declared.weighting[:1]})
+    return dataclasses.replace(survey, declared=declared)
+
+
+def test_results_of_other_weights_are_marked_as_a_trial_in_every_row_page_and_picture(unchanged, tmp_path):
+    written = export(run(with_fewer_steps(unchanged)), tmp_path / "chosen")
+    for path in written.glob("*.csv"):
+        assert read(path).iloc[:, -1].str.contains("试算").all(), path.name
+    for name in ("report.html", "reading.html", "confirm.html", "README.txt", "manifest.json", "run.json"):
+        assert "trial, not an official result" in (written / name).read_text(encoding="utf-8"), name
+    assert json.loads((written / "manifest.json").read_text())["trial"] == ["survey.yaml: weighting"]
+
+
+def test_estimates_put_in_by_hand_are_a_trial(unchanged, tmp_path):
+    survey = unchanged
+    other = run(with_fewer_steps(survey))
+    mixed = dataclasses.replace(run(survey), estimates=other.estimates)
+    written = export(mixed, tmp_path / "mixed")
+    assert json.loads((written / "manifest.json").read_text())["trial"] == ["estimates"]
+
+
+def test_a_declaration_changed_between_the_run_and_the_export_is_refused(small, tmp_path):
+    results = run(small.read())
+    small.edit("survey.yaml", "level: 0.95", "level: 0.9")
+    with pytest.raises(InputFileError, match="F420"):
+        export(results, tmp_path / "late")
+    assert not (tmp_path / "late").exists()
+
+
+def test_a_trial_is_never_put_among_the_runs(small):
+    results = run(small.read())
+    small.edit("rules.yaml", "minimum_n: 10", "minimum_n: 20")
+    with pytest.raises(ExportError, match=r"X402") as fault:
+        export_dated(results)
+    assert "rules.yaml: ranking" in str(fault.value)
+    assert not (small.folder / "out").exists()

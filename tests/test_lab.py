@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
 
+import nbformat
 import pytest
 
 from conftest import ROOT
@@ -47,7 +53,9 @@ def test_a_wave_runs_and_links_lead_to_its_files(project, monkeypatch):
     monkeypatch.chdir(project.root / "notebooks")
     html = ran(project.folder, "zh", notebooks=False)
     (folder,) = [path for path in (project.folder / "out").iterdir() if path.name[0] == "2"]
-    assert f"../surveys/wave/out/{folder.name}/report.html" in html
+    shelf = f"/files/surveys/wave/out/{folder.name}"
+    assert f'<a href="{shelf}/report.html" target="_blank">' in html  # JupyterLab's own viewer runs no script
+    assert f'<a href="{shelf}/ranking.xlsx" download>' in html  # nor does it read workbooks
     assert "读入" in checked(project.folder, "zh")
     assert linked([("<b>", folder)]).count("<b>") == 0
 
@@ -62,6 +70,20 @@ def test_notebooks_are_written_for_the_wave_chosen(project):
         assert any('language = "en"' in source and "survey = " in source for source in sources)
 
 
+def test_an_edited_notebook_is_never_overwritten(project):
+    opened(project.folder, "zh")
+    mine = project.folder / "out" / "notebooks" / "02_weighting.ipynb"
+    notebook = nbformat.read(mine, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("'MY OWN'"))
+    nbformat.write(notebook, mine)
+    html = opened(project.folder, "zh")
+    assert "MY OWN" in mine.read_text(encoding="utf-8")
+    assert "您改过的副本，未覆盖: 02_weighting.ipynb" in html
+    assert "02_weighting: 02_weighting-2.ipynb" in html
+    opened(project.folder, "zh")
+    assert len(list(mine.parent.glob("02_*"))) == 2
+
+
 def test_the_project_is_found_from_anywhere_inside(project, tmp_path_factory):
     assert project_root(project.folder / "responses") == project.root.resolve()
     with pytest.raises(InputFileError, match="F118"):
@@ -73,31 +95,38 @@ def test_the_server_has_settings_of_its_own(tmp_path):
     assert all(value.startswith(str(tmp_path)) for value in environment.values())
     settings = next((tmp_path / "settings").rglob("*.jupyterlab-settings"))
     assert json.loads(settings.read_text())["fetchNews"] == "false"
-    command = server.command(tmp_path, port=1, token="t", browser=False)
+    command = server.command(tmp_path, port=1, browser=False)
     assert "--no-browser" in command
     assert "--ip=127.0.0.1" in command
 
 
-def test_jupyterlab_starts_and_answers(project, tmp_path):
-    import subprocess
+def children(pid: int) -> list[int]:
+    return [int(found) for found in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()]
 
-    port = server.free_port()
-    command = server.command(project.root, port=port, token="tok", browser=False)
-    running = subprocess.Popen(
-        command, env=os.environ | server.private_folders(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        for _ in range(120):
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/contents/notebooks?token=tok", timeout=5) as answer:
-                    names = [one["name"] for one in json.load(answer)["content"]]
-                break
-            except OSError:
-                time.sleep(0.5)
-        assert "00_start.ipynb" in names
-    finally:
-        running.terminate()
-        running.wait(timeout=30)
+
+def test_jupyterlab_starts_answers_keeps_its_token_to_itself_and_ends_with_the_command(project, tmp_path):
+    command = [sys.executable, "-m", "satisfaction", "lab", str(project.root), "--no-browser"]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    address = urlsplit(running.stdout.readline().split()[-1])
+    for _ in range(240):
+        try:
+            asked = f"http://{address.netloc}/api/contents/notebooks?{address.query}"
+            with urllib.request.urlopen(asked, timeout=5) as answer:
+                names = [one["name"] for one in json.load(answer)["content"]]
+            break
+        except OSError:
+            time.sleep(0.5)
+    assert "00_start.ipynb" in names
+    (lab,) = children(running.pid)
+    shown = Path(f"/proc/{lab}/cmdline").read_text()
+    assert "jupyterlab" in shown
+    assert address.query.removeprefix("token=") not in shown
+    running.terminate()
+    running.communicate(timeout=60)
+    assert running.returncode == 128 + signal.SIGTERM
+    assert not Path(f"/proc/{lab}").exists()
+    assert list(tmp_path.glob("satisfaction-lab-*")) == []
 
 
 def test_outside_a_project_the_command_says_so(call, tmp_path):

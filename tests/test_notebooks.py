@@ -12,6 +12,7 @@ import pytest
 
 from conftest import SmallSurvey
 from satisfaction import read_survey
+from satisfaction.errors import ExportError
 from satisfaction.fileset import export
 from satisfaction.lab import exported, run_notebooks
 from satisfaction.pipeline import run
@@ -138,3 +139,36 @@ def test_notebooks_of_a_survey_that_declares_little_equal_the_pipeline(tmp_path)
     responses.mkdir(exist_ok=True)
     shutil.copy(SAN_DIEGO, responses)
     check(tmp_path / "surveys/san-diego-2015", tmp_path)
+
+
+def test_a_notebook_that_went_its_own_way_is_named_and_its_files_are_a_trial(small, tmp_path):
+    """An edited notebook must not leave a second indices.csv that looks official."""
+    notebook = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python"}})
+    parameters = nbformat.v4.new_code_cell("survey = out = language = ''", metadata={"tags": ["parameters"]})
+    same = "from pathlib import Path\nPath(out, 'ranking.csv').write_text('rank')"
+    other = "Path(out, 'indices.csv').write_text('other')"
+    notebook.cells = [parameters, *map(nbformat.v4.new_code_cell, (same, other))]
+    (small.root / "notebooks").mkdir()
+    nbformat.write(notebook, small.root / "notebooks" / "04_indices.ipynb")
+    official = tmp_path / "official"
+    official.mkdir()
+    (official / "indices.csv").write_text("published")
+    (official / "ranking.csv").write_text("rank")
+    with pytest.raises(ExportError, match=r"X401") as fault:
+        run_notebooks(small.read(), tmp_path / "out", official=official)
+    assert "04_indices.ipynb (indices.csv)" in str(fault.value)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"ranking.csv", "trial_indices.csv", "trial_04_indices.ipynb"}
+
+
+def test_no_table_that_is_searched_is_cut(notebook):
+    """A table with a search box that holds a part of the areas says of an area that it does not exist."""
+    for cell in code(notebook):
+        shown = re.findall(r"(?:display\(.*|^[\w\[].*)\.(?:head|tail)\(\d*\)", cell.source.splitlines()[-1])
+        assert shown == [] or cell.id == "02-influence", cell.id
+
+
+def test_logarithmic_axes_have_plain_numbers(notebook):
+    """2×10⁻¹ 3×10⁻¹ 4×10⁻¹ run into one another."""
+    for cell in code(notebook):
+        assert cell.source.count('scale="log"') == cell.source.count("LogLocator(subs=[1, 2, 5])"), cell.id

@@ -508,3 +508,38 @@ def test_change_shows_raw_and_shrunk_and_counts_what_is_beyond_error(field):
 @pytest.mark.parametrize(("value", "said"), [(-0.04, "+0.0"), (1.25, "+1.2"), (-3.0, "-3.0"), (np.nan, "—")])
 def test_a_change_is_written_with_its_sign(value, said):
     assert signed(value) == said
+
+
+def topics_of_an_area(low, high):
+    rows = pd.DataFrame({"difference": np.linspace(low, high, 6), "importance": np.arange(6.0), "high": np.arange(6) > 2})
+    rows = rows.assign(
+        ci_low=rows["difference"] - 0.4, ci_high=rows["difference"] + 0.4, verdict="not decidable", code="1", mark=""
+    )
+    named = {
+        "name_zh": "县",
+        "name_en": "County",
+        "whole_zh": "省",
+        "whole_en": "Province",
+        "topic_zh": "项目",
+        "topic_en": "Topic",
+    }
+    return rows.assign(**named)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.5, 6.0), (-6.0, -0.5), (-2.0, 3.0)])
+def test_the_advice_stands_over_the_half_it_is_for(low, high):
+    """Also where an area is above the whole in every topic: "improve first" never lies over what is to be kept."""
+    figure = plots.performance_plot(topics_of_an_area(low, high), code="1")
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    zero = axes.transData.transform((0, 0))[0]
+    boxes = {text.get_text(): text.get_window_extent() for text in axes.texts}
+    assert boxes["优先改进 improve first"].x1 < zero < boxes["继续保持 keep"].x0
+
+
+@pytest.mark.parametrize(("language", "title", "topic"), [("zh", "县：优势", "项目"), ("en", "County: strong", "Topic")])
+def test_topics_are_named_in_the_language_of_the_page(language, title, topic):
+    figure = plots.performance_plot(topics_of_an_area(-2, 3), code="1", language=language)
+    assert figure.texts[0].get_text().startswith(title)
+    assert {text.get_text() for text in figure.axes[0].texts} >= {topic}
+    assert len({"项目", "Topic"} & set(texts(figure))) == 1

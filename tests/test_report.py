@@ -337,3 +337,18 @@ def test_the_real_survey_is_reported(tmp_path):
         assert figure in said
     assert "市议会选区 Council district" in said
     assert "贵州" not in said
+
+
+def test_the_printed_page_is_a4_with_mark_title_and_page_number_below_every_sheet(small):
+    small.edit("survey.yaml", "{zh: 测试调查,", "{zh: '测试\"</style>调查',")
+    small.edit("survey.yaml", "selection:", "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:")
+    style = re.search(r"<style>(.*?)</style>", report(small.read())[3], re.DOTALL)[1]
+    assert "size: A4" in style
+    assert r'content: "【模拟数据，不是真实调查结果】测试\22 \3c \2f style\3e 调查 · 2026T1"' in style
+    assert "counter(page)" in style
+    assert "thead button { display: contents; }" in style[style.index("@media print") :]
+
+
+def test_two_p_values_near_one_are_explained_beside_the_targets(made):
+    assert len(made[1].targets)
+    assert "两个都接近 1" in made[3]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from satisfaction.errors import ExportError
-from satisfaction.showing import STYLES, TABLE_WORDS, begin, language_style
+from satisfaction.showing import STYLES, TABLE_WORDS, begin, language_style, sortable_tables
 
 
 def test_each_language_hides_the_other():
@@ -50,3 +50,23 @@ def test_names_are_escaped_and_marks_stand_there(small):
     html = small.read()._repr_html_()
     assert "<b>" not in html
     assert "not a probability sample" in html
+
+
+@pytest.fixture
+def shell():
+    from IPython.core.interactiveshell import InteractiveShell
+
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+def test_tables_follow_the_theme_of_the_page(shell):
+    """Both outputs of itables are shown, the library first: the other turns its tables dark in a dark JupyterLab."""
+    from IPython.utils.capture import capture_output
+
+    with capture_output() as shown:
+        sortable_tables("zh")
+    library, theme = (output.data["text/html"] for output in shown.outputs)
+    assert "injectModule" in library
+    assert "set_or_remove_dark_class()" in theme
+    assert "https://" not in theme

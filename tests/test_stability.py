@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from satisfaction import run
 from satisfaction.errors import RankingError
 from satisfaction.stability import Choices, make_world, stability
+from satisfaction.stability.files import stability_lines
 from satisfaction.stability.runs import FACTORS, combined_score, ranks_of
 from satisfaction.stability.variants import components_of, flipped
 
@@ -117,3 +120,12 @@ def test_on_the_command_line(small, call):
     assert {"stability.csv", "sources.csv", "stability.xlsx", "stability.json", "run.json"} <= {
         path.name for path in folder.iterdir()
     }
+
+
+@pytest.mark.parametrize("total", [0.98, 1.15])
+def test_a_share_above_one_is_said_to_be_simulation_error(results, total):
+    parts = components_of(results, measure="composite", draws=16)
+    world = make_world(parts.scores, NO_ERRORS[:, :4, :3], parts.weights, choices=Choices(), draws=16)
+    found = stability(world, list(parts.areas), bottom=1, base=16)
+    found = replace(found, sources=found.sources.assign(total_list=total, total_shift=0.5))
+    assert ("read it as 1" in "\n".join(stability_lines(results, found))) == (total > 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import zipfile
@@ -14,7 +15,7 @@ from python_calamine import CalamineWorkbook
 
 from conftest import SmallSurvey
 from satisfaction.errors import InputFileError
-from satisfaction.fileset import export_dated
+from satisfaction.fileset import export, export_dated
 from satisfaction.io.writing import write_checksums, write_parquet
 from satisfaction.pipeline import run
 from satisfaction.verification import compare, comparison_lines, verification_lines, verify
@@ -199,3 +200,14 @@ def test_the_exit_code_of_compare_says_whether_figures_differ(copy, tmp_path, ca
     assert call("compare", copy[1], other, "--out", tmp_path / "c.csv")[0] == 1
     assert (tmp_path / "c.csv").exists()
     assert call("compare", copy[1], tmp_path / "nowhere")[0] == 2
+
+
+def test_verify_says_that_a_set_was_made_from_other_declarations(made):
+    survey = made[0].read()
+    declared = survey.declared.model_copy(update={"weighting": survey.declared.weighting[:1]})
+    trial = export(run(dataclasses.replace(survey, declared=declared)), made[0].folder / "out" / "chosen")
+    found = verify(trial)
+    said = "\n".join(verification_lines(found))
+    assert found.code == OTHER_INPUTS
+    assert "other declarations than the survey's folder: survey.yaml: weighting" in said
+    assert "the file is not what they give" not in said

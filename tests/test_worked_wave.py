@@ -58,6 +58,12 @@ def test_the_notebook_is_clean_and_in_both_languages():
             assert '<div lang="en" hidden>' in cell.source
 
 
+def test_a_second_run_writes_beside_the_first_and_coverage_carries_its_error():
+    sources = [cell.source for cell in nbformat.read(NOTEBOOK, as_version=4).cells]
+    assert any("shelf = free_name(Path(out))" in source for source in sources)
+    assert any('error=(0.95 * 0.05 / coverage["areas"]) ** 0.5' in source for source in sources)
+
+
 @pytest.mark.slow
 def test_the_worked_wave_runs_is_marked_and_covers_the_truth(tmp_path):
     import papermill

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -22,10 +22,12 @@ from .ranking import Ranking
 from .rankings import Rankings, rank_by_rules, rank_within, withhold
 from .responses import Responses, load_responses
 from .sampled import RESPONDED, sampled_persons
-from .survey import CalibrationStep, NonresponseStep, Survey, TrimmingStep
+from .survey import CalibrationStep, NonresponseStep, Survey, TrimmingStep, read_survey
 from .tally import tally
 from .variance import LonelyPsu
 from .weights import Margins, adjust_nonresponse, calibrate, margin_targets, trim
+
+PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Results:
         Of the same measure at every level within its parents.
     absent : tuple of str
         Steps and tables the survey does not declare, hence left out.
+    computed : dict of str to object
+        The parts as `run` computed them, by name; a part put in their place makes a trial.
     """
 
     survey: Survey
@@ -56,6 +60,7 @@ class Results:
     ranking: Ranking
     rankings: Rankings
     absent: tuple[str, ...]
+    computed: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def _repr_html_(self) -> str:
         whole = next(reversed(self.estimates.values())).table[["measure", "estimate", "se", "ci_low", "ci_high", "n"]]
@@ -85,7 +90,18 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     estimates = withhold(survey, estimate_areas(survey, design))
     ranking = rank_areas(survey, estimates)
     rankings = rank_within(survey, estimates, ranking)
-    return Results(survey, responses, design, estimates, ranking, rankings, tuple(absent_steps(survey)))
+    absent = tuple(absent_steps(survey))
+    results = Results(survey, responses, design, estimates, ranking, rankings, absent)
+    return replace(results, computed={name: getattr(results, name) for name in PARTS})
+
+
+def beside_folder(results: Results) -> Results:
+    """Return results whose survey knows where they depart from its folder as it is now: they are a trial then."""
+    official = read_survey(results.survey.sources[0])
+    foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
+    altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
+    survey = replace(results.survey, as_read=official, altered=altered)
+    return replace(results, survey=survey, computed=results.computed | {"survey": survey})
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SurveyDesign:

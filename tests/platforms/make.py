@@ -134,7 +134,9 @@ def make(folder: Path) -> None:
     )
     connection = duckdb.connect(config={"threads": 1})
     connection.register("frame", frame.astype({"day": "datetime64[s]"}))
-    connection.execute(f"copy (select * replace (day::date as day), [1.5, 2.5] as gps from frame) to '{folder / 'plain.parquet'}' (format parquet)")
+    connection.execute(
+        f"copy (select * replace (day::date as day), [1.5, 2.5] as gps from frame) to '{folder / 'plain.parquet'}' (format parquet)"
+    )
     connection.close()
     sav(folder / "labelled.sav")
 

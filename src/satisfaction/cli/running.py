@@ -44,7 +44,8 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
         leave_out = () if results.ranking.ranks_any else COMPARING
         for name in leave_out:
             click.echo(f"没有其他有答卷的地区可比，不执行 no other area to compare with, not executed: {name}")
-        shelf = run_notebooks(survey, written.with_name(written.name + "-notebooks"), leave_out=leave_out)
+        shelf = written.with_name(f"{written.name}-notebooks")
+        run_notebooks(survey, shelf, official=written, leave_out=leave_out)
         click.echo(f"笔记本 notebooks: {shelf}")
 
 

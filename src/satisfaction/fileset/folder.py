@@ -8,13 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import DamagedSetError, SatisfactionError
+from ..errors import DamagedSetError, ExportError, SatisfactionError
 from ..handover import hand_over_results
 from ..io.files import dated_folder, new_folder, point_latest, read_json, sha256
 from ..io.leftovers import tell
 from ..io.writing import write_checksums, write_json, write_text
-from ..pipeline import Results
+from ..pipeline import Results, beside_folder
 from ..published import mark, tables_of
+from ..survey import Survey
 from .descriptor import datapackage
 from .manifest import inputs, manifest, plain
 from .office import confirm_page, readme
@@ -23,6 +24,9 @@ from .tables import further_tables, write_indices, write_ranking, write_response
 
 def export(results: Results, folder: str | Path, *, handover: bool = False, revision: int = 1) -> Path:
     """Write the whole file set into a folder that does not exist yet.
+
+    Results that are not what the survey's folder gives (another weighting, a changed declaration, a part put in by hand) are
+    marked as a trial in every row, page and picture; manifest.json names what differs.
 
     Parameters
     ----------
@@ -46,12 +50,14 @@ def export(results: Results, folder: str | Path, *, handover: bool = False, revi
         X101 when the folder exists: nothing is ever overwritten.
     """
     folder = Path(folder)
+    results = beside_folder(results)
     with new_folder(folder) as scratch:
         _write_set(results, scratch, folder, handover=handover, revision=revision)
     return folder
 
 
 def _write_set(results: Results, scratch: Path, folder: Path, *, handover: bool, revision: int) -> None:
+    """Write the file set of results that know where they depart from the survey's folder."""
     from ..report import render  # brings matplotlib
 
     write_responses(results.survey, results.responses, scratch)
@@ -82,11 +88,28 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     """
     stamp = _now().strftime("%Y%m%dT%H%M%SZ")
     shelf = results.survey.folder / "out"
+    results = beside_folder(results)
+    _refuse_trial(results.survey)
     revision = _next_revision(results, shelf / "latest")
     with dated_folder(shelf / stamp) as made:
         _write_set(results, made.scratch, made.target, handover=handover, revision=revision)
     point_latest(made.target)
     return made.target
+
+
+def _refuse_trial(survey: Survey) -> None:
+    departures = survey.departures()
+    if departures:
+        raise ExportError(
+            "X402",
+            f"结果与调查文件夹所声明的不同: {'、'.join(departures)}；没有写入 out/。",
+            f"The results are not what the survey's folder gives: {', '.join(departures)}; nothing was written to out/.",
+            where=str(survey.folder),
+            hint=(
+                "运行期间文件有变动的，重新运行；试算结果用 sat.export(results, 文件夹) 另存，会标明试算。",
+                "If a file changed during the run, run again; keep a trial with sat.export(results, folder), which marks it so.",
+            ),
+        )
 
 
 def revision_of(folder: Path) -> int:

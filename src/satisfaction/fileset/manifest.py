@@ -30,6 +30,8 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     """
     survey, declared = results.survey, results.survey.declared
     summary = results.responses.summary
+    departures = survey.departures()
+    trial = {"trial": list(departures)} if departures else {}
     rows = {name: int(summary[name].sum()) for name in ("rows", "accepted", "rejected", "blanked")}
     return {
         "format": {"name": FORMAT_NAME, "version": FORMAT},
@@ -39,6 +41,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "questionnaire": survey.questionnaire.reference,
         "selection": declared.selection,
         "mark": mark(survey),
+        **trial,
         "simulated_seed": declared.simulated.seed if declared.simulated else None,
         "inputs": inputs(results),
         "responses": summary.to_dict("records"),

@@ -407,6 +407,12 @@ def _flush(opened: int) -> None:
         os.close(opened)
 
 
+def free_name(first: Path) -> Path:
+    """Return a path where nothing lies yet: the first choice, or with a number behind it."""
+    further = (first.with_stem(f"{first.stem}-{number}") for number in count(2))
+    return first if not first.exists() else next(path for path in further if not path.exists())
+
+
 def point_latest(target: Path) -> Path:
     """Make `latest` beside a finished folder stand for it: a symbolic link, or a copy where links are not allowed."""
     latest = target.parent / "latest"

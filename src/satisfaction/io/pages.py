@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,9 +22,17 @@ def fill(template: str, values: Mapping[str, object], *, filters: Mapping[str, C
 @functools.cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("satisfaction", "templates")
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["css_text"] = css_text
+    return environment
+
+
+def css_text(text: str) -> Markup:
+    """Return a text as a string of a style sheet, where HTML's escapes mean nothing."""
+    escaped = re.sub(r"[^\w .,;:·()（）【】，；、-]", lambda found: f"\\{ord(found[0]):x} ", str(text))
+    return Markup(f'"{escaped}"')
 
 
 MOST_ROWS = 100  # of a table in a card: a card is for looking, not a substitute for the table

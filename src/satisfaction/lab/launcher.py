@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ..errors import SatisfactionError
 from ..fileset import export_dated, revision_of
-from ..io.files import new_file
+from ..io.files import free_name, new_file
 from ..io.pages import fill
 from ..io.writing import write_text
 from ..pipeline import run
@@ -35,6 +36,7 @@ WORDS = {
         "notebooks",
     ),
 }
+KEPT = {"zh": "您改过的副本，未覆盖", "en": "your edited copy, kept"}
 
 
 def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
@@ -96,39 +98,81 @@ def ran(folder: Path, language: Language, *, notebooks: bool) -> str:
     written = export_dated(results)
     words = WORDS[language]
     links = [(words[8], written / "report.html"), (words[7], written / "ranking.xlsx"), (words[7], written / "indices.xlsx")]
-    if notebooks:
-        executed = run_notebooks(survey, written.with_name(f"{written.name}-notebooks"), language=language)
-        links += [(path.stem, path) for path in sorted(executed.glob("*.ipynb"))]
     said = f"<p>{html.escape(words[7])}: {html.escape(written.name)} · revision {revision_of(written)}</p>"
+    if notebooks:
+        shelf = written.with_name(f"{written.name}-notebooks")
+        try:
+            run_notebooks(survey, shelf, language=language, official=written)
+        except SatisfactionError as fault:
+            said += fault_as_html(fault)
+        links += [(path.stem, path) for path in sorted(shelf.glob("*.ipynb"))]
     return results._repr_html_() + said + linked(links)
 
 
 def opened(folder: Path, language: Language) -> str:
-    """Write the notebooks with this wave as their parameter into its out/notebooks/; returns links to them as HTML."""
-    import nbformat
+    """Write the notebooks with this wave as their parameter into its out/notebooks/; returns links to them as HTML.
+
+    A copy that somebody has edited stays as it is: the notebook as shipped is written beside it, under another name.
+    """
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
-    files: Any = nbformat  # not typed
     survey = read_survey(folder)
     shelf = survey.folder / "out" / "notebooks"
+    shelf.mkdir(parents=True, exist_ok=True)
     links = []
     for path in find_notebooks(survey):
         notebook = load_notebook_node(str(path))
         ready = parameterize_notebook(notebook, {"survey": str(survey.folder.resolve()), "language": language})
-        with new_file(shelf / path.name, replace=True) as scratch:
-            write_text(files.writes(ready), scratch)
-        links.append((path.stem, shelf / path.name))
+        links += _beside_edited(ready, shelf / path.name, language)
     return linked(links)
 
 
+def _beside_edited(ready: Any, path: Path, language: Language) -> list[tuple[str, Path]]:
+    """Return links to a notebook as shipped, written where no copy of it lies yet, and to the edited copies, which are kept."""
+    import nbformat
+
+    files: Any = nbformat  # not typed
+    shipped, edited = None, []
+    for copy in sorted(path.parent.glob(f"{path.stem}*.ipynb")):
+        if _sources(files.read(copy, as_version=4)) == _sources(ready):
+            shipped = copy
+        else:
+            edited.append((KEPT[language], copy))
+    if shipped is None:
+        shipped = free_name(path)
+        with new_file(shipped) as scratch:
+            write_text(files.writes(ready), scratch)
+    return [(path.stem, shipped), *edited]
+
+
+def _sources(notebook: Any) -> list[str]:
+    """Return the cells as written; outputs come from running them."""
+    return [cell.source for cell in notebook.cells]
+
+
 def linked(links: list[tuple[str, Path]]) -> str:
-    """Return links to files below the project, seen from the notebook that shows them."""
-    items = [
-        f'<li><a href="{html.escape(os.path.relpath(path, Path.cwd()).replace(os.sep, "/"))}">{html.escape(name)}: {html.escape(path.name)}</a></li>'
-        for name, path in links
-    ]
+    """Return links to files of the project: a workbook is downloaded, a page opens in a tab of its own, a notebook here.
+
+    JupyterLab opens whatever is named relative to the notebook in its own viewers, which can read no workbook and run no
+    script of a page; it leaves links to its server's /files/ alone.
+    """
+    items = []
+    for name, path in links:
+        place = os.path.relpath(path, Path.cwd()).replace(os.sep, "/")
+        attributes = ""
+        if path.suffix != ".ipynb":
+            below = path.resolve().relative_to(project_root(path.parent)).as_posix()
+            place = f"{os.environ.get('JUPYTERHUB_SERVICE_PREFIX', '/')}files/{below}"
+            attributes = " download" if path.suffix == ".xlsx" else ' target="_blank"'
+        said = html.escape(f"{name}: {path.name}")
+        items.append(f'<li><a href="{html.escape(quote(place))}"{attributes}>{said}</a></li>')
     return f"<ul>{''.join(items)}</ul>"
+
+
+def fault_as_html(fault: SatisfactionError) -> str:
+    """Return a message as the form shows it."""
+    return f'<pre style="color:#8f1818;white-space:pre-wrap">{html.escape(str(fault))}</pre>'
 
 
 def _answer(output: Any, action: Callable[[Path], str], folder: Path, buttons: list[Any], language: Language) -> None:
@@ -144,7 +188,7 @@ def _answer(output: Any, action: Callable[[Path], str], folder: Path, buttons: l
         try:
             answer = action(folder)
         except SatisfactionError as fault:
-            answer = f'<pre style="color:#8f1818;white-space:pre-wrap">{html.escape(str(fault))}</pre>'
+            answer = fault_as_html(fault)
         output.clear_output()
         shown.display(shown.HTML(answer))
     for button in buttons:

@@ -10,11 +10,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..errors import ExportError, InputFileError
-from ..io.files import new_folder
+from ..io.files import new_folder, sha256
 from ..showing import Language
 from ..survey import Survey
 
 WORKING = "0[1-9]_*.ipynb"  # 00 is the door
+TRIAL = "trial_"
 
 
 def find_notebooks(survey: Survey) -> list[Path]:
@@ -38,7 +39,14 @@ def find_notebooks(survey: Survey) -> list[Path]:
     return sorted(found)
 
 
-def run_notebooks(survey: Survey, folder: Path, *, language: Language = "zh", leave_out: Collection[str] = ()) -> Path:
+def run_notebooks(
+    survey: Survey,
+    folder: Path,
+    *,
+    language: Language = "zh",
+    official: Path | None = None,
+    leave_out: Collection[str] = (),
+) -> Path:
     """Execute all notebooks with parameters `survey`, `out` and `language`, into a folder that appears when all are done.
 
     Parameters
@@ -48,20 +56,62 @@ def run_notebooks(survey: Survey, folder: Path, *, language: Language = "zh", le
         Receives the executed notebooks and what they export.
     language : {"zh", "en"}
         Of the prose.
+    official : Path, optional
+        The file set of the same run. A notebook whose exports differ from it went its own way: it and its files get names
+        that begin with `trial_`.
     leave_out : collection of str
         File names of notebooks that have nothing to work on.
 
     Raises
     ------
     ExportError
-        X111 names the notebook and the cell's error.
+        X111 names the notebook and the cell's error; X401, after everything is written, names the notebooks that went their
+        own way.
     """
     notebooks = [path for path in find_notebooks(survey) if path.name not in leave_out]
-    with new_folder(folder) as scratch, ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        done = pool.map(lambda notebook: _execute(notebook, survey, scratch, language), notebooks)
-        for _ in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):
-            pass
+    with new_folder(folder) as scratch:
+        for notebook in notebooks:
+            _exports(scratch, notebook).mkdir()
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            done = pool.map(lambda notebook: _execute(notebook, survey, scratch, language), notebooks)
+            for _ in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):
+                pass
+        different = [name for notebook in notebooks for name in _gather(notebook, scratch, official)]
+    if different:
+        raise ExportError(
+            "X401",
+            f"笔记本的结果与本次正式结果不同: {'、'.join(different)}；已改名为 {TRIAL}…，只作试算。",
+            f"Notebooks gave other results than this run: {', '.join(different)}; renamed to {TRIAL}..., a trial only.",
+            where=str(folder),
+            hint=(
+                "正式结果以 satisfaction run 写出的为准；要采用新的算法，请改 survey.yaml 或 rules.yaml 后重新运行。",
+                "The set that `satisfaction run` wrote is the official one; to adopt another way, change survey.yaml or rules.yaml and run again.",
+            ),
+        )
     return folder
+
+
+def _exports(scratch: Path, notebook: Path) -> Path:
+    """Return the folder that one notebook exports to while it runs."""
+    return scratch / notebook.stem
+
+
+def _gather(notebook: Path, scratch: Path, official: Path | None) -> list[str]:
+    """Move what a notebook exported beside it; return the names of the files that are not those of the official set."""
+    own = _exports(scratch, notebook)
+    different = []
+    for path in sorted(own.iterdir()):
+        published = official / path.name if official else None
+        if published is not None and published.is_file() and sha256(path) != sha256(published):
+            different.append(path.name)
+            path.rename(scratch / f"{TRIAL}{path.name}")
+        else:
+            path.rename(scratch / path.name)
+    own.rmdir()
+    if not different:
+        return []
+    (scratch / notebook.name).rename(scratch / f"{TRIAL}{notebook.name}")
+    return [f"{notebook.name} ({', '.join(different)})"]
 
 
 def _execute(notebook: Path, survey: Survey, folder: Path, language: Language) -> None:
@@ -69,7 +119,8 @@ def _execute(notebook: Path, survey: Survey, folder: Path, language: Language) -
     from jupyter_core.utils import ensure_event_loop
     from papermill.exceptions import PapermillExecutionError
 
-    parameters = {"survey": str(survey.folder.resolve()), "out": str(folder.resolve()), "language": language}
+    out = str(_exports(folder, notebook).resolve())
+    parameters = {"survey": str(survey.folder.resolve()), "out": out, "language": language}
     loop = ensure_event_loop()
     try:  # no `cwd`: papermill would change the whole process's folder, under the other threads' feet
         papermill.execute_notebook(

@@ -18,6 +18,7 @@ START = "notebooks/00_start.ipynb"
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 }
+PATIENCE = 20  # seconds the server may take to end
 QUIET = (
     "--ServerApp.port_retries=0",
     "--LabApp.extension_manager=readonly",
@@ -36,17 +37,31 @@ def serve(folder: Path, *, browser: bool = True, tell: Callable[[str], object] =
     """
     root = project_root(folder)
     with scratch_folder("satisfaction-lab") as home:
-        port, token = free_port(), secrets.token_hex(16)
+        port = free_port()
+        token = secrets.token_hex(16)
         tell(f"JupyterLab: http://127.0.0.1:{port}/lab/tree/{START}?token={token}\n停止 stop: Ctrl+C")
-        asked = command(root, port=port, token=token, browser=browser)
-        return subprocess.run(asked, env=os.environ | private_folders(home), check=False).returncode
+        environment = os.environ | private_folders(home) | {"JUPYTER_TOKEN": token}
+        with subprocess.Popen(command(root, port=port, browser=browser), env=environment) as running:
+            try:
+                return running.wait()
+            finally:
+                stop(running)
 
 
-def command(root: Path, *, port: int, token: str, browser: bool) -> list[str]:
-    """Return the command that starts the server."""
+def stop(running: subprocess.Popen[bytes]) -> None:
+    """Let the server end its kernels and itself, by force only where it does not."""
+    running.terminate()
+    try:
+        running.wait(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        running.kill()
+
+
+def command(root: Path, *, port: int, browser: bool) -> list[str]:
+    """Return the command that starts the server; its token stands in JUPYTER_TOKEN, where no list of processes shows it."""
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
     shown = [f"--LabApp.default_url=/lab/tree/{START}"] if browser else ["--no-browser"]
-    where = [f"--ServerApp.root_dir={root}", "--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={token}"]
+    where = [f"--ServerApp.root_dir={root}", "--ip=127.0.0.1", f"--port={port}"]
     return [sys.executable, "-m", "jupyterlab", *where, *QUIET, *shown, *as_root]
 
 

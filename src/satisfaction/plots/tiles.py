@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -82,7 +84,7 @@ def _short(name: str) -> str:
 
 
 @themed
-def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
+def performance_plot(indicators: pd.DataFrame, *, code: str, language: Literal["zh", "en"] = "zh") -> Figure:
     """Draw the topics of one area: how much each matters against how it stands, with its interval.
 
     Parameters
@@ -91,12 +93,16 @@ def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
         As `published.indicators_table` returns it.
     code : str
         The area.
+    language : {"zh", "en"}
+        Of the topics' names, and of the title; the other one stands below it.
     """
     rows = indicators[indicators["code"] == code].reset_index(drop=True)
     cut = (rows.loc[rows["high"], "importance"].min() + rows.loc[~rows["high"], "importance"].max()) / 2
+    zh = f"{rows['name_zh'].iloc[0]}：优势与短板指标；横线：差的区间"
+    en = f"{rows['name_en'].iloc[0]}: strong and weak indicators; bars: interval of the difference"
+    titles = (zh, en) if language == "zh" else (en, zh)
     figure, grid = new_canvas(
-        f"{rows['name_zh'].iloc[0]}：优势与短板指标", f"{rows['name_en'].iloc[0]}: strong and weak indicators; bars: interval of the difference",
-        mark_of(rows), body=4.2, left=0.75, right=0.25, legend=[dot(look) for look in VERDICTS.values()],
+        *titles, mark_of(rows), body=4.2, left=0.75, right=0.25, legend=[dot(look) for look in VERDICTS.values()],
     )  # fmt: skip
     axes = grid[0, 0]
     axes.hlines(rows["importance"], rows["ci_low"], rows["ci_high"], color="#8b98a5", linewidth=1.0, zorder=2)
@@ -112,16 +118,23 @@ def performance_plot(indicators: pd.DataFrame, *, code: str) -> Figure:
             linewidth=0.6,
             zorder=3,
         )
-    for row, below in zip(rows.itertuples(), _crowded(rows), strict=True):
+    for row, below in zip(rows.to_dict("records"), _crowded(rows), strict=True):
         offset, ha = ((-4, -11), "right") if below else ((4, 5), "left")
         axes.annotate(
-            row.topic_zh, (row.difference, row.importance), xytext=offset, ha=ha, textcoords="offset points", fontsize=8
+            row[f"topic_{language}"],
+            (row["difference"], row["importance"]),
+            xytext=offset,
+            ha=ha,
+            textcoords="offset points",
+            fontsize=8,
         )
     axes.axvline(0, color=INK, linewidth=0.9)
     axes.axhline(cut, color=ALERT, linewidth=0.9, linestyle=(0, (5, 2)))
     axes.set_xlabel(f"与{rows['whole_zh'].iloc[0]}之差（分）\ndifference from {rows['whole_en'].iloc[0]} (points)")
     axes.set_ylabel("重要性（百分点 / 25 分）importance", fontsize=8.5)
     axes.margins(0.12)
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, -high / 3), max(high, -low / 3))  # either side of 0 has room for its advice
     for x, ha, text in ((0.01, "left", "优先改进 improve first"), (0.99, "right", "继续保持 keep")):
         axes.text(x, 0.985, text, transform=axes.transAxes, ha=ha, va="top", fontsize=8.5, color=FAINT)
     return figure

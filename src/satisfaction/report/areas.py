@@ -106,15 +106,12 @@ class Source:
         As `published.indicators_table`, of all levels below the whole.
     scale : str
         Kind of the ranked measure.
-    pictures : dict of str to Picture
-        Of the ranked areas, by code.
     """
 
     results: Results
     published: Tables
     indicators: pd.DataFrame | None
     scale: str
-    pictures: dict[str, Picture]
 
     def levels(self) -> list[str]:
         """Return the levels of area below the whole, the ranked one first."""
@@ -130,7 +127,7 @@ def source_of(results: Results, published: Tables) -> Source:
     found = [(name, indicators_of(results, level=name)) for name in list(results.estimates)[:-1]]
     tables = [indicators_table(results.survey, one) for _, one in found if one is not None]
     indicators = pd.concat(tables, ignore_index=True) if tables else None
-    return Source(results, published, indicators, scale_of(published.indices, published.ranking), {})
+    return Source(results, published, indicators, scale_of(published.indices, published.ranking))
 
 
 def area_pages(source: Source, *, levels: list[str], languages: tuple[Language, ...]) -> Iterator[tuple[str, str]]:
@@ -139,11 +136,13 @@ def area_pages(source: Source, *, levels: list[str], languages: tuple[Language, 
         for code in source.codes(name):
             values = area_values(source, name, code)
             for language in languages:
-                yield f"{language}/{file_of(code)}", fill("area.html", values | {"language": language})
+                drawn = _picture(source, code, language) if values["topics"] else None
+                page = values | {"language": language, "picture": drawn}
+                yield f"{language}/{file_of(code)}", fill("area.html", page)
 
 
 def area_values(source: Source, name: str, code: str) -> dict[str, Any]:
-    """Return what the template of an area's page shows."""
+    """Return what the template of an area's page shows, but for its picture."""
     results, published = source.results, source.published
     survey = results.survey
     names, parent = survey.area_names(), survey.parents().get(code, "")
@@ -175,7 +174,6 @@ def area_values(source: Source, name: str, code: str) -> dict[str, Any]:
         "topics": [_topic(row) for row in records(own)],
         "asked": bool(survey.questionnaire.topics),
         "whole": names_of(source, above[-1]),
-        "picture": _picture(source, name, code) if len(own) else None,
         "below": _below(source, code),
         "account": account,
         "selection": SELECTION[survey.declared.selection],
@@ -281,15 +279,13 @@ def _topic(row: dict[str, Any]) -> Topic:
     )
 
 
-def _picture(source: Source, name: str, code: str) -> Picture:
+def _picture(source: Source, code: str, language: Language) -> Picture:
     assert source.indicators is not None
-    if code not in source.pictures:
-        drawn = plots.performance_plot(source.indicators, code=code)
-        alt = Words(
-            "各项目的重要性与得分之差，数值见下表。", "Topics by importance and difference; the values stand in the table below."
-        )
-        source.pictures[code] = picture(drawn, alt)
-    return source.pictures[code]
+    drawn = plots.performance_plot(source.indicators, code=code, language=language)
+    alt = Words(
+        "各项目的重要性与得分之差，数值见下表。", "Topics by importance and difference; the values stand in the table below."
+    )
+    return picture(drawn, alt)
 
 
 def _below(source: Source, code: str) -> list[dict[str, Any]]:

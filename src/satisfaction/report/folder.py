@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..io.files import dated_folder, refuse_existing
 from ..io.pdf import find_browser, print_pages
 from ..io.writing import write_text
-from ..pipeline import Results
+from ..pipeline import Results, beside_folder
 from ..published import tables_of
 from .area_index import index_page, index_values
 from .areas import LANGUAGES, Language, area_pages, source_of
@@ -55,6 +55,7 @@ def write_report(
     browser = find_browser() if pdf else None
     finished = datetime.datetime.now(datetime.UTC)
     first = results.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-report"
+    results = beside_folder(results)
     published = tables_of(results)
     source = source_of(results, published)
     wanted = source.levels() if levels is None else levels

@@ -80,7 +80,8 @@ def sortable_tables(language: Language) -> None:
     made: Any
     with capture_output() as made:
         itables.init_notebook_mode(all_interactive=True, connected=False)
-    made.outputs[-1].display()  # the library; what goes before it asks for the library and finds none
+    for output in reversed(made.outputs):  # first the library, then what turns its tables dark with the page
+        output.display()
     options.language = TABLE_WORDS[language]
     options.maxBytes = 0  # whole tables: a table that is cut without a word misleads
     options.lengthMenu = [10, 25, 100]

@@ -16,6 +16,11 @@ FACTOR_ZH = {
     "normalisation": "归一化", "aggregation": "合成方式", "weights": "权重", "dropped": "去掉一项", "variant": "分母规则", "sampling": "抽样误差",
 }  # fmt: skip
 
+ABOVE_ONE = (
+    "总指数的真值不超过 1，高出的部分是模拟误差（± 为一个标准误），按 1 读。 "
+    "A total index is at most 1; what lies above is simulation error (± is one standard error): read it as 1."
+)
+
 
 def export_stability(results: Results, found: Stability, parts: Components) -> Path:
     """Write stability.csv, sources.csv, .xlsx, .json and run.json; the folder is <survey>/out/<time>-stability/."""
@@ -45,6 +50,8 @@ def stability_lines(results: Results, found: Stability) -> list[str]:
                 f"  {FACTOR_ZH[row['factor']]} {row['factor']}: 名单变动的总指数 total index of the list {row['total_list']:.2f} "
                 f"(± {row['total_list_se']:.2f})，名次 of ranks {row['total_shift']:.2f} (± {row['total_shift_se']:.2f})"
             )
+    if (found.sources[["total_list", "total_shift"]] > 1).any(axis=None):
+        lines.append(ABOVE_ONE)
     always = found.table[found.table["both_list"] >= 0.95]
     sometimes = found.table[(found.table["both_list"] > 0.05) & (found.table["both_list"] < 0.95)]
     named = "、".join(names[code].zh for code in always["area"]) or "无 none"

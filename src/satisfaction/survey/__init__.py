@@ -16,6 +16,7 @@ from ..questionnaire import Questionnaire, read_questionnaire
 from . import facts
 from .checks import check_declarations
 from .declared import Selection, SurveyFile
+from .departures import TRIAL, departures
 from .history import read_history
 from .nonrespondents import nonrespondent_columns, read_nonrespondents
 from .outcomes import DISPOSITIONS, read_cases, read_outcomes
@@ -86,6 +87,10 @@ class Survey:
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     rule_fault : SurveyError or None
         What rules.yaml asks of the ranking that this survey cannot serve; a survey that has one is not run.
+    as_read : Survey or None
+        The survey as its folder says it: whatever differs from it makes the survey a trial.
+    altered : tuple of str
+        Parts of the results that `run` did not compute from this survey; they make it a trial too.
     """
 
     folder: Path
@@ -106,6 +111,8 @@ class Survey:
     backcheck: pd.DataFrame | None = None
     read: Mapping[str, str] = field(default_factory=dict)
     rule_fault: SurveyError | None = None
+    as_read: Survey | None = field(default=None, repr=False, compare=False)
+    altered: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         declared = self.declared
@@ -135,8 +142,11 @@ class Survey:
 
     @property
     def marks(self) -> Label | None:
-        """Return what every output must say about the sample: simulated, or no design error; None if neither."""
+        """Return what every output must say: a trial, simulated, or no design error; None if none of them."""
         zh, en = [], []
+        if self.departures():
+            zh.append(TRIAL.zh)
+            en.append(TRIAL.en)
         if self.declared.simulated:
             zh.append("模拟数据，不是真实调查结果")
             en.append("simulated data, not a real survey")
@@ -144,6 +154,11 @@ class Survey:
             zh.append("非概率样本：基于模型，无抽样设计误差；名次不作“已确认”判断")
             en.append("not a probability sample: model-based, no design error; no rank is established")
         return Label(zh="；".join(zh), en="; ".join(en)) if zh else None
+
+    def departures(self) -> tuple[str, ...]:
+        """Name what is not as the files of the folder say; nothing for a survey that nobody changed."""
+        read = () if self.as_read is None else tuple(departures(self, self.as_read))
+        return (*read, *self.altered)
 
     def whole(self) -> str:
         """Return the name of the level of all areas together: the table's top level, else 'all'."""
@@ -240,10 +255,10 @@ def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
         From the files it points to.
     """
     with recorded() as read:
-        return replace(_read_survey(path), read=read)
+        return replace(_read_survey(path, ranking=ranking), read=read)
 
 
-def _read_survey(path: str | Path) -> Survey:
+def _read_survey(path: str | Path, *, ranking: bool) -> Survey:
     document, declared, instrument = read_declared(path)
     folder = document.path.parent
     questionnaire = read_questionnaire(instrument)
@@ -296,7 +311,8 @@ def _read_survey(path: str | Path) -> Survey:
         if ranking:
             raise
         survey = replace(survey, rule_fault=fault)
-    return _with_fieldwork(survey)
+    complete = _with_fieldwork(survey)
+    return replace(complete, as_read=complete)
 
 
 def _with_fieldwork(survey: Survey) -> Survey:

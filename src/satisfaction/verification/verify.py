@@ -40,6 +40,8 @@ class Verification:
         The first difference of every file that says something else.
     compared : int
         Files that were recomputed and compared.
+    trial : tuple of str
+        What the set was computed with that is not as the survey's folder says, as its manifest records.
     fault : str
         Why the figures could not be recomputed; "" if they could.
     """
@@ -51,6 +53,7 @@ class Verification:
     differing: tuple[Difference, ...]
     compared: int
     fault: str = ""
+    trial: tuple[str, ...] = ()
 
     @property
     def code(self) -> int:
@@ -59,7 +62,7 @@ class Verification:
             return BY_HAND
         if not self.differing and not self.fault:
             return OTHER_INPUTS if self.inputs else IDENTICAL
-        if self.inputs:
+        if self.inputs or self.trial:
             return OTHER_INPUTS
         return OTHER_VERSION if self.versions else UNEXPLAINED
 
@@ -81,11 +84,13 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
     """
     folder = Path(folder)
     lacking_refused(folder)
+    trial: tuple[str, ...] = ()
     found = changed_since(folder, folder / SUMS)
     changed: dict[str, str] = {}
     try:
         with damage_said(folder):
             made = read_manifest(folder)
+            trial = tuple(made.get("trial", ()))
             then, programs, revision = dict(made["inputs"]), dict(made["versions"]), int(made["revision"])
             at = survey_folder(folder, survey)
             changed = {name: state for name, digest in then.items() if (state := _state(at / name, digest))}
@@ -103,8 +108,8 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
     except SatisfactionError as fault:
         if not changed and not found:
             raise
-        return Verification(folder, found, changed, {}, (), 0, str(fault))
-    return Verification(folder, found, changed, versions, tuple(differing), len(names))
+        return Verification(folder, found, changed, {}, (), 0, str(fault), trial)
+    return Verification(folder, found, changed, versions, tuple(differing), len(names), trial=trial)
 
 
 @contextmanager

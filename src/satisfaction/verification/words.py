@@ -46,12 +46,15 @@ def _verified(found: Verification) -> Iterator[str]:
         yield f"  输入与当时不同 input is not what it was: {name} {STATES[state]}"
     for name, (old, new) in found.versions.items():
         yield f"  程序版本不同 another program version: {name} {old} → {new}"
+    if found.trial:
+        named = ", ".join(found.trial)
+        yield f"  试算，所用声明与调查文件夹不同 a trial, made from other declarations than the survey's folder: {named}"
     if found.fault:
         yield f"无法重新计算 cannot be recomputed:\n{found.fault}"
     elif found.differing:
         yield f"不一致 differs: {len(found.differing)} / {found.compared} 个文件 files; 第一处 the first difference:"
         yield f"  {said(found.differing[0])}"
-        if not (found.files or found.inputs or found.versions):
+        if not (found.files or found.inputs or found.versions or found.trial):
             yield "  输入与程序都未变：文件内容不是由这些输入得出的。 Inputs and program are the same: the file is not what they give."
     else:
         yield f"一致 identical: {found.compared} 个文件重新计算后相同（12 位有效数字） files recomputed, the same to 12 digits"

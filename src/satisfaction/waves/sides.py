@@ -79,7 +79,9 @@ def ranked_by(results: Results, measure: str) -> Results:
     if measure == results.survey.questionnaire.ranked:
         return results
     questionnaire = results.survey.questionnaire.model_copy(update={"ranked": measure})
-    survey = replace(results.survey, questionnaire=questionnaire)
+    read = results.survey.as_read
+    official = read and replace(read, questionnaire=questionnaire)  # another measure, as asked for, is no trial
+    survey = replace(results.survey, questionnaire=questionnaire, as_read=official)
     return replace(results, survey=survey, ranking=rank_areas(survey, results.estimates))
 
 
