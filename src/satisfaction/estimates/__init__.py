@@ -16,7 +16,7 @@ from ..tally import Tally, resolve, resolve_all, tally
 from ..variance import domain_df, sum_by_domain
 from .carried import read_estimates, write_estimates
 from .domains import DegreesOfFreedom, Domains, Interval, Options, Variance, cut, without_rounding
-from .intervals import korn_graubard_interval, logit_interval, satterthwaite, t_interval
+from .intervals import korn_graubard_interval, logit_interval, satterthwaite, summed_df, t_interval
 from .limits import limits
 from .percentiles import estimate_percentile, interleaved
 from .replicated import FAY
@@ -34,6 +34,7 @@ __all__ = [
     "logit_interval",
     "read_estimates",
     "satterthwaite",
+    "summed_df",
     "t_interval",
     "write_estimates",
 ]

@@ -12,7 +12,7 @@ import pandas as pd
 from ..design import SurveyDesign
 from ..engines import matched
 from ..tally import Tally
-from ..variance import Sparse
+from ..variance import Sparse, domain_members
 from .replicated import Replication, replicated_contributions
 from .sample import Contributions, Sample, lay_out
 from .statistics import Kind
@@ -61,14 +61,18 @@ class Domains:
 
     def contributions(self, counted: Tally, z: Sparse, options: Options) -> Contributions:
         """Return what each sampling unit contributes to the covariance of a statistic with linearized variables z."""
+        valid = counted.valid[:, : z.shape[1] // len(self.keys)]
+        members = domain_members(self.domain, valid, self.sample.clusters, domains=len(self.keys))
         if options.variance in ("linearized", "rake"):
-            return self.sample.contributions(z, convention="rake" if options.variance == "rake" else "linearized")
+            matrix = self.sample.deviations(z, convention="rake" if options.variance == "rake" else "linearized")
+            return Contributions(self.sample.units, matrix, members)
         return replicated_contributions(
             self.design,
             self.sample,
             counted,
             self.domain,
             len(self.keys),
+            members=members,
             kind=options.kind,
             variance=cast(Replication, options.variance),
             replicates=options.replicates,

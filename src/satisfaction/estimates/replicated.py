@@ -13,6 +13,7 @@ from ..design import SurveyDesign
 from ..errors import EstimatesError, shortened
 from ..replicates import Replicates, balanced, deviations, jackknife, rao_wu, replicated_sums
 from ..tally import Tally
+from ..variance import Members
 from .sample import Contributions, Sample
 from .statistics import Kind, from_sums, summed
 
@@ -23,7 +24,7 @@ FAY = 0.5
 
 def replicated_contributions(
     design: SurveyDesign, sample: Sample, counted: Tally, domain: Array, domains: int,
-    *, kind: Kind, variance: Replication, replicates: int, seed: int,
+    *, members: Members, kind: Kind, variance: Replication, replicates: int, seed: int,
 ) -> Contributions:  # fmt: skip
     """Estimate the statistic in every replicate and return the deviations as contributions."""
     made, clusters, weighting = (
@@ -53,7 +54,7 @@ def replicated_contributions(
             theta[chosen] = found
             bar.update(len(chosen))
     units = sample.units if made.unit is not None else pd.DataFrame(index=range(len(made.scale)))
-    return Contributions(units, deviations(made, theta, len(clusters.stratum)), unsolved[0])
+    return Contributions(units, deviations(made, theta, len(clusters.stratum)), members, unsolved[0])
 
 
 def make_replicates(sample: Sample, variance: Replication, *, replicates: int, seed: int) -> Replicates:

@@ -56,6 +56,11 @@ class Estimates:
         )
 
     @property
+    def domain(self) -> Array:
+        """Return the number of each row's domain: (Q,) int."""
+        return self.table.groupby(list(self.by)).ngroup().to_numpy() if self.by else np.zeros(len(self.table), dtype=int)
+
+    @property
     def level(self) -> float:
         """Return the confidence level of the limits."""
         return float(self.conventions["level"])
@@ -93,7 +98,8 @@ class Estimates:
         Returns
         -------
         Estimates
-            One row a combination; df by Satterthwaite from the domains' own df.
+            One row a combination; df by Satterthwaite from the domains' own df, or from the PSUs minus strata of the union
+            of domains that share PSUs.
         """
         rows = {key: i for i, key in enumerate(self.table[[*self.by, "measure"]].itertuples(index=False, name=None))}
         matrix = np.zeros((len(combinations), len(self.table)))
@@ -117,7 +123,8 @@ class Estimates:
         estimate = matrix @ self.table["estimate"].to_numpy(float)
         cov = np.asarray(matrix @ (matrix @ self.cov).T).T
         se = np.sqrt(np.maximum(np.diag(cov), 0))
-        df = satterthwaite(matrix, self.cov, blocks=self._blocks(), df=self.table["df"].to_numpy(float))
+        own = self.table["df"].to_numpy(float)
+        df = satterthwaite(matrix, self.cov, domain=self.domain, df=own, members=self.contributions.members)
         n = [
             int(self.table["n"].to_numpy()[matrix.indices[a:b]].min())
             for a, b in zip(matrix.indptr, matrix.indptr[1:], strict=False)
@@ -128,10 +135,6 @@ class Estimates:
         table = result_table(keys, parts | {"deff": none, "deff_wr": none, "n": np.array(n), "note": np.full(len(estimate), "")})
         conventions = self.conventions | {"interval": "t", "df": "Satterthwaite"}
         return Estimates(table, cov, self.contributions.combined(matrix), by, conventions, self.design)
-
-    def _blocks(self) -> Array:
-        """Number the domains: (Q,) int."""
-        return self.table.groupby(list(self.by)).ngroup().to_numpy() if self.by else np.zeros(len(self.table), dtype=int)
 
 
 def result_table(keys: pd.DataFrame, parts: Mapping[str, Array]) -> pd.DataFrame:
