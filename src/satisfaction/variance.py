@@ -219,14 +219,14 @@ def contributions(totals: Sparse | Array, clusters: Clusters, lonely: LonelyPsu)
     ----------
     totals : (P, Q) sparse or dense
     lonely : str
-        See SurveyDesign. Under "fail" the design has already refused lonely PSUs.
+        See SurveyDesign; the design has already refused lonely PSUs under "fail", and nothing but lonely PSUs under "average".
 
     Returns
     -------
     D : (P, Q), sparse or dense as the totals are
     """
     n = clusters.sizes()
-    lone = n == 1
+    lone = (n == 1) & (clusters.fraction < 1)  # a stratum taken whole has no error, so nothing is lonely in it
     left = clusters.share * (1 - clusters.fraction)
     scale = left * np.where(lone, 0.0, n / np.maximum(n - 1, 1))
     if lonely == "adjust":

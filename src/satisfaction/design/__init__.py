@@ -118,8 +118,10 @@ class SurveyDesign:
     collapse : mapping, optional
         Stratum -> stratum it is merged with for the variance; a stratum of several columns is a tuple.
     lonely_psu : {"fail", "adjust", "average", "certainty", "remove"}
-        What a stratum with a single PSU contributes: an error; its distance from the mean of all PSUs; the average of
-        the other strata; nothing (certainty, remove).
+        What a stratum with a single PSU contributes, unless it is taken whole (fpc 1): an error; its distance from the mean
+        of all PSUs' totals (Stata's "centered"; R does not centre the totals of its "adjust", so means agree and totals do
+        not); the average of the other strata, by which every variance of the design is multiplied, also in a domain without
+        a lonely stratum (R's subset multiplies by the subset's own strata); nothing (certainty, remove).
     selection : {"probability", "quota", "open_link"}
         For the last two there is no design error, and no rank is established.
     measures : sequence of Measure
@@ -130,7 +132,8 @@ class SurveyDesign:
     DesignError
         D101 unknown column, D102 missing or non-positive weights, D103 missing strata or PSU, D104 lonely PSUs under
         "fail", D105 fpc that varies within a stratum or is smaller than the sample, D106 a PSU code in two strata, D107
-        more fpc columns than stages, D108 a collapse of a stratum that is not there.
+        more fpc columns than stages, D108 a collapse of a stratum that is not there, D380 lonely PSUs under "average" where no
+        stratum is left to take the average of.
     """
 
     respondents: Any

@@ -61,11 +61,17 @@ def check(design: SurveyDesign) -> None:
     wanted = [*design.strata, *design.psu, *design.fpc, *filter(None, (design.base_weight,))]
     require_columns(design, wanted, argument="SurveyDesign", error=DesignError, code="D101")
     weight, keys = nw.col(design.weight_column), [*design.strata, *design.stages]
+    _check_numbers(design)
     bad = flag(weight.is_null() | ~(weight > 0) | (weight > 1e300)).alias("_bad")
+    populations = [nw.col(name).cast(nw.Float64) for name in design.fpc]
+    unknown = [flag(one.is_null() | one.is_nan()).alias(f"_unknown{i}") for i, one in enumerate(populations)]
     limits = [nw.col(name).alias(f"_{end}{i}") for i, name in enumerate(design.fpc) for end in ("low", "high")]
     extremes = [getattr(nw.col(f"_{end}{i}"), fold)() for i in range(len(design.fpc)) for end, fold in EXTREMES]
-    units = fetch(design.rows().select(*keys, bad, *limits).group_by(*keys).agg(nw.col("_bad").sum(), *extremes))
+    counts = [nw.col(name).sum() for name in ("_bad", *(f"_unknown{i}" for i in range(len(unknown))))]
+    units = fetch(design.rows().select(*keys, bad, *unknown, *limits).group_by(*keys).agg(*counts, *extremes))
     _check_weights(design, int(units["_bad"].sum()))
+    for i, name in enumerate(design.fpc):
+        _check_known(name, int(units[f"_unknown{i}"].sum()))
     if units[keys].isna().any(axis=None):
         raise DesignError(
             "D103",
@@ -135,7 +141,37 @@ def _check_weights(design: SurveyDesign, bad: int) -> None:
             f"有 {bad} 个基础权数缺失、为零或为负。",
             f"{bad} base weights are missing, zero or negative.",
             where=f"{design.weight_column} {offenders(design.respondents, CONDITION.format(name=design.weight_column))}".strip(),
-            hint=("改正这些权数，或先剔除相应记录。", "Correct these weights, or remove the rows first."),
+            hint=(
+                "改正这些权数。不要删除记录，否则其初级单元会从设计中消失；不参与估计的人，把指标设为缺失，或用 by 分出一个域。",
+                "Correct these weights. Do not remove the rows: their PSUs would leave the design. Whoever is not to count gets "
+                "a missing measure, or stands in a domain of its own (`by`).",
+            ),
+        )
+
+
+def _check_numbers(design: SurveyDesign) -> None:
+    """Refuse weights and population counts that are text."""
+    schema = design.rows().collect_schema()
+    for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
+        for name in names:
+            if not schema[name].is_numeric():
+                raise DesignError(
+                    code,
+                    f"列 '{name}' 是文本（{schema[name]}），不是数值。",
+                    f"Column '{name}' is text ({schema[name]}), not a number.",
+                    where=name,
+                    hint=(f'先转换，例如 pd.to_numeric(df["{name}"])。', f'Convert it first, as pd.to_numeric(df["{name}"]).'),
+                )
+
+
+def _check_known(name: str, unknown: int) -> None:
+    if unknown:
+        raise DesignError(
+            "D105",
+            f"fpc 列 '{name}' 有 {unknown} 条记录缺失。",
+            f"The fpc column '{name}' is missing in {unknown} rows.",
+            where=name,
+            hint=("为该层的每条记录补上总体单元数。", "Give every row of a stratum its number of units in the population."),
         )
 
 
@@ -188,6 +224,15 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
             ),
         )
     lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
+    if len(lonely) and design.lonely_psu == "average" and not ((sizes["n"] > 1) & (sizes["low"] > sizes["n"])).any():
+        raise DesignError(
+            "D380",
+            f"没有一个层（或上级单元）能估计误差，无从取平均: 各层只有一个单元 '{unit}'，或全数调查。",
+            f"No stratum (or unit above) has an error to average: each has a single '{unit}' or was taken whole.",
+            where="lonely_psu",
+            available=("collapse", "adjust"),
+            hint=("用 collapse 合并这些层。", "Merge these strata with `collapse`."),
+        )
     if len(lonely) and design.lonely_psu == "fail":
         near = _neighbour(sizes, lonely[0]) if stage == 0 else None
         proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}" if near is not None else 'lonely_psu="adjust"'
