@@ -3,8 +3,8 @@
 usage: python -m tests.coverage_study [--seeds 20] [--first 1] [--processes 2] [--survey surveys/guizhou-2026q3]
 
 Of N seeds, the array province is sampled N times for scenarios 1-3, 5, 6 and N times (every fourth county) for the recipe,
-20 N samples of a few PSUs are drawn for scenario 7, N/4 times for the propensity variant, N/50 times for the shipped wave, which is the slow one. Then the ranks' study runs with
-the same N (by itself: python -m tests.coverage_study.ranks).
+10 N samples of a few PSUs are drawn for scenario 7, N/4 times for the propensity variant, N/50 times for the shipped wave,
+which is the slow one. Then the ranks' study runs with the same N (by itself: python -m tests.coverage_study.ranks).
 Exit status 1 when a required scenario with 200 samples or more (the shipped wave: 20) leaves 93.5-96.5 % by more than two
 Monte-Carlo standard errors, a calibrated total has an error, or a bar of the ranks is missed.
 """

@@ -21,7 +21,7 @@ from .scoring import scored
 Array = np.ndarray[Any, Any]
 PSUS = (4, 8)  # in one stratum, in two
 PER_PSU = 24
-DRAWS = 20  # samples a seed
+DRAWS = 10  # samples a seed
 TRUE = 0.3
 
 

@@ -244,6 +244,7 @@ def usable(value: Array, se: Array, df: Array) -> Array:
 def tested(keys: pd.DataFrame, parts: tuple[Array, Array, Array], *, usable: Array, level: float) -> pd.DataFrame:
     """Add tests and limits to differences; parts are difference, se, df: (K,) each."""
     difference, se, df = parts
+    se = np.where(np.isnan(difference), np.nan, se)
     usable = usable & (se > 0) & (df > 0)
     t = np.divide(difference, se, out=np.full(len(se), np.nan), where=usable)
     p = np.where(usable, 2 * special.stdtr(np.where(usable, df, 1.0), -np.abs(np.nan_to_num(t))), np.nan)

@@ -9,11 +9,11 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..design import SurveyDesign
-from ..estimates import lay_out
+from ..estimates import check_level, lay_out
 from ..measures import Measure
 from ..tally import resolve, tally
 from .fits import Fit, least_squares, no_variation
-from .results import DF_USED, HypothesisTest, check_level, declared, fault, no_residual, t_table, used_df
+from .results import DF_USED, HypothesisTest, declared, fault, no_residual, t_table, used_df
 from .variables import Variable, levels, name_of, require_groups, with_values
 
 Array = np.ndarray[Any, Any]

@@ -125,6 +125,8 @@ def wald(estimates: Estimates, contrasts: Contrasts | None = None, *, statistic:
 
 def _checked(contrasts: Contrasts) -> Contrasts:
     """Refuse an empty list, and combinations without a coefficient."""
+    if not isinstance(contrasts, Mapping) or not all(isinstance(terms, Mapping) for terms in contrasts.values()):
+        return contrasts  # `contrast` refuses these
     empty = [name for name, terms in contrasts.items() if not any(terms.values())]
     if empty or not contrasts:
         raise fault(

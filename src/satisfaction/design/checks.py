@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from ..engines import fetch, offenders
+from ..engines import fetch, offenders, refuse_mixed
 from ..errors import DesignError, closest, shortened
 from ..measures import flag
 from ..variance import LonelyPsu
@@ -61,6 +61,7 @@ def check(design: SurveyDesign) -> None:
     wanted = [*design.strata, *design.psu, *design.fpc, *filter(None, (design.base_weight,))]
     require_columns(design, wanted, argument="SurveyDesign", error=DesignError, code="D101")
     weight, keys = nw.col(design.weight_column), [*design.strata, *design.stages]
+    _check_names(design)
     _check_numbers(design)
     bad = flag(weight.is_null() | ~(weight > 0) | (weight > 1e300)).alias("_bad")
     populations = [nw.col(name).cast(nw.Float64) for name in design.fpc]
@@ -69,6 +70,15 @@ def check(design: SurveyDesign) -> None:
     extremes = [getattr(nw.col(f"_{end}{i}"), fold)() for i in range(len(design.fpc)) for end, fold in EXTREMES]
     counts = [nw.col(name).sum() for name in ("_bad", *(f"_unknown{i}" for i in range(len(unknown))))]
     units = fetch(design.rows().select(*keys, bad, *unknown, *limits).group_by(*keys).agg(*counts, *extremes))
+    if units.empty:
+        raise DesignError(
+            "D382",
+            "数据表没有任何记录。",
+            "The table has no rows.",
+            where="respondents",
+            hint=("检查读入与筛选。", "Look at how it was read and filtered."),
+        )
+    refuse_mixed(units, keys)
     _check_weights(design, int(units["_bad"].sum()))
     for i, name in enumerate(design.fpc):
         _check_known(name, int(units[f"_unknown{i}"].sum()))
@@ -146,6 +156,29 @@ def _check_weights(design: SurveyDesign, bad: int) -> None:
                 "Correct these weights. Do not remove the rows: their PSUs would leave the design. Whoever is not to count gets "
                 "a missing measure, or stands in a domain of its own (`by`).",
             ),
+        )
+
+
+def _check_names(design: SurveyDesign) -> None:
+    """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
+    own = [name for name in ("_respondent", "_one") if name in design.table.collect_schema().names()]
+    if own:
+        raise DesignError(
+            "D383",
+            f"列名 '{own[0]}' 由本软件自用。",
+            f"The column name '{own[0]}' is used by the design itself.",
+            where="respondents",
+            hint=("给该列改名。", "Rename the column."),
+        )
+    units = [*design.strata, *design.psu]
+    twice = [name for i, name in enumerate(units) if name in units[:i]]
+    if twice:
+        raise DesignError(
+            "D384",
+            f"列 '{twice[0]}' 被同时用作层与抽样单元，或列了两次。",
+            f"Column '{twice[0]}' is both stratum and sampling unit, or listed twice.",
+            where="strata, psu",
+            hint=("各写一列；没有分层时不写 strata。", "Give each its own column; leave out `strata` where there are none."),
         )
 
 

@@ -60,7 +60,7 @@ def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
     members = pd.DataFrame({"unit": inside.row, "quantity": inside.col}).sort_values(["unit", "quantity"])
     record = {
         "format": FORMAT, "by": list(estimates.by), "conventions": estimates.conventions, "shape": list(entries.shape),
-        "unsolved": held.unsolved, "strata": list(estimates.design.strata), "stages": list(estimates.design.stages),
+        "unsolved": held.unsolved, "remark": held.remark, "strata": list(estimates.design.strata), "stages": list(estimates.design.stages),
         "stratum_of_unit": held.members.stratum.tolist(),
         "kinds": {"estimates": _kinds(estimates.table), "units": _kinds(held.units)},
     }  # fmt: skip
@@ -105,7 +105,8 @@ def read_estimates(folder: str | Path) -> Estimates:
     stratum = np.array(record["stratum_of_unit"])
     places = listed["unit"].astype(int), listed["quantity"].astype(int)
     inside = sp.csr_array((np.ones(len(listed)), places), shape=(len(stratum), len(table)))
-    held, conventions = Contributions(units, matrix, Members(inside, stratum), record["unsolved"]), record["conventions"]
+    held = Contributions(units, matrix, Members(inside, stratum), record["unsolved"], record["remark"])
+    conventions = record["conventions"]
     design = SurveyDesign(
         units, strata=record["strata"] or None, psu=record["stages"][:1] or None, lonely_psu=conventions["lonely_psu"],
         selection=conventions["selection"],

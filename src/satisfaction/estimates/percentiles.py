@@ -73,7 +73,7 @@ def interleaved(
     matrix = sp.csr_array(sp.csc_array(sp.hstack([sp.csr_array(held.matrix) for _, held in parts]))[:, order])
     inside = sp.csr_array(sp.csc_array(sp.hstack([held.members.inside for _, held in parts]))[:, order])
     first = parts[0][1]
-    held = Contributions(first.units, matrix, Members(inside, first.members.stratum))
+    held = replace(first, matrix=matrix, members=Members(inside, first.members.stratum))
     cov = without_rounding(held.covariance, table["estimate"].to_numpy(float))
     return Estimates(table, cov, held, columns, conventions, design)
 

@@ -32,13 +32,16 @@ class Contributions:
         Which PSUs of the design hold a member of each quantity; in the order of `units`, except under replicates that
         belong to no PSU.
     unsolved : int
-        Replicates in which a weighting step has no full solution; the nearest one found stands in.
+        Replicates in which a weighting step has no full solution.
+    remark : str
+        What was done about them, and which level or bound it is; empty without any.
     """
 
     units: pd.DataFrame
     matrix: Sparse | Array
     members: Members
     unsolved: int = 0
+    remark: str = ""
 
     @property
     def covariance(self) -> Array:
