@@ -40,8 +40,9 @@ class WeightingStep(Protocol):
             Weight of each of them.
         """
 
-    places: tuple[str, ...]
-    """What the step can fail at: K names of levels, classes or bounds."""
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Return what the step can fail at: K names of levels, classes or bounds."""
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell at which place a replicate could not do all the step declares: (K, R) bool."""

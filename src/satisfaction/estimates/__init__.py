@@ -183,7 +183,7 @@ def _quantiles(argument: Any) -> float | tuple[float, ...]:
     """Return one quantile, or a tuple of several."""
     several = isinstance(argument, list | tuple | np.ndarray)
     listed = list(argument) if several else [argument]
-    wrong = [p for p in listed if isinstance(p, bool) or not isinstance(p, Real) or not 0 < p < 1]
+    wrong = [p for p in listed if isinstance(p, bool) or not isinstance(p, Real) or not 0 < float(p) < 1]
     if wrong or not listed:
         raise EstimatesError(
             "E104",

@@ -238,7 +238,7 @@ def _blocks(linked: sp.csr_array, domain: Array, at: Array) -> Array:
     _, part = connected_components(linked[at][:, at], directed=False)
     first = np.full(part.max(initial=0) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, part, domain[at])
-    return first[part]
+    return np.asarray(first[part])
 
 
 def _block_df(at: Array, domain: Array, df: Array, members: Members) -> float:

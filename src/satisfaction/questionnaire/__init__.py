@@ -274,30 +274,30 @@ class Questionnaire(Record):
         return self
 
     def _check_counts(self, rate: str, item: str, declared: Rate) -> None:
-        multiple = self.items[item]
-        answers = multiple.options if isinstance(multiple, MultipleItem) else self.answers(item)
-        if declared.counts is None and isinstance(multiple, MultipleItem):
+        one = self.items[item]
+        known = list(one.options if isinstance(one, MultipleItem) else self.answers(item))
+        if declared.counts is None and isinstance(one, MultipleItem):
             raise fault(
                 "Q380",
                 f"'{item}' 是多选题；率须写明哪些选项计入。",
                 f"'{item}' is a select-all item; the rate must say which options count.",
                 at=("rates", rate),
-                available=answers,
+                available=known,
                 hint=(
                     "例如 counts: [3] 是选了第 3 项的人所占比例；知识题请在题目里写 knowledge。",
                     "counts: [3] is the share who chose option 3; for a knowledge item write `knowledge` in the item.",
                 ),
             )
         if declared.counts is None:
-            if lacking := [code for code, answer in answers.items() if answer.counts is None]:
+            if lacking := [code for code, answer in self.answers(item).items() if answer.counts is None]:
                 raise _lacking("Q132", "counts", item, lacking, ("rates", rate))
-        elif unknown := [code for code in declared.counts if code not in answers]:
+        elif unknown := [code for code in declared.counts if code not in known]:
             raise fault(
                 "Q134",
                 f"counts 中的编码 {unknown} 不在题目 '{item}' 的量表内。",
                 f"counts names {unknown}, not answers of item '{item}'.",
                 at=("rates", rate, "counts"),
-                available=answers,
+                available=known,
                 hint=("改为量表内的编码。", "Use codes of the scale."),
             )
 

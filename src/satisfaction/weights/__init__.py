@@ -182,6 +182,13 @@ def trim(
     ------
     WeightsError
         W100, W101, W130 bounds that are none, or that the mean weight does not meet.
+
+    Notes
+    -----
+    A replicate changes counts and leaves weights, so the bounds meet the same weights in it; textbook replicates trim
+    w n / (n - 1). Mean jackknife se over the true one under heavy trimming, 1,200-1,500 simulated samples: here 0.997 with
+    fixed bounds, 0.977 and 0.987 with bounds relative to the median; the textbook's 1.53, 1.48 and 1.27. A bound relative to
+    the median is not redone in replicates: single se move by up to 4 %, the median se by 0.5 %.
     """
     one_of(relative_to, get_args(Relative), argument="relative_to", error=WeightsError, code="W100")
     one_of(spread, get_args(Spread), argument="spread", error=WeightsError, code="W100")
