@@ -67,6 +67,45 @@ def test_larger_province_table_equals_r(province):
     assert found["p"] == pytest.approx(reference["p_value"], rel=P_VALUE)
 
 
+def three_by_five() -> pd.DataFrame:
+    """A 3 x 5 table in 18 PSUs of 4 strata, without a random number."""
+    person = np.arange(540)
+    psu = person // 30
+    row = (person * 7 + psu * psu) % 3
+    column = (person * 11 + psu * (1 + psu % 4) + row * (person % 3 == 0)) % 5
+    return pd.DataFrame({"h": psu % 4, "psu": psu, "w": 1.0 + person % 7, "row": row, "column": column})
+
+
+def test_the_saddlepoint_of_a_larger_table_equals_r():
+    """R survey 4.1-1: svychisq(~row + column, svydesign(ids = ~psu, strata = ~h, weights = ~w), statistic = "saddlepoint").
+
+    R repeats -x / ddf so often as rep() can, 32 times for a ddf of 32.08, and so takes chi2_32 / 32.08; here ddf is not cut.
+    """
+    design = SurveyDesign(three_by_five(), strata="h", psu="psu", base_weight="w")
+    found = rao_scott(design, "row", "column", statistic="saddlepoint").table.iloc[0]
+    second = rao_scott(design, "row", "column").table.iloc[0]
+    assert [second["statistic"], second["ddf"], second["p"]] == pytest.approx(
+        [1.63082445298935, 32.0806143060816, 0.209041178011642], rel=STATISTIC
+    )
+    table = cross_table(design, "row", "column")
+    jacobian, share, n = share_jacobian(table.total), table.total / table.total.sum(), float(table.n.sum())
+    effects = design_effects(share, jacobian @ table.cov @ jacobian.T, n)
+    assert found["ddf"] == second["ddf"]
+    assert found["p"] == weighted_chisq_tail(found["pearson"], effects, second["ddf"])
+    as_r = weighted_chisq_tail(found["pearson"] * 32 / second["ddf"], effects, 32)
+    assert as_r == pytest.approx(0.193419124448788, rel=P_VALUE)
+    assert found["p"] == pytest.approx(as_r, rel=0.01)
+
+
+def test_a_masked_subpopulation_has_the_df_of_its_own_psus():
+    """As R's subset(design, h < 2): F and df; the PSUs of the other strata have nobody to count."""
+    rows = three_by_five()
+    own = rows.assign(row=rows["row"].where(rows["h"] < 2))
+    found = rao_scott(SurveyDesign(own, strata="h", psu="psu", base_weight="w"), "row", "column").table.iloc[0]
+    assert found["ddf"] / found["df"] == pytest.approx(10 - 2)
+    assert [found["statistic"], found["p"]] == pytest.approx([0.475178409493125, 0.650095821347184], rel=P_VALUE)
+
+
 @pytest.fixture(scope="module")
 def simple():
     rng = np.random.default_rng(1)

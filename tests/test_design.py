@@ -100,6 +100,48 @@ def test_certainty_and_remove_count_nothing_for_a_lonely_psu():
         assert total["se"][0] == pytest.approx(abs((1 * 1 + 2 * 4) - 3 * 2))
 
 
+WHOLE = pd.DataFrame(
+    {"h": [1, 1, 2, 2, 2, 3], "psu": range(6), "N": [9, 9, 12, 12, 12, 1], "w": [4.5, 4.5, 4, 4, 4, 1.0]}
+).assign(y=[3.0, 5, 2, 7, 4, 6])  # stratum 3 is taken whole
+LONE = pd.DataFrame({"h": [4], "psu": [6], "N": [5], "w": [5.0], "y": [9.0]})
+
+
+@pytest.mark.parametrize(
+    ("rows", "se"),
+    [(WHOLE, [0.775396459511, 17.0587221092]), (pd.concat([WHOLE, LONE]), [0.729545022355, 19.6977156036])],
+    ids=["nothing lonely", "one lonely"],
+)
+def test_a_stratum_taken_whole_is_not_lonely(rows, se):
+    """R survey 4.1-1 with survey.lonely.psu = "average", svymean and svytotal."""
+    found = SurveyDesign(rows, strata="h", psu="psu", base_weight="w", fpc="N", lonely_psu="average")
+    own = [estimate(found, "y", statistic=statistic).table["se"][0] for statistic in ("mean", "total")]
+    assert own == pytest.approx(se, rel=1e-11)
+
+
+def test_there_is_no_average_where_every_stratum_is_lonely():
+    rows = ROWS[ROWS["psu"] == 2]
+    with pytest.raises(DesignError, match="D380"):
+        design(rows, lonely_psu="average")
+    with pytest.raises(DesignError, match="D380"):
+        design(pd.concat([WHOLE[WHOLE["h"] == 3], LONE]), strata="h", fpc="N", lonely_psu="average")
+
+
+def test_bad_weights_are_not_answered_with_removing_rows():
+    with pytest.raises(DesignError) as refused:
+        design(ROWS.assign(w=0.0))
+    assert "do not remove" in refused.value.hint[1].lower()
+    assert "域" in refused.value.hint[0]
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2], [0], [2]])
+def test_an_fpc_missing_in_some_rows_is_refused(rows):
+    holed = ROWS.assign(N=ROWS["N"].astype(float))
+    holed.loc[rows, "N"] = np.nan
+    for table in (holed, duckdb.from_df(holed)):
+        with pytest.raises(DesignError, match=f"D105.*\n.*\n.*missing in {len(rows)} rows"):
+            design(table, fpc="N")
+
+
 def test_several_strata_columns_are_crossed():
     rows = ROWS.assign(county=[1, 1, 1, 1, 1, 1])
     assert estimate(design(rows, strata=["county", "stratum"]), "y").table["df"][0] == 2

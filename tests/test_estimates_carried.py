@@ -42,9 +42,11 @@ def test_ranks_contrasts_and_changes_go_on_outside(carried):
 
 def test_nothing_finer_than_a_unit_s_totals_leaves(carried, tmp_path):
     names = {path.name for path in (tmp_path / "0").iterdir()}
-    assert names == {"estimates.csv", "units.csv", "contributions.csv", "conventions.json", "README.txt", "SHA256SUMS"}
+    tables = {"estimates.csv", "units.csv", "contributions.csv", "members.csv"}
+    assert names == tables | {"conventions.json", "README.txt", "SHA256SUMS"}
     assert list(pd.read_csv(tmp_path / "0" / "units.csv")) == ["county", "stratum", "psu"]
     assert list(pd.read_csv(tmp_path / "0" / "contributions.csv")) == ["unit", "quantity", "value"]
+    assert list(pd.read_csv(tmp_path / "0" / "members.csv")) == ["unit", "quantity"]
     with pytest.raises(SatisfactionError, match="E101"):
         estimate(carried[0][1].design, "y")
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from satisfaction.fieldwork.compare import (
+    EFFICIENCY,
+    IQR,
     LEAST_OTHERS,
     among,
     benjamini_hochberg,
@@ -42,6 +44,14 @@ def test_moving_and_stretching_all_units_changes_no_p(figure):
     steady = np.abs(figure - first.reference[0]) > 1e-6
     np.testing.assert_allclose(first.p[steady], second.p[steady], rtol=1e-3, atol=ROUNDING)
     assert ((first.p >= 0) & (first.p <= 1) | np.isnan(first.p)).all()
+
+
+def test_the_error_of_the_median_is_part_of_the_scale():
+    """The variance of a median of n is pi / 2 that of their mean; the nine others are 0-8, with quartiles 2, 4 and 6."""
+    spread = (4 / IQR) ** 2
+    scale = np.sqrt(spread + np.pi / 2 * spread / 9)
+    found = among(np.append(np.arange(9.0), 20.0))
+    assert found.p[-1] == pytest.approx(stats.t.sf((20 - 4) / scale, EFFICIENCY * 8), rel=1e-12)
 
 
 def test_few_units_and_equal_units_are_not_told_apart():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from satisfaction import compile_measures
 from satisfaction.engines import fetch, hold, scan
 from satisfaction.errors import QuestionnaireError
+from satisfaction.forms.codebook import counting
 from satisfaction.measures import BILLIONTH, add_columns, stored
 from satisfaction.questionnaire import MultipleItem, Questionnaire, option_column
 
@@ -39,7 +40,7 @@ def instrument(*, rate=None, knowledge=None, index=None, weights=None) -> Questi
             "questionnaire": "q", "version": "1", "title": TEXT, "source": "tests", "universe": TEXT, "changes": [], "scales": {"five": scale},
             "items": {
                 "id": TEXT | {"type": "text"}, "area": single, "a": single, "later": single | {"asked_if": {"a": [4, 5]}}, "t1": single, "t2": single, "t3": single,
-                "know": TEXT | {"type": "multiple", "options": OPTIONS, "special": {98: SPECIAL[98], 99: SPECIAL[99]}, "knowledge": knowledge or KNOWLEDGE[0]},
+                "know": TEXT | {"type": "multiple", "options": OPTIONS, "special": {98: SPECIAL[98], 99: SPECIAL[99]}, "knowledge": KNOWLEDGE[0] if knowledge is None else knowledge or None},
             },
             "topics": ["t1", "t2", "t3"],
             "rates": {"rate": TEXT | (rate or {"items": ["a"]})},
@@ -75,6 +76,29 @@ def _options(questionnaire: Questionnaire, rows: list[dict]) -> dict[str, object
 
 
 # ---- rules by example ----
+
+
+@pytest.mark.parametrize("engine", ["pandas", "duckdb"])
+def test_a_rate_over_a_select_all_item_is_the_share_who_chose_an_option(engine):
+    answers = [frozenset({3}), frozenset({1, 3}), frozenset({2}), frozenset(), 98, 99, None]
+    rows = [{"know": answer} for answer in answers]
+    rate = {"items": ["know"], "counts": [3]}
+    assert values(instrument(rate=rate, knowledge={}), rows, engine)["rate"] == [1, 1, 0, 0, 0, None, None]
+    either = instrument(rate={"items": ["know"], "counts": [2, 3]}, knowledge={})
+    assert values(either, rows, engine)["rate"][:3] == [1, 1, 1]
+    assert "any of" in counting(either, either.rates["rate"], "know")
+
+
+@pytest.mark.parametrize(
+    ("says", "rate"),
+    [
+        ("'know' is a select-all item; the rate must say which options count", {"items": ["know"]}),
+        ("counts names .7., not answers of item 'know'", {"items": ["know"], "counts": [7]}),
+    ],
+)
+def test_a_rate_over_a_select_all_item_names_its_options(says, rate):
+    with pytest.raises(ValueError, match=says):
+        instrument(rate=rate, knowledge={})
 
 
 @pytest.mark.parametrize(("answer", "value"), [(5, 1), (4, 1), (3, 0), (1, 0), (98, 0), (99, None), (97, None), (None, None)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,13 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from satisfaction import read_survey
+from satisfaction import SurveyDesign, estimate, read_survey
+from satisfaction.cli import running
+from satisfaction.errors import EstimatesError
+from satisfaction.fileset.manifest import manifest
 from satisfaction.pipeline import base_design, run, weighting_log
 from satisfaction.ranking import Ranking
+from satisfaction.report import method
 from satisfaction.responses import load_responses
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -295,3 +300,40 @@ def test_the_line_that_a_lonely_psu_proposes_for_survey_yaml_works(lonely, call)
     (line,) = set(re.findall(r"collapse: \[\{.*\}\]", err))
     lonely.edit("survey.yaml", "rules: rules.yaml", f"{line}\nrules: rules.yaml")
     assert call("run", lonely.folder)[0] == 0
+
+
+# ---- replicates that no weights solve ----
+
+
+def test_unsolved_replicates_stand_in_the_steps_the_console_and_the_report(results, capsys):
+    remark = "8 个重复样本中有 1 个无解 1 of 8 jkn replicates unsolved, at sex = 0: linearized se instead"
+    one = results.estimates["county"]
+    said = one.conventions | {"replicates_unsolved": 1, "replicates_note": remark}
+    told = replace(results, estimates=results.estimates | {"county": replace(one, conventions=said)})
+    assert weighting_log(results) == weighting_log(told)[:-1]
+    assert weighting_log(told)[-1] == {"step": "replicates", "method": "linearized", "unsolved": 1, "note": remark}
+    assert manifest(told)["steps"]["weighting"][-1]["note"] == remark
+    running._summary(told)
+    assert f"注意 note: {remark}" in capsys.readouterr().out
+    assert remark in str(method.sections(told))
+
+
+# ---- columns of codes ----
+
+
+def test_the_mean_of_a_select_all_item_is_refused(results):
+    own = SurveyDesign(results.responses.accepted.assign(one=1.0))
+    for design in (results.design, own):
+        with pytest.raises(EstimatesError, match=r"(?s)E389.*'took_part_in' is a select-all item") as refused:
+            estimate(design, "took_part_in")
+        assert "took_part_in_1" in refused.value.available
+
+
+def test_the_mean_of_an_item_with_special_codes_is_refused_only_where_they_occur(results):
+    accepted = results.responses.accepted
+    special = accepted["heard"].isin([98, 99])
+    assert special.any()
+    with pytest.raises(EstimatesError, match=r"(?s)E389.*'heard' is an item with special codes"):
+        estimate(SurveyDesign(accepted), "heard")
+    blank = accepted.assign(heard=accepted["heard"].mask(special))
+    assert 1 <= estimate(SurveyDesign(blank), "heard").table["estimate"][0] <= 2

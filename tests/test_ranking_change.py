@@ -99,6 +99,18 @@ def test_score_change_and_its_se_are_those_of_the_full_covariance(waves):
     assert (found.table["p_bh"] <= found.table["p_holm"] + ROUNDING).all()
 
 
+def test_the_df_of_a_relative_change_count_shared_psus_once(waves):
+    later, earlier = waves["q1"], waves["q0"]
+    found, both = rank_change(later, earlier, **FEW).table, combine_waves({"later": later, "earlier": earlier})
+    units = found["unit"].tolist()
+    share = 1 / len(units)
+    one = {}
+    for unit in units:
+        coefficient = (1 if unit == units[0] else 0) - share
+        one |= {("later", unit, "y"): coefficient, ("earlier", unit, "y"): -coefficient}
+    assert found["df"][0] == pytest.approx(both.contrast({"first": one}).table["df"][0], rel=1e-12)
+
+
 def test_relative_changes_add_to_nothing():
     assert pisa().table["relative_change"].sum() == pytest.approx(0, abs=1e-9)
 

@@ -322,7 +322,7 @@ def test_several_steps_default_to_the_jackknife():
 
 
 @pytest.mark.parametrize("variance", ["linearized", "rake", "jkn", "brr", "fay", "rao-wu"])
-@pytest.mark.parametrize("recipe", ["none", "raking", "classes, logit"])
+@pytest.mark.parametrize("recipe", ["none", "raking", "propensity, raking"])
 @pytest.mark.parametrize("statistic", ["mean", "total", ("ratio", "income"), ("quantile", 0.5)])
 def test_contributions_square_to_the_covariance(variance, recipe, statistic):
     of = design(people(PAIRS, persons=30, seed=4))
@@ -375,18 +375,72 @@ def test_replicates_of_first_stage_units_credit_no_fraction_where_later_stages_v
         assert "not credited" in found.conventions["fpc"]
 
 
-def test_replicates_without_a_solution_are_counted():
-    rows = pd.DataFrame({"psu": np.repeat(range(8), 4), "sex": [0, 1, 1, 1] * 7 + [0] * 4, "w": 1.0, "y": 1.0})
-    tight = calibrate(
-        SurveyDesign(rows, psu="psu", base_weight="w"), {"sex": {0: 16.0, 1: 16.0}}, method="logit", bounds=(0.5, 1.6)
-    )
-    assert estimate(tight, "y", statistic="total", variance="jkn").conventions["replicates_unsolved"] == 1
-    free = calibrate(SurveyDesign(rows, psu="psu", base_weight="w"), {"sex": {0: 16.0, 1: 16.0}})
-    assert estimate(free, "y", statistic="total", variance="jkn").conventions["replicates_unsolved"] == 0
+def tight_design(psus: int = 8):
+    """Only the last PSU makes the margin of sex feasible within the bounds: a replicate without it has no solution."""
+    rows = pd.DataFrame({"psu": np.repeat(range(psus), 4), "sex": [0, 1, 1, 1] * (psus - 1) + [0] * 4, "w": 1.0})
+    rows["y"] = np.arange(len(rows)) % 5 + rows["psu"]
+    return SurveyDesign(rows, psu="psu", base_weight="w"), {0: 2.0 * psus, 1: 2.0 * psus}
 
 
-def test_a_class_left_empty_gives_its_weight_to_all_and_is_counted():
-    rows = pd.DataFrame({"psu": np.repeat(range(6), 4), "g": [0, 0, 0, 1] * 6, "a": [1, 1, 0, 0] * 5 + [1, 1, 1, 1], "w": 1.0})
-    found = estimate(adjust_nonresponse(SurveyDesign(rows, psu="psu", base_weight="w"), "a", by=["g"]), "w", statistic="total")
-    assert found.table["se"][0] < 1e-9
+def test_a_jackknife_that_cannot_be_solved_gives_way_to_linearization_and_says_so():
+    plain, sex = tight_design()
+    tight = calibrate(plain, {"sex": sex}, method="logit", bounds=(0.5, 1.6))
+    found = estimate(tight, "y", statistic="total", variance="jkn")
+    linear = estimate(tight, "y", statistic="total", variance="linearized")
+    assert found.table["se"].tolist() == linear.table["se"].tolist()
+    assert found.conventions["variance"] == "linearized"
     assert found.conventions["replicates_unsolved"] == 1
+    note = found.table["note"][0]
+    assert "1 of 8 jkn replicates (12.5%) unsolved, at sex = 0 (bounds 0.5, 1.6): linearized se instead" in note
+    assert "改用线性化标准误" in note
+    assert found.conventions["replicates_note"] == note
+    assert found.contrast({"same": {0: 1.0}}).table["note"].tolist() == [note]
+
+
+def test_nothing_is_said_where_every_replicate_is_solved():
+    plain, sex = tight_design()
+    found = estimate(calibrate(plain, {"sex": sex}), "y", statistic="total", variance="jkn")
+    assert found.conventions["replicates_unsolved"] == 0
+    assert found.conventions["variance"] == "jkn"
+    assert "replicates_note" not in found.conventions
+    assert found.table["note"].tolist() == [""]
+
+
+def rare_level(psus: int, holders: int):
+    """A level of the margin that only the first PSUs hold; the bootstrap draws none of them now and then."""
+    rows = pd.DataFrame({"psu": np.repeat(range(psus), 6), "w": 1.0, "y": np.arange(6 * psus) % 7})
+    rows["group"] = np.where((np.arange(len(rows)) % 6 == 0) & (rows["psu"] < holders), "rare", "usual")
+    return calibrate(SurveyDesign(rows, psu="psu", base_weight="w"), {"group": {"rare": 9.0, "usual": 6.0 * psus}})
+
+
+def test_a_bootstrap_leaves_out_its_few_unsolved_replicates_and_divides_by_the_others():
+    design = rare_level(12, 4)
+    found = estimate(design, "y", statistic="total", variance="rao-wu", replicates=400, seed=3)
+    unsolved = found.conventions["replicates_unsolved"]
+    assert 0 < unsolved <= 20
+    assert found.conventions["replicates"] == 400 - unsolved == found.contributions.matrix.shape[0]
+    assert f"{unsolved} of 400 replicates ({unsolved / 400:.1%}) unsolved and left out, at group = rare" in found.table["note"][0]
+    linear = estimate(design, "y", statistic="total", variance="linearized").table["se"][0]
+    assert found.table["se"][0] == pytest.approx(linear, rel=0.35)
+
+
+def test_a_bootstrap_with_many_unsolved_replicates_is_refused():
+    with pytest.raises(EstimatesError, match=r"E382.*\n.*group = rare.*\n.*of 200 replicates"):
+        estimate(rare_level(12, 1), "y", statistic="total", variance="rao-wu")
+
+
+def test_a_class_left_empty_in_a_replicate_is_no_solution_either():
+    rows = pd.DataFrame({"psu": np.repeat(range(6), 4), "g": [0, 0, 0, 1] * 6, "a": [1, 1, 0, 0] * 5 + [1, 1, 1, 1], "w": 1.0})
+    adjusted = adjust_nonresponse(SurveyDesign(rows, psu="psu", base_weight="w"), "a", by=["g"])
+    found = estimate(adjusted, "g", statistic="total")
+    assert found.conventions["replicates_unsolved"] == 1
+    assert "at g = 1" in found.table["note"][0]
+    assert found.table["se"].tolist() == estimate(adjusted, "g", statistic="total", variance="linearized").table["se"].tolist()
+
+
+def test_replicates_of_a_later_stage_say_that_they_drop_the_fpc():
+    rows = pd.DataFrame({"psu": np.repeat(range(6), 4), "hh": range(24), "N": 30, "M": 10, "y": np.arange(24.0) ** 2 % 7})
+    staged = SurveyDesign(rows, psu=["psu", "hh"], fpc=["N", "M"])
+    assert "fpc not credited" in estimate(staged, "y", variance="jkn").table["note"][0]
+    assert "fpc not credited" in estimate(staged, "y", statistic="median", variance="rao-wu").table["note"][0]
+    assert estimate(staged, "y").table["note"].tolist() == [""]

@@ -394,6 +394,8 @@ def test_what_cannot_be_said_is_refused_in_both_languages(five, function, change
         (in_english(1), "one"), (in_english(12), "twelve"), (in_english(13), "13"), (many_units(1), "1 unit"), (many_units(2, "other "), "2 other units"),
         (probability(0.0004), Said("低于 0.1%", "below 0.1%")), (probability(1.0), Said("高于 99.9%", "above 99.9%")), (probability(0.591), Said("为 59.1%", "59.1%")),
         (p_value(0.0001), Said("小于 0.001", "below 0.001")), (p_value(0.918), Said("为 0.918", "0.918")),
+        (p_value(0.005), Said("为 0.005", "0.005")), (p_value(0.001), Said("为 0.001", "0.001")), (probability(0.005), Said("为 0.5%", "0.5%")),
+        (probability(0.995), Said("为 99.5%", "99.5%")),
         (difference(-0.37, "index"), Said(" 0.37 分", "0.37 points")), (difference(0.001, "index"), Said("不到 0.01 分", "less than 0.01 points")),
         (difference(0.0004, "rate"), Said("不到 0.1 个百分点", "less than 0.1 percentage points")), (listing([Said("甲", "A")]), Said("甲", "A")),
         (listing([Said("甲", "A"), Said("乙", "B"), Said("丙", "C")]), Said("甲、乙、丙", "A, B and C")),

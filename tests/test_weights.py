@@ -167,6 +167,17 @@ def test_refused_with_code_and_both_languages(code, call):
     assert refused.value.en.isascii()
 
 
+@pytest.mark.parametrize("floating", [True, False], ids=["a number", "one that hardly overlaps"])
+def test_a_covariate_that_separates_respondents_is_refused_by_name(floating):
+    random = np.random.default_rng(1)
+    answered = random.random(200) < 0.5
+    rows = pd.DataFrame({"r": answered.astype(int), "x": random.normal(size=200), "w": 10.0})
+    rows["z"] = answered + (0.0 if floating else 1e-3 * random.random(200))
+    with pytest.raises(WeightsError, match=r"(?s)W380.*by: z\n.* z tells respondents from nonrespondents") as refused:
+        adjust_nonresponse(SurveyDesign(rows, base_weight="w"), "r", by=["x", "z"], method="propensity")
+    assert "2,000" in refused.value.zh
+
+
 def test_a_margin_without_levels_is_refused():
     with pytest.raises(WeightsError):
         calibrate(design(), {"sex": {}})

@@ -90,9 +90,11 @@ def compile_measures(questionnaire: Questionnaire) -> tuple[Measure, ...]:
     return (*rates, *topics, *(_index(questionnaire, name, index) for name, index in person.items()))
 
 
-def column_measure(name: str, *, floating: bool = False) -> Measure:
+def column_measure(name: str, *, floating: bool = False, truth: bool = False) -> Measure:
     """Return a caller's own numeric column as a measure; null, and not-a-number in a floating column, are not valid."""
-    column = nw.col(name).cast(nw.Float64) if floating else nw.col(name)
+    column = nw.col(name)
+    if floating or truth:
+        column = column.cast(nw.Float64 if floating else nw.Int64)
     present = ~(column.is_null() | column.is_nan()) if floating else ~column.is_null()
     score = nw.when(present).then(column).otherwise(nw.lit(0))
     return Measure(name, "column", 1, ({f"_valid__{name}": flag(present), f"_score__{name}": score},), own=(name,))
@@ -180,7 +182,7 @@ def _credit(questionnaire: Questionnaire, name: str, item: str) -> _Part:
     kept = [code for code, special in specials.items() if ways[special.reason] == "in"]
     if isinstance(declared, MultipleItem):
         answered = flag(~nw.col(option_column(item, next(iter(declared.options)))).is_null())
-        credit, unit = _knowledge(item, declared)
+        credit, unit = _knowledge(item, questionnaire.credited(item, rate))
     else:
         answers = questionnaire.answers(item)
         answered = flag(nw.col(item).is_in(list(answers)))

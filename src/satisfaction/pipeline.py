@@ -132,6 +132,7 @@ def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckd
             lonely_psu=lonely_psu,
             selection=survey.declared.selection,
             measures=stored(measures),
+            codes=survey.questionnaire.coded_columns(),
         )
 
     try:
@@ -198,10 +199,22 @@ def weigh(survey: Survey, design: SurveyDesign) -> SurveyDesign:
 
 
 def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:
-    """Return the record of every weighting step in order; a base weight of 1 / inclusion probability has none."""
+    """Return the record of every weighting step in order, and of replicates that could not carry them out.
+
+    A base weight of 1 / inclusion probability has none.
+    """
     base = sampled_persons(results.survey, results.responses.accepted).record
     further = results.design.weighting.log if results.design.weighting else ()
+    conventions = results.estimates[results.area].conventions
+    if remark := replicates_note(results):
+        unsolved = conventions["replicates_unsolved"]
+        further = (*further, {"step": "replicates", "method": conventions["variance"], "unsolved": unsolved, "note": remark})
     return (base, *further) if base else further
+
+
+def replicates_note(results: Results) -> str:
+    """Return what is to be said of replicates that no weights solve; empty where there are none."""
+    return str(results.estimates[results.area].conventions.get("replicates_note", ""))
 
 
 def estimate_areas(survey: Survey, design: SurveyDesign) -> dict[str, Estimates]:

@@ -8,6 +8,7 @@ products are summed apart.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,13 +18,14 @@ import numpy as np
 import pandas as pd
 
 from .design import SurveyDesign, require_columns
-from .engines import Lazy, counter, fetch, ordered
+from .engines import Lazy, counter, fetch, ordered, refuse_mixed
 from .errors import EstimatesError
-from .measures import Measure, add_columns, column_measure
+from .measures import Measure, add_columns, column_measure, flag
 
 LIMB = 2**20
 NARROW = (nw.Int8, nw.UInt8, nw.Int16, nw.Boolean)  # squares of at most 2**30
 LARGEST = 2**40  # squares of smaller numbers sum over millions of rows within 64 bits
+OWN_NAMES = re.compile(r"_n|_(v|t|h|l|hh|hl|ll)\d+")  # of the columns that are counted and summed
 PARTS = ("v", "t", "hh", "hl", "ll")  # valid values, scores, products of high and low limbs
 Array = np.ndarray[Any, Any]
 
@@ -99,10 +101,12 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
     Raises
     ------
     EstimatesError
-        E101 for a column that is not there, E102 for a column that is no number, E105 for one with huge whole numbers.
+        E101 for a column that is not there, E102 for a column that is no number, E105 for one with huge whole numbers, E383 for one with
+        infinite values, E386 for a domain column of a reserved name.
     """
     chosen = resolve_all(design, measures)
     require_columns(design, by, argument="by", error=EstimatesError, code="E101")
+    refuse_reserved([name for name in by if OWN_NAMES.fullmatch(name)])
     cells = design.weighting.columns if design.weighting else ()
     values = [column for m in chosen for column in (m.valid_column, m.score_column)] if by_values else []
     keys = list(dict.fromkeys([*design.strata, *design.stages, *by, *cells, design.weight_column, *values]))
@@ -120,6 +124,25 @@ def tally(design: SurveyDesign, measures: Sequence[str | Measure], *, by: Sequen
         counted = _count_integers(rows, [*keys, *fpc], chosen, narrow=narrow, complete=complete)
     units = np.array([m.unit for m in chosen], dtype=np.int64)
     return Tally(*counted, units, tuple(m.name for m in chosen), not floating)
+
+
+def refuse_reserved(names: Sequence[str]) -> None:
+    """Refuse domain columns under a name that the result, or the count, needs for itself, and columns named twice.
+
+    Raises
+    ------
+    EstimatesError
+        E386.
+    """
+    if names:
+        raise EstimatesError(
+            "E386",
+            f"不能按列 '{names[0]}' 分域：该名称由结果自身使用，或列了两次。",
+            f"Column '{names[0]}' cannot make domains: the result uses that name itself, or it is listed twice.",
+            where="by",
+            got=names[0],
+            hint=("给该列改名，或只列一次。", "Rename the column, or list it once."),
+        )
 
 
 def resolve_all(design: SurveyDesign, measures: Sequence[str | Measure]) -> list[Measure]:
@@ -159,9 +182,44 @@ def resolve(design: SurveyDesign, measure: str | Measure, *, schema: nw.Schema |
             f"Column '{measure}' is no number.",
             where="measures",
             available=[name for name, kind in schema.items() if kind.is_numeric()],
-            hint=("选用数值列。", "Choose a numeric column."),
+            hint=(
+                f'选用数值列；数字存成文本时先转换: pd.to_numeric(df["{measure}"])。',
+                f'Choose a numeric column; convert numbers kept as text or objects first: pd.to_numeric(df["{measure}"]).',
+            ),
         )
-    return column_measure(measure, floating=_is_floating(schema[measure]))
+    _refuse_codes(design, measure)
+    return column_measure(measure, floating=_is_floating(schema[measure]), truth=schema[measure] == nw.Boolean)
+
+
+def _refuse_codes(design: SurveyDesign, column: str) -> None:
+    """Refuse the mean of a select-all item, and of an item some of whose answers are special codes.
+
+    Raises
+    ------
+    EstimatesError
+        E389.
+    """
+    known = design.codes.get(column)
+    if known is None:
+        return
+    special = list(known["special"])
+    if not known["select_all"]:
+        held = fetch(design.table.select(flag(nw.col(column).is_in(special)).sum().alias("held")))
+        if not held["held"].fillna(0).sum():
+            return
+    kind = ("多选题", "a select-all item") if known["select_all"] else ("含特殊码的题目", "an item with special codes")
+    codes = ", ".join(map(str, special)) or "-"
+    raise EstimatesError(
+        "E389",
+        f"'{column}' 是{kind[0]}（特殊码: {codes}），编码不是数值，其平均没有意义。",
+        f"'{column}' is {kind[1]} (special codes: {codes}); its codes are no numbers, and their mean means nothing.",
+        where=column,
+        available=[*design.measures, *(name for name in design.table.collect_schema().names() if name.startswith(f"{column}_"))],
+        hint=(
+            "在问卷中声明一个率（counts: [选项]）；或用一个选项的 0/1 列；或先把特殊码置为缺失。",
+            "Declare a rate in the questionnaire (counts: [option]), use an option's own 0/1 column, or make special codes missing.",
+        ),
+    )
 
 
 def _is_floating(kind: nw.dtypes.DType) -> bool:
@@ -183,6 +241,26 @@ def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
                 where=name,
                 hint=("改用浮点列，或换更大的单位。", "Use a floating-point column, or a larger unit."),
             )
+
+
+def refuse_infinite(values: pd.Series[Any], measure: Measure) -> None:
+    """Refuse infinite values: sums and ranks over them mean nothing.
+
+    Raises
+    ------
+    EstimatesError
+        E383.
+    """
+    endless = int(np.isinf(values.to_numpy(float, na_value=np.nan)).sum())
+    if endless:
+        name = " / ".join(dict.fromkeys(measure.own)) or measure.name
+        raise EstimatesError(
+            "E383",
+            f"列 '{name}' 有 {endless} 个无穷大的值。",
+            f"Column '{name}' has {endless} infinite values.",
+            where=name,
+            hint=("改正这些值，或置为缺失。", "Correct these values, or make them missing."),
+        )
 
 
 def _count_integers(
@@ -240,7 +318,11 @@ def _count_floats(rows: Lazy, keys: list[str], measures: list[Measure]) -> tuple
     wanted = [nw.col(m.valid_column).alias(v) for m, (v, _) in zip(measures, names, strict=True)]
     wanted += [nw.col(m.score_column).alias(t) for m, (_, t) in zip(measures, names, strict=True)]
     values = [name for pair in names for name in pair]
-    table = fetch(add_columns(rows, measures).select(*keys, *wanted)).sort_values([*keys, *values], ignore_index=True)
+    table = fetch(add_columns(rows, measures).select(*keys, *wanted))
+    refuse_mixed(table, keys)
+    table = table.sort_values([*keys, *values], ignore_index=True)
+    for measure, (_, score) in zip(measures, names, strict=True):
+        refuse_infinite(table[score], measure)
     group = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
     size = int(group.max()) + 1 if len(group) else 0
     first = np.unique(group, return_index=True)[1]

@@ -46,6 +46,39 @@ class Clusters:
         return np.bincount(self.stratum, minlength=len(self.fraction))
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Which PSUs hold a valid member of each of Q quantities: what their degrees of freedom count.
+
+    Attributes
+    ----------
+    inside : (P, Q) sparse
+        Above 0 where the PSU has one.
+    stratum : (P,) int
+        Stratum of every PSU.
+    """
+
+    inside: Sparse
+    stratum: Array
+
+    def of(self, at: Array) -> Members:
+        """Return the members of the quantities numbered `at`."""
+        return Members(self.inside[:, at], self.stratum)
+
+    def combined(self, matrix: Sparse) -> Members:
+        """Return the members of linear combinations, (K, Q) coefficients: of all quantities that one uses."""
+        return Members(sp.csr_array(self.inside @ (sp.csr_array(matrix) != 0).astype(float).T), self.stratum)
+
+    def sharing(self) -> Sparse:
+        """Tell which quantities share a PSU: (Q, Q), above 0 where two do."""
+        return sp.csr_array(self.inside.T @ self.inside)
+
+    def df(self, at: Array) -> int:
+        """Return PSUs minus strata of the union of the quantities numbered `at`."""
+        psus = np.unique(self.inside[:, at].nonzero()[0])
+        return len(psus) - len(np.unique(self.stratum[psus]))
+
+
 def sum_by_domain(domain: Array, values: Array, domains: int) -> Array:
     """Sum rows (T, M) by their domain (T,): (D, M)."""
     return np.stack([np.bincount(domain, column, domains) for column in values.T], axis=1)
@@ -186,14 +219,14 @@ def contributions(totals: Sparse | Array, clusters: Clusters, lonely: LonelyPsu)
     ----------
     totals : (P, Q) sparse or dense
     lonely : str
-        See SurveyDesign. Under "fail" the design has already refused lonely PSUs.
+        See SurveyDesign; the design has already refused lonely PSUs under "fail", and nothing but lonely PSUs under "average".
 
     Returns
     -------
     D : (P, Q), sparse or dense as the totals are
     """
     n = clusters.sizes()
-    lone = n == 1
+    lone = (n == 1) & (clusters.fraction < 1)  # a stratum taken whole has no error, so nothing is lonely in it
     left = clusters.share * (1 - clusters.fraction)
     scale = left * np.where(lone, 0.0, n / np.maximum(n - 1, 1))
     if lonely == "adjust":
@@ -229,6 +262,13 @@ def domain_df(domain: Array, valid: Array, clusters: Clusters, *, domains: int) 
         in_strata = np.unique(held[0] * np.int64(strata) + held[1]) // strata
         df[:, m] = np.bincount(held[0], minlength=domains) - np.bincount(in_strata, minlength=domains)
     return df
+
+
+def domain_members(domain: Array, valid: Array, clusters: Clusters, *, domains: int) -> Members:
+    """Find the PSUs with a valid member of each domain and measure; quantities are domain-major."""
+    inside = _gather(clusters, np.ones(len(domain))) @ _place(domain, (valid > 0).astype(float), domains)
+    inside.eliminate_zeros()
+    return Members(sp.csr_array(inside), clusters.stratum)
 
 
 def simple_variance(estimate: Array, size: Array, squares: Array, *, n: Array, population: Array, replacement: bool) -> Array:

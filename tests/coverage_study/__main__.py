@@ -3,8 +3,8 @@
 usage: python -m tests.coverage_study [--seeds 20] [--first 1] [--processes 2] [--survey surveys/guizhou-2026q3]
 
 Of N seeds, the array province is sampled N times for scenarios 1-3, 5, 6 and N times (every fourth county) for the recipe,
-N/4 times for the propensity variant, N/50 times for the shipped wave, which is the slow one. Then the ranks' study runs with
-the same N (by itself: python -m tests.coverage_study.ranks).
+10 N samples of a few PSUs are drawn for scenario 7, N/4 times for the propensity variant, N/50 times for the shipped wave,
+which is the slow one. Then the ranks' study runs with the same N (by itself: python -m tests.coverage_study.ranks).
 Exit status 1 when a required scenario with 200 samples or more (the shipped wave: 20) leaves 93.5-96.5 % by more than two
 Monte-Carlo standard errors, a calibrated total has an error, or a bar of the ranks is missed.
 """
@@ -24,6 +24,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from . import ranks
+from .few_psus import few_psus
 from .province import Province, described, read_allocation, simulate_province
 from .scenarios import plain, recipe, zero_errors
 from .scoring import HIGH, LOW, MOST_RELATIVE_SE, printed, summary, width_ratios
@@ -49,6 +50,8 @@ def work(task: Task) -> tuple[Task, list[dict[str, Any]]]:
     kind, seed = task
     if kind == "shipped":
         return task, shipped(_held["survey"], seed)
+    if kind == "few PSUs":
+        return task, few_psus(seed)
     if kind == "plain":
         return task, plain(_held["province"], seed)
     part: Province = _held["part"]
@@ -60,7 +63,7 @@ def tasks(first: int, seeds: int) -> Iterator[Task]:
     for kind, every in (("shipped", SHIPPED_EVERY), ("totals", TOTALS_EVERY), ("propensity", PROPENSITY_EVERY)):
         yield from ((kind, first + k) for k in range(-(-seeds // every)))
     for seed in range(first, first + seeds):
-        yield from (("classes", seed), ("plain", seed))
+        yield from (("classes", seed), ("plain", seed), ("few PSUs", seed))
 
 
 def study(chosen: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:

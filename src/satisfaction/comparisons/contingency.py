@@ -14,7 +14,7 @@ from ..design import SurveyDesign
 from ..errors import EstimatesError, one_of
 from ..estimates import Sample, lay_out
 from ..tally import tally
-from .results import HypothesisTest, declared, fault, joint_row, require_df
+from .results import DF_USED, HypothesisTest, declared, fault, joint_row, require_df, used_df
 from .variables import Variable, levels, name_of, require_groups, with_values
 from .wald import WaldStatistic, wald_row
 
@@ -24,7 +24,7 @@ NULL = "行变量与列变量在总体中独立 rows and columns are independent
 LOOKED_UP = {
     "F": "Rao-Scott, second order: Pearson X2 / trace in F(d0, d0 df)",
     "chisq": "Rao-Scott, first order: Pearson X2 / mean design effect in chi-square",
-    "saddlepoint": "Rao-Scott: Pearson X2 in the weighted sum of chi-squares over chi-square(df) / df, by saddlepoint",
+    "saddlepoint": "Rao-Scott: Pearson X2 in the weighted sum of chi-squares over chi-square(d0 df) / (d0 df), by saddlepoint",
     "wald": "Wald on the residuals from independence: W / k in F(k, df)",
     "adjusted_wald": "Wald on the residuals from independence: W (df - k + 1) / (k df) in F(k, df - k + 1)",
 }
@@ -48,7 +48,7 @@ class CrossTable:
     n : (R, C) int
         Respondents.
     df : int
-        PSUs minus strata of the design.
+        PSUs minus strata, over those with a respondent of both variables.
     """
 
     cells: pd.DataFrame
@@ -86,7 +86,8 @@ def rao_scott(design: SurveyDesign, rows: Variable, columns: Variable, *, statis
     Notes
     -----
     Rao and Scott (1984); Thomas and Rao (1987) and Koch, Freeman and Freeman (1975) for the Wald forms; Kuonen (1999) for
-    the saddlepoint. df counts the whole design, as R has it. A cell without respondents has no design effect.
+    the saddlepoint. A variable masked with missing values outside a county tests that county, and df then counts its PSUs, as
+    R does after `subset` (but not for values missing inside the call). A cell without respondents has no design effect.
     """
     one_of(statistic, get_args(RaoScott), argument="statistic", error=EstimatesError, code="E140")
     names = name_of(rows), name_of(columns)
@@ -96,8 +97,8 @@ def rao_scott(design: SurveyDesign, rows: Variable, columns: Variable, *, statis
             hint=("选用两个不同的变量。", "Choose two variables."),
         )  # fmt: skip
     crossed = cross_table(design, rows, columns)
-    own = {"test": LOOKED_UP[statistic], "null": NULL, "df": "design: PSUs - strata", "missing": MISSING}
-    require_df(crossed.df, 1, where="design")
+    own = {"test": LOOKED_UP[statistic], "null": NULL, "df": DF_USED, "missing": MISSING}
+    require_df(crossed.df, 1, where="rows, columns")
     row = _wald(crossed, WALD[statistic]) if statistic in WALD else _rao_scott(crossed, statistic)
     return HypothesisTest(pd.DataFrame([row]), _cells(crossed), declared(design, own))
 
@@ -115,7 +116,8 @@ def cross_table(design: SurveyDesign, rows: Variable, columns: Variable) -> Cros
     total = np.bincount(cell, (sample.weight * sample.n)[both], shape[0] * shape[1]).reshape(shape)
     respondents = np.bincount(cell, n, shape[0] * shape[1]).astype(np.int64).reshape(shape)
     names = pd.MultiIndex.from_product([first, second], names=[name_of(rows), name_of(columns)]).to_frame(index=False)
-    return CrossTable(names, total, _covariance(sample, both, cell, total.size), respondents, sample.df)
+    df = used_df(np.where(both, counted.n, 0), sample.clusters)
+    return CrossTable(names, total, _covariance(sample, both, cell, total.size), respondents, df)
 
 
 def pearson(share: Array, n: float) -> float:
@@ -211,7 +213,7 @@ def _rao_scott(crossed: CrossTable, statistic: str) -> dict[str, float]:
     row = joint_row(x2, x2 / trace, df=d0, ddf=d0 * crossed.df, name="pearson")
     if statistic == "saddlepoint":
         positive = effects[effects > 1e-12 * effects.max()]
-        row |= {"df": float(len(effects)), "ddf": float(crossed.df), "p": weighted_chisq_tail(x2, positive, crossed.df)}
+        row |= {"df": float(len(effects)), "p": weighted_chisq_tail(x2, positive, row["ddf"])}
     return row
 
 

@@ -28,7 +28,7 @@ NULLS = {
 }
 CONVENTIONS = {
     "test": "two-sided t; covariance of the whole sample design",
-    "df": "Satterthwaite over the areas",
+    "df": "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union",
     "not_tested": "areas whose se is 0 or whose df is below 1",
 }
 
@@ -90,7 +90,9 @@ def all_pairs(
     first, second = np.triu_indices(len(areas), 1)
     variance = np.diag(estimates.cov)
     spread = np.sqrt(np.maximum(variance[first] + variance[second] - 2 * estimates.cov[first, second], 0))
-    pair_df = satterthwaite(pair_matrix(len(areas)), estimates.cov, blocks=np.arange(len(areas)), df=df)
+    pair_df = satterthwaite(
+        pair_matrix(len(areas)), estimates.cov, domain=np.arange(len(areas)), df=df, members=estimates.contributions.members
+    )
     known = usable(value, table["se"].to_numpy(float), df)
     keys = pd.DataFrame({"area": areas[first], "other": areas[second]})
     plain = tested(
@@ -141,7 +143,9 @@ def against_rest(
     df = totals.table["df"].to_numpy(float)
     spread, with_rest, there = np.full(len(own), np.nan), np.full(len(own), np.nan), np.isfinite(rest)
     spread[there] = np.sqrt(np.maximum(np.einsum("kq,kq->k", slope[there] @ totals.cov, slope[there]), 0))
-    with_rest[there] = satterthwaite(sp.csr_array(slope[there]), totals.cov, blocks=np.arange(len(df)) // 2, df=df)
+    with_rest[there] = satterthwaite(
+        sp.csr_array(slope[there]), totals.cov, domain=totals.domain, df=df, members=totals.contributions.members
+    )
     known = usable(own, means["se"].to_numpy(float), df[::2])
     keys = pd.DataFrame({"area": means[by], "estimate": own, "rest": rest})
     if within:
@@ -240,6 +244,7 @@ def usable(value: Array, se: Array, df: Array) -> Array:
 def tested(keys: pd.DataFrame, parts: tuple[Array, Array, Array], *, usable: Array, level: float) -> pd.DataFrame:
     """Add tests and limits to differences; parts are difference, se, df: (K,) each."""
     difference, se, df = parts
+    se = np.where(np.isnan(difference), np.nan, se)
     usable = usable & (se > 0) & (df > 0)
     t = np.divide(difference, se, out=np.full(len(se), np.nan), where=usable)
     p = np.where(usable, 2 * special.stdtr(np.where(usable, df, 1.0), -np.abs(np.nan_to_num(t))), np.nan)

@@ -10,11 +10,11 @@ import scipy.sparse as sp
 
 from ..design import SurveyDesign
 from ..errors import EstimatesError, one_of
-from ..estimates import Sample, lay_out
+from ..estimates import Sample, check_level, lay_out
 from ..measures import Measure
-from ..tally import resolve, tally
+from ..tally import refuse_infinite, resolve, tally
 from .fits import Fit
-from .results import DF_USED, HypothesisTest, check_level, declared, require_df, t_table, used_df
+from .results import DF_USED, HypothesisTest, declared, require_df, t_table, used_df
 from .ttests import fitted
 from .variables import ROW_NUMBER, Variable, levels, name_of, require_groups, with_row_numbers, with_values
 from .wald import wald_row
@@ -73,6 +73,7 @@ def rank_test(
     counted = tally(held, (), by=[group, value, *([ROW_NUMBER] if ties == "row_order" else [])])
     groups, code = levels(counted.keys[group], counted.keys[value].notna().to_numpy())
     require_groups(groups, name_of(by), where="by")
+    refuse_infinite(counted.keys[value], outcome)
     sample = lay_out(held, counted)
     n = np.where(code >= 0, sample.n, 0.0)
     df, k = used_df(n.astype(np.int64), sample.clusters), len(groups) - 1

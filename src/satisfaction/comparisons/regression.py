@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ..design import SurveyDesign
+from ..design import SurveyDesign, named
 from ..errors import EstimatesError, one_of
-from ..estimates import lay_out
+from ..estimates import check_level, lay_out
 from ..measures import Measure
 from ..tally import Tally, resolve, tally
 from .fits import Fit, dependent_columns, least_squares, logistic, no_variation
-from .results import DF_USED, HypothesisTest, check_level, declared, fault, no_residual, t_table, used_df
+from .results import DF_USED, HypothesisTest, declared, fault, no_residual, t_table, used_df
 from .variables import Variable, levels, name_of, with_values
 from .wald import LOOKED_UP, WaldStatistic, wald_row
 
@@ -101,9 +101,9 @@ class Terms:
 def regression(
     design: SurveyDesign,
     outcome: str | Measure,
-    covariates: Sequence[Variable],
+    covariates: Variable | Sequence[Variable],
     *,
-    categorical: Sequence[str] = (),
+    categorical: str | Sequence[str] = (),
     family: Family = "linear",
     level: float = 0.95,
 ) -> Regression:
@@ -140,6 +140,8 @@ def regression(
     """
     one_of(family, get_args(Family), argument="family", error=EstimatesError, code="E140")
     check_level(level)
+    covariates = [covariates] if isinstance(covariates, str | Measure) else list(covariates)
+    categorical = named(categorical)
     chosen, names = resolve(design, outcome), [name_of(v) for v in covariates]
     _check_names(chosen.name, names, categorical)
     held, columns = with_values(design, covariates, where="covariates")

@@ -84,21 +84,6 @@ def joint_row(form: float, statistic: float, *, df: float, ddf: float, name: str
     return {name: form, "statistic": statistic, "df": df, "ddf": ddf, "p": float(p)}
 
 
-def check_level(level: float) -> None:
-    """Refuse a confidence level that is none.
-
-    Raises
-    ------
-    EstimatesError
-        E104.
-    """
-    if not 0 < level < 1:
-        raise fault(
-            "E104", (f"置信水平 {level} 须在 0 与 1 之间。", f"A confidence level of {level} is not between 0 and 1."),
-            where="level", hint=("例如写 0.95。", "Write 0.95, for instance."),
-        )  # fmt: skip
-
-
 def require_df(df: float, needed: int, *, where: str) -> None:
     """Refuse a joint test of more parameters than the design has degrees of freedom for.
 

@@ -9,11 +9,11 @@ import pandas as pd
 import scipy.sparse as sp
 
 from ..design import SurveyDesign
-from ..estimates import lay_out
+from ..estimates import check_level, lay_out
 from ..measures import Measure
 from ..tally import resolve, tally
 from .fits import Fit, least_squares, no_variation
-from .results import DF_USED, HypothesisTest, check_level, declared, no_residual, t_table, used_df
+from .results import DF_USED, HypothesisTest, declared, fault, no_residual, t_table, used_df
 from .variables import Variable, levels, name_of, require_groups, with_values
 
 Array = np.ndarray[Any, Any]
@@ -47,7 +47,7 @@ def t_test(
     ------
     EstimatesError
         E101, E102 unknown measure or no number, E104 level, E141 unknown group column, E142 a single group, E143 more than
-        two, E144 a measure that does not vary.
+        two, E144 a measure that does not vary, E380 a value that is no number.
 
     Notes
     -----
@@ -55,6 +55,11 @@ def t_test(
     means with their covariance (Lumley 2010). df: PSUs with a respondent used minus their strata, minus 1 for the slope.
     """
     check_level(level)
+    if not np.isfinite(value):
+        raise fault(
+            "E380", (f"比较值 value={value} 不是有限的数。", f"value={value} is no finite number to compare with."), where="value",
+            hint=("例如写 value=0。", "Write value=0, for instance."),
+        )  # fmt: skip
     chosen = resolve(design, measure)
     held, columns = with_values(design, [by] if by is not None else [], where="by")
     counted = tally(held, [chosen], by=columns)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import EstimatesError, one_of
-from ..estimates import Estimates, lay_out
+from ..estimates import Estimates, lay_out, summed_df
 from ..tally import tally
 from .results import HypothesisTest, declared, fault, joint_row, require_df
 
@@ -125,6 +125,8 @@ def wald(estimates: Estimates, contrasts: Contrasts | None = None, *, statistic:
 
 def _checked(contrasts: Contrasts) -> Contrasts:
     """Refuse an empty list, and combinations without a coefficient."""
+    if not isinstance(contrasts, Mapping) or not all(isinstance(terms, Mapping) for terms in contrasts.values()):
+        return contrasts  # `contrast` refuses these
     empty = [name for name, terms in contrasts.items() if not any(terms.values())]
     if empty or not contrasts:
         raise fault(
@@ -156,9 +158,9 @@ def _rows_used(estimates: Estimates, contrasts: Contrasts | None) -> Array:
 
 
 def _domain_df(estimates: Estimates, used: Array) -> float:
-    """Sum the df of the domains compared; measures of one domain share theirs."""
-    rows = estimates.table[used]
-    return float(rows.groupby(list(estimates.by))["df"].min().sum() if estimates.by else rows["df"].min())
+    """Sum the df of the domains compared; measures of one domain, and domains that share PSUs, share theirs."""
+    own = estimates.table["df"].to_numpy(float)
+    return summed_df(np.flatnonzero(used), domain=estimates.domain, df=own, members=estimates.contributions.members)
 
 
 def _design_df(estimates: Estimates) -> float:

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 
 from ..design import ROW
 from ..errors import EstimatesError
 from ..estimates import Contributions, Estimates
+from ..variance import Members
 from .pairs import Comparisons, tested, usable
 
 Array = np.ndarray[Any, Any]
@@ -127,17 +129,38 @@ def _joined(parts: list[Contributions]) -> Contributions:
     named = [one.units if matched else one.units.assign(_wave=i) for i, one in enumerate(parts)]
     units = pd.concat(named).drop_duplicates().reset_index(drop=True)
     place = units.assign(_unit=np.arange(len(units)))
-    blocks, deeper = [], []
+    blocks, deeper, inside = [], [], []
+    in_stratum = []
     for one, names in zip(parts, named, strict=True):
         at = names.merge(place, on=list(names), how="left")["_unit"].to_numpy()
         there = sp.csr_array((np.ones(len(at)), (at, np.arange(len(at)))), shape=(len(units), len(at)))
         matrix = sp.csr_array(one.matrix)
         blocks.append(there @ matrix[: len(at)])
+        inside.append(there @ one.members.inside)
+        stratum = one.members.stratum
+        in_stratum.append(there @ sp.csr_array((np.ones(len(at)), (np.arange(len(at)), stratum))))
         deeper.append(matrix[len(at) :])
     joined = sp.hstack(blocks)
     if any(one.shape[0] for one in deeper):
         joined = sp.vstack([joined, sp.block_diag(deeper)])
-    return Contributions(units[columns] if matched else units, sp.csr_array(joined))
+    members = Members(sp.csr_array(sp.hstack(inside)), _joined_strata(sp.csr_array(sp.hstack(in_stratum))))
+    return Contributions(units[columns] if matched else units, sp.csr_array(joined), members)
+
+
+def _joined_strata(belongs: sp.csr_array) -> Array:
+    """Number the strata of all waves together: those of two waves are one where they share a PSU.
+
+    Parameters
+    ----------
+    belongs : (P, strata of every wave) sparse
+        Which PSU lies in which stratum.
+
+    Returns
+    -------
+    (P,) int
+    """
+    _, stratum = connected_components(belongs @ belongs.T, directed=False)
+    return np.asarray(stratum)
 
 
 def _check(waves: Mapping[str, Estimates]) -> None:
@@ -168,7 +191,7 @@ def _declared(both: Estimates, left_out: int) -> dict[str, Any]:
     return {
         "null": NULL,
         "test": "two-sided t; each wave's own design, covariance over shared PSUs",
-        "df": "Satterthwaite over the waves",
+        "df": "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union",
         "not_tested": "rows whose se is 0 or whose df is below 1",
         "left_out": left_out,
     } | kept

@@ -14,6 +14,7 @@ from ..engines import Lazy, fetch, joined, matched, never_null, scan
 from ..errors import DesignError, one_of
 from ..io.pages import card
 from ..measures import Measure
+from ..questionnaire import CODES
 from ..survey import Selection
 from ..variance import LonelyPsu
 from .checks import check, check_frame, require_columns
@@ -39,8 +40,12 @@ class WeightingStep(Protocol):
             Weight of each of them.
         """
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Return what the step can fail at: K names of levels, classes or bounds."""
+
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
-        """Return in which replicates the step could not do all it declares: (R,) bool."""
+        """Tell at which place a replicate could not do all the step declares: (K, R) bool."""
 
     def on(self, index: Array) -> WeightingStep:
         """Return the step bound to finer cells, each of which lies in the old cell `index` (C,)."""
@@ -118,19 +123,26 @@ class SurveyDesign:
     collapse : mapping, optional
         Stratum -> stratum it is merged with for the variance; a stratum of several columns is a tuple.
     lonely_psu : {"fail", "adjust", "average", "certainty", "remove"}
-        What a stratum with a single PSU contributes: an error; its distance from the mean of all PSUs; the average of
-        the other strata; nothing (certainty, remove).
+        What a stratum with a single PSU contributes, unless it is taken whole (fpc 1): an error; its distance from the mean
+        of all PSUs' totals (Stata's "centered"; R does not centre the totals of its "adjust", so means agree and totals do
+        not); the average of the other strata, by which every variance of the design is multiplied, also in a domain without
+        a lonely stratum (R's subset multiplies by the subset's own strata); nothing (certainty, remove).
     selection : {"probability", "quota", "open_link"}
         For the last two there is no design error, and no rank is established.
     measures : sequence of Measure
         What `estimate` may name besides columns.
+    codes : mapping, optional
+        Columns of a questionnaire's codes that are no numbers (`Questionnaire.coded_columns`); `estimate` refuses their
+        means. Accepted responses bring it along.
 
     Raises
     ------
     DesignError
         D101 unknown column, D102 missing or non-positive weights, D103 missing strata or PSU, D104 lonely PSUs under
         "fail", D105 fpc that varies within a stratum or is smaller than the sample, D106 a PSU code in two strata, D107
-        more fpc columns than stages, D108 a collapse of a stratum that is not there.
+        more fpc columns than stages, D108 a collapse of a stratum that is not there, D382 a table without rows, D383 a reserved column name, D384 a
+        column that is stratum and PSU, D385 a collapse that is no mapping, D380 lonely PSUs under "average" where no
+        stratum is left to take the average of.
     """
 
     respondents: Any
@@ -143,6 +155,7 @@ class SurveyDesign:
     lonely_psu: LonelyPsu
     selection: Selection
     measures: dict[str, Measure]
+    codes: dict[str, Mapping[str, Any]]
     weighting: Weighting | None
     table: Lazy
     complete: frozenset[str]
@@ -174,10 +187,19 @@ class SurveyDesign:
         lonely_psu: LonelyPsu = "fail",
         selection: Selection = "probability",
         measures: Sequence[Measure] = (),
+        codes: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         one_of(lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100")
         one_of(psu_codes, get_args(Nesting), argument="psu_codes", error=DesignError, code="D100")
         one_of(selection, get_args(Selection), argument="selection", error=DesignError, code="D100")
+        if not isinstance(collapse, Mapping | None):
+            raise DesignError(
+                "D385",
+                f"collapse 须为映射，而不是 {type(collapse).__name__}。",
+                f"`collapse` is a mapping, not a {type(collapse).__name__}.",
+                where="collapse",
+                hint=("写成 {层: 并入的层}。", "Write {stratum: the stratum it joins}."),
+            )
         for name, value in {
             "respondents": respondents,
             "strata": named(strata),
@@ -189,6 +211,7 @@ class SurveyDesign:
             "lonely_psu": lonely_psu,
             "selection": selection,
             "measures": {m.name: m for m in measures},
+            "codes": dict(codes or getattr(respondents, "attrs", {}).get(CODES, {})),
             "weighting": None,
             "table": scan(respondents),
             "complete": never_null(respondents),

@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from ..engines import fetch, offenders
+from ..engines import fetch, offenders, refuse_mixed
 from ..errors import DesignError, closest, shortened
 from ..measures import flag
 from ..variance import LonelyPsu
@@ -61,11 +61,27 @@ def check(design: SurveyDesign) -> None:
     wanted = [*design.strata, *design.psu, *design.fpc, *filter(None, (design.base_weight,))]
     require_columns(design, wanted, argument="SurveyDesign", error=DesignError, code="D101")
     weight, keys = nw.col(design.weight_column), [*design.strata, *design.stages]
+    _check_names(design)
+    _check_numbers(design)
     bad = flag(weight.is_null() | ~(weight > 0) | (weight > 1e300)).alias("_bad")
+    populations = [nw.col(name).cast(nw.Float64) for name in design.fpc]
+    unknown = [flag(one.is_null() | one.is_nan()).alias(f"_unknown{i}") for i, one in enumerate(populations)]
     limits = [nw.col(name).alias(f"_{end}{i}") for i, name in enumerate(design.fpc) for end in ("low", "high")]
     extremes = [getattr(nw.col(f"_{end}{i}"), fold)() for i in range(len(design.fpc)) for end, fold in EXTREMES]
-    units = fetch(design.rows().select(*keys, bad, *limits).group_by(*keys).agg(nw.col("_bad").sum(), *extremes))
+    counts = [nw.col(name).sum() for name in ("_bad", *(f"_unknown{i}" for i in range(len(unknown))))]
+    units = fetch(design.rows().select(*keys, bad, *unknown, *limits).group_by(*keys).agg(*counts, *extremes))
+    if units.empty:
+        raise DesignError(
+            "D382",
+            "数据表没有任何记录。",
+            "The table has no rows.",
+            where="respondents",
+            hint=("检查读入与筛选。", "Look at how it was read and filtered."),
+        )
+    refuse_mixed(units, keys)
     _check_weights(design, int(units["_bad"].sum()))
+    for i, name in enumerate(design.fpc):
+        _check_known(name, int(units[f"_unknown{i}"].sum()))
     if units[keys].isna().any(axis=None):
         raise DesignError(
             "D103",
@@ -135,7 +151,60 @@ def _check_weights(design: SurveyDesign, bad: int) -> None:
             f"有 {bad} 个基础权数缺失、为零或为负。",
             f"{bad} base weights are missing, zero or negative.",
             where=f"{design.weight_column} {offenders(design.respondents, CONDITION.format(name=design.weight_column))}".strip(),
-            hint=("改正这些权数，或先剔除相应记录。", "Correct these weights, or remove the rows first."),
+            hint=(
+                "改正这些权数。不要删除记录，否则其初级单元会从设计中消失；不参与估计的人，把指标设为缺失，或用 by 分出一个域。",
+                "Correct these weights. Do not remove the rows: their PSUs would leave the design. Whoever is not to count gets "
+                "a missing measure, or stands in a domain of its own (`by`).",
+            ),
+        )
+
+
+def _check_names(design: SurveyDesign) -> None:
+    """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
+    own = [name for name in ("_respondent", "_one") if name in design.table.collect_schema().names()]
+    if own:
+        raise DesignError(
+            "D383",
+            f"列名 '{own[0]}' 由本软件自用。",
+            f"The column name '{own[0]}' is used by the design itself.",
+            where="respondents",
+            hint=("给该列改名。", "Rename the column."),
+        )
+    units = [*design.strata, *design.psu]
+    twice = [name for i, name in enumerate(units) if name in units[:i]]
+    if twice:
+        raise DesignError(
+            "D384",
+            f"列 '{twice[0]}' 被同时用作层与抽样单元，或列了两次。",
+            f"Column '{twice[0]}' is both stratum and sampling unit, or listed twice.",
+            where="strata, psu",
+            hint=("各写一列；没有分层时不写 strata。", "Give each its own column; leave out `strata` where there are none."),
+        )
+
+
+def _check_numbers(design: SurveyDesign) -> None:
+    """Refuse weights and population counts that are text."""
+    schema = design.rows().collect_schema()
+    for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
+        for name in names:
+            if not schema[name].is_numeric():
+                raise DesignError(
+                    code,
+                    f"列 '{name}' 是文本（{schema[name]}），不是数值。",
+                    f"Column '{name}' is text ({schema[name]}), not a number.",
+                    where=name,
+                    hint=(f'先转换，例如 pd.to_numeric(df["{name}"])。', f'Convert it first, as pd.to_numeric(df["{name}"]).'),
+                )
+
+
+def _check_known(name: str, unknown: int) -> None:
+    if unknown:
+        raise DesignError(
+            "D105",
+            f"fpc 列 '{name}' 有 {unknown} 条记录缺失。",
+            f"The fpc column '{name}' is missing in {unknown} rows.",
+            where=name,
+            hint=("为该层的每条记录补上总体单元数。", "Give every row of a stratum its number of units in the population."),
         )
 
 
@@ -188,6 +257,15 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
             ),
         )
     lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
+    if len(lonely) and design.lonely_psu == "average" and not ((sizes["n"] > 1) & (sizes["low"] > sizes["n"])).any():
+        raise DesignError(
+            "D380",
+            f"没有一个层（或上级单元）能估计误差，无从取平均: 各层只有一个单元 '{unit}'，或全数调查。",
+            f"No stratum (or unit above) has an error to average: each has a single '{unit}' or was taken whole.",
+            where="lonely_psu",
+            available=("collapse", "adjust"),
+            hint=("用 collapse 合并这些层。", "Merge these strata with `collapse`."),
+        )
     if len(lonely) and design.lonely_psu == "fail":
         near = _neighbour(sizes, lonely[0]) if stage == 0 else None
         proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}" if near is not None else 'lonely_psu="adjust"'

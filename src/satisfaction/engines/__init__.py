@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import ThreadpoolController
 
-from ..errors import EngineError, one_of
+from ..errors import EngineError, one_of, shortened
 from .files import connection, offenders, open_files, unreadable
 from .spark import missing, to_spark
 
@@ -33,6 +33,7 @@ __all__ = [
     "offenders",
     "one_blas_thread",
     "ordered",
+    "refuse_mixed",
     "scan",
     "write_joined",
 ]
@@ -60,10 +61,19 @@ def scan(table: Any) -> Lazy:
     Raises
     ------
     EngineError
-        G101 when the table is none of these; G104, G107, G108 for paths, see `files.open_files`.
+        G101 when the table is none of these; G380 for columns of the same name; G104, G107, G108 for paths, see `files.open_files`.
     """
     if isinstance(table, str | Path):
         table = open_files(Path(table))
+    if isinstance(table, pd.DataFrame) and table.columns.has_duplicates:
+        twice = table.columns[table.columns.duplicated()].unique()
+        raise EngineError(
+            "G380",
+            f"列名重复: {shortened(twice)}。",
+            f"Columns stand twice: {shortened(twice)}.",
+            where="respondents",
+            hint=("改名或去掉其中一列。", "Rename or drop one of them."),
+        )
     if isinstance(table, pd.DataFrame) and len(table) >= LARGE and all(map(_is_plain, table.dtypes)):
         table = _in_place(table)
     try:
@@ -258,6 +268,7 @@ def _controller() -> ThreadpoolController:
 
 def ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Sort a small table by its keys, whole numbers before the others: those alone often tell all rows apart."""
+    refuse_mixed(table, keys)
     whole = [name for name in keys if pd.api.types.is_integer_dtype(table[name].dtype) and not table[name].hasnans]
     code, room = np.zeros(len(table), dtype=np.int64), 2**62
     for name in whole if len(table) else ():
@@ -270,6 +281,35 @@ def ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     if room and (np.diff(code[order]) > 0).all():
         return table.iloc[order].reset_index(drop=True)
     return table.sort_values([*whole, *(name for name in keys if name not in whole)], ignore_index=True)
+
+
+def refuse_mixed(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse columns of codes that are partly text and partly numbers: 1 and "1" would be two codes, in no order.
+
+    Raises
+    ------
+    EngineError
+        G381.
+    """
+    for name in columns:
+        if table[name].dtype != object:
+            continue
+        values = table[name].dropna().unique().tolist()
+        try:
+            sorted(values)
+        except TypeError:
+            kinds = sorted({type(value).__name__ for value in values})
+            raise EngineError(
+                "G381",
+                f"列 '{name}' 的取值类型混杂: {', '.join(kinds)}。",
+                f"Column '{name}' mixes kinds of values: {', '.join(kinds)}.",
+                where=name,
+                available=[repr(value) for value in values[:6]],
+                hint=(
+                    f'统一为文本或数值，例如 df["{name}"].astype(str)。',
+                    f'Make all text or all numbers, as df["{name}"].astype(str).',
+                ),
+            ) from None
 
 
 def matched(rows: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray[Any, Any]:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from ..design import SurveyDesign
 from ..engines import matched
+from ..errors import EstimatesError
 from ..tally import Tally
-from ..variance import Sparse
+from ..variance import Sparse, domain_members
 from .replicated import Replication, replicated_contributions
 from .sample import Contributions, Sample, lay_out
 from .statistics import Kind
@@ -61,14 +62,19 @@ class Domains:
 
     def contributions(self, counted: Tally, z: Sparse, options: Options) -> Contributions:
         """Return what each sampling unit contributes to the covariance of a statistic with linearized variables z."""
+        valid = counted.valid[:, : z.shape[1] // len(self.keys)]
+        members = domain_members(self.domain, valid, self.sample.clusters, domains=len(self.keys))
         if options.variance in ("linearized", "rake"):
-            return self.sample.contributions(z, convention="rake" if options.variance == "rake" else "linearized")
+            matrix = self.sample.deviations(z, convention="rake" if options.variance == "rake" else "linearized")
+            return Contributions(self.sample.units, matrix, members)
         return replicated_contributions(
             self.design,
             self.sample,
             counted,
             self.domain,
             len(self.keys),
+            z=z,
+            members=members,
             kind=options.kind,
             variance=cast(Replication, options.variance),
             replicates=options.replicates,
@@ -90,9 +96,34 @@ def numbered_domains(keys: pd.DataFrame, columns: tuple[str, ...], listed: Seque
         return pd.DataFrame(index=[0]), np.zeros(len(keys), dtype=int)
     found = keys[list(columns)].drop_duplicates().dropna()
     if listed is not None:
+        _refuse_other_kind(found[columns[0]], listed)
         found = pd.concat([found, pd.DataFrame({columns[0]: list(listed)})]).drop_duplicates()
+    if found.empty:
+        raise EstimatesError(
+            "E385",
+            f"列 {list(columns)} 没有任何取值（全部缺失）。",
+            f"The columns {list(columns)} hold no value: all are missing.",
+            where="by",
+            hint=("检查该列是否读入、是否匹配上。", "Check that the column was read and matched."),
+        )
     domains = found.sort_values(list(columns), ignore_index=True)
     return domains, matched(keys, domains, columns)
+
+
+def _refuse_other_kind(found: pd.Series[Any], listed: Sequence[Any]) -> None:
+    """Refuse domains listed as text where the column holds numbers, and the other way round."""
+    number = pd.api.types.is_numeric_dtype(found)
+    strange = [value for value in listed if isinstance(value, str) == number] if len(found) else []
+    if strange:
+        raise EstimatesError(
+            "E384",
+            f"domains 中的 {strange[0]!r} 与列 '{found.name}' 的类型不同（{'数值' if number else '文本'}）。",
+            f"{strange[0]!r} of `domains` is of another kind than column '{found.name}', which holds {'numbers' if number else 'text'}.",
+            where="domains",
+            available=[repr(value) for value in found.tolist()],
+            got=repr(strange[0]),
+            hint=("按该列的类型书写。", "Write the values as the column has them."),
+        )
 
 
 def without_rounding(cov: Array, value: Array) -> Array:

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 from scipy import special
+from scipy.sparse.csgraph import connected_components
+
+from ..variance import Members
 
 Array = np.ndarray[Any, Any]
 NO_ERROR = 1e-12  # a share's se under this is rounding
@@ -183,25 +186,63 @@ INTERVALS: dict[str, ShareInterval] = {
 """Methods of the limits of a share, by R's names where `svyciprop` has them; the contract is `ShareInterval`."""
 
 
-def satterthwaite(matrix: sp.csr_array, cov: Array, *, blocks: Array, df: Array) -> Array:
+def satterthwaite(matrix: sp.csr_array, cov: Array, *, domain: Array, df: Array, members: Members) -> Array:
     """Degrees of freedom of linear combinations: (sum v_b)^2 / sum v_b^2 / df_b over the blocks they use.
+
+    The variances of two blocks are independent. So domains (or waves) that share a PSU are one block, whose df are the
+    PSUs minus the strata of their union; a domain that shares no PSU with the others is a block with its own df.
 
     Parameters
     ----------
     matrix : (K, Q) sparse
     cov : (Q, Q)
-    blocks : (Q,) int
-        Block (domain) of each quantity.
+    domain : (Q,) int
+        Domain of each quantity.
     df : (Q,) float
+    members : Members
     """
+    linked = _linked(domain, members)
     out = np.empty(matrix.shape[0])
     for i in range(matrix.shape[0]):
-        at, coefficient = (part[matrix.indptr[i] : matrix.indptr[i + 1]] for part in (matrix.indices, matrix.data))
+        used = slice(matrix.indptr[i], matrix.indptr[i + 1])
+        at, coefficient = matrix.indices[used], matrix.data[used]
+        block_of = domain[at] if linked is None else _blocks(linked, domain, at)
         parts = []
-        for block in np.unique(blocks[at]):
-            own = blocks[at] == block
+        for block in np.unique(block_of):
+            own = block_of == block
             v = coefficient[own] @ cov[np.ix_(at[own], at[own])] @ coefficient[own]
-            parts.append((max(float(v), 0.0), float(df[at[own]].min())))
+            parts.append((max(float(v), 0.0), _block_df(at[own], domain, df, members)))
         spread = sum(v**2 / d if d > 0 else np.inf for v, d in parts if v > 0)
         out[i] = sum(v for v, _ in parts) ** 2 / spread if spread > 0 else min(d for _, d in parts)
     return out
+
+
+def summed_df(at: Array, *, domain: Array, df: Array, members: Members) -> float:
+    """Add up the df of the blocks (see `satterthwaite`) that the quantities numbered `at` form."""
+    linked = _linked(domain, members)
+    block_of = domain[at] if linked is None else _blocks(linked, domain, at)
+    return sum(_block_df(at[block_of == block], domain, df, members) for block in np.unique(block_of))
+
+
+def _linked(domain: Array, members: Members) -> sp.csr_array | None:
+    """Link the quantities that share a PSU or a domain: (Q, Q), or None where no two domains share a PSU."""
+    sharing = members.sharing().tocoo()
+    if (domain[sharing.row] == domain[sharing.col]).all():
+        return None
+    same = sp.csr_array((np.ones(len(domain)), (np.arange(len(domain)), domain)))
+    return sp.csr_array(sharing + same @ same.T)
+
+
+def _blocks(linked: sp.csr_array, domain: Array, at: Array) -> Array:
+    """Number the blocks of the quantities `at` by the first domain of each."""
+    _, part = connected_components(linked[at][:, at], directed=False)
+    first = np.full(part.max(initial=0) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, part, domain[at])
+    return np.asarray(first[part])
+
+
+def _block_df(at: Array, domain: Array, df: Array, members: Members) -> float:
+    """Return the df of one block: the domain's own, or those of the union; never below the largest of its domains."""
+    if (domain[at] == domain[at[0]]).all():
+        return float(df[at].min())
+    return float(max(members.df(at), df[at].max()))

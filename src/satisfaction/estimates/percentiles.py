@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from ..design import SurveyDesign
 from ..measures import Measure
 from ..tally import Tally, tally
-from ..variance import domain_df
+from ..variance import Members, domain_df
 from .domains import Domains, Options, cut, without_rounding
 from .quantiles import distribution, quantiles, woodruff
 from .result import Estimates, result_table
@@ -41,7 +41,8 @@ def estimate_percentile(
     own = domain_df(on.domain, on.counted.valid, on.sample.clusters, domains=size)[:, 0]
     df = own if options.df == "domain" else np.full(size, on.sample.df)
     low, high, se = woodruff(of, found, se_share, df=df, level=options.level)
-    scaled = held.combined(sp.diags_array(-np.divide(se, se_share, out=np.zeros(size), where=(se_share > 0) & np.isfinite(se))))
+    scale = -np.divide(se, se_share, out=np.zeros(size), where=(se_share > 0) & np.isfinite(se))
+    scaled = replace(held, matrix=held.matrix @ sp.diags_array(scale))
     n = np.bincount(on.domain, valid, size).astype(int)
     note = np.where((n > 0) & (se == 0), COARSE, "").astype(object)
     none = np.full(size, np.nan)
@@ -70,7 +71,9 @@ def interleaved(
     order = np.arange(domains * width).reshape(width, domains).T.ravel()
     table = pd.concat([table for table, _ in parts], ignore_index=True).iloc[order].reset_index(drop=True)
     matrix = sp.csr_array(sp.csc_array(sp.hstack([sp.csr_array(held.matrix) for _, held in parts]))[:, order])
-    held = Contributions(parts[0][1].units, matrix)
+    inside = sp.csr_array(sp.csc_array(sp.hstack([held.members.inside for _, held in parts]))[:, order])
+    first = parts[0][1]
+    held = replace(first, matrix=matrix, members=Members(inside, first.members.stratum))
     cov = without_rounding(held.covariance, table["estimate"].to_numpy(float))
     return Estimates(table, cov, held, columns, conventions, design)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,11 @@ class Estimates:
         )
 
     @property
+    def domain(self) -> Array:
+        """Return the number of each row's domain: (Q,) int."""
+        return self.table.groupby(list(self.by)).ngroup().to_numpy() if self.by else np.zeros(len(self.table), dtype=int)
+
+    @property
     def level(self) -> float:
         """Return the confidence level of the limits."""
         return float(self.conventions["level"])
@@ -93,8 +99,10 @@ class Estimates:
         Returns
         -------
         Estimates
-            One row a combination; df by Satterthwaite from the domains' own df.
+            One row a combination (E388 where they are written otherwise, E112 for a row that is not there); df by Satterthwaite from the domains' own df, or from the PSUs minus strata of the union
+            of domains that share PSUs.
         """
+        _check_combinations(combinations)
         rows = {key: i for i, key in enumerate(self.table[[*self.by, "measure"]].itertuples(index=False, name=None))}
         matrix = np.zeros((len(combinations), len(self.table)))
         for i, terms in enumerate(combinations.values()):
@@ -116,8 +124,9 @@ class Estimates:
         """Return matrix @ estimates, with covariance; `keys` (K rows) names the results by domain and measure."""
         estimate = matrix @ self.table["estimate"].to_numpy(float)
         cov = np.asarray(matrix @ (matrix @ self.cov).T).T
-        se = np.sqrt(np.maximum(np.diag(cov), 0))
-        df = satterthwaite(matrix, self.cov, blocks=self._blocks(), df=self.table["df"].to_numpy(float))
+        se = np.where(np.isnan(estimate), np.nan, np.sqrt(np.maximum(np.diag(cov), 0)))
+        own = self.table["df"].to_numpy(float)
+        df = satterthwaite(matrix, self.cov, domain=self.domain, df=own, members=self.contributions.members)
         n = [
             int(self.table["n"].to_numpy()[matrix.indices[a:b]].min())
             for a, b in zip(matrix.indptr, matrix.indptr[1:], strict=False)
@@ -125,13 +134,27 @@ class Estimates:
         low, high = t_interval(estimate, se, df, level=self.level)
         none = np.full(len(estimate), np.nan)
         parts = {"estimate": estimate, "se": se, "df": df, "ci_low": low, "ci_high": high}
-        table = result_table(keys, parts | {"deff": none, "deff_wr": none, "n": np.array(n), "note": np.full(len(estimate), "")})
+        note = np.full(len(estimate), self.contributions.remark, dtype=object)
+        table = result_table(keys, parts | {"deff": none, "deff_wr": none, "n": np.array(n), "note": note})
         conventions = self.conventions | {"interval": "t", "df": "Satterthwaite"}
         return Estimates(table, cov, self.contributions.combined(matrix), by, conventions, self.design)
 
-    def _blocks(self) -> Array:
-        """Number the domains: (Q,) int."""
-        return self.table.groupby(list(self.by)).ngroup().to_numpy() if self.by else np.zeros(len(self.table), dtype=int)
+
+def _check_combinations(combinations: Any) -> None:
+    """Refuse combinations that are no {name: {row: coefficient}}, and coefficients that are no numbers."""
+    named = isinstance(combinations, Mapping) and len(combinations) > 0
+    parts = list(combinations.values()) if named else [None]
+    if not all(isinstance(terms, Mapping) and all(isinstance(c, Real) for c in terms.values()) for terms in parts):
+        raise EstimatesError(
+            "E388",
+            f"组合须写成 {{名称: {{行: 系数}}}}，而不是 {type(combinations).__name__}: {combinations!r}。",
+            f"Combinations are {{name: {{row: coefficient}}}}, not the {type(combinations).__name__} {combinations!r}.",
+            where="contrast",
+            hint=(
+                '例如 {"差 gap": {("甲", "y"): 1, ("乙", "y"): -1}}。',
+                'Write {"gap": {("a", "y"): 1, ("b", "y"): -1}}, for instance.',
+            ),
+        )
 
 
 def result_table(keys: pd.DataFrame, parts: Mapping[str, Array]) -> pd.DataFrame:

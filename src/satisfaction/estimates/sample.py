@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from ..design import SurveyDesign
 from ..tally import Tally
-from ..variance import Clusters, LonelyPsu, Sparse, contributions, crossed, psu_totals, residual_totals
+from ..variance import Clusters, LonelyPsu, Members, Sparse, contributions, crossed, psu_totals, residual_totals
 
 Array = np.ndarray[Any, Any]
 Convention = Literal["linearized", "rake"]
@@ -28,13 +28,20 @@ class Contributions:
         Strata and PSU of the first stage's units; later stages follow unnamed (missing).
     matrix : (P', Q), sparse or dense
         D, one row a unit of any stage, the first stage first.
+    members : Members
+        Which PSUs of the design hold a member of each quantity; in the order of `units`, except under replicates that
+        belong to no PSU.
     unsolved : int
-        Replicates in which a weighting step has no full solution; the nearest one found stands in.
+        Replicates in which a weighting step has no full solution.
+    remark : str
+        What was done about them, and which level or bound it is; empty without any.
     """
 
     units: pd.DataFrame
     matrix: Sparse | Array
+    members: Members
     unsolved: int = 0
+    remark: str = ""
 
     @property
     def covariance(self) -> Array:
@@ -43,11 +50,12 @@ class Contributions:
 
     def of(self, at: Array) -> Contributions:
         """Return the contributions to the quantities numbered `at`."""
-        return replace(self, matrix=self.matrix[:, at])
+        return replace(self, matrix=self.matrix[:, at], members=self.members.of(at))
 
     def combined(self, matrix: Sparse) -> Contributions:
         """Return the contributions to linear combinations, (K, Q) coefficients."""
-        return replace(self, matrix=self.matrix @ sp.csr_array(matrix).T)
+        coefficients = sp.csr_array(matrix)
+        return replace(self, matrix=self.matrix @ coefficients.T, members=self.members.combined(coefficients))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +99,8 @@ class Sample:
         """Return the design's degrees of freedom: PSUs minus strata."""
         return len(self.clusters.stratum) - len(self.clusters.fraction)
 
-    def contributions(self, z: Sparse, *, convention: Convention = "linearized") -> Contributions:
-        """Turn linearized variables into contributions of the sampling units.
+    def deviations(self, z: Sparse, *, convention: Convention = "linearized") -> Sparse | Array:
+        """Turn linearized variables into what the sampling units contribute: D (P', Q), so that V = D'D.
 
         Parameters
         ----------
@@ -106,11 +114,12 @@ class Sample:
         for clusters in self.stages:
             totals = psu_totals(z, self.weight, clusters) if self.margins is None else self._residuals(z, clusters, convention)
             parts.append(contributions(totals, clusters, self.lonely))
-        return Contributions(self.units, parts[0] if len(parts) == 1 else sp.csr_array(sp.vstack(parts)))
+        return parts[0] if len(parts) == 1 else sp.csr_array(sp.vstack(parts))
 
     def covariance(self, z: Sparse, *, convention: Convention = "linearized") -> Array:
         """Return the covariance of weighted sums of z: (Q, Q)."""
-        return self.contributions(z, convention=convention).covariance
+        matrix = self.deviations(z, convention=convention)
+        return crossed(matrix, matrix)
 
     def _residuals(self, z: Sparse, clusters: Clusters, convention: Convention) -> Sparse | Array:
         assert self.margins is not None

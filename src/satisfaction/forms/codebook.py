@@ -78,7 +78,9 @@ def counting(questionnaire: Questionnaire, rate: Rate, item: str) -> str:
     """Say which answers of an item count for a rate: code and label of each, or the rule of a knowledge item."""
     declared = questionnaire.items[item]
     if isinstance(declared, MultipleItem):
-        assert declared.knowledge
+        if not declared.knowledge:
+            options = "; ".join(f"{code} {declared.options[code]}" for code in rate.counts or ())
+            return f"任选其一即计入 any of: {options}"
         return _credit(declared.knowledge, [str(code) for code, option in declared.options.items() if option.correct])
     answers = questionnaire.answers(item)
     codes = rate.counts if rate.counts is not None else [code for code, answer in answers.items() if answer.counts]

@@ -36,6 +36,7 @@ from .scoring import Index, Rate
 from .versions import Comparable, ComparableVersion
 
 __all__ = [
+    "CODES",
     "TURNED",
     "Answer",
     "AreaItem",
@@ -57,6 +58,7 @@ __all__ = [
 ]
 
 
+CODES = "satisfaction_codes"  # among the attributes of a frame of accepted responses: `coded_columns`
 RESERVED = ("base_weight", "measure", "responded")  # columns the package adds beside the items
 
 
@@ -148,6 +150,26 @@ class Questionnaire(Record):
         """Return the coded columns of an item: its own, and one for each option of a select-all item."""
         return [item, *(option_column(item, code) for code in getattr(self.items[item], "options", ()))]
 
+    def credited(self, item: str, rate: Rate) -> MultipleItem:
+        """Return a select-all item with the rule by which it earns credit for a rate: its own, or any option that counts."""
+        declared = self.items[item]
+        assert isinstance(declared, MultipleItem)
+        if declared.knowledge:
+            return declared
+        counted = {
+            code: one.model_copy(update={"correct": code in (rate.counts or ())}) for code, one in declared.options.items()
+        }
+        any_of_them = Knowledge(credit="at_least", least=1, wrong_allowed=len(counted))
+        return declared.model_copy(update={"options": counted, "knowledge": any_of_them})
+
+    def coded_columns(self) -> dict[str, dict[str, Any]]:
+        """Say of every coded column whose mean would mean nothing what it is: a select-all item, and its special codes."""
+        return {
+            name: {"select_all": isinstance(item, MultipleItem), "special": list(self.special(name))}
+            for name, item in self.items.items()
+            if isinstance(item, MultipleItem) or self.special(name)
+        }
+
     def special(self, item: str) -> dict[int, Special]:
         """Return the special codes of a single or multiple item."""
         declared = self.items[item]
@@ -193,7 +215,7 @@ class Questionnaire(Record):
                 yield ("items", name, "scale"), [item.scale], list(self.scales)
         yield ("topics",), self.topics, self._singles()
         for name, rate in self.rates.items():
-            yield ("rates", name, "items"), rate.items, self._singles() + self._knowledge()
+            yield ("rates", name, "items"), rate.items, self._singles() + self._multiples()
         measured = [*self.topics, *self.rates, *(k for k, index in self.indices.items() if index.level == "person")]
         for name, index in self.indices.items():
             yield ("indices", name, "weights"), index.weights, self._singles() if index.level == "person" else measured
@@ -210,16 +232,20 @@ class Questionnaire(Record):
         for i, other in enumerate(self.comparable_with):
             yield ("comparable_with", i, "bridge_items"), other.bridge_items or [], items
 
+    def _knowledge(self, item: str) -> bool:
+        return bool(getattr(self.items[item], "knowledge", None))
+
     def _singles(self) -> list[str]:
         return [name for name, item in self.items.items() if isinstance(item, SingleItem)]
 
-    def _knowledge(self) -> list[str]:
-        return [name for name, item in self.items.items() if isinstance(item, MultipleItem) and item.knowledge]
+    def _multiples(self) -> list[str]:
+        return [name for name, item in self.items.items() if isinstance(item, MultipleItem)]
 
     @model_validator(mode="after")
     def _codes_complete(self) -> Questionnaire:
         for name, rate in self.rates.items():
-            if rate.counts is not None and not set(rate.items) & set(self._singles()):
+            chosen = [item for item in rate.items if item in self._multiples() and not self._knowledge(item)]
+            if rate.counts is not None and not set(rate.items) & {*self._singles(), *chosen}:
                 raise fault(
                     "Q138",
                     "知识题按 knowledge 计分，不能写 counts。",
@@ -227,7 +253,7 @@ class Questionnaire(Record):
                     at=("rates", name, "counts"),
                     hint=("删去 counts。", "Remove `counts`."),
                 )
-            for item in set(rate.items) & set(self._singles()):
+            for item in [*(set(rate.items) & set(self._singles())), *chosen]:
                 self._check_counts(name, item, rate)
         scored: list[tuple[tuple[str, ...], str]] = [(("topics",), item) for item in self.topics]
         for name, index in self.indices.items():
@@ -255,17 +281,30 @@ class Questionnaire(Record):
         return self
 
     def _check_counts(self, rate: str, item: str, declared: Rate) -> None:
-        answers = self.answers(item)
+        one = self.items[item]
+        known = list(one.options if isinstance(one, MultipleItem) else self.answers(item))
+        if declared.counts is None and isinstance(one, MultipleItem):
+            raise fault(
+                "Q380",
+                f"'{item}' 是多选题；率须写明哪些选项计入。",
+                f"'{item}' is a select-all item; the rate must say which options count.",
+                at=("rates", rate),
+                available=known,
+                hint=(
+                    "例如 counts: [3] 是选了第 3 项的人所占比例；知识题请在题目里写 knowledge。",
+                    "counts: [3] is the share who chose option 3; for a knowledge item write `knowledge` in the item.",
+                ),
+            )
         if declared.counts is None:
-            if lacking := [code for code, answer in answers.items() if answer.counts is None]:
+            if lacking := [code for code, answer in self.answers(item).items() if answer.counts is None]:
                 raise _lacking("Q132", "counts", item, lacking, ("rates", rate))
-        elif unknown := [code for code in declared.counts if code not in answers]:
+        elif unknown := [code for code in declared.counts if code not in known]:
             raise fault(
                 "Q134",
                 f"counts 中的编码 {unknown} 不在题目 '{item}' 的量表内。",
                 f"counts names {unknown}, not answers of item '{item}'.",
                 at=("rates", rate, "counts"),
-                available=answers,
+                available=known,
                 hint=("改为量表内的编码。", "Use codes of the scale."),
             )
 

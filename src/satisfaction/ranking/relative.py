@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 from scipy import special
 
 from satisfaction.ranking.pairs import TIE, Floats
@@ -20,12 +21,21 @@ def tests_of_change(waves: Waves) -> dict[str, Floats]:
     df = np.concatenate([waves.after.df[kept], waves.before.df[kept]])
     cov = waves.covariance()
     relative, se = matrix @ score, np.sqrt(np.maximum(np.sum((matrix @ cov) * matrix, axis=1), 0.0))
-    freedom = satterthwaite(matrix, np.diag(cov), df)
+    freedom = shared_freedom(waves, matrix, cov, df) if waves.shared_psus else satterthwaite(matrix, np.diag(cov), df)
     found = {"change": score[:p] - score[p:], "relative_change": relative, "se": se, "df": freedom}
     tested = two_sided(relative, se, freedom)
     if waves.selection != "probability":
         return found | {name: np.full(p, np.nan) for name in tested}
     return found | tested
+
+
+def shared_freedom(waves: Waves, matrix: Floats, cov: Floats, df: Floats) -> Floats:
+    """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates are one block."""
+    from satisfaction import estimates  # here: a plain ranking does not need it
+
+    both = np.flatnonzero(np.concatenate([waves.kept, waves.kept]))
+    one_each = np.arange(len(both))
+    return estimates.satterthwaite(sp.csr_array(matrix), cov, domain=one_each, df=df, members=waves.members.of(both))
 
 
 def two_sided(difference: Floats, se: Floats, df: Floats) -> dict[str, Floats]:

@@ -27,6 +27,8 @@ class Waves:
         Where `cross` comes from.
     shared_psus : int or None
         PSUs that stand in both waves; None where only arrays were given.
+    members : Members or None
+        Which PSUs hold respondents of each unit, later wave first, then the earlier one: (P, 2p).
     """
 
     before: Units
@@ -34,6 +36,7 @@ class Waves:
     cross: Floats
     relation: str
     shared_psus: int | None = None
+    members: Any = None
 
     @property
     def kept(self) -> Any:
@@ -73,8 +76,7 @@ def waves_from_estimates(later: Any, earlier: Any, *, ranked: object, selection:
     order = same_units(after.names, unit_names(earlier))
     taking_part = after.ranked[np.argsort(order)]
     before = reordered(units_from_estimates(earlier, ranked=taking_part, selection=selection), order)
-    cross, shared = shared_covariance(later, earlier, order)
-    return checked(Waves(before, after, cross, "PSUs of the same stratum and code in both waves", shared))
+    return checked(Waves(before, after, *shared_covariance(later, earlier, order)))
 
 
 def waves_from_arrays(
@@ -121,17 +123,18 @@ def waves_from_units(after: Units, before: Units, *, sources: tuple[Any, Any]) -
     if any(one is None for one in sources):
         cross = np.zeros((len(order), len(order)))
         return checked(Waves(before, after, cross, "unknown: taken as independent, which matters to probabilities only"))
-    cross, shared = shared_covariance(*sources, order)
-    return checked(Waves(before, after, cross, "PSUs of the same stratum and code in both waves", shared))
+    return checked(Waves(before, after, *shared_covariance(*sources, order)))
 
 
-def shared_covariance(later: Any, earlier: Any, order: Any) -> tuple[Floats, int]:
-    """(p, p) covariance of two Estimates, the earlier one's columns in the given order, and the number of shared PSUs."""
+def shared_covariance(later: Any, earlier: Any, order: Any) -> tuple[Floats, str, int, Any]:
+    """(p, p) covariance of two Estimates, the earlier one's columns in the given order; where from, shared PSUs, members."""
     from satisfaction.comparisons import combine_waves  # here: it loads statsmodels, which a plain ranking does not need
 
     both = combine_waves({"later": later, "earlier": earlier})
     p = len(order)
-    return both.cov[:p, p:][:, order], int(both.conventions["shared_psus"])
+    members = both.contributions.members.of(np.concatenate([np.arange(p), p + order]))
+    relation = "PSUs of the same stratum and code in both waves"
+    return both.cov[:p, p:][:, order], relation, int(both.conventions["shared_psus"]), members
 
 
 def unit_names(estimates: Any) -> tuple[str, ...]:

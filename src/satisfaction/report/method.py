@@ -17,6 +17,7 @@ RECORDS = {
     "nonresponse": Words("无应答调整记录", "Record of the nonresponse adjustment"),
     "calibration": Words("校准记录", "Record of the calibration"),
     "trimming": Words("权数截尾记录", "Record of the trimming"),
+    "replicates": Words("无解的重复样本", "Replicates without a solution"),
 }
 WHOLE_LIST = ("notes", "listed")  # the report shows them in sections of their own
 LEVEL_OF_INDEX = {
@@ -106,7 +107,7 @@ def _rate(questionnaire: Questionnaire, rate: Rate) -> Section:
 def _rate_item(questionnaire: Questionnaire, item: str, rate: Rate) -> list[tuple[Words, list[str]]]:
     declared = questionnaire.items[item]
     if isinstance(declared, MultipleItem):
-        counted = _knowledge(declared)
+        counted = _knowledge(declared) if declared.knowledge else _chosen(declared, rate)
     else:
         counting = rate.counts or [code for code, answer in questionnaire.answers(item).items() if answer.counts]
         counted = _answers(questionnaire, item, counting)
@@ -118,6 +119,11 @@ def _rate_item(questionnaire: Questionnaire, item: str, rate: Rate) -> list[tupl
         (Words("计入的答案", "answers that count"), [counted]),
         (Words("特殊码与分母", "special codes and the denominator"), lines),
     ]
+
+
+def _chosen(item: MultipleItem, rate: Rate) -> str:
+    options = "; ".join(f"{code} {item.options[code]}" for code in rate.counts or ())
+    return f"选了以下任一选项 chose any of these options: {options}"
 
 
 def _knowledge(item: MultipleItem) -> str:

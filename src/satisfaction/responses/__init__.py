@@ -21,7 +21,7 @@ from ..io.pages import card
 from ..io.personal import masked
 from ..io.platforms import NOTES, Export
 from ..io.workbooks import is_template_sheet
-from ..questionnaire import Questionnaire
+from ..questionnaire import CODES, Questionnaire
 from ..survey import CORRECTIONS_FILE, Survey, read_survey
 from . import account
 from .areas import code_area_names
@@ -245,8 +245,10 @@ def _account(survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame
     faults = account.correctable(log)
     read = raw.loc[faults.index.unique(), list(survey.questionnaire.items)].map(masked)
     interviewer = coded[roles.interviewer] if roles.interviewer else raw.get("_interviewer")
+    accepted = with_parents(kept, survey).reset_index(drop=True)
+    accepted.attrs[CODES] = survey.questionnaire.coded_columns()
     return Responses(
-        accepted=with_parents(kept, survey).reset_index(drop=True),
+        accepted=accepted,
         rejected=rejected,
         log=log.reset_index(drop=True),
         summary=account.summary_table(raw, log, rows.deliveries, columns),

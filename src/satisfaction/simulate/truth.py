@@ -108,7 +108,7 @@ def _credit(population: Population, questionnaire: Questionnaire, item: str, rat
     ways, codes = questionnaire.denominator(item, rate), population.answers[item]
     declared = questionnaire.items[item]
     if isinstance(declared, MultipleItem):
-        inside, credit = _knowledge(declared, codes)
+        inside, credit = _knowledge(questionnaire.credited(item, rate), codes)
         codes = -codes
     else:
         answers = questionnaire.answers(item)

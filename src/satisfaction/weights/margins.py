@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -37,6 +38,52 @@ class Laid:
     targets: Array
     margin_of: Array
     names: tuple[tuple[str, Any], ...]
+
+
+def as_margins(margins: Any) -> Margins:
+    """Return margins as mappings and numbers, whatever way they are written; see `calibrate`.
+
+    Raises
+    ------
+    WeightsError
+        W381.
+    """
+    if not isinstance(margins, Mapping):
+        raise _other_form("margins", margins)
+    return {margin: _levels(margin, levels) for margin, levels in margins.items()}
+
+
+def _levels(margin: str | tuple[str, ...], levels: Any) -> Levels | float:
+    if isinstance(levels, pd.DataFrame):
+        levels = _one_column(margin, levels)
+    if isinstance(levels, pd.Series) and len(named(margin)) == levels.index.nlevels:
+        return {level: float(population) for level, population in levels.items()}
+    if isinstance(levels, Mapping):
+        return levels
+    if isinstance(levels, Real) and not isinstance(levels, bool):
+        return float(levels)
+    raise _other_form(" x ".join(named(margin)), levels)
+
+
+def _one_column(margin: str | tuple[str, ...], table: pd.DataFrame) -> Any:
+    """Return the populations of a table whose levels stand in its index, or in columns of the margin's names."""
+    if set(named(margin)) <= set(table):
+        table = table.set_index(list(named(margin)))
+    return table.iloc[:, 0] if table.shape[1] == 1 else table
+
+
+def _other_form(where: str, given: Any) -> WeightsError:
+    return WeightsError(
+        "W381",
+        f"边际 '{where}' 的写法无法识别: {type(given).__name__}。",
+        f"The margin '{where}' is written in a form that is not known: {type(given).__name__}.",
+        where=f"margins: {where}",
+        available=("{level: population}", "Series", "DataFrame with one column", "total"),
+        hint=(
+            '写成 {"age": {水平: 人数}}，或 {"age": df.groupby("age")["w"].sum()}；交叉边际的列名写成元组。',
+            'Write {"age": {level: population}} or {"age": df.groupby("age")["w"].sum()}; the columns of a crossed margin are a tuple.',
+        ),
+    )
 
 
 def margin_columns(margins: Margins) -> tuple[str, ...]:
@@ -106,11 +153,11 @@ def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> S
             where=f"margins: {name}",
             hint=("分类变量请写成 {水平: 人数}。", "Write a categorical margin as {level: population}."),
         )
-    if np.isnan(values[weighted]).any():
+    if not np.isfinite(values[weighted]).all():
         raise WeightsError(
             "W113",
-            f"数值列 '{name}' 有缺失值。",
-            f"The numeric column '{name}' has missing values.",
+            f"数值列 '{name}' 有缺失或无穷大的值。",
+            f"The numeric column '{name}' has missing or infinite values.",
             where=f"margins: {name}",
             hint=("先补全或插补该列。", "Fill in or impute the column first."),
         )

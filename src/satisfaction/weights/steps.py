@@ -17,6 +17,9 @@ from .solving import Distance, replay
 Array = np.ndarray[Any, Any]
 MOST_ROUNDS = 500
 UNSOLVED = 1e-6  # a miss this large is no rounding
+FAR_FROM_SAMPLED = (
+    0.25  # of the sampled weight: inverse propensities that add up to another sum belong to a model that fits nothing
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,13 @@ class Classes:
     group : (C,) int
         Class of each cell.
     responded : (C,) bool
+    places : tuple of str
+        Names of the classes.
     """
 
     group: Array
     responded: Array
+    places: tuple[str, ...]
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, the class's ratio for respondents; (C, R)."""
@@ -44,13 +50,13 @@ class Classes:
         return np.asarray(weight * ratio[self.group] * self.responded[:, None] * rest)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
-        """Return the replicates in which a class has no respondents, so that its weight went to all of them: (R,) bool."""
+        """Tell which class has no respondents, so that its weight went to those of all classes: (classes, R) bool."""
         classes, size = _summing(self.group), count * before
-        return np.asarray(((classes @ size > 0) & (classes @ (size * self.responded[:, None]) <= 0)).any(axis=0))
+        return np.asarray((classes @ size > 0) & (classes @ (size * self.responded[:, None]) <= 0))
 
     def on(self, index: Array) -> Classes:
         """Return the step on finer cells."""
-        return Classes(self.group[index], self.responded[index])
+        return replace(self, group=self.group[index], responded=self.responded[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +69,13 @@ class Propensity:
     responded : (C,) bool
     distance, tolerance, start, inverse
         Of `replay`; the propensity is the curve.
+    places : tuple of str
+        Names of the L covariates and levels, and of the model.
     """
 
     covariates: Sparse
     responded: Array
+    places: tuple[str, ...]
     distance: Distance
     tolerance: float
     start: Array
@@ -83,10 +92,11 @@ class Propensity:
         return np.asarray(np.divide(weight, propensity, out=np.zeros_like(propensity), where=self.responded[:, None]))
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
-        """Return the replicates in which nobody of some level responded: (R,) bool."""
+        """Tell of which level nobody responded, and where the propensities do not make up for the silent: (L + 1, R) bool."""
         size = count * before
         sampled, answered = (abs(self.covariates).T @ part for part in (size, size * self.responded[:, None]))
-        return np.asarray(((sampled > 0) & (answered <= 0)).any(axis=0))
+        far = np.abs((count * after).sum(axis=0) / size.sum(axis=0) - 1) > FAR_FROM_SAMPLED
+        return np.vstack([(sampled > 0) & (answered <= 0), far])
 
     def on(self, index: Array) -> Propensity:
         """Return the step on finer cells."""
@@ -103,10 +113,13 @@ class Calibration:
     targets : (L,) float
     distance, tolerance, start, inverse
         Of `replay`.
+    places : tuple of str
+        Names of the L levels.
     """
 
     margins: Sparse
     targets: Array
+    places: tuple[str, ...]
     distance: Distance
     tolerance: float
     start: Array
@@ -121,10 +134,10 @@ class Calibration:
         return np.asarray(weight * factor)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
-        """Return the replicates that miss a margin, because no weights meet all of them: (R,) bool."""
+        """Tell which level a replicate misses, because no weights meet all of them: (L, R) bool."""
         targets = self.targets[:, None]
         scale = np.where(targets != 0, np.abs(targets), 1.0)
-        return np.asarray((np.abs(self.margins.T @ (count * after) - targets) / scale > UNSOLVED).any(axis=0))
+        return np.asarray(np.abs(self.margins.T @ (count * after) - targets) / scale > UNSOLVED)
 
     def on(self, index: Array) -> Calibration:
         """Return the step on finer cells."""
@@ -164,8 +177,13 @@ class Trimming:
         return np.where(kept, np.clip(weight, self.low, self.high), weight)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
-        """Return the replicates whose bounds cannot hold all the weight: (R,) bool."""
-        return np.asarray(np.abs((count * after).sum(axis=0) / (count * before).sum(axis=0) - 1) > UNSOLVED)
+        """Tell where the bounds cannot hold all the weight: (1, R) bool."""
+        return np.asarray(np.abs((count * after).sum(axis=0) / (count * before).sum(axis=0) - 1) > UNSOLVED)[None]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Return the bounds."""
+        return (f"trimming [{self.low:g}, {self.high:g}]",)
 
     def on(self, index: Array) -> Trimming:
         """Return the step on finer cells."""

@@ -1,0 +1,63 @@
+"""The hand-over run by real R: survey.R of every kind of design, estimates and standard errors beside ours.
+
+Skipped without Rscript and its package survey; SATISFACTION_REQUIRE_R=1 makes that a failure. R starts once for all designs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from satisfaction import calibrate, trim
+from test_handover import AGE, CLUSTERED, DESIGNS, SEX, design, handed
+
+SAME = 1e-9  # closed forms, other order of additions
+R_STOPS = 1e-6  # R's calibrate stops at 1e-10 of every total, and a se rests on its weights
+REQUIRED = os.environ.get("SATISFACTION_REQUIRE_R") == "1"
+CHECK = 'stopifnot(requireNamespace("survey", quietly = TRUE))'
+STEPS = {"several steps": lambda: trim(calibrate(design(**CLUSTERED), {"sex": SEX, "age": AGE}), upper=2, relative_to="mean")}
+RUN = """
+for (folder in commandArgs(trailingOnly = TRUE)) {
+  setwd(folder)
+  own <- new.env()
+  source("survey.R", local = own, encoding = "UTF-8")
+  write.csv(format(own$compared, digits = 17), "compared.csv", row.names = FALSE, fileEncoding = "UTF-8")
+}
+"""
+
+
+def r_is_here() -> bool:
+    return bool(shutil.which("Rscript")) and subprocess.run(["Rscript", "-e", CHECK], capture_output=True).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def by_r(tmp_path_factory):
+    """Hand every design over, let R run all the scripts, and return what it printed beside ours."""
+    if not r_is_here():
+        assert not REQUIRED, "Rscript or R's package survey is not here"
+        pytest.skip("Rscript or R's package survey is not here")
+    root = tmp_path_factory.mktemp("by_r")
+    folders = {name: root / str(i) for i, name in enumerate(DESIGNS | STEPS)}
+    for name, folder in folders.items():
+        handed(folder, (DESIGNS | STEPS)[name]())
+    script = root / "run.R"
+    script.write_text(RUN, encoding="utf-8")
+    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+    done = subprocess.run(["Rscript", str(script), *map(str, folders.values())], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return {name: pd.read_csv(folder / "compared.csv", skipinitialspace=True) for name, folder in folders.items()}
+
+
+@pytest.mark.parametrize("name", DESIGNS | STEPS)
+def test_real_r_gives_our_estimates_and_standard_errors(name, by_r):
+    found = by_r[name]
+    tolerance = R_STOPS if (DESIGNS | STEPS)[name]().weighting else SAME
+    ours = "se_fixed" if name in STEPS else "se"
+    assert len(found) == 7  # four areas, two sexes, all
+    np.testing.assert_allclose(found["r_estimate"], found["estimate"], rtol=tolerance)
+    np.testing.assert_allclose(found["r_se"], found[ours], rtol=tolerance, atol=1e-12)
