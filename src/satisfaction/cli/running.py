@@ -93,6 +93,7 @@ def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
     from ..pipeline import lonely_note
     from ..published import STATUS, area_labels, mark
+    from ..responses import coverage_lines, unanswered_areas, unread_lines
 
     survey, counts = results.survey, results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     whole = next(reversed(results.estimates.values())).table.set_index("measure")
@@ -101,6 +102,9 @@ def _summary(results: Results) -> None:
     click.echo(f"{survey.declared.title}")
     if mark(survey):
         click.echo(f"*** {mark(survey)} ***")
+    absent = unanswered_areas(survey, results.responses.by_area)
+    for line in (*unread_lines(results.responses.not_read), *coverage_lines(survey, absent)):
+        click.echo(line)
     click.echo(
         f"读入 read {counts.rows} = 接受 accepted {counts.accepted} + 拒收 rejected {counts.rejected}; 空白 blanked {counts.blanked}"
     )

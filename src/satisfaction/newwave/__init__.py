@@ -198,7 +198,7 @@ def _collapse_of(plan: Plan, kept: set[str]) -> dict[str, Any]:
 def _taken_over(before: dict[str, Any]) -> dict[str, Any]:
     """Return the declarations of an earlier wave that a new one keeps, its tables as the workbooks of the new folder."""
     kept = copy.deepcopy(before)
-    for gone in ("survey", "wave", "title", "simulated", "fielded", "files", "questionnaire", "rules"):
+    for gone in ("survey", "wave", "title", "simulated", "fielded", "questionnaire", "rules"):
         kept.pop(gone, None)
     kept.pop("fieldwork", None)
     kept.get("outcomes", {}).pop("cases", None)

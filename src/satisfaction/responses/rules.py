@@ -18,6 +18,7 @@ from ..questionnaire import AreaItem, Constraint, DateItem, Item, MultipleItem, 
 from ..survey import Survey
 from .events import RULES, log_events, said, shown
 from .spelling import Answers
+from .twins import twins
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "R201": ("reject_row",),
@@ -218,9 +219,12 @@ def apply_rules(
             continue
         values = _shown_values(rule, raw, text) if rule.column else nothing
         words = (rule.zh, rule.en)
-        events.append(
-            log_events(raw, wrong, rule.column, values=values, rule=rule.id, action=rule.action, text=words, near=rule.suggestion)
+        entries = log_events(
+            raw, wrong, rule.column, values=values, rule=rule.id, action=rule.action, text=words, near=rule.suggestion
         )
+        if rule.id == "R203":
+            entries["suggestion"] = twins(rows[rule.column], raw).loc[entries.index]
+        events.append(entries)
         if rule.action == "reject_row":
             refused |= wrong
         elif rule.action == "blank_item":

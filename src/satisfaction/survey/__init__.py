@@ -9,13 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import SurveyError
-from ..io.files import expand, recorded
+from ..io.files import recorded
 from ..io.pages import card
 from ..io.yaml import Document, Label, read_yaml, validated
 from ..questionnaire import Questionnaire, read_questionnaire
 from . import facts
 from .checks import check_declarations
-from .declared import Selection, SurveyFile
+from .declared import DEFAULT_FILES, Selection, SurveyFile
+from .delivered import Unread, find_delivered
 from .history import read_history
 from .nonrespondents import nonrespondent_columns, read_nonrespondents
 from .outcomes import DISPOSITIONS, read_cases, read_outcomes
@@ -25,6 +26,7 @@ from .steps import BaseStep, CalibrationStep, NonresponseStep, TrimmingStep
 
 __all__ = [
     "CORRECTIONS_FILE",
+    "DEFAULT_FILES",
     "DISPOSITIONS",
     "BaseStep",
     "CalibrationStep",
@@ -38,6 +40,7 @@ __all__ = [
     "Target",
     "Threshold",
     "TrimmingStep",
+    "Unread",
     "nonrespondent_columns",
     "read_declared",
     "read_survey",
@@ -82,6 +85,10 @@ class Survey:
         Re-interviews, one row each: the respondent's column and the items declared, as text.
     read : dict of str to str
         SHA-256 of the bytes of every file that was read for all this, by absolute path; responses and corrections apart.
+    unread : tuple of Unread
+        Files beside the responses that are not read, with the reason.
+    unmatched : tuple of str
+        Patterns of `files` without a file; reading the responses refuses them.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     rule_fault : SurveyError or None
@@ -106,6 +113,8 @@ class Survey:
     backcheck: pd.DataFrame | None = None
     read: Mapping[str, str] = field(default_factory=dict)
     rule_fault: SurveyError | None = None
+    unread: tuple[Unread, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
     def _repr_html_(self) -> str:
         declared = self.declared
@@ -240,10 +249,10 @@ def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
         From the files it points to.
     """
     with recorded() as read:
-        return replace(_read_survey(path), read=read)
+        return replace(_read_survey(path, ranking=ranking), read=read)
 
 
-def _read_survey(path: str | Path) -> Survey:
+def _read_survey(path: str | Path, *, ranking: bool) -> Survey:
     document, declared, instrument = read_declared(path)
     folder = document.path.parent
     questionnaire = read_questionnaire(instrument)
@@ -266,6 +275,7 @@ def _read_survey(path: str | Path) -> Survey:
     listed = (*listed, *filter(None, [rules.history]))
     sources = [document.path, instrument, rules_path, *(folder / table.file for table in listed)]
     sources += [path for path in (folder / CORRECTIONS_FILE,) if path.is_file()]
+    delivered = find_delivered(folder, declared)
     survey = Survey(
         folder,
         declared,
@@ -276,9 +286,11 @@ def _read_survey(path: str | Path) -> Survey:
         loaded.get("sample"),
         margins,
         tuple(sources),
-        tuple(expand(folder, tuple(entry.pattern for entry in declared.files))),
+        delivered.files,
         absent,
         history,
+        unread=delivered.unread,
+        unmatched=delivered.unmatched,
     )
     if survey.areas is not None:
         facts.check_areas(survey.areas, questionnaire.roles.area, folder / tables["areas"].file)
