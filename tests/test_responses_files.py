@@ -279,3 +279,49 @@ def test_report_and_manifest_say_what_was_not_read_and_who_did_not_answer(small,
     page = (latest / "report.html").read_text(encoding="utf-8")
     assert "没有读取：responses/名单.docx" in page
     assert "没有答卷的地区：市9902县990202（共 1 个）" in page
+
+
+# ---- totals ----
+
+
+def names_of(folder):
+    table = pd.read_csv(folder / "out/latest/indices.csv", dtype=str, encoding="utf-8-sig").drop_duplicates("code")
+    return table.set_index("code")[["name_zh", "name_en"]].to_dict("index")
+
+
+def test_totals_are_named_for_the_areas_that_answered(small, call):
+    rows = small.rows()
+    without_weights(small)
+    small.write(rows[rows["county"] != "990202"])
+    out = call("run", small.folder)[1]
+    assert "本次调查的 3 个县合计（全省 4 个县） the 3 surveyed counties together (of 4):" in out
+    names = names_of(small.folder)
+    assert names["990000"]["name_zh"] == "本次调查的 3 个县合计（全省 4 个县）"
+    assert names["990000"]["name_en"] == "the 3 surveyed counties together (of 4)"
+    assert names["990200"]["name_en"] == "the one surveyed of 2 counties of City 9902"
+    assert names["990100"]["name_zh"] == "市9901"
+    page = (small.folder / "out/latest/report.html").read_text(encoding="utf-8")
+    assert "本次调查的 3 个县合计" in page
+    assert "测试省" not in page
+
+
+def test_a_wave_of_some_counties_remembers_how_many_there_are(small):
+    folder = new_wave(small.root / "surveys" / "fewer", like=small.folder, only=["990101", "990102", "990201"])
+    areas = read_table(folder / "areas.xlsx").set_index("code")["units_in_all"]
+    assert areas[["990000", "990100", "990200", "990101"]].tolist() == ["4", "2", "2", ""]
+
+
+def test_a_table_of_areas_cut_to_some_counties_still_names_the_total_for_them(small, call):
+    rows = small.rows()
+    without_weights(small)
+    small.write(rows[rows["county"] != "990202"])
+    areas = read_table(small.folder / "areas.csv").assign(units_in_all="")
+    areas.loc[areas["code"] == "990000", "units_in_all"] = "88"
+    areas[areas["code"] != "990202"].to_csv(small.folder / "areas.csv", index=False)
+    call("run", small.folder)
+    assert names_of(small.folder)["990000"]["name_zh"] == "本次调查的 3 个县合计（全省 88 个县）"
+
+
+def test_a_wave_that_covers_everything_keeps_its_names(small, call):
+    call("run", small.folder)
+    assert names_of(small.folder)["990000"] == {"name_zh": "测试省", "name_en": "Test Province"}

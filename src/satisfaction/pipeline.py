@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -81,6 +81,8 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
         raise survey.rule_fault
     refuse_placeholders(survey.sources, SurveyError)
     responses = load_responses(survey)
+    answered = responses.accepted[survey.questionnaire.roles.area].dropna()
+    survey = replace(survey, covered=frozenset(answered.astype(str)))
     design = weigh(survey, base_design(survey, responses, engine=engine))
     estimates = withhold(survey, estimate_areas(survey, design))
     ranking = rank_areas(survey, estimates)

@@ -92,7 +92,7 @@ def trial(official: Path, trial: Path, engine: str) -> None:
 def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
     from ..pipeline import lonely_note
-    from ..published import STATUS, area_labels, mark
+    from ..published import STATUS, area_labels, mark, whole_code
     from ..responses import coverage_lines, unanswered_areas, unread_lines
 
     survey, counts = results.survey, results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -112,6 +112,7 @@ def _summary(results: Results) -> None:
         click.echo(note)
     if results.absent:
         click.echo(f"未声明 not declared: {', '.join(results.absent)}")
+    click.echo(f"{names[whole_code(survey)]}:")
     for name, label in labels.items():
         row, scale, unit = whole.loc[name], *((100, "%") if name in survey.questionnaire.rates else (1, ""))
         low, high = row.ci_low * scale, row.ci_high * scale

@@ -104,7 +104,8 @@ def compile_rules(survey: Survey) -> list[Rule]:
             rules.append(rule("R201", name, _unanswered(questionnaire, name)))
         if isinstance(item, AreaItem) and survey.areas is not None:
             current = valid_areas(survey, name)
-            rules.append(rule("R208", name, _outside(name, current), tuple(current)))
+            names = [survey.area_names()[code].zh for code in current]
+            rules.append(rule("R208", name, _outside(name, current), (*current, *names)))
     rules += [rule("R204", name, _outside(name, codes)) for name, codes in questionnaire.eligibility.items()]
     rules += [rule(id_, name, broken) for id_, name, broken in _against_survey(survey)]
     rules += [_with_words(rule("R221", one.left, _contradicts(one)), one) for one in questionnaire.constraints.values()]

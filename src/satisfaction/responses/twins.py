@@ -86,7 +86,7 @@ def _pairs(coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: S
     several = rows[rows["id"].duplicated(keep=False)]
     pairs = several.merge(several, on="id")
     pairs = pairs[pairs["at_x"] < pairs["at_y"]]
-    answers = text.drop(columns=roles.respondent).astype(object)
+    answers = text.drop(columns=roles.respondent).loc[several["at"]].astype(object)
     one, other = answers.loc[pairs["at_x"]].to_numpy(), answers.loc[pairs["at_y"]].to_numpy()
     apart = pairs["area_x"].notna() & pairs["area_y"].notna() & (pairs["area_x"] != pairs["area_y"])
     pairs = pairs.assign(differ=(one != other).any(axis=1), apart=apart)

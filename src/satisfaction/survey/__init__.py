@@ -89,6 +89,8 @@ class Survey:
         Files beside the responses that are not read, with the reason.
     unmatched : tuple of str
         Patterns of `files` without a file; reading the responses refuses them.
+    covered : frozenset of str or None
+        Ranked areas with answers; None before the responses are read: all in the table of areas.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     rule_fault : SurveyError or None
@@ -115,6 +117,7 @@ class Survey:
     rule_fault: SurveyError | None = None
     unread: tuple[Unread, ...] = ()
     unmatched: tuple[str, ...] = ()
+    covered: frozenset[str] | None = None
 
     def _repr_html_(self) -> str:
         declared = self.declared
@@ -206,6 +209,28 @@ class Survey:
             return list(self.questionnaire.answers(level))
         current = self.areas[(self.areas["level"] == level) & (self.areas["valid_to"] == "")]
         return sorted(current["code"])
+
+    def coverage(self) -> dict[str, tuple[int, int]]:
+        """Return for every area above the ranked ones how many of these have answers, and how many there are in all.
+
+        Column `units_in_all` of the table of areas says how many there are where the table holds only those surveyed.
+        """
+        if self.areas is None:
+            return {}
+        ranked, parents = self.ranked_areas(), self.parents()
+        covered = self.covered if self.covered is not None else frozenset(ranked)
+        have: dict[str, int] = {}
+        there: dict[str, int] = {}
+        for code in ranked:
+            above = parents[code]
+            while above:
+                there[above] = there.get(above, 0) + 1
+                have[above] = have.get(above, 0) + (code in covered)
+                above = parents[above]
+        if "units_in_all" in self.areas:
+            declared = dict(zip(self.areas["code"], self.areas["units_in_all"], strict=True))
+            there |= {code: max(n, int(declared[code])) for code, n in there.items() if declared[code].isdigit()}
+        return {code: (have[code], there[code]) for code in there}
 
     def area_names(self) -> dict[str, Label]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
