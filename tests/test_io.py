@@ -11,7 +11,7 @@ import pytest
 import xlsxwriter
 
 from satisfaction.errors import InputFileError, SurveyError
-from satisfaction.io.files import expand, new_folder, point_latest, read_bytes, sha256
+from satisfaction.io.files import files_below, matching, new_folder, point_latest, read_bytes, sha256
 from satisfaction.io.grids import read_grids
 from satisfaction.io.tables import decode, read_table, read_tables
 from satisfaction.io.writing import write_csv, write_json, write_parquet, write_text, write_xlsx
@@ -155,9 +155,16 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
         read_bytes(tmp_path)
 
 
-def test_a_pattern_without_files_is_refused(tmp_path):
-    with pytest.raises(InputFileError, match="F103"):
-        expand(tmp_path, ("*.csv",))
+def test_capitals_of_a_suffix_do_not_hide_a_file(tmp_path):
+    for name in ("a.XLSX", "b.xlsx", "c.Xls"):
+        (tmp_path / name).touch()
+    assert [path.name for path in matching(tmp_path, "*.xlsx")] == ["a.XLSX", "b.xlsx"]
+
+
+def test_files_of_the_system_are_passed_over(tmp_path):
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._a.xlsx", "~$a.xlsx", "a.xlsx"):
+        (tmp_path / name).touch()
+    assert [path.name for path in files_below(tmp_path)] == ["a.xlsx"]
 
 
 def test_yaml_places_are_lines(tmp_path):

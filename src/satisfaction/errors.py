@@ -7,7 +7,7 @@ The identifier in front ("Q104") is stable: manuals and support notes may refer 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SatisfactionError(ValueError):
@@ -103,6 +103,34 @@ class EngineError(SatisfactionError):
 
 class ExportError(SatisfactionError):
     """A file set that cannot be written (codes X...)."""
+
+
+def together(faults: Sequence[SatisfactionError], *, where: str) -> SatisfactionError:
+    """Return one error for all that is wrong with the responses: the only fault itself, or R321 that lists them."""
+    if len(faults) == 1:
+        return faults[0]
+    return ResponsesError(
+        "R321",
+        f"答卷有 {len(faults)} 个问题，不能运行。\n{listed(faults, folder=where)}",
+        f"{len(faults)} problems with the responses; nothing was computed.",
+        where=where,
+        hint=(
+            "逐条改正后再运行；satisfaction check 一次列出全部问题。",
+            "Correct them all; `satisfaction check` lists them at once.",
+        ),
+    )
+
+
+def listed(faults: Iterable[SatisfactionError], *, folder: str = "") -> str:
+    """Write faults as a numbered list: where, what, and what to do next; places are shown below the folder."""
+    lines = []
+    for number, fault in enumerate(faults, start=1):
+        place = fault.where.removeprefix(folder).lstrip("/\\")
+        lines.append(f"  {number}. [{fault.code}] {place}".rstrip())
+        lines.append(f"     {fault.zh} {fault.en}")
+        if fault.hint[0]:
+            lines.append(f"     处理: {fault.hint[0]} Next: {fault.hint[1]}")
+    return "\n".join(lines)
 
 
 def closest(got: str, available: Iterable[str]) -> str | None:

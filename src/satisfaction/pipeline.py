@@ -86,6 +86,8 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
         raise survey.rule_fault
     refuse_placeholders(survey.sources, SurveyError)
     responses = load_responses(survey)
+    answered = responses.accepted[survey.questionnaire.roles.area].dropna()
+    survey = replace(survey, covered=frozenset(answered.astype(str)))
     design = weigh(survey, base_design(survey, responses, engine=engine))
     estimates = withhold(survey, estimate_areas(survey, design))
     ranking = rank_areas(survey, estimates)

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @click.option(
     "--rejected", "workbook", type=FOLDER, help="把拒收的行写入工作簿供改正 write the rejected rows to a workbook to correct"
 )
-def check(folder: Path, workbook: Path | None) -> None:
+@click.option("--columns", "every_column", is_flag=True, help="逐列列出认出的题目 list what every column was matched to")
+def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     """只检查答卷，不计算。 Check the responses of the survey in FOLDER without computing anything."""
     from ..io.files import check_new_file
     from ..responses import load_responses, write_rejected
@@ -35,25 +36,27 @@ def check(folder: Path, workbook: Path | None) -> None:
         check_new_file(workbook, (".xlsx",), argument="--rejected")
     survey = read_survey(folder, ranking=False)
     responses = load_responses(survey, purpose="check")
+    problems = _tell_verdict(survey, responses)
     said = responses.log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
-    columns, plain = responses.columns, (responses.columns["how"] == "name") & (responses.columns["note"] == "")
-    click.echo(
-        f"认出的列 columns recognised: {(columns['how'] != '').sum()} / {len(columns)}"
-        f"（其中按列名 of them by name: {plain.sum()}）"
-    )
+    columns = responses.columns
+    click.echo(f"认出的列 columns recognised: {(columns['how'] != '').sum()} / {len(columns)}（--columns）")
     shown = {
-        "其余的列 the other columns": columns[~plain],
-        "文件 files": responses.summary,
+        "文件 files": responses.summary[["file", "sheet", "rows", "accepted", "rejected", "blanked", "ignored_columns", "note"]],
         "有问题的访问员 interviewers with faults": _faulty(responses.by_interviewer),
         "有问题的地区 areas with faults": _faulty(responses.by_area),
         "规则 rules": said,
     }
+    if every_column:
+        shown["列 columns"] = columns
     for title, table in shown.items():
         click.echo(f"{title}\n{table.to_string(index=False)}\n" if len(table) else f"{title}: 无 none\n")
-    if workbook:
+    if workbook and len(responses.to_correct):
         write_rejected(responses, survey.questionnaire, workbook, mark=str(survey.marks or ""))
         click.echo(f"待改正的行 rows to correct: {workbook}\n改正后 then: satisfaction corrections {folder} {workbook}")
-    _tell_what_stops(survey, responses)
+    elif workbook:
+        click.echo("没有待改正的行，未写工作簿。 No rows to correct; no workbook was written.")
+    if problems:
+        sys.exit(USER_FAULT)
 
 
 @click.command()
@@ -118,10 +121,24 @@ def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
     click.echo("\n".join(summary_lines(standing, write_fieldwork(standing))))
 
 
-def _tell_what_stops(survey: Survey, responses: Responses) -> None:
-    """Say what a run would refuse although the check went through; the exit code is then not zero, but for placeholders."""
-    from ..io.yaml import placeholders
+def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionError]:
+    """Say first whether a run would go through and on what it would stop; then what is not read and which areas are absent.
 
+    Returns
+    -------
+    list of SatisfactionError
+        On what a run would stop.
+    """
+    from ..errors import listed
+    from ..io.yaml import placeholders
+    from ..responses import coverage_lines, unanswered_areas, unread_lines
+
+    counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
+    of_design = _fault_of_design(survey, responses) if counts.accepted else None
+    problems = [*responses.problems, *filter(None, [survey.rule_fault, of_design])]
+    click.echo(f"不能运行：{len(problems)} 个问题 cannot be run: {len(problems)} problems" if problems else "可以运行 can be run")
+    if problems:
+        click.echo(listed(problems, folder=str(survey.folder)), err=True)
     if places := placeholders(survey.sources):
         click.echo(
             "这些行还是占位文字，写明来源或名称之前 run 与 report 不公布 "
@@ -129,23 +146,12 @@ def _tell_what_stops(survey: Survey, responses: Responses) -> None:
             + "\n  ".join(places),
             err=True,
         )
-    accepted, unknown = int(responses.summary["accepted"].sum()), int((responses.log["rule"] == "R208").sum())
-    if unknown and survey.rules.responses.unknown_area == "stop":
-        click.echo(
-            f"[R102] {unknown} 行的地区代码不在地区表中，satisfaction run 会停止：改正代码，或在 rules.yaml 中写 responses: "
-            f"{{unknown_area: reject_row}}。\n[R102] {unknown} rows have an area code that is not in the table of areas; "
-            "`satisfaction run` will stop: correct the codes, or write responses: {unknown_area: reject_row} in rules.yaml.",
-            err=True,
-        )
-    if not accepted:
-        click.echo(
-            "[R104] 全部行被拒收，satisfaction run 会停止。 All rows are rejected; `satisfaction run` will stop.", err=True
-        )
-    faults = list(filter(None, [survey.rule_fault, _fault_of_design(survey, responses) if accepted else None]))
-    for fault in faults:
-        click.echo(f"satisfaction run 会停止 will stop:\n{fault}", err=True)
-    if not accepted or faults or (unknown and survey.rules.responses.unknown_area == "stop"):
-        sys.exit(USER_FAULT)
+    for line in (*unread_lines(responses.not_read), *coverage_lines(survey, unanswered_areas(survey, responses.by_area))):
+        click.echo(line)
+    click.echo(
+        f"读入 read {counts.rows} = 接受 accepted {counts.accepted} + 拒收 rejected {counts.rejected}; 空白 blanked {counts.blanked}\n"
+    )
+    return problems
 
 
 def _faulty(account: pd.DataFrame) -> pd.DataFrame:

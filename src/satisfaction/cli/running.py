@@ -93,7 +93,8 @@ def trial(official: Path, trial: Path, engine: str) -> None:
 def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
     from ..pipeline import lonely_note, replicates_note
-    from ..published import STATUS, area_labels, mark
+    from ..published import STATUS, area_labels, mark, whole_code
+    from ..responses import coverage_lines, unanswered_areas, unread_lines
 
     survey, counts = results.survey, results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     whole = next(reversed(results.estimates.values())).table.set_index("measure")
@@ -102,6 +103,9 @@ def _summary(results: Results) -> None:
     click.echo(f"{survey.declared.title}")
     if mark(survey):
         click.echo(f"*** {mark(survey)} ***")
+    absent = unanswered_areas(survey, results.responses.by_area)
+    for line in (*unread_lines(results.responses.not_read), *coverage_lines(survey, absent)):
+        click.echo(line)
     click.echo(
         f"读入 read {counts.rows} = 接受 accepted {counts.accepted} + 拒收 rejected {counts.rejected}; 空白 blanked {counts.blanked}"
     )
@@ -111,6 +115,7 @@ def _summary(results: Results) -> None:
         click.echo(f"未声明 not declared: {', '.join(results.absent)}")
     if replicates_note(results):
         click.echo(f"注意 note: {replicates_note(results)}")
+    click.echo(f"{names[whole_code(survey)]}:")
     for name, label in labels.items():
         row, scale, unit = whole.loc[name], *((100, "%") if name in survey.questionnaire.rates else (1, ""))
         low, high = row.ci_low * scale, row.ci_high * scale

@@ -187,7 +187,7 @@ def _cases(survey: Survey, responses: Responses) -> pd.DataFrame | None:
     if survey.cases is not None or survey.outcomes is None or not _has_values(responses.accepted, "_outcome"):
         return survey.cases
     questionnaire, area = survey.questionnaire, survey.questionnaire.roles.area
-    raw = respondents(read_deliveries(survey)[0], questionnaire)
+    raw = respondents(read_deliveries(survey).deliveries, questionnaire)
     raw = raw[raw["_aside"] == ""]
     raw = raw[(raw["_outcome"] != "").groupby(raw["_file"]).transform("any")]
     coded, _ = code_answers(normalise(raw, questionnaire, []), questionnaire)

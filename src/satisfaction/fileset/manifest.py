@@ -15,6 +15,7 @@ from ..io.personal import masked_names
 from ..pipeline import Results, weighting_log
 from ..published import DIGITS, mark
 from ..rankings import SHIELD, SMALL
+from ..responses import unanswered_areas
 from ..survey import Survey
 
 FORMAT_NAME = "satisfaction-file-set"
@@ -45,6 +46,8 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "simulated_seed": declared.simulated.seed if declared.simulated else None,
         "inputs": inputs(results),
         "responses": summary.to_dict("records"),
+        "not_read": results.responses.not_read.to_dict("records"),
+        "areas_without_answers": list(unanswered_areas(survey, results.responses.by_area)["code"]),
         "rows": rows | {"balanced": rows["rows"] == rows["accepted"] + rows["rejected"]},
         "steps": {"declared": _declared_steps(survey), "weighting": list(weighting_log(results))},
         "absent": results.absent,

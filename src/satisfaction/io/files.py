@@ -23,6 +23,7 @@ from .leftovers import place, remove, unfinished
 
 BOM = b"\xef\xbb\xbf"
 PASSED_OVER = ("~$", ".")  # how names of files begin that no team has delivered: an open workbook's, hidden ones
+SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
 AROUND = 50_000  # bytes before and after the first fault that are looked at
 _READ: ContextVar[tuple[dict[str, str], ...]] = ContextVar("files read", default=())
 WIDE = re.compile("[\u0800-\ud7ff\ue000-\ufffc]")  # what UTF-8 writes in three bytes, without U+FFFD itself
@@ -191,40 +192,51 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
-def expand(folder: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """List the files that match glob patterns below a folder, each pattern's in name order.
+def is_system_file(path: Path) -> bool:
+    """Tell a file that a system or an office program leaves beside those of people: locks, folder views, thumbnails."""
+    return path.name.startswith(PASSED_OVER) or path.name.lower() in SYSTEM_FILES or "__MACOSX" in path.parts
 
-    Raises
-    ------
-    InputFileError
-        F103 when a pattern matches nothing.
-    """
-    found: list[Path] = []
-    for pattern in patterns:
-        try:
-            matches = sorted(p for p in folder.glob(pattern) if p.is_file() and not p.name.startswith(PASSED_OVER))
-        except (ValueError, LookupError, NotImplementedError):
-            raise InputFileError(
-                "F442",
-                f"{pattern!r} 不是可用的文件名模式。",
-                f"{pattern!r} is no pattern of file names.",
-                where=str(folder),
-                available=("responses/*.csv", "responses/**/*.xlsx"),
-                hint=("改正 survey.yaml 中的 files。", "Correct `files` in survey.yaml."),
-            ) from None
-        if not matches:
-            there = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-            raise InputFileError(
-                "F103",
-                f"没有文件与 '{pattern}' 匹配。",
-                f"No file matches '{pattern}'.",
-                where=str(folder),
-                available=there,
-                got=pattern,
-                hint=("检查文件名，或改正 survey.yaml 中的 files。", "Check the file name, or correct `files` in survey.yaml."),
-            )
-        found += [path for path in matches if path not in found]
-    return found
+
+def files_below(folder: Path) -> list[Path]:
+    """List all files below a folder that people put there, in name order."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not is_system_file(path))
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """List the files below a folder that match a glob pattern, in name order; capitals of the suffix do not count."""
+    stem, dot, suffix = pattern.rpartition(".")
+    if dot and suffix.isalnum():
+        letters = (f"[{letter.lower()}{letter.upper()}]" for letter in suffix)
+        pattern = f"{stem}.{''.join(letters)}"
+    try:
+        return sorted(path for path in folder.glob(pattern) if path.is_file() and not is_system_file(path))
+    except (ValueError, LookupError, NotImplementedError):
+        raise InputFileError(
+            "F442",
+            f"{pattern!r} 不是可用的文件名模式。",
+            f"{pattern!r} is no pattern of file names.",
+            where=str(folder),
+            available=("responses/*.csv", "responses/**/*.xlsx"),
+            hint=("改正 survey.yaml 中的 files。", "Correct `files` in survey.yaml."),
+        ) from None
+
+
+def no_match(folder: Path, pattern: str) -> InputFileError:
+    """Return the error that no file matches a pattern (F103)."""
+    return InputFileError(
+        "F103",
+        f"没有文件与 '{pattern}' 匹配。",
+        f"No file matches '{pattern}'.",
+        where=str(folder),
+        available=[path.relative_to(folder).as_posix() for path in files_below(folder)],
+        got=pattern,
+        hint=("检查文件名，或改正 survey.yaml 中的 files。", "Check the file name, or correct `files` in survey.yaml."),
+    )
+
+
+def path_below(folder: Path, path: Path) -> str:
+    """Return a file's path as seen from a folder, with slashes."""
+    return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def changed_since(folder: Path, sums: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from ..io.yaml import SOURCE
 from ..questionnaire import read_questionnaire
 from ..survey import SurveyFile, read_declared
 from ..survey.facts import lowest_level, read_areas
+from ..survey.short_names import short_names
 from .carried import Carried, carried_over, fitting_list
 from .declarations import COMMENTS, TO_FILL, rules_yaml, survey_yaml
 from .templates import Plan, write_responses, write_tables
@@ -163,14 +164,14 @@ def _only(plan: Plan, wanted: list[str]) -> Plan:
         plan.tables.get("areas", pd.DataFrame(columns=["code", "name", "level", "parent"])),
     )
     own = areas[areas["level"] == level]
-    codes = dict(zip([*own["name"], *own["code"]], [*own["code"], *own["code"]], strict=True))
+    codes = _short_forms(own) | dict(zip([*own["name"], *own["code"]], [*own["code"], *own["code"]], strict=True))
     if unknown := [name for name in wanted if name not in codes]:
         raise SurveyError(
             "S198",
             f"地区表中没有 '{unknown[0]}'。",
             f"'{unknown[0]}' is not in the table of areas.",
             where="--counties",
-            available=[f"{code} {name}" for code, name in zip(own["code"], own["name"], strict=True)],
+            available=[*own["name"], *own["code"]],
             got=unknown[0],
             hint=("写代码或名称，用逗号隔开。", "Give codes or names, commas between them."),
         )
@@ -178,7 +179,8 @@ def _only(plan: Plan, wanted: list[str]) -> Plan:
     above, parents = set(kept), dict(zip(areas["code"], areas["parent"], strict=True))
     while further := {parents[code] for code in above if parents.get(code)} - above:
         above |= further
-    tables = {"areas": areas[areas["code"].isin(above)].reset_index(drop=True)} | {
+    kept_areas = _counted(areas, level)
+    tables = {"areas": kept_areas[kept_areas["code"].isin(above)].reset_index(drop=True)} | {
         name: table[table[level].isin(kept)].reset_index(drop=True) if level in table else table
         for name, table in plan.tables.items()
         if name != "areas"
@@ -195,10 +197,34 @@ def _collapse_of(plan: Plan, kept: set[str]) -> dict[str, Any]:
     return {name: one for name, one in declared.items() if one}
 
 
+def _short_forms(areas: pd.DataFrame) -> dict[str, str]:
+    """Return the code of every area by the short forms of its name that no other has."""
+    found: dict[str, set[str]] = {}
+    for code, name in zip(areas["code"], areas["name"], strict=True):
+        for short in short_names(name):
+            found.setdefault(short, set()).add(code)
+    return {short: next(iter(codes)) for short, codes in found.items() if len(codes) == 1}
+
+
+def _counted(areas: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Write beside every area above the surveyed level how many of these it has, before any are left out."""
+    if "units_in_all" in areas:
+        return areas
+    parents = dict(zip(areas["code"], areas["parent"], strict=True))
+    counts: dict[str, int] = {}
+    current = areas[(areas["level"] == level) & (areas.get("valid_to", "") == "")]
+    for code in current["code"]:
+        above = parents[code]
+        while above:
+            counts[above] = counts.get(above, 0) + 1
+            above = parents.get(above, "")
+    return areas.assign(units_in_all=[str(counts.get(code, "")) for code in areas["code"]])
+
+
 def _taken_over(before: dict[str, Any]) -> dict[str, Any]:
     """Return the declarations of an earlier wave that a new one keeps, its tables as the workbooks of the new folder."""
     kept = copy.deepcopy(before)
-    for gone in ("survey", "wave", "title", "simulated", "fielded", "files", "questionnaire", "rules"):
+    for gone in ("survey", "wave", "title", "simulated", "fielded", "questionnaire", "rules"):
         kept.pop(gone, None)
     kept.pop("fieldwork", None)
     kept.get("outcomes", {}).pop("cases", None)

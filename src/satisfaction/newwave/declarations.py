@@ -9,6 +9,7 @@ from typing import Any
 from ..io.yaml import FILL_IN, SOURCE
 from ..io.yaml_text import yaml_text
 from ..questionnaire import AreaItem, Questionnaire
+from ..survey import DEFAULT_FILES
 
 OPTIONAL = "#: "  # in front of every line of a block that is not declared yet
 TO_FILL = "YYYY-MM-DD"
@@ -26,7 +27,15 @@ COMMENTS = {
     ),
     "selection_note": ("选取方式的说明，印在报告中", "how respondents were selected, in words; printed in the report"),
     "fielded": ("访问起止日期；期外的答卷被拒收", "first and last day of interviews; others are rejected"),
-    "files": ("答卷文件，可写多个，也可用 responses/*.csv", "files of responses; several may stand here, also responses/*.csv"),
+    "files": (
+        "答卷文件：缺省读取 responses/ 及其子文件夹中的全部表格；没有列入的表格会使 run 停止",
+        "files of responses: every table in responses/ and below it; a run stops on a table that is not among them",
+    ),
+    "ignore": ("responses/ 中不是答卷的文件", "files in responses/ that hold no responses"),
+    "numbering": (
+        "答卷编号在何范围内不重复: survey 全调查 | area 每个地区各自编号 | file 每个文件各自编号 | row 没有编号，以文件与行号代替",
+        "within what the respondents' numbers are unique: survey | area | file | row (no numbers: file and row)",
+    ),
     "areas": (
         "地区表：代码、名称、级别、上级；写明来源与日期",
         "table of areas: code, name, level, parent; give source and date",
@@ -117,7 +126,9 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
         "questionnaire": questionnaire.reference,
         "selection": "quota",
         "fielded": {"start": TO_FILL, "end": TO_FILL},
-        "files": ["responses/*.xlsx"],
+        "files": [DEFAULT_FILES],
+        "ignore": ["responses/readme.txt"],
+        "numbering": "survey",
         "areas": {"file": "areas.xlsx", **table},
         "frame": {"file": "frame.xlsx", **table} if roles.strata else None,
         "sample": {"file": "sample.xlsx", **table} if roles.psu else None,
@@ -133,7 +144,7 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
         "overall": next(iter(questionnaire.overall_rates()), None) if questionnaire.overall is None else None,
         "rules": "rules.yaml",
     } | {key: value for key, value in declared.items() if key in COMMENTS}
-    active = {"survey", "title", "questionnaire", "selection", "files", "lonely_psu", "level", "rules", *declared}
+    active = {"survey", "title", "questionnaire", "selection", "files", "numbering", "lonely_psu", "level", "rules", *declared}
     active |= {"areas"} if isinstance(questionnaire.items[roles.area], AreaItem) else set()
     text = START
     for key in COMMENTS:

@@ -21,6 +21,11 @@ PROBABILITIES = {
     "person_probability": ("单元内个人入样概率", "inclusion probability of a person within the PSU"),
 }
 NOT_COUNTED = "在第一张表中填写，第 1 行不要改动；“示例”表不计入。 Fill in the first sheet, leave row 1 as it is; the example sheet is not counted."
+UNITS_IN_ALL = TemplateColumn(
+    "units_in_all",
+    "下辖的调查级地区总数（含未调查的）；合计的名称据此写明覆盖范围",
+    "how many areas of the surveyed level it has, surveyed or not; totals are named for what they cover",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def write_tables(plan: Plan, folder: Path) -> None:
     for name in dict.fromkeys([*templates, *plan.tables]):
         columns, note = templates.get(name, ([], "沿用上期的列。 Columns as in the earlier wave."))
         if name in plan.tables:
-            known = {column.name: column for column in columns}
+            known = {column.name: column for column in (*columns, UNITS_IN_ALL)}
             columns = [known.get(column, TemplateColumn(column, column, "")) for column in map(str, plan.tables[name])]
         write_template(folder / f"{name}.xlsx", columns, notes=[note, NOT_COUNTED], rows=_rows(plan, name, columns))
 

@@ -9,7 +9,7 @@ from ..indicators import Indicators, importance, strengths_and_weaknesses
 from ..io.yaml import Label
 from ..pipeline import Results
 from ..survey import Survey
-from .labels import labelled, measure_labels, published, whole_code
+from .labels import area_labels, labelled, measure_labels, published, whole_code
 
 VERDICTS = {
     "strong": Label(zh="优势", en="strong"),
@@ -47,7 +47,7 @@ def indicators_table(survey: Survey, found: Indicators) -> pd.DataFrame:
         overall rate for 25 points), high, quadrant, quadrant_zh, mark.
     """
     names = {name: label for name, (_, label) in measure_labels(survey.questionnaire).items()}
-    whole = survey.area_names().get(whole_code(survey), Label(zh="全部", en="all"))
+    whole = area_labels(survey)[whole_code(survey)]
     table = labelled(found.table, names, key="topic", into="topic").assign(whole_zh=whole.zh, whole_en=whole.en)
     table = labelled(table, VERDICTS, key="verdict", into="verdict")
     table = labelled(table, QUADRANTS, key="quadrant", into="quadrant")

@@ -37,8 +37,30 @@ def twelve_digits(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def area_labels(survey: Survey) -> dict[str, Label]:
-    """Return the names of all areas, and of all together."""
-    return survey.area_names() | ({} if survey.areas is not None else {whole_code(survey): Label(zh="全部", en="all")})
+    """Return the names of all areas, and of all together, as figures bear them.
+
+    The total of an area of which only a part was surveyed is named for what it covers, never for the area.
+    """
+    if survey.areas is None:
+        return survey.area_names() | {whole_code(survey): Label(zh="全部", en="all")}
+    names, whole = survey.area_names(), whole_code(survey)
+    for code, (have, of) in survey.coverage().items():
+        if have < of:
+            names[code] = _partial(survey, names[code], have, of, is_whole=code == whole)
+    return names
+
+
+def _partial(survey: Survey, name: Label, have: int, of: int, *, is_whole: bool) -> Label:
+    unit, plural = ("县", "counties") if survey.questionnaire.roles.area == "county" else ("地区", "areas")
+    every = f"全{name.zh[-1]}" if name.zh[-1] in "省市州区县" else f"{name.zh}共"
+    if not have:
+        return Label(zh=f"{name.zh}（{of} 个{unit}均无答卷）", en=f"{name.en} (none of {of} {plural} has answers)")
+    inside_zh = "" if is_whole else name.zh
+    inside_en = "" if is_whole else f" of {name.en}"
+    together = f"the {have} surveyed {plural}{inside_en} together (of {of})"
+    if have == 1:
+        together = f"the one surveyed of {of} {plural}{inside_en}"
+    return Label(zh=f"本次调查的{inside_zh} {have} 个{unit}合计（{every} {of} 个{unit}）", en=together)
 
 
 def whole_code(survey: Survey) -> str:

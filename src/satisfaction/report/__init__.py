@@ -12,6 +12,7 @@ from .. import plots
 from ..io.pages import fill
 from ..pipeline import Results
 from ..published import Tables
+from ..responses import unanswered_areas
 from . import method, tables, verdicts, words
 from .pictures import Picture, picture
 
@@ -61,6 +62,8 @@ def render(results: Results, published: Tables) -> str:
         "topics": tables.topics(indices),
         "pictures": dict(_pictures(results, published)),
         "files": tables.records(results.responses.summary),
+        "not_read": tables.records(results.responses.not_read),
+        "unanswered": tables.records(unanswered_areas(survey, results.responses.by_area)),
         "reasons": tables.reasons(results.responses.log),
         "method": method.sections(results),
         "status": words.STATUS_SHAPES,

@@ -12,7 +12,7 @@ import pandas as pd
 from .. import plots
 from ..io.pages import fill
 from ..pipeline import Results
-from ..published import Tables, indicators_of, indicators_table
+from ..published import Tables, area_labels, indicators_of, indicators_table
 from .pictures import Picture, picture
 from .tables import Cell, level_label, measured, ranked_rows, records
 from .verdicts import Verdict, escalation_rows, target_rows, threshold_rows
@@ -145,7 +145,7 @@ def area_values(source: Source, name: str, code: str) -> dict[str, Any]:
     """Return what the template of an area's page shows, but for its picture."""
     results, published = source.results, source.published
     survey = results.survey
-    names, parent = survey.area_names(), survey.parents().get(code, "")
+    names, parent = area_labels(survey), survey.parents().get(code, "")
     own = source.indicators[source.indicators["code"] == code] if source.indicators is not None else pd.DataFrame()
     above = _above(source, code)
     path = _path(published.paths, code)

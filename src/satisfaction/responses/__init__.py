@@ -6,15 +6,15 @@ Every change and every rejection is a log entry with file, sheet, row, column, v
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from ..errors import SatisfactionError
+from ..errors import ResponsesError, SatisfactionError, together
 from ..io.files import recorded, refuse_changed
 from ..io.leftovers import locked
 from ..io.pages import card
@@ -27,11 +27,13 @@ from . import account
 from .areas import code_area_names
 from .coding import code_answers, crosswalk, normalise
 from .corrections import Corrected, add_corrections, replay, set_aside, write_rejected
-from .deliveries import Delivery, columns_table, former_answers, read_deliveries, respondents, titles_by_item
+from .coverage import coverage_lines, unanswered_areas, unread_lines
+from .deliveries import Delivery, Reading, columns_table, former_answers, read_deliveries, respondents, titles_by_item
 from .events import RULES, Note, log_events, log_notes
 from .personal import hide_paradata, hide_personal
 from .rules import Rule, apply_rules, compile_rules, stop_on_unknown_area
 from .spelling import exchanged
+from .twins import number_rows, refuse_repeated_files
 
 __all__ = [
     "Corrected",
@@ -40,8 +42,11 @@ __all__ = [
     "check_corrections",
     "compile_rules",
     "correct_responses",
+    "coverage_lines",
     "load_responses",
     "set_corrections_aside",
+    "unanswered_areas",
+    "unread_lines",
     "with_parents",
     "write_rejected",
 ]
@@ -84,6 +89,10 @@ class Responses:
         The answers of those rows as text, in the order of `to_correct`, personal data masked.
     read : dict of str to str
         SHA-256 of the bytes of every file that was read for all this, by absolute path.
+    not_read : DataFrame
+        file, zh, en: the files beside the responses that are not read, and why.
+    problems : tuple of SatisfactionError
+        What a run stops on; empty unless they were loaded to be checked.
     """
 
     accepted: pd.DataFrame
@@ -96,13 +105,21 @@ class Responses:
     to_correct: pd.DataFrame = field(default_factory=pd.DataFrame)
     as_read: pd.DataFrame = field(default_factory=pd.DataFrame)
     read: Mapping[str, str] = field(default_factory=dict)
+    not_read: pd.DataFrame = field(default_factory=pd.DataFrame)
+    problems: tuple[SatisfactionError, ...] = ()
 
     def _repr_html_(self) -> str:
         counts = self.summary[["rows", "accepted", "rejected", "blanked"]].sum()
         by_rule = self.log.groupby(["rule", "action", "zh", "en"]).size().rename("events").reset_index()
         tables = {"文件 files": self.summary, "规则 rules": by_rule, "待改正 to correct": self.to_correct}
+        if len(self.not_read):
+            tables = {"没有读取 not read": self.not_read} | tables
+        if self.problems:
+            stops = pd.DataFrame([(one.code, one.where, one.zh, one.en) for one in self.problems])
+            tables = {"不能运行 cannot be run": stops.set_axis(["code", "where", "zh", "en"], axis=1)} | tables
         return card(
-            f"读入 read {counts['rows']} = 接受 accepted {counts['accepted']} + 拒收 rejected {counts['rejected']}", tables=tables
+            f"读入 read {counts['rows']} = 接受 accepted {counts['accepted']} + 拒收 rejected {counts['rejected']}",
+            tables=tables,
         )
 
 
@@ -115,6 +132,7 @@ class _Rows:
     columns: pd.DataFrame
     events: list[pd.DataFrame]
     read: dict[str, str]
+    reading: Reading
 
 
 def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Responses:
@@ -124,8 +142,8 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     ----------
     survey : Survey
     purpose : {"estimate", "check"}
-        "check": rows with an unknown area are rejected whatever rules.yaml says, and responses of which no row is accepted
-        are no error, so that everything that is wrong can be seen at once.
+        "check": what a run would stop on is gathered in `problems` and no error, as long as one file can be read, so that
+        everything that is wrong can be seen at once; rows with an unknown area are rejected whatever rules.yaml says.
 
     Raises
     ------
@@ -133,22 +151,34 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         For a file that cannot be read or is empty.
     ResponsesError
         R101 a column is missing, R102 an unknown area code (where rules.yaml says stop), R103 no rows, R104 no row accepted,
-        R105 an action a rule cannot have, R106 a column with two meanings, R107-R110 from the corrections log.
+        R105 an action a rule cannot have, R106 a column with two meanings, R107-R110 from the corrections log; R320 files not
+        read that may hold responses, R322 and R323 files with the same respondents' numbers, R321 several of all these.
     """
     questionnaire, rules = survey.questionnaire, compile_rules(survey)
-    rows = _read_rows(survey)
+    rows = _read_rows(survey, every_file=purpose == "estimate")
+    problems = list(rows.reading.problems)
+
+    def refuse(check: Callable[[], None]) -> None:
+        try:
+            check()
+        except ResponsesError as fault:
+            if purpose == "estimate":
+                raise
+            problems.append(fault)
+
     raw, events = rows.raw, rows.events
     text = normalise(raw, questionnaire, events)
     code_area_names(text, raw, survey, events)
     crosswalk(text, raw, questionnaire, former=former_answers(rows.deliveries, questionnaire), events=events)
     coded, labelled = code_answers(text, questionnaire)
-    if purpose == "estimate":
-        stop_on_unknown_area(survey, coded, raw)
+    number_rows(coded, raw, survey)
+    refuse(lambda: stop_on_unknown_area(survey, coded, raw))
+    refuse(lambda: refuse_repeated_files(coded, raw, text, survey))
     apply_rules(rules, coded, raw=raw, text=text, questionnaire=questionnaire, events=events)
     log = account.ordered_log(events)
-    if purpose == "estimate":
-        account.refuse_nothing_accepted(raw, log)
-    return _account(survey, rows, coded, log, _count_labels(rows.columns, raw, labelled))
+    refuse(lambda: account.refuse_nothing_accepted(raw, log))
+    found = _account(survey, rows, coded, log, _count_labels(rows.columns, raw, labelled))
+    return replace(found, not_read=account.unread_table(rows.reading.unread), problems=tuple(problems))
 
 
 def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.date) -> Corrected:
@@ -187,10 +217,16 @@ def check_corrections(survey: Survey) -> int:
     return len(pd.concat(_read_rows(survey).events).query("rule == 'R216'"))
 
 
-def _read_rows(survey: Survey, *, corrected: bool = True) -> _Rows:
-    """Read all rows, with the corrections carried out unless `corrected` is False."""
+def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = False) -> _Rows:
+    """Read all rows, with the corrections carried out unless `corrected` is False.
+
+    What cannot be read is refused where nothing can, or where `every_file` is wanted.
+    """
     with recorded() as read:
-        rows = _rows_as_read(survey)
+        reading = read_deliveries(survey)
+        if reading.problems and (every_file or not reading.deliveries):
+            raise together(reading.problems, where=str(survey.folder))
+        rows = _rows_as_read(survey, reading)
         if corrected:
             replay(rows.raw, survey, rows.events)
     refuse_changed(read)  # some formats are parsed by libraries that open the file themselves
@@ -201,13 +237,21 @@ def _read_rows(survey: Survey, *, corrected: bool = True) -> _Rows:
     return rows
 
 
-def _rows_as_read(survey: Survey) -> _Rows:
-    deliveries, others = read_deliveries(survey)
-    others = [(file, one) for file, one in others if not is_template_sheet(one.sheet, [column.title for column in one.columns])]
+def _rows_as_read(survey: Survey, reading: Reading) -> _Rows:
+    deliveries = reading.deliveries
+    others = [
+        (file, one) for file, one in reading.others if not is_template_sheet(one.sheet, [column.title for column in one.columns])
+    ]
     raw = respondents(deliveries, survey.questionnaire)
-    events = [_notes(deliveries, others)]
+    events = [_notes(deliveries, others), _not_read(reading)]
     hide_personal(raw, survey.questionnaire, titles=titles_by_item(deliveries), events=events)
-    return _Rows(raw, deliveries, columns_table(deliveries, others, survey.questionnaire), events, {})
+    return _Rows(raw, deliveries, columns_table(deliveries, others, survey.questionnaire), events, {}, reading)
+
+
+def _not_read(reading: Reading) -> pd.DataFrame:
+    """Log the files that are not read."""
+    rule, (_, zh, en) = "R324", RULES["R324"]
+    return log_notes((one.file, "", 0, "", one.zh, rule, zh, en) for one in reading.unread)
 
 
 def _notes(deliveries: list[Delivery], others: list[tuple[str, Export]]) -> pd.DataFrame:

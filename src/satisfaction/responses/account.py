@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ..errors import ResponsesError, shortened
+from ..survey import Unread
 from .deliveries import Delivery
 from .events import LOG
 
@@ -64,14 +65,29 @@ def correctable_table(faults: pd.DataFrame) -> pd.DataFrame:
 def _reasons(faults: pd.DataFrame) -> pd.DataFrame:
     """Put everything that is wrong with a row into one, each reason with the item it concerns."""
     reasons = faults.drop_duplicates([*ROW, "column", "rule"])
-    named = reasons["column"] + ": "
-    told = {side: named.where(reasons["column"] != "", "") + reasons[side] for side in ("zh", "en")}
+    named = (reasons["column"] + ": ").where(reasons["column"] != "", "")
+    told = {side: named + reasons[side] + _advice(reasons, side) for side in ("zh", "en")}
     said = {"id": ("id", "first"), "rules": ("rule", _once), "zh": ("zh", "；".join), "en": ("en", "; ".join)}
     return reasons.assign(**told).groupby(list(ROW), sort=False).agg(**said).reset_index()
 
 
+def _advice(reasons: pd.DataFrame, side: str) -> pd.Series:
+    """Say behind a reason where the other row stands, or what could have been meant; nothing where neither is known."""
+    nearest, twin = ("（是否 ", "（见 ") if side == "zh" else (" (did you mean ", " (see ")
+    ends = {"zh": ("？）", "）"), "en": ("?)", ")")}[side]
+    is_twin = reasons["rule"] == "R203"
+    asked = nearest + reasons["suggestion"] + ends[0]
+    told = asked.mask(is_twin, twin + reasons["suggestion"] + ends[1])
+    return told.where(reasons["suggestion"] != "", "")
+
+
 def _once(rules: pd.Series) -> str:
     return "; ".join(dict.fromkeys(rules))
+
+
+def unread_table(unread: list[Unread]) -> pd.DataFrame:
+    """Return one row a file that is not read: file, zh, en."""
+    return pd.DataFrame([(one.file, one.zh, one.en) for one in unread], columns=["file", "zh", "en"])
 
 
 def counts_by(raw: pd.DataFrame, log: pd.DataFrame, group: pd.Series) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,14 +11,18 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from ..errors import ResponsesError
-from ..io.files import recorded
+from ..errors import ResponsesError, SatisfactionError, shortened
+from ..io.files import matching, no_match, path_below, recorded
+from ..io.grids import WORKBOOKS
 from ..io.personal import masked_names, masked_within
 from ..io.platforms import SKIPPED, Column, Export, Role, read_exports
+from ..io.workbooks import is_template_sheet
 from ..questionnaire import Questionnaire
-from ..survey import Survey
+from ..survey import Survey, Unread
+from ..survey.delivered import FOLDER
 from .matching import Source, gather, match_columns, matched_table, missing_items, place
 
+NOT_FILLED_IN = ("模板尚未填写", "a template that nobody has filled in")
 PARADATA: dict[Role, str] = {
     "started": "_started", "ended": "_ended", "duration": "_seconds", "interviewer": "_interviewer", "device": "_device", "ip": "_ip",
     "outcome": "_outcome", "submitted": "_submitted",
@@ -49,53 +54,132 @@ class Delivery:
     again: bool
 
 
-def read_deliveries(survey: Survey) -> tuple[list[Delivery], list[tuple[str, Export]]]:
-    """Read all response files; returns the tables of respondents, and those without the questionnaire's columns.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All response files of a survey as far as they could be read.
 
-    Raises
-    ------
-    InputFileError
-        For a file that cannot be read or is empty.
-    ResponsesError
-        R101 a column is missing, R103 no rows, R106 a column with two meanings, R440 answers in a column of lists.
+    Attributes
+    ----------
+    deliveries : list of Delivery
+        Tables of respondents that have every column.
+    others : list of (str, Export)
+        Tables without the questionnaire's columns, by file.
+    unread : list of Unread
+        Files that are not read, and templates that nobody has filled in.
+    problems : list of SatisfactionError
+        Everything on which a run stops.
     """
-    entries = {path: one for one in reversed(survey.declared.files) for path in survey.folder.glob(one.pattern)}
-    found: list[Delivery] = []
-    others: list[tuple[str, Export]] = []
+
+    deliveries: list[Delivery]
+    others: list[tuple[str, Export]]
+    unread: list[Unread]
+    problems: list[SatisfactionError]
+
+
+def read_deliveries(survey: Survey) -> Reading:
+    """Read all response files; what is wrong with one does not keep the others from being read.
+
+    The problems are F101-F119 for a file that cannot be read, R101 for a missing column, R103 for a table without rows, R106
+    for a column with two meanings, R320 for files not read that may hold answers, F103 for a pattern without a file.
+    """
+    folder, questionnaire = survey.folder, survey.questionnaire
+    unread = [_looked_into(one, survey) for one in survey.unread]
+    reading = Reading([], [], unread, _not_there(survey, unread))
+    entries = {path: one for one in reversed(survey.declared.files) for path in matching(folder, one.pattern)}
+    empty: list[tuple[str, Export, bool]] = []
     seen: set[str] = set()
     names = dict(zip(survey.files, masked_names(file_name(path, survey) for path in survey.files), strict=True))
     for path in tqdm(survey.files, desc="答卷文件 response files", disable=None, leave=False):
-        entry = entries.get(path)
-        with recorded() as read:
-            exports = read_exports(path, platform=entry.platform if entry else "auto")
-        digest = read[os.path.abspath(path)]
-        sheets = masked_names(export.sheet for export in exports)
-        exports = [replace(export, sheet=sheet) for export, sheet in zip(exports, sheets, strict=True)]
-        holding, passed = _holding(exports, survey.questionnaire)
-        file, team = names[path], masked_within(entry.team) if entry else ""
-        found += [Delivery(file, export, sources, team, digest, digest in seen) for export, sources in holding]
-        others += [(file, export) for export in passed]
+        entry, file = entries.get(path), names[path]
+        try:
+            with recorded() as read:
+                exports = read_exports(path, platform=entry.platform if entry else "auto")
+            digest = read[os.path.abspath(path)]
+            sheets = masked_names(export.sheet for export in exports)
+            exports = [replace(export, sheet=sheet) for export, sheet in zip(exports, sheets, strict=True)]
+            matched = [(export, match_columns(export, questionnaire)) for export in exports]
+            holding = [pair for pair in matched if 2 * len(pair[1]) >= len(questionnaire.items)] or matched[:1]
+            for export, sources in holding:
+                _refuse_nested(export, sources)
+        except SatisfactionError as fault:
+            reading.problems.append(fault)
+            continue
+        kept = [id(export) for export, _ in holding]
+        passed = [export for export in exports if id(export) not in kept]
+        reading.others.extend((file, export) for export in passed)
+        for export, sources in holding:
+            faults = missing_items(export, sources, questionnaire, needless=_needless(survey))
+            reading.problems.extend(faults)
+            if faults:
+                continue
+            if export.rows.empty:
+                empty.append((file, export, _is_template(exports)))
+                continue
+            team = masked_within(entry.team) if entry else ""
+            reading.deliveries.append(Delivery(file, export, sources, team, digest, digest in seen))
         seen.add(digest)
-    return found, others
+    for file, export, is_template in empty:
+        if is_template and reading.deliveries:
+            reading.unread.append(Unread(file, *NOT_FILLED_IN, stops=False))
+        else:
+            reading.problems.append(_no_rows(export, [one.file for one in reading.unread if one.stops]))
+    return reading
 
 
-def _holding(exports: list[Export], questionnaire: Questionnaire) -> tuple[list[tuple[Export, dict[str, Source]]], list[Export]]:
-    """Part the tables that hold respondents from the others (a workbook may carry notes), and check their columns."""
-    matched = [(export, match_columns(export, questionnaire)) for export in exports]
-    holding = [pair for pair in matched if 2 * len(pair[1]) >= len(questionnaire.items)] or matched[:1]
-    for export, sources in holding:
-        missing_items(export, sources, questionnaire)
-        _refuse_nested(export, sources)
-        if export.rows.empty:
-            raise ResponsesError(
-                "R103",
-                "文件只有表头，没有数据行。",
-                "The file has a header but no rows.",
-                where=place(export),
-                hint=("重新导出该文件，或从 files 中去掉它。", "Export the file again, or take it out of `files`."),
+def _is_template(exports: list[Export]) -> bool:
+    """Tell a template of ours that nobody has filled in: its first sheet has no rows."""
+    beside = (is_template_sheet(one.sheet, [column.title for column in one.columns]) for one in exports[1:])
+    return exports[0].rows.empty and any(beside)
+
+
+def _looked_into(one: Unread, survey: Survey) -> Unread:
+    """Let a file that is not read pass where it is a template that nobody has filled in."""
+    path = survey.folder / one.file
+    if one.stops and path.suffix.lower() in WORKBOOKS:
+        with suppress(SatisfactionError):
+            if _is_template(read_exports(path)):
+                return Unread(one.file, *NOT_FILLED_IN, stops=False)
+    return one
+
+
+def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
+    """Return the problems with the files as a whole: patterns without a file, and files not read that may hold answers."""
+    problems: list[SatisfactionError] = [no_match(survey.folder, pattern) for pattern in survey.unmatched]
+    if left := [one for one in unread if one.stops]:
+        zh = "；".join(f"{one.file}（{one.zh}）" for one in left)
+        en = "; ".join(f"{one.file} ({one.en})" for one in left)
+        problems.append(
+            ResponsesError(
+                "R320",
+                f"{len(left)} 个文件没有读取，其中可能有答卷: {zh}。",
+                f"{len(left)} files are not read and may hold responses: {en}.",
+                where=str(survey.folder / FOLDER),
+                hint=(
+                    "在 survey.yaml 的 files 中列入（或删去 files，读取全部表格）；另存为 xlsx；不是答卷的移走，或写入 ignore。",
+                    "List them under `files` in survey.yaml (or delete `files`: every table is read); save them as xlsx; "
+                    "take away what holds no responses, or name it under `ignore`.",
+                ),
             )
-    kept = [id(export) for export, _ in holding]
-    return holding, [export for export, _ in matched if id(export) not in kept]
+        )
+    return problems
+
+
+def _needless(survey: Survey) -> tuple[str, ...]:
+    return (survey.questionnaire.roles.respondent,) if survey.declared.numbering == "row" else ()
+
+
+def _no_rows(export: Export, beside: list[str]) -> ResponsesError:
+    zh, en = "", ""
+    if beside:
+        zh = f"同一处的 {shortened(beside)} 没有读取：在 files 中列入。 "
+        en = f"{shortened(beside)} beside it is not read: list it under `files`. "
+    return ResponsesError(
+        "R103",
+        "文件只有表头，没有数据行。",
+        "The file has a header but no rows.",
+        where=place(export),
+        hint=(f"{zh}重新导出该文件，或移走它。", f"{en}Export the file again, or take it away."),
+    )
 
 
 def _refuse_nested(export: Export, sources: dict[str, Source]) -> None:
@@ -116,8 +200,8 @@ def _refuse_nested(export: Export, sources: dict[str, Source]) -> None:
 
 
 def file_name(path: Path, survey: Survey) -> str:
-    """Return a response file's path below the survey folder."""
-    return os.path.relpath(path, survey.folder).replace(os.sep, "/")
+    """Return a response file's name as the log shows it: its path below the survey folder."""
+    return path_below(survey.folder, path)
 
 
 def respondents(deliveries: list[Delivery], questionnaire: Questionnaire) -> pd.DataFrame:
@@ -169,7 +253,8 @@ def former_answers(deliveries: list[Delivery], questionnaire: Questionnaire) -> 
         for old in item.replaces:
             parts = []
             for delivery in deliveries:
-                export, column = delivery.export, delivery.sources[name].former.get(old)
+                export = delivery.export
+                column = delivery.sources[name].former.get(old) if name in delivery.sources else None
                 totals = sum(note.rule == "F202" for note in export.notes)
                 cells = export.rows[column.key].tolist() if column else [""] * len(export.rows)
                 parts += [*cells, *[""] * totals]

@@ -30,6 +30,7 @@ RULES: dict[str, tuple[str, str, str]] = {
     "R218": ("masked", "疑似个人信息，已隐去", "looks like personal data; masked"),
     "R219": ("reject_row", "合计行，不是答卷", "a row of totals, not a respondent"),
     "R220": ("recoded", "地区名称已换成代码", "name of an area written as its code"),
+    "R324": ("note", "文件没有读取", "the file is not read"),
     "R221": ("warn", "与另一题的答案矛盾", "contradicts the answer to another item"),
 }
 NEGATION = frozenset("不没未")

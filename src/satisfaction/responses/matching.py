@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from ..errors import ResponsesError, closest
+from ..errors import ResponsesError, closest, shortened
 from ..io.platforms import SKIPPED, Column, Export, Role
 from ..questionnaire import Item, MultipleItem, Questionnaire
 from .events import shown
@@ -158,42 +158,70 @@ def _source(questionnaire: Questionnaire, name: str, columns: list[Column], how:
     return Source(options=[(column, answers.code(column.option)) for column in columns], how=how)
 
 
-def missing_items(export: Export, sources: dict[str, Source], questionnaire: Questionnaire) -> None:
-    """Refuse an export without a column for an item, with what is near among the columns that no item has.
+def missing_items(
+    export: Export, sources: dict[str, Source], questionnaire: Questionnaire, *, needless: Container[str] = ()
+) -> list[ResponsesError]:
+    """Return a fault (R101) for every item without a column, with what is near among the columns that no item has.
 
-    Raises
-    ------
-    ResponsesError
-        R101.
+    Parameters
+    ----------
+    needless : container of str
+        Items that the survey can do without.
     """
+    absent = [name for name in questionnaire.items if name not in sources and name not in needless]
+    if 2 * len(sources) < len(questionnaire.items) and len(absent) > 1:
+        return [_no_responses(export, absent, questionnaire)]
+    faults: list[ResponsesError] = []
     taken = {column.key for source in sources.values() for column, _ in source.columns()}
     free = [column for column in export.columns if column.key not in taken]
     names = {shown(text): text for column in free for text in (column.key, column.title) if text}
-    for name, item in questionnaire.items.items():
-        if name in sources:
-            continue
+    for name in absent:
+        item = questionnaire.items[name]
         near = closest(name, names) or closest(item.zh, names) or closest(item.en, names)
-        raise ResponsesError(
+        hint = (
+            f"补上该列；没有答案时留空。列名可用 '{name}'、'{item.zh}' 或题号。",
+            f"Add the column; leave it empty where there is no answer. It may be called '{name}' or '{item.en}'.",
+        )
+        if near:
+            hint = (f"把列名 '{near}' 改为 '{name}'。", f"Rename column '{near}' to '{name}'.")
+        if name == questionnaire.roles.respondent:
+            hint = (
+                f"{hint[0]} 答卷没有编号时，在 survey.yaml 中写 numbering: row，以文件与行号作编号。",
+                f"{hint[1]} Without numbers write `numbering: row` in survey.yaml: file and row are then the number.",
+            )
+        fault = ResponsesError(
             "R101",
-            f"找不到列 '{name}'。",
+            f"找不到列 '{name}'（{item.zh}）。",
             f"Column '{name}' not found.",
             where=place(export),
             available=[shown(column.key) for column in free],
             got=name,
-            hint=(f"把列名 '{near}' 改为 '{name}'。", f"Rename column '{near}' to '{name}'.")
-            if near
-            else (
-                f"补上该列；没有答案时留空。列名可用 '{name}'、'{item.zh}' 或题号。",
-                f"Add the column; leave it empty where there is no answer. It may be called '{name}' or '{item.en}'.",
-            ),
+            hint=hint,
         )
+        faults.append(fault)
+    return faults
+
+
+def _no_responses(export: Export, absent: list[str], questionnaire: Questionnaire) -> ResponsesError:
+    labels = shortened(f"{name}（{questionnaire.items[name].zh}）" for name in absent)
+    return ResponsesError(
+        "R101",
+        f"找不到问卷的 {len(absent)} 列: {labels}。",
+        f"{len(absent)} columns of the questionnaire are not found: {shortened(absent)}.",
+        where=place(export),
+        available=[shown(column.key) for column in export.columns],
+        hint=(
+            "补上列名；文件不是答卷时移走它，或写入 survey.yaml 的 ignore。",
+            "Give the columns their names; a file without responses is taken away or named under `ignore` in survey.yaml.",
+        ),
+    )
 
 
 def gather(export: Export, sources: dict[str, Source], questionnaire: Questionnaire) -> pd.DataFrame:
     """Return one text column an item, in the questionnaire's order; options in columns of their own become one answer."""
     found: dict[str, np.ndarray] = {}
     for name, item in questionnaire.items.items():
-        source = sources[name]
+        source = sources.get(name, Source())
         if source.column is not None:
             values = export.rows[source.column.key].to_numpy(dtype=object)
             if isinstance(item, MultipleItem) and export.platform in SPACED:

@@ -18,6 +18,7 @@ from ..questionnaire import AreaItem, Constraint, DateItem, Item, MultipleItem, 
 from ..survey import Survey
 from .events import RULES, log_events, said, shown
 from .spelling import Answers
+from .twins import twins
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "R201": ("reject_row",),
@@ -103,7 +104,8 @@ def compile_rules(survey: Survey) -> list[Rule]:
             rules.append(rule("R201", name, _unanswered(questionnaire, name)))
         if isinstance(item, AreaItem) and survey.areas is not None:
             current = valid_areas(survey, name)
-            rules.append(rule("R208", name, _outside(name, current), tuple(current)))
+            names = [survey.area_names()[code].zh for code in current]
+            rules.append(rule("R208", name, _outside(name, current), (*current, *names)))
     rules += [rule("R204", name, _outside(name, codes)) for name, codes in questionnaire.eligibility.items()]
     rules += [rule(id_, name, broken) for id_, name, broken in _against_survey(survey)]
     rules += [_with_words(rule("R221", one.left, _contradicts(one)), one) for one in questionnaire.constraints.values()]
@@ -218,9 +220,12 @@ def apply_rules(
             continue
         values = _shown_values(rule, raw, text) if rule.column else nothing
         words = (rule.zh, rule.en)
-        events.append(
-            log_events(raw, wrong, rule.column, values=values, rule=rule.id, action=rule.action, text=words, near=rule.suggestion)
+        entries = log_events(
+            raw, wrong, rule.column, values=values, rule=rule.id, action=rule.action, text=words, near=rule.suggestion
         )
+        if rule.id == "R203":
+            entries["suggestion"] = twins(rows[rule.column], raw).loc[entries.index]
+        events.append(entries)
         if rule.action == "reject_row":
             refused |= wrong
         elif rule.action == "blank_item":

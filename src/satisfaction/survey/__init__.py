@@ -9,13 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import SurveyError
-from ..io.files import expand, recorded
+from ..io.files import recorded
 from ..io.pages import card
 from ..io.yaml import Document, Label, read_yaml, validated
 from ..questionnaire import Questionnaire, read_questionnaire
 from . import facts
 from .checks import check_declarations
-from .declared import Selection, SurveyFile
+from .declared import DEFAULT_FILES, Selection, SurveyFile
+from .delivered import Unread, find_delivered
 from .departures import TRIAL, departures
 from .history import read_history
 from .nonrespondents import nonrespondent_columns, read_nonrespondents
@@ -26,6 +27,7 @@ from .steps import BaseStep, CalibrationStep, NonresponseStep, TrimmingStep
 
 __all__ = [
     "CORRECTIONS_FILE",
+    "DEFAULT_FILES",
     "DISPOSITIONS",
     "BaseStep",
     "CalibrationStep",
@@ -39,6 +41,7 @@ __all__ = [
     "Target",
     "Threshold",
     "TrimmingStep",
+    "Unread",
     "nonrespondent_columns",
     "read_declared",
     "read_survey",
@@ -83,6 +86,12 @@ class Survey:
         Re-interviews, one row each: the respondent's column and the items declared, as text.
     read : dict of str to str
         SHA-256 of the bytes of every file that was read for all this, by absolute path; responses and corrections apart.
+    unread : tuple of Unread
+        Files beside the responses that are not read, with the reason.
+    unmatched : tuple of str
+        Patterns of `files` without a file; reading the responses refuses them.
+    covered : frozenset of str or None
+        Ranked areas with answers; None before the responses are read: all in the table of areas.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     rule_fault : SurveyError or None
@@ -113,6 +122,9 @@ class Survey:
     rule_fault: SurveyError | None = None
     as_read: Survey | None = field(default=None, repr=False, compare=False)
     altered: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    unmatched: tuple[str, ...] = ()
+    covered: frozenset[str] | None = None
 
     def _repr_html_(self) -> str:
         declared = self.declared
@@ -213,6 +225,28 @@ class Survey:
         current = self.areas[(self.areas["level"] == level) & (self.areas["valid_to"] == "")]
         return sorted(current["code"])
 
+    def coverage(self) -> dict[str, tuple[int, int]]:
+        """Return for every area above the ranked ones how many of these have answers, and how many there are in all.
+
+        Column `units_in_all` of the table of areas says how many there are where the table holds only those surveyed.
+        """
+        if self.areas is None:
+            return {}
+        ranked, parents = self.ranked_areas(), self.parents()
+        covered = self.covered if self.covered is not None else frozenset(ranked)
+        have: dict[str, int] = {}
+        there: dict[str, int] = {}
+        for code in ranked:
+            above = parents[code]
+            while above:
+                there[above] = there.get(above, 0) + 1
+                have[above] = have.get(above, 0) + (code in covered)
+                above = parents[above]
+        if "units_in_all" in self.areas:
+            declared = dict(zip(self.areas["code"], self.areas["units_in_all"], strict=True))
+            there |= {code: max(n, int(declared[code])) for code, n in there.items() if declared[code].isdigit()}
+        return {code: (have[code], there[code]) for code in there}
+
     def area_names(self) -> dict[str, Label]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
         if self.areas is not None:
@@ -281,6 +315,7 @@ def _read_survey(path: str | Path, *, ranking: bool) -> Survey:
     listed = (*listed, *filter(None, [rules.history]))
     sources = [document.path, instrument, rules_path, *(folder / table.file for table in listed)]
     sources += [path for path in (folder / CORRECTIONS_FILE,) if path.is_file()]
+    delivered = find_delivered(folder, declared)
     survey = Survey(
         folder,
         declared,
@@ -291,9 +326,11 @@ def _read_survey(path: str | Path, *, ranking: bool) -> Survey:
         loaded.get("sample"),
         margins,
         tuple(sources),
-        tuple(expand(folder, tuple(entry.pattern for entry in declared.files))),
+        delivered.files,
         absent,
         history,
+        unread=delivered.unread,
+        unmatched=delivered.unmatched,
     )
     if survey.areas is not None:
         facts.check_areas(survey.areas, questionnaire.roles.area, folder / tables["areas"].file)

@@ -110,6 +110,8 @@ def _spelt_out(value: Any) -> Any:
     return {"pattern": value} if isinstance(value, str) else value
 
 
+DEFAULT_FILES = "responses/**/*"
+Numbering = Literal["survey", "area", "file", "row"]
 Files = Annotated[FilesEntry, BeforeValidator(_spelt_out, json_schema_input_type=str | FilesEntry)]
 
 
@@ -125,6 +127,9 @@ class SurveyFile(Record):
 
     `overall` names the rate that asks for the overall judgement, where the questionnaire does not; without it the importance
     of topics is not estimated.
+    Without `files` every table of a kind that is read is taken from responses/ and the folders below it; `ignore` names files
+    there that hold no responses. `numbering` says within what the respondents' numbers are unique: the survey, the area (every
+    county counts from 1), the file (a sheet of a workbook is one), or nothing ("row": the file and the row are the number).
     """
 
     survey: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -135,7 +140,9 @@ class SurveyFile(Record):
     selection_note: Label | None = None
     simulated: Simulated | None = None
     fielded: Fielded | None = None
-    files: Annotated[list[Files], Field(min_length=1)]
+    files: Annotated[list[Files], Field(min_length=1)] = [FilesEntry(pattern=DEFAULT_FILES)]
+    ignore: list[Annotated[str, Field(pattern=PATTERN)]] = []
+    numbering: Numbering = "survey"
     areas: Table | None = None
     frame: Table | None = None
     sample: Table | None = None

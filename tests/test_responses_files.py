@@ -1,0 +1,327 @@
+"""What lies in responses/: every file read or named, every area with or without answers, files that repeat one another."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from conftest import COUNTIES
+from satisfaction import load_responses, run
+from satisfaction.errors import InputFileError, ResponsesError
+from satisfaction.io.tables import read_table
+from satisfaction.io.writing import write_xlsx
+from satisfaction.newwave import new_wave
+
+
+@pytest.fixture
+def five_files(small):
+    """A file a county, delivered as counties deliver: another suffix, capitals, a folder; and no `files` declared."""
+    rows = small.rows()
+    small.csv.unlink()
+    small.edit("survey.yaml", "files: [responses/*.csv]\n", "")
+    names = ("a.csv", "B.CSV", "丙县.XLSX", "丁县/第一批.xlsx")
+    for county, name in zip(COUNTIES, names, strict=True):
+        path = small.csv.parent / name
+        path.parent.mkdir(exist_ok=True)
+        part = rows[rows["county"] == county]
+        if path.suffix.lower() == ".csv":
+            path.write_text(part.to_csv(index=False), encoding="utf-8")
+        else:
+            write_xlsx({"数据": part}, path)
+    return small
+
+
+def deliver(small, name, rows):
+    (small.csv.parent / name).write_text(rows.to_csv(index=False), encoding="utf-8")
+
+
+# ---- every file read or named ----
+
+
+def test_without_files_declared_every_kind_in_capitals_and_folders_is_read(five_files):
+    assert len(load_responses(five_files.read()).accepted) == 120
+
+
+def test_a_table_that_files_does_not_match_stops_the_run_and_is_named(five_files, call):
+    survey = five_files.folder / "survey.yaml"
+    survey.write_text(survey.read_text(encoding="utf-8") + "files: [responses/*.csv]\n", encoding="utf-8")
+    code, _, err = call("run", five_files.folder)
+    assert code == 2
+    assert "R320" in err
+    assert "responses/丙县.XLSX" in err
+    assert "responses/丁县/第一批.xlsx" in err
+    assert not (five_files.folder / "out").exists()
+
+
+def test_check_names_the_files_not_read_and_goes_on_with_the_others(five_files, call):
+    (five_files.csv.parent / "说明.pdf").touch()
+    (five_files.csv.parent / "戊县.et").touch()
+    (five_files.csv.parent / "Thumbs.db").touch()
+    code, out, err = call("check", five_files.folder)
+    assert code == 2
+    assert out.startswith("不能运行：1 个问题")
+    assert "没有读取 not read: responses/说明.pdf" in out
+    assert "戊县.et" in err
+    assert "read 120 = 接受 accepted 120" in out
+    assert "Thumbs" not in out + err
+
+
+def test_documents_beside_the_responses_do_not_stop_a_run(small, call):
+    (small.csv.parent / "名单.docx").touch()
+    code, out, _ = call("run", small.folder)
+    assert code == 0
+    assert "没有读取 not read: responses/名单.docx" in out
+    log = pd.read_csv(small.folder / "out/latest/log.csv", encoding="utf-8-sig")
+    assert log.loc[log["rule"] == "R324", "file"].tolist() == ["responses/名单.docx"]
+
+
+def test_a_file_under_ignore_is_named_and_stops_nothing(small):
+    deliver(small, "old.csv", small.rows()[:3])
+    small.edit("survey.yaml", "files: [responses/*.csv]", "ignore: [responses/old.csv]")
+    found = load_responses(small.read())
+    assert found.not_read["file"].tolist() == ["responses/old.csv"]
+    assert len(found.accepted) == 120
+
+
+def test_a_kind_that_is_not_read_is_refused_where_it_is_named_in_full(small):
+    small.csv.rename(small.csv.with_suffix(".docx"))
+    small.edit("survey.yaml", "responses/*.csv", "responses/all.docx")
+    with pytest.raises(InputFileError, match="F106"):
+        load_responses(small.read())
+
+
+# ---- areas without answers ----
+
+
+def test_areas_without_answers_are_named_first_with_their_prefecture(small, call):
+    rows = small.rows()
+    small.write(rows[rows["county"].str.startswith("9901")])
+    _, out, _ = call("check", small.folder)
+    assert "4 个地区中 2 个有答卷 2 of 4 areas have answers" in out
+    assert "没有答卷 without answers: 市9902 县990201、县990202" in out
+    assert out.index("without answers") < out.index("read 60")
+
+
+def test_an_area_of_which_every_row_is_rejected_is_said_to_be_so(small, call):
+    rows = small.rows()
+    rows.loc[rows["county"] == "990202", "lived_here"] = "2"
+    small.write(rows)
+    _, out, _ = call("check", small.folder)
+    assert "县990202（30 行全被拒收 all rows rejected）" in out
+
+
+# ---- a new wave's files ----
+
+
+def test_like_keeps_the_files_declared(small):
+    folder = new_wave(small.root / "surveys" / "again-2027q1", like=small.folder)
+    assert "files: [responses/*.csv]" in (folder / "survey.yaml").read_text(encoding="utf-8")
+
+
+def test_a_template_nobody_filled_in_is_no_obstacle_beside_a_csv_file(small):
+    folder = new_wave(small.root / "surveys" / "again-2027q1", like=small.folder)
+    (folder / "responses" / "responses.xlsx").rename(small.csv.with_name("responses.xlsx"))
+    for files in ("files: [responses/*.csv]", "files: ['responses/**/*']"):
+        small.edit("survey.yaml", "files: [responses/*.csv]", files)
+        found = load_responses(small.read())
+        assert len(found.accepted) == 120
+        assert found.not_read["zh"].tolist() == ["模板尚未填写"]
+        small.edit("survey.yaml", files, "files: [responses/*.csv]")
+
+
+def test_an_empty_template_alone_names_the_csv_file_that_is_not_read(small):
+    folder = new_wave(small.root / "surveys" / "again-2027q1", like=small.folder)
+    (folder / "responses" / "responses.xlsx").rename(small.csv.with_name("responses.xlsx"))
+    small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
+    with pytest.raises(ResponsesError, match=r"R103[\s\S]*responses/all\.csv"):
+        load_responses(small.read())
+
+
+# ---- all faults at once ----
+
+
+def test_check_lists_the_faults_of_every_file_and_column_in_one_go(small, call):
+    rows = small.rows()
+    deliver(small, "b.csv", rows[:5].rename(columns={"sex": "gendr", "parks": "prks", "county": "contry"}))
+    deliver(small, "c.csv", rows[:0])
+    (small.csv.parent / "d.csv").touch()
+    code, out, err = call("check", small.folder)
+    assert code == 2
+    assert out.startswith("不能运行：5 个问题 cannot be run: 5 problems")
+    for named in ("'county'", "'sex'", "'parks'", "responses/c.csv", "responses/d.csv"):
+        assert named in err
+    assert call("run", small.folder)[2].count("[R101]") == 3
+
+
+def test_a_clean_check_says_so_first_and_lists_columns_only_on_request(small, call):
+    code, out, err = call("check", small.folder)
+    assert (code, err) == (0, "")
+    assert out.startswith("可以运行 can be run")
+    assert "lived_here" not in out
+    assert "lived_here" in call("check", small.folder, "--columns")[1]
+
+
+def test_no_workbook_is_promised_where_nothing_is_to_be_corrected(small, call, tmp_path):
+    _, out, _ = call("check", small.folder, "--rejected", tmp_path / "fix.xlsx")
+    assert "rows to correct:" not in out
+    assert not (tmp_path / "fix.xlsx").exists()
+
+
+# ---- numbers that stand twice ----
+
+
+def test_the_other_one_of_a_pair_is_named_with_file_and_row(small):
+    rows = small.rows()
+    rows.loc[9, "id"] = "P004"
+    small.write(rows)
+    found = load_responses(small.read())
+    assert found.log.loc[found.log["rule"] == "R203", "suggestion"].tolist() == ["responses/all.csv row 6"]
+    assert "responses/all.csv row 6" in found.rejected["zh"].iloc[0]
+    assert "responses/all.csv row 6" in found.rejected["en"].iloc[0]
+
+
+def corrected(small):
+    """Thirty respondents of a county handed in twice: the first time with a fault in every row."""
+    rows = small.rows()
+    first, again = rows[:30].assign(streets="9"), rows[:30]
+    small.write(rows[30:])
+    deliver(small, "县.csv", first)
+    deliver(small, "县（更正）.csv", again)
+    return rows
+
+
+def test_a_corrected_file_beside_the_faulty_one_is_left_to_people(small, call):
+    corrected(small)
+    code, _, err = call("run", small.folder)
+    assert code == 2
+    assert "R322" in err
+    assert "县（更正）.csv" in err
+    assert "30 份与 responses/县.csv 编号相同" in err
+    assert call("check", small.folder)[0] == 2
+    small.edit("survey.yaml", "lonely_psu", "ignore: [responses/县.csv]\nlonely_psu")
+    assert len(load_responses(small.read()).accepted) == 120
+
+
+def test_an_export_that_holds_an_earlier_one_unchanged_stops_nothing(small):
+    deliver(small, "week1.csv", small.rows()[:30])
+    found = load_responses(small.read())
+    assert len(found.accepted) == 120
+    assert found.log["rule"].tolist() == ["R203"] * 30
+
+
+def from_one(small):
+    """Every county counts its respondents from 1."""
+    rows = small.rows()
+    rows["id"] = rows.groupby("county").cumcount().add(1).astype(str)
+    small.csv.unlink()
+    for county in COUNTIES:
+        deliver(small, f"{county}.csv", rows[rows["county"] == county])
+
+
+def test_counties_that_count_from_one_are_told_how_to_say_so(small):
+    from_one(small)
+    with pytest.raises(ResponsesError, match=r"R323[\s\S]*numbering: area"):
+        load_responses(small.read())
+
+
+@pytest.mark.parametrize(("within", "first"), [("area", "990101:1"), ("file", "990101.csv:1"), ("row", "990101.csv:2")])
+def test_numbers_unique_within_an_area_or_a_file_are_made_unique_in_the_survey(small, within, first):
+    from_one(small)
+    small.edit("survey.yaml", "lonely_psu", f"numbering: {within}\nlonely_psu")
+    found = load_responses(small.read())
+    assert found.accepted["id"].is_unique
+    assert found.accepted.loc[0, "id"] == first
+    assert len(found.accepted) == 120
+
+
+def test_a_number_that_stands_twice_in_its_county_is_still_rejected(small):
+    from_one(small)
+    path = small.csv.parent / "990101.csv"
+    rows = read_table(path)
+    rows.loc[4, "id"] = "1"
+    deliver(small, "990101.csv", rows)
+    small.edit("survey.yaml", "lonely_psu", "numbering: area\nlonely_psu")
+    rejected = load_responses(small.read()).rejected
+    assert rejected[["file", "row", "id"]].to_numpy().tolist() == [["responses/990101.csv", 6, "1"]]
+
+
+def test_without_a_column_of_numbers_the_error_says_what_to_declare(small):
+    small.write(small.rows().drop(columns="id"))
+    with pytest.raises(ResponsesError, match=r"R101[\s\S]*numbering: row"):
+        load_responses(small.read())
+    small.edit("survey.yaml", "lonely_psu", "numbering: row\nlonely_psu")
+    assert run(small.read()).responses.accepted["id"].iloc[0] == "all.csv:2"
+
+
+# ---- where it is published ----
+
+
+def without_weights(small):
+    """No frame, sample or margins: areas may then be absent."""
+    path = small.folder / "survey.yaml"
+    text = path.read_text(encoding="utf-8")
+    kept = text[: text.index("frame:")].replace("probability", "quota")
+    path.write_text(f"{kept}lonely_psu: adjust\nrules: rules.yaml\n", encoding="utf-8")
+
+
+def test_report_and_manifest_say_what_was_not_read_and_who_did_not_answer(small, call):
+    rows = small.rows()
+    without_weights(small)
+    small.write(rows[rows["county"] != "990202"])
+    (small.csv.parent / "名单.docx").touch()
+    assert call("run", small.folder)[::2] == (0, "")
+    latest = small.folder / "out" / "latest"
+    manifest = json.loads((latest / "manifest.json").read_text(encoding="utf-8"))
+    assert [one["file"] for one in manifest["not_read"]] == ["responses/名单.docx"]
+    assert manifest["areas_without_answers"] == ["990202"]
+    page = (latest / "report.html").read_text(encoding="utf-8")
+    assert "没有读取：responses/名单.docx" in page
+    assert "没有答卷的地区：市9902县990202（共 1 个）" in page
+
+
+# ---- totals ----
+
+
+def names_of(folder):
+    table = pd.read_csv(folder / "out/latest/indices.csv", dtype=str, encoding="utf-8-sig").drop_duplicates("code")
+    return table.set_index("code")[["name_zh", "name_en"]].to_dict("index")
+
+
+def test_totals_are_named_for_the_areas_that_answered(small, call):
+    rows = small.rows()
+    without_weights(small)
+    small.write(rows[rows["county"] != "990202"])
+    out = call("run", small.folder)[1]
+    assert "本次调查的 3 个县合计（全省 4 个县） the 3 surveyed counties together (of 4):" in out
+    names = names_of(small.folder)
+    assert names["990000"]["name_zh"] == "本次调查的 3 个县合计（全省 4 个县）"
+    assert names["990000"]["name_en"] == "the 3 surveyed counties together (of 4)"
+    assert names["990200"]["name_en"] == "the one surveyed of 2 counties of City 9902"
+    assert names["990100"]["name_zh"] == "市9901"
+    page = (small.folder / "out/latest/report.html").read_text(encoding="utf-8")
+    assert "本次调查的 3 个县合计" in page
+    assert "测试省" not in page
+
+
+def test_a_wave_of_some_counties_remembers_how_many_there_are(small):
+    folder = new_wave(small.root / "surveys" / "fewer", like=small.folder, only=["990101", "990102", "990201"])
+    areas = read_table(folder / "areas.xlsx").set_index("code")["units_in_all"]
+    assert areas[["990000", "990100", "990200", "990101"]].tolist() == ["4", "2", "2", ""]
+
+
+def test_a_table_of_areas_cut_to_some_counties_still_names_the_total_for_them(small, call):
+    rows = small.rows()
+    without_weights(small)
+    small.write(rows[rows["county"] != "990202"])
+    areas = read_table(small.folder / "areas.csv").assign(units_in_all="")
+    areas.loc[areas["code"] == "990000", "units_in_all"] = "88"
+    areas[areas["code"] != "990202"].to_csv(small.folder / "areas.csv", index=False)
+    call("run", small.folder)
+    assert names_of(small.folder)["990000"]["name_zh"] == "本次调查的 3 个县合计（全省 88 个县）"
+
+
+def test_a_wave_that_covers_everything_keeps_its_names(small, call):
+    call("run", small.folder)
+    assert names_of(small.folder)["990000"] == {"name_zh": "测试省", "name_en": "Test Province"}
