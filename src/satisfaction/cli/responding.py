@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..responses import Responses
     from ..survey import Survey
 
+WORDINGS = ("R301", "R302", "R303")
+
 
 @click.command()
 @click.argument("folder", type=FOLDER)
@@ -34,7 +36,8 @@ def check(folder: Path, workbook: Path | None) -> None:
         check_new_file(workbook, (".xlsx",), argument="--rejected")
     survey = read_survey(folder)
     responses = load_responses(survey, purpose="check")
-    said = responses.log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
+    log = responses.log
+    said = log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
     columns, plain = responses.columns, (responses.columns["how"] == "name") & (responses.columns["note"] == "")
     click.echo(
         f"认出的列 columns recognised: {(columns['how'] != '').sum()} / {len(columns)}"
@@ -46,6 +49,10 @@ def check(folder: Path, workbook: Path | None) -> None:
         "有问题的访问员 interviewers with faults": _faulty(responses.by_interviewer),
         "有问题的地区 areas with faults": _faulty(responses.by_area),
         "规则 rules": said,
+        "换读的说法 wordings read as answers or as empty": log.loc[
+            log["rule"].isin(WORDINGS), ["file", "column", "value", "zh", "en"]
+        ],
+        "问卷不认识的答案 unknown answers": responses.unknown,
     }
     for title, table in shown.items():
         click.echo(f"{title}\n{table.to_string(index=False)}\n" if len(table) else f"{title}: 无 none\n")
@@ -119,6 +126,15 @@ def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
 
 def _tell_what_stops(survey: Survey, responses: Responses) -> None:
     """Say what a run would refuse although the check went through; the exit code is then not zero."""
+    from ..errors import ResponsesError
+    from ..responses import refuse_unknown
+
+    words = None
+    try:
+        refuse_unknown(responses.unknown, survey)
+    except ResponsesError as fault:
+        words = fault
+        click.echo(f"satisfaction run 会停止 `satisfaction run` will stop:\n{fault}", err=True)
     accepted, unknown = int(responses.summary["accepted"].sum()), int((responses.log["rule"] == "R208").sum())
     if unknown and survey.rules.responses.unknown_area == "stop":
         click.echo(
@@ -131,7 +147,7 @@ def _tell_what_stops(survey: Survey, responses: Responses) -> None:
         click.echo(
             "[R104] 全部行被拒收，satisfaction run 会停止。 All rows are rejected; `satisfaction run` will stop.", err=True
         )
-    if not accepted or (unknown and survey.rules.responses.unknown_area == "stop"):
+    if words or not accepted or (unknown and survey.rules.responses.unknown_area == "stop"):
         sys.exit(USER_FAULT)
 
 

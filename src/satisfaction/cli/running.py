@@ -97,6 +97,10 @@ def _summary(results: Results) -> None:
     click.echo(
         f"读入 read {counts.rows} = 接受 accepted {counts.accepted} + 拒收 rejected {counts.rejected}; 空白 blanked {counts.blanked}"
     )
+    for one in results.responses.unknown.itertuples():
+        where = " ".join(filter(None, (one.file, one.sheet)))
+        near = f"（最近 nearest: {one.near}）" if one.near else ""
+        click.echo(f"  不认识的答案 unknown answer: {where} {one.title} “{one.word}” × {one.count}{near}")
     if results.absent:
         click.echo(f"未声明 not declared: {', '.join(results.absent)}")
     for name, label in labels.items():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -27,10 +27,12 @@ from .areas import code_area_names
 from .coding import code_answers, crosswalk, normalise
 from .corrections import Corrected, add_corrections, replay, set_aside, write_rejected
 from .deliveries import Delivery, columns_table, former_answers, read_deliveries, respondents, titles_by_item
-from .events import RULES, Note, log_events, log_notes, masked
+from .events import RULES, Note, Tables, log_events, log_notes, masked
 from .personal import hide_paradata, hide_personal
 from .rules import Rule, apply_rules, compile_rules, stop_on_unknown_area
 from .spelling import exchanged
+from .unknown import refuse_unknown, unknown_answers
+from .wordings import exchange_wordings
 
 __all__ = [
     "Corrected",
@@ -41,6 +43,7 @@ __all__ = [
     "correct_responses",
     "load_responses",
     "set_corrections_aside",
+    "refuse_unknown",
     "with_parents",
     "write_rejected",
 ]
@@ -82,6 +85,8 @@ class Responses:
         The answers of those rows as text, in the order of `to_correct`, personal data masked.
     read : dict of str to str
         SHA-256 of the bytes of every file that was read for all this, by absolute path.
+    unknown : DataFrame
+        Answers that nobody knows, see `unknown.unknown_answers`.
     """
 
     accepted: pd.DataFrame
@@ -94,6 +99,7 @@ class Responses:
     to_correct: pd.DataFrame = field(default_factory=pd.DataFrame)
     as_read: pd.DataFrame = field(default_factory=pd.DataFrame)
     read: Mapping[str, str] = field(default_factory=dict)
+    unknown: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def _repr_html_(self) -> str:
         counts = self.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -122,8 +128,8 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     ----------
     survey : Survey
     purpose : {"estimate", "check"}
-        "check": rows with an unknown area are rejected whatever rules.yaml says, and responses of which no row is accepted
-        are no error, so that everything that is wrong can be seen at once.
+        "check": rows with an unknown area are rejected whatever rules.yaml says, and neither unknown answers nor responses
+        of which no row is accepted are an error, so that everything that is wrong can be seen at once.
 
     Raises
     ------
@@ -131,22 +137,28 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         For a file that cannot be read or is empty.
     ResponsesError
         R101 a column is missing, R102 an unknown area code (where rules.yaml says stop), R103 no rows, R104 no row accepted,
-        R105 an action a rule cannot have, R106 a column with two meanings, R107-R110 from the corrections log.
+        R105 an action a rule cannot have, R106 a column with two meanings, R107-R110 from the corrections log, R300 more
+        unknown answers than rules.yaml allows, R305 options in columns that cannot be read, R306 and R307 from wordings.csv.
     """
     questionnaire, rules = survey.questionnaire, compile_rules(survey)
     rows = _read_rows(survey)
     raw, events = rows.raw, rows.events
-    text = normalise(raw, questionnaire, events)
+    tables = Tables(raw)
+    text = normalise(raw, tables, survey, events)
     code_area_names(text, raw, survey, events)
     crosswalk(text, raw, questionnaire, former=former_answers(rows.deliveries, questionnaire), events=events)
-    coded, labelled = code_answers(text, questionnaire)
+    exchange_wordings(text, tables, survey, events)
+    coded, labelled = code_answers(text, survey)
+    unknown = unknown_answers(text, coded, tables, survey)
     if purpose == "estimate":
         stop_on_unknown_area(survey, coded, raw)
+        refuse_unknown(unknown, survey)
     apply_rules(rules, coded, raw=raw, text=text, questionnaire=questionnaire, events=events)
     log = account.ordered_log(events)
     if purpose == "estimate":
         account.refuse_nothing_accepted(raw, log)
-    return _account(survey, rows, coded, log, _count_labels(rows.columns, raw, labelled))
+    found = _account(survey, rows, coded, log, _count_labels(rows.columns, tables, labelled))
+    return replace(found, unknown=unknown)
 
 
 def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.date) -> Corrected:
@@ -221,14 +233,12 @@ def _notes(deliveries: list[Delivery], others: list[tuple[str, Export]]) -> pd.D
     return log_notes(found)
 
 
-def _count_labels(columns: pd.DataFrame, raw: pd.DataFrame, labelled: dict[str, pd.Series]) -> pd.DataFrame:
+def _count_labels(columns: pd.DataFrame, tables: Tables, labelled: dict[str, pd.Series]) -> pd.DataFrame:
     """Say beside every matched column how many of its answers were labels in place of codes."""
-    tables = raw.groupby(["_file", "_sheet"], sort=False)
-    number, places = tables.ngroup().to_numpy(), list(tables.groups)
     counts: dict[tuple[str, str, str], int] = {}
     for name, marked in labelled.items():
-        found = np.bincount(number[marked.to_numpy()], minlength=len(places))
-        counts |= {(str(file), str(sheet), name): int(n) for (file, sheet), n in zip(places, found, strict=True)}
+        found = np.bincount(tables.number[marked.to_numpy()], minlength=len(tables.places))
+        counts |= {(file, sheet, name): int(n) for (file, sheet), n in zip(tables.places, found, strict=True)}
     keys = zip(columns["file"], columns["sheet"], columns["item"], strict=True)
     notes = [f"文字作答 labels × {count}" if (count := counts.get(key)) else "" for key in keys]
     return columns.assign(note=columns["note"].where(pd.Series(notes, index=columns.index) == "", notes))

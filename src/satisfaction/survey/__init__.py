@@ -38,6 +38,7 @@ __all__ = [
     "Target",
     "Threshold",
     "TrimmingStep",
+    "WORDINGS_FILE",
     "nonrespondent_columns",
     "read_declared",
     "read_survey",
@@ -45,6 +46,7 @@ __all__ = [
 
 
 CORRECTIONS_FILE = "corrections.csv"
+WORDINGS_FILE = "wordings.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,7 @@ def _read_survey(path: str | Path) -> Survey:
     history = read_history(folder / rules.history.file, wave=declared.wave) if rules.history else None
     listed = (*listed, *filter(None, [rules.history]))
     sources = [document.path, instrument, rules_path, *(folder / table.file for table in listed)]
-    sources += [path for path in (folder / CORRECTIONS_FILE,) if path.is_file()]
+    sources += [path for path in (folder / CORRECTIONS_FILE, folder / WORDINGS_FILE) if path.is_file()]
     survey = Survey(
         folder,
         declared,
