@@ -224,6 +224,10 @@ def _notes(deliveries: list[Delivery], others: list[tuple[str, Export]]) -> pd.D
     """Log what the reader noted of tables and of answers that were matched."""
     found: list[Note] = [(file, export.sheet, 0, "", "", "R213", *RULES["R213"][1:]) for file, export in others]
     for one in deliveries:
+        for name, source in one.sources.items():
+            if source.how == "split":
+                columns = "; ".join(column.title for column, _ in source.options)
+                found.append((one.file, one.export.sheet, 0, name, columns, "R304", *RULES["R304"][1:]))
         used = {column.key for source in one.sources.values() for column, _ in source.columns()}
         found += [
             (one.file, one.export.sheet, note.row, note.column, note.value, note.rule, *NOTES[note.rule])

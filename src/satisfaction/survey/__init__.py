@@ -26,6 +26,7 @@ from .steps import BaseStep, CalibrationStep, NonresponseStep, TrimmingStep
 __all__ = [
     "CORRECTIONS_FILE",
     "DISPOSITIONS",
+    "WORDINGS_FILE",
     "BaseStep",
     "CalibrationStep",
     "NonresponseStep",
@@ -38,7 +39,6 @@ __all__ = [
     "Target",
     "Threshold",
     "TrimmingStep",
-    "WORDINGS_FILE",
     "nonrespondent_columns",
     "read_declared",
     "read_survey",
