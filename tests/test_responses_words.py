@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satisfaction.errors import ResponsesError
+from satisfaction.errors import ResponsesError, SatisfactionError
 from satisfaction.responses import load_responses
 from satisfaction.responses.spelling import fold
 from satisfaction.responses.wordings import usual_wordings
@@ -522,3 +522,112 @@ def test_the_title_of_an_item_of_its_own_is_no_option(small):
     small.questionnaire.write_text(text.replace("zh: 总体, en", "zh: 核心价值观-富强, en"), encoding="utf-8")
     small.write(small.rows().rename(columns={"overall": "核心价值观-富强"}))
     assert load_responses(small.read()).columns.set_index("column").loc["核心价值观-富强", "item"] == "overall"
+
+
+# ---- headings, dates and workbooks as teams deliver them ----
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "总体（必填）",
+        "*总体",
+        "* 12. 总体（单选题）",
+        "Q12 总体",
+        "12.总体[单选题]",
+        "【单选】总体",
+        "总体（单选题）【必填】",
+        "1、总体(选填)",
+    ],
+)
+def test_a_heading_is_read_without_the_marks_of_form_builders(small, heading):
+    expected = load_responses(small.read()).accepted
+    small.write(small.rows().rename(columns={"overall": heading}))
+    assert same_answers(load_responses(small.read()), expected)
+
+
+def test_a_mark_that_belongs_to_the_title_of_an_item_stays(small):
+    text = small.questionnaire.read_text(encoding="utf-8")
+    small.questionnaire.write_text(text.replace("zh: 总体, en", "zh: 总体（单选）, en"), encoding="utf-8")
+    expected = load_responses(small.read()).accepted
+    small.write(small.rows().rename(columns={"overall": "总体（单选）"}))
+    assert same_answers(load_responses(small.read()), expected)
+
+
+def test_a_collection_form_of_tencent_docs_is_read(small):
+    rows = small.rows()
+    titles = {name: f"{item.zh}（必填）" for name, item in small.read().questionnaire.items.items()}
+    small.write(rows.rename(columns=titles).assign(**{"提交者（自动）": "某某", "提交时间（自动）": "2026年4月10日 09:30"}))
+    found = load_responses(small.read())
+    assert found.summary["platform"].tolist() == ["tencent"]
+    assert found.accepted["_submitted"].unique().tolist() == ["2026-04-10T09:30:00"]
+    assert "某某" not in found.accepted.to_string()
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        "2026 年 4 月 7 日",
+        "2026年4月7号",
+        "2026、4、7",
+        "2026年4月7日 星期二",
+        "2026-04-07（周二）",
+        "2026/4/7 上午9:30",
+        "2026年4月7日9点",
+        "46119",
+        "46119.0",
+        "46119.39",
+    ],
+)
+def test_a_date_is_read_as_people_write_it(small, day):
+    small.change(day=day)
+    assert load_responses(small.read()).accepted["day"][0] == "2026-04-07"
+
+
+@pytest.mark.parametrize("day", ["2026-4-123:00", "2026年4月71日", "39999", "60001", "4月7日"])
+def test_a_date_that_may_be_another_is_not_guessed(small, day):
+    small.change(day=day)
+    assert check(small).unknown["item"].tolist() == ["day"]
+
+
+def workbook(small, rows: pd.DataFrame, merged: list[tuple[int, int, str]]) -> None:
+    """Write the rows as a workbook, cells of a column merged from one row to another."""
+    import xlsxwriter
+
+    small.csv.unlink()
+    for first, last, column in merged:
+        rows.loc[first + 1 : last, column] = ""
+    with xlsxwriter.Workbook(str(small.csv.with_suffix(".xlsx"))) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, list(rows))
+        for place, record in enumerate(rows.itertuples(index=False), start=1):
+            sheet.write_row(place, 0, record)
+        for first, last, column in merged:
+            place = rows.columns.get_loc(column)
+            sheet.merge_range(first + 1, place, last + 1, place, rows.loc[first, column])
+    small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
+
+
+def test_a_county_in_merged_cells_is_filled_down_and_noted(small):
+    rows = small.rows()
+    expected = load_responses(small.read()).accepted
+    workbook(small, rows, [(0, 29, "county"), (30, 59, "county")])
+    found = load_responses(small.read())
+    assert same_answers(found, expected)
+    assert notes(found, "F215") == ["× 58"]
+
+
+def test_a_cell_that_is_empty_but_not_merged_stays_empty(small):
+    rows = small.rows()
+    rows.loc[1:29, "county"] = ""
+    workbook(small, rows, [])
+    assert check(small).summary["rejected"].tolist() == [29]
+
+
+def test_a_workbook_with_a_password_is_named_as_one(small):
+    content = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1000) + "EncryptedPackage".encode("utf-16-le") + bytes(1000)
+    small.csv.with_suffix(".xlsx").write_bytes(content)
+    small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
+    with pytest.raises(SatisfactionError, match="F308") as refused:
+        load_responses(small.read())
+    assert "密码" in str(refused.value)

@@ -34,6 +34,7 @@ WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 READ = (*DELIMITED, *WORKBOOKS, ".parquet", ".zip")
 BLOCK = 2_000
 BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
+ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 HEAD = 200_000  # bytes in which the delimiter is looked for
 REMEMBERED = 500_000
 EXACT = 1e15  # Excel keeps 15 digits of a number
@@ -41,6 +42,9 @@ LONG = re.compile(r"\d(?:\.\d+)?[Ee]\+\d{2,}|\d{15}0+")
 DATE = re.compile(
     r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?|\d{1,2}月\d{1,2}日|\d{1,2}-[A-Z][a-z]{2}|\d{1,2}:\d{2}:\d{2}"
 )
+
+
+Range = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ class Grid:
         The record's row in the file as Excel counts, from 1.
     long_numbers, dates : frozenset of str
         Texts that stand for a number beyond Excel's 15 digits, or look like a date or time.
-    merged : frozenset of int
-        Rows (from 1) in which merged cells begin.
+    merged : tuple of (int, int, int, int)
+        Ranges of merged cells: first row (from 1), first column (from 0), last row, last column.
     """
 
     path: Path
@@ -67,7 +71,7 @@ class Grid:
     numbers: npt.NDArray[np.int64]
     long_numbers: frozenset[str]
     dates: frozenset[str]
-    merged: frozenset[int]
+    merged: tuple[Range, ...]
 
     def record(self, position: int) -> list[str]:
         """Return the cells of one record."""
@@ -154,9 +158,7 @@ def _joined(path: Path, sheet: str, columns: list[Column]) -> Grid:
         filled |= np.array([bool(text.strip()) for text in different], dtype=bool)[codes]
         cells.append(own[codes])
     arrays = cells if filled.all() else [column[filled] for column in cells]
-    return Grid(
-        path, sheet, arrays, np.flatnonzero(filled) + 1, frozenset(texts.long_numbers), frozenset(texts.dates), frozenset()
-    )
+    return Grid(path, sheet, arrays, np.flatnonzero(filled) + 1, frozenset(texts.long_numbers), frozenset(texts.dates), ())
 
 
 def _delimiter(text: str) -> str:
@@ -171,12 +173,24 @@ def _delimiter(text: str) -> str:
 def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Grid]:
     if not content:
         raise _empty(path)
+    if content.startswith(BOOKS[1]) and ENCRYPTED in content:
+        raise InputFileError(
+            "F308",
+            "工作簿有打开密码。",
+            "The workbook has a password to open it.",
+            where=where,
+            hint=(
+                "在 Excel 或 WPS 中打开，用“文件→信息→保护工作簿→用密码进行加密”清空密码后保存。",
+                "Open it, clear the password under File > Info > Protect Workbook > Encrypt with Password, and save it.",
+            ),
+        )
     grids = []
     try:
         workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
         for name in workbook.sheet_names:
             sheet = workbook.get_sheet_by_name(name)
-            merged = frozenset(first[0] + 1 for first, _ in sheet.merged_cell_ranges or ())
+            ranges = sheet.merged_cell_ranges or ()
+            merged = tuple((first[0] + 1, first[1], last[0] + 1, last[1]) for first, last in ranges)
             grids.append(_grid(path, f"{member}/{name}" if member else name, sheet.iter_rows(), merged=merged))
     except Exception as fault:  # calamine raises several unrelated types for damaged workbooks
         raise InputFileError(
@@ -250,7 +264,7 @@ def _fetched(connection: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Sequ
         yield from ([("" if cell is None else cell) for cell in row] for row in rows)
 
 
-def _grid(path: Path, sheet: str, records: Iterable[Sequence[object]], *, merged: frozenset[int] = frozenset()) -> Grid:
+def _grid(path: Path, sheet: str, records: Iterable[Sequence[object]], *, merged: tuple[Range, ...] = ()) -> Grid:
     """Turn records into columns of text, block by block, so that the records are never all in memory."""
     texts, columns = _Memory(), list[list[str]]()
     numbers: list[int] = []

@@ -6,6 +6,7 @@ logged for each cell. Everything else that changes a value is logged.
 
 from __future__ import annotations
 
+import datetime
 import re
 import unicodedata
 
@@ -32,6 +33,13 @@ from .spelling import Answers, exchanged, fold, integers, numbered, whole_number
 BLANKS = " \t\r\n\u3000\u00a0"
 TYPED = r";；,，、/\s"  # what people type between options instead of the separator
 NONE = "无"
+SERIAL = re.compile(r"(?:[45]\d{4}|60000)(?:\.\d+)?")  # how a workbook counts the days of 2009 to 2064
+FIRST_DAY = datetime.date(1899, 12, 30)
+DAY = re.compile(
+    r"(\d{4})\s*[-/.、年]\s*(\d{1,2})\s*[-/.、月]\s*(\d{1,2})(?!\d)\s*[日号]?"
+    r"\s*(?:\(?(?:星期|周|礼拜)[一二三四五六日天]\)?)?"
+    r"(?:[\sT]*(?:上午|下午|早上|晚上|中午|凌晨)?\s*\d{1,2}[:点时].*)?"
+)
 ROUNDING = 8 * np.finfo(float).eps  # what binary arithmetic changes a quotient by, relative to it
 
 
@@ -222,9 +230,11 @@ def _parts(value: str, separators: str) -> list[str]:
 
 
 def _date(value: str) -> str:
-    """Write 2026/7/6, 2026.7.6, 20260706 and 2026-07-06 09:30 as 2026-07-06."""
+    """Write 2026/7/6, 2026 年 7 月 6 日 星期一 上午9:30, 20260706 and the day 46209 of a workbook as 2026-07-06."""
     if re.fullmatch(r"20\d{6}", value):
         return f"{value[:4]}-{value[4:6]}-{value[6:]}"
-    if found := re.fullmatch(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]\d{1,2}:\d{2}.*)?", value):
+    if SERIAL.fullmatch(value):
+        return str(FIRST_DAY + datetime.timedelta(days=int(value[:5])))
+    if found := DAY.fullmatch(value):
         return f"{found[1]}-{int(found[2]):02d}-{int(found[3]):02d}"
     return value

@@ -109,7 +109,7 @@ def _grounds(questionnaire: Questionnaire) -> Iterator[tuple[str, Callable[[str,
 
     yield "name", lambda name, item, column: name in (column.name, column.title, column.key)
     yield "alias", lambda name, item, column: title(column) in aliases[name] or fold(column.name or "") in aliases[name]
-    yield "label", lambda name, item, column: title(column) in labels[name]
+    yield "label", lambda name, item, column: title(column) in labels[name] or fold(column.key) in labels[name]
     yield "label", lambda name, item, column: last(column) in labels[name]
     yield "number", lambda name, item, column: bool(item.number) and fold(column.number) == fold(str(item.number))
     for own, role in _roles(questionnaire):

@@ -36,6 +36,7 @@ NOTES = {
     "F212": ("列没有名称", "the column has no name"),
     "F213": ("单元格作“跳过”读取", "cells read as skipped"),
     "F214": ("单元格作空白读取", "cells read as empty"),
+    "F215": ("合并单元格已向下填充", "cells merged below one another; each has been given their value"),
 }
 
 
