@@ -25,8 +25,8 @@ from ..fieldwork import (
 from ..fieldwork.checks import USUAL
 from ..responses import Responses
 from ..responses.coding import code_answers, normalise
-from ..responses.events import Tables
 from ..responses.deliveries import read_deliveries, respondents
+from ..responses.events import Tables
 from ..survey import Survey
 from .besides import beside
 from .words import left_out

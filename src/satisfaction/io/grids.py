@@ -190,7 +190,8 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
         for name in workbook.sheet_names:
             sheet = workbook.get_sheet_by_name(name)
             ranges = sheet.merged_cell_ranges or ()
-            merged = tuple((first[0] + 1, first[1], last[0] + 1, last[1]) for first, last in ranges)
+            _, before = sheet.start or (0, 0)  # empty columns before the table, which are not in its rows
+            merged = tuple((first[0] + 1, first[1] - before, last[0] + 1, last[1] - before) for first, last in ranges)
             grids.append(_grid(path, f"{member}/{name}" if member else name, sheet.iter_rows(), merged=merged))
     except Exception as fault:  # calamine raises several unrelated types for damaged workbooks
         raise InputFileError(

@@ -98,9 +98,9 @@ class Answers:
         if last := CODE_LAST.fullmatch(plain):
             pairs.append((last[2], last[1]))
         for number, text in pairs:
-            code = self.labels.get(fold(text))
-            if code is not None and int(number) in (code, self._scores.get(code)):
-                return code
+            labelled = self.labels.get(fold(text))
+            if labelled is not None and int(number) in (labelled, self._scores.get(labelled)):
+                return labelled
         return None
 
     def is_unknown(self, value: str) -> bool:

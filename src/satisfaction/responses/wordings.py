@@ -185,8 +185,10 @@ def _exchange(
     for value in numbered(text[name])[1] if meant else ():
         if not answers.is_unknown(value):
             continue
-        alone = isinstance(declared, SingleItem) or fold(value) in meant
-        for parts in [[value]] if alone else splits(value, declared):
+        ways = [[value]]
+        if isinstance(declared, MultipleItem) and fold(value) not in meant:
+            ways = list(splits(value, declared))
+        for parts in ways:
             words = [part for part in parts if fold(part) in meant and answers.code(part) is None]
             if words:
                 separator = getattr(declared, "separator", "")
@@ -237,7 +239,9 @@ def _vocabularies(scale: tuple[str, ...], answers: Answers) -> Iterator[tuple[li
     """Yield the vocabularies that may be used in place of a scale's own, with the code of each word."""
     for group in usual_wordings().vocabularies:
         own = next((words for words in group.lists if {*map(fold, words)} == {*scale}), None)
-        for words in group.lists if own and len(scale) == len(own) else ():
+        if own is None or len(scale) != len(own):
+            continue
+        for words in group.lists:
             codes = {fold(word): str(answers.labels[fold(label)]) for word, label in zip(words, own, strict=True)}
             contradicts = [word for word in codes if str(answers.labels.get(word, codes[word])) != codes[word]]
             if words != own and not contradicts:
