@@ -504,6 +504,14 @@ def test_columns_that_cannot_be_read_as_options_are_never_proposed_as_the_questi
     assert "did you mean" not in str(stop.value)
 
 
+def test_option_columns_that_all_bear_the_question_s_title_are_told_how_to_be_named(small):
+    rows = split_rows(small, "{code}", ("1", "0"))
+    small.write(rows.set_axis([*rows.columns[:-4], *["核心价值观"] * 4], axis="columns"))
+    with pytest.raises(ResponsesError, match="R106") as stop:
+        load_responses(small.read())
+    assert "核心价值观/富强" in str(stop.value)
+
+
 def test_two_in_an_option_column_is_neither_yes_nor_the_second_option(small):
     small.write(split_rows(small, "核心价值观-{zh}", ("1", "2")))
     with pytest.raises(ResponsesError, match="R300") as stop:

@@ -22,6 +22,10 @@ NOTHING_CHOSEN = "(未选)"
 CHOSEN = frozenset({"1", "true", "yes", "y", "是", "√", "✓", "✔", "选中", "已选", "selected", "checked"})
 NOT_CHOSEN = frozenset({"0", "false", "no", "n", "否", "未选中", "未选", "notselected", "unchecked"})
 BEFORE_OPTION = re.compile(r"[/／\\_|:：.‐-―－\-(（\[【]+")  # what stands between a question and its option in a title
+APART = (
+    "改列名为题目名称，或在问卷中用 number、aliases 区分。",
+    "Name the column as the item, or tell them apart by `number` or `aliases`.",
+)
 SPACED = ("kobo", "odk")  # a space stands between the codes of a select-all answer
 
 
@@ -73,7 +77,7 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Sou
             for column in columns_
             if column.key not in taken and fits(name, item, column)
         ]
-        for name, columns in _by_item(export, pairs).items():
+        for name, columns in _by_item(export, pairs, questionnaire).items():
             sources[name] = _source(questionnaire, name, columns, how)
         taken |= {column.key for _, column in pairs}
     for name in dict.fromkeys(str(column.name) for column in unfolded.values()):
@@ -204,7 +208,7 @@ def _roles(questionnaire: Questionnaire) -> Iterator[tuple[str, Role]]:
         yield roles.interview_date, "submitted"
 
 
-def _by_item(export: Export, pairs: list[tuple[str, Column]]) -> dict[str, list[Column]]:
+def _by_item(export: Export, pairs: list[tuple[str, Column]], questionnaire: Questionnaire) -> dict[str, list[Column]]:
     """Gather the columns of each item; refuse what has two meanings."""
     items: dict[str, list[Column]] = {}
     owner: dict[str, str] = {}
@@ -215,20 +219,19 @@ def _by_item(export: Export, pairs: list[tuple[str, Column]]) -> dict[str, list[
     for name, columns in items.items():
         whole = [column for column in columns if not column.option]
         if len(whole) > 1:
-            raise _ambiguous(export, f"'{name}'", [shown(column.key) for column in whole], "列 columns")
+            item, keys = questionnaire.items[name], [shown(column.key) for column in whole]
+            hint = how_options_are_named(name, item) if isinstance(item, MultipleItem) else APART
+            raise _ambiguous(export, f"'{name}'", keys, "列 columns", hint)
     return items
 
 
-def _ambiguous(export: Export, what: str, both: Sequence[str], kind: str) -> ResponsesError:
+def _ambiguous(export: Export, what: str, both: Sequence[str], kind: str, hint: tuple[str, str] = APART) -> ResponsesError:
     return ResponsesError(
         "R106",
         f"{what} 可对应两个{kind.split()[0]}: {both[0]} 与 {both[1]}。",
         f"{what} fits two {kind.split()[1]}: {both[0]} and {both[1]}.",
         where=place(export),
-        hint=(
-            "改列名为题目名称，或在问卷中用 number、aliases 区分。",
-            "Name the column as the item, or tell them apart by `number` or `aliases`.",
-        ),
+        hint=hint,
     )
 
 

@@ -122,7 +122,7 @@ def refuse_unknown(found: pd.DataFrame, survey: Survey) -> None:
         f"'{item.en}' ({name}) has answers that the questionnaire does not know, among {answered}: {listed}.{more_en}",
         where=" ".join(filter(None, (file, sheet))),
         available=_answers(survey.questionnaire, name),
-        hint=_advice(survey, name, str(words["word"].iloc[0]), words["near"].iloc[0]),
+        hint=_advice(survey, name, str(words["word"].iloc[0])),
     )
 
 
@@ -138,17 +138,16 @@ def _answers(questionnaire: Questionnaire, name: str) -> list[str]:
     return [answers.named(code) for code in answers.declared]
 
 
-def _advice(survey: Survey, name: str, word: str, near: str) -> tuple[str, str]:
-    """Say where the meaning of a word is written, and how the words are all seen."""
+def _advice(survey: Survey, name: str, word: str) -> tuple[str, str]:
+    """Say where the meaning of a word is written, and how the words are all seen; what it means is for the team to say."""
     item, path = survey.questionnaire.items[name], survey.folder / WORDINGS_FILE
     every = ("用 satisfaction check 查看全部说法。", "`satisfaction check` lists all of them.")
     if word == MASK or not isinstance(item, SingleItem | MultipleItem):
         return (f"在答卷文件中改正。{every[0]}", f"Correct the file. {every[1]}")
     place = getattr(item, "scale", None) or name
-    answer = near.split(" ")[0] if near else "…"
-    example = f"{place},{word},{answer},…"
     return (
-        f"核实后写入 {path}（第一行 item,wording,answer,source），如 {example}；作空白读取的 answer 写 NA。{every[0]}",
-        f"Ask the team, then write into {path} (first row item,wording,answer,source), e.g. {example}; "
-        f"answer NA leaves it empty. {every[1]}",
+        f"向调查队核实后写入 {path}，第一行 item,wording,answer,source，以下每种说法一行，如 {place},{word},答案的编码,谁确认的；"
+        f"作空白读取的 answer 写 NA。{every[0]}",
+        f"Ask the team, then write into {path}: first row item,wording,answer,source, then a row a word, such as "
+        f"{place},{word},CODE OF THE ANSWER,WHO SAID SO; answer NA leaves it empty. {every[1]}",
     )
