@@ -40,7 +40,6 @@ DAY = re.compile(
     r"\s*(?:\(?(?:星期|周|礼拜)[一二三四五六日天]\)?)?"
     r"(?:[\sT]*(?:上午|下午|早上|晚上|中午|凌晨)?\s*\d{1,2}[:点时].*)?"
 )
-ROUNDING = 8 * np.finfo(float).eps  # what binary arithmetic changes a quotient by, relative to it
 
 
 def normalise(raw: pd.DataFrame, tables: Tables, survey: Survey, events: list[pd.DataFrame]) -> pd.DataFrame:
@@ -127,7 +126,7 @@ def code_answers(text: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, dict
     base = survey.declared.base
     for name, item in survey.questionnaire.items.items():
         if isinstance(item, NumberItem) and base is not None and name == base.column:
-            columns[name] = _weight(item, text[name])
+            columns[name] = _number(item, text[name], weight=True)
         else:
             columns |= _code_item(name, item, text[name], survey.questionnaire, labelled)
     return pd.DataFrame(columns, index=text.index), labelled
@@ -160,25 +159,13 @@ def _note_labels(name: str, values: pd.Series, found: list[str], labelled: dict[
         labelled[name] = values.isin(found)
 
 
-def _number(item: NumberItem, values: pd.Series) -> pd.Series:
-    """Return numbers, null where they are none, out of range, or no multiple of the step but for binary rounding."""
-    number = _in_range(item, values)
-    steps = number / item.step
-    found = number.where((steps - steps.round()).abs() <= ROUNDING * steps.abs())
-    return found.round().astype("Int64") if item.step == 1 else found.astype("Float64")
-
-
-def _weight(item: NumberItem, values: pd.Series) -> pd.Series:
-    """Return weights: any number in range above zero, a multiple of the step only where one is declared."""
-    if "step" in item.model_fields_set:
-        return _number(item, values)
-    number = _in_range(item, values)
-    return number.where(number > 0).astype("Float64")
-
-
-def _in_range(item: NumberItem, values: pd.Series) -> pd.Series:
+def _number(item: NumberItem, values: pd.Series, *, weight: bool = False) -> pd.Series:
+    """Return numbers, null where they are none or the item does not allow them."""
     number = pd.to_numeric(values.astype(object), errors="coerce").astype(float)
-    return number.where(number.between(item.low, item.high))
+    number = number.where(item.allows(number, weight=weight))
+    if item.step == 1 and not weight:
+        return number.round().astype("Int64")
+    return number.astype("Float64")
 
 
 def _code_options(

@@ -65,6 +65,7 @@ class Answers:
         declared: dict[int, Label] = {**own, **special}
         self.codes = {str(code): code for code in declared}
         self.labels = _unambiguous((text, code) for code, label in declared.items() for text in labels_of(label))
+        self.spelt = frozenset(text for label in declared.values() for text in labels_of(label))
         self.texts = (*self.codes, *(text for label in declared.values() for text in (label.zh, label.en)))
         self.declared = declared
         self.scale = tuple(fold(label.zh) for label in own.values())

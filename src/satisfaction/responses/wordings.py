@@ -164,7 +164,7 @@ def usual_codes(answers: Answers) -> Codes:
         if code is not None and (not one.beside or any(fold(word) in answers.labels for word in one.beside)):
             for word in one.words:
                 found.setdefault(fold(word), set()).add(str(code))
-    return {word: next(iter(codes)) for word, codes in found.items() if len(codes) == 1 and word not in answers.labels}
+    return {word: next(iter(codes)) for word, codes in found.items() if len(codes) == 1 and word not in answers.spelt}
 
 
 def _exchange(
