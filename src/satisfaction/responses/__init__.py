@@ -42,8 +42,8 @@ __all__ = [
     "compile_rules",
     "correct_responses",
     "load_responses",
-    "set_corrections_aside",
     "refuse_unknown",
+    "set_corrections_aside",
     "with_parents",
     "write_rejected",
 ]
