@@ -233,6 +233,7 @@ def test_a_wording_of_the_wave_may_mean_no_answer(small):
 def test_wordings_are_an_input_of_the_wave(small):
     wordings(small, "parks,好,5,x")
     assert small.folder / "wordings.csv" in small.read().sources
+    assert any(path.endswith("wordings.csv") for path in load_responses(small.read()).read)
 
 
 @pytest.mark.parametrize(

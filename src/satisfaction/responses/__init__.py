@@ -32,7 +32,7 @@ from .personal import hide_paradata, hide_personal
 from .rules import Rule, apply_rules, compile_rules, stop_on_unknown_area
 from .spelling import exchanged
 from .unknown import refuse_unknown, unknown_answers
-from .wordings import exchange_wordings
+from .wordings import USUAL, exchange_wordings
 
 __all__ = [
     "Corrected",
@@ -147,7 +147,9 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     text = normalise(raw, tables, survey, events)
     code_area_names(text, raw, survey, events)
     crosswalk(text, raw, questionnaire, former=former_answers(rows.deliveries, questionnaire), events=events)
-    exchange_wordings(text, tables, survey, events)
+    with recorded() as read:
+        exchange_wordings(text, tables, survey, events)
+    rows.read.update({path: digest for path, digest in read.items() if Path(path) != USUAL})
     coded, labelled = code_answers(text, survey)
     unknown = unknown_answers(text, coded, tables, survey)
     if purpose == "estimate":
