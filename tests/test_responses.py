@@ -238,6 +238,7 @@ def test_a_rule_names_row_column_and_value(small, rule):
 
 def test_every_rule_has_a_test():
     elsewhere = ["R203", "R209", "R213", "R215", "R216", "R217", "R219", "R221", "R324"]  # below, in ..._exports, ..._files
+    elsewhere += ["R301", "R302", "R303", "R304"]  # test_responses_words.py
     assert sorted([*RULE_CASES, *elsewhere]) == sorted(RULES)
     assert LOG == ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en", "suggestion")
 
@@ -317,7 +318,6 @@ def test_a_select_all_answer_with_one_undeclared_code_is_blanked_whole(small, an
         ("age", "111"),
         ("age", "30.5"),
         ("age", "inf"),
-        ("age", "nan"),
         ("day", "2026-13-01"),
         ("day", "2026-04-123"),
         ("day", "45000"),

@@ -283,6 +283,9 @@ def test_planted_personal_data_stand_nowhere(small, kind, key, monkeypatch):
 
 
 def test_an_exported_folder_holds_no_personal_data(small):
+    small.edit(
+        "rules.yaml", "outside_scale: blank_item", "outside_scale: blank_item\n  unknown_answers: {count: 9, repeated: 10}"
+    )
     rows = small.rows()
     for row, value in enumerate(PLANTED.values(), 30):
         rows.loc[row, "interviewer"] = value

@@ -148,6 +148,14 @@ def test_a_stratum_of_the_frame_without_anybody_is_refused(declare):
 # ---- what is read ----
 
 
+def test_weights_of_nonrespondents_may_be_decimals_below_one(declare):
+    small = declare("  - {step: base, source: column, column: age}\n" + CLASSES, add=ABSENT)
+    small.edit(small.questionnaire, "low: 18, high: 110,", "low: 0, high: 100,")
+    table = absent_persons().assign(age="0.1234567")
+    table.to_csv(small.folder / "nonrespondents.csv", index=False)
+    assert set(small.read().nonrespondents["age"]) == {0.1234567}
+
+
 def test_other_columns_of_the_nonrespondents_are_not_kept(declare):
     survey = declare(BASE + CLASSES, add=ABSENT).read()
     assert list(survey.nonrespondents) == ["county", "residence", "community", "age_group"]

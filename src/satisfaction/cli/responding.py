@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..responses import Responses
     from ..survey import Survey
 
+WORDINGS = ("R301", "R302", "R303")
+
 
 @click.command()
 @click.argument("folder", type=FOLDER)
@@ -37,7 +39,8 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     survey = read_survey(folder, ranking=False)
     responses = load_responses(survey, purpose="check")
     problems = _tell_verdict(survey, responses)
-    said = responses.log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
+    log = responses.log
+    said = log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
     columns = responses.columns
     click.echo(f"认出的列 columns recognised: {(columns['how'] != '').sum()} / {len(columns)}（--columns）")
     shown = {
@@ -45,6 +48,10 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
         "有问题的访问员 interviewers with faults": _faulty(responses.by_interviewer),
         "有问题的地区 areas with faults": _faulty(responses.by_area),
         "规则 rules": said,
+        "换读的说法 wordings read as answers or as empty": log.loc[
+            log["rule"].isin(WORDINGS), ["file", "column", "value", "zh", "en"]
+        ],
+        "问卷不认识的答案 unknown answers": responses.unknown,
     }
     if every_column:
         shown["列 columns"] = columns

@@ -111,6 +111,10 @@ def _summary(results: Results) -> None:
     )
     if note := lonely_note(survey, results.design):
         click.echo(note)
+    for one in results.responses.unknown.itertuples():
+        where = " ".join(filter(None, (one.file, one.sheet)))
+        near = f"（最近 nearest: {one.near}）" if one.near else ""
+        click.echo(f"  不认识的答案 unknown answer: {where} {one.title} “{one.word}” × {one.count}{near}")
     if results.absent:
         click.echo(f"未声明 not declared: {', '.join(results.absent)}")
     if replicates_note(results):

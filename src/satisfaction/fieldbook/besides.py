@@ -24,7 +24,7 @@ def back_checks(survey: Survey, rows: pd.DataFrame, *, fields: Fields, limits: L
     assert declared is not None
     assert again is not None
     text = pd.DataFrame("", index=again.index, columns=list(questionnaire.items), dtype=object).assign(**dict(again.items()))
-    coded, _ = code_answers(text, questionnaire)
+    coded, _ = code_answers(text, survey)
     return back_check(rows, coded, declared.items, fields=fields, limits=limits)
 
 

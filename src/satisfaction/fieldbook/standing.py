@@ -26,6 +26,7 @@ from ..fieldwork.checks import USUAL
 from ..responses import Responses
 from ..responses.coding import code_answers, normalise
 from ..responses.deliveries import read_deliveries, respondents
+from ..responses.events import Tables
 from ..survey import Survey
 from .besides import beside
 from .words import left_out
@@ -190,7 +191,7 @@ def _cases(survey: Survey, responses: Responses) -> pd.DataFrame | None:
     raw = respondents(read_deliveries(survey).deliveries, questionnaire)
     raw = raw[raw["_aside"] == ""]
     raw = raw[(raw["_outcome"] != "").groupby(raw["_file"]).transform("any")]
-    coded, _ = code_answers(normalise(raw, questionnaire, []), questionnaire)
+    coded, _ = code_answers(normalise(raw, Tables(raw), survey, []), survey)
     known = coded[area].astype("string")
     return pd.DataFrame({area: known.astype(object).where(known.isin(survey.ranked_areas()), None), "outcome": raw["_outcome"]})
 

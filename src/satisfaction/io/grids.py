@@ -39,6 +39,7 @@ WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 READ = (*DELIMITED, *WORKBOOKS, ".parquet", ".zip")
 BLOCK = 2_000
 BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
+ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 HEAD = 200_000  # bytes in which the delimiter is looked for
 REMEMBERED = 500_000
 ANSWERS_A_BYTE = 25  # that Parquet holds at the best; the usual are two or three
@@ -49,6 +50,9 @@ CHINA = 8 * 3_600_000_000  # microseconds ahead of universal time
 DATE = re.compile(
     r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?|\d{1,2}月\d{1,2}日|\d{1,2}-[A-Z][a-z]{2}|\d{1,2}:\d{2}:\d{2}"
 )
+
+
+Range = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,8 @@ class Grid:
         The record's row in the file as Excel counts, from 1.
     long_numbers, dates : frozenset of str
         Texts that stand for a number beyond Excel's 15 digits, or look like a date or time.
-    merged : frozenset of int
-        Rows (from 1) in which merged cells begin.
+    merged : tuple of (int, int, int, int)
+        Ranges of merged cells: first row (from 1), first column (from 0), last row, last column.
     nested : tuple of str
         Columns of lists or records, whose cells are not read.
     """
@@ -77,7 +81,7 @@ class Grid:
     numbers: npt.NDArray[np.int64]
     long_numbers: frozenset[str]
     dates: frozenset[str]
-    merged: frozenset[int]
+    merged: tuple[Range, ...]
     nested: tuple[str, ...] = ()
 
     def record(self, position: int) -> list[str]:
@@ -165,9 +169,7 @@ def _joined(path: Path, sheet: str, columns: list[Column]) -> Grid:
         filled |= np.array([bool(text.strip()) for text in different], dtype=bool)[codes]
         cells.append(own[codes])
     arrays = cells if filled.all() else [column[filled] for column in cells]
-    return Grid(
-        path, sheet, arrays, np.flatnonzero(filled) + 1, frozenset(texts.long_numbers), frozenset(texts.dates), frozenset()
-    )
+    return Grid(path, sheet, arrays, np.flatnonzero(filled) + 1, frozenset(texts.long_numbers), frozenset(texts.dates), ())
 
 
 def _delimiter(text: str) -> str:
@@ -182,17 +184,23 @@ def _delimiter(text: str) -> str:
 def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Grid]:
     if not content:
         raise _empty(path)
+    if content.startswith(BOOKS[1]) and ENCRYPTED in content:
+        raise InputFileError(
+            "F308",
+            "工作簿有打开密码。",
+            "The workbook has a password to open it.",
+            where=where,
+            hint=(
+                "在 Excel 或 WPS 中打开，用“文件→信息→保护工作簿→用密码进行加密”清空密码后保存。",
+                "Open it, clear the password under File > Info > Protect Workbook > Encrypt with Password, and save it.",
+            ),
+        )
     try:
-        sheets: list[tuple[str, Any, Iterable[list[Any]]]]
-        if not check_sheets(content, where=where):
-            sheets = [*read_old_workbook(content)]
-        else:
-            workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
-            found = [(name, workbook.get_sheet_by_index(place)) for place, name in enumerate(workbook.sheet_names)]
-            sheets = [(name, sheet.merged_cell_ranges, sheet.iter_rows()) for name, sheet in found]
+        checked = check_sheets(content, where=where)
+        sheets = _sheets(content) if checked else read_old_workbook(content)
         grids = []
-        for name, ranges, records in sheets:
-            merged = frozenset(first[0] + 1 for first, _ in ranges or ())
+        for name, before, ranges, records in sheets:
+            merged = tuple((first[0] + 1, first[1] - before, last[0] + 1, last[1] - before) for first, last in ranges)
             grids.append(_grid(path, f"{member}/{name}" if member else name, records, merged=merged))
     except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
@@ -205,6 +213,15 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
             hint=("用 Excel 或 WPS 打开后另存为 xlsx。", "Open it in Excel or WPS and save it as xlsx."),
         ) from None
     return grids
+
+
+def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]]]]:
+    """Give name, empty columns before the table, merged cells and rows of every sheet."""
+    workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    for place, name in enumerate(workbook.sheet_names):
+        sheet = workbook.get_sheet_by_index(place)
+        _, before = sheet.start or (0, 0)
+        yield name, before, sheet.merged_cell_ranges or (), sheet.iter_rows()
 
 
 def _members(path: Path) -> tuple[list[Grid], list[str]]:
@@ -290,7 +307,7 @@ def _fetched(connection: duckdb.DuckDBPyConnection, kinds: dict[str, str]) -> It
         yield from ([("" if cell is None else cell) for cell in row] for row in rows)
 
 
-def _grid(path: Path, sheet: str, records: Iterable[Sequence[object]], *, merged: frozenset[int] = frozenset()) -> Grid:
+def _grid(path: Path, sheet: str, records: Iterable[Sequence[object]], *, merged: tuple[Range, ...] = ()) -> Grid:
     """Turn records into columns of text, block by block, so that the records are never all in memory."""
     texts, columns = _Memory(), list[list[str]]()
     numbers: list[int] = []

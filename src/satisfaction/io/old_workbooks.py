@@ -24,7 +24,8 @@ try:
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
     for place, name in enumerate(workbook.sheet_names):
         sheet = workbook.get_sheet_by_index(place)
-        sheets.append((name, sheet.merged_cell_ranges or (), list(sheet.iter_rows())))
+        before = (sheet.start or (0, 0))[1]
+        sheets.append((name, before, sheet.merged_cell_ranges or (), list(sheet.iter_rows())))
     answer = sheets
 except Exception as fault:
     answer = str(fault)
@@ -32,8 +33,8 @@ sys.stdout.buffer.write(pickle.dumps(answer))
 """
 
 
-def read_old_workbook(content: bytes) -> list[tuple[str, Any, list[list[object]]]]:
-    """Return name, merged cells and rows of every sheet of an .xls, .xlsb or .ods workbook.
+def read_old_workbook(content: bytes) -> list[tuple[str, int, Any, list[list[object]]]]:
+    """Return name, empty columns before the table, merged cells and rows of every sheet of an .xls, .xlsb or .ods workbook.
 
     Raises
     ------

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
+import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 
 from ..errors import shortened
 from ..io.yaml import Code, Label, Name, Record, fault
 
+ROUNDING = 8 * sys.float_info.epsilon  # what binary arithmetic changes a quotient by, relative to it
 Reason = Literal["not_applicable", "dont_know", "refused"]
 Missing = Literal["not_applicable", "dont_know", "refused", "no_answer", "skipped"]
 Denominator = Literal["in", "out"]
@@ -91,12 +94,23 @@ class DateItem(ItemBase):
 
 
 class NumberItem(ItemBase):
-    """A number within a declared range, a whole multiple of `step` (0.5: halves are allowed)."""
+    """A number within a declared range, a whole multiple of `step` (0.5: halves are allowed).
+
+    Where a survey takes its base weights from the item and no step is declared, any number above zero is allowed.
+    """
 
     type: Literal["number"]
     low: int
     high: int
     step: Annotated[float, Field(gt=0, le=1)] = 1
+
+    def allows(self, numbers: pd.Series, *, weight: bool) -> pd.Series:
+        """Return which numbers are in range and multiples of the step, but for what binary arithmetic rounds."""
+        in_range = numbers.between(self.low, self.high)
+        if weight and "step" not in self.model_fields_set:
+            return in_range & (numbers > 0)
+        steps = numbers / self.step
+        return in_range & ((steps - steps.round()).abs() <= ROUNDING * steps.abs())
 
 
 class AreaItem(ItemBase):

@@ -29,11 +29,13 @@ from .coding import code_answers, crosswalk, normalise
 from .corrections import Corrected, add_corrections, replay, set_aside, write_rejected
 from .coverage import coverage_lines, unanswered_areas, unread_lines
 from .deliveries import Delivery, Reading, columns_table, former_answers, read_deliveries, respondents, titles_by_item
-from .events import RULES, Note, log_events, log_notes
+from .events import RULES, Note, Tables, log_events, log_notes
 from .personal import hide_paradata, hide_personal
 from .rules import Rule, apply_rules, compile_rules, stop_on_unknown_area
 from .spelling import exchanged
 from .twins import number_rows, refuse_repeated_files
+from .unknown import refuse_unknown, unknown_answers
+from .wordings import USUAL, exchange_wordings
 
 __all__ = [
     "Corrected",
@@ -44,6 +46,7 @@ __all__ = [
     "correct_responses",
     "coverage_lines",
     "load_responses",
+    "refuse_unknown",
     "set_corrections_aside",
     "unanswered_areas",
     "unread_lines",
@@ -54,7 +57,7 @@ __all__ = [
 Purpose: TypeAlias = Literal["estimate", "check"]
 ORIGIN = ("_file", "_sheet", "_row")
 OF_ROWS = ("_id", "_aside", "_surplus")  # wanted on the way, not kept
-OF_TABLES = ("F203", "F204", "F210", "F215")  # of the reader's notes those that concern a whole table
+OF_TABLES = ("F203", "F204", "F210", "F215", "F315")  # of the reader's notes those that concern a whole table
 LONGEST = 1e9  # seconds; what is more is no duration
 COUNTED = ("F201", "F202")  # and those that are rules here
 
@@ -93,6 +96,8 @@ class Responses:
         file, zh, en: the files beside the responses that are not read, and why.
     problems : tuple of SatisfactionError
         What a run stops on; empty unless they were loaded to be checked.
+    unknown : DataFrame
+        Answers that nobody knows, see `unknown.unknown_answers`.
     """
 
     accepted: pd.DataFrame
@@ -107,6 +112,7 @@ class Responses:
     read: Mapping[str, str] = field(default_factory=dict)
     not_read: pd.DataFrame = field(default_factory=pd.DataFrame)
     problems: tuple[SatisfactionError, ...] = ()
+    unknown: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def _repr_html_(self) -> str:
         counts = self.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -151,8 +157,10 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         For a file that cannot be read or is empty.
     ResponsesError
         R101 a column is missing, R102 an unknown area code (where rules.yaml says stop), R103 no rows, R104 no row accepted,
-        R105 an action a rule cannot have, R106 a column with two meanings, R107-R110 from the corrections log; R320 files not
-        read that may hold responses, R322 and R323 files with the same respondents' numbers, R321 several of all these.
+        R105 an action a rule cannot have, R106 a column with two meanings, R107-R110 from the corrections log; R300 more
+        unknown answers than rules.yaml allows, R305 options in columns that cannot be read, R306 and R307 from wordings.csv;
+        R320 files not read that may hold responses, R322 and R323 files with the same respondents' numbers, R321 several of
+        all these.
     """
     questionnaire, rules = survey.questionnaire, compile_rules(survey)
     rows = _read_rows(survey, every_file=purpose == "estimate")
@@ -167,18 +175,25 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
             problems.append(fault)
 
     raw, events = rows.raw, rows.events
-    text = normalise(raw, questionnaire, events)
+    tables = Tables(raw)
+    text = normalise(raw, tables, survey, events)
     code_area_names(text, raw, survey, events)
     crosswalk(text, raw, questionnaire, former=former_answers(rows.deliveries, questionnaire), events=events)
-    coded, labelled = code_answers(text, questionnaire)
+    with recorded() as read:
+        exchange_wordings(text, tables, survey, events)
+    rows.read.update({path: digest for path, digest in read.items() if Path(path) != USUAL})
+    coded, labelled = code_answers(text, survey)
+    unknown = unknown_answers(text, coded, tables, survey)
     number_rows(coded, raw, survey)
     refuse(lambda: stop_on_unknown_area(survey, coded, raw))
     refuse(lambda: refuse_repeated_files(coded, raw, text, survey))
+    refuse(lambda: refuse_unknown(unknown, survey))
     apply_rules(rules, coded, raw=raw, text=text, questionnaire=questionnaire, events=events)
     log = account.ordered_log(events)
     refuse(lambda: account.refuse_nothing_accepted(raw, log))
-    found = _account(survey, rows, coded, log, _count_labels(rows.columns, raw, labelled))
-    return replace(found, not_read=account.unread_table(rows.reading.unread), problems=tuple(problems))
+    found = _account(survey, rows, coded, log, _count_labels(rows.columns, tables, labelled))
+    not_read = account.unread_table(rows.reading.unread)
+    return replace(found, unknown=unknown, not_read=not_read, problems=tuple(problems))
 
 
 def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.date) -> Corrected:
@@ -258,6 +273,10 @@ def _notes(deliveries: list[Delivery], others: list[tuple[str, Export]]) -> pd.D
     """Log what the reader noted of tables and of answers that were matched."""
     found: list[Note] = [(file, export.sheet, 0, "", "", "R213", *RULES["R213"][1:]) for file, export in others]
     for one in deliveries:
+        for name, source in one.sources.items():
+            if source.how == "split":
+                columns = "; ".join(column.title for column, _ in source.options)
+                found.append((one.file, one.export.sheet, 0, name, columns, "R304", *RULES["R304"][1:]))
         used = {column.key for source in one.sources.values() for column, _ in source.columns()}
         found += [
             (one.file, one.export.sheet, note.row, note.column, note.value, note.rule, *NOTES[note.rule])
@@ -267,14 +286,12 @@ def _notes(deliveries: list[Delivery], others: list[tuple[str, Export]]) -> pd.D
     return log_notes(found)
 
 
-def _count_labels(columns: pd.DataFrame, raw: pd.DataFrame, labelled: dict[str, pd.Series]) -> pd.DataFrame:
+def _count_labels(columns: pd.DataFrame, tables: Tables, labelled: dict[str, pd.Series]) -> pd.DataFrame:
     """Say beside every matched column how many of its answers were labels in place of codes."""
-    tables = raw.groupby(["_file", "_sheet"], sort=False)
-    number, places = tables.ngroup().to_numpy(), list(tables.groups)
     counts: dict[tuple[str, str, str], int] = {}
     for name, marked in labelled.items():
-        found = np.bincount(number[marked.to_numpy()], minlength=len(places))
-        counts |= {(str(file), str(sheet), name): int(n) for (file, sheet), n in zip(places, found, strict=True)}
+        found = np.bincount(tables.number[marked.to_numpy()], minlength=len(tables.places))
+        counts |= {(file, sheet, name): int(n) for (file, sheet), n in zip(tables.places, found, strict=True)}
     keys = zip(columns["file"], columns["sheet"], columns["item"], strict=True)
     notes = [f"文字作答 labels × {count}" if (count := counts.get(key)) else "" for key in keys]
     return columns.assign(note=columns["note"].where(pd.Series(notes, index=columns.index) == "", notes))

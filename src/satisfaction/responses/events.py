@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -32,6 +32,10 @@ RULES: dict[str, tuple[str, str, str]] = {
     "R220": ("recoded", "地区名称已换成代码", "name of an area written as its code"),
     "R324": ("note", "文件没有读取", "the file is not read"),
     "R221": ("warn", "与另一题的答案矛盾", "contradicts the answer to another item"),
+    "R301": ("note", "问卷没有的通用说法，已按该答案读取", "a usual wording of an answer; read as it"),
+    "R302": ("note", "按本期 wordings.csv 的说法读取", "read as wordings.csv of the wave says"),
+    "R303": ("note", "作空白读取；多选题的“无”作一项未选读取", 'read as empty; "无" of a select-all item as none chosen'),
+    "R304": ("note", "多选题各选项分列，已合为一题", "options of a question in columns of their own; read as one question"),
 }
 NEGATION = frozenset("不没未")
 LONGEST = 40
@@ -97,7 +101,12 @@ def log_events(
 def _proposed(value: str, near: Iterable[str]) -> str:
     """Return the nearest text, never one that says the opposite: 很满 is not 很不满意."""
     found = closest(value, near) or ""
-    return "" if NEGATION.isdisjoint(value) and not NEGATION.isdisjoint(found) else found
+    return "" if is_opposite(value, found) else found
+
+
+def is_opposite(value: str, answer: str) -> bool:
+    """Tell whether of two texts one denies and the other does not."""
+    return NEGATION.isdisjoint(value) != NEGATION.isdisjoint(answer)
 
 
 Note = tuple[str, str, int, str, str, str, str, str]
@@ -112,6 +121,34 @@ def log_notes(notes: Iterable[Note]) -> pd.DataFrame:
     table["action"] = ["warn" if row else "note" for row in table["row"]]
     table["column"], table["value"] = table["column"].map(masked), table["value"].map(shown)
     return table.set_index(pd.Index([-1] * len(table))).reindex(columns=list(LOG), fill_value="")
+
+
+class Tables:
+    """The tables that rows were read from, for what is said of a table and not of its rows.
+
+    Attributes
+    ----------
+    number : ndarray of int
+        The table of each row.
+    places : list of (str, str)
+        File and sheet of each table.
+    """
+
+    def __init__(self, raw: pd.DataFrame) -> None:
+        grouped = raw.groupby(["_file", "_sheet"], sort=False)
+        self.number = grouped.ngroup().to_numpy()
+        self.places = [(str(file), str(sheet)) for file, sheet in grouped.groups]
+        self.looked_at = (raw["_aside"] == "").to_numpy()
+
+    def log_words(self, column: str, words: pd.Series, meanings: Mapping[str, str], *, rule: str) -> pd.DataFrame:
+        """Build one entry a table and word: what it was read as and how often it stands there."""
+        concerned = words.isin(list(meanings)).to_numpy() & self.looked_at
+        counts = words[concerned].groupby([self.number[concerned], words[concerned].astype(object)], sort=False).size()
+        notes: list[Note] = []
+        for (table, word), count in counts.items():
+            meant = f" → {meanings[word]}" if meanings[word] else ""
+            notes.append((*self.places[table], 0, column, f"{masked(word)}{meant} × {count}", rule, *RULES[rule][1:]))
+        return log_notes(notes)
 
 
 def shown(value: object) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -14,12 +15,17 @@ from ..io.platforms import SKIPPED, Column, Export, Role
 from ..questionnaire import Item, MultipleItem, Questionnaire
 from .events import shown
 from .personal import is_personal_title
-from .spelling import Answers, fold, labels_of
+from .spelling import Answers, fold, labels_of, without_zeros
 
 COLUMNS = ("file", "sheet", "column", "item", "how", "near", "note")
 NOTHING_CHOSEN = "(未选)"
-CHOSEN = frozenset({"1", "true", "yes", "y", "是", "√", "✓", "selected", "checked"})
-NOT_CHOSEN = frozenset({"0", "false", "no", "n", "否", "notselected", "unchecked"})
+CHOSEN = frozenset({"1", "true", "yes", "y", "是", "√", "✓", "✔", "选中", "已选", "selected", "checked"})
+NOT_CHOSEN = frozenset({"0", "false", "no", "n", "否", "未选中", "未选", "notselected", "unchecked"})
+BEFORE_OPTION = re.compile(r"[/／\\_|:：.‐-―－\-(（\[【]+")  # what stands between a question and its option in a title
+APART = (
+    "改列名为题目名称，或在问卷中用 number、aliases 区分。",
+    "Name the column as the item, or tell them apart by `number` or `aliases`.",
+)
 SPACED = ("kobo", "odk")  # a space stands between the codes of a select-all answer
 
 
@@ -36,7 +42,7 @@ class Source:
     former : dict of str to Column
         Columns of earlier versions by the name `replaces` gives them.
     how : str
-        By what the item was found.
+        By what the item was found; "split" where the titles of its columns name the question and an option.
     """
 
     column: Column | None = None
@@ -56,21 +62,28 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Sou
     Raises
     ------
     ResponsesError
-        R106 where two columns may be one item, or two items one column, on the same ground.
+        R106 where two columns may be one item, or two items one column, on the same ground; R305 where options stand in
+        columns of their own and not each has one.
     """
     sources: dict[str, Source] = {}
     taken: set[str] = set()
+    unfolded = _options_in_titles(export, questionnaire)
+    columns_ = [unfolded.get(column.key, column) for column in export.columns]
     for how, fits in _grounds(questionnaire):
         pairs = [
             (name, column)
             for name, item in questionnaire.items.items()
             if name not in sources
-            for column in export.columns
+            for column in columns_
             if column.key not in taken and fits(name, item, column)
         ]
-        for name, columns in _by_item(export, pairs).items():
+        for name, columns in _by_item(export, pairs, questionnaire).items():
             sources[name] = _source(questionnaire, name, columns, how)
         taken |= {column.key for _, column in pairs}
+    for name in dict.fromkeys(str(column.name) for column in unfolded.values()):
+        _check_options(export, questionnaire, name, [one for one in unfolded.values() if one.name == name])
+        if sources[name].options:
+            sources[name].how = "split"
     for name, item in questionnaire.items.items():
         for old in item.replaces:
             for column in export.columns:
@@ -87,18 +100,96 @@ def _grounds(questionnaire: Questionnaire) -> Iterator[tuple[str, Callable[[str,
         name: {*labels_of(item), *(labels_of(item.wording) if item.wording else ())} - {""}
         for name, item in questionnaire.items.items()
     }
+    selected = {text for name in _multiples(questionnaire) for text in labels[name]}
     folded: dict[str, str] = {}
+
+    def last(column: Column) -> str:
+        """Return the last part of a path, unless the part before it is a select-all question, of which it is no option."""
+        before, _, own = column.title.rpartition("/")
+        return fold(own) if before and fold(before) not in selected else ""
 
     def title(column: Column) -> str:
         return folded.setdefault(column.title, fold(column.title))
 
     yield "name", lambda name, item, column: name in (column.name, column.title, column.key)
     yield "alias", lambda name, item, column: title(column) in aliases[name] or fold(column.name or "") in aliases[name]
-    yield "label", lambda name, item, column: title(column) in labels[name]
-    yield "label", lambda name, item, column: "/" in column.title and fold(column.title.rpartition("/")[2]) in labels[name]
+    yield "label", lambda name, item, column: title(column) in labels[name] or fold(column.key) in labels[name]
+    yield "label", lambda name, item, column: last(column) in labels[name]
     yield "number", lambda name, item, column: bool(item.number) and fold(column.number) == fold(str(item.number))
     for own, role in _roles(questionnaire):
         yield "role", partial(_is_recorded, own, role)
+
+
+def _multiples(questionnaire: Questionnaire) -> dict[str, MultipleItem]:
+    return {name: item for name, item in questionnaire.items.items() if isinstance(item, MultipleItem)}
+
+
+def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str, Column]:
+    """Return the columns whose titles name a select-all question and one of its options ("题目/选项", "name_1"), by key.
+
+    Both must be named in full: nothing is guessed from a part.
+
+    Raises
+    ------
+    ResponsesError
+        R106 for a title that names options of two questions.
+    """
+    calls: dict[str, set[str]] = {name: set(_called(name, item)) for name, item in questionnaire.items.items()}
+    whole = set().union(*calls.values())
+    answers = {name: Answers(questionnaire, name) for name in _multiples(questionnaire)}
+    found: dict[str, Column] = {}
+    for column in export.columns:
+        if column.option or column.role or fold(column.title) in whole:
+            continue
+        for mark in BEFORE_OPTION.finditer(column.title):
+            question = fold(column.title[: mark.start()])
+            option = column.title[mark.end() :].strip(" )）]】")
+            for name in answers:
+                if question in calls[name] and answers[name].code(option) is not None:
+                    before = found.setdefault(column.key, replace(column, name=name, option=option))
+                    if before.name != name:
+                        raise _ambiguous(export, f"'{shown(column.key)}'", (str(before.name), name), "题目 items")
+    return found
+
+
+def _called(name: str, item: Item) -> Iterator[str]:
+    """Yield what a question may be called in a title, folded."""
+    yield fold(name)
+    yield from labels_of(item)
+    yield from labels_of(item.wording) if item.wording else ()
+    if item.number:
+        yield fold(f"Q{item.number}")
+
+
+def _check_options(export: Export, questionnaire: Questionnaire, name: str, columns: list[Column]) -> None:
+    """Refuse options in columns of their own where one has none: nobody knows whether it was not asked or not chosen."""
+    item, answers = questionnaire.items[name], Answers(questionnaire, name)
+    codes = [answers.code(column.option) for column in columns]
+    if twice := [column for column, code in zip(columns, codes, strict=True) if codes.count(code) > 1]:
+        raise _ambiguous(export, f"'{name}'", [shown(column.key) for column in twice], "列 columns")
+    if lacking := [code for code in sorted(answers.options) if code not in codes]:
+        listed = "、".join(map(answers.named, lacking))
+        zh, en = how_options_are_named(name, item)
+        raise ResponsesError(
+            "R305",
+            f"多选题“{item.zh}”（{name}）的选项分列，但没有这些选项的列: {listed}。",
+            f"The options of '{item.en}' ({name}) stand in columns of their own, but these have none: {listed}.",
+            where=place(export),
+            available=[shown(column.key) for column in export.columns],
+            hint=(f"为每个选项补上一列（无人选则留空）。{zh}", f"Add a column for each (empty if nobody chose it). {en}"),
+        )
+
+
+def how_options_are_named(name: str, item: Item) -> tuple[str, str]:
+    """Say how the columns of single options are named."""
+    assert isinstance(item, MultipleItem)
+    code, option = next(iter(item.options.items()))
+    return (
+        f"多选题可合为一列（选项之间用“{item.separator}”），也可每个选项一列，列名写“题目/选项”，如 '{item.zh}/{option.zh}' 或 "
+        f"'{name}/{code}'，单元格选了写 1 或 √，没选写 0 或留空；不要把某个选项的列改名为题目。",
+        f"Options stand in one column ('{item.separator}' between them), or each in its own, called '{item.en}/{option.en}' or "
+        f"'{name}/{code}', with 1 or √ where chosen, 0 or nothing where not; never name one option's column as the item.",
+    )
 
 
 def _is_recorded(own: str, role: Role, name: str, item: Item, column: Column) -> bool:
@@ -117,7 +208,7 @@ def _roles(questionnaire: Questionnaire) -> Iterator[tuple[str, Role]]:
         yield roles.interview_date, "submitted"
 
 
-def _by_item(export: Export, pairs: list[tuple[str, Column]]) -> dict[str, list[Column]]:
+def _by_item(export: Export, pairs: list[tuple[str, Column]], questionnaire: Questionnaire) -> dict[str, list[Column]]:
     """Gather the columns of each item; refuse what has two meanings."""
     items: dict[str, list[Column]] = {}
     owner: dict[str, str] = {}
@@ -128,20 +219,19 @@ def _by_item(export: Export, pairs: list[tuple[str, Column]]) -> dict[str, list[
     for name, columns in items.items():
         whole = [column for column in columns if not column.option]
         if len(whole) > 1:
-            raise _ambiguous(export, f"'{name}'", [shown(column.key) for column in whole], "列 columns")
+            item, keys = questionnaire.items[name], [shown(column.key) for column in whole]
+            hint = how_options_are_named(name, item) if isinstance(item, MultipleItem) else APART
+            raise _ambiguous(export, f"'{name}'", keys, "列 columns", hint)
     return items
 
 
-def _ambiguous(export: Export, what: str, both: Sequence[str], kind: str) -> ResponsesError:
+def _ambiguous(export: Export, what: str, both: Sequence[str], kind: str, hint: tuple[str, str] = APART) -> ResponsesError:
     return ResponsesError(
         "R106",
         f"{what} 可对应两个{kind.split()[0]}: {both[0]} 与 {both[1]}。",
         f"{what} fits two {kind.split()[1]}: {both[0]} and {both[1]}.",
         where=place(export),
-        hint=(
-            "改列名为题目名称，或在问卷中用 number、aliases 区分。",
-            "Name the column as the item, or tell them apart by `number` or `aliases`.",
-        ),
+        hint=hint,
     )
 
 
@@ -178,12 +268,17 @@ def missing_items(
     for name in absent:
         item = questionnaire.items[name]
         near = closest(name, names) or closest(item.zh, names) or closest(item.en, names)
-        hint = (
-            f"补上该列；没有答案时留空。列名可用 '{name}'、'{item.zh}' 或题号。",
-            f"Add the column; leave it empty where there is no answer. It may be called '{name}' or '{item.en}'.",
-        )
+        got = name
         if near:
-            hint = (f"把列名 '{near}' 改为 '{name}'。", f"Rename column '{near}' to '{name}'.")
+            hint = (f"把列名 '{near}' 改为 '{item.zh}' 或 '{name}'。", f"Rename column '{near}' to '{name}'.")
+        else:
+            hint = (
+                f"补上该列；没有答案时留空。列名可用 '{name}'、'{item.zh}' 或题号。",
+                f"Add the column; leave it empty where there is no answer. It may be called '{name}' or '{item.en}'.",
+            )
+        if isinstance(item, MultipleItem):  # what is near may be the column of one option
+            got = ""
+            hint = how_options_are_named(name, item)
         if name == questionnaire.roles.respondent:
             hint = (
                 f"{hint[0]} 答卷没有编号时，在 survey.yaml 中写 numbering: row，以文件与行号作编号。",
@@ -191,11 +286,11 @@ def missing_items(
             )
         fault = ResponsesError(
             "R101",
-            f"找不到列 '{name}'（{item.zh}）。",
-            f"Column '{name}' not found.",
+            f"找不到“{item.zh}”（{name}）一列。",
+            f"There is no column for '{item.en}' ({name}).",
             where=place(export),
             available=[shown(column.key) for column in free],
-            got=name,
+            got=got,
             hint=hint,
         )
         faults.append(fault)
@@ -241,7 +336,7 @@ def _exchanged(values: np.ndarray, texts: dict[str, str]) -> np.ndarray:
 
 
 def _joined_options(export: Export, source: Source, separator: str) -> np.ndarray:
-    """Join the options marked in columns of their own; a cell that is neither yes nor no stays in the answer as it is."""
+    """Join the options marked in columns of their own; a cell that is neither yes nor no makes the answer no answer."""
     parts: list[list[str]] = []
     for column, code in source.options:
         own = str(code) if code is not None else column.option
@@ -260,12 +355,13 @@ def _joined_options(export: Export, source: Source, separator: str) -> np.ndarra
 
 
 def _option_text(value: str, own: str, option: str) -> str:
-    folded = fold(value)
+    """Return the option where a cell says that it was chosen; "富强=2" where it says neither, which no item has."""
+    folded = fold(without_zeros(value.strip()))
     if not folded or value.strip() == SKIPPED:
         return ""
     if folded in NOT_CHOSEN:
         return NOTHING_CHOSEN
-    return own if folded in CHOSEN or folded == fold(option) or folded == fold(own) else value
+    return own if folded in CHOSEN or folded in (fold(option), fold(own)) else f"{option}={value}"
 
 
 def matched_table(export: Export, sources: dict[str, Source], questionnaire: Questionnaire, *, file: str) -> pd.DataFrame:

@@ -29,6 +29,7 @@ __all__ = [
     "CORRECTIONS_FILE",
     "DEFAULT_FILES",
     "DISPOSITIONS",
+    "WORDINGS_FILE",
     "BaseStep",
     "CalibrationStep",
     "NonresponseStep",
@@ -49,6 +50,7 @@ __all__ = [
 
 
 CORRECTIONS_FILE = "corrections.csv"
+WORDINGS_FILE = "wordings.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +316,7 @@ def _read_survey(path: str | Path, *, ranking: bool) -> Survey:
     history = read_history(folder / rules.history.file, wave=declared.wave) if rules.history else None
     listed = (*listed, *filter(None, [rules.history]))
     sources = [document.path, instrument, rules_path, *(folder / table.file for table in listed)]
-    sources += [path for path in (folder / CORRECTIONS_FILE,) if path.is_file()]
+    sources += [path for path in (folder / CORRECTIONS_FILE, folder / WORDINGS_FILE) if path.is_file()]
     delivered = find_delivered(folder, declared)
     survey = Survey(
         folder,

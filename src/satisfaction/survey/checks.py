@@ -108,16 +108,20 @@ def _items_of_steps(
     declared: SurveyFile, questionnaire: Questionnaire
 ) -> Iterator[tuple[Location, list[str], list[str], str, str]]:
     """Yield the items every step names: where, which, what may stand there and how that is called."""
-    groups, numbers = _groups(questionnaire), []
-    for key, item in questionnaire.items.items():
-        if isinstance(item, NumberItem) and item.low >= SMALLEST_FACTOR:
-            numbers.append(key)
+    groups = _groups(questionnaire)
+    numbers = {key: item for key, item in questionnaire.items.items() if isinstance(item, NumberItem)}
     for position, step in enumerate(declared.weighting):
         at: Location = ("weighting", position)
         if isinstance(step, BaseStep):
             named = {"multiply": step.multiply, "divide": step.divide, "column": list(filter(None, [step.column]))}
             for key, items in named.items():
-                yield (*at, key), items, numbers, "最小值不低于 1 的数值题", "number item of 1 or more"
+                if key == "column":
+                    usable = [one for one, item in numbers.items() if item.low >= 0]
+                    zh, en = "最小值不低于 0 的数值题", "number item without negative numbers"
+                else:
+                    usable = [one for one, item in numbers.items() if item.low >= SMALLEST_FACTOR]
+                    zh, en = "最小值不低于 1 的数值题", "number item of 1 or more"
+                yield (*at, key), items, usable, zh, en
         elif isinstance(step, NonresponseStep):
             yield (*at, "by"), step.by, groups, "单选题或地区题", "single or area item"
         elif isinstance(step, TrimmingStep):

@@ -40,7 +40,7 @@ def read_nonrespondents(
     Returns
     -------
     DataFrame
-        One row a person: single and number items as Int64, others as text; a value that is not known is missing, which
+        One row a person: single and number items as the respondents', others as text; a value that is not known is missing, which
         only `multiply` and `divide` of the base step allow.
 
     Raises
@@ -51,15 +51,18 @@ def read_nonrespondents(
     """
     wanted = nonrespondent_columns(declared, questionnaire)
     text = read_facts(path, wanted)[list(wanted)]
+    weight = declared.base.column if declared.base else None
     optional = {*declared.base.multiply, *declared.base.divide} if declared.base else set()
-    coded = {name: _coded(path, text[name], questionnaire, areas, optional=name in optional) for name in wanted}
+    coded = {
+        name: _coded(path, text[name], questionnaire, areas, optional=name in optional, weight=name == weight) for name in wanted
+    }
     if questionnaire.roles.psu and sample is not None:
         _check_psus(path, text, sample, questionnaire)
     return pd.DataFrame(coded)
 
 
 def _coded(
-    path: Path, values: pd.Series, questionnaire: Questionnaire, areas: pd.DataFrame | None, *, optional: bool
+    path: Path, values: pd.Series, questionnaire: Questionnaire, areas: pd.DataFrame | None, *, optional: bool, weight: bool
 ) -> pd.Series:
     """Return one column as the respondents' table holds it."""
     name, wrong = str(values.name), pd.Series(False, index=values.index)
@@ -73,11 +76,13 @@ def _coded(
     coded = values.astype(object)
     if isinstance(item, NumberItem):
         coded = pd.to_numeric(values, errors="coerce")
-        wrong = (values != "") & ~(coded.between(item.low, item.high) & (coded % 1 == 0))
+        wrong = (values != "") & ~item.allows(coded, weight=weight)
         known = [f"{item.low}-{item.high}"]
     wrong |= (values == "") & (not optional)
     zh, en = f"'{name}' 的值缺失或无效", f"Values of '{name}' are missing or invalid"
     refuse_rows(path, values.index[wrong], code="S167", zh=zh, en=en, available=known)
+    if isinstance(item, NumberItem) and (weight or item.step != 1):
+        return coded.astype("Float64")
     return coded.astype("Int64") if isinstance(item, SingleItem | NumberItem) else coded
 
 

@@ -48,14 +48,29 @@ class RankingRules(Record):
     source: str
 
 
+class UnknownAnswers(Record):
+    """How many answers that nobody knows an item of a file may have before a run stops.
+
+    It stops at more than `count` of them that are also more than the `share` of the item's answers in the file, and where
+    one of them stands `repeated` times or more.
+    """
+
+    count: Annotated[int, Field(ge=0)] = 3
+    share: Annotated[float, Field(ge=0, le=1)] = 0.03
+    repeated: Annotated[int, Field(ge=1)] = 3
+
+
 class ResponseRules(Record):
     """What happens to a row or an answer that breaks a rule.
 
-    `actions` changes it for a rule by its identifier; `responses.rules.ALLOWED` says what a rule may do.
+    `actions` changes it for a rule by its identifier; `responses.rules.ALLOWED` says what a rule may do. `empty` are the
+    words that stand for no answer where the item does not have them as an answer; capitals do not count.
     """
 
     unknown_area: Literal["stop", "reject_row"] = "stop"
     outside_scale: Literal["blank_item", "reject_row"] = "blank_item"
+    unknown_answers: UnknownAnswers = UnknownAnswers()
+    empty: list[str] = ["NA", "N/A", "NaN", "NULL", "-", "—", "——", "/", "无"]
     actions: dict[str, Literal["reject_row", "blank_item", "warn"]] = {}
 
 

@@ -37,6 +37,7 @@ NOTES = {
     "F213": ("单元格作“跳过”读取", "cells read as skipped"),
     "F214": ("单元格作空白读取", "cells read as empty"),
     "F215": ("嵌套列（列表或结构），未读取", "a column of lists or records; not read"),
+    "F315": ("合并单元格已向下填充", "cells merged below one another; each has been given their value"),
 }
 
 

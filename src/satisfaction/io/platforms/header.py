@@ -33,6 +33,8 @@ def find_header(grid: Grid) -> tuple[Table, list[Note]]:
     kept = [i for i, name in enumerate(names) if name or any(cell.strip() for cell in columns[i])]
     keys = _unique_keys([(i, names[i]) for i in kept], notes)
     titles = tuple(names[i] for i in kept)
+    for key, place in zip(keys, kept, strict=True):
+        notes += _fill_merged(grid, place, columns[place], numbers, key)
     return Table(
         grid.path, grid.sheet, keys, titles, [columns[i] for i in kept], numbers, grid.long_numbers, grid.dates
     ), notes  # fmt: skip
@@ -65,7 +67,7 @@ def _two_rows(grid: Grid, top: int) -> bool:
     gaps = [i for i, (name, under) in enumerate(zip(upper, lower, strict=True)) if under.strip() and not name.strip()]
     if not gaps or gaps[0] == 0:
         return False
-    if int(grid.numbers[top]) in grid.merged:
+    if any(int(grid.numbers[top]) == first for first, *_ in grid.merged):
         return True
     texts = {i: cell for i, cell in enumerate(lower) if cell.strip()}
     rows = len(grid.numbers) - top - 2
@@ -92,6 +94,19 @@ def _last_row(grid: Grid, first: int, notes: list[Note]) -> int:
         last -= 1
         notes.append(note("F202", row=int(grid.numbers[last]), value=cell))
     return last
+
+
+def _fill_merged(grid: Grid, place: int, column: np.ndarray, numbers: np.ndarray, key: str) -> list[Note]:
+    """Write the value of cells merged below one another into each of them, in place; counted in a note."""
+    filled = 0
+    for first, left, last, right in grid.merged:
+        rows = np.flatnonzero((numbers >= first) & (numbers <= last))
+        below = left <= place <= right and len(rows) > 1 and numbers[rows[0]] == first
+        if below and column[rows[0]].strip():
+            empty = rows[[not cell.strip() for cell in column[rows]]]
+            column[empty] = column[rows[0]]
+            filled += len(empty)
+    return [note("F315", column=key, value=f"× {filled}")] if filled else []
 
 
 def _surplus(grid: Grid, columns: list[np.ndarray], rows: slice) -> list[Note]:

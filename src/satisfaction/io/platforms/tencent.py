@@ -1,5 +1,7 @@
 """腾讯问卷: `答题序号`, `来源`, the questions as `Q1…` or `Q2|A1|open`, then times, place and browser.
 
+Collection forms of 腾讯文档 (收集表) have `提交者（自动）` and `提交时间（自动）`, the questions as `题干（必填）`.
+
 Shape as in a published export (CollegesChat/university-information, v1.additions.csv).
 """
 
@@ -18,13 +20,19 @@ RECORDED: dict[str, Role] = {
 CODED = re.compile(r"[Qq](\d+)\|([^|]+)(\|open)?")
 
 
+COLLECTED = {"提交者（自动）", "提交时间（自动）", "提交者(自动)", "提交时间(自动)"}
+
+
 def _recognises(table: Table) -> bool:
+    if COLLECTED & set(table.titles):
+        return True
     return "答题序号" in table.titles and len(set(RECORDED) & set(table.titles)) >= 3
 
 
 def _column(key: str, title: str) -> Column:
-    if title in RECORDED:
-        return Column(key, title, role=RECORDED[title])
+    recorded = plain.without_marks(title) if title in COLLECTED else title
+    if recorded in RECORDED:
+        return Column(key, title, role=RECORDED[recorded])
     if found := CODED.fullmatch(title):
         part = Column(key, title, number=found[1], option=found[2])
         return replace(part, number="", option="", title=f"Q{found[1]}|{found[2]}#text") if found[3] else part
