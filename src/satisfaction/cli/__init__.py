@@ -68,7 +68,7 @@ def main() -> None:
         code, said = _outcome()
     with suppress(OSError):  # a terminal that is closed
         if said:
-            click.echo(said, err=True)
+            click.echo(masked_within(said), err=True)
     if code:
         sys.exit(code)
 
@@ -83,7 +83,7 @@ def _outcome() -> tuple[int, str]:
     except DamagedSetError as fault:
         return DAMAGED_SET, str(fault)
     except SatisfactionError as fault:
-        return USER_FAULT, masked_within(str(fault))
+        return USER_FAULT, str(fault)
     except click.ClickException as fault:
         return USER_FAULT, f"命令有误 the command is not right: {fault.format_message()}\n查看用法 see: satisfaction --help"
     except Stopped as signal:
