@@ -49,6 +49,10 @@ class Contributions:
         """Return the contributions to linear combinations, (K, Q) coefficients."""
         return replace(self, matrix=self.matrix @ sp.csr_array(matrix).T)
 
+    def without_values(self) -> Contributions:
+        """Return the same units with nothing known of what they contribute: every entry is missing."""
+        return replace(self, matrix=np.full(self.matrix.shape, np.nan))
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

@@ -81,7 +81,7 @@ def confirm_page(results: Results, folder: Path, *, revision: int) -> str:
             "revision": revision,
             "version": importlib.metadata.version("satisfaction"),
             "questionnaire": survey.questionnaire.reference,
-            "files": {name: sha256(folder / name) for name in (*FIGURES, "manifest.json")},
+            "files": {name: sha256(folder / name) for name in (*FIGURES, "manifest.json") if (folder / name).exists()},
             "roles": ROLES,
         },
     )

@@ -39,6 +39,7 @@ def render(results: Results, published: Tables) -> str:
         "survey": survey,
         "declared": survey.declared,
         "marks": survey.marks,
+        "proven": summary["selection"] == "probability",
         "confidence": words.level(survey.declared.level),
         "counts": results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum().map(words.count),
         "whole": tables.headline(indices),
@@ -73,9 +74,10 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
     alt = tables.alternatives(indices, ranking, results.ranking.summary)
     drawn: dict[str, Callable[[], plots.Figure]] = {
         "ladder": lambda: plots.ranking_ladder(ranking, indices),
-        "probability": lambda: plots.probability_near_cut(ranking),
-        "pairs": lambda: plots.pair_matrix(ranking, results.ranking.order()),
     }
+    if results.ranking.summary["selection"] == "probability":
+        drawn["probability"] = lambda: plots.probability_near_cut(ranking)
+        drawn["pairs"] = lambda: plots.pair_matrix(ranking, results.ranking.order())
     if published.paths["wave"].nunique() > 1:
         drawn["paths"] = lambda: plots.rank_paths(published.paths)
     if len(published.targets):
