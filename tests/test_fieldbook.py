@@ -18,7 +18,7 @@ from satisfaction.errors import ResponsesError, SatisfactionError
 from satisfaction.fieldbook import stand, write_fieldwork
 from satisfaction.fieldbook.pages import county_pages, file_name, index_page
 from satisfaction.fieldbook.standing import elapsed
-from satisfaction.fieldbook.words import LEVELS, NAMES
+from satisfaction.fieldbook.words import LEVELS, NAMES, written
 from satisfaction.fieldwork import CHECKS, points
 from satisfaction.io.tables import read_tables
 from satisfaction.published import mark
@@ -437,3 +437,9 @@ def test_what_is_declared_for_the_fieldwork_is_checked(small, block, code):
             small.read()
     else:
         assert "F1" in standing(small).left_out.set_index("check").loc["jump", "needs_zh"]
+
+
+def test_the_share_of_a_back_check_that_differs_is_named_so_and_written_in_per_cent():
+    assert NAMES["back_check"][:2] == ("回访不一致率", "back-check disagreement")
+    assert written("back_check", 1 / 6, "interviewer") == "16.7 %"
+    assert written("back_check", 0.45, "item") == "kappa 0.45"

@@ -74,8 +74,8 @@ def test_the_mark_stands_in_every_row(small):
         indices_table(results.survey, results.estimates),
         ranking_table(results.survey, results.estimates, results.ranking),
     ):
-        assert table["mark"].str.contains("no design error").all()
-        assert table["mark"].str.contains("无抽样设计误差").all()
+        assert table["mark"].str.contains("no sampling error").all()
+        assert table["mark"].str.contains("没有抽样误差").all()
 
 
 def test_twelve_digits_are_kept():

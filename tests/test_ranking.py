@@ -145,11 +145,12 @@ def test_units_not_ranked_keep_their_row_and_do_not_count():
 def test_without_a_probability_sample_nothing_is_established(selection):
     rk, design_based = rank(SCORES, SE, bottom=2, selection=selection), rank(SCORES, SE, bottom=2)
     assert set(rk.table["status"]) == {"possible"}
+    np.testing.assert_array_equal(rk.table["rank"], design_based.table["rank"])
     assert set(rk.target("top", 2).table["verdict"]) == {"not decidable"}
     assert not rk.summary["list_established"]
     assert design_based.summary["list_established"]
-    assert any("无设计误差" in note for note in rk.summary["notes"])
-    np.testing.assert_array_equal(rk.table["probability_bottom"], design_based.table["probability_bottom"])
+    assert any("没有抽样误差" in note for note in rk.summary["notes"])
+    assert rk.table["probability_bottom"].isna().all()
 
 
 def test_dependent_units_get_holm_and_bonferroni():

@@ -420,12 +420,12 @@ def test_units_not_ranked_keep_their_row_and_do_not_count():
 
 
 @pytest.mark.parametrize("selection", ["quota", "open_link"])
-def test_without_a_probability_sample_there_are_probabilities_only(selection):
+def test_without_a_probability_sample_there_are_scores_and_ranks_only(selection):
     found, proper = pisa(selection=selection), pisa()
-    for name in ("t", "p", "p_bh", "p_holm", "rise_low", "rise_high", "all_low", "all_high"):
+    for name in ("se", "t", "p", "p_bh", "p_holm", "rise_low", "all_high", "shrunk_change", "expected_rise", "probability_rise"):
         assert found.table[name].isna().all()
-    np.testing.assert_array_equal(found.table["probability_rise"], proper.table["probability_rise"])
-    assert any("非概率样本" in note for note in found.summary["notes"])
+    np.testing.assert_array_equal(found.table["rise"], proper.table["rise"])
+    assert any("变化有多确定未知" in note for note in found.summary["notes"])
 
 
 def test_the_weaker_selection_of_both_waves_holds(waves):
@@ -520,8 +520,7 @@ def test_without_a_probability_sample_no_target_is_decided(rankings, base):
     after = rank([9.0, 3.0, 2.0, 2.1, 1.0, 12.0], [0.1] * 6, bottom=1, names=list("abcdef"), selection="quota")
     found = after.target("rise", 2, since=before, base=base, comparable=True).table
     assert set(found["verdict"]) == {"not decidable"}
-    assert found["p_met"].isna().all()
-    assert found["probability"].notna().all()
+    assert found[["p_met", "p_not_met", "probability"]].isna().all(axis=None)
 
 
 def test_a_goal_above_the_first_rank_cannot_be_met(rankings):

@@ -253,7 +253,7 @@ def test_nothing_is_established_without_a_probability_sample(selection, options)
     assert not found.decided.to_numpy().any()
     assert (found.share, len(found.steps), found.tiers["tier"].max()) == (0, 0, 1)
     assert not rk.summary["list_established"]
-    assert rk.summary["established_listed"] == 0
+    assert rk.summary["established_listed"] is None
 
 
 # ---- refusals

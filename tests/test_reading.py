@@ -195,15 +195,10 @@ def test_the_mark_stands_in_title_and_on_top(province):
     assert 'class="mark"' not in render_reading(table, summary, kind="index")
 
 
-def test_without_a_probability_sample_nothing_is_established():
+def test_without_a_probability_sample_there_are_no_sets_to_read():
     table, summary = published(selection="quota", spread=20)
-    said = Page(render_reading(table.assign(status="established"), summary | {"list_established": True}, kind="index")).said()
-    assert "样本不是概率样本，本期对任何单位都不作确认或排除。" in said
-    assert "置信水平" not in said
-    assert "confidence level" not in said
-    assert "proven to be truly" not in said
-    assert "已确认属于 established检验证明其属于末十位 a test proves that it is among the last ten0本期没有" in said
-    assert "名单上的单位就是末十位" in said
+    with pytest.raises(RankingError, match="K360"):
+        render_reading(table, summary, kind="index")
 
 
 def test_the_first_side_mirrors_the_page():
@@ -261,11 +256,11 @@ def test_ranks_to_speak_of_can_be_given(province):
 
 @settings(max_examples=25)
 @given(
-    st.integers(2, 40), st.integers(0, 9), st.sampled_from(["probability", "open_link"]), st.sampled_from([0.0, 0.1, 10.0]),
+    st.integers(2, 40), st.integers(0, 9), st.sampled_from([0.0, 0.1, 10.0]),
     st.sampled_from(["competition", "dense", "fractional"]), st.booleans(), st.sampled_from(["last", "first"]), st.sampled_from(["rate", "score"]),
 )  # fmt: skip
-def test_any_ranking_makes_a_whole_page(p, seed, selection, spread, ties, all_listed, side, kind):
-    table, summary = published(p, bottom=p - 1 if all_listed else 1, seed=seed, selection=selection, spread=spread, ties=ties)
+def test_any_ranking_makes_a_whole_page(p, seed, spread, ties, all_listed, side, kind):
+    table, summary = published(p, bottom=p - 1 if all_listed else 1, seed=seed, spread=spread, ties=ties)
     said = Page(render_reading(table.assign(side=side), summary, kind=kind)).said()
     assert not HOLLOW.search(said)
     for left, right in ("()", "（）", "“”", "【】"):

@@ -37,6 +37,7 @@ from satisfaction.waves import (
 )
 from satisfaction.waves.changes import shared_psus
 from satisfaction.waves.sides import estimates_of
+from satisfaction.waves.words import rank_with_set
 
 PUBLISHED = 1e-10  # two figures of 12 digits and their difference
 SEARCHED = 1e-5  # the variance of the true scores is searched for until its slope is that small
@@ -215,10 +216,10 @@ def test_without_a_probability_sample_nothing_is_tested(small, second):
     assert found.table[["p", "p_bh", "ci_low", "ci_high", "rise_low", "rise_high", "all_low", "all_high"]].isna().all(axis=None)
     assert set(found.table["significant"]) == {"not tested"}
     assert found.table["mark"].str.contains("not a probability sample").all()
-    assert found.table["probability_rise"].between(0, 1).all()
+    assert found.table[["probability_rise", "expected_rise", "shrunk_change"]].isna().all(axis=None)
     text = "\n".join(change_lines(found))
     assert "Benjamini" not in text
-    assert "No probability sample" in text
+    assert "Not both waves are probability samples" in text
 
 
 def test_most_improved_holds_both_orders(shipped_change):
@@ -500,3 +501,10 @@ def test_incomparable_waves_do_not_roll(call, small, second):
     assert code == cli.USER_FAULT
     assert message.startswith("[K142]")
     assert not (second / "out").exists()
+
+
+def test_a_rank_is_printed_with_the_set_of_one_named_area_as_run_prints_it(small, second):
+    found = run_change(small.folder, second)
+    row = found.later.ranking.table.set_index("unit").loc["990101"]
+    said = rank_with_set(found.later, "990101")
+    assert said.endswith(f"(名次范围 rank set {row.marginal_low}–{row.marginal_high})")

@@ -95,6 +95,7 @@ def _summary(results: Results) -> None:
     from ..pipeline import lonely_note, replicates_note
     from ..published import STATUS, area_labels, mark, whole_code
     from ..responses import coverage_lines, unanswered_areas, unread_lines
+    from ..sentences.words import chance
 
     survey, counts = results.survey, results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     whole = next(reversed(results.estimates.values())).table.set_index("measure")
@@ -117,27 +118,33 @@ def _summary(results: Results) -> None:
         click.echo(f"  不认识的答案 unknown answer: {where} {one.title} “{one.word}” × {one.count}{near}")
     if results.absent:
         click.echo(f"未声明 not declared: {', '.join(results.absent)}")
-    if replicates_note(results):
+    proven = survey.declared.selection == "probability"
+    if proven and replicates_note(results):
         click.echo(f"注意 note: {replicates_note(results)}")
     click.echo(f"{names[whole_code(survey)]}:")
     for name, label in labels.items():
         row, scale, unit = whole.loc[name], *((100, "%") if name in survey.questionnaire.rates else (1, ""))
         low, high = row.ci_low * scale, row.ci_high * scale
-        click.echo(f"  {label.zh} {label.en}: {row.estimate * scale:.2f}{unit}  ({low:.2f} – {high:.2f})")
+        interval = f"  ({low:.2f} – {high:.2f})" if proven else ""
+        click.echo(f"  {label.zh} {label.en}: {row.estimate * scale:.2f}{unit}{interval}")
     table = results.ranking.table.set_index("unit")
     summary = results.ranking.summary
     if not results.ranking.ranks_any:
         click.echo("\n".join(summary["notes"]))
         return
-    click.echo(
-        f"名单 listed: 末位 last {len(summary['listed'])} / {summary['p']}，名次范围 = 单个单位 {summary['level']:.0%} 可靠 rank set for one named unit"
-    )
+    meaning = ""
+    if proven:
+        meaning = f"，名次范围 = 单个单位 {summary['level']:.0%} 可靠 rank set for one named unit"
+    click.echo(f"名单 listed: 末位 last {len(summary['listed'])} / {summary['p']}{meaning}")
     for unit in sorted(summary["listed"], key=lambda code: table.loc[code, "rank"]):
         row = table.loc[unit]
-        click.echo(
-            f"  {row['rank']:>3} {unit} {names[unit].zh}  {row.estimate:.2f}  名次范围 rank set {row.marginal_low}–{row.marginal_high}  "
-            f"P(名单 list) {_probability(row.probability_bottom)}  {STATUS[row.status]}"
-        )
+        certainty = ""
+        if proven:
+            certainty = (
+                f"  名次范围 rank set {row.marginal_low}–{row.marginal_high}  "
+                f"P(名单 list) {chance(row.probability_bottom)}  {STATUS[row.status]}"
+            )
+        click.echo(f"  {row['rank']:>3} {unit} {names[unit].zh}  {row.estimate:.2f}{certainty}")
     for note in summary["notes"]:
         click.echo(note)
 
@@ -151,8 +158,3 @@ def _tell_handover(results: Results, folder: Path) -> None:
         "逐人数据，只供本调查同事，不公布、不报送 respondent-level: for colleagues of the survey only, not for publication"
     )
     click.echo(f"\n{design_call(results)}")
-
-
-def _probability(p: float) -> str:
-    """Write a probability so that nothing is ever printed as certain."""
-    return "> 0.99" if p > 0.99 else "< 0.01" if p < 0.01 else f"{p:.2f}"

@@ -17,6 +17,7 @@ from ..errors import EstimatesError
 from ..estimates import Estimates, estimate, satterthwaite, t_interval
 from ..measures import Measure
 from ..tally import Tally, resolve, tally
+from .results import without_error
 from .simultaneous import DRAWS, FRAGILE, SEED, Simultaneous, check_simultaneous, max_t_p
 
 Array = np.ndarray[Any, Any]
@@ -50,6 +51,9 @@ class Comparisons:
 
     table: pd.DataFrame
     conventions: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", without_error(self.table, self.conventions["selection"]))
 
     @property
     def summary(self) -> pd.DataFrame:

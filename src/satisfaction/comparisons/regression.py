@@ -16,7 +16,7 @@ from ..estimates import check_level, lay_out
 from ..measures import Measure
 from ..tally import Tally, resolve, tally
 from .fits import Fit, dependent_columns, least_squares, logistic, no_variation
-from .results import DF_USED, HypothesisTest, declared, fault, no_residual, t_table, used_df
+from .results import DF_USED, HypothesisTest, declared, fault, no_residual, t_table, used_df, without_error
 from .variables import Variable, levels, name_of, with_values
 from .wald import LOOKED_UP, WaldStatistic, wald_row
 
@@ -54,6 +54,12 @@ class Regression:
     conventions: dict[str, Any]
     design: SurveyDesign
 
+    def __post_init__(self) -> None:
+        if self.design.selection == "probability":
+            return
+        object.__setattr__(self, "table", without_error(self.table, self.design.selection))
+        object.__setattr__(self, "cov", np.full(self.cov.shape, np.nan))
+
     def joint_test(self, *covariates: str, statistic: WaldStatistic = "F") -> HypothesisTest:
         """Test that all coefficients of some covariates are 0, in F with the coefficients' df.
 
@@ -72,7 +78,10 @@ class Regression:
             )  # fmt: skip
         at = np.flatnonzero(np.isin(self.covariate, covariates))
         value, df = self.table["estimate"].to_numpy(float)[at], float(self.table["df"].iloc[0])
-        row = wald_row(value, self.cov[np.ix_(at, at)], df, statistic=statistic, where="joint_test")
+        if self.design.selection == "probability":
+            row = wald_row(value, self.cov[np.ix_(at, at)], df, statistic=statistic, where="joint_test")
+        else:
+            row = dict.fromkeys(("wald", "statistic", "df", "ddf", "p"), np.nan)
         conventions = self.conventions | {"test": f"Wald: {LOOKED_UP[statistic]}", "null": NULLS["joint"]}
         return HypothesisTest(pd.DataFrame([row]), self.table.iloc[at].reset_index(drop=True), conventions)
 

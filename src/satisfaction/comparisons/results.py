@@ -17,6 +17,19 @@ from ..io.pages import card
 from ..variance import Clusters, domain_df
 
 Array = np.ndarray[Any, Any]
+ERROR = (
+    "se", "se_random", "df", "ddf", "wald", "pearson", "statistic", "t", "p", "p_holm", "p_bh", "p_maxt", "maxt_error", "maxt_fragile",
+    "ci_low", "ci_high", "correlation", "cv", "deff", "deff_wr", "n_effective", "delta", "eigenvalue",
+)  # fmt: skip
+
+
+def without_error(table: pd.DataFrame, selection: str) -> pd.DataFrame:
+    """Return a table with its errors and tests missing where the sample is no probability sample: it has no design error."""
+    if selection == "probability":
+        return table
+    return table.assign(**dict.fromkeys((name for name in ERROR if name in table), np.nan))
+
+
 DF_USED = "PSUs - strata, over those with a respondent used"
 
 
@@ -38,6 +51,10 @@ class HypothesisTest:
     table: pd.DataFrame
     details: pd.DataFrame
     conventions: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        for name in ("table", "details"):
+            object.__setattr__(self, name, without_error(getattr(self, name), self.conventions["selection"]))
 
     def _repr_html_(self) -> str:
         said = pd.DataFrame([(name, str(value)) for name, value in self.conventions.items()], columns=["name", "value"])

@@ -114,10 +114,13 @@ def wald(estimates: Estimates, contrasts: Contrasts | None = None, *, statistic:
             "E162", ("有的组合没有估计值（域内没有有效回答）。", "A combination has no estimate (a domain without valid answers)."), where="contrasts",
             available=combined.table.loc[np.isfinite(value), "measure"], hint=("去掉空的域。", "Leave out empty domains."),
         )  # fmt: skip
-    noise = np.diag(combined.cov) <= ROUNDING * np.nanmax(np.diag(estimates.cov))
+    noise = np.diag(combined.cov) <= ROUNDING * np.fmax.reduce(np.diag(estimates.cov))
     cov = np.where(noise[:, None] | noise, 0.0, combined.cov)
     df = min(_design_df(estimates), _domain_df(estimates, _rows_used(estimates, contrasts)))
-    row = wald_row(value, cov, df, statistic=statistic, where="contrasts")
+    if estimates.conventions["selection"] == "probability":
+        row = wald_row(value, cov, df, statistic=statistic, where="contrasts")
+    else:
+        row = dict.fromkeys(("wald", "statistic", "df", "ddf", "p"), np.nan)
     own = {"test": f"Wald: {LOOKED_UP[statistic]}", "null": NULL, "df": DF, "level": estimates.level}
     conventions = declared(estimates.design, own) | {"variance": estimates.conventions["variance"]}
     return HypothesisTest(pd.DataFrame([row]), combined.table, conventions)

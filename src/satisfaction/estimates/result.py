@@ -18,12 +18,16 @@ from .intervals import satterthwaite, t_interval
 from .sample import Contributions
 
 Array = np.ndarray[Any, Any]
+ERROR = ("se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n_effective")
 COLUMNS = ("measure", "estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n", "n_effective", "note")
 
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
     """Estimates of Q = domains x measures quantities.
+
+    A sample that is no probability sample has no design error: whatever the columns of error and the covariance are
+    made of, here they are missing, so that nothing that is built on these estimates can state one.
 
     Attributes
     ----------
@@ -46,6 +50,14 @@ class Estimates:
     by: tuple[str, ...]
     conventions: dict[str, Any]
     design: SurveyDesign
+
+    def __post_init__(self) -> None:
+        if self.conventions["selection"] == "probability":
+            return
+        without = self.contributions.without_values()
+        object.__setattr__(self, "table", self.table.assign(**dict.fromkeys(ERROR, np.nan)))
+        object.__setattr__(self, "cov", np.full(np.shape(self.cov), np.nan))
+        object.__setattr__(self, "contributions", without)
 
     def _repr_html_(self) -> str:
         shown = self.table.dropna(axis=1, how="all")

@@ -57,6 +57,10 @@ class Contributions:
         coefficients = sp.csr_array(matrix)
         return replace(self, matrix=self.matrix @ coefficients.T, members=self.members.combined(coefficients))
 
+    def without_values(self) -> Contributions:
+        """Return the same units with nothing known of what they contribute: every entry is missing."""
+        return replace(self, matrix=np.full(self.matrix.shape, np.nan))
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

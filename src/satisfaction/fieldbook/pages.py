@@ -128,9 +128,13 @@ def _by_check(flags: pd.DataFrame) -> list[Row]:
 
 def _finding(one: Row) -> Row:
     """Write a finding's figure beside what it is compared with."""
-    check = one["check"]
-    quartiles = "" if pd.isna(one["q1"]) else f"{written(check, one['q1'])} – {written(check, one['q3'])}"
-    figures = {"figure": written(check, one["figure"]), "median": written(check, one["median"]), "quartiles": quartiles}
+    check, level = one["check"], one["level"]
+    quartiles = "" if pd.isna(one["q1"]) else f"{written(check, one['q1'], level)} – {written(check, one['q3'], level)}"
+    figures = {
+        "figure": written(check, one["figure"], level),
+        "median": written(check, one["median"], level),
+        "quartiles": quartiles,
+    }
     return one | _titled(check) | _level(one["level"]) | figures
 
 

@@ -45,7 +45,7 @@ NAMES: dict[str, tuple[str, str, Unit, tuple[str, str]]] = {
     "shared_ip": ("同一网络地址", "one network address", "count", ("网络地址列", "a column of network addresses")),
     "interviewer_effect": ("访问员效应", "interviewer effect", "number", EFFECT),
     "interviewer_mean": ("访问员均值", "interviewer's mean", "number", EFFECT),
-    "back_check": ("回访一致", "back-check", "number", BACK),
+    "back_check": ("回访不一致率", "back-check disagreement", "share", BACK),
     "back_check_lost": ("回访编号不符", "back-check lost", "number", BACK),
     "mode_gap": ("方式差距", "mode gap", "number", MODES),
     "top_box": ("全答最高", "all top answers", "share", TOPICS),
@@ -58,10 +58,16 @@ LEVELS = {
 }  # fmt: skip
 
 
-def written(check: str, value: float) -> str:
-    """Write a figure of a check: shares in per cent, the others as they are; a dash where there is none."""
+def written(check: str, value: float, level: str = "") -> str:
+    """Write a figure of a check: shares in per cent, the others as they are; a dash where there is none.
+
+    >>> written("back_check", 1 / 6, "interviewer"), written("back_check", 0.45, "item")
+    ('16.7 %', 'kappa 0.45')
+    """
     if pd.isna(value):
         return "–"
+    if (check, level) == ("back_check", "item"):
+        return f"kappa {value:.3g}"
     unit = NAMES[check][2]
     if unit == "share":
         return f"{100 * value:.1f} %"

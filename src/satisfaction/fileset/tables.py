@@ -35,8 +35,9 @@ def write_ranking(survey: Survey, published: Tables, ranking: Ranking, *, estima
 
     ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
     (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
-    ranking_escalation.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers without statistics. Where
-    nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html.
+    ranking_escalation.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers without statistics.
+    Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
+    sample there is no covariance and there are no sets to read: neither file is written.
     """
     said = [published.statement.zh, published.statement.en]
     notes = pd.DataFrame({"note": [*filter(None, [mark(survey)]), *ranking.summary["notes"], *said]})
@@ -45,7 +46,7 @@ def write_ranking(survey: Survey, published: Tables, ranking: Ranking, *, estima
     write_parquet(published.ranking, folder / "ranking.parquet")
     for name, table in further_tables(survey, published, estimates).items():
         write_csv(table, folder / f"{name}.csv")
-    if not ranking.ranks_any:
+    if not ranking.ranks_any or ranking.summary["selection"] != "probability":
         return
     from ..report.reading import render_reading  # brings matplotlib, which `import satisfaction` should not
 

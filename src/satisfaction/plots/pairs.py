@@ -136,10 +136,13 @@ def difference_table(
     one_of(against, names, argument="against", error=RankingError, code="K240")
     one_of(interval, get_args(Interval), argument="interval", error=RankingError, code="K241")
     chosen, pairs, level = names.index(against), ranking.pairs, ranking.options.level
-    quantile, method = reach(pairs, chosen, alpha=1 - level, interval=interval)
+    proven_at_all = ranking.summary["selection"] == "probability"
+    quantile, method = np.full(len(names), np.nan), "none: not a probability sample"
+    if proven_at_all:
+        quantile, method = reach(pairs, chosen, alpha=1 - level, interval=interval)
     ahead, half = pairs.score - pairs.score[chosen], quantile * spread_of(pairs.cov)[chosen]
-    half[chosen] = 0.0
-    proven = (np.abs(ahead) > half) & (ranking.summary["selection"] == "probability")
+    half[chosen] = 0.0 if proven_at_all else np.nan
+    proven = np.abs(ahead) > half
     difference = ahead if ranking.options.higher_is_better else -ahead
     verdict = np.where(proven, np.where(ahead > 0, "better", "worse"), "undecided")
     return pd.DataFrame({

@@ -50,12 +50,16 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
     rows = ranking.merge(own[["code", "ci_low", "ci_high", "kind", "measure_zh", "measure_en"]], on="code", how="left")
     names, places = names_of(rows), ranks_of(rows)
     legend = [dot(look) for look in used(STATUS, rows["status"])]
-    sets = Line2D([], [], label="单独看的名次集合 marginal set", **MARGINAL)
-    wide = Line2D([], [], label="全表同时成立的集合 simultaneous set", **SIMULTANEOUS)
+    sets = []
+    title = ("名次：只按估计值排列，确定程度未知", "Ranks by the estimates alone; how certain they are is unknown")
+    if rows["marginal_low"].notna().any():
+        title = ("排名阶梯：每个名次都带有它的不确定范围", "Ranking ladder: every rank with its sets")
+        sets.append(Line2D([], [], label="单独看的名次集合 marginal set", **MARGINAL))
+        sets.append(Line2D([], [], label="全表同时成立的集合 simultaneous set", **SIMULTANEOUS))
     figure, grid = new_canvas(
-        "排名阶梯：每个名次都带有它的不确定范围", "Ranking ladder: every rank with its sets", mark_of(ranking),
+        *title, mark_of(ranking),
         body=row_height(names, 0.185) * len(rows) + 0.1, left=breadth(names), right=breadth(places), columns=(1, 1.5),
-        legend=[*legend, sets, wide, cut_line()],
+        legend=[*legend, *sets, cut_line()],
     )  # fmt: skip
     scores, ladder = grid[0]
     draw_scores(scores, rows)
@@ -83,15 +87,16 @@ def draw_scores(axes: Axes, rows: pd.DataFrame) -> None:
 def draw_ladder(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw ranks with both of their sets, by status."""
     ranked = rows.dropna(subset="rank")
-    axes.hlines(ranked.index, ranked["simultaneous_low"], ranked["simultaneous_high"], **SIMULTANEOUS)
-    axes.hlines(ranked.index, ranked["marginal_low"], ranked["marginal_high"], **MARGINAL)
+    known = ranked.dropna(subset="marginal_low")
+    axes.hlines(known.index, known["simultaneous_low"], known["simultaneous_high"], **SIMULTANEOUS)
+    axes.hlines(known.index, known["marginal_low"], known["marginal_high"], **MARGINAL)
     for status, part in ranked.groupby("status", sort=False):
         look = STATUS[str(status)]
         axes.scatter(part["rank"], part.index, marker=look.marker, color=look.colour, **POINT)
     edge = 0.7 + 0.012 * len(ranked)  # room for the markers of the first and the last rank
     axes.set_xlim(1 - edge, len(ranked) + edge)
     axes.set_xticks(rank_ticks(len(ranked)))
-    axes.set_xlabel("名次 [单独看的名次集合]\nrank [marginal set]")
+    axes.set_xlabel("名次 [单独看的名次集合]\nrank [marginal set]" if len(known) else "名次（按估计值）\nrank (by the estimate)")
 
 
 @themed

@@ -126,6 +126,8 @@ def rank_with_set(row: pd.Series) -> str:
     """Return a rank and its marginal set, never one without the other."""
     if pd.isna(row["rank"]):
         return NOT_RANKED
+    if pd.isna(row["marginal_low"]):
+        return f"{row['rank']:g}"
     return f"{row['rank']:g} [{row['marginal_low']:.0f}–{row['marginal_high']:.0f}]"
 
 

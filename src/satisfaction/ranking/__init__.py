@@ -7,6 +7,7 @@ critical values), `membership` (last ten, targets), `order` (who is proven bette
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -24,11 +25,11 @@ from satisfaction.ranking.comparable import Comparability, comparability
 from satisfaction.ranking.membership import Form, Multiplicity, Side
 from satisfaction.ranking.multinomial import CountRanking, rank_counts
 from satisfaction.ranking.options import Options, check_options, check_places
-from satisfaction.ranking.pairs import Pairs, compare
+from satisfaction.ranking.pairs import Pairs, by_point, compare
 from satisfaction.ranking.rise_target import Base, rise_target
 from satisfaction.ranking.rolling import rolling
 from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous
-from satisfaction.ranking.table import rank_table, spread_out, summarise
+from satisfaction.ranking.table import point_summary, point_table, rank_table, spread_out, summarise
 from satisfaction.ranking.ties import Ties
 from satisfaction.ranking.units import Selection, Units, check_units, units_from_arrays, units_from_estimates
 
@@ -192,7 +193,9 @@ class Ranking:
         check_places(places, len(self.pairs.score), argument="places", code="K121")
         names = ("level", "selection", "membership", "df", "probabilities")
         declared = {name: self.summary[name] for name in names}
-        if kind == "rise":
+        if self.summary["selection"] != "probability":
+            tests, probability = lists.untested(len(self.pairs.score)), np.full(len(self.pairs.score), np.nan)
+        elif kind == "rise":
             tests, probability, used = rise_target(self, places, since=since, base=base, comparable=comparable)
             declared |= used
         else:
@@ -255,7 +258,8 @@ def rank(
     simultaneous : {"tukey", "holm", "joint-ci", "maxt"}
         Sets for the whole table. "maxt" is simulated.
     selection : {"probability", "quota", "open_link"}
-        Without a probability sample no unit is established or excluded.
+        Without a probability sample there is no design error: units are ranked by their estimates, and se, sets, tests
+        and probabilities are missing, also where se or cov are given.
     ranked : (p,) bool array, optional
         Units that take part; the others keep their row.
     seed : int, optional
@@ -315,6 +319,8 @@ def rank(
 def ranked_units(units: Units, options: Options, *, source: Any) -> Ranking:
     """Rank checked units under checked options."""
     kept, sign = units.ranked, 1.0 if options.higher_is_better else -1.0
+    if units.selection != "probability":
+        return _ranked_by_point(units, options, sign=sign, source=source)
     pairs = compare(sign * units.estimate[kept], cov=units.cov[np.ix_(kept, kept)], df=units.df[kept])
     sets = options.sets(pairs)
     tests = lists.bottom_membership(pairs, options.bottom, options.membership)
@@ -325,6 +331,18 @@ def ranked_units(units: Units, options: Options, *, source: Any) -> Ranking:
     table = rank_table(units, pairs=pairs, sets=sets, tests=tests, adjusted=adjusted, status=status, model=model, options=options)
     summary = summarise(units, table, pairs=pairs, sets=sets, model=model, options=options)
     return Ranking(table, summary, units, pairs, model, source, sets, options)
+
+
+def _ranked_by_point(units: Units, options: Options, *, sign: float, source: Any) -> Ranking:
+    """Rank units whose errors are unknown: every rank is possible, and whatever would state a certainty is missing."""
+    pairs = by_point(sign * units.estimate[units.ranked])
+    p = len(pairs.score)
+    unknown = np.full(p, np.nan)
+    anywhere = RankSets(np.ones(p, dtype=np.int64), np.full(p, p), better=np.zeros((p, p), dtype=bool))
+    model = bayes.Posterior(math.nan, math.nan, unknown, unknown, unknown, math.nan)
+    table = point_table(units, pairs, options)
+    summary = point_summary(units, table, pairs=pairs, options=options)
+    return Ranking(table, summary, units, pairs, model, source, (anywhere, anywhere), options)
 
 
 def read_units(

@@ -27,6 +27,13 @@ from satisfaction.ranking.units import Selection
 
 DRAWS, SEED = 20_000, 20_260_101
 MODEL = "bivariate normal empirical Bayes, REML covariance between units, sampling covariance as if known"
+CERTAINTY = (
+    "rise_low", "rise_high", "all_low", "all_high", "shrunk_change", "shrunk_sd", "expected_rise", "probability_rise",
+)  # fmt: skip
+NOT_BOTH = (
+    "两期不都是概率样本，没有抽样误差：变化有多确定未知。",
+    "Not both waves are probability samples, hence no sampling error: how certain the changes are is unknown.",
+)
 DEPENDENT = "ignore the covariance between units"
 
 
@@ -138,7 +145,7 @@ def rank_change(
     bounds : {"simes", "dunnett"}
         Rank bounds for one named unit: counts by closed testing, or the largest difference (independent units only).
     selection : {"probability", "quota", "open_link"}
-        Without a probability sample there are no tests and no guarantees: their columns are missing.
+        Without two probability samples there are no tests, guarantees and probabilities: their columns are missing.
     ranked : (p,) bool array, optional
         Units that take part, in the later wave's order; the others keep their row.
     draws, seed : int
@@ -173,6 +180,8 @@ def rank_change(
 def compare_waves(waves: Waves, sign: float, conventions: Mapping[str, Any]) -> RankChange:
     """Assemble the change of two waves; conventions are those of `rank_change`."""
     pairs, places = waves.pairs(sign), conventions["places"]
+    if conventions["selection"] != "probability":
+        return _changed_by_point(waves, pairs, conventions)
     conventions = dict(conventions) | {"bounds": usable_bounds(conventions["bounds"], pairs)}
     model = posterior_of(waves, sign)
     drawn = bivariate.rank_draws(model.mean, model.cov, draws=conventions["draws"], seed=conventions["seed"])
@@ -189,6 +198,36 @@ def compare_waves(waves: Waves, sign: float, conventions: Mapping[str, Any]) -> 
     table = change_table(waves, columns)
     summary = summarise(waves, table, pairs=pairs, model=model, conventions=conventions)
     return RankChange(table, summary, waves, pairs, model, rises, bivariate.frequencies(drawn[:, :, 1], 1, p))
+
+
+def _changed_by_point(waves: Waves, pairs: tuple[Pairs, Pairs], conventions: Mapping[str, Any]) -> RankChange:
+    """Assemble the change of two waves of which one has no design error: scores and ranks, and nothing of their certainty."""
+    p = int(waves.kept.sum())
+    unknown = np.full(p, np.nan)
+    columns = {**tests_of_change(waves), **ranks(pairs), **dict.fromkeys(CERTAINTY, unknown)}
+    table = change_table(waves, columns)
+    none = "none: not both samples are probability samples"
+    summary = {
+        "p": p,
+        "not_ranked": tuple(table["unit"][~waves.kept]),
+        "relation": waves.relation,
+        "shared_psus": waves.shared_psus,
+        "rising": int((table["rise"] >= conventions["places"]).sum()),
+        **dict.fromkeys(("guaranteed_rising", "expected_rising", "correlation", "between")),
+        "ties": "scores closer than 1e-9 are ties; competition ranks (1 2 2 4)",
+        "se_from_limits": (),
+        **conventions,
+        **dict.fromkeys(("df", "tests", "guaranteed", "probabilities", "bounds"), none),
+    }
+    notes = (
+        f"{summary['rising']} 个单位名次上升至少 {conventions['places']} 位；{NOT_BOTH[0]} "
+        f"Units whose rank rose by {conventions['places']} or more: {summary['rising']}. {NOT_BOTH[1]}",
+    )
+    model = bivariate.Bivariate(
+        np.full((2, 2), np.nan), np.full(2, np.nan), np.full((p, 2), np.nan), np.full((p, 2, 2), np.nan), np.nan
+    )
+    rises, after = np.full((p, 2 * p - 1), np.nan), np.full((p, p), np.nan)
+    return RankChange(table, MappingProxyType(summary | {"notes": notes}), waves, pairs, model, rises, after)
 
 
 def read_waves(later: Any, earlier: Any, *, measure: str | None, **arrays: Any) -> Waves:
@@ -260,9 +299,7 @@ def guarantees(pairs: tuple[Pairs, Pairs], conventions: Mapping[str, Any]) -> di
     sets = [SIMULTANEOUS[joint](one, half) for one in pairs]
     all_low, all_high = rise.project(*((one.low, one.high) for one in sets))
     found = {"rise_low": low, "rise_high": high, "all_low": all_low, "all_high": all_high}
-    if conventions["selection"] == "probability":
-        return found
-    return {name: np.full(len(low), np.nan) for name in found}
+    return found
 
 
 def shrunk(model: bivariate.Bivariate, sign: float) -> dict[str, Floats]:
@@ -321,10 +358,6 @@ def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
         f"{seen} 个单位名次上升至少 {m} 位；模型估计真正上升的约 {expected:.1f} 个；有保证的 {sure} 个。 "
         f"Units whose rank rose by {m} or more: {seen}; expected under the model: {expected:.1f}; guaranteed: {sure}."
     ]
-    if summary["selection"] != "probability":
-        said.append(
-            "非概率样本：只有模型概率，不作检验和保证。 No probability sample: model probabilities only, no tests, no guarantees."
-        )
     if not summary["independent"]:
         said.append("单位之间相关：概率忽略相关。 Units are dependent: probabilities ignore it.")
     if summary["relation"].startswith("unknown"):

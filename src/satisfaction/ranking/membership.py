@@ -30,6 +30,11 @@ class Membership:
     p_out: Floats
 
 
+def untested(p: int) -> Membership:
+    """Return what is known of p units without a probability sample: nothing."""
+    return Membership(np.full(p, np.nan), np.full(p, np.nan))
+
+
 @dataclass(frozen=True, slots=True)
 class ListSets:
     """What the simultaneous sets say about a list of units, all of it at once.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -69,6 +69,14 @@ def compare(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
     pair_df = satterthwaite(variance, df)
     p_better = special.stdtr(pair_df, -t)
     return Pairs(score, np.sqrt(variance), df, t, pair_df, p_better, not correlated(cov), cov)
+
+
+def by_point(score: Floats) -> Pairs:
+    """Order (p,) scores whose errors are unknown: `t` has the sign of the difference, everything else is missing."""
+    p = len(score)
+    unknown = np.full((p, p), np.nan)
+    ordered = compare(score, cov=unknown, df=np.full(p, np.nan))
+    return replace(ordered, pair_df=unknown, p_better=unknown)
 
 
 def spread_of(cov: Floats) -> Floats:

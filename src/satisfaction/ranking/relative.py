@@ -23,10 +23,10 @@ def tests_of_change(waves: Waves) -> dict[str, Floats]:
     relative, se = matrix @ score, np.sqrt(np.maximum(np.sum((matrix @ cov) * matrix, axis=1), 0.0))
     freedom = shared_freedom(waves, matrix, cov, df) if waves.shared_psus else satterthwaite(matrix, np.diag(cov), df)
     found = {"change": score[:p] - score[p:], "relative_change": relative, "se": se, "df": freedom}
-    tested = two_sided(relative, se, freedom)
     if waves.selection != "probability":
-        return found | {name: np.full(p, np.nan) for name in tested}
-    return found | tested
+        unknown = np.full(p, np.nan)
+        return found | dict.fromkeys(("se", "df", "t", "p", "p_bh", "p_holm"), unknown)
+    return found | two_sided(relative, se, freedom)
 
 
 def shared_freedom(waves: Waves, matrix: Floats, cov: Floats, df: Floats) -> Floats:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -14,7 +13,7 @@ from satisfaction.ranking import bivariate, rise
 from satisfaction.ranking.bayes import Posterior
 from satisfaction.ranking.change import DRAWS, MODEL, SEED, posterior_of
 from satisfaction.ranking.comparable import require_comparable
-from satisfaction.ranking.membership import Membership
+from satisfaction.ranking.membership import Membership, untested
 from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs, competition_rank
 from satisfaction.ranking.two_waves import Waves, pairs_of, waves_from_units
 from satisfaction.ranking.units import Units
@@ -83,17 +82,17 @@ def rise_target(
         declared |= {"probabilities": "as of the ranking: the later wave alone, the goal a number", "relation": None}
     elif hasattr(since, "units"):
         waves = waves_of(later, since)
-        found = since_ranking(later, waves, places, since=since, base=base)
-        used = later.summary["selection"] if base == "published" else waves.selection
+        used = waves.selection
+        if used == "probability":
+            found = since_ranking(later, waves, places, since=since, base=base)
+        else:
+            found = untested(len(later.pairs.score)), np.full(len(later.pairs.score), np.nan)
         declared |= {"probabilities": MODEL, "relation": waves.relation}
     else:
         raise no_earlier_wave(since, base)
     tests, probability = found
     p_values = "partial conjunction, Simes or (dependent units) Bonferroni form, monotone; one unit, one side"
     declared |= {"membership": p_values, "selection": used}
-    if used != "probability":
-        missing = np.full_like(probability, np.nan)
-        tests = replace(tests, p_in=missing, p_out=missing)
     return tests, probability, declared
 
 

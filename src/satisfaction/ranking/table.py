@@ -18,6 +18,10 @@ from satisfaction.ranking.ties import RULES, tied_rank
 from satisfaction.ranking.units import Units
 
 TIES = "scores closer than 1e-9 are ties; {}; never rounded, ties at the cut never broken"
+BY_POINT = (
+    "不是概率样本，没有抽样误差：名次和名单只按估计值排列，其确定程度未知。 "
+    "Not a probability sample, hence no sampling error: ranks and list follow the estimates alone; how certain they are is unknown."
+)
 PROBABILITIES = "normal empirical Bayes, {} tau2, se as if known, exact by quadrature"
 
 
@@ -56,6 +60,69 @@ def rank_table(
     return pd.DataFrame(head | {name: spread_out(values, units) for name, values in columns.items()})
 
 
+CERTAINTY = (
+    "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high", "p_in", "p_out", "probability_bottom",
+    "expected_rank", "reliability",
+)  # fmt: skip
+UNKNOWN = (
+    "rankability", "tau2", "mu", "decidable_share", "expected_true_bottom", "established_listed", "list_p", "list_established",
+)  # fmt: skip
+
+
+def point_table(units: Units, pairs: Pairs, options: Options) -> pd.DataFrame:
+    """Assemble `Ranking.table` for units whose errors are unknown: ranks of the estimates, the columns of certainty missing."""
+    asked = CERTAINTY
+    if options.multiplicity:
+        asked = (*CERTAINTY, "p_in_adjusted", "p_out_adjusted")
+    p = len(pairs.score)
+    table = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate, "se": np.nan})
+    table["rank"] = spread_out(tied_rank(pairs, options.ties), units)
+    for name in asked:
+        whole = name.endswith(("_low", "_high"))
+        table[name] = pd.array([pd.NA] * len(table), dtype="Int64") if whole else np.nan
+    status = spread_out(np.full(p, "possible", dtype=object), units)
+    table.insert(table.columns.get_loc("p_in"), "status", status)
+    return table
+
+
+def point_summary(units: Units, table: pd.DataFrame, *, pairs: Pairs, options: Options) -> Mapping[str, Any]:
+    """Assemble `Ranking.summary` for units whose errors are unknown: the point list, and None for what would be certain."""
+    rows = table[units.ranked]
+    none = "none: not a probability sample"
+    summary = {
+        "p": len(pairs.score),
+        "not_ranked": tuple(table["unit"][~units.ranked]),
+        **dict.fromkeys(UNKNOWN),
+        **list_facts(rows["unit"], membership.point_list(pairs, options.bottom)),
+        "critical_values": MappingProxyType({}),
+        "se_from_limits": (),
+        "zero_se": (),
+        "df": none,
+        "independent": True,
+        "ties": TIES.format(RULES[options.ties]),
+        "probabilities": none,
+        "seed": None,
+        "fragile": (),
+        **options.conventions(units.selection, pairs),
+        "marginal": none,
+        "simultaneous": none,
+        "membership": none,
+    }
+    return MappingProxyType(summary | {"notes": notes(summary)})
+
+
+def list_facts(units: pd.Series, points: membership.PointList) -> dict[str, Any]:
+    """Say which of the (p,) ranked units are listed, and which are tied at the cut."""
+    listed, tied = tuple(units[points.listed]), tuple(units[points.tied])
+    return {
+        "listed": listed,
+        "tied_at_cut": tied,
+        "tie_at_cut": bool(tied),
+        "list_size_low": len(listed),
+        "list_size_high": len(listed) + len(tied),
+    }
+
+
 def spread_out(values: NDArray[Any], units: Units) -> pd.Series:
     """Place the ranked units' values in input order; the others get a missing value, or the words "not ranked"."""
     full = pd.Series(values, index=np.flatnonzero(units.ranked)).reindex(range(len(units.names)))
@@ -80,7 +147,7 @@ def summarise(
     p, bottom, conventions = len(pairs.score), options.bottom, options.conventions(units.selection, pairs)
     points = membership.point_list(pairs, bottom)
     rows = table[units.ranked]
-    listed, tied = rows[points.listed], rows[points.tied]
+    listed = rows[points.listed]
     list_p = membership.verify_list(pairs, bottom)
     facts = {
         "p": p,
@@ -89,15 +156,11 @@ def summarise(
         "tau2": model.tau2,
         "mu": model.mu,
         "decidable_share": int((simultaneous.low - 1).sum()) / (p * (p - 1) / 2),
-        "listed": tuple(listed["unit"]),
-        "tied_at_cut": tuple(tied["unit"]),
-        "tie_at_cut": bool(len(tied)),
-        "list_size_low": len(listed),
-        "list_size_high": len(listed) + len(tied),
+        **list_facts(rows["unit"], points),
         "expected_true_bottom": float(listed["probability_bottom"].sum()),
         "established_listed": int((listed["status"] == "established").sum()),
         "list_p": list_p,
-        "list_established": units.selection == "probability" and list_p <= 1 - options.level,
+        "list_established": list_p <= 1 - options.level,
         "critical_values": MappingProxyType({"marginal": marginal.critical, "simultaneous": simultaneous.critical}),
         "se_from_limits": units.se_from_limits,
         "zero_se": tuple(rows["unit"][pairs.se == 0]),
@@ -139,10 +202,14 @@ def df_convention(pairs: Pairs) -> str:
 def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """Sentences, Chinese and English, that must accompany the table."""
     size, sure, whole = summary["list_size_low"], summary["established_listed"], summary["list_established"]
-    said = [
-        f"名单中 {size} 个单位有 {sure} 个得到确认；整份名单{'得到确认' if whole else '不能确认'}。 "
-        f"Units listed: {size}, of them established: {sure}; the list as a whole: {'' if whole else 'not '}established."
-    ]
+    said = (
+        [BY_POINT]
+        if summary["selection"] != "probability"
+        else [
+            f"名单中 {size} 个单位有 {sure} 个得到确认；整份名单{'得到确认' if whole else '不能确认'}。 "
+            f"Units listed: {size}, of them established: {sure}; the list as a whole: {'' if whole else 'not '}established."
+        ]
+    )
     if summary["tie_at_cut"]:
         high = summary["list_size_high"]
         said.append(f"分界处并列：名单为 {size} 或 {high} 个。 Tie at the cut: the list has {size} or {high} units.")
@@ -157,8 +224,6 @@ def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
     if summary["fragile"]:
         named = ", ".join(summary["fragile"])
         said.append(f"名次界限在模拟误差之内: {named}。 Bounds within the error of the simulation: {named}.")
-    if summary["selection"] != "probability":
-        said.append("非概率样本：基于模型，无设计误差，不作确认或排除。 Model-based, no design error: nothing is established.")
     if summary["se_from_limits"]:
         named = ", ".join(summary["se_from_limits"])
         said.append(f"标准误为 0，改由置信限得出: {named}。 se of 0 replaced by the se of the limits: {named}.")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from satisfaction.errors import RankingError, shortened
-from satisfaction.ranking.pairs import Floats, Pairs, compare
+from satisfaction.ranking.pairs import Floats, Pairs, by_point, compare
 from satisfaction.ranking.units import Units, check_units, numbers, shaped, units_from_arrays, units_from_estimates
 
 
@@ -67,6 +67,8 @@ class Waves:
 def pairs_of(units: Units, sign: float) -> Pairs:
     """Compare the ranked units of one wave."""
     kept = units.ranked
+    if units.selection != "probability":
+        return by_point(sign * units.estimate[kept])
     return compare(sign * units.estimate[kept], cov=units.cov[np.ix_(kept, kept)], df=units.df[kept])
 
 

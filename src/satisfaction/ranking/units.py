@@ -31,7 +31,7 @@ class Units:
     estimate, df : (p,)
         Estimates and the degrees of freedom of their variances (inf = known).
     cov : (p, p)
-        Sampling covariance.
+        Sampling covariance; missing, as the df, without a probability sample.
     ranked : (p,) bool
         Units that take part.
     selection : str
@@ -68,6 +68,9 @@ def units_from_arrays(
         raise RankingError("K102", "se 与 cov 必须且只能给出一个。", "Give exactly one of se and cov.", where="se, cov")
     matrix = signed_square(shaped(se, "se", (p,))) if cov is None else shaped(cov, "cov", (p, p))
     freedom = np.full(p, np.inf) if df is None else shaped(df, "df", (p,), scalar=True)
+    if selection != "probability":
+        matrix = np.full((p, p), np.nan)
+        freedom = np.full(p, np.nan)
     named = tuple(str(name) for name in (range(1, p + 1) if names is None else names))
     if len(named) != p:
         raise misshapen("names", (len(named),), (p,))
@@ -130,8 +133,11 @@ def check_units(units: Units) -> None:
     if units.ranked.sum() < 2:
         raise RankingError("K108", "排名至少需要两个单位。", "Ranking needs at least two units.", where="estimate")
     variance = np.diag(units.cov)
+    lacking = units.ranked & ~np.isfinite(units.estimate)
+    refuse_where(units, lacking, code="K109", zh="估计值缺失或非有限", en="estimate missing or not finite")
+    if units.selection != "probability":
+        return
     wrong = {
-        ("K109", "估计值缺失或非有限", "estimate missing or not finite"): units.ranked & ~np.isfinite(units.estimate),
         ("K110", "标准误缺失", "se missing or not finite"): units.ranked & ~np.isfinite(variance),
         ("K104", "标准误或方差为负", "negative se or variance"): variance < 0,
         ("K111", "自由度必须为正数", "df must be positive"): units.ranked & ~(units.df > 0),

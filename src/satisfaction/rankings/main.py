@@ -19,6 +19,10 @@ from ..survey import RankingRules
 from .rounding import with_rounded_scores
 
 MEMBERSHIP = ("status", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted", "probability_bottom")
+RELIABILITY_UNKNOWN = (
+    "不是概率样本，信度未知：minimum_reliability 未执行。 "
+    "Not a probability sample, reliability unknown: minimum_reliability was not applied."
+)
 LIST = (
     "listed", "tied_at_cut", "tie_at_cut", "list_size_low", "list_size_high", "expected_true_bottom", "established_listed",
     "list_p", "list_established",
@@ -56,12 +60,14 @@ def rank_by_rules(estimates: Estimates, rules: RankingRules) -> Ranking:
         return _unranked(estimates, rules)
     enough = may_be_ranked(estimates, rules)
     ranking, unreliable = _ranked(estimates, rules, enough), 0
-    if rules.minimum_reliability > 0:
+    if rules.minimum_reliability > 0 and ranking.summary["selection"] == "probability":
         reliable = enough & (ranking.table["reliability"] >= rules.minimum_reliability).to_numpy(bool)
         unreliable = int(enough.sum() - reliable.sum())
         ranking = _ranked(estimates, rules, reliable) if unreliable else ranking
     ranking = with_rounded_scores(ranking, rules)
     said = _notes(rules, unreliable=unreliable, moved=ranking.summary.get("moved_by_rounding", 0))
+    if rules.minimum_reliability > 0 and ranking.summary["selection"] != "probability":
+        said.append(RELIABILITY_UNKNOWN)
     summary = dict(ranking.summary) | {"side": rules.side, "notes": (*notes(ranking.summary), *said)}
     return replace(ranking, summary=MappingProxyType(summary))
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..ranking import Ranking
 from ..ranking.membership import point_list
 from ..ranking.pairs import Floats, compare
-from ..ranking.table import spread_out
+from ..ranking.table import list_facts, spread_out
 from ..ranking.ties import tied_rank
 from ..survey import RankingRules
 
@@ -56,13 +56,12 @@ def _list(ranking: Ranking, pairs: Any, size: int) -> dict[str, Any]:
     """Take the list from rounded scores; its units' statuses and probabilities as they are."""
     points, rows = point_list(pairs, size), ranking.table[ranking.units.ranked]
     listed, tied = rows[points.listed], rows[points.tied]
+    facts = list_facts(rows["unit"], points)
+    if ranking.summary["selection"] != "probability":
+        return facts
     list_p = 1.0 if len(tied) else ranking.summary["list_p"]
     return {
-        "listed": tuple(listed["unit"]),
-        "tied_at_cut": tuple(tied["unit"]),
-        "tie_at_cut": bool(len(tied)),
-        "list_size_low": len(listed),
-        "list_size_high": len(listed) + len(tied),
+        **facts,
         "expected_true_bottom": float(listed["probability_bottom"].sum()),
         "established_listed": int((listed["status"] == "established").sum()),
         "list_p": list_p,

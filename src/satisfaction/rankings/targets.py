@@ -95,13 +95,12 @@ def _standing(claim: Claim, field: Ranking | None) -> dict[str, Any]:
 def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
     if field is None or claim.code in field.summary["not_ranked"]:
         return {"verdict": "not ranked"}
-    if claim.goal >= field.summary["p"]:
+    if claim.goal >= field.summary["p"] or field.summary["selection"] != "probability":
         return {"verdict": "not decidable"}
     tests = _membership(claim, field)
     unit = [name for name, there in zip(field.units.names, field.units.ranked, strict=True) if there].index(claim.code)
-    provable = field.summary["selection"] == "probability"
     return {
-        "verdict": decide(tests, 1 - field.summary["level"], words=VERDICT, provable=provable)[unit],
+        "verdict": decide(tests, 1 - field.summary["level"], words=VERDICT, provable=True)[unit],
         "p_met": tests.p_in[unit],
         "p_not_met": tests.p_out[unit],
         "probability": probability_of(field.posterior, unit, claim.goal) if claim.goal > 0 else 0.0,

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import special
 
 from ..estimates import Estimates
-from ..ranking.membership import Membership, decide, over_the_table
+from ..ranking.membership import Membership, decide, over_the_table, untested
 from ..ranking.pairs import Floats
 from ..survey import RankingRules, Threshold
 
@@ -77,11 +77,13 @@ def threshold_verdicts(estimates: Estimates, threshold: Threshold, rules: Rankin
         tail=(1 - one.level) / 2,
         value=threshold.below,
     )
+    provable = one.design.selection == "probability"
+    if not provable:
+        tests = untested(len(table))
     found: dict[str, Any] = {"p_below": tests.p_in, "p_not_below": tests.p_out}
     if rules.multiplicity != "one":
         tests = over_the_table(tests, rules.multiplicity)
         found |= {"p_below_adjusted": tests.p_in, "p_not_below_adjusted": tests.p_out}
-    provable = one.design.selection == "probability"
     status = decide(tests, 1 - rules.level, words=STATUS, provable=provable)
     return table.assign(
         code=table["code"].astype(str),

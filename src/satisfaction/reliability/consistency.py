@@ -83,6 +83,11 @@ class Reliability:
     ci_low: float
     ci_high: float
 
+    def __post_init__(self) -> None:
+        if self.conventions["selection"] != "probability":
+            for name in ("alpha_low", "alpha_high", "se", "df", "ci_low", "ci_high"):
+                object.__setattr__(self, name, np.nan)
+
     @property
     def summary(self) -> pd.Series[Any]:
         """Return what holds for the items as a whole, conventions included."""

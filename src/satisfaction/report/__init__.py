@@ -40,6 +40,7 @@ def render(results: Results, published: Tables) -> str:
         "survey": survey,
         "declared": survey.declared,
         "marks": survey.marks,
+        "proven": summary["selection"] == "probability",
         "confidence": words.level(survey.declared.level),
         "counts": results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum().map(words.count),
         "whole": tables.headline(indices),
@@ -78,6 +79,7 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
     drawn: dict[str, Callable[[], plots.Figure]] = {}
     if results.ranking.ranks_any:
         drawn["ladder"] = lambda: plots.ranking_ladder(ranking, indices)
+    if results.ranking.ranks_any and results.ranking.summary["selection"] == "probability":
         drawn["probability"] = lambda: plots.probability_near_cut(ranking)
         drawn["pairs"] = lambda: plots.pair_matrix(ranking, results.ranking.order())
     if published.paths["wave"].nunique() > 1:

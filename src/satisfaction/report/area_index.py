@@ -9,9 +9,10 @@ import pandas as pd
 from .. import plots
 from ..io.pages import fill
 from ..published import with_parents
-from .areas import Language, Source, file_of, rank_with_set
+from .areas import Language, Source, file_of
 from .pictures import picture
 from .tables import measured, records
+from .verdicts import rank_with_set
 from .words import ABSENT, STATUS_SHAPES, Words, both, count, interval, score
 
 
@@ -30,7 +31,7 @@ def index_values(source: Source) -> dict[str, Any]:
             "within": names.get(parents.get(row["code"], ""), Words("")),
             "estimate": score(row["estimate"], row["kind"], 2),
             "interval": interval(row["ci_low"], row["ci_high"], row["kind"]),
-            "rank": rank_with_set(ranking.loc[row["code"]]) if row["code"] in ranking.index else ABSENT,
+            "rank": rank_with_set(ranking.loc[row["code"]].to_dict()) if row["code"] in ranking.index else ABSENT,
             "status": _status(ranking, status, row["code"]),
             "n": count(row["n"]),
         }
@@ -42,7 +43,8 @@ def index_values(source: Source) -> dict[str, Any]:
         f"各地区{label.zh}的方块图，数值见下表。",
         f"Tiles of {label.en or label.zh} by area; the values stand in the table below.",
     )
-    shared = {"survey": survey, "declared": survey.declared, "marks": survey.marks}
+    proven = survey.declared.selection == "probability"
+    shared = {"survey": survey, "proven": proven, "declared": survey.declared, "marks": survey.marks}
     return shared | {"areas": rows, "picture": picture(drawn, alt)}
 
 

@@ -15,7 +15,7 @@ from ..pipeline import Results
 from ..published import Tables, area_labels, indicators_of, indicators_table
 from .pictures import Picture, picture
 from .tables import Cell, level_label, measured, ranked_rows, records
-from .verdicts import Verdict, escalation_rows, target_rows, threshold_rows
+from .verdicts import Verdict, escalation_rows, rank_with_set, target_rows, threshold_rows
 from .words import (
     ABSENT,
     SELECTION,
@@ -160,6 +160,7 @@ def area_values(source: Source, name: str, code: str) -> dict[str, Any]:
         "survey": survey,
         "declared": survey.declared,
         "marks": survey.marks,
+        "proven": survey.declared.selection == "probability",
         "confidence": level(survey.declared.level),
         "compared": [names_of(source, one) for one in above],
         "figures": _figures(published.indices, above),
@@ -271,7 +272,7 @@ def _topic(row: dict[str, Any]) -> Topic:
         both(row["topic_zh"], row["topic_en"]),
         score(row["score"], "score"),
         f"{row['difference']:+.1f}",
-        f"{row['ci_low']:+.1f} – {row['ci_high']:+.1f}",
+        ABSENT if pd.isna(row["ci_low"]) else f"{row['ci_low']:+.1f} – {row['ci_high']:+.1f}",
         p_value(row["p_holm"]),
         Words(row["verdict_zh"], row["verdict"]),
         f"{row['importance']:.1f}",
@@ -299,16 +300,11 @@ def _below(source: Source, code: str) -> list[dict[str, Any]]:
             "name": both(row["name_zh"], row["name_en"]),
             "estimate": score(row["estimate"], source.scale, 2),
             "se": score(row["se"], source.scale, 2),
-            "rank": rank_with_set(pd.Series(row)),
+            "rank": rank_with_set(row),
             "n": count(row["n"]),
         }
         for row in records(rows)
     ]
-
-
-def rank_with_set(row: pd.Series[Any]) -> str:
-    """Write a rank with its set; a dash where there is none."""
-    return ABSENT if pd.isna(row["rank"]) else f"{place(row['rank'])} [{span(row['marginal_low'], row['marginal_high'])}]"
 
 
 def _counted(results: Results, code: str) -> bool:

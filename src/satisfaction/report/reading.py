@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup, escape
 
+from ..errors import RankingError
 from ..io.pages import fill
 from ..sentences import Kind, Said
 from ..sentences.clauses import Row, Rows
@@ -81,10 +82,18 @@ def render_reading(
     Raises
     ------
     RankingError
-        K190-K192 as `sentences.unit_sentences`.
+        K190-K192 as `sentences.unit_sentences`; K360 without a probability sample, which has no sets to read.
     """
     check_columns(ranking, COLUMNS)
     marked = ground_of(ranking, summary, kind=kind, measure=measure)
+    if not marked.proven:
+        raise RankingError(
+            "K360",
+            "样本不是概率样本，没有名次集合可读。",
+            "The sample is no probability sample: there are no rank sets to read.",
+            where="ranking",
+            hint=("直接使用名次表和名单说明。", "Use the ranking and the statement of the list."),
+        )
     ground = replace(marked, mark=None)  # it stands above the page once
     first, last = stretch or stretch_of(ground.p, ground.end.side)
     inner = first if ground.end.side == "last" else last
@@ -133,9 +142,8 @@ def _widest(ground: Ground, shown: Rows) -> Row:
 
 def _about(ground: Ground, ranking: pd.DataFrame) -> Said:
     survey = f"{ranking['survey'].iloc[0]} · {ranking['wave'].iloc[0]}"
-    trust = f"{ground.level} 置信水平" if ground.proven else "样本不是概率样本"
     return Said(
-        f"{survey} · 按{ground.measure.zh}排名 · {ground.p} 个单位参加排名 · {trust}",
+        f"{survey} · 按{ground.measure.zh}排名 · {ground.p} 个单位参加排名 · {ground.level} 置信水平",
         f"{many_units(ground.p)} ranked by {ground.measure.en}",
     )
 

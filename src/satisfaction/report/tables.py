@@ -120,6 +120,8 @@ def ranked_measure(indices: pd.DataFrame, ranking: pd.DataFrame) -> Words:
 
 def findings(summary: Mapping[str, Any]) -> list[Words]:
     """Say in sentences what the ranking as a whole can and cannot tell."""
+    if summary["selection"] != "probability":
+        return []
     size, share, side = summary["list_size_low"], summary["decidable_share"], SIDES[summary["side"]]
     return [
         Words(
@@ -156,6 +158,7 @@ def alternatives(indices: pd.DataFrame, ranking: pd.DataFrame, summary: Mapping[
     below = levels(indices)[-2]
     many = indices.loc[indices["level"] == below, "code"].nunique()
     strongest = topics(indices)
+    share = ABSENT if summary["decidable_share"] is None else f"{summary['decidable_share']:.1%}"
     ends = (strongest[0].label, strongest[-1].label) if strongest else (Words(ABSENT), Words(ABSENT))
     return {
         "ladder": Words(
@@ -175,8 +178,8 @@ def alternatives(indices: pd.DataFrame, ranking: pd.DataFrame, summary: Mapping[
             f"Scores of {len(strongest)} topics: strongest {ends[0].en or ends[0].zh}, weakest {ends[1].en or ends[1].zh}.",
         ),
         "pairs": Words(
-            f"{p} 个单位两两比较：{summary['decidable_share']:.1%} 的比较能分出先后，其余不能。",
-            f"All pairs of {p} units: {summary['decidable_share']:.1%} can be put in order, the others cannot.",
+            f"{p} 个单位两两比较：{share} 的比较能分出先后，其余不能。",
+            f"All pairs of {p} units: {share} can be put in order, the others cannot.",
         ),
         "paths": Words("名单上各单位历次的名次及其集合。", "Ranks of the units listed over the waves, with their sets."),
         "targets": Words("各项目标的结论；数值见目标表。", "Verdicts on the targets; the table of targets holds the numbers."),

@@ -44,7 +44,7 @@ def threshold_rows(thresholds: pd.DataFrame) -> list[Verdict]:
         _verdict(
             row | {"verdict_zh": row["status_zh"], "verdict": row["status"]},
             Words(row["consequence_zh"], row["consequence_en"]),
-            Words(f"{score(row['estimate'], kind)}（{interval(row['ci_low'], row['ci_high'], kind)}）"),
+            Words(_with_interval(row, kind)),
             p_value(row["p_below"]),
             p_value(row["p_not_below"]),
             count(row["n"]),
@@ -52,6 +52,13 @@ def threshold_rows(thresholds: pd.DataFrame) -> list[Verdict]:
         for row in open_rows
         for kind in ["rate" if row["threshold"] <= 1 else "index"]
     ]
+
+
+def _with_interval(row: dict[str, Any], kind: str) -> str:
+    figure = score(row["estimate"], kind)
+    if pd.isna(row["ci_low"]):
+        return figure
+    return f"{figure}（{interval(row['ci_low'], row['ci_high'], kind)}）"
 
 
 def escalation_rows(escalation: pd.DataFrame) -> list[Verdict]:
@@ -83,7 +90,7 @@ def _title(survey: Survey, level: str, first: pd.Series[Any]) -> Words:
 
 
 def _placed(row: dict[str, Any], scale: str) -> Verdict:
-    ranked = Words(f"{place(row['rank'])} [{span(row['marginal_low'], row['marginal_high'])}]")
+    ranked = Words(rank_with_set(row))
     figures = (
         score(row["estimate"], scale, 2),
         span(row["simultaneous_low"], row["simultaneous_high"]),
@@ -95,8 +102,19 @@ def _placed(row: dict[str, Any], scale: str) -> Verdict:
 
 
 def _ps(row: dict[str, Any], met: str) -> tuple[str, ...]:
-    ranked = f"{place(row['rank'])} [{span(row['marginal_low'], row['marginal_high'])}] / {row['of']}"
-    return (ranked, p_value(row[f"p_{met}"]), p_value(row[f"p_not_{met}"]), probability(row["probability"]))
+    return (
+        f"{rank_with_set(row)} / {row['of']}",
+        p_value(row[f"p_{met}"]),
+        p_value(row[f"p_not_{met}"]),
+        probability(row["probability"]),
+    )
+
+
+def rank_with_set(row: dict[str, Any]) -> str:
+    """Write a rank with its set, where there is one."""
+    if pd.isna(row["marginal_low"]):
+        return place(row["rank"])
+    return f"{place(row['rank'])} [{span(row['marginal_low'], row['marginal_high'])}]"
 
 
 def _verdict(row: dict[str, Any], asked: Words, found: Words, *figures: str) -> Verdict:

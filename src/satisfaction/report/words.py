@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..sentences.words import chance
+
 ABSENT = "—"
 SMALL = 0.001
 
@@ -138,7 +140,7 @@ def probability(value: Any) -> str:
     """Write a probability; what would round to 0 or 1 says so."""
     if pd.isna(value):
         return ABSENT
-    return "<0.1 %" if value < SMALL else ">99.9 %" if value > 1 - SMALL else score(value, "rate")
+    return chance(value)
 
 
 def p_value(value: Any) -> str:

@@ -43,19 +43,22 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Said:
 def rank_with_set(ground: Ground, row: Row, level_with: int) -> Said:
     """Say score, rank of how many, the set of this unit by itself and within the whole table."""
     own, score, rank = name(row), amount(row["estimate"], ground.kind), f"{row['rank']:g}"
-    alone = lies(row["marginal_low"], row["marginal_high"])
-    table = places(row["simultaneous_low"], row["simultaneous_high"])
     shared = (
         Said(f"与另外 {level_with} 个单位并列", f", shared with {many_units(level_with, 'other ')}")
         if level_with
         else Said("排", "")
     )
-    if ground.proven:
-        trust = Said(f"{ground.level} 置信水平，单独看该单位", f"at the {ground.level} confidence level, for this unit by itself")
-    else:
-        trust = Said(
-            "按模型推算，样本不是概率样本，不具有置信保证", "under a model, without the guarantee of a probability sample"
+    counted_zh = f"在参加排名的 {ground.p} 个单位中{shared.zh}第 {rank} 名"
+    counted_en = f"rank {rank} of the {ground.p} units ranked{shared.en}"
+    if not ground.proven:
+        return Said(
+            f"{own.zh}：{ground.measure.zh}为 {score.zh}，按估计值{counted_zh}；样本不是概率样本，名次有多确定未知。",
+            f"{own.en}: {ground.measure.en} is {score.en}, by the estimate {counted_en}; "
+            "without a probability sample it is unknown how certain the rank is.",
         )
+    alone = lies(row["marginal_low"], row["marginal_high"])
+    table = places(row["simultaneous_low"], row["simultaneous_high"])
+    trust = Said(f"{ground.level} 置信水平，单独看该单位", f"at the {ground.level} confidence level, for this unit by itself")
     outside = not row["marginal_low"] <= row["rank"] <= row["marginal_high"]
     counted = (
         Said("；名次按规则编号，与名次集合的计法不同", "; the rule counts ranks otherwise than the set does")
@@ -63,9 +66,9 @@ def rank_with_set(ground: Ground, row: Row, level_with: int) -> Said:
         else Said("", "")
     )
     return Said(
-        f"{own.zh}：{ground.measure.zh}为 {score.zh}，在参加排名的 {ground.p} 个单位中{shared.zh}第 {rank} 名，"
+        f"{own.zh}：{ground.measure.zh}为 {score.zh}，{counted_zh}，"
         f"真实名次{alone.zh}（{trust.zh}；全表同时比较时为{table.zh}{counted.zh}）。",
-        f"{own.en}: {ground.measure.en} is {score.en}, rank {rank} of the {ground.p} units ranked{shared.en}; the true rank {alone.en} "
+        f"{own.en}: {ground.measure.en} is {score.en}, {counted_en}; the true rank {alone.en} "
         f"({trust.en}; {table.en} when the whole table is compared at once{counted.en}).",
     )
 
@@ -81,6 +84,8 @@ def standing(ground: Ground, row: Row) -> Said:
         agrees = (row["listed"], ground.status(row)) in {("yes", "established"), ("no", "excluded")}
         but = Said("并", "and") if agrees else Said("但", "but")
         zh, en = f"{where.zh}{end.name.zh}名单，{but.zh}", f"It is {where.en} the list of {end.name.en}, {but.en}"
+    if not ground.proven:
+        return Said(f"{zh}{found.zh}。", f"{en} {found.en}.")
     chance = probability(row["probability_bottom"])
     return Said(
         f"{zh}{found.zh}；按模型估计，其{end.member.zh}的概率{chance.zh}。",
@@ -93,8 +98,8 @@ def verdict(ground: Ground, row: Row) -> Said:
     member, status = ground.end.member, ground.status(row)
     if not ground.proven:
         return Said(
-            f"样本不是概率样本，对其是否{member.zh}不作确认，也不作排除",
-            f"without a probability sample it is neither established nor excluded that it is {member.en}",
+            f"其是否真正{member.zh}不能判定",
+            f"whether it is truly {member.en} is undecidable",
         )
     if status == "possible" and row["listed"] == "no":
         return Said(f"不能排除其{member.zh}，也不能确认", f"it is not excluded that it is {member.en}, nor is this established")
@@ -158,8 +163,9 @@ def established(ground: Ground, listed: Rows, sure: Rows) -> Said | None:
     member, many = ground.end.member, len(listed)
     if not ground.proven:
         return Said(
-            "样本不是概率样本，对任何单位和整份名单都不作确认，也不作排除。",
-            "Without a probability sample nothing is established or excluded: no unit, and not the list as a whole.",
+            "样本不是概率样本，没有抽样误差：名单只按估计值列出，其确定程度未知，任何单位是否真正属于名单不能判定。",
+            "Without a probability sample there is no sampling error: the list follows the estimates alone, how certain it is is "
+            "unknown, and whether any unit truly belongs to it is undecidable.",
         )
     if not listed:
         return None
@@ -195,7 +201,7 @@ def whole_list(ground: Ground, summary: Mapping[str, Any]) -> Said | None:
 def expected_members(ground: Ground, listed: Rows, expected: float) -> Said | None:
     """Say how many of the listed are expected to be true members."""
     member, many = ground.end.member, len(listed)
-    if not listed:
+    if not listed or not ground.proven:
         return None
     if many == 1:
         chance = probability(expected)
@@ -229,16 +235,19 @@ def not_excluded(ground: Ground, off: Rows, still_open: Rows) -> Said | None:
 def step_from_cut(ground: Ground, row: Row) -> Said:
     """Say of a unit near the cut: rank with set, side, distance, and what is open."""
     own, where, across = name(row), WHERE[row["listed"]], ground.across.get(row["code"])
-    places_of = places(row["marginal_low"], row["marginal_high"])
-    trust = (
-        Said(f"{ground.level} 置信水平的", f" at the {ground.level} confidence level")
-        if ground.proven
-        else Said("按模型推算的", " under a model")
-    )
     compared = across.compared(ground.kind) if across else None
     zh = f"，{ground.measure.zh}{compared.zh}" if compared else ""
     en = f"; {ground.measure.en} {compared.en}" if compared else ""
-    found, chance = verdict(ground, row), probability(row["probability_bottom"])
+    found = verdict(ground, row)
+    if not ground.proven:
+        by_point = Said(
+            f"{own.zh}（按估计值第 {row['rank']:g} 名）在{ground.end.name.zh}{where.zh}{zh}；{found.zh}。",
+            f"{own.en} (rank {row['rank']:g} by the estimate) is {where.en} of {ground.end.name.en}{en}; {found.en}.",
+        )
+        return joined([ground.mark, by_point])
+    places_of = places(row["marginal_low"], row["marginal_high"])
+    trust = Said(f"{ground.level} 置信水平的", f" at the {ground.level} confidence level")
+    chance = probability(row["probability_bottom"])
     return joined(
         [
             ground.mark,

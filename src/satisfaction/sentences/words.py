@@ -75,6 +75,19 @@ def probability(value: float) -> Said:
     return Said(f"为 {percent(value)}", percent(value))
 
 
+def chance(value: float) -> str:
+    """Write a probability as a figure of its own; nothing is ever written as certain.
+
+    >>> chance(0.4768), chance(0.99999), chance(0.0)
+    ('47.7 %', '> 99.9 %', '< 0.1 %')
+    """
+    if value < SMALL:
+        return "< 0.1 %"
+    if value > 1 - SMALL:
+        return "> 99.9 %"
+    return f"{100 * value:.1f} %"
+
+
 def p_value(value: float) -> Said:
     """Write a p-value with what it equals or falls below."""
     if value < SMALL:

@@ -32,8 +32,8 @@ class Stability:
     ----------
     table : DataFrame
         One row an area: area, rank (as declared), and for "choices" (no sampling error), "sampling" (choices as declared) and
-        "both": `<kind>_low`, `<kind>_high` (5 and 95 %), `<kind>_mean`, `<kind>_list` (share of runs in the list, 0-1).
-        Missing for an area that lacks a component: it is left out of all runs.
+        "both" (missing where there are no sampling errors): `<kind>_low`, `<kind>_high` (5 and 95 %), `<kind>_mean`,
+        `<kind>_list` (share of runs in the list, 0-1). Missing for an area that lacks a component: it is left out of all runs.
     sources : DataFrame
         One row a factor: factor, values, first_shift, total_shift (Sobol indices of the mean absolute change of ranks),
         first_list, total_list (of how many of the list change), each with its se.
@@ -104,12 +104,17 @@ def stability(world: World, names: list[str], *, bottom: int, base: int = BASE, 
         for kind, value, error in (("first", found.first, found.first_se), ("total", found.total, found.total_se)):
             sources[f"{kind}_{name}"], sources[f"{kind}_{name}_se"] = value[:, at], error[:, at]
     table = pd.DataFrame({"area": names, "rank": nominal})
+    if counts["sampling"] == 1:
+        kinds = {"choices": choices}
     for kind, ranks in kinds.items():
         low, high = np.quantile(ranks, [0.05, 0.95], axis=0, method="nearest").astype(int)
         inside = (ranks > len(names) - bottom).mean(axis=0)
         table = table.assign(
             **{f"{kind}_low": low, f"{kind}_high": high, f"{kind}_mean": ranks.mean(axis=0), f"{kind}_list": inside}
         )
+    for kind in ("sampling", "both"):
+        if kind not in kinds:  # nothing is known of the sampling errors
+            table = table.assign(**{f"{kind}_{what}": np.nan for what in ("low", "high", "mean", "list")})
     summary = {
         "mean_shift": {kind: float(_shift(ranks, nominal).mean()) for kind, ranks in kinds.items()},
         "list_changed": {kind: float(_changed(ranks, listed, bottom).mean()) for kind, ranks in kinds.items()},

@@ -37,6 +37,8 @@ def stability_lines(results: Results, found: Stability) -> list[str]:
     summary, names = found.summary, results.survey.area_names()
     lines = [str(results.survey.declared.title), *filter(None, [mark(results.survey)])]
     for kind, zh in (("choices", "只换做法 choices only"), ("sampling", "只有抽样误差 sampling only"), ("both", "二者 both")):
+        if kind not in summary["mean_shift"]:
+            continue
         shift, changed = summary["mean_shift"][kind], summary["list_changed"][kind]
         lines.append(
             f"{zh}: 名次平均变动 mean shift of ranks {shift:.1f}；名单换掉 of the list change {changed:.1f} / {summary['bottom']}"
@@ -52,8 +54,9 @@ def stability_lines(results: Results, found: Stability) -> list[str]:
             )
     if (found.sources[["total_list", "total_shift"]] > 1).any(axis=None):
         lines.append(ABOVE_ONE)
-    always = found.table[found.table["both_list"] >= 0.95]
-    sometimes = found.table[(found.table["both_list"] > 0.05) & (found.table["both_list"] < 0.95)]
+    inside = found.table["both_list" if "both" in summary["mean_shift"] else "choices_list"]
+    always = found.table[inside >= 0.95]
+    sometimes = found.table[(inside > 0.05) & (inside < 0.95)]
     named = "、".join(names[code].zh for code in always["area"]) or "无 none"
     lines.append(
         f"95% 以上的做法都在名单中 in the list in 95 % of the runs or more: {named}；时在时不在 now in, now out: {len(sometimes)}"

@@ -26,7 +26,7 @@ class Components:
     scores : (v, p, k)
         Points 0-100; rates in percent.
     errors : (m, p, k)
-        Draws of the sampling errors of the first variant.
+        Draws of the sampling errors of the first variant; none without a probability sample.
     variants : tuple of str
     """
 
@@ -63,6 +63,8 @@ def components_of(results: Results, *, measure: str | None = None, draws: int = 
     weights = {part: float(weight) for part, weight in questionnaire.indices[name].weights.items()}
     parts = tuple(weights)
     own = results.estimates[results.area]
+    if own.conventions["selection"] != "probability":
+        draws = 0
     scores, errors, areas = _laid_out(own, questionnaire, parts, draws=draws, seed=seed)
     variants, laid = ["declared"], [scores]
     if any(part in questionnaire.rates for part in parts):

@@ -165,8 +165,8 @@ class Survey:
             zh.append("模拟数据，不是真实调查结果")
             en.append("simulated data, not a real survey")
         if self.declared.selection != "probability":
-            zh.append("非概率样本：基于模型，无抽样设计误差；名次不作“已确认”判断")
-            en.append("not a probability sample: model-based, no design error; no rank is established")
+            zh.append("非概率样本：没有抽样误差，名次的确定程度未知")
+            en.append("not a probability sample: no sampling error; how certain ranks are is unknown")
         return Label(zh="；".join(zh), en="; ".join(en)) if zh else None
 
     def departures(self) -> tuple[str, ...]:

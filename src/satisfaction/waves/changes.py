@@ -184,7 +184,7 @@ def most_improved(table: pd.DataFrame, *, count: int = 10) -> pd.DataFrame:
     """
     ranked = table[table["rise"].notna()]
     orders = {"raw_order": ranked["rise"], "shrunk_order": ranked["shrunk_change"]}
-    placed = {name: values.astype(float).rank(method="min", ascending=False).astype(np.int64) for name, values in orders.items()}
+    placed = {name: values.astype(float).rank(method="min", ascending=False).astype("Int64") for name, values in orders.items()}
     both = ranked.assign(**placed)
     chosen = both[both[list(placed)].min(axis=1) <= count]
     return chosen.sort_values([*placed, "code"], ignore_index=True)[list(IMPROVED)]

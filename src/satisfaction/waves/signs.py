@@ -38,6 +38,10 @@ def sign_table(official: Results, trial: Results, codes: list[str]) -> pd.DataFr
     difference, se = table["difference"].to_numpy(float), table["se"].to_numpy(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = np.where(se > 0, 2 * special.ndtr(-np.abs(difference / se)), np.nan)
+    sides = (official.survey.declared.selection, trial.survey.declared.selection)
+    if set(sides) != {"probability"}:
+        p = np.full(len(table), np.nan)
+        table["se"] = np.nan
     adjusted = benjamini_hochberg(p)
     direction = np.sign(difference) * table["sign"].map(COACHED).to_numpy(float)
     side = np.where(adjusted <= 1 - trial.survey.declared.level, np.where(direction > 0, "trial", "official"), "")

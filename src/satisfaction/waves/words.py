@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..pipeline import Results
 from ..published import measure_labels
+from ..sentences.words import chance
 from ..survey import Survey
 from .changes import WaveChange
 from .roll import WaveRolling
@@ -62,7 +63,7 @@ def change_lines(found: WaveChange) -> list[str]:
         f"可比 comparable: {summary['comparable']}",
         f"两期共有初级单元 PSUs in both waves: {summary['shared_psus']}",
         f"总体 whole: {figure.level(whole['earlier'])} → {figure.level(whole['later'])}，变化 change "
-        f"{figure.change(whole['difference'])}  ({figure.change(whole['ci_low'])} – {figure.change(whole['ci_high'])})",
+        f"{figure.change(whole['difference'])}{figure.limits(whole['ci_low'], whole['ci_high'])}",
         *other_areas(found),
         *beyond_error(found, figure),
         *summary["notes"],
@@ -76,13 +77,18 @@ def rolling_lines(found: WaveRolling) -> list[str]:
     """Say what a rolling index is, what it gains, and what its ranking is worth."""
     surveys, last = [one.survey for one in found.waves], found.waves[-1]
     figure = figures(last.survey, found.measure)
+    errors = []
     single, rolled = (one["se"].median() for one in (last.estimates[last.area].of(found.measure).table, found.table))
+    if found.estimates.conventions["selection"] == "probability":
+        errors.append(
+            f"标准误中位数 median standard error: {last.survey.declared.wave} {figure.level(single)}，{len(surveys)} 期 waves "
+            f"{figure.level(rolled)}"
+        )
     return [
         *heading(surveys, found.measure),
         "各期由旧到新 waves from the oldest to the newest",
         *(f"可比 comparable: {words}" for words in found.comparable),
-        f"标准误中位数 median standard error: {last.survey.declared.wave} {figure.level(single)}，{len(surveys)} 期 waves "
-        f"{figure.level(rolled)}",
+        *errors,
         *found.ranking.summary["notes"],
         *PERIOD,
     ]
@@ -103,6 +109,12 @@ class Figures:
     def change(self, value: float) -> str:
         """Write a difference, with its sign."""
         return f"{value * self.scale:+.2f}{self.difference}"
+
+    def limits(self, low: float, high: float) -> str:
+        """Write limits of a difference in brackets; nothing where there are none."""
+        if pd.isna(low):
+            return ""
+        return f"  ({self.change(low)} – {self.change(high)})"
 
 
 def figures(survey: Survey, measure: str) -> Figures:
@@ -137,15 +149,15 @@ def largest_jump(found: WaveChange, figure: Figures) -> list[str]:
     row = ranked.loc[ranked["rise"].astype(float).abs().idxmax()]
     if row["rise"] == 0:
         return []
+    moved_from = rank_with_set(found.earlier, row["code"])
+    moved_to = rank_with_set(found.later, row["code"])
+    jump = f"名次变动最大 largest jump: {unit(row)}  {moved_from} → {moved_to}"
+    if found.ranks.summary["selection"] != "probability":
+        return [jump]
     m, up = found.ranks.summary["places"], row["rise"] > 0
-    chance = found.ranks.probability_rise(m if up else 1 - m)[row["code"]]
-    likely, (zh, en) = probability(chance if up else 1 - chance), ("升", "rise") if up else ("降", "fall")
-    lines = [
-        f"名次变动最大 largest jump: {unit(row)}  {rank_with_set(found.earlier, row['code'])} → "
-        f"{rank_with_set(found.later, row['code'])}，P(真{zh}至少 {m} 位 true {en} of {m} or more) {likely}"
-    ]
-    if pd.isna(row["all_low"]):
-        return lines
+    rising = found.ranks.probability_rise(m if up else 1 - m)[row["code"]]
+    likely, (zh, en) = chance(rising if up else 1 - rising), ("升", "rise") if up else ("降", "fall")
+    lines = [f"{jump}，P(真{zh}至少 {m} 位 true {en} of {m} or more) {likely}"]
     moved = row["all_low"] > 0 or row["all_high"] < 0
     verdict = "名次确有变动 the rank has moved" if moved else "不能确认名次确有变动 that the rank has moved is not established"
     return [
@@ -173,20 +185,17 @@ def unit(row: Any) -> str:
 
 
 def rank_with_set(results: Results, code: str) -> str:
-    """Write the rank of an area in one wave with its set for the whole table."""
+    """Write the rank of an area in one wave with its set for this area by itself, as `run` prints it; no set where there is none."""
     row = results.ranking.table.set_index("unit").loc[code]
-    return f"{row['rank']:g} (名次范围 rank set {row['simultaneous_low']}–{row['simultaneous_high']})"
+    if pd.isna(row["marginal_low"]):
+        return f"{row['rank']:g}"
+    return f"{row['rank']:g} (名次范围 rank set {row['marginal_low']}–{row['marginal_high']})"
 
 
 def relative(row: Any, figure: Figures) -> str:
     """Write a change relative to the field with its interval and the adjusted p-value."""
     low, high = figure.change(row["ci_low"]), figure.change(row["ci_high"])
     return f"得分相对变化 relative change {figure.change(row['relative_change'])}  ({low} – {high})  校正 adjusted p {row['p_bh']:.2g}"
-
-
-def probability(p: float) -> str:
-    """Write a probability so that nothing is ever printed as certain."""
-    return "> 0.99" if p > 0.99 else "< 0.01" if p < 0.01 else f"{p:.2f}"
 
 
 def trial_lines(found: Trial) -> list[str]:
@@ -213,7 +222,8 @@ def trial_lines(found: Trial) -> list[str]:
         )
     named = {"official": "官方 official", "trial": "自测 trial"}
     looks = found.signs[found.signs["side"] != ""]
-    lines.append(f"像是经过辅导的迹象 signs of coaching: {len(looks)} / {int(found.signs['p'].notna().sum())}")
+    if found.tested:
+        lines.append(f"像是经过辅导的迹象 signs of coaching: {len(looks)} / {int(found.signs['p'].notna().sum())}")
     lines += [
         f"  {row['code']}  {named[row['side']]}: {row['zh']} {row['en']}  {row['official']:.3g} → {row['trial']:.3g}"
         for _, row in looks.iterrows()
