@@ -17,7 +17,7 @@ from .declarations import COMMENTS, TO_FILL
 
 COMBINED = "combined.yaml"
 OF_THE_WHOLE_FIELD = ("targets", "history", "escalation")  # ranks among all areas mean nothing among some of them
-RENEWED = ("survey", "title", "fielded", "files", "rules")  # keys of survey.yaml that are a wave's own
+RENEWED = ("survey", "title", "fielded", "rules")  # keys of survey.yaml that are a wave's own
 NOT_COPIED = ("responses", "out")
 
 
@@ -116,7 +116,7 @@ def _renewed(combined: Any) -> list[str]:
 
 
 def _changes(before: SurveyFile, renewed: list[str], areas: int | None) -> Iterator[str]:
-    yield "survey.yaml: survey, wave, title, fielded, files"
+    yield "survey.yaml: survey, wave, title, fielded"
     for name in ("sample", "nonrespondents", "quota"):
         if getattr(before, name) is not None:
             yield f"survey.yaml {name}: 工作簿、来源与日期 its workbook, source and date"
