@@ -93,6 +93,12 @@ def test_every_block_is_explained_in_both_languages(wave):
     assert "simulated" not in text
 
 
+def test_the_floor_under_an_areas_own_error_is_written_out_and_explained(wave):
+    text = (wave / "rules.yaml").read_text(encoding="utf-8")
+    assert "  minimum_df: 8\n  minimum_deff: 0.3\n" in text
+    assert "# minimum_df, minimum_deff: 自身误差的自由度或设计效应低于此数的地区" in text
+
+
 def test_dates_must_be_filled_in_before_the_wave_is_read(wave):
     with pytest.raises(SurveyError, match="YYYY-MM-DD") as refused:
         read_survey(wave)

@@ -97,6 +97,8 @@ REFUSED = [
     ("Y203", RANKING, "  level: 0.95\n  side: middle\n", "side"),
     ("Y203", "  ties: competition", "  ties: random", "ties"),
     ("Y203", RANKING, RANKING + "  minimum_reliability: 1\n", "minimum_reliability"),
+    ("Y203", "minimum_df: 1", "minimum_df: -1", "minimum_df"),
+    ("Y203", "minimum_deff: 0.01", "minimum_deff: 2", "minimum_deff"),
     ("Y203", RANKING, RANKING + "  multiplicity: bonferroni\n", "multiplicity"),
     ("S183", 'round_before_ranking: "off"', "round_before_ranking: 7", "round_before_ranking"),
     ("S183", 'round_before_ranking: "off"', "round_before_ranking: true", "round_before_ranking"),

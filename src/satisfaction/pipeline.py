@@ -19,7 +19,7 @@ from .io.yaml import refuse_placeholders
 from .measures import add_columns, compile_measures, only_where, stored
 from .questionnaire import AreaItem, SingleItem
 from .ranking import Ranking
-from .rankings import Rankings, rank_by_rules, rank_within, withhold
+from .rankings import Rankings, floored, rank_by_rules, rank_within, withhold
 from .responses import Responses, load_responses
 from .sampled import RESPONDED, sampled_persons
 from .survey import CalibrationStep, NonresponseStep, Survey, TrimmingStep, read_survey
@@ -234,8 +234,9 @@ def estimate_areas(survey: Survey, design: SurveyDesign) -> dict[str, Estimates]
 
 def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     """Rank the areas by the questionnaire's ranked measure, under the declared rules."""
-    ranked = next(iter(estimates.values())).of(survey.questionnaire.ranked)
-    return rank_by_rules(ranked, survey.rules.ranking)
+    level, counties = next(iter(estimates.items()))
+    floor = floored(survey, estimates, level)
+    return rank_by_rules(counties.of(survey.questionnaire.ranked), survey.rules.ranking, floor=floor)
 
 
 def absent_steps(survey: Survey) -> Iterator[str]:

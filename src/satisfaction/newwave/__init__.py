@@ -18,7 +18,7 @@ from ..io.tables import read_table
 from ..io.writing import write_text
 from ..io.yaml import SOURCE
 from ..questionnaire import read_questionnaire
-from ..survey import SurveyFile, read_declared
+from ..survey import RankingRules, SurveyFile, read_declared
 from ..survey.facts import lowest_level, read_areas
 from ..survey.short_names import short_names
 from .carried import Carried, carried_over, fitting_list
@@ -98,7 +98,8 @@ def new_wave(
 def _first_rules(areas: int) -> dict[str, Any]:
     """Return the rules of a survey that follows no other one."""
     size = fitting_list(areas) if areas else 10
-    ranking = {"list_size": size, "side": "last", "minimum_n": 30, "level": 0.95, "source": SOURCE}
+    floor = {name: RankingRules.model_fields[name].default for name in ("minimum_df", "minimum_deff")}
+    ranking = {"list_size": size, "side": "last", "minimum_n": 30, **floor, "level": 0.95, "source": SOURCE}
     return {"ranking": ranking, "responses": {"unknown_area": "stop", "outside_scale": "blank_item"}}
 
 

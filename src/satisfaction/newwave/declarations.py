@@ -82,6 +82,8 @@ RULES_START = """\
 # 名单与异常答卷的规则；未查到公开的官方规则，请写上本次采用的规则及其来源。
 # How the list is made and what happens to faulty answers. No official rule was found publicly: state yours and its source.
 # list_size: 名单长度 length of the list; minimum_n: 参与排名的最少答卷数 answers an area needs to be ranked
+# minimum_df, minimum_deff: 自身误差的自由度或设计效应低于此数的地区，名次的确定程度改按上级地区的设计效应推算
+#   areas whose own error has less: how certain their rank is follows from the design effect of a larger area
 """
 RULES_OFF: dict[str, tuple[str, str]] = {
     "thresholds": ("界线: 率写 0-1，得分与指数写 0-100", "thresholds: rates as shares 0-1, scores and indices in points 0-100"),

@@ -30,7 +30,8 @@ def ranking_table(survey: Survey, estimates: Mapping[str, Estimates], ranking: R
         survey, wave, code, name_zh, name_en, measure, estimate, se, n, rank, marginal_low, marginal_high, simultaneous_low,
         simultaneous_high, side ("last", "first": the listed end, which the columns after it concern), listed ("yes", "no",
         "tied"), status, status_zh, p_in, p_out, probability_bottom (of the listed end), expected_rank, reliability, mark.
-        Where the rules ask for it also rank_unrounded, p_in_adjusted and p_out_adjusted, which then decide the status.
+        Where the rules ask for it also rank_unrounded, p_in_adjusted and p_out_adjusted, which then decide the status; where
+        the se of areas comes from a larger area also note, which says so.
     """
     table = ranking.table.rename(columns={"unit": "code"}).assign(
         n=_by_code(survey, next(iter(estimates.values())))["n"].to_numpy(np.int64),
@@ -41,12 +42,14 @@ def ranking_table(survey: Survey, estimates: Mapping[str, Estimates], ranking: R
     )
     withheld = table["estimate"].isna() & (table["n"] > 0)
     table = table.assign(status_zh=table["status_zh"].mask(withheld, WITHHELD.zh))
+    if lent := ranking.summary.get("se_from_larger"):
+        table = table.assign(note=[lent.get(code, "") for code in table["code"]])
     if not ranking.ranks_any:
         table = table.assign(status_zh=table["status_zh"].mask(table["n"] > 0, ONLY.zh))
     first = ["code", "name_zh", "name_en", "measure", "estimate", "se", "n", "rank", "rank_unrounded", *SETS]
     model = ["probability_bottom", "expected_rank", "reliability"]
-    tests = ["side", "listed", "status", "status_zh", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted", *model]
-    not_asked = {"rank_unrounded", "p_in_adjusted", "p_out_adjusted"} - set(table)
+    tests = ["side", "listed", "status", "status_zh", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted", *model, "note"]
+    not_asked = {"rank_unrounded", "p_in_adjusted", "p_out_adjusted", "note"} - set(table)
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, [name for name in (*first, *tests) if name not in not_asked])
 
@@ -78,12 +81,14 @@ def within_table(survey: Survey, estimates: Mapping[str, Estimates], rankings: R
 
 def _within(ranking: Ranking, *, level: str, parent: str) -> pd.DataFrame:
     table = ranking.table.rename(columns={"unit": "code", "probability_bottom": "probability_last"})
+    said = ranking.summary.get("se_from_larger", {})
+    lent = [said.get(code, "") for code in table["code"]]
     table = table.assign(
         level=level,
         within=parent,
         of=ranking.summary["p"],
         probability_first=ranking.target("top", 1).table["probability"],
-        note=np.where(ranking.units.ranked, "", np.where(ranking.table["estimate"].isna(), str(WITHHELD), str(FEW))),
+        note=np.where(ranking.units.ranked, lent, np.where(ranking.table["estimate"].isna(), str(WITHHELD), str(FEW))),
     )
     return table.sort_values(["rank", "code"], na_position="last")
 

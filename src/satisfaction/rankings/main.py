@@ -16,6 +16,7 @@ from ..ranking.table import notes
 from ..ranking.units import units_from_estimates
 from ..ranking.unranked import nothing_ranked
 from ..survey import RankingRules
+from .floor import Floored, floor_notes
 from .rounding import with_rounded_scores
 
 MEMBERSHIP = ("status", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted", "probability_bottom")
@@ -29,7 +30,7 @@ LIST = (
 )  # fmt: skip
 
 
-def rank_by_rules(estimates: Estimates, rules: RankingRules) -> Ranking:
+def rank_by_rules(estimates: Estimates, rules: RankingRules, *, floor: Floored | None = None) -> Ranking:
     """Rank the areas by one measure under the rules.
 
     Parameters
@@ -37,6 +38,8 @@ def rank_by_rules(estimates: Estimates, rules: RankingRules) -> Ranking:
     estimates : Estimates
         Of one measure, by area.
     rules : RankingRules
+    floor : Floored, optional
+        The same estimates with the errors that ranks rest on; their own unless given.
 
     Returns
     -------
@@ -58,18 +61,31 @@ def rank_by_rules(estimates: Estimates, rules: RankingRules) -> Ranking:
     """
     if (estimates.table["n"] > 0).sum() < 2:
         return _unranked(estimates, rules)
+    floor = floor or Floored(estimates)
     enough = may_be_ranked(estimates, rules)
-    ranking, unreliable = _ranked(estimates, rules, enough), 0
+    ranking, unreliable = _ranked(floor.estimates, rules, enough), 0
     if rules.minimum_reliability > 0 and ranking.summary["selection"] == "probability":
         reliable = enough & (ranking.table["reliability"] >= rules.minimum_reliability).to_numpy(bool)
         unreliable = int(enough.sum() - reliable.sum())
-        ranking = _ranked(estimates, rules, reliable) if unreliable else ranking
-    ranking = with_rounded_scores(ranking, rules)
-    said = _notes(rules, unreliable=unreliable, moved=ranking.summary.get("moved_by_rounding", 0))
+        ranking = _ranked(floor.estimates, rules, reliable) if unreliable else ranking
+    ranking = with_floor_said(with_rounded_scores(ranking, rules), floor, rules)
+    ranking = replace(ranking, source=estimates)
+    said = floor_notes(floor, rules, under=ranking.summary.get("se_from_larger", ()))
+    said += _notes(rules, unreliable=unreliable, moved=ranking.summary.get("moved_by_rounding", 0))
     if rules.minimum_reliability > 0 and ranking.summary["selection"] != "probability":
         said.append(RELIABILITY_UNKNOWN)
     summary = dict(ranking.summary) | {"side": rules.side, "notes": (*notes(ranking.summary), *said)}
     return replace(ranking, summary=MappingProxyType(summary))
+
+
+def with_floor_said(ranking: Ranking, floor: Floored, rules: RankingRules) -> Ranking:
+    """Return the ranking with the floor, and the ranked units under it, in its summary."""
+    if ranking.summary["selection"] != "probability":
+        return ranking
+    here = {name for name, ranked in zip(ranking.units.names, ranking.units.ranked, strict=True) if ranked}
+    under = {name: words for name, words in floor.said.items() if name in here}
+    conventions = {"minimum_df": rules.minimum_df, "minimum_deff": rules.minimum_deff, "se_from_larger": MappingProxyType(under)}
+    return replace(ranking, summary=MappingProxyType(dict(ranking.summary) | conventions))
 
 
 def may_be_ranked(estimates: Estimates, rules: RankingRules) -> Bools:

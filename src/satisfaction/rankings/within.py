@@ -15,7 +15,8 @@ from ..io.yaml import Label
 from ..ranking import Ranking, rank
 from ..ranking.pairs import Bools, Ints
 from ..survey import RankingRules, Survey
-from .main import may_be_ranked
+from .floor import Floored, floored
+from .main import may_be_ranked, with_floor_said
 from .rounding import with_rounded_scores
 
 ALONE = Label(zh="所在地区只有它一个，不排名", en="alone in its area; not ranked")
@@ -65,7 +66,8 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
     found: dict[tuple[str, str], Ranking] = {}
     left_out: list[LeftOut] = []
     for level, above in _levels(survey):
-        one = estimates[level].of(survey.questionnaire.ranked)
+        floor = floored(survey, estimates, level)
+        one = floor.estimates
         taking_part = may_be_ranked(one, rules)
         if level == survey.area_levels()[0]:
             taking_part = ranking.units.ranked
@@ -74,7 +76,7 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
             if reason := _reason(levels.get(parent) == above, taking_part[at]):
                 left_out.append(LeftOut(level, parent, tuple(codes.iloc[at]), reason))
             else:
-                found[level, parent] = _rank(_rows(one, at), rules, taking_part[at])
+                found[level, parent] = _rank(_rows(one, at), rules, taking_part[at], floor=floor)
     return Rankings(MappingProxyType(found), tuple(left_out))
 
 
@@ -106,6 +108,7 @@ def _rows(estimates: Estimates, at: Ints) -> Estimates:
     return Estimates(table, cov, one.contributions.of(at), one.by, one.conventions, one.design)
 
 
-def _rank(estimates: Estimates, rules: RankingRules, taking_part: Bools) -> Ranking:
+def _rank(estimates: Estimates, rules: RankingRules, taking_part: Bools, *, floor: Floored) -> Ranking:
     alone = rules.model_copy(update={"list_size": 1, "side": "last"})
-    return with_rounded_scores(rank(estimates, level=rules.level, bottom=1, ranked=taking_part, ties=rules.ties), alone)
+    ranking = rank(estimates, level=rules.level, bottom=1, ranked=taking_part, ties=rules.ties)
+    return with_floor_said(with_rounded_scores(ranking, alone), floor, rules)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from .ground import WHERE, Ground, name
-from .words import Said, amount, joined, lies, listing, many_units, p_value, places, probability, sentence
+from .words import Said, amount, joined, lies, listing, many_units, p_value, places, probability, sentence, two_languages
 
 NAMED = 3
 """Units off the list that are named when there are more."""
@@ -18,7 +18,8 @@ Rows = Sequence[Row]
 
 def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Said:
     """Say of a ranked unit: score, rank with sets, list and status, probability, distance to the cut."""
-    return joined([ground.mark, rank_with_set(ground, row, level_with), standing(ground, row), distance(ground, row)])
+    clauses = [rank_with_set(ground, row, level_with), standing(ground, row), error_from_elsewhere(ground, row)]
+    return joined([ground.mark, *clauses, distance(ground, row)])
 
 
 def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Said:
@@ -91,6 +92,14 @@ def standing(ground: Ground, row: Row) -> Said:
         f"{zh}{found.zh}；按模型估计，其{end.member.zh}的概率{chance.zh}。",
         f"{en} {found.en}; under the model, the probability that it is {end.member.en} is {chance.en}.",
     )
+
+
+def error_from_elsewhere(ground: Ground, row: Row) -> Said | None:
+    """Say that the error behind a unit's rank is not its own, and why."""
+    if row["code"] not in ground.errors:
+        return None
+    said = two_languages(ground.errors[row["code"]])
+    return Said(f"该单位{said.zh}。", f"{sentence(said.en)}.")
 
 
 def verdict(ground: Ground, row: Row) -> Said:

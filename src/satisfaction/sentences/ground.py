@@ -100,6 +100,8 @@ class Ground:
         "simulated" and the like, in brackets.
     across : dict
         By code, the nearest on the other side of the cut; none for units at the cut or not ranked.
+    errors : mapping
+        By code, why the error behind a unit's rank is not its own, in Chinese and then in English.
     """
 
     kind: Kind
@@ -113,6 +115,7 @@ class Ground:
     family: Said
     mark: Said | None
     across: dict[str, Across]
+    errors: Mapping[str, str]
 
     def at(self, *listed: str) -> list[dict[str, Any]]:
         """Return the ranked rows that stand on the list ("yes"), off it ("no"), or at its cut ("tied")."""
@@ -158,6 +161,7 @@ def ground_of(ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: Kind, 
         family=_family(summary),
         mark=mark(ranking["mark"].iloc[0]) if "mark" in ranking else None,
         across=dict(_across(ranked)),
+        errors=summary.get("se_from_larger", {}),
     )
 
 

@@ -135,6 +135,11 @@ def mark(text: Any) -> Said | None:
     """Return the mark of a table in brackets, each language by itself; None where there is none."""
     if not isinstance(text, str) or not text:
         return None
+    one = two_languages(text)
+    return Said(f"【{one.zh}】", f"[{one.en}]")
+
+
+def two_languages(text: str) -> Said:
+    """Take a Chinese text and the English one behind it apart; what is not written so stands for both."""
     found = TWO_LANGUAGES.fullmatch(text)
-    zh, en = (found["zh"], found["en"]) if found else (text, text)
-    return Said(f"【{zh}】", f"[{en}]")
+    return Said(found["zh"], found["en"]) if found else Said(text, text)

@@ -32,13 +32,16 @@ class RankingRules(Record):
 
     `minimum_reliability` is compared with tau2 / (tau2 + se2) of a first ranking of all areas with `minimum_n` answers; the
     areas under it are left out of the second and final one. `round_before_ranking` counts decimal places of the estimate as
-    published (points 0-100, or a share 0-1), half away from zero.
+    published (points 0-100, or a share 0-1), half away from zero. `minimum_df` and `minimum_deff` are the floor under an
+    area's own error: below it the ranking takes the error from the design effect of the next larger area.
     """
 
     list_size: Annotated[int, Field(ge=1)] = 10
     side: Side = "last"
     minimum_n: Annotated[int, Field(ge=1)] = 30
     minimum_reliability: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    minimum_df: Annotated[int, Field(ge=0)] = 8
+    minimum_deff: Annotated[float, Field(ge=0, le=1)] = 0.3
     ties: Literal["competition", "modified", "dense", "fractional"] = "competition"
     round_before_ranking: Annotated[
         Literal["off"] | Annotated[int, Field(ge=DIGITS[0], le=DIGITS[-1])], BeforeValidator(_digits)
