@@ -49,7 +49,7 @@ REFUSALS = [
     ("Q131", "scale: residence, zh", "scale: residense, zh", "scale: residense"),
     ("Q131", "topics: [streets, parks,", "topics: [streets, park,", "topics:"),
     ("Q131", "items: [overall]", "items: [overal]", "overal]"),
-    ("Q380", "items: [overall]", "items: [took_part_in]", "took_part_in]"),
+    ("Q380", "items: [heard, values], min_valid_items: 1", "items: [took_part_in]", "took_part_in]"),
     ("Q131", "weights: {streets: 0.5", "weights: {street: 0.5", "weights: {street:"),
     ("Q131", "ranked: topic_index", "ranked: topics_index", "ranked:"),
     ("Q131", "eligibility: {lived_here", "eligibility: {livd_here", "eligibility:"),

@@ -236,9 +236,9 @@ def test_marks_say_simulated_and_no_design_error(small, unchanged):
     )
     marks = small.read().marks
     assert "simulated" in marks.en
-    assert "no design error" in marks.en
+    assert "no sampling error" in marks.en
     assert "模拟数据" in marks.zh
-    assert "无抽样设计误差" in marks.zh
+    assert "没有抽样误差" in marks.zh
 
 
 def test_response_files_are_listed_once_in_order(small):

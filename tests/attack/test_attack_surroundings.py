@@ -52,6 +52,7 @@ def test_what_the_system_refuses_is_said_in_words(small, call, monkeypatch, numb
 
 
 def test_a_workbook_that_cannot_be_written_is_said_in_words(small, call, monkeypatch):
+    small.change(sex="7")
     monkeypatch.setattr("xlsxwriter.workbook.ZipFile", wrong(errno.ENOSPC))
     code, _, err = call("check", small.folder, "--rejected", small.root / "fix.xlsx")
     assert (code, "磁盘已满" in err) == (SURROUNDINGS, True)
@@ -77,6 +78,7 @@ def test_out_that_is_a_file_is_said_in_words(small, call):
 
 
 def test_a_name_too_long_is_said_in_words(small, call):
+    small.change(sex="7")
     code, _, err = call("check", small.folder, "--rejected", small.root / f"{'长' * 100}.xlsx")
     assert (code, "过长" in err) == (SURROUNDINGS, True)
 
@@ -112,7 +114,9 @@ def test_a_closed_output_ends_without_a_traceback(small):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_nothing(small, number):
+    before = signal.signal(number, signal.SIG_DFL)  # a suite run under nohup hands its deafness on
     running = subprocess.Popen([*PROGRAM, "run", small.folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(number, before)
     out = small.folder / "out"
     while running.poll() is None and not list(out.glob(".unfinished-*")):
         time.sleep(0.01)
