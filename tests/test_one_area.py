@@ -134,7 +134,7 @@ def test_the_list_of_a_new_survey_fits_the_number_of_areas(small, call, areas, s
     pd.concat([table[table["level"] != "county"], *more]).to_csv(path, index=False)
     folder = small.root / "surveys" / "fits"
     assert call("new", folder, "--questionnaire", "small@1", "--areas", path)[0] == 0
-    assert f"list_size: {size}," in (folder / "rules.yaml").read_text(encoding="utf-8")
+    assert f"  list_size: {size}\n" in (folder / "rules.yaml").read_text(encoding="utf-8")
 
 
 def test_check_ranks_nothing_and_run_names_the_list_that_is_too_long(small, call):

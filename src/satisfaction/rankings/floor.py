@@ -190,9 +190,10 @@ def floor_notes(floor: Floored, rules: RankingRules, *, under: Iterable[str]) ->
     if not named:
         return []
     notes = [
-        f"自身误差的自由度低于 {df} 或设计效应低于 {deff}，名次集合、检验、概率与信度改按上级地区的设计效应推算的误差，"
-        f"各地区指标的标准误与区间不变: {named}。 df under {df} or design effect under {deff}: sets, tests, probabilities "
-        f"and reliability rest on an error from the design effect of a larger area; se and limits of the indices stay: {named}."
+        f"自身误差的自由度低于 {df} 或设计效应低于 {deff}，名次集合、检验、概率与信度改按上级地区的设计效应（至少取 1）推算的误差，"
+        f"自身误差更大的仍用自身，各地区指标的标准误与区间不变: {named}。 df under {df} or design effect under {deff}: sets, "
+        f"tests, probabilities and reliability rest on an error from the design effect of a larger area, at least 1, unless "
+        f"the own one is larger; se and limits of the indices stay: {named}."
     ]
     if floor.whole_lends:
         notes.append(
