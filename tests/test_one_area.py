@@ -163,7 +163,7 @@ def test_a_survey_read_for_its_responses_alone_is_not_run(small):
 
 def test_notebooks_that_compare_areas_are_left_out_and_that_is_said(lone, call, monkeypatch):
     asked = []
-    monkeypatch.setattr("satisfaction.lab.run_notebooks", lambda survey, folder, *, leave_out: asked.extend(leave_out))
+    monkeypatch.setattr("satisfaction.lab.run_notebooks", lambda survey, folder, *, official, leave_out: asked.extend(leave_out))
     code, out, _ = call("run", lone, "--notebooks")
     assert code == 0
     assert asked == ["03_tests.ipynb", "05_ranking.ipynb"]
