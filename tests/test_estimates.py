@@ -106,13 +106,16 @@ def test_of_takes_one_measure_with_its_covariance(province):
 
 
 def test_every_convention_is_stated(province):
-    found = estimate(province_design(province.respondents, fpc="M", lonely_psu="adjust", selection="quota"), "aware", level=0.9)
+    found = estimate(province_design(province.respondents, fpc="M", lonely_psu="adjust"), "aware", level=0.9)
     assert found.conventions == {
         "statistic": "mean", "variance": "linearized", "interval": "t; logit for rates", "level": 0.9, "df": "domain: PSUs - strata",
-        "deff": "against simple random sampling without replacement", "lonely_psu": "adjust", "selection": "quota", "calibration": "none",
+        "deff": "against simple random sampling without replacement", "lonely_psu": "adjust", "selection": "probability", "calibration": "none",
         "fpc": "M", "engine_exact": False,
     }  # fmt: skip
     assert found.level == 0.9
+    quota = estimate(province_design(province.respondents, fpc="M", lonely_psu="adjust", selection="quota"), "aware", level=0.9)
+    unknown = dict.fromkeys(("variance", "interval", "df", "deff"), "none: not a probability sample")
+    assert quota.conventions == found.conventions | {"selection": "quota"} | unknown
 
 
 def test_df_counts_psus_and_strata_with_valid_members():

@@ -7,13 +7,22 @@ import re
 import shutil
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 import satisfaction as sat
+from conftest import COUNTIES
+from satisfaction import plots
+from satisfaction.comparisons import all_pairs
+from satisfaction.lab import nothing_for, run_notebooks
+from satisfaction.published import indicators_of, indicators_table, tables_of
+from satisfaction.report.method import sections
 
+ROOT = Path(__file__).parents[1]
 RULES = """thresholds:
   - {measure: topic_index, below: 70, zh: 约谈, en: talk, source: 测试 test}
 """
@@ -25,6 +34,15 @@ ERRORS = {
 }  # fmt: skip
 OF_INTERVIEWERS = ("log.csv", "findings.csv")  # findings test interviewers against each other, not the population
 WORDS = re.compile(r"P\(名单|名次范围 rank set|% 置信|% confidence|已确认属于|under the model|按模型")
+HEADS = re.compile(
+    r"<(?:th|caption|figcaption|h\d)\b[^>]*>[^<]*(?:标准误|置信|区间|集合|p 值|概率|信度|期望名次|自由度"
+    r"|\bse\b|interval|rank set|\[set\]|\bp\b|probability|reliability)"
+)  # what would stand over an empty column
+COLUMNS = re.compile(
+    r"(?<![\w-])(?:se|df|ci_low|ci_high|cv|deff|kish_deff|effective_n|p_\w+|marginal\w*|simultaneous\w*|probability\w*"
+    r"|expected_rank|reliability|rankability|standard errors?)(?![\w-])(?!\s+none: not)"
+)  # the same in a notebook
+NO_ERRORS = {"01_fieldwork": {"p_bh"}, "02_weighting": {"cv"}}  # interviewers against each other; of the weights
 
 
 @pytest.fixture(params=["open_link", "quota"])
@@ -74,6 +92,8 @@ def nothing_claimed(folder: Path, twin) -> None:
                 assert set(table[column]) <= {""}, (path.name, column)
         if path.suffix in (".html", ".csv"):
             assert not (word := WORDS.search(re.sub(r"src=\"data:[^\"]*\"", "", text))), (path.name, word)
+        if path.suffix == ".html":
+            assert not (head := HEADS.search(text)), (path.name, head)
     assert seen
 
 
@@ -158,6 +178,106 @@ def test_the_other_commands_state_nothing(wave, call, command):
     assert "Z101" not in err
     if (small.folder / "out").exists():
         nothing_claimed(small.folder / "out", twin)
+
+
+def test_a_plan_cannot_rest_on_it_and_says_why(wave, call):
+    small, _ = wave
+    code, _, err = call("plan", small.folder)
+    assert code == 2
+    assert "D360" in err
+    assert not list(small.folder.glob("out/*-plan"))
+
+
+def test_pages_of_the_fieldwork_say_that_their_tests_compare_interviewers_only(wave, call):
+    small, _ = wave
+    assert call("fieldwork", small.folder)[0] in (0, 2)
+    (index,) = (small.folder / "out").rglob("index.html")
+    assert "不是对居民的推断" in index.read_text(encoding="utf-8")
+
+
+def test_the_method_claims_no_variance_interval_or_degrees_of_freedom(wave):
+    small, _ = wave
+    said = str(sections(sat.run(small.read())))
+    assert not re.search("线性化|Satterthwaite|logit for rates|PSUs - strata|Kish", said)
+    assert said.count("none: not a probability sample") > 4
+
+
+def drawn_words(found) -> str:
+    """Every text of the pictures that a wave of any selection has."""
+    tables = tables_of(found)
+    topics = indicators_table(found.survey, indicators_of(found))
+    made = [
+        plots.rates_by_area(tables.indices), plots.topics(tables.indices), plots.ranking_ladder(tables.ranking, tables.indices),
+        plots.threshold_plot(tables.thresholds), plots.performance_plot(topics, code="990101"),
+    ]  # fmt: skip
+    return "\n".join(text.get_text() for figure in made for text in figure.findobj(Text))
+
+
+def test_pictures_name_an_interval_or_a_set_only_where_there_is_one(wave, selection):
+    small, _ = wave
+    with (small.folder / "rules.yaml").open("a", encoding="utf-8") as rules:
+        rules.write(RULES)
+    named = re.compile("置信区间|集合|区间|检验|interval|marginal|one-sided")
+    assert not (word := named.search(drawn_words(sat.run(small.read())))), word
+    small.edit("survey.yaml", f"selection: {selection}", "selection: probability")
+    assert named.search(drawn_words(sat.run(small.read())))
+
+
+def test_max_t_of_areas_without_errors_is_missing_and_does_not_fail(wave):
+    small, _ = wave
+    found = sat.run(small.read())
+    pairs = all_pairs(found.estimates[found.area].of("topic_index"), simultaneous="step-down")
+    assert pairs.table["difference"].notna().all()
+    assert pairs.table[["se", "p", "p_holm"]].isna().all(axis=None)
+
+
+COMBINED = """title: {zh: 综合, en: Combined}
+source: test
+aggregation: arithmetic
+components:
+  survey: {zh: 满意指数, en: Index, weight: 0.5, measure: topic_index, source: test}
+  onsite: {zh: 暗访, en: Undercover, weight: 0.5, file: onsite.csv, source: test}
+"""
+
+
+def test_a_combined_score_of_it_has_no_error_though_a_component_declares_one(wave, call):
+    small, _ = wave
+    (small.folder / "combined.yaml").write_text(COMBINED, encoding="utf-8")
+    scores = "code,score,se\n" + "".join(f"{code},{80 + k},1.5\n" for k, code in enumerate(COUNTIES))
+    (small.folder / "onsite.csv").write_text(scores, encoding="utf-8")
+    code, out, err = call("combined", small.folder)
+    assert code == 0, err
+    assert not re.search("<NA>|nan|名次范围", out)
+    (path,) = (small.folder / "out").rglob("combined.csv")
+    table = pd.read_csv(path)
+    assert table["score"].notna().all()
+    assert table[["se", "df", "marginal_low", "rank_survey_low", "probability_bottom"]].isna().all(axis=None)
+
+
+def outputs(path: Path) -> str:
+    """What the cells of an executed notebook show as text."""
+    cells = nbformat.read(path, as_version=4).cells
+    every = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in every if output.output_type == "error"]
+    data = [output.get("data", {}) for output in every]
+    shown = [one.get("text/markdown", one.get("text/plain", "")) for one in data]
+    return "\n".join([*shown, *(output.get("text", "") for output in every)])
+
+
+@pytest.mark.slow
+def test_notebooks_of_it_run_and_head_no_column_with_an_error(small, tmp_path):
+    shutil.copytree(ROOT / "notebooks", small.root / "notebooks")
+    small.edit("survey.yaml", "selection: probability", "selection: open_link")
+    left_out = nothing_for(sat.run(small.read()))
+    assert list(left_out) == ["03_tests.ipynb"]
+    folder = run_notebooks(small.read(), tmp_path / "out", leave_out=left_out)
+    shown = {path.stem: outputs(path) for path in folder.glob("*.ipynb")}
+    assert set(shown) == {"01_fieldwork", "02_weighting", "04_indices", "05_ranking"}
+    for name, text in shown.items():
+        found = {word[0] for word in COLUMNS.finditer(re.sub("(?i:inclusion probability|probability sample)", "", text))}
+        assert found <= NO_ERRORS.get(name, set()), (name, found)
+        assert not (word := WORDS.search(text)), (name, word)
+    assert all("这里没有可列出的内容" in shown[name] for name in ("02_weighting", "05_ranking"))
 
 
 def test_the_hand_over_states_nothing(wave, call):

@@ -286,7 +286,8 @@ def test_a_survey_that_declares_little_is_reported_too(quota):
     assert all(f"{label.zh} {label.en}" in said for step, label in words.ABSENT_STEPS.items() if step in results.absent)
     assert "not a probability sample" in re.search("<title>(.*?)</title>", html)[1]
     assert "每位受访者的权数为 1" in said
-    assert "established" not in page.table("期望名次")[0][-1][4]
+    assert "possible" in page.table("状态")[-1][-1][2]
+    assert not page.table("期望名次")
     assert not is_hollow(said)
     assert "目标 Targets" not in said
 
@@ -317,8 +318,8 @@ def test_a_questionnaire_without_topics_or_rates_is_reported(small):
     [
         (words.score(0.7734, "rate"), "77.3 %"), (words.score(68.686, "index"), "68.7"), (words.score(68.686, "index", 2), "68.69"),
         (words.score(float("nan"), "rate"), "—"), (words.interval(0.7, 0.8, "rate"), "70.0–80.0 %"), (words.interval(-np.inf, np.inf, "index"), "无界 unbounded"),
-        (words.interval(float("nan"), 1, "index"), "—"), (words.probability(0.0), "<0.1 %"), (words.probability(1.0), ">99.9 %"),
-        (words.p_value(0.0001), "<0.001"), (words.p_value(0.04), "0.040"), (words.span(pd.NA, pd.NA), "—"), (words.span(1, 12), "1–12"),
+        (words.interval(float("nan"), 1, "index"), "—"), (words.probability(0.0), "< 0.1 %"), (words.probability(1.0), "> 99.9 %"),
+        (words.p_value(0.0001), "< 0.001"), (words.p_value(1.0), "> 0.999"), (words.p_value(0.04), "0.040"), (words.span(pd.NA, pd.NA), "—"), (words.span(1, 12), "1–12"),
         (words.plain(None), "无 none"), (words.plain(True), "是 yes"), (words.plain(()), "无 none"), (words.plain(1.41387062), "1.41387"),
         (words.plain("linearized"), "线性化 linearized"), (words.count(22034), "22,034"),
     ],

@@ -132,7 +132,7 @@ def test_what_an_earlier_rank_is_worth(small):
     source = source_of(results, tables_of(results))
     said = {code: area_values(source, "county", code)["meaning"].en for code in source.codes("county")}
     assert "overlap" in said["990101"]
-    assert "without a set" in said["990201"]
+    assert "Not both ranks have a set" in said["990201"]
 
 
 def test_the_folder_is_written_in_one_step_and_gives_the_same_bytes(results, tmp_path):

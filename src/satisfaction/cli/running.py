@@ -12,8 +12,6 @@ from .options import ENGINE, FOLDER
 if TYPE_CHECKING:
     from ..pipeline import Results
 
-COMPARING = ("03_tests.ipynb", "05_ranking.ipynb")  # notebooks that compare areas
-
 
 @click.command()
 @click.argument("folder", type=FOLDER)
@@ -39,11 +37,11 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
     if handover:
         _tell_handover(results, written / "handover")
     if notebooks:
-        from ..lab import run_notebooks
+        from ..lab import nothing_for, run_notebooks
 
-        leave_out = () if results.ranking.ranks_any else COMPARING
-        for name in leave_out:
-            click.echo(f"没有其他有答卷的地区可比，不执行 no other area to compare with, not executed: {name}")
+        leave_out = nothing_for(results)
+        for name, why in leave_out.items():
+            click.echo(f"不执行 not executed: {name}（{why}）")
         shelf = written.with_name(f"{written.name}-notebooks")
         run_notebooks(survey, shelf, official=written, leave_out=leave_out)
         click.echo(f"笔记本 notebooks: {shelf}")

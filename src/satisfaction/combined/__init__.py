@@ -248,7 +248,7 @@ def combined_table(
     table = table.assign(
         score=np.where(incomplete, np.nan, found["estimate"]),
         se=np.where(incomplete, np.nan, found["se"]),
-        df=np.where(incomplete, np.nan, df),
+        df=np.where(incomplete | found["se"].isna(), np.nan, df),
     )
     kept = found[["rank", *SETS, "status", "probability_bottom"]]
     alone = results.ranking.table[["rank", "marginal_low", "marginal_high"]].rename(columns=SURVEY_ALONE)

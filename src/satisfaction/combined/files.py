@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,11 @@ def combined_lines(results: Results, found: Combination) -> list[str]:
     lines += [f"综合得分 combined score = {weights}  ({summary['aggregation']})", f"依据 source: {summary['source']}"]
     lines += [
         *summary["notes"],
-        f"名单 listed: 末位 last {ranked['bottom']} / {ranked['p']}，名次范围 rank set {ranked['level']:.0%}",
+        f"名单 listed: 末位 last {ranked['bottom']} / {ranked['p']}{_level(ranked)}",
     ]
     for row in found.table[found.table["code"].isin(set(ranked["listed"]))].itertuples():
         lines.append(
-            f"  {row.rank:>3} {row.code} {row.name_zh}  {row.score:.2f}  名次范围 rank set {row.marginal_low}–{row.marginal_high}  "
+            f"  {row.rank:>3} {row.code} {row.name_zh}  {row.score:.2f}{_range(row)}  "
             f"{STATUS[row.status]}  (单按调查 by the survey alone: {_alone(row)})"
         )
     out = found.table[found.table["rank"].isna()]
@@ -52,10 +53,23 @@ def combined_lines(results: Results, found: Combination) -> list[str]:
     return [*lines, *ranked["notes"]]
 
 
+def _level(ranked: Mapping[str, Any]) -> str:
+    return f"，名次范围 rank set {ranked['level']:.0%}" if ranked["selection"] == "probability" else ""
+
+
+def _range(row: Any) -> str:
+    """Write the set of a rank; nothing without a probability sample, which has none."""
+    if pd.isna(row.marginal_low):
+        return ""
+    return f"  名次范围 rank set {row.marginal_low}–{row.marginal_high}"
+
+
 def _alone(row: Any) -> str:
-    """Say the rank by the survey alone, never without its set."""
+    """Say the rank by the survey alone with its set, where there is one."""
     if pd.isna(row.rank_survey):
         return "—"
+    if pd.isna(row.rank_survey_low):
+        return f"{row.rank_survey:g}"
     return f"{row.rank_survey:g}，范围 set {row.rank_survey_low:g}–{row.rank_survey_high:g}"
 
 

@@ -103,7 +103,9 @@ def all_pairs(
         keys, (value[first] - value[second], spread, pair_df), usable=known[first] & known[second], level=estimates.level
     )
     found = Comparisons(plain, _declared(estimates, NULLS["pairs"]))
-    return found if simultaneous is None else _together(found, estimates.cov, simultaneous, draws, seed)
+    if simultaneous is None or estimates.conventions["selection"] != "probability":
+        return found
+    return _together(found, estimates.cov, simultaneous, draws, seed)
 
 
 def against_rest(

@@ -19,11 +19,12 @@ from ..survey import Selection
 from ..variance import LonelyPsu
 from .checks import check, check_frame, require_columns
 
-__all__ = ["ONE", "ROW", "SurveyDesign", "Weighting", "WeightingStep", "check_frame", "named", "require_columns"]
+__all__ = ["NO_ERROR", "ONE", "ROW", "SurveyDesign", "Weighting", "WeightingStep", "check_frame", "named", "require_columns"]
 Array = np.ndarray[Any, Any]
 Nesting = Literal["nested", "unique"]
 ROW = "_respondent"
 ONE = "_one"
+NO_ERROR = "none: not a probability sample"
 
 
 class WeightingStep(Protocol):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ..design import SurveyDesign
+from ..design import NO_ERROR, SurveyDesign
 from ..errors import EstimatesError
 from ..io.pages import card
 from .intervals import satterthwaite, t_interval
@@ -58,6 +58,8 @@ class Estimates:
         object.__setattr__(self, "table", self.table.assign(**dict.fromkeys(ERROR, np.nan)))
         object.__setattr__(self, "cov", np.full(np.shape(self.cov), np.nan))
         object.__setattr__(self, "contributions", without)
+        unused = dict.fromkeys(("variance", "interval", "df", "deff"), NO_ERROR)
+        object.__setattr__(self, "conventions", self.conventions | unused)
 
     def _repr_html_(self) -> str:
         shown = self.table.dropna(axis=1, how="all")

@@ -18,7 +18,7 @@ from ..pipeline import run
 from ..responses import load_responses
 from ..showing import Language, language_style
 from ..survey import read_survey
-from .notebooks import find_notebooks, run_notebooks
+from .notebooks import find_notebooks, nothing_for, run_notebooks
 from .waves import Wave, find_questionnaires, find_waves, project_root
 
 WORDS = {
@@ -101,8 +101,10 @@ def ran(folder: Path, language: Language, *, notebooks: bool) -> str:
     said = f"<p>{html.escape(words[7])}: {html.escape(written.name)} · revision {revision_of(written)}</p>"
     if notebooks:
         shelf = written.with_name(f"{written.name}-notebooks")
+        leave_out = nothing_for(results)
+        said += "".join(f"<p>不执行 not executed: {name}（{why}）</p>" for name, why in leave_out.items())
         try:
-            run_notebooks(survey, shelf, language=language, official=written)
+            run_notebooks(survey, shelf, language=language, official=written, leave_out=leave_out)
         except SatisfactionError as fault:
             said += fault_as_html(fault)
         links += [(path.stem, path) for path in sorted(shelf.glob("*.ipynb"))]

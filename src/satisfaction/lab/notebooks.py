@@ -11,11 +11,14 @@ from tqdm import tqdm
 
 from ..errors import ExportError, InputFileError
 from ..io.files import new_folder, sha256
+from ..pipeline import Results
 from ..showing import Language
 from ..survey import Survey
 
 WORKING = "0[1-9]_*.ipynb"  # 00 is the door
 TRIAL = "trial_"
+TESTING = "03_tests.ipynb"
+COMPARING = (TESTING, "05_ranking.ipynb")  # notebooks that compare areas
 
 
 def find_notebooks(survey: Survey) -> list[Path]:
@@ -37,6 +40,15 @@ def find_notebooks(survey: Survey) -> list[Path]:
             hint=("在项目文件夹内运行。", "Run inside the project folder."),
         )
     return sorted(found)
+
+
+def nothing_for(results: Results) -> dict[str, str]:
+    """Return the notebooks that have nothing to work on, each with the reason."""
+    if not results.ranking.ranks_any:
+        return dict.fromkeys(COMPARING, "没有其他有答卷的地区可比 no other area to compare with")
+    if results.survey.declared.selection != "probability":
+        return {TESTING: "不是概率样本，无从检验 not a probability sample, nothing can be tested"}
+    return {}
 
 
 def run_notebooks(

@@ -101,13 +101,21 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
     Raises
     ------
     DesignError
-        D132 where the wave's errors cannot be planned with (no PSUs, or too few design effects). An area without one is left
+        D360 without a probability sample. D132 where the wave's errors cannot be planned with (no PSUs, or too few design effects). An area without one is left
         out and named.
     RankingError
         K341 where nothing is ranked.
     """
     survey = results.survey
     require_ranks(results.ranking, where=str(survey.folder))
+    if survey.declared.selection != "probability":
+        raise DesignError(
+            "D360",
+            "该期不是概率样本，没有抽样误差，无法据以规划样本量。",
+            "The wave is no probability sample: it has no sampling error to plan a sample with.",
+            where=survey.name,
+            hint=("用概率抽样的一期。", "Use a wave of a probability sample."),
+        )
     ranked = results.estimates[results.area].of(survey.questionnaire.ranked)
     psu, strata = survey.questionnaire.roles.psu, _strata(results)
     bottom, level = survey.rules.ranking.list_size, survey.rules.ranking.level

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .canvas import ACCENT, ALERT, WIDTH, breadth, columns_in, label_rows, lines, new_canvas, row_height, themed, wrapped
-from .rows import NAME_COLUMNS, both, draw_intervals, mark_of, names_of
+from .rows import NAME_COLUMNS, both, draw_intervals, has_intervals, mark_of, names_of
 
 
 @themed
@@ -29,8 +29,9 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
     room = columns_in((WIDTH - left) / across - 0.2)
     heads = [wrapped(f"{both(row, 'measure')}: {row['estimate']:.1%}", room) for row in wholes]
     head = 0.17 * max(map(lines, heads)) + 0.1
+    with_zh, with_en = ("及其置信区间", " with confidence intervals") if has_intervals(rates) else ("", "")
     figure, grid = new_canvas(
-        f"各地区的率及其置信区间；虚线：{wholes[0]['name_zh']}", f"Rates by area with confidence intervals; dashed: {wholes[0]['name_en']}", mark_of(indices),
+        f"各地区的率{with_zh}；虚线：{wholes[0]['name_zh']}", f"Rates by area{with_en}; dashed: {wholes[0]['name_en']}", mark_of(indices),
         body=row_height(names, 0.21) * len(areas) + 0.1, left=left, rows=-(-len(measures) // 2),
         columns=(1,) * across, gap=head + 0.35, head=head,
     )  # fmt: skip

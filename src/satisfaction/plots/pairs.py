@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import special
 
+from satisfaction.design import NO_ERROR
 from satisfaction.errors import RankingError, one_of
 from satisfaction.ranking import Ranking
 from satisfaction.ranking.dunnett import critical_value, t_quantile
@@ -137,7 +138,7 @@ def difference_table(
     one_of(interval, get_args(Interval), argument="interval", error=RankingError, code="K241")
     chosen, pairs, level = names.index(against), ranking.pairs, ranking.options.level
     proven_at_all = ranking.summary["selection"] == "probability"
-    quantile, method = np.full(len(names), np.nan), "none: not a probability sample"
+    quantile, method = np.full(len(names), np.nan), NO_ERROR
     if proven_at_all:
         quantile, method = reach(pairs, chosen, alpha=1 - level, interval=interval)
     ahead, half = pairs.score - pairs.score[chosen], quantile * spread_of(pairs.cov)[chosen]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ..sentences.words import chance
 from .canvas import ACCENT, ALERT, INK, SMALL, wrapped
 
 NAME_COLUMNS = 40
@@ -95,6 +96,11 @@ def draw_intervals(axes: Axes, rows: pd.DataFrame, *, scale: int = 1) -> None:
     axes.hlines(rows.index, limits["ci_low"], limits["ci_high"], color=ACCENT, linewidth=1.4, alpha=0.75)
 
 
+def has_intervals(rows: pd.DataFrame) -> bool:
+    """Tell whether there is any interval to draw: a sample without probability has none."""
+    return bool(rows["ci_low"].notna().any())
+
+
 def write_right(axes: Axes, texts: Iterable[str], *, size: float = SMALL) -> None:
     """Write one text a row to the right of the axes."""
     for row, text in enumerate(texts):
@@ -137,10 +143,8 @@ def ranks_of(rows: pd.DataFrame) -> list[str]:
 
 
 def probability(value: float) -> str:
-    """Return a probability in words that never claim certainty; a dash where there is none."""
-    if np.isnan(value):
-        return NOTHING
-    return ">99.9%" if value > 0.999 else "<0.1%" if value < 0.001 else f"{value:.1%}"
+    """Return a probability as it is written everywhere; a dash where there is none."""
+    return NOTHING if np.isnan(value) else chance(value)
 
 
 def rank_ticks(places: int, most: int = 6) -> list[int]:

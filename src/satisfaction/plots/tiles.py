@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from .canvas import ALERT, FAINT, INK, breadth, new_canvas, themed, wrapped
-from .rows import Look, dot, mark_of
+from .rows import Look, dot, has_intervals, mark_of
 
 PER_ROW = 8  # tiles beside one another
 TILE = 0.56  # inches of a row of tiles
@@ -98,8 +98,13 @@ def performance_plot(indicators: pd.DataFrame, *, code: str, language: Literal["
     """
     rows = indicators[indicators["code"] == code].reset_index(drop=True)
     cut = (rows.loc[rows["high"], "importance"].min() + rows.loc[~rows["high"], "importance"].max()) / 2
-    zh = f"{rows['name_zh'].iloc[0]}：优势与短板指标；横线：差的区间"
-    en = f"{rows['name_en'].iloc[0]}: strong and weak indicators; bars: interval of the difference"
+    zh, en = (
+        f"{rows['name_zh'].iloc[0]}：各项目的重要性与得分之差",
+        f"{rows['name_en'].iloc[0]}: topics by importance and difference",
+    )
+    if has_intervals(rows):
+        zh = f"{rows['name_zh'].iloc[0]}：优势与短板指标；横线：差的区间"
+        en = f"{rows['name_en'].iloc[0]}: strong and weak indicators; bars: interval of the difference"
     titles = (zh, en) if language == "zh" else (en, zh)
     figure, grid = new_canvas(
         *titles, mark_of(rows), body=4.2, left=0.75, right=0.25, legend=[dot(look) for look in VERDICTS.values()],

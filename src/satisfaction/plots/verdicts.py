@@ -34,6 +34,7 @@ from .rows import (
     both,
     dot,
     draw_intervals,
+    has_intervals,
     mark_of,
     name,
     names_of,
@@ -128,8 +129,9 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
     left = breadth(every)
     heads = [wrapped(threshold_head(part), columns_in(WIDTH - left - 0.1)) for part in parts]
     head = 0.17 * max(map(lines, heads)) + 0.12
+    what_zh, what_en = ("估计值、置信区间", "estimate and interval") if has_intervals(thresholds) else ("估计值", "estimate")
     figure, grid = new_canvas(
-        "门槛：每个单位的估计值、置信区间与门槛", "Thresholds: every unit's estimate and interval beside the threshold", mark_of(thresholds),
+        f"门槛：每个单位的{what_zh}与门槛", f"Thresholds: every unit's {what_en} beside the threshold", mark_of(thresholds),
         body=row_height(every, 0.185) * longest + 0.1, left=left, right=0.6, rows=len(parts), gap=head + 0.55, head=head,
         legend=[*(dot(look) for look in BELOW.values()), Line2D([], [], label="门槛 threshold", **LIMIT)],
     )  # fmt: skip
@@ -161,6 +163,8 @@ def draw_threshold(axes: Axes, part: pd.DataFrame) -> None:
     axes.xaxis.set_major_formatter("{x:g}%" if scale == 100 else "{x:g}")
     axes.set_xlabel(
         "估计值与（双侧）置信区间；状态由单侧检验判定\nestimate with its two-sided interval; the status is decided by a one-sided test"
+        if has_intervals(part)
+        else "估计值 estimate"
     )
 
 

@@ -149,7 +149,8 @@ def frame_path(axes: Axes, waves: list[str], *, lowest: int, first: bool, last: 
 def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
     """Explain the marks of the panels; waves without sets are named where there are any."""
     handles = [dot(look) for look in used(LISTED, drawn["listed"], always=0)]
-    handles.append(Line2D([], [], label="单独看的名次集合 marginal set", **MARGINAL))
+    if drawn["marginal_low"].notna().any():
+        handles.append(Line2D([], [], label="单独看的名次集合 marginal set", **MARGINAL))
     if (drawn["rank"].notna() & drawn["marginal_low"].isna()).any():
         hollow: dict[str, Any] = {
             "marker": "o",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from satisfaction.design import NO_ERROR
 from satisfaction.ranking import bayes, membership
 from satisfaction.ranking.options import Options
 from satisfaction.ranking.pairs import Pairs
@@ -71,7 +72,7 @@ UNKNOWN = (
 
 def point_table(units: Units, pairs: Pairs, options: Options) -> pd.DataFrame:
     """Assemble `Ranking.table` for units whose errors are unknown: ranks of the estimates, the columns of certainty missing."""
-    asked = CERTAINTY
+    asked: tuple[str, ...] = CERTAINTY
     if options.multiplicity:
         asked = (*CERTAINTY, "p_in_adjusted", "p_out_adjusted")
     p = len(pairs.score)
@@ -88,7 +89,6 @@ def point_table(units: Units, pairs: Pairs, options: Options) -> pd.DataFrame:
 def point_summary(units: Units, table: pd.DataFrame, *, pairs: Pairs, options: Options) -> Mapping[str, Any]:
     """Assemble `Ranking.summary` for units whose errors are unknown: the point list, and None for what would be certain."""
     rows = table[units.ranked]
-    none = "none: not a probability sample"
     summary = {
         "p": len(pairs.score),
         "not_ranked": tuple(table["unit"][~units.ranked]),
@@ -97,16 +97,16 @@ def point_summary(units: Units, table: pd.DataFrame, *, pairs: Pairs, options: O
         "critical_values": MappingProxyType({}),
         "se_from_limits": (),
         "zero_se": (),
-        "df": none,
+        "df": NO_ERROR,
         "independent": True,
         "ties": TIES.format(RULES[options.ties]),
-        "probabilities": none,
+        "probabilities": NO_ERROR,
         "seed": None,
         "fragile": (),
         **options.conventions(units.selection, pairs),
-        "marginal": none,
-        "simultaneous": none,
-        "membership": none,
+        "marginal": NO_ERROR,
+        "simultaneous": NO_ERROR,
+        "membership": NO_ERROR,
     }
     return MappingProxyType(summary | {"notes": notes(summary)})
 

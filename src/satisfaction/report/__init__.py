@@ -79,12 +79,13 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
     drawn: dict[str, Callable[[], plots.Figure]] = {}
     if results.ranking.ranks_any:
         drawn["ladder"] = lambda: plots.ranking_ladder(ranking, indices)
-    if results.ranking.ranks_any and results.ranking.summary["selection"] == "probability":
+    proven = results.ranking.summary["selection"] == "probability"
+    if results.ranking.ranks_any and proven:
         drawn["probability"] = lambda: plots.probability_near_cut(ranking)
         drawn["pairs"] = lambda: plots.pair_matrix(ranking, results.ranking.order())
     if published.paths["wave"].nunique() > 1:
         drawn["paths"] = lambda: plots.rank_paths(published.paths)
-    if len(published.targets):
+    if len(published.targets) and proven:
         drawn["targets"] = lambda: plots.target_board(published.targets)
     if len(published.thresholds):
         drawn["thresholds"] = lambda: plots.threshold_plot(published.thresholds)

@@ -45,8 +45,8 @@ APART = Words(
     "change` says by how much.",
 )
 UNKNOWN = Words(
-    "以前的名次没有公布名次集合，无法判断这样的升降是否超出抽样误差。",
-    "The earlier rank was published without a set: whether the move goes beyond sampling error cannot be told.",
+    "两期的名次不都有名次集合，无法判断这样的升降是否超出抽样误差。",
+    "Not both ranks have a set: whether the move goes beyond sampling error cannot be told.",
 )
 
 
@@ -170,6 +170,7 @@ def area_values(source: Source, name: str, code: str) -> dict[str, Any]:
         "side": SIDES[results.ranking.summary["side"]],
         "size": int(results.ranking.summary["bottom"]),
         "path": path,
+        "sets": any(one.set != ABSENT for one in path),
         "meaning": _meaning(published.paths, code),
         "verdicts": [one for one in _verdicts(published) if one.code == code],
         "topics": [_topic(row) for row in records(own)],

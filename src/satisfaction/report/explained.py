@@ -78,10 +78,6 @@ def what_a_set_is(ground: Ground, row: Row) -> Part:
     """Explain the rank set of one unit."""
     written, score, table = with_set(row), amount(row["estimate"], ground.kind), span(row, "simultaneous")
     trust = Said(f"以 {ground.level} 的置信水平", f"at the {ground.level} confidence level")
-    if not ground.proven:
-        trust = Said(
-            "按模型推算（样本不是概率样本，不具有置信保证）", "under a model, without the guarantee of a probability sample,"
-        )
     return Part(
         Said(f"名次后面的“{span(row)}”是什么", f'What "{span(row)}" behind a rank means'),
         Said(
@@ -100,11 +96,10 @@ def why_so_wide(ground: Ground, shown: Rows, row: Row) -> Part:
     bound = row["marginal_low"] if last else row["marginal_high"]
     beyond = int(bound - 1 if last else ground.p - bound)
     better, far = (Said("好于", "better"), Said("最靠前", "good")) if last else (Said("不如", "worse"), Said("最靠后", "bad"))
-    sure = Said("能证明", "proven to be") if ground.proven else Said("按模型推算", "by a model")
     written = with_set(row)
     meant = Said(
-        f"“{written.zh}”的意思是：{sure.zh}真正{better.zh}它的单位有 {beyond} 个，它的真实名次{far.zh}可能是第 {bound:g} 名。",
-        f'"{written.en}" means: {many_units(beyond)} {"is" if beyond == 1 else "are"} {sure.en} truly {better.en}; its true rank '
+        f"“{written.zh}”的意思是：能证明真正{better.zh}它的单位有 {beyond} 个，它的真实名次{far.zh}可能是第 {bound:g} 名。",
+        f'"{written.en}" means: {many_units(beyond)} {"is" if beyond == 1 else "are"} proven to be truly {better.en}; its true rank '
         f"may be as {far.en} as {bound:g}.",
     )
     title = Said(f"第 {row['rank']:g} 名为什么可能是第 {bound:g} 名", f"Why rank {row['rank']:g} may be rank {bound:g}")
@@ -196,11 +191,6 @@ def _example(rows: Rows) -> Said:
 
 def how_status_is_made(ground: Ground) -> Said:
     """Say where status and probability come from."""
-    if not ground.proven:
-        return Said(
-            "样本不是概率样本，本期对任何单位都不作确认或排除。",
-            "Without a probability sample nothing is established or excluded in this wave.",
-        )
     return Said(
         f"状态来自 {ground.level} 置信水平的单侧检验（{ground.family.zh}），名次集合是双侧的：已排除的单位，集合仍可能触及{ground.end.name.zh}。"
         "概率是模型估计，不是证明。",
@@ -234,7 +224,7 @@ def wrong(ground: Ground, row: Row, summary: Mapping[str, Any]) -> list[Wrong]:
         Said("名次上升，说明工作改进。", "A better rank shows better work."),
         Said("没有变化时名次也会跳，要看得分之差。", "Ranks jump although nothing has changed; see the difference of scores."),
     )
-    return [bare, progress] if ground.proven and summary["list_established"] else [bare, sure, progress]
+    return [bare, progress] if summary["list_established"] else [bare, sure, progress]
 
 
 def where_to_look(ground: Ground) -> Said:

@@ -19,12 +19,16 @@ RECORDS = {
     "trimming": Words("权数截尾记录", "Record of the trimming"),
     "replicates": Words("无解的重复样本", "Replicates without a solution"),
 }
+DESIGN_EFFECT = ("kish_deff", "effective_n")  # of the weights before and after a step
 WHOLE_LIST = ("notes", "listed")  # the report shows them in sections of their own
 LEVEL_OF_INDEX = {
-    "person": "先按人计算有效题目的加权平均，再求平均；线性化方差 per person: weighted mean of the valid items, then the mean; linearized",
-    "area": (
-        "地区估计值的加权和，协方差一并传递；t 区间，Satterthwaite 自由度；不计 deff "
-        "per area: weighted sum of the area's estimates with their covariance; t interval, Satterthwaite df; no deff"
+    "person": Words("先按人计算有效题目的加权平均，再求平均", "per person: weighted mean of the valid items, then the mean"),
+    "area": Words("地区估计值的加权和", "per area: weighted sum of the area's estimates"),
+}
+ERROR_OF_INDEX = {
+    "person": Words("线性化方差", "linearized"),
+    "area": Words(
+        "协方差一并传递；t 区间，Satterthwaite 自由度；不计 deff", "with their covariance; t interval, Satterthwaite df; no deff"
     ),
 }
 
@@ -41,6 +45,7 @@ class Section:
 def sections(results: Results) -> list[Section]:
     """Return the method of a wave, from instrument to ranking."""
     survey, questionnaire = results.survey, results.survey.questionnaire
+    proven = survey.declared.selection == "probability"
     return [
         _instrument(questionnaire),
         Section(
@@ -49,7 +54,7 @@ def sections(results: Results) -> list[Section]:
         Section(
             Words("指数的定义", "How indices are defined"),
             [],
-            tuple(_index(questionnaire, i) for i in questionnaire.indices.values()),
+            tuple(_index(questionnaire, i, proven=proven) for i in questionnaire.indices.values()),
         ),
         _scores(questionnaire),
         _sample(survey, results.absent, lonely=lonely_note(survey, results.design)),
@@ -141,10 +146,13 @@ def _knowledge(item: MultipleItem) -> str:
     return f"{credit}。正确项 correct options: {right}"
 
 
-def _index(questionnaire: Questionnaire, index: Index) -> Section:
+def _index(questionnaire: Questionnaire, index: Index, *, proven: bool) -> Section:
+    computed = [_text(LEVEL_OF_INDEX[index.level])]
+    if proven:
+        computed.append(_text(ERROR_OF_INDEX[index.level]))
     weights = [f"{_label(questionnaire, name)}: {weight}" for name, weight in index.weights.items()]
     entries = [
-        (Words("层次", f"level: {index.level}"), [LEVEL_OF_INDEX[index.level]]),
+        (Words("层次", f"level: {index.level}"), computed),
         (Words("权重", "weights"), weights),
         (Words("来源", "source"), [index.source]),
     ]
@@ -206,7 +214,8 @@ def _weighting(results: Results) -> Section:
     for name, margin in survey.declared.margins.items():
         by = " × ".join(_label(survey.questionnaire, item) for item in margin.by)
         entries.append((Words("边际", name), [by, f"{margin.source} ({margin.date})"]))
-    parts = tuple(Section(RECORDS[record["step"]], _entries(_of_step(record))) for record in weighting_log(results))
+    hidden = () if survey.declared.selection == "probability" else DESIGN_EFFECT
+    parts = tuple(Section(RECORDS[record["step"]], _entries(_of_step(record, hidden))) for record in weighting_log(results))
     return Section(Words("权数", "Weights"), entries, parts)
 
 
@@ -221,10 +230,16 @@ def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> str:
     return "".join(["1", *factors, *divisors, f"（{total}）"])
 
 
-def _of_step(record: Mapping[str, Any]) -> dict[str, Any]:
+def _of_step(record: Mapping[str, Any], hidden: Iterable[str]) -> dict[str, Any]:
     """Name the weights before and after a step for what they are: only a calibration's are calibrated."""
     own = {} if record["step"] == "calibration" else {"before": "weights_before", "after": "weights_after"}
-    return {own.get(name, name): value for name, value in record.items()}
+    return {own.get(name, name): _without(value, hidden) for name, value in record.items()}
+
+
+def _without(value: Any, hidden: Iterable[str]) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {name: one for name, one in value.items() if name not in hidden}
 
 
 def _estimation(results: Results) -> Section:

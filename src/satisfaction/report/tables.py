@@ -159,19 +159,23 @@ def alternatives(indices: pd.DataFrame, ranking: pd.DataFrame, summary: Mapping[
     many = indices.loc[indices["level"] == below, "code"].nunique()
     strongest = topics(indices)
     share = ABSENT if summary["decidable_share"] is None else f"{summary['decidable_share']:.1%}"
+    proven = summary["selection"] == "probability"
+    with_errors = Words("、置信区间和名次集合", ", interval and rank sets") if proven else Words("", "")
+    with_limits = Words("及其置信区间", " with intervals") if proven else Words("", "")
+    limits = Words("、区间", " and interval") if proven else Words("", "")
     ends = (strongest[0].label, strongest[-1].label) if strongest else (Words(ABSENT), Words(ABSENT))
     return {
         "ladder": Words(
-            f"{p} 个单位按名次排列，每个单位有估计值、置信区间和名次集合；数值见完整排名表。",
-            f"{p} units in rank order, each with estimate, interval and rank sets; the full ranking table holds the numbers.",
+            f"{p} 个单位按名次排列，每个单位有估计值{with_errors.zh}；数值见完整排名表。",
+            f"{p} units in rank order, each with estimate{with_errors.en}; the full ranking table holds the numbers.",
         ),
         "probability": Words(
             f"分界两侧各单位属于{side.zh} {size} 位的概率；数值见完整排名表。",
             f"Probability of the {side.en} {size} for the units nearest the cut; the full ranking table holds the numbers.",
         ),
         "rates": Words(
-            f"{many} 个地区的率及其置信区间；数值见各地区表。",
-            f"Rates of {many} areas with intervals; the tables by area hold the numbers.",
+            f"{many} 个地区的率{with_limits.zh}；数值见各地区表。",
+            f"Rates of {many} areas{with_limits.en}; the tables by area hold the numbers.",
         ),
         "topics": Words(
             f"{len(strongest)} 个项目的得分：最高为{ends[0].zh}，最低为{ends[1].zh}。",
@@ -181,9 +185,12 @@ def alternatives(indices: pd.DataFrame, ranking: pd.DataFrame, summary: Mapping[
             f"{p} 个单位两两比较：{share} 的比较能分出先后，其余不能。",
             f"All pairs of {p} units: {share} can be put in order, the others cannot.",
         ),
-        "paths": Words("名单上各单位历次的名次及其集合。", "Ranks of the units listed over the waves, with their sets."),
+        "paths": Words(
+            "名单上各单位历次的名次；有名次集合的，一并画出。",
+            "Ranks of the units listed over the waves, with their sets where there are any.",
+        ),
         "targets": Words("各项目标的结论；数值见目标表。", "Verdicts on the targets; the table of targets holds the numbers."),
-        "thresholds": Words("各地区的值、区间与界线。", "Every area's value and interval beside the threshold."),
+        "thresholds": Words(f"各地区的值{limits.zh}与界线。", f"Every area's value{limits.en} beside the threshold."),
     }
 
 

@@ -91,7 +91,7 @@ KEYS = {
 
 VALUES = {
     "mean": "均值", "linearized": "线性化", "t; logit for rates": "t 区间；率用 logit 区间", "domain: PSUs - strata": "本域初级单元数 − 层数",
-    "probability": "概率样本", "quota": "配额样本", "open_link": "公开链接样本", "none": "无", "raking": "多边际迭代校准", "linear": "线性校准",
+    "probability": "概率样本", "quota": "配额样本", "open_link": "公开链接样本", "none": "无", "none: not a probability sample": "无：不是概率样本", "raking": "多边际迭代校准", "linear": "线性校准",
     "poststratify": "事后分层", "calibration": "校准", "fail": "报错停止", "adjust": "以总均值代替", "average": "取平均", "certainty": "视为必选",
     "remove": "剔除", "simes": "Simes 闭合检验", "holm": "Holm 逐步检验", "tukey": "Tukey-Kramer", "joint-ci": "联合置信区间",
     "base": "基础权数", "nonresponse": "无应答调整", "trimming": "权数截尾", "classes": "加权类", "propensity": "应答倾向模型", "logit": "有界 logit 校准", "frame": "抽样框人数 ÷ 抽中人数", "column": "问卷中的题目",
@@ -145,8 +145,14 @@ def probability(value: Any) -> str:
 
 
 def p_value(value: Any) -> str:
-    """Write a p-value."""
-    return ABSENT if pd.isna(value) else "<0.001" if value < SMALL else f"{value:.3f}"
+    """Write a p-value; what would round to 0 or 1 says so, as in the workbooks."""
+    if pd.isna(value):
+        return ABSENT
+    if value < SMALL:
+        return "< 0.001"
+    if value > 1 - SMALL:
+        return "> 0.999"
+    return f"{value:.3f}"
 
 
 def place(rank: Any) -> str:

@@ -6,15 +6,23 @@ chosen one, in JupyterLab and in an exported page alike.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from ..errors import ExportError, one_of
 from ..published import mark
 from ..survey import Survey
 
-__all__ = ["Language", "begin"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["UNKNOWN", "Language", "begin", "known"]
 
 Language: TypeAlias = Literal["zh", "en"]
+UNKNOWN = (
+    "**样本不是概率样本，没有抽样误差：这里没有可列出的内容。** "
+    "**Not a probability sample, hence no sampling error: there is nothing to show here.**"
+)
 TABLE_WORDS = {
     "zh": {
         "search": "查找", "lengthMenu": "每页 _MENU_ 行", "info": "第 _START_ 至 _END_ 行，共 _TOTAL_ 行", "infoEmpty": "没有数据",
@@ -23,6 +31,11 @@ TABLE_WORDS = {
     },
     "en": {},
 }  # fmt: skip
+
+
+def known(table: pd.DataFrame, columns: Iterable[str]) -> list[str]:
+    """Return those of the columns in which anything stands: a sample without probability has no errors to head a column."""
+    return [name for name in columns if table[name].notna().any()]
 
 
 def begin(survey: Survey, *, language: Language = "zh") -> None:

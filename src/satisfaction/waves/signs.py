@@ -38,8 +38,8 @@ def sign_table(official: Results, trial: Results, codes: list[str]) -> pd.DataFr
     difference, se = table["difference"].to_numpy(float), table["se"].to_numpy(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = np.where(se > 0, 2 * special.ndtr(-np.abs(difference / se)), np.nan)
-    sides = (official.survey.declared.selection, trial.survey.declared.selection)
-    if set(sides) != {"probability"}:
+    selections = {official.survey.declared.selection, trial.survey.declared.selection}
+    if selections != {"probability"}:
         p = np.full(len(table), np.nan)
         table["se"] = np.nan
     adjusted = benjamini_hochberg(p)
