@@ -7,4 +7,4 @@ waits for libraries it does not need.
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-__version__ = "0.5.0"
+__version__ = "0.6.0"
