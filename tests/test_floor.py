@@ -13,8 +13,9 @@ from conftest import COUNTIES
 from satisfaction import rank
 from satisfaction.pipeline import rank_areas, run
 from satisfaction.published import indices_table, ranking_table, tables_of, within_table
+from satisfaction.published.verdicts import thresholds_table
 from satisfaction.rankings import floored, rank_within
-from satisfaction.survey import RankingRules
+from satisfaction.survey import RankingRules, Threshold
 
 EXACT = 1e-12  # figures computed twice in different ways
 EVEN = "990101"
@@ -217,3 +218,18 @@ def test_without_a_probability_sample_there_is_no_floor(small, selection):
 def test_the_defaults_are_eight_and_three_tenths():
     rules = RankingRules(source="x")
     assert (rules.minimum_df, rules.minimum_deff) == (8, 0.3)
+
+
+def test_a_threshold_is_not_passed_on_four_points_that_agree(even):
+    level = own(even, "county").set_index("county").loc[EVEN, "estimate"] + 5.0
+    threshold = Threshold(measure="topic_index", below=level, zh="谈话", en="talk", source="test")
+    verdicts = {}
+    for name, floor in (("own", OFF), ("lent", DEFAULTS)):
+        survey = with_floor(even.survey, **floor)
+        rules = survey.rules.model_copy(update={"thresholds": [threshold]})
+        table = thresholds_table(dataclasses.replace(survey, rules=rules), even.estimates)
+        verdicts[name] = table.set_index("code").loc[EVEN]
+    assert verdicts["own"]["status"] == "established"
+    assert verdicts["lent"]["status"] == "possible"
+    assert "under the floor of the rules" in verdicts["lent"]["note"]
+    assert verdicts["lent"]["se"] == verdicts["own"]["se"]

@@ -10,7 +10,7 @@ import pandas as pd
 from ..estimates import Estimates
 from ..io.yaml import Label
 from ..ranking import Ranking
-from ..rankings import Rankings, listed_in_a_row, target_verdicts, threshold_verdicts
+from ..rankings import Rankings, floored, listed_in_a_row, target_verdicts, threshold_verdicts
 from ..survey import Survey, Target
 from .labels import BELOW, STATUS, VERDICT, area_labels, labelled, measure_labels, published, whole_code
 from .ranking import ranking_table
@@ -79,14 +79,15 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         Shares 0-1 or points 0-100 as the measure; lowest estimate first. With a multiplicity other than one also
         p_below_adjusted and p_not_below_adjusted, which then decide the status.
     """
-    declared, counties = survey.rules, next(iter(estimates.values()))
+    declared = survey.rules
+    level, counties = next(iter(estimates.items()))
     tests = ["p_below", "p_not_below"]
     if declared.ranking.multiplicity != "one":
         tests += ["p_below_adjusted", "p_not_below_adjusted"]
     first = ["code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "threshold", "estimate", "se", "df", "ci_low"]
     columns = [*first, "ci_high", "n", "status", "status_zh", *tests, "consequence_zh", "consequence_en", "note", "source"]
     parts = [
-        threshold_verdicts(counties, one, declared.ranking)
+        threshold_verdicts(counties, one, declared.ranking, floor=floored(survey, estimates, level, one.measure))
         .assign(threshold=one.below, consequence_zh=one.zh, consequence_en=one.en, source=one.source)
         .sort_values(["estimate", "code"], na_position="last")
         for one in declared.thresholds

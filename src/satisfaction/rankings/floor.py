@@ -63,7 +63,7 @@ class Floored:
     applied: bool = True
 
 
-def floored(survey: Survey, estimates: Mapping[str, Estimates], level: str) -> Floored:
+def floored(survey: Survey, estimates: Mapping[str, Estimates], level: str, measure: str = "") -> Floored:
     """Raise the errors of areas with too few degrees of freedom, or with a design effect that few PSUs explain.
 
     Parameters
@@ -72,7 +72,9 @@ def floored(survey: Survey, estimates: Mapping[str, Estimates], level: str) -> F
     estimates : mapping of Estimates
         By level of area, the whole among them.
     level : str
-        Whose areas are ranked, by the questionnaire's ranked measure.
+        Whose areas are ranked.
+    measure : str
+        The questionnaire's ranked one unless given.
 
     Notes
     -----
@@ -84,7 +86,8 @@ def floored(survey: Survey, estimates: Mapping[str, Estimates], level: str) -> F
     `ranking.units`, as without a floor.
     """
     rules = survey.rules.ranking
-    own = estimates[level].of(survey.questionnaire.ranked)
+    measure = measure or survey.questionnaire.ranked
+    own = estimates[level].of(measure)
     if own.design.selection != "probability":
         return Floored(own)
     below = _below(own, rules)
@@ -101,7 +104,7 @@ def floored(survey: Survey, estimates: Mapping[str, Estimates], level: str) -> F
     for at in np.flatnonzero(below):
         area = table.iloc[at]
         code = str(area[level])
-        lender = _lender(survey, estimates, code)
+        lender = _lender(survey, estimates, code, measure)
         se = _lent_se(area, lender)
         if not (se > area["se"] or (area["df"] < 1 and math.isfinite(se))):
             continue
@@ -124,19 +127,19 @@ def _holds(lender: Lender, rules: RankingRules) -> bool:
     return lender.df >= rules.minimum_df and not lender.deff < rules.minimum_deff
 
 
-def _lender(survey: Survey, estimates: Mapping[str, Estimates], code: str) -> Lender:
+def _lender(survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str) -> Lender:
     """Return the next larger area above the floor, else the whole."""
     lender = None
-    for lender in _larger(survey, estimates, code):
+    for lender in _larger(survey, estimates, code, measure):
         if _holds(lender, survey.rules.ranking):
             break
     assert lender is not None
     return lender
 
 
-def _larger(survey: Survey, estimates: Mapping[str, Estimates], code: str) -> Iterator[Lender]:
+def _larger(survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str) -> Iterator[Lender]:
     """Yield the areas that an area lies in, the smallest first, the whole last."""
-    measure, levels, parents = survey.questionnaire.ranked, survey.levels(), survey.parents()
+    levels, parents = survey.levels(), survey.parents()
     parent = parents.get(code, "")
     while parent and levels.get(parent, survey.whole()) != survey.whole():
         level = levels[parent]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..estimates import Estimates
 from ..ranking.membership import Membership, decide, over_the_table, untested
 from ..ranking.pairs import Floats
 from ..survey import RankingRules, Threshold
+from .floor import Floored
 
 STATUS = ("established", "excluded", "possible")
 BOUND = "没有抽样变异：由置信限判断，p 值为上界 no variance shown: judged by the limits, p-values are bounds"
@@ -48,7 +50,9 @@ def below_tests(
     )
 
 
-def threshold_verdicts(estimates: Estimates, threshold: Threshold, rules: RankingRules) -> pd.DataFrame:
+def threshold_verdicts(
+    estimates: Estimates, threshold: Threshold, rules: RankingRules, *, floor: Floored | None = None
+) -> pd.DataFrame:
     """Test a threshold in every area.
 
     Parameters
@@ -58,6 +62,8 @@ def threshold_verdicts(estimates: Estimates, threshold: Threshold, rules: Rankin
     threshold : Threshold
     rules : RankingRules
         level, multiplicity and minimum_n (an area under it keeps its row, and nothing is decided).
+    floor : Floored, optional
+        The measure's estimates with the errors that tests rest on; their own unless given.
 
     Returns
     -------
@@ -69,10 +75,11 @@ def threshold_verdicts(estimates: Estimates, threshold: Threshold, rules: Rankin
     table = one.table.rename(columns={one.by[0]: "code"}) if one.by else one.table
     number = {name: table[name].to_numpy(float) for name in ("estimate", "se", "df", "ci_low", "ci_high")}
     enough = (table["n"] >= rules.minimum_n).to_numpy()
+    lent = floor or Floored(one)
     tests = below_tests(
         number["estimate"],
-        np.where(enough, number["se"], np.nan),
-        number["df"],
+        np.where(enough, lent.estimates.table["se"].to_numpy(float), np.nan),
+        lent.estimates.table["df"].to_numpy(float),
         limits=(number["ci_low"], number["ci_high"]),
         tail=(1 - one.level) / 2,
         value=threshold.below,
@@ -89,7 +96,7 @@ def threshold_verdicts(estimates: Estimates, threshold: Threshold, rules: Rankin
         code=table["code"].astype(str),
         status=status,
         **found,
-        note=np.where(_withheld(table), table["note"], _notes(number, enough)),
+        note=np.where(_withheld(table), table["note"], _notes(number, enough, lent.said, table["code"].astype(str))),
     )
 
 
@@ -98,9 +105,9 @@ def _withheld(table: pd.DataFrame) -> np.ndarray[Any, Any]:
     return np.asarray(table["estimate"].isna() & (table["n"] > 0))
 
 
-def _notes(number: dict[str, Floats], enough: np.ndarray[Any, Any]) -> list[str]:
-    """Say where no t test could be made, and why."""
+def _notes(number: dict[str, Floats], enough: np.ndarray[Any, Any], lent: Mapping[str, str], codes: pd.Series) -> list[str]:
+    """Say where no t test could be made, or not with the area's own error, and why."""
     shown = (number["se"] > 0) & (number["df"] >= 1)
     bounded = (number["se"] == 0) & (number["ci_low"] < number["ci_high"])
     why = np.select([~enough, shown, bounded], [TOO_FEW, "", BOUND], NO_ERROR)
-    return [str(note) for note in why]
+    return [str(note) or lent.get(code, "") for note, code in zip(why, codes, strict=True)]
