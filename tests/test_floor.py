@@ -16,6 +16,7 @@ from satisfaction.published import indices_table, ranking_table, tables_of, with
 from satisfaction.published.verdicts import thresholds_table
 from satisfaction.rankings import floored, rank_within
 from satisfaction.survey import RankingRules, Threshold
+from satisfaction.waves import compare_waves
 
 EXACT = 1e-12  # figures computed twice in different ways
 EVEN = "990101"
@@ -233,3 +234,11 @@ def test_a_threshold_is_not_passed_on_four_points_that_agree(even):
     assert verdicts["lent"]["status"] == "possible"
     assert "under the floor of the rules" in verdicts["lent"]["note"]
     assert verdicts["lent"]["se"] == verdicts["own"]["se"]
+
+
+def test_a_change_rests_on_the_error_that_the_ranks_rest_on(even):
+    wave = dataclasses.replace(even, survey=with_floor(even.survey, **DEFAULTS))
+    found = compare_waves(wave, wave).ranks.waves
+    lent = floored(wave.survey, wave.estimates, "county").estimates
+    assert np.diag(found.after.cov) == pytest.approx(np.diag(lent.cov), rel=EXACT)
+    assert found.after.cov[0, 0] > even.estimates["county"].of("topic_index").cov[0, 0]

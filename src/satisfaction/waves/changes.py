@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ import pandas as pd
 
 from ..comparisons import change as score_change
 from ..engines import Engine
+from ..estimates import Estimates
 from ..estimates.intervals import t_interval
 from ..pipeline import Results, run
 from ..published import UNITS, area_labels, measure_labels, twelve_digits
 from ..ranking import RankChange, comparability, rank_change
 from ..ranking.unranked import require_ranks
+from ..rankings import floored
 from .sides import comparable_words, estimates_of, joint_mark, ranked_by, read_in_order
 
 PLACES = 5
@@ -103,7 +105,7 @@ def compare_waves(earlier: Results, later: Results, *, measure: str | None = Non
     measure = measure or later.survey.questionnaire.ranked
     comparable = comparability(later.survey.questionnaire, earlier.survey.questionnaire, measure)
     earlier, later = ranked_by(earlier, measure), ranked_by(later, measure)
-    sides = [estimates_of(one, measure, level=one.area) for one in (later, earlier)]
+    sides = [_as_ranked(one, measure) for one in (later, earlier)]
     both = ranked_in_both(earlier, later)
     for one in (earlier, later):
         require_ranks(one.ranking, where=str(one.survey.folder))
@@ -118,6 +120,13 @@ def compare_waves(earlier: Results, later: Results, *, measure: str | None = Non
     whole = score_change(*wholes).table.iloc[0].to_dict()
     table = change_table(earlier, later, ranks=ranks, measure=measure)
     return WaveChange(earlier, later, measure, ranks, whole, table)
+
+
+def _as_ranked(results: Results, measure: str) -> Estimates:
+    """Return the areas' estimates with the errors that their ranks rest on."""
+    own = estimates_of(results, measure, level=results.area)
+    floor = floored(results.survey, results.estimates, results.area, measure)
+    return replace(own, table=floor.estimates.table, cov=floor.estimates.cov)
 
 
 def ranked_in_both(earlier: Results, later: Results) -> Any:
