@@ -103,8 +103,10 @@ def all_pairs(
         keys, (value[first] - value[second], spread, pair_df), usable=known[first] & known[second], level=estimates.level
     )
     found = Comparisons(plain, _declared(estimates, NULLS["pairs"]))
-    if simultaneous is None or estimates.conventions["selection"] != "probability":
+    if simultaneous is None:
         return found
+    if estimates.conventions["selection"] != "probability":
+        return replace(found, table=plain.assign(p_maxt=np.nan, maxt_error=np.nan, maxt_fragile=False))
     return _together(found, estimates.cov, simultaneous, draws, seed)
 
 
