@@ -83,6 +83,7 @@ def one(wave: Path) -> dict[str, float]:
     from satisfaction import read_survey
     from satisfaction.responses import load_responses, write_rejected
 
+    (wave / "fix.xlsx").unlink(missing_ok=True)  # nothing is ever overwritten
     started = time.perf_counter()
     survey = read_survey(wave)
     found = load_responses(survey, purpose="check")
@@ -96,9 +97,13 @@ def one(wave: Path) -> dict[str, float]:
 
 def whole_command(wave: Path) -> float:
     """Return the seconds of `satisfaction check --rejected` from the shell and back."""
+    workbook = wave / "again.xlsx"
+    workbook.unlink(missing_ok=True)  # nothing is ever overwritten
     started = time.perf_counter()
-    command = [sys.executable, "-m", "satisfaction", "check", str(wave), "--rejected", str(wave / "again.xlsx")]
-    subprocess.run(command, check=True, capture_output=True)
+    command = [sys.executable, "-m", "satisfaction", "check", str(wave), "--rejected", str(workbook)]
+    code = subprocess.run(command, check=False, capture_output=True).returncode
+    assert code == 2, code  # the planted faults would stop a run
+    assert workbook.is_file()
     return time.perf_counter() - started
 
 
