@@ -15,6 +15,7 @@ from satisfaction import run
 from satisfaction.combined import combine, read_combined
 from satisfaction.combined.files import combined_lines
 from satisfaction.errors import RankingError
+from satisfaction.pipeline import rank_areas
 
 DECLARED = """
 title: {zh: 综合, en: Combined}
@@ -249,3 +250,11 @@ def test_a_placeholder_of_a_component_is_not_published(results, folder):
     (folder / "combined.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(RankingError, match=r"Y340.*combined\.yaml:8"):
         combine(results, folder / "combined.yaml")
+
+
+def test_areas_under_the_floor_are_named_as_their_combined_ranks_rest_on_their_own_error(results, folder):
+    path = folder / "combined.yaml"
+    assert not any("minimum_df" in note for note in combine(results, path).summary["notes"])
+    few = with_rule(results, minimum_df=8)
+    few = replace(few, ranking=rank_areas(few.survey, few.estimates))
+    assert any("9901" in note and "minimum_df" in note for note in combine(few, path).summary["notes"])

@@ -6,7 +6,7 @@ arrays, `parts` reads the components; here they become a ranking.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from ..errors import RankingError
+from ..errors import RankingError, shortened
 from ..io.files import recorded
 from ..io.yaml import read_yaml, refuse_placeholders, validated
 from ..pipeline import Results
@@ -39,6 +39,10 @@ VETOED = "一票否决，不排名 vetoed; not ranked"
 INCOMPLETE = "缺少部分得分，不排名 a component is missing; not ranked"
 FEW = "样本不足，不排名 too few answers; not ranked"
 FIELD = ("minmax", "zscore", "share-of-best")
+TOO_FEW = (
+    "自身误差低于 minimum_df 或 minimum_deff，综合名次未作调整，确定程度可能偏高 the area's own error lies under minimum_df or "
+    "minimum_deff; the combined ranks still rest on it and may look more certain than they are"
+)
 FIXED = "归一化的尺度由全体地区决定，计误差时视为固定 the scale is set by all areas together and taken as fixed for the errors"
 EXACT = (
     "没有标准误的部分按无误差计，名次的不确定性因此偏小 "
@@ -131,7 +135,7 @@ def combine(results: Results, path: Path) -> Combination:
     ranking = _ranked(results, combined, cov, df=df, taking_part=taking_part)
     table = combined_table(results, parts, scores=scores, ranking=ranking, df=df, excluded=excluded)
     assessed = {part.name: part.assessed for part in parts if part.assessed is not None}
-    summary = MappingProxyType(_summary(declared, parts))
+    summary = MappingProxyType(_summary(declared, parts, few=results.ranking.summary.get("se_from_larger", ())))
     return Combination(declared, parts, scores, table, ranking, MappingProxyType(assessed), MappingProxyType(read), summary)
 
 
@@ -256,10 +260,12 @@ def combined_table(
     return twelve_digits(table.sort_values(["rank", "code"], na_position="last", ignore_index=True))
 
 
-def _summary(declared: CombinedFile, parts: tuple[Part, ...]) -> dict[str, Any]:
+def _summary(declared: CombinedFile, parts: tuple[Part, ...], *, few: Iterable[str]) -> dict[str, Any]:
     exact = [part.name for part in parts if part.errors is None]
     scaled = [part.name for part in parts if part.errors is not None and part.declared.normalise in FIELD]
     notes = ([f"{', '.join(exact)}: {EXACT}"] if exact else []) + ([f"{', '.join(scaled)}: {FIXED}"] if scaled else [])
+    if named := shortened(few):
+        notes.append(f"{named}: {TOO_FEW}")
     return {
         "title": str(declared.title),
         "source": declared.source,
