@@ -130,3 +130,13 @@ def test_a_share_above_one_is_said_to_be_simulation_error(results, total):
     found = stability(world, list(parts.areas), bottom=1, base=16)
     found = replace(found, sources=found.sources.assign(total_list=total, total_shift=0.5))
     assert ("read it as 1" in "\n".join(stability_lines(results, found))) == (total > 1)
+
+
+def test_areas_under_the_floor_are_named_as_their_ranks_rest_on_their_own_error(results):
+    parts = components_of(results, measure="composite", draws=16)
+    world = make_world(parts.scores, NO_ERRORS[:, :4, :3], parts.weights, choices=Choices(), draws=16)
+    found = stability(world, list(parts.areas), bottom=1, base=16)
+    assert not any("minimum_df" in line for line in stability_lines(results, found))
+    summary = {**results.ranking.summary, "se_from_larger": {"990101": "few"}}
+    few = replace(results, ranking=replace(results.ranking, summary=summary))
+    assert any(line.startswith("990101: ") and "minimum_df" in line for line in stability_lines(few, found))

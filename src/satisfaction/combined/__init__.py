@@ -23,6 +23,7 @@ from ..pipeline import Results
 from ..published import mark, twelve_digits
 from ..ranking import Ranking, rank
 from ..ranking.unranked import require_ranks
+from ..rankings.floor import OWN_ERROR_STAYS
 from ..survey import Survey
 from ..variance import crossed
 from .aggregating import Array, aggregated, slopes
@@ -39,10 +40,6 @@ VETOED = "一票否决，不排名 vetoed; not ranked"
 INCOMPLETE = "缺少部分得分，不排名 a component is missing; not ranked"
 FEW = "样本不足，不排名 too few answers; not ranked"
 FIELD = ("minmax", "zscore", "share-of-best")
-TOO_FEW = (
-    "自身误差低于 minimum_df 或 minimum_deff，综合名次未作调整，确定程度可能偏高 the area's own error lies under minimum_df or "
-    "minimum_deff; the combined ranks still rest on it and may look more certain than they are"
-)
 FIXED = "归一化的尺度由全体地区决定，计误差时视为固定 the scale is set by all areas together and taken as fixed for the errors"
 EXACT = (
     "没有标准误的部分按无误差计，名次的不确定性因此偏小 "
@@ -265,7 +262,7 @@ def _summary(declared: CombinedFile, parts: tuple[Part, ...], *, few: Iterable[s
     scaled = [part.name for part in parts if part.errors is not None and part.declared.normalise in FIELD]
     notes = ([f"{', '.join(exact)}: {EXACT}"] if exact else []) + ([f"{', '.join(scaled)}: {FIXED}"] if scaled else [])
     if named := shortened(few):
-        notes.append(f"{named}: {TOO_FEW}")
+        notes.append(f"{named}: {OWN_ERROR_STAYS}")
     return {
         "title": str(declared.title),
         "source": declared.source,

@@ -19,6 +19,11 @@ NOT_APPLIED = (
     "没有上级地区的估计值，minimum_df 与 minimum_deff 未执行。 "
     "No estimates of larger areas: minimum_df and minimum_deff were not applied."
 )
+OWN_ERROR_STAYS = (
+    "自身误差低于 minimum_df 或 minimum_deff，此处名次未作调整，确定程度可能偏高 the area's own error lies under minimum_df or "
+    "minimum_deff; these ranks still rest on it and may look more certain than they are"
+)
+"""For results that do not rest on the raised errors."""
 
 
 @dataclass(frozen=True, slots=True)

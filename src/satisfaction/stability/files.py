@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..errors import shortened
 from ..pipeline import Results
 from ..published import mark, twelve_digits
+from ..rankings.floor import OWN_ERROR_STAYS
 from ..waves.folder import write_set
 from . import Stability
 from .variants import Components
@@ -43,6 +45,8 @@ def stability_lines(results: Results, found: Stability) -> list[str]:
         lines.append(
             f"{zh}: 名次平均变动 mean shift of ranks {shift:.1f}；名单换掉 of the list change {changed:.1f} / {summary['bottom']}"
         )
+    if under := shortened(results.ranking.summary.get("se_from_larger", ())):
+        lines.append(f"{under}: {OWN_ERROR_STAYS}")
     if summary["left_out"]:
         unknown = "、".join(names[code].zh for code in summary["left_out"])
         lines.append(f"缺少部分得分，未参加 left out, a component is missing: {unknown}")
