@@ -18,7 +18,9 @@ from hypothesis import settings
 from satisfaction import SurveyDesign, read_survey
 
 # a busy machine is no fault; the same examples every time, but for `make fuzz`
-settings.register_profile("steady", deadline=None, derandomize="SATISFACTION_FUZZ" not in os.environ)
+settings.register_profile(
+    "steady", deadline=None, derandomize="SATISFACTION_FUZZ" not in os.environ
+)
 settings.load_profile("steady")
 ROOT = Path(__file__).parents[1]
 SMALL = Path(__file__).parent / "small"
@@ -105,13 +107,27 @@ def small_tables() -> dict[str, pd.DataFrame]:
         for county in COUNTIES for residence in (1, 2) for k in range(3)
     ]  # fmt: skip
     by = pd.MultiIndex.from_product([COUNTIES, (1, 2)], names=["county", "level"])
-    margin = by.to_frame(index=False).assign(population=[40_000, 41_000, 52_000, 50_000, 30_000, 31_000, 61_000, 60_000])
-    turned = margin.assign(population=[30_000, 51_000, 48_000, 54_000, 25_000, 36_000, 50_000, 71_000])
+    margin = by.to_frame(index=False).assign(
+        population=[40_000, 41_000, 52_000, 50_000, 30_000, 31_000, 61_000, 60_000]
+    )
+    turned = margin.assign(
+        population=[30_000, 51_000, 48_000, 54_000, 25_000, 36_000, 50_000, 71_000]
+    )
     return {
-        "areas.csv": pd.DataFrame(areas, columns=columns).assign(valid_from="2020-01-01", valid_to=""),
+        "areas.csv": pd.DataFrame(areas, columns=columns).assign(
+            valid_from="2020-01-01", valid_to=""
+        ),
         "frame.csv": margin.rename(columns={"level": "residence"}),
         "sample.csv": pd.DataFrame(
-            sample, columns=["community", "county", "residence", "psu_probability", "person_probability", "planned"]
+            sample,
+            columns=[
+                "community",
+                "county",
+                "residence",
+                "psu_probability",
+                "person_probability",
+                "planned",
+            ],
         ),
         "county_sex.csv": margin.rename(columns={"level": "sex"}),
         "county_age.csv": turned.rename(columns={"level": "age_group"}),
@@ -166,7 +182,9 @@ def province():
     """The synthetic province: respondents, margins, what R makes of them (see golden/province/README.md)."""
     respondents = pd.read_csv(GOLDEN / "sample.csv")
     items = respondents[[f"s{i}" for i in range(1, 9)]]
-    respondents["index"] = ((items.mean(axis=1) - 1) / 4 * 100).where(items.notna().sum(axis=1) >= 4)
+    respondents["index"] = ((items.mean(axis=1) - 1) / 4 * 100).where(
+        items.notna().sum(axis=1) >= 4
+    )
     respondents["satisfied"] = (items["s1"] >= 4).astype(float).where(items["s1"].notna())
     population = pd.read_csv(GOLDEN / "margins.csv")
     with np.load(GOLDEN / "covariances.npz") as stored:
@@ -181,4 +199,6 @@ def province():
 
 def province_design(respondents, **changes) -> SurveyDesign:
     """Strata, PSUs and base weights of the province."""
-    return SurveyDesign(respondents, **({"strata": "stratum", "psu": "psu", "base_weight": "base_weight"} | changes))
+    return SurveyDesign(
+        respondents, **({"strata": "stratum", "psu": "psu", "base_weight": "base_weight"} | changes)
+    )

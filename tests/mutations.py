@@ -51,18 +51,36 @@ MEASURES = "test_measures.py"
 RULES = "test_rules.py"
 
 FAULTS = (
-    Fault("variance: factor n / (n - 1)", "np.where(lone, 0.0, n / np.maximum(n - 1, 1))", "np.where(lone, 0.0, 1.0)", VARIANCE),
     Fault(
-        "variance: fpc of the stage", "left = clusters.share * (1 - clusters.fraction)", "left = clusters.share * 1.0", VARIANCE
+        "variance: factor n / (n - 1)",
+        "np.where(lone, 0.0, n / np.maximum(n - 1, 1))",
+        "np.where(lone, 0.0, 1.0)",
+        VARIANCE,
     ),
-    Fault("variance: share of the stages above", "left = clusters.share * (1", "left = 1.0 * (1", VARIANCE),
+    Fault(
+        "variance: fpc of the stage",
+        "left = clusters.share * (1 - clusters.fraction)",
+        "left = clusters.share * 1.0",
+        VARIANCE,
+    ),
+    Fault(
+        "variance: share of the stages above",
+        "left = clusters.share * (1",
+        "left = 1.0 * (1",
+        VARIANCE,
+    ),
     Fault(
         "variance: centring in the stratum",
         "return sp.csr_array(totals - strata @ means)",
         "return sp.csr_array(totals)",
         VARIANCE,
     ),
-    Fault("variance: lonely adjust", 'if lonely == "adjust":\n        scale', 'if lonely == "none":\n        scale', VARIANCE),
+    Fault(
+        "variance: lonely adjust",
+        'if lonely == "adjust":\n        scale',
+        'if lonely == "none":\n        scale',
+        VARIANCE,
+    ),
     Fault(
         "variance: mean of a domain, not weighted",
         "size = sum_by_domain(domain, weight[:, None] * valid, domains)",
@@ -87,7 +105,12 @@ FAULTS = (
         "regression_on_margins(margins, n * weight,",
         f"{VARIANCE} test_reference.py",
     ),
-    Fault("variance: only one sweep of rake", "SWEEPS = 10 ", "SWEEPS = 1 ", f"{VARIANCE} test_reference.py"),
+    Fault(
+        "variance: only one sweep of rake",
+        "SWEEPS = 10 ",
+        "SWEEPS = 1 ",
+        f"{VARIANCE} test_reference.py",
+    ),
     Fault(
         "variance: df counts strata of all",
         "np.bincount(held[0], minlength=domains) - np.bincount(in_strata",
@@ -100,9 +123,24 @@ FAULTS = (
         "unit / n if not replacement else",
         VARIANCE,
     ),
-    Fault("weights: raking's slope", "curve, slope = (np.exp, np.exp)", "curve, slope = (np.exp, np.ones_like)", WEIGHTS),
-    Fault("weights: bounds not kept", "lambda u: np.clip(curve(u), low, high)", "lambda u: curve(u)", WEIGHTS),
-    Fault("weights: logit's range", "lambda u: low + (high - low) * share(u)", "lambda u: low + (high - 1) * share(u)", WEIGHTS),
+    Fault(
+        "weights: raking's slope",
+        "curve, slope = (np.exp, np.exp)",
+        "curve, slope = (np.exp, np.ones_like)",
+        WEIGHTS,
+    ),
+    Fault(
+        "weights: bounds not kept",
+        "lambda u: np.clip(curve(u), low, high)",
+        "lambda u: curve(u)",
+        WEIGHTS,
+    ),
+    Fault(
+        "weights: logit's range",
+        "lambda u: low + (high - low) * share(u)",
+        "lambda u: low + (high - 1) * share(u)",
+        WEIGHTS,
+    ),
     Fault(
         "weights: target of zero",
         "np.where(targets != 0, np.abs(targets), np.where(sums",
@@ -127,7 +165,12 @@ FAULTS = (
         "near = (factor < 0 * bounds[0])",
         WEIGHTS,
     ),
-    Fault("weights: trimmed share", "(cells.count * cut).sum() / cells.size.sum()", "cut.sum() / cells.size.sum()", WEIGHTS),
+    Fault(
+        "weights: trimmed share",
+        "(cells.count * cut).sum() / cells.size.sum()",
+        "cut.sum() / cells.size.sum()",
+        WEIGHTS,
+    ),
     Fault(
         "replicates: jackknife's factor",
         "out = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)",
@@ -140,21 +183,36 @@ FAULTS = (
         "clusters.fraction[clusters.stratum[unit]])",
         REPLICATES,
     ),
-    Fault("replicates: Fay's scale", "1 / (len(signs) * (1 - fay) ** 2)", "1 / (len(signs) * (1 - fay))", REPLICATES),
+    Fault(
+        "replicates: Fay's scale",
+        "1 / (len(signs) * (1 - fay) ** 2)",
+        "1 / (len(signs) * (1 - fay))",
+        REPLICATES,
+    ),
     Fault(
         "replicates: half-samples not balanced",
         "hadamard(1 << strata.bit_length())[:, 1 : strata + 1]",
         "np.abs(hadamard(1 << strata.bit_length()))[:, 1 : strata + 1]",
         REPLICATES,
     ),
-    Fault("replicates: bootstrap draws n", "random.multinomial(max(size - 1, 1),", "random.multinomial(size,", REPLICATES),
+    Fault(
+        "replicates: bootstrap draws n",
+        "random.multinomial(max(size - 1, 1),",
+        "random.multinomial(size,",
+        REPLICATES,
+    ),
     Fault(
         "replicates: not centred on their mean",
         "away -= away.sum(axis=0) / np.maximum((~unknown).sum(axis=0), 1)",
         "away -= away[0]",
         REPLICATES,
     ),
-    Fault("replicates: bootstrap's fpc", "shrunk = np.sqrt(1 - clusters.fraction[h])", "shrunk = 1.0", REPLICATES),
+    Fault(
+        "replicates: bootstrap's fpc",
+        "shrunk = np.sqrt(1 - clusters.fraction[h])",
+        "shrunk = 1.0",
+        REPLICATES,
+    ),
     Fault(
         "intervals: one-sided t",
         "special.stdtrit(np.maximum(df, 1), (1 + level) / 2), np.inf) * se",
@@ -168,7 +226,12 @@ FAULTS = (
         "special.stdtrit(np.maximum(df, 1), tail) / special.stdtrit(np.maximum(n - 1, 1), tail)",
         INTERVALS,
     ),
-    Fault("intervals: Wilson's centre", "centre = share + to_half * (0.5 - share)", "centre = share", INTERVALS),
+    Fault(
+        "intervals: Wilson's centre",
+        "centre = share + to_half * (0.5 - share)",
+        "centre = share",
+        INTERVALS,
+    ),
     Fault(
         "intervals: likelihood's dispersion",
         "np.maximum(n - 1, 0) / np.maximum(n, 1))",
@@ -193,7 +256,9 @@ FAULTS = (
         "1.0 if m in questionnaire.rates else 1.0",
         "test_index.py test_pipeline.py",
     ),
-    Fault("estimates: overall deff below 1", "np.maximum(found, 1.0), 1.0)", "found, 1.0)", INTERVALS),
+    Fault(
+        "estimates: overall deff below 1", "np.maximum(found, 1.0), 1.0)", "found, 1.0)", INTERVALS
+    ),
     Fault(
         "estimates: deff of a total",
         'scale = size**2 if kind == "total" else 1.0',
@@ -212,8 +277,18 @@ FAULTS = (
         "for column in present]) > 0)",
         MEASURES,
     ),
-    Fault("measures: no answer kept in", 'if ways["no_answer"] == "in":', 'if ways["no_answer"] == "never":', MEASURES),
-    Fault("measures: skipped kept in", 'if ways["skipped"] == "in":', 'if ways["skipped"] == "never":', MEASURES),
+    Fault(
+        "measures: no answer kept in",
+        'if ways["no_answer"] == "in":',
+        'if ways["no_answer"] == "never":',
+        MEASURES,
+    ),
+    Fault(
+        "measures: skipped kept in",
+        'if ways["skipped"] == "in":',
+        'if ways["skipped"] == "never":',
+        MEASURES,
+    ),
     Fault(
         "measures: a wrong option does not count",
         "return (right - wrong) * flag(right > wrong), correct",
@@ -232,7 +307,12 @@ FAULTS = (
         "return _Part({valid: flag(nw.col(item).is_in(list(answers)))",
         MEASURES,
     ),
-    Fault("pairs: ties", "difference[np.abs(difference) < TIE] = 0.0", "difference[np.abs(difference) < 0] = 0.0", RANKS),
+    Fault(
+        "pairs: ties",
+        "difference[np.abs(difference) < TIE] = 0.0",
+        "difference[np.abs(difference) < 0] = 0.0",
+        RANKS,
+    ),
     Fault(
         "pairs: covariance of a difference",
         "variance[:, None] + variance - 2 * cov, 0.0",
@@ -240,7 +320,12 @@ FAULTS = (
         f"{RANKS} test_ranking_change.py",
     ),
     Fault("pairs: Satterthwaite", "fourth = variance**2 / df", "fourth = variance**2", RANKS),
-    Fault("pairs: z in place of t", "p_better = special.stdtr(pair_df, -t)", "p_better = special.ndtr(-t)", RANKS),
+    Fault(
+        "pairs: z in place of t",
+        "p_better = special.stdtr(pair_df, -t)",
+        "p_better = special.ndtr(-t)",
+        RANKS,
+    ),
     Fault(
         "sets: Simes at alpha",
         "better = count_false(others(pairs.p_better.T), alpha / 2)",
@@ -285,9 +370,24 @@ FAULTS = (
         "largest = np.sort(p_values, axis=1)[:, count:]",
         RANKS,
     ),
-    Fault("membership: Simes' factor", "simes: Floats = np.min(largest * size /", "simes: Floats = np.min(largest /", RANKS),
-    Fault("membership: Bonferroni for dependent units", "return simes if independent else bonferroni", "return simes", RANKS),
-    Fault("membership: nothing proven without a design", "if provable:", "if True:", f"{RANKS} {RULES}"),
+    Fault(
+        "membership: Simes' factor",
+        "simes: Floats = np.min(largest * size /",
+        "simes: Floats = np.min(largest /",
+        RANKS,
+    ),
+    Fault(
+        "membership: Bonferroni for dependent units",
+        "return simes if independent else bonferroni",
+        "return simes",
+        RANKS,
+    ),
+    Fault(
+        "membership: nothing proven without a design",
+        "if provable:",
+        "if True:",
+        f"{RANKS} {RULES}",
+    ),
     Fault(
         "membership: the list's own test",
         "return min(1.0, 2 * float(pairs.p_better",
@@ -306,9 +406,21 @@ FAULTS = (
         '+ 0.0 if between == "reml"',
         RANKS,
     ),
-    Fault("probability: reliability", "reliability = tau2 / total", "reliability = tau2 / np.sqrt(total)", RANKS),
-    Fault("probability: expected rank", "ahead, axis=1)\n    return total + 0.5", "ahead, axis=1)\n    return total", RANKS),
-    Fault("probability: the unit counts itself", "ahead[other] = 0.0\n        moved", "moved", RANKS),
+    Fault(
+        "probability: reliability",
+        "reliability = tau2 / total",
+        "reliability = tau2 / np.sqrt(total)",
+        RANKS,
+    ),
+    Fault(
+        "probability: expected rank",
+        "ahead, axis=1)\n    return total + 0.5",
+        "ahead, axis=1)\n    return total",
+        RANKS,
+    ),
+    Fault(
+        "probability: the unit counts itself", "ahead[other] = 0.0\n        moved", "moved", RANKS
+    ),
     Fault(
         "probability: one fewer place",
         'probability_bottom(known: Posterior, places: int) -> Floats:\n    """P(rank > p - places), (p,); the sum over units is `places`."""\n    return few_ahead(-known.mean, known.sd, places)',
@@ -317,7 +429,12 @@ FAULTS = (
     ),
     Fault("rules: rounding half to even", "quantize(step, ROUND_HALF_UP)", "quantize(step)", RULES),
     Fault("rules: rounded from the bits", 'f"{score:.{PUBLISHED}g}"', 'f"{score:.17g}"', RULES),
-    Fault("figures: what is small", "SMALL = 0.001\nDIGITS", "SMALL = 0.01\nDIGITS", "test_sentences.py test_reading.py"),
+    Fault(
+        "figures: what is small",
+        "SMALL = 0.001\nDIGITS",
+        "SMALL = 0.01\nDIGITS",
+        "test_sentences.py test_reading.py",
+    ),
     Fault("fieldwork: error of a median", "np.pi / 2", "1.0", "test_fieldwork_compare.py"),
 )
 
@@ -330,7 +447,9 @@ def planted(fault: Fault, copy: Path) -> Path:
     module = holding[0]
     content = module.read_text(encoding="utf-8")
     if content.count(fault.old) != 1:
-        raise SystemExit(f"{fault.place}: the text stands {content.count(fault.old)} times in {module.name}")
+        raise SystemExit(
+            f"{fault.place}: the text stands {content.count(fault.old)} times in {module.name}"
+        )
     module.write_text(content.replace(fault.old, fault.new), encoding="utf-8")
     return module
 

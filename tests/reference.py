@@ -22,10 +22,13 @@ from statsmodels.api import GLM, families
 
 from conftest import ROOT, province_design
 from satisfaction import SurveyDesign, calibrate, estimate
-from satisfaction.comparisons import rank_test, rao_scott, regression, t_test
-from satisfaction.errors import DesignError, SatisfactionError
-from satisfaction.reliability import assess_items
-from satisfaction.weights import trim
+from satisfaction.estimation.contingency import rao_scott
+from satisfaction.estimation.rank_tests import rank_test
+from satisfaction.estimation.regression import regression
+from satisfaction.estimation.reliability import assess_items
+from satisfaction.estimation.t_tests import t_test
+from satisfaction.foundation.errors import DesignError, SatisfactionError
+from satisfaction.weighting.weights import trim
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,12 @@ R_FITS_MODEL = Tolerance(1e-6, "R iterates the logistic fit and stops at 1e-8 of
 R_RAKES = Tolerance(1e-6, "R iterates raking to epsilon 1e-9 (api), 1e-10 (province)")
 R_CALIBRATES = Tolerance(1e-6, "R iterates calibrate to epsilon 1e-7")
 R_RAKES_REPLICATES = Tolerance(1e-6, "R iterates raking in every replicate, to epsilon 1e-9")
-R_PROFILES = Tolerance(1e-3, "R interpolates the profile of the scaled deviance, here the equation is solved")
-CONVERGED = Tolerance(1e-9, "default tolerance 1e-10 against our own value at 1e-13, as R's is loose")
+R_PROFILES = Tolerance(
+    1e-3, "R interpolates the profile of the scaled deviance, here the equation is solved"
+)
+CONVERGED = Tolerance(
+    1e-9, "default tolerance 1e-10 against our own value at 1e-13, as R's is loose"
+)
 SOLVED = Tolerance(1e-9, "against another solution of the same equation, as R's is loose")
 EXACT = Tolerance(0.0, "a whole number, a value of the data, or a refusal")
 OWN_TOLERANCE = 1e-13
@@ -82,16 +89,22 @@ class Comparison:
         return not self.covered or self.difference <= self.tolerance
 
 
-Quantities = Iterator[tuple[str, Said, Any, Any, Tolerance]]  # quantity, call, found, R's, tolerance
+Quantities = Iterator[
+    tuple[str, Said, Any, Any, Tolerance]
+]  # quantity, call, found, R's, tolerance
 MADE: dict[str, Any] = {}
 
 
 def said(function: Callable[..., Any], *arguments: Any, **options: Any) -> Said:
     """Call a function of the package and remember the result under the words of the call."""
-    words = [_words(one) for one in arguments] + [f"{name}={_words(one)}" for name, one in options.items()]
+    words = [_words(one) for one in arguments] + [
+        f"{name}={_words(one)}" for name, one in options.items()
+    ]
     call = f"{function.__name__}({', '.join(words)})"
     if call not in MADE:
-        MADE[call] = function(*map(_value, arguments), **{name: _value(one) for name, one in options.items()})
+        MADE[call] = function(
+            *map(_value, arguments), **{name: _value(one) for name, one in options.items()}
+        )
     return Said(call, MADE[call])
 
 
@@ -125,11 +138,29 @@ def compared(sample: str, key: str) -> list[Comparison]:
     wanted = expected(sample)[key]
     try:
         rows = [
-            Comparison(sample, key, quantity, call.words, relative(found, theirs), tolerance.value, tolerance.reason)
+            Comparison(
+                sample,
+                key,
+                quantity,
+                call.words,
+                relative(found, theirs),
+                tolerance.value,
+                tolerance.reason,
+            )
             for quantity, call, found, theirs, tolerance in CASES[sample, key](wanted)
         ]
     except SatisfactionError as refused:
-        rows = [Comparison(sample, key, "refused", str(refused).replace("\n", " "), np.inf, 0.0, "nothing was to be refused")]
+        rows = [
+            Comparison(
+                sample,
+                key,
+                "refused",
+                str(refused).replace("\n", " "),
+                np.inf,
+                0.0,
+                "nothing was to be refused",
+            )
+        ]
     return rows + [
         Comparison(sample, key, quantity, "-", np.nan, np.inf, why, covered=False)
         for (where, name, quantity), why in EXCUSED.items()
@@ -160,7 +191,9 @@ def expected(sample: str) -> dict[str, Any]:
 def api_rows(sample: str) -> pd.DataFrame:
     """Return the schools of a sample, with sch.wide as two shares."""
     rows = pd.read_csv(require(REFERENCE / "api" / f"{sample}.csv"))
-    return rows.assign(no=(rows["sch.wide"] == "No").astype(int), yes=(rows["sch.wide"] == "Yes").astype(int))
+    return rows.assign(
+        no=(rows["sch.wide"] == "No").astype(int), yes=(rows["sch.wide"] == "Yes").astype(int)
+    )
 
 
 # ---- the API samples ----
@@ -204,7 +237,9 @@ CALIBRATIONS: dict[str, tuple[Said, dict[str, Any], Tolerance]] = {
     "cal_logit": (TYPES_AND_API99, {"method": "logit", "bounds": (0.4, 2.5)}, R_CALIBRATES),
     "cal_boundlin": (TYPES_AND_API99, {"method": "linear", "bounds": (0.5, 2)}, R_CALIBRATES),
 }
-WEIGHTS = {"rake": "rakew", "ps": "psw"} | {name: f"{name}_w" for name in CALIBRATIONS if name.startswith("cal")}
+WEIGHTS = {"rake": "rakew", "ps": "psw"} | {
+    name: f"{name}_w" for name in CALIBRATIONS if name.startswith("cal")
+}
 WITH_ESTIMATES = {
     "rake": ("mean/api00", "total/enroll", "mean/api00|stype"),
     "ps": ("mean/api00", "total/enroll"),
@@ -214,7 +249,9 @@ WITH_ESTIMATES = {
 }
 
 
-def est_and_se(of: Said, wanted: Mapping[str, Any], tolerance: Tolerance = CLOSED_FORM) -> Quantities:
+def est_and_se(
+    of: Said, wanted: Mapping[str, Any], tolerance: Tolerance = CLOSED_FORM
+) -> Quantities:
     yield "estimate", of, table(of)["estimate"], wanted["est"], tolerance
     yield "se", of, table(of)["se"], wanted["se"], tolerance
 
@@ -232,11 +269,16 @@ def api_domain(design: str, wanted: Mapping[str, Any]) -> Quantities:
 
 
 def api_shares(design: str, wanted: Mapping[str, Any]) -> Quantities:
-    yield from est_and_se(said(estimate, api(design), ["no", "yes"], statistic="proportion"), wanted)
+    yield from est_and_se(
+        said(estimate, api(design), ["no", "yes"], statistic="proportion"), wanted
+    )
 
 
 def api_quantiles(design: str, wanted: Mapping[str, Any]) -> Quantities:
-    of = [said(estimate, api(design), "api00", statistic=("quantile", p), df="design") for p in QUARTILES]
+    of = [
+        said(estimate, api(design), "api00", statistic=("quantile", p), df="design")
+        for p in QUARTILES
+    ]
     for p, one, quantile, se in zip(QUARTILES, of, wanted["est"], wanted["se"], strict=True):
         yield f"estimate {p}", one, table(one)["estimate"], [quantile], EXACT
         yield f"se {p}", one, table(one)["se"], [se], CLOSED_FORM
@@ -250,7 +292,13 @@ def api_limits(design: str, method: str, wanted: Mapping[str, Any]) -> Quantitie
     yield "estimate", of, [row["estimate"]], wanted["est"], own_estimate
     yield "limits", of, row[["ci_low", "ci_high"]], wanted["ci"], tolerance
     if method == "logit":
-        yield "limits on the logit scale by hand", of, row[["ci_low", "ci_high"]], logit_limits(row), SOLVED
+        yield (
+            "limits on the logit scale by hand",
+            of,
+            row[["ci_low", "ci_high"]],
+            logit_limits(row),
+            SOLVED,
+        )
 
 
 def logit_limits(row: pd.Series) -> list[float]:
@@ -263,7 +311,13 @@ def logit_limits(row: pd.Series) -> list[float]:
 def api_chisq(design: str, statistic: str, wanted: Mapping[str, Any]) -> Quantities:
     of = said(rao_scott, api(design), "stype", "sch.wide", statistic=statistic)
     row = table(of).iloc[0]
-    yield "statistic", of, [row["statistic" if statistic == "F" else "pearson"]], wanted["est"], CLOSED_FORM
+    yield (
+        "statistic",
+        of,
+        [row["statistic" if statistic == "F" else "pearson"]],
+        wanted["est"],
+        CLOSED_FORM,
+    )
     yield "p", of, [row["p"]], wanted["p"], P_VALUE
     if "df" in wanted:
         yield "df", of, row[["df", "ddf"]], wanted["df"], CLOSED_FORM
@@ -285,7 +339,9 @@ def api_ranktest(design: str, wanted: Mapping[str, Any]) -> Quantities:
 
 
 def api_glm(design: str, wanted: Mapping[str, Any]) -> Quantities:
-    yield from est_and_se(said(regression, api(design), "api00", ["ell", "meals", "mobility"]), wanted)
+    yield from est_and_se(
+        said(regression, api(design), "api00", ["ell", "meals", "mobility"]), wanted
+    )
 
 
 def api_deff(design: str, wanted: Mapping[str, Any]) -> Quantities:
@@ -293,9 +349,13 @@ def api_deff(design: str, wanted: Mapping[str, Any]) -> Quantities:
     yield "deff", of, table(of)["deff"], wanted["est"], CLOSED_FORM
 
 
-def calibrated(design: Said, margins: Said, options: Mapping[str, Any], *, own: bool = False) -> Said:
+def calibrated(
+    design: Said, margins: Said, options: Mapping[str, Any], *, own: bool = False
+) -> Said:
     """Calibrate with the default tolerance, or with our tightest."""
-    return said(calibrate, design, margins, **options, **({"tolerance": OWN_TOLERANCE} if own else {}))
+    return said(
+        calibrate, design, margins, **options, **({"tolerance": OWN_TOLERANCE} if own else {})
+    )
 
 
 def api_weights(design: str, name: str, wanted: Mapping[str, Any]) -> Quantities:
@@ -311,7 +371,14 @@ def api_calibrated(design: str, name: str, key: str, wanted: Mapping[str, Any]) 
     margins, options, tolerance = CALIBRATIONS[name]
     (measure, how), variance = ESTIMATED[key], "rake" if name == "rake" else "linearized"
     of, own = (
-        said(estimate, calibrated(api(design), margins, options, own=o), measure, **how, variance=variance) for o in (False, True)
+        said(
+            estimate,
+            calibrated(api(design), margins, options, own=o),
+            measure,
+            **how,
+            variance=variance,
+        )
+        for o in (False, True)
     )
     yield from est_and_se(of, wanted, tolerance)
     if tolerance is not CLOSED_FORM:
@@ -330,13 +397,18 @@ def api_jackknife(design: str, wanted: Mapping[str, Any]) -> Quantities:
 
 def api_raked_jackknife(design: str, wanted: Mapping[str, Any]) -> Quantities:
     margins, options, _ = CALIBRATIONS["rake"]
-    of, own = (said(estimate, calibrated(api(design), margins, options, own=o), "api00", variance="jkn") for o in (False, True))
+    of, own = (
+        said(estimate, calibrated(api(design), margins, options, own=o), "api00", variance="jkn")
+        for o in (False, True)
+    )
     yield from est_and_se(of, wanted, R_RAKES_REPLICATES)
     yield from converged(of, own)
 
 
 def api_lonely(policy: str, wanted: Mapping[str, Any]) -> Quantities:
-    design = said(SurveyDesign, Said("lonely", api_rows("lonely")), **LONELY_DESIGN, lonely_psu=policy)
+    design = said(
+        SurveyDesign, Said("lonely", api_rows("lonely")), **LONELY_DESIGN, lonely_psu=policy
+    )
     yield from est_and_se(said(estimate, design, "api00"), wanted)
 
 
@@ -348,10 +420,19 @@ def api_lonely_refused(wanted: Mapping[str, Any]) -> Quantities:
         told = refused.code == "D104" and "single" in refused.en and ": H." in refused.en
     else:
         told = False
-    yield "refused with D104, naming H", Said('SurveyDesign(lonely, lonely_psu="fail")', None), [told], [True], EXACT
+    yield (
+        "refused with D104, naming H",
+        Said('SurveyDesign(lonely, lonely_psu="fail")', None),
+        [told],
+        [True],
+        EXACT,
+    )
 
 
-LONELY_DESIGN = {"strata": "stype", "base_weight": "pw"}  # R had no fpc here: with it every se is 1.2 % smaller
+LONELY_DESIGN = {
+    "strata": "stype",
+    "base_weight": "pw",
+}  # R had no fpc here: with it every se is 1.2 % smaller
 
 
 # ---- the province ----
@@ -369,7 +450,10 @@ def province_rows() -> pd.DataFrame:
 @functools.cache
 def province(**options: Any) -> Said:
     """Return the design of the province."""
-    return Said(f"province({', '.join(f'{k}={v!r}' for k, v in options.items())})", province_design(province_rows(), **options))
+    return Said(
+        f"province({', '.join(f'{k}={v!r}' for k, v in options.items())})",
+        province_design(province_rows(), **options),
+    )
 
 
 @functools.cache
@@ -396,7 +480,9 @@ PROVINCE_CALIBRATIONS: dict[str, tuple[str, dict[str, Any], Tolerance]] = {
 COLUMNS = {"mean": {"estimate": "estimate", "se": "se", "deff": "deff", "deff_replace": "deff_wr"}, "total": {"total": "estimate", "total_se": "se"}}  # fmt: skip
 
 
-def by_measure(design: Said, wanted: Mapping[str, Any], tolerance: Tolerance = CLOSED_FORM, **options: Any) -> Quantities:
+def by_measure(
+    design: Said, wanted: Mapping[str, Any], tolerance: Tolerance = CLOSED_FORM, **options: Any
+) -> Quantities:
     """Compare means, totals and design effects of the whole province, measure by measure."""
     theirs = pd.DataFrame(wanted).T
     for statistic, columns in COLUMNS.items():
@@ -405,7 +491,9 @@ def by_measure(design: Said, wanted: Mapping[str, Any], tolerance: Tolerance = C
             yield column, of, table(of)[own], theirs[column], tolerance
 
 
-def domains(of: Said, wanted: Mapping[str, Any], measure: str, tolerance: Tolerance = CLOSED_FORM) -> Quantities:
+def domains(
+    of: Said, wanted: Mapping[str, Any], measure: str, tolerance: Tolerance = CLOSED_FORM
+) -> Quantities:
     """Compare domain means with their covariance."""
     by = of.value.by[0]
     yield f"{measure}: domains", of, table(of)[by], wanted["domain"], EXACT
@@ -426,7 +514,11 @@ def p_whole(fpc: str | None, wanted: Mapping[str, Any]) -> Quantities:
 
 def p_domains(by: str, fpc: str | None, wanted: Mapping[str, Any]) -> Quantities:
     for measure, theirs in wanted.items():
-        yield from domains(said(estimate, province(fpc=fpc) if fpc else province(), measure, by=by), theirs, measure)
+        yield from domains(
+            said(estimate, province(fpc=fpc) if fpc else province(), measure, by=by),
+            theirs,
+            measure,
+        )
 
 
 def p_svyby(wanted: Mapping[str, Any]) -> Quantities:
@@ -437,10 +529,14 @@ def p_svyby(wanted: Mapping[str, Any]) -> Quantities:
 
 def p_limits(wanted: Mapping[str, Any]) -> Quantities:
     for method, theirs in wanted.items():
-        of = said(estimate, province(), "aware", statistic="proportion", by="county", interval=method)
+        of = said(
+            estimate, province(), "aware", statistic="proportion", by="county", interval=method
+        )
         found = table(of)[["estimate", "ci_low", "ci_high"]].to_numpy()
         tolerance, cut = R_FITS_SHARE if method == "logit" else CLOSED_FORM, np.clip(theirs, 0, 1)
-        for i, name in enumerate(("estimate", "low", "high")):  # R leaves Wald limits above 1, here they end there
+        for i, name in enumerate(
+            ("estimate", "low", "high")
+        ):  # R leaves Wald limits above 1, here they end there
             yield f"{method}: {name}", of, found[:, i], cut[:, i], tolerance
         if method == "logit":
             by_hand = np.array([logit_limits(row) for _, row in table(of).iterrows()])
@@ -450,15 +546,21 @@ def p_limits(wanted: Mapping[str, Any]) -> Quantities:
 def p_calibrated(name: str, wanted: Mapping[str, Any]) -> Quantities:
     margins, options, tolerance = PROVINCE_CALIBRATIONS[name]
     variance = {"variance": "rake" if name == "rake" else "linearized"}
-    of, own = (calibrated(province(), province_margins()[margins], options, own=o) for o in (False, True))
+    of, own = (
+        calibrated(province(), province_margins()[margins], options, own=o) for o in (False, True)
+    )
     yield "weights", of, of.value.weights, wanted["weights"], tolerance
     if "province" in wanted:
         yield from by_measure(of, wanted["province"], tolerance, **variance)
     for measure, theirs in wanted["county"].items():
-        yield from domains(said(estimate, of, measure, by="county", **variance), theirs, measure, tolerance)
+        yield from domains(
+            said(estimate, of, measure, by="county", **variance), theirs, measure, tolerance
+        )
     if tolerance is not CLOSED_FORM:
         yield "weights, own converged", of, of.value.weights, own.value.weights, CONVERGED
-        yield from converged(*(said(estimate, one, "index", by="county", **variance) for one in (of, own)))
+        yield from converged(
+            *(said(estimate, one, "index", by="county", **variance) for one in (of, own))
+        )
 
 
 def p_trimmed(wanted: Mapping[str, Any]) -> Quantities:
@@ -470,10 +572,22 @@ def p_jackknife(wanted: Mapping[str, Any]) -> Quantities:
     for theirs, options in ((wanted["index"], {}), (wanted["county"], {"by": "county"})):
         of = said(estimate, province(), "index", **options, variance="jkn")
         for column in ("estimate", "se"):
-            yield " ".join((*options.values(), column)), of, table(of)[column], np.atleast_1d(theirs[column]), CLOSED_FORM
+            yield (
+                " ".join((*options.values(), column)),
+                of,
+                table(of)[column],
+                np.atleast_1d(theirs[column]),
+                CLOSED_FORM,
+            )
 
 
-CHISQ = {"F": "F", "Chisq": "chisq", "Wald": "wald", "adjWald": "adjusted_wald", "saddlepoint": "saddlepoint"}
+CHISQ = {
+    "F": "F",
+    "Chisq": "chisq",
+    "Wald": "wald",
+    "adjWald": "adjusted_wald",
+    "saddlepoint": "saddlepoint",
+}
 
 
 def p_chisq(wanted: Mapping[str, Any]) -> Quantities:
@@ -496,7 +610,9 @@ def p_chisq_age(wanted: Mapping[str, Any]) -> Quantities:
     yield "p", of, row["p"], wanted["p_value"], P_VALUE
 
 
-def p_t(function: Callable[..., Any], by: str, options: Mapping[str, Any], wanted: Mapping[str, Any]) -> Quantities:
+def p_t(
+    function: Callable[..., Any], by: str, options: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> Quantities:
     of = said(function, province(), "index", by, **options)
     row = table(of).iloc[0]
     yield "t", of, row["t"], wanted["statistic"], CLOSED_FORM
@@ -508,19 +624,36 @@ def p_kruskal(wanted: Mapping[str, Any]) -> Quantities:
     of = said(rank_test, province(), "index", "age", ties="row_order")
     row = table(of).iloc[0]
     yield "Wald statistic", of, row["wald"], wanted["parameter"], CLOSED_FORM
-    yield "df", of, row["df"], wanted["statistic"], EXACT  # so named in the entry: statistic holds the df
+    yield (
+        "df",
+        of,
+        row["df"],
+        wanted["statistic"],
+        EXACT,
+    )  # so named in the entry: statistic holds the df
     yield "p", of, row["p"], wanted["p_value"], P_VALUE
 
 
 def p_regression(outcome: str, family: str, wanted: Mapping[str, Any]) -> Quantities:
-    of = said(regression, province(), outcome, ["age", "urban", "sex"], categorical=["age"], family=family)
-    names = [name.replace("(Intercept)", "intercept").replace("f_age", "age=") for name in wanted["names"]]
+    of = said(
+        regression, province(), outcome, ["age", "urban", "sex"], categorical=["age"], family=family
+    )
+    names = [
+        name.replace("(Intercept)", "intercept").replace("f_age", "age=")
+        for name in wanted["names"]
+    ]
     yield "terms", of, [list(table(of)["term"]) == names], [True], EXACT
     tolerance = R_FITS_MODEL if family == "logistic" else CLOSED_FORM
     yield "coefficients", of, table(of)["estimate"], wanted["coef"], tolerance
     yield "se", of, table(of)["se"], wanted["se"], tolerance
     if family == "logistic":
-        yield "coefficients of statsmodels, converged", of, table(of)["estimate"], statsmodels_logit(outcome), SOLVED
+        yield (
+            "coefficients of statsmodels, converged",
+            of,
+            table(of)["estimate"],
+            statsmodels_logit(outcome),
+            SOLVED,
+        )
 
 
 def statsmodels_logit(outcome: str) -> np.ndarray:
@@ -528,7 +661,12 @@ def statsmodels_logit(outcome: str) -> np.ndarray:
     rows = province_rows().dropna(subset=[outcome])
     ages = [(rows["age"] == level).to_numpy(float) for level in sorted(rows["age"].unique())[1:]]
     x = np.column_stack([np.ones(len(rows)), *ages, rows["urban"], rows["sex"]])
-    fit = GLM(rows[outcome].to_numpy(), x, family=families.Binomial(), freq_weights=rows["base_weight"].to_numpy())
+    fit = GLM(
+        rows[outcome].to_numpy(),
+        x,
+        family=families.Binomial(),
+        freq_weights=rows["base_weight"].to_numpy(),
+    )
     return np.asarray(fit.fit(tol=1e-15, tol_criterion="params", maxiter=50).params)
 
 
@@ -560,11 +698,20 @@ def p_contrast(wanted: Mapping[str, Any]) -> Quantities:
 def p_lonely(wanted: Mapping[str, Any]) -> Quantities:
     rows = province_rows()
     first = rows["psu"] == rows.groupby("stratum")["psu"].transform("min")
-    kept = Said("province with one PSU in every stratum % 10 == 3", rows[(rows["stratum"] % 10 != 3) | first])
+    kept = Said(
+        "province with one PSU in every stratum % 10 == 3",
+        rows[(rows["stratum"] % 10 != 3) | first],
+    )
     for policy in LONELY:
         of = said(estimate, said(province_design, kept, lonely_psu=policy), "index")
         for column in ("estimate", "se"):
-            yield f"{policy}: {column}", of, table(of)[column], [wanted[policy][column]], CLOSED_FORM
+            yield (
+                f"{policy}: {column}",
+                of,
+                table(of)[column],
+                [wanted[policy][column]],
+                CLOSED_FORM,
+            )
 
 
 # ---- all of them ----
@@ -627,7 +774,13 @@ def _province_cases() -> Iterator[tuple[str, Callable[..., Quantities]]]:
     yield "lonely", p_lonely
 
 
-CASES = {("api", key): case for key, case in _api_cases()} | {("province", key): case for key, case in _province_cases()}
+CASES = {("api", key): case for key, case in _api_cases()} | {
+    ("province", key): case for key, case in _province_cases()
+}
 EXCUSED: dict[tuple[str, str, str], str] = {
-    ("province", "chisq", "lincom: p"): "R lacked CompQuadForm and gave the saddlepoint's value, which is compared",
+    (
+        "province",
+        "chisq",
+        "lincom: p",
+    ): "R lacked CompQuadForm and gave the saddlepoint's value, which is compared",
 }

@@ -48,7 +48,9 @@ def check_syntax(script: str) -> None:
 def call(script: str, function: str) -> dict[str, str] | None:
     """Return the arguments of the first call of a function as text without spaces; unnamed ones by position."""
     parts = [text for _, text in tokens(script)]
-    start = next((i for i in range(len(parts) - 1) if parts[i] == function and parts[i + 1] == "("), None)
+    start = next(
+        (i for i in range(len(parts) - 1) if parts[i] == function and parts[i + 1] == "("), None
+    )
     if start is None:
         return None
     arguments, depth = [[]], 0
@@ -72,11 +74,17 @@ def value(text: str) -> Any:
         return [value(part) for part in re.findall(r'"(?:[^"\\]|\\.)*"|-?[\d.][\d.eE+-]*', text)]
     if not text.startswith('"'):
         return float(text)
-    return ESCAPES.sub(lambda m: chr(int(m[1] or m[2], 16)) if m[1] or m[2] else PLAIN.get(m[3], m[3]), text[1:-1])
+    return ESCAPES.sub(
+        lambda m: chr(int(m[1] or m[2], 16)) if m[1] or m[2] else PLAIN.get(m[3], m[3]), text[1:-1]
+    )
 
 
 def columns_of(formula: str) -> list[str]:
-    return [name for kind, name in tokens(formula) if kind == "name" and name not in ("interaction", "drop", "sep", "TRUE")]
+    return [
+        name
+        for kind, name in tokens(formula)
+        if kind == "name" and name not in ("interaction", "drop", "sep", "TRUE")
+    ]
 
 
 def frames(script: str) -> dict[str, pd.DataFrame]:
@@ -92,17 +100,28 @@ def margins(script: str) -> dict[Any, Any]:
     """Return the margins of calibrate() or postStratify() as `satisfaction.calibrate` takes them."""
     known = frames(script)
     crossed = lambda name, columns: {  # noqa: E731
-        tuple(columns): dict(zip(known[name][columns].itertuples(index=False, name=None), known[name]["Freq"], strict=True))
+        tuple(columns): dict(
+            zip(
+                known[name][columns].itertuples(index=False, name=None),
+                known[name]["Freq"],
+                strict=True,
+            )
+        )
     }
     if post := call(script, "postStratify"):
         return crossed(post["population"], columns_of(post["1"]))
     found: dict[Any, Any] = {}
     population = re.search(r"^population <- c\(\n(.*?)^\)", script, re.M | re.S)[1]
-    for formula, name, number, total in re.findall(r"totals\(~ ([^,]+), ([\w.]+)\)|([\w.]+) = ([-\d.e+]+)", population):
+    for formula, name, number, total in re.findall(
+        r"totals\(~ ([^,]+), ([\w.]+)\)|([\w.]+) = ([-\d.e+]+)", population
+    ):
         if number:
             found[number] = float(total)
         else:
-            found |= crossed(name, [c for c in known[name] if c != "Freq"] if formula == "1" else columns_of(formula))
+            found |= crossed(
+                name,
+                [c for c in known[name] if c != "Freq"] if formula == "1" else columns_of(formula),
+            )
     return found
 
 
@@ -111,13 +130,21 @@ def respondents(folder: Any) -> pd.DataFrame:
     script = (folder / "survey.R").read_text(encoding="utf-8")
     inside = call(script, "read.csv")["colClasses"]
     kinds = dict(re.findall(r'([\w.]+)="(\w+)"', inside))
-    return table(folder / "respondents.csv", [name for name, kind in kinds.items() if kind == "character"])
+    return table(
+        folder / "respondents.csv", [name for name, kind in kinds.items() if kind == "character"]
+    )
 
 
 def table(path: Any, text: list[str]) -> pd.DataFrame:
     """Read a csv file, all but the text columns as numbers, each the double nearest to its digits."""
     read = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8")
-    return read.assign(**{name: read[name].map(float, na_action="ignore").astype(float) for name in read if name not in text})
+    return read.assign(
+        **{
+            name: read[name].map(float, na_action="ignore").astype(float)
+            for name in read
+            if name not in text
+        }
+    )
 
 
 def declared(folder: Any) -> SurveyDesign:
@@ -131,7 +158,13 @@ def declared(folder: Any) -> SurveyDesign:
         lonely_psu=value(call(script, "options")["survey.lonely.psu"]),
     )  # fmt: skip
     if not (how := call(script, "calibrate")):
-        return calibrate(design, margins(script), method="poststratify") if call(script, "postStratify") else design
+        return (
+            calibrate(design, margins(script), method="poststratify")
+            if call(script, "postStratify")
+            else design
+        )
     bounds = tuple(value(how["bounds"])) if "bounds" in how else None
-    bounds = None if bounds and bounds[0] < 0 else bounds  # bounds that only keep R from its solver of full rank
+    bounds = (
+        None if bounds and bounds[0] < 0 else bounds
+    )  # bounds that only keep R from its solver of full rank
     return calibrate(design, margins(script), method=value(how["calfun"]), bounds=bounds)

@@ -40,5 +40,7 @@ def api_rows(name: str) -> pd.DataFrame:
 def api_design(name: str, rows: pd.DataFrame | None = None) -> SurveyDesign:
     """Return one of `API_NAMES`, as in the reference's README; `rows` stand in for its respondents."""
     sample, _, no_fpc = name.partition("_")
-    options = {key: value for key, value in API_DESIGNS[sample].items() if not (no_fpc and key == "fpc")}
+    options = {
+        key: value for key, value in API_DESIGNS[sample].items() if not (no_fpc and key == "fpc")
+    }
     return SurveyDesign(api_rows(name) if rows is None else rows, base_weight="pw", **options)

@@ -1,143 +1,140 @@
-"""The layout of the design, enforced: who may import whom, who may open files."""
+"""The floors of the package, enforced: who may import whom, who may open files."""
 
 from __future__ import annotations
 
 import ast
+import re
+import subprocess
+import sys
 from pathlib import Path
 
-import pytest
+import satisfaction
 
-SOURCE = Path(__file__).parents[1] / "src" / "satisfaction"
-# a module imports only from modules before it
-ORDER = [
-    "errors",
-    "io",
-    "engines",
-    "questionnaire",
-    "forms",
-    "survey",
-    "newwave",
-    "responses",
-    "measures",
-    "variance",
-    "design",
-    "tally",
-    "weights",
-    "sampled",
-    "replicates",
-    "estimates",
-    "comparisons",
-    "smallareas",
-    "reliability",
-    "indicators",
-    "index",
-    "fieldwork",
-    "ranking",
-    "rankings",
-    "pipeline",
-    "sentences",
-    "published",
-    "handover",
-    "plots",
-    "report",
-    "fileset",
-    "verification",
-    "office",
-    "fieldbook",
-    "waves",
-    "planning",
-    "combined",
-    "stability",
-    "simulate",
-    "showing",
-    "lab",
-    "cli",
-    "__main__",
-]
-ALLOWED_HERE = {
-    "duckdb": {"engines", "io", "simulate"}, "pyspark": {"engines", "io"}, "polars": {"engines", "io"}, "seaborn": {"plots", "showing"}, "matplotlib": {"plots"}, "itables": {"showing"}, "IPython": {"showing", "lab"},
-    "jinja2": {"io"}, "papermill": {"lab"}, "click": {"cli"}, "python_calamine": {"io"}, "pyreadstat": {"io"}, "xlsxwriter": {"io"}, "ruamel": {"io"},
-}  # fmt: skip
-OPENS = {
-    "open", "read_text", "write_text", "read_bytes", "write_bytes", "read_csv", "read_excel", "read_parquet", "read_table", "read_json", "to_excel", "to_parquet",
-    "to_pickle", "mkdtemp", "NamedTemporaryFile", "TemporaryDirectory", "unlink", "rmtree", "copytree", "copy2", "symlink_to",
-}  # fmt: skip
+SOURCE = Path(satisfaction.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
+# The order stands once, at the head of the package, a floor a line.
+FLOORS = re.findall(r"^    (\w+) {2,}\S", satisfaction.__doc__ or "", flags=re.MULTILINE)
+KERNELS = ("sampling/variance.py", "sampling/replicates.py")
+ENGINES = {"duckdb", "pyspark", "polars"}
+KNOW_ENGINES = (
+    "foundation/engines.py",
+    "foundation/grids.py",
+    "foundation/tables.py",
+    "planning/rehearsal/folder.py",
+)
+STANDARD_LIBRARY_OF_KERNELS = {"__future__", "collections", "dataclasses", "typing"}
+OPENS = {
+    "open",
+    "read_text",
+    "write_text",
+    "read_bytes",
+    "write_bytes",
+    "read_csv",
+    "read_excel",
+    "read_parquet",
+    "read_table",
+    "read_json",
+    "to_excel",
+    "to_parquet",
+    "to_json",
+    "to_pickle",
+    "mkdtemp",
+    "NamedTemporaryFile",
+    "TemporaryDirectory",
+    "unlink",
+    "rmtree",
+    "copytree",
+    "copy2",
+    "symlink_to",
+}
 
 
-def module(path: Path) -> str:
-    """The module of the layout that a file belongs to: a package counts as one."""
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
-
-
-def imports(path: Path) -> list[tuple[int, str]]:
-    """Absolute names of everything a file imports, with the line."""
-    package = ["satisfaction", *path.relative_to(SOURCE).parts[:-1]]
-    found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found += [(node.lineno, alias.name) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = (
-                ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
-                if node.level
-                else str(node.module)
-            )
-            found += [(node.lineno, f"{base}.{alias.name}") for alias in node.names]
-    return found
-
-
-def name(path: Path) -> str:
+def place(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
-def test_every_module_has_its_place_in_the_order():
-    assert {module(path) for path in FILES} - set(ORDER) == {"__init__"}
+def floor(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if module(p) != "__init__"], ids=name)
-def test_modules_import_only_from_modules_before_them(path):
-    own = module(path)
-    before = ORDER[: ORDER.index(own) + 1]
-    used = [(line, full.split(".")[1]) for line, full in imports(path) if full.startswith("satisfaction.")]
-    assert [f"line {line}: {own} imports {other}" for line, other in used if other not in before] == []
+def imported(path: Path) -> list[tuple[int, str]]:
+    """Every module that a file imports, with the line."""
+    modules = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules += [(node.lineno, alias.name) for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{place(path)}, line {node.lineno}: imports are absolute"
+            modules += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return modules
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_libraries_stay_in_the_modules_that_wrap_them(path):
-    used = [(line, full.split(".")[0]) for line, full in imports(path)]
-    assert [
-        f"line {line}: {library}" for line, library in used if module(path) not in ALLOWED_HERE.get(library, {module(path)})
-    ] == []
+def test_the_listing_shows_the_floors_and_nothing_else():
+    shown = {entry.name.removesuffix(".py") for entry in SOURCE.iterdir()}
+    beside = {
+        "__init__",
+        "__init__.pyi",
+        "__main__",
+        "__pycache__",
+        "py.typed",
+        "templates",
+        "locale",
+    }
+    assert shown - beside == set(FLOORS)
+    assert len(shown - {"__pycache__"}) <= 20
 
 
-@pytest.mark.parametrize("own", ["variance", "replicates"])
-def test_array_kernels_import_numpy_and_scipy_only(own):
-    for path in (p for p in FILES if module(p) == own):
-        found = {full for _, full in imports(path) if not full.startswith("satisfaction.variance")}
-        outside = {full.split(".")[0] for full in found} - {"__future__", "collections", "dataclasses", "typing"}
-        assert outside <= {"numpy", "scipy"}
+def test_imports_go_down():
+    upward = []
+    for path in FILES:
+        if path.parent == SOURCE and path.stem in ("__init__", "__main__"):
+            continue
+        height = FLOORS.index(floor(path))
+        for line, module in imported(path):
+            parts = module.split(".")
+            if parts[0] == "satisfaction" and FLOORS.index(parts[1]) > height:
+                upward.append(f"{place(path)}, line {line}: {module}")
+    assert upward == []
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if module(p) != "io"], ids=name)
-def test_only_io_opens_paths(path):
-    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-    methods = [(call.lineno, call.func.attr) for call in calls if isinstance(call.func, ast.Attribute)]
-    functions = [(call.lineno, call.func.id) for call in calls if isinstance(call.func, ast.Name)]
-    opened = [f"line {line}: {called}()" for line, called in methods if called in OPENS]
-    opened += [f"line {line}: open()" for line, called in functions if called == "open"]
-    opened += [
-        f"line {c.lineno}: to_csv(path)"
-        for c in calls
-        if isinstance(c.func, ast.Attribute) and c.func.attr == "to_csv" and c.args
+def test_engines_stay_where_they_are_known():
+    outside = [
+        f"{place(path)}, line {line}: {module}"
+        for path in FILES
+        for line, module in imported(path)
+        if module.split(".")[0] in ENGINES and place(path) not in KNOW_ENGINES
     ]
+    assert outside == []
+
+
+def test_array_kernels_import_numpy_and_scipy_only():
+    for kernel in KERNELS:
+        modules = {module for _, module in imported(SOURCE / kernel)}
+        other = {
+            module for module in modules if not module.startswith("satisfaction.sampling.variance")
+        }
+        libraries = {module.split(".")[0] for module in other}
+        assert libraries - STANDARD_LIBRARY_OF_KERNELS <= {"numpy", "scipy"}
+
+
+def test_only_the_foundation_opens_paths():
+    opened = []
+    for path in FILES:
+        if floor(path) == "foundation":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            if isinstance(node.func, ast.Name) and node.func.id == "open":
+                opened.append(f"{place(path)}, line {node.lineno}: open()")
+            method = getattr(node.func, "attr", "")
+            if method in OPENS or (method == "to_csv" and node.args):
+                opened.append(f"{place(path)}, line {node.lineno}: {method}()")
     assert opened == []
 
 
 def test_the_package_is_imported_without_its_heavy_parts():
-    import subprocess
-    import sys
-
-    code = "import sys, satisfaction; print([m for m in ('seaborn', 'matplotlib', 'papermill', 'polars', 'pyspark') if m in sys.modules])"
+    heavy = ("pandas", "seaborn", "matplotlib", "papermill", "polars", "pyspark")
+    code = f"import sys, satisfaction; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

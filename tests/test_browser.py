@@ -19,12 +19,14 @@ import pytest
 
 from conftest import ROOT, SmallSurvey
 from satisfaction import export, read_survey, run
-from satisfaction.io import pdf
-from satisfaction.lab import server
-from satisfaction.report.folder import write_report
+from satisfaction.foundation import pages as pdf
+from satisfaction.notebook import server
+from satisfaction.publication.report import write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-HERE = bool(CHROMIUM) and all(importlib.util.find_spec(name) for name in ("playwright", "axe_playwright_python"))
+HERE = bool(CHROMIUM) and all(
+    importlib.util.find_spec(name) for name in ("playwright", "axe_playwright_python")
+)
 REQUIRED = os.environ.get("SATISFACTION_REQUIRE_BROWSER") == "1"
 pytestmark = [
     pytest.mark.slow,
@@ -97,8 +99,14 @@ def page(browser):
 def lab(project, tmp_path_factory):
     port = server.free_port()
     command = server.command(project.root, port=port, browser=False)
-    environment = os.environ | server.private_folders(tmp_path_factory.mktemp("home")) | {"JUPYTER_TOKEN": "tok"}
-    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = (
+        os.environ
+        | server.private_folders(tmp_path_factory.mktemp("home"))
+        | {"JUPYTER_TOKEN": "tok"}
+    )
+    running = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     for _ in range(240):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token=tok", timeout=5).close()
@@ -115,7 +123,8 @@ def outside(page) -> list[str]:
     return [
         url
         for url in page.asked
-        if urlsplit(url).scheme in ("http", "https", "ws", "wss") and urlsplit(url).hostname != "127.0.0.1"
+        if urlsplit(url).scheme in ("http", "https", "ws", "wss")
+        and urlsplit(url).hostname != "127.0.0.1"
     ]
 
 
@@ -127,12 +136,17 @@ def keep(page, name: str) -> None:
 def open_notebook(page, lab: str, path: str) -> None:
     page.goto(f"{lab}/lab/tree/{path}?token=tok&reset")
     page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
-    page.wait_for_function("window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'")
+    page.wait_for_function(
+        "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+    )
 
 
 def run_all(page) -> list[dict]:
     """Run every cell; returns all outputs."""
-    assert page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')") in (True, None)
+    assert page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')") in (
+        True,
+        None,
+    )
     return page.evaluate(
         "[...window.jupyterapp.shell.currentWidget.content.model.cells].flatMap(c => c.type === 'code' ? c.outputs.toJSON() : [])"
     )
@@ -142,7 +156,10 @@ def run_all(page) -> list[dict]:
 def _app_in_the_page():
     """The page hands out its application, so that a test can wait for the kernel."""
     server_command = server.command
-    server.command = lambda *a, **k: [*server_command(*a, **k), "--LabApp.expose_app_in_browser=True"]
+    server.command = lambda *a, **k: [
+        *server_command(*a, **k),
+        "--LabApp.expose_app_in_browser=True",
+    ]
     yield
     server.command = server_command
 
@@ -152,15 +169,22 @@ def test_a_notebook_runs_in_jupyterlab(page, lab, project, name):
     survey = project.folder.resolve()
     content = (project.root / "notebooks" / name).read_text(encoding="utf-8")
     copy = project.root / "notebooks" / f"try-{name}"
-    copy.write_text(content.replace("../surveys/guizhou-2026q3", str(survey).replace("\\", "/")), encoding="utf-8")
+    copy.write_text(
+        content.replace("../surveys/guizhou-2026q3", str(survey).replace("\\", "/")),
+        encoding="utf-8",
+    )
     open_notebook(page, lab, f"notebooks/try-{name}")
     outputs = run_all(page)
     assert [one for one in outputs if one["output_type"] == "error"] == []
     kinds = {kind for one in outputs for kind in one.get("data", {})}
     assert "text/html" in kinds
     assert kinds & {"image/png", "image/svg+xml"}
-    page.wait_for_selector(".jp-OutputArea table.dataTable, .jp-OutputArea table.dt-container, .jp-OutputArea .dataTable")
-    pictures = page.evaluate("[...document.querySelectorAll('.jp-OutputArea img')].map(i => i.naturalWidth)")
+    page.wait_for_selector(
+        ".jp-OutputArea table.dataTable, .jp-OutputArea table.dt-container, .jp-OutputArea .dataTable"
+    )
+    pictures = page.evaluate(
+        "[...document.querySelectorAll('.jp-OutputArea img')].map(i => i.naturalWidth)"
+    )
     assert all(width > 0 for width in pictures)
     english = page.locator('div[lang="en"]')
     assert english.count() == 0 or not english.first.is_visible()
@@ -173,9 +197,14 @@ def test_tables_are_readable_in_the_dark_theme(page, lab, project):
     survey = project.folder.resolve()
     content = (project.root / "notebooks" / "04_indices.ipynb").read_text(encoding="utf-8")
     copy = project.root / "notebooks" / "dark-04.ipynb"
-    copy.write_text(content.replace("../surveys/guizhou-2026q3", str(survey).replace("\\", "/")), encoding="utf-8")
+    copy.write_text(
+        content.replace("../surveys/guizhou-2026q3", str(survey).replace("\\", "/")),
+        encoding="utf-8",
+    )
     open_notebook(page, lab, "notebooks/dark-04.ipynb")
-    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    page.evaluate(
+        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
+    )
     run_all(page)
     table = page.locator(".jp-OutputArea table.dataTable").last
     table.scroll_into_view_if_needed()
@@ -183,7 +212,9 @@ def test_tables_are_readable_in_the_dark_theme(page, lab, project):
     shades = table.evaluate(BRIGHTNESS)
     assert abs(shades["ink"] - shades["paper"]) > 0.5
     keep(page, "dark")
-    page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+    page.evaluate(
+        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
+    )
 
 
 def test_the_form_runs_a_wave(page, lab, project):
@@ -223,7 +254,10 @@ def in_view(pages, names):
     """The pages of each kind: one is as good as the others of its kind."""
     kinds = {}
     for path in pages:
-        kind = (path.parent.name, path.name if not path.stem.isdigit() else path.stem.endswith("00"))
+        kind = (
+            path.parent.name,
+            path.name if not path.stem.isdigit() else path.stem.endswith("00"),
+        )
         kinds.setdefault(kind, path)
     return [path for path in kinds.values() if not names or path.name in names]
 
@@ -233,7 +267,9 @@ def test_pages_fit_a_phone_and_a_desk(page, pages):
         page.set_viewport_size({"width": width, "height": 900})
         for path in pages:
             page.goto(path.as_uri())
-            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            overflow = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
             assert overflow <= 0, (path.name, width, overflow)
             if path.stem in ("report", "index", "990101"):
                 keep(page, f"{path.parent.name}-{path.stem}-{width}")
@@ -250,7 +286,9 @@ def test_every_chinese_glyph_is_there(page, pages):
         document = client.send("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
         body = client.send("DOM.querySelector", {"nodeId": document, "selector": "body"})["nodeId"]
         used = {}
-        for node in client.send("DOM.querySelectorAll", {"nodeId": body, "selector": "*"})["nodeIds"]:
+        for node in client.send("DOM.querySelectorAll", {"nodeId": body, "selector": "*"})[
+            "nodeIds"
+        ]:
             for font in client.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]:
                 used[font["familyName"]] = used.get(font["familyName"], 0) + font["glyphCount"]
         assert used.get(HAN, 0) > 0, (path.name, used)
@@ -289,11 +327,15 @@ def test_pages_have_no_serious_accessibility_fault(page, pages):
     for path in in_view(pages, ()):
         page.goto(path.as_uri())
         found = Axe().run(page).response["violations"]
-        serious = [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in SERIOUS]
+        serious = [
+            (one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in SERIOUS
+        ]
         assert serious == [], path.name
 
 
-@pytest.mark.skipif(not shutil.which("pdftotext") and not REQUIRED, reason="pdftotext (poppler) is not installed")
+@pytest.mark.skipif(
+    not shutil.which("pdftotext") and not REQUIRED, reason="pdftotext (poppler) is not installed"
+)
 def test_a_long_table_keeps_its_headings_on_every_printed_page(pages, tmp_path):
     report = next(path for path in pages if path.name == "report.html").read_text(encoding="utf-8")
     start = report.index("<tbody>", report.index('id="ranking"'))
@@ -301,11 +343,17 @@ def test_a_long_table_keeps_its_headings_on_every_printed_page(pages, tmp_path):
     long = tmp_path / "long.html"
     long.write_text(report.replace(rows, rows * 40), encoding="utf-8")
     pdf.print_pages(pdf.find_browser(), [long])
-    size = subprocess.run(["pdfinfo", long.with_suffix(".pdf")], capture_output=True, text=True, check=True).stdout
-    text = subprocess.run(["pdftotext", "-layout", long.with_suffix(".pdf"), "-"], capture_output=True, check=True).stdout
+    size = subprocess.run(
+        ["pdfinfo", long.with_suffix(".pdf")], capture_output=True, text=True, check=True
+    ).stdout
+    text = subprocess.run(
+        ["pdftotext", "-layout", long.with_suffix(".pdf"), "-"], capture_output=True, check=True
+    ).stdout
     printed = text.decode("utf-8").split("\f")[:-1]
     full = [sheet for sheet in printed if sheet.count("9901") > 20]
     assert "(A4)" in size
     assert len(full) > 3
     assert all("simultaneous" in sheet and "reliability" in sheet for sheet in full)
-    assert all(f"{number} / {len(printed)}" in sheet for number, sheet in enumerate(printed, start=1))
+    assert all(
+        f"{number} / {len(printed)}" in sheet for number, sheet in enumerate(printed, start=1)
+    )

@@ -19,7 +19,13 @@ def test_run_writes_a_dated_folder_and_says_where(call, small):
     assert code == 0
     assert latest.resolve().name in out
     assert "读入 read 120 = 接受 accepted 120 + 拒收 rejected 0" in out
-    assert {p.name for p in latest.iterdir()} >= {"indices.csv", "ranking.xlsx", "report.html", "manifest.json", "run.json"}
+    assert {p.name for p in latest.iterdir()} >= {
+        "indices.csv",
+        "ranking.xlsx",
+        "report.html",
+        "manifest.json",
+        "run.json",
+    }
 
 
 def test_second_run_overwrites_nothing(call, small):
@@ -62,7 +68,9 @@ def no_responses(small):
 
 
 def damaged_margin(small):
-    (small.folder / "county_sex.csv").write_text("county,sex,population\n990101,1,many\n", encoding="utf-8")
+    (small.folder / "county_sex.csv").write_text(
+        "county,sex,population\n990101,1,many\n", encoding="utf-8"
+    )
 
 
 FAULTS = {
@@ -130,7 +138,9 @@ def test_check_prints_the_account_without_writing(call, small):
     assert not (small.folder / "out").exists()
 
 
-@pytest.mark.parametrize(("kind", "key"), [("questionnaire", "rates"), ("survey", "weighting"), ("rules", "targets")])
+@pytest.mark.parametrize(
+    ("kind", "key"), [("questionnaire", "rates"), ("survey", "weighting"), ("rules", "targets")]
+)
 def test_schema_is_json(call, kind, key):
     _, out, _ = call("schema", "--kind", kind)
     assert key in json.loads(out)["properties"]
@@ -151,12 +161,19 @@ LOADED = "import sys; from satisfaction.cli import main; sys.argv[1:] = {argumen
 
 @pytest.mark.parametrize(
     ("arguments", "unwanted"),
-    [(["--help"], {"pandas", "numpy", "duckdb"}), (["check"], {"scipy", "statsmodels", "matplotlib"})],
+    [
+        (["--help"], {"pandas", "numpy", "duckdb"}),
+        (["check"], {"scipy", "statsmodels", "matplotlib"}),
+    ],
 )
 def test_a_command_loads_no_library_it_does_not_need(small, arguments, unwanted):
     given = (
-        arguments if arguments == ["--help"] else [*arguments, str(small.folder), "--rejected", str(small.folder / "fix.xlsx")]
+        arguments
+        if arguments == ["--help"]
+        else [*arguments, str(small.folder), "--rejected", str(small.folder / "fix.xlsx")]
     )
     code = LOADED.format(arguments=given, libraries=unwanted)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
+    )
     assert done.stderr.splitlines()[-1:] == ["[]"], done.stderr

@@ -12,9 +12,8 @@ import pytest
 
 from conftest import COUNTIES
 from satisfaction import run
-from satisfaction.combined import combine, read_combined
-from satisfaction.combined.files import combined_lines
-from satisfaction.errors import RankingError
+from satisfaction.comparison.combined import combine, combined_lines, read_combined
+from satisfaction.foundation.errors import RankingError
 from satisfaction.pipeline import rank_areas
 
 DECLARED = """
@@ -85,12 +84,20 @@ def by_code(found):
 def test_points_are_lost_no_more_than_an_item_has(results, folder):
     assessed = combine(results, folder / "combined.yaml").assessed["documents"]
     scores = assessed.scores.set_index("code")
-    assert scores.loc[list(COUNTIES), "score"].tolist() == [70, 75, 60, 100]  # 990201: 95 of 100, capped at 60
+    assert scores.loc[list(COUNTIES), "score"].tolist() == [
+        70,
+        75,
+        60,
+        100,
+    ]  # 990201: 95 of 100, capped at 60
     assert scores.loc["990201", "vetoes"] == "v3"
     entries = assessed.lost[assessed.lost["item"] == "a1"]
     assert entries["points"].tolist() == [2, 4]
     assert entries["asked"].tolist() == [2, 9]
-    assert assessed.by_department.set_index("department")["points"].to_dict() == {"城管": 11, "住建": 1}
+    assert assessed.by_department.set_index("department")["points"].to_dict() == {
+        "城管": 11,
+        "住建": 1,
+    }
     assert assessed.by_item.iloc[0][["item", "points", "areas"]].tolist() == ["a1", 6, 1]
     assert assessed.by_item["share"].sum() == pytest.approx(1)
 
@@ -100,7 +107,9 @@ def test_score_and_error_by_hand(results, folder):
     level = results.estimates[results.area]
     index, rate = level.of("topic_index").table, level.of("awareness").table
     documents = np.array([70, 75, 60, 100])
-    score = 0.5 * index["estimate"] + 10 * rate["estimate"] + 0.2 * np.array(ONSITE) + 0.2 * documents
+    score = (
+        0.5 * index["estimate"] + 10 * rate["estimate"] + 0.2 * np.array(ONSITE) + 0.2 * documents
+    )
     assert table["score"].to_numpy() == pytest.approx(score.to_numpy(), rel=1e-11)
     both = level.contrast({c: {(c, "topic_index"): 0.5, (c, "awareness"): 10} for c in COUNTIES})
     variance = both.table["se"].to_numpy() ** 2 + (0.2 * np.array(ONSITE_SE)) ** 2
@@ -111,7 +120,11 @@ def test_score_and_error_by_hand(results, folder):
 
 def test_geometric_means_and_scales_carry_errors_by_their_slopes(results, folder):
     edit(folder / "combined.yaml", "arithmetic", "geometric")
-    edit(folder / "combined.yaml", "file: onsite.csv,", "file: onsite.csv, normalise: goalposts, goalposts: [50, 100],")
+    edit(
+        folder / "combined.yaml",
+        "file: onsite.csv,",
+        "file: onsite.csv, normalise: goalposts, goalposts: [50, 100],",
+    )
     table = by_code(combine(results, folder / "combined.yaml"))
     assert table["onsite"].tolist() == [60, 40, 80, 20]
     assert table["onsite_se"].tolist() == [2 * se for se in ONSITE_SE]
@@ -130,9 +143,14 @@ def test_geometric_means_and_scales_carry_errors_by_their_slopes(results, folder
         return np.exp(np.log(base + shift) @ weights)
 
     assert table["score"].to_numpy() == pytest.approx(score(0), rel=1e-11)
-    onsite_only = (score([0, 0, 1e-4, 0]) - score([0, 0, -1e-4, 0])) / 2e-4 * 2 * np.array(ONSITE_SE)
+    onsite_only = (
+        (score([0, 0, 1e-4, 0]) - score([0, 0, -1e-4, 0])) / 2e-4 * 2 * np.array(ONSITE_SE)
+    )
     slopes = [(score(np.eye(4)[k] * 1e-4) - score(-np.eye(4)[k] * 1e-4)) / 2e-4 for k in (0, 1)]
-    terms = {c: {(c, "topic_index"): slopes[0][i], (c, "awareness"): 100 * slopes[1][i]} for i, c in enumerate(COUNTIES)}
+    terms = {
+        c: {(c, "topic_index"): slopes[0][i], (c, "awareness"): 100 * slopes[1][i]}
+        for i, c in enumerate(COUNTIES)
+    }
     surveyed = level.contrast(terms).table["se"].to_numpy()
     assert table["se"].to_numpy() == pytest.approx(np.hypot(surveyed, onsite_only), rel=1e-6)
 
@@ -153,7 +171,9 @@ def test_vetoed_and_incomplete_areas_keep_their_row(results, folder):
 def with_rules(results, ranking):
     from dataclasses import replace
 
-    survey = replace(results.survey, rules=results.survey.rules.model_copy(update={"ranking": ranking}))
+    survey = replace(
+        results.survey, rules=results.survey.rules.model_copy(update={"ranking": ranking})
+    )
     return replace(results, survey=survey)
 
 
@@ -174,7 +194,12 @@ def test_files_say_what_is_exact_and_that_it_is_marked(small, folder, call):
         "run.json",
     } <= names
     record = json.loads((written / "combined.json").read_text(encoding="utf-8"))
-    assert set(record["combined_inputs"]) == {"combined.yaml", "onsite.csv", "tree.yaml", "lost.csv"}
+    assert set(record["combined_inputs"]) == {
+        "combined.yaml",
+        "onsite.csv",
+        "tree.yaml",
+        "lost.csv",
+    }
     assert record["combined"]["weights"]["survey"] == 0.5
 
 
@@ -182,7 +207,9 @@ def test_no_bare_rank(results, folder):
     found = combine(results, folder / "combined.yaml")
     said = "\n".join(combined_lines(results, found))
     listed = found.table[found.table["code"].isin(set(found.ranking.summary["listed"]))]
-    assert all(f"rank set {row.marginal_low}–{row.marginal_high}" in said for row in listed.itertuples())
+    assert all(
+        f"rank set {row.marginal_low}–{row.marginal_high}" in said for row in listed.itertuples()
+    )
     assert said.count("范围 set ") == len(listed)
 
 
@@ -210,10 +237,14 @@ def with_rule(results, **changes):
     """The same results under another rule of the ranking."""
     survey = results.survey
     ranking = survey.rules.ranking.model_copy(update=changes)
-    return replace(results, survey=replace(survey, rules=survey.rules.model_copy(update={"ranking": ranking})))
+    return replace(
+        results, survey=replace(survey, rules=survey.rules.model_copy(update={"ranking": ranking}))
+    )
 
 
-@pytest.mark.parametrize("rule", [{"side": "first"}, {"round_before_ranking": 0}, {"round_before_ranking": 2}])
+@pytest.mark.parametrize(
+    "rule", [{"side": "first"}, {"round_before_ranking": 0}, {"round_before_ranking": 2}]
+)
 def test_a_rule_that_would_be_ignored_is_refused(results, folder, rule):
     with pytest.raises(RankingError, match="K340") as refused:
         combine(with_rule(results, **rule), folder / "combined.yaml")
@@ -221,7 +252,9 @@ def test_a_rule_that_would_be_ignored_is_refused(results, folder, rule):
     assert refused.value.where.endswith("rules.yaml")
 
 
-@pytest.mark.parametrize(("ties", "ranks"), [("competition", [1, 1, 3]), ("dense", [1, 1, 2]), ("modified", [2, 2, 3])])
+@pytest.mark.parametrize(
+    ("ties", "ranks"), [("competition", [1, 1, 3]), ("dense", [1, 1, 2]), ("modified", [2, 2, 3])]
+)
 def test_the_rule_for_ties_is_carried_out(results, folder, ties, ranks):
     (folder / "combined.yaml").write_text(TWO_FILES, encoding="utf-8")
     for name in ("onsite.csv", "desk.csv"):
@@ -246,15 +279,21 @@ def test_the_shipped_example_is_declared():
 
 
 def test_a_placeholder_of_a_component_is_not_published(results, folder):
-    text = DECLARED.replace("file: onsite.csv, source: test", "file: onsite.csv, source: 请写明来源 state the source")
+    text = DECLARED.replace(
+        "file: onsite.csv, source: test", "file: onsite.csv, source: 请写明来源 state the source"
+    )
     (folder / "combined.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(RankingError, match=r"Y340.*combined\.yaml:8"):
         combine(results, folder / "combined.yaml")
 
 
-def test_areas_under_the_floor_are_named_as_their_combined_ranks_rest_on_their_own_error(results, folder):
+def test_areas_under_the_floor_are_named_as_their_combined_ranks_rest_on_their_own_error(
+    results, folder
+):
     path = folder / "combined.yaml"
     assert not any("minimum_df" in note for note in combine(results, path).summary["notes"])
     few = with_rule(results, minimum_df=8)
     few = replace(few, ranking=rank_areas(few.survey, few.estimates))
-    assert any("9901" in note and "minimum_df" in note for note in combine(few, path).summary["notes"])
+    assert any(
+        "9901" in note and "minimum_df" in note for note in combine(few, path).summary["notes"]
+    )

@@ -9,8 +9,8 @@ from scipy import stats
 
 from conftest import province_design
 from satisfaction import calibrate, estimate
-from satisfaction.comparisons import against_rest, all_pairs, mean_and_rest, pair_matrix
-from satisfaction.errors import EstimatesError
+from satisfaction.estimation.pairs import against_rest, all_pairs, mean_and_rest, pair_matrix
+from satisfaction.foundation.errors import EstimatesError
 
 
 @pytest.fixture(scope="module")
@@ -57,18 +57,34 @@ def test_pairs_equal_the_formulas(counties, pairs):
         for j in range(i + 1, len(value)):
             row = next(rows)
             se = np.sqrt(variance[i] + variance[j] - 2 * counties.cov[i, j])
-            welch = (variance[i] + variance[j]) ** 2 / (variance[i] ** 2 / df[i] + variance[j] ** 2 / df[j])
-            assert (row.area, row.other) == (counties.table["county"][i], counties.table["county"][j])
-            assert (row.difference, row.se, row.df) == pytest.approx((value[i] - value[j], se, welch), rel=1e-12)
+            welch = (variance[i] + variance[j]) ** 2 / (
+                variance[i] ** 2 / df[i] + variance[j] ** 2 / df[j]
+            )
+            assert (row.area, row.other) == (
+                counties.table["county"][i],
+                counties.table["county"][j],
+            )
+            assert (row.difference, row.se, row.df) == pytest.approx(
+                (value[i] - value[j], se, welch), rel=1e-12
+            )
             assert row.t == pytest.approx((value[i] - value[j]) / se, rel=1e-12)
             assert row.p == pytest.approx(2 * stats.t.sf(abs(row.t), welch), rel=1e-9)
 
 
 def test_pairs_equal_contrasts(counties, pairs):
     chosen = pairs.table.iloc[[0, 7, -1]]
-    terms = {str(k): {(row.area, "index"): 1.0, (row.other, "index"): -1.0} for k, row in enumerate(chosen.itertuples())}
+    terms = {
+        str(k): {(row.area, "index"): 1.0, (row.other, "index"): -1.0}
+        for k, row in enumerate(chosen.itertuples())
+    }
     found = counties.contrast(terms).table
-    for ours, theirs in (("difference", "estimate"), ("se", "se"), ("df", "df"), ("ci_low", "ci_low"), ("ci_high", "ci_high")):
+    for ours, theirs in (
+        ("difference", "estimate"),
+        ("se", "se"),
+        ("df", "df"),
+        ("ci_low", "ci_low"),
+        ("ci_high", "ci_high"),
+    ):
         np.testing.assert_allclose(chosen[ours], found[theirs], rtol=1e-12)
 
 
@@ -81,29 +97,43 @@ def test_adjustments_equal_the_step_procedures(pairs):
 
 
 def test_summary_counts_what_differs(pairs):
-    assert list(pairs.summary["differ"]) == [int((pairs.table[c] <= 1 - 0.95).sum()) for c in ("p", "p_holm", "p_bh")]
+    assert list(pairs.summary["differ"]) == [
+        int((pairs.table[c] <= 1 - 0.95).sum()) for c in ("p", "p_holm", "p_bh")
+    ]
     assert set(pairs.summary["tested"]) == {len(pairs.table)}
 
 
 def test_results_state_their_conventions(pairs, design):
     for found in (pairs, against_rest(design, "index", by="county")):
         assert found.conventions["measure"] == "index"
-        assert {"null", "test", "df", "not_tested", "level", "selection", "calibration"} <= set(found.conventions)
+        assert {"null", "test", "df", "not_tested", "level", "selection", "calibration"} <= set(
+            found.conventions
+        )
         assert "Satterthwaite" in found.conventions["df"]
 
 
 def test_an_area_against_the_rest_equals_the_two_domains_estimated_together(province, design):
     found = against_rest(design, "index", by="county")
     for county in found.table["area"].iloc[[0, 3, -1]]:
-        respondents = province.respondents.assign(own=(province.respondents["county"] == county).astype(int))
+        respondents = province.respondents.assign(
+            own=(province.respondents["county"] == county).astype(int)
+        )
         two = province_design(respondents)
         two = two.weighted(design.weighting) if design.weighting else two
         both = estimate(two, "index", by="own")
-        contrast = both.contrast({"difference": {(1, "index"): 1.0, (0, "index"): -1.0}}).table.iloc[0]
+        contrast = both.contrast(
+            {"difference": {(1, "index"): 1.0, (0, "index"): -1.0}}
+        ).table.iloc[0]
         row = found.table.set_index("area").loc[county]
-        assert (row["rest"], row["estimate"]) == pytest.approx(tuple(both.table["estimate"]), rel=1e-12)
-        assert (row["difference"], row["se"]) == pytest.approx((contrast["estimate"], contrast["se"]), rel=1e-10)
-        assert row["p"] == pytest.approx(2 * stats.t.sf(abs(row["difference"] / row["se"]), row["df"]), rel=1e-9)
+        assert (row["rest"], row["estimate"]) == pytest.approx(
+            tuple(both.table["estimate"]), rel=1e-12
+        )
+        assert (row["difference"], row["se"]) == pytest.approx(
+            (contrast["estimate"], contrast["se"]), rel=1e-10
+        )
+        assert row["p"] == pytest.approx(
+            2 * stats.t.sf(abs(row["difference"] / row["se"]), row["df"]), rel=1e-9
+        )
 
 
 def test_df_against_the_rest_counts_every_area_as_a_block(province):
@@ -117,7 +147,11 @@ def test_df_against_the_rest_counts_every_area_as_a_block(province):
     rest = (y.sum() - y[j]) / (n.sum() - n[j])
     parts = []
     for k in range(len(y)):
-        slope = np.array([1.0, -y[j] / n[j]]) / n[j] if k == j else np.array([-1.0, rest]) / (n.sum() - n[j])
+        slope = (
+            np.array([1.0, -y[j] / n[j]]) / n[j]
+            if k == j
+            else np.array([-1.0, rest]) / (n.sum() - n[j])
+        )
         parts.append(slope @ totals.cov[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] @ slope)
     expected = sum(parts) ** 2 / sum(v**2 / d for v, d in zip(parts, df, strict=True))
     assert found.table["df"][j] == pytest.approx(expected, rel=1e-9)
@@ -130,16 +164,30 @@ def test_slopes_are_the_derivatives():
     for q in range(6):
         change = np.zeros((3, 2))
         change[q // 2, q % 2] = step
-        up, down = (mean_and_rest(*(np.stack([total, count], axis=1) + sign * change).T)[:2] for sign in (1, -1))
-        np.testing.assert_allclose(slope[:, q], (up[0] - up[1] - down[0] + down[1]) / (2 * step), atol=1e-8)
+        up, down = (
+            mean_and_rest(*(np.stack([total, count], axis=1) + sign * change).T)[:2]
+            for sign in (1, -1)
+        )
+        np.testing.assert_allclose(
+            slope[:, q], (up[0] - up[1] - down[0] + down[1]) / (2 * step), atol=1e-8
+        )
 
 
 def test_two_areas_are_each_others_rest(province):
-    two = province.respondents[province.respondents["county"].isin(sorted(province.respondents["county"].unique())[:2])]
+    two = province.respondents[
+        province.respondents["county"].isin(sorted(province.respondents["county"].unique())[:2])
+    ]
     design = province_design(two)
-    pair, rest = all_pairs(estimate(design, "index", by="county")).table, against_rest(design, "index", by="county").table
-    np.testing.assert_allclose(rest["difference"], [pair["difference"][0], -pair["difference"][0]], rtol=1e-12)
-    np.testing.assert_allclose(rest[["se", "df"]], [pair.loc[0, ["se", "df"]].tolist()] * 2, rtol=1e-9)
+    pair, rest = (
+        all_pairs(estimate(design, "index", by="county")).table,
+        against_rest(design, "index", by="county").table,
+    )
+    np.testing.assert_allclose(
+        rest["difference"], [pair["difference"][0], -pair["difference"][0]], rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        rest[["se", "df"]], [pair.loc[0, ["se", "df"]].tolist()] * 2, rtol=1e-9
+    )
 
 
 def test_an_area_without_spread_is_not_tested(province):
@@ -149,7 +197,11 @@ def test_an_area_without_spread_is_not_tested(province):
     )
     design = province_design(constant)
     rest = against_rest(design, "index", by="county")
-    assert rest.table.loc[rest.table["area"] == county, ["t", "p", "p_holm", "p_bh"]].isna().all(axis=None)
+    assert (
+        rest.table.loc[rest.table["area"] == county, ["t", "p", "p_holm", "p_bh"]]
+        .isna()
+        .all(axis=None)
+    )
     assert rest.table["p"].isna().sum() == 1
     pairs = all_pairs(estimate(design, "index", by="county"))
     touched = (pairs.table["area"] == county) | (pairs.table["other"] == county)
@@ -186,31 +238,46 @@ def test_inputs_stay_as_they_are(counties):
     assert (pd.util.hash_pandas_object(counties.table).sum(), counties.cov.tobytes()) == before
 
 
-def test_within_a_prefecture_equals_the_prefecture_with_the_two_domains_estimated_together(province, design):
+def test_within_a_prefecture_equals_the_prefecture_with_the_two_domains_estimated_together(
+    province, design
+):
     """The rest of the prefecture is a domain: estimated beside the county, in the whole design."""
     found = against_rest(design, "index", by="county", within="prefecture").table.set_index("area")
     rows = province.respondents
     for county in found.index[[0, 20, -1]]:
         larger = rows.loc[rows["county"] == county, "prefecture"].iloc[0]
-        side = np.where(rows["county"] == county, "own", np.where(rows["prefecture"] == larger, "rest", "other"))
+        side = np.where(
+            rows["county"] == county, "own", np.where(rows["prefecture"] == larger, "rest", "other")
+        )
         three = province_design(rows.assign(side=side))
         three = three.weighted(design.weighting) if design.weighting else three
         both = estimate(three, "index", by="side")
-        contrast = both.contrast({"difference": {("own", "index"): 1.0, ("rest", "index"): -1.0}}).table.iloc[0]
+        contrast = both.contrast(
+            {"difference": {("own", "index"): 1.0, ("rest", "index"): -1.0}}
+        ).table.iloc[0]
         values = both.table.set_index("side")["estimate"]
         row = found.loc[county]
         assert row["within"] == larger
-        assert (row["estimate"], row["rest"]) == pytest.approx((values["own"], values["rest"]), rel=1e-12)
-        assert (row["difference"], row["se"]) == pytest.approx((contrast["estimate"], contrast["se"]), rel=1e-10)
+        assert (row["estimate"], row["rest"]) == pytest.approx(
+            (values["own"], values["rest"]), rel=1e-12
+        )
+        assert (row["difference"], row["se"]) == pytest.approx(
+            (contrast["estimate"], contrast["se"]), rel=1e-10
+        )
 
 
 def test_within_one_area_for_all_is_the_rest_of_the_province(province):
     design = province_design(province.respondents.assign(all=1))
-    plain, inside = (against_rest(design, "index", by="county", **more) for more in ({}, {"within": "all"}))
+    plain, inside = (
+        against_rest(design, "index", by="county", **more) for more in ({}, {"within": "all"})
+    )
     np.testing.assert_allclose(inside.table[list(plain.table)], plain.table, rtol=1e-9)
     assert "within" not in plain.table
     assert inside.conventions["within"] == "all"
-    assert "prefecture" in against_rest(design, "index", by="county", within="prefecture").conventions["null"]
+    assert (
+        "prefecture"
+        in against_rest(design, "index", by="county", within="prefecture").conventions["null"]
+    )
 
 
 def test_an_area_alone_in_its_prefecture_is_not_tested(province):
@@ -230,7 +297,11 @@ def test_an_area_alone_in_its_prefecture_is_not_tested(province):
 @pytest.mark.parametrize("larger", ["urban", "gap"])
 def test_an_area_has_to_lie_in_one_larger_area(province, larger):
     rows = province.respondents
-    design = province_design(rows.assign(gap=rows["prefecture"].astype(float).where(rows["county"] != rows["county"].iloc[0])))
+    design = province_design(
+        rows.assign(
+            gap=rows["prefecture"].astype(float).where(rows["county"] != rows["county"].iloc[0])
+        )
+    )
     with pytest.raises(EstimatesError, match="E122"):
         against_rest(design, "index", by="county", within=larger)
 
@@ -243,7 +314,10 @@ def test_slopes_within_groups_are_the_derivatives():
     for q in range(10):
         change = np.zeros((5, 2))
         change[q // 2, q % 2] = step
-        up, down = (mean_and_rest(*(np.stack([total, count], axis=1) + sign * change).T, group=group)[:2] for sign in (1, -1))
+        up, down = (
+            mean_and_rest(*(np.stack([total, count], axis=1) + sign * change).T, group=group)[:2]
+            for sign in (1, -1)
+        )
         numeric = np.nan_to_num((up[0] - up[1] - down[0] + down[1]) / (2 * step))
         np.testing.assert_allclose(slope[:, q], numeric, atol=1e-8)
     assert own[4] == 0.5

@@ -12,17 +12,17 @@ from scipy import integrate, stats
 
 from conftest import province_design
 from satisfaction import SurveyDesign, calibrate
-from satisfaction.comparisons import rao_scott
-from satisfaction.comparisons.contingency import (
+from satisfaction.estimation.contingency import (
     cross_table,
     design_effects,
+    rao_scott,
     residual_jacobian,
     share_jacobian,
     weighted_chisq_tail,
 )
-from satisfaction.engines import hold
-from satisfaction.errors import EstimatesError
-from satisfaction.measures import Measure, flag
+from satisfaction.foundation.engines import hold
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.sampling.measures import Measure, flag
 from shared_reference import API_NAMES, api_design, expected
 
 STATISTIC = 1e-9  # closed forms, other order of additions (found: 5e-15)
@@ -34,7 +34,9 @@ def test_api_tables_equal_r(name):
     design, reference = api_design(name), expected("api")
     second, first = (reference[f"{name}/{key}/stype+sch.wide"] for key in ("chisqF", "chisqRS1"))
     found = rao_scott(design, "stype", "sch.wide").table.iloc[0]
-    assert [found["statistic"], found["df"], found["ddf"]] == pytest.approx([*second["est"], *second["df"]], rel=STATISTIC)
+    assert [found["statistic"], found["df"], found["ddf"]] == pytest.approx(
+        [*second["est"], *second["df"]], rel=STATISTIC
+    )
     assert found["p"] == pytest.approx(second["p"][0], rel=P_VALUE)
     found = rao_scott(design, "stype", "sch.wide", statistic="chisq").table.iloc[0]
     assert found["pearson"] == pytest.approx(first["est"][0], rel=STATISTIC)
@@ -73,7 +75,9 @@ def three_by_five() -> pd.DataFrame:
     psu = person // 30
     row = (person * 7 + psu * psu) % 3
     column = (person * 11 + psu * (1 + psu % 4) + row * (person % 3 == 0)) % 5
-    return pd.DataFrame({"h": psu % 4, "psu": psu, "w": 1.0 + person % 7, "row": row, "column": column})
+    return pd.DataFrame(
+        {"h": psu % 4, "psu": psu, "w": 1.0 + person % 7, "row": row, "column": column}
+    )
 
 
 def test_the_saddlepoint_of_a_larger_table_equals_r():
@@ -88,7 +92,11 @@ def test_the_saddlepoint_of_a_larger_table_equals_r():
         [1.63082445298935, 32.0806143060816, 0.209041178011642], rel=STATISTIC
     )
     table = cross_table(design, "row", "column")
-    jacobian, share, n = share_jacobian(table.total), table.total / table.total.sum(), float(table.n.sum())
+    jacobian, share, n = (
+        share_jacobian(table.total),
+        table.total / table.total.sum(),
+        float(table.n.sum()),
+    )
     effects = design_effects(share, jacobian @ table.cov @ jacobian.T, n)
     assert found["ddf"] == second["ddf"]
     assert found["p"] == weighted_chisq_tail(found["pearson"], effects, second["ddf"])
@@ -101,9 +109,13 @@ def test_a_masked_subpopulation_has_the_df_of_its_own_psus():
     """As R's subset(design, h < 2): F and df; the PSUs of the other strata have nobody to count."""
     rows = three_by_five()
     own = rows.assign(row=rows["row"].where(rows["h"] < 2))
-    found = rao_scott(SurveyDesign(own, strata="h", psu="psu", base_weight="w"), "row", "column").table.iloc[0]
+    found = rao_scott(
+        SurveyDesign(own, strata="h", psu="psu", base_weight="w"), "row", "column"
+    ).table.iloc[0]
     assert found["ddf"] / found["df"] == pytest.approx(10 - 2)
-    assert [found["statistic"], found["p"]] == pytest.approx([0.475178409493125, 0.650095821347184], rel=P_VALUE)
+    assert [found["statistic"], found["p"]] == pytest.approx(
+        [0.475178409493125, 0.650095821347184], rel=P_VALUE
+    )
 
 
 @pytest.fixture(scope="module")
@@ -116,11 +128,15 @@ def simple():
 def test_under_simple_random_sampling_it_is_the_textbook_test(simple):
     """The covariance is the multinomial's times n / (n - 1), so every design effect is n / (n - 1)."""
     rows, design = simple
-    x2, _, k, independent = stats.chi2_contingency(pd.crosstab(rows["a"], rows["b"]), correction=False)
+    x2, _, k, independent = stats.chi2_contingency(
+        pd.crosstab(rows["a"], rows["b"]), correction=False
+    )
     found = rao_scott(design, "a", "b")
     row = found.table.iloc[0]
     assert row["pearson"] == pytest.approx(x2, rel=1e-12)
-    assert (row["statistic"], row["df"], row["ddf"]) == pytest.approx((x2 / k * 299 / 300, k, k * 299), rel=1e-9)
+    assert (row["statistic"], row["df"], row["ddf"]) == pytest.approx(
+        (x2 / k * 299 / 300, k, k * 299), rel=1e-9
+    )
     first = rao_scott(design, "a", "b", statistic="chisq").table.iloc[0]
     assert (first["statistic"], first["df"]) == pytest.approx((x2 * 299 / 300, k), rel=1e-9)
     np.testing.assert_allclose(found.details["independent"] * 300, independent.ravel(), rtol=1e-12)
@@ -130,16 +146,24 @@ def test_under_simple_random_sampling_it_is_the_textbook_test(simple):
 def test_rows_and_columns_may_be_exchanged(province):
     for statistic in ("F", "chisq", "saddlepoint", "wald", "adjusted_wald"):
         one = rao_scott(province.design, "age", "aware", statistic=statistic).table
-        np.testing.assert_allclose(one, rao_scott(province.design, "aware", "age", statistic=statistic).table, rtol=1e-8)
+        np.testing.assert_allclose(
+            one, rao_scott(province.design, "aware", "age", statistic=statistic).table, rtol=1e-8
+        )
 
 
 def test_adjusted_wald_scales_f(province):
-    plain, adjusted = (rao_scott(province.design, "age", "aware", statistic=s).table.iloc[0] for s in ("wald", "adjusted_wald"))
+    plain, adjusted = (
+        rao_scott(province.design, "age", "aware", statistic=s).table.iloc[0]
+        for s in ("wald", "adjusted_wald")
+    )
     assert adjusted["statistic"] == pytest.approx(plain["statistic"] * 876 / 880, rel=1e-12)
     assert (plain["df"], plain["ddf"], adjusted["ddf"]) == (5, 880, 876)
 
 
-@given(st.lists(st.integers(1, 50), min_size=12, max_size=12), st.sampled_from([(2, 6), (3, 4), (6, 2)]))
+@given(
+    st.lists(st.integers(1, 50), min_size=12, max_size=12),
+    st.sampled_from([(2, 6), (3, 4), (6, 2)]),
+)
 def test_multinomial_covariance_has_design_effects_of_one(counts, shape):
     n = sum(counts)
     share = np.array(counts, dtype=float).reshape(shape) / n
@@ -154,11 +178,16 @@ def test_jacobians_are_the_derivatives(values):
     def residual(t):
         return (t - np.outer(t.sum(axis=1), t.sum(axis=0)) / t.sum()).ravel()
 
-    for jacobian, function in ((residual_jacobian(total), residual), (share_jacobian(total), lambda t: (t / t.sum()).ravel())):
+    for jacobian, function in (
+        (residual_jacobian(total), residual),
+        (share_jacobian(total), lambda t: (t / t.sum()).ravel()),
+    ):
         for q in range(6):
             change = np.zeros(6)
             change[q] = step
-            numeric = (function(total + change.reshape(2, 3)) - function(total - change.reshape(2, 3))) / (2 * step)
+            numeric = (
+                function(total + change.reshape(2, 3)) - function(total - change.reshape(2, 3))
+            ) / (2 * step)
             np.testing.assert_allclose(jacobian[:, q], numeric, atol=1e-7)
 
 
@@ -177,7 +206,9 @@ def imhof(x: float, weights: np.ndarray, ddf: float) -> float:
 @pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], [2.5, 1.2, 0.6, 0.3]])
 def test_saddlepoint_is_near_the_exact_tail(x, weights):
     """Its relative error is a few percent; the same formula as R's is what matters (see the reference)."""
-    assert weighted_chisq_tail(x, np.array(weights), 30) == pytest.approx(imhof(x, np.array(weights), 30), rel=0.04)
+    assert weighted_chisq_tail(x, np.array(weights), 30) == pytest.approx(
+        imhof(x, np.array(weights), 30), rel=0.04
+    )
 
 
 def test_saddlepoint_passes_its_singular_point_smoothly():
@@ -191,7 +222,9 @@ def test_saddlepoint_passes_its_singular_point_smoothly():
 
 def test_calibration_is_credited(province):
     """After calibration to age the age shares have no error, so the design effects change."""
-    raked = calibrate(province.design, {"age": province.margins["age"], "sex": province.margins["sex"]})
+    raked = calibrate(
+        province.design, {"age": province.margins["age"], "sex": province.margins["sex"]}
+    )
     table = cross_table(raked, "age", "aware")
     both = province.respondents["aware"].notna()
     assert table.n.sum() == both.sum()
@@ -205,7 +238,9 @@ def test_calibration_is_credited(province):
 
 
 def test_a_jointly_calibrated_table_cannot_be_tested(province):
-    fixed = calibrate(province.design, {("county", "urban", "sex"): province.cells}, method="poststratify")
+    fixed = calibrate(
+        province.design, {("county", "urban", "sex"): province.cells}, method="poststratify"
+    )
     for statistic in ("F", "wald"):
         with pytest.raises(EstimatesError, match="E160"):
             rao_scott(fixed, "urban", "sex", statistic=statistic)
@@ -216,22 +251,31 @@ def test_engines_agree(province, engine):
     if engine == "polars":
         pytest.importorskip("polars")
     other = province_design(hold(province.respondents, engine))
-    np.testing.assert_array_equal(rao_scott(other, "age", "aware").table, rao_scott(province.design, "age", "aware").table)
+    np.testing.assert_array_equal(
+        rao_scott(other, "age", "aware").table, rao_scott(province.design, "age", "aware").table
+    )
 
 
 def test_a_declared_rate_is_a_variable(province):
-    stage = {"_valid__high": flag(~nw.col("s1").is_null() & ~nw.col("s1").is_nan()), "_score__high": flag(nw.col("s1") >= 4)}
+    stage = {
+        "_valid__high": flag(~nw.col("s1").is_null() & ~nw.col("s1").is_nan()),
+        "_score__high": flag(nw.col("s1") >= 4),
+    }
     high = Measure("high", "rate", 1, (stage,))
     declared = province_design(province.respondents, measures=[high])
     np.testing.assert_allclose(
-        rao_scott(declared, "age", "high").table, rao_scott(province.design, "age", "satisfied").table, rtol=1e-12
+        rao_scott(declared, "age", "high").table,
+        rao_scott(province.design, "age", "satisfied").table,
+        rtol=1e-12,
     )
     assert rao_scott(province.design, "age", high).p == rao_scott(declared, "age", "high").p
 
 
 @pytest.mark.parametrize("selection", ["probability", "quota"])
 def test_it_states_its_conventions(province, selection):
-    found = rao_scott(province_design(province.respondents, selection=selection, fpc="M"), "age", "aware")
+    found = rao_scott(
+        province_design(province.respondents, selection=selection, fpc="M"), "age", "aware"
+    )
     assert found.conventions["selection"] == selection
     assert (found.conventions["fpc"], found.conventions["calibration"]) == ("M", "none")
     assert {"test", "null", "df", "missing", "lonely_psu", "variance"} <= set(found.conventions)
@@ -258,7 +302,11 @@ def test_refusals(province, arguments, options, code):
 
 def test_too_few_psus_for_the_adjusted_wald_test():
     rows = pd.DataFrame(
-        {"psu": [1, 1, 1, 2, 2, 2, 3, 3, 3] * 2, "a": [0, 1, 2] * 6, "b": [0, 1, 1, 2, 0, 2, 1, 2, 0, 0, 2, 1, 1, 0, 0, 2, 1, 2]}
+        {
+            "psu": [1, 1, 1, 2, 2, 2, 3, 3, 3] * 2,
+            "a": [0, 1, 2] * 6,
+            "b": [0, 1, 1, 2, 0, 2, 1, 2, 0, 0, 2, 1, 1, 0, 0, 2, 1, 2],
+        }
     )
     with pytest.raises(EstimatesError, match="E147"):
         rao_scott(SurveyDesign(rows, psu="psu"), "a", "b", statistic="adjusted_wald")

@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 
 from conftest import province_design
 from satisfaction import SurveyDesign, calibrate, estimate
-from satisfaction.comparisons import regression, t_test
-from satisfaction.comparisons.fits import dependent_columns, least_squares, logistic
-from satisfaction.engines import hold
-from satisfaction.errors import EstimatesError
-from satisfaction.measures import Measure, flag
+from satisfaction.estimation.regression import (
+    dependent_columns,
+    least_squares,
+    logistic,
+    regression,
+)
+from satisfaction.estimation.t_tests import t_test
+from satisfaction.foundation.engines import hold
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.sampling.measures import Measure, flag
 from shared_reference import API_NAMES, api_design, expected
 
 CLOSED_FORM = 1e-9  # (found: 3e-14)
@@ -50,7 +55,9 @@ def test_api_regression_equals_r(name):
 def test_province_t_test_equals_r(province, group):
     reference = expected("province")[f"ttest_{group}"]
     found = t_test(province.design, "index", group).table.iloc[0]
-    assert (found["t"], found["df"]) == pytest.approx((reference["statistic"], reference["parameter"]), rel=CLOSED_FORM)
+    assert (found["t"], found["df"]) == pytest.approx(
+        (reference["statistic"], reference["parameter"]), rel=CLOSED_FORM
+    )
     assert found["p"] == pytest.approx(reference["p_value"], rel=P_VALUE)
 
 
@@ -61,7 +68,10 @@ def test_province_t_test_equals_r(province, group):
 def test_province_regression_equals_r(province, key, outcome, family, tolerance):
     reference = expected("province")[key]
     found = regression(province.design, outcome, COVARIATES, categorical=["age"], family=family)
-    names = [{"(Intercept)": "intercept"}.get(name, name.replace("f_age", "age=")) for name in reference["names"]]
+    names = [
+        {"(Intercept)": "intercept"}.get(name, name.replace("f_age", "age="))
+        for name in reference["names"]
+    ]
     assert list(found.table["term"]) == names
     np.testing.assert_allclose(found.table["estimate"], reference["coef"], rtol=tolerance)
     np.testing.assert_allclose(found.table["se"], reference["se"], rtol=tolerance)
@@ -90,10 +100,16 @@ def test_without_clusters_it_is_hc0_times_n_over_n_minus_1(flat, family, outcome
 def test_one_stratum_of_clusters_is_the_cluster_sandwich(flat):
     rows, x = flat
     groups = pd.factorize(rows["county"] * 1000 + rows["psu"])[0]
-    theirs = sm.OLS(rows["index"], x).fit(cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False})
-    found = regression(SurveyDesign(rows.assign(group=groups), psu="group"), "index", ["urban", "sex", "age"])
+    theirs = sm.OLS(rows["index"], x).fit(
+        cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False}
+    )
+    found = regression(
+        SurveyDesign(rows.assign(group=groups), psu="group"), "index", ["urban", "sex", "age"]
+    )
     units = len(np.unique(groups))
-    np.testing.assert_allclose(found.cov, theirs.cov_params() * units / (units - 1), rtol=1e-9, atol=1e-16)
+    np.testing.assert_allclose(
+        found.cov, theirs.cov_params() * units / (units - 1), rtol=1e-9, atol=1e-16
+    )
 
 
 def test_weighted_coefficients_are_those_of_weighted_least_squares(province):
@@ -101,7 +117,9 @@ def test_weighted_coefficients_are_those_of_weighted_least_squares(province):
     x = sm.add_constant(rows[["urban", "sex", "age"]].astype(float))
     theirs = sm.WLS(rows["index"], x, weights=rows["base_weight"]).fit()
     np.testing.assert_allclose(
-        regression(province.design, "index", ["urban", "sex", "age"]).table["estimate"], theirs.params, rtol=1e-10
+        regression(province.design, "index", ["urban", "sex", "age"]).table["estimate"],
+        theirs.params,
+        rtol=1e-10,
     )
 
 
@@ -113,8 +131,12 @@ def design(province, request):
     if request.param == "base weights":
         return province.design
     if request.param == "raked":
-        return calibrate(province.design, {name: province.margins[name] for name in ("county", "sex", "age")})
-    return calibrate(province.design, {("county", "urban", "sex"): province.cells}, method="poststratify")
+        return calibrate(
+            province.design, {name: province.margins[name] for name in ("county", "sex", "age")}
+        )
+    return calibrate(
+        province.design, {("county", "urban", "sex"): province.cells}, method="poststratify"
+    )
 
 
 @pytest.mark.parametrize("measure", ["index", "aware"])
@@ -132,7 +154,10 @@ def test_a_difference_of_groups_is_the_contrast_of_domain_means(design, measure)
 
 
 def test_a_one_sample_test_is_the_interval_of_the_mean(design):
-    mean, found = estimate(design, "index").table.iloc[0], t_test(design, "index", value=55.0).table.iloc[0]
+    mean, found = (
+        estimate(design, "index").table.iloc[0],
+        t_test(design, "index", value=55.0).table.iloc[0],
+    )
     assert [found[c] for c in ("estimate", "se", "df", "ci_low", "ci_high")] == pytest.approx(
         [mean[c] for c in ("estimate", "se", "df", "ci_low", "ci_high")], rel=SAME
     )
@@ -144,7 +169,9 @@ def test_a_logistic_regression_on_one_group_is_the_log_odds_ratio(design):
     p = share.table["estimate"].to_numpy()
     slope = np.array([-1, 1]) / (p * (1 - p))
     found = regression(design, "aware", ["sex"], family="logistic").table.iloc[1]
-    assert found["estimate"] == pytest.approx(np.log(p[1] / (1 - p[1]) * (1 - p[0]) / p[0]), rel=1e-10)
+    assert found["estimate"] == pytest.approx(
+        np.log(p[1] / (1 - p[1]) * (1 - p[0]) / p[0]), rel=1e-10
+    )
     assert found["se"] == pytest.approx(np.sqrt(slope @ share.cov @ slope), rel=1e-10)
 
 
@@ -160,7 +187,9 @@ def _county_age(province):
 
 def test_missing_values_leave_the_fit_but_not_the_design(province):
     rows = province.respondents.assign(
-        urban_known=province.respondents["urban"].where(province.respondents["psu"] % 6 != 0).astype("Int64")
+        urban_known=province.respondents["urban"]
+        .where(province.respondents["psu"] % 6 != 0)
+        .astype("Int64")
     )
     kept = regression(province_design(rows), "index", ["urban_known"])
     known = rows["urban_known"].notna().to_numpy()
@@ -187,13 +216,20 @@ def test_joint_test_of_one_number_is_its_t_squared(province):
 
 
 def test_units_of_a_covariate_do_not_matter(province):
-    rows = province.respondents.assign(year=2026.0 + province.respondents["age"], huge=province.respondents["age"] * 1e13)
+    rows = province.respondents.assign(
+        year=2026.0 + province.respondents["age"], huge=province.respondents["age"] * 1e13
+    )
     for outcome, family in (("index", "linear"), ("aware", "logistic")):
         plain, year, huge = (
-            regression(province_design(rows), outcome, [name], family=family).table.iloc[1] for name in ("age", "year", "huge")
+            regression(province_design(rows), outcome, [name], family=family).table.iloc[1]
+            for name in ("age", "year", "huge")
         )
-        assert (year["estimate"], year["se"]) == pytest.approx((plain["estimate"], plain["se"]), rel=1e-9)
-        assert (huge["estimate"] * 1e13, huge["se"] * 1e13) == pytest.approx((plain["estimate"], plain["se"]), rel=1e-9)
+        assert (year["estimate"], year["se"]) == pytest.approx(
+            (plain["estimate"], plain["se"]), rel=1e-9
+        )
+        assert (huge["estimate"] * 1e13, huge["se"] * 1e13) == pytest.approx(
+            (plain["estimate"], plain["se"]), rel=1e-9
+        )
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
@@ -202,15 +238,23 @@ def test_engines_agree(province, engine):
         pytest.importorskip("polars")
     other = province_design(hold(province.respondents, engine))
     for outcome, family in (("index", "linear"), ("aware", "logistic")):
-        one, two = (regression(d, outcome, COVARIATES, categorical=["age"], family=family) for d in (province.design, other))
+        one, two = (
+            regression(d, outcome, COVARIATES, categorical=["age"], family=family)
+            for d in (province.design, other)
+        )
         assert list(one.table["term"]) == list(two.table["term"])
         np.testing.assert_allclose(two.cov, one.cov, rtol=1e-9, atol=1e-18)
 
 
 def test_a_text_column_is_categorical_and_a_measure_a_covariate(province):
-    stage = {"_valid__high": flag(~nw.col("s1").is_null() & ~nw.col("s1").is_nan()), "_score__high": flag(nw.col("s1") >= 4)}
+    stage = {
+        "_valid__high": flag(~nw.col("s1").is_null() & ~nw.col("s1").is_nan()),
+        "_score__high": flag(nw.col("s1") >= 4),
+    }
     high = Measure("high", "rate", 1, (stage,))
-    rows = province.respondents.assign(where=province.respondents["urban"].map({0: "rural", 1: "town"}))
+    rows = province.respondents.assign(
+        where=province.respondents["urban"].map({0: "rural", 1: "town"})
+    )
     found = regression(province_design(rows, measures=[high]), "index", ["where", "high"])
     plain = regression(province_design(rows), "index", ["urban", "satisfied"])
     assert list(found.table["term"]) == ["intercept", "where=town", "high"]
@@ -249,7 +293,10 @@ def test_influence_is_the_derivative_by_the_weight():
         for t in (0, 17):
             change = np.zeros(40)
             change[t] = 1e-5
-            up, down = (fit(x, weight=weight + s * change, valid=np.ones(40), total=y).coefficient for s in (1, -1))
+            up, down = (
+                fit(x, weight=weight + s * change, valid=np.ones(40), total=y).coefficient
+                for s in (1, -1)
+            )
             np.testing.assert_allclose(at.influence[t], (up - down) / 2e-5, rtol=1e-5, atol=1e-9)
 
 
@@ -298,7 +345,12 @@ def odd(province):
         ("index", ["sex"], {"family": "logistic"}, "E148"),
         ("one", ["sex"], {"family": "logistic"}, "E144"),
         ("split", ["age"], {"family": "logistic"}, r"E146[\s\S]*age"),
-        ("aware", ["sex", "level"], {"family": "logistic", "categorical": ["level"]}, r"E146[\s\S]*level="),
+        (
+            "aware",
+            ["sex", "level"],
+            {"family": "logistic", "categorical": ["level"]},
+            r"E146[\s\S]*level=",
+        ),
     ],
 )
 def test_refusals_of_regressions(odd, outcome, covariates, options, code):
@@ -323,7 +375,9 @@ def test_refusals_of_t_tests(odd, arguments, options, code):
 
 
 def test_below_one_df_nothing_is_tested():
-    rows = pd.DataFrame({"psu": [1, 1, 1, 2, 2, 2], "g": [0, 1, 0, 1, 0, 1], "y": [1.0, 2.0, 4.0, 3.0, 2.0, 7.0]})
+    rows = pd.DataFrame(
+        {"psu": [1, 1, 1, 2, 2, 2], "g": [0, 1, 0, 1, 0, 1], "y": [1.0, 2.0, 4.0, 3.0, 2.0, 7.0]}
+    )
     found = t_test(SurveyDesign(rows, psu="psu"), "y", "g").table.iloc[0]
     assert found["df"] == 0
     assert np.isnan([found["t"], found["p"]]).all()
@@ -333,9 +387,22 @@ def test_below_one_df_nothing_is_tested():
 @pytest.mark.parametrize("selection", ["probability", "open_link"])
 def test_they_state_their_conventions(province, selection):
     design = province_design(province.respondents, selection=selection)
-    for found in (t_test(design, "index", "sex"), t_test(design, "index"), regression(design, "index", ["sex"])):
+    for found in (
+        t_test(design, "index", "sex"),
+        t_test(design, "index"),
+        regression(design, "index", ["sex"]),
+    ):
         assert found.conventions["selection"] == selection
-        assert {"test", "null", "df", "level", "calibration", "lonely_psu", "fpc", "variance"} <= set(found.conventions)
+        assert {
+            "test",
+            "null",
+            "df",
+            "level",
+            "calibration",
+            "lonely_psu",
+            "fpc",
+            "variance",
+        } <= set(found.conventions)
 
 
 def test_inputs_stay_as_they_are(province):

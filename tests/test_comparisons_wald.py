@@ -11,9 +11,9 @@ from scipy import stats
 
 from conftest import province_design
 from satisfaction import calibrate, estimate
-from satisfaction.comparisons import regression, wald
-from satisfaction.comparisons.wald import quadratic_form
-from satisfaction.errors import EstimatesError
+from satisfaction.estimation.regression import regression
+from satisfaction.estimation.wald import quadratic_form, wald
+from satisfaction.foundation.errors import EstimatesError
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,9 @@ def test_it_equals_the_formula(by_age):
         "chisq": (form, np.inf),
     }.items():
         row = wald(by_age, contrasts(), statistic=statistic).table.iloc[0]
-        assert (row["wald"], row["statistic"], row["df"], row["ddf"]) == pytest.approx((form, expected, 5, ddf), rel=1e-10)
+        assert (row["wald"], row["statistic"], row["df"], row["ddf"]) == pytest.approx(
+            (form, expected, 5, ddf), rel=1e-10
+        )
         p = stats.chi2.sf(form, 5) if statistic == "chisq" else stats.f.sf(expected, 5, ddf)
         assert row["p"] == pytest.approx(p, rel=1e-9)
 
@@ -100,7 +102,9 @@ def test_a_combination_fixed_by_calibration_is_refused(province):
 
 @pytest.mark.parametrize("selection", ["probability", "open_link"])
 def test_it_states_its_conventions(province, selection):
-    found = wald(estimate(province_design(province.respondents, selection=selection), "index", by="urban"))
+    found = wald(
+        estimate(province_design(province.respondents, selection=selection), "index", by="urban")
+    )
     assert found.conventions["selection"] == selection
     assert {"test", "null", "df", "level", "calibration", "variance"} <= set(found.conventions)
 
@@ -120,7 +124,10 @@ def test_refusals(by_age, given_contrasts, options, code):
 
 
 def test_refusals_without_contrasts(province):
-    for found in (estimate(province.design, "index"), estimate(province.design, ["index", "aware"], by="age")):
+    for found in (
+        estimate(province.design, "index"),
+        estimate(province.design, ["index", "aware"], by="age"),
+    ):
         with pytest.raises(EstimatesError, match="E149"):
             wald(found)
     empty = estimate(province.design, "index", by="urban", domains=[0, 1, 2])

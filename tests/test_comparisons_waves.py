@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from satisfaction import SurveyDesign, calibrate, estimate
-from satisfaction.comparisons import change, combine_waves
-from satisfaction.errors import EstimatesError
+from satisfaction.estimation.change import change, combine_waves
+from satisfaction.foundation.errors import EstimatesError
 
 EXACT = 1e-12
 PSUS, PERSONS, SHARED = 8, 5, 3
@@ -64,27 +64,33 @@ def waves():
 @pytest.mark.parametrize("variance", ["linearized", "jkn"])
 def test_a_waves_own_se_do_not_change_beside_another(waves, variance):
     parts = {
-        name: estimate(design(rows), "y", by="county", variance=variance) for name, rows in zip(("q1", "q2"), waves, strict=True)
+        name: estimate(design(rows), "y", by="county", variance=variance)
+        for name, rows in zip(("q1", "q2"), waves, strict=True)
     }
     both = combine_waves(parts)
     assert both.by == ("wave", "county")
     assert both.conventions["shared_psus"] == 4 * SHARED
     for name, one in parts.items():
         own = both.table[both.table["wave"] == name]
-        np.testing.assert_array_equal(own[["estimate", "se", "df"]].to_numpy(), one.table[["estimate", "se", "df"]].to_numpy())
+        np.testing.assert_array_equal(
+            own[["estimate", "se", "df"]].to_numpy(), one.table[["estimate", "se", "df"]].to_numpy()
+        )
         at = own.index.to_numpy()
         np.testing.assert_array_equal(both.cov[np.ix_(at, at)], one.cov)
 
 
 def test_change_equals_the_formula_written_out(waves):
     later, earlier = waves[1], waves[0]
-    found = change(*(estimate(design(rows), "y", by="county") for rows in (later, earlier))).table.set_index("county")
+    found = change(
+        *(estimate(design(rows), "y", by="county") for rows in (later, earlier))
+    ).table.set_index("county")
     for county in ("a", "b"):
         variance, covariance = by_hand(later, earlier, county)
         assert found.loc[county, "se"] == pytest.approx(np.sqrt(variance), rel=EXACT)
         assert abs(covariance) > 1e-6
         means = [
-            np.average(r.loc[r["county"] == county, "y"], weights=r.loc[r["county"] == county, "w"]) for r in (later, earlier)
+            np.average(r.loc[r["county"] == county, "y"], weights=r.loc[r["county"] == county, "w"])
+            for r in (later, earlier)
         ]
         assert found.loc[county, "difference"] == pytest.approx(means[0] - means[1], rel=EXACT)
 
@@ -110,7 +116,9 @@ def test_without_shared_psus_variances_add(waves):
 def test_a_psu_is_shared_only_where_its_stratum_is_too(waves):
     moved = waves[0].assign(stratum="x" + waves[0]["stratum"])
     assert (
-        change(estimate(design(moved), "y", by="county"), estimate(design(waves[0]), "y", by="county")).conventions["shared_psus"]
+        change(
+            estimate(design(moved), "y", by="county"), estimate(design(waves[0]), "y", by="county")
+        ).conventions["shared_psus"]
         == 0
     )
 
@@ -122,7 +130,8 @@ def test_persons_as_psus_are_never_shared(waves):
 
 def test_jackknife_and_linearization_give_the_same_change_of_a_total(waves):
     parts = {
-        v: [estimate(design(r), "y", by="county", statistic="total", variance=v) for r in waves] for v in ("linearized", "jkn")
+        v: [estimate(design(r), "y", by="county", statistic="total", variance=v) for r in waves]
+        for v in ("linearized", "jkn")
     }
     one, other = (change(*two).table for two in parts.values())
     np.testing.assert_allclose(one["se"], other["se"], rtol=1e-10)
@@ -134,13 +143,29 @@ def test_change_after_calibration_credits_it(waves):
     found = change(*parts)
     assert found.conventions["calibration"] == "raking"
     assert (found.table["se"] > 0).all()
-    totals = [estimate(calibrate(design(rows), margins), "sex", statistic="total") for rows in waves]
+    totals = [
+        estimate(calibrate(design(rows), margins), "sex", statistic="total") for rows in waves
+    ]
     assert change(*totals).table["se"].max() < 1e-6
 
 
 def test_contrasts_across_waves(waves):
-    both = combine_waves({"q1": estimate(design(waves[0]), "y", by="county"), "q2": estimate(design(waves[1]), "y", by="county")})
-    double = both.contrast({"relative": {("q2", "a", "y"): 1, ("q1", "a", "y"): -1, ("q2", "b", "y"): -1, ("q1", "b", "y"): 1}})
+    both = combine_waves(
+        {
+            "q1": estimate(design(waves[0]), "y", by="county"),
+            "q2": estimate(design(waves[1]), "y", by="county"),
+        }
+    )
+    double = both.contrast(
+        {
+            "relative": {
+                ("q2", "a", "y"): 1,
+                ("q1", "a", "y"): -1,
+                ("q2", "b", "y"): -1,
+                ("q1", "b", "y"): 1,
+            }
+        }
+    )
     c = np.array([-1, 1, 1, -1.0])
     assert double.table["se"][0] == pytest.approx(np.sqrt(c @ both.cov @ c), rel=EXACT)
 
@@ -148,17 +173,25 @@ def test_contrasts_across_waves(waves):
 def test_two_stages_keep_their_own_se(waves):
     rows = [r.assign(N=40, M=20, person=np.arange(len(r))) for r in waves]
     parts = [
-        estimate(SurveyDesign(r, strata=["county", "stratum"], psu=["psu", "person"], fpc=["N", "M"]), "y", by="county")
+        estimate(
+            SurveyDesign(r, strata=["county", "stratum"], psu=["psu", "person"], fpc=["N", "M"]),
+            "y",
+            by="county",
+        )
         for r in rows
     ]
     both = combine_waves(dict(zip(("q1", "q2"), parts, strict=True)))
     np.testing.assert_allclose(both.contributions.covariance, both.cov, rtol=1e-9, atol=1e-15)
-    np.testing.assert_array_equal(both.table["se"], np.concatenate([one.table["se"] for one in parts]))
+    np.testing.assert_array_equal(
+        both.table["se"], np.concatenate([one.table["se"] for one in parts])
+    )
 
 
 def test_domains_of_one_wave_only_are_counted_not_lost(waves):
     fewer = waves[1][waves[1]["county"] == "a"]
-    found = change(estimate(design(fewer), "y", by="county"), estimate(design(waves[0]), "y", by="county"))
+    found = change(
+        estimate(design(fewer), "y", by="county"), estimate(design(waves[0]), "y", by="county")
+    )
     assert found.table["county"].tolist() == ["a"]
     assert found.conventions["left_out"] == 1
 
@@ -168,7 +201,12 @@ def test_domains_of_one_wave_only_are_counted_not_lost(waves):
     [
         ("E171", lambda one, other: combine_waves({"q1": one})),
         ("E171", lambda one, other: change(one, estimate(one.design, "y"))),
-        ("E172", lambda one, other: change(estimate(one.design, "y", by="county", variance="rao-wu"), other)),
+        (
+            "E172",
+            lambda one, other: change(
+                estimate(one.design, "y", by="county", variance="rao-wu"), other
+            ),
+        ),
         ("E173", lambda one, other: change(estimate(one.design, "w", by="county"), other)),
     ],
 )

@@ -27,9 +27,18 @@ def sample(truth: rank_errors.Truth, seed: int):
 def test_a_drawn_sample_is_estimated_as_the_product_estimates_it():
     normal = np.random.default_rng(1).standard_normal(len(DESIGN.county))
     error, se = DESIGN.estimated(normal)
-    answers = pd.DataFrame({"county": DESIGN.county, "stratum": DESIGN.stratum, "psu": np.arange(len(normal)), "w": 1.0})
+    answers = pd.DataFrame(
+        {
+            "county": DESIGN.county,
+            "stratum": DESIGN.stratum,
+            "psu": np.arange(len(normal)),
+            "w": 1.0,
+        }
+    )
     answers["index"] = DESIGN.sd[DESIGN.county] * normal
-    found = estimate(SurveyDesign(answers, strata="stratum", psu="psu", base_weight="w"), "index", by="county").table
+    found = estimate(
+        SurveyDesign(answers, strata="stratum", psu="psu", base_weight="w"), "index", by="county"
+    ).table
     np.testing.assert_allclose(error, found["estimate"], rtol=1e-10)
     np.testing.assert_allclose(se, found["se"], rtol=1e-10)
     np.testing.assert_array_equal(DESIGN.df, found["df"])
@@ -47,7 +56,10 @@ def test_ties_give_a_county_several_true_ranks():
 
 def test_the_least_favourable_truths_leave_as_many_undecided_as_they_say():
     found = {name: rank_errors.Truth.of(now) for name, (_, now) in rank_truths.truths(88).items()}
-    undecided = {name: (~t.in_list(10, "bottom") & ~t.out_of_list(10, "bottom")).sum() for name, t in found.items()}
+    undecided = {
+        name: (~t.in_list(10, "bottom") & ~t.out_of_list(10, "bottom")).sum()
+        for name, t in found.items()
+    }
     assert undecided["21, 56, 11 tied"] == 11
     assert undecided["79, 9 tied"] == 79
     assert undecided["fully tied"] == 88
@@ -68,7 +80,9 @@ def test_exact_scores_lead_no_method_into_error():
         truths = rank_errors.Truth.of(was), rank_errors.Truth.of(now)
         nearly_exact = np.zeros(24), np.full(24, 1e-6)
         before, after = (rank_errors.observed(one.score, nearly_exact, DESIGN.df) for one in truths)
-        found = rank_errors.set_errors(after, truths[1]) | rank_errors.membership_errors(after, truths[1])
+        found = rank_errors.set_errors(after, truths[1]) | rank_errors.membership_errors(
+            after, truths[1]
+        )
         found |= rank_errors.rise_errors(before, after, *truths)
         assert not any(errors.any() for errors in found.values())
 
@@ -89,7 +103,8 @@ def test_sparing_integrals_changes_no_decision_of_dunnetts_form():
     assert 0 < kernel.sum() < 24
     np.testing.assert_array_equal(rank_errors.proven_by_dunnett(6, q, pairs, everyone), kernel)
     np.testing.assert_array_equal(
-        rank_errors.proven_by_dunnett(6, q, pairs, everyone & (np.arange(24) < 9)), kernel & (np.arange(24) < 9)
+        rank_errors.proven_by_dunnett(6, q, pairs, everyone & (np.arange(24) < 9)),
+        kernel & (np.arange(24) < 9),
     )
 
 
@@ -100,7 +115,9 @@ def test_the_peer_agrees_with_csranks_of_many_draws(monkeypatch):
     monkeypatch.setattr(csranks, "DRAWS", 20_000)
     case = reference("csranks_pisa2018_math_95")
     score, se = (np.array(case["inputs"][name]) for name in ("x", "se"))
-    wanted = {(one["cstype"], one["stepdown"], one["simul"]): one for one in case["results_R100000"]}
+    wanted = {
+        (one["cstype"], one["stepdown"], one["simul"]): one for one in case["results_R100000"]
+    }
     random = np.random.default_rng(1)
     low, high = csranks.simultaneous_sets(score, se, alpha=0.05, random=random)
     both = wanted["two-sided", True, True]
@@ -119,7 +136,13 @@ def test_the_peer_agrees_with_csranks_of_many_draws(monkeypatch):
 
 @pytest.mark.parametrize(
     ("wrong", "samples", "verdict"),
-    [(60, 1_000, "ok"), (70, 1_000, "ok within noise"), (120, 1_000, "FAILS"), (2, 8, "ok within noise"), (245, 4_000, "FAILS")],
+    [
+        (60, 1_000, "ok"),
+        (70, 1_000, "ok within noise"),
+        (120, 1_000, "FAILS"),
+        (2, 8, "ok within noise"),
+        (245, 4_000, "FAILS"),
+    ],
 )
 def test_a_bar_is_missed_only_beyond_noise(wrong, samples, verdict):
     one = rank_scoring.Counted()

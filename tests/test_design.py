@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from satisfaction import SurveyDesign, calibrate, estimate
-from satisfaction.design import check_frame
-from satisfaction.errors import DesignError
-from satisfaction.responses import load_responses
+from satisfaction.collection.responses import load_responses
+from satisfaction.foundation.errors import DesignError
+from satisfaction.sampling.design import check_frame
 
 ROWS = pd.DataFrame(
     {
@@ -85,7 +85,9 @@ def test_without_psu_every_respondent_is_one():
 @pytest.mark.parametrize("psu", [None, "psu"])
 def test_weights_keep_the_row_order_of_a_duckdb_relation(psu):
     rows = pd.DataFrame({"psu": [3, 1, 2, 3, 1, 2], "w": [5.0, 1.0, 4.0, 2.0, 6.0, 3.0]})
-    np.testing.assert_array_equal(SurveyDesign(duckdb.from_df(rows), psu=psu, base_weight="w").weights, rows["w"])
+    np.testing.assert_array_equal(
+        SurveyDesign(duckdb.from_df(rows), psu=psu, base_weight="w").weights, rows["w"]
+    )
 
 
 def test_accepted_responses_make_a_design_without_psu(unchanged):
@@ -101,20 +103,32 @@ def test_certainty_and_remove_count_nothing_for_a_lonely_psu():
 
 
 WHOLE = pd.DataFrame(
-    {"h": [1, 1, 2, 2, 2, 3], "psu": range(6), "N": [9, 9, 12, 12, 12, 1], "w": [4.5, 4.5, 4, 4, 4, 1.0]}
+    {
+        "h": [1, 1, 2, 2, 2, 3],
+        "psu": range(6),
+        "N": [9, 9, 12, 12, 12, 1],
+        "w": [4.5, 4.5, 4, 4, 4, 1.0],
+    }
 ).assign(y=[3.0, 5, 2, 7, 4, 6])  # stratum 3 is taken whole
 LONE = pd.DataFrame({"h": [4], "psu": [6], "N": [5], "w": [5.0], "y": [9.0]})
 
 
 @pytest.mark.parametrize(
     ("rows", "se"),
-    [(WHOLE, [0.775396459511, 17.0587221092]), (pd.concat([WHOLE, LONE]), [0.729545022355, 19.6977156036])],
+    [
+        (WHOLE, [0.775396459511, 17.0587221092]),
+        (pd.concat([WHOLE, LONE]), [0.729545022355, 19.6977156036]),
+    ],
     ids=["nothing lonely", "one lonely"],
 )
 def test_a_stratum_taken_whole_is_not_lonely(rows, se):
     """R survey 4.1-1 with survey.lonely.psu = "average", svymean and svytotal."""
-    found = SurveyDesign(rows, strata="h", psu="psu", base_weight="w", fpc="N", lonely_psu="average")
-    own = [estimate(found, "y", statistic=statistic).table["se"][0] for statistic in ("mean", "total")]
+    found = SurveyDesign(
+        rows, strata="h", psu="psu", base_weight="w", fpc="N", lonely_psu="average"
+    )
+    own = [
+        estimate(found, "y", statistic=statistic).table["se"][0] for statistic in ("mean", "total")
+    ]
     assert own == pytest.approx(se, rel=1e-11)
 
 
@@ -166,7 +180,13 @@ def sampled(*, lonely=True):
         ("c", 2): 1 if lonely else 2,
         ("c", 3): 3,
     }
-    rows = [(r, u, p, h) for (r, u), size in sizes.items() for p in range(size) for h in range(2 + (p + u) % 3) for _ in range(2)]
+    rows = [
+        (r, u, p, h)
+        for (r, u), size in sizes.items()
+        for p in range(size)
+        for h in range(2 + (p + u) % 3)
+        for _ in range(2)
+    ]
     out = pd.DataFrame(rows, columns=["region", "urban", "psu", "household"])
     out["person"] = out.groupby(["region", "urban", "psu", "household"]).cumcount()
     out["w"], out["sex"] = rng.uniform(50, 150, len(out)).round(1), rng.integers(0, 2, len(out))
@@ -177,14 +197,20 @@ def sampled(*, lonely=True):
 
 
 def staged(rows, **changes):
-    return SurveyDesign(rows, **({"strata": ["region", "urban"], "psu": "psu", "base_weight": "w"} | changes))
+    return SurveyDesign(
+        rows, **({"strata": ["region", "urban"], "psu": "psu", "base_weight": "w"} | changes)
+    )
 
 
 def assert_alike(found, wanted, columns=NUMBERS):
     for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(one.table[columns].to_numpy(float), other.table[columns].to_numpy(float), rtol=SAME)
+        np.testing.assert_allclose(
+            one.table[columns].to_numpy(float), other.table[columns].to_numpy(float), rtol=SAME
+        )
         scale = np.sqrt(np.diag(other.cov))
-        np.testing.assert_allclose(one.cov / np.outer(scale, scale), other.cov / np.outer(scale, scale), atol=SAME)
+        np.testing.assert_allclose(
+            one.cov / np.outer(scale, scale), other.cov / np.outer(scale, scale), atol=SAME
+        )
 
 
 def several(of, **options):
@@ -207,7 +233,8 @@ def test_a_psu_code_in_two_strata_is_refused_where_codes_are_unique():
 
 
 @pytest.mark.parametrize(
-    ("psu", "fpc"), [("psu", ["N", "M", "M"]), (["psu", "household"], ["N", "M", "M", "M"]), (None, ["N", "M"])]
+    ("psu", "fpc"),
+    [("psu", ["N", "M", "M"]), (["psu", "household"], ["N", "M", "M", "M"]), (None, ["N", "M"])],
 )
 def test_more_fpc_columns_than_stages_are_refused(psu, fpc):
     with pytest.raises(DesignError, match="D107"):
@@ -254,7 +281,15 @@ def test_collapsed_strata_are_strata_recoded_by_hand(fpc, variance):
 
 def test_collapsed_strata_of_one_column_are_strata_recoded_by_hand():
     rows = sampled().assign(stratum=lambda r: r["region"] + r["urban"].astype(str))
-    found = several(staged(rows, strata="stratum", collapse={"a2": "a1", "c2": "c1"}, fpc=["N", "M"], psu=["psu", "household"]))
+    found = several(
+        staged(
+            rows,
+            strata="stratum",
+            collapse={"a2": "a1", "c2": "c1"},
+            fpc=["N", "M"],
+            psu=["psu", "household"],
+        )
+    )
     wanted = several(staged(recoded(rows), fpc=["N", "M"], psu=["psu", "household"]))
     assert_alike(found, wanted)
 
@@ -272,7 +307,9 @@ def test_a_collapse_is_not_seen_by_domains_and_weights():
     rows = sampled()
     collapsed, adjusted = staged(rows, collapse=COLLAPSE), staged(rows, lonely_psu="adjust")
     np.testing.assert_array_equal(collapsed.weights, adjusted.weights)
-    one, other = (estimate(of, "y", by=["region", "urban"]).table["estimate"] for of in (collapsed, adjusted))
+    one, other = (
+        estimate(of, "y", by=["region", "urban"]).table["estimate"] for of in (collapsed, adjusted)
+    )
     np.testing.assert_allclose(one, other, rtol=SAME)
 
 
@@ -283,7 +320,10 @@ def test_the_error_of_a_lonely_stratum_proposes_a_collapse_that_works():
             staged(rows, collapse=done)
         proposal = re.search(r"collapse=(\{.*?\})", refused.value.hint[1]).group(1)
         done |= ast.literal_eval(proposal)
-    assert {old: new[0] for old, new in done.items()} == {("a", 2): "a", ("c", 2): "c"}  # within the region
+    assert {old: new[0] for old, new in done.items()} == {
+        ("a", 2): "a",
+        ("c", 2): "c",
+    }  # within the region
     assert estimate(staged(rows, collapse=done), "y").table["se"][0] > 0
 
 
@@ -291,7 +331,10 @@ def test_the_error_of_a_lonely_stratum_of_one_column_proposes_a_collapse_that_wo
     rows = sampled().assign(stratum=lambda r: r["region"] + r["urban"].astype(str))
     with pytest.raises(DesignError, match="D104") as refused:
         staged(rows[rows["stratum"] != "c2"], strata="stratum")
-    assert "collapse={'a2': 'a1'}" in refused.value.hint[1] or "collapse={'a2': 'b1'}" in refused.value.hint[1]
+    assert (
+        "collapse={'a2': 'a1'}" in refused.value.hint[1]
+        or "collapse={'a2': 'b1'}" in refused.value.hint[1]
+    )
     assert "collapse={'a2': " in refused.value.hint[0]
 
 
@@ -301,26 +344,36 @@ def test_populations_so_large_that_they_do_not_matter():
     for psu, fpc in (("psu", "N"), (["psu", "household"], ["N", "M"]), ("psu", ["N", "M"])):
         found = several(staged(rows, psu=psu, fpc=fpc))
         for one, other in zip(found, wanted, strict=True):
-            np.testing.assert_allclose(one.table[NUMBERS], other.table[NUMBERS].to_numpy(float), rtol=1e-9)
+            np.testing.assert_allclose(
+                one.table[NUMBERS], other.table[NUMBERS].to_numpy(float), rtol=1e-9
+            )
 
 
 def take_all(rows, column="M"):
     """Every household of a sampled PSU is in the sample."""
-    return rows.assign(**{column: rows.groupby(["region", "urban", "psu"])["household"].transform("nunique")})
+    return rows.assign(
+        **{column: rows.groupby(["region", "urban", "psu"])["household"].transform("nunique")}
+    )
 
 
 def test_a_second_stage_that_takes_all_is_no_stage():
     rows = take_all(sampled(lonely=False))
-    assert_alike(several(staged(rows, psu=["psu", "household"], fpc=["N", "M"])), several(staged(rows, fpc="N")))
+    assert_alike(
+        several(staged(rows, psu=["psu", "household"], fpc=["N", "M"])),
+        several(staged(rows, fpc="N")),
+    )
 
 
 @pytest.mark.parametrize("statistic", ["mean", "total", "median"])
 def test_a_calibrated_sample_of_two_stages_that_takes_all_is_one_of_one_stage(statistic):
     rows, sex = take_all(sampled(lonely=False)), {0: 4000.0, 1: 4500.0}
     two, one = (
-        calibrate(staged(rows, **d), {"sex": sex}) for d in ({"psu": ["psu", "household"], "fpc": ["N", "M"]}, {"fpc": "N"})
+        calibrate(staged(rows, **d), {"sex": sex})
+        for d in ({"psu": ["psu", "household"], "fpc": ["N", "M"]}, {"fpc": "N"})
     )
-    found, wanted = (estimate(of, ["y", "w"], by="region", statistic=statistic) for of in (two, one))
+    found, wanted = (
+        estimate(of, ["y", "w"], by="region", statistic=statistic) for of in (two, one)
+    )
     assert_alike([found], [wanted])
 
 
@@ -335,7 +388,9 @@ def test_a_first_stage_that_takes_all_makes_psus_the_strata():
 def test_stages_without_fpc_beyond_the_first_do_not_enter_the_variance():
     rows = sampled(lonely=False)
     assert_alike(several(staged(rows, psu=["psu", "household"])), several(staged(rows)))
-    assert_alike(several(staged(rows, psu=["psu", "household"], fpc="N")), several(staged(rows, fpc="N")))
+    assert_alike(
+        several(staged(rows, psu=["psu", "household"], fpc="N")), several(staged(rows, fpc="N"))
+    )
 
 
 def test_two_stages_by_hand():
@@ -352,7 +407,9 @@ def test_two_stages_by_hand():
         expected += (1 - f) * len(psus) * psus.var()
         for _, psu in stratum.groupby("psu"):
             expected += f * (1 - len(psu) / psu["M"].iloc[0]) * len(psu) * psu["z"].var()
-    found = estimate(staged(rows, psu=["psu", "household"], fpc=["N", "M"]), "y", statistic="total").table["se"][0]
+    found = estimate(
+        staged(rows, psu=["psu", "household"], fpc=["N", "M"]), "y", statistic="total"
+    ).table["se"][0]
     assert found == pytest.approx(np.sqrt(expected), rel=SAME)
 
 
@@ -365,14 +422,20 @@ def test_one_more_fpc_column_makes_persons_the_last_stage():
     shuffled = several(staged(rows.sample(frac=1, random_state=2), fpc=["N", "P"]))
     assert_alike(shuffled, found)
     three = several(staged(rows.assign(K=3), psu=["psu", "household"], fpc=["N", "M", "K"]))
-    assert_alike(three, several(staged(rows.assign(K=3), psu=["psu", "household", "person"], fpc=["N", "M", "K"])))
+    assert_alike(
+        three,
+        several(staged(rows.assign(K=3), psu=["psu", "household", "person"], fpc=["N", "M", "K"])),
+    )
 
 
 def test_persons_who_are_psus_have_the_textbook_error():
     rows = sampled(lonely=False)
     rows["N"] = 100 * rows["urban"]
     found = estimate(SurveyDesign(rows, strata="urban", fpc="N"), "y").table.iloc[0]
-    parts = [(len(g) / len(rows), (1 - len(g) / g["N"].iloc[0]) * g["y"].var() / len(g)) for _, g in rows.groupby("urban")]
+    parts = [
+        (len(g) / len(rows), (1 - len(g) / g["N"].iloc[0]) * g["y"].var() / len(g))
+        for _, g in rows.groupby("urban")
+    ]
     # equal weights: linearization is about the overall mean, the strata's own means drop out
     assert found["se"] == pytest.approx(np.sqrt(sum(share**2 * v for share, v in parts)), rel=SAME)
     assert found["df"] == len(rows) - 3
@@ -380,9 +443,13 @@ def test_persons_who_are_psus_have_the_textbook_error():
 
 def test_without_strata_there_is_one():
     rows = sampled(lonely=False)
-    named = rows.assign(all=1, psu=rows["region"] + rows["urban"].astype(str) + rows["psu"].astype(str), N=40)
+    named = rows.assign(
+        all=1, psu=rows["region"] + rows["urban"].astype(str) + rows["psu"].astype(str), N=40
+    )
     for psu, fpc in (("psu", None), ("psu", "N"), (None, None), (["psu", "household"], ["N", "M"])):
-        one, other = (several(staged(named, strata=strata, psu=psu, fpc=fpc)) for strata in (None, "all"))
+        one, other = (
+            several(staged(named, strata=strata, psu=psu, fpc=fpc)) for strata in (None, "all")
+        )
         assert_alike(one, other)
 
 
@@ -390,9 +457,14 @@ def test_without_psu_every_person_is_one_whatever_the_order():
     rows = sampled(lonely=False)
     numbered = rows.assign(number=np.arange(len(rows)))
     for strata in (None, ["region", "urban"]):
-        found, wanted = several(staged(rows, strata=strata, psu=None)), several(staged(numbered, strata=strata, psu="number"))
+        found, wanted = (
+            several(staged(rows, strata=strata, psu=None)),
+            several(staged(numbered, strata=strata, psu="number")),
+        )
         assert_alike(found, wanted)
-        assert_alike(several(staged(rows.sample(frac=1, random_state=4), strata=strata, psu=None)), wanted)
+        assert_alike(
+            several(staged(rows.sample(frac=1, random_state=4), strata=strata, psu=None)), wanted
+        )
 
 
 def test_an_fpc_smaller_than_the_sample_of_a_unit_above_is_refused():
@@ -408,7 +480,9 @@ def test_a_unit_with_a_single_unit_below_is_lonely_unless_that_is_all():
     with pytest.raises(DesignError, match=r"D104[\s\S]*single 'household'"):
         staged(rows, psu=["psu", "household"], fpc=["N", "M"])
     staged(rows, psu=["psu", "household"], fpc=["N", "M"], lonely_psu="adjust")
-    rows = rows.assign(M=rows["M"].mask((rows["region"] == "b") & (rows["urban"] == 1) & (rows["psu"] == 0), 1))
+    rows = rows.assign(
+        M=rows["M"].mask((rows["region"] == "b") & (rows["urban"] == 1) & (rows["psu"] == 0), 1)
+    )
     assert estimate(staged(rows, psu=["psu", "household"], fpc=["N", "M"]), "y").table["se"][0] > 0
 
 

@@ -15,14 +15,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satisfaction import SatisfactionError, SurveyDesign, calibrate, compile_measures, estimate, export
-from satisfaction.engines import fetch, hold, scan
-from satisfaction.errors import EngineError, WeightsError
+from satisfaction import (
+    SatisfactionError,
+    SurveyDesign,
+    calibrate,
+    compile_measures,
+    estimate,
+    export,
+)
+from satisfaction.collection.at_scale import check_rows
+from satisfaction.collection.responses import Responses, load_responses
+from satisfaction.foundation.engines import fetch, hold, scan
+from satisfaction.foundation.errors import EngineError, WeightsError
 from satisfaction.pipeline import base_design, estimate_areas, run, weigh
-from satisfaction.responses import Responses, load_responses
-from satisfaction.responses.atscale import check_rows
-from satisfaction.tally import tally
-from satisfaction.weights import FINAL, finished_weights, write_weights
+from satisfaction.sampling.tally import tally
+from satisfaction.weighting.weights import FINAL, finished_weights, write_weights
 
 ENGINES = ("pandas", "polars", "duckdb", "pyspark")
 SPARK = bool(shutil.which("java")) and importlib.util.find_spec("pyspark") is not None
@@ -49,16 +56,32 @@ def responses(unchanged):
 def reference(unchanged, responses):
     """The tally and the estimates on pandas, rows in file order."""
     design = weigh(unchanged, base_design(unchanged, responses, engine="pandas"))
-    return tally(design, list(design.measures), by=["county", "prefecture"]), estimate_areas(unchanged, design)
+    return tally(design, list(design.measures), by=["county", "prefecture"]), estimate_areas(
+        unchanged, design
+    )
 
 
 @pytest.mark.parametrize("seed", [None, 1, 2])
-def test_the_tally_and_the_estimates_are_the_same_to_the_last_bit(unchanged, responses, reference, engine, seed):
-    rows = responses.accepted if seed is None else responses.accepted.sample(frac=1, random_state=seed, ignore_index=True)
-    design = weigh(
-        unchanged, base_design(unchanged, Responses(rows, responses.rejected, responses.log, responses.summary), engine=engine)
+def test_the_tally_and_the_estimates_are_the_same_to_the_last_bit(
+    unchanged, responses, reference, engine, seed
+):
+    rows = (
+        responses.accepted
+        if seed is None
+        else responses.accepted.sample(frac=1, random_state=seed, ignore_index=True)
     )
-    counted, estimates = tally(design, list(design.measures), by=["county", "prefecture"]), estimate_areas(unchanged, design)
+    design = weigh(
+        unchanged,
+        base_design(
+            unchanged,
+            Responses(rows, responses.rejected, responses.log, responses.summary),
+            engine=engine,
+        ),
+    )
+    counted, estimates = (
+        tally(design, list(design.measures), by=["county", "prefecture"]),
+        estimate_areas(unchanged, design),
+    )
     assert counted.exact
     assert counted.digest() == reference[0].digest()
     for level, expected in reference[1].items():
@@ -69,7 +92,12 @@ def test_the_tally_and_the_estimates_are_the_same_to_the_last_bit(unchanged, res
 def test_weights_of_rows_in_any_order(unchanged, responses, engine):
     rows = responses.accepted.sample(frac=1, random_state=3, ignore_index=True)
     design = weigh(
-        unchanged, base_design(unchanged, Responses(rows, responses.rejected, responses.log, responses.summary), engine=engine)
+        unchanged,
+        base_design(
+            unchanged,
+            Responses(rows, responses.rejected, responses.log, responses.summary),
+            engine=engine,
+        ),
     )
     if engine == "pyspark":
         with pytest.raises(EngineError, match="G105"):
@@ -81,14 +109,22 @@ def test_weights_of_rows_in_any_order(unchanged, responses, engine):
 
 
 def test_a_column_of_numbers_is_counted_alike(engine):
-    rows = pd.DataFrame({"psu": np.arange(40) % 8, "g": ["a", "b"] * 20, "y": np.random.default_rng(1).integers(-9, 9, 40)})
+    rows = pd.DataFrame(
+        {
+            "psu": np.arange(40) % 8,
+            "g": ["a", "b"] * 20,
+            "y": np.random.default_rng(1).integers(-9, 9, 40),
+        }
+    )
     found, expected = (SurveyDesign(hold(rows, name), psu="psu") for name in (engine, "pandas"))
     assert tally(found, ["y"], by=["g"]).digest() == tally(expected, ["y"], by=["g"]).digest()
 
 
 def test_without_psu_the_tally_is_the_same(engine):
     rows = pd.DataFrame({"g": ["a", None, "b", "a"], "y": [3, 1, 2, 5], "w": [1.0, 2.0, 1.5, 1.0]})
-    found, expected = (SurveyDesign(hold(rows, name), base_weight="w") for name in (engine, "pandas"))
+    found, expected = (
+        SurveyDesign(hold(rows, name), base_weight="w") for name in (engine, "pandas")
+    )
     assert tally(found, ["y"]).digest() == tally(expected, ["y"]).digest()
     pd.testing.assert_frame_equal(estimate(found, "y").table, estimate(expected, "y").table)
 
@@ -97,7 +133,8 @@ def test_calibration_gives_the_same_weights(province, engine):
     columns = ["stratum", "psu", "base_weight", *province.margins]
     rows = province.respondents[columns]
     designs = (
-        SurveyDesign(hold(rows, name), strata="stratum", psu="psu", base_weight="base_weight") for name in (engine, "pandas")
+        SurveyDesign(hold(rows, name), strata="stratum", psu="psu", base_weight="base_weight")
+        for name in (engine, "pandas")
     )
     found, expected = (calibrate(design, province.margins) for design in designs)
     tables = [estimate(one, "base_weight", by="county").table for one in (found, expected)]
@@ -109,19 +146,30 @@ def test_calibration_gives_the_same_weights(province, engine):
 def test_rows_keep_their_order_in_every_engine(engine):
     rows = pd.DataFrame({"a": ["x", None, "z"], "b": pd.array([3, None, 1], dtype="Int64")})
     held = hold(rows, engine)
-    assert [None if pd.isna(value) else value for value in fetch(scan(held))["a"]] == ["x", None, "z"]
+    assert [None if pd.isna(value) else value for value in fetch(scan(held))["a"]] == [
+        "x",
+        None,
+        "z",
+    ]
     assert [None if pd.isna(value) else value for value in fetch(scan(held))["b"]] == [3, None, 1]
 
 
 def test_a_column_without_any_value_is_held(engine):
     rows = pd.DataFrame({"psu": [1, 2], "b": pd.array([None, None], dtype="Int64"), "y": [1, 2]})
-    assert estimate(SurveyDesign(hold(rows, engine), psu="psu"), ["y", "b"]).table["n"].tolist() == [2, 0]
+    assert estimate(SurveyDesign(hold(rows, engine), psu="psu"), ["y", "b"]).table[
+        "n"
+    ].tolist() == [2, 0]
 
 
 def test_measures_of_the_questionnaire_agree_before_they_are_stored(unchanged, responses, engine):
     measures = compile_measures(unchanged.questionnaire)
     designs = [
-        SurveyDesign(hold(responses.accepted, name), strata=["county", "residence"], psu="community", measures=measures)
+        SurveyDesign(
+            hold(responses.accepted, name),
+            strata=["county", "residence"],
+            psu="community",
+            measures=measures,
+        )
         for name in (engine, "pandas")
     ]
     found, expected = (tally(design, list(design.measures), by=["county"]) for design in designs)
@@ -129,7 +177,8 @@ def test_measures_of_the_questionnaire_agree_before_they_are_stored(unchanged, r
 
 
 @pytest.mark.parametrize(
-    ("code", "call"), [("G101", lambda: scan([1, 2, 3])), ("G102", lambda: hold(pd.DataFrame({"a": [1]}), "spark"))]
+    ("code", "call"),
+    [("G101", lambda: scan([1, 2, 3])), ("G102", lambda: hold(pd.DataFrame({"a": [1]}), "spark"))],
 )
 def test_refused_with_code_and_both_languages(code, call):
     with pytest.raises(EngineError) as refused:
@@ -149,9 +198,15 @@ def test_a_parquet_path_that_is_not_there_is_refused():
 
 
 def test_a_run_gives_the_same_files_on_every_engine(unchanged, engine, tmp_path):
-    written = [export(run(unchanged, engine=name), tmp_path / f"{k}") for k, name in enumerate((engine, "pandas"))]
+    written = [
+        export(run(unchanged, engine=name), tmp_path / f"{k}")
+        for k, name in enumerate((engine, "pandas"))
+    ]
     clocked = {"run.json", "SHA256SUMS"}
-    files = [{p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name not in clocked} for folder in written]
+    files = [
+        {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file() and p.name not in clocked}
+        for folder in written
+    ]
     assert files[0] == files[1]
 
 
@@ -159,11 +214,15 @@ def test_final_weights_are_written_by_the_engine(province, engine, tmp_path):
     rows = province.respondents[["stratum", "psu", "base_weight", "s1", *province.margins]].assign(
         id=np.arange(len(province.respondents))
     )
-    design = SurveyDesign(hold(rows, engine), strata="stratum", psu="psu", base_weight="base_weight")
+    design = SurveyDesign(
+        hold(rows, engine), strata="stratum", psu="psu", base_weight="base_weight"
+    )
     design = calibrate(design, province.margins)
     folder = write_weights(design, tmp_path / "weighted")
     assert finished_weights(folder) == folder
-    expected = calibrate(SurveyDesign(rows, strata="stratum", psu="psu", base_weight="base_weight"), province.margins).weights
+    expected = calibrate(
+        SurveyDesign(rows, strata="stratum", psu="psu", base_weight="base_weight"), province.margins
+    ).weights
     found = fetch(scan(Path(folder)).select("id", FINAL)).sort_values("id")[FINAL].to_numpy()
     np.testing.assert_array_equal(found, expected)
     if engine != "pyspark":
@@ -188,7 +247,9 @@ def made(folder, rows, *, parts=3, groups=700):
     for k, part in enumerate(np.array_split(np.arange(len(rows)), parts)):
         opened = duckdb.connect()
         opened.register("part", rows.iloc[part])
-        opened.execute(f"copy part to '{folder / f'part-{k}.parquet'}' (format parquet, row_group_size {groups})")
+        opened.execute(
+            f"copy part to '{folder / f'part-{k}.parquet'}' (format parquet, row_group_size {groups})"
+        )
         opened.close()
     return folder
 
@@ -210,12 +271,14 @@ def digest(path):
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_files_shuffled_and_on_any_number_of_threads_give_the_same_tally(large, tmp_path, threads):
-    from satisfaction.engines.files import connection
+    from satisfaction.foundation.engines import connection
 
     connection().execute(f"set threads = {threads}")
     try:
         one = digest(made(tmp_path / "one", large))
-        two = digest(made(tmp_path / "two", large.sample(frac=1, random_state=threads), parts=5, groups=300))
+        two = digest(
+            made(tmp_path / "two", large.sample(frac=1, random_state=threads), parts=5, groups=300)
+        )
         assert one == two == digest(large)
     finally:
         connection().execute("reset threads")
@@ -250,7 +313,9 @@ def test_data_damaged_in_the_middle_are_told_when_they_are_read(large, tmp_path)
 def test_files_whose_columns_differ_are_named(large, tmp_path):
     folder = made(tmp_path / "set", large)
     shutil.copy(
-        made(tmp_path / "other", large.assign(q1=large["q1"].astype(str)), parts=1) / "part-0.parquet", folder / "part-9.parquet"
+        made(tmp_path / "other", large.assign(q1=large["q1"].astype(str)), parts=1)
+        / "part-0.parquet",
+        folder / "part-9.parquet",
     )
     with pytest.raises(EngineError, match="G108") as fault:
         scan(folder)
@@ -260,9 +325,17 @@ def test_files_whose_columns_differ_are_named(large, tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "value", "code"),
-    [("w", -1.0, "D102"), ("w", None, "D102"), ("w", float("nan"), "D102"), ("psu", None, "D103"), ("county", None, "D103")],
+    [
+        ("w", -1.0, "D102"),
+        ("w", None, "D102"),
+        ("w", float("nan"), "D102"),
+        ("psu", None, "D103"),
+        ("county", None, "D103"),
+    ],
 )
-def test_faulty_keys_and_weights_are_named_with_file_and_row_group(large, tmp_path, column, value, code):
+def test_faulty_keys_and_weights_are_named_with_file_and_row_group(
+    large, tmp_path, column, value, code
+):
     rows = large.astype({column: object}) if value is None else large.copy()
     rows.loc[4500, column] = value
     rows = rows.convert_dtypes() if value is None else rows
@@ -284,14 +357,17 @@ def test_folders_that_hold_nothing_or_are_not_finished_are_refused(large, tmp_pa
 
 def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_succeeds(large, tmp_path):
     """The process is killed while it writes; what it had begun is no result, and a second run is none the worse."""
-    folder = made(tmp_path / "set", pd.concat([large] * 300, ignore_index=True), parts=2, groups=100_000)
+    folder = made(
+        tmp_path / "set", pd.concat([large] * 300, ignore_index=True), parts=2, groups=100_000
+    )
     program = (
-        "import sys; from satisfaction import SurveyDesign; from satisfaction.weights import write_weights; "
+        "import sys; from satisfaction import SurveyDesign; from satisfaction.weighting.weights import write_weights; "
         "design = SurveyDesign(sys.argv[1], strata='stratum', psu='psu', base_weight='w'); print('ready', flush=True); "
         "write_weights(design, sys.argv[2])"
     )
     running = subprocess.Popen(
-        [sys.executable, "-c", program, str(folder), str(tmp_path / "out" / "weighted")], stdout=subprocess.PIPE
+        [sys.executable, "-c", program, str(folder), str(tmp_path / "out" / "weighted")],
+        stdout=subprocess.PIPE,
     )
     assert running.stdout.readline().strip() == b"ready"
     for _ in range(2000):
@@ -300,9 +376,16 @@ def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_succeeds(large, tm
         time.sleep(0.002)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert not (tmp_path / "out" / "weighted").exists() or (tmp_path / "out" / "weighted" / "_SUCCESS").is_file()
+    assert (
+        not (tmp_path / "out" / "weighted").exists()
+        or (tmp_path / "out" / "weighted" / "_SUCCESS").is_file()
+    )
     again = tmp_path / "out" / "again"
-    subprocess.run([sys.executable, "-c", program, str(folder), str(again)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-c", program, str(folder), str(again)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     assert finished_weights(again)
     assert len(fetch(scan(again).select(FINAL))) == len(large) * 300
 
@@ -310,14 +393,21 @@ def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_succeeds(large, tm
 def test_a_memory_limit_and_a_folder_to_spill_to_are_used(large, tmp_path):
     folder = made(tmp_path / "set", large)
     program = (
-        "import sys; from satisfaction import SurveyDesign; from satisfaction.tally import tally; "
-        "from satisfaction.engines.files import connection; "
+        "import sys; from satisfaction import SurveyDesign; from satisfaction.sampling.tally import tally; "
+        "from satisfaction.foundation.engines import connection; "
         "print(connection().execute(\"select current_setting('memory_limit'), current_setting('temp_directory')\").fetchone()); "
         "print(tally(SurveyDesign(sys.argv[1], strata='stratum', psu='psu', base_weight='w'), ['q0', 'q1'], by=['county']).digest())"
     )
-    environment = os.environ | {"SATISFACTION_MEMORY": "256MB", "SATISFACTION_SPILL": str(tmp_path / "spill")}
+    environment = os.environ | {
+        "SATISFACTION_MEMORY": "256MB",
+        "SATISFACTION_SPILL": str(tmp_path / "spill"),
+    }
     done = subprocess.run(
-        [sys.executable, "-c", program, str(folder)], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     limit, found = done.stdout.strip().splitlines()
     assert "244.1 MiB" in limit
@@ -329,7 +419,14 @@ def test_a_memory_limit_and_a_folder_to_spill_to_are_used(large, tmp_path):
 def faulty(unchanged, responses):
     """Coded rows with one fault of each kind, and what they are."""
     items = unchanged.questionnaire.items
-    rows = responses.accepted[[c for name in items for c in unchanged.questionnaire.columns(name) if c in responses.accepted]]
+    rows = responses.accepted[
+        [
+            c
+            for name in items
+            for c in unchanged.questionnaire.columns(name)
+            if c in responses.accepted
+        ]
+    ]
     rows = rows.sort_values("id", ignore_index=True).astype({"county": object, "id": object})
     rows.loc[3, "id"] = rows.loc[2, "id"]
     rows.loc[5, "overall"] = 77
@@ -339,7 +436,12 @@ def faulty(unchanged, responses):
 
 def test_rules_run_where_the_rows_are(unchanged, faulty, engine):
     clean = check_rows(unchanged, hold(faulty.drop(index=[3, 5, 7, 8]), engine))
-    assert (clean.read, clean.accepted, clean.rejected, len(clean.table)) == (len(faulty) - 4, len(faulty) - 4, 0, 0)
+    assert (clean.read, clean.accepted, clean.rejected, len(clean.table)) == (
+        len(faulty) - 4,
+        len(faulty) - 4,
+        0,
+        0,
+    )
     found = check_rows(unchanged, hold(faulty, engine), first=1)
     assert found.read == len(faulty) == found.accepted + found.rejected
     counted = {(r.rule, r.item): (r.action, r.rows) for r in found.table.itertuples()}
@@ -350,7 +452,9 @@ def test_rules_run_where_the_rows_are(unchanged, faulty, engine):
     assert shown["R202", "overall"] == (faulty.loc[5, "id"], "77")
     assert shown["R208", "county"] == (faulty.loc[7, "id"], "999999")
     assert shown["R203", "id"] == (faulty.loc[2, "id"], "x 2")
-    assert found.rejected == 3  # an answer outside the scale of an item that is not required blanks only the item
+    assert (
+        found.rejected == 3
+    )  # an answer outside the scale of an item that is not required blanks only the item
 
 
 def test_a_table_without_a_required_column_is_refused(unchanged, faulty):

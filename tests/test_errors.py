@@ -6,13 +6,19 @@ import inspect
 
 import pytest
 
-from satisfaction import errors
-from satisfaction.errors import SatisfactionError, closest, one_of, shortened
+from satisfaction.foundation import errors
+from satisfaction.foundation.errors import SatisfactionError, closest, one_of, shortened
 
 
 def test_a_message_has_every_part_in_order():
     error = SatisfactionError(
-        "Q104", "错。", "Wrong.", where="a.yaml:3", available=["county", "sex"], got="contry", hint=("改。", "Write it.")
+        "Q104",
+        "错。",
+        "Wrong.",
+        where="a.yaml:3",
+        available=["county", "sex"],
+        got="contry",
+        hint=("改。", "Write it."),
     )
     assert str(error).splitlines() == [
         "[Q104] a.yaml:3", "  错。", "  Wrong.", "  可用 available: county, sex", "  是否想写 did you mean: 'county'?", "  处理: 改。", "  Next: Write it.",
@@ -24,7 +30,11 @@ def test_a_message_leaves_out_what_it_does_not_know():
 
 
 def test_every_error_has_the_same_root():
-    classes = [c for _, c in inspect.getmembers(errors, inspect.isclass) if c.__module__ == "satisfaction.errors"]
+    classes = [
+        c
+        for _, c in inspect.getmembers(errors, inspect.isclass)
+        if c.__module__ == "satisfaction.foundation.errors"
+    ]
     assert len(classes) == 12
     assert all(issubclass(c, SatisfactionError) for c in classes)
     assert issubclass(SatisfactionError, ValueError)

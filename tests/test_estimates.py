@@ -9,12 +9,26 @@ from scipy import stats
 
 from conftest import province_design
 from satisfaction import SurveyDesign, estimate
-from satisfaction.errors import EstimatesError
-from satisfaction.estimates.intervals import korn_graubard_interval, logit_interval, t_interval
+from satisfaction.estimation.intervals import korn_graubard_interval, logit_interval, t_interval
+from satisfaction.foundation.errors import EstimatesError
 
 CLOSED_FORM = 1e-9  # same formula as R, other order of additions (found: 1e-13)
 R_ITERATES = 1e-8  # svyciprop fits a logistic model and stops at 1e-8 (found: 1e-9)
-MEASURES = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "aware", "part", "support", "satisfied", "index"]
+MEASURES = [
+    "s1",
+    "s2",
+    "s3",
+    "s4",
+    "s5",
+    "s6",
+    "s7",
+    "s8",
+    "aware",
+    "part",
+    "support",
+    "satisfied",
+    "index",
+]
 
 
 def assert_covariance(found, expected):
@@ -29,7 +43,10 @@ def scores(**columns):
 
 @pytest.mark.parametrize("measure", ["aware", "index"])
 def test_county_means_se_and_covariance_equal_r(province, measure):
-    found, expected = estimate(province.design, measure, by="county"), province.expected["county"][measure]
+    found, expected = (
+        estimate(province.design, measure, by="county"),
+        province.expected["county"][measure],
+    )
     np.testing.assert_array_equal(found.table["county"], expected["domain"])
     np.testing.assert_array_equal(found.table["n"], expected["n"])
     np.testing.assert_allclose(found.table["estimate"], expected["estimate"], rtol=CLOSED_FORM)
@@ -41,7 +58,10 @@ def test_county_means_se_and_covariance_equal_r(province, measure):
 def test_province_means_totals_and_deff_equal_r(province, key, fpc):
     design = province_design(province.respondents, fpc=fpc)
     expected = pd.DataFrame(province.expected[key]).T.loc[MEASURES]
-    mean, total = estimate(design, MEASURES).table, estimate(design, MEASURES, statistic="total").table
+    mean, total = (
+        estimate(design, MEASURES).table,
+        estimate(design, MEASURES, statistic="total").table,
+    )
     for found, column in (
         (mean["estimate"], "estimate"),
         (mean["se"], "se"),
@@ -55,20 +75,28 @@ def test_province_means_totals_and_deff_equal_r(province, key, fpc):
 
 def test_county_means_with_fpc_equal_r(province):
     found = estimate(province_design(province.respondents, fpc="M"), "index", by="county")
-    np.testing.assert_allclose(found.table["se"], province.expected["county_fpc"]["index"]["se"], rtol=CLOSED_FORM)
+    np.testing.assert_allclose(
+        found.table["se"], province.expected["county_fpc"]["index"]["se"], rtol=CLOSED_FORM
+    )
     assert_covariance(found.cov, province.covariances["county_fpc.index"])
 
 
 def test_logit_limits_equal_svyciprop(province):
     found = estimate(province.design, "aware", by="county", statistic="proportion").table
-    np.testing.assert_allclose(found[["estimate", "ci_low", "ci_high"]], province.expected["ciprop"]["logit"], rtol=R_ITERATES)
+    np.testing.assert_allclose(
+        found[["estimate", "ci_low", "ci_high"]],
+        province.expected["ciprop"]["logit"],
+        rtol=R_ITERATES,
+    )
 
 
 @pytest.mark.parametrize("policy", ["adjust", "average", "certainty", "remove"])
 def test_lonely_psu_policies_equal_r(province, policy):
     rows = province.respondents
     first = rows["psu"] == rows.groupby("stratum")["psu"].transform("min")
-    found = estimate(province_design(rows[(rows["stratum"] % 10 != 3) | first], lonely_psu=policy), "index").table.iloc[0]
+    found = estimate(
+        province_design(rows[(rows["stratum"] % 10 != 3) | first], lonely_psu=policy), "index"
+    ).table.iloc[0]
     expected = province.expected["lonely"][policy]
     assert found["estimate"] == pytest.approx(expected["estimate"], rel=CLOSED_FORM)
     assert found["se"] == pytest.approx(expected["se"], rel=CLOSED_FORM)
@@ -101,26 +129,41 @@ def test_table_is_domain_major_with_all_columns(province):
 
 def test_of_takes_one_measure_with_its_covariance(province):
     both = estimate(province.design, ["aware", "index"], by="sex")
-    pd.testing.assert_frame_equal(both.of("index").table, both.table.iloc[[1, 3]].reset_index(drop=True))
+    pd.testing.assert_frame_equal(
+        both.of("index").table, both.table.iloc[[1, 3]].reset_index(drop=True)
+    )
     np.testing.assert_array_equal(both.of("index").cov, both.cov[np.ix_([1, 3], [1, 3])])
 
 
 def test_every_convention_is_stated(province):
-    found = estimate(province_design(province.respondents, fpc="M", lonely_psu="adjust"), "aware", level=0.9)
+    found = estimate(
+        province_design(province.respondents, fpc="M", lonely_psu="adjust"), "aware", level=0.9
+    )
     assert found.conventions == {
         "statistic": "mean", "variance": "linearized", "interval": "t; logit for rates", "level": 0.9, "df": "domain: PSUs - strata",
         "deff": "against simple random sampling without replacement", "lonely_psu": "adjust", "selection": "probability", "calibration": "none",
         "fpc": "M", "engine_exact": False,
     }  # fmt: skip
     assert found.level == 0.9
-    quota = estimate(province_design(province.respondents, fpc="M", lonely_psu="adjust", selection="quota"), "aware", level=0.9)
-    unknown = dict.fromkeys(("variance", "interval", "df", "deff"), "none: not a probability sample")
+    quota = estimate(
+        province_design(province.respondents, fpc="M", lonely_psu="adjust", selection="quota"),
+        "aware",
+        level=0.9,
+    )
+    unknown = dict.fromkeys(
+        ("variance", "interval", "df", "deff"), "none: not a probability sample"
+    )
     assert quota.conventions == found.conventions | {"selection": "quota"} | unknown
 
 
 def test_df_counts_psus_and_strata_with_valid_members():
     rows = pd.DataFrame(
-        {"stratum": [1, 1, 1, 2, 2, 2], "psu": [1, 2, 3, 1, 2, 3], "y": [1, 2, 3, 4, 5, None], "domain": list("aaabbb")}
+        {
+            "stratum": [1, 1, 1, 2, 2, 2],
+            "psu": [1, 2, 3, 1, 2, 3],
+            "y": [1, 2, 3, 4, 5, None],
+            "domain": list("aaabbb"),
+        }
     )
     found = estimate(SurveyDesign(rows, strata="stratum", psu="psu"), "y", by="domain").table
     assert found["df"].tolist() == [2, 1]
@@ -136,15 +179,26 @@ def test_a_psu_code_used_in_two_strata_is_two_psus():
 
 def test_a_domain_without_valid_values_has_no_estimate():
     found = estimate(
-        SurveyDesign(scores(y=[1, 2, 3, None, None, None], domain=list("aaabbb")), psu="psu"), "y", by="domain"
+        SurveyDesign(scores(y=[1, 2, 3, None, None, None], domain=list("aaabbb")), psu="psu"),
+        "y",
+        by="domain",
     ).table
     assert found["n"].tolist() == [3, 0]
     assert found["estimate"].isna().tolist() == [False, True]
 
 
 def test_a_respondent_without_a_domain_value_is_in_no_domain_but_in_the_design():
-    rows = pd.DataFrame({"psu": [1, 1, 2, 2, 3, 3], "y": [1, 2, 3, 4, 5, 7], "domain": ["a", "b", "a", None, None, None]})
-    found, expected = (estimate(SurveyDesign(r, psu="psu"), "y", by="domain") for r in (rows, rows.fillna({"domain": "none"})))
+    rows = pd.DataFrame(
+        {
+            "psu": [1, 1, 2, 2, 3, 3],
+            "y": [1, 2, 3, 4, 5, 7],
+            "domain": ["a", "b", "a", None, None, None],
+        }
+    )
+    found, expected = (
+        estimate(SurveyDesign(r, psu="psu"), "y", by="domain")
+        for r in (rows, rows.fillna({"domain": "none"}))
+    )
     pd.testing.assert_frame_equal(found.table, expected.table[:2])
     np.testing.assert_array_equal(found.cov, expected.cov[:2, :2])
 
@@ -154,18 +208,25 @@ def test_a_respondent_without_a_domain_value_is_in_no_domain_but_in_the_design()
 
 def test_t_limits_by_hand():
     low, high = t_interval(np.array([10.0]), np.array([2.0]), np.array([4]), level=0.95)
-    assert (low[0], high[0]) == pytest.approx((10 - 2 * 2.7764451051977987, 10 + 2 * 2.7764451051977987), rel=1e-12)
+    assert (low[0], high[0]) == pytest.approx(
+        (10 - 2 * 2.7764451051977987, 10 + 2 * 2.7764451051977987), rel=1e-12
+    )
 
 
 def test_t_limits_without_df_are_unbounded():
-    assert t_interval(np.array([1.0]), np.array([1.0]), np.array([0]), level=0.95) == (-np.inf, np.inf)
+    assert t_interval(np.array([1.0]), np.array([1.0]), np.array([0]), level=0.95) == (
+        -np.inf,
+        np.inf,
+    )
 
 
 def test_logit_limits_are_symmetric_on_the_logit_scale():
     low, high = logit_interval(np.array([0.8]), np.array([0.05]), np.array([20]), level=0.95)
     logit = np.log(np.array([low[0], 0.8, high[0]]) / (1 - np.array([low[0], 0.8, high[0]])))
     assert logit[1] - logit[0] == pytest.approx(logit[2] - logit[1], rel=1e-12)
-    assert logit[2] - logit[1] == pytest.approx(stats.t.ppf(0.975, 20) * 0.05 / (0.8 * 0.2), rel=1e-12)
+    assert logit[2] - logit[1] == pytest.approx(
+        stats.t.ppf(0.975, 20) * 0.05 / (0.8 * 0.2), rel=1e-12
+    )
 
 
 def test_korn_graubard_limits_of_all_and_none_by_hand():
@@ -177,7 +238,9 @@ def test_korn_graubard_limits_of_all_and_none_by_hand():
 
 def test_a_share_of_one_gets_korn_graubard_limits_and_a_note():
     rows = scores(y=[1, 1, 1, 1, 1, 1])
-    found = estimate(SurveyDesign(rows, psu="psu", base_weight="w"), "y", statistic="proportion").table.iloc[0]
+    found = estimate(
+        SurveyDesign(rows, psu="psu", base_weight="w"), "y", statistic="proportion"
+    ).table.iloc[0]
     assert found["note"] == "Korn-Graubard"
     assert found["ci_high"] == 1
     assert 0 < found["ci_low"] < 1
@@ -186,20 +249,33 @@ def test_a_share_of_one_gets_korn_graubard_limits_and_a_note():
 @pytest.mark.parametrize("seed", range(5))
 def test_a_domain_of_equal_answers_has_no_error_at_all(seed):
     rng = np.random.default_rng(seed)
-    rows = pd.DataFrame({"domain": np.repeat(["a", "b"], 20), "psu": np.arange(40) // 4, "w": rng.uniform(1, 900, 40), "y": 75})
+    rows = pd.DataFrame(
+        {
+            "domain": np.repeat(["a", "b"], 20),
+            "psu": np.arange(40) // 4,
+            "w": rng.uniform(1, 900, 40),
+            "y": 75,
+        }
+    )
     rows.loc[rows["domain"] == "a", "y"] = rng.integers(0, 101, 20)
-    found = estimate(SurveyDesign(rows, strata="domain", psu="psu", base_weight="w"), "y", by="domain")
+    found = estimate(
+        SurveyDesign(rows, strata="domain", psu="psu", base_weight="w"), "y", by="domain"
+    )
     assert found.table["se"][0] > 1
     assert found.table["se"][1] == 0  # not 1e-15: `rank` would take it for a known value
 
 
 def test_rates_have_logit_limits_and_scores_t_limits(unchanged):
+    from satisfaction.collection.responses import load_responses
     from satisfaction.pipeline import base_design
-    from satisfaction.responses import load_responses
 
-    found = estimate(base_design(unchanged, load_responses(unchanged)), ["participation", "topic_index"]).table
+    found = estimate(
+        base_design(unchanged, load_responses(unchanged)), ["participation", "topic_index"]
+    ).table
     for row, interval in zip(found.itertuples(), (logit_interval, t_interval), strict=True):
-        low, high = interval(np.array([row.estimate]), np.array([row.se]), np.array([row.df]), level=0.95)
+        low, high = interval(
+            np.array([row.estimate]), np.array([row.se]), np.array([row.df]), level=0.95
+        )
         assert (row.ci_low, row.ci_high) == pytest.approx((low[0], high[0]), rel=1e-12)
 
 
@@ -267,4 +343,8 @@ def test_a_contrast_row_number_that_is_not_there_is_refused():
 
 def test_a_misspelt_domain_proposes_the_near_name():
     with pytest.raises(EstimatesError, match="did you mean: 'country'"):
-        estimate(SurveyDesign(scores(y=[1, 2, 3, 4, 5, 6], country=list("aabbcc")), psu="psu"), "y", by="contry")
+        estimate(
+            SurveyDesign(scores(y=[1, 2, 3, 4, 5, 6], country=list("aabbcc")), psu="psu"),
+            "y",
+            by="contry",
+        )

@@ -6,8 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satisfaction import SatisfactionError, SurveyDesign, calibrate, estimate, rank, read_estimates, write_estimates
-from satisfaction.comparisons import change
+from satisfaction import (
+    SatisfactionError,
+    SurveyDesign,
+    calibrate,
+    estimate,
+    rank,
+    read_estimates,
+    write_estimates,
+)
+from satisfaction.estimation.change import change
 from test_comparisons_waves import design, wave
 
 MARGINS = {("county", "sex"): {("a", 0): 500.0, ("a", 1): 480.0, ("b", 0): 510.0, ("b", 1): 490.0}}
@@ -33,11 +41,19 @@ def test_the_figures_are_the_same_to_the_last_bit(carried):
 
 def test_ranks_contrasts_and_changes_go_on_outside(carried):
     (first, first_out), (second, second_out) = carried
-    pd.testing.assert_frame_equal(rank(second_out, bottom=1).table, rank(second, bottom=1).table, check_exact=True)
-    pd.testing.assert_frame_equal(change(second_out, first_out).table, change(second, first).table, rtol=1e-12)
-    assert (change(second_out, first_out).table["correlation"].abs() > 0).all()  # the shared PSUs are known outside
+    pd.testing.assert_frame_equal(
+        rank(second_out, bottom=1).table, rank(second, bottom=1).table, check_exact=True
+    )
+    pd.testing.assert_frame_equal(
+        change(second_out, first_out).table, change(second, first).table, rtol=1e-12
+    )
+    assert (
+        change(second_out, first_out).table["correlation"].abs() > 0
+    ).all()  # the shared PSUs are known outside
     terms = {"a - b": {("a", "y"): 1, ("b", "y"): -1}}
-    pd.testing.assert_frame_equal(second_out.contrast(terms).table, second.contrast(terms).table, rtol=1e-12)
+    pd.testing.assert_frame_equal(
+        second_out.contrast(terms).table, second.contrast(terms).table, rtol=1e-12
+    )
 
 
 def test_nothing_finer_than_a_unit_s_totals_leaves(carried, tmp_path):

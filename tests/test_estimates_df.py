@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from satisfaction import SurveyDesign, estimate
-from satisfaction.comparisons import against_rest, all_pairs, change, combine_waves, wald
+from satisfaction.estimation.change import change, combine_waves
+from satisfaction.estimation.pairs import against_rest, all_pairs
+from satisfaction.estimation.wald import wald
 
 
 def persons(psus: dict[str, int], *, seed: int = 1) -> pd.DataFrame:
@@ -17,7 +19,9 @@ def persons(psus: dict[str, int], *, seed: int = 1) -> pd.DataFrame:
     rows = pd.DataFrame([unit for unit in units for _ in range(12)], columns=["stratum", "psu"])
     effect = rows["stratum"].factorize()[0] + np.sin(3.0 * rows["psu"])
     sex = np.tile(["f", "m"], len(rows) // 2)
-    return rows.assign(sex=sex, y=effect + random.normal(size=len(rows)), x=random.normal(size=len(rows)))
+    return rows.assign(
+        sex=sex, y=effect + random.normal(size=len(rows)), x=random.normal(size=len(rows))
+    )
 
 
 def design(rows: pd.DataFrame) -> SurveyDesign:
@@ -35,7 +39,9 @@ def test_four_psus_leave_three_df_to_the_difference_of_the_sexes():
     four = design(persons({"a": 4}))
     by_sex = estimate(four, "y", by="sex")
     assert all_pairs(by_sex).table["df"].tolist() == pytest.approx([3.0])
-    assert by_sex.contrast({"f - m": {("f", "y"): 1, ("m", "y"): -1}}).table["df"].tolist() == pytest.approx([3.0])
+    assert by_sex.contrast({"f - m": {("f", "y"): 1, ("m", "y"): -1}}).table[
+        "df"
+    ].tolist() == pytest.approx([3.0])
     assert against_rest(four, "y", by="sex").table["df"].tolist() == pytest.approx([3.0, 3.0])
 
 
@@ -43,7 +49,9 @@ def test_a_panel_of_the_same_four_communities_has_three_df():
     waves = [estimate(design(persons({"a": 4}, seed=seed)), "y") for seed in (1, 2)]
     assert change(*waves).table["df"].tolist() == pytest.approx([3.0])
     both = combine_waves({"q1": waves[0], "q2": waves[1]})
-    assert both.contrast({"change": {("q2", "y"): 1, ("q1", "y"): -1}}).table["df"].tolist() == pytest.approx([3.0])
+    assert both.contrast({"change": {("q2", "y"): 1, ("q1", "y"): -1}}).table[
+        "df"
+    ].tolist() == pytest.approx([3.0])
 
 
 def test_waves_that_share_some_psus_count_the_union():
@@ -62,11 +70,15 @@ def test_a_stratum_without_a_shared_psu_is_a_stratum_of_each_wave():
 
 def test_domains_that_share_no_psu_keep_their_df_to_the_last_bit():
     rows = persons({"a": 6, "b": 7})
-    rows["county"] = rows["stratum"] + (rows["psu"] < 3).map({True: "1", False: "2"})  # two counties in a stratum
+    rows["county"] = rows["stratum"] + (rows["psu"] < 3).map(
+        {True: "1", False: "2"}
+    )  # two counties in a stratum
     counties = estimate(design(rows), "y", by="county")
     pairs = all_pairs(counties).table
     first, second = np.triu_indices(4, 1)
-    assert pairs["df"].tolist() == [apart(counties, {i: 1.0, j: -1.0}) for i, j in zip(first, second, strict=True)]
+    assert pairs["df"].tolist() == [
+        apart(counties, {i: 1.0, j: -1.0}) for i, j in zip(first, second, strict=True)
+    ]
 
 
 def test_waves_that_share_no_psu_keep_their_df_to_the_last_bit():
@@ -78,7 +90,9 @@ def test_waves_that_share_no_psu_keep_their_df_to_the_last_bit():
 
 def test_a_block_of_shared_psus_stands_beside_one_of_its_own():
     rows = persons({"a": 4, "b": 5})
-    rows["part"] = np.where(rows["stratum"] == "b", "b", rows["sex"])  # the sexes share the PSUs of stratum a
+    rows["part"] = np.where(
+        rows["stratum"] == "b", "b", rows["sex"]
+    )  # the sexes share the PSUs of stratum a
     found = estimate(design(rows), "y", by="part")
     whole = found.contrast({"c": {("f", "y"): 1, ("m", "y"): 1, ("b", "y"): -2}}).table["df"][0]
     pair = found.contrast({"f + m": {("f", "y"): 1, ("m", "y"): 1}}).cov[0, 0]

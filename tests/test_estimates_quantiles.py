@@ -10,7 +10,7 @@ from scipy import stats
 
 from conftest import province_design
 from satisfaction import estimate
-from satisfaction.estimates.quantiles import (
+from satisfaction.estimation.quantiles import (
     distribution,
     quantiles,
     share_at_or_below,
@@ -26,7 +26,12 @@ API = ["apistrat", "apistrat_nofpc", "apiclus1", "apiclus1_nofpc", "apiclus2"]
 
 def all_in_one(value, weight=None):
     value = np.asarray(value, dtype=float)
-    return distribution(np.zeros(len(value), dtype=int), value, np.ones(len(value)) if weight is None else weight, domains=1)
+    return distribution(
+        np.zeros(len(value), dtype=int),
+        value,
+        np.ones(len(value)) if weight is None else weight,
+        domains=1,
+    )
 
 
 def quantile_and_se(rows, value, weight, design, p):
@@ -36,7 +41,9 @@ def quantile_and_se(rows, value, weight, design, p):
     below = (rows[value] <= found[0]).astype(float).where(rows[value].notna())
     share = estimate(design(rows.assign(below=below)), "below").table
     np.testing.assert_allclose(share_at_or_below(of, found), share["estimate"], rtol=1e-12)
-    low, high, se = woodruff(of, found, share["se"].to_numpy(), df=share["df"].to_numpy(), level=0.95)
+    low, high, se = woodruff(
+        of, found, share["se"].to_numpy(), df=share["df"].to_numpy(), level=0.95
+    )
     return found[0], low[0], high[0], se[0]
 
 
@@ -47,7 +54,9 @@ def quantile_and_se(rows, value, weight, design, p):
 def test_quantiles_of_the_api_samples_equal_svyquantile(name):
     wanted = expected("api")[f"{name}/quant/api00"]
     for p, quantile, error in zip(P, wanted["est"], wanted["se"], strict=True):
-        found, low, high, se = quantile_and_se(api_rows(name), "api00", "pw", lambda rows: api_design(name, rows), p)
+        found, low, high, se = quantile_and_se(
+            api_rows(name), "api00", "pw", lambda rows: api_design(name, rows), p
+        )
         assert found == quantile
         assert low < found < high
         assert se == pytest.approx(error, rel=CLOSED_FORM)
@@ -56,7 +65,9 @@ def test_quantiles_of_the_api_samples_equal_svyquantile(name):
 def test_quantiles_of_the_province_equal_svyquantile(province):
     wanted = expected("province")["quantile"]
     for p, quantile, error in zip(P, wanted["estimate"], wanted["se"], strict=True):
-        found, low, high, se = quantile_and_se(province.respondents, "index", "base_weight", province_design, p)
+        found, low, high, se = quantile_and_se(
+            province.respondents, "index", "base_weight", province_design, p
+        )
         assert found == quantile
         assert low <= found <= high
         assert se == pytest.approx(error, rel=CLOSED_FORM)
@@ -67,7 +78,17 @@ def test_quantiles_of_the_province_equal_svyquantile(province):
 
 def test_the_quantile_is_the_smallest_value_whose_share_reaches_p():
     of = all_in_one([3, 1, 2, 4])
-    for p, wanted in [(0, 1), (0.25, 1), (0.2501, 2), (0.5, 2), (0.75, 3), (0.76, 4), (1, 4), (-0.1, 1), (1.1, 4)]:
+    for p, wanted in [
+        (0, 1),
+        (0.25, 1),
+        (0.2501, 2),
+        (0.5, 2),
+        (0.75, 3),
+        (0.76, 4),
+        (1, 4),
+        (-0.1, 1),
+        (1.1, 4),
+    ]:
         assert quantiles(of, p) == wanted, p
 
 
@@ -86,17 +107,28 @@ def test_a_million_equal_weights_add_up():
 
 
 def test_a_row_of_n_respondents_is_n_rows():
-    value, n, weight = np.array([1.0, 2.0, 5.0, 7.0]), np.array([3, 1, 4, 2]), np.array([0.5, 2.0, 1.5, 0.25])
-    grouped, single = all_in_one(value, n * weight), all_in_one(np.repeat(value, n), np.repeat(weight, n))
+    value, n, weight = (
+        np.array([1.0, 2.0, 5.0, 7.0]),
+        np.array([3, 1, 4, 2]),
+        np.array([0.5, 2.0, 1.5, 0.25]),
+    )
+    grouped, single = (
+        all_in_one(value, n * weight),
+        all_in_one(np.repeat(value, n), np.repeat(weight, n)),
+    )
     for p in np.linspace(0, 1, 41):
         assert quantiles(grouped, p) == quantiles(single, p)
     for y in (0.0, 1.0, 1.5, 6.0, 7.0, 9.0):
-        assert share_at_or_below(grouped, np.array([y])) == pytest.approx(share_at_or_below(single, np.array([y])), rel=1e-15)
+        assert share_at_or_below(grouped, np.array([y])) == pytest.approx(
+            share_at_or_below(single, np.array([y])), rel=1e-15
+        )
 
 
 def test_rows_without_value_weight_or_domain_do_not_count():
     domain, value = np.array([0, 0, 0, -1, 0]), np.array([1.0, np.nan, -5.0, -9.0, 2.0])
-    found = weighted_quantiles(domain, value, np.array([1.0, 9.0, 0.0, 9.0, 1.0]), p=np.array([0.0]), domains=1)
+    found = weighted_quantiles(
+        domain, value, np.array([1.0, 9.0, 0.0, 9.0, 1.0]), p=np.array([0.0]), domains=1
+    )
     assert found == 1
 
 
@@ -104,7 +136,9 @@ def test_domains_are_apart_and_may_be_empty():
     domain, value = np.array([2, 0, 2, 0, 2, 4]), np.array([30.0, 1, 10, 2, 20, 7])
     of = distribution(domain, value, np.ones(6), domains=6)
     np.testing.assert_array_equal(quantiles(of, 0.5), [1, np.nan, 20, np.nan, 7, np.nan])
-    np.testing.assert_array_equal(quantiles(of, np.array([1, 1, 0, 0, 0.5, 0])), [2, np.nan, 10, np.nan, 7, np.nan])
+    np.testing.assert_array_equal(
+        quantiles(of, np.array([1, 1, 0, 0, 0.5, 0])), [2, np.nan, 10, np.nan, 7, np.nan]
+    )
     below = share_at_or_below(of, np.array([0.5, 0.5, 20, 0, 7, np.nan]))
     np.testing.assert_allclose(below, [0, np.nan, 2 / 3, np.nan, 1, np.nan])
     low, high, se = woodruff(of, quantiles(of, 0.5), np.full(6, 0.2), df=np.full(6, 3), level=0.95)
@@ -114,11 +148,20 @@ def test_domains_are_apart_and_may_be_empty():
 
 def test_no_rows_at_all():
     nothing = np.array([])
-    assert np.isnan(weighted_quantiles(nothing.astype(int), nothing, nothing, p=0.5, domains=3)).tolist() == [True] * 3
+    assert (
+        np.isnan(
+            weighted_quantiles(nothing.astype(int), nothing, nothing, p=0.5, domains=3)
+        ).tolist()
+        == [True] * 3
+    )
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 3), st.integers(-9, 9), st.integers(1, 99)), min_size=1, max_size=40),
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(-9, 9), st.integers(1, 99)),
+        min_size=1,
+        max_size=40,
+    ),
     st.integers(0, 64),
     st.randoms(),
 )
@@ -129,7 +172,11 @@ def test_quantiles_equal_the_definition_in_any_order(rows, p, random):
     for d in range(4):
         own = [(v, w) for domain, v, w in rows if domain == d]
         total = sum(w for _, w in own)
-        reached = (v for v in sorted(v for v, _ in own) if 64 * sum(w for u, w in own if u <= v) >= p * total)
+        reached = (
+            v
+            for v in sorted(v for v, _ in own)
+            if 64 * sum(w for u, w in own if u <= v) >= p * total
+        )
         wanted.append(next(reached, np.nan))
     random.shuffle(rows)
     domain, value, weight = (np.array(column) for column in zip(*rows, strict=True))
@@ -142,30 +189,43 @@ def test_quantiles_equal_the_definition_in_any_order(rows, p, random):
 
 def test_limits_and_se_by_hand():
     of, t = all_in_one(np.arange(1, 101)), stats.t.ppf(0.95, 7)
-    low, high, se = woodruff(of, np.array([50.0]), np.array([0.102 / t]), df=np.array([7]), level=0.9)
+    low, high, se = woodruff(
+        of, np.array([50.0]), np.array([0.102 / t]), df=np.array([7]), level=0.9
+    )
     assert (low, high) == (40, 61)  # shares 0.398 and 0.602
     assert se == pytest.approx(21 / (2 * t), rel=1e-12)
 
 
 def test_a_higher_level_widens_the_limits():
     of = all_in_one(np.arange(1, 101))
-    limits = [woodruff(of, np.array([40.0]), np.array([0.05]), df=np.array([30]), level=level)[:2] for level in (0.5, 0.8, 0.95)]
-    assert limits[2][0] < limits[1][0] < limits[0][0] < 40 < limits[0][1] < limits[1][1] < limits[2][1]
+    limits = [
+        woodruff(of, np.array([40.0]), np.array([0.05]), df=np.array([30]), level=level)[:2]
+        for level in (0.5, 0.8, 0.95)
+    ]
+    assert (
+        limits[2][0] < limits[1][0] < limits[0][0] < 40 < limits[0][1] < limits[1][1] < limits[2][1]
+    )
 
 
 def test_limits_beyond_0_and_1_end_at_the_values_found():
-    low, high, _ = woodruff(all_in_one([1, 2, 3, 4, 5]), np.array([3.0]), np.array([0.5]), df=np.array([3]), level=0.95)
+    low, high, _ = woodruff(
+        all_in_one([1, 2, 3, 4, 5]), np.array([3.0]), np.array([0.5]), df=np.array([3]), level=0.95
+    )
     assert (low, high) == (1, 5)
 
 
 def test_without_degrees_of_freedom_the_limits_are_open():
-    low, high, se = woodruff(all_in_one([1, 2, 3]), np.array([2.0]), np.array([0.1]), df=np.array([0]), level=0.95)
+    low, high, se = woodruff(
+        all_in_one([1, 2, 3]), np.array([2.0]), np.array([0.1]), df=np.array([0]), level=0.95
+    )
     assert (low, high) == (-np.inf, np.inf)
     assert np.isnan(se)
 
 
 def test_one_value_has_no_spread():
-    low, high, se = woodruff(all_in_one([4, 4, 4]), np.array([4.0]), np.array([0.0]), df=np.array([2]), level=0.95)
+    low, high, se = woodruff(
+        all_in_one([4, 4, 4]), np.array([4.0]), np.array([0.0]), df=np.array([2]), level=0.95
+    )
     assert (low, high, se) == (4, 4, 0)
 
 
@@ -179,6 +239,10 @@ def test_the_se_is_that_of_repeated_samples(p):
     share = share_at_or_below(of, found)
     se_share, df = np.sqrt(share * (1 - share) / (n - 1)), np.full(samples, n - 1)
     low, high, se = woodruff(of, found, se_share, df=df, level=0.95)
-    assert np.sqrt((se**2).mean()) == pytest.approx(found.std(), rel=0.15)  # four standard errors of a sd of 400
+    assert np.sqrt((se**2).mean()) == pytest.approx(
+        found.std(), rel=0.15
+    )  # four standard errors of a sd of 400
     truth = stats.gamma.ppf(p, 3, scale=10)
-    assert ((low <= truth) & (truth <= high)).mean() == pytest.approx(0.95, abs=0.045)  # four standard errors
+    assert ((low <= truth) & (truth <= high)).mean() == pytest.approx(
+        0.95, abs=0.045
+    )  # four standard errors

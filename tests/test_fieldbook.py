@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satisfaction.errors import ResponsesError, SatisfactionError
-from satisfaction.fieldbook import stand, write_fieldwork
-from satisfaction.fieldbook.pages import county_pages, file_name, index_page
-from satisfaction.fieldbook.standing import elapsed
-from satisfaction.fieldbook.words import LEVELS, NAMES, written
-from satisfaction.fieldwork import CHECKS, points
-from satisfaction.io.tables import read_tables
-from satisfaction.published import mark
-from satisfaction.responses import load_responses
+from satisfaction.collection.responses import load_responses
+from satisfaction.fieldwork.answers import points
+from satisfaction.fieldwork.checks import CHECKS
+from satisfaction.fieldwork.daily_files import write_fieldwork
+from satisfaction.fieldwork.pages import county_pages, file_name, index_page
+from satisfaction.fieldwork.standing import LEVELS, NAMES, elapsed, stand, written
+from satisfaction.foundation.errors import ResponsesError, SatisfactionError
+from satisfaction.foundation.tables import read_tables
+from satisfaction.publication.labels import mark
 
 COUNTIES = ["990101", "990102", "990201", "990202"]
 PARADATA = {"speed", "reversed_times", "overlap", "odd_hours", "shared_device"}
@@ -53,7 +53,11 @@ def recorded(rows: pd.DataFrame) -> pd.DataFrame:
     )
     times = {"start": start, "end": start + pd.Timedelta("10min"), "_submission_time": start}
     said = {name: time.dt.strftime("%Y-%m-%dT%H:%M:%S") for name, time in times.items()}
-    return rows.assign(**said, _uuid=[f"u{i}" for i in range(len(rows))], deviceid=IMEI + rows["interviewer"].str[1:])
+    return rows.assign(
+        **said,
+        _uuid=[f"u{i}" for i in range(len(rows))],
+        deviceid=IMEI + rows["interviewer"].str[1:],
+    )
 
 
 def standing(small, **given):
@@ -68,7 +72,10 @@ def declare(small, block: str, **tables: pd.DataFrame) -> None:
 
 
 def quota(planned: int = 20) -> pd.DataFrame:
-    return pd.DataFrame([(county, sex, planned) for county in COUNTIES for sex in (1, 2)], columns=["county", "sex", "planned"])
+    return pd.DataFrame(
+        [(county, sex, planned) for county in COUNTIES for sex in (1, 2)],
+        columns=["county", "sex", "planned"],
+    )
 
 
 @pytest.fixture
@@ -88,7 +95,10 @@ def folder(flagged):
 
 
 def pages(folder) -> dict[str, str]:
-    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.html")}
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*.html")
+    }
 
 
 def test_every_check_has_names_a_unit_and_what_it_needs():
@@ -117,7 +127,7 @@ def test_a_second_set_overwrites_nothing_and_says_the_same(flagged, folder):
 
 
 def test_a_failure_leaves_nothing(flagged, monkeypatch):
-    monkeypatch.setattr("satisfaction.fieldbook.files.index_page", lambda _: 1 / 0)
+    monkeypatch.setattr("satisfaction.fieldwork.pages.index_page", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_fieldwork(standing(flagged))
     assert list((flagged.folder / "out").iterdir()) == []
@@ -170,7 +180,9 @@ def test_findings_hold_every_finding_and_the_workbook_every_flag(flagged, folder
     findings = pd.read_csv(folder / "findings.csv", encoding="utf-8-sig")
     assert len(findings) == len(of.found)
     assert findings["flag"].sum() == of.found["flag"].sum() > 0
-    sheets = {table.sheet: table.frame() for table in read_tables(folder / "fieldwork-2026-04-14.xlsx")}
+    sheets = {
+        table.sheet: table.frame() for table in read_tables(folder / "fieldwork-2026-04-14.xlsx")
+    }
     assert len(sheets["flags"]) == of.found["flag"].sum()
     assert set(sheets["left_out"]["check"]) == set(of.left_out["check"])
     assert sheets["progress"]["accepted"].tolist() == ["30"] * 4
@@ -193,7 +205,9 @@ def test_what_was_not_recorded_is_named_as_left_out(small):
 def test_paradata_that_hold_nothing_are_not_there(small):
     survey = small.read()
     responses = load_responses(survey)
-    empty = responses.accepted.assign(_started="", _ended=" ", _seconds=pd.array([pd.NA] * 120, "Int64"), _device="", _ip="")
+    empty = responses.accepted.assign(
+        _started="", _ended=" ", _seconds=pd.array([pd.NA] * 120, "Int64"), _device="", _ip=""
+    )
     assert set(stand(survey, replace(responses, accepted=empty)).left_out["check"]) >= PARADATA
 
 
@@ -205,7 +219,9 @@ def test_who_and_from_where_never_shows(flagged):
     responses = load_responses(survey)
     responses = replace(responses, accepted=responses.accepted.assign(_ip="ip 1"))
     folder = write_fieldwork(stand(survey, responses))
-    everything = "".join(pages(folder).values()) + (folder / "findings.csv").read_text(encoding="utf-8-sig")
+    everything = "".join(pages(folder).values()) + (folder / "findings.csv").read_text(
+        encoding="utf-8-sig"
+    )
     everything += (folder / "run.json").read_text(encoding="utf-8")
     for table in read_tables(folder / "fieldwork-2026-04-14.xlsx"):
         everything += table.frame().to_csv()
@@ -259,7 +275,10 @@ def test_without_interview_dates_the_day_is_that_of_the_start(small):
 @given(st.integers(-40, 60), st.integers(0, 40))
 def test_the_share_of_the_period_that_has_passed_grows_from_0_to_1(unchanged, offset, later):
     start = unchanged.declared.fielded.start
-    shares = [elapsed(unchanged, (start + datetime.timedelta(offset + more)).isoformat()) for more in (0, later)]
+    shares = [
+        elapsed(unchanged, (start + datetime.timedelta(offset + more)).isoformat())
+        for more in (0, later)
+    ]
     assert 0 <= shares[0] <= shares[1] <= 1
     assert elapsed(unchanged, "2026-04-26") == 1
     assert elapsed(unchanged, "2026-04-06") == pytest.approx(1 / 21)
@@ -336,8 +355,14 @@ REFUSED = {
     "S135": (QUOTA, {"quota": quota().replace({"county": {"990202": "990209"}})}),
     "S191": (OUTCOMES, {"outcomes": pd.concat([CODES, CODES])}),
     "S192": (OUTCOMES, {"outcomes": CODES.replace("I", "complete")}),
-    "S193": (OUTCOMES.replace(".csv", ".csv, cases: cases.csv"), {"outcomes": CODES, "cases": cases().replace("990202", "1")}),
-    "S194": (OUTCOMES.replace(".csv", ".csv, cases: cases.csv"), {"outcomes": CODES, "cases": cases().replace("2", "77")}),
+    "S193": (
+        OUTCOMES.replace(".csv", ".csv, cases: cases.csv"),
+        {"outcomes": CODES, "cases": cases().replace("990202", "1")},
+    ),
+    "S194": (
+        OUTCOMES.replace(".csv", ".csv, cases: cases.csv"),
+        {"outcomes": CODES, "cases": cases().replace("2", "77")},
+    ),
 }
 
 
@@ -348,7 +373,9 @@ def test_a_faulty_declaration_is_refused_with_its_place(small, code):
     with pytest.raises(SatisfactionError) as refused:
         small.read()
     assert refused.value.code == code
-    assert re.search(r"survey\.yaml:\d+" if code in ("S132", "S136") else r"\.csv", refused.value.where)
+    assert re.search(
+        r"survey\.yaml:\d+" if code in ("S132", "S136") else r"\.csv", refused.value.where
+    )
 
 
 @given(st.text())
@@ -362,7 +389,10 @@ def test_the_command_line_says_what_is_flagged_and_where_the_files_lie(call, fla
     assert "读入 read 120 = 接受 accepted 120 + 拒收 rejected 0" in out
     assert "说不清 don't know: 1 / 12 访问员 interviewers" in out
     assert CHECKS["dont_know"][3] in out
-    assert all((flagged.folder / "out" / path).is_file() for path in re.findall(r"out/(\S+\.(?:xlsx|html|csv))", out))
+    assert all(
+        (flagged.folder / "out" / path).is_file()
+        for path in re.findall(r"out/(\S+\.(?:xlsx|html|csv))", out)
+    )
     assert not (flagged.folder / "out" / "latest").exists()
 
 
@@ -383,7 +413,10 @@ def again(small, **changes):
     for column, values in changes.items():
         rows.loc[rows.index[: len(values)], column] = values
     rows.to_csv(small.folder / "again.csv", index=False)
-    declare(small, "fieldwork:\n  backcheck: {file: again.csv, items: [sex, took_part], source: test, date: 2026-04-20}\n")
+    declare(
+        small,
+        "fieldwork:\n  backcheck: {file: again.csv, items: [sex, took_part], source: test, date: 2026-04-20}\n",
+    )
 
 
 def test_declared_reinterviews_are_compared(small):
@@ -405,7 +438,10 @@ def test_declared_modes_are_compared(small):
     scores = points(of.rows, of.survey.questionnaire, ["streets", "parks", "safety"])
     mean = pd.DataFrame(scores).mean(axis=1)
     one = of.rows["county"] == COUNTIES[0]
-    gap = mean[one & (of.rows["residence"] == 1)].mean() - mean[one & (of.rows["residence"] == 2)].mean()
+    gap = (
+        mean[one & (of.rows["residence"] == 1)].mean()
+        - mean[one & (of.rows["residence"] == 2)].mean()
+    )
     assert found["figure"].iloc[0] == pytest.approx(gap)
 
 
@@ -418,7 +454,9 @@ def test_the_wave_before_is_compared_and_what_is_not_possible_says_why(small):
     assert found["unit"].tolist() == list(COUNTIES)
     assert found["figure"].abs().max() < 1e-9  # the same answers twice
     rows = small.rows()
-    small.write(rows[rows["county"] != COUNTIES[0]])  # not in the field yet: its margin cannot be met
+    small.write(
+        rows[rows["county"] != COUNTIES[0]]
+    )  # not in the field yet: its margin cannot be met
     assert standing(small).left_out.set_index("check").loc["jump", "needs_en"].startswith("[")
 
 

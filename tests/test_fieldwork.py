@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from satisfaction.fieldwork import OUTCOMES, dont_know_by_interviewer, item_nonresponse, progress
-from satisfaction.responses import load_responses
+from satisfaction.collection.responses import load_responses
+from satisfaction.fieldwork.answers import OUTCOMES, dont_know_by_interviewer, item_nonresponse
+from satisfaction.fieldwork.progress import progress
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,9 @@ def test_areas_and_psus_that_were_not_reached_keep_their_row(small):
     small.write(rows[(rows["county"] != "990201") & (rows["community"] != "99010110")])
     survey = small.read()
     table = progress(load_responses(survey), survey).set_index("code")
-    assert table.loc["990201", ["planned", "accepted", "psus_planned", "psus_reached"]].tolist() == [30, 0, 6, 0]
+    assert table.loc[
+        "990201", ["planned", "accepted", "psus_planned", "psus_reached"]
+    ].tolist() == [30, 0, 6, 0]
     assert table.loc["990101", ["accepted", "psus_reached"]].tolist() == [25, 5]
     assert table.loc["990101", "share"] == pytest.approx(25 / 30)
 
@@ -40,7 +43,9 @@ def test_rejected_rows_are_no_progress(small):
 
 
 def test_without_a_sample_table_the_plan_is_missing(small):
-    small.edit("survey.yaml", "sample: {file: sample.csv, source: 测试 test, date: 2026-01-01}\n", "")
+    small.edit(
+        "survey.yaml", "sample: {file: sample.csv, source: 测试 test, date: 2026-01-01}\n", ""
+    )
     small.edit("survey.yaml", "  - {step: base}\n", "")
     survey = small.read()
     table = progress(load_responses(survey), survey)
@@ -52,9 +57,13 @@ def test_without_a_sample_table_the_plan_is_missing(small):
 def test_outcomes_add_up_to_the_asked(unchanged, responses):
     table = item_nonresponse(responses, unchanged.questionnaire)
     assert (table[list(OUTCOMES)].sum(axis=1) == table["asked"]).all()
-    assert table[[f"share_{one}" for one in OUTCOMES]].sum(axis=1).tolist() == pytest.approx([1.0] * len(table))
+    assert table[[f"share_{one}" for one in OUTCOMES]].sum(axis=1).tolist() == pytest.approx(
+        [1.0] * len(table)
+    )
     declared = unchanged.questionnaire.items
-    assert list(table["item"]) == [name for name, item in declared.items() if item.type in ("single", "multiple")]
+    assert list(table["item"]) == [
+        name for name, item in declared.items() if item.type in ("single", "multiple")
+    ]
 
 
 def test_outcomes_equal_the_codes_of_the_file(small):
@@ -81,15 +90,30 @@ def test_the_skip_rule_leaves_the_others_out(small):
 def test_an_item_nobody_was_asked_has_no_share(small):
     small.write(small.rows().assign(took_part="2", took_part_in=""))
     survey = small.read()
-    row = item_nonresponse(load_responses(survey), survey.questionnaire).set_index("item").loc["took_part_in"]
+    row = (
+        item_nonresponse(load_responses(survey), survey.questionnaire)
+        .set_index("item")
+        .loc["took_part_in"]
+    )
     assert row["asked"] == 0
     assert row[[f"share_{one}" for one in OUTCOMES]].isna().all()
 
 
 def test_interviewers_equal_the_codes_of_the_file(small):
     survey, rows = small.read(), small.rows()
-    table = dont_know_by_interviewer(load_responses(survey), survey.questionnaire).set_index("interviewer")
-    offering = ["heard", "values", "took_part", "streets", "parks", "safety", "overall", "lived_here"]
+    table = dont_know_by_interviewer(load_responses(survey), survey.questionnaire).set_index(
+        "interviewer"
+    )
+    offering = [
+        "heard",
+        "values",
+        "took_part",
+        "streets",
+        "parks",
+        "safety",
+        "overall",
+        "lived_here",
+    ]
     for name, own in rows.groupby("interviewer"):
         assert table.loc[name, "respondents"] == len(own)
         assert table.loc[name, "asked"] == len(own) * len(offering)
@@ -101,7 +125,9 @@ def test_interviewers_equal_the_codes_of_the_file(small):
 def test_respondents_without_an_interviewer_are_counted(small):
     small.change(interviewer="")
     survey = small.read()
-    table = dont_know_by_interviewer(load_responses(survey), survey.questionnaire).set_index("interviewer")
+    table = dont_know_by_interviewer(load_responses(survey), survey.questionnaire).set_index(
+        "interviewer"
+    )
     assert table.loc["", "respondents"] == 1
 
 
@@ -109,4 +135,7 @@ def test_no_interviewer_declared_gives_an_empty_table(small):
     small.edit(small.questionnaire, "  interviewer: interviewer\n", "")
     survey = small.read()
     table = dont_know_by_interviewer(load_responses(survey), survey.questionnaire)
-    assert (len(table), list(table)) == (0, ["interviewer", "respondents", "asked", "dont_know", "share"])
+    assert (len(table), list(table)) == (
+        0,
+        ["interviewer", "respondents", "asked", "dont_know", "share"],
+    )

@@ -12,37 +12,39 @@ from hypothesis import strategies as st
 
 from fieldwork_samples import FIELDS, ITEMS, clean
 from satisfaction import SurveyDesign, estimate
-from satisfaction.errors import ResponsesError
-from satisfaction.fieldwork import (
-    CHECKS,
-    COLUMNS,
-    answer_patterns,
-    back_check,
-    by_day,
-    cohen_kappa,
-    duplicate_ids,
+from satisfaction.estimation.interviewers import intraclass_correlation
+from satisfaction.fieldwork.backcheck import back_check, cohen_kappa
+from satisfaction.fieldwork.checks import CHECKS, COLUMNS
+from satisfaction.fieldwork.coaching import (
     estimated_mode_gap,
-    highest_match,
-    interviewer_effects,
-    interviewer_means,
     jumps,
     knowledge_ceiling,
-    little_variance,
-    many_a_day,
     mode_gap,
-    near_duplicates,
-    odd_hours,
-    overlaps,
-    quota_progress,
-    reversed_times,
-    shared_values,
-    speeders,
-    straight_lining,
     top_box,
 )
-from satisfaction.fieldwork.patterns import relative_variances
-from satisfaction.fieldwork.timing import overlap_seconds
-from satisfaction.reliability import intraclass_correlation
+from satisfaction.fieldwork.duplicates import (
+    duplicate_ids,
+    highest_match,
+    near_duplicates,
+    shared_values,
+)
+from satisfaction.fieldwork.interviewers import interviewer_effects, interviewer_means
+from satisfaction.fieldwork.patterns import (
+    answer_patterns,
+    little_variance,
+    relative_variances,
+    straight_lining,
+)
+from satisfaction.fieldwork.progress import by_day, quota_progress
+from satisfaction.fieldwork.timing import (
+    many_a_day,
+    odd_hours,
+    overlap_seconds,
+    overlaps,
+    reversed_times,
+    speeders,
+)
+from satisfaction.foundation.errors import ResponsesError
 
 TOPS = dict.fromkeys(ITEMS, 5)
 CHECKED = {
@@ -50,7 +52,9 @@ CHECKED = {
     "little_variance": lambda rows: little_variance(rows, ITEMS, fields=FIELDS),
     "near_duplicate": lambda rows: near_duplicates(rows, ITEMS, fields=FIELDS),
     "top_box": lambda rows: top_box(rows, TOPS, fields=FIELDS),
-    "knowledge_ceiling": lambda rows: knowledge_ceiling(rows, knowledge="aware", participation="active", fields=FIELDS),
+    "knowledge_ceiling": lambda rows: knowledge_ceiling(
+        rows, knowledge="aware", participation="active", fields=FIELDS
+    ),
     "mode_gap": lambda rows: mode_gap(rows, "q00", modes=("1", "2"), fields=FIELDS),
     "interviewer_mean": lambda rows: interviewer_means(rows, ITEMS, fields=FIELDS),
     "speed": lambda rows: speeders(rows, fields=FIELDS),
@@ -63,9 +67,11 @@ CHECKED = {
     "shared_ip": lambda rows: shared_values(rows, fields=FIELDS, field="ip"),
 }
 SEEDS = range(30)
-answers = st.lists(st.lists(st.sampled_from([1.0, 2.0, 5.0, np.nan]), min_size=4, max_size=4), min_size=2, max_size=12).map(
-    np.array
-)
+answers = st.lists(
+    st.lists(st.sampled_from([1.0, 2.0, 5.0, np.nan]), min_size=4, max_size=4),
+    min_size=2,
+    max_size=12,
+).map(np.array)
 
 
 @pytest.fixture(scope="module")
@@ -153,12 +159,20 @@ def test_patterns_equal_those_counted_one_by_one(given_answers):
 
 def test_an_interviewer_and_a_county_whose_answers_hardly_differ_are_found(rows):
     rng = np.random.default_rng(2)
-    for level, column, unit in (("interviewer", "interviewer", "I013"), ("county", "county", "990004")):
+    for level, column, unit in (
+        ("interviewer", "interviewer", "I013"),
+        ("county", "county", "990004"),
+    ):
         at = rows.index[rows[column] == unit]
         typical = rows.loc[at, ITEMS].median().round().to_numpy()
         copied = np.where(rng.random((len(at), len(ITEMS))) < 0.85, typical, rows.loc[at, ITEMS])
         assert flagged(
-            little_variance(changed(rows, at, **{ITEMS[i]: copied[:, i] for i in range(12)}), ITEMS, fields=FIELDS), level
+            little_variance(
+                changed(rows, at, **{ITEMS[i]: copied[:, i] for i in range(12)}),
+                ITEMS,
+                fields=FIELDS,
+            ),
+            level,
         ) == [unit]
 
 
@@ -172,20 +186,28 @@ def test_relative_variances_add_up_to_the_share_of_the_largest_variance():
 
 def copied(rows: pd.DataFrame, at: pd.Index, twin: int) -> pd.DataFrame:
     """Interviews that repeat another but for one answer."""
-    planted, rng = changed(rows, at, **{item: rows.loc[twin, item] for item in ITEMS}), np.random.default_rng(3)
+    planted, rng = (
+        changed(rows, at, **{item: rows.loc[twin, item] for item in ITEMS}),
+        np.random.default_rng(3),
+    )
     for row in at:
         planted.loc[row, rng.choice(ITEMS)] = 1
     return planted
 
 
 def test_copied_interviews_are_found_with_their_twin(rows):
-    at, twin = rows.index[rows["interviewer"] == "I020"][:12], rows.index[rows["interviewer"] == "I021"][0]
+    at, twin = (
+        rows.index[rows["interviewer"] == "I020"][:12],
+        rows.index[rows["interviewer"] == "I021"][0],
+    )
     found = near_duplicates(copied(rows, at, twin), ITEMS, fields=FIELDS)
     assert flagged(found, "interviewer") == ["I020"]
     own = found[found["level"] == "respondent"].set_index("unit").loc[rows.loc[at, "id"]]
     assert (own["figure"] >= 11 / 12).all()
     assert own["other"].isin(rows.loc[[*at, twin], "id"]).all()
-    county = near_duplicates(copied(rows, rows.index[rows["county"] == "990003"][:60], twin), ITEMS, fields=FIELDS)
+    county = near_duplicates(
+        copied(rows, rows.index[rows["county"] == "990003"][:60], twin), ITEMS, fields=FIELDS
+    )
     assert flagged(county, "county") == ["990003"]
 
 
@@ -224,7 +246,7 @@ def test_the_highest_match_equals_all_pairs(given_answers):
 def test_blocks_do_not_change_the_match(monkeypatch):
     codes = np.random.default_rng(5).integers(-1, 4, (100, 9))
     whole = highest_match(codes, least=4)
-    monkeypatch.setattr("satisfaction.fieldwork.matches.BLOCK", 7)
+    monkeypatch.setattr("satisfaction.fieldwork.duplicates.BLOCK", 7)
     for first, second in zip(whole, highest_match(codes, least=4), strict=True):
         np.testing.assert_array_equal(first, second)
 
@@ -254,22 +276,32 @@ def test_a_mode_gap_of_one_county_is_found_and_one_of_all_is_not(rows):
     design_free = mode_gap(lifted, "q00", modes=("1", "2"), fields=FIELDS)
     assert flagged(design_free, "county") == ["990007"]
     assert flagged(mode_gap(everywhere, "q00", modes=("1", "2"), fields=FIELDS), "county") == []
-    estimates = estimate(SurveyDesign(lifted[["county", "mode", "q00"]], strata=["county", "mode"]), "q00", by=["county", "mode"])
+    estimates = estimate(
+        SurveyDesign(lifted[["county", "mode", "q00"]], strata=["county", "mode"]),
+        "q00",
+        by=["county", "mode"],
+    )
     designed = estimated_mode_gap(estimates, modes=("1", "2"))
     assert flagged(designed, "county") == ["990007"]
     np.testing.assert_allclose(designed["figure"], design_free["figure"], rtol=1e-12)
-    np.testing.assert_allclose(designed["se"], design_free["se"], rtol=1e-9)  # stratified by mode: the two-sample formula
+    np.testing.assert_allclose(
+        designed["se"], design_free["se"], rtol=1e-9
+    )  # stratified by mode: the two-sample formula
     assert designed["n"].tolist() == design_free["n"].tolist()
 
 
 def test_a_jump_of_one_county_is_found_and_a_rise_of_all_is_not():
     rng = np.random.default_rng(6)
-    changes = pd.DataFrame({"code": [str(c) for c in range(40)], "difference": 5 + rng.standard_normal(40), "se": 1.0})
+    changes = pd.DataFrame(
+        {"code": [str(c) for c in range(40)], "difference": 5 + rng.standard_normal(40), "se": 1.0}
+    )
     assert flagged(jumps(changes, county="code"), "county") == []
     changes.loc[3, "difference"] = 18.0
     found = jumps(changes, county="code")
     assert flagged(found, "county") == ["3"]
-    assert (found["p"] < 0.05).sum() > 30  # all rose beyond sampling error; only one beyond the others
+    assert (
+        found["p"] < 0.05
+    ).sum() > 30  # all rose beyond sampling error; only one beyond the others
 
 
 def test_an_interviewer_apart_from_the_county_is_found(rows):
@@ -281,12 +313,18 @@ def test_an_interviewer_apart_from_the_county_is_found(rows):
 
 def test_interviewer_effects_are_those_of_the_reliability_module(rows):
     rng = np.random.default_rng(7)
-    led = rows.assign(q03=rows["interviewer"].map(dict(zip(rows["interviewer"].unique(), rng.integers(1, 6, 72), strict=True))))
+    led = rows.assign(
+        q03=rows["interviewer"].map(
+            dict(zip(rows["interviewer"].unique(), rng.integers(1, 6, 72), strict=True))
+        )
+    )
     led.loc[::2, "q03"] = rows.loc[::2, "q03"]
     found = interviewer_effects(led, ITEMS, fields=FIELDS).set_index("unit")
     assert found.index[found["flag"]].tolist() == ["q03"]
     expected = intraclass_correlation(SurveyDesign(led), "q03", by="interviewer", within="county")
-    assert found.loc["q03", ["figure", "deff"]].tolist() == pytest.approx([expected.rho, expected.deff], rel=1e-12)
+    assert found.loc["q03", ["figure", "deff"]].tolist() == pytest.approx(
+        [expected.rho, expected.deff], rel=1e-12
+    )
 
 
 def test_interviewers_who_cannot_be_told_from_counties_leave_the_figure_empty(rows):
@@ -317,7 +355,9 @@ def test_impossible_times_are_found(rows):
 
 def test_two_interviews_at_once_are_both_found(rows):
     start = pd.to_datetime(rows.loc[10, "started"])
-    planted = changed(rows, 11, started=str(start + pd.Timedelta("60s")), ended=str(start + pd.Timedelta("1h")))
+    planted = changed(
+        rows, 11, started=str(start + pd.Timedelta("60s")), ended=str(start + pd.Timedelta("1h"))
+    )
     found = overlaps(planted, fields=FIELDS)
     assert flagged(found, "respondent") == ["P00010", "P00011"]
     assert found["figure"][10] == rows.loc[10, "duration"] - 60
@@ -330,7 +370,14 @@ def test_overlaps_equal_all_pairs(spans):
     start = np.array([a for a, _ in spans], float)
     end = start + np.array([b for _, b in spans])
     expected = [
-        max([max(0, min(end[i], end[j]) - max(start[i], start[j])) for j in range(len(spans)) if j != i], default=0)
+        max(
+            [
+                max(0, min(end[i], end[j]) - max(start[i], start[j]))
+                for j in range(len(spans))
+                if j != i
+            ],
+            default=0,
+        )
         for i in range(len(spans))
     ]
     assert overlap_seconds(start, end).tolist() == expected
@@ -377,8 +424,15 @@ def again(rows: pd.DataFrame, *, share: float, wrong: str = "") -> pd.DataFrame:
     """Re-interviews of every fifth respondent; a share of answers differ, those of one interviewer are unrelated."""
     rng, checked = np.random.default_rng(8), rows.iloc[::5][["id", "interviewer", *ITEMS]].copy()
     other = rng.integers(1, 6, (len(checked), len(ITEMS)))
-    differs = (rng.random(other.shape) < share) | (checked["interviewer"] == wrong).to_numpy()[:, None]
-    return checked.assign(**{name: np.where(differs[:, i], other[:, i], checked[name]) for i, name in enumerate(ITEMS)})
+    differs = (rng.random(other.shape) < share) | (checked["interviewer"] == wrong).to_numpy()[
+        :, None
+    ]
+    return checked.assign(
+        **{
+            name: np.where(differs[:, i], other[:, i], checked[name])
+            for i, name in enumerate(ITEMS)
+        }
+    )
 
 
 def test_an_interviewer_whose_back_checks_disagree_is_found(rows):
@@ -387,7 +441,8 @@ def test_an_interviewer_whose_back_checks_disagree_is_found(rows):
     assert flagged(found, "item") == []
     assert not back_check(rows, again(rows, share=0.1), ITEMS, fields=FIELDS)["flag"].any()
     np.testing.assert_allclose(
-        found["agreement"][found["level"] == "interviewer"], 1 - found["figure"][found["level"] == "interviewer"]
+        found["agreement"][found["level"] == "interviewer"],
+        1 - found["figure"][found["level"] == "interviewer"],
     )
 
 
@@ -400,12 +455,17 @@ def test_an_item_that_is_answered_anew_each_time_is_found(rows):
 def test_back_checks_of_nobody_are_listed(rows):
     second = changed(again(rows, share=0.1), 5, id="X1")
     found = back_check(rows, second, ITEMS, fields=FIELDS)
-    assert found.loc[found["check"] == "back_check_lost", ["unit", "flag"]].to_numpy().tolist() == [["X1", True]]
+    assert found.loc[found["check"] == "back_check_lost", ["unit", "flag"]].to_numpy().tolist() == [
+        ["X1", True]
+    ]
     assert (found.loc[found["level"] == "item", "n"] == len(second) - 1).all()
 
 
 def test_kappa_equals_the_textbook():
-    first, second = np.repeat([1.0, 1, 2, 2], [20, 5, 10, 15]), np.repeat([1.0, 2, 1, 2], [20, 5, 10, 15])
+    first, second = (
+        np.repeat([1.0, 1, 2, 2], [20, 5, 10, 15]),
+        np.repeat([1.0, 2, 1, 2], [20, 5, 10, 15]),
+    )
     kappa, _, agreement, n = cohen_kappa(first, second)
     assert (round(kappa, 10), agreement, n) == (0.4, 0.7, 50)  # Cohen 1960's two-by-two: chance 0.5
     assert np.isnan(cohen_kappa(np.ones(5), np.ones(5))[0])
@@ -421,7 +481,11 @@ def test_kappa_is_bounded_and_symmetric(pairs):
 
 
 def quota(rows: pd.DataFrame, planned: int = 100) -> pd.DataFrame:
-    cells = rows[["county", "mode"]].drop_duplicates().sort_values(["county", "mode"], ignore_index=True)
+    cells = (
+        rows[["county", "mode"]]
+        .drop_duplicates()
+        .sort_values(["county", "mode"], ignore_index=True)
+    )
     return cells.assign(planned=planned)
 
 
@@ -433,7 +497,9 @@ def test_cells_behind_and_outside_the_quota_are_found(rows):
     assert found["accepted"].sum() == len(rows)
     missing = quota(rows).iloc[1:]
     lost = quota_progress(rows, missing, by=["county", "mode"], elapsed=0.5)
-    assert lost.loc[lost["flag"], ["check", "unit"]].to_numpy().tolist() == [["outside_quota", "990000 x 1"]]
+    assert lost.loc[lost["flag"], ["check", "unit"]].to_numpy().tolist() == [
+        ["outside_quota", "990000 x 1"]
+    ]
     assert lost["accepted"].sum() == len(rows)
 
 

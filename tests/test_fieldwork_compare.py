@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from satisfaction.fieldwork.compare import (
+from satisfaction.fieldwork.outliers import (
     EFFICIENCY,
     IQR,
     LEAST_OTHERS,
@@ -81,7 +81,9 @@ def test_clean_units_are_flagged_no_more_often_than_declared(units, error):
 def test_interviewers_may_differ_by_the_correlation_tolerated(rho):
     rng, rounds, flagged = np.random.default_rng(6), 300, 0
     for _ in range(rounds):
-        answers = np.sqrt(rho) * rng.standard_normal(60)[UNIT] + np.sqrt(1 - rho) * rng.standard_normal(len(UNIT))
+        answers = np.sqrt(rho) * rng.standard_normal(60)[UNIT] + np.sqrt(
+            1 - rho
+        ) * rng.standard_normal(len(UNIT))
         flagged += bool((funnel_means(answers, unit=UNIT, place=PLACE, rho=rho).p_bh <= 0.05).any())
     assert flagged <= stats.binom.ppf(0.999, rounds, 0.05)
 
@@ -92,7 +94,9 @@ def test_rare_answers_are_not_flagged_more_often_than_declared(share):
     for _ in range(rounds):
         p = rng.beta(share * 49, (1 - share) * 49, 60)  # intraclass correlation 1 / 50
         answers = (rng.random(len(UNIT)) < p[UNIT]).astype(float)
-        flagged += bool((funnel_shares(answers, unit=UNIT, place=PLACE, rho=0.02).p_bh <= 0.05).any())
+        flagged += bool(
+            (funnel_shares(answers, unit=UNIT, place=PLACE, rho=0.02).p_bh <= 0.05).any()
+        )
     assert flagged <= stats.binom.ppf(0.999, rounds, 0.05)
 
 
@@ -108,7 +112,9 @@ def test_the_funnel_without_tolerance_is_the_t_test_on_the_others_variance():
 @given(st.integers(1, 40), st.floats(0.01, 0.99), st.floats(0.001, 0.5), st.integers(0, 40))
 def test_the_tail_of_shares_is_the_beta_binomial(n, mean, rho, count):
     count = min(count, n)
-    found = beta_binomial_tail(np.array([count / n]), n=np.array([float(n)]), mean=np.array([mean]), rho=np.array([rho]))
+    found = beta_binomial_tail(
+        np.array([count / n]), n=np.array([float(n)]), mean=np.array([mean]), rho=np.array([rho])
+    )
     expected = stats.betabinom.sf(count - 1, n, mean * (1 / rho - 1), (1 - mean) * (1 / rho - 1))
     assert found[0] == pytest.approx(expected, rel=1e-7, abs=1e-10)
 
@@ -121,7 +127,12 @@ def test_places_with_one_unit_and_small_units_are_not_tested():
 
 
 def test_equal_answers_are_no_difference():
-    assert not (funnel_means(np.full(50, 0.1), unit=np.repeat([0, 1], 25), place=np.zeros(2, int), rho=0.02).p <= 0.05).any()
+    assert not (
+        funnel_means(
+            np.full(50, 0.1), unit=np.repeat([0, 1], 25), place=np.zeros(2, int), rho=0.02
+        ).p
+        <= 0.05
+    ).any()
 
 
 @given(st.lists(st.integers(0, 20), min_size=20, max_size=200), st.sampled_from([0.01, 0.05, 0.2]))

@@ -10,34 +10,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satisfaction.fieldwork import (
-    CHECKS,
-    COLUMNS,
-    Fields,
+from satisfaction.collection.responses import load_responses
+from satisfaction.fieldwork.answers import (
     answer_codes,
-    by_day,
-    county_page,
-    daily_workbook,
-    declared_fields,
-    dispositions,
-    duplicate_ids,
-    many_a_day,
-    near_duplicates,
     open_items,
+    outcome_counts,
     points,
-    quota_progress,
     rate_values,
-    run_checks,
-    shared_values,
 )
-from satisfaction.fieldwork.answers import outcome_counts
-from satisfaction.io.tables import read_tables
-from satisfaction.io.writing import write_xlsx
+from satisfaction.fieldwork.checks import CHECKS, COLUMNS, Fields, declared_fields
+from satisfaction.fieldwork.daily import county_page, daily_workbook, run_checks
+from satisfaction.fieldwork.dispositions import dispositions
+from satisfaction.fieldwork.duplicates import duplicate_ids, near_duplicates, shared_values
+from satisfaction.fieldwork.progress import by_day, quota_progress
+from satisfaction.fieldwork.timing import many_a_day
+from satisfaction.foundation.tables import read_tables, write_xlsx
 from satisfaction.pipeline import run
-from satisfaction.responses import load_responses
 
 IEHFC = Path(__file__).parents[2] / "shared" / "data" / "fieldwork_qc" / "iehfc_LWH_FUP2_raw.csv"
-FIELD = Fields("hhid", county="district", interviewer="enumerator", day="submissiondate", device="device_id")
+FIELD = Fields(
+    "hhid", county="district", interviewer="enumerator", day="submissiondate", device="device_id"
+)
 MARK = "模拟 simulated"
 
 
@@ -49,9 +42,17 @@ def survey(unchanged):
 @pytest.fixture(scope="module")
 def rows(survey):
     accepted = load_responses(survey).accepted
-    start = pd.to_datetime(accepted["day"]) + pd.to_timedelta(9 * 3600 + 900 * (np.arange(len(accepted)) % 30), unit="s")
-    times = {"started": start.astype(str), "ended": (start + pd.Timedelta("10min")).astype(str), "duration": 600}
-    return accepted.assign(**times, device=accepted["interviewer"], ip=[f"{i:08x}" for i in range(len(accepted))])
+    start = pd.to_datetime(accepted["day"]) + pd.to_timedelta(
+        9 * 3600 + 900 * (np.arange(len(accepted)) % 30), unit="s"
+    )
+    times = {
+        "started": start.astype(str),
+        "ended": (start + pd.Timedelta("10min")).astype(str),
+        "duration": 600,
+    }
+    return accepted.assign(
+        **times, device=accepted["interviewer"], ip=[f"{i:08x}" for i in range(len(accepted))]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,28 +71,52 @@ def book(rows, found, fields):
     quota = rows[["county", "sex"]].drop_duplicates().assign(planned=60)
     every = pd.concat([found, quota_progress(rows, quota, by=["county", "sex"])], ignore_index=True)
     outcomes = dispositions(pd.Series(["1"] * 120 + ["2"] * 60), {"1": "I", "2": "R"})
-    return every, daily_workbook(rows, every, fields=fields, day="2026-04-14", mark=MARK, outcomes=outcomes)
+    return every, daily_workbook(
+        rows, every, fields=fields, day="2026-04-14", mark=MARK, outcomes=outcomes
+    )
 
 
 def test_the_roles_of_a_questionnaire_are_fields(survey):
-    assert declared_fields(survey.questionnaire) == Fields("id", county="county", interviewer="interviewer", day="day")
+    assert declared_fields(survey.questionnaire) == Fields(
+        "id", county="county", interviewer="interviewer", day="day"
+    )
 
 
 def test_every_check_that_the_rows_allow_is_run(found, rows, survey, fields):
-    elsewhere = {"quota", "outside_quota", "response_rate", "back_check", "back_check_lost", "mode_gap", "jump"}
+    elsewhere = {
+        "quota",
+        "outside_quota",
+        "response_rate",
+        "back_check",
+        "back_check_lost",
+        "mode_gap",
+        "jump",
+    }
     assert set(CHECKS) - set(found["check"]) <= elsewhere | {"knowledge_ceiling"}
     assert list(found) == [*COLUMNS, "other"]
     assert found["other"].notna().all()
     bare = run_checks(rows, survey.questionnaire, fields=Fields("id"))
     assert set(bare["check"]) == {"duplicate_id", "near_duplicate", "straight_line"}
-    assert set(run_checks(rows, survey.questionnaire, fields=fields, rates=("awareness", "participation"))["check"]) == set(
-        found["check"]
-    )
+    assert set(
+        run_checks(rows, survey.questionnaire, fields=fields, rates=("awareness", "participation"))[
+            "check"
+        ]
+    ) == set(found["check"])
 
 
 def test_every_sheet_bears_the_mark_and_nothing_flagged_is_lost(book):
     every, sheets = book
-    assert list(sheets) == ["notes", "checks", "flags", "counties", "interviewers", "days", "cells", "outcomes", "rates"]
+    assert list(sheets) == [
+        "notes",
+        "checks",
+        "flags",
+        "counties",
+        "interviewers",
+        "days",
+        "cells",
+        "outcomes",
+        "rates",
+    ]
     assert all((table["mark"] == MARK).all() for table in sheets.values())
     assert len(sheets["flags"]) == every["flag"].sum() == sheets["checks"]["flagged"].sum()
     assert sheets["checks"]["units"].sum() == len(every)
@@ -105,7 +130,12 @@ def test_the_workbook_is_written_and_read_back(book, tmp_path):
     tables = {table.sheet: table for table in read_tables(tmp_path / "day.xlsx")}
     assert list(tables) == list(book[1])
     assert len(tables["counties"].rows) == 4
-    assert not any(cell.lower() in ("nan", "none", "<na>") for table in tables.values() for row in table.rows for cell in row)
+    assert not any(
+        cell.lower() in ("nan", "none", "<na>")
+        for table in tables.values()
+        for row in table.rows
+        for cell in row
+    )
 
 
 def test_a_flagged_respondent_comes_with_file_and_row(rows, survey, fields):
@@ -124,7 +154,10 @@ def test_respondents_with_one_number_each_come_with_their_own_row(rows, survey, 
     book = daily_workbook(twice, every, fields=fields, day="2026-04-14", mark="")["flags"]
     page = county_page(twice, every, "990101", fields=fields, mark="")["flags"]
     for flags in (book, page):
-        assert flags.loc[flags["check"] == "duplicate_id", ["unit", "row"]].to_numpy().tolist() == [["P007", 9], ["P007", 11]]
+        assert flags.loc[flags["check"] == "duplicate_id", ["unit", "row"]].to_numpy().tolist() == [
+            ["P007", 9],
+            ["P007", 11],
+        ]
 
 
 def test_a_county_page_is_about_that_county_only(book, rows, fields):
@@ -144,11 +177,15 @@ def test_more_dont_knows_than_the_others_of_the_county_are_found(survey, rows, f
     own = (rows["county"] == "990101") & (rows["interviewer"] == "I1")
     planted.loc[own, ["heard", "streets", "parks", "safety", "overall"]] = 98
     found = open_items(planted, survey.questionnaire, fields=fields)
-    assert found.loc[found["flag"], ["check", "county", "unit"]].to_numpy().tolist() == [["dont_know", "990101", "I1"]]
+    assert found.loc[found["flag"], ["check", "county", "unit"]].to_numpy().tolist() == [
+        ["dont_know", "990101", "I1"]
+    ]
     blank = rows.copy()
     blank.loc[own, ["heard", "streets", "parks", "safety", "overall"]] = pd.NA
     found = open_items(blank, survey.questionnaire, fields=fields)
-    assert found.loc[found["flag"], ["check", "county", "unit"]].to_numpy().tolist() == [["no_answer", "990101", "I1"]]
+    assert found.loc[found["flag"], ["check", "county", "unit"]].to_numpy().tolist() == [
+        ["no_answer", "990101", "I1"]
+    ]
 
 
 def test_points_and_rates_are_those_of_the_published_figures(survey):
@@ -175,7 +212,9 @@ def test_codes_of_answers_tell_answers_apart_and_leave_blanks_out(survey, rows):
     for name in ("heard", "streets"):
         assert (codes[name].isna() == rows[name].isna()).all()
         assert rows[name].groupby(codes[name]).nunique().eq(1).all()
-    chosen = rows[[name for name in rows if name.startswith("values_")]].map(str).agg("".join, axis=1)
+    chosen = (
+        rows[[name for name in rows if name.startswith("values_")]].map(str).agg("".join, axis=1)
+    )
     assert chosen.groupby(codes["values"]).nunique().eq(1).all()
 
 

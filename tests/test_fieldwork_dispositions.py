@@ -8,13 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satisfaction.errors import ResponsesError, SurveyError
-from satisfaction.fieldwork import DISPOSITIONS, RATES, dispositions, response_rates
-from satisfaction.fieldwork.dispositions import eligible_share, outcome_rates
-from satisfaction.survey.outcomes import read_outcomes
+from satisfaction.declarations.facts import DISPOSITIONS, read_outcomes
+from satisfaction.fieldwork.dispositions import (
+    RATES,
+    dispositions,
+    eligible_share,
+    outcome_rates,
+    response_rates,
+)
+from satisfaction.foundation.errors import ResponsesError, SurveyError
 
 COUNTS = {"I": 100, "P": 20, "R": 50, "NC": 30, "O": 10, "UH": 60, "UO": 30, "NE": 70}
-MAP = {"1": "I", "2": "P", "3": "R", "4": "NC", "5": "O", "6": "UH", "7": "UO", "8": "NE", "空号": "NE"}
+MAP = {
+    "1": "I",
+    "2": "P",
+    "3": "R",
+    "4": "NC",
+    "5": "O",
+    "6": "UH",
+    "7": "UO",
+    "8": "NE",
+    "空号": "NE",
+}
 # by hand: eligible 210, e = 210 / 280 = 0.75, unknown 90, e x unknown 67.5
 BY_HAND = {
     "RR1": 100 / 300, "RR2": 120 / 300, "RR3": 100 / 277.5, "RR4": 120 / 277.5, "RR5": 100 / 210, "RR6": 120 / 210,
@@ -36,13 +51,18 @@ def test_rates_equal_those_worked_by_hand():
     assert found.counts.set_index("disposition")["cases"].to_dict() == COUNTS
     assert found.rates.set_index("rate")["value"].to_dict() == pytest.approx(BY_HAND, rel=ROUNDING)
     assert list(found.rates["rate"]) == list(RATES)
-    assert found.rates.set_index("rate").loc["RR3", "formula"] == "(I) / (I + P + R + NC + O + e (UH + UO))"
+    assert (
+        found.rates.set_index("rate").loc["RR3", "formula"]
+        == "(I) / (I + P + R + NC + O + e (UH + UO))"
+    )
 
 
 def test_e_may_be_given_and_is_reported():
     found = dispositions(outcomes(), MAP, e=0.5)
     assert (found.e, found.e_source) == (0.5, "given")
-    assert found.rates.set_index("rate").loc["RR3", "value"] == pytest.approx(100 / 255, rel=ROUNDING)
+    assert found.rates.set_index("rate").loc["RR3", "value"] == pytest.approx(
+        100 / 255, rel=ROUNDING
+    )
     with pytest.raises(ResponsesError, match="R404"):
         dispositions(outcomes(), MAP, e=1.2)
 
@@ -87,11 +107,14 @@ def test_rates_keep_their_order_and_bounds(counts):
     assert ((known >= 0) & (known <= 1)).all()
     for low, high in (("RR1", "RR3"), ("RR3", "RR5"), ("RR2", "RR4"), ("RR4", "RR6"), ("RR1", "RR2"), ("REF1", "REF2"),
                       ("REF2", "REF3"), ("CON1", "CON2"), ("CON2", "CON3"), ("COOP1", "COOP3"), ("RR5", "COOP1")):  # fmt: skip
-        assert np.isnan([value[low], value[high]]).any() or value[low] <= value[high] * (1 + ROUNDING)
+        assert np.isnan([value[low], value[high]]).any() or value[low] <= value[high] * (
+            1 + ROUNDING
+        )
     if sum(counts[:5]):
         assert value["RR6"] + value["REF3"] <= 1 + ROUNDING
         assert (
-            value["RR6"] == pytest.approx(value["COOP2"] * value["CON3"], rel=ROUNDING, abs=ROUNDING)
+            value["RR6"]
+            == pytest.approx(value["COOP2"] * value["CON3"], rel=ROUNDING, abs=ROUNDING)
             or counts[4] + sum(counts[:3]) == 0
         )
 
@@ -99,7 +122,10 @@ def test_rates_keep_their_order_and_bounds(counts):
 @given(numbers)
 def test_e_of_one_and_none_are_the_rates_beside(counts):
     counted = np.array([counts])
-    full, none = (dict(zip(RATES, outcome_rates(counted, e=np.array([e]))[0][0], strict=True)) for e in (1.0, 0.0))
+    full, none = (
+        dict(zip(RATES, outcome_rates(counted, e=np.array([e]))[0][0], strict=True))
+        for e in (1.0, 0.0)
+    )
     for with_e, all_of_them, without in (
         ("RR3", "RR1", "RR5"),
         ("RR4", "RR2", "RR6"),
@@ -117,14 +143,22 @@ def cases(seed: int, *, low: float | None = None) -> pd.DataFrame:
     rate[0] = rate[0] if low is None else low
     county = np.repeat(np.arange(20), 200)
     done = rng.random(len(county)) < rate[county]
-    return pd.DataFrame({"county": county.astype(str), "outcome": np.where(done, "1", rng.choice(["3", "4", "6"], len(county)))})
+    return pd.DataFrame(
+        {
+            "county": county.astype(str),
+            "outcome": np.where(done, "1", rng.choice(["3", "4", "6"], len(county))),
+        }
+    )
 
 
 def test_a_county_with_a_low_response_rate_is_flagged_and_clean_ones_are_not():
     planted = response_rates(cases(1, low=0.25), MAP, outcome="outcome", by="county")
     assert planted.loc[planted["flag"], "unit"].tolist() == ["0"]
     assert planted.loc[planted["unit"] == "0", ["zh", "en"]].ne("").all(axis=None)
-    flagged = sum(response_rates(cases(seed), MAP, outcome="outcome", by="county")["flag"].any() for seed in range(40))
+    flagged = sum(
+        response_rates(cases(seed), MAP, outcome="outcome", by="county")["flag"].any()
+        for seed in range(40)
+    )
     assert flagged <= 6  # 40 x 0.05 are expected at most; 6 or fewer in 98.6 % of the cases
 
 

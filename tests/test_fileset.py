@@ -10,12 +10,12 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from satisfaction import export
-from satisfaction.errors import ExportError, InputFileError
-from satisfaction.fileset import export_dated
-from satisfaction.io.files import sha256
-from satisfaction.io.writing import guarded, unguarded, write_csv, write_xlsx
+from satisfaction.foundation.errors import ExportError, InputFileError
+from satisfaction.foundation.files import sha256
+from satisfaction.foundation.tables import guarded, unguarded, write_csv, write_xlsx
 from satisfaction.pipeline import run
-from satisfaction.published import COLUMNS
+from satisfaction.publication.columns import COLUMNS
+from satisfaction.publication.file_set import export_dated
 
 CLOCKED = {"run.json", "SHA256SUMS"}  # the checksums name that of run.json
 
@@ -25,7 +25,9 @@ def folder(small_template, tmp_path_factory):
     """The exports of the small survey, its first row made dirty."""
     from conftest import SmallSurvey
 
-    return export(run(SmallSurvey(small_template).read()), tmp_path_factory.mktemp("export") / "set")
+    return export(
+        run(SmallSurvey(small_template).read()), tmp_path_factory.mktemp("export") / "set"
+    )
 
 
 def read(path):
@@ -53,8 +55,14 @@ def test_every_engine_and_every_run_writes_the_same_bytes(folder, small_template
 
 def test_csv_workbook_and_parquet_hold_the_same_table(folder):
     csv = read(folder / "indices.csv")
-    sheet = CalamineWorkbook.from_path(folder / "indices.xlsx").get_sheet_by_name("data").to_python()
-    parquet = duckdb.connect().execute("select * from read_parquet(?)", [str(folder / "indices.parquet")]).df()
+    sheet = (
+        CalamineWorkbook.from_path(folder / "indices.xlsx").get_sheet_by_name("data").to_python()
+    )
+    parquet = (
+        duckdb.connect()
+        .execute("select * from read_parquet(?)", [str(folder / "indices.parquet")])
+        .df()
+    )
     assert list(csv) == sheet[0] == list(parquet)
     assert (
         csv["estimate"].astype(float).tolist()
@@ -69,15 +77,28 @@ def test_codes_are_text_in_the_workbook(folder):
 
 
 def test_figures_have_twelve_digits(folder):
-    digits = read(folder / "indices.csv")["estimate"].str.replace(r"[.-]|e.*", "", regex=True).str.strip("0").str.len()
+    digits = (
+        read(folder / "indices.csv")["estimate"]
+        .str.replace(r"[.-]|e.*", "", regex=True)
+        .str.strip("0")
+        .str.len()
+    )
     assert digits.max() == 12
 
 
 def test_the_manifest_accounts_for_rows_inputs_and_conventions(folder, unchanged):
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["rows"] == {"rows": 120, "accepted": 120, "rejected": 0, "blanked": 0, "balanced": True}
+    assert manifest["rows"] == {
+        "rows": 120,
+        "accepted": 120,
+        "rejected": 0,
+        "blanked": 0,
+        "balanced": True,
+    }
     assert manifest["inputs"]["survey.yaml"] == sha256(unchanged.folder / "survey.yaml")
-    assert manifest["inputs"]["responses/all.csv"] == sha256(unchanged.folder / "responses" / "all.csv")
+    assert manifest["inputs"]["responses/all.csv"] == sha256(
+        unchanged.folder / "responses" / "all.csv"
+    )
     assert len(manifest["inputs"]) == len(unchanged.sources) + len(unchanged.files)
     assert manifest["estimates"]["county"]["df"] == "domain: PSUs - strata"
     assert manifest["ranking"]["bottom"] == unchanged.rules.ranking.list_size
@@ -104,14 +125,18 @@ def test_an_existing_folder_is_never_written_to(folder, unchanged):
 
 
 def test_a_failure_in_the_middle_leaves_nothing(unchanged, tmp_path, monkeypatch):
-    monkeypatch.setattr("satisfaction.report.render", lambda *_: 1 / 0)
+    monkeypatch.setattr("satisfaction.publication.report.render", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export(run(unchanged), tmp_path / "set")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_output_of_a_simulated_wave_says_so(small, tmp_path):
-    small.edit("survey.yaml", "selection:", "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:")
+    small.edit(
+        "survey.yaml",
+        "selection:",
+        "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:",
+    )
     small.change(streets="6")
     small.change(sex="")
     written = export(run(small.read()), tmp_path / "set")
@@ -133,7 +158,9 @@ def test_a_row_that_is_not_ranked_keeps_its_place(small, tmp_path):
 
 def test_a_changed_input_makes_a_new_revision_and_the_same_inputs_do_not(small):
     def revision():
-        return json.loads((export_dated(run(small.read())) / "run.json").read_text(encoding="utf-8"))["revision"]
+        return json.loads(
+            (export_dated(run(small.read())) / "run.json").read_text(encoding="utf-8")
+        )["revision"]
 
     assert [revision(), revision()] == [1, 1]
     small.change(sex="2")
@@ -147,19 +174,33 @@ def test_the_table_schemas_are_valid_and_a_wrong_cell_is_not(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "set")
     report = frictionless.validate(str(copy / "datapackage.json"))
     assert report.valid, report.flatten(["name", "type", "note"])
-    assert {task.name for task in report.tasks} >= {"indices", "ranking", "covariance", "indices-zh", "ranking-zh"}
+    assert {task.name for task in report.tasks} >= {
+        "indices",
+        "ranking",
+        "covariance",
+        "indices-zh",
+        "ranking-zh",
+    }
     lines = (copy / "ranking.csv").read_text(encoding="utf-8-sig").splitlines()
     (copy / "ranking.csv").write_text(
-        "\n".join([lines[0], lines[1].replace("9902", "99O2").replace("9901", "99O1")]), encoding="utf-8-sig"
+        "\n".join([lines[0], lines[1].replace("9902", "99O2").replace("9901", "99O1")]),
+        encoding="utf-8-sig",
     )
-    found = {kind for (kind,) in frictionless.validate(str(copy / "datapackage.json")).flatten(["type"])}
-    assert {"constraint-error", "hash-count"} <= found or {"constraint-error", "byte-count"} <= found
+    found = {
+        kind for (kind,) in frictionless.validate(str(copy / "datapackage.json")).flatten(["type"])
+    }
+    assert {"constraint-error", "hash-count"} <= found or {
+        "constraint-error",
+        "byte-count",
+    } <= found
 
 
 def test_every_published_column_has_one_meaning_and_its_own_heading(folder):
     package = json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))
     for resource in package["resources"]:
-        assert [field["name"] for field in resource["schema"]["fields"]] == list(read(folder / resource["path"]))
+        assert [field["name"] for field in resource["schema"]["fields"]] == list(
+            read(folder / resource["path"])
+        )
     assert len({column.zh for column in COLUMNS.values()}) == len(COLUMNS)
     said = (folder / "README.txt").read_text(encoding="utf-8")
     assert all(f"  {name}  {COLUMNS[name].zh}" in said for name in read(folder / "ranking.csv"))
@@ -167,7 +208,9 @@ def test_every_published_column_has_one_meaning_and_its_own_heading(folder):
 
 
 def test_the_checksums_are_those_that_sha256sum_checks(folder):
-    done = subprocess.run(["sha256sum", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sha256sum", "-c", "SHA256SUMS"], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("OK") == len(list(folder.iterdir())) - 1
 
@@ -184,7 +227,13 @@ def test_the_sheet_for_people_shows_no_rank_without_its_sets_and_status(folder):
     assert book.sheet_names == ["data", "查看", "dictionary", "notes"]
     rows = book.get_sheet_by_name("查看").to_python()
     at = next(place for place, row in enumerate(rows) if row[0] == "名次")
-    assert rows[at][:5] == ["名次", "名次范围（单看该单位）", "名次范围（全表同时）", "状态", "代码"]
+    assert rows[at][:5] == [
+        "名次",
+        "名次范围（单看该单位）",
+        "名次范围（全表同时）",
+        "状态",
+        "代码",
+    ]
     assert all(row[1] and row[2] and row[3] and isinstance(row[4], str) for row in rows[at + 1 :])
     dictionary = book.get_sheet_by_name("dictionary").to_python()
     assert dictionary[0] == ["column", "zh", "en", "type", "unit", "meaning_zh", "meaning_en"]
@@ -193,8 +242,14 @@ def test_the_sheet_for_people_shows_no_rank_without_its_sets_and_status(folder):
 
 def test_the_confirmation_page_names_people_and_fingerprints(folder):
     page = (folder / "confirm.html").read_text(encoding="utf-8")
-    assert all(word in page for word in ("填报人", "审核人", "负责人", "Prepared by", "Checked by", "Responsible"))
-    assert all(sha256(folder / name) in page for name in ("indices.csv", "ranking.csv", "ranking.xlsx", "manifest.json"))
+    assert all(
+        word in page
+        for word in ("填报人", "审核人", "负责人", "Prepared by", "Checked by", "Responsible")
+    )
+    assert all(
+        sha256(folder / name) in page
+        for name in ("indices.csv", "ranking.csv", "ranking.xlsx", "manifest.json")
+    )
     assert "http" not in page
 
 
@@ -205,7 +260,9 @@ PLAIN = ["-1", "+1.5", "text", "'quoted'", "", "a=b"]
 def test_formulas_are_written_as_text_and_read_back_as_they_were(tmp_path):
     table = pd.DataFrame({"said": FORMULAS + PLAIN, "number": [-1.5] * 14})
     write_csv(table, tmp_path / "t.csv")
-    there = pd.read_csv(tmp_path / "t.csv", keep_default_na=False, dtype={"said": str}, lineterminator="\n")
+    there = pd.read_csv(
+        tmp_path / "t.csv", keep_default_na=False, dtype={"said": str}, lineterminator="\n"
+    )
     assert there["said"].tolist() == [f"'{text}" for text in FORMULAS] + PLAIN
     assert there["number"].tolist() == [-1.5] * 14
     assert unguarded(guarded(table)).equals(table.astype({"said": object}))
@@ -224,13 +281,24 @@ def with_fewer_steps(survey):
     return dataclasses.replace(survey, declared=declared)
 
 
-def test_results_of_other_weights_are_marked_as_a_trial_in_every_row_page_and_picture(unchanged, tmp_path):
+def test_results_of_other_weights_are_marked_as_a_trial_in_every_row_page_and_picture(
+    unchanged, tmp_path
+):
     written = export(run(with_fewer_steps(unchanged)), tmp_path / "chosen")
     for path in written.glob("*.csv"):
         assert read(path).iloc[:, -1].str.contains("试算").all(), path.name
-    for name in ("report.html", "reading.html", "confirm.html", "README.txt", "manifest.json", "run.json"):
+    for name in (
+        "report.html",
+        "reading.html",
+        "confirm.html",
+        "README.txt",
+        "manifest.json",
+        "run.json",
+    ):
         assert "trial, not an official result" in (written / name).read_text(encoding="utf-8"), name
-    assert json.loads((written / "manifest.json").read_text())["trial"] == ["survey.yaml: weighting"]
+    assert json.loads((written / "manifest.json").read_text())["trial"] == [
+        "survey.yaml: weighting"
+    ]
 
 
 def test_estimates_put_in_by_hand_are_a_trial(unchanged, tmp_path):

@@ -11,12 +11,14 @@ import pytest
 
 from conftest import COUNTIES
 from satisfaction import rank
+from satisfaction.comparison.changes import compare_waves
+from satisfaction.declarations.rules import RankingRules, Threshold
 from satisfaction.pipeline import rank_areas, run
-from satisfaction.published import indices_table, ranking_table, tables_of, within_table
-from satisfaction.published.verdicts import thresholds_table
-from satisfaction.rankings import floored, rank_within
-from satisfaction.survey import RankingRules, Threshold
-from satisfaction.waves import compare_waves
+from satisfaction.publication.ranking_table import ranking_table, within_table
+from satisfaction.publication.tables import indices_table, tables_of
+from satisfaction.publication.verdicts import thresholds_table
+from satisfaction.ranking.borrowed_errors import floored
+from satisfaction.ranking.within import rank_within
 
 EXACT = 1e-12  # figures computed twice in different ways
 EVEN = "990101"
@@ -104,7 +106,9 @@ def test_a_low_design_effect_alone_is_enough(even):
     assert 0 < low.sum() < 4
 
 
-@pytest.mark.parametrize(("least", "level", "df"), [(8, "prefecture", 8), (9, "province", 16), (17, "province", 16)])
+@pytest.mark.parametrize(
+    ("least", "level", "df"), [(8, "prefecture", 8), (9, "province", 16), (17, "province", 16)]
+)
 def test_the_next_larger_area_above_the_floor_lends(results, least, level, df):
     ranking = ranked(results, minimum_df=least, minimum_deff=0.0)
     area, lender = own(results, "county").iloc[0], own(results, level).iloc[0]
@@ -133,15 +137,21 @@ def test_an_own_error_that_is_larger_stays(results):
 
 
 def test_an_error_without_degrees_of_freedom_is_replaced(results):
-    found = floored(with_floor(results.survey, minimum_df=8), edited(results, df=0.0, deff=5.0), "county")
+    found = floored(
+        with_floor(results.survey, minimum_df=8), edited(results, df=0.0, deff=5.0), "county"
+    )
     assert found.estimates.table.loc[0, "df"] == 8
     assert found.estimates.table.loc[0, "se"] == own(results, "county")["se"][0]
 
 
 def test_without_a_design_effect_the_larger_areas_variance_is_scaled_by_the_answers(results):
-    found = floored(with_floor(results.survey, minimum_df=9), edited(results, deff=np.nan, se=0.1), "county")
+    found = floored(
+        with_floor(results.survey, minimum_df=9), edited(results, deff=np.nan, se=0.1), "county"
+    )
     whole, n = own(results, "province").iloc[0], own(results, "county")["n"][0]
-    assert found.estimates.table["se"][0] ** 2 == pytest.approx(whole["se"] ** 2 * whole["n"] / n, rel=EXACT)
+    assert found.estimates.table["se"][0] ** 2 == pytest.approx(
+        whole["se"] ** 2 * whole["n"] / n, rel=EXACT
+    )
     assert "design effect" not in found.said[EVEN]
 
 
@@ -162,7 +172,9 @@ def test_areas_above_the_floor_are_ranked_as_before(results):
 
 def test_rank_itself_knows_no_floor(even):
     counties = even.estimates["county"].of("topic_index")
-    pd.testing.assert_frame_equal(rank(counties, bottom=1).table, ranked(even, **OFF).table, check_exact=True)
+    pd.testing.assert_frame_equal(
+        rank(counties, bottom=1).table, ranked(even, **OFF).table, check_exact=True
+    )
 
 
 def test_a_larger_se_is_for_the_ranking_and_not_for_the_indices(small):
@@ -170,7 +182,11 @@ def test_a_larger_se_is_for_the_ranking_and_not_for_the_indices(small):
     results = run(even_county(small).read())
     indices = indices_table(results.survey, results.estimates)
     here = (indices["code"] == EVEN) & (indices["measure"] == "topic_index")
-    published = ranking_table(results.survey, results.estimates, results.ranking).set_index("code").loc[EVEN]
+    published = (
+        ranking_table(results.survey, results.estimates, results.ranking)
+        .set_index("code")
+        .loc[EVEN]
+    )
     assert indices.loc[here, "se"].item() < 1 < published["se"]
     assert indices.loc[here, "df"].item() == 2
     assert "4 个初级抽样单元" in published["note"]
@@ -178,8 +194,14 @@ def test_a_larger_se_is_for_the_ranking_and_not_for_the_indices(small):
     said = tables_of(results).sentences.set_index("code").loc[EVEN]
     assert "该单位自身误差由 4 个初级抽样单元估计" in said["zh"]
     assert "Its own error comes from 4 primary sampling units" in said["en"]
-    assert any("df under 8 or design effect under 0.3" in note and EVEN in note for note in results.ranking.summary["notes"])
-    assert (results.ranking.summary["minimum_df"], results.ranking.summary["minimum_deff"]) == (8, 0.3)
+    assert any(
+        "df under 8 or design effect under 0.3" in note and EVEN in note
+        for note in results.ranking.summary["notes"]
+    )
+    assert (results.ranking.summary["minimum_df"], results.ranking.summary["minimum_deff"]) == (
+        8,
+        0.3,
+    )
 
 
 def test_ranks_within_a_prefecture_rest_on_the_same_error(even):

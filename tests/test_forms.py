@@ -10,25 +10,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
-from satisfaction.errors import ExportError, QuestionnaireError
-from satisfaction.forms import (
-    check_xlsform,
-    draft_xlsform,
-    is_foreign,
-    questionnaire_yaml,
-    read_xlsform,
-    write_forms,
-    write_xlsform,
-    write_yaml,
-)
-from satisfaction.forms.xlsform import condition, xlsform_sheets
-from satisfaction.io.writing import write_xlsx
-from satisfaction.questionnaire import RESERVED, Questionnaire, read_questionnaire
+from satisfaction.collection.forms import questionnaire_yaml, write_forms, write_yaml
+from satisfaction.collection.forms.xlsform import condition, write_xlsform, xlsform_sheets
+from satisfaction.collection.forms.xlsform_checks import check_xlsform
+from satisfaction.collection.forms.xlsform_reading import draft_xlsform, is_foreign, read_xlsform
+from satisfaction.declarations.questionnaire import RESERVED, Questionnaire, read_questionnaire
+from satisfaction.foundation.errors import ExportError, QuestionnaireError
+from satisfaction.foundation.tables import write_xlsx
 
-SHIPPED = [*sorted((ROOT / "questionnaires").glob("*/*.yaml")), ROOT / "tests/small/questionnaires/small/1.yaml"]
+SHIPPED = [
+    *sorted((ROOT / "questionnaires").glob("*/*.yaml")),
+    ROOT / "tests/small/questionnaires/small/1.yaml",
+]
 ZH, EN = "label::中文 (zh)", "label::English (en)"
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cn"]), min_size=1, max_size=20)
-NAME = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,9}", fullmatch=True).filter(lambda name: name not in RESERVED)
+NAME = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,9}", fullmatch=True).filter(
+    lambda name: name not in RESERVED
+)
 CODE = st.integers(-999, 999)
 
 
@@ -46,7 +44,11 @@ def coded(draw, main: str, choice):
     """Answers (or options) and special codes that do not meet."""
     codes = draw(st.lists(CODE, min_size=2, max_size=8, unique=True))
     cut = draw(st.integers(2, len(codes)))
-    rules = draw(st.fixed_dictionaries({r: st.sampled_from(["in", "out"]) for r in ("not_applicable", "dont_know", "refused")}))
+    rules = draw(
+        st.fixed_dictionaries(
+            {r: st.sampled_from(["in", "out"]) for r in ("not_applicable", "dont_know", "refused")}
+        )
+    )
     special = {}
     for code in codes[cut:]:
         reason = draw(st.sampled_from(list(rules)))
@@ -61,8 +63,13 @@ def questionnaires(draw) -> Questionnaire:
     names = iter(draw(st.lists(NAME, min_size=16, max_size=16, unique_by=str.lower)))
     common = label(required=st.booleans(), wording=st.none() | label())
     scales = {next(names): draw(coded("answers", scored)) for _ in range(draw(st.integers(1, 2)))}
-    singles = {next(names): draw(common) | {"type": "single", "scale": next(iter(scales))} for _ in range(2)}
-    own = next(iter(scales)) if draw(st.booleans()) else next(names)  # an item may have the name of a scale it does not use
+    singles = {
+        next(names): draw(common) | {"type": "single", "scale": next(iter(scales))}
+        for _ in range(2)
+    }
+    own = (
+        next(iter(scales)) if draw(st.booleans()) else next(names)
+    )  # an item may have the name of a scale it does not use
     singles[own] = draw(common) | {"type": "single"} | draw(coded("answers", scored))
     first, second, *_ = singles
     asked = list(scales[singles[second]["scale"]]["answers"])[:2]
@@ -73,9 +80,14 @@ def questionnaires(draw) -> Questionnaire:
         next(names): draw(common) | {"type": "area"},
         **singles,
         next(names): draw(common) | {"type": "date"},
-        next(names): draw(common) | {"type": "number", "low": low, "high": low + 5, "asked_if": {second: asked}},
         next(names): draw(common)
-        | {"type": "multiple", "knowledge": draw(st.none() | st.just({"credit": "at_least", "least": 1})), **multiple}
+        | {"type": "number", "low": low, "high": low + 5, "asked_if": {second: asked}},
+        next(names): draw(common)
+        | {
+            "type": "multiple",
+            "knowledge": draw(st.none() | st.just({"credit": "at_least", "least": 1})),
+            **multiple,
+        }
         | {
             "separator": draw(st.sampled_from([";", ",", " ", "1"])),
             "asked_if": {second: asked, own: list(singles[own]["answers"])[:1]},
@@ -113,7 +125,11 @@ def test_shipped_questionnaires_come_back_equal(path, tmp_path):
     assert exactly(read_questionnaire(tmp_path / "again.yaml")) == exactly(questionnaire)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(questionnaires())
 def test_any_questionnaire_comes_back_equal(tmp_path_factory, questionnaire):
     path = tmp_path_factory.mktemp("any") / "form.xlsx"
@@ -121,7 +137,11 @@ def test_any_questionnaire_comes_back_equal(tmp_path_factory, questionnaire):
     assert exactly(read_xlsform(path)) == exactly(questionnaire)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(questionnaires())
 def test_any_questionnaire_comes_back_equal_as_yaml(tmp_path_factory, questionnaire):
     path = write_yaml(questionnaire, tmp_path_factory.mktemp("any") / "1.yaml")
@@ -140,7 +160,9 @@ def form(tmp_path):
 
         def row(self, sheet, **where):
             table = self.sheets[sheet]
-            return table.index[pd.concat([table[c] == v for c, v in where.items()], axis=1).all(axis=1)][0]
+            return table.index[
+                pd.concat([table[c] == v for c, v in where.items()], axis=1).all(axis=1)
+            ][0]
 
         def read(self):
             write_xlsx(self.sheets, self.path)
@@ -160,11 +182,19 @@ def test_the_form_says_what_the_questionnaire_says(form):
     assert survey.loc["age", "constraint"] == ". >= 18 and . <= 110"
     assert "18" in survey.loc["age", "constraint_message::中文 (zh)"]
     assert "110" in survey.loc["age", "constraint_message::English (en)"]
-    assert survey.loc["values", "constraint"] == "count-selected(.) = 1 or not(selected(., '98') or selected(., '99'))"
-    assert survey["type"].to_dict() | {"sex": "select_one sex", "values": "select_multiple values"} == survey["type"].to_dict()
+    assert (
+        survey.loc["values", "constraint"]
+        == "count-selected(.) = 1 or not(selected(., '98') or selected(., '99'))"
+    )
+    assert (
+        survey["type"].to_dict() | {"sex": "select_one sex", "values": "select_multiple values"}
+        == survey["type"].to_dict()
+    )
     assert survey.loc[["id", "interviewer"], "required"].tolist() == ["yes", None]
     assert choices[choices["list_name"] == "yes_no"]["name"].tolist() == ["1", "2", "98", "99"]
-    assert not [column for column in choices if column.startswith("sat")]  # tools copy such columns into the form
+    assert not [
+        column for column in choices if column.startswith("sat")
+    ]  # tools copy such columns into the form
     assert condition({"a": [1, 2], "b": [3]}) == "(${a} = '1' or ${a} = '2') and (${b} = '3')"
 
 
@@ -172,7 +202,9 @@ def test_what_is_edited_in_the_form_counts(form):
     survey, choices = form.sheets["survey"], form.sheets["choices"]
     survey.loc[form.row("survey", name="parks"), ZH] = "公园"
     survey.loc[form.row("survey", name="age"), "constraint"] = ".>=20 and .<=99"
-    survey.loc[form.row("survey", name="took_part_in"), "relevant"] = "selected(${took_part}, '1') or selected(${took_part}, '2')"
+    survey.loc[form.row("survey", name="took_part_in"), "relevant"] = (
+        "selected(${took_part}, '1') or selected(${took_part}, '2')"
+    )
     survey.loc[form.row("survey", name="interviewer"), "required"] = "TRUE"
     choices.loc[form.row("choices", list_name="took_part_in", name="2"), EN] = "Talks"
     form.sheets["choices"] = choices.drop(index=form.row("choices", list_name="values", name="98"))
@@ -191,7 +223,13 @@ def test_what_is_edited_in_the_form_counts(form):
     [
         ("Q203", "survey", {"name": "day"}, "type", "geopoint"),
         ("Q203", "survey", {"name": "took_part_in"}, "relevant", "${took_part} > 1"),
-        ("Q203", "survey", {"name": "took_part_in"}, "relevant", "(${took_part} = '1' or ${sex} = '1')"),
+        (
+            "Q203",
+            "survey",
+            {"name": "took_part_in"},
+            "relevant",
+            "(${took_part} = '1' or ${sex} = '1')",
+        ),
         ("Q204", "sat_items", {"path": "/ranked"}, "value", "topic_index"),
         ("Q205", "survey", {"name": "parks"}, "name", "streets"),
         ("Q205", "choices", {"list_name": "sex", "name": "2"}, "name", "1"),
@@ -211,7 +249,9 @@ def test_what_cannot_be_read_is_refused_with_its_place(form, code, sheet, where,
         assert f"{sheet} row {row + 2}" in error.where
 
 
-@pytest.mark.parametrize(("sheet", "column"), [("survey", "type"), ("choices", "list_name"), ("choices", None)])
+@pytest.mark.parametrize(
+    ("sheet", "column"), [("survey", "type"), ("choices", "list_name"), ("choices", None)]
+)
 def test_missing_sheets_and_columns_are_named(form, sheet, column):
     if column:
         form.sheets[sheet] = form.sheets[sheet].drop(columns=column)
@@ -230,8 +270,15 @@ def test_a_text_that_no_cell_holds_is_refused_before_anything_is_written(tmp_pat
 def test_forms_are_written_together_and_never_over_others(tmp_path):
     questionnaire = read_questionnaire(SHIPPED[-1])
     one, two = (write_forms(questionnaire, tmp_path / name) for name in ("one", "two"))
-    assert {p.name for p in one.iterdir()} == {"xlsform.xlsx", "codebook.html", "codebook.xlsx", "printable.html"}
-    assert {p.name: p.read_bytes() for p in one.iterdir()} == {p.name: p.read_bytes() for p in two.iterdir()}
+    assert {p.name for p in one.iterdir()} == {
+        "xlsform.xlsx",
+        "codebook.html",
+        "codebook.xlsx",
+        "printable.html",
+    }
+    assert {p.name: p.read_bytes() for p in one.iterdir()} == {
+        p.name: p.read_bytes() for p in two.iterdir()
+    }
     with pytest.raises(ExportError, match="X101"):
         write_forms(questionnaire, one)
 
@@ -241,7 +288,9 @@ def test_forms_are_written_together_and_never_over_others(tmp_path):
 def test_pyxform_converts_and_odk_validate_accepts(path, tmp_path):
     xls2xform = pytest.importorskip("pyxform.xls2xform", reason="pyxform is not installed")
     write_xlsform(read_questionnaire(path), tmp_path / "form.xlsx")
-    told = xls2xform.xls2xform_convert(str(tmp_path / "form.xlsx"), str(tmp_path / "form.xml"), validate=True)
+    told = xls2xform.xls2xform_convert(
+        str(tmp_path / "form.xlsx"), str(tmp_path / "form.xml"), validate=True
+    )
     xform = (tmp_path / "form.xml").read_text(encoding="utf-8")
     assert told == []
     assert 'lang="中文 (zh)"' in xform
@@ -255,7 +304,9 @@ def test_odk_validate_can_refuse(form):
     form.sheets["survey"].loc[form.row("survey", name="age"), "constraint"] = "(. >= 18"
     write_xlsx(form.sheets, form.path)
     with pytest.raises(Exception, match="ODK Validate"):
-        xls2xform.xls2xform_convert(str(form.path), str(form.path.with_suffix(".xml")), validate=True)
+        xls2xform.xls2xform_convert(
+            str(form.path), str(form.path.with_suffix(".xml")), validate=True
+        )
 
 
 COMPARED = """
@@ -287,7 +338,12 @@ def test_comparisons_stand_where_the_last_item_is_asked_and_come_back(compared, 
 def test_odk_validate_accepts_comparisons(compared, tmp_path):
     xls2xform = pytest.importorskip("pyxform.xls2xform", reason="pyxform is not installed")
     write_xlsform(compared, tmp_path / "form.xlsx")
-    assert xls2xform.xls2xform_convert(str(tmp_path / "form.xlsx"), str(tmp_path / "form.xml"), validate=True) == []
+    assert (
+        xls2xform.xls2xform_convert(
+            str(tmp_path / "form.xlsx"), str(tmp_path / "form.xml"), validate=True
+        )
+        == []
+    )
 
 
 # ---- forms of other people ----
@@ -301,7 +357,12 @@ SURVEY = [
     ("integer", "kids", "Children", "子女", "", ""),
     ("decimal", "income", "Income", "收入", "", ""),
 ]
-CHOICES = [("yn", "yes", "Yes", "是"), ("yn", "no", "No", "否"), ("sat", "1", "Bad", "差"), ("sat", "2", "Good", "好")]
+CHOICES = [
+    ("yn", "yes", "Yes", "是"),
+    ("yn", "no", "No", "否"),
+    ("sat", "1", "Bad", "差"),
+    ("sat", "2", "Good", "好"),
+]
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from satisfaction.errors import InputFileError
-from satisfaction.forms import check_xlsform
-from satisfaction.forms.check import RULES
-from satisfaction.io.writing import write_xlsx
+from satisfaction.collection.forms.xlsform_checks import RULES, check_xlsform
+from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.tables import write_xlsx
 
 ZH, EN = "label::中文 (zh)", "label::English (en)"
 SURVEY = ["type", "name", ZH, EN, "relevant", "constraint"]
@@ -41,7 +40,12 @@ def changed(table, row, column, value):
 
 
 def found(faults):
-    return [tuple(fault) for fault in faults[["sheet", "row", "column", "rule", "suggestion"]].itertuples(index=False)]
+    return [
+        tuple(fault)
+        for fault in faults[["sheet", "row", "column", "rule", "suggestion"]].itertuples(
+            index=False
+        )
+    ]
 
 
 def test_a_clean_form_has_no_faults(tmp_path):
@@ -72,7 +76,9 @@ PLANTED = [
 
 
 @pytest.mark.parametrize(("row", "column", "value", "rule", "suggestion"), PLANTED)
-def test_planted_faults_of_the_survey_sheet_are_found_in_their_cell(tmp_path, row, column, value, rule, suggestion):
+def test_planted_faults_of_the_survey_sheet_are_found_in_their_cell(
+    tmp_path, row, column, value, rule, suggestion
+):
     faults = workbook(tmp_path / "form.xlsx", survey=changed(CLEAN, row, column, value))
     assert ("survey", row, SURVEY[column], rule, suggestion) in found(faults)
     assert faults.loc[faults["rule"] == rule, "value"].tolist() == [value or ""]
@@ -89,7 +95,9 @@ def test_planted_faults_of_the_survey_sheet_are_found_in_their_cell(tmp_path, ro
         (2, None, "Q217", ""),
     ],
 )
-def test_planted_faults_of_the_choices_sheet_are_found_in_their_cell(tmp_path, column, value, rule, suggestion):
+def test_planted_faults_of_the_choices_sheet_are_found_in_their_cell(
+    tmp_path, column, value, rule, suggestion
+):
     faults = workbook(tmp_path / "form.xlsx", choices=changed(CHOICES, 3, column, value))
     assert {(f[0], f[1], f[3]) for f in found(faults)} == {("choices", 3, rule)}
     assert rule in ("Q219", "Q220") or suggestion in faults["suggestion"].tolist()
@@ -97,16 +105,26 @@ def test_planted_faults_of_the_choices_sheet_are_found_in_their_cell(tmp_path, c
 
 def test_codes_that_stand_twice_are_found_in_both_rows(tmp_path):
     faults = workbook(tmp_path / "form.xlsx", choices=changed(CHOICES, 3, 1, "1"))
-    assert found(faults) == [("choices", 2, "name", "Q221", "2"), ("choices", 3, "name", "Q221", "2")]
+    assert found(faults) == [
+        ("choices", 2, "name", "Q221", "2"),
+        ("choices", 3, "name", "Q221", "2"),
+    ]
 
 
 def test_labels_missing_in_every_language_are_found(tmp_path):
     survey = changed(changed(CLEAN, 7, 2, None), 7, 3, None)
-    assert found(workbook(tmp_path / "form.xlsx", survey=survey)) == [("survey", 7, "label", "Q216", "")]
+    assert found(workbook(tmp_path / "form.xlsx", survey=survey)) == [
+        ("survey", 7, "label", "Q216", "")
+    ]
 
 
 @pytest.mark.parametrize(
-    ("header", "suggestion"), [("提示", "hint::中文 (zh)"), ("relevent", "relevant"), ("Label::中文 (zh)", "label::中文 (zh)")]
+    ("header", "suggestion"),
+    [
+        ("提示", "hint::中文 (zh)"),
+        ("relevent", "relevant"),
+        ("Label::中文 (zh)", "label::中文 (zh)"),
+    ],
 )
 def test_unknown_headers_are_found(tmp_path, header, suggestion):
     survey = [[*row, "x"] for row in CLEAN]
@@ -121,7 +139,9 @@ def test_own_and_tools_headers_are_known(tmp_path):
 
 
 def test_missing_sheets_and_columns_are_faults_not_crashes(tmp_path):
-    write_xlsx({"choices": pd.DataFrame(CHOICES, columns=["list", "name", ZH, EN])}, tmp_path / "form.xlsx")
+    write_xlsx(
+        {"choices": pd.DataFrame(CHOICES, columns=["list", "name", ZH, EN])}, tmp_path / "form.xlsx"
+    )
     assert {f[:4] for f in found(check_xlsform(tmp_path / "form.xlsx"))} >= {
         ("survey", 0, "", "Q210"), ("choices", 1, "", "Q210"),
     }  # fmt: skip
@@ -134,6 +154,9 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
 
 
 def test_every_rule_speaks_both_languages_and_is_planted():
-    assert all(re.search("[\u4e00-\u9fff]", zh) and re.search("[a-z]{3} [a-z]", en) for zh, en in RULES.values())
+    assert all(
+        re.search("[\u4e00-\u9fff]", zh) and re.search("[a-z]{3} [a-z]", en)
+        for zh, en in RULES.values()
+    )
     source = Path(__file__).read_text(encoding="utf-8")
     assert [rule for rule in RULES if f'"{rule}"' not in source] == []

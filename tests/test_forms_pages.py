@@ -11,11 +11,16 @@ import pytest
 
 from conftest import ROOT
 from satisfaction import load_responses
-from satisfaction.errors import ExportError
-from satisfaction.forms import codebook_html, codebook_tables, printable_html, write_sav
-from satisfaction.questionnaire import Questionnaire, read_questionnaire
+from satisfaction.collection.forms.codebook import codebook_html, codebook_tables
+from satisfaction.collection.forms.printed import printable_html
+from satisfaction.collection.forms.spss import write_sav
+from satisfaction.declarations.questionnaire import Questionnaire, read_questionnaire
+from satisfaction.foundation.errors import ExportError
 
-SHIPPED = [*sorted((ROOT / "questionnaires").glob("*/*.yaml")), ROOT / "tests/small/questionnaires/small/1.yaml"]
+SHIPPED = [
+    *sorted((ROOT / "questionnaires").glob("*/*.yaml")),
+    ROOT / "tests/small/questionnaires/small/1.yaml",
+]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,10 @@ def test_pages_are_whole_self_contained_and_without_faults(path, page):
 
 def test_codebook_says_what_counts_and_who_is_in_the_denominator(small_questionnaire):
     rates = codebook_tables(small_questionnaire)["率 rates"].set_index(["rate", "item"])
-    assert rates.loc[("satisfaction", "overall"), "counts"] == "5 非常满意 Very satisfied; 4 比较满意 Fairly satisfied"
+    assert (
+        rates.loc[("satisfaction", "overall"), "counts"]
+        == "5 非常满意 Very satisfied; 4 比较满意 Fairly satisfied"
+    )
     assert rates.loc[("awareness", "heard"), ["dont_know", "refused", "no_answer", "skipped"]].tolist() == [
         "计入 in", "不计入 out", "不计入 out", "不计入 out",
     ]  # fmt: skip
@@ -57,7 +65,11 @@ def test_codebook_says_what_counts_and_who_is_in_the_denominator(small_questionn
 def test_a_rates_own_rules_replace_the_scales(small_questionnaire):
     data = small_questionnaire.model_dump(exclude_defaults=True)
     data["rates"]["satisfaction"] |= {"counts": [5], "denominator": {"dont_know": "in"}}
-    row = codebook_tables(Questionnaire.model_validate(data))["率 rates"].set_index("rate").loc["satisfaction"]
+    row = (
+        codebook_tables(Questionnaire.model_validate(data))["率 rates"]
+        .set_index("rate")
+        .loc["satisfaction"]
+    )
     assert row["counts"] == "5 非常满意 Very satisfied"
     assert row["dont_know"] == "计入 in"
 
@@ -68,7 +80,9 @@ def test_codebook_lists_every_code_with_its_score(small_questionnaire):
     assert overall["code"].tolist() == [5, 4, 3, 2, 1, 97, 98, 99]
     assert overall["score"].tolist()[:5] == [100, 75, 50, 25, 0]
     assert overall["counts"].tolist()[:5] == ["是 yes", "是 yes", "否 no", "否 no", "否 no"]
-    assert codes[codes["item"] == "values"]["counts"].tolist()[:4] == ["正确 correct"] * 3 + ["错误 wrong"]
+    assert codes[codes["item"] == "values"]["counts"].tolist()[:4] == ["正确 correct"] * 3 + [
+        "错误 wrong"
+    ]
     items = codebook_tables(small_questionnaire)["题目 items"].set_index("item")
     assert items.loc["took_part_in", "asked_if"] == "took_part = 1 是 Yes"
     assert items.loc["age", "values"] == "18 – 110"
@@ -81,8 +95,16 @@ def test_codebook_lists_every_code_with_its_score(small_questionnaire):
 
 def test_printed_questionnaire_has_boxes_skips_and_a_head(small_questionnaire):
     page = printable_html(small_questionnaire)
-    asked = [name for name in small_questionnaire.items if name not in ("id", "day", "interviewer", "community", "county")]
-    boxes = sum(len(small_questionnaire.columns(n)) - 1 or len(small_questionnaire.answers(n)) for n in asked if n != "age")
+    asked = [
+        name
+        for name in small_questionnaire.items
+        if name not in ("id", "day", "interviewer", "community", "county")
+    ]
+    boxes = sum(
+        len(small_questionnaire.columns(n)) - 1 or len(small_questionnaire.answers(n))
+        for n in asked
+        if n != "age"
+    )
     boxes += sum(len(small_questionnaire.special(n)) for n in asked)
     assert page.count('class="tick') == boxes
     numbers = {name: f"Q{k}" for k, name in enumerate(asked, start=1)}
@@ -91,7 +113,10 @@ def test_printed_questionnaire_has_boxes_skips_and_a_head(small_questionnaire):
     stop = next(line for line in page.splitlines() if "→ 结束访问" in line)
     assert "否" in stop
     head = page.partition('<div class="head">')[2].partition('<p class="note">')[0]
-    assert all(small_questionnaire.items[name].zh in head for name in ("id", "day", "interviewer", "community", "county"))
+    assert all(
+        small_questionnaire.items[name].zh in head
+        for name in ("id", "day", "interviewer", "community", "county")
+    )
     assert not re.search("姓名|电话|住址|name|phone|address", words("<body>" + head))
     assert page.count("<table>") == 1  # the four questions on one scale
     assert "享乐" in page
@@ -111,8 +136,13 @@ def test_spss_file_holds_the_same_answers(sav):
     assert list(table) == [column for column in accepted if not column.startswith("_")]
     for column in table:
         same = accepted[column].astype(object).where(accepted[column].notna(), None)
-        back = table[column].astype(object).where(table[column].notna() & (table[column] != ""), None)
-        assert back.map(str).tolist() == same.map(lambda v: str(float(v)) if isinstance(v, int) else str(v)).tolist(), column
+        back = (
+            table[column].astype(object).where(table[column].notna() & (table[column] != ""), None)
+        )
+        assert (
+            back.map(str).tolist()
+            == same.map(lambda v: str(float(v)) if isinstance(v, int) else str(v)).tolist()
+        ), column
 
 
 def test_spss_file_carries_labels_missing_codes_and_the_mark(sav):
@@ -134,7 +164,9 @@ def test_user_missing_codes_vanish_for_whoever_reads_without_them(sav, tmp_path)
 
 
 @pytest.mark.parametrize(("codes", "fits"), [([96, 97, 98, 99], True), ([-9, 3, 98, 99], False)])
-def test_more_than_three_special_codes_need_a_range_without_answers(unchanged, tmp_path, codes, fits):
+def test_more_than_three_special_codes_need_a_range_without_answers(
+    unchanged, tmp_path, codes, fits
+):
     data = unchanged.questionnaire.model_dump(exclude_defaults=True)
     special = data["scales"]["yes_no"]["special"]
     data["scales"]["yes_no"]["special"] = dict.fromkeys(codes, special[99])

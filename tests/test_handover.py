@@ -13,9 +13,19 @@ import pandas as pd
 import pytest
 
 import rscript
-from satisfaction import SurveyDesign, adjust_nonresponse, calibrate, cli, estimate, export, hand_over, hand_over_results, trim
-from satisfaction.errors import ExportError
-from satisfaction.io.files import sha256
+from satisfaction import (
+    SurveyDesign,
+    adjust_nonresponse,
+    calibrate,
+    cli,
+    estimate,
+    export,
+    hand_over,
+    hand_over_results,
+    trim,
+)
+from satisfaction.foundation.errors import ExportError
+from satisfaction.foundation.files import sha256
 from satisfaction.pipeline import run
 from shared_reference import api_rows
 from test_survey_weighting import ABSENT, BASE, CLASSES, RAKING, TRIM, absent_persons
@@ -47,12 +57,17 @@ def design(**options) -> SurveyDesign:
 
 
 def population(*columns: str, scale: float = 1.0) -> dict:
-    return {key: 2.0 * scale * n for key, n in people().value_counts(list(columns), sort=False).items()}
+    return {
+        key: 2.0 * scale * n for key, n in people().value_counts(list(columns), sort=False).items()
+    }
 
 
 CLUSTERED = {"strata": "h 1", "psu": "psu", "fpc": "M"}
 SEX, AGE, AREA = {1: 410.0, 2: 390.0}, {1: 260.0, 2: 270.0, 3: 270.0}, dict.fromkeys(AREAS, 200.0)
-CROSSED = {("满意 度", "sex"): population("满意 度", "sex"), ("age", "满意 度"): population("age", "满意 度")}
+CROSSED = {
+    ("满意 度", "sex"): population("满意 度", "sex"),
+    ("age", "满意 度"): population("age", "满意 度"),
+}
 DESIGNS = {
     "plain": lambda: design(),
     "no weight": lambda: SurveyDesign(people()),
@@ -92,15 +107,25 @@ def expectation(folder) -> pd.DataFrame:
     return rscript.table(folder / "expected.csv", ["level", "code", "measure", "mark"])
 
 
-def compare(folder, again: SurveyDesign, *, column: str = "se", tolerance: float = SAME, **options) -> None:
+def compare(
+    folder, again: SurveyDesign, *, column: str = "se", tolerance: float = SAME, **options
+) -> None:
     """Estimate from what was read back, and compare with expected.csv."""
     expected = expectation(folder)
     assert len(expected)
     for (level, measure), rows in expected.groupby(["level", "measure"]):
         found = estimate(again, measure, by=None if level == "(all)" else level, **options).table
-        found = found.assign(code="(all)" if level == "(all)" else found.get(level)).set_index("code").loc[rows["code"]]
-        np.testing.assert_allclose(found["estimate"], rows["estimate"], rtol=tolerance, err_msg=f"{level} {measure}")
-        np.testing.assert_allclose(found["se"], rows[column], rtol=tolerance, atol=1e-15, err_msg=f"{level} {measure}")
+        found = (
+            found.assign(code="(all)" if level == "(all)" else found.get(level))
+            .set_index("code")
+            .loc[rows["code"]]
+        )
+        np.testing.assert_allclose(
+            found["estimate"], rows["estimate"], rtol=tolerance, err_msg=f"{level} {measure}"
+        )
+        np.testing.assert_allclose(
+            found["se"], rows[column], rtol=tolerance, atol=1e-15, err_msg=f"{level} {measure}"
+        )
         assert found["n"].tolist() == rows["n"].tolist()
 
 
@@ -182,12 +207,16 @@ def test_the_calibration_has_method_and_bounds(tmp_path, name, wanted):
 def test_margins_keep_one_order_of_columns_and_every_level(tmp_path):
     script = handed(tmp_path / "set", DESIGNS["raked over crossed margins"]()).script
     assert "formula <- ~ 满意.度 * sex + 满意.度 * age\n" in script
-    assert rscript.margins(script)["满意.度", "sex"] == {(a, str(s)): n for (a, s), n in CROSSED["满意 度", "sex"].items()}
+    assert rscript.margins(script)["满意.度", "sex"] == {
+        (a, str(s)): n for (a, s), n in CROSSED["满意 度", "sex"].items()
+    }
     assert sum(rscript.margins(script)["满意.度", "age"].values()) == 800
 
 
 def test_many_levels_go_through_sparse_matrices(tmp_path, province):
-    own = calibrate(province.design, {name: province.margins[name] for name in ("county", "sex", "age")})
+    own = calibrate(
+        province.design, {name: province.margins[name] for name in ("county", "sex", "age")}
+    )
     made = hand_over(own, tmp_path / "set", measures="index", by="county")
     assert rscript.call(made.script, "calibrate")["sparse"] == "TRUE"
     compare(tmp_path / "set", rscript.declared(tmp_path / "set"))
@@ -195,7 +224,11 @@ def test_many_levels_go_through_sparse_matrices(tmp_path, province):
 
 def test_post_stratification_is_called_so(tmp_path):
     script = handed(tmp_path / "set", DESIGNS["post-stratified"]()).script
-    assert rscript.call(script, "postStratify") == {"0": "design", "1": "~sex+age", "population": "margin_sex_age"}
+    assert rscript.call(script, "postStratify") == {
+        "0": "design",
+        "1": "~sex+age",
+        "population": "margin_sex_age",
+    }
     assert rscript.call(script, "calibrate") is None
     assert list(rscript.frames(script)["margin_sex_age"]) == ["sex", "age", "Freq"]
 
@@ -208,10 +241,16 @@ def test_the_policy_for_lonely_psus_is_set_as_an_option(tmp_path, policy):
 
 
 def test_collapsed_strata_are_columns_of_their_own(tmp_path):
-    own = design(strata=["h 1", "满意 度"], psu="psu", fpc="M", collapse={("1", "a.b"): ("1.2", "a.b")})
+    own = design(
+        strata=["h 1", "满意 度"], psu="psu", fpc="M", collapse={("1", "a.b"): ("1.2", "a.b")}
+    )
     made = handed(tmp_path / "set", own)
     arguments = rscript.call(made.call, "svydesign")
-    assert (arguments["strata"], arguments["fpc"], arguments["ids"]) == ("~variance_stratum", "~variance_fpc", "~variance_unit_1")
+    assert (arguments["strata"], arguments["fpc"], arguments["ids"]) == (
+        "~variance_stratum",
+        "~variance_fpc",
+        "~variance_unit_1",
+    )
     merged = made.respondents[made.respondents["variance_stratum"] == "1.2|a.b"]
     assert set(merged["h.1"]) == {"1", "1.2"}
     assert set(merged["variance_fpc"]) == {100.0}
@@ -220,9 +259,13 @@ def test_collapsed_strata_are_columns_of_their_own(tmp_path):
 
 def test_units_are_numbered_only_where_dots_would_join_them_wrongly(tmp_path):
     table = people().assign(**{"h 1": people()["h 1"].str.replace(".", "_")})
-    plain = hand_over(SurveyDesign(table, strata="h 1", psu="psu"), tmp_path / "plain", measures="if")
+    plain = hand_over(
+        SurveyDesign(table, strata="h 1", psu="psu"), tmp_path / "plain", measures="if"
+    )
     assert "ids = ~psu" in plain.call
-    wrong = pd.DataFrame({"h": ["1", "1", "1.2", "1.2"], "psu": ["2.1", "3", "1", "3"], "y": [1.0, 2.0, 4.0, 8.0]})
+    wrong = pd.DataFrame(
+        {"h": ["1", "1", "1.2", "1.2"], "psu": ["2.1", "3", "1", "3"], "y": [1.0, 2.0, 4.0, 8.0]}
+    )
     made = hand_over(SurveyDesign(wrong, strata="h", psu="psu"), tmp_path / "wrong", measures="y")
     assert "ids = ~variance_unit_1" in made.call
     assert made.respondents["variance_unit_1"].nunique() == 4
@@ -236,7 +279,9 @@ def recipe(small):
     """The small survey with nonrespondents and four steps."""
     absent_persons().to_csv(small.folder / "nonrespondents.csv", index=False)
     path = small.folder / "survey.yaml"
-    text = path.read_text(encoding="utf-8").replace(BASE + RAKING, BASE + CLASSES + RAKING + TRIM + RAKING)
+    text = path.read_text(encoding="utf-8").replace(
+        BASE + RAKING, BASE + CLASSES + RAKING + TRIM + RAKING
+    )
     path.write_text(text.replace("margins:\n", ABSENT + "margins:\n", 1), encoding="utf-8")
     return small.read()
 
@@ -257,7 +302,9 @@ def test_a_recipe_of_several_steps_is_handed_over_with_its_final_weights(recipe,
 def test_the_file_of_a_recipe_holds_all_that_replays_it(recipe, tmp_path):
     hand_over_results(run(recipe), tmp_path / "set")
     rows = rscript.respondents(tmp_path / "set")
-    again = SurveyDesign(rows, strata=["county", "residence"], psu="community", base_weight="base_weight")
+    again = SurveyDesign(
+        rows, strata=["county", "residence"], psu="community", base_weight="base_weight"
+    )
     again = adjust_nonresponse(again, "responded", by=["county", "age_group"])
     margins = {
         tuple(one.by): dict(zip(recipe.margins[name][one.by].itertuples(index=False, name=None), recipe.margins[name]["population"], strict=True))
@@ -282,9 +329,13 @@ def test_standard_errors_of_fixed_weights_follow_from_the_file(recipe, tmp_path)
             .sum()
         )
         strata = totals.groupby(level=[0, 1])
-        variance = sum(len(one) / (len(one) - 1) * ((one - one.mean()) ** 2).sum() for _, one in strata)
+        variance = sum(
+            len(one) / (len(one) - 1) * ((one - one.mean()) ** 2).sum() for _, one in strata
+        )
         row = expected.loc[("county", code, measure)]
-        np.testing.assert_allclose([row["estimate"], row["se_fixed"]], [mean, np.sqrt(variance)], rtol=1e-10)
+        np.testing.assert_allclose(
+            [row["estimate"], row["se_fixed"]], [mean, np.sqrt(variance)], rtol=1e-10
+        )
         assert row["se"] != row["se_fixed"]
 
 
@@ -315,7 +366,10 @@ def test_the_api_calibration_has_the_population_of_the_reference(tmp_path):
     own = calibrate(own, {"stype": TYPES, "api99": 3914069.0}, method="linear")
     made = hand_over(own, tmp_path / "set", measures="api00")
     assert "formula <- ~ stype + api99\n" in made.script
-    assert rscript.margins(made.script) == {("stype",): {(k,): v for k, v in TYPES.items()}, "api99": 3914069.0}
+    assert rscript.margins(made.script) == {
+        ("stype",): {(k,): v for k, v in TYPES.items()},
+        "api99": 3914069.0,
+    }
 
 
 # ---- (d) persons ----
@@ -328,7 +382,15 @@ def test_nothing_that_tells_who_a_person_is_is_written(small, tmp_path):
     small.write(rows.assign(phone="13900001111", remark=['投诉邻居王五, "急"'] * len(rows)))
     hand_over_results(run(small.read()), tmp_path / "set")
     written = b"".join(path.read_bytes() for path in (tmp_path / "set").iterdir()).decode("utf-8")
-    for word in (*planted.values(), "13900001111", "王五", "P001", "2026-04-1", "访问员李四", str(tmp_path)):
+    for word in (
+        *planted.values(),
+        "13900001111",
+        "王五",
+        "P001",
+        "2026-04-1",
+        "访问员李四",
+        str(tmp_path),
+    ):
         assert word not in written
     header = rscript.respondents(tmp_path / "set").columns
     assert not {"id", "interviewer", "day", "phone", "remark", "values", "age"} & set(header)
@@ -346,7 +408,9 @@ def test_a_respondent_who_is_the_sampling_unit_has_a_running_number(tmp_path):
     table = people().assign(id=[f"ID{i}" for i in range(400)])
     made = handed(tmp_path / "one", SurveyDesign(table, strata="sex", psu="id"), identifiers=["id"])
     assert rscript.call(made.call, "svydesign")["ids"] == "~1"
-    made = handed(tmp_path / "two", SurveyDesign(table, psu=["psu", "id"], fpc=["M", "N"]), identifiers=["id"])
+    made = handed(
+        tmp_path / "two", SurveyDesign(table, psu=["psu", "id"], fpc=["M", "N"]), identifiers=["id"]
+    )
     assert rscript.call(made.call, "svydesign")["ids"] == "~psu+running_number"
     for name in ("one", "two"):
         assert b"ID1" not in b"".join(path.read_bytes() for path in (tmp_path / name).iterdir())
@@ -371,7 +435,11 @@ def test_an_identifier_that_no_number_can_replace_is_refused(tmp_path, options, 
 
 
 def test_every_file_of_a_simulated_wave_says_so(small, tmp_path):
-    small.edit("survey.yaml", "selection:", "simulated: {seed: 1, note: {zh: 模拟, en: made up}}\nselection:")
+    small.edit(
+        "survey.yaml",
+        "selection:",
+        "simulated: {seed: 1, note: {zh: 模拟, en: made up}}\nselection:",
+    )
     made = hand_over_results(run(small.read()), tmp_path / "set")
     for name in FILES:
         text = (tmp_path / "set" / name).read_text(encoding="utf-8")
@@ -399,7 +467,9 @@ def test_a_real_wave_has_no_mark(unchanged, tmp_path):
 def test_the_same_inputs_give_the_same_bytes(unchanged, tmp_path, engine):
     hand_over_results(run(unchanged), tmp_path / "first")
     hand_over_results(run(unchanged, engine=engine), tmp_path / "again")
-    assert {n: sha256(tmp_path / "first" / n) for n in FILES} == {n: sha256(tmp_path / "again" / n) for n in FILES}
+    assert {n: sha256(tmp_path / "first" / n) for n in FILES} == {
+        n: sha256(tmp_path / "again" / n) for n in FILES
+    }
 
 
 def test_wide_text_survives_the_file_and_the_script(tmp_path):
@@ -412,7 +482,7 @@ def test_wide_text_survives_the_file_and_the_script(tmp_path):
 
 
 def test_a_title_cannot_become_code(tmp_path):
-    from satisfaction.handover import About
+    from satisfaction.publication.handover_script import About
 
     about = About(title="调查“一”\nquit()\r\u2028stop('x')" + " 很长" * 300)
     made = handed(tmp_path / "set", design(), about=about)
@@ -423,7 +493,9 @@ def test_a_title_cannot_become_code(tmp_path):
 def test_names_are_r_names_and_each_column_is_there_once(tmp_path):
     table = people().assign(final_weight=1.0, running_number=2, **{"2nd": 3.0})
     own = SurveyDesign(table, strata="sex", base_weight="final_weight")
-    made = hand_over(own, tmp_path / "set", measures=["if", "2nd", "sex", "running_number"], by="sex")
+    made = hand_over(
+        own, tmp_path / "set", measures=["if", "2nd", "sex", "running_number"], by="sex"
+    )
     assert list(made.respondents) == [
         "running_number", "sex", "final_weight_2", "if.", "X2nd", "sex_value", "running_number_value", "final_weight",
     ]  # fmt: skip
@@ -450,7 +522,10 @@ def test_what_cannot_be_handed_over_is_refused(tmp_path):
     with pytest.raises(ExportError, match="X101"):
         handed(tmp_path / "set", design())
     with pytest.raises(ExportError, match="X123"):
-        handed(tmp_path / "other", SurveyDesign(people().assign(h=[""] + ["a"] * 399), strata="h", lonely_psu="remove"))
+        handed(
+            tmp_path / "other",
+            SurveyDesign(people().assign(h=[""] + ["a"] * 399), strata="h", lonely_psu="remove"),
+        )
 
 
 def test_a_run_hands_over_only_when_asked(small, monkeypatch, capsys):
@@ -471,7 +546,10 @@ def test_a_run_hands_over_only_when_asked(small, monkeypatch, capsys):
 
 def test_the_published_files_are_the_same_with_a_hand_over(unchanged, tmp_path):
     results = run(unchanged)
-    plain, more = export(results, tmp_path / "plain"), export(results, tmp_path / "more", handover=True)
+    plain, more = (
+        export(results, tmp_path / "plain"),
+        export(results, tmp_path / "more", handover=True),
+    )
     clocked = {"run.json", "SHA256SUMS"}  # the second holds the hash of the first
     names = {path.name for path in plain.iterdir()} - clocked
     assert {path.name for path in more.iterdir()} == names | clocked | {"handover"}
@@ -486,13 +564,25 @@ RSCRIPT = os.environ.get("SATISFACTION_RSCRIPT") or shutil.which("Rscript")
 def run_in_r(folder) -> dict[str, float]:
     """Run survey.R and return the largest differences it prints."""
     done = subprocess.run(
-        [RSCRIPT, "survey.R"], cwd=folder, capture_output=True, text=True, encoding="utf-8", timeout=300, check=False
+        [RSCRIPT, "survey.R"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-1000:]
-    return {name: float(text) for name, text in re.findall(r"largest relative difference of ([\w ]+): (\S+)", done.stdout)}
+    return {
+        name: float(text)
+        for name, text in re.findall(r"largest relative difference of ([\w ]+): (\S+)", done.stdout)
+    }
 
 
-@pytest.mark.skipif(not RSCRIPT, reason="R is not on this machine (SATISFACTION_RSCRIPT names an Rscript with package survey)")
+@pytest.mark.skipif(
+    not RSCRIPT,
+    reason="R is not on this machine (SATISFACTION_RSCRIPT names an Rscript with package survey)",
+)
 def test_r_agrees(case):
     _, _, folder = case
     found = run_in_r(folder)
@@ -500,7 +590,10 @@ def test_r_agrees(case):
     assert max(found.values()) < R_STOPS
 
 
-@pytest.mark.skipif(not RSCRIPT, reason="R is not on this machine (SATISFACTION_RSCRIPT names an Rscript with package survey)")
+@pytest.mark.skipif(
+    not RSCRIPT,
+    reason="R is not on this machine (SATISFACTION_RSCRIPT names an Rscript with package survey)",
+)
 def test_r_agrees_on_waves(recipe, unchanged, tmp_path):
     for name, survey in (("recipe", recipe), ("single", unchanged)):
         hand_over_results(run(survey), tmp_path / name)

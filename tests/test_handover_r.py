@@ -20,7 +20,11 @@ SAME = 1e-9  # closed forms, other order of additions
 R_STOPS = 1e-6  # R's calibrate stops at 1e-10 of every total, and a se rests on its weights
 REQUIRED = os.environ.get("SATISFACTION_REQUIRE_R") == "1"
 CHECK = 'stopifnot(requireNamespace("survey", quietly = TRUE))'
-STEPS = {"several steps": lambda: trim(calibrate(design(**CLUSTERED), {"sex": SEX, "age": AGE}), upper=2, relative_to="mean")}
+STEPS = {
+    "several steps": lambda: trim(
+        calibrate(design(**CLUSTERED), {"sex": SEX, "age": AGE}), upper=2, relative_to="mean"
+    )
+}
 RUN = """
 for (folder in commandArgs(trailingOnly = TRUE)) {
   setwd(folder)
@@ -32,7 +36,10 @@ for (folder in commandArgs(trailingOnly = TRUE)) {
 
 
 def r_is_here() -> bool:
-    return bool(shutil.which("Rscript")) and subprocess.run(["Rscript", "-e", CHECK], capture_output=True).returncode == 0
+    return (
+        bool(shutil.which("Rscript"))
+        and subprocess.run(["Rscript", "-e", CHECK], capture_output=True).returncode == 0
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +55,17 @@ def by_r(tmp_path_factory):
     script = root / "run.R"
     script.write_text(RUN, encoding="utf-8")
     environment = os.environ | {"LC_ALL": "C.UTF-8"}
-    done = subprocess.run(["Rscript", str(script), *map(str, folders.values())], capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        ["Rscript", str(script), *map(str, folders.values())],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
-    return {name: pd.read_csv(folder / "compared.csv", skipinitialspace=True) for name, folder in folders.items()}
+    return {
+        name: pd.read_csv(folder / "compared.csv", skipinitialspace=True)
+        for name, folder in folders.items()
+    }
 
 
 @pytest.mark.parametrize("name", DESIGNS | STEPS)

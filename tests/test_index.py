@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from satisfaction import estimate
-from satisfaction.index import add_area_indices
+from satisfaction.collection.responses import load_responses
+from satisfaction.estimation.index import add_area_indices
 from satisfaction.pipeline import base_design, weigh
-from satisfaction.responses import load_responses
 
 WEIGHTS = {"awareness": 25.0, "satisfaction": 25.0, "topic_index": 0.5}  # rates in percent
 
@@ -43,7 +43,9 @@ def test_its_covariance_with_everything_is_linear(before_and_after):
 
 def test_the_rows_given_stay_and_the_index_follows_in_every_domain(before_and_after):
     before, after = before_and_after
-    assert after.table["measure"].tolist() == [*before.table["measure"][:7], "composite"] * (len(before.table) // 7)
+    assert after.table["measure"].tolist() == [*before.table["measure"][:7], "composite"] * (
+        len(before.table) // 7
+    )
     kept = after.table[after.table["measure"] != "composite"].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, before.table, check_dtype=False, check_exact=True)
 

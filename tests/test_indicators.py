@@ -7,10 +7,11 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from satisfaction import run
-from satisfaction.comparisons import against_rest, regression
-from satisfaction.errors import EstimatesError, QuestionnaireError, SurveyError
-from satisfaction.indicators import holm_adjusted, importance, strengths_and_weaknesses
-from satisfaction.published import indicators_of
+from satisfaction.estimation.indicators import holm_adjusted, importance, strengths_and_weaknesses
+from satisfaction.estimation.pairs import against_rest
+from satisfaction.estimation.regression import regression
+from satisfaction.foundation.errors import EstimatesError, QuestionnaireError, SurveyError
+from satisfaction.publication.tables import indicators_of
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,9 @@ def results(small_template):
 @pytest.fixture(scope="module")
 def found(results):
     matters = importance(results.design, results.survey.questionnaire)
-    return strengths_and_weaknesses(results.estimates["county"], results.estimates["province"], matters)
+    return strengths_and_weaknesses(
+        results.estimates["county"], results.estimates["province"], matters
+    )
 
 
 def test_differences_from_the_whole_are_shrunk_differences_from_the_rest(results, found):
@@ -33,12 +36,16 @@ def test_differences_from_the_whole_are_shrunk_differences_from_the_rest(results
     ratio = own["difference"] / rest.loc[own.index, "difference"]
     assert ((ratio > 0) & (ratio < 1)).all()
     t = own["difference"] / own["se"]
-    assert t.to_numpy() == pytest.approx(rest.loc[own.index, "t"].to_numpy(), rel=0.05)  # shares of valid answers vary a little
+    assert t.to_numpy() == pytest.approx(
+        rest.loc[own.index, "t"].to_numpy(), rel=0.05
+    )  # shares of valid answers vary a little
 
 
 def test_scores_and_differences_are_those_of_the_estimates(results, found):
     own = found.table[found.table["topic"] == "parks"]
-    areas, whole = (results.estimates[level].of("parks").table["estimate"] for level in ("county", "province"))
+    areas, whole = (
+        results.estimates[level].of("parks").table["estimate"] for level in ("county", "province")
+    )
     assert own["score"].tolist() == areas.tolist()
     assert own["difference"].to_numpy() == pytest.approx(areas.to_numpy() - whole.iloc[0])
     assert ((own["ci_low"] < own["difference"]) & (own["difference"] < own["ci_high"])).all()
@@ -47,8 +54,12 @@ def test_scores_and_differences_are_those_of_the_estimates(results, found):
 def test_importance_is_the_joint_slope(results):
     questionnaire = results.survey.questionnaire
     matters = importance(results.design, questionnaire)
-    slopes = regression(results.design, "satisfaction", questionnaire.topics).table.set_index("term")
-    assert matters.table["importance"].to_numpy() == pytest.approx(2500 * slopes.loc[questionnaire.topics, "estimate"].to_numpy())
+    slopes = regression(results.design, "satisfaction", questionnaire.topics).table.set_index(
+        "term"
+    )
+    assert matters.table["importance"].to_numpy() == pytest.approx(
+        2500 * slopes.loc[questionnaire.topics, "estimate"].to_numpy()
+    )
     assert matters.summary["overall"] == questionnaire.overall == "satisfaction"
     assert matters.table["high"].sum() == len(questionnaire.topics) // 2
 
@@ -58,7 +69,9 @@ def test_verdicts_follow_from_holm_and_sign(found):
         expected = multipletests(rows["p"], method="holm")[1]
         assert rows["p_holm"].to_numpy() == pytest.approx(expected)
     sure = found.table["p_holm"] <= 0.05
-    verdict = np.where(~sure, "not decidable", np.where(found.table["difference"] > 0, "strong", "weak"))
+    verdict = np.where(
+        ~sure, "not decidable", np.where(found.table["difference"] > 0, "strong", "weak")
+    )
     assert found.table["verdict"].tolist() == verdict.tolist()
     assert ((found.table["quadrant"] == "") == (found.table["verdict"] == "not decidable")).all()
 
@@ -67,7 +80,9 @@ def test_without_a_probability_sample_nothing_is_decidable(small):
     small.edit("survey.yaml", "selection: probability", "selection: quota")
     results = run(small.read())
     matters = importance(results.design, results.survey.questionnaire)
-    table = strengths_and_weaknesses(results.estimates["county"], results.estimates["province"], matters).table
+    table = strengths_and_weaknesses(
+        results.estimates["county"], results.estimates["province"], matters
+    ).table
     assert set(table["verdict"]) == {"not decidable"}
 
 
@@ -96,14 +111,18 @@ def test_no_rate_is_taken_for_the_overall_one_by_its_name(small):
 
 
 def test_the_survey_may_declare_the_overall_rate_of_a_questionnaire_that_does_not(small):
-    undeclared(small).edit("survey.yaml", "rules: rules.yaml", "overall: participation\nrules: rules.yaml")
+    undeclared(small).edit(
+        "survey.yaml", "rules: rules.yaml", "overall: participation\nrules: rules.yaml"
+    )
     results = run(small.read())
     assert indicators_of(results).importance.summary["overall"] == "participation"
     assert "overall rate" not in results.absent
 
 
 def test_an_area_page_says_why_no_topic_is_strong_or_weak(small, call):
-    code, _, _ = call("report", undeclared(small).folder, "--out", small.root / "pages", "--language", "zh")
+    code, _, _ = call(
+        "report", undeclared(small).folder, "--out", small.root / "pages", "--language", "zh"
+    )
     page = (small.root / "pages" / "zh" / "990101.html").read_text(encoding="utf-8")
     assert code == 0
     assert "未声明总体评价的率" in page

@@ -10,15 +10,36 @@ import pandas as pd
 import pytest
 import xlsxwriter
 
-from satisfaction.errors import InputFileError, SurveyError
-from satisfaction.io.files import files_below, matching, new_folder, point_latest, read_bytes, sha256
-from satisfaction.io.grids import read_grids
-from satisfaction.io.tables import decode, read_table, read_tables
-from satisfaction.io.writing import write_csv, write_json, write_parquet, write_text, write_xlsx
-from satisfaction.io.yaml import read_yaml
+from satisfaction.foundation.errors import InputFileError, SurveyError
+from satisfaction.foundation.files import (
+    decode,
+    files_below,
+    matching,
+    new_folder,
+    point_latest,
+    read_bytes,
+    sha256,
+)
+from satisfaction.foundation.grids import read_grids
+from satisfaction.foundation.tables import (
+    read_table,
+    read_tables,
+    write_csv,
+    write_json,
+    write_parquet,
+    write_text,
+    write_xlsx,
+)
+from satisfaction.foundation.yaml import read_yaml
 
 TABLE = pd.DataFrame(
-    {"code": ["0520102", "1"], "n": [3, 4], "x": [0.1, np.nan], "day": [datetime.date(2026, 4, 6), None], "名": ['县, "一"', ""]}
+    {
+        "code": ["0520102", "1"],
+        "n": [3, 4],
+        "x": [0.1, np.nan],
+        "day": [datetime.date(2026, 4, 6), None],
+        "名": ['县, "一"', ""],
+    }
 )
 
 
@@ -26,7 +47,8 @@ TABLE = pd.DataFrame(
 
 
 @pytest.mark.parametrize(
-    ("content", "encoding"), [("甲,b\n", "utf-8"), ("甲,b\n", "utf-8-sig"), ("甲,b\n", "gb18030"), ("甲,b\n", "utf-16")]
+    ("content", "encoding"),
+    [("甲,b\n", "utf-8"), ("甲,b\n", "utf-8-sig"), ("甲,b\n", "gb18030"), ("甲,b\n", "utf-16")],
 )
 def test_text_is_decoded(tmp_path, content, encoding):
     path = tmp_path / "t.csv"
@@ -42,7 +64,9 @@ def test_a_damaged_utf8_file_is_refused_with_offset_and_line(tmp_path, encoding,
     path = tmp_path / "t.csv"
     path.write_bytes(content[:at] + fault + content[at:])
     line = content[:at].count(b"\n") + 1
-    with pytest.raises(InputFileError, match=rf"\[F110\].* line {line}\n[\s\S]*offset {at} ") as refused:
+    with pytest.raises(
+        InputFileError, match=rf"\[F110\].* line {line}\n[\s\S]*offset {at} "
+    ) as refused:
         decode(path)
     assert refused.value.where == f"{path} line {line}"
 
@@ -56,7 +80,13 @@ def test_a_utf8_file_that_is_cut_within_a_letter_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["联通\n" * 3, "名,备注\n甲,好的", "姓名,县\n" + "贵阳市,满意\n" * 500, "a,b\n" * 20_000 + "县,好\n" * 9]
+    "text",
+    [
+        "联通\n" * 3,
+        "名,备注\n甲,好的",
+        "姓名,县\n" + "贵阳市,满意\n" * 500,
+        "a,b\n" * 20_000 + "县,好\n" * 9,
+    ],
 )
 def test_gb18030_is_not_taken_for_damaged_utf8(tmp_path, text):
     (tmp_path / "t.csv").write_bytes(text.encode("gb18030"))
@@ -88,9 +118,16 @@ def test_the_delimiter_is_the_one_of_the_header(tmp_path, delimiter):
 
 
 def test_blocks_of_records_are_joined_without_a_seam(tmp_path, monkeypatch):
-    monkeypatch.setattr("satisfaction.io.grids.BLOCK", 3)
-    records = [["a", "b"], *([str(i)] * (1 + i % 3) for i in range(10)), [], *([str(i), "x"] for i in range(7))]
-    (tmp_path / "t.csv").write_text("\n".join(",".join(record) for record in records), encoding="utf-8")
+    monkeypatch.setattr("satisfaction.foundation.grids.BLOCK", 3)
+    records = [
+        ["a", "b"],
+        *([str(i)] * (1 + i % 3) for i in range(10)),
+        [],
+        *([str(i), "x"] for i in range(7)),
+    ]
+    (tmp_path / "t.csv").write_text(
+        "\n".join(",".join(record) for record in records), encoding="utf-8"
+    )
     (table,) = read_tables(tmp_path / "t.csv")
     assert table.rows == [[*record, ""][:2] for record in records[1:] if record]
     assert table.numbers == [n for n, record in enumerate(records, start=1) if record][1:]
@@ -181,7 +218,9 @@ def test_yaml_is_version_1_2(tmp_path):
     assert read_yaml(tmp_path / "t.yaml", SurveyError).data == {"a": "no", "b": 10, "c": "12:30"}
 
 
-@pytest.mark.parametrize("content", ["a: [1\n", "a: 'x\n", "a: *b\n", "a: \x07\n", "a: 2026-02-30\n"])
+@pytest.mark.parametrize(
+    "content", ["a: [1\n", "a: 'x\n", "a: *b\n", "a: \x07\n", "a: 2026-02-30\n"]
+)
 def test_yaml_that_is_not_sound_is_refused_with_its_line(tmp_path, content):
     path = tmp_path / "t.yaml"
     path.write_text(content, encoding="utf-8")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from satisfaction.io import delimited
-from satisfaction.io.delimited import LONGEST, Unusual, split_columns
+from satisfaction.foundation import delimited
+from satisfaction.foundation.delimited import LONGEST, Unusual, split_columns
 
 CELLS = st.text(alphabet='ab,;\t"\r\n 满意，9', max_size=9) | st.sampled_from(
     ["", "x" * LONGEST, "满" * 30, "abcdefgh", "abcdefghi"]
@@ -20,7 +20,10 @@ RECORDS = st.lists(st.lists(CELLS, min_size=1, max_size=5), min_size=1, max_size
 
 def columns(content: bytes, delimiter: str, encoding: str = "utf-8") -> list[tuple[str, ...]]:
     """Return the columns as texts."""
-    return [tuple(different[code] for code in codes) for codes, different in split_columns(content, delimiter, encoding)]
+    return [
+        tuple(different[code] for code in codes)
+        for codes, different in split_columns(content, delimiter, encoding)
+    ]
 
 
 def same(content: bytes, delimiter: str, encoding: str = "utf-8") -> bool:
@@ -35,7 +38,9 @@ def same(content: bytes, delimiter: str, encoding: str = "utf-8") -> bool:
     text = io.StringIO(content.decode(encoding), newline="")
     expected = list(csv.reader(text, delimiter=delimiter, strict=True)) or [[]]
     width = max(1, *map(len, expected))
-    assert list(zip(*found, strict=True)) == [(*record, *[""] * (width - len(record))) for record in expected]
+    assert list(zip(*found, strict=True)) == [
+        (*record, *[""] * (width - len(record))) for record in expected
+    ]
     return True
 
 
@@ -72,7 +77,9 @@ def test_any_text_is_read_the_same_or_left_to_csv_reader(text: str) -> None:
     same(text.encode(), ",")
 
 
-@pytest.mark.parametrize("text", ['a,"b\n1,2\n', 'a"b,c\n', '"a"b,c\n', "a\rb\n", "a\0\n", "," * 9_000 + "\n" * 2_000])
+@pytest.mark.parametrize(
+    "text", ['a,"b\n1,2\n', 'a"b,c\n', '"a"b,c\n', "a\rb\n", "a\0\n", "," * 9_000 + "\n" * 2_000]
+)
 def test_what_is_unusual_is_left(text: str) -> None:
     with pytest.raises(Unusual):
         split_columns(text.encode(), ",", "utf-8")
@@ -86,7 +93,10 @@ def test_texts_with_one_sum_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=200)
-@given(text=st.text(st.characters(codec="gb18030") | st.sampled_from(',;\t"\n'), max_size=60), delimiter=st.sampled_from(",;\t"))
+@given(
+    text=st.text(st.characters(codec="gb18030") | st.sampled_from(',;\t"\n'), max_size=60),
+    delimiter=st.sampled_from(",;\t"),
+)
 @example(text="㐀,\U0001f600;𠀀\n€,Ω\n", delimiter=",")
 def test_wide_characters_hold_no_delimiter(text: str, delimiter: str) -> None:
     same(text.encode("gb18030"), delimiter, "gb18030")

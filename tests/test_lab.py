@@ -17,10 +17,19 @@ import nbformat
 import pytest
 
 from conftest import ROOT
-from satisfaction.errors import InputFileError
-from satisfaction.lab import find_notebooks, server
-from satisfaction.lab.launcher import checked, linked, opened, overview, ran
-from satisfaction.lab.waves import find_questionnaires, find_waves, project_root
+from satisfaction.foundation.errors import InputFileError
+from satisfaction.notebook import server
+from satisfaction.notebook.launcher import (
+    checked,
+    find_questionnaires,
+    find_waves,
+    linked,
+    opened,
+    overview,
+    project_root,
+    ran,
+)
+from satisfaction.notebook.notebooks import find_notebooks
 
 
 @pytest.fixture
@@ -31,7 +40,12 @@ def project(small):
 
 def test_waves_are_listed_with_their_state(project):
     (before,) = find_waves(project.root)
-    assert (before.wave, before.questionnaire, before.finished, before.revision) == ("2026T1", "small@1", "", None)
+    assert (before.wave, before.questionnaire, before.finished, before.revision) == (
+        "2026T1",
+        "small@1",
+        "",
+        None,
+    )
     ran(project.folder, "zh", notebooks=False)
     (after,) = find_waves(project.root)
     assert after.finished
@@ -54,7 +68,9 @@ def test_a_wave_runs_and_links_lead_to_its_files(project, monkeypatch):
     html = ran(project.folder, "zh", notebooks=False)
     (folder,) = [path for path in (project.folder / "out").iterdir() if path.name[0] == "2"]
     shelf = f"/files/surveys/wave/out/{folder.name}"
-    assert f'<a href="{shelf}/report.html" target="_blank">' in html  # JupyterLab's own viewer runs no script
+    assert (
+        f'<a href="{shelf}/report.html" target="_blank">' in html
+    )  # JupyterLab's own viewer runs no script
     assert f'<a href="{shelf}/ranking.xlsx" download>' in html  # nor does it read workbooks
     assert "读入" in checked(project.folder, "zh")
     assert linked([("<b>", folder)]).count("<b>") == 0
@@ -66,7 +82,10 @@ def test_notebooks_are_written_for_the_wave_chosen(project):
     assert [path.name for path in written] == [path.name for path in find_notebooks(project.read())]
     assert "00_start" not in html
     for path in written:
-        sources = ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+        sources = [
+            "".join(cell["source"])
+            for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        ]
         assert any('language = "en"' in source and "survey = " in source for source in sources)
 
 
@@ -101,13 +120,22 @@ def test_the_server_has_settings_of_its_own(tmp_path):
 
 
 def children(pid: int) -> list[int]:
-    return [int(found) for found in subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()]
+    return [
+        int(found)
+        for found in subprocess.run(
+            ["pgrep", "-P", str(pid)], capture_output=True, text=True
+        ).stdout.split()
+    ]
 
 
-def test_jupyterlab_starts_answers_keeps_its_token_to_itself_and_ends_with_the_command(project, tmp_path):
+def test_jupyterlab_starts_answers_keeps_its_token_to_itself_and_ends_with_the_command(
+    project, tmp_path
+):
     command = [sys.executable, "-m", "satisfaction", "lab", str(project.root), "--no-browser"]
     environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
-    running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    running = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     address = urlsplit(running.stdout.readline().split()[-1])
     for _ in range(240):
         try:

@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from satisfaction import compile_measures
-from satisfaction.engines import fetch, hold, scan
-from satisfaction.errors import QuestionnaireError
-from satisfaction.forms.codebook import counting
-from satisfaction.measures import BILLIONTH, add_columns, stored
-from satisfaction.questionnaire import MultipleItem, Questionnaire, option_column
+from satisfaction.collection.forms.codebook import counting
+from satisfaction.declarations.items import MultipleItem, option_column
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.engines import fetch, hold, scan
+from satisfaction.foundation.errors import QuestionnaireError
+from satisfaction.sampling.measures import BILLIONTH, add_columns, stored
 
 TEXT = {"zh": "文", "en": "text"}
 SPECIAL = {
@@ -50,14 +51,19 @@ def instrument(*, rate=None, knowledge=None, index=None, weights=None) -> Questi
     )  # fmt: skip
 
 
-def values(questionnaire: Questionnaire, rows: list[dict], engine: str = "pandas") -> dict[str, list[Fraction | None]]:
+def values(
+    questionnaire: Questionnaire, rows: list[dict], engine: str = "pandas"
+) -> dict[str, list[Fraction | None]]:
     """Each measure's value per row as compiled; None where not valid."""
     singles = {
-        name: pd.array([row.get(name) for row in rows], dtype="Int64") for name in ("area", "a", "later", "t1", "t2", "t3")
+        name: pd.array([row.get(name) for row in rows], dtype="Int64")
+        for name in ("area", "a", "later", "t1", "t2", "t3")
     }
     table = pd.DataFrame(singles | _options(questionnaire, rows))
     measures = compile_measures(questionnaire)
-    found = fetch(add_columns(scan(hold(table.assign(place=range(len(rows))), engine)), measures)).sort_values("place")
+    found = fetch(
+        add_columns(scan(hold(table.assign(place=range(len(rows))), engine)), measures)
+    ).sort_values("place")
     return {
         m.name: [Fraction(int(score), m.unit) if valid else None for valid, score in zip(found[m.valid_column], found[m.score_column], strict=True)]
         for m in measures
@@ -67,7 +73,9 @@ def values(questionnaire: Questionnaire, rows: list[dict], engine: str = "pandas
 def _options(questionnaire: Questionnaire, rows: list[dict]) -> dict[str, object]:
     """The columns of the knowledge item: a set of options, a special code, or None."""
     answers = [row.get("know") for row in rows]
-    columns: dict[str, object] = {"know": pd.array([a if isinstance(a, int) else None for a in answers], dtype="Int64")}
+    columns: dict[str, object] = {
+        "know": pd.array([a if isinstance(a, int) else None for a in answers], dtype="Int64")
+    }
     for code in questionnaire.items["know"].options:
         columns[option_column("know", code)] = pd.array(
             [int(code in a) if isinstance(a, frozenset) else None for a in answers], dtype="Int64"
@@ -83,7 +91,15 @@ def test_a_rate_over_a_select_all_item_is_the_share_who_chose_an_option(engine):
     answers = [frozenset({3}), frozenset({1, 3}), frozenset({2}), frozenset(), 98, 99, None]
     rows = [{"know": answer} for answer in answers]
     rate = {"items": ["know"], "counts": [3]}
-    assert values(instrument(rate=rate, knowledge={}), rows, engine)["rate"] == [1, 1, 0, 0, 0, None, None]
+    assert values(instrument(rate=rate, knowledge={}), rows, engine)["rate"] == [
+        1,
+        1,
+        0,
+        0,
+        0,
+        None,
+        None,
+    ]
     either = instrument(rate={"items": ["know"], "counts": [2, 3]}, knowledge={})
     assert values(either, rows, engine)["rate"][:3] == [1, 1, 1]
     assert "any of" in counting(either, either.rates["rate"], "know")
@@ -101,7 +117,10 @@ def test_a_rate_over_a_select_all_item_names_its_options(says, rate):
         instrument(rate=rate, knowledge={})
 
 
-@pytest.mark.parametrize(("answer", "value"), [(5, 1), (4, 1), (3, 0), (1, 0), (98, 0), (99, None), (97, None), (None, None)])
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [(5, 1), (4, 1), (3, 0), (1, 0), (98, 0), (99, None), (97, None), (None, None)],
+)
 def test_a_rate_counts_and_special_codes_enter_as_declared(answer, value):
     assert values(instrument(), [{"a": answer}])["rate"] == [value]
 
@@ -114,7 +133,9 @@ def test_a_rate_counts_and_special_codes_enter_as_declared(answer, value):
     ],
 )  # fmt: skip
 def test_a_rate_may_replace_the_denominator(denominator, answer, value):
-    assert values(instrument(rate={"items": ["a"], "denominator": denominator}), [{"a": answer}])["rate"] == [value]
+    assert values(instrument(rate={"items": ["a"], "denominator": denominator}), [{"a": answer}])[
+        "rate"
+    ] == [value]
 
 
 def test_a_rate_may_replace_what_counts():
@@ -127,13 +148,27 @@ def test_a_rate_may_replace_what_counts():
     [("out", [1, 0, None, None, None, None]), ("in", [1, 0, None, 0, 0, 0])],
 )
 def test_who_is_not_asked_enters_as_declared(skipped, expected):
-    rows = [{"a": 5, "later": 5}, {"a": 4, "later": 1}, {"a": 5, "later": None}, {"a": 1}, {"a": 98}, {}]
-    assert values(instrument(rate={"items": ["later"], "denominator": {"skipped": skipped}}), rows)["rate"] == expected
+    rows = [
+        {"a": 5, "later": 5},
+        {"a": 4, "later": 1},
+        {"a": 5, "later": None},
+        {"a": 1},
+        {"a": 98},
+        {},
+    ]
+    assert (
+        values(instrument(rate={"items": ["later"], "denominator": {"skipped": skipped}}), rows)[
+            "rate"
+        ]
+        == expected
+    )
 
 
 def test_no_answer_concerns_only_those_who_were_asked():
     rows = [{"a": 5}, {"a": 1}, {}]
-    assert values(instrument(rate={"items": ["later"], "denominator": {"no_answer": "in"}}), rows)["rate"] == [0, None, None]
+    assert values(instrument(rate={"items": ["later"], "denominator": {"no_answer": "in"}}), rows)[
+        "rate"
+    ] == [0, None, None]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +183,9 @@ def test_no_answer_concerns_only_those_who_were_asked():
 def test_knowledge_credit(knowledge, expected):
     chosen = [{1, 2, 3}, {1, 2}, {1, 2, 4}, {1, 4}, {4, 5}]
     rows = [{"know": frozenset(c)} for c in chosen]
-    assert values(instrument(rate={"items": ["know"]}, knowledge=knowledge), rows)["rate"] == expected
+    assert (
+        values(instrument(rate={"items": ["know"]}, knowledge=knowledge), rows)["rate"] == expected
+    )
 
 
 @pytest.mark.parametrize(("answer", "value"), [(98, 0), (99, None), (None, None)])
@@ -156,23 +193,39 @@ def test_special_codes_of_a_knowledge_item(answer, value):
     assert values(instrument(rate={"items": ["know"]}), [{"know": answer}])["rate"] == [value]
 
 
-@pytest.mark.parametrize(("least", "expected"), [(1, [1, Fraction(1, 2), 0, None]), (2, [None, Fraction(1, 2), None, None])])
+@pytest.mark.parametrize(
+    ("least", "expected"),
+    [(1, [1, Fraction(1, 2), 0, None]), (2, [None, Fraction(1, 2), None, None])],
+)
 def test_a_rate_of_two_items_is_the_mean_of_the_valid_ones(least, expected):
     rows = [{"a": 5}, {"a": 5, "know": 98}, {"a": 99, "know": 98}, {"a": 99}]
-    assert values(instrument(rate={"items": ["a", "know"], "min_valid_items": least}), rows)["rate"] == expected
+    assert (
+        values(instrument(rate={"items": ["a", "know"], "min_valid_items": least}), rows)["rate"]
+        == expected
+    )
 
 
-@pytest.mark.parametrize(("answer", "points"), [(1, 0), (2, 25), (5, 100), (97, None), (98, None), (99, None), (None, None)])
+@pytest.mark.parametrize(
+    ("answer", "points"),
+    [(1, 0), (2, 25), (5, 100), (97, None), (98, None), (99, None), (None, None)],
+)
 def test_a_topic_scores_its_points_and_special_codes_are_never_valid(answer, points):
     assert values(instrument(), [{"t1": answer}])["t1"] == [points]
 
 
 def test_index_weights_are_renormalised_over_the_valid_items():
     rows = [{"t1": 5, "t2": 3, "t3": 1}, {"t1": 5, "t2": 3, "t3": 98}, {"t2": 4}, {}]
-    assert values(instrument(), rows)["index"] == [65, Fraction(81_250_000_000, BILLIONTH), 75, None]
+    assert values(instrument(), rows)["index"] == [
+        65,
+        Fraction(81_250_000_000, BILLIONTH),
+        75,
+        None,
+    ]
 
 
-@pytest.mark.parametrize(("least", "expected"), [(1, [100, 100, 100]), (2, [None, 100, 100]), (3, [None, None, 100])])
+@pytest.mark.parametrize(
+    ("least", "expected"), [(1, [100, 100, 100]), (2, [None, 100, 100]), (3, [None, None, 100])]
+)
 def test_an_index_needs_its_minimum_of_valid_items(least, expected):
     rows = [{"t1": 5}, {"t1": 5, "t2": 5}, {"t1": 5, "t2": 5, "t3": 5}]
     assert values(instrument(index={"min_valid_items": least}), rows)["index"] == expected
@@ -186,11 +239,15 @@ def test_an_item_of_weight_zero_does_not_make_an_index_valid():
 def test_quotients_are_rounded_half_up_to_billionths():
     thirds = instrument(weights={"t1": "1/3", "t2": "1/3", "t3": "1/3"})
     rows = [{"t1": 2, "t2": 1, "t3": 1}, {"t1": 3, "t2": 1, "t3": 1}, {"t1": 5, "t2": 5, "t3": 1}]
-    assert values(thirds, rows)["index"] == [Fraction(n, BILLIONTH) for n in (8_333_333_333, 16_666_666_667, 66_666_666_667)]
+    assert values(thirds, rows)["index"] == [
+        Fraction(n, BILLIONTH) for n in (8_333_333_333, 16_666_666_667, 66_666_666_667)
+    ]
 
 
 def test_an_exact_half_billionth_is_rounded_up():
-    halves = instrument(weights={"t1": "1/1024", "t2": "1023/1024"})  # 25/1024 points = 24414062.5 billionths
+    halves = instrument(
+        weights={"t1": "1/1024", "t2": "1023/1024"}
+    )  # 25/1024 points = 24414062.5 billionths
     assert values(halves, [{"t1": 2, "t2": 1}])["index"] == [Fraction(24_414_063, BILLIONTH)]
 
 
@@ -200,15 +257,27 @@ def test_weights_with_too_many_digits_are_refused():
 
 
 def test_area_indices_are_no_measures_of_persons():
-    assert [m.name for m in compile_measures(instrument(index={"level": "area"}))] == ["rate", "t1", "t2", "t3"]
+    assert [m.name for m in compile_measures(instrument(index={"level": "area"}))] == [
+        "rate",
+        "t1",
+        "t2",
+        "t3",
+    ]
 
 
 def test_stored_measures_are_read_from_their_columns(unchanged):
     for measure, kept in zip(
-        compile_measures(unchanged.questionnaire), stored(compile_measures(unchanged.questionnaire)), strict=True
+        compile_measures(unchanged.questionnaire),
+        stored(compile_measures(unchanged.questionnaire)),
+        strict=True,
     ):
         assert kept.stages == ()
-        assert (kept.name, kept.kind, kept.unit, kept.label) == (measure.name, measure.kind, measure.unit, measure.label)
+        assert (kept.name, kept.kind, kept.unit, kept.label) == (
+            measure.name,
+            measure.kind,
+            measure.unit,
+            measure.label,
+        )
 
 
 # ---- all rules against plain Python ----
@@ -221,7 +290,11 @@ def half_up(value: Fraction) -> Fraction:
 
 def credit(q: Questionnaire, rate, item: str, row: dict) -> Fraction | None:
     """What a person earns at one item of a rate; None if outside the denominator."""
-    ways = {"no_answer": "out", "skipped": "out"} | {s.reason: s.denominator for s in q.special(item).values()} | rate.denominator
+    ways = (
+        {"no_answer": "out", "skipped": "out"}
+        | {s.reason: s.denominator for s in q.special(item).values()}
+        | rate.denominator
+    )
     answer, declared = row.get(item), q.items[item]
     if any(row.get(other) not in codes for other, codes in declared.asked_if.items()):
         reason = "skipped"
@@ -232,7 +305,9 @@ def credit(q: Questionnaire, rate, item: str, row: dict) -> Fraction | None:
     elif isinstance(declared, MultipleItem):
         return knowledge_credit(declared, answer)
     else:
-        return Fraction(answer in rate.counts if rate.counts else bool(q.answers(item)[answer].counts))
+        return Fraction(
+            answer in rate.counts if rate.counts else bool(q.answers(item)[answer].counts)
+        )
     return Fraction(0) if ways[reason] == "in" else None
 
 
@@ -249,17 +324,26 @@ def knowledge_credit(item: MultipleItem, chosen: frozenset) -> Fraction:
 def rate_of(q: Questionnaire, row: dict) -> Fraction | None:
     rate = q.rates["rate"]
     earned = [c for c in (credit(q, rate, item, row) for item in rate.items) if c is not None]
-    return half_up(sum(earned, Fraction(0)) / len(earned)) if earned and len(earned) >= rate.min_valid_items else None
+    return (
+        half_up(sum(earned, Fraction(0)) / len(earned))
+        if earned and len(earned) >= rate.min_valid_items
+        else None
+    )
 
 
 def index_of(q: Questionnaire, row: dict) -> Fraction | None:
     index = q.indices["index"]
     parts = {
-        item: Fraction(str(weight)) for item, weight in index.weights.items() if row.get(item) in FIVE and Fraction(str(weight))
+        item: Fraction(str(weight))
+        for item, weight in index.weights.items()
+        if row.get(item) in FIVE and Fraction(str(weight))
     }
     if len(parts) < index.min_valid_items:
         return None
-    return half_up(sum((w * q.answers(item)[row[item]].score for item, w in parts.items()), Fraction(0)) / sum(parts.values()))
+    return half_up(
+        sum((w * q.answers(item)[row[item]].score for item, w in parts.items()), Fraction(0))
+        / sum(parts.values())
+    )
 
 
 WAYS = st.sampled_from(["in", "out"])
@@ -289,14 +373,32 @@ WEIGHTS = st.sampled_from(
 
 
 @pytest.mark.parametrize("engine", ["pandas", "duckdb"])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
-@given(rows=ROWS, rate=RATES, knowledge=st.sampled_from(KNOWLEDGE), weights=WEIGHTS, least=st.integers(1, 3))
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+@given(
+    rows=ROWS,
+    rate=RATES,
+    knowledge=st.sampled_from(KNOWLEDGE),
+    weights=WEIGHTS,
+    least=st.integers(1, 3),
+)
 def test_random_answers_score_as_in_plain_python(engine, rows, rate, knowledge, weights, least):
     rate = rate | {"min_valid_items": min(rate["min_valid_items"], len(rate["items"]))}
     if "know" in rate["items"]:
         rate.pop("counts", None)  # knowledge items do not take it
-    q = instrument(rate=rate, knowledge=knowledge, weights=weights, index={"min_valid_items": min(least, len(weights))})
+    q = instrument(
+        rate=rate,
+        knowledge=knowledge,
+        weights=weights,
+        index={"min_valid_items": min(least, len(weights))},
+    )
     found = values(q, rows, engine)
     assert found["rate"] == [rate_of(q, row) for row in rows]
     assert found["index"] == [index_of(q, row) for row in rows]
-    assert found["t1"] == [q.answers("t1")[row["t1"]].score if row["t1"] in FIVE else None for row in rows]
+    assert found["t1"] == [
+        q.answers("t1")[row["t1"]].score if row["t1"] in FIVE else None for row in rows
+    ]

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 
 from conftest import small_rows, small_tables
-from satisfaction.errors import SurveyError
-from satisfaction.io.tables import read_table, read_tables
-from satisfaction.io.writing import write_xlsx
-from satisfaction.newwave import COMMENTS, new_wave
-from satisfaction.survey import SurveyFile, read_survey
+from satisfaction.declarations.new_wave import new_wave
+from satisfaction.declarations.new_wave_files import COMMENTS
+from satisfaction.declarations.survey import read_survey
+from satisfaction.declarations.wave import SurveyFile
+from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.tables import read_table, read_tables, write_xlsx
 
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
@@ -23,7 +24,11 @@ SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 @pytest.fixture
 def wave(small):
     """A new wave of the small questionnaire, with its areas."""
-    return new_wave(small.root / "surveys" / "new-2026q4", questionnaire="small@1", areas=small.folder / "areas.csv")
+    return new_wave(
+        small.root / "surveys" / "new-2026q4",
+        questionnaire="small@1",
+        areas=small.folder / "areas.csv",
+    )
 
 
 def sheets(path) -> dict[str, pd.DataFrame]:
@@ -40,7 +45,9 @@ def offered(path) -> dict[str, list[str]]:
     for rule in sheet.iter(f"{SHEET}dataValidation"):
         column = header[ord(re.match("[A-Z]", rule.get("sqref"))[0]) - ord("A")]
         if rule.get("type") == "list":
-            first, last = re.fullmatch(r"编码!\$B\$(\d+):\$B\$(\d+)", rule.find(f"{SHEET}formula1").text).groups()
+            first, last = re.fullmatch(
+                r"编码!\$B\$(\d+):\$B\$(\d+)", rule.find(f"{SHEET}formula1").text
+            ).groups()
             found[column] = codes.iloc[int(first) - 2 : int(last) - 1].tolist()
     return found
 
@@ -59,9 +66,13 @@ def complete(folder) -> None:
     """Fill in what the declarations leave to the team: dates and sources, and a minimum that four small counties reach."""
     for name in ("rules.yaml", "survey.yaml"):
         text = (folder / name).read_text(encoding="utf-8")
-        text = text.replace("minimum_n: 30", "minimum_n: 10").replace("date: YYYY-MM-DD", "date: 2026-01-01")
+        text = text.replace("minimum_n: 30", "minimum_n: 10").replace(
+            "date: YYYY-MM-DD", "date: 2026-01-01"
+        )
         text = text.replace("请写明来源 state the source", "测试 test")
-        (folder / name).write_text(text.replace("请填写", "测试").replace("please fill in", "test"), encoding="utf-8")
+        (folder / name).write_text(
+            text.replace("请填写", "测试").replace("please fill in", "test"), encoding="utf-8"
+        )
 
 
 def test_the_folder_holds_declarations_and_templates(wave):
@@ -78,7 +89,16 @@ def test_drop_downs_offer_the_codes_of_questionnaire_and_areas(wave, unchanged):
     assert drops["overall"] == ["5", "4", "3", "2", "1", "97", "98", "99"]
     assert drops["county"] == [*sorted(unchanged.ranked_areas())]
     assert "values" not in drops
-    assert offered(wave / "outcomes.xlsx")["disposition"] == ["I", "P", "R", "NC", "O", "UH", "UO", "NE"]
+    assert offered(wave / "outcomes.xlsx")["disposition"] == [
+        "I",
+        "P",
+        "R",
+        "NC",
+        "O",
+        "UH",
+        "UO",
+        "NE",
+    ]
     quotas = sheets(wave / "quotas.xlsx")["数据"]
     assert list(quotas) == ["county", "sex", "age_group", "planned"]
     assert len(quotas) == 4 * 2 * 2
@@ -139,17 +159,27 @@ def test_all_optional_blocks_make_a_probability_wave(wave, small, call):
     fill(wave / "responses" / "responses.xlsx", small_rows())
     fill(wave / "frame.xlsx", tables["frame.csv"])
     fill(wave / "sample.xlsx", tables["sample.csv"])
-    quota = small_rows().groupby(["county", "sex", "age_group"]).size().rename("planned").reset_index()
+    quota = (
+        small_rows().groupby(["county", "sex", "age_group"]).size().rename("planned").reset_index()
+    )
     fill(wave / "quotas.xlsx", quota)
-    fill(wave / "outcomes.xlsx", pd.DataFrame({"code": ["1"], "zh": ["完成"], "en": ["complete"], "disposition": ["I"]}))
+    fill(
+        wave / "outcomes.xlsx",
+        pd.DataFrame({"code": ["1"], "zh": ["完成"], "en": ["complete"], "disposition": ["I"]}),
+    )
     fill(wave / "backcheck.xlsx", small_rows()[["id", "sex", "age_group"]].head(30))
     fill(wave / "margin_county_sex.xlsx", tables["county_sex.csv"])
     fill(wave / "margin_county_age_group.xlsx", tables["county_age.csv"])
     code, _, err = call("run", wave)
     assert (code, err) == (0, "")
     call("run", small.folder)
-    new, old = (pd.read_csv(f / "out/latest/indices.csv", dtype=str, encoding="utf-8-sig") for f in (wave, small.folder))
-    assert new[["code", "measure", "estimate", "se"]].equals(old[["code", "measure", "estimate", "se"]])
+    new, old = (
+        pd.read_csv(f / "out/latest/indices.csv", dtype=str, encoding="utf-8-sig")
+        for f in (wave, small.folder)
+    )
+    assert new[["code", "measure", "estimate", "se"]].equals(
+        old[["code", "measure", "estimate", "se"]]
+    )
 
 
 def test_rules_that_are_off_can_be_switched_on(wave, call):
@@ -157,7 +187,9 @@ def test_rules_that_are_off_can_be_switched_on(wave, call):
     text = path.read_text(encoding="utf-8")
     assert "#: suppression:" in text
     fill(wave / "responses" / "responses.xlsx", small_rows())
-    path.write_text(text.replace("#: ", "").replace("minimum_n: 30", "minimum_n: 25"), encoding="utf-8")
+    path.write_text(
+        text.replace("#: ", "").replace("minimum_n: 30", "minimum_n: 25"), encoding="utf-8"
+    )
     complete(wave)
     code, _, err = call("run", wave)
     assert (code, err) == (0, "")
@@ -174,9 +206,13 @@ def test_like_takes_over_what_stays_and_nothing_else(small):
     assert "selection: probability" in text
     assert "2026T1" not in text
     assert sheets(folder / "areas.xlsx")["数据"].equals(sheets_csv(small.folder / "areas.csv"))
-    assert sheets(folder / "margin_county_sex.xlsx")["数据"].equals(sheets_csv(small.folder / "county_sex.csv"))
+    assert sheets(folder / "margin_county_sex.xlsx")["数据"].equals(
+        sheets_csv(small.folder / "county_sex.csv")
+    )
     assert sheets(folder / "sample.xlsx")["数据"].empty
-    assert list(sheets(folder / "sample.xlsx")["数据"]) == list(sheets_csv(small.folder / "sample.csv"))
+    assert list(sheets(folder / "sample.xlsx")["数据"]) == list(
+        sheets_csv(small.folder / "sample.csv")
+    )
     assert sheets(folder / "responses" / "responses.xlsx")["数据"].empty
     complete(folder)
     fill(folder / "responses" / "responses.xlsx", small_rows())
@@ -204,8 +240,14 @@ def rich(small):
     """The small wave with everything that rules.yaml, survey.yaml and combined.yaml may hand on."""
     with (small.folder / "rules.yaml").open("a", encoding="utf-8") as file:
         file.write(RULES)
-    small.edit("survey.yaml", "lonely_psu: fail", f"selection_note: {{zh: 抽样, en: drawn}}\nlonely_psu: fail\n{COLLAPSE}")
-    (small.folder / "history.csv").write_text("wave,code,rank,listed\n2025T9,990101,1,no\n", encoding="utf-8")
+    small.edit(
+        "survey.yaml",
+        "lonely_psu: fail",
+        f"selection_note: {{zh: 抽样, en: drawn}}\nlonely_psu: fail\n{COLLAPSE}",
+    )
+    (small.folder / "history.csv").write_text(
+        "wave,code,rank,listed\n2025T9,990101,1,no\n", encoding="utf-8"
+    )
     for name, text in {
         "combined.yaml": COMBINED,
         "tree.yaml": "title: {zh: 树, en: tree}\n",
@@ -229,8 +271,13 @@ def test_like_takes_over_every_rule_with_its_comments(rich):
     assert later.history.equals(earlier.history)
     assert "# kept: a comment" in (folder / "rules.yaml").read_text(encoding="utf-8")
     own = {"survey", "wave", "title", "fielded", "files", "fieldwork"}
-    files = {name: {"file", "source", "date"} for name in ("areas", "frame", "sample")} | {"margins": {"__all__": {"file"}}}
-    kept = [one.declared.model_dump(exclude={**dict.fromkeys(own, True), **files}) for one in (earlier, later)]
+    files = {name: {"file", "source", "date"} for name in ("areas", "frame", "sample")} | {
+        "margins": {"__all__": {"file"}}
+    }
+    kept = [
+        one.declared.model_dump(exclude={**dict.fromkeys(own, True), **files})
+        for one in (earlier, later)
+    ]
     assert kept[0] == kept[1]
 
 
@@ -248,7 +295,16 @@ def test_like_says_first_what_it_took_over_and_what_not(rich, call):
     code, out, _ = call("new", rich.root / "surveys" / "again", "--like", rich.folder)
     assert code == 0
     taken, left = out.split("已新建")[0].split("没有沿用 not taken over:")
-    for name in ("suppression", "thresholds", "targets", "history", "escalation", "collapse", "combined.yaml", "tree.yaml"):
+    for name in (
+        "suppression",
+        "thresholds",
+        "targets",
+        "history",
+        "escalation",
+        "collapse",
+        "combined.yaml",
+        "tree.yaml",
+    ):
         assert name in taken
     assert "add the ranking published for 2026T1" in taken
     assert "notes.txt" in left
@@ -269,7 +325,10 @@ def test_ranks_of_the_whole_field_are_not_asked_of_some_areas(rich, call):
 
 def test_another_questionnaire_is_not_taken_for_that_of_the_earlier_rankings(rich):
     second = rich.questionnaire.with_name("2.yaml")
-    second.write_text(rich.questionnaire.read_text(encoding="utf-8").replace('version: "1"', 'version: "2"'), encoding="utf-8")
+    second.write_text(
+        rich.questionnaire.read_text(encoding="utf-8").replace('version: "1"', 'version: "2"'),
+        encoding="utf-8",
+    )
     folder = new_wave(rich.root / "surveys" / "again", like=rich.folder, questionnaire="small@2")
     assert "questionnaire: small@1" in (folder / "rules.yaml").read_text(encoding="utf-8")
 
@@ -304,7 +363,9 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(small, name, given, c
 
 def test_the_command_line_says_what_to_do_next(small, call):
     folder = small.root / "surveys" / "cli-2026q4"
-    code, out, _ = call("new", folder, "--questionnaire", "small@1", "--areas", small.folder / "areas.csv")
+    code, out, _ = call(
+        "new", folder, "--questionnaire", "small@1", "--areas", small.folder / "areas.csv"
+    )
     assert code == 0
     assert "responses.xlsx" in out
     assert call("new", folder, "--questionnaire", "small@1")[0] == 2
@@ -334,7 +395,9 @@ def test_only_some_areas_are_taken_over(small, call):
     assert set(read_table(folder / "frame.xlsx")["county"]) == {"990101", "990202"}
     assert set(read_table(folder / "margin_county_sex.xlsx")["county"]) == {"990101", "990202"}
     assert "list_size: 1" in (folder / "rules.yaml").read_text(encoding="utf-8")
-    code, _, err = call("new", small.root / "surveys" / "none", "--like", small.folder, "--counties", "990103")
+    code, _, err = call(
+        "new", small.root / "surveys" / "none", "--like", small.folder, "--counties", "990103"
+    )
     assert code == 2
     assert "S198" in err
     assert not (small.root / "surveys" / "none").exists()
@@ -353,10 +416,23 @@ def other_areas(small, **changes):
 
 def test_the_lowest_level_is_the_respondents_whatever_it_is_called(small, call):
     folder = small.root / "surveys" / "theirs"
-    code, out, _ = call("new", folder, "--questionnaire", "small@1", "--areas", other_areas(small), "--counties", "990101,990102")
+    code, out, _ = call(
+        "new",
+        folder,
+        "--questionnaire",
+        "small@1",
+        "--areas",
+        other_areas(small),
+        "--counties",
+        "990101,990102",
+    )
     assert code == 0
     assert "'counci'" in out.split("已新建")[0]
-    assert sorted(set(read_table(folder / "areas.xlsx")["level"])) == ["county", "prefecture", "province"]
+    assert sorted(set(read_table(folder / "areas.xlsx")["level"])) == [
+        "county",
+        "prefecture",
+        "province",
+    ]
     assert offered(folder / "responses" / "responses.xlsx")["county"] == ["990101", "990102"]
 
 

@@ -16,11 +16,11 @@ from matplotlib.text import Text
 
 import satisfaction as sat
 from conftest import COUNTIES
-from satisfaction import plots
-from satisfaction.comparisons import all_pairs
-from satisfaction.lab import nothing_for, run_notebooks
-from satisfaction.published import indicators_of, indicators_table, tables_of
-from satisfaction.report.method import sections
+from satisfaction.estimation.pairs import all_pairs
+from satisfaction.notebook.notebooks import nothing_for, run_notebooks
+from satisfaction.publication import plots
+from satisfaction.publication.report.method import sections
+from satisfaction.publication.tables import indicators_of, indicators_table, tables_of
 
 ROOT = Path(__file__).parents[1]
 RULES = """thresholds:
@@ -32,8 +32,13 @@ ERRORS = {
     "probability", "p_below", "p_not_below", "change_se", "p", "p_bh", "p_holm", "shrunk_change", "shrunk_sd", "rise_low", "rise_high",
     "all_low", "all_high", "expected_rise", "probability_rise", "correlation",
 }  # fmt: skip
-OF_INTERVIEWERS = ("log.csv", "findings.csv")  # findings test interviewers against each other, not the population
-WORDS = re.compile(r"P\(名单|名次范围 rank set|% 置信|% confidence|已确认属于|under the model|按模型")
+OF_INTERVIEWERS = (
+    "log.csv",
+    "findings.csv",
+)  # findings test interviewers against each other, not the population
+WORDS = re.compile(
+    r"P\(名单|名次范围 rank set|% 置信|% confidence|已确认属于|under the model|按模型"
+)
 HEADS = re.compile(
     r"<(?:th|caption|figcaption|h\d)\b[^>]*>[^<]*(?:标准误|置信|区间|集合|p 值|概率|信度|期望名次|自由度"
     r"|\bse\b|interval|rank set|\[set\]|\bp\b|probability|reliability)"
@@ -42,7 +47,10 @@ COLUMNS = re.compile(
     r"(?<![\w-])(?:se|df|ci_low|ci_high|cv|deff|kish_deff|effective_n|p_\w+|marginal\w*|simultaneous\w*|probability\w*"
     r"|expected_rank|reliability|rankability|standard errors?)(?![\w-])(?!\s+none: not)"
 )  # the same in a notebook
-NO_ERRORS = {"01_fieldwork": {"p_bh"}, "02_weighting": {"cv"}}  # interviewers against each other; of the weights
+NO_ERRORS = {
+    "01_fieldwork": {"p_bh"},
+    "02_weighting": {"cv"},
+}  # interviewers against each other; of the weights
 
 
 @pytest.fixture(params=["open_link", "quota"])
@@ -63,7 +71,11 @@ def stated(twin) -> set[str]:
     numbers = set()
     for one in twin.estimates.values():
         for column in ("se", "ci_low", "ci_high", "deff", "cv"):
-            numbers |= {f"{value:.6g}" for value in one.table[column] if np.isfinite(value) and value not in (0, 1)}
+            numbers |= {
+                f"{value:.6g}"
+                for value in one.table[column]
+                if np.isfinite(value) and value not in (0, 1)
+            }
     for column in ("p_in", "p_out", "probability_bottom", "expected_rank", "reliability"):
         numbers |= {f"{value:.6g}" for value in twin.ranking.table[column] if value not in (0, 1)}
     return {number for number in numbers if len(number.replace("0.", "").replace(".", "")) >= 5}
@@ -76,8 +88,17 @@ def texts(folder: Path):
             yield path, path.read_text(encoding="utf-8-sig")
         elif path.suffix == ".xlsx":
             book = openpyxl.load_workbook(path, read_only=True)
-            cells = (cell for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row)
-            yield path, "\n".join(f"{cell:.12g}" if isinstance(cell, float) else str(cell) for cell in cells if cell is not None)
+            cells = (
+                cell for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row
+            )
+            yield (
+                path,
+                "\n".join(
+                    f"{cell:.12g}" if isinstance(cell, float) else str(cell)
+                    for cell in cells
+                    if cell is not None
+                ),
+            )
 
 
 def nothing_claimed(folder: Path, twin) -> None:
@@ -91,7 +112,10 @@ def nothing_claimed(folder: Path, twin) -> None:
             for column in ERRORS & set(table):
                 assert set(table[column]) <= {""}, (path.name, column)
         if path.suffix in (".html", ".csv"):
-            assert not (word := WORDS.search(re.sub(r"src=\"data:[^\"]*\"", "", text))), (path.name, word)
+            assert not (word := WORDS.search(re.sub(r"src=\"data:[^\"]*\"", "", text))), (
+                path.name,
+                word,
+            )
         if path.suffix == ".html":
             assert not (head := HEADS.search(text)), (path.name, head)
     assert seen
@@ -101,7 +125,11 @@ def test_estimates_of_a_sample_without_probability_carry_no_error(wave):
     small, _ = wave
     found = sat.run(small.read())
     for one in found.estimates.values():
-        assert one.table[["se", "df", "ci_low", "ci_high", "cv", "deff", "n_effective"]].isna().all(axis=None)
+        assert (
+            one.table[["se", "df", "ci_low", "ci_high", "cv", "deff", "n_effective"]]
+            .isna()
+            .all(axis=None)
+        )
         assert np.isnan(one.cov).all()
         assert one.table["estimate"].notna().any()
 
@@ -120,7 +148,11 @@ def test_a_ranking_of_it_has_point_ranks_and_the_point_list_and_nothing_of_their
 def test_arrays_given_with_errors_are_ranked_without_them_too(selection):
     found = sat.rank([3.0, 1.0, 2.0], se=[0.1, 0.1, 0.1], bottom=1, selection=selection)
     assert list(found.table["rank"]) == [1, 3, 2]
-    assert found.table[["se", "marginal_low", "p_in", "probability_bottom", "reliability"]].isna().all(axis=None)
+    assert (
+        found.table[["se", "marginal_low", "p_in", "probability_bottom", "reliability"]]
+        .isna()
+        .all(axis=None)
+    )
     assert set(found.target("top", 1).table["verdict"]) == {"not decidable"}
 
 
@@ -142,9 +174,13 @@ def test_run_and_report_state_nothing(wave, call):
 def test_the_file_set_of_it_verifies(wave, call):
     small, _ = wave
     assert call("run", small.folder)[0] == 0
-    (folder,) = [path for path in (small.folder / "out").iterdir() if path.is_dir() and not path.is_symlink()]
+    (folder,) = [
+        path for path in (small.folder / "out").iterdir() if path.is_dir() and not path.is_symlink()
+    ]
     assert call("verify", folder)[0] == 0
-    assert "covariance.csv" not in json.dumps(json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))["resources"])
+    assert "covariance.csv" not in json.dumps(
+        json.loads((folder / "datapackage.json").read_text(encoding="utf-8"))["resources"]
+    )
 
 
 def later(small) -> Path:
@@ -152,7 +188,10 @@ def later(small) -> Path:
     folder = small.folder.with_name("later")
     shutil.copytree(small.folder, folder, ignore=shutil.ignore_patterns("out"))
     text = (folder / "survey.yaml").read_text(encoding="utf-8")
-    for old, new in (("survey: small-wave", "survey: later-wave"), ("wave: 2026T1", "wave: 2026T2")):
+    for old, new in (
+        ("survey: small-wave", "survey: later-wave"),
+        ("wave: 2026T1", "wave: 2026T2"),
+    ):
         assert old in text
         text = text.replace(old, new)
     (folder / "survey.yaml").write_text(text, encoding="utf-8")
@@ -243,7 +282,9 @@ components:
 def test_a_combined_score_of_it_has_no_error_though_a_component_declares_one(wave, call):
     small, _ = wave
     (small.folder / "combined.yaml").write_text(COMBINED, encoding="utf-8")
-    scores = "code,score,se\n" + "".join(f"{code},{80 + k},1.5\n" for k, code in enumerate(COUNTIES))
+    scores = "code,score,se\n" + "".join(
+        f"{code},{80 + k},1.5\n" for k, code in enumerate(COUNTIES)
+    )
     (small.folder / "onsite.csv").write_text(scores, encoding="utf-8")
     code, out, err = call("combined", small.folder)
     assert code == 0, err
@@ -251,7 +292,11 @@ def test_a_combined_score_of_it_has_no_error_though_a_component_declares_one(wav
     (path,) = (small.folder / "out").rglob("combined.csv")
     table = pd.read_csv(path)
     assert table["score"].notna().all()
-    assert table[["se", "df", "marginal_low", "rank_survey_low", "probability_bottom"]].isna().all(axis=None)
+    assert (
+        table[["se", "df", "marginal_low", "rank_survey_low", "probability_bottom"]]
+        .isna()
+        .all(axis=None)
+    )
 
 
 def outputs(path: Path) -> str:
@@ -274,7 +319,12 @@ def test_notebooks_of_it_run_and_head_no_column_with_an_error(small, tmp_path):
     shown = {path.stem: outputs(path) for path in folder.glob("*.ipynb")}
     assert set(shown) == {"01_fieldwork", "02_weighting", "04_indices", "05_ranking"}
     for name, text in shown.items():
-        found = {word[0] for word in COLUMNS.finditer(re.sub("(?i:inclusion probability|probability sample)", "", text))}
+        found = {
+            word[0]
+            for word in COLUMNS.finditer(
+                re.sub("(?i:inclusion probability|probability sample)", "", text)
+            )
+        }
         assert found <= NO_ERRORS.get(name, set()), (name, found)
         assert not (word := WORDS.search(text)), (name, word)
     assert all("这里没有可列出的内容" in shown[name] for name in ("02_weighting", "05_ranking"))

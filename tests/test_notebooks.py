@@ -12,17 +12,27 @@ import pytest
 
 from conftest import SmallSurvey
 from satisfaction import read_survey
-from satisfaction.errors import ExportError
-from satisfaction.fileset import export
-from satisfaction.lab import exported, nothing_for, run_notebooks
+from satisfaction.foundation.errors import ExportError
+from satisfaction.notebook.notebooks import exported, nothing_for, run_notebooks
 from satisfaction.pipeline import run
-from satisfaction.published import mark
+from satisfaction.publication.file_set import export
+from satisfaction.publication.labels import mark
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-WORKING = [path for path in NOTEBOOKS if not path.name.startswith("00")]  # 00 is the door, see test_lab.py
+WORKING = [
+    path for path in NOTEBOOKS if not path.name.startswith("00")
+]  # 00 is the door, see test_lab.py
 SAN_DIEGO = ROOT.parent / "shared" / "data" / "sandiego_resident_2015" / "sandiego_2015.csv"
-OF_THE_RUN = {"report.html", "manifest.json", "run.json", "datapackage.json", "README.txt", "confirm.html", "SHA256SUMS"}
+OF_THE_RUN = {
+    "report.html",
+    "manifest.json",
+    "run.json",
+    "datapackage.json",
+    "README.txt",
+    "confirm.html",
+    "SHA256SUMS",
+}
 PERSONAL = re.compile(r"/(home|root|Users|work|tmp|mnt)/|[A-Za-z]:\\\\")
 MOST_LINES = 15
 
@@ -46,10 +56,16 @@ def test_outputs_are_stripped(notebook):
 
 
 def test_one_cell_holds_the_parameters(notebook):
-    tagged = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    tagged = [
+        cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])
+    ]
     assert len(tagged) == 1
-    wanted = {"language"} if notebook.cells[0].id.startswith("00") else {"survey", "out", "language"}
-    assert wanted == set(re.findall(r"^(\w+) = ", tagged[0], re.MULTILINE)) - {"previous"}  # the wave before, 03
+    wanted = (
+        {"language"} if notebook.cells[0].id.startswith("00") else {"survey", "out", "language"}
+    )
+    assert wanted == set(re.findall(r"^(\w+) = ", tagged[0], re.MULTILINE)) - {
+        "previous"
+    }  # the wave before, 03
 
 
 def test_cells_call_and_do_not_define(notebook):
@@ -68,10 +84,14 @@ def test_prose_stands_in_both_languages_and_the_second_is_hidden(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             blocks = re.fullmatch(
-                r'<div lang="zh">\n\n(.+)\n\n</div>\n<div lang="en" hidden>\n\n(.+)\n\n</div>', cell.source, re.DOTALL
+                r'<div lang="zh">\n\n(.+)\n\n</div>\n<div lang="en" hidden>\n\n(.+)\n\n</div>',
+                cell.source,
+                re.DOTALL,
             )
             assert blocks, cell.id
-            assert [re.findall(r"^#+ [\d ]*", text, re.MULTILINE) for text in blocks.groups()].count([]) in (0, 2), cell.id
+            assert [
+                re.findall(r"^#+ [\d ]*", text, re.MULTILINE) for text in blocks.groups()
+            ].count([]) in (0, 2), cell.id
             assert not re.search(r"[\u4e00-\u9fff]{3,}", blocks[2]), cell.id
 
 
@@ -88,21 +108,30 @@ def test_cell_ids_are_names_of_their_own(notebook):
 
 def assert_quiet_and_marked(folder: Path, said: str, left_out: dict[str, str]) -> None:
     """No error, nothing on stderr; what must be said about the sample stands in every notebook's outputs."""
-    assert {path.name for path in folder.glob("*.ipynb")} == {path.name for path in WORKING} - set(left_out)
+    assert {path.name for path in folder.glob("*.ipynb")} == {path.name for path in WORKING} - set(
+        left_out
+    )
     for path in folder.glob("*.ipynb"):
         cells = code(nbformat.read(path, as_version=4))
         for cell in cells:
             for output in cell.outputs:
                 assert output.output_type != "error", (path.name, cell.id, output.get("evalue"))
                 assert output.get("name") != "stderr", (path.name, cell.id, output.get("text"))
-        texts = [output.data.get("text/markdown", "") for cell in cells for output in cell.outputs if "data" in output]
+        texts = [
+            output.data.get("text/markdown", "")
+            for cell in cells
+            for output in cell.outputs
+            if "data" in output
+        ]
         assert any(said in text for text in texts), path.name
 
 
 def assert_same_files(notebooks: Path, pipeline: Path) -> None:
     written = {path.name: path.read_bytes() for path in exported(notebooks)}
     assert set(written) == {path.name for path in pipeline.iterdir()} - OF_THE_RUN
-    assert [name for name, content in written.items() if content != (pipeline / name).read_bytes()] == []
+    assert [
+        name for name, content in written.items() if content != (pipeline / name).read_bytes()
+    ] == []
 
 
 def check(folder: Path, tmp_path: Path) -> None:
@@ -145,7 +174,9 @@ def test_notebooks_of_a_survey_that_declares_little_equal_the_pipeline(tmp_path)
 def test_a_notebook_that_went_its_own_way_is_named_and_its_files_are_a_trial(small, tmp_path):
     """An edited notebook must not leave a second indices.csv that looks official."""
     notebook = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python"}})
-    parameters = nbformat.v4.new_code_cell("survey = out = language = ''", metadata={"tags": ["parameters"]})
+    parameters = nbformat.v4.new_code_cell(
+        "survey = out = language = ''", metadata={"tags": ["parameters"]}
+    )
     same = "from pathlib import Path\nPath(out, 'ranking.csv').write_text('rank')"
     other = "Path(out, 'indices.csv').write_text('other')"
     notebook.cells = [parameters, *map(nbformat.v4.new_code_cell, (same, other))]
@@ -165,11 +196,15 @@ def test_a_notebook_that_went_its_own_way_is_named_and_its_files_are_a_trial(sma
 def test_no_table_that_is_searched_is_cut(notebook):
     """A table with a search box that holds a part of the areas says of an area that it does not exist."""
     for cell in code(notebook):
-        shown = re.findall(r"(?:display\(.*|^[\w\[].*)\.(?:head|tail)\(\d*\)", cell.source.splitlines()[-1])
+        shown = re.findall(
+            r"(?:display\(.*|^[\w\[].*)\.(?:head|tail)\(\d*\)", cell.source.splitlines()[-1]
+        )
         assert shown == [] or cell.id == "02-influence", cell.id
 
 
 def test_logarithmic_axes_have_plain_numbers(notebook):
     """2×10⁻¹ 3×10⁻¹ 4×10⁻¹ run into one another."""
     for cell in code(notebook):
-        assert cell.source.count('scale="log"') == cell.source.count("LogLocator(subs=[1, 2, 5])"), cell.id
+        assert cell.source.count('scale="log"') == cell.source.count(
+            "LogLocator(subs=[1, 2, 5])"
+        ), cell.id

@@ -9,21 +9,41 @@ import polars
 import pytest
 
 from satisfaction import SatisfactionError, SurveyDesign, calibrate, estimate
-from satisfaction.comparisons import all_pairs, rank_test, rao_scott, regression, t_test, wald
-from satisfaction.weights import adjust_nonresponse, trim
+from satisfaction.estimation.contingency import rao_scott
+from satisfaction.estimation.pairs import all_pairs
+from satisfaction.estimation.rank_tests import rank_test
+from satisfaction.estimation.regression import regression
+from satisfaction.estimation.t_tests import t_test
+from satisfaction.estimation.wald import wald
+from satisfaction.weighting.weights import adjust_nonresponse, trim
 
 
 def table() -> pd.DataFrame:
     person = np.arange(96)
     psu = person // 8
-    rows = pd.DataFrame({"h": psu % 3, "psu": psu, "w": 1.0 + person % 3, "N": 40, "sex": person % 2, "age": person // 2 % 3})
+    rows = pd.DataFrame(
+        {
+            "h": psu % 3,
+            "psu": psu,
+            "w": 1.0 + person % 3,
+            "N": 40,
+            "sex": person % 2,
+            "age": person // 2 % 3,
+        }
+    )
     return rows.assign(
-        y=(person * person % 11).astype(float), x=(person * 7 % 13).astype(float), county=psu % 2, r=(person % 5 > 0) * 1
+        y=(person * person % 11).astype(float),
+        x=(person * 7 % 13).astype(float),
+        county=psu % 2,
+        r=(person % 5 > 0) * 1,
     )
 
 
 def design(rows: pd.DataFrame | None = None, **options) -> SurveyDesign:
-    return SurveyDesign(table() if rows is None else rows, **({"strata": "h", "psu": "psu", "base_weight": "w"} | options))
+    return SurveyDesign(
+        table() if rows is None else rows,
+        **({"strata": "h", "psu": "psu", "base_weight": "w"} | options),
+    )
 
 
 def changed(column: str, values: object, at: list[int] | None = None) -> pd.DataFrame:
@@ -120,39 +140,57 @@ def test_text_is_named_as_text(column, says):
 
 
 def test_a_series_is_a_margin():
-    wanted = calibrate(design(), {"sex": population("sex").to_dict(), "age": population("age").to_dict()}).weights
-    found = calibrate(design(), {"sex": population("sex"), "age": population("age").to_frame()}).weights
+    wanted = calibrate(
+        design(), {"sex": population("sex").to_dict(), "age": population("age").to_dict()}
+    ).weights
+    found = calibrate(
+        design(), {"sex": population("sex"), "age": population("age").to_frame()}
+    ).weights
     np.testing.assert_array_equal(found, wanted)
 
 
 @pytest.mark.parametrize("form", ["series", "frame", "table"])
 def test_a_series_of_two_levels_is_a_crossed_margin(form):
     crossed = population("sex", "age")
-    margin = {"series": crossed, "frame": crossed.to_frame(), "table": crossed.reset_index()[["age", "w", "sex"]]}[form]
+    margin = {
+        "series": crossed,
+        "frame": crossed.to_frame(),
+        "table": crossed.reset_index()[["age", "w", "sex"]],
+    }[form]
     wanted = calibrate(design(), {("sex", "age"): crossed.to_dict()}, method="poststratify").weights
-    np.testing.assert_array_equal(calibrate(design(), {("sex", "age"): margin}, method="poststratify").weights, wanted)
+    np.testing.assert_array_equal(
+        calibrate(design(), {("sex", "age"): margin}, method="poststratify").weights, wanted
+    )
 
 
 def test_a_numpy_total_is_a_total():
     rows = table()
     total = (rows["w"] * rows["x"]).sum() * 1.1
-    assert estimate(calibrate(design(), {"x": np.float64(total)}), "x", statistic="total").table["estimate"][0] == pytest.approx(
-        total
-    )
+    assert estimate(calibrate(design(), {"x": np.float64(total)}), "x", statistic="total").table[
+        "estimate"
+    ][0] == pytest.approx(total)
 
 
 @pytest.mark.parametrize("engine", ["pandas", "duckdb", "polars"])
 def test_nullable_booleans_are_zeros_and_ones(engine):
     rows = table()
-    rows["yes"] = pd.array([None if i % 7 == 0 else i % 3 == 0 for i in range(len(rows))], dtype="boolean")
+    rows["yes"] = pd.array(
+        [None if i % 7 == 0 else i % 3 == 0 for i in range(len(rows))], dtype="boolean"
+    )
     number = rows["yes"].astype("Float64").astype(float)
-    held = {"pandas": lambda t: t, "duckdb": duckdb.from_df, "polars": lambda t: polars.DataFrame(t.to_dict("list"))}[engine]
+    held = {
+        "pandas": lambda t: t,
+        "duckdb": duckdb.from_df,
+        "polars": lambda t: polars.DataFrame(t.to_dict("list")),
+    }[engine]
     if engine != "pandas":
         rows["yes"] = rows["yes"].astype(object).where(rows["yes"].notna(), None)
     found = estimate(design(held(rows)), "yes", by="sex").table
     wanted = estimate(design(table().assign(yes=number)), "yes", by="sex").table
     np.testing.assert_allclose(
-        found[["estimate", "se", "n"]].astype(float), wanted[["estimate", "se", "n"]].astype(float), rtol=1e-12
+        found[["estimate", "se", "n"]].astype(float),
+        wanted[["estimate", "se", "n"]].astype(float),
+        rtol=1e-12,
     )
 
 
@@ -191,13 +229,19 @@ def test_a_text_is_one_column_wherever_columns_are_listed(call):
 
 def test_an_estimate_of_nan_has_no_error():
     found = estimate(design(changed("y", np.nan)), "y")
-    assert np.isnan(found.table[["estimate", "se", "ci_low", "ci_high"]].astype(float)).all(axis=None)
+    assert np.isnan(found.table[["estimate", "se", "ci_low", "ci_high"]].astype(float)).all(
+        axis=None
+    )
     nothing = estimate(design(table().assign(zero=0.0)), "y", statistic=("ratio", "zero")).table
     assert np.isnan(nothing["se"][0])
-    some = estimate(design(changed("y", np.nan, list(range(0, 96, 2))).astype({"y": float})), "y", by="sex").table
+    some = estimate(
+        design(changed("y", np.nan, list(range(0, 96, 2))).astype({"y": float})), "y", by="sex"
+    ).table
     assert np.isnan(some["se"].to_numpy(float)).tolist() == [True, False]
 
 
 def test_a_domain_without_answers_is_compared_with_nothing():
-    some = estimate(design(changed("y", np.nan, list(range(0, 96, 2))).astype({"y": float})), "y", by="sex")
+    some = estimate(
+        design(changed("y", np.nan, list(range(0, 96, 2))).astype({"y": float})), "y", by="sex"
+    )
     assert np.isnan(all_pairs(some).table[["se", "p"]].to_numpy(float)).all()

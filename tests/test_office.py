@@ -13,22 +13,32 @@ import pytest
 
 import satisfaction as sat
 from conftest import SmallSurvey
-from satisfaction.errors import InputFileError
+from satisfaction.foundation.errors import InputFileError
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks" / "office").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")
 def folder(small_template, tmp_path_factory):
-    return sat.export(sat.run(SmallSurvey(small_template).read()), tmp_path_factory.mktemp("office") / "set")
+    return sat.export(
+        sat.run(SmallSurvey(small_template).read()), tmp_path_factory.mktemp("office") / "set"
+    )
 
 
 def test_the_record_holds_typed_tables_and_what_must_be_said(folder):
     found = sat.read_indices(folder)
-    assert (found.survey, found.wave, found.mark, found.revision, found.format) == ("small-wave", "2026T1", "", 1, "1.0")
+    assert (found.survey, found.wave, found.mark, found.revision, found.format) == (
+        "small-wave",
+        "2026T1",
+        "",
+        1,
+        "1.0",
+    )
     assert found.questionnaire == "small@1"
     assert found.provenance["rows"]["accepted"] == 120
-    assert {"indices", "ranking", "covariance", "ranking_sentences", "ranking_within"} <= set(found.tables)
+    assert {"indices", "ranking", "covariance", "ranking_sentences", "ranking_within"} <= set(
+        found.tables
+    )
     for table in found.tables.values():
         if "code" in table:
             assert all(isinstance(code, str) and len(code) == 6 for code in table["code"])
@@ -41,7 +51,9 @@ def test_the_figures_are_those_of_the_pipeline(folder, unchanged):
     found, results = sat.read_indices(folder), sat.run(unchanged)
     own = found.measure("streets")
     expected = results.estimates["county"].of("streets").table.set_index("county")
-    assert own.loc[expected.index.astype(str), "estimate"].tolist() == pytest.approx(expected["estimate"].tolist(), rel=1e-11)
+    assert own.loc[expected.index.astype(str), "estimate"].tolist() == pytest.approx(
+        expected["estimate"].tolist(), rel=1e-11
+    )
     assert found.measure("streets", level="province")["se"].iloc[0] > 0
 
 
@@ -54,7 +66,13 @@ def test_records_are_frozen(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("indices.csv", "F124"), ("ranking.xlsx", "F124"), ("SHA256SUMS", "F121"), ("manifest.json", "F121")]
+    ("name", "code"),
+    [
+        ("indices.csv", "F124"),
+        ("ranking.xlsx", "F124"),
+        ("SHA256SUMS", "F121"),
+        ("manifest.json", "F121"),
+    ],
 )
 def test_a_file_that_is_missing_or_changed_is_refused(folder, tmp_path, name, code):
     copy = shutil.copytree(folder, tmp_path / "set")
@@ -89,10 +107,15 @@ def test_the_office_has_an_example():
 def test_a_notebook_is_clean_and_in_both_languages(path):
     cells = nbformat.read(path, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
-    assert all(cell.outputs == [] and cell.execution_count is None and len(cell.source.splitlines()) <= 15 for cell in code)
-    assert [re.findall(r"^(\w+) = ", cell.source) for cell in code if "parameters" in cell.metadata.get("tags", [])] == [
-        ["files"]
-    ]
+    assert all(
+        cell.outputs == [] and cell.execution_count is None and len(cell.source.splitlines()) <= 15
+        for cell in code
+    )
+    assert [
+        re.findall(r"^(\w+) = ", cell.source)
+        for cell in code
+        if "parameters" in cell.metadata.get("tags", [])
+    ] == [["files"]]
     for cell in cells:
         assert not re.search(r"^\s*(def|class)\s", cell.source, re.MULTILINE)
         if cell.cell_type == "markdown":
@@ -105,11 +128,23 @@ def test_a_notebook_is_clean_and_in_both_languages(path):
 def test_a_notebook_runs_without_a_warning_and_says_what_must_be_said(path, small, tmp_path):
     import papermill
 
-    small.edit("survey.yaml", "selection:", "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:")
+    small.edit(
+        "survey.yaml",
+        "selection:",
+        "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:",
+    )
     files = sat.export(sat.run(small.read()), tmp_path / "set")
-    options = {"progress_bar": False, "kernel_name": "python3", "extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]}
-    done = papermill.execute_notebook(str(path), str(tmp_path / path.name), {"files": str(files)}, **options)
+    options = {
+        "progress_bar": False,
+        "kernel_name": "python3",
+        "extra_arguments": ["--IPKernelApp.log_level=CRITICAL"],
+    }
+    done = papermill.execute_notebook(
+        str(path), str(tmp_path / path.name), {"files": str(files)}, **options
+    )
     outputs = [output for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
-    assert all(output.output_type != "error" and output.get("name") != "stderr" for output in outputs)
+    assert all(
+        output.output_type != "error" and output.get("name") != "stderr" for output in outputs
+    )
     said = [str(output.get("data", {})) for output in outputs]
     assert sum("simulated data, not a real survey" in text for text in said) >= 2

@@ -10,8 +10,8 @@ import pytest
 
 from conftest import small_rows
 from satisfaction import read_survey, run
-from satisfaction.errors import SurveyError
-from satisfaction.office import read_indices
+from satisfaction.foundation.errors import SurveyError
+from satisfaction.publication.reading_sets import read_indices
 from satisfaction.ranking.unranked import NOTE
 
 ONE = "990101"
@@ -22,20 +22,37 @@ def lone(small, call):
     """A wave of one county, as `new --counties` writes it, filled in; returns its folder."""
     folder = small.root / "surveys" / "lone"
     code, _, err = call(
-        "new", folder, "--questionnaire", "small@1", "--areas", small.folder / "areas.csv", "--counties", "县990101"
+        "new",
+        folder,
+        "--questionnaire",
+        "small@1",
+        "--areas",
+        small.folder / "areas.csv",
+        "--counties",
+        "县990101",
     )
     assert (code, err) == (0, "")
     for name in ("rules.yaml", "survey.yaml"):
-        text = (folder / name).read_text(encoding="utf-8").replace("date: YYYY-MM-DD", "date: 2026-01-01")
-        text = text.replace("请写明来源 state the source", "测试 test").replace("minimum_n: 30", "minimum_n: 10")
-        (folder / name).write_text(text.replace("responses/*.xlsx", "responses/*.csv"), encoding="utf-8")
+        text = (
+            (folder / name)
+            .read_text(encoding="utf-8")
+            .replace("date: YYYY-MM-DD", "date: 2026-01-01")
+        )
+        text = text.replace("请写明来源 state the source", "测试 test").replace(
+            "minimum_n: 30", "minimum_n: 10"
+        )
+        (folder / name).write_text(
+            text.replace("responses/*.xlsx", "responses/*.csv"), encoding="utf-8"
+        )
     rows = small_rows()
     rows[rows["county"] == ONE].to_csv(folder / "responses" / "lone.csv", index=False)
     return folder
 
 
 def published(folder, name) -> pd.DataFrame:
-    return pd.read_csv(folder / "out" / "latest" / name, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+    return pd.read_csv(
+        folder / "out" / "latest" / name, dtype=str, encoding="utf-8-sig", keep_default_na=False
+    )
 
 
 def test_check_run_report_and_fieldwork_succeed(lone, call):
@@ -83,19 +100,27 @@ def test_the_figures_are_those_of_the_same_area_among_others(lone, small, call):
         assert call("run", folder)[0] == 0
     tables = [published(folder, "indices.csv") for folder in (lone, four)]
     columns = ["code", "measure", "estimate", "se", "n"]
-    own, among = (table.loc[table["code"] == ONE, columns].reset_index(drop=True) for table in tables)
+    own, among = (
+        table.loc[table["code"] == ONE, columns].reset_index(drop=True) for table in tables
+    )
     assert own.equals(among)
 
 
-@pytest.mark.parametrize("rule", ["", "  round_before_ranking: 1\n", "  multiplicity: holm\n", "  side: first\n"])
+@pytest.mark.parametrize(
+    "rule", ["", "  round_before_ranking: 1\n", "  multiplicity: holm\n", "  side: first\n"]
+)
 def test_all_areas_in_the_table_but_answers_from_one(small, rule):
     small.write(small.rows().query("county == '990101'"))
     text = (small.folder / "survey.yaml").read_text(encoding="utf-8")
     text = re.sub(r"margins:\n(  .*\n)+", "", text)
-    (small.folder / "survey.yaml").write_text(re.sub(r"  - \{step: calibration.*\n", "", text), encoding="utf-8")
+    (small.folder / "survey.yaml").write_text(
+        re.sub(r"  - \{step: calibration.*\n", "", text), encoding="utf-8"
+    )
     if rule:
         rules = (small.folder / "rules.yaml").read_text(encoding="utf-8")
-        rules = re.sub(rf"  {rule.split(':')[0].strip()}:.*\n", "", rules).replace("ranking:\n", f"ranking:\n{rule}")
+        rules = re.sub(rf"  {rule.split(':')[0].strip()}:.*\n", "", rules).replace(
+            "ranking:\n", f"ranking:\n{rule}"
+        )
         (small.folder / "rules.yaml").write_text(rules, encoding="utf-8")
     results = run(small.read())
     assert results.ranking.table["status"].tolist() == ["not ranked"] * 4
@@ -112,7 +137,9 @@ def test_a_trial_of_one_area_stands_beside_the_official_survey(lone, small, call
 def test_two_waves_of_one_area_are_averaged(lone, small, call):
     later = shutil.copytree(lone, small.root / "surveys" / "later")
     text = (later / "survey.yaml").read_text(encoding="utf-8")
-    (later / "survey.yaml").write_text(text.replace("survey: lone\n", "survey: later\n"), encoding="utf-8")
+    (later / "survey.yaml").write_text(
+        text.replace("survey: lone\n", "survey: later\n"), encoding="utf-8"
+    )
     code, out, _ = call("rolling", lone, later)
     assert code == 0
     assert NOTE in out
@@ -164,7 +191,10 @@ def test_a_survey_read_for_its_responses_alone_is_not_run(small):
 
 def test_notebooks_that_compare_areas_are_left_out_and_that_is_said(lone, call, monkeypatch):
     asked = []
-    monkeypatch.setattr("satisfaction.lab.run_notebooks", lambda survey, folder, *, official, leave_out: asked.extend(leave_out))
+    monkeypatch.setattr(
+        "satisfaction.notebook.notebooks.run_notebooks",
+        lambda survey, folder, *, official, leave_out: asked.extend(leave_out),
+    )
     code, out, _ = call("run", lone, "--notebooks")
     assert code == 0
     assert asked == ["03_tests.ipynb", "05_ranking.ipynb"]

@@ -14,13 +14,13 @@ import pytest
 
 from conftest import ROOT
 from satisfaction import SurveyDesign, estimate, read_survey
-from satisfaction.cli import running
-from satisfaction.errors import EstimatesError
-from satisfaction.fileset.manifest import manifest
+from satisfaction.cli import run as running
+from satisfaction.collection.responses import load_responses
+from satisfaction.foundation.errors import EstimatesError
 from satisfaction.pipeline import base_design, run, weighting_log
-from satisfaction.ranking import Ranking
-from satisfaction.report import method
-from satisfaction.responses import load_responses
+from satisfaction.publication.manifest import manifest
+from satisfaction.publication.report import method
+from satisfaction.ranking.rank import Ranking
 
 SHARED = Path(__file__).parents[2] / "shared"
 SAN_DIEGO = SHARED / "data" / "sandiego_resident_2015" / "sandiego_2015.csv"
@@ -40,7 +40,11 @@ def figures(results) -> pd.DataFrame:
 
 
 def test_every_level_is_estimated_and_the_counties_ranked(results):
-    assert {level: len(one.table) for level, one in results.estimates.items()} == {"county": 32, "prefecture": 16, "province": 8}
+    assert {level: len(one.table) for level, one in results.estimates.items()} == {
+        "county": 32,
+        "prefecture": 16,
+        "province": 8,
+    }
     assert results.area == "county"
     assert isinstance(results.ranking, Ranking)
     assert sorted(results.ranking.table["rank"]) == [1, 2, 3, 4]
@@ -55,7 +59,9 @@ def test_weights_meet_the_margins_and_start_from_the_probabilities(unchanged, re
             .assign(**{column: unchanged.margins[name][column].astype(int)})
             .set_index(["county", column])["population"]
         )
-        np.testing.assert_allclose(rows.groupby(["county", column])["w"].sum(), expected, rtol=1.01e-10)
+        np.testing.assert_allclose(
+            rows.groupby(["county", column])["w"].sum(), expected, rtol=1.01e-10
+        )
     base = base_design(unchanged, results.responses).weights
     assert base[0] == pytest.approx(1 / (0.05 * 0.01), rel=1e-12)
 
@@ -87,13 +93,17 @@ def test_the_order_of_files_and_rows_does_not_matter(small, results):
 
 def test_every_engine_gives_the_same_figures(unchanged, results):
     for engine in ("pandas", "polars"):
-        pd.testing.assert_frame_equal(figures(run(unchanged, engine=engine)), figures(results), check_exact=True)
+        pd.testing.assert_frame_equal(
+            figures(run(unchanged, engine=engine)), figures(results), check_exact=True
+        )
 
 
 def test_steps_that_are_not_declared_are_left_out_and_named(small):
     path = small.folder / "survey.yaml"
     text = path.read_text(encoding="utf-8")
-    path.write_text(text[: text.index("sample: {")] + text[text.index("lonely_psu:") :], encoding="utf-8")
+    path.write_text(
+        text[: text.index("sample: {")] + text[text.index("lonely_psu:") :], encoding="utf-8"
+    )
     found = run(small.read())
     assert found.absent == ("base weights", "margins", "calibration")
     np.testing.assert_array_equal(found.design.weights, np.ones(120))
@@ -112,7 +122,9 @@ def test_a_county_under_the_minimum_keeps_its_row_without_rank(small, results):
 
 def test_a_county_without_respondents_keeps_its_row_without_rank(small):
     small.edit(
-        "survey.yaml", "  - {step: calibration, method: raking, margins: [county_sex, county_age], tolerance: 1.0e-10}\n", ""
+        "survey.yaml",
+        "  - {step: calibration, method: raking, margins: [county_sex, county_age], tolerance: 1.0e-10}\n",
+        "",
     )
     rows = small.rows()
     small.write(rows[rows["county"] != "990201"])
@@ -167,7 +179,10 @@ def san_diego(tmp_path_factory):
         reason = f"the San Diego data are not in {SAN_DIEGO.parent}"
         pytest.fail(reason) if REQUIRED else pytest.skip(reason)
     root = tmp_path_factory.mktemp("san-diego")
-    shutil.copytree(ROOT / "questionnaires" / "san-diego-resident", root / "questionnaires" / "san-diego-resident")
+    shutil.copytree(
+        ROOT / "questionnaires" / "san-diego-resident",
+        root / "questionnaires" / "san-diego-resident",
+    )
     folder = shutil.copytree(
         ROOT / "surveys" / "san-diego-2015",
         root / "surveys" / "san-diego-2015",
@@ -185,15 +200,27 @@ def test_san_diego_equals_the_published_figure(san_diego, measure):
 
 
 def test_san_diego_rows_and_blanked_answers(san_diego):
-    assert san_diego.responses.summary[["rows", "accepted", "rejected", "blanked"]].to_numpy().tolist() == [[2477, 2477, 0, 241]]
+    assert san_diego.responses.summary[
+        ["rows", "accepted", "rejected", "blanked"]
+    ].to_numpy().tolist() == [[2477, 2477, 0, 241]]
     log = san_diego.responses.log
     assert log["action"].unique().tolist() == ["note", "blank_item"]
     declared = log.loc[log["rule"] == "R302", "value"].str.rpartition("× ")[2].astype(int)
-    assert declared.sum() == 906 - 241  # codes the dictionary does not explain: empty, as wordings.csv of the wave says
+    assert (
+        declared.sum() == 906 - 241
+    )  # codes the dictionary does not explain: empty, as wordings.csv of the wave says
 
 
 def test_san_diego_runs_without_weights_psus_and_margins(san_diego):
-    assert san_diego.absent == ("areas", "strata", "psu", "base weights", "margins", "calibration", "overall rate")
+    assert san_diego.absent == (
+        "areas",
+        "strata",
+        "psu",
+        "base weights",
+        "margins",
+        "calibration",
+        "overall rate",
+    )
     assert len(san_diego.estimates["Q28"].of("services_index").table) == 9
     assert "established" not in set(san_diego.ranking.table["status"])
 
@@ -210,8 +237,18 @@ def phone():
 
 def test_phone_steps_are_carried_out_in_their_order(phone):
     log = weighting_log(phone)
-    assert [record["step"] for record in log] == ["base", "nonresponse", "calibration", "trimming", "calibration"]
-    assert (log[0]["sampled"], log[0]["respondents"], log[0]["strata"]) == (3000, len(phone.responses.accepted), 10)
+    assert [record["step"] for record in log] == [
+        "base",
+        "nonresponse",
+        "calibration",
+        "trimming",
+        "calibration",
+    ]
+    assert (log[0]["sampled"], log[0]["respondents"], log[0]["strata"]) == (
+        3000,
+        len(phone.responses.accepted),
+        10,
+    )
     assert min(log[0]["missing"].values()) > 0
     assert 0.4 < log[1]["response_rate"] < 0.55
     assert log[3]["trimmed"] > 0
@@ -226,8 +263,14 @@ def test_phone_base_weights_differ_from_person_to_person_and_final_weights_meet_
     assert len(np.unique(base.round(6))) > 50
     rows = phone.responses.accepted.assign(w=phone.design.weights[:n])
     for name, column in (("county_sex", "sex"), ("county_age", "age_group")):
-        margin = phone.survey.margins[name].astype({column: int}).set_index(["county", column])["population"]
-        np.testing.assert_allclose(rows.groupby(["county", column])["w"].sum(), margin, rtol=1.01e-10)
+        margin = (
+            phone.survey.margins[name]
+            .astype({column: int})
+            .set_index(["county", column])["population"]
+        )
+        np.testing.assert_allclose(
+            rows.groupby(["county", column])["w"].sum(), margin, rtol=1.01e-10
+        )
     assert (phone.design.weights[:n] > 0).all()
     assert (phone.design.weights[n:] == 0).all()
 
@@ -242,7 +285,9 @@ def test_phone_counts_respondents_only(phone):
 
 def test_phone_intervals_hold_the_truth_about_as_often_as_they_say(phone):
     """One draw: the measures of a county go together, so this is no sharp figure; 60 draws gave 95.7 %."""
-    truth = pd.read_csv(PHONE / "truth.csv", dtype={"county": str}).set_index(["county", "measure"])["value"]
+    truth = pd.read_csv(PHONE / "truth.csv", dtype={"county": str}).set_index(
+        ["county", "measure"]
+    )["value"]
     table = phone.estimates["county"].table.set_index(["county", "measure"])
     held = table["ci_low"].le(truth) & table["ci_high"].ge(truth)
     assert len(held) == 10 * 12
@@ -259,7 +304,9 @@ def test_phone_lists_three_of_ten_and_says_that_it_is_simulated(phone):
 
 def test_phone_every_engine_gives_the_same_figures(phone):
     for engine in ("pandas", "polars"):
-        pd.testing.assert_frame_equal(figures(run(phone.survey, engine=engine)), figures(phone), check_exact=True)
+        pd.testing.assert_frame_equal(
+            figures(run(phone.survey, engine=engine)), figures(phone), check_exact=True
+        )
 
 
 # ---- strata of a single PSU ----
@@ -315,9 +362,16 @@ def test_unsolved_replicates_stand_in_the_steps_the_console_and_the_report(resul
     remark = "8 个重复样本中有 1 个无解 1 of 8 jkn replicates unsolved, at sex = 0: linearized se instead"
     one = results.estimates["county"]
     said = one.conventions | {"replicates_unsolved": 1, "replicates_note": remark}
-    told = replace(results, estimates=results.estimates | {"county": replace(one, conventions=said)})
+    told = replace(
+        results, estimates=results.estimates | {"county": replace(one, conventions=said)}
+    )
     assert weighting_log(results) == weighting_log(told)[:-1]
-    assert weighting_log(told)[-1] == {"step": "replicates", "method": "linearized", "unsolved": 1, "note": remark}
+    assert weighting_log(told)[-1] == {
+        "step": "replicates",
+        "method": "linearized",
+        "unsolved": 1,
+        "note": remark,
+    }
     assert manifest(told)["steps"]["weighting"][-1]["note"] == remark
     running._summary(told)
     assert f"注意 note: {remark}" in capsys.readouterr().out
@@ -330,7 +384,9 @@ def test_unsolved_replicates_stand_in_the_steps_the_console_and_the_report(resul
 def test_the_mean_of_a_select_all_item_is_refused(results):
     own = SurveyDesign(results.responses.accepted.assign(one=1.0))
     for design in (results.design, own):
-        with pytest.raises(EstimatesError, match=r"(?s)E389.*'took_part_in' is a select-all item") as refused:
+        with pytest.raises(
+            EstimatesError, match=r"(?s)E389.*'took_part_in' is a select-all item"
+        ) as refused:
             estimate(design, "took_part_in")
         assert "took_part_in_1" in refused.value.available
 

@@ -10,9 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satisfaction.errors import DesignError
-from satisfaction.planning.drawing import draw_sample, draw_stratum
-from satisfaction.planning.selection import METHODS, inclusion_probabilities, joint_sampford, joint_systematic
+from satisfaction.foundation.errors import DesignError
+from satisfaction.planning.draw import draw_sample, draw_stratum
+from satisfaction.planning.selection import (
+    METHODS,
+    inclusion_probabilities,
+    joint_sampford,
+    joint_systematic,
+)
 
 DRAWS = 10_000  # as many as the declared probabilities are shown over
 
@@ -37,7 +42,9 @@ def test_inclusion_probabilities_are_met(method, pi):
     assert within_noise(counts / DRAWS, pi).all()
 
 
-@pytest.mark.parametrize(("method", "exact"), [("systematic", joint_systematic), ("sampford", joint_sampford)])
+@pytest.mark.parametrize(
+    ("method", "exact"), [("systematic", joint_systematic), ("sampford", joint_sampford)]
+)
 def test_joint_probabilities_are_met(method, exact, pi):
     rng, counts = np.random.default_rng(2), np.zeros((len(pi), len(pi)))
     for _ in range(DRAWS):
@@ -46,7 +53,9 @@ def test_joint_probabilities_are_met(method, exact, pi):
     joint = exact(pi)
     assert within_noise(counts / DRAWS, joint).all()
     assert np.diag(joint) == pytest.approx(pi)
-    assert joint.sum(axis=1) == pytest.approx(3 * pi)  # sum over j of pi_ij = (n - 1) pi_i, and pi_i itself
+    assert joint.sum(axis=1) == pytest.approx(
+        3 * pi
+    )  # sum over j of pi_ij = (n - 1) pi_i, and pi_i itself
 
 
 @given(st.lists(st.integers(1, 40), min_size=5, max_size=8), st.integers(2, 4))
@@ -71,7 +80,11 @@ def test_units_too_large_are_taken_for_certain():
 
 def frame(strata=3, units=40, seed=3):
     rng = np.random.default_rng(seed)
-    rows = [(f"{s}", f"{s}-{u:02d}", int(rng.integers(300, 900))) for s in range(strata) for u in range(units)]
+    rows = [
+        (f"{s}", f"{s}-{u:02d}", int(rng.integers(300, 900)))
+        for s in range(strata)
+        for u in range(units)
+    ]
     return pd.DataFrame(rows, columns=["county", "village", "people"])
 
 
@@ -89,7 +102,9 @@ def test_waves_share_what_is_declared_and_reserves_are_apart():
         assert not waves[0] & (waves[1] | waves[2] | waves[3])
     main = drawn.table[drawn.table["role"] == "main"]
     sums = (main["people"] / main["probability"]).groupby([main["wave"], main["county"]]).mean()
-    assert sums.to_numpy() == pytest.approx(np.repeat([frame().groupby("county")["people"].sum() / 8], 3, axis=0).ravel())
+    assert sums.to_numpy() == pytest.approx(
+        np.repeat([frame().groupby("county")["people"].sum() / 8], 3, axis=0).ravel()
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -98,7 +113,9 @@ def test_every_wave_meets_its_probabilities(method):
     counts, draws = np.zeros((3, 14)), 2000
     rng = np.random.default_rng(6)
     for _ in range(draws):
-        drawn = draw_stratum(size, 4, method=method, waves=2, overlap=0.5, reserve=1, rng=rng, where="x")
+        drawn = draw_stratum(
+            size, 4, method=method, waves=2, overlap=0.5, reserve=1, rng=rng, where="x"
+        )
         for wave in (0, 1, 2):
             counts[wave, drawn.loc[drawn["wave"] == wave, "unit"]] += 1
     expected = 4 * size / size.sum()

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from conftest import COUNTIES
-from satisfaction.io.tables import read_table
+from satisfaction.foundation.tables import read_table
 
 
 @pytest.fixture
@@ -25,18 +25,47 @@ def frame(tmp_path):
 
 
 def test_a_drawn_sample_is_the_sample_of_a_survey(small, frame, call, tmp_path):
-    asked = ["--take", 3, "--persons", 5, "--waves", 2, "--overlap", 0.34, "--reserve", 1, "--seed", 4, "--simulated"]
+    asked = [
+        "--take",
+        3,
+        "--persons",
+        5,
+        "--waves",
+        2,
+        "--overlap",
+        0.34,
+        "--reserve",
+        1,
+        "--seed",
+        4,
+        "--simulated",
+    ]
     code, out, err = call("draw", frame, "--out", tmp_path / "draw", *asked)
     assert (code, err) == (0, "")
     assert "simulated" in out
     sample = read_table(tmp_path / "draw" / "sample.csv")
     assert len(sample) == 24
-    assert {"community", "county", "residence", "psu_probability", "person_probability", "planned", "mark"} <= set(sample)
+    assert {
+        "community",
+        "county",
+        "residence",
+        "psu_probability",
+        "person_probability",
+        "planned",
+        "mark",
+    } <= set(sample)
     sizes = read_table(frame).set_index("community")["adults"].astype(float)
-    strata = read_table(frame).assign(adults=lambda t: t["adults"].astype(float)).groupby(["county", "residence"])["adults"].sum()
+    strata = (
+        read_table(frame)
+        .assign(adults=lambda t: t["adults"].astype(float))
+        .groupby(["county", "residence"])["adults"]
+        .sum()
+    )
     expected = [3 * sizes[r.community] / strata[r.county, r.residence] for r in sample.itertuples()]
     assert sample["psu_probability"].astype(float).to_numpy() == pytest.approx(expected)
-    assert sample["person_probability"].astype(float).to_numpy() == pytest.approx(5 / sizes[sample["community"]].to_numpy())
+    assert sample["person_probability"].astype(float).to_numpy() == pytest.approx(
+        5 / sizes[sample["community"]].to_numpy()
+    )
     (small.folder / "sample.csv").write_bytes((tmp_path / "draw" / "sample.csv").read_bytes())
     drawn = small.read()  # the survey reads it: strata, PSUs and probabilities
     assert drawn.sample is not None
@@ -44,10 +73,27 @@ def test_a_drawn_sample_is_the_sample_of_a_survey(small, frame, call, tmp_path):
 
 
 def test_the_next_wave_comes_from_the_panel(frame, call, tmp_path):
-    call("draw", frame, "--out", tmp_path / "draw", "--take", 4, "--waves", 2, "--overlap", 0.5, "--seed", 4)
-    code, _, err = call("next-sample", tmp_path / "draw" / "panel.csv", "--wave", 2, "--out", tmp_path / "next.csv")
+    call(
+        "draw",
+        frame,
+        "--out",
+        tmp_path / "draw",
+        "--take",
+        4,
+        "--waves",
+        2,
+        "--overlap",
+        0.5,
+        "--seed",
+        4,
+    )
+    code, _, err = call(
+        "next-sample", tmp_path / "draw" / "panel.csv", "--wave", 2, "--out", tmp_path / "next.csv"
+    )
     assert (code, err) == (0, "")
-    first, second = (read_table(path) for path in (tmp_path / "draw" / "sample.csv", tmp_path / "next.csv"))
+    first, second = (
+        read_table(path) for path in (tmp_path / "draw" / "sample.csv", tmp_path / "next.csv")
+    )
     assert len(set(first["community"]) & set(second["community"])) == 8 * 2
     assert set(first) - {"mark"} <= set(second) | {"mark"}
     for wave, code_wanted in ((3, "D126"), (2, "X420")):
@@ -82,7 +128,9 @@ def test_refusals_leave_nothing(frame, call, tmp_path):
 
 
 def test_a_plan_says_what_wishes_need_and_what_a_budget_brings(small, call):
-    code, out, err = call("plan", small.folder, "--per-psu", 5, "--interval", 6, "--reliability", 0.5, "--change", 8)
+    code, out, err = call(
+        "plan", small.folder, "--per-psu", 5, "--interval", 6, "--reliability", 0.5, "--change", 8
+    )
     assert (code, err) == (0, "")
     assert "± 6" in out
     (folder,) = small.folder.glob("out/*-plan")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from satisfaction.errors import DesignError
+from satisfaction.foundation.errors import DesignError
 from satisfaction.pipeline import run
-from satisfaction.planning.several import Limit, psus_for_limits, read_limit
+from satisfaction.planning.allocation import Limit, psus_for_limits, read_limit
 from satisfaction.planning.size import psus_for_interval, variance_model
 
 PLANNED = {"strata": 2, "kish": 1.0, "per_psu": 5}
@@ -23,23 +23,38 @@ def of(results, measure):
 
 
 def test_limits_of_single_areas_are_each_area_s_own_size(results):
-    found = psus_for_limits(results, [Limit("topic_index", "county", 12), Limit("satisfaction", "county", 0.2)], **PLANNED)
-    own = [psus_for_interval(of(results, m), width, per_psu=5) for m, width in (("topic_index", 12), ("satisfaction", 0.2))]
+    found = psus_for_limits(
+        results,
+        [Limit("topic_index", "county", 12), Limit("satisfaction", "county", 0.2)],
+        **PLANNED,
+    )
+    own = [
+        psus_for_interval(of(results, m), width, per_psu=5)
+        for m, width in (("topic_index", 12), ("satisfaction", 0.2))
+    ]
     np.testing.assert_array_equal(found.psus, np.maximum(np.maximum(*own), 3))
     assert found.binding
 
 
 def test_a_limit_of_the_whole_is_kept_and_just_kept(results):
     whole = results.estimates[results.survey.whole()].of("topic_index").table.iloc[0]
-    wanted = Limit("topic_index", results.survey.whole(), float(whole["ci_high"] - whole["estimate"]) / 2)
+    wanted = Limit(
+        "topic_index", results.survey.whole(), float(whole["ci_high"] - whole["estimate"]) / 2
+    )
     found = psus_for_limits(results, [wanted], **PLANNED)
     rows = results.responses.accepted["county"].to_numpy()
-    size = np.array([results.design.weights[rows == area].sum() for area in of(results, "topic_index").areas])
+    size = np.array(
+        [results.design.weights[rows == area].sum() for area in of(results, "topic_index").areas]
+    )
     variance = ((size / size.sum()) ** 2 * of(results, "topic_index").variance(found.psus, 5)).sum()
-    used = float(variance / (wanted.half_width / (whole["ci_high"] - whole["estimate"]) * whole["se"]) ** 2)
+    used = float(
+        variance / (wanted.half_width / (whole["ci_high"] - whole["estimate"]) * whole["se"]) ** 2
+    )
     assert 0.9 < used <= 1  # whole PSUs round up
     assert [one.startswith(str(wanted)) for one in found.binding] == [True]
-    stricter = psus_for_limits(results, [Limit(wanted.measure, wanted.level, wanted.half_width / 2)], **PLANNED)
+    stricter = psus_for_limits(
+        results, [Limit(wanted.measure, wanted.level, wanted.half_width / 2)], **PLANNED
+    )
     assert stricter.psus.sum() / found.psus.sum() == pytest.approx(4, rel=0.1)
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 
 from satisfaction import estimate
-from satisfaction.errors import DesignError
+from satisfaction.foundation.errors import DesignError
 from satisfaction.planning import allocation, size
 
 POINTS = 0.02  # promised probabilities are met within two points
@@ -21,19 +21,31 @@ def model(province):
 @pytest.fixture(scope="module")
 def made():
     """A model whose numbers are known."""
-    from satisfaction.ranking.bayes import posterior
+    from satisfaction.ranking.probability import posterior
 
     rng = np.random.default_rng(4)
     truth = rng.normal(70, 4, 88)
     known = posterior(truth, np.full(88, 0.5), tau2=16.0)
     ones = np.ones(88)
-    return size.VarianceModel(tuple(map(str, range(88))), truth, 400 * ones, 0.05, 1.1, 20 * ones, 10 * ones, 2 * ones, known)
+    return size.VarianceModel(
+        tuple(map(str, range(88))),
+        truth,
+        400 * ones,
+        0.05,
+        1.1,
+        20 * ones,
+        10 * ones,
+        2 * ones,
+        known,
+    )
 
 
 def one_area(made, psus, per_psu, rng, draws, mean=0.0):
     """Estimates and their variances from PSU means as the model has them: PSU effects, persons, equal weights."""
     between, within = made.rho * 400 * made.kish, (1 - made.rho) * 400 * made.kish
-    means = mean + rng.normal(0, np.sqrt(between + within / per_psu), (draws, 2, psus // 2))  # two strata
+    means = mean + rng.normal(
+        0, np.sqrt(between + within / per_psu), (draws, 2, psus // 2)
+    )  # two strata
     stratum = means.mean(axis=2)
     variance = (means.var(axis=2, ddof=1) / (psus // 2) / 4).sum(axis=1)
     return stratum.mean(axis=1), variance
@@ -63,11 +75,16 @@ def test_planned_power_of_a_difference_is_met(made, power):
     psus = int(size.psus_for_difference(made, 4, per_psu=10, power=power)[0])
     psus += psus % 2
     rng = np.random.default_rng(2)
-    (a, va), (b, vb) = one_area(made, psus, 10, rng, 20_000, mean=4), one_area(made, psus, 10, rng, 20_000)
+    (a, va), (b, vb) = (
+        one_area(made, psus, 10, rng, 20_000, mean=4),
+        one_area(made, psus, 10, rng, 20_000),
+    )
     from scipy.special import stdtrit
 
     found = np.abs(a - b) / np.sqrt(va + vb) > stdtrit(2 * (psus - 2), 0.975)
-    promised = size._power(4, 2 * made.variance(float(psus), 10)[:1], np.array([2.0 * (psus - 2)]), 0.95)[0]
+    promised = size._power(
+        4, 2 * made.variance(float(psus), 10)[:1], np.array([2.0 * (psus - 2)]), 0.95
+    )[0]
     assert promised >= power
     assert found.mean() == pytest.approx(promised, abs=POINTS)
 
@@ -92,7 +109,9 @@ def test_planned_power_of_a_change_is_met(made):
     change = second.mean(axis=1) - first.mean(axis=1)
     # the difference's variance from its own PSU pieces: shared pairs, and the rest
     pairs = (second[:, :shared] - first[:, :shared]).var(axis=1, ddof=1) * shared
-    rest = (second[:, shared:].var(axis=1, ddof=1) + first[:, shared:].var(axis=1, ddof=1)) * (psus - shared)
+    rest = (second[:, shared:].var(axis=1, ddof=1) + first[:, shared:].var(axis=1, ddof=1)) * (
+        psus - shared
+    )
     from scipy.special import stdtrit
 
     found = np.abs(change) / (np.sqrt(pairs + rest) / psus) > stdtrit(psus - 2, 0.975)
@@ -149,7 +168,11 @@ def test_bethel_meets_its_constraints_at_the_cost_of_a_general_solver(seed):
     areas, measures = 12, 4
     a = rng.uniform(0.5, 4, (measures, areas)) * (rng.random((measures, areas)) > 0.2)
     a[0] = np.maximum(a[0], 0.5)
-    limits, cost, least = rng.uniform(0.02, 0.2, measures), rng.uniform(1, 3, areas), np.full(areas, 2.0)
+    limits, cost, least = (
+        rng.uniform(0.02, 0.2, measures),
+        rng.uniform(1, 3, areas),
+        np.full(areas, 2.0),
+    )
     plan = allocation.bethel(a, limits, cost=cost, least=least)
     assert (plan.used <= 1 + 1e-9).all()
     assert (plan.n >= least).all()
@@ -180,7 +203,10 @@ def test_an_allocation_for_the_cut_leaves_no_more_undecided_than_an_equal_one(ma
     plan = allocation.for_the_cut(made, 88 * 25, per_psu=10, bottom=10, least=6)
     assert plan.sum() == 88 * 25
     assert plan.min() >= 6
-    own, even = (size.listing_power(made, psus, per_psu=10, bottom=10, draws=120).undecided for psus in (plan, np.full(88, 25)))
+    own, even = (
+        size.listing_power(made, psus, per_psu=10, bottom=10, draws=120).undecided
+        for psus in (plan, np.full(88, 25))
+    )
     assert own <= even
 
 

@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from platforms import make
-from satisfaction.errors import InputFileError
-from satisfaction.io.grids import read_grids
-from satisfaction.io.platforms import EMPTY, NOTES, PLATFORMS, SHAPES, SKIPPED, read_exports
-from satisfaction.io.platforms.header import find_header
-from satisfaction.io.platforms.values import iso_time, seconds
+from satisfaction.collection.platforms import PLATFORMS, SHAPES, read_exports
+from satisfaction.collection.platforms.export import EMPTY, NOTES, SKIPPED, iso_time, seconds
+from satisfaction.collection.platforms.header import find_header
+from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.grids import read_grids
 
 HERE = Path(make.__file__).parent
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -94,15 +94,24 @@ def test_the_examples_are_what_the_script_makes(tmp_path):
 
 def test_every_shape_has_an_example():
     assert set(SHAPE_OF.values()) == set(PLATFORMS)
-    assert {p.name for p in HERE.iterdir() if p.suffix not in (".py", "")} == set(SHAPE_OF) == set(FAULTS)
+    assert (
+        {p.name for p in HERE.iterdir() if p.suffix not in (".py", "")}
+        == set(SHAPE_OF)
+        == set(FAULTS)
+    )
 
 
 @pytest.mark.parametrize("name", SHAPE_OF)
 def test_a_shape_is_recognised_and_no_other(name):
     assert read(name).platform == SHAPE_OF[name]
     if name != "labelled.sav":
-        table, _ = find_header(max(read_grids(HERE / name)[0], key=lambda grid: grid.sheet.startswith("wm.")))
-        assert {key for key, shape in SHAPES.items() if shape.recognises(table)} == {SHAPE_OF[name], "plain"}
+        table, _ = find_header(
+            max(read_grids(HERE / name)[0], key=lambda grid: grid.sheet.startswith("wm."))
+        )
+        assert {key for key, shape in SHAPES.items() if shape.recognises(table)} == {
+            SHAPE_OF[name],
+            "plain",
+        }
 
 
 @pytest.mark.parametrize("name", SHAPE_OF)
@@ -115,7 +124,9 @@ def test_every_planted_fault_is_found_at_its_place(name):
 
 
 def test_every_note_has_an_example():
-    assert {rule for faults in FAULTS.values() for rule, *_ in faults} == set(NOTES) - {"F315"}  # test_responses_words.py
+    assert {rule for faults in FAULTS.values() for rule, *_ in faults} == set(NOTES) - {
+        "F315"
+    }  # test_responses_words.py
 
 
 # ---- shapes ----
@@ -127,9 +138,17 @@ def test_text_of_wjx_is_unfolded():
     assert [found[t][3] for t in make.WJX] == ["id", "submitted", "duration", "source", "", "ip"]
     assert found["您的年龄"][0] == "3(1)"
     assert found["居住年数"][0] == "3(2)"
-    assert export.rows["提交答卷时间"].tolist()[:2] == ["2026-09-18T19:20:55", "2026-09-18T09:05:01"]
+    assert export.rows["提交答卷时间"].tolist()[:2] == [
+        "2026-09-18T19:20:55",
+        "2026-09-18T09:05:01",
+    ]
     assert export.rows["所用时间"].tolist()[:3] == ["64", "64", "3723"]
-    assert export.rows["4、您参加过哪些活动？"].tolist() == ["打扫┋植树", "打扫┋其他", SKIPPED, "植树"]
+    assert export.rows["4、您参加过哪些活动？"].tolist() == [
+        "打扫┋植树",
+        "打扫┋其他",
+        SKIPPED,
+        "植树",
+    ]
     assert export.rows["4、您参加过哪些活动？#text"].tolist() == ["", "看电影", "", ""]
     assert export.rows["3、(1)您的年龄"].tolist() == ["34", EMPTY, "51", "28"]
     assert found["您参加过哪些活动？#text"] == ("", "", "", "")
@@ -163,10 +182,19 @@ def test_kobo_groups_are_cut_and_options_belong_to_their_question():
 
 def test_questions_of_a_group_are_not_taken_for_options(tmp_path):
     header = ["_uuid", "_submission_time", "g/road", "g/park", "基本/性别", "基本/年龄"]
-    rows = [header, ["u1", "2026-09-18", "1", "5", "男", "34"], ["u2", "2026-09-18", "0", "4", "女", "51"]]
+    rows = [
+        header,
+        ["u1", "2026-09-18", "1", "5", "男", "34"],
+        ["u2", "2026-09-18", "0", "4", "女", "51"],
+    ]
     (tmp_path / "k.csv").write_text(make.delimited(rows), encoding="utf-8")
     (export,) = read_exports(tmp_path / "k.csv")
-    assert [(c.name, c.option) for c in export.columns[2:]] == [("road", ""), ("park", ""), ("", ""), ("", "")]
+    assert [(c.name, c.option) for c in export.columns[2:]] == [
+        ("road", ""),
+        ("park", ""),
+        ("", ""),
+        ("", ""),
+    ]
     assert export.notes == ()
 
 
@@ -182,7 +210,12 @@ def test_a_telephone_file_keeps_its_outcomes_as_text():
         export = read(name)
         (outcome,) = [c.key for c in export.columns if c.role == "outcome"]
         assert export.rows[outcome].tolist() == ["完成", "拒访", "空号"]
-        assert [c.title for c in export.columns[5:]] == ["基本情况/性别", "基本情况/年龄", "满意度评价/道路", "满意度评价/公园"]
+        assert [c.title for c in export.columns[5:]] == [
+            "基本情况/性别",
+            "基本情况/年龄",
+            "满意度评价/道路",
+            "满意度评价/公园",
+        ]
         assert export.rows["通话时长"].tolist() == ["200", "12", "03:20"]
 
 
@@ -200,7 +233,15 @@ def test_a_plain_table_is_matched_by_name_label_or_number():
     assert found["您的性别"] == ("1", "", "", "")
     assert found["Q2"] == ("2", "Q2", "", "")
     assert found["年龄"] == ("3", "", "", "")
-    assert read("plain.csv").rows.iloc[1].tolist() == ["008", "女", "5", "　51　", "y", "无名", "两\n行"]
+    assert read("plain.csv").rows.iloc[1].tolist() == [
+        "008",
+        "女",
+        "5",
+        "　51　",
+        "y",
+        "无名",
+        "两\n行",
+    ]
 
 
 # ---- headers ----
@@ -215,7 +256,15 @@ def test_a_second_row_of_answers_is_no_header(tmp_path):
 
 
 def test_a_total_within_the_rows_stays(tmp_path):
-    rows = [["id", "n"], ["a", "1"], ["合计", "1"], ["b", "2"], ["小计", "2"], ["总计：", "3"], ["Total", "3"]]
+    rows = [
+        ["id", "n"],
+        ["a", "1"],
+        ["合计", "1"],
+        ["b", "2"],
+        ["小计", "2"],
+        ["总计：", "3"],
+        ["Total", "3"],
+    ]
     (tmp_path / "t.csv").write_text(make.delimited(rows), encoding="utf-8")
     (export,) = read_exports(tmp_path / "t.csv")
     assert export.rows["id"].tolist() == ["a", "合计", "b"]
@@ -223,9 +272,17 @@ def test_a_total_within_the_rows_stays(tmp_path):
 
 
 def test_a_date_question_is_not_suspect(tmp_path):
-    rows = [["day", "answer"], ["2026-09-18", "1"], ["2026-09-19", "2"], ["", "2026/1/2"], ["2026-09-19", "2"]]
+    rows = [
+        ["day", "answer"],
+        ["2026-09-18", "1"],
+        ["2026-09-19", "2"],
+        ["", "2026/1/2"],
+        ["2026-09-19", "2"],
+    ]
     (tmp_path / "t.csv").write_text(make.delimited(rows), encoding="utf-8")
-    assert [(n.rule, n.row, n.column) for n in read_exports(tmp_path / "t.csv")[0].notes] == [("F207", 4, "answer")]
+    assert [(n.rule, n.row, n.column) for n in read_exports(tmp_path / "t.csv")[0].notes] == [
+        ("F207", 4, "answer")
+    ]
 
 
 def test_names_that_stand_twice_never_share_a_key(tmp_path):
@@ -272,7 +329,8 @@ def test_the_platform_may_be_named():
 
 
 @pytest.mark.parametrize(
-    ("name", "platform", "code"), [("kobo.csv", "kobbo", "F115"), ("kobo.csv", "sav", "F116"), ("labelled.sav", "kobo", "F116")]
+    ("name", "platform", "code"),
+    [("kobo.csv", "kobbo", "F115"), ("kobo.csv", "sav", "F116"), ("labelled.sav", "kobo", "F116")],
 )
 def test_a_platform_that_cannot_be_is_refused(name, platform, code):
     with pytest.raises(InputFileError) as refused:
@@ -281,7 +339,9 @@ def test_a_platform_that_cannot_be_is_refused(name, platform, code):
 
 
 def test_a_file_of_repeats_alone_is_refused(tmp_path):
-    (tmp_path / "r.csv").write_text(make.delimited(make.ODK_REPEAT).replace("name", "SubmissionDate"), encoding="utf-8")
+    (tmp_path / "r.csv").write_text(
+        make.delimited(make.ODK_REPEAT).replace("name", "SubmissionDate"), encoding="utf-8"
+    )
     with pytest.raises(InputFileError, match="F117"):
         read_exports(tmp_path / "r.csv")
 
@@ -296,7 +356,9 @@ def test_an_spss_file_that_is_damaged_is_refused(tmp_path):
 
 def test_an_spss_file_in_gb18030_is_read(tmp_path):
     path = tmp_path / "old.sav"
-    pyreadstat.write_sav(pd.DataFrame({"county": ["贵阳贵阳"]}), str(path), column_labels=["县级市"])
+    pyreadstat.write_sav(
+        pd.DataFrame({"county": ["贵阳贵阳"]}), str(path), column_labels=["县级市"]
+    )
     content = path.read_bytes()
     for text in ("贵阳贵阳", "县级市"):
         old = text.encode()
@@ -312,7 +374,10 @@ def test_an_spss_file_in_gb18030_is_read(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "rows", "width"),
-    [("fieldwork_qc/iehfc_LWH_FUP2_raw.csv", 1206, 46), ("somerville_happiness/somerville_2011_2013_2015.csv", None, None)],
+    [
+        ("fieldwork_qc/iehfc_LWH_FUP2_raw.csv", 1206, 46),
+        ("somerville_happiness/somerville_2011_2013_2015.csv", None, None),
+    ],
 )
 def test_a_real_file_is_read_as_plain_without_loss(name, rows, width):
     path = DATA / name
@@ -322,7 +387,10 @@ def test_a_real_file_is_read_as_plain_without_loss(name, rows, width):
     (export,) = read_exports(path)
     expected = pd.read_csv(path, dtype=str, keep_default_na=False)
     assert export.platform == "plain"
-    assert (len(export.rows), len(export.columns)) == (rows or len(expected), width or expected.shape[1])
+    assert (len(export.rows), len(export.columns)) == (
+        rows or len(expected),
+        width or expected.shape[1],
+    )
     assert (export.rows.to_numpy() == expected.to_numpy()).all()
     assert not any(note.rule in (*LEFT_OUT, "F201") for note in export.notes)
 
@@ -334,11 +402,29 @@ CELLS = st.one_of(
     st.text(max_size=6).map(lambda text: text.encode("utf-8", "ignore").decode()),
 )  # fmt: skip
 TITLES = st.sampled_from(
-    sorted({t for rows in (make.TEXT, make.CODE, make.KOBO, make.ODK, make.CATI, make.TENCENT, make.LIMESURVEY) for t in rows[0]})
+    sorted(
+        {
+            t
+            for rows in (
+                make.TEXT,
+                make.CODE,
+                make.KOBO,
+                make.ODK,
+                make.CATI,
+                make.TENCENT,
+                make.LIMESURVEY,
+            )
+            for t in rows[0]
+        }
+    )
 )
 TABLES = st.lists(st.lists(st.one_of(CELLS, TITLES), max_size=8), min_size=1, max_size=8)
 EXAMPLES = int(os.environ.get("SATISFACTION_FUZZ", "60"))
-FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FUZZ = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 def read_or_refuse(content, suffix):
@@ -362,7 +448,9 @@ def test_any_csv_is_read_or_refused_and_no_record_is_lost(head, table):
     exports = read_or_refuse(make.delimited([head, *table]).encode("utf-8"), ".csv")
     if exports:
         (export,) = exports
-        assert len(rows) == 1 + len(export.rows) + sum(note.rule in LEFT_OUT for note in export.notes)
+        assert len(rows) == 1 + len(export.rows) + sum(
+            note.rule in LEFT_OUT for note in export.notes
+        )
 
 
 @FUZZ
@@ -378,12 +466,18 @@ def test_any_workbook_is_read_or_refused_and_no_record_is_lost(head, table):
 
 
 @FUZZ
-@given(name=st.sampled_from(sorted(set(SHAPE_OF) - {"labelled.sav"})), seed=st.integers(0, 2**32), many=st.integers(1, 40))
+@given(
+    name=st.sampled_from(sorted(set(SHAPE_OF) - {"labelled.sav"})),
+    seed=st.integers(0, 2**32),
+    many=st.integers(1, 40),
+)
 def test_damaged_bytes_are_read_or_refused(name, seed, many):
     content, chance = bytearray((HERE / name).read_bytes()), random.Random(seed)
     for _ in range(many):
         at = chance.randrange(len(content))
-        content[at : at + chance.choice([0, 1, 3])] = bytes(chance.randrange(256) for _ in range(chance.choice([0, 1, 2])))
+        content[at : at + chance.choice([0, 1, 3])] = bytes(
+            chance.randrange(256) for _ in range(chance.choice([0, 1, 2]))
+        )
     read_or_refuse(bytes(content), Path(name).suffix)
 
 

@@ -18,19 +18,30 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from satisfaction import plots
-from satisfaction.errors import RankingError
+from satisfaction.foundation.errors import RankingError
 from satisfaction.pipeline import run
-from satisfaction.plots import difference_table
-from satisfaction.plots.canvas import text_columns, wrapped
-from satisfaction.plots.pairs import runs
-from satisfaction.plots.rows import LISTED
-from satisfaction.plots.verdicts import BELOW
-from satisfaction.plots.waves import CHANGED, signed
-from satisfaction.published import indices_table, ranking_table
-from satisfaction.ranking import rank
+from satisfaction.publication import plots
+from satisfaction.publication.plots.canvas import text_columns, wrapped
+from satisfaction.publication.plots.pairs import difference_table, runs
+from satisfaction.publication.plots.rows import LISTED
+from satisfaction.publication.plots.verdicts import BELOW
+from satisfaction.publication.plots.waves import CHANGED, signed
+from satisfaction.publication.ranking_table import ranking_table
+from satisfaction.publication.tables import indices_table
+from satisfaction.ranking.rank import rank
 
-NAMES = ["ladder", "probability", "rates", "topics", "pairs", "difference", "paths", "targets", "thresholds", "change"]
+NAMES = [
+    "ladder",
+    "probability",
+    "rates",
+    "topics",
+    "pairs",
+    "difference",
+    "paths",
+    "targets",
+    "thresholds",
+    "change",
+]
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +72,28 @@ def many(tables):
             "probability_bottom": 1 / (1 + np.exp(78.5 - rank)), "mark": ranking["mark"].iloc[0],
         }
     )  # fmt: skip
-    gone = ["rank", "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high", "probability_bottom"]
-    last = table.iloc[[-1]].assign(code="999999", status="not ranked", listed="no", **dict.fromkeys(gone, np.nan))
+    gone = [
+        "rank",
+        "marginal_low",
+        "marginal_high",
+        "simultaneous_low",
+        "simultaneous_high",
+        "probability_bottom",
+    ]
+    last = table.iloc[[-1]].assign(
+        code="999999", status="not ranked", listed="no", **dict.fromkeys(gone, np.nan)
+    )
     ranked = pd.concat([table, last], ignore_index=True)
-    model = indices[(indices["level"] == indices["level"].iloc[0]) & (indices["measure"] == ranking["measure"].iloc[0])].iloc[[0]]
+    model = indices[
+        (indices["level"] == indices["level"].iloc[0])
+        & (indices["measure"] == ranking["measure"].iloc[0])
+    ].iloc[[0]]
     rows = model.loc[model.index.repeat(p + 1)].reset_index(drop=True)
     rows = rows.assign(
-        code=ranked["code"], estimate=ranked["estimate"], ci_low=ranked["estimate"] - 3, ci_high=ranked["estimate"] + 3
+        code=ranked["code"],
+        estimate=ranked["estimate"],
+        ci_low=ranked["estimate"] - 3,
+        ci_high=ranked["estimate"] + 3,
     )
     return rows, ranked
 
@@ -81,12 +107,23 @@ def field():
 def made_up(p):
     """A field of p ranked units and one that is not, half of them with long names, none of it real."""
     random = np.random.default_rng(p)
-    score, said = np.sort(random.normal(70, 4, p))[::-1], "模拟数据，不是真实调查结果 simulated data, not a real survey"
+    score, said = (
+        np.sort(random.normal(70, 4, p))[::-1],
+        "模拟数据，不是真实调查结果 simulated data, not a real survey",
+    )
     codes, places = [f"{520000 + i}" for i in range(p + 1)], max(1, p // 9)
     found = rank(
-        np.append(score, 50), random.uniform(0.8, 1.6, p + 1), df=23, names=codes, bottom=places, ranked=np.arange(p + 1) < p
+        np.append(score, 50),
+        random.uniform(0.8, 1.6, p + 1),
+        df=23,
+        names=codes,
+        bottom=places,
+        ranked=np.arange(p + 1) < p,
     )
-    names = [("白云区", "Baiyun District"), ("镇宁布依族苗族自治县", "Zhenning Buyei and Miao Autonomous County")]
+    names = [
+        ("白云区", "Baiyun District"),
+        ("镇宁布依族苗族自治县", "Zhenning Buyei and Miao Autonomous County"),
+    ]
     table = found.table.rename(columns={"unit": "code"}).assign(
         measure="satisfaction_index", name_zh=[f"{names[i % 2][0]}{i}" for i in range(p + 1)], mark=said,
         name_en=[f"{names[i % 2][1]} {i}" for i in range(p + 1)], listed=np.where(found.table["rank"].fillna(0) > p - places, "yes", "no"),
@@ -96,22 +133,42 @@ def made_up(p):
         measure_en="Satisfaction index",
     )  # fmt: skip
     ranked = intervals[:p]
-    words = [("met", "已达到"), ("not met", "未达到"), ("not decidable", "无法判断"), ("not ranked", "不排名")]
+    words = [
+        ("met", "已达到"),
+        ("not met", "未达到"),
+        ("not decidable", "无法判断"),
+        ("not ranked", "不排名"),
+    ]
     known = [None if i % 4 == 3 else 0.9999 * (i + 1) / p for i in range(p)]
     targets = ranked[:100].assign(
         target="rise 5 since 2026Q2", target_zh="比2026Q2上升5位", verdict=[words[i % 4][0] for i in range(min(p, 100))],
         verdict_zh=[words[i % 4][1] for i in range(min(p, 100))], p_met=known[:100], p_not_met=known[:100], probability=known[:100],
     ).astype({"p_met": float, "p_not_met": float, "probability": float})  # fmt: skip
-    status = np.where(intervals["ci_high"] < 68, "established", np.where(intervals["ci_low"] > 68, "excluded", "possible"))
+    status = np.where(
+        intervals["ci_high"] < 68,
+        "established",
+        np.where(intervals["ci_low"] > 68, "excluded", "possible"),
+    )
     share = {name: intervals[name] / 100 for name in ("estimate", "ci_low", "ci_high")}
     rates = intervals.assign(
-        **share, measure="rate", measure_zh="满意率", measure_en="Satisfaction rate", threshold=0.68, unit="share 0-1"
+        **share,
+        measure="rate",
+        measure_zh="满意率",
+        measure_en="Satisfaction rate",
+        threshold=0.68,
+        unit="share 0-1",
     )
-    thresholds = pd.concat([intervals.assign(threshold=68.0, unit="points 0-100"), rates]).assign(status=[*status, *status])
+    thresholds = pd.concat([intervals.assign(threshold=68.0, unit="points 0-100"), rates]).assign(
+        status=[*status, *status]
+    )
     drift = {name: ranked[name] - 70 for name in ("ci_low", "ci_high")}
-    changes = ranked.assign(change=ranked["estimate"] - 70, **drift, shrunk=(ranked["estimate"] - 70) / 3)
+    changes = ranked.assign(
+        change=ranked["estimate"] - 70, **drift, shrunk=(ranked["estimate"] - 70) / 3
+    )
     moved = [pd.array([*(random.permutation(p) + 1), None], dtype="Int64") for _ in range(9)]
-    waves = [intervals.assign(wave=f"202{q // 4}Q{q % 4 + 1}", rank=rank) for q, rank in enumerate(moved)]
+    waves = [
+        intervals.assign(wave=f"202{q // 4}Q{q % 4 + 1}", rank=rank) for q, rank in enumerate(moved)
+    ]
     waves[:3] = [wave.assign(marginal_low=np.nan, marginal_high=np.nan) for wave in waves[:3]]
     return {
         "ranking": table, "indices": intervals, "found": found, "order": found.order(), "thresholds": thresholds,
@@ -138,7 +195,11 @@ def draw(name, tables, made):
     of_survey = {"rates": plots.rates_by_area, "topics": plots.topics}
     if name in of_survey:
         return of_survey[name](indices)
-    return DRAWN[name](made | {"ranking": ranking, "indices": indices} if name in ("ladder", "probability") else made)
+    return DRAWN[name](
+        made | {"ranking": ranking, "indices": indices}
+        if name in ("ladder", "probability")
+        else made
+    )
 
 
 def texts(figure):
@@ -157,7 +218,10 @@ def test_every_figure_is_bilingual_and_carries_the_mark(name, tables, field):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_a_mark_no_mark_is_written(name, tables, field):
-    bare = {key: one.assign(mark="") if isinstance(one, pd.DataFrame) else one for key, one in field(12).items()}
+    bare = {
+        key: one.assign(mark="") if isinstance(one, pd.DataFrame) else one
+        for key, one in field(12).items()
+    }
     figure = draw(name, [table.assign(mark="") for table in tables], bare)
     assert not [text for text in texts(figure) if "模拟" in text or "simulated" in text]
 
@@ -171,9 +235,18 @@ def test_chinese_is_drawn_with_a_chinese_font(name, tables, field, recwarn):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_same_tables_give_the_same_text_whatever_the_settings_of_the_caller(name, tables, field):
+def test_the_same_tables_give_the_same_text_whatever_the_settings_of_the_caller(
+    name, tables, field
+):
     first = plots.svg(draw(name, tables, field(12)))
-    with mpl.rc_context({"font.size": 31, "axes.facecolor": "red", "font.family": ["DejaVu Sans"], "savefig.bbox": "tight"}):
+    with mpl.rc_context(
+        {
+            "font.size": 31,
+            "axes.facecolor": "red",
+            "font.family": ["DejaVu Sans"],
+            "savefig.bbox": "tight",
+        }
+    ):
         second = plots.svg(draw(name, tables, field(12)))
     assert first == second
     assert "<dc:date>" not in first
@@ -211,13 +284,19 @@ def test_no_text_touches_another_or_leaves_the_sheet(name, p, field):
         for text in axes.get_xticklabels()
         if not axes.viewLim.intervalx[0] <= text.get_position()[0] <= axes.viewLim.intervalx[1]
     ]
-    found = [text for text in figure.findobj(mpl.text.Text) if text.get_visible() and text.get_text().strip()]
+    found = [
+        text
+        for text in figure.findobj(mpl.text.Text)
+        if text.get_visible() and text.get_text().strip()
+    ]
     shown = [text for text in found if text not in beyond]
     boxes = np.array([text.get_window_extent().extents for text in shown])
     left, bottom, right, top = boxes.T
     across = np.minimum.outer(right, right) - np.maximum.outer(left, left)
     along = np.minimum.outer(top, top) - np.maximum.outer(bottom, bottom)
-    touching = np.argwhere(np.triu((across > 1) & (along > 2), 1))  # pixels; a line's box has room above its letters
+    touching = np.argwhere(
+        np.triu((across > 1) & (along > 2), 1)
+    )  # pixels; a line's box has room above its letters
     assert [(shown[i].get_text(), shown[j].get_text()) for i, j in touching] == []
     width, height = figure.get_size_inches() * figure.dpi
     away = (left < 0) | (bottom < 0) | (right > width) | (top > height)
@@ -227,7 +306,8 @@ def test_no_text_touches_another_or_leaves_the_sheet(name, p, field):
 def test_no_rank_in_a_figure_without_its_set(many):
     indices, ranking = many
     sets = [
-        f"{row.rank:.0f} [{row.marginal_low:.0f}–{row.marginal_high:.0f}]" for row in ranking.dropna(subset="rank").itertuples()
+        f"{row.rank:.0f} [{row.marginal_low:.0f}–{row.marginal_high:.0f}]"
+        for row in ranking.dropna(subset="rank").itertuples()
     ]
     assert [text for text in texts(plots.ranking_ladder(ranking, indices)) if "–" in text] == sets
     shown = [text for text in texts(plots.probability_near_cut(ranking)) if "仡佬族" in text]
@@ -265,7 +345,11 @@ def test_a_unit_that_is_not_ranked_keeps_its_row_and_gets_no_rank(many):
 
 def test_probability_shows_ten_units_on_both_sides_of_the_cut(many):
     axes = plots.probability_near_cut(many[1]).axes[0]
-    shown = [int(re.search(r" (\d+) \[", text.get_text())[1]) for text in axes.texts if "[" in text.get_text()]
+    shown = [
+        int(re.search(r" (\d+) \[", text.get_text())[1])
+        for text in axes.texts
+        if "[" in text.get_text()
+    ]
     assert shown == list(range(69, 89))
     assert sorted(bar.get_width() for bar in axes.patches) == pytest.approx(
         sorted(100 * many[1]["probability_bottom"].iloc[68:88])
@@ -274,15 +358,18 @@ def test_probability_shows_ten_units_on_both_sides_of_the_cut(many):
 
 def test_rates_show_the_areas_just_below_the_whole(tables):
     figure = plots.rates_by_area(tables[0])
-    assert [text.get_text() for text in figure.axes[0].texts] == ["市9901 City 9901", "市9902 City 9902"]
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        "市9901 City 9901",
+        "市9902 City 9902",
+    ]
     without = tables[0][tables[0]["level"] != "prefecture"]
     assert len(plots.rates_by_area(without).axes[0].texts) == 4
 
 
 def test_topics_stand_strongest_first_at_their_estimates(tables):
-    whole = tables[0][(tables[0]["level"] == "province") & (tables[0]["kind"] == "score")].sort_values(
-        "estimate", ascending=False
-    )
+    whole = tables[0][
+        (tables[0]["level"] == "province") & (tables[0]["kind"] == "score")
+    ].sort_values("estimate", ascending=False)
     at = plots.topics(tables[0]).axes[0].collections[-1].get_offsets()
     np.testing.assert_allclose(at, np.column_stack([whole["estimate"], range(len(whole))]))
 
@@ -294,10 +381,15 @@ def test_an_unbounded_interval_is_left_out(tables):
     plots.svg(axes.figure)
 
 
-@pytest.mark.parametrize("looks", [plots.STATUS, plots.VERDICT, plots.COMPARED, LISTED, BELOW, CHANGED])
+@pytest.mark.parametrize(
+    "looks", [plots.STATUS, plots.VERDICT, plots.COMPARED, LISTED, BELOW, CHANGED]
+)
 def test_words_differ_in_lightness_and_shape(looks):
     three = [look for word, look in looks.items() if word != "not ranked"]
-    grey = [sum(share * c for share, c in zip((0.2126, 0.7152, 0.0722), to_rgb(colour), strict=True)) for _, colour, *_ in three]
+    grey = [
+        sum(share * c for share, c in zip((0.2126, 0.7152, 0.0722), to_rgb(colour), strict=True))
+        for _, colour, *_ in three
+    ]
     assert all(abs(a - b) > 0.15 for a, b in combinations(grey, 2))
     assert len({look.marker for look in three}) == len(three)
 
@@ -319,23 +411,31 @@ def test_wrapping_keeps_the_text_and_the_width(columns):
 def test_the_theme_is_seaborns():
     import seaborn as sns
 
-    from satisfaction.plots.canvas import SEABORN
+    from satisfaction.publication.plots.canvas import SEABORN
 
     theirs = sns.plotting_context("paper", font_scale=1.05) | sns.axes_style("whitegrid")
     assert {
-        key: pytest.approx(value) if isinstance(value, float) else value for key, value in theirs.items() if key in SEABORN
+        key: pytest.approx(value) if isinstance(value, float) else value
+        for key, value in theirs.items()
+        if key in SEABORN
     } == SEABORN
     assert len(SEABORN) > 20
 
 
-@pytest.mark.parametrize(("side", "word", "shown"), [("last", "末", [77.5]), ("first", "前", [9.5])])
+@pytest.mark.parametrize(
+    ("side", "word", "shown"), [("last", "末", [77.5]), ("first", "前", [9.5])]
+)
 def test_the_cut_lies_where_the_list_ends(many, side, word, shown):
     indices, ranking = many
     listed = np.where(ranking["rank"] > 78 if side == "last" else ranking["rank"] < 11, "yes", "no")
     turned = ranking.assign(
-        side=side, listed=listed, probability_bottom=ranking["probability_bottom"] * 10 / ranking["probability_bottom"].sum()
+        side=side,
+        listed=listed,
+        probability_bottom=ranking["probability_bottom"] * 10 / ranking["probability_bottom"].sum(),
     )
-    assert [line.get_ydata()[0] for line in plots.ranking_ladder(turned, indices).axes[0].lines] == shown
+    assert [
+        line.get_ydata()[0] for line in plots.ranking_ladder(turned, indices).axes[0].lines
+    ] == shown
     figure = plots.probability_near_cut(turned)
     assert [line.get_ydata()[0] for line in figure.axes[0].lines] == [9.5]
     assert f"属于{word} 10 位的概率：分界两侧的 20 个单位" in texts(figure)
@@ -361,7 +461,10 @@ def test_pair_matrix_shades_what_is_decided_in_rank_order(field):
     figure = plots.pair_matrix(shuffled, of["order"])
     better, worse, own = figure.axes[0].collections
     decided = of["order"].decided.to_numpy()
-    sizes = [sum(np.ptp(path.vertices[:, 0]) for path in part.get_paths()) for part in (better, worse, own)]
+    sizes = [
+        sum(np.ptp(path.vertices[:, 0]) for path in part.get_paths())
+        for part in (better, worse, own)
+    ]
     assert sizes == pytest.approx([(decided == 1).sum(), (decided == -1).sum(), 12])
     assert sizes[0] > 0
     assert all(path.vertices[:, 0].min() > path.vertices[:, 1].min() for path in better.get_paths())
@@ -381,7 +484,10 @@ def test_differences_decide_what_the_simultaneous_sets_decide(p, field):
 
 def test_differences_for_one_unit_named_beforehand_are_narrower(field):
     found = field(12)["found"]
-    wide, narrow = (difference_table(found, against="520003", interval=kind) for kind in ("simultaneous", "marginal"))
+    wide, narrow = (
+        difference_table(found, against="520003", interval=kind)
+        for kind in ("simultaneous", "marginal")
+    )
     others = wide["code"] != "520003"
     assert (narrow["low"] > wide["low"])[others].all()
     assert (narrow["high"] < wide["high"])[others].all()
@@ -392,19 +498,32 @@ def test_differences_of_known_errors_are_tukeys_and_dunnetts():
     from scipy.stats import studentized_range
 
     found = rank([3.0, 1.0, 0.0], [1.0, 1.0, 1.0], names=["a", "b", "c"], bottom=1)
-    tukey, dunnett = (difference_table(found, against="c", interval=kind) for kind in ("simultaneous", "marginal"))
+    tukey, dunnett = (
+        difference_table(found, against="c", interval=kind) for kind in ("simultaneous", "marginal")
+    )
     assert tukey["high"][0] - 3 == pytest.approx(studentized_range.ppf(0.95, 3, 1e6), rel=1e-4)
-    assert dunnett["high"][0] - 3 == pytest.approx(2.2121 * np.sqrt(2), rel=1e-4)  # Dunnett 1964, two treatments, df infinite
+    assert dunnett["high"][0] - 3 == pytest.approx(
+        2.2121 * np.sqrt(2), rel=1e-4
+    )  # Dunnett 1964, two treatments, df infinite
     assert set(tukey["method"]) | set(dunnett["method"]) == {"Tukey-Kramer", "Dunnett"}
 
 
 def test_differences_turn_with_the_chosen_unit_and_with_the_direction(field):
     found = field(12)["found"]
-    first, second = (difference_table(found, against=code).set_index("code") for code in ("520001", "520009"))
+    first, second = (
+        difference_table(found, against=code).set_index("code") for code in ("520001", "520009")
+    )
     there, back = first.loc["520009"], second.loc["520001"]
     assert (there["low"], there["high"]) == pytest.approx((-back["high"], -back["low"]))
     kept = found.units.ranked
-    turned = rank(-found.units.estimate[kept], found.pairs.se, df=23, names=list(first.index), bottom=1, higher_is_better=False)
+    turned = rank(
+        -found.units.estimate[kept],
+        found.pairs.se,
+        df=23,
+        names=list(first.index),
+        bottom=1,
+        higher_is_better=False,
+    )
     mirrored = difference_table(turned, against="520001").set_index("code")
     np.testing.assert_allclose(mirrored["difference"], -first["difference"])
     assert mirrored["verdict"].tolist() == first["verdict"].tolist()
@@ -453,9 +572,18 @@ def test_paths_show_those_on_the_list_and_a_hollow_mark_where_there_is_no_set(fi
     panels = [axes for axes in figure.axes if axes.axison]
     assert len(panels) == 9  # the list of 88 // 9 names is the same in all waves
     for axes in panels:
-        hollow = [c for c in axes.collections if isinstance(c, PathCollection) and not len(c.get_facecolor())]
+        hollow = [
+            c
+            for c in axes.collections
+            if isinstance(c, PathCollection) and not len(c.get_facecolor())
+        ]
         assert sum(len(c.get_offsets()) for c in hollow) == 3
-        segments = [path for c in axes.collections if isinstance(c, LineCollection) for path in c.get_segments()]
+        segments = [
+            path
+            for c in axes.collections
+            if isinstance(c, LineCollection)
+            for path in c.get_segments()
+        ]
         assert sum(len(path) > 0 for path in segments) == 6
     assert any("无集合" in text for text in texts(figure))
     complete = field(88)["paths"].query("wave >= '2021Q1'")
@@ -466,7 +594,11 @@ def test_paths_name_what_is_left_out_and_draw_what_is_asked(field):
     said = texts(plots.rank_paths(field(150)["paths"]))
     assert "名次走势：12 个单位（另有 4 个未画）" in said
     asked = plots.rank_paths(field(150)["paths"], units=["520149", "520000"])
-    assert [axes.get_title(loc="left").split("\n")[0].split(" ")[0] for axes in asked.axes if axes.axison] == [
+    assert [
+        axes.get_title(loc="left").split("\n")[0].split(" ")[0]
+        for axes in asked.axes
+        if axes.axison
+    ] == [
         "镇宁布依族苗族自治县149",
         "白云区0",
     ]
@@ -479,7 +611,9 @@ def test_target_board_shows_every_verdict_with_its_probability(field):
     assert "目标：12 项，确认达到 3 项，无法判断 3 项" in said
     assert sum(text.startswith("无法判断 not decidable, p=") for text in said) == 3
     assert said.count("—") == said.count("不排名 not ranked") - 1 == 3  # and once in the legend
-    assert sorted(bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(sorted(100 * of["probability"].dropna()))
+    assert sorted(bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(
+        sorted(100 * of["probability"].dropna())
+    )
 
 
 def test_thresholds_are_sorted_and_in_their_unit(field):
@@ -505,15 +639,27 @@ def test_change_shows_raw_and_shrunk_and_counts_what_is_beyond_error(field):
     assert f"得分变化：12 个单位中 {of['significant'].sum()} 个的变化超出抽样误差" in texts(figure)
 
 
-@pytest.mark.parametrize(("value", "said"), [(-0.04, "+0.0"), (1.25, "+1.2"), (-3.0, "-3.0"), (np.nan, "—")])
+@pytest.mark.parametrize(
+    ("value", "said"), [(-0.04, "+0.0"), (1.25, "+1.2"), (-3.0, "-3.0"), (np.nan, "—")]
+)
 def test_a_change_is_written_with_its_sign(value, said):
     assert signed(value) == said
 
 
 def topics_of_an_area(low, high):
-    rows = pd.DataFrame({"difference": np.linspace(low, high, 6), "importance": np.arange(6.0), "high": np.arange(6) > 2})
+    rows = pd.DataFrame(
+        {
+            "difference": np.linspace(low, high, 6),
+            "importance": np.arange(6.0),
+            "high": np.arange(6) > 2,
+        }
+    )
     rows = rows.assign(
-        ci_low=rows["difference"] - 0.4, ci_high=rows["difference"] + 0.4, verdict="not decidable", code="1", mark=""
+        ci_low=rows["difference"] - 0.4,
+        ci_high=rows["difference"] + 0.4,
+        verdict="not decidable",
+        code="1",
+        mark="",
     )
     named = {
         "name_zh": "县",
@@ -537,7 +683,9 @@ def test_the_advice_stands_over_the_half_it_is_for(low, high):
     assert boxes["优先改进 improve first"].x1 < zero < boxes["继续保持 keep"].x0
 
 
-@pytest.mark.parametrize(("language", "title", "topic"), [("zh", "县：优势", "项目"), ("en", "County: strong", "Topic")])
+@pytest.mark.parametrize(
+    ("language", "title", "topic"), [("zh", "县：优势", "项目"), ("en", "County: strong", "Topic")]
+)
 def test_topics_are_named_in_the_language_of_the_page(language, title, topic):
     figure = plots.performance_plot(topics_of_an_area(-2, 3), code="1", language=language)
     assert figure.texts[0].get_text().startswith(title)

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from satisfaction.pipeline import run
-from satisfaction.published import STATUS, indices_table, measure_labels, ranking_table, twelve_digits
+from satisfaction.publication.labels import STATUS, measure_labels, twelve_digits
+from satisfaction.publication.ranking_table import ranking_table
+from satisfaction.publication.tables import indices_table
 
 LEVELS = {"county": 4, "prefecture": 2, "province": 1}
 
@@ -27,14 +29,18 @@ def ranking(results):
 
 
 def test_every_level_and_measure_stands_once(indices):
-    assert indices.groupby("level", sort=False).size().to_dict() == {level: n * 8 for level, n in LEVELS.items()}
+    assert indices.groupby("level", sort=False).size().to_dict() == {
+        level: n * 8 for level, n in LEVELS.items()
+    }
     assert not indices.duplicated(["level", "code", "measure"]).any()
 
 
 def test_figures_are_the_estimates(results, indices):
     for level, estimates in results.estimates.items():
         own = indices[indices["level"] == level]
-        assert own["estimate"].tolist() == pytest.approx(estimates.table["estimate"].tolist(), rel=1e-11)
+        assert own["estimate"].tolist() == pytest.approx(
+            estimates.table["estimate"].tolist(), rel=1e-11
+        )
         assert own["se"].tolist() == pytest.approx(estimates.table["se"].tolist(), rel=1e-11)
 
 
@@ -47,7 +53,9 @@ def test_rates_are_shares_and_scores_points(indices):
 
 def test_areas_and_measures_have_both_names(indices):
     first = indices.iloc[0]
-    assert first[["code", "name_zh", "name_en", "measure", "measure_zh", "measure_en"]].tolist() == [
+    assert first[
+        ["code", "name_zh", "name_en", "measure", "measure_zh", "measure_en"]
+    ].tolist() == [
         "990101",
         "县990101",
         "County 990101",
@@ -63,8 +71,15 @@ def test_the_ranking_is_in_rank_order_with_its_certainty(results, ranking):
     assert ranking["rank"].tolist() == [1, 2, 3, 4]
     assert ranking["estimate"].is_monotonic_decreasing
     assert (ranking["listed"] == "yes").sum() == 1
-    assert ranking["status"].map({word: label.zh for word, label in STATUS.items()}).tolist() == ranking["status_zh"].tolist()
-    assert not ranking[["marginal_low", "simultaneous_high", "p_in", "probability_bottom"]].isna().any(axis=None)
+    assert (
+        ranking["status"].map({word: label.zh for word, label in STATUS.items()}).tolist()
+        == ranking["status_zh"].tolist()
+    )
+    assert (
+        not ranking[["marginal_low", "simultaneous_high", "p_in", "probability_bottom"]]
+        .isna()
+        .any(axis=None)
+    )
 
 
 def test_the_mark_stands_in_every_row(small):
@@ -79,7 +94,9 @@ def test_the_mark_stands_in_every_row(small):
 
 
 def test_twelve_digits_are_kept():
-    found = twelve_digits(pd.DataFrame({"x": [1 / 3, 1e20 / 3, 0.0, float("nan")], "code": ["1", "2", "3", "4"]}))
+    found = twelve_digits(
+        pd.DataFrame({"x": [1 / 3, 1e20 / 3, 0.0, float("nan")], "code": ["1", "2", "3", "4"]})
+    )
     assert found["x"].tolist()[:3] == [0.333333333333, 3.33333333333e19, 0.0]
     assert pd.isna(found["x"][3])
 

@@ -9,8 +9,8 @@ from ruamel.yaml import YAML
 
 from conftest import ROOT
 from satisfaction import SatisfactionError, read_questionnaire
-from satisfaction.errors import InputFileError, QuestionnaireError
-from satisfaction.questionnaire import json_schema
+from satisfaction.declarations.questionnaire import json_schema
+from satisfaction.foundation.errors import InputFileError, QuestionnaireError
 
 SHIPPED = sorted((ROOT / "questionnaires").glob("*/*.yaml"))
 
@@ -24,7 +24,11 @@ def refusal(small, old: str, new: str) -> SatisfactionError:
 
 
 def line_of(path, text: str) -> int:
-    return next(number for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1) if text in line)
+    return next(
+        number
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if text in line
+    )
 
 
 CHANGES = "changes: [首版 first version]\n"  # a declaration of comparable versions follows it
@@ -70,7 +74,11 @@ REFUSALS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("code", "old", "new", "line"), REFUSALS, ids=[f"{code}-{i}" for i, (code, *_) in enumerate(REFUSALS)])
+@pytest.mark.parametrize(
+    ("code", "old", "new", "line"),
+    REFUSALS,
+    ids=[f"{code}-{i}" for i, (code, *_) in enumerate(REFUSALS)],
+)
 def test_refused_with_code_line_and_both_languages(small, code, old, new, line):
     refused = refusal(small, old, new)
     assert isinstance(refused, QuestionnaireError)
@@ -78,7 +86,11 @@ def test_refused_with_code_line_and_both_languages(small, code, old, new, line):
     assert any("\u4e00" <= letter <= "\u9fff" for letter in refused.zh)
     assert refused.en.isascii()
     if line:
-        number = line_of(small.questionnaire, line) if code != "Q101" else _special_of_satisfied(small.questionnaire)
+        number = (
+            line_of(small.questionnaire, line)
+            if code != "Q101"
+            else _special_of_satisfied(small.questionnaire)
+        )
         assert refused.where == f"{small.questionnaire}:{number}"
     assert refused.where.startswith(str(small.questionnaire))
     assert str(refused).startswith(f"[{code}] {refused.where}")
@@ -97,7 +109,11 @@ def _special_of_satisfied(path) -> int:
         ("scale: residence, zh", "scale: residense, zh", "residence"),
         ("weights: {streets: 0.5", "weights: {street: 0.5", "streets"),
         ("ranked: topic_index", "ranked: topics_index", "topic_index"),
-        (CHANGES, f"{CHANGES}comparable_with: [{{version: small@0, bridge_items: [street]}}]\n", "streets"),
+        (
+            CHANGES,
+            f"{CHANGES}comparable_with: [{{version: small@0, bridge_items: [street]}}]\n",
+            "streets",
+        ),
     ],
 )
 def test_a_near_miss_is_proposed(small, old, new, meant):
@@ -136,7 +152,9 @@ def test_a_file_in_another_encoding_is_not_read_with_damaged_labels(small):
 
 def test_a_damaged_byte_is_refused_not_read_as_another_encoding(small):
     content = small.questionnaire.read_bytes()
-    small.questionnaire.write_bytes(content.replace("测试问卷".encode(), "测试问卷".encode()[:-1], 1))
+    small.questionnaire.write_bytes(
+        content.replace("测试问卷".encode(), "测试问卷".encode()[:-1], 1)
+    )
     with pytest.raises(SatisfactionError):
         read_questionnaire(small.questionnaire)
 
@@ -146,7 +164,11 @@ def test_a_control_character_is_refused(small):
 
 
 def test_an_option_column_never_takes_the_name_of_an_item(small):
-    assert refusal(small, "  streets: {type: single", "  values_1: {type: text, zh: 甲, en: A}\n  streets: {type: single")
+    assert refusal(
+        small,
+        "  streets: {type: single",
+        "  values_1: {type: text, zh: 甲, en: A}\n  streets: {type: single",
+    )
 
 
 def test_two_special_codes_of_one_reason_agree_on_the_denominator(small):
@@ -183,7 +205,11 @@ def test_counts_for_a_knowledge_item_are_refused(small):
 
 @pytest.mark.parametrize("name", ["_row", "_file", "base_weight"])
 def test_names_the_package_uses_itself_are_refused_for_items(small, name):
-    refusal(small, "  streets: {type: single", f"  {name}: {{type: text, zh: 甲, en: A}}\n  streets: {{type: single")
+    refusal(
+        small,
+        "  streets: {type: single",
+        f"  {name}: {{type: text, zh: 甲, en: A}}\n  streets: {{type: single",
+    )
 
 
 # ---- what is read ----
@@ -211,7 +237,9 @@ def test_the_denominator_of_a_rate(unchanged):
 
 def test_comparable_versions_in_short_and_in_full(small):
     full = "{version: other@3, bridge_items: [streets, overall], note: {zh: 衔接, en: bridge}, source: a study}"
-    path = small.edit(small.questionnaire, CHANGES, f"{CHANGES}comparable_with: [small@0, {full}]\n")
+    path = small.edit(
+        small.questionnaire, CHANGES, f"{CHANGES}comparable_with: [small@0, {full}]\n"
+    )
     short, long = read_questionnaire(path).comparable_with
     assert (short.version, short.bridge_items, str(short)) == ("small@0", None, "small@0")
     assert (long.version, long.bridge_items) == ("other@3", ["streets", "overall"])
@@ -231,7 +259,11 @@ def test_the_items_a_measure_rests_on(unchanged):
 
 
 def test_weights_as_whole_numbers_in_proportion(unchanged):
-    assert unchanged.questionnaire.indices["topic_index"].whole_weights() == {"streets": 5, "parks": 3, "safety": 2}
+    assert unchanged.questionnaire.indices["topic_index"].whole_weights() == {
+        "streets": 5,
+        "parks": 3,
+        "safety": 2,
+    }
 
 
 def test_nothing_read_can_be_changed(unchanged):
@@ -262,7 +294,9 @@ def _plain(path):
 
 
 @pytest.mark.parametrize(
-    "path", [*SHIPPED, ROOT / "tests/small/questionnaires/small/1.yaml"], ids=lambda p: f"{p.parent.name}@{p.stem}"
+    "path",
+    [*SHIPPED, ROOT / "tests/small/questionnaires/small/1.yaml"],
+    ids=lambda p: f"{p.parent.name}@{p.stem}",
 )
 def test_the_json_schema_accepts_questionnaires_that_are_read(path):
     jsonschema.Draft202012Validator.check_schema(json_schema())
@@ -272,7 +306,12 @@ def test_the_json_schema_accepts_questionnaires_that_are_read(path):
 
 @pytest.mark.parametrize(
     ("where", "key", "value"),
-    [((), "rankt", 1), (("items", "id"), "uniqe", True), (("items", "id"), "type", "txt"), (("roles",), "area", 5)],
+    [
+        ((), "rankt", 1),
+        (("items", "id"), "uniqe", True),
+        (("items", "id"), "type", "txt"),
+        (("roles",), "area", 5),
+    ],
 )
 def test_the_json_schema_refuses_what_the_reader_refuses(where, key, value):
     data = _plain(ROOT / "tests/small/questionnaires/small/1.yaml")
@@ -289,7 +328,11 @@ def test_the_json_schema_refuses_what_the_reader_refuses(where, key, value):
 
 def test_three_questionnaires_are_shipped():
     names = [f"{path.parent.name}@{path.stem}" for path in SHIPPED]
-    assert names == ["civilised-city@2026-1", "phone-satisfaction@2026-1", "san-diego-resident@2015"]
+    assert names == [
+        "civilised-city@2026-1",
+        "phone-satisfaction@2026-1",
+        "san-diego-resident@2015",
+    ]
 
 
 def test_the_telephone_questionnaire_keeps_the_wording_of_the_long_one():
@@ -297,11 +340,18 @@ def test_the_telephone_questionnaire_keeps_the_wording_of_the_long_one():
     own = {"mode", "household_adults", "phone_lines"}
     assert set(short.items) - set(long.items) == own
     for name in set(short.items) - own:
-        assert (short.items[name].zh, short.items[name].en) == (long.items[name].zh, long.items[name].en)
+        assert (short.items[name].zh, short.items[name].en) == (
+            long.items[name].zh,
+            long.items[name].en,
+        )
     for name in set(short.scales) - {"mode"}:
         assert short.scales[name] == long.scales[name]
     assert list(short.rates) == ["awareness", "participation", "support_rate", "satisfaction"]
-    assert (short.roles.psu, short.roles.strata, short.ranked) == (None, ["county"], "satisfaction_index")
+    assert (short.roles.psu, short.roles.strata, short.ranked) == (
+        None,
+        ["county"],
+        "satisfaction_index",
+    )
 
 
 def test_the_civilised_city_questionnaire_is_whole():
@@ -312,7 +362,11 @@ def test_the_civilised_city_questionnaire_is_whole():
     assert q.indices["satisfaction_index"].min_valid_items == 6
     assert q.indices["composite"].level == "area"
     assert sum(option.correct for option in q.items["core_values"].options.values()) == 5
-    assert [special.reason for special in q.special("overall").values()] == ["not_applicable", "dont_know", "refused"]
+    assert [special.reason for special in q.special("overall").values()] == [
+        "not_applicable",
+        "dont_know",
+        "refused",
+    ]
 
 
 def test_the_san_diego_questionnaire_declares_both_denominators():
@@ -323,9 +377,17 @@ def test_the_san_diego_questionnaire_declares_both_denominators():
 
 
 def test_one_language_suffices_for_a_label(small):
-    path = small.edit(small.questionnaire, "title: {zh: 测试问卷, en: Test questionnaire}", "title: {en: Test questionnaire}")
+    path = small.edit(
+        small.questionnaire,
+        "title: {zh: 测试问卷, en: Test questionnaire}",
+        "title: {en: Test questionnaire}",
+    )
     small.edit(path, "universe: {zh: 居民, en: Residents}", "universe: {zh: 居民}")
-    small.edit(path, "satisfaction: {zh: 满意率, en: Satisfaction rate,", "satisfaction: {en: Satisfaction rate,")
+    small.edit(
+        path,
+        "satisfaction: {zh: 满意率, en: Satisfaction rate,",
+        "satisfaction: {en: Satisfaction rate,",
+    )
     found = read_questionnaire(path)
     assert (found.title.zh, str(found.title)) == ("Test questionnaire", "Test questionnaire")
     assert found.universe.en == "居民"
@@ -333,6 +395,8 @@ def test_one_language_suffices_for_a_label(small):
 
 
 def test_a_label_without_any_language_is_refused(small):
-    path = small.edit(small.questionnaire, "title: {zh: 测试问卷, en: Test questionnaire}", "title: {}")
+    path = small.edit(
+        small.questionnaire, "title: {zh: 测试问卷, en: Test questionnaire}", "title: {}"
+    )
     with pytest.raises(QuestionnaireError, match="Y202"):
         read_questionnaire(path)

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from satisfaction.errors import RankingError
-from satisfaction.ranking import Ranking, rank
+from satisfaction.foundation.errors import RankingError
+from satisfaction.ranking.rank import Ranking, rank
 
 COLUMNS = [
     "unit", "estimate", "se", "rank", "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high",
@@ -72,7 +72,9 @@ def test_every_convention_is_declared():
     assert "1e-9" in rk.summary["ties"]
     assert "competition" in rk.summary["ties"]
     critical = stats.studentized_range.ppf(0.9, 6, np.inf) / np.sqrt(2)
-    assert rk.summary["critical_values"]["simultaneous"] == pytest.approx((critical, critical), rel=1e-8)
+    assert rk.summary["critical_values"]["simultaneous"] == pytest.approx(
+        (critical, critical), rel=1e-8
+    )
     assert rk.summary["critical_values"]["marginal"] is None
 
 
@@ -80,7 +82,9 @@ def test_critical_values_span_the_df_of_the_pairs():
     rk = rank(SCORES[:3], [1.0, 1.0, 1.0], df=[10, 10, 40], bottom=1)
     low, high = rk.summary["critical_values"]["simultaneous"]
     few, many = stats.studentized_range.ppf(0.95, 3, [10, 40]) / np.sqrt(2)
-    assert low == pytest.approx((few + many) / 2, rel=1e-8)  # Dunnett's C: equal variances weigh alike
+    assert low == pytest.approx(
+        (few + many) / 2, rel=1e-8
+    )  # Dunnett's C: equal variances weigh alike
     assert high == pytest.approx(few, rel=1e-8)
     assert "Satterthwaite" in rk.summary["df"]
     assert "10 to 40" in rk.summary["df"]
@@ -93,7 +97,9 @@ def test_summary_counts_decided_pairs_and_the_listed():
     assert rk.summary["list_p"] == pytest.approx(2 * stats.norm.sf(4 / np.sqrt(0.02)), rel=1e-10)
     assert rk.summary["list_established"]
     assert rk.summary["established_listed"] == 1
-    assert rk.summary["expected_true_bottom"] == pytest.approx(rk.table["probability_bottom"][3], rel=1e-12)
+    assert rk.summary["expected_true_bottom"] == pytest.approx(
+        rk.table["probability_bottom"][3], rel=1e-12
+    )
     assert "整份名单得到确认" in rk.summary["notes"][0]
 
 
@@ -130,7 +136,10 @@ def test_scores_a_billionth_apart_are_not_ties_and_nothing_is_rounded():
 def test_units_not_ranked_keep_their_row_and_do_not_count():
     taking_part = np.arange(7) != 2
     scores, se = np.insert(SCORES, 2, np.nan), np.insert(SE, 2, np.nan)
-    with_gap, alone = rank(scores, se, df=9, ranked=taking_part, bottom=2), rank(SCORES, SE, df=9, bottom=2)
+    with_gap, alone = (
+        rank(scores, se, df=9, ranked=taking_part, bottom=2),
+        rank(SCORES, SE, df=9, bottom=2),
+    )
     kept = with_gap.table[taking_part].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept.drop(columns="unit"), alone.table.drop(columns="unit"))
     assert with_gap.table["status"][2] == "not ranked"
@@ -157,7 +166,11 @@ def test_dependent_units_get_holm_and_bonferroni():
     cov = np.diag(SE**2)
     cov[0, 1] = cov[1, 0] = 0.3
     rk, holm = rank(SCORES, cov=cov, bottom=2), rank(SCORES, cov=cov, bottom=2, marginal="holm")
-    assert (rk.summary["marginal_asked"], rk.summary["marginal"], rk.summary["independent"]) == ("simes", "holm", False)
+    assert (rk.summary["marginal_asked"], rk.summary["marginal"], rk.summary["independent"]) == (
+        "simes",
+        "holm",
+        False,
+    )
     assert "Bonferroni" in rk.summary["membership"]
     assert sum("Holm" in note or "Tukey" in note for note in rk.summary["notes"]) == 2
     joint = rank(SCORES, cov=cov, bottom=2, simultaneous="joint-ci")
@@ -168,7 +181,9 @@ def test_dependent_units_get_holm_and_bonferroni():
 
 
 def test_a_diagonal_cov_is_the_same_as_se():
-    pd.testing.assert_frame_equal(rank(SCORES, cov=np.diag(SE**2), bottom=2).table, rank(SCORES, SE, bottom=2).table)
+    pd.testing.assert_frame_equal(
+        rank(SCORES, cov=np.diag(SE**2), bottom=2).table, rank(SCORES, SE, bottom=2).table
+    )
 
 
 def test_covariances_at_rounding_level_leave_units_independent():
@@ -195,11 +210,14 @@ def test_a_se_of_zero_is_replaced_by_the_se_of_the_limits():
 
 
 def test_limits_are_read_at_the_level_of_the_estimates():
-    assert rank(estimates(level=0.9), bottom=2).table["se"][2] == pytest.approx(6 / (2 * stats.t.ppf(0.95, 24)), rel=1e-12)
+    assert rank(estimates(level=0.9), bottom=2).table["se"][2] == pytest.approx(
+        6 / (2 * stats.t.ppf(0.95, 24)), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize(
-    ("declared", "asked", "used"), [("quota", "probability", "quota"), ("probability", "open_link", "open_link")]
+    ("declared", "asked", "used"),
+    [("quota", "probability", "quota"), ("probability", "open_link", "open_link")],
 )
 def test_the_weaker_selection_holds(declared, asked, used):
     rk = rank(estimates(design=SimpleNamespace(selection=declared)), bottom=2, selection=asked)
@@ -301,7 +319,9 @@ def test_refusals_name_the_culprits_and_the_options():
         rank(SCORES, SE, simultaneous="tuckey")
 
 
-@pytest.mark.parametrize(("code", "kind", "places"), [("K120", "fall", 5), ("K121", "top", 6), ("K121", "top", 0)])
+@pytest.mark.parametrize(
+    ("code", "kind", "places"), [("K120", "fall", 5), ("K121", "top", 6), ("K121", "top", 0)]
+)
 def test_targets_refused(code, kind, places):
     with pytest.raises(RankingError) as caught:
         rank(SCORES, SE, bottom=2).target(kind, places)
@@ -332,5 +352,11 @@ def test_88_counties_with_estimated_se_are_ranked_whole():
     table = rank(scores, se, df=df).table
     assert sorted(table["rank"]) == list(range(1, 89))
     assert table["probability_bottom"].sum() == pytest.approx(10, rel=1e-9)
-    assert ((table["simultaneous_low"] <= table["marginal_low"]) & (table["marginal_low"] <= table["rank"])).all()
-    assert ((table["rank"] <= table["marginal_high"]) & (table["marginal_high"] <= table["simultaneous_high"])).all()
+    assert (
+        (table["simultaneous_low"] <= table["marginal_low"])
+        & (table["marginal_low"] <= table["rank"])
+    ).all()
+    assert (
+        (table["rank"] <= table["marginal_high"])
+        & (table["marginal_high"] <= table["simultaneous_high"])
+    ).all()

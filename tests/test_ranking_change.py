@@ -13,13 +13,23 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from satisfaction import SurveyDesign, estimate, read_questionnaire
-from satisfaction.comparisons import change as score_change
-from satisfaction.comparisons import combine_waves
-from satisfaction.errors import RankingError
-from satisfaction.ranking import bayes, bivariate, comparability, rank, rank_change, rise, rolling
+from satisfaction.estimation.change import change as score_change
+from satisfaction.estimation.change import combine_waves
+from satisfaction.foundation.errors import RankingError
+from satisfaction.ranking import change_probability as bivariate
+from satisfaction.ranking import probability as bayes
+from satisfaction.ranking import rise
+from satisfaction.ranking.change import rank_change
 from satisfaction.ranking.pairs import compare, competition_rank
+from satisfaction.ranking.rank import rank
+from satisfaction.ranking.rolling import rolling
+from satisfaction.ranking.two_waves import comparability
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "ranks" / "two_wave_pisa_math.json").read_text(encoding="utf-8"))
+GOLDEN = json.loads(
+    (Path(__file__).parent / "golden" / "ranks" / "two_wave_pisa_math.json").read_text(
+        encoding="utf-8"
+    )
+)
 CITY = Path(__file__).parents[1] / "questionnaires" / "civilised-city" / "2026-1.yaml"
 PHONE = Path(__file__).parents[1] / "questionnaires" / "phone-satisfaction" / "2026-1.yaml"
 ROUNDING = 1e-12
@@ -29,7 +39,9 @@ FEW = {"comparable": True, "draws": 2_000, "places": 2}
 
 
 def pisa(**options):
-    return rank_change(GOLDEN["x2"], GOLDEN["x1"], se=(GOLDEN["s2"], GOLDEN["s1"]), comparable=True, **options)
+    return rank_change(
+        GOLDEN["x2"], GOLDEN["x1"], se=(GOLDEN["s2"], GOLDEN["s1"]), comparable=True, **options
+    )
 
 
 def wave(seed, *, first_psu=0, move=0.0, areas=5, psus=8):
@@ -38,13 +50,26 @@ def wave(seed, *, first_psu=0, move=0.0, areas=5, psus=8):
     number = np.repeat(np.arange(first_psu, first_psu + psus), 6)
     parts = []
     for area in range(areas):
-        y = 3.0 * area + move * area**2 + 2 * np.sin(7.0 * number + area) + random.normal(size=len(number))
-        parts.append(pd.DataFrame({"area": f"c{area}", "psu": number, "w": 1.0 + number % 3, "y": y, "z": -y}))
+        y = (
+            3.0 * area
+            + move * area**2
+            + 2 * np.sin(7.0 * number + area)
+            + random.normal(size=len(number))
+        )
+        parts.append(
+            pd.DataFrame(
+                {"area": f"c{area}", "psu": number, "w": 1.0 + number % 3, "y": y, "z": -y}
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
 
 def estimated(rows, measures="y", **options):
-    return estimate(SurveyDesign(rows, strata="area", psu="psu", base_weight="w", **options), measures, by="area")
+    return estimate(
+        SurveyDesign(rows, strata="area", psu="psu", base_weight="w", **options),
+        measures,
+        by="area",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +94,10 @@ def test_ranks_of_one_wave_equal_the_reference(wave):
     se = np.array(GOLDEN[f"s{wave}"])
     pairs = compare(np.array(GOLDEN[f"x{wave}"]), cov=np.diag(se**2), df=np.full(len(se), np.inf))
     low, high = rise.dunnett_ranks(pairs, GOLDEN["alpha"] / 2)
-    assert (low.tolist(), high.tolist()) == (GOLDEN["dunnett"][f"L{wave}"], GOLDEN["dunnett"][f"U{wave}"])
+    assert (low.tolist(), high.tolist()) == (
+        GOLDEN["dunnett"][f"L{wave}"],
+        GOLDEN["dunnett"][f"U{wave}"],
+    )
 
 
 def test_only_icelands_fall_is_guaranteed():
@@ -89,8 +117,12 @@ def test_score_change_and_its_se_are_those_of_the_full_covariance(waves):
     centred = np.eye(p) - 1 / p
     matrix = np.hstack([centred, -centred])
     np.testing.assert_allclose(found.table["change"], plain["difference"], rtol=ROUNDING)
-    np.testing.assert_allclose(found.table["relative_change"], matrix @ both.table["estimate"], rtol=1e-9)
-    np.testing.assert_allclose(found.table["se"], np.sqrt(np.diag(matrix @ both.cov @ matrix.T)), rtol=1e-9)
+    np.testing.assert_allclose(
+        found.table["relative_change"], matrix @ both.table["estimate"], rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        found.table["se"], np.sqrt(np.diag(matrix @ both.cov @ matrix.T)), rtol=1e-9
+    )
     assert found.summary["shared_psus"] == both.conventions["shared_psus"] == 2 * p
     assert np.abs(np.diag(found.waves.cross)).min() > 0
     p_value = 2 * stats.t.sf(np.abs(found.table["t"]), found.table["df"])
@@ -101,7 +133,10 @@ def test_score_change_and_its_se_are_those_of_the_full_covariance(waves):
 
 def test_the_df_of_a_relative_change_count_shared_psus_once(waves):
     later, earlier = waves["q1"], waves["q0"]
-    found, both = rank_change(later, earlier, **FEW).table, combine_waves({"later": later, "earlier": earlier})
+    found, both = (
+        rank_change(later, earlier, **FEW).table,
+        combine_waves({"later": later, "earlier": earlier}),
+    )
     units = found["unit"].tolist()
     share = 1 / len(units)
     one = {}
@@ -117,7 +152,9 @@ def test_relative_changes_add_to_nothing():
 
 def test_df_of_a_change_lie_between_the_smallest_and_the_total():
     random = np.random.default_rng(3)
-    table = rank_change(random.normal(size=9), random.normal(size=9), se=np.full((2, 9), 0.5), df=23, **FEW).table
+    table = rank_change(
+        random.normal(size=9), random.normal(size=9), se=np.full((2, 9), 0.5), df=23, **FEW
+    ).table
     assert table["df"].between(23, 23 * 18).all()
 
 
@@ -129,7 +166,11 @@ def test_a_target_is_met_exactly_where_the_bound_says_so():
     p, alpha = 12, 0.05
     for _ in range(20):
         pairs = [
-            compare(random.normal(0, 4, p).round(1), cov=np.diag(random.uniform(0.2, 1, p) ** 2), df=np.full(p, 20.0))
+            compare(
+                random.normal(0, 4, p).round(1),
+                cov=np.diag(random.uniform(0.2, 1, p) ** 2),
+                df=np.full(p, 20.0),
+            )
             for _ in range(2)
         ]
         claims = [rise.rank_claims(one) for one in pairs]
@@ -146,13 +187,21 @@ def test_counts_are_those_of_closed_testing():
     p_values = np.random.default_rng(7).uniform(size=(40, 11)) ** 4
     for alpha in (0.01, 0.05, 0.3):
         found = rise.counts(p_values, independent=True)
-        np.testing.assert_array_equal((found[:, 1:] <= alpha).sum(axis=1), count_false(p_values, alpha))
+        np.testing.assert_array_equal(
+            (found[:, 1:] <= alpha).sum(axis=1), count_false(p_values, alpha)
+        )
 
 
 def test_dependent_units_are_tested_without_independence():
     random, p = np.random.default_rng(11), 6
     root = random.normal(size=(2 * p, 2 * p))
-    found = rank_change(np.arange(p) * 3.0, np.arange(p)[::-1] * 3.0, cov=root @ root.T / 20, bounds="dunnett", **FEW)
+    found = rank_change(
+        np.arange(p) * 3.0,
+        np.arange(p)[::-1] * 3.0,
+        cov=root @ root.T / 20,
+        bounds="dunnett",
+        **FEW,
+    )
     assert not found.summary["independent"]
     assert found.summary["bounds"] == "simes"
     assert "Bonferroni" in found.summary["guaranteed"]
@@ -173,14 +222,21 @@ def psu_means(random, truth, *, psus=24, shared=6, spread=7.0):
     p = truth.shape[1]
     lasting = random.normal(size=(p, 2 * psus - shared))
     for row, start in zip(truth, (0, psus - shared), strict=True):
-        y = row[:, None] + spread * (0.9 * lasting[:, start : start + psus] + 0.44 * random.normal(size=(p, psus)))
-        yield compare(y.mean(axis=1), cov=np.diag(y.var(axis=1, ddof=1) / psus), df=np.full(p, psus - 1.0))
+        y = row[:, None] + spread * (
+            0.9 * lasting[:, start : start + psus] + 0.44 * random.normal(size=(p, psus))
+        )
+        yield compare(
+            y.mean(axis=1), cov=np.diag(y.var(axis=1, ddof=1) / psus), df=np.full(p, psus - 1.0)
+        )
 
 
 FAR = 100.0
 HARDEST = {  # unit 0 rises 4 places, and one error in any of 15 (of 2) comparisons makes it 5
     "many ties": ([0.0] + [FAR] * 12 + [0.0] * 7, [0.0] + [1e-6] * 8 + [-FAR] * 11),
-    "one tie a wave": ([0.0] + [FAR] * 12 + [0.0] + [-FAR] * 6, [0.0, 1e-6] + [FAR] * 7 + [-FAR] * 11),
+    "one tie a wave": (
+        [0.0] + [FAR] * 12 + [0.0] + [-FAR] * 6,
+        [0.0, 1e-6] + [FAR] * 7 + [-FAR] * 11,
+    ),
 }
 
 
@@ -245,7 +301,10 @@ def test_probabilities_of_a_rise_are_calibrated(change_sd):
     promised, happened = np.concatenate(promised), np.concatenate(happened)
     for low, high in ((0, 0.1), (0.1, 0.3), (0.3, 0.5), (0.5, 0.7), (0.7, 1.01)):
         there = (promised >= low) & (promised < high)
-        assert happened[there].mean() == pytest.approx(promised[there].mean(), abs=0.07), (low, high)
+        assert happened[there].mean() == pytest.approx(promised[there].mean(), abs=0.07), (
+            low,
+            high,
+        )
 
 
 def test_most_improved_shows_the_shrunk_rise_beside_the_raw_one():
@@ -283,7 +342,12 @@ def test_reml_is_the_optimum_of_the_restricted_likelihood():
         left = x.ravel() - effects @ np.linalg.solve(known, effects.T @ weight @ x.ravel())
         return (np.linalg.slogdet(cov)[1] + np.linalg.slogdet(known)[1] + left @ weight @ left) / 2
 
-    best = optimize.minimize(minus_log_likelihood, [3, 2, 2], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-12})
+    best = optimize.minimize(
+        minus_log_likelihood,
+        [3, 2, 2],
+        method="Nelder-Mead",
+        options={"xatol": 1e-8, "fatol": 1e-12},
+    )
     factor = np.array([[best.x[0], 0], [best.x[1], best.x[2]]])
     np.testing.assert_allclose(bivariate.fit(x, noise).between, factor @ factor.T, rtol=OPTIMUM)
 
@@ -308,7 +372,9 @@ def test_expected_rise_and_new_rank_agree_with_the_draws():
     x, noise = noisy(4)
     known = bivariate.fit(x, noise)
     drawn = bivariate.rank_draws(known.mean, known.cov, draws=10_000, seed=1)
-    np.testing.assert_allclose(bivariate.expected_rise(known), (drawn[:, :, 0] - drawn[:, :, 1]).mean(axis=0), atol=0.25)
+    np.testing.assert_allclose(
+        bivariate.expected_rise(known), (drawn[:, :, 0] - drawn[:, :, 1]).mean(axis=0), atol=0.25
+    )
     exact = bayes.few_ahead(known.mean[:, 1], np.sqrt(known.cov[:, 1, 1]), 6)
     np.testing.assert_allclose((drawn[:, :, 1] <= 6).mean(axis=0), exact, atol=MONTE_CARLO)
 
@@ -316,7 +382,9 @@ def test_expected_rise_and_new_rank_agree_with_the_draws():
 def test_probabilities_are_read_off_one_distribution():
     found = pisa(places=3)
     np.testing.assert_allclose(found.rise_frequency.sum(axis=1), 1)
-    np.testing.assert_allclose(found.probability_rise(3), found.table["probability_rise"], rtol=ROUNDING)
+    np.testing.assert_allclose(
+        found.probability_rise(3), found.table["probability_rise"], rtol=ROUNDING
+    )
     assert found.probability_rise(-36).min() == pytest.approx(1)
     assert found.probability_rise(37).max() == 0
     assert found.probability_top(10).sum() == pytest.approx(10)
@@ -339,7 +407,9 @@ def test_no_change_and_no_error_give_the_exact_rank_change():
 
 def test_no_error_gives_the_exact_rank_change():
     before, after = np.array([5.0, 3.0, 2.0, 9.0, 1.0]), np.array([1.0, 9.0, 4.0, 8.0, 2.0])
-    found = rank_change(after, before, se=np.zeros((2, 5)), comparable=True, places=1, bounds="dunnett")
+    found = rank_change(
+        after, before, se=np.zeros((2, 5)), comparable=True, places=1, bounds="dunnett"
+    )
     wanted = competition(before) - competition(after)
     for name in ("rise", "rise_low", "rise_high", "all_low", "all_high", "expected_rise"):
         np.testing.assert_allclose(found.table[name].to_numpy(float), wanted, atol=1e-6)
@@ -351,7 +421,10 @@ def competition(score):
 
 
 def test_swapping_the_waves_mirrors_everything(waves):
-    forth, back = rank_change(waves["q1"], waves["q0"], **FEW), rank_change(waves["q0"], waves["q1"], **FEW)
+    forth, back = (
+        rank_change(waves["q1"], waves["q0"], **FEW),
+        rank_change(waves["q0"], waves["q1"], **FEW),
+    )
     for name in ("change", "relative_change", "t", "shrunk_change", "expected_rise"):
         np.testing.assert_allclose(forth.table[name], -back.table[name], rtol=1e-5, atol=1e-6)
     for name in ("se", "df", "p", "shrunk_sd"):
@@ -377,14 +450,20 @@ def test_turning_the_scores_round_changes_signs_only():
 def test_the_order_of_the_rows_does_not_matter(order, dependent):
     order = np.array(order)
     random = np.random.default_rng(17)
-    later, earlier, root = random.normal(0, 3, 7), random.normal(0, 3, 7), random.normal(size=(14, 14))
+    later, earlier, root = (
+        random.normal(0, 3, 7),
+        random.normal(0, 3, 7),
+        random.normal(size=(14, 14)),
+    )
     cov = root @ root.T / 14 if dependent else np.diag(random.uniform(0.1, 1, 14))
     both = np.concatenate([order, 7 + order])
     plain = rank_change(later, earlier, cov=cov, **FEW).table
     moved = rank_change(later[order], earlier[order], cov=cov[np.ix_(both, both)], **FEW).table
     # the optimum is found to rounding of sums in another order, which a draw near a tie may feel
     for name in plain.columns.drop(["unit"]):
-        np.testing.assert_allclose(moved[name].to_numpy(float), plain[name].to_numpy(float)[order], rtol=1e-5, atol=2e-3)
+        np.testing.assert_allclose(
+            moved[name].to_numpy(float), plain[name].to_numpy(float)[order], rtol=1e-5, atol=2e-3
+        )
 
 
 def test_areas_are_matched_by_name():
@@ -398,7 +477,9 @@ def test_areas_are_matched_by_name():
 
 
 def test_the_same_seed_gives_the_same_probabilities_and_another_one_others():
-    first, second, other = (pisa(draws=2_000, seed=seed).table["probability_rise"] for seed in (1, 1, 2))
+    first, second, other = (
+        pisa(draws=2_000, seed=seed).table["probability_rise"] for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, second)
     assert (first != other).any()
 
@@ -410,7 +491,9 @@ def test_units_not_ranked_keep_their_row_and_do_not_count():
     taking_part = np.arange(6) != 2
     random = np.random.default_rng(2)
     later, earlier, se = random.normal(size=6), random.normal(size=6), np.full((2, 6), 0.3)
-    gap = rank_change(np.where(taking_part, later, np.nan), earlier, se=se, ranked=taking_part, **FEW)
+    gap = rank_change(
+        np.where(taking_part, later, np.nan), earlier, se=se, ranked=taking_part, **FEW
+    )
     alone = rank_change(later[taking_part], earlier[taking_part], se=se[:, taking_part], **FEW)
     kept = gap.table[taking_part].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept.drop(columns="unit"), alone.table.drop(columns="unit"))
@@ -422,7 +505,18 @@ def test_units_not_ranked_keep_their_row_and_do_not_count():
 @pytest.mark.parametrize("selection", ["quota", "open_link"])
 def test_without_a_probability_sample_there_are_scores_and_ranks_only(selection):
     found, proper = pisa(selection=selection), pisa()
-    for name in ("se", "t", "p", "p_bh", "p_holm", "rise_low", "all_high", "shrunk_change", "expected_rise", "probability_rise"):
+    for name in (
+        "se",
+        "t",
+        "p",
+        "p_bh",
+        "p_holm",
+        "rise_low",
+        "all_high",
+        "shrunk_change",
+        "expected_rise",
+        "probability_rise",
+    ):
         assert found.table[name].isna().all()
     np.testing.assert_array_equal(found.table["rise"], proper.table["rise"])
     assert any("变化有多确定未知" in note for note in found.summary["notes"])
@@ -436,7 +530,15 @@ def test_the_weaker_selection_of_both_waves_holds(waves):
 
 def test_every_convention_is_declared():
     summary = pisa(level=0.9, places=4, seed=7, draws=3_000).summary
-    wanted = {"level": 0.9, "places": 4, "seed": 7, "draws": 3_000, "bounds": "simes", "p": 37, "shared_psus": None}
+    wanted = {
+        "level": 0.9,
+        "places": 4,
+        "seed": 7,
+        "draws": 3_000,
+        "bounds": "simes",
+        "p": 37,
+        "shared_psus": None,
+    }
     assert {name: summary[name] for name in wanted} == wanted
     assert summary["comparable"] == "declared by the caller"
     assert "half of the error a wave" in summary["guaranteed"]
@@ -469,24 +571,38 @@ def test_a_close_call_is_not_decidable(rankings):
     after, _ = rankings
     held = dict(zip("abcdef", (1, 2, 4, 5, 3, 6), strict=True))
     found = after.target("rise", 1, since=held, comparable=True)
-    assert found.table["verdict"].tolist() == ["not met", "not met", "not met", "not decidable", "not met", "met"]
-    again = after.target("rise", 1, since={**held, "zz": 7}, base="published", comparable=True).table
+    assert found.table["verdict"].tolist() == [
+        "not met",
+        "not met",
+        "not met",
+        "not decidable",
+        "not met",
+        "met",
+    ]
+    again = after.target(
+        "rise", 1, since={**held, "zz": 7}, base="published", comparable=True
+    ).table
     pd.testing.assert_frame_equal(again, found.table)
 
 
 def test_a_mapping_of_ranks_is_the_published_base(rankings):
     after, before = rankings
     ranks = dict(zip(before.table["unit"], before.table["rank"].astype(int), strict=True))
-    by_hand, by_ranking = (after.target("rise", 2, since=since, comparable=True).table for since in (ranks, before))
+    by_hand, by_ranking = (
+        after.target("rise", 2, since=since, comparable=True).table for since in (ranks, before)
+    )
     np.testing.assert_array_equal(by_hand["p_met"], by_ranking["p_met"])
     assert by_hand["verdict"].tolist() == by_ranking["verdict"].tolist()
 
 
 def test_published_is_never_less_decided_than_estimated():
     se = GOLDEN["s2"], GOLDEN["s1"]
-    after, before = (rank(GOLDEN[x], s, names=GOLDEN["names"]) for x, s in zip(("x2", "x1"), se, strict=True))
+    after, before = (
+        rank(GOLDEN[x], s, names=GOLDEN["names"]) for x, s in zip(("x2", "x1"), se, strict=True)
+    )
     published, both = (
-        after.target("rise", 2, since=before, base=base, comparable=True).table for base in ("published", "estimated")
+        after.target("rise", 2, since=before, base=base, comparable=True).table
+        for base in ("published", "estimated")
     )
     decided = [(table["verdict"] != "not decidable").sum() for table in (published, both)]
     assert decided[0] > decided[1] > 0
@@ -500,14 +616,22 @@ def test_targets_from_estimates_use_the_shared_psus(waves):
     after, before = rank(waves["q1"], bottom=1), rank(waves["q0"], bottom=1)
     found = after.target("rise", 1, since=before, base="estimated", comparable=True)
     change = rank_change(waves["q1"], waves["q0"], comparable=True, places=1).table
-    np.testing.assert_allclose(found.table["probability"], change["probability_rise"], rtol=ROUNDING)
+    np.testing.assert_allclose(
+        found.table["probability"], change["probability_rise"], rtol=ROUNDING
+    )
     assert "PSUs" in found.summary["relation"]
 
 
 def test_units_not_ranked_have_no_verdict():
     taking_part = np.array([True, True, False, True])
     after, before = (
-        rank([1.0, 2.0, np.nan, 4.0][::step], [0.1] * 4, ranked=taking_part[::step], bottom=1, names="abcd"[::step])
+        rank(
+            [1.0, 2.0, np.nan, 4.0][::step],
+            [0.1] * 4,
+            ranked=taking_part[::step],
+            bottom=1,
+            names="abcd"[::step],
+        )
         for step in (1, -1)
     )
     found = after.target("rise", 1, since=before, comparable=True).table
@@ -517,7 +641,13 @@ def test_units_not_ranked_have_no_verdict():
 @pytest.mark.parametrize("base", ["published", "estimated"])
 def test_without_a_probability_sample_no_target_is_decided(rankings, base):
     _, before = rankings
-    after = rank([9.0, 3.0, 2.0, 2.1, 1.0, 12.0], [0.1] * 6, bottom=1, names=list("abcdef"), selection="quota")
+    after = rank(
+        [9.0, 3.0, 2.0, 2.1, 1.0, 12.0],
+        [0.1] * 6,
+        bottom=1,
+        names=list("abcdef"),
+        selection="quota",
+    )
     found = after.target("rise", 2, since=before, base=base, comparable=True).table
     assert set(found["verdict"]) == {"not decidable"}
     assert found[["p_met", "p_not_met", "probability"]].isna().all(axis=None)
@@ -555,7 +685,9 @@ def test_the_change_of_a_rolling_index_is_the_change_of_the_waves_that_enter_and
 def test_effective_sizes_weigh_the_waves(waves):
     found = rolling(waves, comparable=True, weights="effective").table["estimate"][1]
     size = [one.table["n_effective"][1] for one in waves.values()]
-    assert found == pytest.approx(np.average([one.table["estimate"][1] for one in waves.values()], weights=size), rel=ROUNDING)
+    assert found == pytest.approx(
+        np.average([one.table["estimate"][1] for one in waves.values()], weights=size), rel=ROUNDING
+    )
 
 
 def test_a_rolling_index_can_be_ranked(waves):
@@ -565,7 +697,9 @@ def test_a_rolling_index_can_be_ranked(waves):
 
 
 def test_a_rolling_index_has_the_selection_of_its_weakest_wave(waves):
-    weak = rolling({"q0": estimated(wave(0), selection="quota"), "q1": waves["q1"]}, comparable=True)
+    weak = rolling(
+        {"q0": estimated(wave(0), selection="quota"), "q1": waves["q1"]}, comparable=True
+    )
     assert weak.conventions["selection"] == "quota"
     assert rank(weak, bottom=1).summary["selection"] == "quota"
 
@@ -581,7 +715,9 @@ def test_the_same_questionnaire_is_comparable():
 
 
 def pisa_declared(comparable):
-    return rank_change(GOLDEN["x2"], GOLDEN["x1"], se=(GOLDEN["s2"], GOLDEN["s1"]), comparable=comparable).summary["comparable"]
+    return rank_change(
+        GOLDEN["x2"], GOLDEN["x1"], se=(GOLDEN["s2"], GOLDEN["s1"]), comparable=comparable
+    ).summary["comparable"]
 
 
 def test_what_changed_is_named_and_refused():
@@ -602,14 +738,22 @@ def test_what_changed_is_named_and_refused():
 def test_weights_universe_and_instrument_are_compared():
     city, phone = read_questionnaire(CITY), read_questionnaire(PHONE)
     index = city.indices["composite"]
-    heavier = index.model_copy(update={"weights": {**index.weights, "awareness": 0.25, "participation": 0.05}})
+    heavier = index.model_copy(
+        update={"weights": {**index.weights, "awareness": 0.25, "participation": 0.05}}
+    )
     weighted = city.model_copy(update={"indices": city.indices | {"composite": heavier}})
-    assert {path.split(".")[1] for path in comparability(weighted, city, "composite").differences} == {"weights"}
+    assert {
+        path.split(".")[1] for path in comparability(weighted, city, "composite").differences
+    } == {"weights"}
     moved = city.model_copy(update={"universe": phone.universe})
-    assert any(path.startswith("universe") for path in comparability(moved, city, "awareness").differences)
+    assert any(
+        path.startswith("universe") for path in comparability(moved, city, "awareness").differences
+    )
     assert (
         "questionnaire"
-        in comparability(phone, city, phone.ranked if phone.ranked in city.indices else "satisfaction").differences
+        in comparability(
+            phone, city, phone.ranked if phone.ranked in city.indices else "satisfaction"
+        ).differences
     )
 
 
@@ -646,7 +790,9 @@ SCORES = np.arange(6.0)
 )
 def test_refusals_have_stable_codes(code, arguments):
     with pytest.raises(RankingError) as caught:
-        rank_change(**({"later": SCORES, "earlier": SCORES, "se": SE, "comparable": True} | arguments))
+        rank_change(
+            **({"later": SCORES, "earlier": SCORES, "se": SE, "comparable": True} | arguments)
+        )
     assert caught.value.code == code
     assert any("\u4e00" <= letter <= "\u9fff" for letter in caught.value.zh)
 
@@ -658,14 +804,30 @@ def test_refusals_have_stable_codes(code, arguments):
         ("K146", lambda q: rank_change(q["q0"], SCORES[:5], **FEW)),
         ("K146", lambda q: rank_change(q["q0"], q["q1"], se=SE[:, :5], **FEW)),
         ("K147", lambda q: rank_change(q["q0"], estimated(wave(1), ["y", "z"]), **FEW)),
-        ("K147", lambda q: rolling({"a": q["q0"], "b": estimated(wave(1), ["y", "z"])}, comparable=True)),
+        (
+            "K147",
+            lambda q: rolling({"a": q["q0"], "b": estimated(wave(1), ["y", "z"])}, comparable=True),
+        ),
         ("K141", lambda q: rolling(q)),
-        ("K145", lambda q: rolling({"a": q["q0"], "b": estimated(wave(1, areas=4))}, comparable=True)),
+        (
+            "K145",
+            lambda q: rolling({"a": q["q0"], "b": estimated(wave(1, areas=4))}, comparable=True),
+        ),
         ("K155", lambda q: rolling(q, comparable=True, last=1)),
         ("K155", lambda q: rolling(q, comparable=True, last=5)),
         ("K156", lambda q: rolling(q, comparable=True, weights="n")),
-        ("K157", lambda q: rolling({"a": rolling(q, comparable=True), "b": q["q0"]}, comparable=True, weights="effective")),
-        ("K140", lambda q: comparability(read_questionnaire(CITY), read_questionnaire(CITY), "nothing")),
+        (
+            "K157",
+            lambda q: rolling(
+                {"a": rolling(q, comparable=True), "b": q["q0"]},
+                comparable=True,
+                weights="effective",
+            ),
+        ),
+        (
+            "K140",
+            lambda q: comparability(read_questionnaire(CITY), read_questionnaire(CITY), "nothing"),
+        ),
     ],
 )
 def test_waves_refused(waves, code, call):
@@ -690,9 +852,15 @@ def test_one_of_several_measures_can_be_chosen(waves):
         ("K150", {"base": "guessed"}),
         ("K151", {"since": None}),
         ("K151", {"since": {"a": 1}, "base": "estimated"}),
-        ("K151", {"since": rank(SCORES, SE[0], names=list("abcdef"), bottom=1, higher_is_better=False)}),
+        (
+            "K151",
+            {"since": rank(SCORES, SE[0], names=list("abcdef"), bottom=1, higher_is_better=False)},
+        ),
         ("K145", {"since": rank(SCORES, SE[0], bottom=1)}),
-        ("K145", {"since": rank(SCORES, SE[0], names=list("abcdef"), bottom=1, ranked=np.arange(6) > 0)}),
+        (
+            "K145",
+            {"since": rank(SCORES, SE[0], names=list("abcdef"), bottom=1, ranked=np.arange(6) > 0)},
+        ),
         ("K152", {"since": {"a": 1}}),
         ("K152", {"since": dict.fromkeys("abcdef", 7)}),
         ("K152", {"since": dict.fromkeys("abcdef", 1.5)}),
@@ -707,7 +875,11 @@ def test_targets_refused(rankings, code, arguments):
 
 def test_inputs_are_unchanged():
     before = json.dumps(GOLDEN)
-    later, earlier, se = np.array(GOLDEN["x2"]), np.array(GOLDEN["x1"]), np.array([GOLDEN["s2"], GOLDEN["s1"]])
+    later, earlier, se = (
+        np.array(GOLDEN["x2"]),
+        np.array(GOLDEN["x1"]),
+        np.array([GOLDEN["s2"], GOLDEN["s1"]]),
+    )
     copies = later.copy(), earlier.copy(), se.copy()
     found = rank_change(later, earlier, se=se, **FEW)
     for given_array, copy in zip((later, earlier, se), copies, strict=True):

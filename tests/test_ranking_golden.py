@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from satisfaction.ranking import bayes, membership, rank
+from satisfaction.ranking import membership
+from satisfaction.ranking import probability as bayes
 from satisfaction.ranking.pairs import compare, competition_rank
+from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "ranks"
@@ -62,7 +64,10 @@ def test_competition_ranks(case):
 @pytest.mark.parametrize("which", range(4))
 def test_membership_p_values(case, which):
     stored, pairs = case["membership"][which], known(case["x"], case["se"])
-    last, first = membership.bottom_membership(pairs, stored["tau"]), membership.top_membership(pairs, stored["tau"])
+    last, first = (
+        membership.bottom_membership(pairs, stored["tau"]),
+        membership.top_membership(pairs, stored["tau"]),
+    )
     close = {"rtol": 1e-10, "atol": 1e-300}
     np.testing.assert_allclose(last.p_in, stored["p_in_worst_simes"], **close)
     np.testing.assert_allclose(last.p_out, stored["p_notin_worst_simes"], **close)
@@ -77,8 +82,12 @@ def test_membership_p_values(case, which):
 def test_list_verification(case, which):
     stored = case["setverify"][which]
     x, se = np.array(case["x"]), case["se"]
-    assert membership.verify_list(known(x, se), stored["tau"]) == pytest.approx(stored["p_bottom_set"], rel=1e-10)
-    assert membership.verify_list(known(-x, se), stored["tau"]) == pytest.approx(stored["p_top_set"], rel=1e-10)
+    assert membership.verify_list(known(x, se), stored["tau"]) == pytest.approx(
+        stored["p_bottom_set"], rel=1e-10
+    )
+    assert membership.verify_list(known(-x, se), stored["tau"]) == pytest.approx(
+        stored["p_top_set"], rel=1e-10
+    )
 
 
 def test_empirical_bayes(case):
@@ -92,7 +101,9 @@ def test_empirical_bayes(case):
     np.testing.assert_allclose(bayes.expected_rank(model), stored["expected_rank"], atol=1e-6)
     for best, worst in zip(stored["p_best"], stored["p_worst"], strict=True):
         np.testing.assert_allclose(bayes.probability_top(model, best["tau"]), best["p"], atol=1e-5)
-        np.testing.assert_allclose(bayes.probability_bottom(model, worst["tau"]), worst["p"], atol=1e-5)
+        np.testing.assert_allclose(
+            bayes.probability_bottom(model, worst["tau"]), worst["p"], atol=1e-5
+        )
 
 
 def test_the_table_carries_the_kernels_results(case):
@@ -105,7 +116,9 @@ def test_the_table_carries_the_kernels_results(case):
     assert rk.table["simultaneous_low"].tolist() == case["simul_tukey_kramer"]["L"]
     assert rk.table["simultaneous_high"].tolist() == case["simul_tukey_kramer"]["U"]
     p_in, p_out = np.array(tests["p_in_worst_simes"]), np.array(tests["p_notin_worst_simes"])
-    expected = np.where(p_in <= 0.05, "established", np.where(p_out <= 0.05, "excluded", "possible"))
+    expected = np.where(
+        p_in <= 0.05, "established", np.where(p_out <= 0.05, "excluded", "possible")
+    )
     assert rk.table["status"].tolist() == expected.tolist()
     assert len(set(expected)) == 3
     np.testing.assert_allclose(rk.table["probability_bottom"], stored["p_worst"][3]["p"], atol=1e-5)
@@ -117,23 +130,37 @@ def test_the_table_carries_the_kernels_results(case):
 def test_joint_intervals_of_klein_wright_wieczorek():
     stored = golden("kww_traveltime2011")
     se = np.array(stored["moe90"]) / stats.norm.ppf(0.95)
-    rk = rank(stored["est"], se, higher_is_better=False, level=stored["conf"], simultaneous="joint-ci")
+    rk = rank(
+        stored["est"], se, higher_is_better=False, level=stored["conf"], simultaneous="joint-ci"
+    )
     assert rk.table["simultaneous_low"].tolist() == stored["unrounded"]["rank_lo"]
     assert rk.table["simultaneous_high"].tolist() == stored["unrounded"]["rank_hi"]
-    assert rk.summary["critical_values"]["simultaneous"] == pytest.approx((stored["z"],) * 2, rel=1e-9)
+    assert rk.summary["critical_values"]["simultaneous"] == pytest.approx(
+        (stored["z"],) * 2, rel=1e-9
+    )
 
 
 def test_joint_intervals_of_dependent_units_use_bonferroni():
     stored = golden("kww_traveltime2011")
     cov = np.diag((np.array(stored["moe90"]) / stats.norm.ppf(0.95)) ** 2)
     cov[0, 50] = cov[50, 0] = 1e-6
-    rk = rank(stored["est"], cov=cov, higher_is_better=False, level=stored["conf"], simultaneous="joint-ci")
+    rk = rank(
+        stored["est"],
+        cov=cov,
+        higher_is_better=False,
+        level=stored["conf"],
+        simultaneous="joint-ci",
+    )
     assert rk.table["simultaneous_low"].tolist() == stored["bonferroni"]["rank_lo"]
     assert rk.table["simultaneous_high"].tolist() == stored["bonferroni"]["rank_hi"]
-    assert rk.summary["critical_values"]["simultaneous"] == pytest.approx((stored["bonferroni"]["z"],) * 2, rel=1e-9)
+    assert rk.summary["critical_values"]["simultaneous"] == pytest.approx(
+        (stored["bonferroni"]["z"],) * 2, rel=1e-9
+    )
 
 
-@pytest.mark.parametrize("which", [i for i, r in enumerate(golden("irank")["irank"]) if r["omega"] == 0])
+@pytest.mark.parametrize(
+    "which", [i for i, r in enumerate(golden("irank")["irank"]) if r["omega"] == 0]
+)
 def test_irank(which):
     stored = golden("irank")["irank"][which]
     score = np.array(stored["x"], float) * (-1 if stored["increasing"] else 1)
@@ -142,7 +169,11 @@ def test_irank(which):
 
 def test_csranks_with_ties():
     stored = golden("csranks_ties10")
-    single_step = next(r for r in stored["results_R100000"] if r["simul"] and not r["stepdown"] and r["cstype"] == "two-sided")
+    single_step = next(
+        r
+        for r in stored["results_R100000"]
+        if r["simul"] and not r["stepdown"] and r["cstype"] == "two-sided"
+    )
     pairs = known(stored["inputs"]["x"], stored["inputs"]["se"])
     sets = SIMULTANEOUS["tukey"](pairs, 0.05)
     assert sets.low.tolist() == single_step["L"]
@@ -153,7 +184,9 @@ def test_csranks_with_ties():
 
 @pytest.mark.parametrize("name", ["eq10", "eq30"])
 def test_icranks_tukey_with_equal_se(name):
-    stored = next(r for r in golden("icranks")["results"] if r["case"] == name and r["method"] == "Tukey")
+    stored = next(
+        r for r in golden("icranks")["results"] if r["case"] == name and r["method"] == "Tukey"
+    )
     sets = SIMULTANEOUS["tukey"](known(-np.array(stored["y"]), stored["sigma"]), stored["alpha"])
     assert sets.low.tolist() == stored["lower"]
     assert sets.high.tolist() == stored["upper"]

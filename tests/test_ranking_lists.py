@@ -6,12 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from satisfaction.errors import RankingError
-from satisfaction.ranking import bayes, dunnett, membership, order, rank
+from satisfaction.foundation.errors import RankingError
+from satisfaction.ranking import membership
+from satisfaction.ranking import pairs as order
+from satisfaction.ranking import probability as bayes
+from satisfaction.ranking import studentized as dunnett
+from satisfaction.ranking.options import RULES, SHARES
 from satisfaction.ranking.pairs import compare
+from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import count_false, tukey_critical, tukey_sets
 from satisfaction.ranking.studentized import range_p_value, range_quantile, range_quantiles
-from satisfaction.ranking.ties import RULES, SHARES
 
 SCORES = np.array([90.0, 85.0, 82.0, 82.0, 70.0, 60.0])
 SE = np.array([1.0, 1.2, 0.8, 1.0, 1.5, 1.0])
@@ -42,7 +46,10 @@ def test_dunnett_lies_between_one_comparison_and_bonferroni_or_the_projection(pr
     pairs = compare(score, cov=np.diag(se**2), df=df)
     p = len(score)
     found = {form: membership.bottom_membership(pairs, bottom, form) for form in FORMS}
-    for count, q, side in ((p - bottom, pairs.p_better.T, "p_in"), (bottom, pairs.p_better, "p_out")):
+    for count, q, side in (
+        (p - bottom, pairs.p_better.T, "p_in"),
+        (bottom, pairs.p_better, "p_out"),
+    ):
         rows = membership.others(q)
         reached = np.sort(rows, axis=1)[:, count - 1]
         exact = getattr(found["dunnett"], side)
@@ -59,7 +66,9 @@ def test_dunnett_by_hand():
     pairs = compare(np.array([3.0, 3.5, 4.0, 0.0]), cov=np.eye(4), df=np.full(4, np.inf))
     z, cut = np.linspace(-9, 9, 40_001), 3 / np.sqrt(2)
     tests = membership.bottom_membership(pairs, 1, "dunnett")
-    assert tests.p_in[3] == pytest.approx(stats.norm.sf(cut), rel=1e-12)  # one comparison: no multiplicity at all
+    assert tests.p_in[3] == pytest.approx(
+        stats.norm.sf(cut), rel=1e-12
+    )  # one comparison: no multiplicity at all
     last_two = membership.bottom_membership(pairs, 2, "dunnett")
     cut = 3.5 / np.sqrt(2)  # the second of the three, against the largest of two comparisons
     none_of_two = np.trapezoid(stats.norm.pdf(z) * stats.norm.cdf(z + cut * np.sqrt(2)) ** 2, z)
@@ -67,17 +76,28 @@ def test_dunnett_by_hand():
 
 
 def test_dunnett_takes_the_others_with_the_largest_se():
-    pairs = compare(np.array([9.0, 8.0, 7.0, 6.0, 0.0]), cov=np.diag([1.0, 4, 9, 0.25, 1]), df=np.full(5, np.inf))
+    pairs = compare(
+        np.array([9.0, 8.0, 7.0, 6.0, 0.0]),
+        cov=np.diag([1.0, 4, 9, 0.25, 1]),
+        df=np.full(5, np.inf),
+    )
     reached = np.sort(pairs.p_better[:4, 4])[2]
     widest = dunnett.largest_p_value(pairs, 4, np.array([1, 2]), reached)
-    assert membership.bottom_membership(pairs, 2, "dunnett").p_in[4] == pytest.approx(widest, rel=1e-12)
+    assert membership.bottom_membership(pairs, 2, "dunnett").p_in[4] == pytest.approx(
+        widest, rel=1e-12
+    )
     assert widest > dunnett.largest_p_value(pairs, 4, np.array([0, 3]), reached)
 
 
 @pytest.mark.parametrize("form", ["dunnett", "bonferroni"])
 def test_error_of_membership_at_its_worst_case(form):
     # two units far better, three tied, three far worse; the last four: the tied ones are truly out (rank 3 of 8)
-    rng, truth, runs, false = np.random.default_rng(11), np.array([50.0, 50, 0, 0, 0, -50, -50, -50]), 1500, 0
+    rng, truth, runs, false = (
+        np.random.default_rng(11),
+        np.array([50.0, 50, 0, 0, 0, -50, -50, -50]),
+        1500,
+        0,
+    )
     for _ in range(runs):
         pairs = compare(truth + rng.normal(size=8), cov=np.eye(8), df=np.full(8, np.inf))
         false += membership.bottom_membership(pairs, 4, form).p_in[2] <= 0.05
@@ -85,7 +105,9 @@ def test_error_of_membership_at_its_worst_case(form):
 
 
 def test_estimated_se_count_in_the_dunnett_form():
-    known, estimated = (rank(SCORES, SE, df=df, bottom=2, membership="dunnett").table for df in (None, 8))
+    known, estimated = (
+        rank(SCORES, SE, df=df, bottom=2, membership="dunnett").table for df in (None, 8)
+    )
     close = rank(SCORES, SE, df=1e13, bottom=2, membership="dunnett").table
     np.testing.assert_allclose(close["p_in"], known["p_in"], rtol=1e-4, atol=1e-12)
     # p-values of half and less grow; they are tails
@@ -119,7 +141,9 @@ def test_holm_and_benjamini_hochberg_over_the_table():
     p_values = np.array([0.04, 0.001, 0.01, 0.5, 0.02])
     np.testing.assert_allclose(membership.holm_adjusted(p_values), [0.08, 0.005, 0.04, 0.5, 0.06])
     np.testing.assert_allclose(
-        membership.benjamini_hochberg(p_values), stats.false_discovery_control(p_values, method="bh"), rtol=1e-12
+        membership.benjamini_hochberg(p_values),
+        stats.false_discovery_control(p_values, method="bh"),
+        rtol=1e-12,
     )
 
 
@@ -133,8 +157,12 @@ def test_adjusted_p_values_decide_the_status(multiplicity):
         adjusted = whole.table[f"{side}_adjusted"]
         assert (adjusted >= whole.table[side]).all()
         assert ((whole.table["status"] == word) == (adjusted <= 0.05)).all()
-    assert (whole.table["status"] == "excluded").sum() < (single.table["status"] == "excluded").sum()
-    assert {"holm": "Holm", "bh": "Benjamini-Hochberg"}[multiplicity] in whole.summary["multiplicity"]
+    assert (whole.table["status"] == "excluded").sum() < (
+        single.table["status"] == "excluded"
+    ).sum()
+    assert {"holm": "Holm", "bh": "Benjamini-Hochberg"}[multiplicity] in whole.summary[
+        "multiplicity"
+    ]
     assert "p_in_adjusted" not in single.table
 
 
@@ -151,18 +179,26 @@ def test_inner_sets_lie_inside_outer_sets(province, places, simultaneous):
         assert not (sets["inner"] & ~sets["outer"]).any()
         assert sets["inner"].sum() <= places <= sets["outer"].sum()
     assert not (last["inner"] & first["inner"]).any() or 2 * places > len(score)
-    mirrored = rank(score, se, df=df, bottom=places, simultaneous=simultaneous, higher_is_better=False)
-    np.testing.assert_array_equal(mirrored.list_sets("top", places)[["inner", "outer"]], last[["inner", "outer"]])
+    mirrored = rank(
+        score, se, df=df, bottom=places, simultaneous=simultaneous, higher_is_better=False
+    )
+    np.testing.assert_array_equal(
+        mirrored.list_sets("top", places)[["inner", "outer"]], last[["inner", "outer"]]
+    )
 
 
 def test_list_sets_keep_units_that_are_not_ranked():
-    rk = rank(np.insert(SCORES, 2, np.nan), np.insert(SE, 2, np.nan), ranked=np.arange(7) != 2, bottom=2)
+    rk = rank(
+        np.insert(SCORES, 2, np.nan), np.insert(SE, 2, np.nan), ranked=np.arange(7) != 2, bottom=2
+    )
     sets = rk.list_sets("bottom", 2)
     assert sets["inner"].isna().tolist() == [False, False, True, False, False, False, False]
     assert sets["unit"][sets["inner"].fillna(False)].tolist() == ["6", "7"]
 
 
-@pytest.mark.parametrize(("code", "kind", "places"), [("K120", "last", 2), ("K121", "top", 6), ("K121", "bottom", 0)])
+@pytest.mark.parametrize(
+    ("code", "kind", "places"), [("K120", "last", 2), ("K121", "top", 6), ("K121", "bottom", 0)]
+)
 def test_list_sets_refused(code, kind, places):
     with pytest.raises(RankingError) as caught:
         rank(SCORES, SE, bottom=2).list_sets(kind, places)
@@ -181,7 +217,9 @@ def test_order_by_hand():
     assert found.tiers["tier"].tolist() == [1, 2, 2, 3]
     assert found.tiers[["better", "worse"]].to_numpy().tolist() == [[0, 3], [1, 1], [1, 1], [3, 0]]
     assert found.share == pytest.approx(5 / 6)
-    assert found.p_better.loc["a", "b"] == pytest.approx(stats.norm.sf(4 / np.sqrt(0.02)), rel=1e-10)
+    assert found.p_better.loc["a", "b"] == pytest.approx(
+        stats.norm.sf(4 / np.sqrt(0.02)), rel=1e-10
+    )
     assert "tukey" in found.method
     np.testing.assert_allclose(found.p_better + found.p_better.T, 1, rtol=1e-12)
 
@@ -231,7 +269,9 @@ def test_ranks_of_every_share_lie_in_their_sets(province, ties):
     table = rank(score, se, df=df, bottom=2, ties=ties).table
     p = len(score)
     for kind in ("marginal", "simultaneous"):
-        assert ((table[f"{kind}_low"] <= table["rank"]) & (table["rank"] <= table[f"{kind}_high"])).all()
+        assert (
+            (table[f"{kind}_low"] <= table["rank"]) & (table["rank"] <= table[f"{kind}_high"])
+        ).all()
     if ties == "fractional":
         assert table["rank"].sum() == p * (p + 1) / 2
 
@@ -286,15 +326,23 @@ def test_refusals_of_the_newer_options(code, options):
 @settings(max_examples=150, deadline=None)
 def test_halving_finds_the_largest_set_that_simes_keeps(p_values, alpha):
     ordered, n = np.sort(p_values), len(p_values)
-    kept = [size for size in range(1, n + 1) if np.all(ordered[n - size :] > alpha * np.arange(1, size + 1) / size)]
+    kept = [
+        size
+        for size in range(1, n + 1)
+        if np.all(ordered[n - size :] > alpha * np.arange(1, size + 1) / size)
+    ]
     assert count_false(ordered[None], alpha)[0] == n - max(kept, default=0)
 
 
 @pytest.mark.parametrize("p", [5, 130])
 def test_tukey_decides_every_pair_of_known_se_as_its_p_value_does(p):
     rng = np.random.default_rng(p)
-    pairs = compare(rng.normal(0, 4, p), cov=np.diag(rng.uniform(0.5, 2, p) ** 2), df=np.full(p, np.inf))
-    p_values = range_p_value(np.sqrt(2) * np.abs(pairs.t).ravel(), p, pairs.pair_df.ravel()).reshape(p, p)
+    pairs = compare(
+        rng.normal(0, 4, p), cov=np.diag(rng.uniform(0.5, 2, p) ** 2), df=np.full(p, np.inf)
+    )
+    p_values = range_p_value(
+        np.sqrt(2) * np.abs(pairs.t).ravel(), p, pairs.pair_df.ravel()
+    ).reshape(p, p)
     np.testing.assert_array_equal(tukey_sets(pairs, 0.05).better, (p_values < 0.05) & (pairs.t > 0))
 
 

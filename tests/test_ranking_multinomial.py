@@ -13,13 +13,16 @@ from scipy.stats import binom
 
 from conftest import ROOT
 from satisfaction import rank_counts
-from satisfaction.errors import RankingError
-from satisfaction.ranking.multinomial import exact_p_values
+from satisfaction.foundation.errors import RankingError
+from satisfaction.ranking.answer_ranks import exact_p_values
 
 GOLDEN = ROOT / "tests" / "golden" / "ranks" / "csranks_multinom.json"
 CASES = json.loads(GOLDEN.read_text(encoding="utf-8"))["cases"]
 DIRECTION = {"two-sided": "two-sided", "lower": "best", "upper": "worst"}
-COLUMNS = {True: ["simultaneous_low", "simultaneous_high"], False: ["marginal_low", "marginal_high"]}
+COLUMNS = {
+    True: ["simultaneous_low", "simultaneous_high"],
+    False: ["marginal_low", "marginal_high"],
+}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(len(case["x"])))
@@ -29,7 +32,11 @@ def test_sets_equal_csranks(case):
         correction = told["multcorr"].lower() if told["simul"] else "holm"
         chosen = range(1, len(case["x"]) + 1) if told["indices"] == {} else told["indices"]
         found = rank_counts(
-            case["x"], level=told["coverage"], correction=correction, direction=DIRECTION[told["cstype"]], jointly=chosen
+            case["x"],
+            level=told["coverage"],
+            correction=correction,
+            direction=DIRECTION[told["cstype"]],
+            jointly=chosen,
         )
         low, high = COLUMNS[told["simul"]]
         table = found.table.set_index("answer").loc[[str(k) for k in chosen]]
@@ -66,14 +73,20 @@ def test_sets_hold_the_rank_nest_and_follow_the_answers(counts, random):
     assert all(a <= b for a, b in pairwise(best))
 
 
-@pytest.mark.parametrize("shares", [[0.2] * 5, [0.3, 0.25, 0.2, 0.15, 0.1]], ids=["equal", "falling"])
+@pytest.mark.parametrize(
+    "shares", [[0.2] * 5, [0.3, 0.25, 0.2, 0.15, 0.1]], ids=["equal", "falling"]
+)
 def test_sets_cover_the_true_ranks(shares):
     true_low = np.array([1 + sum(other > share for other in shares) for share in shares])
     true_high = np.array([sum(other >= share for other in shares) for share in shares])
     rng, samples, held = np.random.default_rng(8), 400, 0
     for counts in rng.multinomial(300, shares, size=samples):
         table = rank_counts(counts).table
-        held += bool(((table["simultaneous_low"] <= true_low) & (table["simultaneous_high"] >= true_high)).all())
+        held += bool(
+            (
+                (table["simultaneous_low"] <= true_low) & (table["simultaneous_high"] >= true_high)
+            ).all()
+        )
     assert held / samples >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / samples)
 
 

@@ -7,8 +7,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from satisfaction.ranking import bayes, membership, rank
+from satisfaction.ranking import membership
+from satisfaction.ranking import probability as bayes
 from satisfaction.ranking.pairs import compare
+from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, count_false, holm
 from satisfaction.ranking.studentized import range_p_value, range_quantile
 
@@ -58,13 +60,18 @@ def test_marginal_sets_lie_inside_simultaneous_sets(province, methods):
 def test_reversing_the_direction_mirrors_the_table(province, methods):
     score, se, df = province
     how = {"df": df, "bottom": 3, "marginal": methods[0], "simultaneous": methods[1]}
-    table, mirrored = rank(score, se, **how).table, rank(score, se, higher_is_better=False, **how).table
+    table, mirrored = (
+        rank(score, se, **how).table,
+        rank(score, se, higher_is_better=False, **how).table,
+    )
     p = len(score)
     assert (mirrored["rank"] == p + 1 - table["rank"]).all()
     for kind in ("marginal", "simultaneous"):
         assert (mirrored[f"{kind}_low"] == p + 1 - table[f"{kind}_high"]).all()
         assert (mirrored[f"{kind}_high"] == p + 1 - table[f"{kind}_low"]).all()
-    np.testing.assert_allclose(mirrored["expected_rank"], p + 1 - table["expected_rank"], rtol=1e-12)
+    np.testing.assert_allclose(
+        mirrored["expected_rank"], p + 1 - table["expected_rank"], rtol=1e-12
+    )
     negated = rank(-score, se, higher_is_better=False, **how).table
     pd.testing.assert_frame_equal(negated.drop(columns="estimate"), table.drop(columns="estimate"))
 
@@ -76,7 +83,10 @@ def test_order_of_the_units_does_not_matter(province, methods, random):
     df = np.full(len(score), 30.0) if df is None else np.array(df)
     order = np.array(random.sample(range(len(score)), len(score)))
     how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1]}
-    table, shuffled = rank(score, se, df=df, **how), rank(score[order], se[order], df=df[order], **how)
+    table, shuffled = (
+        rank(score, se, df=df, **how),
+        rank(score[order], se[order], df=df[order], **how),
+    )
     expected = table.table.iloc[order].reset_index(drop=True)
     pd.testing.assert_frame_equal(shuffled.table[EXACT], expected[EXACT])
     np.testing.assert_allclose(shuffled.table[CLOSE], expected[CLOSE], rtol=1e-7, atol=1e-12)
@@ -86,7 +96,9 @@ def test_order_of_the_units_does_not_matter(province, methods, random):
 @settings(max_examples=80, deadline=None)
 def test_without_error_ranks_are_exact(province, methods, scale):
     score, se, df = province
-    table = rank(score, scale * se, df=df, bottom=3, marginal=methods[0], simultaneous=methods[1]).table
+    table = rank(
+        score, scale * se, df=df, bottom=3, marginal=methods[0], simultaneous=methods[1]
+    ).table
     for bound in EXACT[1:5]:
         assert (table[bound] == table["rank"]).all()
     last = (table["rank"] > len(score) - 3).to_numpy()
@@ -102,7 +114,9 @@ def test_probabilities_sum_to_the_length_of_the_list(province, bottom):
     rk = rank(score, se, df=df, bottom=bottom)
     assert rk.table["probability_bottom"].sum() == pytest.approx(bottom, abs=1e-7)
     assert rk.target("top", bottom).table["probability"].sum() == pytest.approx(bottom, abs=1e-7)
-    assert rk.table["expected_rank"].sum() == pytest.approx(len(score) * (len(score) + 1) / 2, rel=1e-12)
+    assert rk.table["expected_rank"].sum() == pytest.approx(
+        len(score) * (len(score) + 1) / 2, rel=1e-12
+    )
     assert rk.table["probability_bottom"].between(0, 1 + 1e-12).all()
 
 
@@ -163,20 +177,28 @@ def test_studentized_range_against_scipy(groups, df):
 
 def test_studentized_range_far_out():
     # with one df, P(s < x) is about x sqrt(2 / pi), so the quantile is about the mean range times sqrt(2 / pi) / 0.0001
-    mean_range = 2 * np.trapezoid(88 * (z := np.linspace(-9, 9, 4001)) * stats.norm.pdf(z) * stats.norm.cdf(z) ** 87, z)
-    assert range_quantile(0.9999, 88, 1.0) == pytest.approx(mean_range * np.sqrt(2 / np.pi) / 1e-4, rel=1e-4)
+    mean_range = 2 * np.trapezoid(
+        88 * (z := np.linspace(-9, 9, 4001)) * stats.norm.pdf(z) * stats.norm.cdf(z) ** 87, z
+    )
+    assert range_quantile(0.9999, 88, 1.0) == pytest.approx(
+        mean_range * np.sqrt(2 / np.pi) / 1e-4, rel=1e-4
+    )
 
 
 def test_studentized_range_of_two_is_the_t_test():
     t, df = np.array([0.3, 1.0, 2.5, 6.0]), np.array([4.0, 9.5, 30.0, np.inf])
-    np.testing.assert_allclose(range_p_value(np.sqrt(2) * t, 2, df), 2 * stats.t.sf(t, df), rtol=1e-6, atol=1e-10)
+    np.testing.assert_allclose(
+        range_p_value(np.sqrt(2) * t, 2, df), 2 * stats.t.sf(t, df), rtol=1e-6, atol=1e-10
+    )
 
 
 def test_pairs_are_welch_tests():
     mean, sd, n = np.array([10.0, 11.0, 9.0]), np.array([2.0, 3.5, 1.0]), np.array([12, 25, 8])
     pairs = compare(mean, cov=np.diag(sd**2 / n), df=n - 1.0)
     for j, k in [(0, 1), (1, 2), (2, 0)]:
-        welch = stats.ttest_ind_from_stats(mean[j], sd[j], n[j], mean[k], sd[k], n[k], equal_var=False, alternative="greater")
+        welch = stats.ttest_ind_from_stats(
+            mean[j], sd[j], n[j], mean[k], sd[k], n[k], equal_var=False, alternative="greater"
+        )
         assert pairs.t[j, k] == pytest.approx(welch.statistic, rel=1e-12)
         assert pairs.p_better[j, k] == pytest.approx(welch.pvalue, rel=1e-10)
 
@@ -207,7 +229,12 @@ def test_membership_by_hand():
 
 def test_membership_error_at_its_worst_case():
     # two units far better, three tied, three far worse; the last three: the tied ones are truly out (rank 3 of 8)
-    rng, truth, runs, false = np.random.default_rng(11), np.array([50.0, 50, 0, 0, 0, -50, -50, -50]), 4000, 0
+    rng, truth, runs, false = (
+        np.random.default_rng(11),
+        np.array([50.0, 50, 0, 0, 0, -50, -50, -50]),
+        4000,
+        0,
+    )
     for _ in range(runs):
         pairs = compare(truth + rng.normal(size=8), cov=np.eye(8), df=np.full(8, np.inf))
         false += membership.bottom_membership(pairs, 4).p_in[2] <= 0.05
@@ -225,18 +252,27 @@ def test_reml_maximises_the_restricted_likelihood():
         mu = np.average(score, weights=1 / total)
         return np.sum(np.log(total)) + np.log(np.sum(1 / total)) + np.sum((score - mu) ** 2 / total)
 
-    best = optimize.minimize_scalar(deviance, bounds=(0, 50), method="bounded", options={"xatol": 1e-9})
+    best = optimize.minimize_scalar(
+        deviance, bounds=(0, 50), method="bounded", options={"xatol": 1e-9}
+    )
     assert bayes.between_variance(score, se) == pytest.approx(best.x, rel=1e-5)
 
 
 def test_probabilities_against_simulation():
     rng = np.random.default_rng(8)
-    score, se = np.array([60.0, 61.0, 63.0, 64.0, 70.0, 59.0]), np.array([1.0, 3.0, 2.0, 0.5, 4.0, 1.5])
+    score, se = (
+        np.array([60.0, 61.0, 63.0, 64.0, 70.0, 59.0]),
+        np.array([1.0, 3.0, 2.0, 0.5, 4.0, 1.5]),
+    )
     model = bayes.fit(score, se)
     draws = model.mean + model.sd * rng.normal(size=(200_000, 6))
     ranks = (-draws).argsort(axis=1).argsort(axis=1) + 1
-    np.testing.assert_allclose(bayes.probability_bottom(model, 2), (ranks > 4).mean(axis=0), atol=0.006)
-    np.testing.assert_allclose(bayes.probability_top(model, 2), (ranks <= 2).mean(axis=0), atol=0.006)
+    np.testing.assert_allclose(
+        bayes.probability_bottom(model, 2), (ranks > 4).mean(axis=0), atol=0.006
+    )
+    np.testing.assert_allclose(
+        bayes.probability_top(model, 2), (ranks <= 2).mean(axis=0), atol=0.006
+    )
     np.testing.assert_allclose(bayes.expected_rank(model), ranks.mean(axis=0), atol=0.015)
 
 

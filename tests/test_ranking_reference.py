@@ -8,21 +8,39 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from satisfaction.ranking import bayes, dunnett, maxt, membership, rank
+from satisfaction.ranking import max_t as maxt
+from satisfaction.ranking import membership
+from satisfaction.ranking import probability as bayes
+from satisfaction.ranking import studentized as dunnett
+from satisfaction.ranking.options import SHARES, integer_rank, rank_against
 from satisfaction.ranking.pairs import compare, normal_scores
+from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import marginal_maxt_sets, marginal_sets, maxt_sets
-from satisfaction.ranking.ties import SHARES, integer_rank, rank_against
 
 GOLDEN = pathlib.Path(__file__).parent / "golden" / "ranks"
 SHARED = pathlib.Path(__file__).parents[2] / "shared" / "reference" / "ranks"
 DET = ("det_pisa2018_math", "det_synthetic88_a")
-CSRANKS = ("csranks_pisa2018_math_95", "csranks_pisa2018_math_90", "csranks_fullcov12", "csranks_ties10")
-SIMULATED = 0.02  # two critical values, each of 100,000 draws (40,000 in one file): the README's tolerance
+CSRANKS = (
+    "csranks_pisa2018_math_95",
+    "csranks_pisa2018_math_90",
+    "csranks_fullcov12",
+    "csranks_ties10",
+)
+SIMULATED = (
+    0.02  # two critical values, each of 100,000 draws (40,000 in one file): the README's tolerance
+)
 
 
 def reference(name):
     """A reference file, from the copy in golden/ where there is one."""
-    path = next((folder / f"{name}.json" for folder in (GOLDEN, SHARED) if (folder / f"{name}.json").is_file()), None)
+    path = next(
+        (
+            folder / f"{name}.json"
+            for folder in (GOLDEN, SHARED)
+            if (folder / f"{name}.json").is_file()
+        ),
+        None,
+    )
     if path is None:
         assert os.environ.get("SATISFACTION_REQUIRE_SHARED") != "1", f"{SHARED / name} is not here"
         pytest.skip(f"{SHARED / name} is not here")
@@ -36,12 +54,20 @@ def listed(value):
 
 def pairs_of(inputs):
     x = np.array(inputs["x"], float)
-    cov = np.array(inputs["Sigma"]) if inputs.get("Sigma") else np.diag(np.array(inputs["se"], float) ** 2)
+    cov = (
+        np.array(inputs["Sigma"])
+        if inputs.get("Sigma")
+        else np.diag(np.array(inputs["se"], float) ** 2)
+    )
     return compare(x, cov=cov, df=np.full(len(x), np.inf))
 
 
 def runs(name, *, simul, stepdown):
-    found = [r for r in reference(name)["results_R100000"] if (r["simul"], r["stepdown"]) == (simul, stepdown)]
+    found = [
+        r
+        for r in reference(name)["results_R100000"]
+        if (r["simul"], r["stepdown"]) == (simul, stepdown)
+    ]
     assert {r["cstype"] for r in found} == {"two-sided", "lower", "upper"}
     return found
 
@@ -86,7 +112,9 @@ def test_marginal_sets_of_csranks(name):
             critical = dunnett.critical_values(pairs, alpha, sides)
         else:
             how = maxt.compared(pairs, alpha)
-            critical = maxt.each_unit(pairs, how, alpha, draws=maxt.DRAWS, seed=maxt.SEED, sides=sides).critical
+            critical = maxt.each_unit(
+                pairs, how, alpha, draws=maxt.DRAWS, seed=maxt.SEED, sides=sides
+            ).critical
         np.testing.assert_allclose(critical, run["crit_step1"], atol=SIMULATED)
         sets = marginal_sets(pairs.t, critical)
         if sides == 2:
@@ -102,8 +130,16 @@ def test_tau_best_and_tau_worst_of_csranks(name):
     pairs = pairs_of(stored["inputs"])
     for case in stored["tau_R100000"]:
         sets = maxt_sets(pairs, 1 - case["coverage"])
-        best, worst = (membership.list_sets(sets.low, sets.high, side=side, places=case["tau"]) for side in ("top", "bottom"))
-        found = {"best": best.outer, "worst": worst.outer, "inner_best": best.inner, "inner_worst": worst.inner}
+        best, worst = (
+            membership.list_sets(sets.low, sets.high, side=side, places=case["tau"])
+            for side in ("top", "bottom")
+        )
+        found = {
+            "best": best.outer,
+            "worst": worst.outer,
+            "inner_best": best.inner,
+            "inner_worst": worst.inner,
+        }
         for key, flag in found.items():
             assert (1 + np.flatnonzero(flag)).tolist() == listed(case[key]), (case["tau"], key)
 
@@ -131,15 +167,17 @@ def test_infinite_and_huge_df_give_the_exact_critical_values(name):
         assert rk.table["marginal_low"].tolist() == stored["marg_two_sided"]["L"]
         assert rk.table["marginal_high"].tolist() == stored["marg_two_sided"]["U"]
         crit = stored["marg_two_sided"]["crit"]
-        assert rk.summary["critical_values"]["marginal"] == pytest.approx((min(crit), max(crit)), abs=1e-6)
+        assert rk.summary["critical_values"]["marginal"] == pytest.approx(
+            (min(crit), max(crit)), abs=1e-6
+        )
 
 
 @pytest.mark.parametrize("name", DET)
 def test_between_variance_by_maximum_likelihood(name):
     stored = reference(name)
-    assert bayes.between_variance(np.array(stored["x"]), np.array(stored["se"]), "ml") == pytest.approx(
-        stored["eb"]["tau2_ml"], rel=1e-4
-    )
+    assert bayes.between_variance(
+        np.array(stored["x"]), np.array(stored["se"]), "ml"
+    ) == pytest.approx(stored["eb"]["tau2_ml"], rel=1e-4)
     rk = rank(stored["x"], stored["se"], between="ml")
     assert rk.summary["tau2"] == pytest.approx(stored["eb"]["tau2_ml"], rel=1e-4)
     assert "ML tau2" in rk.summary["probabilities"]
@@ -150,13 +188,19 @@ def test_between_variance_by_maximum_likelihood(name):
 @pytest.mark.parametrize("name", DET)
 def test_probabilities_on_one_grid(name):
     stored = reference(name)
-    model = bayes.posterior(np.array(stored["x"]), np.array(stored["se"]), tau2=stored["eb"]["tau2_reml"])
+    model = bayes.posterior(
+        np.array(stored["x"]), np.array(stored["se"]), tau2=stored["eb"]["tau2_reml"]
+    )
     for case in stored["eb"]["p_best"]:
         sd = np.maximum(model.sd, 1e-9)
-        grid = np.arange(model.mean.min() - 8 * sd.max(), model.mean.max() + 8 * sd.max(), 0.05 * sd.min())
+        grid = np.arange(
+            model.mean.min() - 8 * sd.max(), model.mean.max() + 8 * sd.max(), 0.05 * sd.min()
+        )
         found = bayes.few_ahead_on_one_grid(model.mean, sd, case["tau"], grid)
         np.testing.assert_allclose(found, case["p"], atol=1e-5)
-        np.testing.assert_allclose(found, bayes.few_ahead(model.mean, model.sd, case["tau"]), atol=1e-10)
+        np.testing.assert_allclose(
+            found, bayes.few_ahead(model.mean, model.sd, case["tau"]), atol=1e-10
+        )
 
 
 @pytest.mark.parametrize("name", DET)
@@ -186,7 +230,11 @@ def test_irank_with_every_share(which):
 def test_irank_against():
     for case in reference("irank")["irank_against"]:
         sign = -1 if case["increasing"] else 1
-        found = rank_against(sign * np.array(case["x"], float), sign * np.array(case["v"], float), share=case["omega"])
+        found = rank_against(
+            sign * np.array(case["x"], float),
+            sign * np.array(case["v"], float),
+            share=case["omega"],
+        )
         assert found.tolist() == case["irank_against"]
 
 

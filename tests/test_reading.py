@@ -12,12 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satisfaction.errors import RankingError
-from satisfaction.ranking import rank
-from satisfaction.report.explained import after_one_se
-from satisfaction.report.reading import NoChange, render_reading, stretch_of
-from satisfaction.sentences import Said
-from satisfaction.sentences.ground import ground_of
+from satisfaction.foundation.errors import RankingError
+from satisfaction.publication.ground import Said, ground_of
+from satisfaction.publication.report.explained import NoChange, after_one_se
+from satisfaction.publication.report.reading import render_reading, stretch_of
+from satisfaction.ranking.rank import rank
 
 SIMULATED = "模拟数据，不是真实调查结果 simulated data, not a real survey"
 MEASURE = Said("满意度指数", "the satisfaction index")
@@ -62,7 +61,9 @@ def published(p=88, *, bottom=10, seed=1, selection="probability", spread=4.0, t
     rng = np.random.default_rng(seed)
     estimate, se = np.sort(rng.normal(70, spread, p))[::-1], rng.uniform(1, 2, p)
     ranking = rank(np.round(estimate, 1), se=se, bottom=bottom, selection=selection, ties=ties)
-    listed = dict.fromkeys(ranking.summary["listed"], "yes") | dict.fromkeys(ranking.summary["tied_at_cut"], "tied")
+    listed = dict.fromkeys(ranking.summary["listed"], "yes") | dict.fromkeys(
+        ranking.summary["tied_at_cut"], "tied"
+    )
     table = ranking.table.rename(columns={"unit": "code"}).assign(
         survey="province-2026q3", wave="2026Q3", n=250, mark="", side="last", listed=[listed.get(str(k + 1), "no") for k in range(p)],
         name_zh=[f"县{k + 1}" for k in range(p)], name_en=[f"County {k + 1}" for k in range(p)],
@@ -119,10 +120,15 @@ def test_colours_of_text_stand_out_from_white(text):
 
 def test_the_example_is_the_row_nearest_the_start(province, page):
     row = province[0].set_index("rank").loc[61]
-    span, table = (f"{row[f'{which}_low']}–{row[f'{which}_high']}" for which in ("marginal", "simultaneous"))
+    span, table = (
+        f"{row[f'{which}_low']}–{row[f'{which}_high']}" for which in ("marginal", "simultaneous")
+    )
     said = page.said()
     assert f"1. 名次后面的“{span}”是什么" in said
-    assert f"报告里的名次写作“县61，第 61 名（{span}）”。61 是按本期满意度指数（{row['estimate']:.2f} 分）排出的位置" in said
+    assert (
+        f"报告里的名次写作“县61，第 61 名（{span}）”。61 是按本期满意度指数（{row['estimate']:.2f} 分）排出的位置"
+        in said
+    )
     assert f"以 95% 的置信水平，真实名次落在其中。全表 88 个单位同时比较时，集合为 {table}" in said
 
 
@@ -134,7 +140,10 @@ def test_a_listed_rank_is_explained_by_the_units_proven_better(province, page):
     assert f"真正好于它的单位有 {row['marginal_low'] - 1} 个" in said
     last = table[table["rank"] >= 61]
     step, error = (last["estimate"].max() - last["estimate"].min()) / 27, last["se"].median()
-    assert f"相邻两个平均相差 {step:.2f} 分；一个单位的抽样误差（标准误，中位数）为 {error:.2f} 分" in said
+    assert (
+        f"相邻两个平均相差 {step:.2f} 分；一个单位的抽样误差（标准误，中位数）为 {error:.2f} 分"
+        in said
+    )
 
 
 def test_a_rank_without_doubt_is_not_said_to_be_another():
@@ -149,7 +158,10 @@ def test_a_rank_moves_with_one_standard_error(province, page):
     table, summary = province
     ground = ground_of(table, summary, kind="index", measure=None)
     row = table[table["rank"] == 61].iloc[0]
-    moved = [table["estimate"].where(table["code"] != row["code"], row["estimate"] + way * row["se"]) for way in (1, -1)]
+    moved = [
+        table["estimate"].where(table["code"] != row["code"], row["estimate"] + way * row["se"])
+        for way in (1, -1)
+    ]
     expected = tuple(int(one.rank(ascending=False, method="min")[row.name]) for one in moved)
     assert after_one_se(ground, row) == expected
     assert f"就会排到第 {expected[0]} 至 {expected[1]} 名" in page.said()
@@ -171,16 +183,23 @@ def test_statuses_are_counted_and_exemplified_from_the_table(province, page):
     assert "not ranked" not in said
     left_out = table.astype({"rank": float, "status": object})
     left_out.loc[0, "rank"], left_out.loc[0, "status"] = np.nan, "not ranked"
-    assert "县1 County 1" in Page(render_reading(left_out, province[1] | {"p": 87}, kind="index")).said()
+    assert (
+        "县1 County 1"
+        in Page(render_reading(left_out, province[1] | {"p": 87}, kind="index")).said()
+    )
 
 
 def test_what_may_not_be_written_says_what_is_missing(province, page):
     said = page.said()
     bare = re.search(r"“县(\d+)排第 (\d+) 名。”——缺名次集合（(\d+)–(\d+)）和状态。", said)
     row = province[0].set_index("code").loc[bare[1]]
-    assert [int(bare[k]) for k in (2, 3, 4)] == row[["rank", "marginal_low", "marginal_high"]].tolist()
+    assert [int(bare[k]) for k in (2, 3, 4)] == row[
+        ["rank", "marginal_low", "marginal_high"]
+    ].tolist()
     assert "“名单上的单位就是末十位。”——名单按得分列出，整份名单不能确认。" in said
-    sure = Page(render_reading(province[0], province[1] | {"list_established": True}, kind="index")).said()
+    sure = Page(
+        render_reading(province[0], province[1] | {"list_established": True}, kind="index")
+    ).said()
     assert "名单上的单位就是末十位" not in sure
 
 
@@ -213,7 +232,13 @@ def test_the_first_side_mirrors_the_page():
 
 def test_rates_are_percentages():
     table, summary = published()
-    said = Page(render_reading(table.assign(estimate=table["estimate"] / 100, se=table["se"] / 100), summary, kind="rate")).said()
+    said = Page(
+        render_reading(
+            table.assign(estimate=table["estimate"] / 100, se=table["se"] / 100),
+            summary,
+            kind="rate",
+        )
+    ).said()
     assert re.search(r"相邻两个平均相差 \d\.\d 个百分点", said)
     assert " 分" not in said
 
@@ -251,7 +276,10 @@ def test_the_stretch_lies_within_the_field(side):
 
 
 def test_ranks_to_speak_of_can_be_given(province):
-    assert Page(render_reading(*province, kind="index", stretch=(40, 60))).headings[0][1] == "怎么读第 40 至 60 名 "
+    assert (
+        Page(render_reading(*province, kind="index", stretch=(40, 60))).headings[0][1]
+        == "怎么读第 40 至 60 名 "
+    )
 
 
 @settings(max_examples=25)
@@ -260,7 +288,9 @@ def test_ranks_to_speak_of_can_be_given(province):
     st.sampled_from(["competition", "dense", "fractional"]), st.booleans(), st.sampled_from(["last", "first"]), st.sampled_from(["rate", "score"]),
 )  # fmt: skip
 def test_any_ranking_makes_a_whole_page(p, seed, spread, ties, all_listed, side, kind):
-    table, summary = published(p, bottom=p - 1 if all_listed else 1, seed=seed, spread=spread, ties=ties)
+    table, summary = published(
+        p, bottom=p - 1 if all_listed else 1, seed=seed, spread=spread, ties=ties
+    )
     said = Page(render_reading(table.assign(side=side), summary, kind=kind)).said()
     assert not HOLLOW.search(said)
     for left, right in ("()", "（）", "“”", "【】"):

@@ -71,7 +71,11 @@ def cell(value: object) -> str:
 def test_equals_r(comparisons, sample, key):
     rows = comparisons[sample, key]
     assert any(row.covered for row in rows)
-    failing = [f"{row.quantity}: {row.difference:.3g} > {row.tolerance:g} ({row.call})" for row in rows if not row.holds]
+    failing = [
+        f"{row.quantity}: {row.difference:.3g} > {row.tolerance:g} ({row.call})"
+        for row in rows
+        if not row.holds
+    ]
     assert not failing, "\n".join(failing)
 
 
@@ -82,7 +86,9 @@ def test_every_key_of_the_files_is_compared_or_excused(comparisons, sample):
 
 
 def test_only_what_r_itself_approximates_is_excused():
-    assert all(any(name in f"{key} {quantity}" for name in MAY_BE_EXCUSED) for _, key, quantity in EXCUSED)
+    assert all(
+        any(name in f"{key} {quantity}" for name in MAY_BE_EXCUSED) for _, key, quantity in EXCUSED
+    )
 
 
 def test_the_table_is_written_whole(comparisons):

@@ -10,29 +10,29 @@ from scipy import stats
 
 from conftest import province_design
 from satisfaction import SurveyDesign, calibrate
-from satisfaction.engines import hold
-from satisfaction.errors import EstimatesError
-from satisfaction.pipeline import run
-from satisfaction.questionnaire import read_questionnaire
-from satisfaction.reliability import (
-    anova,
+from satisfaction.declarations.questionnaire import read_questionnaire
+from satisfaction.estimation.interviewers import anova, intraclass_correlation, wald_limits
+from satisfaction.estimation.reliability import (
     assess_items,
     cronbach_alpha,
     feldt_interval,
-    intraclass_correlation,
     item_total,
     log_interval,
     reliability,
-    wald_limits,
     weighted_variances,
 )
+from satisfaction.foundation.engines import hold
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.pipeline import run
 
 POINTS = {1: 0, 2: 25, 3: 50, 4: 75, 5: 100}
 ITEMS = ["streets", "parks", "safety"]
 SCALE = [f"s{i}" for i in range(1, 9)]
 # R 4.2.2, survey 4.1-1, 2026-11-22: svycralpha(~s1+...+s8, subset(design, complete.cases(s1, ..., s8))), strata, psu, base_weight
 R_ALPHA = 0.799775725737925
-PINGOUIN_DIGITS = 0.00051  # pingouin rounds the limits of alpha to three decimals, those of the ICC to two
+PINGOUIN_DIGITS = (
+    0.00051  # pingouin rounds the limits of alpha to three decimals, those of the ICC to two
+)
 STEP = 1e-6  # of a weight, relative, for numerical derivatives
 
 
@@ -82,7 +82,9 @@ def test_item_statistics_equal_the_formulas(found, complete):
     np.testing.assert_allclose(found.table["sd"], complete.std(axis=0, ddof=1), rtol=1e-12)
     for i in range(3):
         others = np.delete(complete, i, axis=1)
-        assert found.table["item_total"][i] == pytest.approx(np.corrcoef(complete[:, i], others.sum(axis=1))[0, 1], rel=1e-12)
+        assert found.table["item_total"][i] == pytest.approx(
+            np.corrcoef(complete[:, i], others.sum(axis=1))[0, 1], rel=1e-12
+        )
         assert found.table["alpha_without"][i] == pytest.approx(alpha_by_hand(others), rel=1e-12)
 
 
@@ -91,7 +93,9 @@ def test_feldts_limits_are_pingouins_before_rounding(complete):
     ours = feldt_interval(float(alpha), n=len(complete), items=3, level=0.9)
     np.testing.assert_allclose(ours, limits, atol=PINGOUIN_DIGITS)
     f = stats.f(len(complete) - 1, 2 * (len(complete) - 1))
-    np.testing.assert_allclose(ours, [1 - (1 - alpha) * f.isf(0.05), 1 - (1 - alpha) * f.isf(0.95)], rtol=1e-9)
+    np.testing.assert_allclose(
+        ours, [1 - (1 - alpha) * f.isf(0.05), 1 - (1 - alpha) * f.isf(0.95)], rtol=1e-9
+    )
 
 
 def test_only_complete_cases_count(found, complete, results):
@@ -103,8 +107,20 @@ def test_what_is_weighted_and_how_is_said(found, results):
     assert "final weights for weighted_alpha" in found.conventions["weights"]
     assert "complete cases" in found.summary["cases"]
     assert "log(1 - alpha)" in found.summary["interval"]
-    assert (found.summary["alpha"], found.summary["weighted_alpha"]) == (found.alpha, found.weighted_alpha)
-    assert {"null", "method", "df_rule", "level", "lonely_psu", "fpc", "selection", "variance"} <= set(found.conventions)
+    assert (found.summary["alpha"], found.summary["weighted_alpha"]) == (
+        found.alpha,
+        found.weighted_alpha,
+    )
+    assert {
+        "null",
+        "method",
+        "df_rule",
+        "level",
+        "lonely_psu",
+        "fpc",
+        "selection",
+        "variance",
+    } <= set(found.conventions)
     assert found.conventions["calibration"] == results.design.weighting.name
 
 
@@ -134,7 +150,9 @@ def test_weighted_figures_equal_the_formulas(found, complete, results):
     weight = results.design.weights[answers.isin(list(POINTS)).all(axis=1).to_numpy()]
     assert found.weighted_alpha == pytest.approx(weighted_by_hand(complete, weight), rel=1e-12)
     mean = np.average(complete, axis=0, weights=weight)
-    variance = np.average((complete - mean) ** 2, axis=0, weights=weight) * len(weight) / (len(weight) - 1)  # R's svyvar
+    variance = (
+        np.average((complete - mean) ** 2, axis=0, weights=weight) * len(weight) / (len(weight) - 1)
+    )  # R's svyvar
     np.testing.assert_allclose(found.table["weighted_mean"], mean, rtol=1e-12)
     np.testing.assert_allclose(found.table["weighted_sd"], np.sqrt(variance), rtol=1e-12)
     for i in range(3):
@@ -142,27 +160,38 @@ def test_weighted_figures_equal_the_formulas(found, complete, results):
         both = np.cov(complete[:, i], others.sum(axis=1), aweights=weight)
         correlation = both[0, 1] / np.sqrt(both[0, 0] * both[1, 1])
         assert found.table["weighted_item_total"][i] == pytest.approx(correlation, rel=1e-10)
-        assert found.table["weighted_alpha_without"][i] == pytest.approx(weighted_by_hand(others, weight), rel=1e-10)
+        assert found.table["weighted_alpha_without"][i] == pytest.approx(
+            weighted_by_hand(others, weight), rel=1e-10
+        )
 
 
 def test_equal_weights_give_the_unweighted_figures(province):
     plain = assess_items(SurveyDesign(province.respondents, strata="stratum", psu="psu"), SCALE)
     assert plain.weighted_alpha == pytest.approx(plain.alpha, rel=1e-12)
     for column in ("mean", "sd", "item_total", "alpha_without"):
-        np.testing.assert_allclose(plain.table[f"weighted_{column}"], plain.table[column], rtol=1e-10)
+        np.testing.assert_allclose(
+            plain.table[f"weighted_{column}"], plain.table[column], rtol=1e-10
+        )
 
 
 def test_the_error_is_the_spread_of_numerical_derivatives_over_the_psus(province, scale):
     """Move the weights of one PSU at a time: totals of the linearized variable without any formula for it."""
     rows = province.respondents.dropna(subset=SCALE)
     scores, weight = rows[SCALE].to_numpy(), rows["base_weight"].to_numpy()
-    units = province.respondents[["stratum", "psu"]].drop_duplicates().assign(total=0.0).set_index(["stratum", "psu"])
+    units = (
+        province.respondents[["stratum", "psu"]]
+        .drop_duplicates()
+        .assign(total=0.0)
+        .set_index(["stratum", "psu"])
+    )
     at = rows.groupby(["stratum", "psu"]).indices
     for unit, own in at.items():
         up, down = weight.copy(), weight.copy()
         up[own] *= 1 + STEP
         down[own] *= 1 - STEP
-        units.loc[unit, "total"] = (weighted_by_hand(scores, up) - weighted_by_hand(scores, down)) / (2 * STEP)
+        units.loc[unit, "total"] = (
+            weighted_by_hand(scores, up) - weighted_by_hand(scores, down)
+        ) / (2 * STEP)
     n = units.groupby("stratum")["total"].transform("size")
     centred = units["total"] - units.groupby("stratum")["total"].transform("mean")
     assert scale.se == pytest.approx(np.sqrt((n / (n - 1) * centred**2).sum()), rel=1e-6)
@@ -171,13 +200,19 @@ def test_the_error_is_the_spread_of_numerical_derivatives_over_the_psus(province
 def test_the_error_is_that_of_the_jackknife(province, scale):
     """JKn, one PSU left out at a time; equal to linearization for large samples, here within 2 %."""
     rows = province.respondents.dropna(subset=SCALE)
-    scores, weight, stratum = rows[SCALE].to_numpy(), rows["base_weight"].to_numpy(), rows["stratum"].to_numpy()
+    scores, weight, stratum = (
+        rows[SCALE].to_numpy(),
+        rows["base_weight"].to_numpy(),
+        rows["stratum"].to_numpy(),
+    )
     n = province.respondents.groupby("stratum")["psu"].nunique()
     variance = 0.0
     for (own, _), at in rows.groupby(["stratum", "psu"]).indices.items():
         left = np.where(stratum == own, weight * n[own] / (n[own] - 1), weight)
         left[at] = 0.0
-        variance += (n[own] - 1) / n[own] * (weighted_by_hand(scores, left) - scale.weighted_alpha) ** 2
+        variance += (
+            (n[own] - 1) / n[own] * (weighted_by_hand(scores, left) - scale.weighted_alpha) ** 2
+        )
     assert scale.se == pytest.approx(np.sqrt(variance), rel=0.02)
 
 
@@ -186,8 +221,12 @@ def test_the_interval_is_symmetric_on_the_log_scale(scale):
     t = stats.t.ppf(0.975, with_members)
     half = t * scale.se / (1 - scale.weighted_alpha)
     assert scale.df == with_members
-    assert np.log(1 - scale.ci_low) == pytest.approx(np.log(1 - scale.weighted_alpha) + half, rel=1e-9)
-    assert np.log(1 - scale.ci_high) == pytest.approx(np.log(1 - scale.weighted_alpha) - half, rel=1e-9)
+    assert np.log(1 - scale.ci_low) == pytest.approx(
+        np.log(1 - scale.weighted_alpha) + half, rel=1e-9
+    )
+    assert np.log(1 - scale.ci_high) == pytest.approx(
+        np.log(1 - scale.weighted_alpha) - half, rel=1e-9
+    )
     assert scale.ci_low < scale.weighted_alpha < scale.ci_high < 1
 
 
@@ -201,7 +240,10 @@ def test_fpc_makes_the_error_smaller_and_calibration_changes_alpha(province, sca
     corrected = assess_items(province_design(province.respondents, fpc="M"), SCALE)
     assert corrected.se < scale.se
     assert corrected.weighted_alpha == scale.weighted_alpha
-    raked = assess_items(calibrate(province.design, {k: province.margins[k] for k in ("county", "sex", "age")}), SCALE)
+    raked = assess_items(
+        calibrate(province.design, {k: province.margins[k] for k in ("county", "sex", "age")}),
+        SCALE,
+    )
     assert raked.conventions["calibration"] == "raking"
     assert raked.weighted_alpha != scale.weighted_alpha
     assert raked.alpha == scale.alpha
@@ -210,12 +252,21 @@ def test_fpc_makes_the_error_smaller_and_calibration_changes_alpha(province, sca
 def test_the_interval_covers_what_it_should():
     """Clustered answers: the design's interval covers about 95 %, Feldt's clearly less."""
     rng, waves, hits = np.random.default_rng(11), 100, np.zeros(2)
-    truth = 4 / 3 * (1 - 4 * 2.0 / (4 * 2.0 + 4 * 3 * 1.0))  # four items of variance 2, covariance 1
+    truth = (
+        4 / 3 * (1 - 4 * 2.0 / (4 * 2.0 + 4 * 3 * 1.0))
+    )  # four items of variance 2, covariance 1
     for _ in range(waves):
-        size = np.exp(rng.normal(size=40) * 0.7)  # a PSU's answers share their spread as well as their level
+        size = np.exp(
+            rng.normal(size=40) * 0.7
+        )  # a PSU's answers share their spread as well as their level
         common = rng.normal(size=(40, 1)) * 0.7 + rng.normal(size=(40, 15)) * np.sqrt(0.51)
-        scores = common[..., None] + rng.normal(size=(40, 15, 4)) * np.sqrt(size / np.exp(0.245))[:, None, None]
-        rows = pd.DataFrame(scores.reshape(-1, 4), columns=list("abcd")).assign(psu=np.repeat(np.arange(40), 15))
+        scores = (
+            common[..., None]
+            + rng.normal(size=(40, 15, 4)) * np.sqrt(size / np.exp(0.245))[:, None, None]
+        )
+        rows = pd.DataFrame(scores.reshape(-1, 4), columns=list("abcd")).assign(
+            psu=np.repeat(np.arange(40), 15)
+        )
         one = assess_items(SurveyDesign(rows, psu="psu"), list("abcd"))
         hits += [one.ci_low <= truth <= one.ci_high, one.alpha_low <= truth <= one.alpha_high]
     assert 0.88 <= hits[0] / waves <= 0.99
@@ -257,7 +308,10 @@ def test_variances_have_the_derivatives_they_say():
     for i in range(12):
         up, down = weight.copy(), weight.copy()
         up[i], down[i] = weight[i] + STEP, weight[i] - STEP
-        moved = [weighted_variances(w, count=np.ones(12), total=values, squares=values**2).variance for w in (up, down)]
+        moved = [
+            weighted_variances(w, count=np.ones(12), total=values, squares=values**2).variance
+            for w in (up, down)
+        ]
         np.testing.assert_allclose(found.z[i], (moved[0] - moved[1]) / (2 * STEP), atol=1e-8)
 
 
@@ -275,7 +329,11 @@ def test_an_item_outside_the_topics_is_named(small):
 
 
 def test_one_item_is_refused(small):
-    small.edit(small.questionnaire, "weights: {streets: 0.5, parks: 0.3, safety: 0.2}", "weights: {streets: 1}")
+    small.edit(
+        small.questionnaire,
+        "weights: {streets: 0.5, parks: 0.3, safety: 0.2}",
+        "weights: {streets: 1}",
+    )
     small.edit(small.questionnaire, "min_valid_items: 2", "min_valid_items: 1")
     results = run(small.read())
     assert read_questionnaire(small.questionnaire).indices["topic_index"].min_valid_items == 1
@@ -292,7 +350,9 @@ def test_fewer_than_two_different_items_are_refused(province, items):
 def test_no_complete_case_is_refused(province):
     rows = province.respondents.assign(a=np.where(province.respondents["sex"] == 0, 1.0, np.nan))
     with pytest.raises(EstimatesError, match="E133"):
-        assess_items(province_design(rows.assign(b=np.where(rows["sex"] == 0, np.nan, 1.0))), ["a", "b"])
+        assess_items(
+            province_design(rows.assign(b=np.where(rows["sex"] == 0, np.nan, 1.0))), ["a", "b"]
+        )
 
 
 # ---- interviewers ----
@@ -308,19 +368,27 @@ def balanced():
 
 @pytest.fixture(scope="module")
 def unbalanced(balanced):
-    return balanced.drop(index=[0, 1, 2, 3, 4, 5, 20, 40, 41, 42, 77, 100, 101]).reset_index(drop=True)
+    return balanced.drop(index=[0, 1, 2, 3, 4, 5, 20, 40, 41, 42, 77, 100, 101]).reset_index(
+        drop=True
+    )
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword")  # pingouin 0.7 under pandas 3
 def test_balanced_groups_equal_pingouin(balanced):
     found = intraclass_correlation(SurveyDesign(balanced), "y", by="interviewer")
-    oracle = pingouin.intraclass_corr(data=balanced, targets="interviewer", raters="turn", ratings="y").iloc[0]
+    oracle = pingouin.intraclass_corr(
+        data=balanced, targets="interviewer", raters="turn", ratings="y"
+    ).iloc[0]
     assert found.rho == pytest.approx(oracle["ICC"], rel=1e-10)
     assert (found.f, found.p) == pytest.approx((oracle["F"], oracle["pval"]), rel=1e-9)
     assert (found.df_between, found.df_within) == (oracle["df1"], oracle["df2"])
     np.testing.assert_allclose([found.ci_low, found.ci_high], oracle["CI95"], atol=0.0051)
     k, (low, high) = 9, (found.f / stats.f.ppf(q, 11, 96) for q in (0.975, 0.025))  # Searle (1971)
-    np.testing.assert_allclose([found.ci_low, found.ci_high], [(low - 1) / (low + k - 1), (high - 1) / (high + k - 1)], rtol=1e-8)
+    np.testing.assert_allclose(
+        [found.ci_low, found.ci_high],
+        [(low - 1) / (low + k - 1), (high - 1) / (high + k - 1)],
+        rtol=1e-8,
+    )
 
 
 def test_unequal_groups_equal_the_formulas(unbalanced):
@@ -331,11 +399,15 @@ def test_unequal_groups_equal_the_formulas(unbalanced):
     within = ((unbalanced["y"] - groups.transform("mean")) ** 2).sum() / (size - 12)
     n0 = (size - (n**2).sum() / size) / 11
     assert found.rho == pytest.approx((between - within) / (between + (n0 - 1) * within), rel=1e-10)
-    assert (found.between, found.error, found.n0) == pytest.approx(((between - within) / n0, within, n0), rel=1e-10)
+    assert (found.between, found.error, found.n0) == pytest.approx(
+        ((between - within) / n0, within, n0), rel=1e-10
+    )
     oracle = stats.f_oneway(*(own.to_numpy() for _, own in groups))
     assert (found.f, found.p) == pytest.approx((oracle.statistic, oracle.pvalue), rel=1e-9)
     assert found.deff == pytest.approx(1 + (size / 12 - 1) * found.rho, rel=1e-12)
-    assert found.deff_workloads == pytest.approx(1 + ((n**2).sum() / size - 1) * found.rho, rel=1e-12)
+    assert found.deff_workloads == pytest.approx(
+        1 + ((n**2).sum() / size - 1) * found.rho, rel=1e-12
+    )
     np.testing.assert_allclose(found.table["mean"], mean, rtol=1e-12)
     assert found.ci_low < found.rho < found.ci_high
 
@@ -348,7 +420,11 @@ def test_within_places_equals_the_nested_analysis(unbalanced):
         sums += (each.size() * (each.mean() - own["y"].mean()) ** 2).sum()
         moments += len(own) - (each.size() ** 2).sum() / len(own)
         groups += each.ngroups - 1
-    within = unbalanced.groupby(["place", "interviewer"])["y"].apply(lambda y: ((y - y.mean()) ** 2).sum()).sum()
+    within = (
+        unbalanced.groupby(["place", "interviewer"])["y"]
+        .apply(lambda y: ((y - y.mean()) ** 2).sum())
+        .sum()
+    )
     within /= len(unbalanced) - 12
     between, n0 = sums / groups, moments / groups
     assert found.df_between == groups == 9
@@ -359,9 +435,16 @@ def test_within_places_equals_the_nested_analysis(unbalanced):
 def test_places_are_not_blamed_on_interviewers(balanced):
     """A difference between places leaves the correlation within places as it was and drives up the other one."""
     shifted = balanced.assign(y=balanced["y"] + 5 * balanced["place"])
-    inside = [intraclass_correlation(SurveyDesign(d), "y", by="interviewer", within="place") for d in (balanced, shifted)]
-    across = [intraclass_correlation(SurveyDesign(d), "y", by="interviewer") for d in (balanced, shifted)]
-    assert (inside[0].rho, inside[0].ci_high) == pytest.approx((inside[1].rho, inside[1].ci_high), rel=1e-9)
+    inside = [
+        intraclass_correlation(SurveyDesign(d), "y", by="interviewer", within="place")
+        for d in (balanced, shifted)
+    ]
+    across = [
+        intraclass_correlation(SurveyDesign(d), "y", by="interviewer") for d in (balanced, shifted)
+    ]
+    assert (inside[0].rho, inside[0].ci_high) == pytest.approx(
+        (inside[1].rho, inside[1].ci_high), rel=1e-9
+    )
     assert across[1].rho > across[0].rho + 0.3
     assert "interpenetrated" in across[0].conventions["confounding"]
     assert "place removed" in inside[0].conventions["confounding"].replace("means of ", "")
@@ -400,9 +483,19 @@ def test_missing_values_and_interviewers_are_left_out_and_counted(balanced):
 
 
 def test_measures_of_the_questionnaire_and_conventions(results):
-    found = intraclass_correlation(results.design, "satisfaction", by="interviewer", within="county")
+    found = intraclass_correlation(
+        results.design, "satisfaction", by="interviewer", within="county"
+    )
     assert (found.groups, found.conventions["groups_in_several_places"]) == (12, 3)
-    assert {"null", "method", "interval", "weights", "design_effect", "confounding", "level"} <= set(found.conventions)
+    assert {
+        "null",
+        "method",
+        "interval",
+        "weights",
+        "design_effect",
+        "confounding",
+        "level",
+    } <= set(found.conventions)
     assert found.summary["rho"] == found.rho
     assert found.summary["within"] == "county"
 

@@ -10,17 +10,21 @@ import pytest
 import scipy.sparse as sp
 
 from satisfaction import Estimates, SurveyDesign, calibrate, estimate
-from satisfaction.errors import EstimatesError
-from satisfaction.replicates import balanced, jackknife, rao_wu
-from satisfaction.variance import Clusters
-from satisfaction.weights import adjust_nonresponse, trim
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.sampling.replicates import balanced, jackknife, rao_wu
+from satisfaction.sampling.variance import Clusters
+from satisfaction.weighting.weights import adjust_nonresponse, trim
 
 EXACT = 1e-12  # equal in exact arithmetic; additions in another order
 FACTORS = 1e-14  # sums of a few factors
-REPLAYED = 1e-10  # the recipe's own tolerance: replays start at the full sample's solution, not at 1
+REPLAYED = (
+    1e-10  # the recipe's own tolerance: replays start at the full sample's solution, not at 1
+)
 SOLVED = 1e-8  # of the largest deviation: two solutions to 1e-10 of each replicate, differenced
 BOOTSTRAPS = 4000
-MONTE_CARLO = 5 * np.sqrt(2 / BOOTSTRAPS)  # five standard errors of a variance from that many normal replicates
+MONTE_CARLO = 5 * np.sqrt(
+    2 / BOOTSTRAPS
+)  # five standard errors of a variance from that many normal replicates
 
 
 def clusters(sizes, fractions=None):
@@ -34,7 +38,11 @@ def people(sizes, *, persons=12, seed=1):
     """Persons in PSUs of strata of given sizes; N is the stratum's population of PSUs."""
     rng = np.random.default_rng(seed)
     psus = [(h, j) for h, size in enumerate(sizes) for j in range(size)]
-    rows = pd.DataFrame(psus, columns=["stratum", "psu"]).loc[np.repeat(np.arange(len(psus)), persons)].reset_index(drop=True)
+    rows = (
+        pd.DataFrame(psus, columns=["stratum", "psu"])
+        .loc[np.repeat(np.arange(len(psus)), persons)]
+        .reset_index(drop=True)
+    )
     n = len(rows)
     rows["w"] = rng.choice([80.0, 100.0, 140.0, 230.0], n)
     rows["sex"], rows["age"] = np.arange(n) % 2, np.array(["o", "m", "y"])[np.arange(n) // 2 % 3]
@@ -65,10 +73,17 @@ UNEQUAL, PAIRS = [2, 5, 3], [2, 2, 2, 2, 2]
 @pytest.mark.parametrize("by", [None, "age"])
 def test_the_jackknife_of_totals_is_linearization(fpc, by):
     of = design(people(UNEQUAL), fpc=fpc)
-    jkn, linear = (estimate(of, ["y", "income"], statistic="total", by=by, variance=v) for v in ("jkn", "linearized"))
-    np.testing.assert_allclose(jkn.cov, linear.cov, rtol=EXACT, atol=EXACT * np.abs(linear.cov).max())
+    jkn, linear = (
+        estimate(of, ["y", "income"], statistic="total", by=by, variance=v)
+        for v in ("jkn", "linearized")
+    )
+    np.testing.assert_allclose(
+        jkn.cov, linear.cov, rtol=EXACT, atol=EXACT * np.abs(linear.cov).max()
+    )
     own, other = deviations(jkn), deviations(linear)
-    np.testing.assert_allclose(own, other, atol=EXACT * np.abs(other).max())  # PSU by PSU, the sign included
+    np.testing.assert_allclose(
+        own, other, atol=EXACT * np.abs(other).max()
+    )  # PSU by PSU, the sign included
     pd.testing.assert_frame_equal(jkn.contributions.units, linear.contributions.units)
 
 
@@ -100,7 +115,8 @@ def test_a_lonely_psu_has_no_replicate():
     rows = people([1, 3, 4])
     for policy in ("remove", "certainty"):
         jkn, linear = (
-            estimate(design(rows, lonely_psu=policy), "y", statistic="total", variance=v) for v in ("jkn", "linearized")
+            estimate(design(rows, lonely_psu=policy), "y", statistic="total", variance=v)
+            for v in ("jkn", "linearized")
         )
         assert jkn.table["se"][0] == pytest.approx(linear.table["se"][0], rel=EXACT)
 
@@ -146,14 +162,21 @@ def test_half_samples_are_balanced(strata, fay):
 @pytest.mark.parametrize("strata", [1, 3, 4, 7, 8])
 def test_balanced_replicates_of_totals_are_linearization(method, strata):
     of = design(people([2] * strata))
-    found, linear = (estimate(of, ["y", "income"], statistic="total", by="age", variance=v) for v in (method, "linearized"))
-    np.testing.assert_allclose(found.cov, linear.cov, rtol=EXACT, atol=EXACT * np.abs(linear.cov).max())
+    found, linear = (
+        estimate(of, ["y", "income"], statistic="total", by="age", variance=v)
+        for v in (method, "linearized")
+    )
+    np.testing.assert_allclose(
+        found.cov, linear.cov, rtol=EXACT, atol=EXACT * np.abs(linear.cov).max()
+    )
 
 
 def test_balanced_replicates_do_not_credit_sampling_fractions():
     rows = people(PAIRS)
     found = estimate(design(rows, fpc="N"), "y", statistic="total", variance="brr").table["se"][0]
-    assert found == pytest.approx(estimate(design(rows), "y", statistic="total").table["se"][0], rel=EXACT)
+    assert found == pytest.approx(
+        estimate(design(rows), "y", statistic="total").table["se"][0], rel=EXACT
+    )
 
 
 @pytest.mark.parametrize("fractions", [None, [0.5, 0.9, 0.0]])
@@ -173,7 +196,9 @@ def test_bootstrap_factors_keep_the_size_of_the_stratum_and_are_one_on_average(f
 @pytest.mark.parametrize("fpc", [None, "N"])
 def test_the_bootstrap_of_a_total_converges_to_linearization(fpc):
     of = design(people(UNEQUAL), fpc=fpc)
-    found = estimate(of, ["y", "income"], statistic="total", variance="rao-wu", replicates=BOOTSTRAPS)
+    found = estimate(
+        of, ["y", "income"], statistic="total", variance="rao-wu", replicates=BOOTSTRAPS
+    )
     linear = estimate(of, ["y", "income"], statistic="total")
     np.testing.assert_allclose(found.table["se"] ** 2, linear.table["se"] ** 2, rtol=MONTE_CARLO)
     correlation, expected = (e.cov[0, 1] / np.prod(e.table["se"]) for e in (found, linear))
@@ -182,7 +207,10 @@ def test_the_bootstrap_of_a_total_converges_to_linearization(fpc):
 
 def test_a_seed_repeats_the_bootstrap_and_another_does_not():
     of = calibrate(design(people(UNEQUAL)), {"sex": {0: 9000.0, 1: 11000.0}})
-    one, same, other = (estimate(of, "y", by="age", variance="rao-wu", replicates=50, seed=seed) for seed in (5, 5, 6))
+    one, same, other = (
+        estimate(of, "y", by="age", variance="rao-wu", replicates=50, seed=seed)
+        for seed in (5, 5, 6)
+    )
     np.testing.assert_array_equal(one.cov, same.cov)
     assert (one.table["se"] != other.table["se"]).all()
 
@@ -191,7 +219,10 @@ def test_a_seed_repeats_the_bootstrap_and_another_does_not():
 
 SEX, AGE = {0: 9000.0, 1: 10500.0}, {"o": 6000.0, "m": 7500.0, "y": 6000.0}
 INCOME = 19500.0 * 21
-BOUNDS = (0.9, 1.4)  # in six of the ten replicates some raking factors lie on them, in the full sample none
+BOUNDS = (
+    0.9,
+    1.4,
+)  # in six of the ten replicates some raking factors lie on them, in the full sample none
 Recipe = Callable[[SurveyDesign], SurveyDesign]
 
 
@@ -202,26 +233,42 @@ def full_recipe(of: SurveyDesign) -> SurveyDesign:
 
 def equal_recipe(of: SurveyDesign) -> SurveyDesign:
     raked = calibrate(of, {"sex": SEX, "age": AGE})
-    return calibrate(trim(raked, lower=110.0, upper=300.0, spread="equal"), {"sex": SEX, "income": INCOME}, method="linear")
+    return calibrate(
+        trim(raked, lower=110.0, upper=300.0, spread="equal"),
+        {"sex": SEX, "income": INCOME},
+        method="linear",
+    )
 
 
 BY_WEIGHT: dict[str, Recipe] = {
     "classes": lambda of: adjust_nonresponse(of, "answered", by=["sex", "age"]),
     "one class": lambda of: adjust_nonresponse(of, "answered", by=[]),
-    "propensity": lambda of: adjust_nonresponse(of, "answered", by=["sex", "age", "income"], method="propensity"),
+    "propensity": lambda of: adjust_nonresponse(
+        of, "answered", by=["sex", "age", "income"], method="propensity"
+    ),
     "raking": lambda of: calibrate(of, {"sex": SEX, "age": AGE}),
     "raking within bounds": lambda of: calibrate(of, {"sex": SEX, "age": AGE}, bounds=BOUNDS),
-    "linear with a numeric total": lambda of: calibrate(of, {"sex": SEX, "age": AGE, "income": INCOME}, method="linear"),
-    "linear within bounds": lambda of: calibrate(of, {"sex": SEX, "age": AGE}, method="linear", bounds=BOUNDS),
+    "linear with a numeric total": lambda of: calibrate(
+        of, {"sex": SEX, "age": AGE, "income": INCOME}, method="linear"
+    ),
+    "linear within bounds": lambda of: calibrate(
+        of, {"sex": SEX, "age": AGE}, method="linear", bounds=BOUNDS
+    ),
     "logit": lambda of: calibrate(of, {"sex": SEX, "age": AGE}, method="logit", bounds=(0.5, 2.5)),
     "post-stratification": lambda of: calibrate(
-        of, {("sex", "age"): {(s, a): SEX[s] * AGE[a] / 19500 for s in SEX for a in AGE}}, method="poststratify"
+        of,
+        {("sex", "age"): {(s, a): SEX[s] * AGE[a] / 19500 for s in SEX for a in AGE}},
+        method="poststratify",
     ),
     "classes, logit": lambda of: calibrate(
-        adjust_nonresponse(of, "answered", by=["age"]), {"sex": SEX, "age": AGE}, method="logit", bounds=(0.4, 3)
+        adjust_nonresponse(of, "answered", by=["age"]),
+        {"sex": SEX, "age": AGE},
+        method="logit",
+        bounds=(0.4, 3),
     ),
     "propensity, raking": lambda of: calibrate(
-        adjust_nonresponse(of, "answered", by=["sex", "income"], method="propensity"), {"sex": SEX, "age": AGE}
+        adjust_nonresponse(of, "answered", by=["sex", "income"], method="propensity"),
+        {"sex": SEX, "age": AGE},
     ),
 }
 BY_COUNT: dict[str, Recipe] = {
@@ -239,7 +286,11 @@ def test_a_recipe_replayed_on_the_full_sample_gives_its_weights(recipe, sizes):
     weight = np.repeat(weighting.start[:, None], 3, axis=1)
     for step in weighting.steps:
         weight = step.reweight(np.repeat(weighting.count[:, None], 3, axis=1), weight)
-    np.testing.assert_allclose(weight / weighting.start[:, None], np.repeat(weighting.factor[:, None], 3, axis=1), rtol=REPLAYED)
+    np.testing.assert_allclose(
+        weight / weighting.start[:, None],
+        np.repeat(weighting.factor[:, None], 3, axis=1),
+        rtol=REPLAYED,
+    )
 
 
 def without(rows: pd.DataFrame, h: int, j: int, n: int, *, duplicate: bool) -> pd.DataFrame:
@@ -254,7 +305,11 @@ def without(rows: pd.DataFrame, h: int, j: int, n: int, *, duplicate: bool) -> p
 
 def by_hand(rows: pd.DataFrame, weights: np.ndarray) -> list[float]:
     """Return means of y and income by sex, totals of y by age and the ratio of y to income, in the order of `estimated`."""
-    parts = [np.average(group[m], weights=weights[group.index]) for _, group in rows.groupby("sex") for m in ("y", "income")]
+    parts = [
+        np.average(group[m], weights=weights[group.index])
+        for _, group in rows.groupby("sex")
+        for m in ("y", "income")
+    ]
     parts += [weights[group.index] @ group["y"] for _, group in rows.groupby("age")]
     return [*parts, weights @ rows["y"] / (weights @ rows["income"])]
 
@@ -282,7 +337,9 @@ def from_scratch(rows, sizes, recipe: Recipe, *, duplicate):
 
 
 def assert_deviations(found, wanted):
-    np.testing.assert_allclose(found / np.abs(wanted).max(axis=0), wanted / np.abs(wanted).max(axis=0), atol=SOLVED)
+    np.testing.assert_allclose(
+        found / np.abs(wanted).max(axis=0), wanted / np.abs(wanted).max(axis=0), atol=SOLVED
+    )
 
 
 @pytest.mark.parametrize("recipe", BY_WEIGHT)
@@ -304,12 +361,22 @@ def test_every_other_replicate_is_the_recipe_from_scratch(variance):
     rows, how = people(PAIRS, seed=4), BY_WEIGHT["classes, logit"]
     found = estimated(how(design(rows)), variance=variance, replicates=20, seed=7)
     of = clusters(PAIRS)
-    made = rao_wu(of, replicates=20, seed=7) if variance == "rao-wu" else balanced(of, fay=0.5 * (variance == "fay"))
+    made = (
+        rao_wu(of, replicates=20, seed=7)
+        if variance == "rao-wu"
+        else balanced(of, fay=0.5 * (variance == "fay"))
+    )
     theta = []
     for factor in made.factors(np.arange(len(made.scale))).T:
-        changed = rows.assign(w=rows["w"] * factor[2 * rows["stratum"] + rows["psu"]]).query("w > 0").reset_index(drop=True)
+        changed = (
+            rows.assign(w=rows["w"] * factor[2 * rows["stratum"] + rows["psu"]])
+            .query("w > 0")
+            .reset_index(drop=True)
+        )
         theta.append(by_hand(changed, how(SurveyDesign(changed, base_weight="w")).weights))
-    assert_deviations(found, np.sqrt(made.scale)[:, None] * (np.array(theta) - np.mean(theta, axis=0)))
+    assert_deviations(
+        found, np.sqrt(made.scale)[:, None] * (np.array(theta) - np.mean(theta, axis=0))
+    )
 
 
 def test_several_steps_default_to_the_jackknife():
@@ -326,9 +393,18 @@ def test_several_steps_default_to_the_jackknife():
 @pytest.mark.parametrize("statistic", ["mean", "total", ("ratio", "income"), ("quantile", 0.5)])
 def test_contributions_square_to_the_covariance(variance, recipe, statistic):
     of = design(people(PAIRS, persons=30, seed=4))
-    found = estimate(BY_WEIGHT.get(recipe, lambda d: d)(of), "y", by="age", statistic=statistic, variance=variance, replicates=50)
+    found = estimate(
+        BY_WEIGHT.get(recipe, lambda d: d)(of),
+        "y",
+        by="age",
+        statistic=statistic,
+        variance=variance,
+        replicates=50,
+    )
     matrix = deviations(found)
-    np.testing.assert_allclose(matrix.T @ matrix, found.cov, rtol=EXACT, atol=EXACT * np.abs(found.cov).max())
+    np.testing.assert_allclose(
+        matrix.T @ matrix, found.cov, rtol=EXACT, atol=EXACT * np.abs(found.cov).max()
+    )
     np.testing.assert_allclose(np.sqrt(np.diag(found.cov)), found.table["se"], rtol=EXACT)
     assert (found.table["se"] > 0).all()
     assert len(found.contributions.units) == len(matrix)
@@ -337,7 +413,10 @@ def test_contributions_square_to_the_covariance(variance, recipe, statistic):
 @pytest.mark.parametrize("statistic", ["mean", ("ratio", "income"), ("quantile", 0.5)])
 def test_the_jackknifes_contributions_have_the_signs_of_linearization(statistic):
     of = calibrate(design(people([12, 12], persons=20)), {"sex": SEX})
-    own, other = (deviations(estimate(of, "y", statistic=statistic, variance=v))[:, 0] for v in ("jkn", "linearized"))
+    own, other = (
+        deviations(estimate(of, "y", statistic=statistic, variance=v))[:, 0]
+        for v in ("jkn", "linearized")
+    )
     assert np.corrcoef(own, other)[0, 1] > 0.99
 
 
@@ -356,7 +435,10 @@ def test_replicates_cannot_follow_every_lonely_policy(policy, variance):
 
 
 def test_a_policy_without_a_lonely_psu_does_not_matter():
-    one, other = (estimate(design(people(PAIRS), lonely_psu=policy), "y", variance="jkn") for policy in ("fail", "adjust"))
+    one, other = (
+        estimate(design(people(PAIRS), lonely_psu=policy), "y", variance="jkn")
+        for policy in ("fail", "adjust")
+    )
     np.testing.assert_array_equal(one.cov, other.cov)
 
 
@@ -365,7 +447,13 @@ def test_a_policy_without_a_lonely_psu_does_not_matter():
 
 def test_replicates_of_first_stage_units_credit_no_fraction_where_later_stages_vary():
     rows = pd.DataFrame(
-        {"psu": np.repeat(range(6), 5), "y": np.random.default_rng(0).normal(50, 10, 30).round(0), "w": 4.0, "N": 6, "M": 20}
+        {
+            "psu": np.repeat(range(6), 5),
+            "y": np.random.default_rng(0).normal(50, 10, 30).round(0),
+            "w": 4.0,
+            "N": 6,
+            "M": 20,
+        }
     )
     staged = SurveyDesign(rows, psu="psu", base_weight="w", fpc=["N", "M"])
     plain = SurveyDesign(rows, psu="psu", base_weight="w")
@@ -377,7 +465,9 @@ def test_replicates_of_first_stage_units_credit_no_fraction_where_later_stages_v
 
 def tight_design(psus: int = 8):
     """Only the last PSU makes the margin of sex feasible within the bounds: a replicate without it has no solution."""
-    rows = pd.DataFrame({"psu": np.repeat(range(psus), 4), "sex": [0, 1, 1, 1] * (psus - 1) + [0] * 4, "w": 1.0})
+    rows = pd.DataFrame(
+        {"psu": np.repeat(range(psus), 4), "sex": [0, 1, 1, 1] * (psus - 1) + [0] * 4, "w": 1.0}
+    )
     rows["y"] = np.arange(len(rows)) % 5 + rows["psu"]
     return SurveyDesign(rows, psu="psu", base_weight="w"), {0: 2.0 * psus, 1: 2.0 * psus}
 
@@ -391,7 +481,10 @@ def test_a_jackknife_that_cannot_be_solved_gives_way_to_linearization_and_says_s
     assert found.conventions["variance"] == "linearized"
     assert found.conventions["replicates_unsolved"] == 1
     note = found.table["note"][0]
-    assert "1 of 8 jkn replicates (12.5%) unsolved, at sex = 0 (bounds 0.5, 1.6): linearized se instead" in note
+    assert (
+        "1 of 8 jkn replicates (12.5%) unsolved, at sex = 0 (bounds 0.5, 1.6): linearized se instead"
+        in note
+    )
     assert "改用线性化标准误" in note
     assert found.conventions["replicates_note"] == note
     assert found.contrast({"same": {0: 1.0}}).table["note"].tolist() == [note]
@@ -409,8 +502,13 @@ def test_nothing_is_said_where_every_replicate_is_solved():
 def rare_level(psus: int, holders: int):
     """A level of the margin that only the first PSUs hold; the bootstrap draws none of them now and then."""
     rows = pd.DataFrame({"psu": np.repeat(range(psus), 6), "w": 1.0, "y": np.arange(6 * psus) % 7})
-    rows["group"] = np.where((np.arange(len(rows)) % 6 == 0) & (rows["psu"] < holders), "rare", "usual")
-    return calibrate(SurveyDesign(rows, psu="psu", base_weight="w"), {"group": {"rare": 9.0, "usual": 6.0 * psus}})
+    rows["group"] = np.where(
+        (np.arange(len(rows)) % 6 == 0) & (rows["psu"] < holders), "rare", "usual"
+    )
+    return calibrate(
+        SurveyDesign(rows, psu="psu", base_weight="w"),
+        {"group": {"rare": 9.0, "usual": 6.0 * psus}},
+    )
 
 
 def test_a_bootstrap_leaves_out_its_few_unsolved_replicates_and_divides_by_the_others():
@@ -419,7 +517,10 @@ def test_a_bootstrap_leaves_out_its_few_unsolved_replicates_and_divides_by_the_o
     unsolved = found.conventions["replicates_unsolved"]
     assert 0 < unsolved <= 20
     assert found.conventions["replicates"] == 400 - unsolved == found.contributions.matrix.shape[0]
-    assert f"{unsolved} of 400 replicates ({unsolved / 400:.1%}) unsolved and left out, at group = rare" in found.table["note"][0]
+    assert (
+        f"{unsolved} of 400 replicates ({unsolved / 400:.1%}) unsolved and left out, at group = rare"
+        in found.table["note"][0]
+    )
     linear = estimate(design, "y", statistic="total", variance="linearized").table["se"][0]
     assert found.table["se"][0] == pytest.approx(linear, rel=0.35)
 
@@ -430,17 +531,38 @@ def test_a_bootstrap_with_many_unsolved_replicates_is_refused():
 
 
 def test_a_class_left_empty_in_a_replicate_is_no_solution_either():
-    rows = pd.DataFrame({"psu": np.repeat(range(6), 4), "g": [0, 0, 0, 1] * 6, "a": [1, 1, 0, 0] * 5 + [1, 1, 1, 1], "w": 1.0})
+    rows = pd.DataFrame(
+        {
+            "psu": np.repeat(range(6), 4),
+            "g": [0, 0, 0, 1] * 6,
+            "a": [1, 1, 0, 0] * 5 + [1, 1, 1, 1],
+            "w": 1.0,
+        }
+    )
     adjusted = adjust_nonresponse(SurveyDesign(rows, psu="psu", base_weight="w"), "a", by=["g"])
     found = estimate(adjusted, "g", statistic="total")
     assert found.conventions["replicates_unsolved"] == 1
     assert "at g = 1" in found.table["note"][0]
-    assert found.table["se"].tolist() == estimate(adjusted, "g", statistic="total", variance="linearized").table["se"].tolist()
+    assert (
+        found.table["se"].tolist()
+        == estimate(adjusted, "g", statistic="total", variance="linearized").table["se"].tolist()
+    )
 
 
 def test_replicates_of_a_later_stage_say_that_they_drop_the_fpc():
-    rows = pd.DataFrame({"psu": np.repeat(range(6), 4), "hh": range(24), "N": 30, "M": 10, "y": np.arange(24.0) ** 2 % 7})
+    rows = pd.DataFrame(
+        {
+            "psu": np.repeat(range(6), 4),
+            "hh": range(24),
+            "N": 30,
+            "M": 10,
+            "y": np.arange(24.0) ** 2 % 7,
+        }
+    )
     staged = SurveyDesign(rows, psu=["psu", "hh"], fpc=["N", "M"])
     assert "fpc not credited" in estimate(staged, "y", variance="jkn").table["note"][0]
-    assert "fpc not credited" in estimate(staged, "y", statistic="median", variance="rao-wu").table["note"][0]
+    assert (
+        "fpc not credited"
+        in estimate(staged, "y", statistic="median", variance="rao-wu").table["note"][0]
+    )
     assert estimate(staged, "y").table["note"].tolist() == [""]

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from satisfaction import read_survey
+from satisfaction.declarations.rules import ResponseRules
 from satisfaction.pipeline import run
-from satisfaction.published import tables_of
-from satisfaction.report import render, words
-from satisfaction.report.tables import two_languages
-from satisfaction.survey.rules import ResponseRules
+from satisfaction.publication.report import render, words
+from satisfaction.publication.report.tables import two_languages
+from satisfaction.publication.tables import tables_of
 
 ROOT = Path(__file__).parents[1]
 SAN_DIEGO = ROOT.parent / "shared" / "data" / "sandiego_resident_2015" / "sandiego_2015.csv"
@@ -102,9 +102,12 @@ def quota(small):
     ]
     survey.write_text("\n".join([*kept, "selection: quota"]), encoding="utf-8")
     text = small.questionnaire.read_text(encoding="utf-8")
-    answers = ", ".join(f'{c}: {{zh: "县{c}", en: "County {c}"}}' for c in (990101, 990102, 990201, 990202))
+    answers = ", ".join(
+        f'{c}: {{zh: "县{c}", en: "County {c}"}}' for c in (990101, 990102, 990201, 990202)
+    )
     text = text.replace(
-        "county: {type: area, zh: 县, en: County,", f"county: {{type: single, answers: {{{answers}}}, zh: 县, en: County,"
+        "county: {type: area, zh: 县, en: County,",
+        f"county: {{type: single, answers: {{{answers}}}, zh: 县, en: County,",
     )
     text = text.replace("  strata: [county, residence]\n", "").replace("  psu: community\n", "")
     small.questionnaire.write_text(text, encoding="utf-8")
@@ -131,8 +134,15 @@ def test_page_is_well_formed_with_headings_in_order_and_one_title(page):
 def test_page_fetches_nothing(made, page):
     assert "http" not in re.sub(r"base64,[^\"]+", "", made[3])
     assert not [tag for tag, _ in page.attributes if tag in ("link", "iframe")]
-    assert len([tag for tag, _ in page.attributes if tag == "script"]) == 1  # the tables' own sorting
-    addresses = [value for _, attrs in page.attributes for name, value in attrs.items() if name in ("src", "srcset", "data")]
+    assert (
+        len([tag for tag, _ in page.attributes if tag == "script"]) == 1
+    )  # the tables' own sorting
+    addresses = [
+        value
+        for _, attrs in page.attributes
+        for name, value in attrs.items()
+        if name in ("src", "srcset", "data")
+    ]
     assert addresses
     assert all(address.startswith("data:image/svg+xml;base64,") for address in addresses)
 
@@ -155,8 +165,14 @@ def test_every_table_scrolls_inside_its_own_box(made):
 
 def test_every_convention_stands_in_the_page(made, page):
     results, said = made[0], page.said()
-    groups = [one.conventions for one in results.estimates.values()] + [results.ranking.summary, *results.design.weighting.log]
-    groups += [results.survey.rules.ranking.model_dump(), results.survey.rules.responses.model_dump()]
+    groups = [one.conventions for one in results.estimates.values()] + [
+        results.ranking.summary,
+        *results.design.weighting.log,
+    ]
+    groups += [
+        results.survey.rules.ranking.model_dump(),
+        results.survey.rules.responses.model_dump(),
+    ]
     for group in groups:
         for name, value in group.items():
             if name in ("notes", "listed"):
@@ -219,13 +235,19 @@ def test_no_rank_stands_without_its_sets_and_status(made, page):
     for table in found:
         head = [cell.split(" ")[0] for cell in table[0]]
         rank, marginal, simultaneous, status = (
-            head.index(name) for name in ("名次", "名次集合（单独看）", "名次集合（全表同时）", "状态")
+            head.index(name)
+            for name in ("名次", "名次集合（单独看）", "名次集合（全表同时）", "状态")
         )
         for row in table[1:]:
             published = ranking.loc[ranking["code"] == row[0].split(" ")[-1]].iloc[0]
             assert row[rank] == f"{published['rank']:.0f}"
-            assert row[marginal] == f"{published['marginal_low']:.0f}–{published['marginal_high']:.0f}"
-            assert row[simultaneous] == f"{published['simultaneous_low']:.0f}–{published['simultaneous_high']:.0f}"
+            assert (
+                row[marginal] == f"{published['marginal_low']:.0f}–{published['marginal_high']:.0f}"
+            )
+            assert (
+                row[simultaneous]
+                == f"{published['simultaneous_low']:.0f}–{published['simultaneous_high']:.0f}"
+            )
             assert published["status"] in row[status]
 
 
@@ -234,7 +256,9 @@ def test_a_unit_that_is_not_ranked_keeps_its_row(made):
     gone = [
         c
         for c in ranking
-        if c in ("rank", "p_in", "p_out", "expected_rank", "reliability", "probability_bottom") or "_low" in c or "_high" in c
+        if c in ("rank", "p_in", "p_out", "expected_rank", "reliability", "probability_bottom")
+        or "_low" in c
+        or "_high" in c
     ]
     last = ranking.index[-1]
     thinned = ranking.astype(dict.fromkeys(gone, float))
@@ -251,7 +275,11 @@ def test_areas_carry_estimate_interval_and_n_and_close_with_the_whole(made, page
     indices = made[1].indices
     below, counties = page.table("知晓率")
     assert [len(below), len(counties)] == [1 + 2 + 1, 1 + 4 + 1]
-    row = indices[(indices["level"] == "county") & (indices["code"] == "990101") & (indices["measure"] == "awareness")].iloc[0]
+    row = indices[
+        (indices["level"] == "county")
+        & (indices["code"] == "990101")
+        & (indices["measure"] == "awareness")
+    ].iloc[0]
     low, high = f"{row['ci_low']:.1%}"[:-1], f"{row['ci_high']:.1%}"[:-1]
     assert counties[1][1] == f"{row['estimate']:.1%}"[:-1] + f" %{low}–{high} %n {row['n']}"
     assert "990000" in below[-1][0]
@@ -269,12 +297,16 @@ def test_a_probability_sample_of_real_answers_carries_no_mark(made):
 
 def test_mark_stands_in_title_top_and_figures(small):
     small.edit(
-        "survey.yaml", "selection: probability", "selection: probability\nsimulated: {seed: 5, note: {zh: 模拟, en: made up}}"
+        "survey.yaml",
+        "selection: probability",
+        "selection: probability\nsimulated: {seed: 5, note: {zh: 模拟, en: made up}}",
     )
     html = report(small.read())[3]
     title = re.search("<title>(.*?)</title>", html)[1]
     assert title.startswith("【模拟数据，不是真实调查结果 simulated data, not a real survey】")
-    assert re.search(r'<p class="mark" role="note">模拟数据，不是真实调查结果 <span lang="en"', html)
+    assert re.search(
+        r'<p class="mark" role="note">模拟数据，不是真实调查结果 <span lang="en"', html
+    )
     assert "seed 5" in html
 
 
@@ -282,8 +314,19 @@ def test_a_survey_that_declares_little_is_reported_too(quota):
     results, _, _, html = report(quota)
     page = Page(html)
     said = page.said()
-    assert set(results.absent) == {"areas", "strata", "psu", "base weights", "margins", "calibration"}
-    assert all(f"{label.zh} {label.en}" in said for step, label in words.ABSENT_STEPS.items() if step in results.absent)
+    assert set(results.absent) == {
+        "areas",
+        "strata",
+        "psu",
+        "base weights",
+        "margins",
+        "calibration",
+    }
+    assert all(
+        f"{label.zh} {label.en}" in said
+        for step, label in words.ABSENT_STEPS.items()
+        if step in results.absent
+    )
     assert "not a probability sample" in re.search("<title>(.*?)</title>", html)[1]
     assert "每位受访者的权数为 1" in said
     assert "possible" in page.table("状态")[-1][-1][2]
@@ -293,7 +336,11 @@ def test_a_survey_that_declares_little_is_reported_too(quota):
 
 
 def test_text_of_the_survey_is_escaped(small):
-    small.edit("survey.yaml", "{zh: 测试调查, en: Test survey}", '{zh: "<script>alert(1)</script>&", en: "a <b> title"}')
+    small.edit(
+        "survey.yaml",
+        "{zh: 测试调查, en: Test survey}",
+        '{zh: "<script>alert(1)</script>&", en: "a <b> title"}',
+    )
     html = report(small.read())[3]
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&amp;" in html
@@ -302,7 +349,9 @@ def test_text_of_the_survey_is_escaped(small):
 
 def test_a_questionnaire_without_topics_or_rates_is_reported(small):
     text = small.questionnaire.read_text(encoding="utf-8")
-    text = text.replace("topics: [streets, parks, safety]", "topics: []").replace("overall: satisfaction\n", "")
+    text = text.replace("topics: [streets, parks, safety]", "topics: []").replace(
+        "overall: satisfaction\n", ""
+    )
     text = re.sub(r"rates:\n(  .*\n)+", "rates: {}\n", text).replace(
         "{awareness: 0.25, satisfaction: 0.25, topic_index: 0.5}", "{topic_index: 1}"
     )
@@ -350,10 +399,16 @@ def test_the_real_survey_is_reported(tmp_path):
 
 def test_the_printed_page_is_a4_with_mark_title_and_page_number_below_every_sheet(small):
     small.edit("survey.yaml", "{zh: 测试调查,", "{zh: '测试\"</style>调查',")
-    small.edit("survey.yaml", "selection:", "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:")
+    small.edit(
+        "survey.yaml",
+        "selection:",
+        "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:",
+    )
     style = re.search(r"<style>(.*?)</style>", report(small.read())[3], re.DOTALL)[1]
     assert "size: A4" in style
-    assert r'content: "【模拟数据，不是真实调查结果】测试\22 \3c \2f style\3e 调查 · 2026T1"' in style
+    assert (
+        r'content: "【模拟数据，不是真实调查结果】测试\22 \3c \2f style\3e 调查 · 2026T1"' in style
+    )
     assert "counter(page)" in style
     assert "thead button { display: contents; }" in style[style.index("@media print") :]
 

@@ -9,12 +9,18 @@ from html.parser import HTMLParser
 import pytest
 
 from satisfaction import run
-from satisfaction.errors import ExportError
-from satisfaction.io import pdf
-from satisfaction.published import tables_of
-from satisfaction.report.area_index import index_page, index_values
-from satisfaction.report.areas import LANGUAGES, area_pages, area_values, source_of
-from satisfaction.report.folder import write_report
+from satisfaction.foundation import pages as pdf
+from satisfaction.foundation.errors import ExportError
+from satisfaction.publication.report import write_report
+from satisfaction.publication.report.areas import (
+    LANGUAGES,
+    area_pages,
+    area_values,
+    index_page,
+    index_values,
+    source_of,
+)
+from satisfaction.publication.tables import tables_of
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 NAMES = re.compile(r"测试省|市9\d+|县\d+|测试")  # proper names, and the sources as declared
@@ -58,7 +64,10 @@ def pages(results):
 
 def test_every_area_has_a_page_in_both_languages(pages):
     codes = {"990101", "990102", "990201", "990202", "990100", "990200"}
-    assert set(pages) == {f"{language}/{code}.html" for language in LANGUAGES for code in codes} | {"zh/index", "en/index"}
+    assert set(pages) == {f"{language}/{code}.html" for language in LANGUAGES for code in codes} | {
+        "zh/index",
+        "en/index",
+    }
 
 
 def test_english_pages_are_in_english(pages):
@@ -77,7 +86,11 @@ def test_structure(pages):
         tables = [attributes for tag, attributes in page.tags if tag == "table"]
         assert len([tag for tag, _ in page.tags if tag == "caption"]) == len(tables)
         assert all(attributes.get("alt") for tag, attributes in page.tags if tag == "img")
-        assert all(attributes.get("scope") in ("col", "row") for tag, attributes in page.tags if tag == "th")
+        assert all(
+            attributes.get("scope") in ("col", "row")
+            for tag, attributes in page.tags
+            if tag == "th"
+        )
         assert dict(page.tags)["html"]["lang"] == ("en" if name.startswith("en/") else "zh-CN")
         assert {"main", "header", "nav", "footer"} <= {tag for tag, _ in page.tags}
         assert "http" not in re.sub(r"base64,[^\"]+", "", text)
@@ -88,7 +101,12 @@ def test_links_lead_to_pages_that_there_are(pages):
     for name, text in pages.items():
         for tag, attributes in Structure(text).tags:
             href = attributes.get("href") or ""
-            if tag == "a" and not href.startswith("#") and "index" not in href and href != "report.html":
+            if (
+                tag == "a"
+                and not href.startswith("#")
+                and "index" not in href
+                and href != "report.html"
+            ):
                 folder = name.split("/")[0]
                 target = href.removeprefix("../") if "/" in href else f"{folder}/{href}"
                 assert target in pages, (name, href)
@@ -102,7 +120,9 @@ def test_no_rank_without_its_set(results, pages):
             f"{row['rank']} {row['marginal_low']}–{row['marginal_high']} {row['simultaneous_low']}–{row['simultaneous_high']}"
             in said
         )
-        assert f"{row['rank']} [{row['marginal_low']}–{row['marginal_high']}]" in " ".join(Structure(pages["zh/index"]).text)
+        assert f"{row['rank']} [{row['marginal_low']}–{row['marginal_high']}]" in " ".join(
+            Structure(pages["zh/index"]).text
+        )
 
 
 def test_figures_are_the_published_ones(results, pages):
@@ -127,16 +147,23 @@ def test_what_an_earlier_rank_is_worth(small):
     )  # fmt: skip
     (small.folder / "history.csv").write_text(rows, encoding="utf-8")
     rules = small.folder / "rules.yaml"
-    rules.write_text(rules.read_text(encoding="utf-8") + "\nhistory: {file: history.csv, source: test}\n", encoding="utf-8")
+    rules.write_text(
+        rules.read_text(encoding="utf-8") + "\nhistory: {file: history.csv, source: test}\n",
+        encoding="utf-8",
+    )
     results = run(small.read())
     source = source_of(results, tables_of(results))
-    said = {code: area_values(source, "county", code)["meaning"].en for code in source.codes("county")}
+    said = {
+        code: area_values(source, "county", code)["meaning"].en for code in source.codes("county")
+    }
     assert "overlap" in said["990101"]
     assert "Not both ranks have a set" in said["990201"]
 
 
 def test_the_folder_is_written_in_one_step_and_gives_the_same_bytes(results, tmp_path):
-    one, two = (write_report(results, folder=tmp_path / name, levels=["county"]) for name in ("one", "two"))
+    one, two = (
+        write_report(results, folder=tmp_path / name, levels=["county"]) for name in ("one", "two")
+    )
     files = sorted(path.relative_to(one) for path in one.rglob("*.html"))
     assert len(files) == 2 * 4 + 3
     assert all((one / file).read_bytes() == (two / file).read_bytes() for file in files)
@@ -162,10 +189,16 @@ def test_a_page_is_printed_with_chinese_glyphs(pages, tmp_path):
 
 
 def test_on_the_command_line(small, call, tmp_path):
-    code, out, err = call("report", small.folder, "--language", "en", "--level", "county", "--out", tmp_path / "pages")
+    code, out, err = call(
+        "report", small.folder, "--language", "en", "--level", "county", "--out", tmp_path / "pages"
+    )
     assert (code, err) == (0, "")
     assert "index-en.html" in out
-    assert {path.name for path in (tmp_path / "pages").iterdir()} == {"report.html", "index-en.html", "en"}
+    assert {path.name for path in (tmp_path / "pages").iterdir()} == {
+        "report.html",
+        "index-en.html",
+        "en",
+    }
     code, _, err = call("report", small.folder, "--level", "village")
     assert code == 2
     assert "X143" in err

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from conftest import COUNTIES, SmallSurvey, small_rows
 from satisfaction import SatisfactionError
-from satisfaction.errors import InputFileError, ResponsesError
-from satisfaction.io.files import sha256
-from satisfaction.io.writing import write_xlsx
-from satisfaction.responses import load_responses
-from satisfaction.responses.events import LOG, RULES
+from satisfaction.collection.log import LOG, RULES
+from satisfaction.collection.responses import load_responses
+from satisfaction.foundation.errors import InputFileError, ResponsesError
+from satisfaction.foundation.files import sha256
+from satisfaction.foundation.tables import write_xlsx
 
 ORIGIN = ["_file", "_sheet", "_row"]
 
@@ -56,7 +56,12 @@ def test_clean_rows_are_all_accepted_and_coded(small):
         "sha256": sha256(small.csv)[:12], "platform": "plain", "team": "", "submitted_first": "", "submitted_last": "", "note": "",
     }  # fmt: skip
     first, written = found.accepted.iloc[0], small.rows().iloc[0]
-    assert (first["id"], first["county"], first["day"], first["_row"]) == ("P000", "990101", "2026-04-10", 2)
+    assert (first["id"], first["county"], first["day"], first["_row"]) == (
+        "P000",
+        "990101",
+        "2026-04-10",
+        2,
+    )
     assert first["streets"] == int(written["streets"])
     assert (first["prefecture"], first["province"]) == ("990100", "990000")
 
@@ -76,10 +81,15 @@ def test_a_select_all_answer_becomes_a_column_an_option(small, answer, special, 
     small.change(values=answer)
     row = load(small).accepted.iloc[0]
     assert (None if pd.isna(row["values"]) else row["values"]) == special
-    assert [None if pd.isna(row[f"values_{code}"]) else row[f"values_{code}"] for code in (1, 2, 3, 4)] == (options or [None] * 4)
+    assert [
+        None if pd.isna(row[f"values_{code}"]) else row[f"values_{code}"] for code in (1, 2, 3, 4)
+    ] == (options or [None] * 4)
 
 
-@pytest.mark.parametrize("day", ["2026-04-07", "2026/4/7", "2026.04.07", "2026年4月7日", "20260407", "2026-04-07 09:30:00"])
+@pytest.mark.parametrize(
+    "day",
+    ["2026-04-07", "2026/4/7", "2026.04.07", "2026年4月7日", "20260407", "2026-04-07 09:30:00"],
+)
 def test_dates_are_read_in_several_forms(small, day):
     small.change(day=day)
     assert load(small).accepted["day"][0] == "2026-04-07"
@@ -97,7 +107,10 @@ def test_several_files_keep_their_origin(small):
     small.write(rows[:70])
     (small.folder / "responses" / "second.csv").write_bytes(as_written(rows[70:]))
     found = load(small)
-    assert found.summary[["file", "rows"]].to_numpy().tolist() == [["responses/all.csv", 70], ["responses/second.csv", 50]]
+    assert found.summary[["file", "rows"]].to_numpy().tolist() == [
+        ["responses/all.csv", 70],
+        ["responses/second.csv", 50],
+    ]
     assert found.accepted.loc[70, ORIGIN].tolist() == ["responses/second.csv", "", 2]
 
 
@@ -108,11 +121,16 @@ def _written(small, form: str) -> None:
     rows = small.rows()
     small.csv.unlink()
     if form == "xlsx":
-        write_xlsx({"说明": pd.DataFrame({"note": ["read me"]}), "data": rows}, small.csv.with_suffix(".xlsx"))
+        write_xlsx(
+            {"说明": pd.DataFrame({"note": ["read me"]}), "data": rows},
+            small.csv.with_suffix(".xlsx"),
+        )
         small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
     else:
         small.csv.write_bytes(
-            rows.to_csv(index=False, sep="\t" if form == "tabs" else ",").encode("utf-8" if form == "tabs" else form)
+            rows.to_csv(index=False, sep="\t" if form == "tabs" else ",").encode(
+                "utf-8" if form == "tabs" else form
+            )
         )
 
 
@@ -123,19 +141,25 @@ def test_every_form_of_the_file_gives_the_same_table(small, form):
     expected = load(small)
     _written(small, form)
     found = load(small)
-    pd.testing.assert_frame_equal(found.accepted.drop(columns=ORIGIN), expected.accepted.drop(columns=ORIGIN))
+    pd.testing.assert_frame_equal(
+        found.accepted.drop(columns=ORIGIN), expected.accepted.drop(columns=ORIGIN)
+    )
     assert found.accepted["interviewer"][0] == "访问员甲"
 
 
 def test_numbers_and_dates_of_a_workbook_are_read_as_codes(small):
     rows = small.rows()
     expected = load(small)
-    numbers = {name: pd.to_numeric(rows[name]) for name in ("sex", "streets", "age", "county", "community")}
+    numbers = {
+        name: pd.to_numeric(rows[name]) for name in ("sex", "streets", "age", "county", "community")
+    }
     days = [datetime.date.fromisoformat(day) for day in rows["day"]]
     small.csv.unlink()
     write_xlsx({"data": rows.assign(**numbers, day=days)}, small.csv.with_suffix(".xlsx"))
     small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
-    pd.testing.assert_frame_equal(load(small).accepted.drop(columns=ORIGIN), expected.accepted.drop(columns=ORIGIN))
+    pd.testing.assert_frame_equal(
+        load(small).accepted.drop(columns=ORIGIN), expected.accepted.drop(columns=ORIGIN)
+    )
 
 
 def test_two_sheets_of_respondents_are_both_read(small):
@@ -149,7 +173,9 @@ def test_two_sheets_of_respondents_are_both_read(small):
 def test_a_sheet_of_notes_is_passed_over_and_logged(small):
     rows = small.rows()
     small.csv.unlink()
-    write_xlsx({"甲": rows, "说明": pd.DataFrame({"note": ["a", "b"]})}, small.csv.with_suffix(".xlsx"))
+    write_xlsx(
+        {"甲": rows, "说明": pd.DataFrame({"note": ["a", "b"]})}, small.csv.with_suffix(".xlsx")
+    )
     small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
     found = load(small)
     assert found.log[["sheet", "rule", "action"]].to_numpy().tolist() == [["说明", "R213", "note"]]
@@ -159,7 +185,10 @@ def test_a_sheet_of_notes_is_passed_over_and_logged(small):
 def test_a_sheet_of_respondents_with_a_misspelt_identifier_is_not_passed_over(small):
     rows = small.rows()
     small.csv.unlink()
-    write_xlsx({"甲": rows[:50], "乙": rows[50:].rename(columns={"id": "ID"})}, small.csv.with_suffix(".xlsx"))
+    write_xlsx(
+        {"甲": rows[:50], "乙": rows[50:].rename(columns={"id": "ID"})},
+        small.csv.with_suffix(".xlsx"),
+    )
     small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
     with pytest.raises(ResponsesError, match="R101"):
         load(small)
@@ -218,7 +247,11 @@ def test_a_rule_names_row_column_and_value(small, rule):
     if rule == "R208":
         small.edit("rules.yaml", "unknown_area: stop", "unknown_area: reject_row")
     if rule == "R214":
-        small.edit(small.questionnaire, "    asked_if: {took_part: [1]}", "    max_selected: 1\n    asked_if: {took_part: [1]}")
+        small.edit(
+            small.questionnaire,
+            "    asked_if: {took_part: [1]}",
+            "    max_selected: 1\n    asked_if: {took_part: [1]}",
+        )
         rows = small.rows()
         rows["took_part_in"] = ""
         small.write(rows)
@@ -226,8 +259,21 @@ def test_a_rule_names_row_column_and_value(small, rule):
     found = load(small)
     event = found.log[found.log["rule"] == rule].iloc[0]
     action, zh, en = RULES[rule]
-    assert event.tolist()[:-1] == ["responses/all.csv", "", 2, "P000", column, value, rule, action, zh, en]
-    assert (len(found.rejected), len(found.accepted)) == ((1, 119) if action == "reject_row" else (0, 120))
+    assert event.tolist()[:-1] == [
+        "responses/all.csv",
+        "",
+        2,
+        "P000",
+        column,
+        value,
+        rule,
+        action,
+        zh,
+        en,
+    ]
+    assert (len(found.rejected), len(found.accepted)) == (
+        (1, 119) if action == "reject_row" else (0, 120)
+    )
     if action == "reject_row":
         assert rule in found.rejected["rules"][0].split("; ")
         assert zh in found.rejected["zh"][0]
@@ -237,13 +283,38 @@ def test_a_rule_names_row_column_and_value(small, rule):
 
 
 def test_every_rule_has_a_test():
-    elsewhere = ["R203", "R209", "R213", "R215", "R216", "R217", "R219", "R221", "R324"]  # below, in ..._exports, ..._files
+    elsewhere = [
+        "R203",
+        "R209",
+        "R213",
+        "R215",
+        "R216",
+        "R217",
+        "R219",
+        "R221",
+        "R324",
+    ]  # below, in ..._exports, ..._files
     elsewhere += ["R301", "R302", "R303", "R304"]  # test_responses_words.py
     assert sorted([*RULE_CASES, *elsewhere]) == sorted(RULES)
-    assert LOG == ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en", "suggestion")
+    assert LOG == (
+        "file",
+        "sheet",
+        "row",
+        "id",
+        "column",
+        "value",
+        "rule",
+        "action",
+        "zh",
+        "en",
+        "suggestion",
+    )
 
 
-@pytest.mark.parametrize("name", ["县990101", " 县９９０１０１ ", "County 990101", "市9901县990101", "测试省市9901县990101"])
+@pytest.mark.parametrize(
+    "name",
+    ["县990101", " 县９９０１０１ ", "County 990101", "市9901县990101", "测试省市9901县990101"],
+)
 def test_an_area_may_be_written_by_its_name(small, name):
     small.change(county=name)
     found = load(small)
@@ -329,7 +400,11 @@ def test_a_value_of_the_wrong_kind_is_never_taken(small, column, value):
     small.change(**{column: value})
     found = load(small)
     assert 2 in found.log["row"].tolist()
-    assert 2 in found.rejected["row"].tolist() if column == "day" else pd.isna(found.accepted.loc[0, column])
+    assert (
+        2 in found.rejected["row"].tolist()
+        if column == "day"
+        else pd.isna(found.accepted.loc[0, column])
+    )
 
 
 # ---- the file as a whole ----
@@ -337,22 +412,37 @@ def test_a_value_of_the_wrong_kind_is_never_taken(small, column, value):
 
 def test_a_misspelt_column_stops_with_the_near_name(small):
     small.write(small.rows().rename(columns={"streets": "street"}))
-    with pytest.raises(ResponsesError, match=r"R101[\s\S]*all\.csv row 1[\s\S]*did you mean: 'street'") as refused:
+    with pytest.raises(
+        ResponsesError, match=r"R101[\s\S]*all\.csv row 1[\s\S]*did you mean: 'street'"
+    ) as refused:
         load(small)
     assert "street" in refused.value.available
 
 
 def test_an_unknown_area_stops_unless_the_rules_reject_the_row(small):
     small.change(county="990109")
-    with pytest.raises(ResponsesError, match=r"R102[\s\S]*responses/all\.csv row 2 column county") as refused:
+    with pytest.raises(
+        ResponsesError, match=r"R102[\s\S]*responses/all\.csv row 2 column county"
+    ) as refused:
         load(small)
     assert "990101 县990101" in refused.value.available
     assert "unknown_area: reject_row" in refused.value.hint[1]
 
 
 def test_an_area_that_is_no_longer_valid_names_its_successor(small):
-    areas = pd.read_csv(small.folder / "areas.csv", dtype=str, keep_default_na=False).assign(successor="")
-    areas.loc[len(areas)] = ["990103", "旧县", "Old County", "county", "990100", "2010-01-01", "2020-12-31", "990102"]
+    areas = pd.read_csv(small.folder / "areas.csv", dtype=str, keep_default_na=False).assign(
+        successor=""
+    )
+    areas.loc[len(areas)] = [
+        "990103",
+        "旧县",
+        "Old County",
+        "county",
+        "990100",
+        "2010-01-01",
+        "2020-12-31",
+        "990102",
+    ]
     areas.to_csv(small.folder / "areas.csv", index=False)
     small.change(county="990103")
     with pytest.raises(ResponsesError, match="'990103' is now '990102'"):
@@ -393,7 +483,12 @@ def test_a_damaged_workbook_is_refused(small, damage):
     write_xlsx({"data": small.rows()}, path)
     small.csv.unlink()
     small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
-    content = {"empty": b"", "cut": path.read_bytes()[:2000], "text": b"id,day\n", "zip": b"PK\x03\x04" + bytes(500)}[damage]
+    content = {
+        "empty": b"",
+        "cut": path.read_bytes()[:2000],
+        "text": b"id,day\n",
+        "zip": b"PK\x03\x04" + bytes(500),
+    }[damage]
     path.write_bytes(content)
     with pytest.raises(InputFileError, match=r"F104|F107"):
         load(small)
@@ -418,7 +513,9 @@ def test_personal_data_in_answer_cells_stand_nowhere(small, kind):
         rows.loc[row, column] = PERSONAL[kind]
     small.write(rows)
     found = load(small)
-    content = "\n".join(table.to_csv() for table in (found.accepted, found.rejected, found.log, found.summary))
+    content = "\n".join(
+        table.to_csv() for table in (found.accepted, found.rejected, found.log, found.summary)
+    )
     assert PERSONAL[kind] not in content
     assert set(found.log["column"]) >= set(columns)
 
@@ -483,10 +580,20 @@ def damaged(record: str, damage: str) -> list[str]:
     """What becomes of one record of the file."""
     if damage == "cut":
         return [record if '"' in record else record[: len(record) // 2]]
-    return {"drop": [""], "double": [record, record], "lengthen": [record + ",x,y"], "quote": ['"' + record]}[damage]
+    return {
+        "drop": [""],
+        "double": [record, record],
+        "lengthen": [record + ",x,y"],
+        "quote": ['"' + record],
+    }[damage]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
 @given(
     changes=st.lists(st.tuples(PLACES, st.integers(0, 17), CELLS), max_size=8),
     damages=st.dictionaries(PLACES, DAMAGE, max_size=2),
@@ -496,7 +603,8 @@ def test_random_damage_loses_no_row_and_raises_nothing_else(load_file, changes, 
     for row, column, value in changes:
         rows.iloc[row, column] = value
     header, *records = [
-        rows.iloc[a:b].to_csv(index=False, header=not b).rstrip("\n") for a, b in [(0, 0), *((i, i + 1) for i in range(12))]
+        rows.iloc[a:b].to_csv(index=False, header=not b).rstrip("\n")
+        for a, b in [(0, 0), *((i, i + 1) for i in range(12))]
     ]
     written = [
         part
@@ -511,7 +619,12 @@ def test_random_damage_loses_no_row_and_raises_nothing_else(load_file, changes, 
     assert found.summary["rows"].sum() == sum(record != "" for record in written)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
 @given(content=st.binary(max_size=300))
 def test_random_bytes_raise_nothing_else(load_file, content):
     with pytest.raises(SatisfactionError):

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from satisfaction import load_responses
-from satisfaction.io.tables import read_table
-from satisfaction.newwave import new_wave
-from satisfaction.responses.areas import area_names
+from satisfaction.collection.areas import area_names
+from satisfaction.declarations.new_wave import new_wave
+from satisfaction.foundation.tables import read_table
 
 AREAS = pd.DataFrame(
     [
@@ -47,7 +47,9 @@ def test_a_short_form_that_may_be_another_area_is_not_read(written):
 def renamed(small):
     path = small.folder / "areas.csv"
     areas = read_table(path)
-    areas["name"] = areas["name"].replace({"县990101": "开阳县", "县990102": "关岭布依族苗族自治县"})
+    areas["name"] = areas["name"].replace(
+        {"县990101": "开阳县", "县990102": "关岭布依族苗族自治县"}
+    )
     areas.to_csv(path, index=False)
 
 
@@ -59,7 +61,9 @@ def test_short_names_are_read_and_logged_and_others_get_a_proposal(small):
     small.write(rows)
     found = load_responses(small.read(), purpose="check")
     assert found.accepted.loc[0, "county"] == "990101"
-    assert found.log.loc[found.log["row"] == 2, ["value", "rule"]].to_numpy().tolist() == [["开阳", "R220"]]
+    assert found.log.loc[found.log["row"] == 2, ["value", "rule"]].to_numpy().tolist() == [
+        ["开阳", "R220"]
+    ]
     assert "（是否 开阳县？）" in found.rejected["zh"].iloc[0]
     assert "did you mean 开阳县?" in found.rejected["en"].iloc[0]
 

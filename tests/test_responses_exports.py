@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from satisfaction import read_survey
-from satisfaction.errors import ResponsesError, SatisfactionError
-from satisfaction.io.writing import write_xlsx
-from satisfaction.responses import compile_rules, load_responses
-from satisfaction.responses.rules import ALLOWED
-from satisfaction.responses.spelling import Answers, fold
+from satisfaction.collection.responses import load_responses
+from satisfaction.collection.rules import ALLOWED, compile_rules
+from satisfaction.collection.spelling import Answers, fold
+from satisfaction.foundation.errors import ResponsesError, SatisfactionError
+from satisfaction.foundation.tables import write_xlsx
 
 LABELS = {
     "residence": {"1": "城镇", "2": "Rural"}, "sex": {"1": "男", "2": "女"}, "age_group": {"1": "20-39 岁", "2": "40岁及以上"},
@@ -22,7 +22,13 @@ LABELS = {
     "streets": {"5": "非常满意", "4": "比较满意", "3": "一般", "2": "不太满意", "1": "很不满意", "97": "不适用", "98": "说不清"},
 }  # fmt: skip
 REQUIRED = os.environ.get("SATISFACTION_REQUIRE_SHARED") == "1"
-SOMERVILLE = Path(__file__).parents[2] / "shared" / "data" / "somerville_happiness" / "somerville_2011_2013_2015.csv"
+SOMERVILLE = (
+    Path(__file__).parents[2]
+    / "shared"
+    / "data"
+    / "somerville_happiness"
+    / "somerville_2011_2013_2015.csv"
+)
 
 
 def coded(small) -> pd.DataFrame:
@@ -47,7 +53,9 @@ def test_columns_are_found_by_label(small, how):
     names = {
         "zh": {name: item.zh for name, item in items.items()},
         "en": {name: item.en.upper() for name, item in items.items()},
-        "numbered": {name: f"{place}、{item.zh}" for place, (name, item) in enumerate(items.items(), 1)},
+        "numbered": {
+            name: f"{place}、{item.zh}" for place, (name, item) in enumerate(items.items(), 1)
+        },
         "spaced": {name: f" （{item.zh}） " for name, item in items.items()},
     }[how]
     small.write(small.rows().rename(columns=names))
@@ -57,7 +65,11 @@ def test_columns_are_found_by_label(small, how):
 
 def test_columns_are_found_by_number_and_alias(small):
     expected = coded(small)
-    small.edit(small.questionnaire, "  age: {type: number,", "  age: {number: '8', aliases: [岁数], type: number,")
+    small.edit(
+        small.questionnaire,
+        "  age: {type: number,",
+        "  age: {number: '8', aliases: [岁数], type: number,",
+    )
     small.write(small.rows().rename(columns={"age": "Q8"}))
     pd.testing.assert_frame_equal(coded(small), expected)
     small.write(small.rows().rename(columns={"Q8": "岁 数"}))
@@ -75,14 +87,22 @@ def test_a_column_that_fits_two_items_is_refused_with_both(small):
 def test_two_columns_for_one_item_are_refused_with_both(small):
     rows = small.rows().rename(columns={"streets": "背街小巷"})
     small.write(rows.assign(**{"背街 小巷": rows["背街小巷"]}))
-    with pytest.raises(ResponsesError, match=r"R106[\s\S]*'streets' fits two columns: 背街小巷 and 背街 小巷"):
+    with pytest.raises(
+        ResponsesError, match=r"R106[\s\S]*'streets' fits two columns: 背街小巷 and 背街 小巷"
+    ):
         load_responses(small.read())
 
 
 def test_what_was_matched_and_what_not_is_a_table(small):
-    small.write(as_labels(small.rows()).rename(columns={"sex": "性别"}).assign(姓名="张三", remark="x"))
+    small.write(
+        as_labels(small.rows()).rename(columns={"sex": "性别"}).assign(姓名="张三", remark="x")
+    )
     table = load_responses(small.read()).columns.set_index("column")
-    assert table.loc["性别", ["item", "how", "note"]].tolist() == ["sex", "label", "文字作答 labels × 120"]
+    assert table.loc["性别", ["item", "how", "note"]].tolist() == [
+        "sex",
+        "label",
+        "文字作答 labels × 120",
+    ]
     assert table.loc["streets", "note"].startswith("文字作答")
     assert table.loc["remark", ["item", "note"]].tolist() == ["", "未读取 not kept"]
     assert table.loc["姓名", "note"].startswith("个人信息")
@@ -90,7 +110,10 @@ def test_what_was_matched_and_what_not_is_a_table(small):
 
 def test_a_missing_column_proposes_the_near_label(small):
     small.write(small.rows().rename(columns={"streets": "背街小巷里"}))
-    with pytest.raises(ResponsesError, match=r"找不到“背街小巷”[\s\S]*把列名 '背街小巷里' 改为 '背街小巷' 或 'streets'"):
+    with pytest.raises(
+        ResponsesError,
+        match=r"找不到“背街小巷”[\s\S]*把列名 '背街小巷里' 改为 '背街小巷' 或 'streets'",
+    ):
         load_responses(small.read())
 
 
@@ -120,7 +143,9 @@ def test_a_near_answer_is_suggested(small):
 
 
 def test_an_alias_of_an_answer_is_the_answer(small):
-    small.edit(small.questionnaire, "{zh: 一般, en: Neutral,", "{zh: 一般, en: Neutral, aliases: [还行],")
+    small.edit(
+        small.questionnaire, "{zh: 一般, en: Neutral,", "{zh: 一般, en: Neutral, aliases: [还行],"
+    )
     small.change(streets="还行")
     assert load_responses(small.read()).accepted["streets"][0] == 3
 
@@ -128,7 +153,11 @@ def test_an_alias_of_an_answer_is_the_answer(small):
 def test_labels_with_two_meanings_are_no_labels(small):
     small.edit(small.questionnaire, "zh: 比较满意", "zh: 非常满意")
     answers = Answers(small.read().questionnaire, "streets")
-    assert (answers.code("非常满意"), answers.code("5"), answers.code("Fairly satisfied")) == (None, 5, 4)
+    assert (answers.code("非常满意"), answers.code("5"), answers.code("Fairly satisfied")) == (
+        None,
+        5,
+        4,
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,11 +178,19 @@ OPTION_SHAPES = {
 @pytest.mark.parametrize("platform", OPTION_SHAPES)
 def test_options_in_columns_of_their_own(small, platform):
     title, yes, no, recorded = OPTION_SHAPES[platform]
-    small.edit(small.questionnaire, "  values:\n    type: multiple\n", "  values:\n    number: '12'\n    type: multiple\n")
+    small.edit(
+        small.questionnaire,
+        "  values:\n    type: multiple\n",
+        "  values:\n    number: '12'\n    type: multiple\n",
+    )
     small.write(small.rows()[lambda rows: rows["values"].str.contains(";")])
     expected, rows = coded(small), small.rows()
     for code in ("1", "2", "3", "4"):
-        rows[title.format(code)] = rows["values"].str.split(";").map(lambda picked, code=code: yes if code in picked else no)
+        rows[title.format(code)] = (
+            rows["values"]
+            .str.split(";")
+            .map(lambda picked, code=code: yes if code in picked else no)
+        )
     small.write(rows.drop(columns="values").assign(**recorded))
     found = load_responses(small.read())
     pd.testing.assert_frame_equal(found.accepted[list(expected)], expected)
@@ -162,7 +199,8 @@ def test_options_in_columns_of_their_own(small, platform):
 
 
 @pytest.mark.parametrize(
-    ("cells", "options", "rule"), [("0000", [0, 0, 0, 0], []), ("", [None] * 4, []), ("1x00", [None] * 4, ["R202"])]
+    ("cells", "options", "rule"),
+    [("0000", [0, 0, 0, 0], []), ("", [None] * 4, []), ("1x00", [None] * 4, ["R202"])],
 )
 def test_nothing_chosen_is_not_the_same_as_not_asked(small, cells, options, rule):
     rows = small.rows().drop(columns="values")
@@ -171,7 +209,9 @@ def test_nothing_chosen_is_not_the_same_as_not_asked(small, cells, options, rule
     small.write(rows.assign(_submission_time="2026-04-10", _id="1"))
     found = load_responses(small.read())
     row = found.accepted.iloc[0]
-    assert [None if pd.isna(row[f"values_{code}"]) else row[f"values_{code}"] for code in (1, 2, 3, 4)] == options
+    assert [
+        None if pd.isna(row[f"values_{code}"]) else row[f"values_{code}"] for code in (1, 2, 3, 4)
+    ] == options
     assert found.log["rule"].tolist() == rule
 
 
@@ -187,7 +227,9 @@ def test_skipped_is_not_asked_and_not_logged(small):
 
 def test_columns_of_an_earlier_version_are_crosswalked_with_a_log(small):
     rows = small.rows()
-    old = rows["streets"].map({"5": "1", "4": "1", "3": "2", "2": "3", "1": "4", "97": "9", "98": "9"})
+    old = rows["streets"].map(
+        {"5": "1", "4": "1", "3": "2", "2": "3", "1": "4", "97": "9", "98": "9"}
+    )
     crosswalk = "replaces: {streets_2025: {crosswalk: {1: 5, 2: 3, 3: 2, 4: 1}}}, "
     small.edit(small.questionnaire, "  streets: {", "  streets: {" + crosswalk)
     small.write(rows.drop(columns="streets").assign(streets_2025=old))
@@ -195,11 +237,16 @@ def test_columns_of_an_earlier_version_are_crosswalked_with_a_log(small):
         load_responses(small.read())
     found = load_responses(small.read(), purpose="check")
     events = found.log.groupby("rule").size()
-    assert events["R217"] == len(rows)  # every code is another one; what has none becomes "streets_2025=9"
+    assert events["R217"] == len(
+        rows
+    )  # every code is another one; what has none becomes "streets_2025=9"
     assert events["R202"] == (old == "9").sum()
     assert found.accepted["streets"].isna().sum() == (old == "9").sum()
     assert (found.accepted["streets"][old == "2"] == 3).all()
-    assert found.columns.set_index("column").loc["streets_2025", ["item", "how"]].tolist() == ["streets", "replaces"]
+    assert found.columns.set_index("column").loc["streets_2025", ["item", "how"]].tolist() == [
+        "streets",
+        "replaces",
+    ]
     assert set(found.log.loc[found.log["rule"] == "R217", "column"]) == {"streets_2025 → streets"}
 
 
@@ -223,18 +270,31 @@ def test_the_same_file_twice_is_noticed(small):
         ["responses/all.csv", 120, 0],
         ["responses/b.csv", 0, 120],
     ]
-    assert found.summary["note"].tolist() == ["", "与 responses/all.csv 完全相同 identical to responses/all.csv"]
+    assert found.summary["note"].tolist() == [
+        "",
+        "与 responses/all.csv 完全相同 identical to responses/all.csv",
+    ]
     assert found.log["rule"].unique().tolist() == ["R215"]
 
 
 def test_files_may_name_platform_and_team(small):
-    small.edit("survey.yaml", "files: [responses/*.csv]", "files: [{pattern: responses/*.csv, platform: plain, team: 甲队}]")
+    small.edit(
+        "survey.yaml",
+        "files: [responses/*.csv]",
+        "files: [{pattern: responses/*.csv, platform: plain, team: 甲队}]",
+    )
     found = load_responses(small.read())
     assert found.accepted["_team"].unique().tolist() == ["甲队"] == found.summary["team"].tolist()
 
 
 @pytest.mark.parametrize(
-    "entry", ["{pattern: responses/*.csv, platfrom: plain}", "{platform: plain}", "[1]", "{pattern: /x.csv}"]
+    "entry",
+    [
+        "{pattern: responses/*.csv, platfrom: plain}",
+        "{platform: plain}",
+        "[1]",
+        "{pattern: /x.csv}",
+    ],
 )
 def test_an_entry_of_files_that_is_not_right_is_refused(small, entry):
     path = small.edit("survey.yaml", "files: [responses/*.csv]", f"files: [{entry}]")
@@ -269,7 +329,9 @@ def test_totals_and_repeated_files_are_not_handed_back(small):
 
 def test_paradata_of_a_platform_stay_beside_the_answers(small):
     rows = small.rows()
-    names = {name: f"{place}、{label}" for place, (name, label) in enumerate(labels_of(small).items(), 1)}
+    names = {
+        name: f"{place}、{label}" for place, (name, label) in enumerate(labels_of(small).items(), 1)
+    }
     wjx = rows.rename(columns=names).assign(
         **{
             "序号": range(1, 121),
@@ -283,9 +345,18 @@ def test_paradata_of_a_platform_stay_beside_the_answers(small):
     small.write(wjx)
     found = load_responses(small.read())
     row = found.accepted.iloc[0]
-    assert found.summary[["platform", "accepted", "submitted_first"]].to_numpy().tolist() == [["wjx-code", 120, "2026-04-18"]]
-    assert (row["_submitted"], row["_seconds"], row["_ip"], row["_platform"]) == ("2026-04-18T09:05:01", 64, "ip 1", "wjx-code")
-    assert "10.1.2.3" not in "".join(t.to_csv() for t in (found.accepted, found.log, found.summary, found.columns))
+    assert found.summary[["platform", "accepted", "submitted_first"]].to_numpy().tolist() == [
+        ["wjx-code", 120, "2026-04-18"]
+    ]
+    assert (row["_submitted"], row["_seconds"], row["_ip"], row["_platform"]) == (
+        "2026-04-18T09:05:01",
+        64,
+        "ip 1",
+        "wjx-code",
+    )
+    assert "10.1.2.3" not in "".join(
+        t.to_csv() for t in (found.accepted, found.log, found.summary, found.columns)
+    )
 
 
 def test_counts_by_area_and_interviewer_add_up(small):
@@ -360,12 +431,16 @@ roles: {respondent: id, area: year}
 """
 
 
-@pytest.mark.skipif(not SOMERVILLE.exists() and not REQUIRED, reason="the shared reference data are not here")
+@pytest.mark.skipif(
+    not SOMERVILLE.exists() and not REQUIRED, reason="the shared reference data are not here"
+)
 def test_somerville_gives_the_published_means(tmp_path):
     folder = tmp_path / "surveys" / "somerville"
     folder.mkdir(parents=True)
     (tmp_path / "questionnaires" / "somerville").mkdir(parents=True)
-    (tmp_path / "questionnaires" / "somerville" / "2015.yaml").write_text(INSTRUMENT, encoding="utf-8")
+    (tmp_path / "questionnaires" / "somerville" / "2015.yaml").write_text(
+        INSTRUMENT, encoding="utf-8"
+    )
     shutil.copy(SOMERVILLE, folder / "all.csv")
     (folder / "rules.yaml").write_text("ranking: {list_size: 1, source: test}\n", encoding="utf-8")
     (folder / "survey.yaml").write_text(
@@ -397,12 +472,20 @@ def test_a_workbook_of_the_platform_is_read_as_its_csv(small):
 
 def with_comparison(small, check, **more):
     text = small.questionnaire.read_text(encoding="utf-8")
-    small.questionnaire.write_text(f"{text}\nconstraints:\n  pair: {{check: {check}, zh: 说明, en: meaning}}\n", encoding="utf-8")
+    small.questionnaire.write_text(
+        f"{text}\nconstraints:\n  pair: {{check: {check}, zh: 说明, en: meaning}}\n",
+        encoding="utf-8",
+    )
     if more:
-        small.edit("rules.yaml", "  outside_scale", f"  actions: {more}\n  outside_scale".replace("'", ""))
+        small.edit(
+            "rules.yaml", "  outside_scale", f"  actions: {more}\n  outside_scale".replace("'", "")
+        )
 
 
-@pytest.mark.parametrize(("action", "rejected", "blank"), [("warn", 0, False), ("blank_item", 0, True), ("reject_row", 1, False)])
+@pytest.mark.parametrize(
+    ("action", "rejected", "blank"),
+    [("warn", 0, False), ("blank_item", 0, True), ("reject_row", 1, False)],
+)
 def test_answers_that_contradict_one_another(small, action, rejected, blank):
     with_comparison(small, "parks <= streets", **({} if action == "warn" else {"R221": action}))
     rows = small.rows().assign(parks="3", streets="3")
@@ -411,13 +494,17 @@ def test_answers_that_contradict_one_another(small, action, rejected, blank):
     small.write(rows)
     found = load_responses(small.read())
     event = found.log[found.log["rule"] == "R221"]
-    assert event[["row", "column", "value", "action"]].to_numpy().tolist() == [[6, "parks", "5", action]]
+    assert event[["row", "column", "value", "action"]].to_numpy().tolist() == [
+        [6, "parks", "5", action]
+    ]
     assert "说明（parks <= streets）" in event["zh"].iloc[0]
     assert len(found.rejected) == rejected
     assert pd.isna(found.accepted.set_index("_row").get("parks").get(6)) == (blank or rejected == 1)
 
 
-@pytest.mark.parametrize("check", ["parks", "parks = 3", "parks <= 2.5", "interviewer <= parks", "unheard <= parks"])
+@pytest.mark.parametrize(
+    "check", ["parks", "parks = 3", "parks <= 2.5", "interviewer <= parks", "unheard <= parks"]
+)
 def test_a_comparison_that_cannot_be_made_is_refused(small, check):
     with_comparison(small, check)
     with pytest.raises(SatisfactionError, match=r"Q161|Q131") as fault:
@@ -510,10 +597,22 @@ def platform(tmp_path, request):
 def test_exports_of_every_platform_end_to_end(platform):
     found, rejected, blanked = platform
     summary = found.summary[["rows", "accepted", "rejected"]].sum()
-    assert summary["rows"] == summary["accepted"] + summary["rejected"] == len(found.accepted) + len(found.rejected)
+    assert (
+        summary["rows"]
+        == summary["accepted"] + summary["rejected"]
+        == len(found.accepted) + len(found.rejected)
+    )
     refused = found.log[found.log["action"] == "reject_row"]
     assert {rule: sorted(rows["row"]) for rule, rows in refused.groupby("rule")} == rejected
-    blank = found.log[(found.log["action"] == "blank_item") & ~found.log["row"].isin(refused["row"])]
-    kept = [one for one in blanked if one[0] not in {row for rows in rejected.values() for row in rows}]
+    blank = found.log[
+        (found.log["action"] == "blank_item") & ~found.log["row"].isin(refused["row"])
+    ]
+    kept = [
+        one for one in blanked if one[0] not in {row for rows in rejected.values() for row in rows}
+    ]
     assert blank[["row", "column", "value"]].to_numpy().tolist() == [list(one) for one in kept]
-    assert not found.accepted.astype(str).apply(lambda column: column.str.contains("127.0.0.1")).any(axis=None)
+    assert (
+        not found.accepted.astype(str)
+        .apply(lambda column: column.str.contains("127.0.0.1"))
+        .any(axis=None)
+    )

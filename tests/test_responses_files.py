@@ -9,10 +9,9 @@ import pytest
 
 from conftest import COUNTIES
 from satisfaction import load_responses, run
-from satisfaction.errors import InputFileError, ResponsesError
-from satisfaction.io.tables import read_table
-from satisfaction.io.writing import write_xlsx
-from satisfaction.newwave import new_wave
+from satisfaction.declarations.new_wave import new_wave
+from satisfaction.foundation.errors import InputFileError, ResponsesError
+from satisfaction.foundation.tables import read_table, write_xlsx
 
 
 @pytest.fixture
@@ -46,7 +45,9 @@ def test_without_files_declared_every_kind_in_capitals_and_folders_is_read(five_
 
 def test_a_table_that_files_does_not_match_stops_the_run_and_is_named(five_files, call):
     survey = five_files.folder / "survey.yaml"
-    survey.write_text(survey.read_text(encoding="utf-8") + "files: [responses/*.csv]\n", encoding="utf-8")
+    survey.write_text(
+        survey.read_text(encoding="utf-8") + "files: [responses/*.csv]\n", encoding="utf-8"
+    )
     code, _, err = call("run", five_files.folder)
     assert code == 2
     assert "R320" in err
@@ -144,7 +145,11 @@ def test_an_empty_template_alone_names_the_csv_file_that_is_not_read(small):
 
 def test_check_lists_the_faults_of_every_file_and_column_in_one_go(small, call):
     rows = small.rows()
-    deliver(small, "b.csv", rows[:5].rename(columns={"sex": "gendr", "parks": "prks", "county": "contry"}))
+    deliver(
+        small,
+        "b.csv",
+        rows[:5].rename(columns={"sex": "gendr", "parks": "prks", "county": "contry"}),
+    )
     deliver(small, "c.csv", rows[:0])
     (small.csv.parent / "d.csv").touch()
     code, out, err = call("check", small.folder)
@@ -177,7 +182,9 @@ def test_the_other_one_of_a_pair_is_named_with_file_and_row(small):
     rows.loc[9, "id"] = "P004"
     small.write(rows)
     found = load_responses(small.read())
-    assert found.log.loc[found.log["rule"] == "R203", "suggestion"].tolist() == ["responses/all.csv row 6"]
+    assert found.log.loc[found.log["rule"] == "R203", "suggestion"].tolist() == [
+        "responses/all.csv row 6"
+    ]
     assert "responses/all.csv row 6" in found.rejected["zh"].iloc[0]
     assert "responses/all.csv row 6" in found.rejected["en"].iloc[0]
 
@@ -226,8 +233,12 @@ def test_counties_that_count_from_one_are_told_how_to_say_so(small):
         load_responses(small.read())
 
 
-@pytest.mark.parametrize(("within", "first"), [("area", "990101:1"), ("file", "990101.csv:1"), ("row", "990101.csv:2")])
-def test_numbers_unique_within_an_area_or_a_file_are_made_unique_in_the_survey(small, within, first):
+@pytest.mark.parametrize(
+    ("within", "first"), [("area", "990101:1"), ("file", "990101.csv:1"), ("row", "990101.csv:2")]
+)
+def test_numbers_unique_within_an_area_or_a_file_are_made_unique_in_the_survey(
+    small, within, first
+):
     from_one(small)
     small.edit("survey.yaml", "lonely_psu", f"numbering: {within}\nlonely_psu")
     found = load_responses(small.read())
@@ -285,7 +296,9 @@ def test_report_and_manifest_say_what_was_not_read_and_who_did_not_answer(small,
 
 
 def names_of(folder):
-    table = pd.read_csv(folder / "out/latest/indices.csv", dtype=str, encoding="utf-8-sig").drop_duplicates("code")
+    table = pd.read_csv(
+        folder / "out/latest/indices.csv", dtype=str, encoding="utf-8-sig"
+    ).drop_duplicates("code")
     return table.set_index("code")[["name_zh", "name_en"]].to_dict("index")
 
 
@@ -306,7 +319,9 @@ def test_totals_are_named_for_the_areas_that_answered(small, call):
 
 
 def test_a_wave_of_some_counties_remembers_how_many_there_are(small):
-    folder = new_wave(small.root / "surveys" / "fewer", like=small.folder, only=["990101", "990102", "990201"])
+    folder = new_wave(
+        small.root / "surveys" / "fewer", like=small.folder, only=["990101", "990102", "990201"]
+    )
     areas = read_table(folder / "areas.xlsx").set_index("code")["units_in_all"]
     assert areas[["990000", "990100", "990200", "990101"]].tolist() == ["4", "2", "2", ""]
 

@@ -10,15 +10,14 @@ import zipfile
 import pytest
 
 from satisfaction import cli, export, run
-from satisfaction.errors import ResponsesError
-from satisfaction.io.personal import is_personal
-from satisfaction.io.tables import read_tables
-from satisfaction.io.writing import write_xlsx
-from satisfaction.responses import correct_responses, load_responses, write_rejected
-from satisfaction.responses.account import BLANKED, REJECTED
-from satisfaction.responses.corrections import CORRECTIONS
-from satisfaction.responses.events import _proposed
-from satisfaction.responses.personal import is_personal_title
+from satisfaction.collection.account import BLANKED, REJECTED
+from satisfaction.collection.corrections import CORRECTIONS, write_rejected
+from satisfaction.collection.identifiers import is_personal_title
+from satisfaction.collection.log import _proposed
+from satisfaction.collection.responses import correct_responses, load_responses
+from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.personal import is_personal
+from satisfaction.foundation.tables import read_tables, write_xlsx
 
 TODAY = datetime.date(2026, 4, 20)
 PLANTED = {
@@ -60,14 +59,18 @@ def hand_in(small, path, sheets, **options):
 def test_rejected_rows_are_handed_back_as_read(faulty):
     _, sheets = workbook(faulty)
     data, rows = sheets["data"], faulty.rows()
-    assert data[["file", "row"]].to_numpy().tolist() == [["responses/all.csv", str(row)] for row in (2, 3, 5, 6)]
+    assert data[["file", "row"]].to_numpy().tolist() == [
+        ["responses/all.csv", str(row)] for row in (2, 3, 5, 6)
+    ]
     found = load_responses(faulty.read())
     assert data["zh"].tolist() == found.to_correct["zh"].tolist()
     assert set(found.rejected["row"].astype(str)) == set(data.loc[data["state"] == REJECTED, "row"])
     origin = rows.set_index(rows.index + 2)
     for record in data.to_dict("records"):
         assert {name: record[name] for name in rows} == origin.loc[int(record["row"])].to_dict()
-    assert sheets["as_read"].drop(columns=["file", "sheet", "row"]).to_dict("records") == data[list(rows)].to_dict("records")
+    assert sheets["as_read"].drop(columns=["file", "sheet", "row"]).to_dict("records") == data[
+        list(rows)
+    ].to_dict("records")
 
 
 def test_the_same_rows_give_the_same_bytes(faulty):
@@ -84,7 +87,9 @@ def test_faulty_cells_are_marked(faulty):
     letters = {name: chr(ord("A") + place) for place, name in enumerate(columns)}
     red = styles[f"{letters['sex']}2"]
     faults = [("sex", 2), ("day", 3), ("community", 4), ("id", 5), ("streets", 5)]
-    assert {cell for cell, style in styles.items() if style == red} == {f"{letters[name]}{row}" for name, row in faults}
+    assert {cell for cell, style in styles.items() if style == red} == {
+        f"{letters[name]}{row}" for name, row in faults
+    }
 
 
 # ---- corrections ----
@@ -97,7 +102,9 @@ def test_a_corrected_workbook_is_recorded_and_replayed(faulty):
     data.loc[1, "day"] = "2026-04-11"
     corrected = hand_in(faulty, path, sheets)
     assert (corrected.repeated, len(corrected.still)) == (0, 0)
-    assert corrected.added[["row", "column", "old", "new", "by", "date", "reason"]].to_numpy().tolist() == [
+    assert corrected.added[
+        ["row", "column", "old", "new", "by", "date", "reason"]
+    ].to_numpy().tolist() == [
         ["2", "sex", "", "2", "李队", "2026-04-20", "回访"],
         ["3", "day", "2026-05-01", "2026-04-11", "李队", "2026-04-20", ""],
     ]
@@ -105,7 +112,10 @@ def test_a_corrected_workbook_is_recorded_and_replayed(faulty):
     assert len(found.rejected) == 2
     assert found.accepted.set_index("_row").loc[2, "sex"] == 2
     replayed = found.log[found.log["rule"] == "R216"]
-    assert replayed[["row", "column", "value"]].to_numpy().tolist() == [[2, "sex", " → 2"], [3, "day", "2026-05-01 → 2026-04-11"]]
+    assert replayed[["row", "column", "value"]].to_numpy().tolist() == [
+        [2, "sex", " → 2"],
+        [3, "day", "2026-05-01 → 2026-04-11"],
+    ]
 
 
 def test_the_log_of_corrections_only_grows(faulty):
@@ -140,7 +150,10 @@ def test_a_correction_that_is_no_answer_is_told_at_once(faulty):
     path, sheets = workbook(faulty)
     sheets["data"].loc[0, "sex"] = "7"
     still = hand_in(faulty, path, sheets).still
-    assert still[["row", "column", "value", "rule"]].to_numpy().tolist() == [["2", "sex", "7", "R202"], ["2", "sex", "7", "R201"]]
+    assert still[["row", "column", "value", "rule"]].to_numpy().tolist() == [
+        ["2", "sex", "7", "R202"],
+        ["2", "sex", "7", "R201"],
+    ]
 
 
 def test_the_same_workbook_handed_back_twice_changes_nothing(faulty, call):
@@ -196,7 +209,14 @@ def personal(sheets):
     sheets["data"].loc[0, "interviewer"] = "13912345678"
 
 
-FAULTS = {row_unknown: "R108", row_added: "R108", old_differs: "R109", no_keys: "R111", no_sheet: "R111", personal: "R110"}
+FAULTS = {
+    row_unknown: "R108",
+    row_added: "R108",
+    old_differs: "R109",
+    no_keys: "R111",
+    no_sheet: "R111",
+    personal: "R110",
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
@@ -219,7 +239,9 @@ def test_a_workbook_that_does_not_fit_is_refused_and_nothing_written(faulty, fau
     ],
 )  # fmt: skip
 def test_a_correction_that_does_not_fit_the_rows_stops_the_run(faulty, line, code):
-    (faulty.folder / "corrections.csv").write_text(",".join(CORRECTIONS) + "\n" + line + "\n", encoding="utf-8")
+    (faulty.folder / "corrections.csv").write_text(
+        ",".join(CORRECTIONS) + "\n" + line + "\n", encoding="utf-8"
+    )
     with pytest.raises(ResponsesError, match=rf"{code}\][\s\S]*corrections.csv row 2"):
         load_responses(faulty.read())
 
@@ -243,7 +265,9 @@ def test_check_and_corrections_on_the_command_line(faulty, monkeypatch, capsys):
     sheets = {table.sheet: table.frame() for table in read_tables(path)}
     sheets["data"].loc[0, "sex"] = "2"
     write_xlsx(sheets, path)
-    assert "已记录更正 corrections recorded: 1" in call("corrections", faulty.folder, path, "--by", "李队")
+    assert "已记录更正 corrections recorded: 1" in call(
+        "corrections", faulty.folder, path, "--by", "李队"
+    )
 
 
 # ---- personal data ----
@@ -256,10 +280,16 @@ def test_planted_personal_data_stand_nowhere(small, kind, key, monkeypatch):
     if key:
         monkeypatch.setenv("SATISFACTION_KEY", key)
     value, rows = PLANTED[kind], small.rows()
-    for row, column in enumerate(["id", "interviewer", "community", "streets", "values", "age", "day", "sex", "took_part_in"]):
+    for row, column in enumerate(
+        ["id", "interviewer", "community", "streets", "values", "age", "day", "sex", "took_part_in"]
+    ):
         rows.loc[row, column] = value
     rows.loc[20, ["id", "sex"]] = [value, ""]
-    small.write(rows.assign(**{"姓名": "张三丰", "手机号": value, "备注": value, "来自IP": value, value: "x"}))
+    small.write(
+        rows.assign(
+            **{"姓名": "张三丰", "手机号": value, "备注": value, "来自IP": value, value: "x"}
+        )
+    )
     survey = small.read()
     found = load_responses(survey)
     write_rejected(found, survey.questionnaire, small.root / "rejected.xlsx")
@@ -277,14 +307,18 @@ def test_planted_personal_data_stand_nowhere(small, kind, key, monkeypatch):
     content = sheets + "".join(table.to_csv() for table in tables)
     assert value not in content
     assert "张三丰" not in content
-    assert {"id", "interviewer", "community"} <= set(found.log.loc[found.log["rule"] == "R218", "column"])
+    assert {"id", "interviewer", "community"} <= set(
+        found.log.loc[found.log["rule"] == "R218", "column"]
+    )
     names = found.accepted.set_index("_row")["interviewer"]
     assert re.fullmatch(r"[0-9a-f]{16}" if key else "interviewer 1", names[3])
 
 
 def test_an_exported_folder_holds_no_personal_data(small):
     small.edit(
-        "rules.yaml", "outside_scale: blank_item", "outside_scale: blank_item\n  unknown_answers: {count: 9, repeated: 10}"
+        "rules.yaml",
+        "outside_scale: blank_item",
+        "outside_scale: blank_item\n  unknown_answers: {count: 9, repeated: 10}",
     )
     rows = small.rows()
     for row, value in enumerate(PLANTED.values(), 30):
@@ -299,7 +333,9 @@ def test_an_exported_folder_holds_no_personal_data(small):
 def test_devices_are_told_apart_without_being_named(small):
     rows = small.rows()
     rows = rows.assign(
-        _submission_time="2026-04-10T10:00:00", _uuid=[f"u{i}" for i in range(120)], deviceid=["imei-7", "imei-9"] * 60
+        _submission_time="2026-04-10T10:00:00",
+        _uuid=[f"u{i}" for i in range(120)],
+        deviceid=["imei-7", "imei-9"] * 60,
     )
     small.write(rows)
     found = load_responses(small.read())
@@ -327,7 +363,10 @@ def test_titles_of_other_columns(title):
     assert not is_personal_title(title)
 
 
-@pytest.mark.parametrize("value", ["2026-04-10 09:30:00", "990101", "P000", "1;2;3", "5.5", "2026Q3-522702R051-07", "520102"])
+@pytest.mark.parametrize(
+    "value",
+    ["2026-04-10 09:30:00", "990101", "P000", "1;2;3", "5.5", "2026Q3-522702R051-07", "520102"],
+)
 def test_usual_answers_are_not_personal(value):
     assert not is_personal(value)
 
@@ -344,7 +383,9 @@ def test_a_lacking_column_is_looked_for_among_columns_that_no_item_has(small):
 
 @pytest.mark.parametrize("typed", ["1,2", "1，2", "1、2", "1；2", "1 2", "1/2", "1;2"])
 def test_options_may_be_parted_as_people_type(small, typed):
-    name = next(n for n, item in small.read().questionnaire.items.items() if item.type == "multiple")
+    name = next(
+        n for n, item in small.read().questionnaire.items.items() if item.type == "multiple"
+    )
     small.change(**{name: typed})
     first = load_responses(small.read()).accepted.iloc[0]
     assert [first[f"{name}_1"], first[f"{name}_2"]] == [1, 1]

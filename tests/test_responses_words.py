@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satisfaction.errors import ResponsesError, SatisfactionError
-from satisfaction.responses import load_responses
-from satisfaction.responses.spelling import fold
-from satisfaction.responses.wordings import usual_wordings
+from satisfaction.collection.responses import load_responses
+from satisfaction.collection.spelling import fold
+from satisfaction.collection.wordings import usual_wordings
+from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 
 OWN = {"5": "非常满意", "4": "比较满意", "3": "一般", "2": "不太满意", "1": "很不满意"}
 ORDINARY = {"5": "很满意", "4": "满意", "3": "一般", "2": "不满意", "1": "很不满意"}
@@ -49,7 +49,14 @@ def test_an_unknown_word_three_times_stops_with_file_title_counts_and_near_answe
     with pytest.raises(ResponsesError) as stop:
         load_responses(small.read())
     assert stop.value.code == "R300"
-    for said in ("responses/all.csv", "公园绿地", "“满意” × 3", "4 比较满意", "wordings.csv", "satisfied5,满意"):
+    for said in (
+        "responses/all.csv",
+        "公园绿地",
+        "“满意” × 3",
+        "4 比较满意",
+        "wordings.csv",
+        "satisfied5,满意",
+    ):
         assert said in str(stop.value)
 
 
@@ -72,7 +79,11 @@ def test_more_than_three_and_three_per_cent_stop(small, unknown, stops):
 
 
 def test_four_in_a_large_file_are_too_few_to_stop(small):
-    small.edit("rules.yaml", "outside_scale: blank_item", "outside_scale: blank_item\n  unknown_answers: {share: 0.05}")
+    small.edit(
+        "rules.yaml",
+        "outside_scale: blank_item",
+        "outside_scale: blank_item\n  unknown_answers: {share: 0.05}",
+    )
     rows = small.rows()
     rows["parks"] = "5"
     rows.loc[:3, "parks"] = list("甲乙丙丁")
@@ -81,7 +92,11 @@ def test_four_in_a_large_file_are_too_few_to_stop(small):
 
 
 def test_the_limits_are_those_of_the_rules(small):
-    small.edit("rules.yaml", "outside_scale: blank_item", "outside_scale: blank_item\n  unknown_answers: {repeated: 4}")
+    small.edit(
+        "rules.yaml",
+        "outside_scale: blank_item",
+        "outside_scale: blank_item\n  unknown_answers: {repeated: 4}",
+    )
     rows = small.rows()
     rows.loc[:2, "parks"] = "满意"
     small.write(rows)
@@ -193,8 +208,18 @@ def test_no_usual_wording_stands_for_two_answers_of_a_vocabulary():
     usual = usual_wordings()
     for group in usual.vocabularies:
         for words in group.lists:
-            meant = {word: one.answer for one in usual.answers for word in one.words if one.answer in words and word not in words}
-            count = sum(word not in words for one in usual.answers if one.answer in words for word in one.words)
+            meant = {
+                word: one.answer
+                for one in usual.answers
+                for word in one.words
+                if one.answer in words and word not in words
+            }
+            count = sum(
+                word not in words
+                for one in usual.answers
+                if one.answer in words
+                for word in one.words
+            )
             assert len(meant) == count
 
 
@@ -202,7 +227,9 @@ def test_no_usual_wording_stands_for_two_answers_of_a_vocabulary():
 
 
 def wordings(small, *lines: str) -> None:
-    (small.folder / "wordings.csv").write_text("\n".join(["item,wording,answer,source", *lines, ""]), encoding="utf-8")
+    (small.folder / "wordings.csv").write_text(
+        "\n".join(["item,wording,answer,source", *lines, ""]), encoding="utf-8"
+    )
 
 
 def test_what_the_wave_writes_down_is_read(small):
@@ -293,13 +320,19 @@ def test_an_answer_that_contradicts_its_code_is_unknown(small, form):
 def test_points_are_no_codes_where_the_scale_counts_down(small):
     text = small.questionnaire.read_text(encoding="utf-8")
     for code, score in ((5, 0), (4, 25), (2, 75), (1, 100)):
-        text = text.replace(f"score: {100 - score}, counts", f"score: _{score}, counts", 1) if code != 3 else text
+        text = (
+            text.replace(f"score: {100 - score}, counts", f"score: _{score}, counts", 1)
+            if code != 3
+            else text
+        )
     small.questionnaire.write_text(text.replace("score: _", "score: "), encoding="utf-8")
     small.change(overall="5分")
     assert check(small).unknown["word"].tolist() == ["5分"]
 
 
-@pytest.mark.parametrize("text", ["35-49 岁", "35—49岁", "35–49 岁", "35～49岁", "35至49岁", "35 - 49 岁"])
+@pytest.mark.parametrize(
+    "text", ["35-49 岁", "35—49岁", "35–49 岁", "35～49岁", "35至49岁", "35 - 49 岁"]
+)
 def test_a_range_is_the_same_with_every_dash(text):
     assert fold(text) == fold("35-49岁")
 
@@ -341,13 +374,17 @@ def test_none_is_no_option_and_never_zero(small):
 
 def test_none_is_an_answer_where_the_scale_has_it(small):
     text = small.questionnaire.read_text(encoding="utf-8")
-    small.questionnaire.write_text(text.replace("97: {zh: 不适用,", "97: {zh: 无,"), encoding="utf-8")
+    small.questionnaire.write_text(
+        text.replace("97: {zh: 不适用,", "97: {zh: 无,"), encoding="utf-8"
+    )
     small.change(overall="无")
     assert load_responses(small.read()).accepted["overall"][0] == 97
 
 
 def test_the_marks_of_no_answer_are_those_of_the_rules(small):
-    small.edit("rules.yaml", "outside_scale: blank_item", "outside_scale: blank_item\n  empty: [空]")
+    small.edit(
+        "rules.yaml", "outside_scale: blank_item", "outside_scale: blank_item\n  empty: [空]"
+    )
     small.change(overall="空", parks="NA")
     found = load_responses(small.read())
     assert found.accepted.loc[0, ["overall", "parks"]].isna().all()
@@ -359,11 +396,20 @@ def test_the_marks_of_no_answer_are_those_of_the_rules(small):
 
 def decimals(small, step: str, high: int) -> None:
     text = small.questionnaire.read_text(encoding="utf-8")
-    small.questionnaire.write_text(text.replace("low: 18, high: 110,", f"low: 0, high: {high}, {step}"), encoding="utf-8")
+    small.questionnaire.write_text(
+        text.replace("low: 18, high: 110,", f"low: 0, high: {high}, {step}"), encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize(
-    ("step", "digits", "high"), [(0.01, 2, 1_000_000), (0.001, 3, 10_000), (0.0001, 4, 10_000), (0.1, 1, 10**9), (0.05, 2, 10**6)]
+    ("step", "digits", "high"),
+    [
+        (0.01, 2, 1_000_000),
+        (0.001, 3, 10_000),
+        (0.0001, 4, 10_000),
+        (0.1, 1, 10**9),
+        (0.05, 2, 10**6),
+    ],
 )
 def test_no_multiple_of_a_step_is_lost(small, step, digits, high):
     decimals(small, f"step: {step},", high)
@@ -426,7 +472,16 @@ TITLES = [
     "3、核心价值观-{zh}",
     "核心价值观/{code}. {zh}",
 ]
-CELLS = [("1", "0"), ("1", ""), ("√", ""), ("{zh}", ""), ("{code}", ""), ("是", "否"), ("选中", "未选中"), ("1.0", "0.0")]
+CELLS = [
+    ("1", "0"),
+    ("1", ""),
+    ("√", ""),
+    ("{zh}", ""),
+    ("{code}", ""),
+    ("是", "否"),
+    ("选中", "未选中"),
+    ("1.0", "0.0"),
+]
 
 
 def split_rows(small, title: str, cells: tuple[str, str], *, without: int = 0) -> pd.DataFrame:
@@ -437,7 +492,9 @@ def split_rows(small, title: str, cells: tuple[str, str], *, without: int = 0) -
     for code, zh in OPTIONS.items():
         if code != without:
             yes, no = (cell.format(code=code, zh=zh) for cell in cells)
-            rows[title.format(code=code, zh=zh)] = [yes if str(code) in one else no for one in chosen]
+            rows[title.format(code=code, zh=zh)] = [
+                yes if str(code) in one else no for one in chosen
+            ]
     return rows
 
 
@@ -490,7 +547,9 @@ def test_a_missing_option_column_is_refused_with_its_name(small):
 
 
 def test_one_option_renamed_to_the_question_is_refused(small):
-    rows = split_rows(small, "核心价值观-{zh}", ("1", "")).rename(columns={"核心价值观-和谐": "values"})
+    rows = split_rows(small, "核心价值观-{zh}", ("1", "")).rename(
+        columns={"核心价值观-和谐": "values"}
+    )
     small.write(rows)
     with pytest.raises(ResponsesError, match="R305"):
         load_responses(small.read())
@@ -528,9 +587,14 @@ def test_an_item_below_the_title_of_a_select_all_question_is_not_guessed(small):
 
 def test_the_title_of_an_item_of_its_own_is_no_option(small):
     text = small.questionnaire.read_text(encoding="utf-8")
-    small.questionnaire.write_text(text.replace("zh: 总体, en", "zh: 核心价值观-富强, en"), encoding="utf-8")
+    small.questionnaire.write_text(
+        text.replace("zh: 总体, en", "zh: 核心价值观-富强, en"), encoding="utf-8"
+    )
     small.write(small.rows().rename(columns={"overall": "核心价值观-富强"}))
-    assert load_responses(small.read()).columns.set_index("column").loc["核心价值观-富强", "item"] == "overall"
+    assert (
+        load_responses(small.read()).columns.set_index("column").loc["核心价值观-富强", "item"]
+        == "overall"
+    )
 
 
 # ---- headings, dates and workbooks as teams deliver them ----
@@ -557,7 +621,9 @@ def test_a_heading_is_read_without_the_marks_of_form_builders(small, heading):
 
 def test_a_mark_that_belongs_to_the_title_of_an_item_stays(small):
     text = small.questionnaire.read_text(encoding="utf-8")
-    small.questionnaire.write_text(text.replace("zh: 总体, en", "zh: 总体（单选）, en"), encoding="utf-8")
+    small.questionnaire.write_text(
+        text.replace("zh: 总体, en", "zh: 总体（单选）, en"), encoding="utf-8"
+    )
     expected = load_responses(small.read()).accepted
     small.write(small.rows().rename(columns={"overall": "总体（单选）"}))
     assert same_answers(load_responses(small.read()), expected)
@@ -566,7 +632,11 @@ def test_a_mark_that_belongs_to_the_title_of_an_item_stays(small):
 def test_a_collection_form_of_tencent_docs_is_read(small):
     rows = small.rows()
     titles = {name: f"{item.zh}（必填）" for name, item in small.read().questionnaire.items.items()}
-    small.write(rows.rename(columns=titles).assign(**{"提交者（自动）": "某某", "提交时间（自动）": "2026年4月10日 09:30"}))
+    small.write(
+        rows.rename(columns=titles).assign(
+            **{"提交者（自动）": "某某", "提交时间（自动）": "2026年4月10日 09:30"}
+        )
+    )
     found = load_responses(small.read())
     assert found.summary["platform"].tolist() == ["tencent"]
     assert found.accepted["_submitted"].unique().tolist() == ["2026-04-10T09:30:00"]
@@ -599,7 +669,9 @@ def test_a_date_that_may_be_another_is_not_guessed(small, day):
     assert check(small).unknown["item"].tolist() == ["day"]
 
 
-def workbook(small, rows: pd.DataFrame, merged: list[tuple[int, int, str]], *, left: int = 0) -> None:
+def workbook(
+    small, rows: pd.DataFrame, merged: list[tuple[int, int, str]], *, left: int = 0
+) -> None:
     """Write the rows as a workbook, cells of a column merged from one row to another."""
     import xlsxwriter
 
@@ -635,7 +707,12 @@ def test_a_cell_that_is_empty_but_not_merged_stays_empty(small):
 
 
 def test_a_workbook_with_a_password_is_named_as_one(small):
-    content = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1000) + "EncryptedPackage".encode("utf-16-le") + bytes(1000)
+    content = (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+        + bytes(1000)
+        + "EncryptedPackage".encode("utf-16-le")
+        + bytes(1000)
+    )
     small.csv.with_suffix(".xlsx").write_bytes(content)
     small.edit("survey.yaml", "responses/*.csv", "responses/*.xlsx")
     with pytest.raises(SatisfactionError, match="F308") as refused:

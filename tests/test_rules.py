@@ -14,22 +14,22 @@ from scipy import stats
 
 from conftest import COUNTIES, ROOT
 from satisfaction import SatisfactionError, read_survey
-from satisfaction.errors import RankingError, SurveyError
+from satisfaction.declarations.rules import RankingRules, Rules
+from satisfaction.foundation.errors import RankingError, SurveyError
 from satisfaction.pipeline import rank_areas, run
-from satisfaction.published import (
-    VERDICT,
+from satisfaction.publication.labels import VERDICT
+from satisfaction.publication.ranking_table import ranking_table, within_table
+from satisfaction.publication.tables import indices_table
+from satisfaction.publication.verdicts import (
     escalation_table,
-    indices_table,
     paths_table,
-    ranking_table,
     targets_table,
     thresholds_table,
-    within_table,
 )
-from satisfaction.ranking import rank
-from satisfaction.rankings import below_tests, rank_by_rules, rank_within, target_verdicts
-from satisfaction.rankings.rounding import rounded
-from satisfaction.survey import RankingRules, Rules
+from satisfaction.ranking.declared import rank_by_rules, rounded
+from satisfaction.ranking.rank import rank
+from satisfaction.ranking.targets import below_tests, target_verdicts
+from satisfaction.ranking.within import rank_within
 
 EXACT = 1e-12  # figures that only pass through
 SIMULATED = 0.02  # of a probability from 20,000 draws: four standard errors at worst
@@ -63,7 +63,9 @@ def declare(small, text: str, *, table: str | None = None):
 
 def with_rules(survey, **changes):
     """The survey with other rules for the ranking."""
-    rules = survey.rules.model_copy(update={"ranking": survey.rules.ranking.model_copy(update=changes)})
+    rules = survey.rules.model_copy(
+        update={"ranking": survey.rules.ranking.model_copy(update=changes)}
+    )
     return dataclasses.replace(survey, rules=rules)
 
 
@@ -71,7 +73,9 @@ def ranked_with(counties, scores, **rules):
     """The counties ranked on other scores."""
     table = counties.table.assign(estimate=scores)
     estimates = dataclasses.replace(counties, table=table)
-    return rank_by_rules(estimates, RankingRules(**({"list_size": 1, "minimum_n": 10, "source": "x"} | rules)))
+    return rank_by_rules(
+        estimates, RankingRules(**({"list_size": 1, "minimum_n": 10, "source": "x"} | rules))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +120,20 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("code", "old", "new", "line"), REFUSED, ids=[f"{r[0]}-{i}" for i, r in enumerate(REFUSED)])
+@pytest.mark.parametrize(
+    ("code", "old", "new", "line"), REFUSED, ids=[f"{r[0]}-{i}" for i, r in enumerate(REFUSED)]
+)
 def test_a_bad_rule_is_refused_once_with_its_line(small, code, old, new, line):
     if "side" in new:
         small.edit("rules.yaml", "  side: last\n", "")
     path = small.edit("rules.yaml", old, new)
     with pytest.raises(SurveyError) as refused:
         small.read()
-    number = next(i for i, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1) if line in text)
+    number = next(
+        i
+        for i, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if line in text
+    )
     assert (refused.value.code, refused.value.where) == (code, f"{path}:{number}")
     assert refused.value.en.isascii()
     assert any("\u4e00" <= letter <= "\u9fff" for letter in refused.value.zh)
@@ -154,9 +164,7 @@ def test_a_threshold_that_cannot_be_is_refused(small, code, measure, below):
     assert refused.value.where.startswith(f"{small.folder / 'rules.yaml'}:")
 
 
-STEPS = (
-    "escalation:\n  steps: [{listed_in_a_row: 1, zh: 挂牌, en: listed}, {listed_in_a_row: %s, zh: 约谈, en: talk}]\n  source: x\n"
-)
+STEPS = "escalation:\n  steps: [{listed_in_a_row: 1, zh: 挂牌, en: listed}, {listed_in_a_row: %s, zh: 约谈, en: talk}]\n  source: x\n"
 
 
 @pytest.mark.parametrize(("code", "second"), [("S180", 1), ("Y203", 0), ("S181", 2)])
@@ -194,7 +202,10 @@ def test_a_published_ranking_that_cannot_be_is_refused(small, code, old, new):
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize("waves", [["2026S2", "2026S1"], ["2026T1", "2026T2"], ["2025T1", "2026T1"], ["2026T2", "2026S1"]])
+@pytest.mark.parametrize(
+    "waves",
+    [["2026S2", "2026S1"], ["2026T1", "2026T2"], ["2025T1", "2026T1"], ["2026T2", "2026S1"]],
+)
 def test_earlier_waves_stand_in_their_order_and_before_this_one(small, waves):
     with pytest.raises(SurveyError, match="S177"):
         declare(small, "", table=history([(wave, EARLIER[0][1]) for wave in waves])).read()
@@ -231,19 +242,27 @@ def test_a_rise_from_another_questionnaire_must_be_declared_comparable(small):
 def test_one_target_and_several_are_written_alike(small):
     small.edit("rules.yaml", "{top: 2}", "[{top: 2}, {first_in: prefecture}, {first_in: province}]")
     targets = small.read().rules.targets["990101"]
-    assert [(t.top, t.first_in) for t in targets] == [(2, None), (None, "prefecture"), (None, "province")]
+    assert [(t.top, t.first_in) for t in targets] == [
+        (2, None),
+        (None, "prefecture"),
+        (None, "province"),
+    ]
 
 
 def test_the_schema_knows_both_forms_of_a_target():
     shapes = Rules.model_json_schema()["properties"]["targets"]["patternProperties"].values()
-    assert ["$ref" in json.dumps(shape["anyOf"][0]) and shape["anyOf"][1]["type"] for shape in shapes] == ["array"]
+    assert [
+        "$ref" in json.dumps(shape["anyOf"][0]) and shape["anyOf"][1]["type"] for shape in shapes
+    ] == ["array"]
 
 
 # ---- the main ranking under the rules ----
 
 
 def test_defaults_are_those_of_rank(results, counties):
-    pd.testing.assert_frame_equal(rank(counties, bottom=1).table, results.ranking.table, check_exact=True)
+    pd.testing.assert_frame_equal(
+        rank(counties, bottom=1).table, results.ranking.table, check_exact=True
+    )
 
 
 @pytest.mark.parametrize("ties", ["competition", "modified", "dense", "fractional"])
@@ -253,7 +272,9 @@ def test_ties_and_multiplicity_are_handed_on(unchanged, results, counties, ties,
     ranking = rank_areas(survey, results.estimates)
     expected = rank(counties, bottom=1, ties=ties, multiplicity=multiplicity)
     pd.testing.assert_frame_equal(ranking.table, expected.table, check_exact=True)
-    assert {"p_in_adjusted", "p_out_adjusted"} <= set(ranking_table(survey, results.estimates, ranking))
+    assert {"p_in_adjusted", "p_out_adjusted"} <= set(
+        ranking_table(survey, results.estimates, ranking)
+    )
 
 
 def test_listing_the_first_mirrors_listing_the_last(unchanged, results, counties):
@@ -282,11 +303,18 @@ def test_an_unreliable_area_is_judged_by_the_whole_field(counties):
     assert sum("Not ranked for a reliability" in note for note in found.summary["notes"]) == 1
     remaining = found.table.dropna(subset="rank")
     assert sorted(remaining["rank"]) == [1, 2, 3]
-    assert ranked_with(counties, scores, minimum_reliability=float(reliability.min())).summary["not_ranked"] == ()
+    assert (
+        ranked_with(counties, scores, minimum_reliability=float(reliability.min())).summary[
+            "not_ranked"
+        ]
+        == ()
+    )
 
 
 @pytest.mark.parametrize("changes", [{"minimum_n": 10_000}, {"minimum_reliability": 0.999}])
-def test_too_few_areas_for_a_list_are_refused_in_the_words_of_the_rules(unchanged, results, changes):
+def test_too_few_areas_for_a_list_are_refused_in_the_words_of_the_rules(
+    unchanged, results, changes
+):
     with pytest.raises(RankingError) as refused:
         rank_areas(with_rules(unchanged, **changes), results.estimates)
     assert refused.value.code == "K160"
@@ -297,7 +325,13 @@ def test_too_few_areas_for_a_list_are_refused_in_the_words_of_the_rules(unchange
 
 
 def test_halves_are_rounded_up_as_they_are_published():
-    assert rounded(np.array([0.125, 2.5, 1.005, 70.449999, 70.45]), 2).tolist() == [0.13, 2.5, 1.01, 70.45, 70.45]
+    assert rounded(np.array([0.125, 2.5, 1.005, 70.449999, 70.45]), 2).tolist() == [
+        0.13,
+        2.5,
+        1.01,
+        70.45,
+        70.45,
+    ]
     assert rounded(np.array([2.5, 3.5, -2.5]), 0).tolist() == [3.0, 4.0, -3.0]
 
 
@@ -309,7 +343,10 @@ def test_rounding_never_turns_an_order(scores, digits):
 
 def test_ranks_follow_the_rounded_scores_and_certainty_does_not(counties):
     scores = [70.04, 70.01, 60.0, 50.0]
-    plain, found = ranked_with(counties, scores), ranked_with(counties, scores, round_before_ranking=1)
+    plain, found = (
+        ranked_with(counties, scores),
+        ranked_with(counties, scores, round_before_ranking=1),
+    )
     assert found.table["rank"].tolist() == [1, 1, 3, 4]
     assert found.table["rank_unrounded"].tolist() == plain.table["rank"].tolist() == [1, 2, 3, 4]
     kept = [name for name in plain.table if name != "rank"]
@@ -319,7 +356,10 @@ def test_ranks_follow_the_rounded_scores_and_certainty_does_not(counties):
     assert found.summary["list_p"] == plain.summary["list_p"]
 
 
-@pytest.mark.parametrize(("side", "scores"), [("last", [80.0, 70.0, 60.04, 60.01]), ("first", [80.04, 80.01, 60.0, 50.0])])
+@pytest.mark.parametrize(
+    ("side", "scores"),
+    [("last", [80.0, 70.0, 60.04, 60.01]), ("first", [80.04, 80.01, 60.0, 50.0])],
+)
 def test_a_cut_that_rounding_ties_lists_nobody_for_sure(counties, side, scores):
     found = ranked_with(counties, scores, round_before_ranking=1, side=side)
     tied = tuple(np.array(COUNTIES)[np.array([2, 3] if side == "last" else [0, 1])])
@@ -339,7 +379,9 @@ def test_the_published_ranking_has_the_columns_that_the_rules_ask_for(unchanged,
     plain = ranking_table(unchanged, results.estimates, results.ranking)
     assert not asked & set(plain)
     survey = with_rules(unchanged, round_before_ranking=0, multiplicity="bh")
-    assert asked <= set(ranking_table(survey, results.estimates, rank_areas(survey, results.estimates)))
+    assert asked <= set(
+        ranking_table(survey, results.estimates, rank_areas(survey, results.estimates))
+    )
     assert set(plain["side"]) == {"last"}
 
 
@@ -347,23 +389,36 @@ def test_the_published_ranking_has_the_columns_that_the_rules_ask_for(unchanged,
 
 
 def test_each_level_is_ranked_within_its_parents(unchanged, results):
-    assert list(results.rankings.within) == [("county", "990100"), ("county", "990200"), ("prefecture", "990000")]
+    assert list(results.rankings.within) == [
+        ("county", "990100"),
+        ("county", "990200"),
+        ("prefecture", "990000"),
+    ]
     assert results.rankings.left_out == ()
     table = within_table(unchanged, results.estimates, results.rankings)
     assert table[["level", "within"]].value_counts(sort=False).tolist() == [2, 2, 2]
     for _, group in table.groupby(["level", "within"]):
         assert group["rank"].tolist() == [1, 2]
         assert group["estimate"].is_monotonic_decreasing
-        np.testing.assert_allclose(group[["probability_first", "probability_last"]].sum(), 1, atol=1e-8)
+        np.testing.assert_allclose(
+            group[["probability_first", "probability_last"]].sum(), 1, atol=1e-8
+        )
     assert (table["of"] == 2).all()
-    assert not table[["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]].isna().any(axis=None)
+    assert (
+        not table[["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]]
+        .isna()
+        .any(axis=None)
+    )
     assert table["within_en"].unique().tolist() == ["City 9901", "City 9902", "Test Province"]
 
 
 def test_ranks_within_follow_rounded_scores_too(unchanged, results):
     survey = with_rules(unchanged, round_before_ranking=0)
     estimates = {
-        level: dataclasses.replace(one, table=one.table.assign(estimate=one.table["estimate"].mask(one.table["n"] > 0, 70.2)))
+        level: dataclasses.replace(
+            one,
+            table=one.table.assign(estimate=one.table["estimate"].mask(one.table["n"] > 0, 70.2)),
+        )
         for level, one in results.estimates.items()
     }
     rankings = rank_within(survey, estimates, rank_areas(survey, estimates))
@@ -381,7 +436,9 @@ def test_a_ranking_within_is_that_of_its_areas_alone(results, counties):
         names=COUNTIES[:2],
         bottom=1,
     )
-    pd.testing.assert_frame_equal(results.rankings.within["county", "990100"].table, expected.table, check_exact=True)
+    pd.testing.assert_frame_equal(
+        results.rankings.within["county", "990100"].table, expected.table, check_exact=True
+    )
 
 
 def test_figures_within_are_the_published_ones(unchanged, results):
@@ -410,7 +467,9 @@ def test_a_county_that_is_not_ranked_is_not_ranked_within_either(unchanged, resu
     ranking = rank_areas(survey, results.estimates)
     rankings = rank_within(survey, results.estimates, ranking)
     left_out = ranking.summary["not_ranked"][0]
-    assert [one.reason.en for one in rankings.left_out] == ["fewer than two units of its area can be ranked"]
+    assert [one.reason.en for one in rankings.left_out] == [
+        "fewer than two units of its area can be ranked"
+    ]
     table = within_table(survey, results.estimates, rankings)
     assert table.loc[table["code"] == left_out, "rank"].isna().all()
     assert len(table) == 6
@@ -419,7 +478,10 @@ def test_a_county_that_is_not_ranked_is_not_ranked_within_either(unchanged, resu
 def test_an_area_outside_the_level_above_is_left_out(small):
     small.edit("areas.csv", "County 990202,county,990200", "County 990202,county,990000")
     found = run(small.read())
-    assert [(one.parent, one.codes) for one in found.rankings.left_out] == [("990000", ("990202",)), ("990200", ("990201",))]
+    assert [(one.parent, one.codes) for one in found.rankings.left_out] == [
+        ("990000", ("990202",)),
+        ("990200", ("990201",)),
+    ]
 
 
 def test_without_a_level_between_there_is_nothing_but_the_main_ranking():
@@ -438,17 +500,30 @@ def targets_of(small, targets: str, **more):
 
 
 def test_every_target_has_its_verdict_and_its_basis(small):
-    _, table = targets_of(small, "[{top: 2}, {rise: 2}, {rise: 1, since: 2026S1}, {first_in: prefecture}, {first_in: province}]")
+    _, table = targets_of(
+        small,
+        "[{top: 2}, {rise: 2}, {rise: 1, since: 2026S1}, {first_in: prefecture}, {first_in: province}]",
+    )
     assert table["target"].tolist() == [
         "top 2", "rise 2 since 2026S2", "rise 1 since 2026S1", "first in prefecture", "first in province",
     ]  # fmt: skip
     assert table["basis"].tolist() == [
         "ranking of 4", "published rank 4 in 2026S2", "published rank 1 in 2026S1", "ranking of 2 in City 9901", "ranking of 4",
     ]  # fmt: skip
-    assert table["target_zh"].tolist() == ["前 2 名", "比 2026S2 上升 2 位", "比 2026S1 上升 1 位", "市9901第一", "测试省第一"]
+    assert table["target_zh"].tolist() == [
+        "前 2 名",
+        "比 2026S2 上升 2 位",
+        "比 2026S1 上升 1 位",
+        "市9901第一",
+        "测试省第一",
+    ]
     assert (table["code"] == "990101").all()
     assert table["verdict_zh"].tolist() == [VERDICT[word].zh for word in table["verdict"]]
-    assert not table[["p_met", "p_not_met", "probability", "rank", "marginal_low"]].isna().any(axis=None)
+    assert (
+        not table[["p_met", "p_not_met", "probability", "rank", "marginal_low"]]
+        .isna()
+        .any(axis=None)
+    )
     assert table["of"].tolist() == [4, 4, 4, 2, 4]
     impossible = table.iloc[2]  # from the first place nobody rises
     assert impossible[["verdict", "p_met", "probability"]].tolist() == ["not met", 1.0, 0.0]
@@ -463,7 +538,9 @@ def test_verdicts_are_those_of_the_ranking(small):
         ranking.target("rise", 2, since=since, base="published", comparable=True),
         within.target("top", 1),
     ]
-    for (_, row), tolerance, one in zip(table.iterrows(), (1e-8, SIMULATED, 1e-8), expected, strict=True):
+    for (_, row), tolerance, one in zip(
+        table.iterrows(), (1e-8, SIMULATED, 1e-8), expected, strict=True
+    ):
         found = one.table.set_index("unit").loc["990101"]
         assert row["verdict"] == found["verdict"]
         assert row["p_met"] == pytest.approx(found["p_met"], rel=1e-11)
@@ -487,7 +564,10 @@ def test_a_goal_that_all_reach_is_not_decidable_and_an_unranked_area_not_ranked(
     fewest = n.idxmin()
     other = next(code for code in COUNTIES if code != fewest)
     rules = Rules.model_validate(
-        {"ranking": survey.rules.ranking, "targets": {fewest: [{"top": 2}, {"first_in": "prefecture"}], other: {"top": 3}}}
+        {
+            "ranking": survey.rules.ranking,
+            "targets": {fewest: [{"top": 2}, {"first_in": "prefecture"}], other: {"top": 3}},
+        }
     )
     survey = dataclasses.replace(survey, rules=rules)
     ranking = rank_areas(survey, results.estimates)
@@ -508,7 +588,9 @@ def test_without_targets_the_table_is_empty(small):
 def test_open_links_decide_no_target_and_no_threshold(small):
     small.edit("survey.yaml", "selection: probability", "selection: open_link")
     results = run(declare(small, THRESHOLD % ("satisfaction", 0.99)).read())
-    assert set(target_verdicts(results.survey, results.ranking, results.rankings)["verdict"]) == {"not decidable"}
+    assert set(target_verdicts(results.survey, results.ranking, results.rankings)["verdict"]) == {
+        "not decidable"
+    }
     assert set(thresholds_table(results.survey, results.estimates)["status"]) == {"possible"}
 
 
@@ -518,8 +600,12 @@ def test_open_links_decide_no_target_and_no_threshold(small):
 @given(st.floats(0.01, 0.99), st.floats(0.001, 0.2), st.integers(1, 60), st.floats(0.02, 0.98))
 def test_threshold_p_values_are_one_sided_t_tests(estimate, se, df, value):
     one = np.array([estimate])
-    tests = below_tests(one, np.array([se]), np.array([float(df)]), limits=(one, one), tail=0.025, value=value)
-    assert tests.p_in[0] == pytest.approx(stats.t.cdf((estimate - value) / se, df), rel=1e-9, abs=1e-300)
+    tests = below_tests(
+        one, np.array([se]), np.array([float(df)]), limits=(one, one), tail=0.025, value=value
+    )
+    assert tests.p_in[0] == pytest.approx(
+        stats.t.cdf((estimate - value) / se, df), rel=1e-9, abs=1e-300
+    )
     assert tests.p_in[0] + tests.p_out[0] == pytest.approx(1, abs=1e-12)
 
 
@@ -530,14 +616,23 @@ def test_where_nothing_varies_the_limits_decide():
     tests = below_tests(one, se, df, limits=(low, high), tail=0.025, value=0.75)
     assert tests.p_in.tolist() == [1, 1, 1, 1]
     assert tests.p_out.tolist() == [0.025, 0.025, 1, 1]
-    assert below_tests(one, se, df, limits=(low, high), tail=0.025, value=0.9).p_out.tolist() == [1, 1, 1, 1]
+    assert below_tests(one, se, df, limits=(low, high), tail=0.025, value=0.9).p_out.tolist() == [
+        1,
+        1,
+        1,
+        1,
+    ]
     zeros = below_tests(0 * one, se, df, limits=(1 - high, 1 - low), tail=0.025, value=0.25)
     assert zeros.p_in.tolist() == [0.025, 0.025, 1, 1]
 
 
 def test_thresholds_are_established_possible_or_excluded(small):
     small.edit("rules.yaml", "level: 0.95", "level: 0.9")
-    declare(small, THRESHOLD % ("satisfaction", 0.9) + (THRESHOLD % ("topic_index", 20)).removeprefix("thresholds:\n"))
+    declare(
+        small,
+        THRESHOLD % ("satisfaction", 0.9)
+        + (THRESHOLD % ("topic_index", 20)).removeprefix("thresholds:\n"),
+    )
     results = run(small.read())
     table = thresholds_table(results.survey, results.estimates)
     assert table["measure"].value_counts().to_dict() == {"satisfaction": 4, "topic_index": 4}
@@ -572,14 +667,18 @@ def test_thresholds_with_too_few_answers_decide_nothing(small):
 
 @pytest.mark.parametrize("multiplicity", ["holm", "bh"])
 def test_over_the_whole_table_thresholds_are_adjusted(small, multiplicity):
-    survey = with_rules(declare(small, THRESHOLD % ("satisfaction", 0.8)).read(), multiplicity=multiplicity)
+    survey = with_rules(
+        declare(small, THRESHOLD % ("satisfaction", 0.8)).read(), multiplicity=multiplicity
+    )
     results = run(survey)
     table = thresholds_table(survey, results.estimates)
     expected = {"holm": "holm", "bh": "fdr_bh"}[multiplicity]
     from statsmodels.stats.multitest import multipletests
 
     for name in ("p_below", "p_not_below"):
-        np.testing.assert_allclose(table[f"{name}_adjusted"], multipletests(table[name], method=expected)[1], rtol=1e-9)
+        np.testing.assert_allclose(
+            table[f"{name}_adjusted"], multipletests(table[name], method=expected)[1], rtol=1e-9
+        )
     assert ((table["status"] == "established") == (table["p_below_adjusted"] <= 0.05)).all()
 
 
@@ -605,12 +704,18 @@ def last_of(results) -> str:
         (["yes", "no", "yes"], 2, 0, "talk"),
     ],
 )
-def test_waves_in_a_row_are_counted_back_from_this_one(small, results, earlier, run_length, tied, step):
+def test_waves_in_a_row_are_counted_back_from_this_one(
+    small, results, earlier, run_length, tied, step
+):
     code = last_of(results)
-    rows = [f"2025T{i + 1},{code},4,{listed},,,\n" for i, listed in enumerate(earlier)] or ["2025T1,990101,1,no,,,\n"]
+    rows = [f"2025T{i + 1},{code},4,{listed},,,\n" for i, listed in enumerate(earlier)] or [
+        "2025T1,990101,1,no,,,\n"
+    ]
     survey = declare(small, STEPS % 2, table=HISTORY + "".join(rows)).read()
     table = escalation_table(survey, results.ranking)
-    assert table[["code", "listed_in_a_row", "tied_waves", "step_en"]].to_numpy().tolist() == [[code, run_length, tied, step]]
+    assert table[["code", "listed_in_a_row", "tied_waves", "step_en"]].to_numpy().tolist() == [
+        [code, run_length, tied, step]
+    ]
     own = results.ranking.table.set_index("unit").loc[code]
     assert (table["status"][0], table["listed"][0]) == (own["status"], "yes")
     assert table["probability_bottom"][0] == pytest.approx(own["probability_bottom"], rel=1e-11)
@@ -644,7 +749,8 @@ def test_waves_in_a_row_are_not_counted_over_a_missing_wave(small, earlier, now,
 
 
 @pytest.mark.parametrize(
-    ("earlier", "now"), [("2026Q4", "2027Q1"), ("2026-12", "2027-01"), ("2026M9", "2026M10"), ("2025", "2026")]
+    ("earlier", "now"),
+    [("2026Q4", "2027Q1"), ("2026-12", "2027-01"), ("2026M9", "2026M10"), ("2025", "2026")],
 )
 def test_waves_that_follow_one_another_need_no_word_about_gaps(small, results, earlier, now):
     waves_named(small, earlier, now=now)
@@ -652,7 +758,9 @@ def test_waves_that_follow_one_another_need_no_word_about_gaps(small, results, e
 
 
 def test_a_gap_that_is_declared_with_its_reason_is_counted_across(small, results):
-    waves_named(small, "2026Q2", now="2026Q4", gaps=", gaps: [{wave: 2026-Q3, source: 未开展 not held}]")
+    waves_named(
+        small, "2026Q2", now="2026Q4", gaps=", gaps: [{wave: 2026-Q3, source: 未开展 not held}]"
+    )
     small.edit("history.csv", "990101", last_of(results))
     table = escalation_table(small.read(), results.ranking)
     assert table["listed_in_a_row"].tolist() == [2]
@@ -689,15 +797,24 @@ def test_paths_hold_the_history_and_this_wave(small, results):
     assert table.groupby("wave").size().tolist() == [4, 4, 4]
     now = table[table["wave"] == "2026T1"].set_index("code")["rank"].to_dict()
     assert now == results.ranking.table.set_index("unit")["rank"].to_dict()
-    assert table.loc[table["wave"] == "2026S2", ["code", "rank"]].to_numpy().tolist()[0] == ["990201", 1]
+    assert table.loc[table["wave"] == "2026S2", ["code", "rank"]].to_numpy().tolist()[0] == [
+        "990201",
+        1,
+    ]
     assert not table[["name_zh", "marginal_low", "n"]].isna().any(axis=None)
 
 
 def test_paths_without_sets_or_history(small, unchanged, results):
-    assert paths_table(unchanged, results.estimates, results.ranking)["wave"].unique().tolist() == ["2026T1"]
+    assert paths_table(unchanged, results.estimates, results.ranking)["wave"].unique().tolist() == [
+        "2026T1"
+    ]
     survey = declare(small, "", table=history(sets=",,")).read()
     table = paths_table(survey, results.estimates, results.ranking)
-    assert table.loc[table["wave"] != "2026T1", ["marginal_low", "marginal_high", "n"]].isna().all(axis=None)
+    assert (
+        table.loc[table["wave"] != "2026T1", ["marginal_low", "marginal_high", "n"]]
+        .isna()
+        .all(axis=None)
+    )
 
 
 # ---- the shipped wave ----
@@ -706,12 +823,21 @@ def test_paths_without_sets_or_history(small, unchanged, results):
 def test_the_shipped_history_is_what_the_earlier_wave_publishes():
     earlier = run(read_survey(ROOT / "surveys" / "guizhou-2026q2"))
     table = ranking_table(earlier.survey, earlier.estimates, earlier.ranking)
-    stored = pd.read_csv(ROOT / "surveys" / "guizhou-2026q3" / "history.csv", dtype={"code": str}, encoding="utf-8-sig")
+    stored = pd.read_csv(
+        ROOT / "surveys" / "guizhou-2026q3" / "history.csv",
+        dtype={"code": str},
+        encoding="utf-8-sig",
+    )
     assert stored.to_csv(index=False) == table[list(stored)].to_csv(index=False)
 
 
 def test_the_shipped_rules_give_every_table_its_rows_and_its_mark(province):
-    survey, estimates, ranking, rankings = province.survey, province.estimates, province.ranking, province.rankings
+    survey, estimates, ranking, rankings = (
+        province.survey,
+        province.estimates,
+        province.ranking,
+        province.rankings,
+    )
     made = {
         "ranking": (ranking_table(survey, estimates, ranking), 88),
         "within": (within_table(survey, estimates, rankings), 97),
@@ -720,25 +846,36 @@ def test_the_shipped_rules_give_every_table_its_rows_and_its_mark(province):
         "escalation": (escalation_table(survey, ranking), 10),
         "paths": (paths_table(survey, estimates, ranking), 176),
     }
-    assert {name: len(table) for name, (table, _) in made.items()} == {name: rows for name, (_, rows) in made.items()}
+    assert {name: len(table) for name, (table, _) in made.items()} == {
+        name: rows for name, (_, rows) in made.items()
+    }
     for table, _ in made.values():
         assert table["mark"].str.contains("simulated").all()
         assert not table[["code", "name_zh", "name_en"]].isna().any(axis=None)
-    assert made["targets"][0]["target"].tolist() == ["top 20", "top 40", "rise 5 since 2026Q2", "first in prefecture"]
+    assert made["targets"][0]["target"].tolist() == [
+        "top 20",
+        "top 40",
+        "rise 5 since 2026Q2",
+        "first in prefecture",
+    ]
 
 
 def test_shipped_rankings_within_add_up(province):
     table = within_table(province.survey, province.estimates, province.rankings)
     for _, group in table.groupby(["level", "within"]):
-        np.testing.assert_allclose(group[["probability_first", "probability_last"]].sum(), 1, atol=1e-8)
+        np.testing.assert_allclose(
+            group[["probability_first", "probability_last"]].sum(), 1, atol=1e-8
+        )
         assert (group["marginal_low"] <= group["rank"]).all()
         assert (group["rank"] <= group["marginal_high"]).all()
         assert (group["simultaneous_low"] <= group["marginal_low"]).all()
 
 
-@pytest.mark.parametrize("wave", ["guizhou-2026q2", "guizhou-2026q3", "guiyang-phone-2026q3", "san-diego-2015"])
+@pytest.mark.parametrize(
+    "wave", ["guizhou-2026q2", "guizhou-2026q3", "guiyang-phone-2026q3", "san-diego-2015"]
+)
 def test_shipped_rules_are_valid(wave):
-    from satisfaction.io.yaml import read_yaml, validated
+    from satisfaction.foundation.yaml import read_yaml, validated
 
     document = read_yaml(ROOT / "surveys" / wave / "rules.yaml", SurveyError)
     rules = validated(document, Rules, SurveyError)

@@ -10,26 +10,55 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satisfaction.errors import RankingError
-from satisfaction.ranking import rank
-from satisfaction.sentences import GREY, Said, list_statement, near_cut, unit_sentences
-from satisfaction.sentences.words import difference, in_english, listing, many_units, mark, numeral, p_value, probability
+from satisfaction.foundation.errors import RankingError
+from satisfaction.publication.ground import (
+    Said,
+    difference,
+    in_english,
+    listing,
+    many_units,
+    mark,
+    numeral,
+    p_value,
+    probability,
+)
+from satisfaction.publication.sentences import GREY, list_statement, near_cut, unit_sentences
+from satisfaction.ranking.rank import rank
 
 SIMULATED = "模拟数据，不是真实调查结果 simulated data, not a real survey"
 ZH = "甲乙丙丁戊己庚辛壬癸子丑寅卯"
-EN = ("Alpha", "Bravo", "Castle", "Delta", "Echo", "Forest", "Golf", "Hotel", "Inlet", "Jade", "Kilo", "Lima", "Mike", "Oscar")
+EN = (
+    "Alpha",
+    "Bravo",
+    "Castle",
+    "Delta",
+    "Echo",
+    "Forest",
+    "Golf",
+    "Hotel",
+    "Inlet",
+    "Jade",
+    "Kilo",
+    "Lima",
+    "Mike",
+    "Oscar",
+)
 HOLLOW = re.compile(r"\b(nan|NaN|None|NA|inf|NaT)\b")
 
 
 def published(ranking, *, side="last", n=250, text=""):
     """A ranking as `published.ranking_table` writes it, for units with invented names."""
     units = [str(unit) for unit in ranking.table["unit"]]
-    listed = dict.fromkeys(ranking.summary["listed"], "yes") | dict.fromkeys(ranking.summary["tied_at_cut"], "tied")
+    listed = dict.fromkeys(ranking.summary["listed"], "yes") | dict.fromkeys(
+        ranking.summary["tied_at_cut"], "tied"
+    )
     table = ranking.table.rename(columns={"unit": "code"}).assign(
         survey="wave", wave="2026Q3", side=side, mark=text, n=n, measure="index",
         name_zh=[f"{letter}县" for letter in ZH[: len(units)]], name_en=EN[: len(units)], listed=[listed.get(unit, "no") for unit in units],
     )  # fmt: skip
-    return table.sort_values(["rank", "code"], na_position="last", ignore_index=True), dict(ranking.summary)
+    return table.sort_values(["rank", "code"], na_position="last", ignore_index=True), dict(
+        ranking.summary
+    )
 
 
 @st.composite
@@ -60,7 +89,10 @@ def all_said(table, summary, kind):
     """Every sentence there is about a ranking, in pairs."""
     stated = list_statement(table, summary, kind=kind)
     frames = unit_sentences(table, summary, kind=kind), near_cut(table, summary, kind=kind)
-    return [(stated.zh, stated.en), *(pair for frame in frames for pair in zip(frame["zh"], frame["en"], strict=True))]
+    return [
+        (stated.zh, stated.en),
+        *(pair for frame in frames for pair in zip(frame["zh"], frame["en"], strict=True)),
+    ]
 
 
 @few
@@ -90,14 +122,18 @@ def test_same_ranking_same_sentences(made, kind):
 def test_no_rank_stands_without_its_set(made, kind):
     table, summary = made
     for row, zh, en in zip(
-        table.to_dict("records"), *unit_sentences(table, summary, kind=kind)[["zh", "en"]].T.to_numpy(), strict=True
+        table.to_dict("records"),
+        *unit_sentences(table, summary, kind=kind)[["zh", "en"]].T.to_numpy(),
+        strict=True,
     ):
         if pd.isna(row["rank"]):
             assert "第" not in zh
             assert "不参加排名" in zh
             assert "not ranked" in en
             continue
-        sets = [(row[f"{which}_low"], row[f"{which}_high"]) for which in ("marginal", "simultaneous")]
+        sets = [
+            (row[f"{which}_low"], row[f"{which}_high"]) for which in ("marginal", "simultaneous")
+        ]
         spoken = [f"第 {low} 名" if low == high else f"第 {low} 至 {high} 名" for low, high in sets]
         first, _, rest = zh.partition("。")
         assert f"第 {row['rank']:g} 名，真实名次" in first
@@ -107,7 +143,9 @@ def test_no_rank_stands_without_its_set(made, kind):
         (low, high), (all_low, all_high) = sets
         assert f"rank {row['rank']:g} of the {summary['p']} units ranked" in en
         assert (f"lies between {low} and {high}" if low < high else f"true rank is {low}") in en
-        assert f"{all_low} to {all_high} when" in en or (all_low == all_high and f"; {all_low} when" in en)
+        assert f"{all_low} to {all_high} when" in en or (
+            all_low == all_high and f"; {all_low} when" in en
+        )
 
 
 @few
@@ -115,9 +153,15 @@ def test_no_rank_stands_without_its_set(made, kind):
 def test_near_the_cut_too_a_rank_has_its_set(made, kind):
     table, summary = made
     rows = table.set_index("code")
-    for code, zh, en in near_cut(table, summary, kind=kind)[["code", "zh", "en"]].itertuples(index=False):
+    for code, zh, en in near_cut(table, summary, kind=kind)[["code", "zh", "en"]].itertuples(
+        index=False
+    ):
         low, high = rows.loc[code, ["marginal_low", "marginal_high"]]
-        spoken = (f"第 {low} 名", f"{low}") if low == high else (f"第 {low} 至 {high} 名", f"{low} to {high}")
+        spoken = (
+            (f"第 {low} 名", f"{low}")
+            if low == high
+            else (f"第 {low} 至 {high} 名", f"{low} to {high}")
+        )
         assert re.search(rf"（第 {rows.loc[code, 'rank']:g} 名，.*名次集合为{spoken[0]}）", zh)
         assert f"(rank {rows.loc[code, 'rank']:g}, rank set {spoken[1]}" in en
 
@@ -126,11 +170,14 @@ def test_near_the_cut_too_a_rank_has_its_set(made, kind):
 @given(rankings(("quota", "open_link")), kinds)
 def test_without_a_probability_sample_nothing_is_established(made, kind):
     table, summary = made
-    claimed = table.assign(status=table["status"].where(table["status"] == "not ranked", "established"))
+    claimed = table.assign(
+        status=table["status"].where(table["status"] == "not ranked", "established")
+    )
     for zh, en in all_said(claimed, summary | {"list_established": True}, kind):
         assert not re.search("已确认|已排除|置信水平|名次集合|概率(为|高于|低于)|nan", zh)
         assert not re.search(
-            r"\b(it is|units? is|are) (established|excluded)|All of them|confidence level|under the model|nan\b", en
+            r"\b(it is|units? is|are) (established|excluded)|All of them|confidence level|under the model|nan\b",
+            en,
         )
     assert list_statement(claimed, summary, kind=kind).established == ()
 
@@ -140,12 +187,16 @@ def test_without_a_probability_sample_nothing_is_established(made, kind):
 def test_what_is_claimed_is_the_status(made, kind):
     table, summary = made
     for status, zh, en in zip(
-        table["status"], *unit_sentences(table, summary, kind=kind)[["zh", "en"]].T.to_numpy(), strict=True
+        table["status"],
+        *unit_sentences(table, summary, kind=kind)[["zh", "en"]].T.to_numpy(),
+        strict=True,
     ):
         assert ("已确认" in zh, "it is established" in en) == (status == "established",) * 2
         assert ("已排除" in zh, "it is excluded" in en) == (status == "excluded",) * 2
         assert ("不能确认" in zh or "也不能确认" in zh) == (status == "possible")
-        assert ("全表作多重比较" in zh) == ("multiplicity" in summary and status in ("established", "excluded"))
+        assert ("全表作多重比较" in zh) == (
+            "multiplicity" in summary and status in ("established", "excluded")
+        )
 
 
 @few
@@ -174,7 +225,10 @@ def test_a_tie_at_the_cut_is_told_with_both_sizes(made, kind):
     assert ("分界处" in said.zh) == summary["tie_at_cut"] == ("tied:" in said.en)
     if summary["tie_at_cut"]:
         low, high = summary["list_size_low"], summary["list_size_high"]
-        assert f"都不计入时名单为 {low} 个单位，都计入时为 {high} 个，规则要求 {summary['bottom']} 个" in said.zh
+        assert (
+            f"都不计入时名单为 {low} 个单位，都计入时为 {high} 个，规则要求 {summary['bottom']} 个"
+            in said.zh
+        )
         assert f"without them the list has {many_units(low)}, with all of them {high}" in said.en
         assert all(name in said.zh for name in table.loc[table["listed"] == "tied", "name_zh"])
         assert "名单为：" not in said.zh
@@ -186,11 +240,18 @@ def test_one_step_from_the_cut_is_what_the_definition_says(made, kind):
     table, summary = made
     ranked = table[table["rank"].notna()].set_index("code")
     gaps = {
-        code: min(ranked.loc[ranked["listed"] != side, "estimate"].map(lambda x, own=own: own - x), key=abs, default=0.0)
+        code: min(
+            ranked.loc[ranked["listed"] != side, "estimate"].map(lambda x, own=own: own - x),
+            key=abs,
+            default=0.0,
+        )
         for code, side, own in ranked[["listed", "estimate"]].itertuples()
         if side != "tied"
     }
-    closest = {side: min((abs(gaps[c]) for c in gaps if ranked.loc[c, "listed"] == side), default=0) for side in ("yes", "no")}
+    closest = {
+        side: min((abs(gaps[c]) for c in gaps if ranked.loc[c, "listed"] == side), default=0)
+        for side in ("yes", "no")
+    }
     provable = summary["selection"] == "probability"
     expected = {}
     for code, row in ranked.iterrows():
@@ -198,12 +259,16 @@ def test_one_step_from_the_cut_is_what_the_definition_says(made, kind):
             expected[code] = "tied"
         elif abs(gaps[code]) < closest[row["listed"]] + 1e-9:
             expected[code] = "nearest"
-        elif (row["status"] == "possible" or not provable) and GREY[0] <= row["probability_bottom"] <= GREY[1]:
+        elif (row["status"] == "possible" or not provable) and GREY[0] <= row[
+            "probability_bottom"
+        ] <= GREY[1]:
             expected[code] = "open"
     found = near_cut(table, summary, kind=kind).set_index("code")
     assert found["reason"].to_dict() == expected
     assert list(found.index) == [code for code in ranked.index if code in expected]
-    assert found["gap"].abs().tolist() == pytest.approx([abs(gaps.get(code, 0.0)) for code in found.index])
+    assert found["gap"].abs().tolist() == pytest.approx(
+        [abs(gaps.get(code, 0.0)) for code in found.index]
+    )
     assert set(found.loc[found["reason"] == "nearest", "listed"]) == {
         side for side in ("yes", "no") if (ranked["listed"] == side).any()
     }
@@ -224,7 +289,10 @@ def test_the_mark_stands_before_every_sentence(made):
 def five():
     """Five units of which the last two are listed, and which nothing tells apart but the first."""
     ranking = rank(
-        np.array([80.0, 64.0, 63.5, 63.0, 62.5]), se=np.array([1.0, 2.0, 2.0, 2.0, 2.0]), bottom=2, names=list("vwxyz")
+        np.array([80.0, 64.0, 63.5, 63.0, 62.5]),
+        se=np.array([1.0, 2.0, 2.0, 2.0, 2.0]),
+        bottom=2,
+        names=list("vwxyz"),
     )
     return published(ranking)
 
@@ -232,7 +300,9 @@ def five():
 def test_a_unit_on_the_list_in_full(five):
     table, summary = five
     probability_in = f"{100 * table['probability_bottom'][3]:.1f}%"
-    said = unit_sentences(table, summary, kind="index", measure=Said("满意度指数", "the satisfaction index")).iloc[3]
+    said = unit_sentences(
+        table, summary, kind="index", measure=Said("满意度指数", "the satisfaction index")
+    ).iloc[3]
     assert said["zh"] == (
         "丁县：满意度指数为 63.00 分，在参加排名的 5 个单位中排第 4 名，真实名次在第 2 至 5 名之间（95% 置信水平，单独看该单位；"
         f"全表同时比较时为第 2 至 5 名）。已列入末两位名单，但不能确认其属于末两位，也不能排除；按模型估计，其属于末两位的概率为 {probability_in}。"
@@ -265,7 +335,9 @@ def test_the_list_in_full(five):
 
 
 def test_a_list_that_is_established_says_so():
-    table, summary = published(rank(np.array([90.0, 80.0, 20.0, 10.0]), se=np.full(4, 0.5), bottom=2))
+    table, summary = published(
+        rank(np.array([90.0, 80.0, 20.0, 10.0]), se=np.full(4, 0.5), bottom=2)
+    )
     said = list_statement(table, summary, kind="score")
     assert "名单上的 2 个单位都已确认属于末两位" in said.zh
     assert "All of them are established as being among the last two" in said.en
@@ -275,14 +347,23 @@ def test_a_list_that_is_established_says_so():
 
 
 def test_one_of_the_listed_is_established():
-    table, summary = published(rank(np.array([70.0, 69.5, 69.0, 10.0]), se=np.full(4, 1.0), bottom=2))
+    table, summary = published(
+        rank(np.array([70.0, 69.5, 69.0, 10.0]), se=np.full(4, 1.0), bottom=2)
+    )
     said = list_statement(table, summary, kind="index")
     assert "已确认属于末两位的有 1 个：丁县；其余 1 个不能确认" in said.zh
-    assert "Of the 2 units listed, 1 is established as being among the last two: Delta; the other 1 is not" in said.en
+    assert (
+        "Of the 2 units listed, 1 is established as being among the last two: Delta; the other 1 is not"
+        in said.en
+    )
 
 
 @pytest.mark.parametrize(
-    ("score", "zh", "en"), [(0.0, "已确认属于末位", "It is established as being last"), (49.9, "不能确认属于末位", "It is not")]
+    ("score", "zh", "en"),
+    [
+        (0.0, "已确认属于末位", "It is established as being last"),
+        (49.9, "不能确认属于末位", "It is not"),
+    ],
 )
 def test_a_list_of_one(score, zh, en):
     table, summary = published(rank(np.array([70.0, 50.0, score]), se=np.full(3, 1.0), bottom=1))
@@ -294,7 +375,9 @@ def test_a_list_of_one(score, zh, en):
 
 
 def test_units_that_share_a_rank_name_how_many():
-    table, summary = published(rank(np.array([70.0, 50.0, 50.0, 50.0, 40.0, 40.0]), se=np.full(6, 1.0), bottom=3))
+    table, summary = published(
+        rank(np.array([70.0, 50.0, 50.0, 50.0, 40.0, 40.0]), se=np.full(6, 1.0), bottom=3)
+    )
     said = unit_sentences(table, summary, kind="index")
     assert "与另外 2 个单位并列第 2 名" in said["zh"][1]
     assert "rank 2 of the 6 units ranked, shared with 2 other units" in said["en"][1]
@@ -303,11 +386,16 @@ def test_units_that_share_a_rank_name_how_many():
     assert "shared with 1 other unit;" in said["en"][4]
     assert "得分比分界上最接近的乙县、丙县、丁县低 10.00 分" in said["zh"][4]
     assert "below Bravo, Castle and Delta, the nearest at the cut" in said["en"][4]
-    assert near_cut(table, summary, kind="index").query("reason == 'tied'")["gap"].tolist() == [0.0] * 3
+    assert (
+        near_cut(table, summary, kind="index").query("reason == 'tied'")["gap"].tolist()
+        == [0.0] * 3
+    )
 
 
 def test_a_rank_that_the_rule_counts_otherwise_than_the_set_says_so():
-    table, summary = published(rank(np.array([70.0, 70.0, 70.0, 10.0]), se=np.full(4, 0.1), bottom=1, ties="dense"))
+    table, summary = published(
+        rank(np.array([70.0, 70.0, 70.0, 10.0]), se=np.full(4, 0.1), bottom=1, ties="dense")
+    )
     said = unit_sentences(table, summary, kind="index").iloc[3]
     assert (
         "第 2 名，真实名次为第 4 名（95% 置信水平，单独看该单位；全表同时比较时为第 4 名；名次按规则编号，与名次集合的计法不同）"
@@ -324,7 +412,10 @@ def test_the_first_side_has_its_own_words(five):
     assert "It is on the list of the first two" in said["en"][0]
     assert "末" not in "".join(said["zh"])
     assert "last" not in "".join(said["en"])
-    assert "按得分列出的前两位名单为：甲县（80.00 分）、乙县（64.00 分）" in list_statement(firsts, summary, kind="index").zh
+    assert (
+        "按得分列出的前两位名单为：甲县（80.00 分）、乙县（64.00 分）"
+        in list_statement(firsts, summary, kind="index").zh
+    )
     assert "首位名单" in list_statement(firsts, summary | {"bottom": 1}, kind="index").zh
 
 
@@ -336,31 +427,50 @@ def test_a_table_without_side_or_mark_lists_the_last(five):
 
 
 def test_rates_are_percentages_and_their_differences_percentage_points():
-    table, summary = published(rank(np.array([0.8, 0.64, 0.635, 0.6349]), se=np.full(4, 0.02), bottom=2))
-    said = unit_sentences(table, summary, kind="rate", measure=Said("满意率", "the satisfaction rate"))
+    table, summary = published(
+        rank(np.array([0.8, 0.64, 0.635, 0.6349]), se=np.full(4, 0.02), bottom=2)
+    )
+    said = unit_sentences(
+        table, summary, kind="rate", measure=Said("满意率", "the satisfaction rate")
+    )
     assert "满意率为 64.0%" in said["zh"][1]
     assert "满意率比名单内最接近的丙县高 0.5 个百分点" in said["zh"][1]
-    assert "The satisfaction rate is 0.5 percentage points above Castle, the nearest on the list" in said["en"][1]
+    assert (
+        "The satisfaction rate is 0.5 percentage points above Castle, the nearest on the list"
+        in said["en"][1]
+    )
     assert "points" not in said["en"][0].split(";")[0]
 
 
 @pytest.mark.parametrize(
     ("n", "least", "zh", "en"),
     [
-        (86, 100, "有效样本 86 人，少于规则要求的 100 人", "with 86 valid answers, fewer than the 100 of the rule"),
+        (
+            86,
+            100,
+            "有效样本 86 人，少于规则要求的 100 人",
+            "with 86 valid answers, fewer than the 100 of the rule",
+        ),
         (1, 100, "有效样本 1 人，少于规则要求的 100 人", "with 1 valid answer, fewer"),
         (120, 100, "有效样本 120 人，未达到参加排名的条件", "does not meet the conditions"),
         (86, None, "有效样本 86 人，未达到参加排名的条件", "does not meet the conditions"),
     ],
 )
 def test_a_unit_that_is_not_ranked_says_why(n, least, zh, en):
-    ranking = rank(np.array([70.0, 60.0, 50.0, 40.0]), se=np.full(4, 1.0), bottom=1, ranked=[True, True, True, False])
+    ranking = rank(
+        np.array([70.0, 60.0, 50.0, 40.0]),
+        se=np.full(4, 1.0),
+        bottom=1,
+        ranked=[True, True, True, False],
+    )
     table, summary = published(ranking, n=n)
     said = unit_sentences(table, summary, kind="index", minimum_n=least).iloc[3]
     assert said["zh"].startswith(f"丁县：得分为 40.00 分，{zh}，不参加排名，没有名次")
     assert en in said["en"]
     table.loc[3, "estimate"] = np.nan
-    assert unit_sentences(table, summary, kind="index", minimum_n=least)["zh"][3].startswith(f"丁县：{zh}")
+    assert unit_sentences(table, summary, kind="index", minimum_n=least)["zh"][3].startswith(
+        f"丁县：{zh}"
+    )
 
 
 def test_a_unit_without_a_name_goes_by_its_code(five):
@@ -374,7 +484,11 @@ def test_a_unit_without_a_name_goes_by_its_code(five):
     ("change", "code", "named"),
     [
         (lambda t, s: (t, s, "share"), "K190", "share"),
-        (lambda t, s: (t.drop(columns=["marginal_low", "status"]), s, "index"), "K191", "marginal_low"),
+        (
+            lambda t, s: (t.drop(columns=["marginal_low", "status"]), s, "index"),
+            "K191",
+            "marginal_low",
+        ),
         (lambda t, s: (t, s | {"p": 88}, "index"), "K192", "88"),
     ],
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from satisfaction.errors import ExportError
-from satisfaction.showing import STYLES, TABLE_WORDS, begin, language_style, sortable_tables
+from satisfaction.foundation.errors import ExportError
+from satisfaction.notebook.show import STYLES, TABLE_WORDS, begin, language_style, sortable_tables
 
 
 def test_each_language_hides_the_other():
@@ -28,7 +28,7 @@ def results(small_template):
 
 
 def test_every_class_shows_itself_escaped_and_complete(results):
-    from satisfaction.comparisons import t_test
+    from satisfaction.estimation.t_tests import t_test
 
     shown = [
         results, results.survey, results.survey.questionnaire, results.responses, results.design, results.estimates["county"],

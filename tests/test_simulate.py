@@ -11,34 +11,40 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satisfaction.design import SurveyDesign
-from satisfaction.errors import SurveyError
-from satisfaction.estimates import estimate
-from satisfaction.io.tables import decode, read_table, read_tables
-from satisfaction.io.yaml import read_yaml, validated
-from satisfaction.measures import compile_measures
-from satisfaction.questionnaire import read_questionnaire
-from satisfaction.responses import load_responses
-from satisfaction.simulate import (
-    PROVINCE_SEED,
+from satisfaction.collection.responses import load_responses
+from satisfaction.declarations.questionnaire import read_questionnaire
+from satisfaction.declarations.survey import read_survey
+from satisfaction.declarations.wave import SurveyFile
+from satisfaction.estimation.estimates import estimate
+from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.files import decode
+from satisfaction.foundation.tables import read_table, read_tables
+from satisfaction.foundation.yaml import read_yaml, validated
+from satisfaction.planning.rehearsal.answers import simulate_population
+from satisfaction.planning.rehearsal.delivery import BAD_ANSWERS, BAD_ROWS, TEAMS
+from satisfaction.planning.rehearsal.folder import PROVINCE_SEED, deliveries, simulate_survey
+from satisfaction.planning.rehearsal.residents import generator, population_cells, read_facts
+from satisfaction.planning.rehearsal.sampling import (
+    allocation,
     draw_sample,
     draw_wave,
-    read_facts,
-    simulate_population,
-    simulate_survey,
-    true_values,
+    interviews,
+    systematic,
+    wave_place,
 )
-from satisfaction.simulate.delivery import BAD_ANSWERS, BAD_ROWS, TEAMS
-from satisfaction.simulate.folder import deliveries
-from satisfaction.simulate.residents import generator, population_cells
-from satisfaction.simulate.sampling import allocation, interviews, systematic, wave_place
-from satisfaction.survey import SurveyFile, read_survey
+from satisfaction.planning.rehearsal.truth import true_values
+from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.measures import compile_measures
 
 ROOT = Path(__file__).parents[1]
 WAVES = {wave: ROOT / "surveys" / f"guizhou-{wave.lower()}" for wave in ("2026Q2", "2026Q3")}
 Q3 = WAVES["2026Q3"]
 FIELDED = (datetime.date(2026, 7, 6), datetime.date(2026, 7, 26))
-SMALL = ("522630", "522634", "520103")  # the smallest county, a small one, and the one without a rural part
+SMALL = (
+    "522630",
+    "522634",
+    "520103",
+)  # the smallest county, a small one, and the one without a rural part
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +54,9 @@ def questionnaire():
 
 @pytest.fixture(scope="session")
 def facts():
-    return read_facts(Q3, validated(read_yaml(Q3 / "survey.yaml", SurveyError), SurveyFile, SurveyError))
+    return read_facts(
+        Q3, validated(read_yaml(Q3 / "survey.yaml", SurveyError), SurveyFile, SurveyError)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +81,11 @@ def drawn(population, questionnaire):
 def test_areas_are_the_current_ones_and_the_ended_ones(folder):
     areas = read_table(folder / "areas.csv")
     current, ended = areas[areas["valid_to"] == ""], areas[areas["valid_to"] != ""]
-    assert current["level"].value_counts().to_dict() == {"county": 88, "prefecture": 9, "province": 1}
+    assert current["level"].value_counts().to_dict() == {
+        "county": 88,
+        "prefecture": 9,
+        "province": 1,
+    }
     counties = current[current["level"] == "county"]
     assert (counties["valid_from"] > "2010-11-01").sum() == 24
     assert (counties["valid_from"] > "2020-11-01").sum() == 2
@@ -95,7 +107,9 @@ def test_both_waves_state_the_same_facts():
 def test_frame_and_margins_agree(facts):
     frame = read_table(Q3 / "frame.csv")
     assert len(frame) == 175
-    assert frame.loc[frame["county"] == "520103", ["residence", "estimated"]].to_numpy().tolist() == [["1", "no"]]
+    assert frame.loc[
+        frame["county"] == "520103", ["residence", "estimated"]
+    ].to_numpy().tolist() == [["1", "no"]]
     assert (frame.loc[frame["county"] != "520103", "estimated"] == "yes").all()
     assert len(facts.counties) == 88
     assert (facts.sex.sum(axis=1) == facts.population).all()
@@ -109,9 +123,17 @@ def test_frame_and_margins_agree(facts):
 def test_population_keeps_every_margin_exactly(population, facts):
     residents = population.residents
     residence = np.broadcast_to(residents.residence[:, None], residents.sex.shape)
-    for level, margin in ((residents.sex, facts.sex), (residents.age, facts.age), (residence, facts.residence)):
+    for level, margin in (
+        (residents.sex, facts.sex),
+        (residents.age, facts.age),
+        (residence, facts.residence),
+    ):
         found = np.zeros_like(margin)
-        np.add.at(found, (np.broadcast_to(residents.county[:, None], level.shape), level), residents.people)
+        np.add.at(
+            found,
+            (np.broadcast_to(residents.county[:, None], level.shape), level),
+            residents.people,
+        )
         assert (found == margin).all()
     assert residents.people.min() >= 1
 
@@ -133,7 +155,11 @@ def test_counties_differ_as_in_a_real_survey(truth):
 def test_waves_share_people_and_move_a_little(population, facts, questionnaire, truth):
     earlier = simulate_population(facts, seed=PROVINCE_SEED, wave="2026Q2")
     assert (earlier.residents.people == population.residents.people).all()
-    before = true_values(earlier, questionnaire).query("measure == 'satisfaction_index'").set_index("county")["value"]
+    before = (
+        true_values(earlier, questionnaire)
+        .query("measure == 'satisfaction_index'")
+        .set_index("county")["value"]
+    )
     now = truth.xs("satisfaction_index", level="measure")
     assert 0.5 < (now - before).std() < 3
     assert now.corr(before, method="spearman") > 0.8
@@ -180,13 +206,23 @@ def brute_force(population, county):
         for measure, item in (("support_rate", "support"), ("satisfaction", "overall")):
             if answers[item][k] in (1, 2, 3, 4, 5):
                 add(measure, people, answers[item][k] >= 4)
-        scores = {topic: 25 * (answers[topic][k] - 1) for topic in topics if answers[topic][k] in (1, 2, 3, 4, 5)}
+        scores = {
+            topic: 25 * (answers[topic][k] - 1)
+            for topic in topics
+            if answers[topic][k] in (1, 2, 3, 4, 5)
+        }
         for topic, score in scores.items():
             add(topic, people, score)
         if len(scores) >= 6:
             add("satisfaction_index", people, sum(scores.values()) / len(scores))
     values = {measure: above / below for measure, (above, below) in sums.items()}
-    weights = {"awareness": 15, "participation": 15, "support_rate": 10, "satisfaction": 20, "satisfaction_index": 0.4}
+    weights = {
+        "awareness": 15,
+        "participation": 15,
+        "support_rate": 10,
+        "satisfaction": 20,
+        "satisfaction_index": 0.4,
+    }
     values["composite"] = sum(weight * values[measure] for measure, weight in weights.items())
     return values
 
@@ -203,12 +239,19 @@ def test_truth_equals_the_estimate_from_everybody(population, questionnaire, tru
     wanted = [k for k, c in enumerate(residents.county) if residents.facts.counties[c] in SMALL]
     community, person = np.repeat(wanted, 100), np.tile(np.arange(100), len(wanted))
     people = interviews(
-        population, questionnaire, community=community, person=person, fielded=FIELDED, random=generator(1, "everybody")
+        population,
+        questionnaire,
+        community=community,
+        person=person,
+        fielded=FIELDED,
+        random=generator(1, "everybody"),
     ).assign(people=residents.people[community, person].astype(float))
     measures = compile_measures(questionnaire)
     design = SurveyDesign(people, base_weight="people", measures=measures)
     table = estimate(design, [measure.name for measure in measures], by="county").table
-    for county, measure, value in zip(table["county"], table["measure"], table["estimate"], strict=True):
+    for county, measure, value in zip(
+        table["county"], table["measure"], table["estimate"], strict=True
+    ):
         assert truth[county, measure] == pytest.approx(value, rel=1e-11), (county, measure)
     assert len(table) == 3 * 15
 
@@ -217,7 +260,9 @@ def test_truth_equals_the_estimate_from_everybody(population, questionnaire, tru
 def test_truth_file_has_every_county_and_measure(wave, questionnaire):
     table = read_table(WAVES[wave] / "truth.csv")
     assert list(table.columns) == ["county", "measure", "value"]
-    assert len(table) == 88 * (len(questionnaire.rates) + len(questionnaire.topics) + len(questionnaire.indices))
+    assert len(table) == 88 * (
+        len(questionnaire.rates) + len(questionnaire.topics) + len(questionnaire.indices)
+    )
     assert not table.duplicated(["county", "measure"]).any()
 
 
@@ -232,7 +277,10 @@ def test_sample_is_as_declared(wave, facts):
     assert len(strata) == 175
     assert strata.min() >= 2
     assert sample["community"].is_unique
-    psu, person = sample["psu_probability"].astype(float), sample["person_probability"].astype(float)
+    psu, person = (
+        sample["psu_probability"].astype(float),
+        sample["person_probability"].astype(float),
+    )
     assert psu.between(0, 1, inclusive="neither").all()
     assert (person == (10 / sample["size"].astype(float)).map("{:.12g}".format).astype(float)).all()
     stands_for = (10 / (psu * person)).groupby(sample["county"]).sum()
@@ -259,7 +307,9 @@ def test_allocation_follows_the_population_with_two_at_least(population, facts):
 
 def test_systematic_draws_in_proportion_to_size():
     size, random = np.array([5, 10, 20, 30, 35, 40]), np.random.default_rng(1)
-    counts = np.bincount(np.concatenate([systematic(size, 3, random) for _ in range(20_000)]), minlength=6)
+    counts = np.bincount(
+        np.concatenate([systematic(size, 3, random) for _ in range(20_000)]), minlength=6
+    )
     assert counts / 20_000 == pytest.approx(3 * size / size.sum(), abs=0.015)
 
 
@@ -272,7 +322,9 @@ def test_each_wave_of_a_pair_draws_with_its_probability(population):
     """Both parts of the joint draw give n_h M / M_h: the weighted count of people is exact in every stratum."""
     for part in (0, 1):
         sample = draw_sample(population.residents, seed=3, part=part)
-        stratum = (population.residents.county * 2 + population.residents.residence)[sample.position]
+        stratum = (population.residents.county * 2 + population.residents.residence)[
+            sample.position
+        ]
         size = population.residents.size[sample.position]
         total = np.bincount(stratum, size / sample.psu_probability, minlength=176)
         assert total == pytest.approx(population.residents.facts.residence.ravel(), rel=1e-12)
@@ -306,7 +358,9 @@ def test_skip_rule_holds(drawn):
     assert (options[asked].sum(axis=1) > 0).mean() > 0.98
 
 
-@pytest.mark.parametrize(("wave", "place"), [("2026Q2", (4053, 0)), ("2026Q3", (4053, 1)), ("2026Q4", (4054, 0))])
+@pytest.mark.parametrize(
+    ("wave", "place"), [("2026Q2", (4053, 0)), ("2026Q3", (4053, 1)), ("2026Q4", (4054, 0))]
+)
 def test_waves_come_in_pairs(wave, place):
     assert wave_place(wave) == place
 
@@ -332,9 +386,13 @@ def test_loader_keeps_the_sound_rows_and_names_the_others(folder):
     responses = load_responses(read_survey(folder))
     assert len(responses.accepted) == 22_000
     assert len(responses.rejected) == sum(BAD_ROWS.values()) + 1  # the total row
-    usual = responses.log.loc[responses.log["rule"] == "R301", "value"].tolist()  # two of the stray words are usual wordings
+    usual = responses.log.loc[
+        responses.log["rule"] == "R301", "value"
+    ].tolist()  # two of the stray words are usual wordings
     assert sorted(usual) == ["不知道 → 98 说不清 × 1", "说不好 → 98 说不清 × 1"]
-    assert (responses.log["action"] == "blank_item").sum() == BAD_ANSWERS["outside_scale"] + BAD_ANSWERS["stray_text"] - 2
+    assert (responses.log["action"] == "blank_item").sum() == BAD_ANSWERS[
+        "outside_scale"
+    ] + BAD_ANSWERS["stray_text"] - 2
 
 
 def test_files_come_in_several_shapes():
@@ -364,7 +422,15 @@ def test_a_workbook_ends_with_a_total_row():
 
 
 def test_waves_stay_small():
-    assert sum(f.stat().st_size for folder in WAVES.values() for f in folder.rglob("*") if "out" not in f.parts) < 6e6
+    assert (
+        sum(
+            f.stat().st_size
+            for folder in WAVES.values()
+            for f in folder.rglob("*")
+            if "out" not in f.parts
+        )
+        < 6e6
+    )
 
 
 def copied(tmp_path, folder, edit=lambda text: text):
@@ -413,11 +479,15 @@ def test_a_wave_not_marked_as_simulated_is_left_alone(tmp_path):
 
 
 def test_another_questionnaire_is_refused(tmp_path):
-    target = copied(tmp_path, Q3, lambda text: text.replace("civilised-city@2026-1", "other-city@2026-1"))
+    target = copied(
+        tmp_path, Q3, lambda text: text.replace("civilised-city@2026-1", "other-city@2026-1")
+    )
     other = tmp_path / "questionnaires/other-city/2026-1.yaml"
     other.parent.mkdir()
     source = (tmp_path / "questionnaires/civilised-city/2026-1.yaml").read_text("utf-8")
-    other.write_text(source.replace("questionnaire: civilised-city", "questionnaire: other-city"), "utf-8")
+    other.write_text(
+        source.replace("questionnaire: civilised-city", "questionnaire: other-city"), "utf-8"
+    )
     with pytest.raises(SurveyError, match="S156"):
         simulate_survey(target)
 
@@ -425,13 +495,17 @@ def test_another_questionnaire_is_refused(tmp_path):
 def test_tables_that_disagree_are_refused(tmp_path):
     target = copied(tmp_path, Q3)
     margin = target / "margin_county_sex.csv"
-    margin.write_text(margin.read_text("utf-8-sig").replace("520102,1,412606", "520102,1,412607"), "utf-8")
+    margin.write_text(
+        margin.read_text("utf-8-sig").replace("520102,1,412606", "520102,1,412607"), "utf-8"
+    )
     with pytest.raises(SurveyError, match="S152") as fault:
         simulate_survey(target)
     assert "520102" in str(fault.value)
 
 
 def test_missing_margin_is_refused(tmp_path):
-    target = copied(tmp_path, Q3, lambda text: text.replace("by: [county, sex]", "by: [county, residence]"))
+    target = copied(
+        tmp_path, Q3, lambda text: text.replace("by: [county, sex]", "by: [county, residence]")
+    )
     with pytest.raises(SurveyError, match="S151"):
         simulate_survey(target)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from satisfaction import SurveyDesign, estimate
-from satisfaction.errors import ExportError
-from satisfaction.simulate import large
-from satisfaction.tally import tally
+from satisfaction.foundation.errors import ExportError
+from satisfaction.planning.rehearsal import folder as large
+from satisfaction.sampling.tally import tally
 
 
 def digest(folder):
@@ -31,9 +31,13 @@ def test_parts_do_not_change_the_rows(tmp_path, monkeypatch):
 def test_the_truth_is_met(tmp_path):
     folder = large.simulate_rows(400_000, tmp_path / "poll", items=1)
     table = estimate(
-        SurveyDesign(folder, strata="stratum", psu="psu", base_weight="base_weight"), "q0", by="county"
+        SurveyDesign(folder, strata="stratum", psu="psu", base_weight="base_weight"),
+        "q0",
+        by="county",
     ).table.set_index("county")
-    truth = pd.read_csv(tmp_path / "poll" / "truth.csv", dtype={"county": str}).set_index("county")["mean"]
+    truth = pd.read_csv(tmp_path / "poll" / "truth.csv", dtype={"county": str}).set_index("county")[
+        "mean"
+    ]
     z = (table["estimate"] - truth[table.index]) / table["se"]
     assert z.abs().max() < 5
     assert 0.7 < z.std() < 1.3
@@ -43,9 +47,14 @@ def test_the_truth_is_met(tmp_path):
 def test_it_says_that_it_is_simulated(tmp_path, call):
     code, out, err = call("simulate", "--rows", 1000, "--out", tmp_path / "poll")
     assert (code, err) == (0, "")
-    assert "simulated" in json.loads((tmp_path / "poll" / "simulated.json").read_text(encoding="utf-8"))["mark"]
+    assert (
+        "simulated"
+        in json.loads((tmp_path / "poll" / "simulated.json").read_text(encoding="utf-8"))["mark"]
+    )
     (file,) = (tmp_path / "poll" / "rows").glob("*.parquet")
-    kept = duckdb.connect().execute("select value from parquet_kv_metadata(?)", [str(file)]).fetchall()
+    kept = (
+        duckdb.connect().execute("select value from parquet_kv_metadata(?)", [str(file)]).fetchall()
+    )
     assert any("simulated" in value.decode() for (value,) in kept)
     assert "rows" in out
 

@@ -10,15 +10,23 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from satisfaction.errors import SurveyError
-from satisfaction.io.personal import NUMBER
-from satisfaction.io.tables import read_table
-from satisfaction.questionnaire import read_questionnaire
-from satisfaction.responses import load_responses
-from satisfaction.simulate import PROVINCE_SEED, read_facts, simulate_population, simulate_survey
-from satisfaction.simulate.phone import COUNTY_SAMPLE, RESPONSE, SECOND_LINE, call_wave, choose_persons, households
-from satisfaction.simulate.residents import generator
-from satisfaction.survey import read_declared, read_survey
+from satisfaction.collection.responses import load_responses
+from satisfaction.declarations.questionnaire import read_questionnaire
+from satisfaction.declarations.survey import read_declared, read_survey
+from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.personal import NUMBER
+from satisfaction.foundation.tables import read_table
+from satisfaction.planning.rehearsal.answers import simulate_population
+from satisfaction.planning.rehearsal.folder import PROVINCE_SEED, simulate_survey
+from satisfaction.planning.rehearsal.phone import (
+    COUNTY_SAMPLE,
+    RESPONSE,
+    SECOND_LINE,
+    call_wave,
+    choose_persons,
+    households,
+)
+from satisfaction.planning.rehearsal.residents import generator, read_facts
 
 WAVE = ROOT / "surveys" / "guiyang-phone-2026q3"
 MADE = ("truth.csv", "nonrespondents.csv", "responses/phone.csv")
@@ -37,8 +45,13 @@ def called(population):
     _, declared, instrument = read_declared(WAVE)
     dates = (declared.fielded.start, declared.fielded.end)
     questionnaire = read_questionnaire(instrument)
-    draws = [call_wave(population, questionnaire, fielded=dates, seed=k, household_seed=PROVINCE_SEED) for k in range(10)]
-    return pd.concat([one.respondents for one in draws]), pd.concat([one.nonrespondents for one in draws])
+    draws = [
+        call_wave(population, questionnaire, fielded=dates, seed=k, household_seed=PROVINCE_SEED)
+        for k in range(10)
+    ]
+    return pd.concat([one.respondents for one in draws]), pd.concat(
+        [one.nonrespondents for one in draws]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +112,13 @@ def test_every_county_has_its_persons_and_every_row_is_sound(responses):
 
 
 def test_no_number_and_no_name(responses):
-    assert list(read_table(WAVE / "nonrespondents.csv")) == ["county", "sex", "age_group", "household_adults", "phone_lines"]
+    assert list(read_table(WAVE / "nonrespondents.csv")) == [
+        "county",
+        "sex",
+        "age_group",
+        "household_adults",
+        "phone_lines",
+    ]
     for name in MADE:
         assert not NUMBER.search((WAVE / name).read_text(encoding="utf-8-sig"))
 
@@ -114,7 +133,9 @@ def test_the_response_rate_depends_on_sex_and_age(called):
 
 def test_households_lie_in_their_range_and_some_are_not_known(called):
     for part, shares in zip(called, ((0.015, 0.025), (0.08, 0.10)), strict=True):
-        for (item, highest), share in zip((("household_adults", 6), ("phone_lines", 2)), shares, strict=True):
+        for (item, highest), share in zip(
+            (("household_adults", 6), ("phone_lines", 2)), shares, strict=True
+        ):
             known = part.loc[part[item] != "", item].astype(int)
             assert set(known) == set(range(1, highest + 1))
             assert (part[item] == "").mean() == pytest.approx(share, abs=0.006)
@@ -131,10 +152,17 @@ def test_persons_are_drawn_by_telephone_numbers_over_adults(population):
     residents = population.residents
     adults, lines = households(residents, seed=PROVINCE_SEED)
     chosen = np.concatenate(
-        [choose_persons(residents, residents.people * lines / adults, generator(k, "draw")) for k in range(40)], axis=1
+        [
+            choose_persons(residents, residents.people * lines / adults, generator(k, "draw"))
+            for k in range(40)
+        ],
+        axis=1,
     )
     members = residents.county == 0
-    share = np.bincount(adults[members].ravel(), residents.people[members].ravel(), 7) / residents.people[members].sum()
+    share = (
+        np.bincount(adults[members].ravel(), residents.people[members].ravel(), 7)
+        / residents.people[members].sum()
+    )
     drawn, weight = adults.ravel()[chosen[0]], (adults / lines).ravel()[chosen[0]]
     found = np.bincount(drawn, weight, 7) / weight.sum()
     np.testing.assert_allclose(found, share, atol=0.012)
@@ -150,5 +178,11 @@ def test_a_household_of_several_is_reached_by_more_numbers(population):
 def test_a_draw_is_a_function_of_its_seed(population, called):
     _, declared, instrument = read_declared(WAVE)
     dates = (declared.fielded.start, declared.fielded.end)
-    again = call_wave(population, read_questionnaire(instrument), fielded=dates, seed=0, household_seed=PROVINCE_SEED)
+    again = call_wave(
+        population,
+        read_questionnaire(instrument),
+        fielded=dates,
+        seed=0,
+        household_seed=PROVINCE_SEED,
+    )
     pd.testing.assert_frame_equal(again.respondents, called[0].head(len(again.respondents)))

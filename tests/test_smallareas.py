@@ -10,9 +10,14 @@ from scipy.stats import multivariate_normal
 
 from conftest import ROOT
 from satisfaction import estimate, fay_herriot
-from satisfaction.errors import EstimatesError
-from satisfaction.ranking.bayes import between_variance as of_scores
-from satisfaction.smallareas.fitting import between_variance, fit_reml, predict, smoothed_variance
+from satisfaction.estimation.small_areas import (
+    between_variance,
+    fit_reml,
+    predict,
+    smoothed_variance,
+)
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.ranking.probability import between_variance as of_scores
 
 PUBLISHED = 1e-5  # sae stops at a relative change of 1e-4; see golden/smallareas/README.md
 
@@ -39,19 +44,31 @@ def test_published_figures(milk, regions):
     found = fay_herriot(milk, regions)
     assert found.summary["between"] == pytest.approx(0.01855022, rel=PUBLISHED)
     beta, se = found.coefficients["estimate"], found.coefficients["se"]
-    assert beta.to_numpy() == pytest.approx([0.9681890, 0.1327801, 0.2269462, -0.2413011], rel=PUBLISHED)
-    assert se.to_numpy() == pytest.approx([0.06936208, 0.10300072, 0.09232981, 0.08161707], rel=PUBLISHED)
-    assert found.table["composite"].to_numpy() == pytest.approx(milk["eblup"].to_numpy(), rel=PUBLISHED)
-    assert (found.table["rmse"] ** 2).to_numpy() == pytest.approx(milk["mse"].to_numpy(), rel=PUBLISHED)
+    assert beta.to_numpy() == pytest.approx(
+        [0.9681890, 0.1327801, 0.2269462, -0.2413011], rel=PUBLISHED
+    )
+    assert se.to_numpy() == pytest.approx(
+        [0.06936208, 0.10300072, 0.09232981, 0.08161707], rel=PUBLISHED
+    )
+    assert found.table["composite"].to_numpy() == pytest.approx(
+        milk["eblup"].to_numpy(), rel=PUBLISHED
+    )
+    assert (found.table["rmse"] ** 2).to_numpy() == pytest.approx(
+        milk["mse"].to_numpy(), rel=PUBLISHED
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_variance_between_areas_by_brute_force(seed):
     direct, variance, x, _ = made(np.random.default_rng(seed))
-    basis = np.linalg.svd(x)[0][:, x.shape[1] :]  # contrasts free of the coefficients: their likelihood is the restricted one
+    basis = np.linalg.svd(x)[0][
+        :, x.shape[1] :
+    ]  # contrasts free of the coefficients: their likelihood is the restricted one
 
     def minus(a):
-        return -multivariate_normal.logpdf(basis.T @ direct, cov=basis.T @ np.diag(a + variance) @ basis)
+        return -multivariate_normal.logpdf(
+            basis.T @ direct, cov=basis.T @ np.diag(a + variance) @ basis
+        )
 
     best = minimize_scalar(minus, bounds=(0, 60), method="bounded", options={"xatol": 1e-10}).x
     found = between_variance(direct, variance, x)
@@ -64,7 +81,9 @@ def test_without_covariates_it_is_the_model_of_the_ranking():
     for between in (0.0, 1.0, 25.0):
         direct, variance, _, _ = made(rng, between=between)
         ones = np.ones((len(direct), 1))
-        assert between_variance(direct, variance, ones) == pytest.approx(of_scores(direct, np.sqrt(variance)), rel=1e-9)
+        assert between_variance(direct, variance, ones) == pytest.approx(
+            of_scores(direct, np.sqrt(variance)), rel=1e-9
+        )
 
 
 def test_composites_by_matrices(milk, regions):
@@ -72,7 +91,9 @@ def test_composites_by_matrices(milk, regions):
     x = np.column_stack([np.ones(len(milk)), regions])
     a, d = found.summary["between"], milk["se"].to_numpy() ** 2
     v = np.diag(a + d)
-    gls = np.linalg.solve(x.T @ np.linalg.solve(v, x), x.T @ np.linalg.solve(v, milk["estimate"].to_numpy()))
+    gls = np.linalg.solve(
+        x.T @ np.linalg.solve(v, x), x.T @ np.linalg.solve(v, milk["estimate"].to_numpy())
+    )
     eblup = x @ gls + a * np.linalg.solve(v, milk["estimate"].to_numpy() - x @ gls)
     assert found.table["composite"].to_numpy() == pytest.approx(eblup, rel=1e-12)
 
@@ -87,7 +108,9 @@ def test_mean_squared_errors_are_met():
         estimated, true = estimated + found.mse, true + (found.composite - truth) ** 2
     ratio = (estimated[:-1].sum() / true[:-1].sum(), estimated[-1] / true[-1])
     noise = np.sqrt(2 / (runs * 30)), np.sqrt(2 / runs)
-    assert abs(ratio[0] - 1) < 0.02 + 3 * noise[0]  # the formula leaves out terms of order 1 / areas squared
+    assert (
+        abs(ratio[0] - 1) < 0.02 + 3 * noise[0]
+    )  # the formula leaves out terms of order 1 / areas squared
     assert abs(ratio[1] - 1) < 0.05 + 3 * noise[1]
 
 
@@ -124,14 +147,18 @@ def test_order_and_scale_do_not_matter(milk, regions):
     order = np.random.default_rng(1).permutation(len(milk))
     turned = fay_herriot(milk, regions.iloc[order]).table.set_index("area").loc[found["area"]]
     assert turned["composite"].to_numpy() == pytest.approx(found["composite"].to_numpy(), rel=1e-9)
-    larger = fay_herriot(milk.assign(estimate=milk["estimate"] * 100, se=milk["se"] * 100), regions * 7).table
+    larger = fay_herriot(
+        milk.assign(estimate=milk["estimate"] * 100, se=milk["se"] * 100), regions * 7
+    ).table
     assert larger["rmse"].to_numpy() == pytest.approx(100 * found["rmse"].to_numpy(), rel=1e-8)
 
 
 def test_benchmark_keeps_the_mean(milk, regions):
     population = {str(area): float(n) for area, n in milk["n"].items()}
     table = fay_herriot(milk, regions, benchmark=population).table
-    assert np.average(table["composite"], weights=milk["n"]) == pytest.approx(np.average(table["direct"], weights=milk["n"]))
+    assert np.average(table["composite"], weights=milk["n"]) == pytest.approx(
+        np.average(table["direct"], weights=milk["n"])
+    )
 
 
 def test_smoothed_variances_follow_n(milk, regions):
@@ -146,7 +173,9 @@ def test_smoothed_variances_follow_n(milk, regions):
 def test_from_estimates(province):
     direct = estimate(province.design, "index", by="county")
     table = direct.table.set_index("county")
-    covariates = pd.DataFrame({"made": np.random.default_rng(2).normal(size=len(table))}, index=table.index)
+    covariates = pd.DataFrame(
+        {"made": np.random.default_rng(2).normal(size=len(table))}, index=table.index
+    )
     found = fay_herriot(direct, covariates)
     assert len(found.table) == len(table)
     assert found.table["direct"].to_numpy() == pytest.approx(table["estimate"].to_numpy())

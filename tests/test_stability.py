@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 
 from satisfaction import run
-from satisfaction.errors import RankingError
-from satisfaction.stability import Choices, make_world, stability
-from satisfaction.stability.files import stability_lines
-from satisfaction.stability.runs import FACTORS, combined_score, ranks_of
-from satisfaction.stability.variants import components_of, flipped
+from satisfaction.comparison.scenarios import (
+    FACTORS,
+    Choices,
+    combined_score,
+    components_of,
+    flipped,
+    ranks_of,
+)
+from satisfaction.comparison.stability import make_world, stability, stability_lines
+from satisfaction.foundation.errors import RankingError
 
-ONLY_DECLARED = Choices(normalisations=("none",), aggregations=("arithmetic",), weight_noise=0.0, drop=False)
+ONLY_DECLARED = Choices(
+    normalisations=("none",), aggregations=("arithmetic",), weight_noise=0.0, drop=False
+)
 RNG = np.random.default_rng(3)
 SCORES = RNG.uniform(40, 90, (1, 20, 4))
 WEIGHTS = np.array([0.4, 0.3, 0.2, 0.1])
@@ -30,7 +37,9 @@ def results(small_template):
 
 
 def test_without_choices_or_errors_ranks_stay():
-    found = stability(make_world(SCORES, NO_ERRORS, WEIGHTS, choices=ONLY_DECLARED), NAMES, bottom=5, base=16)
+    found = stability(
+        make_world(SCORES, NO_ERRORS, WEIGHTS, choices=ONLY_DECLARED), NAMES, bottom=5, base=16
+    )
     expected = ranks_of(SCORES[0] @ WEIGHTS)
     table = found.table.set_index("area").loc[NAMES]
     assert table["rank"].tolist() == expected.tolist()
@@ -46,11 +55,15 @@ def test_scores_of_a_pick_by_hand():
     world = make_world(SCORES, NO_ERRORS, WEIGHTS, choices=Choices())
     pick = dict.fromkeys(FACTORS, 0)
     x = SCORES[0]
-    assert combined_score(world, pick | {"dropped": 2}) == pytest.approx(x @ (WEIGHTS * [1, 0, 1, 1]) / 0.7)
+    assert combined_score(world, pick | {"dropped": 2}) == pytest.approx(
+        x @ (WEIGHTS * [1, 0, 1, 1]) / 0.7
+    )
     low, high = x.min(axis=0), x.max(axis=0)
     scaled = (x - low) / (high - low) * 100
     assert combined_score(world, pick | {"normalisation": 1}) == pytest.approx(scaled @ WEIGHTS)
-    assert combined_score(world, pick | {"aggregation": 1}) == pytest.approx(np.exp(np.log(x) @ WEIGHTS))
+    assert combined_score(world, pick | {"aggregation": 1}) == pytest.approx(
+        np.exp(np.log(x) @ WEIGHTS)
+    )
     assert world.noise.sum(axis=1) == pytest.approx(np.ones(len(world.noise)))
     assert np.abs(world.noise / WEIGHTS - 1).max() < 0.7
 
@@ -68,7 +81,9 @@ def test_only_what_varies_has_a_share():
 
 def test_sampling_alone_is_the_distribution_of_ranks_of_the_drawn_scores():
     errors = RNG.normal(0, 5, (511, 20, 4))
-    found = stability(make_world(SCORES, errors, WEIGHTS, choices=ONLY_DECLARED), NAMES, bottom=5, base=512)
+    found = stability(
+        make_world(SCORES, errors, WEIGHTS, choices=ONLY_DECLARED), NAMES, bottom=5, base=512
+    )
     direct = np.array([ranks_of(np.clip(SCORES[0] + e, 0, 100) @ WEIGHTS) for e in errors])
     table = found.table.set_index("area").loc[NAMES]
     assert table["sampling_list"].to_numpy() == pytest.approx((direct > 15).mean(axis=0), abs=0.07)
@@ -79,8 +94,14 @@ def test_a_component_that_decides_everything_is_found():
     scores = np.full((1, 20, 2), 50.0)
     scores[0, :, 0] = np.linspace(30, 70, 20)
     scores[0, :, 1] = np.linspace(70, 30, 20)
-    choices = Choices(normalisations=("none",), aggregations=("arithmetic",), weight_noise=0.0, drop=True)
-    found = stability(make_world(scores, np.zeros((0, 20, 2)), np.array([0.7, 0.3]), choices=choices), NAMES, bottom=5)
+    choices = Choices(
+        normalisations=("none",), aggregations=("arithmetic",), weight_noise=0.0, drop=True
+    )
+    found = stability(
+        make_world(scores, np.zeros((0, 20, 2)), np.array([0.7, 0.3]), choices=choices),
+        NAMES,
+        bottom=5,
+    )
     sources = found.sources.set_index("factor")
     assert sources.loc["dropped", "total_list"] == pytest.approx(1, abs=0.1)
     assert sources.drop(index="dropped")["total_list"].abs().max() == 0
@@ -94,7 +115,12 @@ def test_components_of_a_wave_carry_their_joint_errors(results):
         scale = 1 if name == "topic_index" else 100
         se = own.of(name).table["se"].to_numpy() * scale
         assert parts.errors[:, :, k].std(axis=0) == pytest.approx(se, rel=0.06)
-    joint = own.contrast({"x": {("990101", "awareness"): 1.0, ("990101", "satisfaction"): 1.0}}).table["se"].iloc[0] * 100
+    joint = (
+        own.contrast({"x": {("990101", "awareness"): 1.0, ("990101", "satisfaction"): 1.0}})
+        .table["se"]
+        .iloc[0]
+        * 100
+    )
     assert (parts.errors[:, 0, 0] + parts.errors[:, 0, 1]).std() == pytest.approx(joint, rel=0.06)
     assert parts.variants[1].startswith("don't know")
     assert not np.allclose(parts.scores[0], parts.scores[1])
@@ -104,7 +130,10 @@ def test_flipping_twice_gives_the_declared_rule(results):
     questionnaire = results.survey.questionnaire
     once, twice = flipped(questionnaire), flipped(flipped(questionnaire))
     for name, rate in questionnaire.rates.items():
-        ways = [one.denominator(rate.items[0], one.rates[name])["dont_know"] for one in (questionnaire, once, twice)]
+        ways = [
+            one.denominator(rate.items[0], one.rates[name])["dont_know"]
+            for one in (questionnaire, once, twice)
+        ]
         assert ways[0] == ways[2] != ways[1]
 
 
@@ -126,7 +155,9 @@ def test_on_the_command_line(small, call):
 @pytest.mark.parametrize("total", [0.98, 1.15])
 def test_a_share_above_one_is_said_to_be_simulation_error(results, total):
     parts = components_of(results, measure="composite", draws=16)
-    world = make_world(parts.scores, NO_ERRORS[:, :4, :3], parts.weights, choices=Choices(), draws=16)
+    world = make_world(
+        parts.scores, NO_ERRORS[:, :4, :3], parts.weights, choices=Choices(), draws=16
+    )
     found = stability(world, list(parts.areas), bottom=1, base=16)
     found = replace(found, sources=found.sources.assign(total_list=total, total_shift=0.5))
     assert ("read it as 1" in "\n".join(stability_lines(results, found))) == (total > 1)
@@ -134,9 +165,13 @@ def test_a_share_above_one_is_said_to_be_simulation_error(results, total):
 
 def test_areas_under_the_floor_are_named_as_their_ranks_rest_on_their_own_error(results):
     parts = components_of(results, measure="composite", draws=16)
-    world = make_world(parts.scores, NO_ERRORS[:, :4, :3], parts.weights, choices=Choices(), draws=16)
+    world = make_world(
+        parts.scores, NO_ERRORS[:, :4, :3], parts.weights, choices=Choices(), draws=16
+    )
     found = stability(world, list(parts.areas), bottom=1, base=16)
     assert not any("minimum_df" in line for line in stability_lines(results, found))
     summary = {**results.ranking.summary, "se_from_larger": {"990101": "few"}}
     few = replace(results, ranking=replace(results.ranking, summary=summary))
-    assert any(line.startswith("990101: ") and "minimum_df" in line for line in stability_lines(few, found))
+    assert any(
+        line.startswith("990101: ") and "minimum_df" in line for line in stability_lines(few, found)
+    )

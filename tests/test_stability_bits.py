@@ -8,21 +8,26 @@ import numpy as np
 import pytest
 
 from conftest import ROOT
-from satisfaction.combined.aggregating import aggregated, copeland, power_mean, slopes
-from satisfaction.combined.normalising import (
+from satisfaction.comparison.sobol import saltelli_points, sobol_indices
+from satisfaction.composite.normalising import (
+    aggregated,
     ascending_rank,
     borda,
+    copeland,
     distance_to,
     goalposts,
     minmax,
     normalised,
     percentile_rank,
+    power_mean,
     share_of_best,
+    slopes,
     standardised,
 )
-from satisfaction.stability.sobol import saltelli_points, sobol_indices
 
-COINR = json.loads((ROOT / "tests" / "golden" / "ranks" / "coinr_bits.json").read_text(encoding="utf-8"))
+COINR = json.loads(
+    (ROOT / "tests" / "golden" / "ranks" / "coinr_bits.json").read_text(encoding="utf-8")
+)
 EXACT = 1e-10
 SCALE = {
     "minmax_0_100": minmax,
@@ -44,10 +49,14 @@ def test_normalisations_equal_coinr(method):
     assert SCALE[method](x) == pytest.approx(COINR["normalise"][method], rel=EXACT, abs=EXACT)
 
 
-@pytest.mark.parametrize(("name", "power"), [("amean", 1), ("gmean", 0), ("hmean", -1), ("genmean_m2", -2)])
+@pytest.mark.parametrize(
+    ("name", "power"), [("amean", 1), ("gmean", 0), ("hmean", -1), ("genmean_m2", -2)]
+)
 def test_means_equal_coinr(name, power):
     told = COINR["aggregate"]
-    assert power_mean(np.array(told["x"]), np.array(told["w"]), power) == pytest.approx(told[name], rel=EXACT)
+    assert power_mean(np.array(told["x"]), np.array(told["w"]), power) == pytest.approx(
+        told[name], rel=EXACT
+    )
 
 
 def test_copeland_equals_coinr():
@@ -87,7 +96,10 @@ def test_slopes_are_derivatives():
     for aggregation in ("arithmetic", "geometric"):
         for k in range(3):
             shift = np.eye(3)[k] * step
-            slope = (aggregated(x + shift, weights, aggregation) - aggregated(x - shift, weights, aggregation)) / (2 * step)
+            slope = (
+                aggregated(x + shift, weights, aggregation)
+                - aggregated(x - shift, weights, aggregation)
+            ) / (2 * step)
             assert slopes(x, weights, aggregation)[:, k] == pytest.approx(slope, rel=1e-6)
 
 

@@ -9,7 +9,12 @@ import pytest
 
 from conftest import COUNTIES, ROOT
 from satisfaction import SatisfactionError, load_responses, read_survey, run
-from satisfaction.errors import InputFileError, QuestionnaireError, ResponsesError, SurveyError
+from satisfaction.foundation.errors import (
+    InputFileError,
+    QuestionnaireError,
+    ResponsesError,
+    SurveyError,
+)
 
 
 def refusal(small, file: str, old: str, new: str) -> SatisfactionError:
@@ -36,7 +41,9 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(
-    ("code", "file", "old", "new", "line"), REFUSALS, ids=[f"{code}-{i}" for i, (code, *_) in enumerate(REFUSALS)]
+    ("code", "file", "old", "new", "line"),
+    REFUSALS,
+    ids=[f"{code}-{i}" for i, (code, *_) in enumerate(REFUSALS)],
 )
 def test_refused_with_code_line_and_both_languages(small, code, file, old, new, line):
     refused = refusal(small, file, old, new)
@@ -46,7 +53,11 @@ def test_refused_with_code_line_and_both_languages(small, code, file, old, new, 
     assert refused.en.isascii()
     path = small.folder / file
     if line:
-        number = next(i for i, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1) if line in text)
+        number = next(
+            i
+            for i, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+            if line in text
+        )
         assert refused.where == f"{path}:{number}"
 
 
@@ -54,7 +65,12 @@ def test_refused_with_code_line_and_both_languages(small, code, file, old, new, 
     ("file", "old", "new", "meant"),
     [
         ("survey.yaml", "lonely_psu: fail", "lonly_psu: fail", "lonely_psu"),
-        ("survey.yaml", "margins: [county_sex, county_age]", "margins: [county_sex, county_aeg]", "county_age"),
+        (
+            "survey.yaml",
+            "margins: [county_sex, county_age]",
+            "margins: [county_sex, county_aeg]",
+            "county_age",
+        ),
         ("survey.yaml", "questionnaire: small@1", "questionnaire: smal@1", "small@1"),
         ("survey.yaml", "by: [county, age_group]", "by: [county, agegroup]", "age_group"),
     ],
@@ -65,7 +81,9 @@ def test_a_near_miss_is_proposed(small, file, old, new, meant):
 
 def test_a_response_file_that_is_not_there_is_refused(small):
     small.edit("survey.yaml", "responses/*.csv", "responses/al.csv")
-    with pytest.raises(ResponsesError, match=r"R321[\s\S]*F103[\s\S]*al\.csv[\s\S]*R320[\s\S]*responses/all\.csv"):
+    with pytest.raises(
+        ResponsesError, match=r"R321[\s\S]*F103[\s\S]*al\.csv[\s\S]*R320[\s\S]*responses/all\.csv"
+    ):
         load_responses(small.read())
 
 
@@ -89,7 +107,9 @@ def test_a_questionnaire_with_a_fault_is_refused_as_such(small):
 
 def test_a_table_without_a_column_is_refused(small):
     small.edit("sample.csv", "psu_probability", "psu_probabilty")
-    with pytest.raises(SurveyError, match=r"S131[\s\S]*sample\.csv row 1[\s\S]*did you mean: 'psu_probabilty'"):
+    with pytest.raises(
+        SurveyError, match=r"S131[\s\S]*sample\.csv row 1[\s\S]*did you mean: 'psu_probabilty'"
+    ):
         small.read()
 
 
@@ -141,7 +161,11 @@ def test_a_table_of_areas_whose_lowest_level_is_none_is_refused(small):
 
 
 def test_a_table_of_areas_without_a_top_is_refused(small):
-    small.edit("areas.csv", "990000,测试省,Test Province,province,,", "990000,测试省,Test Province,province,980000,")
+    small.edit(
+        "areas.csv",
+        "990000,测试省,Test Province,province,,",
+        "990000,测试省,Test Province,province,980000,",
+    )
     with pytest.raises(SurveyError):
         small.read().whole()
 
@@ -191,7 +215,10 @@ def test_areas_levels_and_names(unchanged):
     assert unchanged.area_levels() == ["county", "prefecture"]
     assert unchanged.whole() == "province"
     assert tuple(unchanged.ranked_areas()) == COUNTIES
-    assert (unchanged.area_names()["990101"].zh, unchanged.area_names()["990101"].en) == ("县990101", "County 990101")
+    assert (unchanged.area_names()["990101"].zh, unchanged.area_names()["990101"].en) == (
+        "县990101",
+        "County 990101",
+    )
 
 
 def test_an_area_that_is_no_longer_valid_is_not_ranked(small):
@@ -232,7 +259,9 @@ def test_a_survey_cannot_be_changed(unchanged):
 def test_marks_say_simulated_and_no_design_error(small, unchanged):
     assert unchanged.marks is None
     small.edit(
-        "survey.yaml", "selection: probability", "selection: open_link\nsimulated: {seed: 1, note: {zh: 模拟, en: simulated}}"
+        "survey.yaml",
+        "selection: probability",
+        "selection: open_link\nsimulated: {seed: 1, note: {zh: 模拟, en: simulated}}",
     )
     marks = small.read().marks
     assert "simulated" in marks.en
@@ -244,7 +273,9 @@ def test_marks_say_simulated_and_no_design_error(small, unchanged):
 def test_response_files_are_listed_once_in_order(small):
     for name in ("b.csv", "a.csv", "~$a.csv", ".hidden.csv"):
         (small.folder / "responses" / name).write_text("x", encoding="utf-8")
-    small.edit("survey.yaml", "files: [responses/*.csv]", "files: [responses/b.csv, responses/*.csv]")
+    small.edit(
+        "survey.yaml", "files: [responses/*.csv]", "files: [responses/b.csv, responses/*.csv]"
+    )
     assert [p.name for p in small.read().files] == ["b.csv", "a.csv", "all.csv"]
 
 
@@ -263,7 +294,11 @@ def test_a_shipped_wave_ranks_88_counties_in_9_prefectures(wave):
 
 @pytest.mark.parametrize("path", ["rules.yaml", "survey.yaml"])
 def test_a_placeholder_is_warned_of_by_check_and_refused_by_run_and_report(small, call, path):
-    text = (small.folder / path).read_text(encoding="utf-8").replace("测试 test", "请写明来源 state the source", 1)
+    text = (
+        (small.folder / path)
+        .read_text(encoding="utf-8")
+        .replace("测试 test", "请写明来源 state the source", 1)
+    )
     (small.folder / path).write_text(text, encoding="utf-8")
     line = 1 + next(i for i, one in enumerate(text.splitlines()) if "请写明来源" in one)
     code, _, said = call("check", small.folder)
@@ -279,12 +314,16 @@ def test_a_placeholder_is_warned_of_by_check_and_refused_by_run_and_report(small
 @pytest.mark.parametrize("text", ["请写明来源", "state the source", "请填写", "please fill in"])
 def test_half_a_placeholder_and_one_in_the_questionnaire_are_refused_too(small, text):
     small.edit(
-        small.questionnaire, "    min_valid_items: 2\n    source: 测试 test", f"    min_valid_items: 2\n    source: {text}"
+        small.questionnaire,
+        "    min_valid_items: 2\n    source: 测试 test",
+        f"    min_valid_items: 2\n    source: {text}",
     )
     with pytest.raises(SurveyError, match=r"Y340.*1\.yaml:"):
         run(small.read())
 
 
 def test_comments_may_hold_what_a_template_says(small):
-    small.edit("rules.yaml", "responses:", "# 请写明来源 state the source\nresponses: # please fill in")
+    small.edit(
+        "rules.yaml", "responses:", "# 请写明来源 state the source\nresponses: # please fill in"
+    )
     assert run(small.read()).ranking.summary["p"] == 4

@@ -11,14 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 from conftest import COUNTIES, ROOT
-from satisfaction import export, weights
+from satisfaction import export
 from satisfaction.cli import cli
-from satisfaction.engines import fetch
-from satisfaction.errors import SatisfactionError, SurveyError, WeightsError
-from satisfaction.io.yaml import read_yaml
+from satisfaction.collection.responses import load_responses
+from satisfaction.foundation.engines import fetch
+from satisfaction.foundation.errors import SatisfactionError, SurveyError, WeightsError
+from satisfaction.foundation.yaml import read_yaml
 from satisfaction.pipeline import absent_steps, base_design, run, weigh, weighting_log
-from satisfaction.responses import load_responses
-from satisfaction.sampled import sampled_persons
+from satisfaction.weighting import weights
+from satisfaction.weighting.sampled_persons import sampled_persons
 
 BASE = "  - {step: base}\n"
 RAKING = "  - {step: calibration, method: raking, margins: [county_sex, county_age], tolerance: 1.0e-10}\n"
@@ -118,7 +119,9 @@ def test_a_base_step_from_the_frame_needs_one(declare):
         ("residence", "2", "S169"),
     ],
 )  # fmt: skip
-def test_nonrespondents_that_the_questionnaire_does_not_know_are_refused_by_row(declare, column, value, code):
+def test_nonrespondents_that_the_questionnaire_does_not_know_are_refused_by_row(
+    declare, column, value, code
+):
     small = declare("  - {step: base, source: frame, multiply: [age]}\n" + CLASSES, add=ABSENT)
     table = absent_persons().sort_values("community", ignore_index=True)
     table.loc[1, column] = value
@@ -167,7 +170,9 @@ def test_the_schema_knows_what_the_reader_knows():
     printed = CliRunner().invoke(cli, ["schema", "--kind", "survey"])
     schema = json.loads(printed.output)
     for path in sorted((ROOT / "surveys").glob("*/survey.yaml")):
-        jsonschema.validate(json.loads(json.dumps(read_yaml(path, SurveyError).data, default=str)), schema)
+        jsonschema.validate(
+            json.loads(json.dumps(read_yaml(path, SurveyError).data, default=str)), schema
+        )
     steps = schema["properties"]["weighting"]["items"]["discriminator"]["mapping"]
     assert sorted(steps) == ["base", "calibration", "nonresponse", "trimming"]
 
@@ -184,12 +189,16 @@ def test_without_these_steps_nothing_is_added(unchanged):
 
 
 def test_base_weights_from_the_frame_count_everybody_sampled(declare):
-    survey = declare("  - {step: base, source: frame, multiply: [age], divide: [age]}\n" + CLASSES, add=ABSENT).read()
+    survey = declare(
+        "  - {step: base, source: frame, multiply: [age], divide: [age]}\n" + CLASSES, add=ABSENT
+    ).read()
     accepted = load_responses(survey).accepted
     sampled = sampled_persons(survey, accepted)
     everybody = len(accepted) + len(absent_persons())
     stratum = 3 * 5 + 3 * 2 + 1  # respondents and nonrespondents of three communities
-    expected = sampled.table.merge(survey.frame.astype({"residence": int}), on=["county", "residence"])["population"].astype(int)
+    expected = sampled.table.merge(
+        survey.frame.astype({"residence": int}), on=["county", "residence"]
+    )["population"].astype(int)
     np.testing.assert_allclose(sampled.table["base_weight"], expected / stratum, rtol=1e-15)
     assert (sampled.table["responded"] == [1] * len(accepted) + [0] * len(absent_persons())).all()
     assert sampled.record == {
@@ -207,10 +216,16 @@ def test_a_missing_factor_counts_as_one_and_is_counted(declare, key, power):
     sampled = sampled_persons(survey, accepted)
     age = accepted["age"].astype(float).fillna(1)
     assert age[0] == 1
-    population = accepted.merge(survey.frame.astype({"residence": int}), on=["county", "residence"])["population"].astype(int)
-    share = age**power / (age**power).groupby([accepted["county"], accepted["residence"]]).transform("sum")
+    population = accepted.merge(
+        survey.frame.astype({"residence": int}), on=["county", "residence"]
+    )["population"].astype(int)
+    share = age**power / (age**power).groupby(
+        [accepted["county"], accepted["residence"]]
+    ).transform("sum")
     np.testing.assert_allclose(sampled.table["base_weight"], population * share, rtol=1e-14)
-    assert sampled.table["base_weight"].sum() == pytest.approx(survey.frame["population"].astype(int).sum())
+    assert sampled.table["base_weight"].sum() == pytest.approx(
+        survey.frame["population"].astype(int).sum()
+    )
     assert sampled.record["missing"] == {"age": 1}
 
 
@@ -248,9 +263,21 @@ def test_nonrespondents_follow_the_respondents_with_nothing_but_what_is_known(ad
     table = sampled_persons(survey, accepted).table
     pd.testing.assert_frame_equal(table[list(accepted)].head(len(accepted)), accepted)
     rest = table.tail(len(absent_persons()))
-    given = ["county", "residence", "community", "age_group", "prefecture", "province", "base_weight", "responded", "id"]
+    given = [
+        "county",
+        "residence",
+        "community",
+        "age_group",
+        "prefecture",
+        "province",
+        "base_weight",
+        "responded",
+        "id",
+    ]
     assert rest[given].notna().all().all()
-    assert rest[[c for c in accepted if c not in given and not c.startswith("_")]].isna().all().all()
+    assert (
+        rest[[c for c in accepted if c not in given and not c.startswith("_")]].isna().all().all()
+    )
     assert table["id"].is_unique
     assert set(rest["_file"]) == {"nonrespondents.csv"}
     assert sorted(rest["_row"]) == list(range(2, 2 + len(rest)))
@@ -266,7 +293,10 @@ def test_classes_keep_the_weight_of_everybody_sampled(declare):
     np.testing.assert_allclose(by_class["after"], by_class["before"], rtol=1e-12)
     answered = rows[rows["responded"] == 1]
     assert (
-        answered.groupby(["county", "age_group"])[["after", "before"]].apply(lambda g: (g["after"] / g["before"]).std()) < 1e-12
+        answered.groupby(["county", "age_group"])[["after", "before"]].apply(
+            lambda g: (g["after"] / g["before"]).std()
+        )
+        < 1e-12
     ).all()
 
 
@@ -324,8 +354,12 @@ def test_calibrated_weights_of_the_respondents_meet_the_margins(adjusted):
     found = run(survey)
     rows = found.responses.accepted.assign(w=found.design.weights[:120])
     for name, column in (("county_sex", "sex"), ("county_age", "age_group")):
-        margin = survey.margins[name].astype({column: int}).set_index(["county", column])["population"]
-        np.testing.assert_allclose(rows.groupby(["county", column])["w"].sum(), margin, rtol=1.01e-10)
+        margin = (
+            survey.margins[name].astype({column: int}).set_index(["county", column])["population"]
+        )
+        np.testing.assert_allclose(
+            rows.groupby(["county", column])["w"].sum(), margin, rtol=1.01e-10
+        )
     assert (found.design.weights[120:] == 0).all()
 
 
@@ -373,19 +407,34 @@ def test_collapsed_strata_reach_the_design_in_its_types(declare):
 def test_the_log_starts_with_the_base_step_and_the_manifest_holds_it(declare, tmp_path):
     steps = "  - {step: base, source: frame, multiply: [age]}\n" + CLASSES + RAKING + TRIM
     results = run(declare(steps, add=ABSENT).read())
-    assert [record["step"] for record in weighting_log(results)] == ["base", "nonresponse", "calibration", "trimming"]
+    assert [record["step"] for record in weighting_log(results)] == [
+        "base",
+        "nonresponse",
+        "calibration",
+        "trimming",
+    ]
     folder = export(results, tmp_path / "set")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["steps"]["declared"] == [
         {"step": "base", "source": "frame", "multiply": ["age"]},
         {"step": "nonresponse", "by": ["county", "age_group"]},
-        {"step": "calibration", "method": "raking", "margins": ["county_sex", "county_age"], "tolerance": 1e-10},
+        {
+            "step": "calibration",
+            "method": "raking",
+            "margins": ["county_sex", "county_age"],
+            "tolerance": 1e-10,
+        },
         {"step": "trimming", "upper": 1.5},
     ]
     assert manifest["steps"]["weighting"][0]["missing"] == {"age": 8}
     assert "nonrespondents.csv" in manifest["inputs"]
     page = (folder / "report.html").read_text(encoding="utf-8")
-    for said in ("抽样框人数", "Record of the base weight", "Record of the nonresponse adjustment", "Record of the trimming"):
+    for said in (
+        "抽样框人数",
+        "Record of the base weight",
+        "Record of the nonresponse adjustment",
+        "Record of the trimming",
+    ):
         assert said in page
 
 

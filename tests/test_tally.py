@@ -10,12 +10,14 @@ import pytest
 
 from conftest import province_design
 from satisfaction import SurveyDesign, estimate
-from satisfaction.errors import EstimatesError, SatisfactionError
-from satisfaction.measures import BILLIONTH, Measure
-from satisfaction.tally import LIMB, tally
+from satisfaction.foundation.errors import EstimatesError, SatisfactionError
+from satisfaction.sampling.measures import BILLIONTH, Measure
+from satisfaction.sampling.tally import LIMB, tally
 
 LARGEST_SCORE = 100 * BILLIONTH  # 100 points
-EXACT = Measure("score", "index", BILLIONTH, ({"_valid__score": nw.col("v"), "_score__score": nw.col("s")},))
+EXACT = Measure(
+    "score", "index", BILLIONTH, ({"_valid__score": nw.col("v"), "_score__score": nw.col("s")},)
+)
 
 
 def whole_squares(counted, row=0, measure=0) -> int:
@@ -64,13 +66,20 @@ def test_whole_numbers_whose_squares_overflow_are_refused(engine):
 def test_a_decimal_column_keeps_its_decimals():
     connection = duckdb.connect()
     table = connection.sql("select * from (values (1, 1.5), (2, 2.25)) as t(psu, y)")
-    assert estimate(SurveyDesign(table, psu="psu"), "y").table["estimate"][0] == pytest.approx(1.875)
+    assert estimate(SurveyDesign(table, psu="psu"), "y").table["estimate"][0] == pytest.approx(
+        1.875
+    )
 
 
 @pytest.mark.parametrize("engine", ["pandas", "duckdb", "polars"])
 def test_a_column_of_yes_and_no_is_a_share(engine):
     table = pd.DataFrame({"psu": [1, 2, 3, 4], "y": [True, False, True, True]})
-    assert estimate(SurveyDesign(_held(table, engine), psu="psu"), "y", statistic="proportion").table["estimate"][0] == 0.75
+    assert (
+        estimate(SurveyDesign(_held(table, engine), psu="psu"), "y", statistic="proportion").table[
+            "estimate"
+        ][0]
+        == 0.75
+    )
 
 
 @pytest.mark.parametrize("engine", ["pandas", "duckdb", "polars"])
@@ -83,7 +92,9 @@ def test_not_a_number_is_not_valid(engine):
             "select * from (values (1, 1::double), (2, 'nan'::double), (3, 2::double), (4, 3::double)) as t(psu, y)"
         )
     if engine == "polars":
-        native = pytest.importorskip("polars").DataFrame({"psu": [1, 2, 3, 4], "y": [1.0, float("nan"), 2.0, 3.0]})
+        native = pytest.importorskip("polars").DataFrame(
+            {"psu": [1, 2, 3, 4], "y": [1.0, float("nan"), 2.0, 3.0]}
+        )
     found = estimate(SurveyDesign(native, psu="psu"), "y").table.iloc[0]
     assert (found["n"], found["estimate"]) == (3, 2.0)
 
@@ -112,14 +123,20 @@ def test_a_parquet_path_is_a_table(province, tmp_path):
     connection = duckdb.connect()
     connection.register("rows", province.respondents)
     connection.execute(f"copy rows to '{path}' (format parquet)")
-    found, expected = (estimate(design, "aware", by="county") for design in (province_design(path), province.design))
+    found, expected = (
+        estimate(design, "aware", by="county")
+        for design in (province_design(path), province.design)
+    )
     pd.testing.assert_frame_equal(found.table, expected.table)
 
 
 def test_a_change_of_one_answer_changes_the_digest(province):
     rows = province.respondents.copy()
     rows.loc[17, "aware"] = 1 - rows.loc[17, "aware"]
-    assert tally(province_design(rows), ["aware"]).digest() != tally(province.design, ["aware"]).digest()
+    assert (
+        tally(province_design(rows), ["aware"]).digest()
+        != tally(province.design, ["aware"]).digest()
+    )
 
 
 def test_an_unknown_domain_column_is_refused(province):
@@ -128,6 +145,6 @@ def test_an_unknown_domain_column_is_refused(province):
 
 
 def _held(table, engine):
-    from satisfaction.engines import hold
+    from satisfaction.foundation.engines import hold
 
     return hold(table, engine)

@@ -11,13 +11,12 @@ from click.testing import CliRunner
 from conftest import SmallSurvey
 from satisfaction import SurveyDesign, estimate
 from satisfaction.cli import cli
-from satisfaction.errors import RankingError
+from satisfaction.comparison.trial import clustered_mean, compare_trial, difference_table
+from satisfaction.comparison.words import trial_lines
+from satisfaction.declarations.survey import read_survey
+from satisfaction.foundation.errors import RankingError
 from satisfaction.pipeline import run
-from satisfaction.published import indices_table
-from satisfaction.survey import read_survey
-from satisfaction.waves import compare_trial, trial_lines
-from satisfaction.waves.signs import clustered_mean
-from satisfaction.waves.trial import difference_table
+from satisfaction.publication.tables import indices_table
 
 TOPICS = ["streets", "parks", "safety", "overall"]
 MODES = "fieldwork: {modes: {item: sex, compared: [1, 2]}}\n"
@@ -50,16 +49,23 @@ def pair(small_template, tmp_path_factory):
         "modes": trial_of(first, "modes", extra=MODES),
         "moved": trial_of(first, "moved", coached="990101", extra=MODES),
     }
-    return SimpleNamespace(folders=folders, **{name: run(read_survey(folder)) for name, folder in folders.items()})
+    return SimpleNamespace(
+        folders=folders, **{name: run(read_survey(folder)) for name, folder in folders.items()}
+    )
 
 
 def test_a_difference_is_that_of_the_published_figures_and_the_coached_county_stands_out(pair):
     found = compare_trial(pair.official, pair.coached)
     table = found.differences[found.differences["measure"] == "streets"].set_index("code")
     sides = [indices_table(one.survey, one.estimates) for one in (pair.coached, pair.official)]
-    trial, official = (t[(t["level"] == "county") & (t["measure"] == "streets")].set_index("code")["estimate"] for t in sides)
+    trial, official = (
+        t[(t["level"] == "county") & (t["measure"] == "streets")].set_index("code")["estimate"]
+        for t in sides
+    )
     np.testing.assert_allclose(table["difference"], (trial - official)[table.index], atol=1e-10)
-    assert table["beyond_error"].to_dict() == {code: "yes" if code == "990101" else "not tested" for code in table.index}
+    assert table["beyond_error"].to_dict() == {
+        code: "yes" if code == "990101" else "not tested" for code in table.index
+    }
     assert (table["n_trial"] > 0).all()
     signs = found.signs.set_index(["code", "sign"])
     assert signs["side"].loc[("990101", "perfect")] == "trial"
@@ -68,9 +74,16 @@ def test_a_difference_is_that_of_the_published_figures_and_the_coached_county_st
 
 
 def test_swapping_the_sides_turns_differences_and_blames_the_same_one(pair):
-    there, back = compare_trial(pair.official, pair.coached), compare_trial(pair.coached, pair.official)
-    np.testing.assert_allclose(there.differences["difference"], -back.differences["difference"], atol=1e-12)
-    np.testing.assert_allclose(there.differences["p"].to_numpy(float), back.differences["p"].to_numpy(float), rtol=1e-9)
+    there, back = (
+        compare_trial(pair.official, pair.coached),
+        compare_trial(pair.coached, pair.official),
+    )
+    np.testing.assert_allclose(
+        there.differences["difference"], -back.differences["difference"], atol=1e-12
+    )
+    np.testing.assert_allclose(
+        there.differences["p"].to_numpy(float), back.differences["p"].to_numpy(float), rtol=1e-9
+    )
     turned = back.signs["side"].replace({"trial": "official", "official": "trial"})
     assert there.signs["side"].tolist() == turned.tolist()
 
@@ -88,7 +101,10 @@ def test_mix_and_answers_within_modes_add_up_to_the_difference(pair):
     modes = found.modes
     assert set(modes["code"]) == set(found.differences["code"])
     total = modes.groupby("code")[["mix", "within"]].sum().sum(axis=1)
-    means = [(modes[f"share_{side}"] * modes[f"mean_{side}"]).groupby(modes["code"]).sum() for side in ("trial", "official")]
+    means = [
+        (modes[f"share_{side}"] * modes[f"mean_{side}"]).groupby(modes["code"]).sum()
+        for side in ("trial", "official")
+    ]
     np.testing.assert_allclose(total, means[0] - means[1], atol=1e-9)
     assert total["990101"] > 5
     assert compare_trial(pair.official, pair.moved).modes.empty
@@ -98,9 +114,13 @@ def test_the_error_of_a_mean_over_clusters_is_that_of_a_design_without_weights()
     rng = np.random.default_rng(8)
     rows = pd.DataFrame({"psu": rng.integers(0, 9, 200), "stratum": 1, "w": 1.0})
     rows["x"] = rng.integers(0, 5, 200) + rows["psu"] % 3
-    table = estimate(SurveyDesign(rows, strata="stratum", psu="psu", base_weight="w"), ["x"]).table.iloc[0]
+    table = estimate(
+        SurveyDesign(rows, strata="stratum", psu="psu", base_weight="w"), ["x"]
+    ).table.iloc[0]
     values = rows["x"].to_numpy(float)
-    assert clustered_mean(values, rows["psu"].to_numpy()) == pytest.approx((table["estimate"], table["se"]), rel=1e-12)
+    assert clustered_mean(values, rows["psu"].to_numpy()) == pytest.approx(
+        (table["estimate"], table["se"]), rel=1e-12
+    )
     some = np.where(np.arange(200) % 4, values, np.nan)
     mean, se = clustered_mean(some, rows["psu"].to_numpy())
     assert mean == pytest.approx(np.nanmean(some))
@@ -118,7 +138,9 @@ def test_what_may_not_stand_side_by_side_is_refused(pair):
 
 
 def test_the_command_writes_the_set(pair):
-    done = CliRunner().invoke(cli, ["trial", str(pair.folders["official"]), str(pair.folders["coached"])])
+    done = CliRunner().invoke(
+        cli, ["trial", str(pair.folders["official"]), str(pair.folders["coached"])]
+    )
     assert done.exit_code == 0, done.output
     (folder,) = (pair.folders["coached"] / "out").glob("*-trial")
     assert {path.name for path in folder.iterdir()} == {

@@ -6,10 +6,19 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from satisfaction.variance import Clusters, contributions, crossed, domain_df, regression_on_margins, simple_variance
+from satisfaction.sampling.variance import (
+    Clusters,
+    contributions,
+    crossed,
+    domain_df,
+    regression_on_margins,
+    simple_variance,
+)
 
 RNG = np.random.default_rng(7)
-CLUSTERS = Clusters(np.arange(9), np.array([0, 0, 0, 1, 1, 2, 2, 2, 2]), np.array([0.0, 0.5, 0.1]), np.ones(3))
+CLUSTERS = Clusters(
+    np.arange(9), np.array([0, 0, 0, 1, 1, 2, 2, 2, 2]), np.array([0.0, 0.5, 0.1]), np.ones(3)
+)
 TOTALS = RNG.normal(size=(9, 3))
 
 
@@ -24,7 +33,9 @@ def test_covariance_is_the_textbook_sum_over_strata():
         z = TOTALS[CLUSTERS.stratum == h]
         n, centred = len(z), z - z.mean(axis=0)
         expected += (1 - fraction) * n / (n - 1) * sum(np.outer(row, row) for row in centred)
-    np.testing.assert_allclose(covariance(sp.csr_array(TOTALS), CLUSTERS, "fail"), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        covariance(sp.csr_array(TOTALS), CLUSTERS, "fail"), expected, rtol=1e-12
+    )
 
 
 def test_sparse_and_dense_products_agree():
@@ -35,10 +46,15 @@ def test_sparse_and_dense_products_agree():
     assert np.count_nonzero(found) == 36
 
 
-@pytest.mark.parametrize(("policy", "factor"), [("adjust", None), ("average", 4 / 3), ("certainty", 1.0), ("remove", 1.0)])
+@pytest.mark.parametrize(
+    ("policy", "factor"),
+    [("adjust", None), ("average", 4 / 3), ("certainty", 1.0), ("remove", 1.0)],
+)
 def test_lonely_policies(policy, factor):
     z = np.vstack([TOTALS, [5.0, -2.0, 1.0]])
-    clusters = Clusters(np.arange(10), np.append(CLUSTERS.stratum, 3), np.append(CLUSTERS.fraction, 0.0), np.ones(4))
+    clusters = Clusters(
+        np.arange(10), np.append(CLUSTERS.stratum, 3), np.append(CLUSTERS.fraction, 0.0), np.ones(4)
+    )
     others = covariance(sp.csr_array(TOTALS), CLUSTERS, "fail")
     away = z[9] - z.mean(axis=0)
     expected = others + np.outer(away, away) if factor is None else others * factor
@@ -57,10 +73,16 @@ def test_regression_solves_the_normal_equations_in_separate_blocks():
 def test_df_counts_only_psus_with_valid_members_of_the_domain():
     valid = np.array([[1, 0], [1, 1], [2, 1], [1, 1], [0, 1], [1, 0], [1, 1], [1, 1], [1, 1]])
     domain = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])
-    np.testing.assert_array_equal(domain_df(domain, valid, CLUSTERS, domains=2), [[4 - 2, 4 - 2], [4 - 1, 3 - 1]])
+    np.testing.assert_array_equal(
+        domain_df(domain, valid, CLUSTERS, domains=2), [[4 - 2, 4 - 2], [4 - 1, 3 - 1]]
+    )
 
 
 def test_simple_variance_with_and_without_replacement():
     parts = [np.array([[x]]) for x in (0.5, 100.0, 50.0, 10.0)]
-    assert simple_variance(*parts[:3], n=parts[3], population=100.0, replacement=True)[0, 0] == pytest.approx(0.25 / 9)
-    assert simple_variance(*parts[:3], n=parts[3], population=100.0, replacement=False)[0, 0] == pytest.approx(0.25 / 9 * 0.9)
+    assert simple_variance(*parts[:3], n=parts[3], population=100.0, replacement=True)[
+        0, 0
+    ] == pytest.approx(0.25 / 9)
+    assert simple_variance(*parts[:3], n=parts[3], population=100.0, replacement=False)[
+        0, 0
+    ] == pytest.approx(0.25 / 9 * 0.9)

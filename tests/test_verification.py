@@ -14,12 +14,19 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from conftest import SmallSurvey
-from satisfaction.errors import InputFileError
-from satisfaction.fileset import export, export_dated
-from satisfaction.io.writing import write_checksums, write_parquet
+from satisfaction.comparison.compare import compare, comparison_lines, verification_lines
+from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.tables import write_checksums, write_parquet
 from satisfaction.pipeline import run
-from satisfaction.verification import compare, comparison_lines, verification_lines, verify
-from satisfaction.verification.verify import BY_HAND, IDENTICAL, OTHER_INPUTS, OTHER_VERSION, UNEXPLAINED
+from satisfaction.publication.file_set import export, export_dated
+from satisfaction.publication.verify import (
+    BY_HAND,
+    IDENTICAL,
+    OTHER_INPUTS,
+    OTHER_VERSION,
+    UNEXPLAINED,
+    verify,
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +55,14 @@ def plant(folder: Path) -> str:
     first = pd.read_csv(folder / "ranking.csv", encoding="utf-8-sig", dtype=str)["estimate"].iloc[0]
     other = first[:1] + str((int(first[1]) + 1) % 10) + first[2:]
     edit(folder / "ranking.csv", first, other)
-    table = duckdb.connect().execute("select * from read_parquet(?)", [str(folder / "ranking.parquet")]).df()
-    write_parquet(table.assign(estimate=[float(other), *table["estimate"][1:]]), folder / "ranking.parquet")
+    table = (
+        duckdb.connect()
+        .execute("select * from read_parquet(?)", [str(folder / "ranking.parquet")])
+        .df()
+    )
+    write_parquet(
+        table.assign(estimate=[float(other), *table["estimate"][1:]]), folder / "ranking.parquet"
+    )
     with zipfile.ZipFile(folder / "ranking.xlsx") as book:
         parts = {name: book.read(name) for name in book.namelist()}
     sheet = parts["xl/worksheets/sheet1.xml"]
@@ -66,7 +79,13 @@ def plant(folder: Path) -> str:
 
 def test_an_untouched_set_is_identical(made):
     found = verify(made[1])
-    assert (found.code, found.differing, found.files, found.inputs, found.versions) == (IDENTICAL, (), {}, {}, {})
+    assert (found.code, found.differing, found.files, found.inputs, found.versions) == (
+        IDENTICAL,
+        (),
+        {},
+        {},
+        {},
+    )
     assert found.compared == len(list(made[1].iterdir())) - 2
     assert "一致 identical" in verification_lines(found)[-1]
 
@@ -76,7 +95,14 @@ def test_a_difference_planted_in_every_kind_of_file_is_named(copy):
     write_checksums(copy[1])  # whoever changed the figures renewed the checksums too
     found = verify(copy[1])
     by_file = {one.file: one for one in found.differing}
-    assert set(by_file) == {"ranking.csv", "ranking.parquet", "ranking.xlsx", "manifest.json", "reading.html", "README.txt"}
+    assert set(by_file) == {
+        "ranking.csv",
+        "ranking.parquet",
+        "ranking.xlsx",
+        "manifest.json",
+        "reading.html",
+        "README.txt",
+    }
     for name in ("ranking.csv", "ranking.parquet", "ranking.xlsx"):
         one = by_file[name]
         assert one.column == "estimate"
@@ -97,7 +123,9 @@ def test_a_file_changed_by_hand_is_told_from_its_checksum(copy, call):
     assert "indices.csv 已改动 changed" in out
     assert "ranking_zh.csv 缺失 missing" in out
     assert "notes.txt 不在清单中 not listed" in out
-    assert "indices.csv 2026T1 county 990101 awareness measure" in out.replace("Awareness", "awareness")
+    assert "indices.csv 2026T1 county 990101 awareness measure" in out.replace(
+        "Awareness", "awareness"
+    )
 
 
 def test_changed_inputs_are_named(copy):
@@ -155,10 +183,20 @@ def test_a_corrected_answer_explains_the_figures_that_changed(copy):
     assert set(kinds) <= {"inputs", "corrections", "responses", "conventions"}
     assert "990101" in set(found.figures["code"])
     assert not {"990201", "990202"} & set(found.figures["code"])
-    row = found.figures[(found.figures["code"] == "990101") & (found.figures["measure"] == "streets")].iloc[0]
-    old, new = (pd.read_csv(side / "indices.csv", encoding="utf-8-sig", dtype={"code": str}) for side in (wrong, after))
-    values = [t[(t["code"] == "990101") & (t["measure"] == "streets")]["estimate"].iloc[0] for t in (old, new)]
-    assert [row["old"], row["new"], row["difference"]] == pytest.approx([*values, values[1] - values[0]], abs=1e-9)
+    row = found.figures[
+        (found.figures["code"] == "990101") & (found.figures["measure"] == "streets")
+    ].iloc[0]
+    old, new = (
+        pd.read_csv(side / "indices.csv", encoding="utf-8-sig", dtype={"code": str})
+        for side in (wrong, after)
+    )
+    values = [
+        t[(t["code"] == "990101") & (t["measure"] == "streets")]["estimate"].iloc[0]
+        for t in (old, new)
+    ]
+    assert [row["old"], row["new"], row["difference"]] == pytest.approx(
+        [*values, values[1] - values[0]], abs=1e-9
+    )
     assert found.figures["points"].abs().is_monotonic_decreasing
     assert len(compare(before, after).causes)
 
@@ -178,7 +216,11 @@ def test_a_changed_rule_and_another_version_are_named(copy, tmp_path, call):
     code, out, _ = call("compare", before, after, "--out", tmp_path / "c.xlsx")
     assert code == 0
     assert "ranking.minimum_n: 10 → 11" in out
-    assert CalamineWorkbook.from_path(tmp_path / "c.xlsx").sheet_names == ["causes", "figures", "ranks"]
+    assert CalamineWorkbook.from_path(tmp_path / "c.xlsx").sheet_names == [
+        "causes",
+        "figures",
+        "ranks",
+    ]
     assert call("compare", before, after, "--out", tmp_path / "c.pdf")[0] == 2
 
 
@@ -205,7 +247,9 @@ def test_the_exit_code_of_compare_says_whether_figures_differ(copy, tmp_path, ca
 def test_verify_says_that_a_set_was_made_from_other_declarations(made):
     survey = made[0].read()
     declared = survey.declared.model_copy(update={"weighting": survey.declared.weighting[:1]})
-    trial = export(run(dataclasses.replace(survey, declared=declared)), made[0].folder / "out" / "chosen")
+    trial = export(
+        run(dataclasses.replace(survey, declared=declared)), made[0].folder / "out" / "chosen"
+    )
     found = verify(trial)
     said = "\n".join(verification_lines(found))
     assert found.code == OTHER_INPUTS

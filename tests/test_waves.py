@@ -16,28 +16,19 @@ from python_calamine import CalamineWorkbook
 
 from conftest import ROOT, SmallSurvey
 from satisfaction import cli, read_questionnaire, read_survey
-from satisfaction.comparisons import combine_waves
-from satisfaction.errors import RankingError
-from satisfaction.io.files import sha256
+from satisfaction.comparison.changes import compare_waves, most_improved, run_change, shared_psus
+from satisfaction.comparison.roll import roll_waves, run_rolling
+from satisfaction.comparison.sides import estimates_of, read_in_order
+from satisfaction.comparison.wave_files import export_change
+from satisfaction.comparison.words import change_lines, rank_with_set, rolling_lines
+from satisfaction.declarations.items import ComparableVersion
+from satisfaction.estimation.change import combine_waves
+from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.files import sha256
 from satisfaction.pipeline import run
-from satisfaction.published import indices_table, ranking_table
-from satisfaction.questionnaire import ComparableVersion
-from satisfaction.ranking import comparability
-from satisfaction.ranking.comparable import require_comparable
-from satisfaction.waves import (
-    change_lines,
-    compare_waves,
-    export_change,
-    most_improved,
-    read_in_order,
-    roll_waves,
-    rolling_lines,
-    run_change,
-    run_rolling,
-)
-from satisfaction.waves.changes import shared_psus
-from satisfaction.waves.sides import estimates_of
-from satisfaction.waves.words import rank_with_set
+from satisfaction.publication.ranking_table import ranking_table
+from satisfaction.publication.tables import indices_table
+from satisfaction.ranking.two_waves import comparability, require_comparable
 
 PUBLISHED = 1e-10  # two figures of 12 digits and their difference
 SEARCHED = 1e-5  # the variance of the true scores is searched for until its slope is that small
@@ -57,7 +48,11 @@ def pair(small_template, tmp_path_factory):
     shutil.copytree(small_template, root)
     first = SmallSurvey(root)
     folders = [first.folder, second_wave(first), second_wave(first, name="apart", shared=0)]
-    return SimpleNamespace(**dict(zip(("old", "new", "apart"), (run(read_survey(one)) for one in folders), strict=True)))
+    return SimpleNamespace(
+        **dict(
+            zip(("old", "new", "apart"), (run(read_survey(one)) for one in folders), strict=True)
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +63,9 @@ def small_change(pair):
 @pytest.fixture(scope="module")
 def shipped():
     """The shipped second and third quarter, run once."""
-    return [run(read_survey(ROOT / "surveys" / f"guizhou-2026{quarter}")) for quarter in ("q2", "q3")]
+    return [
+        run(read_survey(ROOT / "surveys" / f"guizhou-2026{quarter}")) for quarter in ("q2", "q3")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +80,17 @@ def second_wave(first, *, name="second", shared=2):
     wave = SmallSurvey(first.root)
     wave.edit(folder / "survey.yaml", "survey: small-wave", f"survey: small-{name}")
     wave.edit(folder / "survey.yaml", "wave: 2026T1", f"wave: {name}")
-    wave.edit(folder / "survey.yaml", "{start: 2026-04-06, end: 2026-04-26}", "{start: 2026-04-06, end: 2026-05-26}")
+    wave.edit(
+        folder / "survey.yaml",
+        "{start: 2026-04-06, end: 2026-04-26}",
+        "{start: 2026-04-06, end: 2026-05-26}",
+    )
     for path in (folder / "sample.csv", folder / "responses" / "all.csv"):
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         later = table["community"].str[-1].astype(int) >= shared
-        table["community"] = table["community"].where(~later, table["community"].str[:-1] + "N" + table["community"].str[-1])
+        table["community"] = table["community"].where(
+            ~later, table["community"].str[:-1] + "N" + table["community"].str[-1]
+        )
         if "streets" in table:
             moved = (table["county"] == "990101") & (np.arange(len(table)) % 2 == 0)
             table["streets"] = table["streets"].where(~moved, table["streets"].replace(WORSE))
@@ -115,7 +118,9 @@ def test_a_change_is_the_difference_of_the_published_estimates(pair, measure):
     table = found.table.set_index("code")
     expected = (published[1]["estimate"] - published[0]["estimate"]).reindex(table.index)
     np.testing.assert_allclose(table["change"], expected, atol=PUBLISHED)
-    np.testing.assert_allclose(table["after"], published[1]["estimate"].reindex(table.index), rtol=PUBLISHED)
+    np.testing.assert_allclose(
+        table["after"], published[1]["estimate"].reindex(table.index), rtol=PUBLISHED
+    )
     assert table["unit"].unique().tolist() == published[0]["unit"].unique().tolist()
     assert table["relative_change"].sum() == pytest.approx(0, abs=PUBLISHED)
 
@@ -123,7 +128,9 @@ def test_a_change_is_the_difference_of_the_published_estimates(pair, measure):
 def test_ranks_and_sets_are_those_each_wave_publishes(pair, small_change):
     table = small_change.table.set_index("code")
     for when, one in (("before", pair.old), ("after", pair.new)):
-        published = ranking_table(one.survey, one.estimates, one.ranking).set_index("code").loc[table.index]
+        published = (
+            ranking_table(one.survey, one.estimates, one.ranking).set_index("code").loc[table.index]
+        )
         for mine, theirs in (("", "rank"), ("_low", "marginal_low"), ("_high", "marginal_high")):
             assert table[f"rank_{when}{mine}"].tolist() == published[theirs].tolist()
     assert (table["rise"] == table["rank_before"] - table["rank_after"]).all()
@@ -131,7 +138,10 @@ def test_ranks_and_sets_are_those_each_wave_publishes(pair, small_change):
 
 
 def test_swapping_the_waves_turns_every_sign(pair, small_change):
-    there, back = small_change.table.set_index("code"), compare_waves(pair.new, pair.old).table.set_index("code")
+    there, back = (
+        small_change.table.set_index("code"),
+        compare_waves(pair.new, pair.old).table.set_index("code"),
+    )
     back = back.loc[there.index]
     for name in ("change", "relative_change", "rise"):
         np.testing.assert_allclose(back[name], -there[name], atol=PUBLISHED, err_msg=name)
@@ -140,7 +150,9 @@ def test_swapping_the_waves_turns_every_sign(pair, small_change):
     for name in ("se", "change_se", "p", "p_bh", "correlation", "shared_psus"):
         np.testing.assert_allclose(back[name], there[name], rtol=PUBLISHED, err_msg=name)
     for low, high in (("ci_low", "ci_high"), ("rise_low", "rise_high"), ("all_low", "all_high")):
-        np.testing.assert_allclose(back[low].astype(float), -there[high].astype(float), atol=PUBLISHED)
+        np.testing.assert_allclose(
+            back[low].astype(float), -there[high].astype(float), atol=PUBLISHED
+        )
 
 
 def test_shared_communities_enter_the_standard_error(pair, small_change):
@@ -152,31 +164,46 @@ def test_shared_communities_enter_the_standard_error(pair, small_change):
     assert apart["shared_psus"].tolist() == [0] * 4
     assert apart["correlation"].tolist() == [0] * 4
     assert (shared["correlation"] > 0).any()
-    np.testing.assert_array_equal(np.sign(apart["change_se"] - shared["change_se"]), np.sign(shared["correlation"]))
+    np.testing.assert_array_equal(
+        np.sign(apart["change_se"] - shared["change_se"]), np.sign(shared["correlation"])
+    )
 
 
 def test_standard_errors_are_those_of_the_joint_covariance(pair, small_change):
-    sides = {name: getattr(pair, name).estimates["county"].of("topic_index") for name in ("old", "new")}
+    sides = {
+        name: getattr(pair, name).estimates["county"].of("topic_index") for name in ("old", "new")
+    }
     both, p = combine_waves(sides), len(small_change.table)
     matrix = np.hstack([-np.eye(p), np.eye(p)])
     centred = (np.eye(p) - 1 / p) @ matrix
     table = small_change.table.set_index("code").loc[sides["new"].table["county"]]
-    np.testing.assert_allclose(table["change_se"], np.sqrt(np.diag(matrix @ both.cov @ matrix.T)), rtol=1e-9)
-    np.testing.assert_allclose(table["se"], np.sqrt(np.diag(centred @ both.cov @ centred.T)), rtol=1e-9)
-    np.testing.assert_allclose(table["ci_high"] + table["ci_low"], 2 * table["relative_change"], atol=1e-9)
+    np.testing.assert_allclose(
+        table["change_se"], np.sqrt(np.diag(matrix @ both.cov @ matrix.T)), rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        table["se"], np.sqrt(np.diag(centred @ both.cov @ centred.T)), rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        table["ci_high"] + table["ci_low"], 2 * table["relative_change"], atol=1e-9
+    )
 
 
 def with_roles(results, **roles):
     """Results whose questionnaire declares other roles."""
     questionnaire = results.survey.questionnaire
-    changed = questionnaire.model_copy(update={"roles": questionnaire.roles.model_copy(update=roles)})
+    changed = questionnaire.model_copy(
+        update={"roles": questionnaire.roles.model_copy(update=roles)}
+    )
     return replace(results, survey=replace(results.survey, questionnaire=changed))
 
 
 def test_without_psus_equal_respondent_numbers_are_not_the_same_person(pair):
     old, new = (with_roles(one, psu=None) for one in (pair.old, pair.new))
     both = combine_waves(
-        {"old": estimates_of(old, "topic_index", level="county"), "new": estimates_of(new, "topic_index", level="county")}
+        {
+            "old": estimates_of(old, "topic_index", level="county"),
+            "new": estimates_of(new, "topic_index", level="county"),
+        }
     )
     assert both.conventions["shared_psus"] == 0
     assert not both.cov[:4, 4:].any()
@@ -213,7 +240,13 @@ def test_an_area_ranked_in_one_wave_only_takes_no_part(small, second):
 def test_without_a_probability_sample_nothing_is_tested(small, second):
     small.edit(second / "survey.yaml", "selection: probability", "selection: quota")
     found = run_change(small.folder, second)
-    assert found.table[["p", "p_bh", "ci_low", "ci_high", "rise_low", "rise_high", "all_low", "all_high"]].isna().all(axis=None)
+    assert (
+        found.table[
+            ["p", "p_bh", "ci_low", "ci_high", "rise_low", "rise_high", "all_low", "all_high"]
+        ]
+        .isna()
+        .all(axis=None)
+    )
     assert set(found.table["significant"]) == {"not tested"}
     assert found.table["mark"].str.contains("not a probability sample").all()
     assert found.table[["probability_rise", "expected_rise", "shrunk_change"]].isna().all(axis=None)
@@ -226,12 +259,17 @@ def test_most_improved_holds_both_orders(shipped_change):
     table = most_improved(shipped_change.table)
     assert table["rise"].is_monotonic_decreasing
     assert table.loc[table["raw_order"].idxmin(), "rise"] == shipped_change.table["rise"].max()
-    assert table.loc[table["shrunk_order"].idxmin(), "shrunk_change"] == shipped_change.table["shrunk_change"].max()
+    assert (
+        table.loc[table["shrunk_order"].idxmin(), "shrunk_change"]
+        == shipped_change.table["shrunk_change"].max()
+    )
     assert (table[["raw_order", "shrunk_order"]].min(axis=1) <= 10).all()
     assert set(range(1, 11)) <= set(table["shrunk_order"])
     everyone = most_improved(shipped_change.table, count=88)
     assert len(everyone) == 88
-    assert table["code"].tolist() == [code for code in everyone["code"] if code in set(table["code"])]
+    assert table["code"].tolist() == [
+        code for code in everyone["code"] if code in set(table["code"])
+    ]
 
 
 def test_the_shipped_waves(shipped, shipped_change):
@@ -239,7 +277,9 @@ def test_the_shipped_waves(shipped, shipped_change):
     assert len(table) == 88
     assert table["shared_psus"].sum() == shipped_change.ranks.summary["shared_psus"]
     assert table["mark"].str.contains("simulated").all()
-    bounds = table[["all_low", "rise_low", "rise", "rise_high", "all_high"]].astype(float).to_numpy()
+    bounds = (
+        table[["all_low", "rise_low", "rise", "rise_high", "all_high"]].astype(float).to_numpy()
+    )
     assert (np.diff(bounds, axis=1) >= 0).all()
     assert set(table["significant"]) == {"yes", "no"}
     assert (table.loc[table["significant"] == "yes", "p"] < 0.05).all()
@@ -286,28 +326,41 @@ def test_the_change_of_two_waves_is_written_in_one_step(call, small, second):
         "most_improved.csv",
         "run.json",
     }
-    table, record = read(folder / "change.csv"), json.loads((folder / "change.json").read_text(encoding="utf-8"))
+    table, record = (
+        read(folder / "change.csv"),
+        json.loads((folder / "change.json").read_text(encoding="utf-8")),
+    )
     assert len(table) == 4
     workbook = CalamineWorkbook.from_path(folder / "change.xlsx")
     assert workbook.sheet_names == ["data", "most_improved", "notes"]
     assert workbook.get_sheet_by_name("data").to_python()[0] == list(table)
     assert [one["survey"] for one in record["waves"]] == ["small-wave", "small-second"]
     assert record["waves"][0]["inputs"]["responses/all.csv"] == sha256(small.csv)
-    assert record["waves"][1]["inputs"]["responses/all.csv"] == sha256(second / "responses" / "all.csv")
+    assert record["waves"][1]["inputs"]["responses/all.csv"] == sha256(
+        second / "responses" / "all.csv"
+    )
     assert record["change"]["comparable"] == "topic_index: the same in small@1"
     outputs = json.loads((folder / "run.json").read_text(encoding="utf-8"))["outputs"]
-    assert outputs == {path.name: sha256(path) for path in folder.iterdir() if path.name != "run.json"}
+    assert outputs == {
+        path.name: sha256(path) for path in folder.iterdir() if path.name != "run.json"
+    }
 
 
 def test_two_runs_write_the_same_bytes_into_two_folders(small, second):
     folders = [export_change(run_change(small.folder, second)) for _ in range(2)]
     assert folders[0] != folders[1]
-    hashes = [{p.name: sha256(p) for p in folder.iterdir() if p.name != "run.json"} for folder in folders]
+    hashes = [
+        {p.name: sha256(p) for p in folder.iterdir() if p.name != "run.json"} for folder in folders
+    ]
     assert hashes[0] == hashes[1]
 
 
 def test_the_mark_stands_in_every_file(small, second):
-    small.edit(second / "survey.yaml", "selection:", "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:")
+    small.edit(
+        second / "survey.yaml",
+        "selection:",
+        "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\nselection:",
+    )
     folder = export_change(run_change(small.folder, second))
     for name in ("change.csv", "most_improved.csv"):
         assert read(folder / name)["mark"].str.contains("simulated").all()
@@ -317,7 +370,7 @@ def test_the_mark_stands_in_every_file(small, second):
 
 def test_a_failure_in_the_middle_leaves_nothing(small, second, monkeypatch):
     found = run_change(small.folder, second)
-    monkeypatch.setattr("satisfaction.waves.folder.manifest", lambda *_: 1 / 0)
+    monkeypatch.setattr("satisfaction.publication.manifest.manifest", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export_change(found)
     assert list((second / "out").iterdir()) == []
@@ -325,9 +378,16 @@ def test_a_failure_in_the_middle_leaves_nothing(small, second, monkeypatch):
 
 @pytest.mark.parametrize(
     ("expected", "old", "new"),
-    [("K171", "wave", "wave"), ("K172", "second", "wave"), ("F101", "wave", "nowhere"), ("K142", "wave", "second")],
+    [
+        ("K171", "wave", "wave"),
+        ("K172", "second", "wave"),
+        ("F101", "wave", "nowhere"),
+        ("K142", "wave", "second"),
+    ],
 )
-def test_what_cannot_be_compared_is_refused_and_nothing_written(call, small, second, expected, old, new):
+def test_what_cannot_be_compared_is_refused_and_nothing_written(
+    call, small, second, expected, old, new
+):
     small.edit(second / "survey.yaml", "{start: 2026-04-06,", "{start: 2026-05-06,")
     if expected == "K142":
         other_version(small, second)
@@ -350,7 +410,11 @@ def other_version(small, second, declaration=""):
 
 
 def test_a_declared_version_is_compared_and_the_declaration_is_told(call, small, second):
-    other_version(small, second, "\ncomparable_with: [{version: small@1, note: {zh: 衔接研究, en: bridging study}}]")
+    other_version(
+        small,
+        second,
+        "\ncomparable_with: [{version: small@1, note: {zh: 衔接研究, en: bridging study}}]",
+    )
     code, out, _ = call("change", small.folder, second)
     assert code == 0
     assert "衔接研究 bridging study" in out
@@ -358,7 +422,9 @@ def test_a_declared_version_is_compared_and_the_declaration_is_told(call, small,
 
 
 def test_bridge_items_allow_only_the_measures_that_rest_on_them(call, small, second):
-    other_version(small, second, "\ncomparable_with: [{version: small@1, bridge_items: [streets, overall]}]")
+    other_version(
+        small, second, "\ncomparable_with: [{version: small@1, bridge_items: [streets, overall]}]"
+    )
     code, _, message = call("change", small.folder, second)
     assert code == cli.USER_FAULT
     assert "bridge_items leave out parks, safety" in message
@@ -403,28 +469,42 @@ def test_a_declaration_of_either_version_counts(versions):
 def test_bridge_items_must_hold_every_item_of_the_measure(versions):
     old, new = versions
     items = sorted(new.rests_on("composite"))
-    whole = comparability(declaring(new, version=old.reference, bridge_items=items), old, "composite")
-    lacking = comparability(declaring(new, version=old.reference, bridge_items=items[1:]), old, "composite")
+    whole = comparability(
+        declaring(new, version=old.reference, bridge_items=items), old, "composite"
+    )
+    lacking = comparability(
+        declaring(new, version=old.reference, bridge_items=items[1:]), old, "composite"
+    )
     assert (whole.allowed != "", whole.beyond_bridge) == (True, ())
     assert (lacking.allowed, lacking.beyond_bridge) == ("", (items[0],))
     assert set(items) == {"heard", "core_values", "took_part", "support", "overall", *new.topics}
 
 
 def test_waves_come_in_order_and_once(small, second):
-    assert [one.name for one in read_in_order([small.folder, second])] == ["small-wave", "small-second"]
+    assert [one.name for one in read_in_order([small.folder, second])] == [
+        "small-wave",
+        "small-second",
+    ]
     with pytest.raises(RankingError, match="K171"):
         read_in_order([small.folder, second, small.folder])
 
 
 @pytest.mark.parametrize(
     ("first", "then", "ok"),
-    [("2026Q2", "2026Q3", True), ("2026Q3", "2026Q2", False), ("2026-10", "2026-09", False), ("B", "A", True)],
+    [
+        ("2026Q2", "2026Q3", True),
+        ("2026Q3", "2026Q2", False),
+        ("2026-10", "2026-09", False),
+        ("B", "A", True),
+    ],
 )
 def test_without_dates_the_names_of_waves_say_which_is_older(small, second, first, then, ok):
     for folder, wave in ((small.folder, first), (second, then)):
         text = (folder / "survey.yaml").read_text(encoding="utf-8")
         text = re.sub(r"(?m)^fielded: .*\n", "", text)
-        (folder / "survey.yaml").write_text(re.sub(r"(?m)^wave: .*$", f"wave: {wave}", text), encoding="utf-8")
+        (folder / "survey.yaml").write_text(
+            re.sub(r"(?m)^wave: .*$", f"wave: {wave}", text), encoding="utf-8"
+        )
     with nullcontext() if ok else pytest.raises(RankingError, match="K172"):
         read_in_order([small.folder, second])
 
@@ -455,10 +535,13 @@ def test_a_rolling_index_is_the_mean_of_the_published_indices(shipped):
     mean = sum(one["estimate"] for one in published).reindex(table.index) / 2
     np.testing.assert_allclose(table["estimate"], mean, rtol=PUBLISHED)
     assert (table["n"] == sum(one["n"] for one in published).reindex(table.index)).all()
-    both = combine_waves({str(i): one.estimates["county"].of("satisfaction_index") for i, one in enumerate(shipped)})
+    both = combine_waves(
+        {str(i): one.estimates["county"].of("satisfaction_index") for i, one in enumerate(shipped)}
+    )
     halves = np.hstack([np.eye(88), np.eye(88)]) / 2
     expected = pd.Series(
-        np.sqrt(np.diag(halves @ both.cov @ halves.T)), index=shipped[0].estimates["county"].of("awareness").table["county"]
+        np.sqrt(np.diag(halves @ both.cov @ halves.T)),
+        index=shipped[0].estimates["county"].of("awareness").table["county"],
     )
     np.testing.assert_allclose(table["se"], expected.reindex(table.index), rtol=1e-9)
     assert table["estimate"].is_monotonic_decreasing
@@ -472,7 +555,12 @@ def test_a_rolling_index_is_written_beside_the_last_wave(call, small, second):
     assert code == 0
     [folder] = (second / "out").iterdir()
     assert folder.name.endswith("-rolling-2")
-    assert {path.name for path in folder.iterdir()} == {"rolling.csv", "rolling.xlsx", "rolling.json", "run.json"}
+    assert {path.name for path in folder.iterdir()} == {
+        "rolling.csv",
+        "rolling.xlsx",
+        "rolling.json",
+        "run.json",
+    }
     assert folder.name in out
     table = read(folder / "rolling.csv")
     assert len(table) == 4

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from statsmodels.api import GLM, families
 
 from satisfaction import SurveyDesign, calibrate, estimate
-from satisfaction.errors import WeightsError
-from satisfaction.weights import adjust_nonresponse, base_weights, margin_targets, margins_table, trim, weight_diagnostics
+from satisfaction.foundation.errors import WeightsError
+from satisfaction.weighting.margins import margin_targets
+from satisfaction.weighting.recipe import weight_diagnostics
+from satisfaction.weighting.weights import adjust_nonresponse, base_weights, margins_table, trim
 
 CLOSED_FORM = 1e-9  # same formula as R, other order of additions (found: 1e-13)
 WEIGHTS = 1e-9  # R iterates raking to epsilon 1e-10, this package to 1e-10 (found: 1e-14)
@@ -22,7 +24,11 @@ WEIGHTS = 1e-9  # R iterates raking to epsilon 1e-10, this package to 1e-10 (fou
 @pytest.fixture(scope="module", params=["raking", "linear", "poststratify"])
 def calibrated(province, request):
     """A calibrated province and R's results for it."""
-    margins = {("county", "urban", "sex"): province.cells} if request.param == "poststratify" else province.margins
+    margins = (
+        {("county", "urban", "sex"): province.cells}
+        if request.param == "poststratify"
+        else province.margins
+    )
     key = request.param if request.param == "poststratify" else f"calibrate_{request.param}"
     return calibrate(province.design, margins, method=request.param), key, margins
 
@@ -34,7 +40,10 @@ def test_weights_equal_r(province, calibrated):
 
 def test_county_means_se_and_covariance_after_calibration_equal_r(province, calibrated):
     design, key, _ = calibrated
-    found, expected = estimate(design, "index", by="county"), province.expected[key]["county"]["index"]
+    found, expected = (
+        estimate(design, "index", by="county"),
+        province.expected[key]["county"]["index"],
+    )
     np.testing.assert_allclose(found.table["estimate"], expected["estimate"], rtol=CLOSED_FORM)
     np.testing.assert_allclose(found.table["se"], expected["se"], rtol=CLOSED_FORM)
     cov = province.covariances[f"{key}.index"]
@@ -62,7 +71,9 @@ def test_every_margin_is_met(province, calibrated):
     rows = province.respondents.assign(w=design.weights)
     for columns, targets in margins.items():
         achieved = rows.groupby(list(columns) if isinstance(columns, tuple) else columns)["w"].sum()
-        np.testing.assert_allclose(achieved, achieved.index.map(targets).to_numpy(float), rtol=1.01e-10)
+        np.testing.assert_allclose(
+            achieved, achieved.index.map(targets).to_numpy(float), rtol=1.01e-10
+        )
 
 
 def test_the_design_given_keeps_its_weights(province):
@@ -77,47 +88,80 @@ def test_the_step_is_recorded(province, calibrated):
     record, weights = design.weighting.log[-1], design.weights
     assert record["method"] == key.removeprefix("calibrate_")
     assert record["discrepancy"] <= record["tolerance"] == 1e-10
-    assert record["margins"] == {"+".join(m) if isinstance(m, tuple) else m: len(levels) for m, levels in margins.items()}
+    assert record["margins"] == {
+        "+".join(m) if isinstance(m, tuple) else m: len(levels) for m, levels in margins.items()
+    }
     factors = weights / province.respondents["base_weight"]
-    assert (record["factor_low"], record["factor_high"]) == pytest.approx((factors.min(), factors.max()), rel=1e-12)
-    assert record["after"]["kish_deff"] == pytest.approx(len(weights) * (weights**2).sum() / weights.sum() ** 2, rel=1e-12)
+    assert (record["factor_low"], record["factor_high"]) == pytest.approx(
+        (factors.min(), factors.max()), rel=1e-12
+    )
+    assert record["after"]["kish_deff"] == pytest.approx(
+        len(weights) * (weights**2).sum() / weights.sum() ** 2, rel=1e-12
+    )
 
 
 def test_the_recorded_discrepancy_is_the_worst_relative_miss(province):
     design = calibrate(province.design, province.margins, tolerance=0.005)
     rows = province.respondents.assign(w=design.weights)
-    misses = [abs(rows.groupby(name)["w"].sum() / pd.Series(levels) - 1).max() for name, levels in province.margins.items()]
+    misses = [
+        abs(rows.groupby(name)["w"].sum() / pd.Series(levels) - 1).max()
+        for name, levels in province.margins.items()
+    ]
     assert 1e-6 < design.weighting.log[-1]["discrepancy"] == pytest.approx(max(misses), rel=1e-9)
 
 
 def test_diagnostics_by_hand():
     found = weight_diagnostics(np.array([1.0, 3.0]), np.array([3, 1]))
     assert found == pytest.approx(
-        {"respondents": 4, "sum": 6, "low": 1, "high": 3, "cv": np.sqrt(1 / 3), "kish_deff": 4 / 3, "effective_n": 3}
+        {
+            "respondents": 4,
+            "sum": 6,
+            "low": 1,
+            "high": 3,
+            "cv": np.sqrt(1 / 3),
+            "kish_deff": 4 / 3,
+            "effective_n": 3,
+        }
     )
 
 
 def test_base_weight_is_one_over_both_probabilities():
-    sample = pd.DataFrame({"psu": ["a", "b"], "psu_probability": ["0.5", "0.1"], "person_probability": ["0.1", "0.02"]})
+    sample = pd.DataFrame(
+        {
+            "psu": ["a", "b"],
+            "psu_probability": ["0.5", "0.1"],
+            "person_probability": ["0.1", "0.02"],
+        }
+    )
     found = base_weights(pd.DataFrame({"psu": ["b", "a", "b"]}), sample, "psu")
     assert found["base_weight"].tolist() == pytest.approx([500, 20, 500], rel=1e-15)
 
 
 @pytest.mark.parametrize("probability", ["0", "-0.1", "1.01", "", "x"])
 def test_a_probability_outside_0_1_is_refused(probability):
-    sample = pd.DataFrame({"psu": ["a", "b"], "psu_probability": ["0.5", probability], "person_probability": ["0.1", "0.1"]})
+    sample = pd.DataFrame(
+        {
+            "psu": ["a", "b"],
+            "psu_probability": ["0.5", probability],
+            "person_probability": ["0.1", "0.1"],
+        }
+    )
     with pytest.raises(WeightsError, match=r"W111[\s\S]*: b\."):
         base_weights(pd.DataFrame({"psu": ["a"]}), sample, "psu")
 
 
 def test_a_psu_twice_in_the_sample_is_refused():
-    sample = pd.DataFrame({"psu": ["a", "a"], "psu_probability": [0.5, 0.5], "person_probability": [0.1, 0.1]})
+    sample = pd.DataFrame(
+        {"psu": ["a", "a"], "psu_probability": [0.5, 0.5], "person_probability": [0.1, 0.1]}
+    )
     with pytest.raises(WeightsError, match="W112"):
         base_weights(pd.DataFrame({"psu": ["a"]}), sample, "psu")
 
 
 def test_a_level_without_population_is_left_out_of_the_targets():
-    table = pd.DataFrame({"county": ["1", "1", "2"], "sex": [1, 2, 1], "population": [10.0, 0.0, 5.0]})
+    table = pd.DataFrame(
+        {"county": ["1", "1", "2"], "sex": [1, 2, 1], "population": [10.0, 0.0, 5.0]}
+    )
     assert margin_targets(table, ["county", "sex"]) == {("1", 1): 10.0, ("2", 1): 5.0}
 
 
@@ -125,7 +169,12 @@ def test_a_level_without_population_is_left_out_of_the_targets():
 
 
 def design(**columns):
-    rows = {"psu": [1, 2, 3, 4], "sex": [1, 1, 2, 2], "age": ["y", "o", "y", "o"], "w": [10.0, 20.0, 30.0, 40.0]}
+    rows = {
+        "psu": [1, 2, 3, 4],
+        "sex": [1, 1, 2, 2],
+        "age": ["y", "o", "y", "o"],
+        "w": [10.0, 20.0, 30.0, 40.0],
+    }
     return SurveyDesign(pd.DataFrame(rows | columns), psu="psu", base_weight="w")
 
 
@@ -141,21 +190,46 @@ SEX, AGE = {1: 40.0, 2: 60.0}, {"y": 50.0, "o": 50.0}
         ("W102", lambda: calibrate(design(sex=[1, 1, 2, None]), {"sex": SEX})),
         ("W103", lambda: calibrate(design(), {"sex": SEX | {3: 5.0}})),
         ("W104", lambda: calibrate(design(), {"sex": SEX, "age": {"y": 50.0, "o": 49.0}})),
-        ("W105", lambda: calibrate(design(sex=[1, 1, 2, 2], age=["y", "y", "o", "o"]), {"sex": SEX, "age": AGE})),
-        ("W110", lambda: calibrate(design(), {"sex": SEX | {1: 10.0}, "age": {"y": 35.0, "o": 35.0}}, bounds=(0.9, 2))),
+        (
+            "W105",
+            lambda: calibrate(
+                design(sex=[1, 1, 2, 2], age=["y", "y", "o", "o"]), {"sex": SEX, "age": AGE}
+            ),
+        ),
+        (
+            "W110",
+            lambda: calibrate(
+                design(), {"sex": SEX | {1: 10.0}, "age": {"y": 35.0, "o": 35.0}}, bounds=(0.9, 2)
+            ),
+        ),
         ("W113", lambda: calibrate(design(x=[1.0, 2.0, 3.0, None]), {"sex": SEX, "x": 100.0})),
         ("W114", lambda: calibrate(design(), {"sex": SEX, "age": 100.0})),
         ("W115", lambda: calibrate(design(), {"sex": SEX}, method="logit")),
         ("W115", lambda: calibrate(design(), {"sex": SEX}, bounds=(1.5, 2))),
         ("W120", lambda: adjust_nonresponse(design(r=[1, 1, 0, 0]), "r", by=["sex"])),
         ("W121", lambda: adjust_nonresponse(design(r=[1, 2, 0, 1]), "r", by=["sex"])),
-        ("W122", lambda: adjust_nonresponse(design(r=[1, 1, 0, 1], sex=[1, 1, 2, None]), "r", by=["sex"])),
-        ("W123", lambda: adjust_nonresponse(design(r=[1, 1, 0, 0]), "r", by=["sex"], method="propensity")),
+        (
+            "W122",
+            lambda: adjust_nonresponse(
+                design(r=[1, 1, 0, 1], sex=[1, 1, 2, None]), "r", by=["sex"]
+            ),
+        ),
+        (
+            "W123",
+            lambda: adjust_nonresponse(
+                design(r=[1, 1, 0, 0]), "r", by=["sex"], method="propensity"
+            ),
+        ),
         ("W130", lambda: trim(design())),
         ("W130", lambda: trim(design(), upper=20.0)),
         ("W106", lambda: calibrate(design(), {})),
         ("W107", lambda: calibrate(design(), {"sex": SEX, "age": AGE}, method="poststratify")),
-        ("W108", lambda: calibrate(design(), {"sex": {1: 5.0, 2: 95.0}, "age": {"y": 5.0, "o": 95.0}}, method="linear")),
+        (
+            "W108",
+            lambda: calibrate(
+                design(), {"sex": {1: 5.0, 2: 95.0}, "age": {"y": 5.0, "o": 95.0}}, method="linear"
+            ),
+        ),
         ("W109", lambda: calibrate(design(), {"sex": {1: 100.0, 2: 0.0}})),
     ],
 )
@@ -173,8 +247,12 @@ def test_a_covariate_that_separates_respondents_is_refused_by_name(floating):
     answered = random.random(200) < 0.5
     rows = pd.DataFrame({"r": answered.astype(int), "x": random.normal(size=200), "w": 10.0})
     rows["z"] = answered + (0.0 if floating else 1e-3 * random.random(200))
-    with pytest.raises(WeightsError, match=r"(?s)W380.*by: z\n.* z tells respondents from nonrespondents") as refused:
-        adjust_nonresponse(SurveyDesign(rows, base_weight="w"), "r", by=["x", "z"], method="propensity")
+    with pytest.raises(
+        WeightsError, match=r"(?s)W380.*by: z\n.* z tells respondents from nonrespondents"
+    ) as refused:
+        adjust_nonresponse(
+            SurveyDesign(rows, base_weight="w"), "r", by=["x", "z"], method="propensity"
+        )
     assert "2,000" in refused.value.zh
 
 
@@ -185,7 +263,9 @@ def test_a_margin_without_levels_is_refused():
 
 def test_a_numeric_level_matches_a_whole_number_of_another_type():
     floats = design(sex=[1.0, 1.0, 2.0, 2.0])
-    np.testing.assert_allclose(calibrate(floats, {"sex": SEX}).weights, calibrate(design(), {"sex": SEX}).weights)
+    np.testing.assert_allclose(
+        calibrate(floats, {"sex": SEX}).weights, calibrate(design(), {"sex": SEX}).weights
+    )
 
 
 def test_the_error_of_no_convergence_names_the_worst_level():
@@ -201,7 +281,9 @@ HAND = 1e-12  # the same arithmetic, other order of additions
 ITERATED = 1e-9  # two solutions of one equation, each met to 1e-10
 FIXED = 1e-8  # of the free se: a calibrated total misses its target by 1e-10 of it
 TRIMMED = 1e-10  # up to dozens of rounds, each a sum over all weights
-PROPAGATED = 1e-8  # weights solved to 1e-10 each, carried through an estimate, its error or a further step
+PROPAGATED = (
+    1e-8  # weights solved to 1e-10 each, carried through an estimate, its error or a further step
+)
 PRINTED = 1.002  # bounds are printed with four digits
 
 
@@ -209,9 +291,15 @@ def people(n=240, seed=1):
     rng = np.random.default_rng(seed)
     rows = pd.DataFrame({"stratum": np.arange(n) * 4 // n, "psu": np.arange(n) // 10})
     rows["w"] = rng.choice([50.0, 80.0, 130.0, 300.0], n)
-    rows["sex"], rows["age"], rows["edu"] = rng.integers(0, 2, n), rng.choice(list("ymo"), n), rng.integers(1, 5, n)
+    rows["sex"], rows["age"], rows["edu"] = (
+        rng.integers(0, 2, n),
+        rng.choice(list("ymo"), n),
+        rng.integers(1, 5, n),
+    )
     rows["x"] = rng.gamma(3, 4, n).round(1)
-    rows["answered"] = (rng.random(n) < 0.45 + 0.2 * rows["sex"] + 0.1 * (rows["age"] == "o")).astype(int)
+    rows["answered"] = (
+        rng.random(n) < 0.45 + 0.2 * rows["sex"] + 0.1 * (rows["age"] == "o")
+    ).astype(int)
     rows["y"] = (50 + 8 * rows["sex"] + rng.normal(0, 12, n)).round(0)
     return rows
 
@@ -248,13 +336,20 @@ def test_respondents_carry_the_weight_of_their_class(by):
 
 @pytest.mark.parametrize("method", ["classes", "propensity"])
 def test_nonrespondents_stay_in_the_design_and_out_of_n(method):
-    rows = ROWS.assign(answered=np.where(ROWS["psu"] == 2, 0, ROWS["answered"]))  # a whole PSU does not answer
+    rows = ROWS.assign(
+        answered=np.where(ROWS["psu"] == 2, 0, ROWS["answered"])
+    )  # a whole PSU does not answer
     rows["y"] = rows["y"].where(rows["answered"] == 1)
     of = adjust_nonresponse(surveyed(rows), "answered", by=["sex"], method=method)
     found = estimate(of, "y", variance="linearized", df="design").table.iloc[0]
     assert (found["df"], found["n"]) == (24 - 4, rows["answered"].sum())
     y, w = rows["y"].fillna(0.0), of.weights
-    z = (w * (y - (w @ y) / w.sum()) / w.sum()).groupby([rows["stratum"], rows["psu"]]).sum().groupby(level=0)
+    z = (
+        (w * (y - (w @ y) / w.sum()) / w.sum())
+        .groupby([rows["stratum"], rows["psu"]])
+        .sum()
+        .groupby(level=0)
+    )
     assert found["se"] == pytest.approx(np.sqrt((z.var() * z.size()).sum()), rel=ITERATED)
     assert estimate(of, "y", variance="linearized").table["df"][0] == 23 - 4
     everybody = estimate(of, "x", by="sex").table  # known for nonrespondents too, who count nowhere
@@ -264,20 +359,34 @@ def test_nonrespondents_stay_in_the_design_and_out_of_n(method):
 def test_the_step_tells_how_many_were_sampled_and_answered():
     record = adjust_nonresponse(surveyed(ROWS), "answered", by=["sex"]).log.iloc[0]
     assert record["sampled"] == 240
-    assert record["response_rate"] == pytest.approx(np.average(ROWS["answered"], weights=ROWS["w"]), rel=HAND)
+    assert record["response_rate"] == pytest.approx(
+        np.average(ROWS["answered"], weights=ROWS["w"]), rel=HAND
+    )
     assert record["after"]["respondents"] == ROWS["answered"].sum()
 
 
 def test_propensities_are_the_logistic_regressions():
-    x = np.column_stack([np.ones(240), ROWS["sex"] == 1, ROWS["age"] == "o", ROWS["age"] == "y", ROWS["x"]]).astype(float)
-    model = GLM(ROWS["answered"].to_numpy(float), x, family=families.Binomial(), freq_weights=ROWS["w"].to_numpy())
+    x = np.column_stack(
+        [np.ones(240), ROWS["sex"] == 1, ROWS["age"] == "o", ROWS["age"] == "y", ROWS["x"]]
+    ).astype(float)
+    model = GLM(
+        ROWS["answered"].to_numpy(float),
+        x,
+        family=families.Binomial(),
+        freq_weights=ROWS["w"].to_numpy(),
+    )
     propensity = model.fit(tol=1e-15, tol_criterion="params", maxiter=50).fittedvalues
-    found = adjust_nonresponse(surveyed(ROWS), "answered", by=["sex", "age", "x"], method="propensity").weights
+    found = adjust_nonresponse(
+        surveyed(ROWS), "answered", by=["sex", "age", "x"], method="propensity"
+    ).weights
     np.testing.assert_allclose(found, ROWS["answered"] * ROWS["w"] / propensity, rtol=STATSMODELS)
 
 
 def test_a_propensity_model_of_one_class_is_that_class():
-    by_class, model = (adjust_nonresponse(surveyed(ROWS), "answered", by=["sex"], method=m) for m in ("classes", "propensity"))
+    by_class, model = (
+        adjust_nonresponse(surveyed(ROWS), "answered", by=["sex"], method=m)
+        for m in ("classes", "propensity")
+    )
     np.testing.assert_allclose(model.weights, by_class.weights, rtol=ITERATED)
 
 
@@ -285,7 +394,8 @@ def test_a_propensity_model_of_one_class_is_that_class():
 
 
 @pytest.mark.parametrize(
-    ("method", "bounds"), [("logit", (0.6, 1.6)), ("logit", (0.3, 4)), ("linear", (0.5, 1.7)), ("raking", (0.5, 1.7))]
+    ("method", "bounds"),
+    [("logit", (0.6, 1.6)), ("logit", (0.3, 4)), ("linear", (0.5, 1.7)), ("raking", (0.5, 1.7))],
 )
 def test_factors_keep_their_bounds_and_meet_the_margins(method, bounds):
     of = calibrate(surveyed(ROWS), THREE | {"x": X_TOTAL}, method=method, bounds=bounds)
@@ -303,13 +413,18 @@ def test_factors_keep_their_bounds_and_meet_the_margins(method, bounds):
 
 @pytest.mark.parametrize("method", ["linear", "raking"])
 def test_wide_bounds_do_not_matter(method):
-    of = [calibrate(surveyed(ROWS), THREE, method=method, bounds=b).weights for b in (None, (0.0, 100.0))]
+    of = [
+        calibrate(surveyed(ROWS), THREE, method=method, bounds=b).weights
+        for b in (None, (0.0, 100.0))
+    ]
     np.testing.assert_allclose(*of, rtol=ITERATED)
 
 
 def test_logit_with_wide_bounds_is_nearly_raking():
     wide = calibrate(surveyed(ROWS), THREE, method="logit", bounds=(0.0, 1e6)).weights
-    np.testing.assert_allclose(wide, calibrate(surveyed(ROWS), THREE).weights, rtol=1e-5)  # the limit, reached as 1 / high
+    np.testing.assert_allclose(
+        wide, calibrate(surveyed(ROWS), THREE).weights, rtol=1e-5
+    )  # the limit, reached as 1 / high
 
 
 @pytest.mark.parametrize("method", ["linear", "raking", "logit"])
@@ -321,7 +436,9 @@ def test_the_bounds_proposed_are_the_tightest_feasible(method, seed):
         calibrate(surveyed(rows), margins, method=method, bounds=(0.3, 1.05))
     low, high = map(float, re.search(r"bounds: \[([\d.]+), ([\d.]+)\]", refused.value.en).groups())
     assert low == 0.3
-    factor = calibrate(surveyed(rows), margins, method=method, bounds=(low, high)).weights / rows["w"]
+    factor = (
+        calibrate(surveyed(rows), margins, method=method, bounds=(low, high)).weights / rows["w"]
+    )
     assert factor.max() <= high * (1 + 1e-9)
     with pytest.raises(WeightsError, match="W110"):
         calibrate(surveyed(rows), margins, method=method, bounds=(low, high / PRINTED))
@@ -344,7 +461,10 @@ def test_the_lower_bound_proposed_is_the_tightest_feasible(method):
 
 @pytest.mark.parametrize("method", ["raking", "linear"])
 def test_a_numeric_total_is_met_and_has_no_error(method):
-    free, of = surveyed(ROWS), calibrate(surveyed(ROWS), {"sex": THREE["sex"], "x": X_TOTAL}, method=method)
+    free, of = (
+        surveyed(ROWS),
+        calibrate(surveyed(ROWS), {"sex": THREE["sex"], "x": X_TOTAL}, method=method),
+    )
     assert of.weights @ ROWS["x"] == pytest.approx(X_TOTAL, rel=MET)
     fixed, loose = (estimate(d, "x", statistic="total").table.iloc[0] for d in (of, free))
     assert fixed["estimate"] == pytest.approx(X_TOTAL, rel=MET)
@@ -373,12 +493,18 @@ def test_raking_weights_have_multiplicative_factors():
 def test_a_second_calibration_starts_from_the_first():
     once = calibrate(surveyed(ROWS), {"sex": THREE["sex"], "age": THREE["age"]})
     twice, entering = calibrate(once, {"edu": THREE["edu"]}), ROWS.assign(w=once.weights)
-    np.testing.assert_allclose(twice.weights, calibrate(surveyed(entering), {"edu": THREE["edu"]}).weights, rtol=ITERATED)
-    np.testing.assert_allclose(margins_table(twice, {"edu": THREE["edu"]})["final_to_target"], 1, rtol=MET)
+    np.testing.assert_allclose(
+        twice.weights, calibrate(surveyed(entering), {"edu": THREE["edu"]}).weights, rtol=ITERATED
+    )
+    np.testing.assert_allclose(
+        margins_table(twice, {"edu": THREE["edu"]})["final_to_target"], 1, rtol=MET
+    )
     assert len(twice.log) == 2
     again = calibrate(once, {"sex": THREE["sex"], "age": THREE["age"]})
     np.testing.assert_allclose(again.weights, once.weights, rtol=ITERATED)
-    credited = estimate(twice, "y", variance="linearized")  # the last calibration, on the weights entering it
+    credited = estimate(
+        twice, "y", variance="linearized"
+    )  # the last calibration, on the weights entering it
     wanted = estimate(calibrate(surveyed(entering), {"edu": THREE["edu"]}), "y")
     assert credited.table["se"][0] == pytest.approx(wanted.table["se"][0], rel=ITERATED)
 
@@ -402,7 +528,9 @@ def test_the_margins_table_shows_before_and_after():
     assert len(table) == 2 + 3 + 4 + 1
     for name in THREE:
         rows = table.loc[name]
-        assert rows["base"].to_dict() == pytest.approx(ROWS.groupby(name)["w"].sum().to_dict(), rel=HAND)
+        assert rows["base"].to_dict() == pytest.approx(
+            ROWS.groupby(name)["w"].sum().to_dict(), rel=HAND
+        )
         assert rows["target"].to_dict() == THREE[name]
     assert table.loc[("x", "total"), "base"] == pytest.approx(ROWS["x"] @ ROWS["w"], rel=HAND)
     np.testing.assert_allclose(table["base_to_target"], table["base"] / table["target"], rtol=HAND)
@@ -442,14 +570,20 @@ def test_equal_spread_is_the_loop_written_out(bounds):
     assert found.sum() == pytest.approx(raked.weights.sum(), rel=HAND)
 
 
-@pytest.mark.parametrize("bounds", [(60.0, 300.0), (None, 260.0), (70.0, None)])  # around every cell's mean
+@pytest.mark.parametrize(
+    "bounds", [(60.0, 300.0), (None, 260.0), (70.0, None)]
+)  # around every cell's mean
 @pytest.mark.parametrize("within", [None, ["age"], []])
 def test_trimming_keeps_the_sum_of_every_cell(bounds, within):
     raked = calibrate(surveyed(ROWS), {"sex": THREE["sex"], "age": THREE["age"]})
     of = trim(raked, lower=bounds[0], upper=bounds[1], within=within)
     rows = ROWS.assign(before=raked.weights, after=of.weights)
     columns = ["sex", "age"] if within is None else within
-    sums = rows.groupby(columns)[["before", "after"]].sum() if columns else rows[["before", "after"]].sum().to_frame().T
+    sums = (
+        rows.groupby(columns)[["before", "after"]].sum()
+        if columns
+        else rows[["before", "after"]].sum().to_frame().T
+    )
     np.testing.assert_allclose(sums["after"], sums["before"], rtol=TRIMMED)
     assert (rows["after"] >= (bounds[0] or 0) * (1 - HAND)).all()
     assert (rows["after"] <= (bounds[1] or np.inf) * (1 + HAND)).all()
@@ -464,8 +598,12 @@ def test_trimming_keeps_the_sum_of_every_cell(bounds, within):
 
 
 def test_what_a_wholly_trimmed_cell_cannot_hold_goes_to_the_others():
-    rows = pd.DataFrame({"psu": range(6), "cell": list("aabbbb"), "w": [50.0, 60.0, 10.0, 12.0, 14.0, 16.0]})
-    found = trim(SurveyDesign(rows, psu="psu", base_weight="w"), upper=40.0, within=["cell"]).weights
+    rows = pd.DataFrame(
+        {"psu": range(6), "cell": list("aabbbb"), "w": [50.0, 60.0, 10.0, 12.0, 14.0, 16.0]}
+    )
+    found = trim(
+        SurveyDesign(rows, psu="psu", base_weight="w"), upper=40.0, within=["cell"]
+    ).weights
     assert found.sum() == pytest.approx(rows["w"].sum(), rel=HAND)
     np.testing.assert_allclose(found, [40, 40, *(np.array([10, 12, 14, 16]) * 82 / 52)], rtol=HAND)
 
@@ -484,7 +622,12 @@ def test_bounds_relative_to_the_respondents_weights(relative_to, unit):
 
 @pytest.mark.parametrize("spread", ["cell", "equal"])
 def test_trimming_leaves_nonrespondents_at_zero(spread):
-    of = trim(adjust_nonresponse(surveyed(ROWS), "answered", by=["sex"]), lower=90.0, upper=400.0, spread=spread)
+    of = trim(
+        adjust_nonresponse(surveyed(ROWS), "answered", by=["sex"]),
+        lower=90.0,
+        upper=400.0,
+        spread=spread,
+    )
     assert (of.weights[ROWS["answered"] == 0] == 0).all()
     assert of.weights[ROWS["answered"] == 1].min() >= 90 * (1 - HAND)
     assert of.weights.sum() == pytest.approx(ROWS["w"].sum(), rel=HAND)
@@ -494,13 +637,20 @@ def test_trimming_leaves_nonrespondents_at_zero(spread):
 
 RECIPES = {
     "classes": lambda d, *_: adjust_nonresponse(d, "answered", by=["sex", "age"]),
-    "propensity": lambda d, *_: adjust_nonresponse(d, "answered", by=["sex", "x"], method="propensity"),
+    "propensity": lambda d, *_: adjust_nonresponse(
+        d, "answered", by=["sex", "x"], method="propensity"
+    ),
     "raking": lambda d, m, _: calibrate(d, m),
     "linear": lambda d, m, total: calibrate(d, m | {"x": total}, method="linear"),
     "logit": lambda d, m, _: calibrate(d, m, method="logit", bounds=(0.4, 2.5)),
     "classes, raking": lambda d, m, _: calibrate(adjust_nonresponse(d, "answered", by=["sex"]), m),
     "classes, raking, trimming, raking": lambda d, m, _: calibrate(
-        trim(calibrate(adjust_nonresponse(d, "answered", by=["sex"]), m), upper=2.5, relative_to="median"), m
+        trim(
+            calibrate(adjust_nonresponse(d, "answered", by=["sex"]), m),
+            upper=2.5,
+            relative_to="median",
+        ),
+        m,
     ),
 }
 EVERY = pytest.mark.parametrize("recipe", RECIPES)
@@ -511,7 +661,9 @@ FREE_OF_SINGLE_WEIGHTS = [name for name in RECIPES if "trimming" not in name]
 def figures(of, **options):
     """Estimates and covariance of a mean by domain and of a total."""
     found = estimate(of, "y", by="age", **options), estimate(of, "y", statistic="total", **options)
-    return np.concatenate([np.concatenate([one.table["estimate"], one.table["se"]]) for one in found])
+    return np.concatenate(
+        [np.concatenate([one.table["estimate"], one.table["se"]]) for one in found]
+    )
 
 
 @EVERY
@@ -532,14 +684,20 @@ def test_the_design_given_is_not_changed(recipe):
 def test_weights_stand_in_the_order_of_the_rows(recipe):
     shuffled = ROWS.sample(frac=1, random_state=3)
     found = pd.Series(RECIPES[recipe](surveyed(shuffled), THREE, X_TOTAL).weights, shuffled.index)
-    np.testing.assert_allclose(found.loc[ROWS.index], RECIPES[recipe](surveyed(ROWS), THREE, X_TOTAL).weights, rtol=ITERATED)
+    np.testing.assert_allclose(
+        found.loc[ROWS.index],
+        RECIPES[recipe](surveyed(ROWS), THREE, X_TOTAL).weights,
+        rtol=ITERATED,
+    )
 
 
 @EVERY
 @settings(max_examples=5, deadline=None)
 @given(scale=st.floats(1e-4, 1e4), more=st.floats(0.5, 2.0))
 def test_base_weights_and_margins_scaled_alike_scale_the_weights(recipe, scale, more):
-    margins = {name: {level: n * scale for level, n in levels.items()} for name, levels in THREE.items()}
+    margins = {
+        name: {level: n * scale for level, n in levels.items()} for name, levels in THREE.items()
+    }
     one = RECIPES[recipe](surveyed(ROWS), THREE, X_TOTAL)
     scaled = RECIPES[recipe](surveyed(ROWS.assign(w=ROWS["w"] * scale)), margins, X_TOTAL * scale)
     np.testing.assert_allclose(scaled.weights, one.weights * scale, rtol=PROPAGATED)
@@ -553,21 +711,30 @@ def test_base_weights_and_margins_scaled_alike_scale_the_weights(recipe, scale, 
 def test_order_and_names_of_psus_and_strata_do_not_matter(recipe, variance):
     wanted = figures(RECIPES[recipe](surveyed(ROWS), THREE, X_TOTAL), variance=variance)
     renamed = ROWS.sample(frac=1, random_state=9)
-    renamed = renamed.assign(psu="P" + (97 * renamed["psu"] % 1009).astype(str), stratum=-renamed["stratum"])
+    renamed = renamed.assign(
+        psu="P" + (97 * renamed["psu"] % 1009).astype(str), stratum=-renamed["stratum"]
+    )
     np.testing.assert_allclose(
-        figures(RECIPES[recipe](surveyed(renamed), THREE, X_TOTAL), variance=variance), wanted, rtol=PROPAGATED
+        figures(RECIPES[recipe](surveyed(renamed), THREE, X_TOTAL), variance=variance),
+        wanted,
+        rtol=PROPAGATED,
     )
 
 
 @pytest.mark.parametrize("recipe", FREE_OF_SINGLE_WEIGHTS)
 @settings(max_examples=5, deadline=None)
-@given(chosen=st.sets(st.integers(0, 239), min_size=1, max_size=60), variance=st.sampled_from(["linearized", "jkn"]))
+@given(
+    chosen=st.sets(st.integers(0, 239), min_size=1, max_size=60),
+    variance=st.sampled_from(["linearized", "jkn"]),
+)
 def test_a_record_split_in_two_changes_no_estimate_and_no_error(recipe, chosen, variance):
     wanted = figures(RECIPES[recipe](surveyed(ROWS), THREE, X_TOTAL), variance=variance)
     halved = ROWS.assign(w=np.where(ROWS.index.isin(chosen), ROWS["w"] / 2, ROWS["w"]))
     split = pd.concat([halved, halved.loc[sorted(chosen)]], ignore_index=True)
     np.testing.assert_allclose(
-        figures(RECIPES[recipe](surveyed(split), THREE, X_TOTAL), variance=variance), wanted, rtol=PROPAGATED
+        figures(RECIPES[recipe](surveyed(split), THREE, X_TOTAL), variance=variance),
+        wanted,
+        rtol=PROPAGATED,
     )
 
 

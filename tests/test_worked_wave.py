@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 
 from satisfaction import read_survey
-from satisfaction.errors import SurveyError
-from satisfaction.planning.drawing import draw_sample
-from satisfaction.planning.files import sample_table
-from satisfaction.simulate import PROVINCE_SEED, communities, given_sample, read_facts, settle
+from satisfaction.foundation.errors import SurveyError
+from satisfaction.planning.draw import draw_sample
+from satisfaction.planning.planning_files import sample_table
+from satisfaction.planning.rehearsal.folder import PROVINCE_SEED
+from satisfaction.planning.rehearsal.residents import read_facts, settle
+from satisfaction.planning.rehearsal.sampling import communities, given_sample
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "notebooks" / "planning" / "20_wave.ipynb"
@@ -31,17 +33,25 @@ def test_a_sample_drawn_from_the_communities_is_taken_over_with_its_probabilitie
     frame = communities(residents)
     assert frame["community"].is_unique
     drawn = draw_sample(frame, psu="community", strata=STRATA, size="adults", take=3, seed=5)
-    table = sample_table(drawn.wave(1), size="adults", persons=10).astype(str).sample(frac=1, random_state=1)
+    table = (
+        sample_table(drawn.wave(1), size="adults", persons=10)
+        .astype(str)
+        .sample(frac=1, random_state=1)
+    )
     sample = given_sample(table, residents)
     assert (np.diff(sample.position) > 0).all()
     found = pd.Series(sample.psu_probability, index=residents.community[sample.position])
     wanted = drawn.wave(1).set_index("community")["probability"].astype(float)
     np.testing.assert_allclose(found, wanted[found.index], rtol=1e-11)
-    np.testing.assert_allclose(sample.person_probability * residents.size[sample.position], 10, rtol=1e-9)
+    np.testing.assert_allclose(
+        sample.person_probability * residents.size[sample.position], 10, rtol=1e-9
+    )
 
 
 def test_communities_from_elsewhere_are_refused(residents):
-    table = pd.DataFrame({"community": ["elsewhere"], "psu_probability": ["0.1"], "person_probability": ["0.01"]})
+    table = pd.DataFrame(
+        {"community": ["elsewhere"], "psu_probability": ["0.1"], "person_probability": ["0.01"]}
+    )
     with pytest.raises(SurveyError) as caught:
         given_sample(table, residents)
     assert caught.value.code == "S157"
@@ -50,7 +60,10 @@ def test_communities_from_elsewhere_are_refused(residents):
 def test_the_notebook_is_clean_and_in_both_languages():
     cells = nbformat.read(NOTEBOOK, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
-    assert all(cell.outputs == [] and cell.execution_count is None and len(cell.source.splitlines()) <= 18 for cell in code)
+    assert all(
+        cell.outputs == [] and cell.execution_count is None and len(cell.source.splitlines()) <= 18
+        for cell in code
+    )
     assert not any(re.search(r"^\s*(def|class)\s", cell.source, re.MULTILINE) for cell in code)
     for cell in cells:
         if cell.cell_type == "markdown":
@@ -68,16 +81,30 @@ def test_a_second_run_writes_beside_the_first_and_coverage_carries_its_error():
 def test_the_worked_wave_runs_is_marked_and_covers_the_truth(tmp_path):
     import papermill
 
-    options = {"progress_bar": False, "kernel_name": "python3", "extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]}
+    options = {
+        "progress_bar": False,
+        "kernel_name": "python3",
+        "extra_arguments": ["--IPKernelApp.log_level=CRITICAL"],
+    }
     done = papermill.execute_notebook(
-        str(NOTEBOOK), str(tmp_path / "20.ipynb"), parameters={"out": str(tmp_path / "wave")}, cwd=NOTEBOOK.parent, **options
+        str(NOTEBOOK),
+        str(tmp_path / "20.ipynb"),
+        parameters={"out": str(tmp_path / "wave")},
+        cwd=NOTEBOOK.parent,
+        **options,
     )
     outputs = [output for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not any(output.get("name") == "stderr" for output in outputs)
-    assert any("simulated data" in output.get("data", {}).get("text/markdown", "") for output in outputs)
+    assert any(
+        "simulated data" in output.get("data", {}).get("text/markdown", "") for output in outputs
+    )
     folder = tmp_path / "wave" / "surveys" / "guizhou-2026q4"
-    indices = pd.read_csv(folder / "out" / "files" / "indices.csv", dtype={"code": str}, encoding="utf-8-sig")
-    truth = pd.read_csv(folder / "truth.csv", dtype={"county": str}, encoding="utf-8-sig").rename(columns={"county": "code"})
+    indices = pd.read_csv(
+        folder / "out" / "files" / "indices.csv", dtype={"code": str}, encoding="utf-8-sig"
+    )
+    truth = pd.read_csv(folder / "truth.csv", dtype={"county": str}, encoding="utf-8-sig").rename(
+        columns={"county": "code"}
+    )
     both = indices[indices["level"] == "county"].merge(truth, on=["code", "measure"])
     assert len(both) > 1000
     assert 0.92 < both["value"].between(both["ci_low"], both["ci_high"]).mean() < 0.98

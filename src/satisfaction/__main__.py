@@ -1,5 +1,7 @@
 """`python -m satisfaction`."""
 
-from .cli import main
+from __future__ import annotations
+
+from satisfaction.cli import main
 
 main()

@@ -9,23 +9,29 @@ from typing import Any
 
 import pandas as pd
 
-from .design import SurveyDesign
-from .engines import Engine, hold, materialize, scan
-from .errors import DesignError, SurveyError
-from .estimates import Estimates, estimate
-from .index import add_area_indices
-from .io.pages import card
-from .io.yaml import refuse_placeholders
-from .measures import add_columns, compile_measures, only_where, stored
-from .questionnaire import AreaItem, SingleItem
-from .ranking import Ranking
-from .rankings import Rankings, floored, rank_by_rules, rank_within, withhold
-from .responses import Responses, load_responses
-from .sampled import RESPONDED, sampled_persons
-from .survey import CalibrationStep, NonresponseStep, Survey, TrimmingStep, read_survey
-from .tally import tally
-from .variance import LonelyPsu
-from .weights import Margins, adjust_nonresponse, calibrate, margin_targets, trim
+from satisfaction.collection.responses import Responses, load_responses
+from satisfaction.declarations.items import AreaItem, SingleItem
+from satisfaction.declarations.steps import CalibrationStep, NonresponseStep, TrimmingStep
+from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.estimation.estimates import estimate
+from satisfaction.estimation.index import add_area_indices
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.engines import Engine, hold, materialize, scan
+from satisfaction.foundation.errors import DesignError, SurveyError
+from satisfaction.foundation.pages import card
+from satisfaction.foundation.yaml import refuse_placeholders
+from satisfaction.ranking.borrowed_errors import floored
+from satisfaction.ranking.declared import rank_by_rules
+from satisfaction.ranking.rank import Ranking
+from satisfaction.ranking.suppression import withhold
+from satisfaction.ranking.within import Rankings, rank_within
+from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.measures import add_columns, compile_measures, only_where, stored
+from satisfaction.sampling.tally import tally
+from satisfaction.sampling.variance import LonelyPsu
+from satisfaction.weighting.margins import Margins, margin_targets
+from satisfaction.weighting.sampled_persons import RESPONDED, sampled_persons
+from satisfaction.weighting.weights import adjust_nonresponse, calibrate, trim
 
 PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings")
 
@@ -63,10 +69,18 @@ class Results:
     computed: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def _repr_html_(self) -> str:
-        whole = next(reversed(self.estimates.values())).table[["measure", "estimate", "se", "ci_low", "ci_high", "n"]]
+        whole = next(reversed(self.estimates.values())).table[
+            ["measure", "estimate", "se", "ci_low", "ci_high", "n"]
+        ]
         facts = {"未声明 not declared": ", ".join(self.absent)}
         said, mark = " ".join(self.ranking.summary["notes"]), str(self.survey.marks or "")
-        return card(str(self.survey.declared.title), facts=facts, tables={"全体 the whole": whole}, mark=mark, note=said)
+        return card(
+            str(self.survey.declared.title),
+            facts=facts,
+            tables={"全体 the whole": whole},
+            mark=mark,
+            note=said,
+        )
 
     @property
     def area(self) -> str:
@@ -130,7 +144,10 @@ def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckd
             strata=roles.strata,
             psu=roles.psu or roles.respondent,
             base_weight="base_weight" if has_base_weights(survey) else None,
-            collapse={_stratum(survey, one.stratum): _stratum(survey, one.into) for one in survey.declared.collapse},
+            collapse={
+                _stratum(survey, one.stratum): _stratum(survey, one.into)
+                for one in survey.declared.collapse
+            },
             lonely_psu=lonely_psu,
             selection=survey.declared.selection,
             measures=stored(measures),
@@ -153,7 +170,10 @@ def _in_the_words_of_a_survey(fault: DesignError, survey: Survey) -> DesignError
     strata, psu = ", ".join(roles.strata), roles.psu or roles.respondent
     lines = "lonely_psu: adjust"
     if fault.merge:
-        stratum, into = (json.dumps(one if isinstance(one, tuple) else [one], ensure_ascii=False) for one in fault.merge)
+        stratum, into = (
+            json.dumps(one if isinstance(one, tuple) else [one], ensure_ascii=False)
+            for one in fault.merge
+        )
         lines = f"collapse: [{{stratum: {stratum}, into: {into}}}]"
     return DesignError(
         "D104",
@@ -186,8 +206,13 @@ def weigh(survey: Survey, design: SurveyDesign) -> SurveyDesign:
         if isinstance(step, NonresponseStep):
             design = adjust_nonresponse(design, RESPONDED, by=step.by, method=step.method)
         elif isinstance(step, CalibrationStep):
-            margins: Margins = {tuple(survey.declared.margins[name].by): _targets(survey, name) for name in step.margins}
-            design = calibrate(design, margins, method=step.method, bounds=step.bounds, tolerance=step.tolerance)
+            margins: Margins = {
+                tuple(survey.declared.margins[name].by): _targets(survey, name)
+                for name in step.margins
+            }
+            design = calibrate(
+                design, margins, method=step.method, bounds=step.bounds, tolerance=step.tolerance
+            )
         elif isinstance(step, TrimmingStep):
             design = trim(
                 design,
@@ -210,7 +235,15 @@ def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:
     conventions = results.estimates[results.area].conventions
     if remark := replicates_note(results):
         unsolved = conventions["replicates_unsolved"]
-        further = (*further, {"step": "replicates", "method": conventions["variance"], "unsolved": unsolved, "note": remark})
+        further = (
+            *further,
+            {
+                "step": "replicates",
+                "method": conventions["variance"],
+                "unsolved": unsolved,
+                "note": remark,
+            },
+        )
     return (base, *further) if base else further
 
 
@@ -236,7 +269,9 @@ def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     """Rank the areas by the questionnaire's ranked measure, under the declared rules."""
     level, counties = next(iter(estimates.items()))
     floor = floored(survey, estimates, level)
-    return rank_by_rules(counties.of(survey.questionnaire.ranked), survey.rules.ranking, floor=floor)
+    return rank_by_rules(
+        counties.of(survey.questionnaire.ranked), survey.rules.ranking, floor=floor
+    )
 
 
 def absent_steps(survey: Survey) -> Iterator[str]:
@@ -264,7 +299,10 @@ def has_base_weights(survey: Survey) -> bool:
 def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:
     """Return a stratum with its values in the types of the respondents' columns."""
     strata = zip(survey.questionnaire.roles.strata, values, strict=True)
-    coded = [int(value) if isinstance(survey.questionnaire.items[name], SingleItem) else str(value) for name, value in strata]
+    coded = [
+        int(value) if isinstance(survey.questionnaire.items[name], SingleItem) else str(value)
+        for name, value in strata
+    ]
     return tuple(coded)
 
 
@@ -272,6 +310,10 @@ def _targets(survey: Survey, margin: str) -> dict[Any, float]:
     """Return a margin with its levels in the types of the respondents' columns."""
     columns = survey.declared.margins[margin].by
     table = survey.margins[margin]
-    coded = {c: table[c].astype(int) for c in columns if isinstance(survey.questionnaire.items[c], SingleItem)}
+    coded = {
+        c: table[c].astype(int)
+        for c in columns
+        if isinstance(survey.questionnaire.items[c], SingleItem)
+    }
     assert all(c in coded or isinstance(survey.questionnaire.items[c], AreaItem) for c in columns)
     return margin_targets(pd.DataFrame(table.assign(**coded)), columns)

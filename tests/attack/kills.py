@@ -27,10 +27,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from conftest import SMALL, SmallSurvey, small_rows, small_tables
 from satisfaction.cli import main
-from satisfaction.io.tables import read_tables
-from satisfaction.io.writing import write_csv, write_xlsx
+from satisfaction.foundation.tables import read_tables, write_csv, write_xlsx
 
-CHANGES = ("os.rename", "os.mkdir", "os.link", "os.symlink", "os.remove", "os.rmdir", "os.truncate", "shutil.rmtree")
+CHANGES = (
+    "os.rename",
+    "os.mkdir",
+    "os.link",
+    "os.symlink",
+    "os.remove",
+    "os.rmdir",
+    "os.truncate",
+    "shutil.rmtree",
+)
 LONGEST = 300  # seconds a command may take
 Arguments = list[object]
 
@@ -76,11 +84,28 @@ COMMANDS: dict[str, Callable[[Path], Arguments]] = {
         "--seed",
         1,
     ],
-    "form": lambda root: ["form", root / "questionnaires" / "small" / "1.yaml", "--out", root / "made"],
+    "form": lambda root: [
+        "form",
+        root / "questionnaires" / "small" / "1.yaml",
+        "--out",
+        root / "made",
+    ],
     "compare": lambda root: ["compare", *sets(root), "--out", root / "made.xlsx"],
-    "next-sample": lambda root: ["next-sample", root / "draw" / "panel.csv", "--wave", 2, "--out", root / "made.csv"],
+    "next-sample": lambda root: [
+        "next-sample",
+        root / "draw" / "panel.csv",
+        "--wave",
+        2,
+        "--out",
+        root / "made.csv",
+    ],
 }
-MADE = ("made", "made.xlsx", "made.csv", "surveys/made")  # what commands make that refuse what is there already
+MADE = (
+    "made",
+    "made.xlsx",
+    "made.csv",
+    "surveys/made",
+)  # what commands make that refuse what is there already
 
 
 @dataclass
@@ -114,7 +139,12 @@ def prepare(root: Path) -> None:
     shutil.copytree(wave(root), root / "surveys" / "before")
     survey.edit("survey.yaml", "wave: 2026T1", "wave: 2026T2")
     survey.edit("survey.yaml", "survey: small-wave", "survey: small-later")
-    write_csv(small_tables()["sample.csv"].assign(adults=100)[["community", "county", "residence", "adults"]], root / "frame.csv")
+    write_csv(
+        small_tables()["sample.csv"].assign(adults=100)[
+            ["community", "county", "residence", "adults"]
+        ],
+        root / "frame.csv",
+    )
     for number in (1, 2):
         assert finished(root, COMMANDS["run"](root)) == 0
         (root / "sets").mkdir(exist_ok=True)
@@ -126,7 +156,10 @@ def prepare(root: Path) -> None:
     sheets["data"]["sex"] = "1"
     write_xlsx(sheets, root / "back.xlsx")
     (root / "made.xlsx").unlink()
-    assert finished(root, [*COMMANDS["draw"](root)[:3], root / "draw", *COMMANDS["draw"](root)[4:]]) == 0
+    assert (
+        finished(root, [*COMMANDS["draw"](root)[:3], root / "draw", *COMMANDS["draw"](root)[4:]])
+        == 0
+    )
 
 
 def started(root: Path, arguments: Arguments, *, last: int = 0, counted: int | None = None) -> int:
@@ -142,7 +175,9 @@ def started(root: Path, arguments: Arguments, *, last: int = 0, counted: int | N
     seen = itertools.count(1)
 
     def watch(event: str, about: tuple[object, ...]) -> None:
-        writes = event == "open" and isinstance(about[2], int) and about[2] & (os.O_WRONLY | os.O_RDWR)
+        writes = (
+            event == "open" and isinstance(about[2], int) and about[2] & (os.O_WRONLY | os.O_RDWR)
+        )
         if (writes or event in CHANGES) and str(root) in str(about[0]) and next(seen) == last:
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -201,7 +236,9 @@ def single_files(root: Path) -> dict[str, bytes]:
     """Return what commands make that has no clock in it: single files, folders of files, the corrections."""
     found = [path for made in MADE for path in [root / made, *(root / made).rglob("*")]]
     found.append(wave(root) / "corrections.csv")
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes() for path in found if path.is_file()
+    }
 
 
 def half_written(root: Path, whole: Whole) -> list[str]:
@@ -211,7 +248,9 @@ def half_written(root: Path, whole: Whole) -> list[str]:
     if there and there != whole.made:
         faults.append(f"half-written: {sorted(there)} of {sorted(whole.made)}")
     out = wave(root) / "out"
-    for folder in (path for path in out.iterdir() if path.name != "latest" and not path.name.startswith(".")):
+    for folder in (
+        path for path in out.iterdir() if path.name != "latest" and not path.name.startswith(".")
+    ):
         faults += [f"incomplete: {folder.name}/{name}" for name in incomplete(folder)]
     latest = out / "latest"
     if not latest.is_dir() or incomplete(latest):
@@ -221,11 +260,27 @@ def half_written(root: Path, whole: Whole) -> list[str]:
 
 def incomplete(folder: Path) -> list[str]:
     """Return the files of a dated folder that are not what its own list says; pages that do not end."""
-    listed = json.loads((folder / "run.json").read_text())["outputs"] if (folder / "run.json").is_file() else {}
-    digest = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in listed if (folder / name).is_file()}
-    pages = [path for path in folder.rglob("*.html") if not path.read_text(encoding="utf-8").rstrip().endswith("</html>")]
+    listed = (
+        json.loads((folder / "run.json").read_text())["outputs"]
+        if (folder / "run.json").is_file()
+        else {}
+    )
+    digest = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in listed
+        if (folder / name).is_file()
+    }
+    pages = [
+        path
+        for path in folder.rglob("*.html")
+        if not path.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    ]
     lists = [] if listed or (folder / "index.html").is_file() else ["no list"]
-    return [name for name in listed if digest.get(name) != listed[name]] + [page.name for page in pages] + lists
+    return (
+        [name for name in listed if digest.get(name) != listed[name]]
+        + [page.name for page in pages]
+        + lists
+    )
 
 
 def leftovers(root: Path) -> list[str]:
@@ -233,7 +288,9 @@ def leftovers(root: Path) -> list[str]:
     return [path.relative_to(root).as_posix() for path in [*hidden, *(root / "tmp").iterdir()]]
 
 
-def kill_once(template: Path, name: str, whole: Whole, *, last: int, moment: float, report: Report) -> None:
+def kill_once(
+    template: Path, name: str, whole: Whole, *, last: int, moment: float, report: Report
+) -> None:
     """Kill a command, look at what lies there, carry the command out again, and look at what is left."""
     with tempfile.TemporaryDirectory() as room:
         root = copied(template, Path(room))
@@ -242,7 +299,9 @@ def kill_once(template: Path, name: str, whole: Whole, *, last: int, moment: flo
         report.kills += 1
         report.died += code == -signal.SIGKILL
         report.unfinished += bool(leftovers(root))
-        where = f"{name} killed " + (f"after {moment:.2f} s" if moment else f"at operation {last} of {whole.operations}")
+        where = f"{name} killed " + (
+            f"after {moment:.2f} s" if moment else f"at operation {last} of {whole.operations}"
+        )
         report.faults += [f"{where}: {fault}" for fault in half_written(root, whole)]
         for made in MADE:
             shutil.rmtree(root / made, ignore_errors=True)
@@ -253,7 +312,9 @@ def kill_once(template: Path, name: str, whole: Whole, *, last: int, moment: flo
         report.faults += [f"{where}: left {path}" for path in leftovers(root)]
 
 
-def kill_all(kills: int, room: Path, *, seed: int = 1, names: tuple[str, ...] = tuple(COMMANDS)) -> Report:
+def kill_all(
+    kills: int, room: Path, *, seed: int = 1, names: tuple[str, ...] = tuple(COMMANDS)
+) -> Report:
     """Kill the commands in turn; of each, every second kill at a random moment, the others spread over its operations."""
     for module in LOADED:  # once, not in every child
         importlib.import_module(f"satisfaction.{module}")
@@ -269,7 +330,8 @@ def kill_all(kills: int, room: Path, *, seed: int = 1, names: tuple[str, ...] = 
             moment = chance.uniform(0.02, whole.seconds) if random_moment else 0.0
             kill_once(template, name, whole, last=last, moment=moment, report=report)
         print(
-            f"{name}: {mine} kills, {whole.operations} operations, {whole.seconds:.1f} s; faults {len(report.faults)}", flush=True
+            f"{name}: {mine} kills, {whole.operations} operations, {whole.seconds:.1f} s; faults {len(report.faults)}",
+            flush=True,
         )
     return report
 
@@ -281,6 +343,8 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         told = kill_all(asked.kills, Path(folder), seed=asked.seed)
-    print(f"{told.kills} kills, {told.died} died of it, {told.unfinished} left something unfinished for the next run to remove")
+    print(
+        f"{told.kills} kills, {told.died} died of it, {told.unfinished} left something unfinished for the next run to remove"
+    )
     print("\n".join(told.faults) or "no faults")
     sys.exit(bool(told.faults))

@@ -9,14 +9,17 @@ import scipy.sparse as sp
 
 from conftest import COUNTIES
 from satisfaction import run
-from satisfaction.combined import combine
-from satisfaction.errors import RankingError
-from satisfaction.estimates import read_estimates, write_estimates
-from satisfaction.indicators import importance, strengths_and_weaknesses
-from satisfaction.stability import Choices, make_world, stability
+from satisfaction.comparison.combined import combine
+from satisfaction.comparison.scenarios import Choices
+from satisfaction.comparison.stability import make_world, stability
+from satisfaction.estimation.estimates import read_estimates, write_estimates
+from satisfaction.estimation.indicators import importance, strengths_and_weaknesses
+from satisfaction.foundation.errors import RankingError
 
 EMPTY = "990102"
-SUPPRESSION = "\nsuppression: {minimum_n: 20, minimum_psus: 1, complementary: smallest, source: test}\n"
+SUPPRESSION = (
+    "\nsuppression: {minimum_n: 20, minimum_psus: 1, complementary: smallest, source: test}\n"
+)
 COMBINED = """
 title: {zh: 综合, en: Combined}
 source: test
@@ -25,12 +28,21 @@ components:
   survey: {zh: 满意指数, en: Index, weight: 0.6, measure: topic_index, source: test}
   onsite: {zh: 暗访, en: Undercover, weight: 0.4, file: onsite.csv, source: test}
 """
-COMMANDS = (["run"], ["report"], ["fieldwork"], ["combined"], ["stability"], ["plan", "--interval", "3"])
+COMMANDS = (
+    ["run"],
+    ["report"],
+    ["fieldwork"],
+    ["combined"],
+    ["stability"],
+    ["plan", "--interval", "3"],
+)
 
 
 def declare_combined(folder):
     (folder / "combined.yaml").write_text(COMBINED, encoding="utf-8")
-    table = pd.DataFrame({"code": COUNTIES, "score": [80.0, 70.0, 90.0, 60.0], "se": [2.0, 1.0, 3.0, 1.5]})
+    table = pd.DataFrame(
+        {"code": COUNTIES, "score": [80.0, 70.0, 90.0, 60.0], "se": [2.0, 1.0, 3.0, 1.5]}
+    )
     table.to_csv(folder / "onsite.csv", index=False)
 
 
@@ -88,19 +100,25 @@ def test_the_other_areas_are_ranked_as_if_the_area_were_not_there():
     rng = np.random.default_rng(5)
     scores, errors = rng.uniform(40, 90, (2, 6, 3)), rng.normal(0, 4, (60, 6, 3))
     weights, names = np.array([0.5, 0.3, 0.2]), list("abcdef")
-    alone = stability(make_world(scores, errors, weights, choices=Choices(), draws=16), names, bottom=2, base=16)
+    alone = stability(
+        make_world(scores, errors, weights, choices=Choices(), draws=16), names, bottom=2, base=16
+    )
     gap = np.full((2, 1, 3), np.nan)
     wider = make_world(np.concatenate([scores, gap], axis=1), np.pad(errors, ((0, 0), (0, 1), (0, 0))), weights, choices=Choices(), draws=16)  # fmt: skip
     found = stability(wider, [*names, "g"], bottom=2, base=16)
     assert found.summary["left_out"] == ["g"]
     assert found.summary["list_changed"] == alone.summary["list_changed"]
     columns = ["area", "rank", "both_low", "both_high", "both_mean", "both_list"]
-    assert found.table[columns].head(6).to_numpy().tolist() == alone.table[columns].to_numpy().tolist()
+    assert (
+        found.table[columns].head(6).to_numpy().tolist() == alone.table[columns].to_numpy().tolist()
+    )
 
 
 def test_too_few_areas_for_the_list_are_refused():
     scores = np.array([[[50.0, 60.0], [np.nan, 70.0], [np.nan, 40.0]]])
-    world = make_world(scores, np.zeros((0, 3, 2)), np.array([0.5, 0.5]), choices=Choices(), draws=4)
+    world = make_world(
+        scores, np.zeros((0, 3, 2)), np.array([0.5, 0.5]), choices=Choices(), draws=4
+    )
     with pytest.raises(RankingError, match="K440"):
         stability(world, ["a", "b", "c"], bottom=1, base=4)
 
@@ -115,7 +133,9 @@ def test_the_combined_score_leaves_the_area_blank(nobody, call):
 
 
 def test_a_component_that_no_area_has_is_said(nobody):
-    pd.DataFrame({"code": COUNTIES, "score": [""] * 4}).to_csv(nobody.folder / "onsite.csv", index=False)
+    pd.DataFrame({"code": COUNTIES, "score": [""] * 4}).to_csv(
+        nobody.folder / "onsite.csv", index=False
+    )
     with pytest.raises(RankingError, match="K317"):
         combine(run(nobody.read()), nobody.folder / "combined.yaml")
 
@@ -123,7 +143,9 @@ def test_a_component_that_no_area_has_is_said(nobody):
 def test_a_withheld_standard_error_comes_out_of_no_later_table(withheld, tmp_path):
     results = run(withheld.read())
     table = combine(results, withheld.folder / "combined.yaml").table.set_index("code")
-    assert table.loc[["990101", "990102"], ["survey", "survey_se", "se", "df"]].isna().all(axis=None)
+    assert (
+        table.loc[["990101", "990102"], ["survey", "survey_se", "se", "df"]].isna().all(axis=None)
+    )
     level = results.estimates["county"]
     gone = level.table["estimate"].isna().to_numpy()
     assert gone.any()
@@ -135,7 +157,14 @@ def test_a_withheld_standard_error_comes_out_of_no_later_table(withheld, tmp_pat
 
 
 def test_the_plan_names_the_areas_it_has_no_figures_for(nobody, call):
-    code, out, _ = call("plan", nobody.folder, "--within", "topic_index@province=4", "--within", "awareness@county=0.2")
+    code, out, _ = call(
+        "plan",
+        nobody.folder,
+        "--within",
+        "topic_index@province=4",
+        "--within",
+        "awareness@county=0.2",
+    )
     assert code == 0
     assert "no figures to plan with, left out; provide for them apart: 县990102" in out
     (path,) = nobody.folder.glob("out/*-plan/areas.csv")

@@ -12,13 +12,13 @@ import duckdb
 import pytest
 import xlsxwriter
 
-from satisfaction.errors import InputFileError
-from satisfaction.io import bounds
-from satisfaction.io.grids import read_grids
+from satisfaction.foundation import bounds
+from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.grids import read_grids
 
 MEMORY = 1_500_000_000
 SECONDS = 20
-READ = "import sys; from pathlib import Path; from satisfaction.io.grids import read_grids; read_grids(Path(sys.argv[1]))"
+READ = "import sys; from pathlib import Path; from satisfaction.foundation.grids import read_grids; read_grids(Path(sys.argv[1]))"
 OLD = Path(__file__).parent / "plain.xls"  # written by LibreOffice: id, county, sex and three rows
 
 
@@ -29,7 +29,13 @@ def limits():
 
 def refusal(path):
     """Return the last lines of what a reader with limits says of a file."""
-    done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, preexec_fn=limits, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", READ, path],
+        capture_output=True,
+        text=True,
+        preexec_fn=limits,
+        check=False,
+    )
     assert done.returncode == 1, done.stderr[-300:]
     return done.stderr[-1_500:]
 
@@ -46,7 +52,9 @@ def workbook(path, far, *, quote='"'):
     with zipfile.ZipFile(plain) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
         for info in old.infolist():
             content = old.read(info).decode()
-            content = content.replace('r="C3"', f"r={quote}{far}{quote}").replace('<row r="3"', f'<row r="{row}"')
+            content = content.replace('r="C3"', f"r={quote}{far}{quote}").replace(
+                '<row r="3"', f'<row r="{row}"'
+            )
             new.writestr(info, content)
     return path
 
@@ -62,7 +70,12 @@ def test_a_far_cell_is_named_with_file_and_sheet(tmp_path, far, quote):
 @pytest.mark.parametrize("near", ["C3", "Z400", "C300000"])
 def test_a_cell_that_is_not_so_far_is_read(tmp_path, near):
     (grid,), _ = read_grids(workbook(tmp_path / "near.xlsx", near))
-    assert [cell for column in grid.columns for cell in column if cell.strip()] == ["id", "a", "sex", "1"]
+    assert [cell for column in grid.columns for cell in column if cell.strip()] == [
+        "id",
+        "a",
+        "sex",
+        "1",
+    ]
 
 
 def test_a_far_cell_within_an_archive_takes_no_memory(tmp_path):
@@ -111,7 +124,9 @@ def test_one_row_of_absurd_width_is_refused(tmp_path, columns):
 
 def test_one_column_repeated_without_end_is_refused(tmp_path):
     path = tmp_path / "long.parquet"
-    duckdb.connect().execute(f"copy (select 1 as sex from range(30_000_000)) to '{path}' (format parquet, compression zstd)")
+    duckdb.connect().execute(
+        f"copy (select 1 as sex from range(30_000_000)) to '{path}' (format parquet, compression zstd)"
+    )
     assert path.stat().st_size < 100_000
     assert "[F441]" in refusal(path)
 
@@ -121,7 +136,9 @@ def test_an_old_workbook_is_read():
     assert [list(column) for column in grid.columns][1] == ["county", "990101", "990102", "990101"]
 
 
-@pytest.mark.parametrize(("place", "byte"), [(2050, 0), (2997, 255), (3145, 0), (3551, 255), (3557, 255)])
+@pytest.mark.parametrize(
+    ("place", "byte"), [(2050, 0), (2997, 255), (3145, 0), (3551, 255), (3557, 255)]
+)
 def test_a_damaged_old_workbook_ends_in_words(tmp_path, capfd, place, byte):
     """The first three make the reader panic, the others abort."""
     content = bytearray(OLD.read_bytes())
@@ -139,6 +156,6 @@ def test_what_is_no_fault_of_the_workbook_is_not_blamed_on_it(tmp_path, monkeypa
     def stop(*arguments, **options):
         raise fault
 
-    monkeypatch.setattr("satisfaction.io.grids.check_sheets", stop)
+    monkeypatch.setattr("satisfaction.foundation.bounds.check_sheets", stop)
     with pytest.raises(fault):
         read_grids(path)

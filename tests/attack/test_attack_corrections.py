@@ -10,12 +10,12 @@ import os
 
 import pytest
 
-from satisfaction.errors import ExportError, ResponsesError
-from satisfaction.io import leftovers
-from satisfaction.io.leftovers import locked
-from satisfaction.io.tables import read_tables
-from satisfaction.io.writing import write_xlsx
-from satisfaction.responses import correct_responses, load_responses, write_rejected
+from satisfaction.collection.corrections import write_rejected
+from satisfaction.collection.responses import correct_responses, load_responses
+from satisfaction.foundation import files as leftovers
+from satisfaction.foundation.errors import ExportError, ResponsesError
+from satisfaction.foundation.files import locked
+from satisfaction.foundation.tables import read_tables, write_xlsx
 
 TODAY = datetime.date(2026, 4, 20)
 ENDS = ["对方\r确认", "a\nb", 'said "5"', "\r=1+1", "＝1"]
@@ -35,7 +35,9 @@ def handed_out(small):
 
 def hand_in(small, sheets, name="back.xlsx", **options):
     write_xlsx(sheets, small.root / name)
-    return correct_responses(small.read(), small.root / name, **({"by": "李队", "on": TODAY} | options))
+    return correct_responses(
+        small.read(), small.root / name, **({"by": "李队", "on": TODAY} | options)
+    )
 
 
 def log_of(small):
@@ -90,8 +92,11 @@ def test_corrections_that_could_not_be_replayed_are_not_written(handed_out, monk
     sheets["data"].loc[0, "sex"] = "1"
     hand_in(small, sheets)
     before = (small.folder / "corrections.csv").read_bytes()
-    module = "satisfaction.responses.corrections"
-    monkeypatch.setattr(f"{module}.write_csv", lambda table, path: path.write_bytes(before.replace(b"P000", b"P\r0")))
+    module = "satisfaction.collection.corrections"
+    monkeypatch.setattr(
+        f"{module}.write_csv",
+        lambda table, path: path.write_bytes(before.replace(b"P000", b"P\r0")),
+    )
     sheets["data"].loc[1, "sex"] = "2"
     with pytest.raises(ResponsesError, match="R421"):
         hand_in(small, sheets, "second.xlsx")
@@ -139,7 +144,11 @@ def test_two_teams_at_once_both_land(handed_out):
 
 def test_a_lock_that_is_held_is_named_after_the_patience_ends(tmp_path):
     path = tmp_path / "corrections.csv"
-    with locked(path), pytest.raises(ExportError, match=rf"X421[\s\S]*{os.getpid()}"), locked(path, patience=0):
+    with (
+        locked(path),
+        pytest.raises(ExportError, match=rf"X421[\s\S]*{os.getpid()}"),
+        locked(path, patience=0),
+    ):
         pass
     with locked(path, patience=0):
         pass
@@ -159,7 +168,10 @@ def test_the_lock_of_a_dead_process_is_taken_over_and_that_is_said(tmp_path, mon
 def test_the_lock_of_another_machine_is_never_taken_over(tmp_path):
     lock = tmp_path / ".corrections.csv.lock"
     lock.write_text("elsewhere 1")
-    with pytest.raises(ExportError, match=r"elsewhere 1"), locked(tmp_path / "corrections.csv", patience=0):
+    with (
+        pytest.raises(ExportError, match=r"elsewhere 1"),
+        locked(tmp_path / "corrections.csv", patience=0),
+    ):
         pass
     assert lock.exists()
 
@@ -167,7 +179,9 @@ def test_the_lock_of_another_machine_is_never_taken_over(tmp_path):
 def test_two_that_find_a_dead_lock_do_not_both_hold_it(tmp_path, monkeypatch):
     lock = tmp_path / ".corrections.csv.lock"
     dead = f"{leftovers._host()} {2**22 + 1}"
-    lock.write_text("the quicker one")  # what lies there when this process, which saw the dead one, acts
+    lock.write_text(
+        "the quicker one"
+    )  # what lies there when this process, which saw the dead one, acts
     leftovers._take_over(lock, dead)
     assert lock.read_text() == "the quicker one"
 
@@ -178,7 +192,10 @@ def test_two_that_find_a_dead_lock_do_not_both_hold_it(tmp_path, monkeypatch):
 def broken(small):
     """A log of three rows as 0.5 could write it: the second does not fit any more, the third is split by a carriage return."""
     head = "file,sheet,row,id,column,old,new,by,date,reason"
-    rows = ["responses/all.csv,,2,P000,sex,,1,李队,2026-04-20,", "responses/all.csv,,2,P000,sex,,2,李队,2026-04-20,"]
+    rows = [
+        "responses/all.csv,,2,P000,sex,,1,李队,2026-04-20,",
+        "responses/all.csv,,2,P000,sex,,2,李队,2026-04-20,",
+    ]
     rows += ["responses/all.csv,,3,P001,sex,,2,李队,2026-04-20,对方\r确认为"]
     log = small.folder / "corrections.csv"
     log.write_bytes("\n".join([head, *rows, ""]).encode("utf-8-sig"))
@@ -188,7 +205,11 @@ def broken(small):
 def test_a_broken_log_names_its_first_row_and_the_way_back(handed_out, call):
     small, _ = handed_out
     broken(small)
-    for asked in (["check", small.folder], ["run", small.folder], ["corrections", small.folder, "--check"]):
+    for asked in (
+        ["check", small.folder],
+        ["run", small.folder],
+        ["corrections", small.folder, "--check"],
+    ):
         code, _, err = call(*asked)
         assert code == 2
         assert "[R109]" in err

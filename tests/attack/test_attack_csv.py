@@ -10,10 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from satisfaction.io.tables import read_table
-from satisfaction.io.writing import guarded, unguarded, write_csv, write_rfc4180
+from satisfaction.foundation.tables import guarded, read_table, unguarded, write_csv, write_rfc4180
 
-ENDS = ["a\r=HYPERLINK(1)", "a\nb", "a\r\nb", 'said "yes"\r', "\r", "\n", "a,b", '"', '"\r\n"', "plain"]
+ENDS = [
+    "a\r=HYPERLINK(1)",
+    "a\nb",
+    "a\r\nb",
+    'said "yes"\r',
+    "\r",
+    "\n",
+    "a,b",
+    '"',
+    '"\r\n"',
+    "plain",
+]
 SIGNS = ["＝1+1", "＋1", "－1+2", "＠SUM(A1)", "\n=1+1", "\r=1+1", "\t=1+1", "'＝1", "-1\n"]
 
 
@@ -22,7 +32,9 @@ SIGNS = ["＝1+1", "＋1", "－1+2", "＠SUM(A1)", "\n=1+1", "\r=1+1", "\t=1+1",
 def test_a_cell_with_any_line_end_or_quote_stays_one_cell(write, cell, tmp_path):
     path = tmp_path / "table.csv"
     write(pd.DataFrame({"value": [cell, "b"], "n": [1, 2]}), path)
-    rows = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True))
+    rows = list(
+        csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline=""), strict=True)
+    )
     assert [row[0].removeprefix("'") for row in rows] == ["value", cell, "b"]
     assert unguarded(read_table(path))["n"].tolist() == ["1", "2"]
 

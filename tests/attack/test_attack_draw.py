@@ -10,8 +10,14 @@ TAKE = [("1", "1", "2"), ("1", "2", "2"), ("2", "1", "3"), ("2", "2", "2")]
 
 @pytest.fixture
 def frame(tmp_path):
-    rows = [(county, kind, f"{county}{kind}{unit}", 100 + unit) for county, kind, _ in TAKE for unit in range(6)]
-    pd.DataFrame(rows, columns=["county", "residence", "community", "adults"]).to_csv(tmp_path / "frame.csv", index=False)
+    rows = [
+        (county, kind, f"{county}{kind}{unit}", 100 + unit)
+        for county, kind, _ in TAKE
+        for unit in range(6)
+    ]
+    pd.DataFrame(rows, columns=["county", "residence", "community", "adults"]).to_csv(
+        tmp_path / "frame.csv", index=False
+    )
     return tmp_path / "frame.csv"
 
 
@@ -88,7 +94,9 @@ def test_options_that_make_no_sample_are_refused(draw, tmp_path, options):
 
 @pytest.mark.parametrize("column", ["wave", "probability", "persons", "adults"])
 @pytest.mark.parametrize("damaged", ["", "x", "-1", "1e400"])
-def test_a_damaged_number_in_a_panel_is_named_by_file_and_row(draw, call, tmp_path, column, damaged):
+def test_a_damaged_number_in_a_panel_is_named_by_file_and_row(
+    draw, call, tmp_path, column, damaged
+):
     draw("--take", 2, "--waves", 2, "--overlap", 0.5)
     path = tmp_path / "draw" / "panel.csv"
     panel = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -104,7 +112,9 @@ def test_a_damaged_number_in_a_panel_is_named_by_file_and_row(draw, call, tmp_pa
 def test_a_panel_without_a_column_is_refused(draw, call, tmp_path, column):
     draw("--take", 2, "--waves", 2, "--overlap", 0.5)
     path = tmp_path / "draw" / "panel.csv"
-    pd.read_csv(path, dtype=str, encoding="utf-8-sig").drop(columns=column).to_csv(path, index=False)
+    pd.read_csv(path, dtype=str, encoding="utf-8-sig").drop(columns=column).to_csv(
+        path, index=False
+    )
     code, _, err = call("next-sample", path, "--wave", 2, "--out", tmp_path / "next.csv")
     assert code == 2
     assert f"no column '{column}'" in err

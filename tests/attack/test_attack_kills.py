@@ -12,7 +12,9 @@ import pytest
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each kill forks")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # later Pythons warn of forks beside threads
+@pytest.mark.filterwarnings(
+    "ignore:This process:DeprecationWarning"
+)  # later Pythons warn of forks beside threads
 def test_six_kills_leave_nothing_half_written_and_nothing_behind(tmp_path):
     found = importlib.util.spec_from_file_location("kills", Path(__file__).with_name("kills.py"))
     kills = sys.modules["kills"] = importlib.util.module_from_spec(found)

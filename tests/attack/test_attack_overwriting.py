@@ -11,10 +11,10 @@ from contextlib import ExitStack, suppress
 import pandas as pd
 import pytest
 
-from satisfaction.errors import ExportError
-from satisfaction.io import leftovers
-from satisfaction.io.files import dated_folder, new_file, new_folder, point_latest
-from satisfaction.io.writing import write_csv
+from satisfaction.foundation import files as leftovers
+from satisfaction.foundation.errors import ExportError
+from satisfaction.foundation.files import dated_folder, new_file, new_folder, point_latest
+from satisfaction.foundation.tables import write_csv
 
 DEAD = 2**22 + 1  # no process has this number
 
@@ -29,9 +29,22 @@ def sets(small, call):
 
 @pytest.fixture
 def drawn(tmp_path, call):
-    frame = pd.DataFrame({"community": [f"C{i}" for i in range(6)], "county": "1", "residence": "1", "adults": 100})
+    frame = pd.DataFrame(
+        {"community": [f"C{i}" for i in range(6)], "county": "1", "residence": "1", "adults": 100}
+    )
     write_csv(frame, tmp_path / "frame.csv")
-    asked = ("draw", tmp_path / "frame.csv", "--out", tmp_path / "draw", "--take", 2, "--waves", 2, "--seed", 1)
+    asked = (
+        "draw",
+        tmp_path / "frame.csv",
+        "--out",
+        tmp_path / "draw",
+        "--take",
+        2,
+        "--waves",
+        2,
+        "--seed",
+        1,
+    )
     assert call(*asked)[0] == 0
     return asked
 
@@ -71,14 +84,31 @@ def test_compare_refuses_a_file_that_is_there(sets, call, tmp_path, name):
 def test_a_form_is_not_read_back_over_a_file(small, call, tmp_path):
     assert call("form", small.questionnaire, "--out", tmp_path / "form")[0] == 0
     (tmp_path / "q.yaml").write_bytes(b"fielded")
-    refused(call, tmp_path / "q.yaml", "form", "--read", tmp_path / "form" / "xlsform.xlsx", "--out", tmp_path / "q.yaml")
+    refused(
+        call,
+        tmp_path / "q.yaml",
+        "form",
+        "--read",
+        tmp_path / "form" / "xlsform.xlsx",
+        "--out",
+        tmp_path / "q.yaml",
+    )
     refused(call, tmp_path / "form", "form", small.questionnaire, "--out", tmp_path / "form")
 
 
 def test_a_draw_and_a_later_sample_refuse_what_is_there(drawn, call, tmp_path):
     refused(call, tmp_path / "draw", *drawn)
     panel = tmp_path / "draw" / "panel.csv"
-    refused(call, tmp_path / "frame.csv", "next-sample", panel, "--wave", 2, "--out", tmp_path / "frame.csv")
+    refused(
+        call,
+        tmp_path / "frame.csv",
+        "next-sample",
+        panel,
+        "--wave",
+        2,
+        "--out",
+        tmp_path / "frame.csv",
+    )
     code, _, err = call("next-sample", panel, "--wave", 2, "--out", tmp_path / "next.xlsx")
     assert (code, "[X102] --out" in err) == (2, True)
 
@@ -136,17 +166,22 @@ def test_a_folder_that_appeared_meanwhile_gets_a_number_or_a_refusal(tmp_path):
 
 def test_two_runs_in_the_same_second_both_succeed(small, tmp_path):
     script = (
-        "import datetime, satisfaction.fileset.folder as folder\n"
+        "import datetime, satisfaction.publication.file_set as folder\n"
         "folder._now = lambda: datetime.datetime(2026, 4, 20, tzinfo=datetime.UTC)\n"
         "from satisfaction.cli import main\nmain()"
     )
     asked = [sys.executable, "-c", script, "run", str(small.folder)]
-    runs = [subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    runs = [
+        subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     told = [run.communicate() for run in runs]
     assert [run.returncode for run in runs] == [0, 0], told
     names = sorted(path.name for path in (small.folder / "out").iterdir())
     assert names == ["20260420T000000Z", "20260420T000000Z-2", "latest"]
-    assert {out.split("结果 results: ")[1].split("\n")[0].split("/")[-1] for out, _ in told} == set(names[:2])
+    assert {out.split("结果 results: ")[1].split("\n")[0].split("/")[-1] for out, _ in told} == set(
+        names[:2]
+    )
 
 
 def test_a_latest_that_is_a_folder_of_its_own_is_replaced(tmp_path):
@@ -164,7 +199,9 @@ def test_folders_and_files_keep_to_the_umask(tmp_path):
             (scratch / "x").write_bytes(b"x")
     finally:
         os.umask(before)
-    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("private", "private/x")] == [0o700, 0o600]
+    assert [
+        stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("private", "private/x")
+    ] == [0o700, 0o600]
 
 
 def unfinished(folder, *, host=None, pid=DEAD):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from satisfaction.io.personal import is_personal, masked_names, masked_within, plain_number
-from satisfaction.responses import load_responses
-from satisfaction.responses.personal import pseudonyms
+from satisfaction.collection.identifiers import pseudonyms
+from satisfaction.collection.responses import load_responses
+from satisfaction.foundation.personal import is_personal, masked_names, masked_within, plain_number
 
 MOBILE = "13800138000"
 PLANTED = (
@@ -36,11 +36,24 @@ def test_numbers_of_the_survey_are_not_masked(value):
 
 
 def test_only_the_number_in_a_name_is_masked_and_names_stay_different():
-    names = ["responses/张三_13800138000.xlsx", "responses/13900139000.csv", "responses/13700137000.csv", "responses/a@1.csv"]
-    assert masked_names(names) == ["responses/张三_***.xlsx", "responses/***.csv", "responses/***.csv#2", "responses/a@1.csv"]
+    names = [
+        "responses/张三_13800138000.xlsx",
+        "responses/13900139000.csv",
+        "responses/13700137000.csv",
+        "responses/a@1.csv",
+    ]
+    assert masked_names(names) == [
+        "responses/张三_***.xlsx",
+        "responses/***.csv",
+        "responses/***.csv#2",
+        "responses/a@1.csv",
+    ]
 
 
-@pytest.mark.parametrize("spelling", ["138 0013 8000", "138-0013-8000", "+86 13800138000", "８６13800138000", "008613800138000"])
+@pytest.mark.parametrize(
+    "spelling",
+    ["138 0013 8000", "138-0013-8000", "+86 13800138000", "８６13800138000", "008613800138000"],
+)
 def test_one_telephone_in_two_spellings_is_one_number(spelling):
     assert plain_number(spelling) == MOBILE
     assert len(set(pseudonyms([MOBILE, spelling], "id").values())) == 1
@@ -85,9 +98,19 @@ def test_no_name_of_a_file_sheet_member_or_team_shows_it(small, call):
         rows.iloc[:60].to_excel(book, sheet_name="李四13900139000", index=False)
         rows.iloc[60:].to_excel(book, sheet_name="王五13700137000", index=False)
     small.csv.unlink()
-    small.edit("survey.yaml", "[responses/*.csv]", "[{pattern: responses/*.xlsx, team: 赵六 0851-85551234}]")
+    small.edit(
+        "survey.yaml",
+        "[responses/*.csv]",
+        "[{pattern: responses/*.xlsx, team: 赵六 0851-85551234}]",
+    )
     shown = []
-    for command in (["check"], ["run"], ["report"], ["fieldwork"], ["check", "--rejected", small.root / "fix.xlsx"]):
+    for command in (
+        ["check"],
+        ["run"],
+        ["report"],
+        ["fieldwork"],
+        ["check", "--rejected", small.root / "fix.xlsx"],
+    ):
         code, out, err = call(command[0], small.folder, *command[1:])
         assert code in (0, 1), err
         shown.append(out + err)
@@ -110,11 +133,16 @@ def test_no_error_shows_it(small, call):
 
 
 def test_no_reason_of_lost_points_shows_it(tmp_path):
-    from satisfaction.combined import Assessment, read_lost
+    from satisfaction.composite.item_tree import read_lost
+    from satisfaction.declarations.combined import Assessment
 
-    (tmp_path / "lost.csv").write_text(f"code,item,points,reason\n990101,a,2,举报人 {MOBILE} 来电\n", encoding="utf-8")
+    (tmp_path / "lost.csv").write_text(
+        f"code,item,points,reason\n990101,a,2,举报人 {MOBILE} 来电\n", encoding="utf-8"
+    )
     item = {"zh": "甲", "en": "A", "points": 10, "department": "城管"}
-    declared = Assessment.model_validate({"title": {"zh": "测", "en": "T"}, "source": "test", "items": {"a": item}})
+    declared = Assessment.model_validate(
+        {"title": {"zh": "测", "en": "T"}, "source": "test", "items": {"a": item}}
+    )
     lost = read_lost(tmp_path / "lost.csv", declared, ["990101"])
     assert lost["reason"].tolist() == ["举报人 *** 来电"]
 
@@ -123,7 +151,20 @@ def test_a_log_of_corrections_that_names_a_file_as_it_was_is_replayed(small):
     named = small.csv.with_name("13800138000.csv")
     small.csv.rename(named)
     old = pd.read_csv(named, dtype=str, keep_default_na=False)["streets"].iloc[0]
-    rows = [("responses/13800138000.csv", "", "2", "P000", "streets", old, "5", "A", "2026-04-20", "asked again")]
+    rows = [
+        (
+            "responses/13800138000.csv",
+            "",
+            "2",
+            "P000",
+            "streets",
+            old,
+            "5",
+            "A",
+            "2026-04-20",
+            "asked again",
+        )
+    ]
     columns = ["file", "sheet", "row", "id", "column", "old", "new", "by", "date", "reason"]
     pd.DataFrame(rows, columns=columns).to_csv(small.folder / "corrections.csv", index=False)
     accepted = load_responses(small.read()).accepted

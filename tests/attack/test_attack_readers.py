@@ -7,9 +7,9 @@ import zipfile
 import duckdb
 import pytest
 
-from satisfaction.errors import ResponsesError
-from satisfaction.plots import bars, svg
-from satisfaction.responses import load_responses
+from satisfaction.collection.responses import load_responses
+from satisfaction.foundation.errors import ResponsesError
+from satisfaction.publication.plots.canvas import bars, svg
 
 
 def as_parquet(small, **columns):
@@ -19,7 +19,9 @@ def as_parquet(small, **columns):
     kept = f"rows.* exclude ({', '.join(changed)})" if changed else "rows.*"
     added = ", ".join(f"{value} as {name}" for name, value in columns.items())
     target = small.csv.with_suffix(".parquet")
-    duckdb.connect().execute(f"copy (select {added}, {kept} from rows) to '{target}' (format parquet)")
+    duckdb.connect().execute(
+        f"copy (select {added}, {kept} from rows) to '{target}' (format parquet)"
+    )
     small.csv.unlink()
     small.edit("survey.yaml", "responses/*.csv", "responses/*.parquet")
     return small.read()
@@ -51,7 +53,9 @@ def test_a_moment_with_a_zone_is_read_as_the_clock_in_china_shows_it(small):
 @pytest.mark.parametrize("first", ["1.00::decimal(4,2)", "1.0::double", "1::tinyint"])
 def test_equal_numbers_of_any_type_are_one_text_whatever_comes_first(small, first):
     whole = len(small.rows())
-    responses = load_responses(as_parquet(small, weight=first, sex="1::integer", lived_here="1.000::decimal(9,3)"))
+    responses = load_responses(
+        as_parquet(small, weight=first, sex="1::integer", lived_here="1.000::decimal(9,3)")
+    )
     assert len(responses.accepted) == whole
     assert not responses.summary["blanked"].sum()
     assert set(responses.accepted["sex"]) == {1}
@@ -88,18 +92,27 @@ def test_two_members_of_one_name_are_two_tables_in_the_account(small):
 
 def test_hidden_members_and_those_of_an_open_workbook_are_passed_over(small):
     content = small.csv.read_text(encoding="utf-8-sig")
-    members = [("a.csv", content), ("~$a.xlsx", "open"), (".hidden.csv", content), ("team/.x.csv", content)]
+    members = [
+        ("a.csv", content),
+        ("~$a.xlsx", "open"),
+        (".hidden.csv", content),
+        ("team/.x.csv", content),
+    ]
     responses = load_responses(zipped(small, members))
     assert responses.summary[["sheet", "rows"]].to_numpy().tolist() == [["a.csv", 120]]
 
 
 @pytest.mark.parametrize("name", ["第$$县", "物价 $5-$10", "$x_1^2$", "$\\frac{"])
 def test_a_dollar_in_a_name_is_drawn_as_it_stands(name):
-    from satisfaction.plots.canvas import theme
+    from satisfaction.publication.plots.canvas import theme
 
-    figure = bars([name, "b"], [1.0, 2.0], line=1.0, mark=name, zh=name, en=name, line_label=name, unit=name)
+    figure = bars(
+        [name, "b"], [1.0, 2.0], line=1.0, mark=name, zh=name, en=name, line_label=name, unit=name
+    )
     assert svg(figure).startswith("<?xml")
     assert theme()["text.parse_math"] is False
     assert all(
-        not text.get_parse_math() for text in figure.findobj(lambda one: hasattr(one, "get_parse_math")) if "$" in text.get_text()
+        not text.get_parse_math()
+        for text in figure.findobj(lambda one: hasattr(one, "get_parse_math"))
+        if "$" in text.get_text()
     )

@@ -17,14 +17,23 @@ import pytest
 
 from satisfaction import cli, read_survey, run
 from satisfaction.cli.options import DAMAGED_SET, READER_GONE, SURROUNDINGS
-from satisfaction.fileset import export_dated
-from satisfaction.io import files
-from satisfaction.lab.waves import find_waves
+from satisfaction.foundation import files
+from satisfaction.notebook.launcher import find_waves
+from satisfaction.publication.file_set import export_dated
 
 PROGRAM = [sys.executable, "-m", "satisfaction"]
-DAMAGES = {"empty": b"", "cut": b'{"inputs": {', "no object": b"[1, 2]", "another one": b"{}", "no text": b"\xff\xfe\x00\xd8" * 9}
+DAMAGES = {
+    "empty": b"",
+    "cut": b'{"inputs": {',
+    "no object": b"[1, 2]",
+    "another one": b"{}",
+    "no text": b"\xff\xfe\x00\xd8" * 9,
+}
 
-DAMAGED = [("manifest.json", content) for content in DAMAGES.values()] + [("run.json", DAMAGES["cut"]), ("run.json", b"{}")]
+DAMAGED = [("manifest.json", content) for content in DAMAGES.values()] + [
+    ("run.json", DAMAGES["cut"]),
+    ("run.json", b"{}"),
+]
 
 
 def wrong(number):
@@ -87,14 +96,18 @@ def test_a_limit_of_file_size_leaves_nothing_half_written(small):
     def limited():
         resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000))
 
-    done = subprocess.run([*PROGRAM, "fieldwork", small.folder], preexec_fn=limited, capture_output=True, text=True)
+    done = subprocess.run(
+        [*PROGRAM, "fieldwork", small.folder], preexec_fn=limited, capture_output=True, text=True
+    )
     assert (done.returncode, "文件大小限制" in done.stderr) == (SURROUNDINGS, True), done.stderr
     assert not list((small.folder / "out").glob("*"))
 
 
 def test_a_full_output_is_said_and_the_results_stand(small):
     with open("/dev/full", "w") as full:
-        done = subprocess.run([*PROGRAM, "fieldwork", small.folder], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [*PROGRAM, "fieldwork", small.folder], stdout=full, stderr=subprocess.PIPE, text=True
+        )
     assert (done.returncode, "磁盘已满" in done.stderr) == (SURROUNDINGS, True), done.stderr
     assert "Exception ignored" not in done.stderr
     assert len(list((small.folder / "out").iterdir())) == 1
@@ -102,7 +115,10 @@ def test_a_full_output_is_said_and_the_results_stand(small):
 
 def test_a_closed_output_ends_without_a_traceback(small):
     closed = subprocess.run(
-        [*PROGRAM, "check", small.folder], stdout=None, stderr=subprocess.PIPE, preexec_fn=lambda: os.close(1)
+        [*PROGRAM, "check", small.folder],
+        stdout=None,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: os.close(1),
     )
     reading, writing = os.pipe()
     os.close(reading)
@@ -115,7 +131,9 @@ def test_a_closed_output_ends_without_a_traceback(small):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_leaves_nothing(small, number):
     before = signal.signal(number, signal.SIG_DFL)  # a suite run under nohup hands its deafness on
-    running = subprocess.Popen([*PROGRAM, "run", small.folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        [*PROGRAM, "run", small.folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     signal.signal(number, before)
     out = small.folder / "out"
     while running.poll() is None and not list(out.glob(".unfinished-*")):
@@ -127,14 +145,22 @@ def test_a_signal_leaves_nothing(small, number):
 
 
 def test_nohup_is_respected(small):
-    signalled = "import os, signal; signal.signal(1, signal.SIG_IGN); from satisfaction.cli.surroundings import *\n"
+    signalled = (
+        "import os, signal; signal.signal(1, signal.SIG_IGN); from satisfaction.cli import *\n"
+    )
     signalled += "with stopped_by_signals(): os.kill(os.getpid(), 1); print('on')"
-    assert subprocess.run([sys.executable, "-c", signalled], capture_output=True, text=True).stdout == "on\n"
+    assert (
+        subprocess.run([sys.executable, "-c", signalled], capture_output=True, text=True).stdout
+        == "on\n"
+    )
 
 
 def test_the_exit_codes_stand_in_the_help(call):
     _, out, _ = call("--help")
-    assert all(f"\n  {code} " in out for code in (0, 1, 2, cli.OWN_FAULT, SURROUNDINGS, DAMAGED_SET, "10-13", 130))
+    assert all(
+        f"\n  {code} " in out
+        for code in (0, 1, 2, cli.OWN_FAULT, SURROUNDINGS, DAMAGED_SET, "10-13", 130)
+    )
 
 
 # ---- damaged file sets ----
@@ -158,7 +184,9 @@ def latest(finished, small):
 @pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
 def test_the_launcher_lists_a_wave_whose_latest_is_damaged(latest, small, content):
     (latest / "run.json").write_bytes(content)
-    assert [(wave.folder, wave.readable, wave.finished) for wave in find_waves(small.root)] == [(small.folder, True, "")]
+    assert [(wave.folder, wave.readable, wave.finished) for wave in find_waves(small.root)] == [
+        (small.folder, True, "")
+    ]
 
 
 @pytest.mark.parametrize(("name", "content"), DAMAGED)
@@ -175,7 +203,13 @@ def test_a_damaged_latest_stops_no_later_run(latest, small, call, name, content)
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [*DAMAGED, *((name, DAMAGES["cut"]) for name in ("datapackage.json", "SHA256SUMS", "indices.csv", "ranking.xlsx"))],
+    [
+        *DAMAGED,
+        *(
+            (name, DAMAGES["cut"])
+            for name in ("datapackage.json", "SHA256SUMS", "indices.csv", "ranking.xlsx")
+        ),
+    ],
 )
 def test_verify_finds_the_damaged_file(latest, call, name, content):
     (latest / name).write_bytes(content)
@@ -204,7 +238,7 @@ def test_a_damaged_number_is_a_damaged_set(latest, call):
 
 
 def test_a_fault_of_ours_is_not_blamed_on_a_sound_set(latest, call, monkeypatch):
-    module = importlib.import_module("satisfaction.verification.compare")
+    module = importlib.import_module("satisfaction.comparison.compare")
     monkeypatch.setattr(module, "_changed_figures", lambda *_: 1 / 0)
     code, _, err = call("compare", latest, latest)
     assert (code, "[Z101]" in err) == (cli.OWN_FAULT, True)

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from satisfaction import rank
-from satisfaction.errors import InputFileError, RankingError, SurveyError
-from satisfaction.io.yaml import read_yaml
-from satisfaction.responses import load_responses
+from satisfaction.collection.responses import load_responses
+from satisfaction.foundation.errors import InputFileError, RankingError, SurveyError
+from satisfaction.foundation.yaml import read_yaml
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
@@ -59,7 +59,9 @@ def test_a_folder_or_file_whose_name_is_none_is_not_there(call, tmp_path):
         read_yaml(tmp_path / "a\0.yaml", SurveyError)
 
 
-@pytest.mark.parametrize("duration", ["9" * 5_000, "9" * 400, "1e400", "inf", "9" * 400 + "分", "9" * 400 + ":00:00"])
+@pytest.mark.parametrize(
+    "duration", ["9" * 5_000, "9" * 400, "1e400", "inf", "9" * 400 + "分", "9" * 400 + ":00:00"]
+)
 def test_a_duration_without_end_is_no_duration(small, call, duration):
     rows = small.rows().assign(通话时长="60", 拨打结果="1")
     rows.loc[0, "通话时长"] = duration

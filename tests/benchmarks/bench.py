@@ -30,18 +30,28 @@ NAMES = {
     "jackknife": "3,520 jackknife replicates, each raked again",
     "rank": "rank table of 88 counties, default methods",
 }
-BARS = {"domain": "6 x floor", "rake": "0.15 s", "calibrated": "6 x floor", "bootstrap": "3 x floor", "rank": "1 s"}
+BARS = {
+    "domain": "6 x floor",
+    "rake": "0.15 s",
+    "calibrated": "6 x floor",
+    "bootstrap": "3 x floor",
+    "rank": "1 s",
+}
 PEER_LIMIT = {"domain": 1_000_000, "rake": 1_000_000, "calibrated": 100_000}
 MANY_ITEMS = 20
 QUICK_ROWS = 100_000  # up to here ranks are timed with fewer units too
 
 
-def figures(job: str, rows: int, items: int, tool: str, repeats: int, *, python: str = sys.executable) -> dict[str, float]:
+def figures(
+    job: str, rows: int, items: int, tool: str, repeats: int, *, python: str = sys.executable
+) -> dict[str, float]:
     """Run one job in a process of its own."""
     call = [python, str(HERE / "jobs.py"), job, str(rows), str(items), tool, str(repeats)]
     done = subprocess.run(call, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{job}, {rows} rows, {items} items, {tool}: {done.stderr.strip().splitlines()[-1]}")
+        sys.exit(
+            f"{job}, {rows} rows, {items} items, {tool}: {done.stderr.strip().splitlines()[-1]}"
+        )
     return json.loads(done.stdout)
 
 
@@ -75,16 +85,37 @@ def main() -> None:
     for rows in chosen.rows:
         for job in NAMES:
             times.append(row(job, rows, 4, chosen.repeats, peer=chosen.peer))
-            print(pd.DataFrame(times[-1:]).round(4).to_string(index=False, header=len(times) == 1), flush=True)
+            print(
+                pd.DataFrame(times[-1:]).round(4).to_string(index=False, header=len(times) == 1),
+                flush=True,
+            )
         times.append(row("domain", rows, MANY_ITEMS, chosen.repeats, peer=None))
-    largest = max(r for r in chosen.rows if r <= 1_000_000) if min(chosen.rows) <= 1_000_000 else chosen.rows[0]
+    largest = (
+        max(r for r in chosen.rows if r <= 1_000_000)
+        if min(chosen.rows) <= 1_000_000
+        else chosen.rows[0]
+    )
     peaks = [
-        {"job": NAMES[job], "rows": largest, "items": items, **figures(job, largest, items, "memory", 1)}
-        for job, items in (("domain", MANY_ITEMS), ("calibrated", MANY_ITEMS), ("bootstrap", 4), ("jackknife", 4))
+        {
+            "job": NAMES[job],
+            "rows": largest,
+            "items": items,
+            **figures(job, largest, items, "memory", 1),
+        }
+        for job, items in (
+            ("domain", MANY_ITEMS),
+            ("calibrated", MANY_ITEMS),
+            ("bootstrap", 4),
+            ("jackknife", 4),
+        )
     ]
     ranked = section(chosen.repeats, quick=max(chosen.rows) <= QUICK_ROWS)
     OUT.mkdir(exist_ok=True)
-    for name, table in (("bench", pd.DataFrame(times)), ("bench_memory", pd.DataFrame(peaks)), ("bench_ranks", ranked)):
+    for name, table in (
+        ("bench", pd.DataFrame(times)),
+        ("bench_memory", pd.DataFrame(peaks)),
+        ("bench_ranks", ranked),
+    ):
         table.to_csv(OUT / f"{name}.csv", index=False)
         print(f"\n{name}\n{table.round(4).to_string(index=False)}")
 

@@ -60,7 +60,9 @@ def product(job: str, table: Any, items: list[str], margins: dict[str, Any]) -> 
     return lambda: rank(by_county)
 
 
-def floor_of(job: str, floor: ModuleType, frame: pd.DataFrame, margins: dict[str, Any]) -> Job | None:
+def floor_of(
+    job: str, floor: ModuleType, frame: pd.DataFrame, margins: dict[str, Any]
+) -> Job | None:
     """Return the plain-numpy floor of a job, where there is one."""
     code, weight, values = floor.arrays(frame)
     targets = [np.array([margin[level] for level in sorted(margin)]) for margin in margins.values()]
@@ -78,7 +80,9 @@ def peer(job: str, frame: pd.DataFrame, items: list[str], margins: dict[str, Any
     import svy
 
     columns = {c: frame[c].tolist() if c == "county" else frame[c].to_numpy() for c in frame}
-    sample = svy.Sample(pl.DataFrame(columns), svy.Design(stratum="stratum", psu="psu", wgt="base_weight"))
+    sample = svy.Sample(
+        pl.DataFrame(columns), svy.Design(stratum="stratum", psu="psu", wgt="base_weight")
+    )
 
     def raked() -> Any:
         return sample.weighting.rake(controls=margins, tol=1e-6)
@@ -123,7 +127,10 @@ def memory(job: str, rows: int, items: int) -> dict[str, float]:
 def from_parquet(job: str, path: Path, items: int) -> dict[str, float]:
     """Run the product once on a Parquet file in a fresh process."""
     margins = json.loads(path.with_name("margins.json").read_text(encoding="utf-8"))
-    margins = {name: {level if name == "county" else int(level): n for level, n in one.items()} for name, one in margins.items()}
+    margins = {
+        name: {level if name == "county" else int(level): n for level, n in one.items()}
+        for name, one in margins.items()
+    }
     before = peak_mb()
     start = time.perf_counter()
     product(job, str(path), [f"q{i}" for i in range(items)], margins)()
@@ -132,7 +139,13 @@ def from_parquet(job: str, path: Path, items: int) -> dict[str, float]:
 
 def main() -> None:
     """Run the job named on the command line and print its figures."""
-    job, rows, items, tool, repeats = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+    job, rows, items, tool, repeats = (
+        sys.argv[1],
+        int(sys.argv[2]),
+        int(sys.argv[3]),
+        sys.argv[4],
+        int(sys.argv[5]),
+    )
     if tool == "memory":
         found: dict[str, Any] = memory(job, rows, items)
     elif tool.endswith(".parquet"):
@@ -142,10 +155,21 @@ def main() -> None:
         frame, names = floor.bench_frame(rows, items), [f"q{i}" for i in range(items)]
         margins = floor.margins(frame)
         calls = {"satisfaction": product, "svy": peer}[tool](job, frame, names, margins)
-        below = floor_of(job, floor, frame, margins) if tool == "satisfaction" and items == len(floor.ITEMS) else None
+        below = (
+            floor_of(job, floor, frame, margins)
+            if tool == "satisfaction" and items == len(floor.ITEMS)
+            else None
+        )
         seconds = timed([one for one in (calls, below) if one is not None], repeats)
-        found = {name: statistics.median(one) for name, one in zip((tool, "floor"), seconds, strict=False)}
-        found |= {"low": min(seconds[0]), "high": max(seconds[0]), "peak_mb": peak_mb()} if seconds else {}
+        found = {
+            name: statistics.median(one)
+            for name, one in zip((tool, "floor"), seconds, strict=False)
+        }
+        found |= (
+            {"low": min(seconds[0]), "high": max(seconds[0]), "peak_mb": peak_mb()}
+            if seconds
+            else {}
+        )
     print(json.dumps(found))
 
 

@@ -31,14 +31,25 @@ from coverage_study import csranks  # noqa: E402 - the folder above is on the pa
 from satisfaction import rank  # noqa: E402
 
 COUNTIES, MANY, QUICK_MANY = 88, 2_850, 300
-SLOW_AFTER, PEER_SETS = 500, 50  # units from which on jobs run once, and of how many the peer then makes the sets
+SLOW_AFTER, PEER_SETS = (
+    500,
+    50,
+)  # units from which on jobs run once, and of how many the peer then makes the sets
 NAMES = {
     "default": "rank: table and summary, default methods",
     "marginal": "rank with exact max-t marginal sets",
     "simultaneous": "rank with max-t simultaneous sets, 100,000 draws",
 }
-PEERS = {"default": "marginal sets", "marginal": "marginal sets", "simultaneous": "simultaneous sets, 1,000 draws"}
-BARS = {("default", COUNTIES): "1 s", ("marginal", COUNTIES): "5 s", ("simultaneous", COUNTIES): "15 s, 500 MB"}
+PEERS = {
+    "default": "marginal sets",
+    "marginal": "marginal sets",
+    "simultaneous": "simultaneous sets, 1,000 draws",
+}
+BARS = {
+    ("default", COUNTIES): "1 s",
+    ("marginal", COUNTIES): "5 s",
+    ("simultaneous", COUNTIES): "15 s, 500 MB",
+}
 
 
 def counties(units: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -51,18 +62,27 @@ def counties(units: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np
 def product(job: str, units: int) -> Job:
     """Return a call of the product."""
     score, se, df = counties(units)
-    options = {"default": {}, "marginal": {"marginal": "maxt"}, "simultaneous": {"simultaneous": "maxt", "draws": 100_000}}
+    options = {
+        "default": {},
+        "marginal": {"marginal": "maxt"},
+        "simultaneous": {"simultaneous": "maxt", "draws": 100_000},
+    }
     return partial(rank, score, se, df=df, **options[job])  # type: ignore[arg-type]
 
 
 def peer(job: str, units: int) -> tuple[Job, int]:
     """Return the peer's call and what its time is to be multiplied by."""
     score, se, _ = counties(units)
-    random, every = np.random.default_rng(1), max(1, units // PEER_SETS) if units > SLOW_AFTER else 1
+    random, every = (
+        np.random.default_rng(1),
+        max(1, units // PEER_SETS) if units > SLOW_AFTER else 1,
+    )
     if job == "simultaneous":
         return partial(csranks.simultaneous_sets, score, se, alpha=0.05, random=random), 1
     asked = range(0, units, every)
-    return lambda: [csranks.marginal_set(score, se, unit, alpha=0.05, random=random) for unit in asked], every
+    return lambda: [
+        csranks.marginal_set(score, se, unit, alpha=0.05, random=random) for unit in asked
+    ], every
 
 
 def times(job: str, units: int, repeats: int) -> dict[str, float]:
@@ -86,7 +106,9 @@ def memory(job: str, units: int) -> dict[str, float]:
 def figures(job: str, units: int, repeats: int) -> dict[str, float]:
     """Run one job in a process of its own; 0 repeats: for its memory."""
     done = subprocess.run(
-        [sys.executable, __file__, "--job", job, "--units", str(units), "--repeats", str(repeats)], capture_output=True, text=True
+        [sys.executable, __file__, "--job", job, "--units", str(units), "--repeats", str(repeats)],
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         sys.exit(f"{job}, {units} units: {done.stderr.strip().splitlines()[-1]}")
@@ -100,7 +122,15 @@ def section(repeats: int, *, quick: bool = False) -> pd.DataFrame:
     for job, units in (*((job, COUNTIES) for job in NAMES), ("default", many)):
         found = figures(job, units, 1 if units > SLOW_AFTER else repeats) | figures(job, units, 0)
         bar = "60 s" if units == MANY else BARS.get((job, units), "")
-        rows.append({"job": NAMES[job], "units": units, **found, "peer": f"csranks, {PEERS[job]}", "bar": bar})
+        rows.append(
+            {
+                "job": NAMES[job],
+                "units": units,
+                **found,
+                "peer": f"csranks, {PEERS[job]}",
+                "bar": bar,
+            }
+        )
     return pd.DataFrame(rows)
 
 

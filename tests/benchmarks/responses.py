@@ -55,9 +55,15 @@ def make(folder: Path, rows: int) -> None:
     table.insert(0, "county", rng.integers(1, 89, rows).astype(str))
     table.insert(0, "id", [f"R{k:06d}" for k in range(rows)])
     for k, row in enumerate(rng.choice(rows, FAULTS, replace=False)):
-        table.loc[row, ["age", questions[k % len(questions)], "county"][k % 3]] = ["170", "好", "99"][k % 3]
+        table.loc[row, ["age", questions[k % len(questions)], "county"][k % 3]] = [
+            "170",
+            "好",
+            "99",
+        ][k % 3]
     counties = ", ".join(f"{k}: {{zh: 县{k}, en: C{k}}}" for k in range(1, 89))
-    items = "\n".join(f"  {q}: {{type: single, scale: five, zh: 题{q}, en: Item {q}}}" for q in questions)
+    items = "\n".join(
+        f"  {q}: {{type: single, scale: five, zh: 题{q}, en: Item {q}}}" for q in questions
+    )
     (folder / "questionnaires" / "large").mkdir(parents=True)
     (folder / "questionnaires" / "large" / "1.yaml").write_text(
         INSTRUMENT.format(counties=counties, items=items), encoding="utf-8"
@@ -65,13 +71,19 @@ def make(folder: Path, rows: int) -> None:
     for name in ("csv", "xlsx"):
         wave = folder / "surveys" / name
         wave.mkdir(parents=True)
-        (wave / "rules.yaml").write_text("ranking: {list_size: 10, source: test}\n", encoding="utf-8")
+        (wave / "rules.yaml").write_text(
+            "ranking: {list_size: 10, source: test}\n", encoding="utf-8"
+        )
         (wave / "survey.yaml").write_text(
             f"survey: {name}\nwave: 2026Q3\ntitle: {{zh: 大, en: Large}}\nquestionnaire: large@1\nselection: quota\nfiles: [all.{name}]\n",
             encoding="utf-8",
         )
-    (folder / "surveys" / "csv" / "all.csv").write_bytes(table.to_csv(index=False).encode("gb18030"))
-    with xlsxwriter.Workbook(str(folder / "surveys" / "xlsx" / "all.xlsx"), {"constant_memory": True}) as book:
+    (folder / "surveys" / "csv" / "all.csv").write_bytes(
+        table.to_csv(index=False).encode("gb18030")
+    )
+    with xlsxwriter.Workbook(
+        str(folder / "surveys" / "xlsx" / "all.xlsx"), {"constant_memory": True}
+    ) as book:
         sheet = book.add_worksheet()
         sheet.write_row(0, 0, list(table))
         for place, record in enumerate(table.itertuples(index=False), start=1):
@@ -81,7 +93,8 @@ def make(folder: Path, rows: int) -> None:
 def one(wave: Path) -> dict[str, float]:
     """Check one folder as `satisfaction check --rejected` does."""
     from satisfaction import read_survey
-    from satisfaction.responses import load_responses, write_rejected
+    from satisfaction.collection.corrections import write_rejected
+    from satisfaction.collection.responses import load_responses
 
     (wave / "fix.xlsx").unlink(missing_ok=True)  # nothing is ever overwritten
     started = time.perf_counter()
@@ -100,7 +113,15 @@ def whole_command(wave: Path) -> float:
     workbook = wave / "again.xlsx"
     workbook.unlink(missing_ok=True)  # nothing is ever overwritten
     started = time.perf_counter()
-    command = [sys.executable, "-m", "satisfaction", "check", str(wave), "--rejected", str(workbook)]
+    command = [
+        sys.executable,
+        "-m",
+        "satisfaction",
+        "check",
+        str(wave),
+        "--rejected",
+        str(workbook),
+    ]
     code = subprocess.run(command, check=False, capture_output=True).returncode
     assert code == 2, code  # the planted faults would stop a run
     assert workbook.is_file()
@@ -122,12 +143,17 @@ def main() -> None:
         for name in ("csv", "xlsx"):
             command = [sys.executable, __file__, "--one", str(Path(scratch) / "surveys" / name)]
             runs = [
-                json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+                json.loads(
+                    subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                )
                 | {"command": whole_command(Path(command[-1]))}
                 for _ in range(asked.repeats)
             ]
             medians = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-            print(f"{name}: {asked.rows} x {ITEMS}: " + ", ".join(f"{key} {value:.2f}" for key, value in medians.items()))
+            print(
+                f"{name}: {asked.rows} x {ITEMS}: "
+                + ", ".join(f"{key} {value:.2f}" for key, value in medians.items())
+            )
 
 
 if __name__ == "__main__":

@@ -2,5 +2,9 @@
 
 import os
 
-for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # before numpy is imported: one a process
+for threads in (
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+):  # before numpy is imported: one a process
     os.environ.setdefault(threads, "1")

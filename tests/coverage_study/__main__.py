@@ -60,7 +60,11 @@ def work(task: Task) -> tuple[Task, list[dict[str, Any]]]:
 
 def tasks(first: int, seeds: int) -> Iterator[Task]:
     """Yield what is to be run, the slow ones first."""
-    for kind, every in (("shipped", SHIPPED_EVERY), ("totals", TOTALS_EVERY), ("propensity", PROPENSITY_EVERY)):
+    for kind, every in (
+        ("shipped", SHIPPED_EVERY),
+        ("totals", TOTALS_EVERY),
+        ("propensity", PROPENSITY_EVERY),
+    ):
         yield from ((kind, first + k) for k in range(-(-seeds // every)))
     for seed in range(first, first + seeds):
         yield from (("classes", seed), ("plain", seed), ("few PSUs", seed))
@@ -71,15 +75,21 @@ def study(chosen: argparse.Namespace) -> tuple[pd.DataFrame, pd.DataFrame]:
     listed = list(tasks(chosen.first, chosen.seeds))
     records, totals = [], []
     with Pool(chosen.processes, prepare, (chosen.survey,)) as pool:
-        for (kind, seed), found in tqdm(pool.imap_unordered(work, listed), total=len(listed), desc="samples", disable=None):
+        for (kind, seed), found in tqdm(
+            pool.imap_unordered(work, listed), total=len(listed), desc="samples", disable=None
+        ):
             (totals if kind == "totals" else records).extend(one | {"seed": seed} for one in found)
-    return pd.DataFrame(records).sort_values(["scenario", "seed"], kind="stable"), pd.DataFrame(totals)
+    return pd.DataFrame(records).sort_values(["scenario", "seed"], kind="stable"), pd.DataFrame(
+        totals
+    )
 
 
 def main() -> int:
     """Run the study, print the tables, write tests/out/coverage.csv."""
     assert __doc__
-    options = argparse.ArgumentParser(prog="python -m tests.coverage_study", description=__doc__.split("\n\n")[0])
+    options = argparse.ArgumentParser(
+        prog="python -m tests.coverage_study", description=__doc__.split("\n\n")[0]
+    )
     options.add_argument("--seeds", type=int, default=20)
     options.add_argument("--first", type=int, default=1)
     options.add_argument("--processes", type=int, default=2)
@@ -91,7 +101,9 @@ def main() -> int:
     table = summary(records)
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     table.assign(simulated=True).to_csv(chosen.out, index=False, lineterminator="\n")
-    print("The simulated province (finite population; true county values, correlation within communities):")
+    print(
+        "The simulated province (finite population; true county values, correlation within communities):"
+    )
     print(described(simulate_province(read_allocation(chosen.survey))).round(4).to_string())
     print(
         f"\nCoverage of 95 % intervals in %, samples of simulated provinces, seeds {chosen.first}-{chosen.first + chosen.seeds - 1}:"
@@ -101,11 +113,19 @@ def main() -> int:
     print(width_ratios(table).round(3).to_string())
     print(f"\n7 calibrated totals, largest se / total (at most {MOST_RELATIVE_SE:g}):")
     print(totals.groupby(["weights", "total"], sort=False)["relative_se"].max().to_string())
-    wrong = table["verdict"].str.startswith("TOO").sum() + (totals["relative_se"] > MOST_RELATIVE_SE).sum()
+    wrong = (
+        table["verdict"].str.startswith("TOO").sum()
+        + (totals["relative_se"] > MOST_RELATIVE_SE).sum()
+    )
     print(
         f"\n{wrong} outside {LOW}-{HIGH} % or with an error of a calibrated total; {time.monotonic() - began:.0f} s; all simulated"
     )
-    given = {"first": chosen.first, "seeds": chosen.seeds, "processes": chosen.processes, "survey": chosen.survey}
+    given = {
+        "first": chosen.first,
+        "seeds": chosen.seeds,
+        "processes": chosen.processes,
+        "survey": chosen.survey,
+    }
     missed = ranks.report(**given, out=chosen.out.with_name("rank_validity.md"))
     return int(wrong + missed > 0)
 

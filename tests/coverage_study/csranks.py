@@ -16,7 +16,9 @@ DRAWS = 1_000  # csranks' default
 BLOCK = 4_000_000  # differences held at a time
 
 
-def critical_value(se: Array, first: Array, second: Array, *, alpha: float, random: np.random.Generator) -> float:
+def critical_value(
+    se: Array, first: Array, second: Array, *, alpha: float, random: np.random.Generator
+) -> float:
     """The 1 - alpha quantile of the largest drawn difference over pairs (first minus second), both (m,) int."""
     errors = (random.standard_normal((DRAWS, len(se))) * se).T
     largest = np.full(DRAWS, -np.inf)
@@ -28,7 +30,14 @@ def critical_value(se: Array, first: Array, second: Array, *, alpha: float, rand
 
 
 def rejected(
-    score: Array, se: Array, first: Array, second: Array, *, alpha: float, random: np.random.Generator, step_down: bool = True
+    score: Array,
+    se: Array,
+    first: Array,
+    second: Array,
+    *,
+    alpha: float,
+    random: np.random.Generator,
+    step_down: bool = True,
 ) -> Array:
     """Pairs of which the first is proven better, (m,) bool; the step-down's draws are fresh in every step."""
     t = (score[first] - score[second]) / np.hypot(se[first], se[second])
@@ -44,14 +53,26 @@ def rejected(
     return proven
 
 
-def marginal_low(score: Array, se: Array, unit: int, *, alpha: float, random: np.random.Generator, step_down: bool = True) -> int:
+def marginal_low(
+    score: Array,
+    se: Array,
+    unit: int,
+    *,
+    alpha: float,
+    random: np.random.Generator,
+    step_down: bool = True,
+) -> int:
     """Best rank of one unit, one-sided: only "another unit is better" is tested."""
     others = np.delete(np.arange(len(score)), unit)
     own = np.full_like(others, unit)
-    return 1 + int(rejected(score, se, others, own, alpha=alpha, random=random, step_down=step_down).sum())
+    return 1 + int(
+        rejected(score, se, others, own, alpha=alpha, random=random, step_down=step_down).sum()
+    )
 
 
-def marginal_set(score: Array, se: Array, unit: int, *, alpha: float, random: np.random.Generator) -> tuple[int, int]:
+def marginal_set(
+    score: Array, se: Array, unit: int, *, alpha: float, random: np.random.Generator
+) -> tuple[int, int]:
     """Best and worst rank of one unit, two-sided."""
     others = np.delete(np.arange(len(score)), unit)
     own = np.full_like(others, unit)
@@ -60,7 +81,9 @@ def marginal_set(score: Array, se: Array, unit: int, *, alpha: float, random: np
     return 1 + int(better.sum()), len(score) - int(worse.sum())
 
 
-def simultaneous_sets(score: Array, se: Array, *, alpha: float, random: np.random.Generator) -> tuple[Array, Array]:
+def simultaneous_sets(
+    score: Array, se: Array, *, alpha: float, random: np.random.Generator
+) -> tuple[Array, Array]:
     """Best and worst ranks of all units at once, (p,) each."""
     first, second = np.nonzero(~np.eye(len(score), dtype=bool))
     proven = rejected(score, se, first, second, alpha=alpha, random=random)

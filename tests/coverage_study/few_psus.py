@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparisons import all_pairs, change
-from satisfaction.design import SurveyDesign
-from satisfaction.estimates import estimate
+from satisfaction.estimation.change import change
+from satisfaction.estimation.estimates import estimate
+from satisfaction.estimation.pairs import all_pairs
+from satisfaction.sampling.design import SurveyDesign
 
 from .sampling import generator
 from .scoring import scored
@@ -35,7 +36,9 @@ def few_psus(seed: int) -> list[dict[str, Any]]:
         for method, table in (("all_pairs by sex", sexes), ("change, all PSUs shared", panel)):
             found = table.rename(columns={"difference": "estimate"})
             truth = np.full(len(found), TRUE)
-            records.append(scored("7 few PSUs", f"{psus} PSUs", method, found, truth, required=True))
+            records.append(
+                scored("7 few PSUs", f"{psus} PSUs", method, found, truth, required=True)
+            )
     return records
 
 
@@ -50,7 +53,11 @@ def _panel(psus: int, random: np.random.Generator) -> pd.DataFrame:
     community, people = random.normal(size=psus), _people(psus)
     waves = []
     for level in (TRUE, 0.0):
-        y = level + community[people["psu"]] + _answers(people, np.zeros(len(people), int), psus, random)
+        y = (
+            level
+            + community[people["psu"]]
+            + _answers(people, np.zeros(len(people), int), psus, random)
+        )
         waves.append(estimate(_design(people.assign(y=y)), "y"))
     return change(*waves).table
 

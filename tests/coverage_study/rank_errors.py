@@ -16,8 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from satisfaction.ranking import bayes, dunnett, maxt, rise, sets
+from satisfaction.ranking import max_t as maxt
 from satisfaction.ranking import membership as lists
+from satisfaction.ranking import probability as bayes
+from satisfaction.ranking import rise, sets
+from satisfaction.ranking import studentized as dunnett
 from satisfaction.ranking.pairs import Pairs, compare, competition_rank, normal_scores, others
 
 from . import csranks
@@ -51,7 +54,9 @@ class Truth:
         return self.low > places if side == "top" else self.high <= len(self.low) - places
 
 
-def sampled(design: Design, random: np.random.Generator) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+def sampled(
+    design: Design, random: np.random.Generator
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Errors of the estimates and estimated se, (p,) each, of the later and of the earlier wave."""
     before, after = two_waves(design, random)
     return design.estimated(after), design.estimated(before)
@@ -92,33 +97,51 @@ def list_errors(found: sets.RankSets, truth: Truth) -> Errors:
     errors: Errors = {}
     for side, places in (("bottom", BOTTOM), ("top", TOP)):
         both = lists.list_sets(found.low, found.high, side=side, places=places)  # type: ignore[arg-type]
-        errors[TABLE, f"inner list ({side} {places})"] = whole(both.inner & ~truth.in_list(places, side))  # type: ignore[arg-type]
-        errors[TABLE, f"outer list ({side} {places})"] = whole(~both.outer & ~truth.out_of_list(places, side))  # type: ignore[arg-type]
+        errors[TABLE, f"inner list ({side} {places})"] = whole(
+            both.inner & ~truth.in_list(places, side)
+        )  # type: ignore[arg-type]
+        errors[TABLE, f"outer list ({side} {places})"] = whole(
+            ~both.outer & ~truth.out_of_list(places, side)
+        )  # type: ignore[arg-type]
     return errors
 
 
 def claim_errors(tests: lists.Membership, name: str, belongs: Array, not_belongs: Array) -> Errors:
     """Counties proven in, or out, that are not."""
-    return {(IN, name): (tests.p_in <= ALPHA) & ~belongs, (OUT, name): (tests.p_out <= ALPHA) & ~not_belongs}
+    return {
+        (IN, name): (tests.p_in <= ALPHA) & ~belongs,
+        (OUT, name): (tests.p_out <= ALPHA) & ~not_belongs,
+    }
 
 
 def membership_errors(pairs: Pairs, truth: Truth) -> Errors:
     """Belonging to the last ten and to the top 20, for a named county and over the table; the list as a whole."""
     belongs, not_belongs = truth.in_list(BOTTOM, "bottom"), truth.out_of_list(BOTTOM, "bottom")
-    simes, bonferroni = (lists.bottom_membership(pairs, BOTTOM, form) for form in ("simes", "bonferroni"))
+    simes, bonferroni = (
+        lists.bottom_membership(pairs, BOTTOM, form) for form in ("simes", "bonferroni")
+    )
     errors = claim_errors(simes, "simes", belongs, not_belongs)
     errors |= claim_errors(bonferroni, "bonferroni", belongs, not_belongs)
     top = lists.top_membership(pairs, TOP)
-    errors |= claim_errors(top, f"top {TOP} (simes)", truth.in_list(TOP, "top"), truth.out_of_list(TOP, "top"))
+    errors |= claim_errors(
+        top, f"top {TOP} (simes)", truth.in_list(TOP, "top"), truth.out_of_list(TOP, "top")
+    )
     for family in ("holm", "bh"):
         adjusted = lists.over_the_table(simes, family)  # type: ignore[arg-type]
-        for side, p_value, true in (("in", adjusted.p_in, belongs), ("out", adjusted.p_out, not_belongs)):
+        for side, p_value, true in (
+            ("in", adjusted.p_in, belongs),
+            ("out", adjusted.p_out, not_belongs),
+        ):
             named = p_value <= ALPHA
             share = (named & ~true).sum() / max(named.sum(), 1)
-            errors[TABLE, f"{family} over the table ({side})"] = np.array([share if family == "bh" else share > 0])
+            errors[TABLE, f"{family} over the table ({side})"] = np.array(
+                [share if family == "bh" else share > 0]
+            )
     inside = np.argsort(pairs.score, kind="stable")[:BOTTOM]
     is_right = truth.score[inside].max() < np.delete(truth.score, inside).min()
-    errors[TABLE, "the list as a whole"] = np.array([lists.verify_list(pairs, BOTTOM) <= ALPHA and not is_right])
+    errors[TABLE, "the list as a whole"] = np.array(
+        [lists.verify_list(pairs, BOTTOM) <= ALPHA and not is_right]
+    )
     return errors
 
 
@@ -193,8 +216,10 @@ def probability_errors(pairs: Pairs, truth: Truth) -> Errors:
     """Naming a county at a probability of 95 %, which guarantees nothing for a given truth."""
     probability = bayes.probability_bottom(bayes.fit(pairs.score, pairs.se), BOTTOM)
     return {
-        (MODEL, "P(last ten) >= 95 %"): (probability >= 1 - ALPHA) & ~truth.in_list(BOTTOM, "bottom"),
-        (MODEL, "P(last ten) <= 5 %"): (probability <= ALPHA) & ~truth.out_of_list(BOTTOM, "bottom"),
+        (MODEL, "P(last ten) >= 95 %"): (probability >= 1 - ALPHA)
+        & ~truth.in_list(BOTTOM, "bottom"),
+        (MODEL, "P(last ten) <= 5 %"): (probability <= ALPHA)
+        & ~truth.out_of_list(BOTTOM, "bottom"),
     }
 
 

@@ -21,8 +21,18 @@ Array = np.ndarray[Any, Any]
 Key = tuple[str, str, str]  # truth, section, method
 BAR, CHANCE, MANY_SAMPLES = ALPHA + 0.01, 1e-3, 4_000
 MORE = 1.8  # times as many established as by the peer
-OFF, ENOUGH, ENOUGH_SAMPLES = 0.02, 1_000, 30  # of a probability; predictions in a bin; samples for a ratio
-OK, NOISE, WRONG, SHOWN, FEW = "ok", "ok within noise", "FAILS", "for information", "too few samples"
+OFF, ENOUGH, ENOUGH_SAMPLES = (
+    0.02,
+    1_000,
+    30,
+)  # of a probability; predictions in a bin; samples for a ratio
+OK, NOISE, WRONG, SHOWN, FEW = (
+    "ok",
+    "ok within noise",
+    "FAILS",
+    "for information",
+    "too few samples",
+)
 TITLES = {
     JOINT: "Simultaneous sets: samples in which all 88 hold the truth, %",
     NAMED: "Marginal sets: samples in which a county's set holds the truth, %, worst county (mean of counties)",
@@ -52,13 +62,17 @@ class Counted:
 
     def mc_se(self) -> float:
         """Monte-Carlo standard error of the largest error rate."""
-        return float(np.sqrt(max(self.worst() * (1 - self.worst()), 1 / self.samples / 4) / self.samples))
+        return float(
+            np.sqrt(max(self.worst() * (1 - self.worst()), 1 / self.samples / 4) / self.samples)
+        )
 
     def verdict(self) -> str:
         """Say whether the largest rate keeps to the bar."""
         if self.worst() <= BAR:
             return OK
-        chance = stats.binom.sf(np.ceil(self.errors.max()) - 1, self.samples, BAR) * len(self.errors)
+        chance = stats.binom.sf(np.ceil(self.errors.max()) - 1, self.samples, BAR) * len(
+            self.errors
+        )
         return NOISE if chance >= CHANCE and self.samples < MANY_SAMPLES else WRONG
 
 
@@ -79,7 +93,9 @@ def section_table(section: str, total: Mapping[Key, Counted]) -> pd.DataFrame:
             row[truth] = cell(section, one)
             row["mc_se"] = max(row.get("mc_se", 0.0), round(100 * one.mc_se(), 2))
             row["samples"] = one.samples
-            row["verdict"] = worse(row.get("verdict", OK), one.verdict() if section not in (MODEL, PEER) else SHOWN)
+            row["verdict"] = worse(
+                row.get("verdict", OK), one.verdict() if section not in (MODEL, PEER) else SHOWN
+            )
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("method").reset_index()
     last = ["mc_se", "samples", "verdict"]
     return table[[name for name in table if name not in last] + last]
@@ -95,7 +111,10 @@ def power_table(found: list[dict[str, dict[str, Array]]]) -> pd.DataFrame:
     rows = []
     for method in found[0]["estimated"]:
         many = {kind: np.stack([one[kind][method] for one in found]) for kind in found[0]}
-        row = {"method": method, "established of ten, se estimated": many["estimated"].sum(axis=1).mean()}
+        row = {
+            "method": method,
+            "established of ten, se estimated": many["estimated"].sum(axis=1).mean(),
+        }
         row |= {"mc_se": many["estimated"].sum(axis=1).std() / np.sqrt(len(found))}
         row |= {
             "se known": many["known"].sum(axis=1).mean(),
@@ -114,7 +133,9 @@ def power_ratios(found: list[dict[str, dict[str, Array]]]) -> pd.DataFrame:
     rows = []
     for own, peer in ((OURS, PROJECTION), (LIKE, SET), (OURS, ONE_SIDED)):
         for kind in ("estimated", "known"):
-            ratio, error = ratio_of(*(np.array([one[kind][name].sum() for one in found]) for name in (own, peer)))
+            ratio, error = ratio_of(
+                *(np.array([one[kind][name].sum() for one in found]) for name in (own, peer))
+            )
             verdict = OK if ratio >= MORE else NOISE if ratio + 3 * error >= MORE else WRONG
             row = {"ours": own, "peer": peer, "se": kind, "times": ratio, "mc_se": error}
             verdict = SHOWN if peer == ONE_SIDED else verdict
@@ -142,8 +163,16 @@ def calibration_table(found: Array) -> pd.DataFrame:
             if n:
                 off, noise = held / n - predicted / n, np.sqrt(held / n * (1 - held / n) / n)
                 verdict = OK if abs(off) <= OFF else NOISE if abs(off) - 3 * noise <= OFF else WRONG
-                row = {"sd of true scores": prior, "P(last ten)": f"{k / BINS:.1f}-{(k + 1) / BINS:.1f}", "predictions": int(n)}
-                row |= {"predicted %": 100 * predicted / n, "came true %": 100 * held / n, "deviation": 100 * off}
+                row = {
+                    "sd of true scores": prior,
+                    "P(last ten)": f"{k / BINS:.1f}-{(k + 1) / BINS:.1f}",
+                    "predictions": int(n),
+                }
+                row |= {
+                    "predicted %": 100 * predicted / n,
+                    "came true %": 100 * held / n,
+                    "deviation": 100 * off,
+                }
                 verdict = FEW if n < ENOUGH else verdict if prior == PRIORS[0] else SHOWN
                 rows.append(row | {"mc_se": 100 * noise, "verdict": verdict})
     return pd.DataFrame(rows)
@@ -161,4 +190,10 @@ def markdown(table: pd.DataFrame) -> Iterator[str]:
     yield "| " + " | ".join(table.columns) + " |"
     yield "|" + "---|" * len(table.columns)
     for row in table.itertuples(index=False):
-        yield "| " + " | ".join(f"{value:.2f}" if isinstance(value, float) else str(value) for value in row) + " |"
+        yield (
+            "| "
+            + " | ".join(
+                f"{value:.2f}" if isinstance(value, float) else str(value) for value in row
+            )
+            + " |"
+        )

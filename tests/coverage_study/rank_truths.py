@@ -70,7 +70,9 @@ def shipped_design(allocation: pd.DataFrame) -> Design:
     number = np.concatenate([np.arange(n) for n in take])
     sd = SE * np.sqrt(full) * np.exp(random.normal(0, SE_SPREAD, len(counties)))
     df = np.bincount(county, take) - np.bincount(county)
-    return Design(county[stratum], stratum, sd, df.astype(float), number < np.rint(STAYS * take)[stratum])
+    return Design(
+        county[stratum], stratum, sd, df.astype(float), number < np.rint(STAYS * take)[stratum]
+    )
 
 
 def two_waves(design: Design, random: np.random.Generator) -> tuple[Array, Array]:
@@ -90,13 +92,18 @@ def truths(p: int) -> dict[str, tuple[Array, Array]]:
     in_order = {
         "well spread": spread,
         "clusters of 11": LEVEL + 2.0 * ((p - 1) // 11 / 2 - place // 11),
-        "near-tied at the cut": np.where(place < p - 21, spread + 1.0, spread[p - 21] - 0.01 * (place - (p - 21))),
+        "near-tied at the cut": np.where(
+            place < p - 21, spread + 1.0, spread[p - 21] - 0.01 * (place - (p - 21))
+        ),
         "fully tied": np.full(p, LEVEL),
         "21, 56, 11 tied": np.select([place < 21, place < p - 11], [95.0, 65.0], 35.0),
         "79, 9 tied": np.where(place < p - 9, 80.0, 40.0),
     }
     who = np.random.default_rng([SEED, 1]).permutation(p)
-    return {name: (assigned(scores, who), assigned(np.roll(scores, ROSE), who)) for name, scores in in_order.items()}
+    return {
+        name: (assigned(scores, who), assigned(np.roll(scores, ROSE), who))
+        for name, scores in in_order.items()
+    }
 
 
 def assigned(scores: Array, who: Array) -> Array:

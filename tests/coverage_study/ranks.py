@@ -41,7 +41,9 @@ def prepare(survey: Path) -> None:
     design = shipped_design(read_allocation(survey))
     pairs = truths(len(design.df))
     _held["design"] = design
-    _held["truths"] = {name: (errors.Truth.of(was), errors.Truth.of(now)) for name, (was, now) in pairs.items()}
+    _held["truths"] = {
+        name: (errors.Truth.of(was), errors.Truth.of(now)) for name, (was, now) in pairs.items()
+    }
 
 
 def work(task: Task) -> tuple[str, Any]:
@@ -63,7 +65,10 @@ def exact(random: np.random.Generator, seed: int) -> Found:
     for _ in range(EXACT):
         later, earlier = errors.sampled(design, random)
         for name, (was, now) in _held["truths"].items():
-            after, before = errors.observed(now.score, later, design.df), errors.observed(was.score, earlier, design.df)
+            after, before = (
+                errors.observed(now.score, later, design.df),
+                errors.observed(was.score, earlier, design.df),
+            )
             parts = errors.set_errors(after, now) | errors.membership_errors(after, now)
             found += keyed(name, parts | errors.rise_errors(before, after, was, now))
     return found
@@ -75,7 +80,9 @@ def simulated(random: np.random.Generator, seed: int) -> Found:
     sample, _ = errors.sampled(design, random)
     for name, (_, truth) in _held["truths"].items():
         pairs = errors.observed(truth.score, sample, design.df)
-        critical = errors.watched_critical(pairs, errors.watched(design)) if critical is None else critical
+        critical = (
+            errors.watched_critical(pairs, errors.watched(design)) if critical is None else critical
+        )
         parts = errors.maxt_errors(pairs, truth, seed=seed) | errors.dunnett_errors(pairs, truth)
         found += keyed(name, parts | errors.marginal_maxt_errors(pairs, truth, critical))
     return found
@@ -87,7 +94,9 @@ def shown(random: np.random.Generator, seed: int) -> Found:
     sample, _ = errors.sampled(design, random)
     for name, (_, truth) in _held["truths"].items():
         pairs = errors.observed(truth.score, sample, design.df)
-        found += keyed(name, errors.probability_errors(pairs, truth) | errors.peer_errors(pairs, truth, random))
+        found += keyed(
+            name, errors.probability_errors(pairs, truth) | errors.peer_errors(pairs, truth, random)
+        )
     return found
 
 
@@ -98,7 +107,13 @@ def keyed(truth: str, parts: errors.Errors) -> Found:
 
 def tasks(first: int, seeds: int) -> Iterator[Task]:
     """Yield what is to be run, the slow ones first."""
-    for kind, every in (("simulated", 1), ("power", POWER_EVERY), ("shown", SHOWN_EVERY), ("exact", 1), ("calibration", 1)):
+    for kind, every in (
+        ("simulated", 1),
+        ("power", POWER_EVERY),
+        ("shown", SHOWN_EVERY),
+        ("exact", 1),
+        ("calibration", 1),
+    ):
         yield from ((kind, first + k) for k in range(-(-seeds // every)))
 
 
@@ -108,7 +123,9 @@ def study(*, first: int, seeds: int, processes: int, survey: Path) -> dict[str, 
     total: dict[scoring.Key, scoring.Counted] = {}
     found: dict[str, Any] = {"total": total, "power": [], "calibration": 0}
     with Pool(processes, prepare, (survey,)) as pool:
-        for kind, part in tqdm(pool.imap(work, listed, chunksize=1), total=len(listed), desc="ranks", disable=None):
+        for kind, part in tqdm(
+            pool.imap(work, listed, chunksize=1), total=len(listed), desc="ranks", disable=None
+        ):
             if kind == "power":
                 found["power"].append(part)
             elif kind == "calibration":
@@ -121,11 +138,18 @@ def study(*, first: int, seeds: int, processes: int, survey: Path) -> dict[str, 
 
 def tables(found: dict[str, Any]) -> dict[str, pd.DataFrame]:
     """Return all tables by title."""
-    made = {title: scoring.section_table(section, found["total"]) for section, title in scoring.TITLES.items()}
-    made["Of the truly last ten, well spread: how many are established"] = scoring.power_table(found["power"])
-    made[f"The same as multiples of the peer (at least {scoring.MORE:g})"] = scoring.power_ratios(found["power"])
-    made[f"P(last ten), truth drawn from the model (within {100 * scoring.OFF:g} points)"] = scoring.calibration_table(
-        found["calibration"]
+    made = {
+        title: scoring.section_table(section, found["total"])
+        for section, title in scoring.TITLES.items()
+    }
+    made["Of the truly last ten, well spread: how many are established"] = scoring.power_table(
+        found["power"]
+    )
+    made[f"The same as multiples of the peer (at least {scoring.MORE:g})"] = scoring.power_ratios(
+        found["power"]
+    )
+    made[f"P(last ten), truth drawn from the model (within {100 * scoring.OFF:g} points)"] = (
+        scoring.calibration_table(found["calibration"])
     )
     return made
 
@@ -134,12 +158,18 @@ def report(*, first: int, seeds: int, processes: int, survey: Path, out: Path) -
     """Run the study, print and write its tables, return how many bars were missed."""
     began = time.monotonic()
     made = tables(study(first=first, seeds=seeds, processes=processes, survey=survey))
-    lines = [f"# Validity of ranks; simulated; seeds {first}-{first + seeds - 1}; bars: nominal 95 % and 5 %, 1 point allowed"]
+    lines = [
+        f"# Validity of ranks; simulated; seeds {first}-{first + seeds - 1}; bars: nominal 95 % and 5 %, 1 point allowed"
+    ]
     for title, table in made.items():
         lines += ["", f"## {title}", "", *scoring.markdown(table)]
     off = scoring.weighted_deviation(list(made.values())[-1])
     lines += ["", *(f"Weighted deviation, sd {sd:g}: {off[sd]:.2f} points" for sd in PRIORS)]
-    wrong = sum(int((table["verdict"] == scoring.WRONG).sum()) for table in made.values() if "verdict" in table)
+    wrong = sum(
+        int((table["verdict"] == scoring.WRONG).sum())
+        for table in made.values()
+        if "verdict" in table
+    )
     lines += ["", f"{wrong} bars missed; {time.monotonic() - began:.0f} s; all simulated"]
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -150,7 +180,9 @@ def report(*, first: int, seeds: int, processes: int, survey: Path, out: Path) -
 def main() -> int:
     """Run the study from the command line."""
     assert __doc__
-    options = argparse.ArgumentParser(prog="python -m tests.coverage_study.ranks", description=__doc__.split("\n\n")[0])
+    options = argparse.ArgumentParser(
+        prog="python -m tests.coverage_study.ranks", description=__doc__.split("\n\n")[0]
+    )
     options.add_argument("--seeds", type=int, default=20)
     options.add_argument("--quick", action="store_const", const=2, dest="seeds", help="2 seeds")
     options.add_argument("--first", type=int, default=1)

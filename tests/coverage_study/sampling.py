@@ -34,7 +34,9 @@ def draw_communities(province: Province, random: np.random.Generator) -> pd.Data
     return pd.DataFrame({"stratum": stratum, "psu": number, "community": community})
 
 
-def next_communities(province: Province, earlier: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+def next_communities(
+    province: Province, earlier: pd.DataFrame, random: np.random.Generator
+) -> pd.DataFrame:
     """Draw the PSUs of a later wave: a quarter of each stratum's PSUs stay (and keep their number), the others are new."""
     fresh = draw_communities(province, random)
     take = province.strata["take"].to_numpy()[earlier["stratum"]]
@@ -46,7 +48,12 @@ def next_communities(province: Province, earlier: pd.DataFrame, random: np.rando
 
 
 def interview(
-    province: Province, drawn: pd.DataFrame, random: np.random.Generator, *, wave: int = 1, take: int = PER_PSU
+    province: Province,
+    drawn: pd.DataFrame,
+    random: np.random.Generator,
+    *,
+    wave: int = 1,
+    take: int = PER_PSU,
 ) -> pd.DataFrame:
     """Draw and ask `take` adults in every PSU; one row a person, all answer."""
     community = drawn["community"].to_numpy()
@@ -55,13 +62,26 @@ def interview(
     steps = (random.random(len(drawn))[:, None] + np.arange(take)) / take
     household = (start[:, None] + np.floor(steps * (end - start)[:, None]).astype(int)).ravel()
     adults = province.adults[household]
-    person = province.first_adult[household] + np.floor(random.random(len(household)) * adults).astype(int)
+    person = province.first_adult[household] + np.floor(
+        random.random(len(household)) * adults
+    ).astype(int)
     stratum = np.repeat(drawn["stratum"].to_numpy(), take)
     frame = province.strata.iloc[stratum].reset_index(drop=True)
     weight = (frame["last"] - frame["first"]) / (frame["take"] * take) * adults
-    facts = {"county": frame["county"], "residence": frame["residence"], "psu": np.repeat(drawn["psu"].to_numpy(), take)}
-    facts |= {"age": province.age[person], "sex": province.sex[person], "base_weight": weight, "one": 1}
-    return pd.DataFrame(facts | {name: province.answers[name, wave][person].astype(np.int64) for name in MEASURES})
+    facts = {
+        "county": frame["county"],
+        "residence": frame["residence"],
+        "psu": np.repeat(drawn["psu"].to_numpy(), take),
+    }
+    facts |= {
+        "age": province.age[person],
+        "sex": province.sex[person],
+        "base_weight": weight,
+        "one": 1,
+    }
+    return pd.DataFrame(
+        facts | {name: province.answers[name, wave][person].astype(np.int64) for name in MEASURES}
+    )
 
 
 def with_nonresponse(sampled: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:

@@ -8,15 +8,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.comparisons import change
-from satisfaction.design import SurveyDesign
-from satisfaction.estimates import Estimates, estimate
-from satisfaction.measures import column_measure
-from satisfaction.tally import tally
-from satisfaction.weights import adjust_nonresponse, calibrate, trim
+from satisfaction.estimation.change import change
+from satisfaction.estimation.estimates import estimate
+from satisfaction.estimation.result import Estimates
+from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.measures import column_measure
+from satisfaction.sampling.tally import tally
+from satisfaction.weighting.weights import adjust_nonresponse, calibrate, trim
 
 from .province import Province
-from .sampling import PER_PSU_WITH_NONRESPONSE, draw_communities, generator, interview, next_communities, with_nonresponse
+from .sampling import (
+    PER_PSU_WITH_NONRESPONSE,
+    draw_communities,
+    generator,
+    interview,
+    next_communities,
+    with_nonresponse,
+)
 from .scoring import scored
 
 Record = dict[str, Any]
@@ -27,7 +35,13 @@ TRIMMED_ABOVE = 3.0  # x the median weight
 def designed(respondents: pd.DataFrame) -> SurveyDesign:
     """Declare the design of a drawn sample; the rates are declared as such, so that `mean` gives them logit limits."""
     rates = [replace(column_measure(name), kind="rate") for name in RATES]
-    return SurveyDesign(respondents, strata=["county", "residence"], psu="psu", base_weight="base_weight", measures=rates)
+    return SurveyDesign(
+        respondents,
+        strata=["county", "residence"],
+        psu="psu",
+        base_weight="base_weight",
+        measures=rates,
+    )
 
 
 def plain(province: Province, seed: int) -> list[Record]:
@@ -55,7 +69,16 @@ def recipe(province: Province, seed: int, *, method: str = "classes") -> list[Re
         for measure in (SCORE, *RATES):
             truth = province.means(measure) if by else np.array([province.mean(measure)])
             interval = "t" if measure == SCORE else "logit"
-            records.append(scored(f"{name}: {where}", measure, f"jkn, {interval}", found.of(measure).table, truth, required=True))
+            records.append(
+                scored(
+                    f"{name}: {where}",
+                    measure,
+                    f"jkn, {interval}",
+                    found.of(measure).table,
+                    truth,
+                    required=True,
+                )
+            )
     return records
 
 
@@ -81,7 +104,11 @@ def zero_errors(province: Province, seed: int) -> list[Record]:
         for by in (["county", "sex"], ["county", "age"], ["county"], []):
             table = estimate(one, "one", statistic="total", by=by).table
             records.append(
-                {"weights": name, "total": " x ".join(by) or "province", "relative_se": _relative(table, province, by)}
+                {
+                    "weights": name,
+                    "total": " x ".join(by) or "province",
+                    "relative_se": _relative(table, province, by),
+                }
             )
     return records
 
@@ -103,11 +130,24 @@ def _proportions(province: Province, design: SurveyDesign) -> list[Record]:
     counted = tally(design, RATES, by=["county"])
     records = []
     for interval, required in (("default", True), ("beta", False), ("t", False)):
-        found = estimate(design, RATES, statistic="proportion", by="county", interval=interval, counted=counted)  # type: ignore[arg-type]
-        method = {"default": "logit (default)", "beta": "beta (Korn-Graubard)", "t": "t (Wald)"}[interval]
+        found = estimate(
+            design, RATES, statistic="proportion", by="county", interval=interval, counted=counted
+        )  # type: ignore[arg-type]
+        method = {"default": "logit (default)", "beta": "beta (Korn-Graubard)", "t": "t (Wald)"}[
+            interval
+        ]
         for rate in RATES:
             truth = province.means(rate)
-            records.append(scored("2 county proportions", rate, method, found.of(rate).table, truth, required=required))
+            records.append(
+                scored(
+                    "2 county proportions",
+                    rate,
+                    method,
+                    found.of(rate).table,
+                    truth,
+                    required=required,
+                )
+            )
     return records
 
 
@@ -115,15 +155,24 @@ def _raked(province: Province, design: SurveyDesign) -> list[Record]:
     found = estimate(calibrate(design, province.margins()), [SCORE, *RATES], by="county")
     methods = {SCORE: "linearized, t"} | dict.fromkeys(RATES, "linearized, logit")
     return [
-        scored("3 county means, raked", m, method, found.of(m).table, province.means(m), required=True)
+        scored(
+            "3 county means, raked", m, method, found.of(m).table, province.means(m), required=True
+        )
         for m, method in methods.items()
     ]
 
 
-def _change(province: Province, drawn: pd.DataFrame, earlier: SurveyDesign, seed: int) -> list[Record]:
+def _change(
+    province: Province, drawn: pd.DataFrame, earlier: SurveyDesign, seed: int
+) -> list[Record]:
     """Score the change between two raked waves that share a quarter of the PSUs, with the overlap and as if without."""
-    fresh = interview(province, next_communities(province, drawn, generator(seed, 6)), generator(seed, 7), wave=2)
-    parts = [estimate(calibrate(one, province.margins()), [SCORE, *RATES], by="county") for one in (designed(fresh), earlier)]
+    fresh = interview(
+        province, next_communities(province, drawn, generator(seed, 6)), generator(seed, 7), wave=2
+    )
+    parts = [
+        estimate(calibrate(one, province.margins()), [SCORE, *RATES], by="county")
+        for one in (designed(fresh), earlier)
+    ]
     found = change(*parts).table
     records = []
     for measure in (SCORE, *RATES):
@@ -145,4 +194,13 @@ def _as_if_apart(found: pd.DataFrame, later: Estimates, earlier: Estimates) -> p
 
 def _medians(province: Province, design: SurveyDesign) -> list[Record]:
     found = estimate(design, SCORE, statistic="median", by="county").table
-    return [scored("6 county medians, base weights", SCORE, "Woodruff", found, province.medians(SCORE), required=False)]
+    return [
+        scored(
+            "6 county medians, base weights",
+            SCORE,
+            "Woodruff",
+            found,
+            province.medians(SCORE),
+            required=False,
+        )
+    ]

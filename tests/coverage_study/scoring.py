@@ -18,12 +18,26 @@ MOST_RELATIVE_SE = 1e-8  # of a calibrated total: replicates meet the margins wi
 KEYS = ["scenario", "measure", "method"]
 
 
-def scored(scenario: str, measure: str, method: str, table: pd.DataFrame, truth: Array, *, required: bool) -> dict[str, Any]:
+def scored(
+    scenario: str, measure: str, method: str, table: pd.DataFrame, truth: Array, *, required: bool
+) -> dict[str, Any]:
     """Compare one sample's intervals (columns estimate, se, ci_low, ci_high) with the truth, row by row."""
-    low, high, error = table["ci_low"].to_numpy(), table["ci_high"].to_numpy(), table["estimate"].to_numpy() - truth
+    low, high, error = (
+        table["ci_low"].to_numpy(),
+        table["ci_high"].to_numpy(),
+        table["estimate"].to_numpy() - truth,
+    )
     if np.isnan(low).any() or len(low) != len(truth):
-        raise ValueError(f"{scenario}: {int(np.isnan(low).sum())} of {len(truth)} intervals are missing")
-    facts = {"scenario": scenario, "measure": measure, "method": method, "required": required, "intervals": len(truth)}
+        raise ValueError(
+            f"{scenario}: {int(np.isnan(low).sum())} of {len(truth)} intervals are missing"
+        )
+    facts = {
+        "scenario": scenario,
+        "measure": measure,
+        "method": method,
+        "required": required,
+        "intervals": len(truth),
+    }
     return facts | {
         "held": ((low <= truth) & (truth <= high)).sum(),
         "truth_below": (truth < low).sum(),
@@ -44,15 +58,27 @@ def summary(records: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for keys, part in records.groupby(KEYS, sort=False):
-        total = part[["intervals", "held", "truth_below", "truth_above", "squared", "variance", "width"]].sum()
+        total = part[
+            ["intervals", "held", "truth_below", "truth_above", "squared", "variance", "width"]
+        ].sum()
         n, rmse = total["intervals"], np.sqrt(total["squared"] / total["intervals"])
         errors = np.stack(part["errors"].to_list())
         each = 100 * part["held"] / part["intervals"]
         rows.append(
             dict(zip(KEYS, keys, strict=True))
-            | {"required": bool(part["required"].iloc[0]), "samples": len(part), "intervals": int(n)}
-            | {"coverage": 100 * total["held"] / n, "mc_se": each.std(ddof=1) / np.sqrt(len(part)) if len(part) > 1 else np.nan}
-            | {"truth_below": 100 * total["truth_below"] / n, "truth_above": 100 * total["truth_above"] / n}
+            | {
+                "required": bool(part["required"].iloc[0]),
+                "samples": len(part),
+                "intervals": int(n),
+            }
+            | {
+                "coverage": 100 * total["held"] / n,
+                "mc_se": each.std(ddof=1) / np.sqrt(len(part)) if len(part) > 1 else np.nan,
+            }
+            | {
+                "truth_below": 100 * total["truth_below"] / n,
+                "truth_above": 100 * total["truth_above"] / n,
+            }
             | {"bias": errors.mean(), "own_bias": 100 * own_bias(errors) / rmse}
             | {"se_ratio": np.sqrt(total["variance"] / n) / rmse, "width": total["width"] / n}
         )
@@ -70,7 +96,10 @@ def own_bias(errors: Array) -> float:
 
 def width_ratios(table: pd.DataFrame) -> pd.Series:
     """Return the width of the intervals for change, the overlap of PSUs credited / ignored, by measure."""
-    own, apart = (table[table["method"] == f"overlap {name}"].set_index("measure")["width"] for name in ("credited", "ignored"))
+    own, apart = (
+        table[table["method"] == f"overlap {name}"].set_index("measure")["width"]
+        for name in ("credited", "ignored")
+    )
     return own / apart
 
 
@@ -78,7 +107,9 @@ def verdict(row: dict[str, Any]) -> str:
     """Say whether coverage keeps to the range; it leaves it where two Monte-Carlo standard errors cannot explain that."""
     if not row["required"]:
         return "for information"
-    if row["samples"] < (ENOUGH_SHIPPED if row["scenario"].startswith("shipped") else ENOUGH_SAMPLES):
+    if row["samples"] < (
+        ENOUGH_SHIPPED if row["scenario"].startswith("shipped") else ENOUGH_SAMPLES
+    ):
         return "too few samples"
     noise = 2 * row["mc_se"]
     if row["coverage"] + noise < LOW or row["coverage"] - noise > HIGH:
@@ -88,7 +119,14 @@ def verdict(row: dict[str, Any]) -> str:
 
 def printed(table: pd.DataFrame) -> str:
     """Return the table for a terminal."""
-    digits = {"coverage": 2, "mc_se": 2, "truth_below": 1, "truth_above": 1, "own_bias": 1, "se_ratio": 3}
+    digits = {
+        "coverage": 2,
+        "mc_se": 2,
+        "truth_below": 1,
+        "truth_above": 1,
+        "own_bias": 1,
+        "se_ratio": 3,
+    }
     shown = table.drop(columns=["required", "intervals"]).round(digits)
     shown["bias"], shown["width"] = [table[name].map("{:.4g}".format) for name in ("bias", "width")]
     return str(shown.to_string(index=False))

@@ -8,14 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.design import SurveyDesign
-from satisfaction.estimates import estimate
-from satisfaction.index import add_area_indices
-from satisfaction.measures import compile_measures
+from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.estimation.estimates import estimate
+from satisfaction.estimation.index import add_area_indices
 from satisfaction.pipeline import weigh
-from satisfaction.simulate import PROVINCE_SEED, Population, draw_wave, read_facts, simulate_population, true_values
-from satisfaction.survey import Survey, read_survey
-from satisfaction.weights import base_weights
+from satisfaction.planning.rehearsal.answers import Population, simulate_population
+from satisfaction.planning.rehearsal.folder import PROVINCE_SEED
+from satisfaction.planning.rehearsal.residents import read_facts
+from satisfaction.planning.rehearsal.sampling import draw_wave
+from satisfaction.planning.rehearsal.truth import true_values
+from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.measures import compile_measures
+from satisfaction.weighting.weights import base_weights
 
 from .scoring import scored
 
@@ -36,11 +40,21 @@ def shipped(folder: Path, seed: int) -> list[dict[str, Any]]:
 def county_estimates(survey: Survey, population: Population, seed: int) -> pd.DataFrame:
     """Draw one sample and return the table of county estimates."""
     fielded = survey.declared.fielded
-    drawn = draw_wave(population, survey.questionnaire, fielded=(fielded.start, fielded.end), seed=seed)
+    drawn = draw_wave(
+        population, survey.questionnaire, fielded=(fielded.start, fielded.end), seed=seed
+    )
     roles = survey.questionnaire.roles
-    respondents = base_weights(drawn.respondents, drawn.sample.table(population.residents), roles.psu)
+    respondents = base_weights(
+        drawn.respondents, drawn.sample.table(population.residents), roles.psu
+    )
     measures = compile_measures(survey.questionnaire)
-    design = SurveyDesign(respondents, strata=roles.strata, psu=roles.psu, base_weight="base_weight", measures=measures)
+    design = SurveyDesign(
+        respondents,
+        strata=roles.strata,
+        psu=roles.psu,
+        base_weight="base_weight",
+        measures=measures,
+    )
     found = estimate(weigh(survey, design), list(design.measures), by=roles.area)
     return add_area_indices(found, survey.questionnaire).table
 
@@ -49,5 +63,11 @@ def county_estimates(survey: Survey, population: Population, seed: int) -> pd.Da
 def _world(folder: Path) -> tuple[Survey, Population, pd.Series]:
     """Return the survey, its simulated population and the true values; the slow part, once a process."""
     survey = read_survey(folder)
-    population = simulate_population(read_facts(survey.folder, survey.declared), seed=PROVINCE_SEED, wave=survey.declared.wave)
-    return survey, population, true_values(population, survey.questionnaire).set_index(["county", "measure"])["value"]
+    population = simulate_population(
+        read_facts(survey.folder, survey.declared), seed=PROVINCE_SEED, wave=survey.declared.wave
+    )
+    return (
+        survey,
+        population,
+        true_values(population, survey.questionnaire).set_index(["county", "measure"])["value"],
+    )

@@ -42,7 +42,10 @@ ODK = [
     ["2026-09-18T02:02:03.000Z", "2026-09-18T10:00:00.000+08:00", "5", "2", "0", "1", "uuid:2", "uuid:2", "5", "甲组", "0", "0", "", "approved", "d1", "0", "1"],
 ]  # fmt: skip
 ODK_REPEAT = [["name", "PARENT_KEY", "KEY"], ["child", "uuid:1", "uuid:1/r[1]"]]
-ODK_AUDIT = [["event", "node", "start", "end", "user"], ["question", "/data/g1", "1789693323000", "1789693324000", ""]]
+ODK_AUDIT = [
+    ["event", "node", "start", "end", "user"],
+    ["question", "/data/g1", "1789693323000", "1789693324000", ""],
+]
 CATI = [
     ["样本编号", "访问员", "拨打时间", "通话时长", "访问结果", "基本情况", "", "满意度评价", ""],
     ["", "", "", "", "", "性别", "年龄", "道路", "公园"],
@@ -76,7 +79,12 @@ def delimited(rows: list[list[str]], *, delimiter: str = ",") -> str:
     return text.getvalue()
 
 
-def workbook(path: Path, sheets: dict[str, list[list[str]]], *, cells: dict[tuple[str, int, int], object] | None = None) -> None:
+def workbook(
+    path: Path,
+    sheets: dict[str, list[list[str]]],
+    *,
+    cells: dict[tuple[str, int, int], object] | None = None,
+) -> None:
     """Write rows as text; `cells` (sheet, row, column) are numbers or dates in their stead."""
     with xlsxwriter.Workbook(str(path), {"default_date_format": "yyyy-mm-dd"}) as book:
         book.set_properties({"created": datetime.datetime(2026, 1, 1)})
@@ -86,7 +94,9 @@ def workbook(path: Path, sheets: dict[str, list[list[str]]], *, cells: dict[tupl
                 for c, text in enumerate(row):
                     value = (cells or {}).get((name, r, c), text)
                     if value != "":
-                        sheet.write(r, c, value) if not isinstance(value, str) else sheet.write_string(r, c, value)
+                        sheet.write(r, c, value) if not isinstance(
+                            value, str
+                        ) else sheet.write_string(r, c, value)
             if name == "话务":
                 sheet.merge_range(1, 5, 1, 6, "基本情况")
                 sheet.merge_range(1, 7, 1, 8, "满意度评价")
@@ -95,7 +105,11 @@ def workbook(path: Path, sheets: dict[str, list[list[str]]], *, cells: dict[tupl
 def odk_zip(path: Path) -> None:
     """Write the zip file of ODK Central: the form, a repeat, an audit and a photograph."""
     with zipfile.ZipFile(path, "w") as archive:
-        for name, rows in (("wm.csv", ODK), ("wm-children.csv", ODK_REPEAT), ("wm - audit.csv", ODK_AUDIT)):
+        for name, rows in (
+            ("wm.csv", ODK),
+            ("wm-children.csv", ODK_REPEAT),
+            ("wm - audit.csv", ODK_AUDIT),
+        ):
             archive.writestr(zipfile.ZipInfo(name), delimited(rows).encode("utf-8"))
         archive.writestr(zipfile.ZipInfo("media/1.jpg"), b"\xff\xd8")
 
@@ -120,7 +134,13 @@ def make(folder: Path) -> None:
     (folder / "kobo.csv").write_bytes(delimited(KOBO, delimiter=";").encode("utf-8-sig"))
     workbook(
         folder / "kobo.xlsx",
-        {"wm": KOBO, "children": [["name", "_index", "_parent_table_name", "_parent_index"], ["x", "1", "wm", "1"]]},
+        {
+            "wm": KOBO,
+            "children": [
+                ["name", "_index", "_parent_table_name", "_parent_index"],
+                ["x", "1", "wm", "1"],
+            ],
+        },
     )
     (folder / "odk.csv").write_bytes(delimited(ODK).encode("utf-8"))
     odk_zip(folder / "odk.zip")
@@ -130,7 +150,13 @@ def make(folder: Path) -> None:
     (folder / "limesurvey.csv").write_bytes(delimited(LIMESURVEY).encode("utf-8"))
     (folder / "plain.csv").write_bytes(delimited(PLAIN).encode("utf-8"))
     frame = pd.DataFrame(
-        {"id": ["007", "008"], "sat": [5, 4], "share": [0.5, 2.0], "day": [datetime.date(2026, 9, 18), None], "ok": [True, False]}
+        {
+            "id": ["007", "008"],
+            "sat": [5, 4],
+            "share": [0.5, 2.0],
+            "day": [datetime.date(2026, 9, 18), None],
+            "ok": [True, False],
+        }
     )
     connection = duckdb.connect(config={"threads": 1})
     connection.register("frame", frame.astype({"day": "datetime64[s]"}))

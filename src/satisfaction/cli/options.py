@@ -8,7 +8,10 @@ import click
 
 FOLDER = click.Path(path_type=Path)
 ENGINE = click.option(
-    "--engine", type=click.Choice(["duckdb", "pandas", "polars", "pyspark"]), default="duckdb", show_default=True
+    "--engine",
+    type=click.Choice(["duckdb", "pandas", "polars", "pyspark"]),
+    default="duckdb",
+    show_default=True,
 )
 READER_GONE, USER_FAULT, OWN_FAULT, SURROUNDINGS, DAMAGED_SET, INTERRUPTED = 1, 2, 3, 4, 5, 130
 EXIT_CODES = """\b

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ..engines import fetch, scan
-from ..measures import add_columns, compile_measures
-from ..questionnaire import MultipleItem, Questionnaire, SingleItem, option_column
-from ..responses import Responses
-from .checks import USUAL, Fields, Limits
-from .levels import at_interviewers
+from satisfaction.collection.responses import Responses
+from satisfaction.declarations.items import MultipleItem, SingleItem, option_column
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.fieldwork.checks import USUAL, Fields, Limits
+from satisfaction.fieldwork.outliers import at_interviewers
+from satisfaction.foundation.engines import fetch, scan
+from satisfaction.sampling.measures import add_columns, compile_measures
 
 OUTCOMES = ("answered", "not_applicable", "dont_know", "refused", "no_answer")
 
@@ -32,7 +33,9 @@ def item_nonresponse(responses: Responses, questionnaire: Questionnaire) -> pd.D
         outcome = _outcome(responses.accepted, questionnaire, name)[asked].value_counts()
         item = questionnaire.items[name]
         counts = {one: int(outcome.get(one, 0)) for one in OUTCOMES}
-        rows.append({"item": name, "zh": item.zh, "en": item.en, "asked": int(asked.sum()), **counts})
+        rows.append(
+            {"item": name, "zh": item.zh, "en": item.en, "asked": int(asked.sum()), **counts}
+        )
     table = pd.DataFrame(rows, columns=["item", "zh", "en", "asked", *OUTCOMES])
     asked = table["asked"].where(table["asked"] > 0).astype(float)
     return table.assign(**{f"share_{one}": table[one] / asked for one in OUTCOMES})
@@ -59,10 +62,14 @@ def dont_know_by_interviewer(responses: Responses, questionnaire: Questionnaire)
     interviewer = respondents[questionnaire.roles.interviewer].fillna("").rename("interviewer")
     table = counts.groupby(interviewer).sum().reset_index()
     table["share"] = table["dont_know"] / table["asked"].where(table["asked"] > 0)
-    return table.sort_values(["share", "interviewer"], ascending=[False, True], ignore_index=True)[columns]
+    return table.sort_values(["share", "interviewer"], ascending=[False, True], ignore_index=True)[
+        columns
+    ]
 
 
-def outcome_counts(respondents: pd.DataFrame, questionnaire: Questionnaire, outcome: str) -> pd.DataFrame:
+def outcome_counts(
+    respondents: pd.DataFrame, questionnaire: Questionnaire, outcome: str
+) -> pd.DataFrame:
     """Count, for each respondent, the items asked that can have an outcome and those that have it.
 
     Parameters
@@ -77,15 +84,25 @@ def outcome_counts(respondents: pd.DataFrame, questionnaire: Questionnaire, outc
     """
     counts = pd.DataFrame({"asked": 0, outcome: 0}, index=respondents.index)
     for name in _coded_items(questionnaire):
-        if outcome in {"answered", "no_answer", *(special.reason for special in questionnaire.special(name).values())}:
+        if outcome in {
+            "answered",
+            "no_answer",
+            *(special.reason for special in questionnaire.special(name).values()),
+        }:
             asked = _asked(respondents, questionnaire, name)
             counts["asked"] += asked.astype(int)
-            counts[outcome] += (asked & (_outcome(respondents, questionnaire, name) == outcome)).astype(int)
+            counts[outcome] += (
+                asked & (_outcome(respondents, questionnaire, name) == outcome)
+            ).astype(int)
     return counts
 
 
 def open_items(
-    respondents: pd.DataFrame, questionnaire: Questionnaire, *, fields: Fields, limits: Limits = USUAL
+    respondents: pd.DataFrame,
+    questionnaire: Questionnaire,
+    *,
+    fields: Fields,
+    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Find interviewers who leave more items without an answer, or with don't know, than the others of their county.
 
@@ -102,33 +119,54 @@ def open_items(
     return pd.concat(tables, ignore_index=True)
 
 
-def points(respondents: pd.DataFrame, questionnaire: Questionnaire, items: Sequence[str]) -> pd.DataFrame:
+def points(
+    respondents: pd.DataFrame, questionnaire: Questionnaire, items: Sequence[str]
+) -> pd.DataFrame:
     """Return single items as the points (0-100) of their answers, nan without a valid one: (respondents, items) float."""
-    scored = {name: {code: answer.score for code, answer in questionnaire.answers(name).items()} for name in items}
-    return pd.DataFrame({name: respondents[name].map(scored[name]).astype(float) for name in items}, index=respondents.index)
+    scored = {
+        name: {code: answer.score for code, answer in questionnaire.answers(name).items()}
+        for name in items
+    }
+    return pd.DataFrame(
+        {name: respondents[name].map(scored[name]).astype(float) for name in items},
+        index=respondents.index,
+    )
 
 
-def answer_codes(respondents: pd.DataFrame, questionnaire: Questionnaire, *, without: Iterable[str] = ()) -> pd.DataFrame:
+def answer_codes(
+    respondents: pd.DataFrame, questionnaire: Questionnaire, *, without: Iterable[str] = ()
+) -> pd.DataFrame:
     """Return one column of codes a coded item, special codes included; a select-all answer is one code, nan: no answer."""
     columns = {}
     for name in _coded_items(questionnaire):
         if name not in set(without):
             own = respondents[questionnaire.columns(name)]
-            columns[name] = own.groupby(list(own), dropna=False).ngroup().where(own.notna().any(axis=1))
+            columns[name] = (
+                own.groupby(list(own), dropna=False).ngroup().where(own.notna().any(axis=1))
+            )
     return pd.DataFrame(columns, index=respondents.index).astype(float)
 
 
-def rate_values(respondents: pd.DataFrame, questionnaire: Questionnaire, rates: Sequence[str]) -> pd.DataFrame:
+def rate_values(
+    respondents: pd.DataFrame, questionnaire: Questionnaire, rates: Sequence[str]
+) -> pd.DataFrame:
     """Return each respondent's value of rates (share, 0-1), nan where not valid: (respondents, rates) float."""
     wanted = [measure for measure in compile_measures(questionnaire) if measure.name in rates]
     columns = [name for one in wanted for name in (one.valid_column, one.score_column)]
     found = fetch(add_columns(scan(respondents), wanted).select(*columns))
-    values = {one.name: found[one.score_column].where(found[one.valid_column] == 1) / one.unit for one in wanted}
+    values = {
+        one.name: found[one.score_column].where(found[one.valid_column] == 1) / one.unit
+        for one in wanted
+    }
     return pd.DataFrame(values).astype(float).set_axis(respondents.index)
 
 
 def _coded_items(questionnaire: Questionnaire) -> list[str]:
-    return [name for name, item in questionnaire.items.items() if isinstance(item, SingleItem | MultipleItem)]
+    return [
+        name
+        for name, item in questionnaire.items.items()
+        if isinstance(item, SingleItem | MultipleItem)
+    ]
 
 
 def _asked(respondents: pd.DataFrame, questionnaire: Questionnaire, item: str) -> pd.Series:
@@ -145,7 +183,13 @@ def _outcome(respondents: pd.DataFrame, questionnaire: Questionnaire, item: str)
     reasons = {code: special.reason for code, special in questionnaire.special(item).items()}
     outcome = respondents[item].map(reasons).astype(object)
     if isinstance(declared, MultipleItem):
-        answered = respondents[[option_column(item, code) for code in declared.options]].notna().any(axis=1)
+        answered = (
+            respondents[[option_column(item, code) for code in declared.options]]
+            .notna()
+            .any(axis=1)
+        )
     else:
         answered = respondents[item].notna() & outcome.isna()
-    return pd.Series(np.where(answered, "answered", outcome.fillna("no_answer")), index=respondents.index)
+    return pd.Series(
+        np.where(answered, "answered", outcome.fillna("no_answer")), index=respondents.index
+    )

@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .checks import USUAL, Fields, Limits, findings, require
-from .compare import others_quartiles
-from .levels import at_interviewers
+from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings, require
+from satisfaction.fieldwork.outliers import at_interviewers, others_quartiles
 
 Array = np.ndarray[Any, Any]
 ONE_SIDED = 1.6448536269514722  # normal quantile of 0.95
 
 
 def back_check(
-    rows: pd.DataFrame, again: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL
+    rows: pd.DataFrame,
+    again: pd.DataFrame,
+    items: Sequence[str],
+    *,
+    fields: Fields,
+    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Compare back-checked answers with the first ones, by item and by interviewer.
 
@@ -53,7 +57,9 @@ def back_check(
     before = pairs[list(items)].to_numpy(float, na_value=np.nan)
     after = again.loc[there, list(items)].to_numpy(float, na_value=np.nan)
     differs = np.where(np.isfinite(before) & np.isfinite(after), before != after, np.nan)
-    by_interviewer = at_interviewers("back_check", pairs, _row_means(differs), fields=fields, limits=limits)
+    by_interviewer = at_interviewers(
+        "back_check", pairs, _row_means(differs), fields=fields, limits=limits
+    )
     lost = second[~there]
     tables = [
         _items(before, after, items=items, limits=limits),
@@ -86,7 +92,9 @@ def cohen_kappa(first: Array, second: Array) -> tuple[float, float, float, int]:
     if not n:
         return np.nan, np.nan, np.nan, 0
     agreement = float((first == second).mean())
-    chance = float(sum((first == code).mean() * (second == code).mean() for code in np.unique(first)))
+    chance = float(
+        sum((first == code).mean() * (second == code).mean() for code in np.unique(first))
+    )
     if chance == 1:
         return np.nan, np.nan, agreement, n
     se = float(np.sqrt(agreement * (1 - agreement) / n)) / (1 - chance)
@@ -100,10 +108,19 @@ def _items(before: Array, after: Array, *, items: Sequence[str], limits: Limits)
     reference[:, known] = others_quartiles(kappa[known])
     flag = kappa + ONE_SIDED * se < limits.kappa
     shared = {"unit": list(items), "county": "", "n": n.astype(int), "figure": kappa}
-    return findings("back_check", "item", **shared, reference=reference, flag=flag).assign(agreement=agreement)
+    return findings("back_check", "item", **shared, reference=reference, flag=flag).assign(
+        agreement=agreement
+    )
 
 
 def _row_means(values: Array) -> Array:
     known = np.isfinite(values)
     count = known.sum(axis=1)
-    return np.asarray(np.divide(np.where(known, values, 0).sum(axis=1), count, out=np.full(len(values), np.nan), where=count > 0))
+    return np.asarray(
+        np.divide(
+            np.where(known, values, 0).sum(axis=1),
+            count,
+            out=np.full(len(values), np.nan),
+            where=count > 0,
+        )
+    )

@@ -12,11 +12,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ResponsesError
-from ..questionnaire import Questionnaire
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.errors import ResponsesError
 
 Array = np.ndarray[Any, Any]
-COLUMNS = ("check", "level", "unit", "county", "n", "figure", "median", "q1", "q3", "p_bh", "flag", "zh", "en")
+COLUMNS = (
+    "check",
+    "level",
+    "unit",
+    "county",
+    "n",
+    "figure",
+    "median",
+    "q1",
+    "q3",
+    "p_bh",
+    "flag",
+    "zh",
+    "en",
+)
 
 # check -> what the figure is, and what to do where it is flagged, each in Chinese and English
 CHECKS: dict[str, tuple[str, str, str, str]] = {
@@ -212,7 +226,9 @@ USUAL = Limits()
 def declared_fields(questionnaire: Questionnaire) -> Fields:
     """Return the fields that a questionnaire's roles declare; paradata are added with `dataclasses.replace`."""
     roles = questionnaire.roles
-    return Fields(roles.respondent, county=roles.area, interviewer=roles.interviewer, day=roles.interview_date)
+    return Fields(
+        roles.respondent, county=roles.area, interviewer=roles.interviewer, day=roles.interview_date
+    )
 
 
 def require(rows: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -232,12 +248,24 @@ def require(rows: pd.DataFrame, columns: Sequence[str]) -> None:
                 where="fieldwork",
                 available=rows.columns,
                 got=name,
-                hint=("补上该列，或在 Fields 中改正列名。", "Add the column, or correct its name in Fields."),
+                hint=(
+                    "补上该列，或在 Fields 中改正列名。",
+                    "Add the column, or correct its name in Fields.",
+                ),
             )
 
 
 def findings(
-    check: str, level: str, *, unit: Any, county: Any, n: Any, figure: Any, reference: Any, flag: Any, p_bh: Any = np.nan
+    check: str,
+    level: str,
+    *,
+    unit: Any,
+    county: Any,
+    n: Any,
+    figure: Any,
+    reference: Any,
+    flag: Any,
+    p_bh: Any = np.nan,
 ) -> pd.DataFrame:
     """Arrange the findings of a check as COLUMNS; advice stands where a unit is flagged.
 
@@ -254,13 +282,40 @@ def findings(
     _, _, zh, en = CHECKS[check]
     raised = np.asarray(flag, dtype=bool)
     median, q1, q3 = np.broadcast_to(np.asarray(reference, float), (3, len(raised)))
-    columns = {"check": check, "level": level, "unit": np.asarray(unit, dtype=object).astype(str), "county": county, "n": n}
-    columns |= {"figure": figure, "median": median, "q1": q1, "q3": q3, "p_bh": p_bh, "flag": raised}
+    columns = {
+        "check": check,
+        "level": level,
+        "unit": np.asarray(unit, dtype=object).astype(str),
+        "county": county,
+        "n": n,
+    }
+    columns |= {
+        "figure": figure,
+        "median": median,
+        "q1": q1,
+        "q3": q3,
+        "p_bh": p_bh,
+        "flag": raised,
+    }
     columns |= {"zh": np.where(raised, zh, ""), "en": np.where(raised, en, "")}
     # arrays, because a Series would be matched by its index
-    return pd.DataFrame({name: np.broadcast_to(np.asarray(values), raised.shape) for name, values in columns.items()})
+    return pd.DataFrame(
+        {
+            name: np.broadcast_to(np.asarray(values), raised.shape)
+            for name, values in columns.items()
+        }
+    )
 
 
 def no_findings() -> pd.DataFrame:
     """Return a table of findings without a row."""
-    return findings("speed", "respondent", unit=[], county=[], n=[], figure=[], reference=np.empty((3, 0)), flag=[])
+    return findings(
+        "speed",
+        "respondent",
+        unit=[],
+        county=[],
+        n=[],
+        figure=[],
+        reference=np.empty((3, 0)),
+        flag=[],
+    )

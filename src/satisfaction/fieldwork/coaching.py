@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from ..estimates import Estimates
-from .checks import USUAL, Fields, Limits, require
-from .compare import among
-from .levels import at_counties, at_interviewers, tested
+from satisfaction.estimation.result import Estimates
+from satisfaction.fieldwork.checks import USUAL, Fields, Limits, require
+from satisfaction.fieldwork.outliers import among, at_counties, at_interviewers, tested
 
 Array = np.ndarray[Any, Any]
 
 
-def top_box(rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
+def top_box(
+    rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields, limits: Limits = USUAL
+) -> pd.DataFrame:
     """Find interviewers and counties where too many respondents give the highest answer to every item.
 
     Parameters
@@ -41,13 +42,21 @@ def top_box(rows: pd.DataFrame, tops: Mapping[str, float], *, fields: Fields, li
     perfect = ((answers == np.array(list(tops.values()), float)) | ~known).all(axis=1)
     values = np.where(known.sum(axis=1) >= max(1, len(tops) / 2), perfect, np.nan)
     return pd.concat(
-        [level("top_box", rows, values, fields=fields, limits=limits) for level in (at_interviewers, at_counties)],
+        [
+            level("top_box", rows, values, fields=fields, limits=limits)
+            for level in (at_interviewers, at_counties)
+        ],
         ignore_index=True,
     )
 
 
 def knowledge_ceiling(
-    rows: pd.DataFrame, *, knowledge: str, participation: str, fields: Fields, limits: Limits = USUAL
+    rows: pd.DataFrame,
+    *,
+    knowledge: str,
+    participation: str,
+    fields: Fields,
+    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Find counties that know more than the others without taking part more.
 
@@ -64,16 +73,34 @@ def knowledge_ceiling(
         participation stands out and participation is not above the others' median.
     """
     require(rows, [knowledge, participation])
-    known, active = (rows[name].to_numpy(float, na_value=np.nan) for name in (knowledge, participation))
+    known, active = (
+        rows[name].to_numpy(float, na_value=np.nan) for name in (knowledge, participation)
+    )
     found = at_counties("knowledge_ceiling", rows, known - active, fields=fields, limits=limits)
-    means = rows.groupby(fields.codes(rows, "county"))[[knowledge, participation]].mean().reindex(found["unit"])
-    found = found.assign(knowledge=means[knowledge].to_numpy(float), participation=means[participation].to_numpy(float))
+    means = (
+        rows.groupby(fields.codes(rows, "county"))[[knowledge, participation]]
+        .mean()
+        .reindex(found["unit"])
+    )
+    found = found.assign(
+        knowledge=means[knowledge].to_numpy(float),
+        participation=means[participation].to_numpy(float),
+    )
     low = found["participation"] <= among(found["participation"].to_numpy()).reference[0]
     quiet = found["flag"] & ~low
-    return found.assign(flag=found["flag"] & low, zh=found["zh"].mask(quiet, ""), en=found["en"].mask(quiet, ""))
+    return found.assign(
+        flag=found["flag"] & low, zh=found["zh"].mask(quiet, ""), en=found["en"].mask(quiet, "")
+    )
 
 
-def mode_gap(rows: pd.DataFrame, measure: str, *, modes: tuple[str, str], fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
+def mode_gap(
+    rows: pd.DataFrame,
+    measure: str,
+    *,
+    modes: tuple[str, str],
+    fields: Fields,
+    limits: Limits = USUAL,
+) -> pd.DataFrame:
     """Compare the gap between two modes in each county with the other counties' gaps, without a sample design.
 
     Parameters
@@ -97,17 +124,30 @@ def mode_gap(rows: pd.DataFrame, measure: str, *, modes: tuple[str, str], fields
         R401.
     """
     require(rows, [measure])
-    parts = pd.DataFrame({"county": fields.codes(rows, "county"), "mode": fields.codes(rows, "mode", needed=True)})
+    parts = pd.DataFrame(
+        {"county": fields.codes(rows, "county"), "mode": fields.codes(rows, "mode", needed=True)}
+    )
     by = parts.assign(value=rows[measure].astype(float)).groupby(["mode", "county"])["value"]
     cells = by.agg(["mean", "var", "count"]).reset_index("mode")
-    first, second = (cells[cells["mode"] == mode].add_suffix(f"_{place}") for place, mode in enumerate(modes, start=1))
+    first, second = (
+        cells[cells["mode"] == mode].add_suffix(f"_{place}")
+        for place, mode in enumerate(modes, start=1)
+    )
     both = first.join(second, how="inner").dropna()
     variance = both["var_1"] / both["count_1"] + both["var_2"] / both["count_2"]
     gap = (both["mean_1"] - both["mean_2"]).to_numpy(float)
-    return _gaps(both.index, gap, np.sqrt(variance.to_numpy(float)), n=both["count_1"] + both["count_2"], limits=limits)
+    return _gaps(
+        both.index,
+        gap,
+        np.sqrt(variance.to_numpy(float)),
+        n=both["count_1"] + both["count_2"],
+        limits=limits,
+    )
 
 
-def estimated_mode_gap(estimates: Estimates, *, modes: tuple[Any, Any], limits: Limits = USUAL) -> pd.DataFrame:
+def estimated_mode_gap(
+    estimates: Estimates, *, modes: tuple[Any, Any], limits: Limits = USUAL
+) -> pd.DataFrame:
     """Compare mode gaps as `mode_gap` does, with weights and errors of the sample design.
 
     Parameters
@@ -119,12 +159,21 @@ def estimated_mode_gap(estimates: Estimates, *, modes: tuple[Any, Any], limits: 
     """
     county, mode = estimates.by
     numbered = estimates.table[[county, mode]].assign(row=np.arange(len(estimates.table)))
-    pairs = numbered.pivot_table(index=county, columns=mode, values="row").reindex(columns=list(modes)).dropna().astype(int)
+    pairs = (
+        numbered.pivot_table(index=county, columns=mode, values="row")
+        .reindex(columns=list(modes))
+        .dropna()
+        .astype(int)
+    )
     first, second = pairs.to_numpy().T
     value, variance = estimates.table["estimate"].to_numpy(float), np.diag(estimates.cov)
-    se = np.sqrt(np.maximum(variance[first] + variance[second] - 2 * estimates.cov[first, second], 0))
+    se = np.sqrt(
+        np.maximum(variance[first] + variance[second] - 2 * estimates.cov[first, second], 0)
+    )
     n = estimates.table["n"].to_numpy()
-    return _gaps(pairs.index, value[first] - value[second], se, n=n[first] + n[second], limits=limits)
+    return _gaps(
+        pairs.index, value[first] - value[second], se, n=n[first] + n[second], limits=limits
+    )
 
 
 def jumps(changes: pd.DataFrame, *, county: str, limits: Limits = USUAL) -> pd.DataFrame:
@@ -150,13 +199,17 @@ def jumps(changes: pd.DataFrame, *, county: str, limits: Limits = USUAL) -> pd.D
     change, se = (changes[name].to_numpy(float) for name in ("difference", "se"))
     found = among(change, se=se, side="two")
     units = changes[county].astype(str)
-    return tested("jump", "county", found, unit=units, county=units, limits=limits).assign(se=se, p=_p_of_zero(change, se))
+    return tested("jump", "county", found, unit=units, county=units, limits=limits).assign(
+        se=se, p=_p_of_zero(change, se)
+    )
 
 
 def _gaps(county: pd.Index, gap: Array, se: Array, *, n: Any, limits: Limits) -> pd.DataFrame:
     found = among(gap, se=se, n=np.asarray(n), side="high")
     units = county.astype(str)
-    return tested("mode_gap", "county", found, unit=units, county=units, limits=limits).assign(se=se, p=_p_of_zero(gap, se))
+    return tested("mode_gap", "county", found, unit=units, county=units, limits=limits).assign(
+        se=se, p=_p_of_zero(gap, se)
+    )
 
 
 def _p_of_zero(value: Array, se: Array) -> Array:

@@ -8,17 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from ..questionnaire import Questionnaire
-from .answers import answer_codes, open_items, points, rate_values
-from .checks import CHECKS, COLUMNS, USUAL, Fields, Limits
-from .coaching import knowledge_ceiling, top_box
-from .dispositions import Dispositions
-from .duplicates import duplicate_ids, shared_values
-from .interviewers import interviewer_effects, interviewer_means
-from .matches import near_duplicates
-from .patterns import little_variance, straight_lining
-from .progress import by_day
-from .timing import many_a_day, odd_hours, overlaps, reversed_times, speeders
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.fieldwork.answers import answer_codes, open_items, points, rate_values
+from satisfaction.fieldwork.checks import CHECKS, COLUMNS, USUAL, Fields, Limits
+from satisfaction.fieldwork.coaching import knowledge_ceiling, top_box
+from satisfaction.fieldwork.dispositions import Dispositions
+from satisfaction.fieldwork.duplicates import duplicate_ids, near_duplicates, shared_values
+from satisfaction.fieldwork.interviewers import interviewer_effects, interviewer_means
+from satisfaction.fieldwork.patterns import little_variance, straight_lining
+from satisfaction.fieldwork.progress import by_day
+from satisfaction.fieldwork.timing import many_a_day, odd_hours, overlaps, reversed_times, speeders
 
 NOTE = (
     "标记只是核查的线索，不是结论；检查不删除、不修改任何记录。",
@@ -67,8 +66,14 @@ def run_checks(
         found.append(shared_values(rows, fields=fields, field="ip"))
     if set(rates) <= set(questionnaire.rates):
         values = rows.assign(**rate_values(rows, questionnaire, rates))
-        found.append(knowledge_ceiling(values, knowledge=rates[0], participation=rates[1], fields=fields, limits=limits))
-    listed = pd.concat([table for table in found if len(table)], ignore_index=True).reindex(columns=[*COLUMNS, "other"])
+        found.append(
+            knowledge_ceiling(
+                values, knowledge=rates[0], participation=rates[1], fields=fields, limits=limits
+            )
+        )
+    listed = pd.concat([table for table in found if len(table)], ignore_index=True).reindex(
+        columns=[*COLUMNS, "other"]
+    )
     return listed.assign(other=listed["other"].fillna(""))
 
 
@@ -105,7 +110,11 @@ def daily_workbook(
         Sheets notes, checks (what was compared and flagged), flags (with file and row), counties and interviewers (one
         column a check), days where the day is recorded, cells where there are quotas, outcomes and rates where given.
     """
-    sheets = {"notes": _notes(day, len(rows), limits), "checks": _summary(found), "flags": _flags(found, rows, fields)}
+    sheets = {
+        "notes": _notes(day, len(rows), limits),
+        "checks": _summary(found),
+        "flags": _flags(found, rows, fields),
+    }
     for level, name in (("county", "counties"), ("interviewer", "interviewers")):
         if (found["level"] == level).any():
             sheets[name] = _wide(found[found["level"] == level])
@@ -115,11 +124,16 @@ def daily_workbook(
         sheets["cells"] = cells
     if outcomes is not None:
         share = pd.DataFrame({"rate": ["e"], "value": [outcomes.e], "formula": [outcomes.e_source]})
-        sheets |= {"outcomes": outcomes.counts, "rates": pd.concat([outcomes.rates, share], ignore_index=True)}
+        sheets |= {
+            "outcomes": outcomes.counts,
+            "rates": pd.concat([outcomes.rates, share], ignore_index=True),
+        }
     return {name: _shown(table).assign(mark=mark) for name, table in sheets.items()}
 
 
-def county_page(rows: pd.DataFrame, found: pd.DataFrame, county: str, *, fields: Fields, mark: str) -> Mapping[str, pd.DataFrame]:
+def county_page(
+    rows: pd.DataFrame, found: pd.DataFrame, county: str, *, fields: Fields, mark: str
+) -> Mapping[str, pd.DataFrame]:
     """Select what one county's page shows.
 
     Returns
@@ -129,7 +143,10 @@ def county_page(rows: pd.DataFrame, found: pd.DataFrame, county: str, *, fields:
         days, with file and row), days; every table with the mark. Tables without a row are kept: they say that nothing is there.
     """
     own, mine = found[found["county"] == county], rows[fields.codes(rows, "county") == county]
-    titles = own["check"].map(lambda check: CHECKS[check][0]), own["check"].map(lambda check: CHECKS[check][1])
+    titles = (
+        own["check"].map(lambda check: CHECKS[check][0]),
+        own["check"].map(lambda check: CHECKS[check][1]),
+    )
     named = own.assign(figure_zh=titles[0], figure_en=titles[1])
     single = own[~own["level"].isin(["county", "interviewer", "cell"])]
     tables = {
@@ -158,7 +175,9 @@ def _timing(rows: pd.DataFrame, fields: Fields, limits: Limits) -> list[pd.DataF
     return found
 
 
-def _answers(rows: pd.DataFrame, questionnaire: Questionnaire, fields: Fields, limits: Limits) -> list[pd.DataFrame]:
+def _answers(
+    rows: pd.DataFrame, questionnaire: Questionnaire, fields: Fields, limits: Limits
+) -> list[pd.DataFrame]:
     battery, roles = questionnaire.topics, questionnaire.roles
     design = {roles.area, *roles.strata, *questionnaire.eligibility, *filter(None, [fields.mode])}
     compared = answer_codes(rows, questionnaire, without=design)
@@ -168,7 +187,10 @@ def _answers(rows: pd.DataFrame, questionnaire: Questionnaire, fields: Fields, l
     ]
     if battery:
         scored = rows.assign(**points(rows, questionnaire, battery))
-        tops = {item: max(answer.score or 0 for answer in questionnaire.answers(item).values()) for item in battery}
+        tops = {
+            item: max(answer.score or 0 for answer in questionnaire.answers(item).values())
+            for item in battery
+        }
         found += [
             straight_lining(rows, battery, fields=fields, limits=limits),
             little_variance(scored, battery, fields=fields, limits=limits),
@@ -182,16 +204,26 @@ def _answers(rows: pd.DataFrame, questionnaire: Questionnaire, fields: Fields, l
 
 def _notes(day: str, interviews: int, limits: Limits) -> pd.DataFrame:
     lines = [("day", day), ("interviews", interviews), ("说明", NOTE[0]), ("note", NOTE[1])]
-    return pd.DataFrame([*lines, *((one.name, getattr(limits, one.name)) for one in slots(limits))], columns=["name", "value"])
+    return pd.DataFrame(
+        [*lines, *((one.name, getattr(limits, one.name)) for one in slots(limits))],
+        columns=["name", "value"],
+    )
 
 
 def _summary(found: pd.DataFrame) -> pd.DataFrame:
     """Count, for every check, the units looked at and flagged; one that was not run or found no such unit has none."""
-    counted = found.groupby(["check", "level"], sort=False)["flag"].agg(["size", "sum"]).reset_index()
-    titles = pd.DataFrame([(check, zh, en) for check, (zh, en, _, _) in CHECKS.items()], columns=["check", "zh", "en"])
-    table = titles.merge(counted.rename(columns={"size": "units", "sum": "flagged"}), how="left", on="check")
+    counted = (
+        found.groupby(["check", "level"], sort=False)["flag"].agg(["size", "sum"]).reset_index()
+    )
+    titles = pd.DataFrame(
+        [(check, zh, en) for check, (zh, en, _, _) in CHECKS.items()], columns=["check", "zh", "en"]
+    )
+    table = titles.merge(
+        counted.rename(columns={"size": "units", "sum": "flagged"}), how="left", on="check"
+    )
     return table.assign(
-        level=table["level"].fillna("not run, or none 未检查或没有"), **table[["units", "flagged"]].fillna(0).astype(int)
+        level=table["level"].fillna("not run, or none 未检查或没有"),
+        **table[["units", "flagged"]].fillna(0).astype(int),
     )
 
 
@@ -210,14 +242,21 @@ def _wide(found: pd.DataFrame) -> pd.DataFrame:
     """Set the figures of a level side by side: a column a check, and the names of the checks that flag the unit."""
     keys = ["county", "unit"]
     units = pd.MultiIndex.from_frame(found[keys].drop_duplicates())
-    table = found.pivot_table(index=keys, columns="check", values="figure", aggfunc="first", sort=False).rename_axis(columns=None)
-    table, flagged = table.reindex(units), found[found["flag"]].groupby(keys)["check"].agg("; ".join)
+    table = found.pivot_table(
+        index=keys, columns="check", values="figure", aggfunc="first", sort=False
+    ).rename_axis(columns=None)
+    table, flagged = (
+        table.reindex(units),
+        found[found["flag"]].groupby(keys)["check"].agg("; ".join),
+    )
     return table.assign(flagged=flagged.reindex(table.index).fillna("")).reset_index()
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
     """Round to four significant digits; the findings themselves are not rounded."""
-    floats: dict[str, Any] = {name: table[name].map(_four_digits) for name in table.select_dtypes("float")}
+    floats: dict[str, Any] = {
+        name: table[name].map(_four_digits) for name in table.select_dtypes("float")
+    }
     return table.assign(**floats).reset_index(drop=True)
 
 

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ResponsesError, SurveyError, shortened
-from ..survey import DISPOSITIONS
-from .checks import USUAL, Limits, require
-from .compare import Side, among, share_error
-from .levels import tested
+from satisfaction.declarations.facts import DISPOSITIONS
+from satisfaction.fieldwork.checks import USUAL, Limits, require
+from satisfaction.fieldwork.outliers import Side, among, share_error, tested
+from satisfaction.foundation.errors import ResponsesError, SurveyError, shortened
 
 Array = np.ndarray[Any, Any]
 # rate -> numerator, eligible cases of the denominator, and how much of the unknown (UH + UO) it counts
@@ -64,7 +63,9 @@ class Dispositions:
     e_source: str
 
 
-def dispositions(outcomes: pd.Series[Any], mapping: Mapping[str, str], *, e: float | None = None) -> Dispositions:
+def dispositions(
+    outcomes: pd.Series[Any], mapping: Mapping[str, str], *, e: float | None = None
+) -> Dispositions:
     """Count dispositions and form the response, cooperation, refusal and contact rates.
 
     Parameters
@@ -91,13 +92,26 @@ def dispositions(outcomes: pd.Series[Any], mapping: Mapping[str, str], *, e: flo
             f"合格比例 e = {e} 须在 0 与 1 之间。",
             f"The share eligible e = {e} is not between 0 and 1.",
             where="e",
-            hint=("写 0 到 1 的数，或不写以由数据计算。", "Write a number from 0 to 1, or leave it out to compute it."),
+            hint=(
+                "写 0 到 1 的数，或不写以由数据计算。",
+                "Write a number from 0 to 1, or leave it out to compute it.",
+            ),
         )
     values, tops, bases = outcome_rates(counted[None], e=np.array([share]))
-    rates = pd.DataFrame({"rate": list(RATES), "value": values[0], "numerator": tops[0], "denominator": bases[0]})
-    table = pd.DataFrame([(code, zh, en) for code, (zh, en) in DISPOSITIONS.items()], columns=["disposition", "zh", "en"])
+    rates = pd.DataFrame(
+        {"rate": list(RATES), "value": values[0], "numerator": tops[0], "denominator": bases[0]}
+    )
+    table = pd.DataFrame(
+        [(code, zh, en) for code, (zh, en) in DISPOSITIONS.items()],
+        columns=["disposition", "zh", "en"],
+    )
     source = "given" if e is not None else "eligible / (eligible + not eligible)"
-    return Dispositions(table.assign(cases=counted), rates.assign(formula=[_formula(one) for one in RATES]), share, source)
+    return Dispositions(
+        table.assign(cases=counted),
+        rates.assign(formula=[_formula(one) for one in RATES]),
+        share,
+        source,
+    )
 
 
 def response_rates(
@@ -136,11 +150,20 @@ def response_rates(
     require(cases, [outcome, by])
     units = sorted(cases[by].dropna().astype(str).unique())
     grouped = dict(list(cases[outcome].groupby(cases[by].astype(str))))
-    counted = np.array([case_counts(grouped[unit], mapping) for unit in units]).reshape(len(units), len(DISPOSITIONS))
+    counted = np.array([case_counts(grouped[unit], mapping) for unit in units]).reshape(
+        len(units), len(DISPOSITIONS)
+    )
     values, _, bases = outcome_rates(counted, e=eligible_share(counted))
     share, n = values[:, 0], bases[:, 0]
     found = among(share, se=share_error(share, n), n=n.astype(int), side=side)
-    return tested("response_rate", level, found, unit=units, county=units if level == "county" else "", limits=limits)
+    return tested(
+        "response_rate",
+        level,
+        found,
+        unit=units,
+        county=units if level == "county" else "",
+        limits=limits,
+    )
 
 
 def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
@@ -165,15 +188,22 @@ def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
             where="outcomes",
             available=mapping,
             got=unmapped[0],
-            hint=("在调查文件夹的结果代码表中补上这些代码。", "Add them to the survey folder's table of outcome codes."),
+            hint=(
+                "在调查文件夹的结果代码表中补上这些代码。",
+                "Add them to the survey folder's table of outcome codes.",
+            ),
         )
-    return np.asarray(codes.map(mapping).value_counts().reindex(list(DISPOSITIONS), fill_value=0).to_numpy(int))
+    return np.asarray(
+        codes.map(mapping).value_counts().reindex(list(DISPOSITIONS), fill_value=0).to_numpy(int)
+    )
 
 
 def eligible_share(counts: Array) -> Array:
     """Share eligible among the resolved cases, (U, 8) -> (U,); nan without resolved cases."""
     eligible, resolved = counts[:, :5].sum(axis=1), counts[:, :5].sum(axis=1) + counts[:, 7]
-    return np.asarray(np.divide(eligible, resolved, out=np.full(len(counts), np.nan), where=resolved > 0))
+    return np.asarray(
+        np.divide(eligible, resolved, out=np.full(len(counts), np.nan), where=resolved > 0)
+    )
 
 
 def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
@@ -194,8 +224,13 @@ def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
     of = dict(zip(DISPOSITIONS, counts.T.astype(float), strict=True))
     unknown = of["UH"] + of["UO"]
     weight = {"all": unknown, "e": np.where(unknown > 0, e * unknown, 0.0), "none": 0 * unknown}
-    top = np.stack([sum(of[name] for name in numerator) for numerator, _, _ in RATES.values()], axis=1)
-    base = np.stack([sum(of[name] for name in known) + weight[part] for _, known, part in RATES.values()], axis=1)
+    top = np.stack(
+        [sum(of[name] for name in numerator) for numerator, _, _ in RATES.values()], axis=1
+    )
+    base = np.stack(
+        [sum(of[name] for name in known) + weight[part] for _, known, part in RATES.values()],
+        axis=1,
+    )
     return np.divide(top, base, out=np.full(top.shape, np.nan), where=base > 0), top, base
 
 

@@ -8,18 +8,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..design import SurveyDesign
-from ..errors import EstimatesError
-from ..reliability import IntraclassCorrelation, intraclass_correlation
-from .checks import USUAL, Fields, Limits, findings, no_findings, require
-from .compare import benjamini_hochberg, others_quartiles
-from .levels import at_interviewers
+from satisfaction.estimation.interviewers import IntraclassCorrelation, intraclass_correlation
+from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings, no_findings, require
+from satisfaction.fieldwork.outliers import at_interviewers, benjamini_hochberg, others_quartiles
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.sampling.design import SurveyDesign
 
 Array = np.ndarray[Any, Any]
 
 
 def interviewer_effects(
-    rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL, level: float = 0.95
+    rows: pd.DataFrame,
+    items: Sequence[str],
+    *,
+    fields: Fields,
+    limits: Limits = USUAL,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Estimate the intraclass correlation of interviewers within counties for each item, and its design effect.
 
@@ -58,12 +62,20 @@ def interviewer_effects(
     reference[:, known] = others_quartiles(table["rho"].to_numpy()[known])
     p_bh = benjamini_hochberg(table["p"].to_numpy())
     flag = (p_bh <= limits.false_discovery) & (table["ci_low"] > limits.tolerated_rho)
-    shared = {"unit": list(items), "county": "", "n": table["n"], "figure": table["rho"], "p_bh": p_bh}
+    shared = {
+        "unit": list(items),
+        "county": "",
+        "n": table["n"],
+        "figure": table["rho"],
+        "p_bh": p_bh,
+    }
     effects = findings("interviewer_effect", "item", **shared, reference=reference, flag=flag)
     return effects.join(table[["ci_low", "ci_high", "deff", "interviewers"]])
 
 
-def interviewer_means(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
+def interviewer_means(
+    rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL
+) -> pd.DataFrame:
     """Find interviewers whose respondents score higher or lower on average than all others of the county.
 
     A respondent's value is the mean of the valid items. Interviewers of one county may still have worked in different
@@ -78,13 +90,19 @@ def interviewer_means(rows: pd.DataFrame, items: Sequence[str], *, fields: Field
     if fields.interviewer is None:
         return no_findings()
     values = rows[list(items)].astype(float).mean(axis=1).to_numpy(float)
-    return at_interviewers("interviewer_mean", rows, values, fields=fields, limits=limits, side="two")
+    return at_interviewers(
+        "interviewer_mean", rows, values, fields=fields, limits=limits, side="two"
+    )
 
 
-def _effect(design: SurveyDesign, item: str, fields: Fields, level: float) -> IntraclassCorrelation | None:
+def _effect(
+    design: SurveyDesign, item: str, fields: Fields, level: float
+) -> IntraclassCorrelation | None:
     """Estimate one item; None where interviewers cannot be told from places, or none has two answers."""
     try:
-        return intraclass_correlation(design, item, by=str(fields.interviewer), within=fields.county, level=level)
+        return intraclass_correlation(
+            design, item, by=str(fields.interviewer), within=fields.county, level=level
+        )
     except EstimatesError as fault:
         if fault.code in ("E135", "E136"):
             return None
@@ -92,4 +110,12 @@ def _effect(design: SurveyDesign, item: str, fields: Fields, level: float) -> In
 
 
 def _figures(found: IntraclassCorrelation) -> tuple[float, float, float, float, float, int, int]:
-    return found.rho, found.p, found.ci_low, found.ci_high, found.deff, found.groups, found.respondents
+    return (
+        found.rho,
+        found.p,
+        found.ci_low,
+        found.ci_high,
+        found.deff,
+        found.groups,
+        found.respondents,
+    )

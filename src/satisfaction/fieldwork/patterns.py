@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .checks import USUAL, Fields, Limits, require
-from .levels import at_counties, at_interviewers, at_respondents, interviewers
+from satisfaction.fieldwork.checks import USUAL, Fields, Limits, require
+from satisfaction.fieldwork.outliers import (
+    at_counties,
+    at_interviewers,
+    at_respondents,
+    interviewers,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -37,7 +42,9 @@ class Patterns:
     spread: Array
 
 
-def straight_lining(rows: pd.DataFrame, battery: Sequence[str], *, fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
+def straight_lining(
+    rows: pd.DataFrame, battery: Sequence[str], *, fields: Fields, limits: Limits = USUAL
+) -> pd.DataFrame:
     """Find straight-liners: respondents, and interviewers and counties with more of them than the others.
 
     Respondents are compared by their longest run of equal answers as a share of the battery, with those of other counties;
@@ -73,7 +80,9 @@ def straight_lining(rows: pd.DataFrame, battery: Sequence[str], *, fields: Field
     )
 
 
-def little_variance(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
+def little_variance(
+    rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL
+) -> pd.DataFrame:
     """Find interviewers and counties whose respondents answer too much alike.
 
     The figure is the variance of the answers around the unit's own item means, as a share of the largest variance possible at
@@ -92,10 +101,20 @@ def little_variance(rows: pd.DataFrame, items: Sequence[str], *, fields: Fields,
     """
     require(rows, items)
     values = rows[list(items)].to_numpy(float, na_value=np.nan)
-    interviewer, county = interviewers(rows, fields)[0], pd.factorize(fields.codes(rows, "county"))[0]
+    interviewer, county = (
+        interviewers(rows, fields)[0],
+        pd.factorize(fields.codes(rows, "county"))[0],
+    )
     levels = ((at_interviewers, interviewer), (at_counties, county))
     tables = [
-        level("little_variance", rows, relative_variances(values, unit=unit), fields=fields, limits=limits, side="low")
+        level(
+            "little_variance",
+            rows,
+            relative_variances(values, unit=unit),
+            fields=fields,
+            limits=limits,
+            side="low",
+        )
         for level, unit in levels
     ]
     return pd.concat(tables, ignore_index=True)
@@ -108,13 +127,21 @@ def answer_patterns(answers: Array) -> Patterns:
     run = known[:, 0].astype(int) if answers.shape[1] else answered
     longest = run
     for item in range(1, answers.shape[1]):
-        run = np.where(answers[:, item] == answers[:, item - 1], run + 1, known[:, item].astype(int))
+        run = np.where(
+            answers[:, item] == answers[:, item - 1], run + 1, known[:, item].astype(int)
+        )
         longest = np.maximum(longest, run)
     some = np.maximum(answered, 1)
-    commonest = np.max([(answers == answers[:, [item]]).sum(axis=1) for item in range(answers.shape[1])], axis=0)
+    commonest = np.max(
+        [(answers == answers[:, [item]]).sum(axis=1) for item in range(answers.shape[1])], axis=0
+    )
     centre = np.where(known, answers, 0).sum(axis=1) / some
     spread = np.sqrt((np.where(known, answers - centre[:, None], 0) ** 2).sum(axis=1) / some)
-    return Patterns(answered, longest, *(np.where(answered > 0, part, np.nan) for part in (commonest / some, spread)))
+    return Patterns(
+        answered,
+        longest,
+        *(np.where(answered > 0, part, np.nan) for part in (commonest / some, spread)),
+    )
 
 
 def relative_variances(values: Array, *, unit: Array) -> Array:

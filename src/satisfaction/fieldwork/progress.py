@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ..errors import ResponsesError
-from ..responses import Responses
-from ..survey import Survey
-from .checks import USUAL, Fields, Limits, findings, require
-from .compare import others_quartiles
+from satisfaction.collection.responses import Responses
+from satisfaction.declarations.survey import Survey
+from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings, require
+from satisfaction.fieldwork.outliers import others_quartiles
+from satisfaction.foundation.errors import ResponsesError
 
 
 def progress(responses: Responses, survey: Survey) -> pd.DataFrame:
@@ -25,22 +25,52 @@ def progress(responses: Responses, survey: Survey) -> pd.DataFrame:
     """
     roles, names, codes = survey.questionnaire.roles, survey.area_names(), survey.ranked_areas()
     area = responses.accepted[roles.area].astype(str)
-    table = pd.DataFrame({"code": codes, "name_zh": [names[c].zh for c in codes], "name_en": [names[c].en for c in codes]})
+    table = pd.DataFrame(
+        {
+            "code": codes,
+            "name_zh": [names[c].zh for c in codes],
+            "name_en": [names[c].en for c in codes],
+        }
+    )
     planned = psus_planned = psus_reached = pd.Series(dtype="Int64")
     if survey.sample is not None and roles.psu and roles.area in survey.sample:
         by = survey.sample.groupby(roles.area)
-        planned, psus_planned = by["planned"].agg(lambda counts: pd.to_numeric(counts).sum()), by[roles.psu].nunique()
+        planned, psus_planned = (
+            by["planned"].agg(lambda counts: pd.to_numeric(counts).sum()),
+            by[roles.psu].nunique(),
+        )
     if roles.psu:
         psus_reached = responses.accepted.groupby(area)[roles.psu].nunique()
-    counted = {"planned": planned, "accepted": area.value_counts(), "psus_planned": psus_planned, "psus_reached": psus_reached}
+    counted = {
+        "planned": planned,
+        "accepted": area.value_counts(),
+        "psus_planned": psus_planned,
+        "psus_reached": psus_reached,
+    }
     found = {name: _by_area(counts, codes) for name, counts in counted.items()}
     table = table.assign(**found)
     table["share"] = table["accepted"] / table["planned"]
-    return table[["code", "name_zh", "name_en", "planned", "accepted", "share", "psus_planned", "psus_reached"]]
+    return table[
+        [
+            "code",
+            "name_zh",
+            "name_en",
+            "planned",
+            "accepted",
+            "share",
+            "psus_planned",
+            "psus_reached",
+        ]
+    ]
 
 
 def quota_progress(
-    rows: pd.DataFrame, quota: pd.DataFrame, *, by: Sequence[str], elapsed: float = 1.0, limits: Limits = USUAL
+    rows: pd.DataFrame,
+    quota: pd.DataFrame,
+    *,
+    by: Sequence[str],
+    elapsed: float = 1.0,
+    limits: Limits = USUAL,
 ) -> pd.DataFrame:
     """Compare accepted interviews with a quota table, cell by cell; cells the table does not have are findings too.
 
@@ -70,7 +100,9 @@ def quota_progress(
     """
     require(rows, by)
     require(quota, [*by, "planned"])
-    cells = quota[[*by]].astype(str).assign(planned=pd.to_numeric(quota["planned"], errors="coerce"))
+    cells = (
+        quota[[*by]].astype(str).assign(planned=pd.to_numeric(quota["planned"], errors="coerce"))
+    )
     _check_quota(cells, by)
     done = rows[[*by]].astype(str).value_counts(sort=False).rename("accepted").reset_index()
     table = cells.merge(done, how="outer", on=list(by), sort=True)
@@ -100,7 +132,11 @@ def by_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
         day, interviews, cumulative, and, where declared, interviewers and counties at work that day; days in order, "" for
         interviews without a day.
     """
-    counted = {name: fields.codes(rows, name) for name in ("interviewer", "county") if getattr(fields, name)}
+    counted = {
+        name: fields.codes(rows, name)
+        for name in ("interviewer", "county")
+        if getattr(fields, name)
+    }
     parts = pd.DataFrame({"day": fields.codes(rows, "day")} | counted)
     table = parts.groupby("day").size().rename("interviews").reset_index()
     table["cumulative"] = table["interviews"].cumsum()
@@ -119,7 +155,10 @@ def _check_quota(cells: pd.DataFrame, by: Sequence[str]) -> None:
             f"配额表有误：单元 '{cell}' 重复，或 planned 不是非负数。",
             f"The quota table is not right: cell '{cell}' stands twice, or `planned` is no count.",
             where="quota",
-            hint=("每个单元只写一行，planned 写计划份数。", "Write each cell once, with the interviews planned."),
+            hint=(
+                "每个单元只写一行，planned 写计划份数。",
+                "Write each cell once, with the interviews planned.",
+            ),
         )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .checks import USUAL, Fields, Limits, findings
-from .compare import others_quartiles
+from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings
+from satisfaction.fieldwork.outliers import others_quartiles
 
 Array = np.ndarray[Any, Any]
 FENCE = 3.0  # interquartile ranges above the upper quartile: Tukey's far-out values
@@ -30,15 +30,31 @@ def speeders(rows: pd.DataFrame, *, fields: Fields, limits: Limits = USUAL) -> p
     """
     seconds = pd.to_numeric(fields.column(rows, "duration"), errors="coerce").astype(float)
     by = seconds.groupby(fields.codes(rows, "mode"))
-    reference = np.stack([by.transform("quantile", share).to_numpy() for share in (0.5, 0.25, 0.75)])
+    reference = np.stack(
+        [by.transform("quantile", share).to_numpy() for share in (0.5, 0.25, 0.75)]
+    )
     figure = seconds.to_numpy()
-    return _at_respondents("speed", rows, figure, fields=fields, reference=reference, flag=figure < limits.speed * reference[0])
+    return _at_respondents(
+        "speed",
+        rows,
+        figure,
+        fields=fields,
+        reference=reference,
+        flag=figure < limits.speed * reference[0],
+    )
 
 
 def reversed_times(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     """Find interviews that end no later than they start; figure: end minus start in seconds."""
     seconds = _seconds(rows, fields, "ended") - _seconds(rows, fields, "started")
-    return _at_respondents("reversed_times", rows, seconds, fields=fields, reference=_quartiles(seconds), flag=seconds <= 0)
+    return _at_respondents(
+        "reversed_times",
+        rows,
+        seconds,
+        fields=fields,
+        reference=_quartiles(seconds),
+        flag=seconds <= 0,
+    )
 
 
 def overlaps(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
@@ -53,14 +69,18 @@ def overlaps(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     for one in pd.Series(used).groupby(who[used]).indices.values():
         at = used[one]
         shared[at] = overlap_seconds(start[at], end[at])
-    return _at_respondents("overlap", rows, shared, fields=fields, reference=_quartiles(shared), flag=shared > 0)
+    return _at_respondents(
+        "overlap", rows, shared, fields=fields, reference=_quartiles(shared), flag=shared > 0
+    )
 
 
 def odd_hours(rows: pd.DataFrame, *, fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
     """Find interviews that start outside the hours allowed; figure: the hour of the local clock (0-24)."""
     hour = _seconds(rows, fields, "started") % 86400 / 3600
     outside = (hour < limits.first_hour) | (hour >= limits.last_hour)
-    return _at_respondents("odd_hours", rows, hour, fields=fields, reference=_quartiles(hour), flag=outside)
+    return _at_respondents(
+        "odd_hours", rows, hour, fields=fields, reference=_quartiles(hour), flag=outside
+    )
 
 
 def many_a_day(rows: pd.DataFrame, *, fields: Fields, most: int | None = None) -> pd.DataFrame:
@@ -88,7 +108,9 @@ def many_a_day(rows: pd.DataFrame, *, fields: Fields, most: int | None = None) -
     parts = pd.DataFrame(needed | {"county": fields.codes(rows, "county")})
     parts = parts[(parts["interviewer"] != "") & (parts["day"] != "")]
     keys = ["interviewer", "day"]
-    table = pd.DataFrame({"n": parts.groupby(keys).size(), "county": commonest(parts, "county", by=keys)}).reset_index()
+    table = pd.DataFrame(
+        {"n": parts.groupby(keys).size(), "county": commonest(parts, "county", by=keys)}
+    ).reset_index()
     figure = table["n"].to_numpy(float)
     reference = others_quartiles(figure)
     return findings(
@@ -108,7 +130,9 @@ def upper_fence(reference: Array) -> Array:
 def commonest(parts: pd.DataFrame, column: str, *, by: list[str]) -> pd.Series[Any]:
     """Return the commonest value of a column in each group, the first in order of several."""
     counted = parts.groupby([*by, column]).size().rename("n").reset_index()
-    first = counted.sort_values(["n", column], ascending=[False, True], kind="stable").drop_duplicates(by)
+    first = counted.sort_values(
+        ["n", column], ascending=[False, True], kind="stable"
+    ).drop_duplicates(by)
     return first.set_index(by)[column].sort_index()
 
 
@@ -122,7 +146,9 @@ def overlap_seconds(start: Array, end: Array) -> Array:
     for step in range(1, len(start)):
         if not (end[:-step] > start[step:]).any():
             break
-        after[:-step] = np.maximum(after[:-step], np.minimum(end[:-step], end[step:]) - start[step:])
+        after[:-step] = np.maximum(
+            after[:-step], np.minimum(end[:-step], end[step:]) - start[step:]
+        )
     found = np.empty(len(start))
     found[order] = np.maximum(np.maximum(before, after), 0)
     return found
@@ -132,18 +158,33 @@ def _seconds(rows: pd.DataFrame, fields: Fields, field: str) -> Array:
     """Read local clock times as seconds; nan where missing or unreadable."""
     text = fields.column(rows, field)
     if not pd.api.types.is_datetime64_any_dtype(text):
-        text = text.astype("string").str.strip().str.replace(r"(?<=\d)\s*(?:Z|[+-]\d{2}:?\d{2})$", "", regex=True)
+        text = (
+            text.astype("string")
+            .str.strip()
+            .str.replace(r"(?<=\d)\s*(?:Z|[+-]\d{2}:?\d{2})$", "", regex=True)
+        )
         text = pd.to_datetime(text, errors="coerce", format="mixed")
     elif text.dt.tz is not None:
         text = text.dt.tz_localize(None)
-    return np.asarray(((text - pd.Timestamp(0)) / pd.Timedelta(seconds=1)).to_numpy(float, na_value=np.nan))
+    return np.asarray(
+        ((text - pd.Timestamp(0)) / pd.Timedelta(seconds=1)).to_numpy(float, na_value=np.nan)
+    )
 
 
 def _at_respondents(
     check: str, rows: pd.DataFrame, figure: Array, *, fields: Fields, reference: Array, flag: Array
 ) -> pd.DataFrame:
     unit, county = fields.codes(rows, "respondent"), fields.codes(rows, "county")
-    return findings(check, "respondent", unit=unit, county=county, n=1, figure=figure, reference=reference, flag=flag)
+    return findings(
+        check,
+        "respondent",
+        unit=unit,
+        county=county,
+        n=1,
+        figure=figure,
+        reference=reference,
+        flag=flag,
+    )
 
 
 def _quartiles(figure: Array) -> Array:

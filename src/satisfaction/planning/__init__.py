@@ -1,1 +1,1 @@
-"""Before a wave: drawing the sample, planning its size."""
+"""planning"""

@@ -1,17 +1,24 @@
 """Dividing a budget over areas: equally, by population, by Neyman, by Bethel for several measures, or for the cut of a list.
 
 A plan's variance of measure j in area h is ``a_hj / n_h``: `a` is what one interview (or PSU) would leave.
+
+Several limits at once: interval widths of several measures, for areas and for what they add up to, at least cost (Bethel).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy import special
 
-from ..errors import DesignError
-from .size import VarianceModel, listing_power
+from satisfaction.foundation.errors import DesignError
+from satisfaction.pipeline import Results
+from satisfaction.planning import size
+from satisfaction.planning.size import VarianceModel, listing_power, plannable, variance_model
 
 Array = np.ndarray[Any, Any]
 STEPS = 20_000
@@ -98,12 +105,17 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
         n = sizes(scaled, weight, cost=cost, floor=floor)
         used = (scaled / n).sum(axis=1)
         new = weight * used**2
-        if np.abs(new / max(new.sum(), 1e-300) - weight / weight.sum()).max() < CLOSE and used.max() <= 1 + 1e-9:
+        if (
+            np.abs(new / max(new.sum(), 1e-300) - weight / weight.sum()).max() < CLOSE
+            and used.max() <= 1 + 1e-9
+        ):
             weight = new
             break
         weight = np.maximum(new, 1e-300)
     n = sizes(scaled, weight, cost=cost, floor=floor)
-    n = np.maximum(n * max(float((scaled / n).sum(axis=1).max()), 1.0), floor)  # every constraint is met, whatever the rounding
+    n = np.maximum(
+        n * max(float((scaled / n).sum(axis=1).max()), 1.0), floor
+    )  # every constraint is met, whatever the rounding
     used = (scaled / n).sum(axis=1)
     return Bethel(n, float((cost * n).sum()), used, weight / weight.sum())
 
@@ -114,14 +126,21 @@ def sizes(scaled: Array, weight: Array, *, cost: Array, floor: Array) -> Array:
 
 
 def for_the_cut(
-    model: VarianceModel, total: int, *, per_psu: float, bottom: int, least: int, level: float = 0.95, seed: int = 1
+    model: VarianceModel,
+    total: int,
+    *,
+    per_psu: float,
+    bottom: int,
+    least: int,
+    level: float = 0.95,
+    seed: int = 1,
 ) -> Array:
     """PSUs by area that leave few areas undecided at the cut of a list: more where the area may lie on either side, (A,) int.
 
     Sizes go with sqrt(V p (1 - p)), p the model's probability of the list, mixed with the equal allocation in the share that
     leaves the smallest expected number of undecided areas (simulated, a grid of eleven shares).
     """
-    from ..ranking.bayes import probability_bottom
+    from satisfaction.ranking.probability import probability_bottom
 
     probability = probability_bottom(model.known, bottom)
     interest = np.sqrt(model.variance(1.0, per_psu) * probability * (1 - probability)) + 1e-12
@@ -130,7 +149,9 @@ def for_the_cut(
     for share in np.linspace(0, 1, 11):
         extra = free * (share * interest / interest.sum() + (1 - share) / len(interest))
         psus = least + rounded(extra, free)
-        left = listing_power(model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=120, seed=seed).undecided
+        left = listing_power(
+            model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=120, seed=seed
+        ).undecided
         if best is None or left < best[0] - 1e-12:
             best = (left, psus)
     assert best is not None
@@ -144,3 +165,150 @@ def rounded(sizes: Array, total: int) -> Array:
     order = np.argsort(-(sizes - whole), kind="stable")
     whole[order[:missing]] += 1
     return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Half width of an interval that must not be exceeded.
+
+    Attributes
+    ----------
+    measure : str
+    level : str
+        Of areas: "county", "province", ...
+    half_width : float
+        In the measure's unit: share 0-1, or points.
+    """
+
+    measure: str
+    level: str
+    half_width: float
+
+    def __str__(self) -> str:
+        return f"{self.measure}@{self.level}={self.half_width:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """PSUs by area that keep all limits.
+
+    Attributes
+    ----------
+    psus : (A,) int
+    binding : tuple of str
+        The limits that decide, with the unit where they do.
+    """
+
+    psus: Array
+    binding: tuple[str, ...]
+
+
+def read_limit(text: str, results: Results) -> Limit:
+    """Read "measure@level=half width".
+
+    Raises
+    ------
+    DesignError
+        D133 for anything else, or names that the wave does not have.
+    """
+    name, _, width = text.partition("=")
+    measure, _, level = name.partition("@")
+    table = results.estimates[results.area].table
+    measures = list(
+        table.loc[np.isfinite(table["deff"].to_numpy(float)), "measure"].unique()
+    )  # what areas combine has no deff
+    try:
+        limit = Limit(measure.strip(), level.strip() or results.area, float(width))
+    except ValueError:
+        limit = Limit(measure, level, float("nan"))
+    if (
+        limit.measure not in measures
+        or limit.level not in results.estimates
+        or not limit.half_width > 0
+    ):
+        raise DesignError(
+            "D133", f"看不懂界限 '{text}'。", f"The limit '{text}' cannot be read.", where="--within",
+            available=[*measures, *(f"@{level}" for level in results.estimates)], got=limit.measure,
+            hint=("写成 指标@级别=半宽，如 awareness@county=0.05。", "Write measure@level=half width, such as awareness@county=0.05."),
+        )  # fmt: skip
+    return limit
+
+
+def psus_for_limits(
+    results: Results,
+    limits: Sequence[Limit],
+    *,
+    strata: int,
+    kish: float,
+    per_psu: float,
+    level: float = 0.95,
+    areas: Sequence[str] | None = None,
+) -> Several:
+    """PSUs by area that keep several limits at least cost, every interview costing the same.
+
+    Limits for the areas themselves concern one area each and set its least size (t with the df that follow). Limits for what
+    areas add up to share out: variance sum_h (W_h / W)^2 V_h, t with the df of the last wave.
+    """
+    own = results.estimates[results.area]
+    if areas is None:
+        areas = plannable(own, [one.measure for one in limits])
+    models = {
+        one.measure: variance_model(own.of(one.measure), strata=strata, kish=kish, areas=areas)
+        for one in limits
+    }
+    least, deciding = np.full(len(areas), strata + 1), np.full(len(areas), "", dtype=object)
+    for one in (one for one in limits if one.level == results.area):
+        needed = size.psus_for_interval(
+            models[one.measure], one.half_width, per_psu=per_psu, level=level
+        )
+        deciding[needed > least] = str(one)
+        least = np.maximum(least, needed)
+    shared = [
+        row
+        for one in limits
+        if one.level != results.area
+        for row in _shared(results, one, models[one.measure], per_psu, level)
+    ]
+    binding = dict.fromkeys(str(name) for name in deciding if name)
+    if not shared:
+        return Several(least, tuple(binding))
+    a, bounds = np.array([row[1] for row in shared]), np.array([row[2] for row in shared])
+    found = bethel(a, bounds, cost=np.ones(len(areas)), least=least.astype(float))
+    binding |= dict.fromkeys(
+        row[0] for row, used in zip(shared, found.used, strict=True) if used > 1 - 1e-6
+    )
+    return Several(np.ceil(found.n - 1e-9).astype(int), tuple(binding))
+
+
+def _shared(
+    results: Results, limit: Limit, model: size.VarianceModel, per_psu: float, level: float
+) -> list[tuple[str, Array, float]]:
+    """Return one constraint a unit of the limit's level: its name, what a PSU of each area leaves, and the variance allowed."""
+    population, single = _populations(results, model.areas), model.variance(1.0, per_psu)
+    of_level = results.estimates[limit.level].of(limit.measure).table
+    units = (
+        of_level[results.estimates[limit.level].by[0]].astype(str)
+        if results.estimates[limit.level].by
+        else pd.Series([""])
+    )
+    parents = results.survey.parents()
+    found = []
+    for unit, df in zip(units, of_level["df"].to_numpy(float), strict=True):
+        inside = np.array(
+            [unit in ("", parents.get(area, "")) or len(units) == 1 for area in model.areas]
+        )
+        if not inside.any() or not df > 0:
+            continue
+        share = np.where(inside, population, 0.0) / population[inside].sum()
+        t = special.stdtrit(df, (1 + level) / 2)
+        found.append(
+            (f"{limit} {unit}".strip(), share**2 * single, float((limit.half_width / t) ** 2))
+        )
+    return found
+
+
+def _populations(results: Results, areas: tuple[str, ...]) -> Array:
+    """Residents of the areas as the final weights have them."""
+    rows = results.responses.accepted[results.survey.questionnaire.roles.area].to_numpy()
+    weights = pd.Series(results.design.weights[: len(rows)]).groupby(rows).sum()
+    return np.asarray(weights.reindex(list(areas)), dtype=float)

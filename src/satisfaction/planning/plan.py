@@ -1,4 +1,7 @@
-"""A plan for the next wave from the last one: what every wish needs, what every way of dividing a budget brings."""
+"""A plan for the next wave from the last one: what every wish needs, what every way of dividing a budget brings.
+
+The picture of a plan.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import DesignError
-from ..pipeline import Results
-from ..published import mark
-from ..ranking.unranked import require_ranks
-from . import allocation, size
-from .several import Limit, psus_for_limits
-from .size import VarianceModel, plannable, variance_model
+from satisfaction.foundation.errors import DesignError
+from satisfaction.pipeline import Results
+from satisfaction.planning import allocation, size
+from satisfaction.planning.allocation import Limit, psus_for_limits
+from satisfaction.planning.size import VarianceModel, plannable, variance_model
+from satisfaction.publication import plots
+from satisfaction.publication.labels import mark
+from satisfaction.ranking.unranked import require_ranks
 
 NEEDS = ("wish_zh", "wish_en", "psus", "psus_low", "psus_high", "interviews")
 NO_WISH = (
@@ -83,7 +87,9 @@ class Plan:
     conventions: Mapping[str, Any]
 
 
-def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | None = None, draws: int = 200) -> Plan:
+def make_plan(
+    results: Results, wishes: Wishes, *, per_psu: int, budget: int | None = None, draws: int = 200
+) -> Plan:
     """Plan the next wave by the ranked measure of the last one.
 
     Parameters
@@ -135,15 +141,36 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
     needs = wish_table(model, wishes, per_psu=per_psu, bottom=bottom, level=level, draws=draws)
     binding: tuple[str, ...] = ()
     if wishes.limits:
-        several = psus_for_limits(results, wishes.limits, strata=strata, kish=kish, per_psu=per_psu, level=level, areas=known)
+        several = psus_for_limits(
+            results,
+            wishes.limits,
+            strata=strata,
+            kish=kish,
+            per_psu=per_psu,
+            level=level,
+            areas=known,
+        )
         binding = several.binding
-        zh, en = f"{len(wishes.limits)} 项界限同时满足（Bethel）", f"limits kept together (Bethel): {len(wishes.limits)}"
+        zh, en = (
+            f"{len(wishes.limits)} 项界限同时满足（Bethel）",
+            f"limits kept together (Bethel): {len(wishes.limits)}",
+        )
         needs.append(_wish(zh, en, several.psus, per_psu=per_psu, areas=len(model.areas)))
     total = int(model.psus.sum()) if budget is None else budget
-    divided = divisions(results, model, total, per_psu=per_psu, bottom=bottom, level=level, least=strata + 1)
-    allocations = division_table(model, divided, per_psu=per_psu, bottom=bottom, level=level, draws=draws)
+    divided = divisions(
+        results, model, total, per_psu=per_psu, bottom=bottom, level=level, least=strata + 1
+    )
+    allocations = division_table(
+        model, divided, per_psu=per_psu, bottom=bottom, level=level, draws=draws
+    )
     names = survey.area_names()
-    areas = pd.DataFrame({"area": list(model.areas), "name_zh": [names[a].zh for a in model.areas], "psus_now": model.psus})
+    areas = pd.DataFrame(
+        {
+            "area": list(model.areas),
+            "name_zh": [names[a].zh for a in model.areas],
+            "psus_now": model.psus,
+        }
+    )
     areas = areas.assign(
         **{f"wish_{row['wish_en'].split(' ')[0].strip(':')}": row["by_area"] for row in needs},
         **{f"plan_{n}": p for n, (_, _, p) in divided.items()},
@@ -153,7 +180,14 @@ def make_plan(results: Results, wishes: Wishes, *, per_psu: int, budget: int | N
         "measure": survey.questionnaire.ranked, "rho": model.rho, "kish": kish, "per_psu": per_psu, "budget": total, "level": level, "bottom": bottom,
         "limits": [str(one) for one in wishes.limits], "binding": list(binding), "left_out": left_out, "tau2": model.known.tau2, "draws": draws, "model": "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance",
     }  # fmt: skip
-    return Plan(model, table, allocations, areas, plan_lines(results, table, allocations, conventions), conventions)
+    return Plan(
+        model,
+        table,
+        allocations,
+        areas,
+        plan_lines(results, table, allocations, conventions),
+        conventions,
+    )
 
 
 def wish_table(
@@ -180,7 +214,9 @@ def wish_table(
             )
         )
     if wishes.change is not None:
-        needed = size.psus_for_change(model, wishes.change, overlap=wishes.overlap, correlation=wishes.correlation, **asked)
+        needed = size.psus_for_change(
+            model, wishes.change, overlap=wishes.overlap, correlation=wishes.correlation, **asked
+        )
         found.append(
             (
                 f"发现变化 {wishes.change:g}（把握 {wishes.power:.0%}）",
@@ -197,10 +233,18 @@ def wish_table(
             )
         )
     if wishes.established is not None:
-        decided = size.psus_for_listing(model, wishes.established, per_psu=per_psu, bottom=bottom, level=level, draws=draws)
+        decided = size.psus_for_listing(
+            model, wishes.established, per_psu=per_psu, bottom=bottom, level=level, draws=draws
+        )
         everywhere = None if decided is None else np.full(len(model.areas), decided.psus)
         zh = f"真正末 {bottom} 位中确认 {wishes.established:.0%}"
-        found.append((zh, f"list: {wishes.established:.0%} of the true last {bottom} established", everywhere))
+        found.append(
+            (
+                zh,
+                f"list: {wishes.established:.0%} of the true last {bottom} established",
+                everywhere,
+            )
+        )
     return [_wish(zh, en, psus, per_psu=per_psu, areas=len(model.areas)) for zh, en, psus in found]
 
 
@@ -218,7 +262,14 @@ def _wish(zh: str, en: str, psus: Any, *, per_psu: int, areas: int) -> dict[str,
 
 
 def divisions(
-    results: Results, model: VarianceModel, total: int, *, per_psu: int, bottom: int, level: float, least: int
+    results: Results,
+    model: VarianceModel,
+    total: int,
+    *,
+    per_psu: int,
+    bottom: int,
+    level: float,
+    least: int,
 ) -> dict[str, tuple[str, str, np.ndarray[Any, Any]]]:
     """Return ways of dividing the PSUs over the areas: names in both languages and PSUs by area, (A,) int."""
     areas, free = len(model.areas), total - least * len(model.areas)
@@ -227,28 +278,49 @@ def divisions(
             "D132", f"预算 {total} 个初级单元不足：每个地区至少 {least} 个。", f"A budget of {total} PSUs is too small: {least} an area at least.",
             where="budget", hint=("增加预算。", "Raise the budget."),
         )  # fmt: skip
-    found = {"equal": ("平均分配", "equal", least + allocation.rounded(allocation.equal(free, areas), free))}
+    found = {
+        "equal": (
+            "平均分配",
+            "equal",
+            least + allocation.rounded(allocation.equal(free, areas), free),
+        )
+    }
     if (population := _population(results, model.areas)) is not None:
         spread = np.sqrt(model.variance(1.0, per_psu))
-        shares = {"proportional": ("按人口", "by population", allocation.proportional(free, population))}
+        shares = {
+            "proportional": ("按人口", "by population", allocation.proportional(free, population))
+        }
         shares["neyman"] = (
             "Neyman（全省最精确）",
             "Neyman (most precise for the whole)",
             allocation.neyman(free, population, spread),
         )
-        found |= {name: (zh, en, least + allocation.rounded(one, free)) for name, (zh, en, one) in shares.items()}
-    cut = allocation.for_the_cut(model, total, per_psu=per_psu, bottom=bottom, least=least, level=level)
+        found |= {
+            name: (zh, en, least + allocation.rounded(one, free))
+            for name, (zh, en, one) in shares.items()
+        }
+    cut = allocation.for_the_cut(
+        model, total, per_psu=per_psu, bottom=bottom, least=least, level=level
+    )
     return found | {"cut": ("分界处不能判定的最少", "fewest undecided at the cut", cut)}
 
 
 def division_table(
-    model: VarianceModel, divided: Mapping[str, Any], *, per_psu: int, bottom: int, level: float, draws: int
+    model: VarianceModel,
+    divided: Mapping[str, Any],
+    *,
+    per_psu: int,
+    bottom: int,
+    level: float,
+    draws: int,
 ) -> pd.DataFrame:
     """Return what every division brings."""
     rows = []
     for zh, en, psus in divided.values():
         se = np.sqrt(model.variance(psus, per_psu))
-        power = size.listing_power(model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=draws)
+        power = size.listing_power(
+            model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=draws
+        )
         counts = {
             "psus": int(psus.sum()),
             "interviews": int(psus.sum() * per_psu),
@@ -265,7 +337,9 @@ def division_table(
     return pd.DataFrame(rows)
 
 
-def plan_lines(results: Results, needs: pd.DataFrame, allocations: pd.DataFrame, conventions: Mapping[str, Any]) -> list[str]:
+def plan_lines(
+    results: Results, needs: pd.DataFrame, allocations: pd.DataFrame, conventions: Mapping[str, Any]
+) -> list[str]:
     """Say what the plan found."""
     lines = [str(results.survey.declared.title), *filter(None, [mark(results.survey)])]
     lines.append(
@@ -274,7 +348,9 @@ def plan_lines(results: Results, needs: pd.DataFrame, allocations: pd.DataFrame,
     if conventions["left_out"]:
         names = results.survey.area_names()
         unknown = "、".join(names[code].zh for code in conventions["left_out"])
-        lines.append(f"没有可用数值，未列入规划，请另行安排 no figures to plan with, left out; provide for them apart: {unknown}")
+        lines.append(
+            f"没有可用数值，未列入规划，请另行安排 no figures to plan with, left out; provide for them apart: {unknown}"
+        )
     if needs.empty:
         lines.append(NO_WISH)
     for row in needs.to_dict("records"):
@@ -300,7 +376,12 @@ def _strata(results: Results) -> int:
     """Strata an area: what the design's strata have beside the area."""
     table = results.responses.accepted
     roles = results.survey.questionnaire.roles
-    per_area = table[list(dict.fromkeys([roles.area, *roles.strata]))].drop_duplicates().groupby(roles.area).size()
+    per_area = (
+        table[list(dict.fromkeys([roles.area, *roles.strata]))]
+        .drop_duplicates()
+        .groupby(roles.area)
+        .size()
+    )
     return int(per_area.max())
 
 
@@ -320,5 +401,26 @@ def _population(results: Results, areas: tuple[str, ...]) -> np.ndarray[Any, Any
     frame, area = results.survey.frame, results.survey.questionnaire.roles.area
     if frame is None or area not in frame:
         return None
-    population = frame.assign(population=frame["population"].astype(float)).groupby(area)["population"].sum()
+    population = (
+        frame.assign(population=frame["population"].astype(float)).groupby(area)["population"].sum()
+    )
     return np.asarray(population.reindex(list(areas)), dtype=float)
+
+
+def needs_plot(plan: Plan, *, mark: str) -> plots.Figure | None:
+    """Draw the interviews every wish needs beside those of the last wave; None where no wish has a number."""
+    feasible = plan.needs.dropna(subset="psus")
+    if feasible.empty:
+        return None
+    now = float((plan.model.psus * plan.model.per_psu).sum())
+    names = [f"{row.wish_zh}\n{row.wish_en}" for row in feasible.itertuples()]
+    return plots.bars(
+        names,
+        feasible["interviews"].astype(float).tolist(),
+        line=now,
+        mark=mark,
+        zh="各项要求所需的访问数",
+        en="Interviews each wish needs",
+        line_label="上一期 last wave",
+        unit="份 interviews",
+    )

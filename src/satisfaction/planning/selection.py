@@ -119,7 +119,9 @@ def joint_sampford(pi: Array) -> Array:
             few = symmetric(scaled[rest], n)
             both = (2 - pi[i] - pi[j]) * few[n - 2]
             if n > 2:
-                both += float((pi[rest] / odds.mean() * _without_each(scaled[rest], few, n - 3)).sum())
+                both += float(
+                    (pi[rest] / odds.mean() * _without_each(scaled[rest], few, n - 3)).sum()
+                )
             joint[i, j] = joint[j, i] = scaled[i] * scaled[j] * both / total
     return joint
 

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from ..estimates import Estimates
-from ..ranking.bayes import Posterior, fit
-from ..ranking.membership import bottom_membership
-from ..ranking.pairs import compare
+from satisfaction.estimation.result import Estimates
+from satisfaction.ranking.membership import bottom_membership
+from satisfaction.ranking.pairs import compare
+from satisfaction.ranking.probability import Posterior, fit
 
 Array = np.ndarray[Any, Any]
 LARGEST = 4096  # PSUs an area that are looked at
@@ -69,7 +69,9 @@ def plannable(estimates: Estimates, measures: Sequence[str]) -> list[str]:
     return list(every.index[every])
 
 
-def variance_model(estimates: Estimates, *, strata: int, kish: float = 1.0, areas: Sequence[str] | None = None) -> VarianceModel:
+def variance_model(
+    estimates: Estimates, *, strata: int, kish: float = 1.0, areas: Sequence[str] | None = None
+) -> VarianceModel:
     """Learn the variance of a measure from a wave.
 
     Parameters
@@ -92,13 +94,25 @@ def variance_model(estimates: Estimates, *, strata: int, kish: float = 1.0, area
     per_psu = n / psus
     single = n * se**2 / deff  # variance between persons
     pooled = float(np.average(single, weights=n))
-    precision = n / (n + 50.0)  # an area's own variance counts in full from a few hundred interviews on
+    precision = n / (
+        n + 50.0
+    )  # an area's own variance counts in full from a few hundred interviews on
     sigma2 = precision * single + (1 - precision) * pooled
     excess = np.average(deff / kish - 1, weights=n) / np.average(per_psu - 1, weights=n)
     known = fit(table["estimate"].to_numpy(float), se)
     names = tuple(table[estimates.by[0]].astype(str))
     estimate = table["estimate"].to_numpy(float)
-    return VarianceModel(names, estimate, sigma2, float(max(excess, 0.0)), kish, psus, per_psu, np.full(len(n), strata), known)
+    return VarianceModel(
+        names,
+        estimate,
+        sigma2,
+        float(max(excess, 0.0)),
+        kish,
+        psus,
+        per_psu,
+        np.full(len(n), strata),
+        known,
+    )
 
 
 def psus_for_variance(model: VarianceModel, wanted: float, *, per_psu: float) -> Array:
@@ -108,7 +122,9 @@ def psus_for_variance(model: VarianceModel, wanted: float, *, per_psu: float) ->
     return np.minimum(np.ceil(model.variance(1.0, per_psu) / wanted - 1e-9), LARGEST).astype(int)
 
 
-def psus_for_interval(model: VarianceModel, half_width: float, *, per_psu: float, level: float = 0.95) -> Array:
+def psus_for_interval(
+    model: VarianceModel, half_width: float, *, per_psu: float, level: float = 0.95
+) -> Array:
     """PSUs an area so that the interval's expected half width is at most `half_width`, (A,) int; t with the df that follow."""
 
     def fits(psus: Array) -> Array:
@@ -119,12 +135,20 @@ def psus_for_interval(model: VarianceModel, half_width: float, *, per_psu: float
 
 
 def psus_for_difference(
-    model: VarianceModel, difference: float, *, per_psu: float, power: float = 0.8, level: float = 0.95
+    model: VarianceModel,
+    difference: float,
+    *,
+    per_psu: float,
+    power: float = 0.8,
+    level: float = 0.95,
 ) -> Array:
     """PSUs an area so that a true difference between two such areas is found with the power wanted, (A,) int."""
 
     def fits(psus: Array) -> Array:
-        return np.asarray(_power(difference, 2 * model.variance(psus, per_psu), 2 * (psus - model.strata), level) >= power)
+        return np.asarray(
+            _power(difference, 2 * model.variance(psus, per_psu), 2 * (psus - model.strata), level)
+            >= power
+        )
 
     return _least(model, fits)
 
@@ -185,7 +209,14 @@ class Decided:
 
 
 def listing_power(
-    model: VarianceModel, psus: Array | int, *, per_psu: float, bottom: int, level: float = 0.95, draws: int = 200, seed: int = 1
+    model: VarianceModel,
+    psus: Array | int,
+    *,
+    per_psu: float,
+    bottom: int,
+    level: float = 0.95,
+    draws: int = 200,
+    seed: int = 1,
 ) -> Decided:
     """Simulate what membership tests decide with a sample size; the same seed gives the same true values for every size.
 
@@ -212,16 +243,27 @@ def listing_power(
             outside[listed].mean(),
         ]
     established, excluded, undecided, *false = counts / draws
-    return Decided(int(np.max(size)), float(established), float(excluded), float(undecided), float(max(false)))
+    return Decided(
+        int(np.max(size)), float(established), float(excluded), float(undecided), float(max(false))
+    )
 
 
 def psus_for_listing(
-    model: VarianceModel, established: float, *, per_psu: float, bottom: int, level: float = 0.95, draws: int = 200, seed: int = 1
+    model: VarianceModel,
+    established: float,
+    *,
+    per_psu: float,
+    bottom: int,
+    level: float = 0.95,
+    draws: int = 200,
+    seed: int = 1,
 ) -> Decided | None:
     """Smallest equal number of PSUs with which the wanted share of the truly listed is established; None: beyond `LARGEST`."""
 
     def decided(psus: int) -> Decided:
-        return listing_power(model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=draws, seed=seed)
+        return listing_power(
+            model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=draws, seed=seed
+        )
 
     high = int(model.strata.max()) + 1
     while high < LARGEST and decided(high).established < established:
@@ -235,11 +277,18 @@ def psus_for_listing(
     return decided(high)
 
 
-def size_table(model: VarianceModel, psus: Array, *, per_psu: float, level: float = 0.95) -> pd.DataFrame:
+def size_table(
+    model: VarianceModel, psus: Array, *, per_psu: float, level: float = 0.95
+) -> pd.DataFrame:
     """What a plan gives every area: PSUs, interviews, se, half width, reliability."""
     variance = model.variance(psus, per_psu)
     half = special.stdtrit(np.maximum(psus - model.strata, 1), (1 + level) / 2) * np.sqrt(variance)
-    columns = {"area": list(model.areas), "psus": psus, "interviews": (psus * per_psu).astype(int), "se": np.sqrt(variance)}
+    columns = {
+        "area": list(model.areas),
+        "psus": psus,
+        "interviews": (psus * per_psu).astype(int),
+        "se": np.sqrt(variance),
+    }
     tau2 = model.known.tau2
     return pd.DataFrame(columns | {"half_width": half, "reliability": tau2 / (tau2 + variance)})
 
@@ -247,7 +296,9 @@ def size_table(model: VarianceModel, psus: Array, *, per_psu: float, level: floa
 def _power(effect: float, variance: Array, df: Array, level: float) -> Array:
     """Power of the two-sided t test of a true effect (non-central t, the far tail left out)."""
     df = np.maximum(df, 1)
-    return np.asarray(1 - special.nctdtr(df, effect / np.sqrt(variance), special.stdtrit(df, (1 + level) / 2)))
+    return np.asarray(
+        1 - special.nctdtr(df, effect / np.sqrt(variance), special.stdtrit(df, (1 + level) / 2))
+    )
 
 
 def _least(model: VarianceModel, fits: Any) -> Array:

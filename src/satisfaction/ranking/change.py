@@ -2,6 +2,8 @@
 
 Three answers that are never mixed: tests of the score's change (`relative_change`, t, p), guaranteed bounds of the rank's
 change (`rise_low` ... `all_high`), and probabilities under a model (`expected_rise`, `probability_rise`, `shrunk_change`).
+
+Did a score change more or less than the field? t tests from the covariance of both waves.
 """
 
 from __future__ import annotations
@@ -13,17 +15,86 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
+from scipy import special
 
-from satisfaction.errors import RankingError, one_of
-from satisfaction.ranking import bivariate, rise
-from satisfaction.ranking.comparable import Comparability, require_comparable
-from satisfaction.ranking.pairs import Floats, Pairs, competition_rank
-from satisfaction.ranking.relative import tests_of_change
+from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.ranking import change_probability as bivariate
+from satisfaction.ranking import rise
+from satisfaction.ranking.pairs import TIE, Floats, Pairs, competition_rank
 from satisfaction.ranking.rise import BOUNDS, Bounds
 from satisfaction.ranking.sets import SIMULTANEOUS
 from satisfaction.ranking.table import df_convention, spread_out
-from satisfaction.ranking.two_waves import Waves, waves_from_arrays, waves_from_estimates
+from satisfaction.ranking.two_waves import (
+    Comparability,
+    Waves,
+    require_comparable,
+    waves_from_arrays,
+    waves_from_estimates,
+)
 from satisfaction.ranking.units import Selection
+
+NO_ERROR = 1e-12  # a se under this is rounding
+
+
+def tests_of_change(waves: Waves) -> dict[str, Floats]:
+    """Test each ranked unit's change relative to the mean change of all of them; missing without a probability sample."""
+    p, kept = int(waves.kept.sum()), waves.kept
+    centred = np.eye(p) - 1 / p
+    matrix = np.hstack([centred, -centred])
+    score = np.concatenate([waves.after.estimate[kept], waves.before.estimate[kept]])
+    df = np.concatenate([waves.after.df[kept], waves.before.df[kept]])
+    cov = waves.covariance()
+    relative, se = matrix @ score, np.sqrt(np.maximum(np.sum((matrix @ cov) * matrix, axis=1), 0.0))
+    freedom = (
+        shared_freedom(waves, matrix, cov, df)
+        if waves.shared_psus
+        else satterthwaite(matrix, np.diag(cov), df)
+    )
+    found = {"change": score[:p] - score[p:], "relative_change": relative, "se": se, "df": freedom}
+    if waves.selection != "probability":
+        unknown = np.full(p, np.nan)
+        return found | dict.fromkeys(("se", "df", "t", "p", "p_bh", "p_holm"), unknown)
+    return found | two_sided(relative, se, freedom)
+
+
+def shared_freedom(waves: Waves, matrix: Floats, cov: Floats, df: Floats) -> Floats:
+    """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates are one block."""
+    # here: a plain ranking does not need it
+    from satisfaction.estimation.intervals import satterthwaite as by_blocks
+
+    both = np.flatnonzero(np.concatenate([waves.kept, waves.kept]))
+    one_each = np.arange(len(both))
+    return by_blocks(
+        sp.csr_array(matrix), cov, domain=one_each, df=df, members=waves.members.of(both)
+    )
+
+
+def two_sided(difference: Floats, se: Floats, df: Floats) -> dict[str, Floats]:
+    """Test (p,) differences by t, adjusted over all of them; a difference under 1e-9 is none."""
+    from statsmodels.stats.multitest import (
+        multipletests,  # here: it loads much that a plain ranking does not need
+    )
+
+    difference = np.where(np.abs(difference) < TIE, 0.0, difference)
+    exact = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
+    t = np.divide(difference, se, out=exact, where=(se > NO_ERROR) & (difference != 0))
+    p = 2 * special.stdtr(df, -np.abs(t))
+    return {
+        "t": t,
+        "p": p,
+        "p_bh": multipletests(p, method="fdr_bh")[1],
+        "p_holm": multipletests(p, method="holm")[1],
+    }
+
+
+def satterthwaite(matrix: Floats, variance: Floats, df: Floats) -> Floats:
+    """Degrees of freedom of (k, q) combinations of q estimates: (sum v)^2 / sum v^2 / df, v = coefficient^2 variance."""
+    parts = matrix**2 * variance
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = parts.sum(axis=1) ** 2 / (parts**2 / df).sum(axis=1)
+    return np.where(np.isnan(freedom), np.inf, freedom)
+
 
 DRAWS, SEED = 20_000, 20_260_101
 MODEL = "bivariate normal empirical Bayes, REML covariance between units, sampling covariance as if known"
@@ -167,7 +238,17 @@ def rank_change(
     and Wilhelm 2024; counts: Goeman and Solari 2011). Model: the bivariate form of Laird and Louis (1989).
     """
     declared = require_comparable(comparable)
-    waves = read_waves(later, earlier, measure=measure, se=se, cov=cov, df=df, names=names, ranked=ranked, selection=selection)
+    waves = read_waves(
+        later,
+        earlier,
+        measure=measure,
+        se=se,
+        cov=cov,
+        df=df,
+        names=names,
+        ranked=ranked,
+        selection=selection,
+    )
     check_options(int(waves.kept.sum()), level=level, places=places, bounds=bounds, draws=draws)
     sign = 1.0 if higher_is_better else -1.0
     conventions = {
@@ -184,7 +265,9 @@ def compare_waves(waves: Waves, sign: float, conventions: Mapping[str, Any]) -> 
         return _changed_by_point(waves, pairs, conventions)
     conventions = dict(conventions) | {"bounds": usable_bounds(conventions["bounds"], pairs)}
     model = posterior_of(waves, sign)
-    drawn = bivariate.rank_draws(model.mean, model.cov, draws=conventions["draws"], seed=conventions["seed"])
+    drawn = bivariate.rank_draws(
+        model.mean, model.cov, draws=conventions["draws"], seed=conventions["seed"]
+    )
     p = len(model.mean)
     rises = bivariate.frequencies(drawn[:, :, 0] - drawn[:, :, 1], 1 - p, p - 1)
     columns = {
@@ -197,10 +280,14 @@ def compare_waves(waves: Waves, sign: float, conventions: Mapping[str, Any]) -> 
     }
     table = change_table(waves, columns)
     summary = summarise(waves, table, pairs=pairs, model=model, conventions=conventions)
-    return RankChange(table, summary, waves, pairs, model, rises, bivariate.frequencies(drawn[:, :, 1], 1, p))
+    return RankChange(
+        table, summary, waves, pairs, model, rises, bivariate.frequencies(drawn[:, :, 1], 1, p)
+    )
 
 
-def _changed_by_point(waves: Waves, pairs: tuple[Pairs, Pairs], conventions: Mapping[str, Any]) -> RankChange:
+def _changed_by_point(
+    waves: Waves, pairs: tuple[Pairs, Pairs], conventions: Mapping[str, Any]
+) -> RankChange:
     """Assemble the change of two waves of which one has no design error: scores and ranks, and nothing of their certainty."""
     p = int(waves.kept.sum())
     unknown = np.full(p, np.nan)
@@ -224,10 +311,16 @@ def _changed_by_point(waves: Waves, pairs: tuple[Pairs, Pairs], conventions: Map
         f"Units whose rank rose by {conventions['places']} or more: {summary['rising']}. {NOT_BOTH[1]}",
     )
     model = bivariate.Bivariate(
-        np.full((2, 2), np.nan), np.full(2, np.nan), np.full((p, 2), np.nan), np.full((p, 2, 2), np.nan), np.nan
+        np.full((2, 2), np.nan),
+        np.full(2, np.nan),
+        np.full((p, 2), np.nan),
+        np.full((p, 2, 2), np.nan),
+        np.nan,
     )
     rises, after = np.full((p, 2 * p - 1), np.nan), np.full((p, p), np.nan)
-    return RankChange(table, MappingProxyType(summary | {"notes": notes}), waves, pairs, model, rises, after)
+    return RankChange(
+        table, MappingProxyType(summary | {"notes": notes}), waves, pairs, model, rises, after
+    )
 
 
 def read_waves(later: Any, earlier: Any, *, measure: str | None, **arrays: Any) -> Waves:
@@ -235,7 +328,9 @@ def read_waves(later: Any, earlier: Any, *, measure: str | None, **arrays: Any) 
     is_estimates = [hasattr(one, "contributions") for one in (later, earlier)]
     if not any(is_estimates):
         return waves_from_arrays(later, earlier, **arrays)
-    if not all(is_estimates) or any(arrays[name] is not None for name in ("se", "cov", "df", "names")):
+    if not all(is_estimates) or any(
+        arrays[name] is not None for name in ("se", "cov", "df", "names")
+    ):
         raise RankingError(
             "K146",
             "两期须同为 Estimates（已带 se、cov、df、名称）或同为数组。",
@@ -263,7 +358,10 @@ def read_waves(later: Any, earlier: Any, *, measure: str | None, **arrays: Any) 
 def check_options(p: int, *, level: float, places: int, bounds: str, draws: int) -> None:
     """Refuse options out of range."""
     one_of(bounds, BOUNDS, argument="bounds", error=RankingError, code="K148")
-    whole = all(isinstance(number, (int, np.integer)) and not isinstance(number, bool) for number in (places, draws))
+    whole = all(
+        isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+        for number in (places, draws)
+    )
     if not whole or not 0.5 < level < 1 or not 1 <= places < p or draws < 1_000:
         raise RankingError(
             "K149",
@@ -307,23 +405,42 @@ def shrunk(model: bivariate.Bivariate, sign: float) -> dict[str, Floats]:
     p, moved = len(model.mean), model.mean[:, 1] - model.mean[:, 0]
     variance = np.array([-1.0, 1.0]) @ model.cov @ np.array([-1.0, 1.0])
     pooled = variance * (1 - 2 / p) + variance.sum() / p**2
-    return {"shrunk_change": sign * (moved - moved.mean()), "shrunk_sd": np.sqrt(np.maximum(pooled, 0.0))}
+    return {
+        "shrunk_change": sign * (moved - moved.mean()),
+        "shrunk_sd": np.sqrt(np.maximum(pooled, 0.0)),
+    }
 
 
 def change_table(waves: Waves, columns: Mapping[str, Any]) -> pd.DataFrame:
     """Put the ranked units' columns under their names; whole numbers stay whole."""
-    head = {"unit": list(waves.after.names), "before": waves.before.estimate, "after": waves.after.estimate}
-    table = pd.DataFrame(head | {name: spread_out(np.asarray(values), waves.after) for name, values in columns.items()})
+    head = {
+        "unit": list(waves.after.names),
+        "before": waves.before.estimate,
+        "after": waves.after.estimate,
+    }
+    table = pd.DataFrame(
+        head
+        | {name: spread_out(np.asarray(values), waves.after) for name, values in columns.items()}
+    )
     return table.astype(dict.fromkeys(("rise_low", "rise_high", "all_low", "all_high"), "Int64"))
 
 
 def summarise(
-    waves: Waves, table: pd.DataFrame, *, pairs: tuple[Pairs, Pairs], model: bivariate.Bivariate, conventions: Mapping[str, Any]
+    waves: Waves,
+    table: pd.DataFrame,
+    *,
+    pairs: tuple[Pairs, Pairs],
+    model: bivariate.Bivariate,
+    conventions: Mapping[str, Any],
 ) -> Mapping[str, Any]:
     """Assemble `RankChange.summary`."""
     before, after = pairs
     independent = before.independent and after.independent
-    form = "largest difference" if conventions["bounds"] == "dunnett" else f"counts ({'Simes' if independent else 'Bonferroni'})"
+    form = (
+        "largest difference"
+        if conventions["bounds"] == "dunnett"
+        else f"counts ({'Simes' if independent else 'Bonferroni'})"
+    )
     joint = "Tukey-Kramer" if independent else "Holm"
     facts = {
         "p": len(after.score),
@@ -336,7 +453,11 @@ def summarise(
         "rising": int((table["rise"] >= conventions["places"]).sum()),
         "guaranteed_rising": int((table["rise_low"] >= conventions["places"]).sum()),
         "expected_rising": float(table["probability_rise"].sum()),
-        "df": {"before": df_convention(before), "after": df_convention(after), "change": "Satterthwaite"},
+        "df": {
+            "before": df_convention(before),
+            "after": df_convention(after),
+            "change": "Satterthwaite",
+        },
         "ties": "scores closer than 1e-9 are ties; competition ranks (1 2 2 4)",
         "tests": "two-sided t of the change minus the mean change of the ranked units; Benjamini-Hochberg and Holm over them",
         "guaranteed": (
@@ -345,7 +466,9 @@ def summarise(
         ),
         "probabilities": MODEL if independent else f"{MODEL}; {DEPENDENT}",
         "monte_carlo_error": 0.5 / conventions["draws"] ** 0.5,
-        "se_from_limits": tuple(dict.fromkeys(waves.before.se_from_limits + waves.after.se_from_limits)),
+        "se_from_limits": tuple(
+            dict.fromkeys(waves.before.se_from_limits + waves.after.se_from_limits)
+        ),
     }
     summary = facts | dict(conventions)
     return MappingProxyType(summary | {"notes": notes(summary)})
@@ -353,7 +476,9 @@ def summarise(
 
 def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """Sentences, Chinese and English, that must accompany the table."""
-    m, seen, sure, expected = (summary[name] for name in ("places", "rising", "guaranteed_rising", "expected_rising"))
+    m, seen, sure, expected = (
+        summary[name] for name in ("places", "rising", "guaranteed_rising", "expected_rising")
+    )
     said = [
         f"{seen} 个单位名次上升至少 {m} 位；模型估计真正上升的约 {expected:.1f} 个；有保证的 {sure} 个。 "
         f"Units whose rank rose by {m} or more: {seen}; expected under the model: {expected:.1f}; guaranteed: {sure}."
@@ -361,5 +486,7 @@ def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
     if not summary["independent"]:
         said.append("单位之间相关：概率忽略相关。 Units are dependent: probabilities ignore it.")
     if summary["relation"].startswith("unknown"):
-        said.append("两期协方差未知：概率按独立计算。 Covariance of the waves unknown: probabilities take them as independent.")
+        said.append(
+            "两期协方差未知：概率按独立计算。 Covariance of the waves unknown: probabilities take them as independent."
+        )
     return tuple(said)

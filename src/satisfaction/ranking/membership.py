@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from satisfaction.ranking import dunnett
+from satisfaction.ranking import studentized as dunnett
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, competition_rank, others
 
 Form: TypeAlias = Literal["simes", "dunnett", "bonferroni"]
@@ -84,9 +84,13 @@ def membership(pairs: Pairs, count: int, p_values: tuple[Floats, Floats], form: 
     beyond, short = p_values
     used, opposite = form_used(pairs, form), len(pairs.score) - count
     if used == "dunnett":
-        return Membership(at_least_dunnett(count, beyond, pairs), at_least_dunnett(opposite, short, pairs))
+        return Membership(
+            at_least_dunnett(count, beyond, pairs), at_least_dunnett(opposite, short, pairs)
+        )
     simes = used == "simes"
-    return Membership(at_least(count, beyond, independent=simes), at_least(opposite, short, independent=simes))
+    return Membership(
+        at_least(count, beyond, independent=simes), at_least(opposite, short, independent=simes)
+    )
 
 
 def form_used(pairs: Pairs, form: Form) -> Form:
@@ -154,7 +158,9 @@ def list_sets(low: Ints, high: Ints, *, side: Side, places: int) -> ListSets:
     return ListSets(low >= first, high >= first)
 
 
-def decide(tests: Membership, alpha: float, *, words: tuple[str, str, str], provable: bool = True) -> NDArray[np.object_]:
+def decide(
+    tests: Membership, alpha: float, *, words: tuple[str, str, str], provable: bool = True
+) -> NDArray[np.object_]:
     """Name each unit's standing, (p,): words are (proven in, proven out, neither).
 
     Nothing is proven where the sample has no design error (quota, open link): `provable` False.

@@ -1,20 +1,67 @@
-"""What can be asked of a ranking, checked, and said in words."""
+"""What can be asked of a ranking, checked, and said in words.
+
+The published rank where units are tied: the usual conventions, all from one formula.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from satisfaction.errors import RankingError, one_of
-from satisfaction.ranking import maxt
-from satisfaction.ranking.bayes import Between
+from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.ranking import max_t as maxt
 from satisfaction.ranking.membership import Form, Multiplicity, form_used
-from satisfaction.ranking.pairs import Pairs
+from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs
+from satisfaction.ranking.probability import Between
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, Marginal, RankSets, Simultaneous
-from satisfaction.ranking.ties import Ties
+
+Ties: TypeAlias = Literal["competition", "modified", "dense", "fractional"]
+SHARES = {"competition": 0.0, "modified": 1.0, "fractional": 0.5}
+"""Share of the places that tied units occupy together which is counted before each of them."""
+RULES = {
+    "competition": "competition ranks (1 2 2 4)",
+    "modified": "modified competition ranks (1 3 3 4)",
+    "dense": "dense ranks (1 2 2 3), which may lie outside the rank sets: those count units, not distinct scores",
+    "fractional": "fractional ranks (1 2.5 2.5 4)",
+}
+
+
+def tied_rank(pairs: Pairs, ties: Ties) -> Ints | Floats:
+    """Ranks of p units under a tie rule, (p,); whole numbers unless "fractional"."""
+    if ties == "dense":
+        return dense_rank(pairs)
+    ranks = integer_rank(np.sum(pairs.t < 0, axis=1), np.sum(pairs.t == 0, axis=1), SHARES[ties])
+    whole: Ints = ranks.astype(np.int64)
+    return ranks if ties == "fractional" else whole
+
+
+def integer_rank(better: Ints, tied: Ints, share: float) -> Floats:
+    """Rank from how many are better and how many are level, the unit itself included (csranks' `irank`, share = omega)."""
+    ranks: Floats = better + share * tied + 1 - share
+    return ranks
+
+
+def dense_rank(pairs: Pairs) -> Ints:
+    """Rank among distinct scores: 1 + the number of better groups of ties."""
+    order = np.argsort(-pairs.score, kind="stable")
+    new = pairs.t[order[:-1], order[1:]] > 0
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.append(1, 1 + np.cumsum(new))
+    return ranks
+
+
+def rank_against(score: Floats, field: Floats, *, share: float = 0.0) -> Floats:
+    """Rank that each of (n,) scores would have among a (m,) field it is not part of (csranks' `irank_against`).
+
+    Where would this county have stood last year? With share 1 and a score unlike any in the field, that is the number of
+    better ones, without the place of its own.
+    """
+    ahead = field - score[:, None]
+    return integer_rank(np.sum(ahead >= TIE, axis=1), np.sum(np.abs(ahead) < TIE, axis=1), share)
+
 
 FORMS = {
     "simes": "Simes form",
@@ -29,7 +76,7 @@ FAMILIES = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of `satisfaction.ranking.rank`, under the same names."""
+    """Options of `satisfaction.rank`, under the same names."""
 
     level: float
     bottom: int
@@ -49,7 +96,8 @@ class Options:
         simulated = {"draws": self.draws, "seed": self.seed, "step_down": self.step_down}
         asked = (MARGINAL, self.marginal_used(pairs)), (SIMULTANEOUS, self.simultaneous)
         marginal, simultaneous = (
-            kernels[name](pairs, 1 - self.level, **(simulated if name == "maxt" else {})) for kernels, name in asked
+            kernels[name](pairs, 1 - self.level, **(simulated if name == "maxt" else {}))
+            for kernels, name in asked
         )
         return marginal, simultaneous
 
@@ -105,7 +153,12 @@ def check_simulation(draws: object, seed: object) -> None:
             hint=(f"用默认的 {maxt.DRAWS} 次。", f"Use the default of {maxt.DRAWS}."),
         )
     if not is_whole(seed) or seed < 0:  # type: ignore[operator]
-        raise RankingError("K124", f"seed={seed} 应为非负整数。", f"seed={seed} is not a whole number from 0 on.", where="seed")
+        raise RankingError(
+            "K124",
+            f"seed={seed} 应为非负整数。",
+            f"seed={seed} is not a whole number from 0 on.",
+            where="seed",
+        )
 
 
 def is_whole(value: object) -> bool:
@@ -117,7 +170,10 @@ def check_level(level: float) -> None:
     """Refuse a level at which a unit could be proven both in and out."""
     if not 0.5 < level < 1:
         raise RankingError(
-            "K115", f"level={level} 应在 0.5 与 1 之间。", f"level={level} is not between 0.5 and 1.", where="level"
+            "K115",
+            f"level={level} 应在 0.5 与 1 之间。",
+            f"level={level} is not between 0.5 and 1.",
+            where="level",
         )
 
 

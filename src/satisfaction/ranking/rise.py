@@ -13,8 +13,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 
-from satisfaction.ranking.dunnett import critical_values
 from satisfaction.ranking.pairs import Floats, Ints, Pairs, others
+from satisfaction.ranking.studentized import critical_values
 
 Bounds: TypeAlias = Literal["simes", "dunnett"]
 
@@ -64,7 +64,9 @@ def change_tests(before: RankClaims, after: RankClaims, places: int) -> tuple[Fl
     the best r. Searching for r costs nothing because all claims of a wave hold together.
     """
     rose = np.maximum(before.at_least[:, places:], after.at_most[:, : len(after.at_most) - places])
-    stayed = np.maximum(before.at_most[:, places - 1 :], after.at_least[:, : len(after.at_least) - places + 1])
+    stayed = np.maximum(
+        before.at_most[:, places - 1 :], after.at_least[:, : len(after.at_least) - places + 1]
+    )
     return np.minimum(2 * rose.min(axis=1), 1.0), np.minimum(2 * stayed.min(axis=1), 1.0)
 
 
@@ -75,7 +77,9 @@ def new_rank_tests(after: RankClaims, goal: Ints) -> tuple[Floats, Floats]:
     """
     row, possible = np.arange(len(goal)), goal >= 1
     at = np.maximum(goal, 1)
-    return np.where(possible, after.at_most[row, at - 1], 1.0), np.where(possible, after.at_least[row, at], 0.0)
+    return np.where(possible, after.at_most[row, at - 1], 1.0), np.where(
+        possible, after.at_least[row, at], 0.0
+    )
 
 
 def project(before: tuple[Ints, Ints], after: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
@@ -103,4 +107,7 @@ def dunnett_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
     return low, high
 
 
-BOUNDS: Mapping[str, Callable[[Pairs, float], tuple[Ints, Ints]]] = {"simes": simes_ranks, "dunnett": dunnett_ranks}
+BOUNDS: Mapping[str, Callable[[Pairs, float], tuple[Ints, Ints]]] = {
+    "simes": simes_ranks,
+    "dunnett": dunnett_ranks,
+}

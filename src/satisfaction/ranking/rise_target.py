@@ -8,14 +8,14 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 import pandas as pd
 
-from satisfaction.errors import RankingError, one_of, shortened
-from satisfaction.ranking import bivariate, rise
-from satisfaction.ranking.bayes import Posterior
+from satisfaction.foundation.errors import RankingError, one_of, shortened
+from satisfaction.ranking import change_probability as bivariate
+from satisfaction.ranking import rise
 from satisfaction.ranking.change import DRAWS, MODEL, SEED, posterior_of
-from satisfaction.ranking.comparable import require_comparable
 from satisfaction.ranking.membership import Membership, untested
 from satisfaction.ranking.pairs import TIE, Floats, Ints, Pairs, competition_rank
-from satisfaction.ranking.two_waves import Waves, pairs_of, waves_from_units
+from satisfaction.ranking.probability import Posterior
+from satisfaction.ranking.two_waves import Waves, pairs_of, require_comparable, waves_from_units
 from satisfaction.ranking.units import Units
 
 Base: TypeAlias = Literal["published", "estimated"]
@@ -27,7 +27,7 @@ BASES = {
 
 
 class Ranked(Protocol):
-    """What a ranking must have: see `satisfaction.ranking.Ranking`."""
+    """What a ranking must have: see `satisfaction.Ranking`."""
 
     @property
     def table(self) -> pd.DataFrame: ...  # noqa: D102
@@ -44,7 +44,12 @@ class Ranked(Protocol):
 
 
 def rise_target(
-    later: Ranked, places: int, *, since: Ranked | Mapping[str, int] | None, base: Base, comparable: object
+    later: Ranked,
+    places: int,
+    *,
+    since: Ranked | Mapping[str, int] | None,
+    base: Base,
+    comparable: object,
 ) -> tuple[Membership, Floats, dict[str, Any]]:
     """Test whether each ranked unit rose by at least `places` since an earlier wave.
 
@@ -75,11 +80,20 @@ def rise_target(
         K141, K142, K145 for waves that cannot be compared, K150 for base, K151 for `since`, K152 for ranks that are none.
     """
     one_of(base, BASES, argument="base", error=RankingError, code="K150")
-    declared = {"base": base, "meaning": BASES[base], "comparable": require_comparable(comparable), "draws": DRAWS, "seed": SEED}
+    declared = {
+        "base": base,
+        "meaning": BASES[base],
+        "comparable": require_comparable(comparable),
+        "draws": DRAWS,
+        "seed": SEED,
+    }
     declared["ties"] = TIES
     if isinstance(since, Mapping) and base == "published":
         found, used = since_numbers(later, places, since), later.summary["selection"]
-        declared |= {"probabilities": "as of the ranking: the later wave alone, the goal a number", "relation": None}
+        declared |= {
+            "probabilities": "as of the ranking: the later wave alone, the goal a number",
+            "relation": None,
+        }
     elif hasattr(since, "units"):
         waves = waves_of(later, since)
         used = waves.selection
@@ -96,17 +110,25 @@ def rise_target(
     return tests, probability, declared
 
 
-def since_numbers(later: Ranked, places: int, since: Mapping[str, int]) -> tuple[Membership, Floats]:
+def since_numbers(
+    later: Ranked, places: int, since: Mapping[str, int]
+) -> tuple[Membership, Floats]:
     """Test a rise since published ranks, given by unit."""
     goal = published_ranks(later, since) - places
     known = later.posterior
-    variance = np.maximum(known.sd, 100 * TIE) ** 2  # where nothing differs every order is as likely, as in `bayes`
-    drawn = bivariate.rank_draws(known.mean[:, None], variance[:, None, None], draws=DRAWS, seed=SEED)
+    variance = (
+        np.maximum(known.sd, 100 * TIE) ** 2
+    )  # where nothing differs every order is as likely, as in `bayes`
+    drawn = bivariate.rank_draws(
+        known.mean[:, None], variance[:, None, None], draws=DRAWS, seed=SEED
+    )
     tests = Membership(*rise.new_rank_tests(rise.rank_claims(later.pairs), goal))
     return tests, np.mean(drawn[:, :, 0] <= goal, axis=0)
 
 
-def since_ranking(later: Ranked, waves: Waves, places: int, *, since: Any, base: Base) -> tuple[Membership, Floats]:
+def since_ranking(
+    later: Ranked, waves: Waves, places: int, *, since: Any, base: Base
+) -> tuple[Membership, Floats]:
     """Test a rise since an earlier ranking, with base published or estimated."""
     sign = 1.0 if later.summary["higher_is_better"] else -1.0
     model = posterior_of(waves, sign)
@@ -114,7 +136,9 @@ def since_ranking(later: Ranked, waves: Waves, places: int, *, since: Any, base:
     after = rise.rank_claims(later.pairs)
     if base == "published":
         goal = competition_rank(pairs_of(waves.before, sign)) - places
-        return Membership(*rise.new_rank_tests(after, goal)), np.mean(drawn[:, :, 1] <= goal, axis=0)
+        return Membership(*rise.new_rank_tests(after, goal)), np.mean(
+            drawn[:, :, 1] <= goal, axis=0
+        )
     before = rise.rank_claims(pairs_of(waves.before, sign))
     tests = Membership(*rise.change_tests(before, after, places))
     return tests, np.mean(drawn[:, :, 0] - drawn[:, :, 1] >= places, axis=0)
@@ -128,7 +152,10 @@ def waves_of(later: Ranked, since: Any) -> Waves:
             "两次排名的方向不同。",
             "The two rankings go in opposite directions.",
             where="since",
-            hint=("两期用相同的 higher_is_better 排名。", "Rank both waves with the same higher_is_better."),
+            hint=(
+                "两期用相同的 higher_is_better 排名。",
+                "Rank both waves with the same higher_is_better.",
+            ),
         )
     return waves_from_units(later.units, since.units, sources=(later.source, since.source))
 
@@ -136,7 +163,9 @@ def waves_of(later: Ranked, since: Any) -> Waves:
 def published_ranks(later: Ranked, since: Mapping[str, Any]) -> Ints:
     """Read the earlier ranks of the ranked units, (p,) whole numbers from 1 to p."""
     p = len(later.pairs.score)
-    names = [name for name, ranked in zip(later.units.names, later.units.ranked, strict=True) if ranked]
+    names = [
+        name for name, ranked in zip(later.units.names, later.units.ranked, strict=True) if ranked
+    ]
     found = [since.get(name) for name in names]
     wrong = [name for name, rank in zip(names, found, strict=True) if not is_rank(rank, p)]
     if wrong:
@@ -152,7 +181,11 @@ def published_ranks(later: Ranked, since: Mapping[str, Any]) -> Ints:
 
 def is_rank(value: Any, p: int) -> bool:
     """Whether a value is a whole number from 1 to p."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(1 <= value <= p)
+    return (
+        isinstance(value, (int, np.integer))
+        and not isinstance(value, bool)
+        and bool(1 <= value <= p)
+    )
 
 
 def no_earlier_wave(since: object, base: str) -> RankingError:
@@ -163,5 +196,8 @@ def no_earlier_wave(since: object, base: str) -> RankingError:
         f"since must be the earlier Ranking, or with base='published' {{unit: rank}}; it is {type(since).__name__}.",
         where="since",
         got=base,
-        hint=("用 rank 排名前期，再作为 since 给出。", "Rank the earlier wave and give that ranking as since."),
+        hint=(
+            "用 rank 排名前期，再作为 since 给出。",
+            "Rank the earlier wave and give that ranking as since.",
+        ),
     )

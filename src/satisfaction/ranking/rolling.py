@@ -9,11 +9,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import scipy.sparse as sp
 
-from satisfaction.errors import RankingError, one_of
-from satisfaction.estimates import Estimates
-from satisfaction.ranking.comparable import Comparability, require_comparable
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.ranking.pairs import Floats, Ints
-from satisfaction.ranking.two_waves import same_units, unit_names
+from satisfaction.ranking.two_waves import Comparability, require_comparable, same_units, unit_names
 
 RollingWeights: TypeAlias = Literal["equal", "effective"]
 MEANING = {
@@ -61,28 +60,42 @@ def rolling(
     EstimatesError
         E171, E172 as `combine_waves`.
     """
-    from satisfaction.comparisons import combine_waves  # here: it loads statsmodels, which a plain ranking does not need
+    from satisfaction.estimation.change import (
+        combine_waves,  # here: it loads statsmodels, which a plain ranking does not need
+    )
 
     declared = require_comparable(comparable)
     one_of(weights, MEANING, argument="weights", error=RankingError, code="K156")
     chosen = window(waves, last=last, measure=measure)
     newest = list(chosen.values())[-1]
     orders = [same_units(unit_names(newest), unit_names(one)) for one in chosen.values()]
-    shares = wave_shares([sizes(one, weights)[order] for one, order in zip(chosen.values(), orders, strict=True)])
+    shares = wave_shares(
+        [sizes(one, weights)[order] for one, order in zip(chosen.values(), orders, strict=True)]
+    )
     both = combine_waves(chosen)
     keys = newest.table[[*newest.by, "measure"]]
     found = both.combined(coefficients(orders, shares), keys, by=newest.by)
-    n = sum(one.table["n"].to_numpy()[order] for one, order in zip(chosen.values(), orders, strict=True))
+    n = sum(
+        one.table["n"].to_numpy()[order] for one, order in zip(chosen.values(), orders, strict=True)
+    )
     conventions = found.conventions | {
         "rolling": list(chosen), "wave_weights": MEANING[weights], "comparable": declared, "selection": weakest(chosen).selection,
     }  # fmt: skip
-    return replace(found, table=found.table.assign(n=n), conventions=conventions, design=weakest(chosen))
+    return replace(
+        found, table=found.table.assign(n=n), conventions=conventions, design=weakest(chosen)
+    )
 
 
-def window(waves: Mapping[str, Estimates], *, last: int | None, measure: str | None) -> dict[str, Estimates]:
+def window(
+    waves: Mapping[str, Estimates], *, last: int | None, measure: str | None
+) -> dict[str, Estimates]:
     """Take the last waves, one measure each."""
     count = len(waves) if last is None else last
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or not 2 <= count <= len(waves):
+    if (
+        isinstance(count, bool)
+        or not isinstance(count, (int, np.integer))
+        or not 2 <= count <= len(waves)
+    ):
         raise RankingError(
             "K155",
             f"last={last}：须为 2 到 {len(waves)} 的整数（现有 {len(waves)} 期）。",
@@ -111,7 +124,9 @@ def sizes(estimates: Estimates, weights: RollingWeights) -> Floats:
     if weights == "equal":
         return np.ones(len(estimates.table))
     found: Floats = estimates.table["n_effective"].to_numpy(float)
-    if lacking := [name for name, size in zip(unit_names(estimates), found, strict=True) if not size > 0]:
+    if lacking := [
+        name for name, size in zip(unit_names(estimates), found, strict=True) if not size > 0
+    ]:
         raise RankingError(
             "K157",
             "这些地区没有有效样本量: " + ", ".join(lacking[:12]),
@@ -131,7 +146,10 @@ def wave_shares(counted: list[Floats]) -> list[Floats]:
 def coefficients(orders: list[Ints], shares: list[Floats]) -> sp.csr_array:
     """(p, waves x p) coefficients of the average."""
     p = len(shares[0])
-    blocks = [sp.coo_array((share, (np.arange(p), order)), shape=(p, p)) for share, order in zip(shares, orders, strict=True)]
+    blocks = [
+        sp.coo_array((share, (np.arange(p), order)), shape=(p, p))
+        for share, order in zip(shares, orders, strict=True)
+    ]
     return sp.csr_array(sp.hstack(blocks))
 
 

@@ -15,7 +15,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 
-from satisfaction.ranking import dunnett, maxt
+from satisfaction.ranking import max_t as maxt
+from satisfaction.ranking import studentized as dunnett
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, normal_scores, others
 from satisfaction.ranking.studentized import range_quantiles
 
@@ -98,7 +99,10 @@ def count_false(p_values: Floats, alpha: float) -> Ints:
         size = ((undecided + too_many) // 2)[:, None]
         steps = alpha * (place - (n - size)) / np.maximum(size, 1)
         kept = np.all((ordered > steps) | (place <= n - size), axis=1)
-        undecided, too_many = np.where(kept, size[:, 0], undecided), np.where(kept, too_many, size[:, 0])
+        undecided, too_many = (
+            np.where(kept, size[:, 0], undecided),
+            np.where(kept, too_many, size[:, 0]),
+        )
     decided: Ints = n - undecided
     return decided
 
@@ -170,7 +174,14 @@ def sets_from(better: Bools, *, critical: tuple[float, float] | None = None) -> 
     return RankSets(1 + better.sum(axis=0), len(better) - better.sum(axis=1), critical, better)
 
 
-def maxt_sets(pairs: Pairs, alpha: float, *, draws: int = maxt.DRAWS, seed: int = maxt.SEED, step_down: bool = True) -> RankSets:
+def maxt_sets(
+    pairs: Pairs,
+    alpha: float,
+    *,
+    draws: int = maxt.DRAWS,
+    seed: int = maxt.SEED,
+    step_down: bool = True,
+) -> RankSets:
     """Simultaneous sets by max-t of simulated differences, with or without step-down (see `maxt`)."""
     how = maxt.compared(pairs, alpha)
     found = maxt.whole_table(pairs, how, alpha, draws=draws, seed=seed, step_down=step_down)
@@ -179,11 +190,20 @@ def maxt_sets(pairs: Pairs, alpha: float, *, draws: int = maxt.DRAWS, seed: int 
     fragile = (fewest.low != most.low) | (fewest.high != most.high)
     simulation = Simulation(draws, seed, float(found.error[0]), found.steps, fragile)
     sets = sets_from(how.statistic > critical, critical=extremes(critical * others(how.scale)))
-    return replace(sets, simulation=simulation, method=f"max-t, {'step-down' if step_down else 'single step'}; {how.errors}")
+    return replace(
+        sets,
+        simulation=simulation,
+        method=f"max-t, {'step-down' if step_down else 'single step'}; {how.errors}",
+    )
 
 
 def marginal_maxt_sets(
-    pairs: Pairs, alpha: float, *, draws: int = maxt.DRAWS, seed: int = maxt.SEED, step_down: bool = False
+    pairs: Pairs,
+    alpha: float,
+    *,
+    draws: int = maxt.DRAWS,
+    seed: int = maxt.SEED,
+    step_down: bool = False,
 ) -> RankSets:
     """Marginal sets by two-sided max-t, single step: an integral for independent units, simulation otherwise.
 
@@ -196,12 +216,18 @@ def marginal_maxt_sets(
         return replace(sets, critical=in_t(pairs, critical), method=MARGINAL_EXACT)
     how = maxt.compared(pairs, alpha)
     found = maxt.each_unit(pairs, how, alpha, draws=draws, seed=seed)
-    fewest, most = (marginal_sets(scores, found.critical + move * found.error) for move in (maxt.FRAGILE, -maxt.FRAGILE))
+    fewest, most = (
+        marginal_sets(scores, found.critical + move * found.error)
+        for move in (maxt.FRAGILE, -maxt.FRAGILE)
+    )
     fragile = (fewest.low != most.low) | (fewest.high != most.high)
     simulation = Simulation(draws, seed, float(np.nanmax(found.error, initial=0.0)), (), fragile)
     sets = marginal_sets(scores, found.critical)
     return replace(
-        sets, critical=in_t(pairs, found.critical), simulation=simulation, method=f"max-t, two-sided, single step; {how.errors}"
+        sets,
+        critical=in_t(pairs, found.critical),
+        simulation=simulation,
+        method=f"max-t, two-sided, single step; {how.errors}",
     )
 
 

@@ -2,18 +2,27 @@
 
 scipy's ``studentized_range`` needs 0.2 s for one quantile at 88 units; a rank table asks for thousands of pairs, each
 with its own Satterthwaite df. Here one spline of the range distribution serves all of them.
+
+One unit against others: the distribution of its largest t by numerical integration (Dunnett's problem, unequal se).
+
+Given the unit's own error and its own estimated variance, its differences from the others are independent. For known se
+one integral over the unit's own error is left; for estimated se its own variance is integrated as well, and each other
+unit's variance inside (scaled chi-squares with the units' df). Critical values are given on the normal scale: a pair is
+decided where its own t-test, at its Satterthwaite df, has a tail of at most ndtr(-critical). Independent units only.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy import special
 from scipy.interpolate import BarycentricInterpolator, CubicSpline
 from scipy.optimize import brentq
 
-from satisfaction.ranking.pairs import Floats
+from satisfaction.ranking.pairs import Floats, Ints, Pairs
 
 WIDEST = 16.0  # the range of 10,000 standard normals exceeds 16 with probability below 1e-20
 # the log of a chi variable leaves these nodes (in units of its own spread) with probability below 1e-13, at df = 1 too
@@ -46,7 +55,12 @@ def range_tail(groups: int) -> CubicSpline:
     w = np.linspace(0.0, WIDEST, 1281)
     below = special.ndtr(largest) - special.ndtr(largest - w[:, None])
     weight = np.exp(-(largest**2) / 2)
-    inside = groups * np.sum(weight * below ** (groups - 1), axis=1) * (largest[1] - largest[0]) / np.sqrt(2 * np.pi)
+    inside = (
+        groups
+        * np.sum(weight * below ** (groups - 1), axis=1)
+        * (largest[1] - largest[0])
+        / np.sqrt(2 * np.pi)
+    )
     return CubicSpline(w, 1 - inside)
 
 
@@ -60,7 +74,10 @@ def range_quantiles(level: float, groups: int, df: Floats) -> Floats:
     inverse = 1 / df
     middle, half = (inverse[0] + inverse[-1]) / 2, (inverse[0] - inverse[-1]) / 2
     nodes = middle + half * np.cos(np.linspace(0, np.pi, NODES_DF))[::-1]
-    at_nodes = [range_quantile(level, groups, 1 / one if one > 0 else np.inf) for one in np.maximum(nodes, 0.0).tolist()]
+    at_nodes = [
+        range_quantile(level, groups, 1 / one if one > 0 else np.inf)
+        for one in np.maximum(nodes, 0.0).tolist()
+    ]
     quantiles: Floats = BarycentricInterpolator(nodes, at_nodes)(inverse)
     return quantiles
 
@@ -72,3 +89,159 @@ def range_quantile(level: float, groups: int, df: float) -> float:
         return float(range_p_value(np.exp([log_q]), groups, np.array([df]))[0]) - (1 - level)
 
     return float(np.exp(brentq(excess, -7.0, 40.0, xtol=1e-13)))
+
+
+Sides: TypeAlias = Literal[1, 2]
+# grid of the unit's own error, in standard errors: what lies beyond has probability 1e-15 and 1e-10
+REACH_KNOWN, REACH_ESTIMATED = 8.0, 6.6
+COARSE_KNOWN, COARSE_ESTIMATED = 0.05, 0.15
+FINER = 3.0  # steps of the grid within the width of the sharpest of the others, whose se is at least SHARPEST of the unit's
+SHARPEST = 0.05
+OWN_NODES, OTHER_NODES = (
+    8,
+    6,
+)  # of chi-squares; more of them move a critical value by 1e-6 at 15 df, 1e-4 at 8, 2e-3 at 4
+ACCURATE = 1e-6  # last step of a critical value; secants are far closer by then
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One unit and n others.
+
+    Attributes
+    ----------
+    se : float
+        The unit's own standard error.
+    variance : (o,)
+        Its variance at the o nodes of its chi-square, with `weight` (o,).
+    others_se : (n,)
+        At least SHARPEST times the unit's own.
+    others_variance : (n, m)
+        The others' variances at the m nodes of their chi-squares, with `others_weight` (m,).
+    pair_df : (n,)
+        Satterthwaite df of the differences.
+    grid : (g,)
+        Nodes of the unit's own error from 0 on, in standard errors, evenly spaced; the other half is the mirror image.
+    """
+
+    se: float
+    variance: Floats
+    weight: Floats
+    others_se: Floats
+    others_variance: Floats
+    others_weight: Floats
+    pair_df: Floats
+    grid: Floats
+
+
+def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
+    """Set up one unit against others.
+
+    The grid is as fine as the most precise of the others asks for. More than twenty times as precise as the unit counts as
+    twenty times: less correlated comparisons have a larger critical value, so this errs on the safe side.
+    """
+    estimated = bool(np.isfinite(pairs.df[unit]) or np.isfinite(pairs.df[others]).any())
+    coarse, own, other = (
+        (COARSE_ESTIMATED, OWN_NODES, OTHER_NODES) if estimated else (COARSE_KNOWN, 1, 1)
+    )
+    se = float(pairs.se[unit])
+    others_se = np.maximum(pairs.se[others], SHARPEST * se)
+    step = coarse if se == 0 else min(coarse, float(others_se.min()) / se / FINER)
+    variance, weight = chi_square_nodes(pairs.df[[unit]], own)
+    others_variance, others_weight = chi_square_nodes(pairs.df[others], other)
+    spread = others_se[:, None] ** 2 * others_variance
+    grid = np.arange(0.0, (REACH_ESTIMATED if estimated else REACH_KNOWN) + step / 2, step)
+    return Against(
+        se,
+        se**2 * variance[0],
+        weight,
+        others_se,
+        spread,
+        others_weight,
+        pairs.pair_df[unit, others],
+        grid,
+    )
+
+
+def chi_square_nodes(df: Floats, count: int) -> tuple[Floats, Floats]:
+    """Nodes (n, count) and weights (count,) for chi-squares over their (n,) df: Gauss-Hermite on the normal scale."""
+    at, weight = np.polynomial.hermite_e.hermegauss(count)
+    half = np.minimum(df, 1e12)[:, None] / 2  # beyond 1e12 df a chi-square over its df is 1
+    below, above = (
+        special.gammaincinv(half, special.ndtr(at)),
+        special.gammainccinv(half, special.ndtr(-at)),
+    )
+    nodes = np.where(at < 0, below, above) / half
+    return np.where(np.isinf(df)[:, None], 1.0, nodes), weight / weight.sum()
+
+
+def exceedance(against: Against, critical: float, sides: Sides) -> float:
+    """P(some t of the unit against the others exceeds its critical value); |t| where `sides` is 2."""
+    # |t| does not change with the sign of the unit's own error: half the line will do
+    at = against.grid if sides == 2 else np.append(-against.grid[:0:-1], against.grid)
+    density = np.exp(-(at**2) / 2)
+    if sides == 2:
+        density[0] /= 2
+    spread = np.sqrt(against.variance[:, None, None] + against.others_variance)
+    limit = t_quantile(critical, against.pair_df)[:, None] * spread / against.others_se[:, None]
+    shift = (against.se * at)[:, None, None, None] / against.others_se[:, None]
+    beyond = special.ndtr(shift - limit)
+    if sides == 2:
+        beyond += special.ndtr(-shift - limit)
+    with np.errstate(divide="ignore"):
+        some = -np.expm1(
+            np.sum(np.log1p(-np.minimum(beyond @ against.others_weight, 1.0)), axis=-1)
+        )
+    return float(density @ (some @ against.weight) / density.sum())
+
+
+def t_quantile(critical: Floats | float, df: Floats) -> Floats:
+    """The t value with the tail that `critical` has in the normal distribution, one a df."""
+    quantile: Floats = np.where(
+        np.isinf(df), critical, -special.stdtrit(df, special.ndtr(-critical))
+    )
+    return quantile
+
+
+def critical_values(pairs: Pairs, alpha: float, sides: Sides = 2) -> Floats:
+    """Critical value of each unit against all others, (p,), on the normal scale; nan where all differences are exact."""
+    return np.array([critical_value(pairs, unit, alpha, sides) for unit in range(len(pairs.se))])
+
+
+def critical_value(pairs: Pairs, unit: int, alpha: float, sides: Sides) -> float:
+    """Critical value of one unit against all others, on the normal scale."""
+    others = np.flatnonzero((pairs.se + pairs.se[unit] > 0) & (np.arange(len(pairs.se)) != unit))
+    if not len(others):
+        return np.nan
+    bonferroni = -float(special.ndtri(alpha / sides / len(others)))
+    known = solve(one_against(as_if_known(pairs), unit, others), alpha, sides, start=bonferroni)
+    if np.isinf(pairs.pair_df[unit, others]).all():
+        return known
+    return solve(one_against(pairs, unit, others), alpha, sides, start=known)
+
+
+def as_if_known(pairs: Pairs) -> Pairs:
+    """The same pairs with infinite df."""
+    return replace(
+        pairs, df=np.full_like(pairs.df, np.inf), pair_df=np.full_like(pairs.pair_df, np.inf)
+    )
+
+
+def solve(against: Against, alpha: float, sides: Sides, *, start: float) -> float:
+    """The critical value with exceedance alpha, by secants on the log of the exceedance, which is almost straight."""
+    last, now = start, start + 0.01
+    gap_last, gap = (np.log(exceedance(against, c, sides) / alpha) for c in (last, now))
+    while abs(now - last) > ACCURATE:
+        slope = (gap - gap_last) / (now - last)
+        last, now, gap_last = now, now - gap / slope, gap
+        gap = np.log(exceedance(against, now, sides) / alpha)
+    return float(now)
+
+
+def largest_p_value(pairs: Pairs, unit: int, others: Ints, p_value: float) -> float:
+    """P(the smallest one-sided p-value of the unit against these others <= `p_value`): at least it, at most n times it."""
+    n = len(others)
+    if not 0 < p_value < 1 or n == 1:
+        return p_value
+    some = exceedance(one_against(pairs, unit, others), -float(special.ndtri(p_value)), 1)
+    return min(max(some, p_value), n * p_value, 1.0)

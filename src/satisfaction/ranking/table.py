@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from satisfaction.design import NO_ERROR
-from satisfaction.ranking import bayes, membership
-from satisfaction.ranking.options import Options
+from satisfaction.ranking import membership
+from satisfaction.ranking import probability as bayes
+from satisfaction.ranking.options import RULES, Options, tied_rank
 from satisfaction.ranking.pairs import Pairs
 from satisfaction.ranking.sets import RankSets
-from satisfaction.ranking.ties import RULES, tied_rank
 from satisfaction.ranking.units import Units
+from satisfaction.sampling.design import NO_ERROR
 
 TIES = "scores closer than 1e-9 are ties; {}; never rounded, ties at the cut never broken"
 BY_POINT = (
@@ -57,8 +57,14 @@ def rank_table(
     for kind, found in zip(("marginal", "simultaneous"), sets, strict=True):
         if found.simulation is not None:
             columns[f"{kind}_fragile"] = found.simulation.fragile
-    head = {"unit": list(units.names), "estimate": units.estimate, "se": np.sqrt(np.diag(units.cov))}
-    return pd.DataFrame(head | {name: spread_out(values, units) for name, values in columns.items()})
+    head = {
+        "unit": list(units.names),
+        "estimate": units.estimate,
+        "se": np.sqrt(np.diag(units.cov)),
+    }
+    return pd.DataFrame(
+        head | {name: spread_out(values, units) for name, values in columns.items()}
+    )
 
 
 CERTAINTY = (
@@ -86,7 +92,9 @@ def point_table(units: Units, pairs: Pairs, options: Options) -> pd.DataFrame:
     return table
 
 
-def point_summary(units: Units, table: pd.DataFrame, *, pairs: Pairs, options: Options) -> Mapping[str, Any]:
+def point_summary(
+    units: Units, table: pd.DataFrame, *, pairs: Pairs, options: Options
+) -> Mapping[str, Any]:
     """Assemble `Ranking.summary` for units whose errors are unknown: the point list, and None for what would be certain."""
     rows = table[units.ranked]
     summary = {
@@ -144,7 +152,11 @@ def summarise(
 ) -> Mapping[str, Any]:
     """Assemble `Ranking.summary`: what holds for the table as a whole, and every convention that was used."""
     marginal, simultaneous = sets
-    p, bottom, conventions = len(pairs.score), options.bottom, options.conventions(units.selection, pairs)
+    p, bottom, conventions = (
+        len(pairs.score),
+        options.bottom,
+        options.conventions(units.selection, pairs),
+    )
     points = membership.point_list(pairs, bottom)
     rows = table[units.ranked]
     listed = rows[points.listed]
@@ -161,7 +173,9 @@ def summarise(
         "established_listed": int((listed["status"] == "established").sum()),
         "list_p": list_p,
         "list_established": list_p <= 1 - options.level,
-        "critical_values": MappingProxyType({"marginal": marginal.critical, "simultaneous": simultaneous.critical}),
+        "critical_values": MappingProxyType(
+            {"marginal": marginal.critical, "simultaneous": simultaneous.critical}
+        ),
         "se_from_limits": units.se_from_limits,
         "zero_se": tuple(rows["unit"][pairs.se == 0]),
         "df": df_convention(pairs),
@@ -178,7 +192,9 @@ def summarise(
 def simulated(names: NDArray[Any], sets: tuple[RankSets, RankSets]) -> dict[str, Any]:
     """Say how max-t sets were made: form and errors; where simulated, seed, draws, Monte-Carlo error and fragile units."""
     kinds = dict(zip(("marginal", "simultaneous"), sets, strict=True))
-    said: dict[str, Any] = {f"{kind}_method": found.method for kind, found in kinds.items() if found.method}
+    said: dict[str, Any] = {
+        f"{kind}_method": found.method for kind, found in kinds.items() if found.method
+    }
     runs = {kind: found.simulation for kind, found in kinds.items() if found.simulation is not None}
     if not runs:
         return said
@@ -201,7 +217,11 @@ def df_convention(pairs: Pairs) -> str:
 
 def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
     """Sentences, Chinese and English, that must accompany the table."""
-    size, sure, whole = summary["list_size_low"], summary["established_listed"], summary["list_established"]
+    size, sure, whole = (
+        summary["list_size_low"],
+        summary["established_listed"],
+        summary["list_established"],
+    )
     said = (
         [BY_POINT]
         if summary["selection"] != "probability"
@@ -212,7 +232,9 @@ def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
     )
     if summary["tie_at_cut"]:
         high = summary["list_size_high"]
-        said.append(f"分界处并列：名单为 {size} 或 {high} 个。 Tie at the cut: the list has {size} or {high} units.")
+        said.append(
+            f"分界处并列：名单为 {size} 或 {high} 个。 Tie at the cut: the list has {size} or {high} units."
+        )
     if not summary["independent"]:
         method = {"holm": "Holm", "maxt": "max-t"}[summary["marginal"]]
         said.append(
@@ -220,11 +242,17 @@ def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
             f"{method} for marginal sets, Bonferroni form for membership; probabilities ignore the dependence."
         )
         if summary["simultaneous"] == "tukey":
-            said.append("相关单位的 Tukey 临界值为近似。 The Tukey critical value is approximate for dependent units.")
+            said.append(
+                "相关单位的 Tukey 临界值为近似。 The Tukey critical value is approximate for dependent units."
+            )
     if summary["fragile"]:
         named = ", ".join(summary["fragile"])
-        said.append(f"名次界限在模拟误差之内: {named}。 Bounds within the error of the simulation: {named}.")
+        said.append(
+            f"名次界限在模拟误差之内: {named}。 Bounds within the error of the simulation: {named}."
+        )
     if summary["se_from_limits"]:
         named = ", ".join(summary["se_from_limits"])
-        said.append(f"标准误为 0，改由置信限得出: {named}。 se of 0 replaced by the se of the limits: {named}.")
+        said.append(
+            f"标准误为 0，改由置信限得出: {named}。 se of 0 replaced by the se of the limits: {named}."
+        )
     return tuple(said)

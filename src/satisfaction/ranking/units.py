@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from scipy import special
 
-from satisfaction.errors import RankingError, one_of, shortened
+from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.ranking.pairs import Bools, Floats
 
 NOT_RANKED = (
@@ -59,13 +59,23 @@ def units_from_arrays(
     ranked: object,
     selection: str,
 ) -> Units:
-    """Read units from arrays; see `satisfaction.ranking.rank` for their meaning."""
+    """Read units from arrays; see `satisfaction.rank` for their meaning."""
     scores = numbers(estimate, "estimate")
     if scores.ndim != 1:
-        raise RankingError("K101", "estimate 必须是一维数组。", "estimate must be one-dimensional.", where="estimate")
+        raise RankingError(
+            "K101",
+            "estimate 必须是一维数组。",
+            "estimate must be one-dimensional.",
+            where="estimate",
+        )
     p = len(scores)
     if (se is None) == (cov is None):
-        raise RankingError("K102", "se 与 cov 必须且只能给出一个。", "Give exactly one of se and cov.", where="se, cov")
+        raise RankingError(
+            "K102",
+            "se 与 cov 必须且只能给出一个。",
+            "Give exactly one of se and cov.",
+            where="se, cov",
+        )
     matrix = signed_square(shaped(se, "se", (p,))) if cov is None else shaped(cov, "cov", (p, p))
     freedom = np.full(p, np.inf) if df is None else shaped(df, "df", (p,), scalar=True)
     if selection != "probability":
@@ -90,7 +100,9 @@ def units_from_estimates(estimates: Any, *, ranked: object, selection: str) -> U
             available=measures,
             hint=("对其中一个指标单独调用 estimate。", "Call estimate with one of the measures."),
         )
-    names = tuple("/".join(map(str, row)) for row in table[list(estimates.by)].itertuples(index=False))
+    names = tuple(
+        "/".join(map(str, row)) for row in table[list(estimates.by)].itertuples(index=False)
+    )
     declared = getattr(getattr(estimates, "design", None), "selection", None) or "probability"
     units = units_from_arrays(
         table["estimate"],
@@ -127,14 +139,24 @@ def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float
 
 def check_units(units: Units) -> None:
     """Refuse units that cannot be ranked, naming them."""
-    one_of(units.selection, get_args(Selection), argument="selection", error=RankingError, code="K106")
-    if repeated := shortened(dict.fromkeys(name for name in units.names if units.names.count(name) > 1)):
-        raise RankingError("K107", f"单位名称重复: {repeated}", f"Names repeat: {repeated}", where="names")
+    one_of(
+        units.selection, get_args(Selection), argument="selection", error=RankingError, code="K106"
+    )
+    if repeated := shortened(
+        dict.fromkeys(name for name in units.names if units.names.count(name) > 1)
+    ):
+        raise RankingError(
+            "K107", f"单位名称重复: {repeated}", f"Names repeat: {repeated}", where="names"
+        )
     if units.ranked.sum() < 2:
-        raise RankingError("K108", "排名至少需要两个单位。", "Ranking needs at least two units.", where="estimate")
+        raise RankingError(
+            "K108", "排名至少需要两个单位。", "Ranking needs at least two units.", where="estimate"
+        )
     variance = np.diag(units.cov)
     lacking = units.ranked & ~np.isfinite(units.estimate)
-    refuse_where(units, lacking, code="K109", zh="估计值缺失或非有限", en="estimate missing or not finite")
+    refuse_where(
+        units, lacking, code="K109", zh="估计值缺失或非有限", en="estimate missing or not finite"
+    )
     if units.selection != "probability":
         return
     wrong = {
@@ -146,7 +168,9 @@ def check_units(units: Units) -> None:
         refuse_where(units, where, code=code, zh=zh, en=en)
     cov, se = units.cov[np.ix_(units.ranked, units.ranked)], np.sqrt(variance[units.ranked])
     if not np.all(np.abs(cov - cov.T) <= 1e-9 * se[:, None] * se):
-        raise RankingError("K112", "cov 必须对称且无缺失。", "cov must be symmetric and complete.", where="cov")
+        raise RankingError(
+            "K112", "cov 必须对称且无缺失。", "cov must be symmetric and complete.", where="cov"
+        )
 
 
 def refuse_where(units: Units, wrong: Bools, *, code: str, zh: str, en: str) -> None:
@@ -168,7 +192,9 @@ def signed_square(se: Floats) -> Floats:
     return np.diag(se * np.abs(se))
 
 
-def shaped(values: object, argument: str, shape: tuple[int, ...], *, scalar: bool = False) -> Floats:
+def shaped(
+    values: object, argument: str, shape: tuple[int, ...], *, scalar: bool = False
+) -> Floats:
     """Read numbers of a given shape; a scalar may stand for all."""
     array = numbers(values, argument)
     if scalar and array.ndim == 0:
@@ -183,10 +209,14 @@ def numbers(values: object, argument: str) -> Floats:
     try:
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise RankingError("K101", f"{argument} 必须是数字。", f"{argument} must be numeric.", where=argument) from error
+        raise RankingError(
+            "K101", f"{argument} 必须是数字。", f"{argument} must be numeric.", where=argument
+        ) from error
 
 
-def misshapen(argument: str, got: tuple[int, ...], wanted: tuple[int, ...], *, kind: str = "") -> RankingError:
+def misshapen(
+    argument: str, got: tuple[int, ...], wanted: tuple[int, ...], *, kind: str = ""
+) -> RankingError:
     """Say which shape was given and which is needed."""
     return RankingError(
         "K101",

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.errors import RankingError
-from satisfaction.ranking import Ranking
-from satisfaction.ranking.bayes import Posterior
-from satisfaction.ranking.options import Options
+from satisfaction.foundation.errors import RankingError
+from satisfaction.ranking.options import RULES, Options
 from satisfaction.ranking.pairs import compare
+from satisfaction.ranking.probability import Posterior
+from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.sets import RankSets
 from satisfaction.ranking.table import PROBABILITIES, TIES
-from satisfaction.ranking.ties import RULES
 from satisfaction.ranking.units import Units
 
 PLACES = ("rank", "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high")
@@ -34,11 +33,16 @@ def nothing_ranked(units: Units, options: Options, *, source: Any) -> Ranking:
     if options.multiplicity:
         figures |= {"p_in_adjusted": np.nan, "p_out_adjusted": np.nan}
     se = np.sqrt(np.diag(units.cov))
-    table = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate, "se": se, **places})
+    table = pd.DataFrame(
+        {"unit": list(units.names), "estimate": units.estimate, "se": se, **places}
+    )
     table = table.assign(status="not ranked", **figures)
     pairs = compare(NONE, cov=np.empty((0, 0)), df=NONE)
     nowhere = NONE.astype(int)
-    sets = RankSets(nowhere, nowhere), RankSets(nowhere, nowhere, better=np.empty((0, 0), dtype=bool))
+    sets = (
+        RankSets(nowhere, nowhere),
+        RankSets(nowhere, nowhere, better=np.empty((0, 0), dtype=bool)),
+    )
     model = Posterior(np.nan, np.nan, NONE, NONE, NONE, np.nan)
     facts = {
         "p": 0,

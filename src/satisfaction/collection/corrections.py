@@ -1,0 +1,461 @@
+"""Rejected rows to the team and back: a workbook to correct, and a log of corrections that only grows and is replayed."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from satisfaction.collection.log import log_events, shown
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey
+from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
+from satisfaction.foundation.files import copy_file, new_file
+from satisfaction.foundation.personal import is_personal, masked, masked_within
+from satisfaction.foundation.tables import read_table, read_tables, unguarded, write_csv
+from satisfaction.foundation.workbooks import write_marked
+
+if TYPE_CHECKING:
+    from satisfaction.collection.responses import Responses
+
+
+KEYS = ("file", "sheet", "row")
+CORRECTIONS = (*KEYS, "id", "column", "old", "new", "by", "date", "reason")
+DATA, AS_READ = "data", "as_read"
+ROW_HINT = (
+    "确认文件仍在 files 中，未改动 file、sheet、row 各列。",
+    "See that the file is still listed and file, sheet, row are unchanged.",
+)
+OLD_HINT = (
+    "重新运行 satisfaction check --rejected，在新的工作簿里改正。",
+    "Run `satisfaction check --rejected` again and correct the new workbook.",
+)
+CELL = 32_767  # characters that a workbook's cell holds
+CUT_HINT = (
+    "答案超过 32767 个字符，工作簿单元格装不下；请在答卷文件中改正。",
+    "The answer has more than 32,767 characters, more than a workbook's cell holds; correct it in the response file.",
+)
+LOG_HINT = (
+    "若答卷文件被换过，放回原来的文件；否则 satisfaction corrections 调查文件夹 --set-aside 会把这样的行移到旁边的文件。",
+    "Put the response file back if it was exchanged; else `satisfaction corrections FOLDER --set-aside` moves such rows to a "
+    "file beside.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What became of a corrected workbook.
+
+    Attributes
+    ----------
+    added : DataFrame
+        The corrections recorded: file, sheet, row, id, column, old, new, by, date, reason.
+    repeated : int
+        Changed cells that had been recorded before.
+    still : DataFrame
+        What the rules say of the corrected rows now, as log entries; empty where all is well.
+    """
+
+    added: pd.DataFrame
+    repeated: int
+    still: pd.DataFrame
+
+
+Cells = dict[tuple[str, str, str], Mapping[str, str]]
+
+
+def write_rejected(
+    responses: Responses, questionnaire: Questionnaire, path: Path, *, mark: str = ""
+) -> None:
+    """Write the workbook for the team, the faulty cells marked; the same responses give the same bytes.
+
+    Sheet `data` has one row a row with something rejected or blanked: place, state, what is wrong, a column for the reason
+    of a correction, then the questionnaire's columns as they were read (personal data masked); the hidden sheet `as_read` holds the same cells, to
+    tell later what was corrected. `mark`, if any, stands in a last column of `data`.
+
+    Raises
+    ------
+    ExportError
+        X420 where something lies at `path`.
+    """
+    data, as_read, marked = _rejected_sheets(responses, questionnaire)
+    data = data.assign(mark=mark) if mark else data
+    with new_file(path) as scratch:
+        write_marked(scratch, {DATA: data, AS_READ: as_read}, marked=marked)
+
+
+def _rejected_sheets(
+    responses: Responses, questionnaire: Questionnaire
+) -> tuple[pd.DataFrame, pd.DataFrame, set[tuple[int, int]]]:
+    """Return both sheets, and the places (row, column) of faulty cells in the first, from 0, without the header."""
+    read = responses.as_read.reset_index(drop=True)
+    said = responses.to_correct.reset_index(drop=True)
+    keys = said[list(KEYS)].assign(row=said["row"].astype(str))
+    items = read[list(questionnaire.items)]
+    data = pd.concat([keys, said[["state", "zh", "en"]].assign(reason=""), items], axis=1)
+    places = {key: row for row, key in enumerate(keys.itertuples(index=False, name=None))}
+    columns = {name: column for column, name in enumerate(data)}
+    faults = responses.log[responses.log["action"].isin(["reject_row", "blank_item", "warn"])]
+    marked = {
+        (places[key], columns[event.column])
+        for event in faults.itertuples()
+        if (key := (event.file, event.sheet, str(event.row))) in places and event.column in columns
+    }
+    return data, pd.concat([keys, items], axis=1), marked
+
+
+def replay(raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> None:
+    """Carry out the survey's corrections on the rows as read, in place and in the order they were made; each is logged.
+
+    Raises
+    ------
+    ResponsesError
+        R107 a log without its columns, R108 a row or column that does not exist, R109 an old value that is not there,
+        R110 a value that looks like personal data.
+    """
+    path = survey.folder / CORRECTIONS_FILE
+    if path.is_file():
+        _replay_rows(
+            raw, read_log(path), where=str(path), questionnaire=survey.questionnaire, events=events
+        )
+
+
+def read_log(path: Path) -> pd.DataFrame:
+    """Return the corrections of a log as they were recorded.
+
+    Raises
+    ------
+    ResponsesError
+        R107.
+    """
+    table = unguarded(read_table(path))
+    if lacking := [name for name in CORRECTIONS if name not in table]:
+        raise ResponsesError(
+            "R107",
+            f"更正记录缺少列 '{lacking[0]}'。",
+            f"The corrections log lacks column '{lacking[0]}'.",
+            where=f"{path} row 1",
+            available=CORRECTIONS,
+            hint=LOG_HINT,
+        )
+    return table[list(CORRECTIONS)]
+
+
+def _replay_rows(
+    raw: pd.DataFrame,
+    table: pd.DataFrame,
+    *,
+    where: str,
+    questionnaire: Questionnaire,
+    events: list[pd.DataFrame],
+    first: int = 2,
+) -> None:
+    # an earlier version recorded names of files and sheets as they were
+    table = table.assign(
+        file=table["file"].map(masked_within), sheet=table["sheet"].map(masked_within)
+    )
+    wanted = set(table[list(KEYS)].itertuples(index=False, name=None))
+    index = _places(raw, wanted)
+    for line, one in enumerate(table.itertuples(index=False), start=first):
+        at = index.get((one.file, one.sheet, one.row))
+        if at is None or one.column not in questionnaire.items:
+            raise _no_such_row(
+                f"{where} row {line}", one.file, one.sheet, one.row, one.column, hint=LOG_HINT
+            )
+        there = raw.loc[at, one.column]
+        if masked(there) != masked(one.old):  # what counts as personal may have grown since
+            raise _old_differs(f"{where} row {line}", one.column, one.old, there, hint=LOG_HINT)
+        _refuse_personal(f"{where} row {line}", one.column, one.new)
+        wrong = pd.Series(raw.index == at, index=raw.index)
+        said = pd.Series(f"{shown(there)} → {shown(one.new)}", index=raw.index)
+        events.append(log_events(raw, wrong, one.column, values=said, rule="R216"))
+        raw.loc[at, one.column] = one.new
+        if one.column == questionnaire.roles.respondent:
+            raw.loc[at, "_id"] = one.new.strip()
+
+
+def _places(
+    raw: pd.DataFrame, wanted: set[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], int]:
+    near = raw[
+        raw["_file"].isin({file for file, _, _ in wanted})
+        & raw["_row"].astype(str).isin({row for _, _, row in wanted})
+    ]
+    return {
+        (file, sheet, str(row)): int(at)
+        for at, file, sheet, row in zip(
+            near.index, near["_file"], near["_sheet"], near["_row"], strict=True
+        )
+    }
+
+
+def add_corrections(
+    survey: Survey, corrected: Path, raw: pd.DataFrame, *, by: str, on: datetime.date
+) -> tuple[pd.DataFrame, int]:
+    """Append the changed cells of a corrected workbook to the survey's corrections log.
+
+    Parameters
+    ----------
+    survey : Survey
+    corrected : Path
+        The workbook that `rejected_sheets` made, with corrected cells in sheet `data`.
+    raw : DataFrame
+        The rows as read, earlier corrections carried out.
+    by : str
+        Who corrected.
+    on : date
+
+    Returns
+    -------
+    (DataFrame, int)
+        The corrections appended, empty where no cell was changed; and how many changed cells had been recorded before.
+
+    Raises
+    ------
+    ResponsesError
+        R108, R109, R110 as in `replay`; R111 for a workbook without its sheets or key columns, R420 for one row with two
+        corrections of one cell, R421 for corrections that could not be replayed as written. Nothing is written then.
+    """
+    data, before = _corrected_sheets(corrected, survey.questionnaire)
+    changed = _changed_cells(data, before, survey.questionnaire, where=str(corrected))
+    places = _places(raw, {key for key, *_ in changed})
+    path = survey.folder / CORRECTIONS_FILE
+    earlier = [read_log(path)] if path.is_file() else []
+    known = {
+        row
+        for table in earlier
+        for row in table[[*KEYS, "column", "new"]].itertuples(index=False, name=None)
+    }
+    rows, repeated = [], 0
+    for key, column, old, new, reason in changed:
+        where = f"{corrected} {DATA}: {key[0]} row {key[2]}"
+        if key not in places:
+            raise _no_such_row(where, *key, column)
+        if masked(there := raw.loc[places[key], column]) != masked(old):
+            if (*key, column, new) in known:  # the same workbook handed in again
+                repeated += 1
+                continue
+            raise _old_differs(
+                where, column, old, there, hint=CUT_HINT if len(there) > CELL else OLD_HINT
+            )
+        _refuse_personal(where, column, new)
+        rows.append(
+            (
+                *key,
+                shown(raw.loc[places[key], "_id"]),
+                column,
+                old,
+                new,
+                masked(by),
+                on.isoformat(),
+                masked(reason),
+            )
+        )
+    added = pd.DataFrame(rows, columns=list(CORRECTIONS), dtype=object)
+    if len(added):
+        whole = pd.concat([*earlier, added], ignore_index=True)
+        with new_file(path, replace=True) as scratch:
+            write_csv(whole, scratch)
+            _prove(scratch, whole, len(added), raw, survey.questionnaire, where=str(corrected))
+    return added, repeated
+
+
+def _prove(
+    log: Path,
+    whole: pd.DataFrame,
+    last: int,
+    raw: pd.DataFrame,
+    questionnaire: Questionnaire,
+    *,
+    where: str,
+) -> None:
+    """Refuse a log that, read back as it was written, is not what it should say or cannot be replayed.
+
+    Raises
+    ------
+    ResponsesError
+        R421, or what `replay` raises.
+    """
+    again = read_log(log)
+    if not again.equals(whole):
+        raise ResponsesError(
+            "R421",
+            "更正写成文件后读不回原样，没有写入。",
+            "The corrections would not read back as they were written; nothing was written.",
+            where=where,
+            hint=(
+                "检查改正的单元格里的特殊字符。",
+                "Look for unusual characters in the corrected cells.",
+            ),
+        )
+    _replay_rows(raw.copy(), again.tail(last), where=where, questionnaire=questionnaire, events=[])
+
+
+def set_aside(
+    survey: Survey, raw: pd.DataFrame, *, on: datetime.date
+) -> tuple[Path, list[SatisfactionError]]:
+    """Keep of a log only the corrections that can be replayed; the log as it was lies in a dated file beside.
+
+    Parameters
+    ----------
+    survey : Survey
+    raw : DataFrame
+        The rows as read, no correction carried out; changed in place.
+    on : date
+
+    Returns
+    -------
+    (Path, list of SatisfactionError)
+        Where the old log lies, and why each row was left out; without such a row nothing is written.
+    """
+    path = survey.folder / CORRECTIONS_FILE
+    kept, faults = list[pd.DataFrame](), list[SatisfactionError]()
+    try:
+        log = read_log(path)
+    except SatisfactionError as fault:
+        log, faults = pd.DataFrame(columns=list(CORRECTIONS), dtype=object), [fault]
+    for place in range(len(log)):
+        row = log.iloc[[place]]
+        try:
+            _replay_rows(
+                raw,
+                row,
+                where=str(path),
+                questionnaire=survey.questionnaire,
+                events=[],
+                first=place + 2,
+            )
+            kept.append(row)
+        except ResponsesError as fault:
+            faults.append(fault)
+    aside = next(one for one in _dated(path, on) if not one.exists())
+    if faults:
+        with new_file(aside) as scratch:
+            copy_file(path, scratch)
+        with new_file(path, replace=True) as scratch:
+            write_csv(pd.concat([log.head(0), *kept], ignore_index=True), scratch)
+    return aside, faults
+
+
+def _dated(path: Path, on: datetime.date) -> Iterator[Path]:
+    """Yield names beside the log: of the day, then with a number."""
+    yield path.with_name(f"{path.stem}-{on.isoformat()}{path.suffix}")
+    yield from (
+        path.with_name(f"{path.stem}-{on.isoformat()}-{number}{path.suffix}") for number in count(2)
+    )
+
+
+def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.DataFrame, Cells]:
+    """Return sheet `data` and the cells of sheet `as_read` by row."""
+    found = {table.sheet: table.frame().set_axis(table.numbers) for table in read_tables(path)}
+    lacking = [sheet for sheet in (DATA, AS_READ) if sheet not in found]
+    lacking += [
+        f"{sheet}: {name}"
+        for sheet in found
+        for name in KEYS
+        if sheet in (DATA, AS_READ) and name not in found[sheet]
+    ]
+    if lacking:
+        raise ResponsesError(
+            "R111",
+            f"工作簿缺少 {shortened(lacking)}，无法对应到原始行。",
+            f"The workbook lacks {shortened(lacking)}; its rows cannot be found again.",
+            where=str(path),
+            available=list(found),
+            hint=(
+                "在 satisfaction check --rejected 写出的工作簿里改正，不删除其工作表与前几列。",
+                "Correct the workbook that `satisfaction check --rejected` wrote; keep its sheets and first columns.",
+            ),
+        )
+    before: Cells = {
+        (row["file"], row["sheet"], row["row"]): {
+            name: row[name] for name in questionnaire.items if name in row
+        }
+        for row in found[AS_READ].to_dict("records")
+    }
+    return found[DATA], before
+
+
+def _changed_cells(
+    data: pd.DataFrame, before: Cells, questionnaire: Questionnaire, *, where: str
+) -> list[tuple[tuple[str, str, str], str, str, str, str]]:
+    """Return key, column, old, new and reason of every cell that is not as it was read."""
+    changed: dict[tuple[tuple[str, str, str], str], tuple[str, str, str]] = {}
+    first: dict[tuple[tuple[str, str, str], str], int] = {}
+    for number, row in zip(data.index, data.to_dict("records"), strict=True):
+        key = (row["file"], row["sheet"], row["row"])
+        if key not in before:
+            raise _no_such_row(f"{where} {DATA}", *key, "")
+        for name in questionnaire.items:
+            old, new = before[key].get(name, ""), row.get(name, "")
+            if name in row and new.strip() != old.strip():
+                cell = (key, name)
+                said = changed.setdefault(cell, (old, new, row.get("reason", "")))[1]
+                if said.strip() != new.strip():
+                    places = (first[cell], number)
+                    raise _two_corrections(
+                        f"{where} {DATA}", key, name, rows=places, values=(said, new)
+                    )
+                first.setdefault(cell, number)
+    return [(*cell, *said) for cell, said in changed.items()]
+
+
+def _two_corrections(
+    where: str,
+    key: tuple[str, str, str],
+    column: str,
+    *,
+    rows: tuple[int, int],
+    values: tuple[str, str],
+) -> ResponsesError:
+    at = " ".join(filter(None, [*key[:2], f"row {key[2]}"]))
+    one, other = (shown(value) for value in values)
+    return ResponsesError(
+        "R420",
+        f"工作簿第 {rows[0]} 行与第 {rows[1]} 行是同一份答卷（{shown(at)}），'{column}' 分别改为 '{one}' 和 '{other}'。",
+        f"Rows {rows[0]} and {rows[1]} of the workbook are one interview ({shown(at)}); '{column}' is '{one}' in one, "
+        f"'{other}' in the other.",
+        where=where,
+        hint=("核实后只保留一行。", "Find out which is right and keep one of the rows."),
+    )
+
+
+def _no_such_row(
+    where: str, file: str, sheet: str, row: str, column: str, *, hint: tuple[str, str] = ROW_HINT
+) -> ResponsesError:
+    at = " ".join(filter(None, (file, sheet, f"row {row}", column)))
+    return ResponsesError(
+        "R108",
+        f"答卷中没有 {shown(at)}。",
+        f"There is no {shown(at)} among the responses.",
+        where=where,
+        hint=hint,
+    )
+
+
+def _old_differs(
+    where: str, column: str, old: str, there: str, *, hint: tuple[str, str] = OLD_HINT
+) -> ResponsesError:
+    return ResponsesError(
+        "R109",
+        f"'{column}' 的原值应为 '{shown(old)}'，现为 '{shown(there)}'。",
+        f"'{column}' was '{shown(old)}' when it was corrected and is '{shown(there)}' now.",
+        where=where,
+        hint=hint,
+    )
+
+
+def _refuse_personal(where: str, column: str, new: str) -> None:
+    if is_personal(new):
+        raise ResponsesError(
+            "R110",
+            f"'{column}' 的新值疑似个人信息，不予记录。",
+            f"The new value of '{column}' looks like personal data and is not recorded.",
+            where=where,
+            hint=("改用编号。", "Use a number that is not personal."),
+        )

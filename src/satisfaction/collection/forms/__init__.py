@@ -1,0 +1,82 @@
+"""A questionnaire as other people need it: an XLSForm, a codebook, a printed page, SPSS labels, and YAML again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from satisfaction.collection.forms.codebook import codebook_html, codebook_tables
+from satisfaction.collection.forms.printed import printable_html
+from satisfaction.collection.forms.spss import write_sav
+from satisfaction.collection.forms.xlsform import write_xlsform
+from satisfaction.collection.forms.xlsform_checks import check_xlsform
+from satisfaction.collection.forms.xlsform_reading import (
+    Draft,
+    draft_xlsform,
+    is_foreign,
+    read_xlsform,
+)
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.files import check_new_file, new_file, new_folder
+from satisfaction.foundation.tables import write_text, write_xlsx
+from satisfaction.foundation.yaml import yaml_text
+
+__all__ = [
+    "Draft",
+    "check_xlsform",
+    "codebook_html",
+    "codebook_tables",
+    "draft_xlsform",
+    "is_foreign",
+    "printable_html",
+    "questionnaire_yaml",
+    "read_xlsform",
+    "write_forms",
+    "write_new",
+    "write_sav",
+    "write_xlsform",
+    "write_yaml",
+]
+
+
+def write_forms(questionnaire: Questionnaire, folder: str | Path) -> Path:
+    """Write xlsform.xlsx, codebook.html, codebook.xlsx and printable.html into a new folder and return its path.
+
+    Raises
+    ------
+    ExportError
+        X101 when the folder is there already.
+    QuestionnaireError
+        Q201 from `write_xlsform`; nothing is written then.
+    """
+    folder = Path(folder)
+    with new_folder(folder) as scratch:
+        write_xlsform(questionnaire, scratch / "xlsform.xlsx")
+        write_xlsx(codebook_tables(questionnaire), scratch / "codebook.xlsx")
+        write_text(codebook_html(questionnaire), scratch / "codebook.html")
+        write_text(printable_html(questionnaire), scratch / "printable.html")
+    return folder
+
+
+def questionnaire_yaml(questionnaire: Questionnaire) -> str:
+    """Return a questionnaire as YAML that `read_questionnaire` reads as an equal one; defaults are left out."""
+    return yaml_text(questionnaire.model_dump(exclude_defaults=True))
+
+
+def write_yaml(questionnaire: Questionnaire, path: str | Path) -> Path:
+    """Write a questionnaire as a new YAML file and return its path; X133 as `write_new`."""
+    return write_new(questionnaire_yaml(questionnaire), path)
+
+
+def write_new(text: str, path: str | Path) -> Path:
+    """Write a questionnaire's text to a new file and return its path.
+
+    Raises
+    ------
+    ExportError
+        X420 when the file is there already: a version that was fielded does not change; X102 for another ending.
+    """
+    path = Path(path)
+    check_new_file(path, (".yaml", ".yml"), argument="--out")
+    with new_file(path) as scratch:
+        write_text(text, scratch)
+    return path

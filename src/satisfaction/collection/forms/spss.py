@@ -1,0 +1,166 @@
+"""Coded answers as an SPSS file: variable labels, value labels and user-missing codes of the questionnaire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from satisfaction.declarations.items import (
+    DateItem,
+    MultipleItem,
+    NumberItem,
+    SingleItem,
+    option_column,
+)
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation import tables as spss
+from satisfaction.foundation.errors import ExportError
+
+CHOSEN: dict[int | float, str] = {0: "未选 not chosen", 1: "选中 chosen"}
+LONGEST = {"label": 256, "value": 120, "title": 64, "note": 80}  # bytes of UTF-8 that SPSS keeps
+MOST_MISSING = 3  # single user-missing codes of an SPSS variable
+
+
+def write_sav(
+    coded: pd.DataFrame, questionnaire: Questionnaire, path: str | Path, *, mark: str = ""
+) -> None:
+    """Write coded answers as an SPSS file.
+
+    Parameters
+    ----------
+    coded : DataFrame
+        Columns as `Responses.accepted` holds them, one for each option of a select-all item; columns that begin with `_`
+        stay out, others that the questionnaire does not know are written without labels.
+    questionnaire : Questionnaire
+        Gives the labels (Chinese, then English) and the special codes, which become user-missing.
+    path : str or Path
+    mark : str
+        What every output of the survey must say ("模拟 simulated"): stands in the file's label and notes.
+
+    Raises
+    ------
+    ExportError
+        X131 a column of the questionnaire is missing, X132 special codes that SPSS cannot hold as user-missing.
+    """
+    columns = {
+        column: name for name in questionnaire.items for column in questionnaire.columns(name)
+    }
+    if lacking := [column for column in columns if column not in coded]:
+        raise ExportError(
+            "X131",
+            f"数据没有列 '{lacking[0]}'。",
+            f"The data have no column '{lacking[0]}'.",
+            where=str(path),
+            available=coded.columns,
+            got=lacking[0],
+            hint=("传入 load_responses(...).accepted。", "Hand in load_responses(...).accepted."),
+        )
+    written = [column for column in coded if not str(column).startswith("_")]
+    values = {
+        column: _value_labels(questionnaire, name, column) for column, name in columns.items()
+    }
+    spss.write_sav(
+        pd.DataFrame(
+            {
+                column: _values(coded[column], questionnaire, columns.get(column))
+                for column in written
+            }
+        ),
+        Path(path),
+        title=_cut(f"{mark} {questionnaire.reference}".strip(), LONGEST["title"]),
+        notes=[
+            line
+            for text in (
+                mark,
+                questionnaire.reference,
+                str(questionnaire.title),
+                questionnaire.source,
+            )
+            for line in _lines(text)
+        ],
+        labels={
+            column: _cut(_label(questionnaire, name, column), LONGEST["label"])
+            for column, name in columns.items()
+        },
+        value_labels={column: codes for column, codes in values.items() if codes},
+        missing={
+            name: codes
+            for name in questionnaire.items
+            if (codes := _missing(questionnaire, name, str(path)))
+        },
+    )
+
+
+def _values(values: pd.Series, questionnaire: Questionnaire, name: str | None) -> pd.Series:
+    item = questionnaire.items.get(name) if name else None
+    if isinstance(item, SingleItem | MultipleItem | NumberItem):
+        return values.astype("Float64").astype(float)
+    if isinstance(item, DateItem):
+        dates = pd.to_datetime(values, format="%Y-%m-%d").dt.date.astype(object)
+        return dates.where(values.notna(), None)
+    return (
+        values
+        if pd.api.types.is_numeric_dtype(values)
+        else values.astype(object).where(values.notna(), None)
+    )
+
+
+def _label(questionnaire: Questionnaire, name: str, column: str) -> str:
+    item = questionnaire.items[name]
+    if column == name:
+        return f"{item.zh} {item.en}"
+    assert isinstance(item, MultipleItem)
+    option = next(
+        option for code, option in item.options.items() if option_column(name, code) == column
+    )
+    return f"{item.zh}：{option.zh} {item.en}: {option.en}"
+
+
+def _value_labels(questionnaire: Questionnaire, name: str, column: str) -> dict[int | float, str]:
+    if column != name:
+        return CHOSEN
+    item = questionnaire.items[name]
+    answers: Mapping[int, object] = (
+        questionnaire.answers(name) if isinstance(item, SingleItem) else {}
+    )
+    return {
+        code: _cut(str(one), LONGEST["value"])
+        for code, one in {**answers, **questionnaire.special(name)}.items()
+    }
+
+
+def _missing(questionnaire: Questionnaire, name: str, path: str) -> list[int | dict[str, int]]:
+    """Return the special codes of an item as SPSS wants them: up to three codes, or a range without an answer in it."""
+    codes = sorted(questionnaire.special(name))
+    if len(codes) <= MOST_MISSING:
+        return list(codes)
+    item = questionnaire.items[name]
+    answers = questionnaire.answers(name) if isinstance(item, SingleItem) else {}
+    if inside := [code for code in answers if codes[0] < code < codes[-1]]:
+        raise ExportError(
+            "X132",
+            f"题目 '{name}' 的特殊码多于 {MOST_MISSING} 个，其间又有答案编码 {inside}，SPSS 无法设为用户缺失值。",
+            f"Item '{name}' has more than {MOST_MISSING} special codes with answers {inside} between; SPSS cannot hold that.",
+            where=path,
+            hint=(
+                "改用连续的特殊码，如 96-99。",
+                "Use special codes in a row, 96-99 for instance.",
+            ),
+        )
+    return [{"lo": codes[0], "hi": codes[-1]}]
+
+
+def _cut(text: str, most: int) -> str:
+    """Keep the bytes SPSS would keep, never half a character."""
+    return text.encode("utf-8")[:most].decode("utf-8", errors="ignore")
+
+
+def _lines(text: str) -> list[str]:
+    """Cut a text into the lines a note may have; none is lost."""
+    lines = []
+    while text:
+        lines.append(_cut(text, LONGEST["note"]))
+        text = text[len(lines[-1]) :]
+    return lines

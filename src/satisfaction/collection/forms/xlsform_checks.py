@@ -1,0 +1,342 @@
+"""Faults of an XLSForm that pyxform passes over or reports without a row: where they stand, and what to write instead."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from satisfaction.collection.forms.xlsform import LANGUAGES
+from satisfaction.collection.forms.xlsform_reading import NOT_ASKED
+from satisfaction.foundation.errors import closest
+from satisfaction.foundation.tables import RawTable, read_tables
+
+COLUMNS = ("sheet", "row", "column", "value", "rule", "zh", "en", "suggestion")
+RULES = {
+    "Q210": ("缺少工作表或列", "a sheet or column is missing"),
+    "Q211": (
+        "未知的列名，收集工具会忽略整列",
+        "unknown header; collecting tools drop the whole column",
+    ),
+    "Q212": ("题型为空，整行会被忽略", "blank type; the whole row is dropped"),
+    "Q213": ("未知的题型", "unknown type"),
+    "Q214": (
+        "名称须为 32 个以内的字母、数字或下划线，且不以数字开头",
+        "a name has at most 32 letters, digits or _, no digit first",
+    ),
+    "Q215": ("名称重复", "the name stands twice"),
+    "Q216": ("没有任何语言的题目文字", "no label in any language"),
+    "Q217": ("缺少一种语言的文字", "the text of one language is missing"),
+    "Q218": ("选项列表不存在", "there is no such list of choices"),
+    "Q219": (
+        "选项编码含空格，导出后无法拆分",
+        "a choice name with a space cannot be told apart in exports",
+    ),
+    "Q220": ("选项编码不是整数", "the choice name is no whole number"),
+    "Q221": ("同一列表中选项编码重复", "the choice name stands twice in its list"),
+    "Q222": ("括号或引号不配对", "brackets or quotation marks do not match"),
+    "Q223": ("引用了不存在的题目", "refers to a question that is not there"),
+    "Q224": ("含全角字符或全角空格", "full-width characters or spaces"),
+    "Q225": ("分组的开始与结束不配对", "begin and end of a group do not match"),
+    "Q226": ("选项没有列表名或编码", "a choice without a list or a name"),
+}
+TYPES = {
+    "text", "integer", "decimal", "range", "date", "time", "datetime", "dateTime", "geopoint", "geotrace", "geoshape", "image", "audio",
+    "background-audio", "video", "file", "barcode", "acknowledge", "rank", "select_one", "select_multiple", "select_one_from_file",
+    "select_multiple_from_file", "csv-external", "xml-external", "begin_repeat", "end_repeat", "begin repeat", "end repeat", "start-geopoint", *NOT_ASKED,
+}  # fmt: skip
+TRANSLATED = (
+    "label",
+    "hint",
+    "guidance_hint",
+    "constraint_message",
+    "required_message",
+    "image",
+    "audio",
+    "video",
+    "big-image",
+)
+HEADERS = {
+    "survey": (
+        "type", "name", *TRANSLATED, "required", "relevant", "constraint", "calculation", "appearance", "default", "read_only", "readonly", "trigger",
+        "choice_filter", "repeat_count", "parameters", "note", "autoplay", "disabled", "save_to", "media",
+    ),
+    "choices": ("list_name", "name", *TRANSLATED, "media"),
+    "settings": (
+        "form_title", "form_id", "version", "default_language", "instance_name", "public_key", "submission_url", "style", "name", "allow_choice_duplicates",
+        "auto_send", "auto_delete", "namespaces", "clean_text_values", "client_editable", "omit_instanceID", "instance_xmlns",
+    ),
+}  # fmt: skip
+GROUPS = ("sat", "bind", "body", "control", "instance", "media")
+NEEDED = {"survey": ("type", "name"), "choices": ("list_name", "name")}
+MEANT = {"提示": "hint", "题型": "type", "类型": "type", "名称": "name", "题目": "label", "标签": "label", "必填": "required", "约束": "constraint", "列表": "list_name"}  # fmt: skip
+EXPRESSIONS = ("relevant", "constraint", "calculation", "choice_filter", "required", "repeat_count")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
+WIDE = re.compile(r"[\u3000\uff01-\uff5e\u2018\u2019\u201c\u201d]")
+PLAIN = (
+    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+    | {0x3000: 0x20}
+    | dict.fromkeys(map(ord, "‘’“”"), 0x27)
+)
+Fault = tuple[str, int, str, str, str, str]  # sheet, row, column, value, rule, suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """One sheet as rows of column name -> text, and the languages its labels are written in."""
+
+    name: str
+    header: tuple[str, ...]
+    rows: list[tuple[int, dict[str, str]]]
+
+    def languages(self, column: str) -> list[str]:
+        return [name for name in self.header if name == column or name.startswith(f"{column}::")]
+
+
+def check_xlsform(path: str | Path) -> pd.DataFrame:
+    """List the faults of an XLSForm workbook.
+
+    Returns
+    -------
+    DataFrame
+        One row a fault: sheet, row (1 is the header), column, value, rule, zh, en, suggestion (what to write instead,
+        empty where only the author can know); no rows for a form without faults.
+
+    Raises
+    ------
+    InputFileError
+        For a file that cannot be read or has two columns of one name.
+    """
+    sheets = {table.sheet.strip().lower(): _sheet(table) for table in read_tables(Path(path))}
+    missing = [(name, 0, "", "", "Q210", name) for name in NEEDED if name not in sheets]
+    missing += [
+        (n, 1, "", "", "Q210", c)
+        for n, need in NEEDED.items()
+        if n in sheets
+        for c in need
+        if c not in sheets[n].header
+    ]
+    faults = [
+        *missing,
+        *(fault for name in HEADERS if name in sheets for fault in _headers(sheets[name], name)),
+    ]
+    if not missing:
+        survey, choices = sheets["survey"], sheets["choices"]
+        for check in (_types, _names, _groups):
+            faults += check(survey)
+        faults += [
+            *_lists(survey, choices),
+            *_choice_names(choices),
+            *_expressions(survey),
+            *_labels(survey),
+            *_labels(choices),
+        ]
+    order = {name: place for place, name in enumerate(HEADERS)}
+    faults.sort(key=lambda fault: (order[fault[0]], fault[1]))
+    rows = [(*fault[:5], *RULES[fault[4]], fault[5]) for fault in faults]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _sheet(table: RawTable) -> _Sheet:
+    rows = [
+        (n, dict(zip(table.header, record, strict=True)))
+        for n, record in zip(table.numbers, table.rows, strict=True)
+    ]
+    return _Sheet(table.sheet.strip().lower(), table.header, rows)
+
+
+def _headers(sheet: _Sheet, kind: str) -> Iterator[Fault]:
+    for header in sheet.header:
+        bare, *rest = re.split(r"::?", header, maxsplit=1)
+        known = bare in HEADERS[kind] and (not rest or bare in (*TRANSLATED, "media"))
+        own = (
+            kind == "choices" and NAME.fullmatch(header) and not closest(header, HEADERS[kind])
+        )  # choice_filter may use it
+        if header and not (known or own or (rest and bare in GROUPS)):
+            near = (
+                MEANT.get(bare)
+                or closest(bare.strip().lower().replace(" ", "_"), HEADERS[kind])
+                or ""
+            )
+            suggestion = (
+                f"{near}::{LANGUAGES['zh']}"
+                if near in TRANSLATED and not rest
+                else "::".join([near, *rest])
+                if near
+                else ""
+            )
+            yield sheet.name, 1, header, header, "Q211", suggestion
+
+
+def _types(survey: _Sheet) -> Iterator[Fault]:
+    for row, cells in survey.rows:
+        text = cells["type"]
+        if not text.strip():
+            if any(value.strip() for value in cells.values()):
+                yield "survey", row, "type", text, "Q212", "text" if cells["name"].strip() else ""
+        elif WIDE.search(text):
+            yield "survey", row, "type", text, "Q224", _plain(text)
+        elif text.strip() not in TYPES and text.split()[0] not in TYPES:
+            yield "survey", row, "type", text, "Q213", closest(text.split()[0], TYPES) or ""
+
+
+def _names(survey: _Sheet) -> Iterator[Fault]:
+    """Check the names of questions; those of groups, which may repeat, for their form only."""
+    seen = set()
+    for row, cells in survey.rows:
+        name, kind = cells["name"], cells["type"].strip()
+        if not kind or kind.startswith("end"):
+            continue
+        if not NAME.fullmatch(name.strip()):
+            yield (
+                "survey",
+                row,
+                "name",
+                name,
+                "Q224" if NAME.fullmatch(_plain(name)) else "Q214",
+                _name(name, row),
+            )
+        elif name.strip() in seen:
+            yield "survey", row, "name", name, "Q215", f"{name.strip()}_{row}"
+        seen.add(name.strip())
+
+
+def _groups(survey: _Sheet) -> Iterator[Fault]:
+    opened: list[tuple[int, str]] = []
+    for row, cells in survey.rows:
+        verb, _, what = cells["type"].strip().replace("_", " ").partition(" ")
+        if verb == "begin" and what:
+            opened.append((row, what))
+        elif verb == "end" and what:
+            if not opened or opened[-1][1] != what:
+                yield (
+                    "survey",
+                    row,
+                    "type",
+                    cells["type"],
+                    "Q225",
+                    f"end_{opened[-1][1]}" if opened else "",
+                )
+            if opened:
+                opened.pop()
+    for row, what in opened:
+        yield "survey", row, "type", f"begin_{what}", "Q225", f"end_{what}"
+
+
+def _lists(survey: _Sheet, choices: _Sheet) -> Iterator[Fault]:
+    there = {cells["list_name"].strip() for _, cells in choices.rows} - {""}
+    for row, cells in survey.rows:
+        kind, _, chosen = _plain(cells["type"]).partition(" ")
+        name = chosen.split(" ")[0]
+        if (
+            kind in ("select_one", "select_multiple", "rank")
+            and name not in there
+            and not name.startswith("${")
+        ):
+            yield "survey", row, "type", cells["type"], "Q218", closest(name, there) or ""
+
+
+def _choice_names(choices: _Sheet) -> Iterator[Fault]:
+    listed = Counter(
+        (cells["list_name"].strip(), cells["name"].strip()) for _, cells in choices.rows
+    )
+    codes = {int(code) for _, code in listed if re.fullmatch(r"-?[0-9]{1,6}", code)}
+    for row, cells in choices.rows:
+        group, name = cells["list_name"].strip(), cells["name"].strip()
+        free = str(next(code for code in range(1, len(codes) + 2) if code not in codes))
+        if not name or not group:
+            yield (
+                "choices",
+                row,
+                "name" if group else "list_name",
+                "",
+                "Q226",
+                free if group else "",
+            )
+        elif WIDE.search(name):
+            yield "choices", row, "name", name, "Q224", _plain(name)
+        elif re.search(r"\s", name):
+            yield (
+                "choices",
+                row,
+                "name",
+                name,
+                "Q219",
+                re.sub(r"\s+", "_", name) if name.isascii() else free,
+            )
+        elif not re.fullmatch(r"-?[0-9]+", name):
+            yield "choices", row, "name", name, "Q220", free
+        elif listed[group, name] > 1:
+            yield "choices", row, "name", name, "Q221", free
+
+
+def _expressions(survey: _Sheet) -> Iterator[Fault]:
+    names = {cells["name"].strip() for _, cells in survey.rows}
+    for row, cells in survey.rows:
+        for column in EXPRESSIONS:
+            text = cells.get(column, "")
+            bare = re.sub(
+                r"'[^']*'|\"[^\"]*\"", "", text
+            )  # brackets and wide characters inside quoted text are text
+            if not _balanced(bare):
+                yield (
+                    "survey",
+                    row,
+                    column,
+                    text,
+                    "Q222",
+                    text + ")" if bare.count("(") == bare.count(")") + 1 else "",
+                )
+            if WIDE.search(bare):
+                yield "survey", row, column, text, "Q224", _plain(text)
+            for name in re.findall(r"\$\{\s*([^}]*?)\s*\}", text):
+                if name not in names:
+                    yield (
+                        "survey",
+                        row,
+                        column,
+                        text,
+                        "Q223",
+                        f"${{{near}}}" if (near := closest(name, names)) else "",
+                    )
+
+
+def _labels(sheet: _Sheet) -> Iterator[Fault]:
+    """Check that what a respondent reads stands there, in every language the sheet is written in."""
+    for row, cells in sheet.rows:
+        kind = cells.get("type", "choice").split(" ")[0].strip()
+        shown = [column for column in sheet.languages("label") if cells[column].strip()]
+        if not shown and kind and kind not in NOT_ASKED and not kind.startswith(("begin", "end")):
+            yield sheet.name, row, "label", "", "Q216", ""
+        for base in TRANSLATED:
+            columns = sheet.languages(base)
+            if any(cells[column].strip() for column in columns):
+                yield from (
+                    (sheet.name, row, column, "", "Q217", "")
+                    for column in columns
+                    if not cells[column].strip()
+                )
+
+
+def _balanced(text: str) -> bool:
+    depth = 0
+    for sign in text:
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if depth < 0:
+            return False
+    return depth == 0 and "'" not in text and '"' not in text and text.count("{") == text.count("}")
+
+
+def _plain(text: str) -> str:
+    """Write full-width characters as plain ones, and runs of spaces as one."""
+    return " ".join(text.translate(PLAIN).split())
+
+
+def _name(text: str, row: int) -> str:
+    """Propose a name: what is plain in the given one, else the row's number."""
+    bare = re.sub(r"[^A-Za-z0-9_]+", "_", _plain(text)).strip("_")[:32]
+    return bare if NAME.fullmatch(bare) else f"q{row}"

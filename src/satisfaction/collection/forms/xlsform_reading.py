@@ -1,0 +1,435 @@
+"""An XLSForm workbook back into a questionnaire; what was edited in the form counts.
+
+A draft of a questionnaire from an XLSForm of other people: what the form says, and a list of what it cannot say.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from satisfaction.collection.forms.xlsform import CODED, LANGUAGES, SHOWN
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.errors import QuestionnaireError
+from satisfaction.foundation.tables import RawTable, read_tables
+from satisfaction.foundation.yaml import (
+    FILL_IN,
+    SOURCE,
+    Document,
+    Location,
+    checked,
+    validated,
+    yaml_text,
+)
+
+KINDS = {
+    "select_one": "single",
+    "select_multiple": "multiple",
+    "integer": "number",
+    "date": "date",
+    "text": "text",
+}
+NOT_ASKED = {
+    "start", "end", "today", "deviceid", "phonenumber", "username", "email", "audit", "note", "calculate", "hidden",
+    "begin_group", "end_group", "begin group", "end group",
+}  # fmt: skip
+RANGE = re.compile(r"\s*\.\s*>=\s*(-?\d+)\s+and\s+\.\s*<=\s*(-?\d+)\s*")
+CHOSEN = re.compile(
+    r"\s*(?:selected\(\s*\$\{(\w+)\}\s*,\s*'?(-?\d+)'?\s*\)|\$\{(\w+)\}\s*=\s*'?(-?\d+)'?)\s*"
+)
+FIXED = ("sat::type", "sat::scale", "sat::short_zh", "sat::short_en")
+Row = Mapping[str, str]
+Places = dict[tuple[str, ...], str]  # where a part of the questionnaire stands: "survey row 7"
+Choices = dict[str, tuple[str, dict[str, Any]]]  # by code: its place and its labels
+
+
+@dataclass(frozen=True, slots=True)
+class _Form(Document):
+    """The questionnaire's data; `node` holds the sheet and row of every part."""
+
+    def place(self, location: Location) -> str:
+        """Return 'file sheet row n' of a part, or of the nearest one around it that has a row."""
+        parts = [str(key) for key in location]
+        for most in range(len(parts), 0, -1):
+            if found := self.node.get(tuple(parts[:most])):
+                return f"{self.path} {found}"
+        return str(self.path)
+
+
+def read_xlsform(path: str | Path) -> Questionnaire:
+    """Read an XLSForm workbook as a questionnaire.
+
+    Parameters
+    ----------
+    path : str or Path
+        A workbook that `write_xlsform` wrote, edited or not. Questions, labels, choices, skip rules and ranges are
+        taken from the form; scores, rates, indices and roles from the `sat::` columns and the sheet `sat_items`.
+
+    Raises
+    ------
+    InputFileError
+        For a file that cannot be read.
+    QuestionnaireError
+        Q202 a sheet or column is missing, Q203 a type or expression that a questionnaire has no word for, Q204 a value of
+        `sat_items` that is not JSON, Q205 a name or code that stands twice; otherwise as for a YAML file, with sheet and row.
+    """
+    path = Path(path)
+    sheets = {table.sheet.strip().lower(): table for table in read_tables(path)}
+    places: Places = {}
+    data: dict[str, Any] = {}
+    for place, row in _rows(sheets.get("sat_items"), "path", "value"):
+        _put(data, _pointer(row["path"]), _json(row["value"], f"{path} {place}"))
+        places[_pointer(row["path"])] = place
+    settings = dict(next(iter(_rows(sheets.get("settings"))), ("", {}))[1])
+    data |= {
+        key: settings[column]
+        for key, column in (("questionnaire", "form_id"), ("version", "version"))
+        if settings.get(column)
+    }
+    choices = _choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
+    data["items"], own = _items(
+        _sheet(sheets, "survey", ("type", "name"), path),
+        choices,
+        data.get("items", {}),
+        places,
+        path,
+    )
+    kept, data["scales"] = data.get("scales", {}), {}
+    for name in (name for name in choices if name not in own):
+        data["scales"][name] = _coded(choices[name], kept.get(name, {}), "answers")
+        places |= _choice_places(("scales", name), data["scales"][name], choices[name])
+    return validated(_Form(path, places, data), Questionnaire, QuestionnaireError)
+
+
+def _items(
+    table: RawTable,
+    choices: Mapping[str, Choices],
+    kept: Mapping[str, Any],
+    places: Places,
+    path: Path,
+    *,
+    left: list[QuestionnaireError] | None = None,
+) -> tuple[dict[str, Any], set[str]]:
+    """Return the items of the survey sheet, and the lists of choices that are an item's own; their places are added.
+
+    With `left` what cannot be read is added to it and left out; without, it is refused.
+    """
+    items: dict[str, Any] = {}
+    own = set()
+    for place, row in _rows(table):
+        name, (kind, chosen) = row["name"].strip(), _kind(row)
+        if not kind or kind in NOT_ASKED:
+            continue
+        if name in items:
+            raise _refusal(
+                "Q205",
+                f"名称 '{name}' 出现两次。",
+                f"The name '{name}' stands twice.",
+                f"{path} {place}",
+            )
+        item = (
+            _item(row, f"{path} {place}")
+            if left is None
+            else _item_or_less(row, f"{path} {place}", left)
+        )
+        if item is None:
+            continue
+        items[name] = item
+        places["items", name] = place
+        if "scale" not in item and kind.startswith("select"):
+            own.add(chosen)
+            main = "options" if item["type"] == "multiple" else "answers"
+            item |= _coded(choices.get(chosen, {}), kept.get(name, {}), main)
+            places |= _choice_places(("items", name), item, choices.get(chosen, {}))
+    return items, own
+
+
+def _choice_places(at: tuple[str, ...], coded: Mapping[str, Any], choices: Choices) -> Places:
+    return {(*at, part, code): choices[code][0] for part in CODED for code in coded.get(part, ())}
+
+
+def _kind(row: Row) -> tuple[str, str]:
+    """Return a question's type and the list it chooses from."""
+    kind, _, chosen = row["type"].strip().partition(" ")
+    return (row["type"].strip(), "") if row["type"].strip() in NOT_ASKED else (kind, chosen.strip())
+
+
+def _item(row: Row, where: str) -> dict[str, Any]:
+    """Return what one row of the survey sheet says of an item."""
+    kind, chosen = _kind(row)
+    if kind not in KINDS:
+        raise _refusal(
+            "Q203",
+            f"题型 '{row['type']}' 不能读入。",
+            f"Type '{row['type']}' cannot be read.",
+            where,
+            available=KINDS,
+        )
+    item: dict[str, Any] = {
+        "type": "area" if (kind, row.get("sat::type")) == ("text", "area") else KINDS[kind],
+        **_label(row),
+    }
+    if row.get("sat::short_zh"):
+        item |= {
+            "zh": _value(row["sat::short_zh"]),
+            "en": _value(row.get("sat::short_en", "")),
+            "wording": _label(row),
+        }
+    item |= (
+        {"required": True}
+        if row.get("required", "").strip().lower() in ("yes", "true", "true()")
+        else {}
+    )
+    if row.get("relevant"):
+        item["asked_if"] = _asked_if(row["relevant"], where)
+    if kind == "integer" and (found := RANGE.match(row.get("constraint", ""))):
+        item |= {"low": int(found[1]), "high": int(found[2])}
+    if row.get("sat::scale"):
+        item["scale"] = chosen
+    further = {
+        key.removeprefix("sat::"): value
+        for key, value in row.items()
+        if key.startswith("sat::") and key not in FIXED
+    }
+    return item | {
+        key: _value(value) for key, value in further.items() if value and key not in SHOWN
+    }
+
+
+def _item_or_less(row: Row, where: str, left: list[QuestionnaireError]) -> dict[str, Any] | None:
+    """Return what a row says of an item, without a skip rule that cannot be read; None for a type that cannot."""
+    for readable in (row, {**row, "relevant": ""}):
+        try:
+            return _item(readable, where)
+        except QuestionnaireError as fault:
+            if fault.en not in [one.en for one in left]:
+                left.append(fault)
+    return None
+
+
+def _label(row: Row) -> dict[str, str]:
+    """Return a row's label in both languages; in a form of other people one that is there stands for one that is not."""
+    own = {tongue: f"label::{name}" for tongue, name in LANGUAGES.items()}
+    if all(column in row for column in own.values()):
+        return {tongue: row.get(column, "") for tongue, column in own.items()}
+    labels = {
+        column.lower(): text
+        for column, text in row.items()
+        if column.split("::")[0] == "label" and text
+    }
+    found = {}
+    for tongue, marks in {"zh": ("zh", "中文", "chinese"), "en": ("(en", "english")}.items():
+        named = [text for column, text in labels.items() if any(mark in column for mark in marks)]
+        found[tongue] = next(iter([*named, *labels.values()]), "")
+    return found
+
+
+def _choices(table: RawTable, path: Path) -> dict[str, Choices]:
+    """Return the labels of every list's codes, with their places."""
+    lists: dict[str, Choices] = {}
+    for place, row in _rows(table):
+        name, code = row["list_name"].strip(), row["name"].strip()
+        if code in lists.setdefault(name, {}):
+            raise _refusal(
+                "Q205",
+                f"编码 '{code}' 出现两次。",
+                f"The code '{code}' stands twice.",
+                f"{path} {place}",
+            )
+        lists[name][code] = (place, _label(row))
+    lists.pop("", None)
+    return lists
+
+
+def _coded(choices: Choices, kept: Mapping[str, Any], main: str) -> dict[str, Any]:
+    """Part a list into answers (or options) and the codes `sat_items` calls special, each with what is kept there."""
+    coded: dict[str, Any] = {main: {}}
+    for code, (_, label) in choices.items():
+        part = "special" if code in kept.get("special", {}) else main
+        coded.setdefault(part, {})[code] = label | kept.get(part, {}).get(code, {})
+    return coded
+
+
+def _asked_if(text: str, where: str) -> dict[str, list[int]]:
+    """Read a skip rule: clauses joined by `and`, each of them codes of one item joined by `or`."""
+    rule: dict[str, list[int]] = {}
+    for clause in re.split(r"\band\b", text):
+        bare = clause.strip()
+        bare = bare[1:-1] if bare.startswith("(") and bare.endswith(")") else bare
+        found = [CHOSEN.fullmatch(one) for one in re.split(r"\bor\b", bare)]
+        names = {one[1] or one[3] for one in found if one}
+        if None in found or len(names) != 1 or names & set(rule):
+            raise _refusal(
+                "Q203",
+                f"跳转条件 '{text}' 不能读入。",
+                f"The condition '{text}' cannot be read.",
+                where,
+                available=["(${a} = '1' or ${a} = '2') and (${b} = '1')"],
+            )
+        rule[names.pop()] = [int(one[2] or one[4]) for one in found if one]
+    return rule
+
+
+def _sheet(
+    sheets: Mapping[str, RawTable], name: str, columns: tuple[str, ...], path: Path
+) -> RawTable:
+    if name not in sheets:
+        raise _refusal(
+            "Q202",
+            f"没有工作表 '{name}'。",
+            f"There is no sheet '{name}'.",
+            str(path),
+            available=sheets,
+        )
+    for column in columns:
+        if column not in sheets[name].header:
+            zh, en = (
+                f"工作表 '{name}' 没有列 '{column}'。",
+                f"Sheet '{name}' has no column '{column}'.",
+            )
+            raise _refusal("Q202", zh, en, f"{path} {name} row 1", available=sheets[name].header)
+    return sheets[name]
+
+
+def _rows(table: RawTable | None, *columns: str) -> Iterator[tuple[str, Row]]:
+    """Yield the rows of a sheet, by column name, with their place; none where the sheet or a column is not there."""
+    if table is not None and set(columns) <= set(table.header):
+        for number, record in zip(table.numbers, table.rows, strict=True):
+            yield f"{table.sheet} row {number}", dict(zip(table.header, record, strict=True))
+
+
+def _pointer(path: str) -> tuple[str, ...]:
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in path.strip().split("/")[1:])
+
+
+def _put(data: dict[str, Any], keys: tuple[str, ...], value: Any) -> None:
+    for key in keys[:-1]:
+        data = data.setdefault(key, {})
+    if keys:
+        data[keys[-1]] = value
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise _refusal(
+            "Q204", f"'{text}' 不是有效的 JSON。", f"'{text}' is not valid JSON.", where
+        ) from None
+
+
+def _value(text: str) -> Any:
+    """Read a cell as `xlsform.cell` writes it."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _refusal(code: str, zh: str, en: str, where: str, *, available: Any = ()) -> QuestionnaireError:
+    hint = (
+        "改正该处，或在原问卷 YAML 中修改后重新导出。",
+        "Correct it there, or change the YAML questionnaire and export again.",
+    )
+    return QuestionnaireError(code, zh, en, where=where, available=available, hint=hint)
+
+
+OPEN = dict(zip(("zh", "en"), FILL_IN, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A draft.
+
+    Attributes
+    ----------
+    text : str
+        YAML; what the form does not say stands there as words to be replaced.
+    lacking : tuple of str
+        What is to be declared or corrected, each once: sheet and row, Chinese, English.
+    """
+
+    text: str
+    lacking: tuple[str, ...]
+
+
+def is_foreign(path: str | Path) -> bool:
+    """Return whether a workbook lacks the sheet `sat_items`, which every form written here has."""
+    return "sat_items" not in {table.sheet.strip().lower() for table in read_tables(Path(path))}
+
+
+def draft_xlsform(path: str | Path) -> Draft:
+    """Read an XLSForm of other people as a draft of a questionnaire.
+
+    Texts and codes are the form's; codes that are no numbers are numbered and kept as aliases. What a questionnaire has no word
+    for is left out and listed.
+
+    Raises
+    ------
+    InputFileError
+        For a file that cannot be read.
+    QuestionnaireError
+        Q202 a sheet or column is missing, Q205 a name or code that stands twice.
+    """
+    path = Path(path)
+    sheets = {table.sheet.strip().lower(): table for table in read_tables(path)}
+    settings = dict(next(iter(_rows(sheets.get("settings"))), ("", {}))[1])
+    choices = {
+        name: _numbered(one)
+        for name, one in _choices(
+            _sheet(sheets, "choices", ("list_name", "name"), path), path
+        ).items()
+    }
+    places: Places = {}
+    left: list[QuestionnaireError] = []
+    survey = _sheet(sheets, "survey", ("type", "name"), path)
+    items, own = _items(survey, choices, {}, places, path, left=left)
+    scales: dict[str, Any] = {}
+    for name in choices:
+        if name not in own:
+            scales[name] = _coded(choices[name], {}, "answers")
+            places |= _choice_places(("scales", name), scales[name], choices[name])
+    said = {
+        "questionnaire": re.sub("[^a-z0-9]+", "-", settings.get("form_id", "").lower()).strip("-"),
+        "version": settings.get("version", ""),
+        "title": dict.fromkeys(OPEN, settings["form_title"])
+        if settings.get("form_title")
+        else None,
+    }
+    known = {key: value for key, value in said.items() if value} | {
+        "scales": scales,
+        "items": items,
+    }
+    _, faults = checked(_Form(path, places, known), Questionnaire)
+    lacking = [f"{fault.where}: {fault.zh} {fault.en}" for fault in left]
+    lacking += [f"{fault['where']}: {fault['zh']} {fault['en']}" for fault in faults]
+    defaults: dict[str, Any] = {
+        "questionnaire": "new",
+        "version": "1",
+        "title": OPEN,
+        "source": SOURCE,
+        "universe": OPEN,
+        "changes": ["首版 first version"],
+        "ranked": OPEN["zh"],
+        "roles": {"respondent": OPEN["zh"], "area": OPEN["zh"]},
+    }
+    ordered = {
+        key: (defaults | known)[key]
+        for key in Questionnaire.model_fields
+        if key in defaults | known
+    }
+    return Draft(yaml_text(ordered), tuple(dict.fromkeys(lacking)))
+
+
+def _numbered(choices: Choices) -> Choices:
+    """Number the codes of a list of which one is no number; the form's own become other spellings."""
+    if all(re.fullmatch(r"-?\d+", code) for code in choices):
+        return choices
+    return {
+        str(number): (place, label | {"aliases": [code]})
+        for number, (code, (place, label)) in enumerate(choices.items(), start=1)
+    }

@@ -1,0 +1,236 @@
+"""Respondents' numbers: within what they are unique, where the other one of a pair stands, files that repeat another file.
+
+Personal data: found by role, by title and by pattern, and replaced before anything is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from itertools import count
+
+import pandas as pd
+
+from satisfaction.collection.log import log_events
+from satisfaction.declarations.items import TextItem
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened, together
+from satisfaction.foundation.personal import MASK, is_personal, plain_number
+
+NEARLY_ALL = (
+    0.9  # of a table's numbers, where it looks like another hand-in of the same respondents
+)
+FEW = 3  # numbers two areas may share by a slip of the pen
+SOME = 0.1  # of a table's numbers
+
+
+def place_of(raw: pd.DataFrame) -> pd.Series:
+    """Return file, sheet and row of every row as one text."""
+    table = raw["_file"].str.cat(raw["_sheet"], sep=" ").str.strip()
+    return table + " row " + raw["_row"].astype(str)
+
+
+def number_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> None:
+    """Make the respondents' numbers unique in the survey, in place, as `numbering` declares; the log keeps what was read.
+
+    In an area that counts from 1, number 7 becomes 520121:7; in a file (with its sheet, where it has one) 开阳县.xlsx 数据:7.
+    Without numbers it is the file and the row.
+    """
+    role = survey.questionnaire.roles.respondent
+    within = survey.declared.numbering
+    if within == "survey":
+        return
+    table = raw["_file"].str.removeprefix("responses/").str.cat(raw["_sheet"], sep=" ").str.strip()
+    if within == "row":
+        coded[role] = table + ":" + raw["_row"].astype(str)
+        return
+    above = table
+    if within == "area":
+        above = coded[survey.questionnaire.roles.area].astype("string").fillna("").astype(object)
+    own = coded[role]
+    coded[role] = (above + ":" + own).where(own.notna(), own)
+
+
+def twins(values: pd.Series, raw: pd.DataFrame) -> pd.Series:
+    """Return for every row the place of the first row with the same value."""
+    first = values.reset_index().groupby(values.name, sort=False)["index"].first()
+    return values.map(first).map(place_of(raw.loc[first]))
+
+
+def refuse_repeated_files(
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+) -> None:
+    """Refuse tables whose respondents stand in another table under the same numbers with other answers.
+
+    Which of the two holds is not for the order of file names to decide. Rows that are the same in both are no matter.
+
+    Raises
+    ------
+    ResponsesError
+        R322 for (nearly) all numbers of a table in another one, R323 for areas that number their respondents alike; R321 for
+        several of them.
+    """
+    if survey.rules.responses.actions.get("R203") == "warn":
+        return
+    pairs = _pairs(coded, raw, text, survey)
+    apart = pairs["apart"] > pairs["shared"] / 2
+    alike = pairs[apart & (pairs["shared"] >= FEW) & (pairs["shared"] >= SOME * pairs["size"])]
+    again = pairs[~apart & (pairs["shared"] >= NEARLY_ALL * pairs["size"]) & (pairs["differ"] > 0)]
+    faults: list[SatisfactionError] = [_repeats(one, survey) for one in again.itertuples()]
+    if len(alike):
+        faults.append(_numbered_alike(alike, survey))
+    if faults:
+        raise together(faults, where=str(survey.folder))
+
+
+def _pairs(
+    coded: pd.DataFrame, raw: pd.DataFrame, text: pd.DataFrame, survey: Survey
+) -> pd.DataFrame:
+    """Count the numbers that two tables share.
+
+    Returns
+    -------
+    DataFrame
+        table_x, table_y (in reading order), size (numbers of the smaller), shared, differ (with other answers), apart (in
+        another area).
+    """
+    roles = survey.questionnaire.roles
+    rows = pd.DataFrame(
+        {"id": coded[roles.respondent], "area": coded[roles.area], "at": coded.index}
+    )
+    rows["table"] = raw["_file"].str.cat(raw["_sheet"], sep=" ").str.strip()
+    rows = rows[rows["id"].notna() & (raw["_aside"] == "")].drop_duplicates(["table", "id"])
+    sizes = rows.groupby("table").size()
+    several = rows[rows["id"].duplicated(keep=False)]
+    pairs = several.merge(several, on="id")
+    pairs = pairs[pairs["at_x"] < pairs["at_y"]]
+    answers = text.drop(columns=roles.respondent).loc[several["at"]].astype(object)
+    one, other = answers.loc[pairs["at_x"]].to_numpy(), answers.loc[pairs["at_y"]].to_numpy()
+    apart = pairs["area_x"].notna() & pairs["area_y"].notna() & (pairs["area_x"] != pairs["area_y"])
+    pairs = pairs.assign(differ=(one != other).any(axis=1), apart=apart)
+    counts = pairs.groupby(["table_x", "table_y"], sort=False)
+    found = counts.agg(
+        shared=("id", "size"), differ=("differ", "sum"), apart=("apart", "sum")
+    ).reset_index()
+    size = pd.concat([found["table_x"].map(sizes), found["table_y"].map(sizes)], axis=1).min(axis=1)
+    return found.assign(size=size)
+
+
+def _repeats(pair: object, survey: Survey) -> ResponsesError:
+    one, other = pair.table_x, pair.table_y  # type: ignore[attr-defined]
+    shared, differ = pair.shared, pair.differ  # type: ignore[attr-defined]
+    return ResponsesError(
+        "R322",
+        f"这个文件的 {shared} 份与 {one} 编号相同，其中 {differ} 份答案不同，像是更正后的文件。",
+        f"{shared} respondents of this file have the numbers of those in {one}, {differ} of them with other answers: "
+        "it looks like a corrected file.",
+        where=str(survey.folder / other),
+        hint=(
+            "移走旧文件（或在 survey.yaml 的 ignore 中写上它）；确是不同的人时，在 survey.yaml 中写 numbering: area（各县自编）"
+            "或 numbering: file（各文件自编）。",
+            "Take the old file away (or name it under `ignore` in survey.yaml); if they are other people, write `numbering: area` "
+            "(every area counts for itself) or `numbering: file` in survey.yaml.",
+        ),
+    )
+
+
+def _numbered_alike(pairs: pd.DataFrame, survey: Survey) -> ResponsesError:
+    tables = list(dict.fromkeys([*pairs["table_x"], *pairs["table_y"]]))
+    shared = int(pairs["shared"].sum())
+    return ResponsesError(
+        "R323",
+        f"不同地区的答卷编号相同（{shared} 对），像是各自从头编号: {shortened(tables)}。",
+        f"Respondents of different areas have the same numbers ({shared} pairs), as if each counted from 1: {shortened(tables)}.",
+        where=str(survey.folder),
+        hint=(
+            "在 survey.yaml 中写 numbering: area（编号在每个地区内不重复）；或改正编号。",
+            "Write `numbering: area` in survey.yaml (numbers are unique within an area), or correct the numbers.",
+        ),
+    )
+
+
+KEY = "SATISFACTION_KEY"
+TITLE = re.compile(
+    r"姓名|名字|电话|手机|联系方式|身份证|邮箱|电邮|微信号|微信昵称|qq号?$|住址|地址|(?<![a-z])ip(?![a-z])|\bphone|\bmobile|\btelephone|e-?mail|\bid[ _]?(?:card|number)\b"
+    r"|^(?:full|first|last|your|respondent)?[ _]?name$|\baddress\b|\bwechat"
+)
+
+
+def is_personal_title(title: str) -> bool:
+    """Tell whether a column's title or an item's label asks for personal data."""
+    return bool(TITLE.search(unicodedata.normalize("NFKC", title).strip().casefold()))
+
+
+def pseudonyms(values: Iterable[str], kind: str, *, taken: Iterable[str] = ()) -> dict[str, str]:
+    """Return what stands for each value: a keyed hash where the environment has `KEY`, else a number by first appearance.
+
+    One number in several spellings is one person; what is `taken` stands for nobody else.
+    """
+    different = {value: plain_number(value) for value in values if value}
+    if key := os.environ.get(KEY):
+        secret = key.encode("utf-8", "surrogateescape")
+        return {
+            value: hmac.new(secret, plain.encode(), hashlib.sha256).hexdigest()[:16]
+            for value, plain in different.items()
+        }
+    used = {name.strip().casefold() for name in taken}
+    free = (name for number in count(1) if (name := f"{kind} {number}").casefold() not in used)
+    names = {plain: next(free) for plain in dict.fromkeys(different.values())}
+    return {value: names[plain] for value, plain in different.items()}
+
+
+def hide_personal(
+    raw: pd.DataFrame,
+    questionnaire: Questionnaire,
+    *,
+    titles: dict[str, set[str]],
+    events: list[pd.DataFrame],
+) -> None:
+    """Replace personal data in text items in place; each cell is logged, never its value.
+
+    Values of items that identify (respondent, PSU, interviewer, unique ones) become pseudonyms, others `MASK`.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        One text column an item.
+    titles : dict of str to set of str
+        Titles of the columns that each item was read from.
+    """
+    roles = questionnaire.roles
+    for name, item in questionnaire.items.items():
+        if not isinstance(item, TextItem):
+            continue
+        asked = any(map(is_personal_title, (name, item.zh, item.en, *titles.get(name, ()))))
+        found = [
+            value for value in raw[name].unique() if value.strip() and (asked or is_personal(value))
+        ]
+        if not found:
+            continue
+        identifies = item.unique or name in (roles.respondent, roles.psu, roles.interviewer)
+        instead = (
+            pseudonyms(found, name, taken=raw[name].unique())
+            if identifies
+            else dict.fromkeys(found, MASK)
+        )
+        wrong = raw[name].isin(found)
+        if name == roles.respondent:
+            raw.loc[wrong, "_id"] = raw.loc[wrong, name].map(instead)
+        raw.loc[wrong, name] = raw.loc[wrong, name].map(instead)
+        events.append(
+            log_events(raw, wrong, name, values=pd.Series(MASK, index=raw.index), rule="R218")
+        )
+
+
+def hide_paradata(values: pd.Series, column: str) -> pd.Series:
+    """Replace what identifies a device or person in a column of paradata."""
+    different = values.unique()
+    if column in ("_ip", "_device"):
+        return values.map(pseudonyms(different, column[1:]))
+    found = [value for value in different if isinstance(value, str) and is_personal(value)]
+    return values.replace(pseudonyms(found, column[1:], taken=different)) if found else values

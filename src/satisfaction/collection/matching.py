@@ -1,0 +1,453 @@
+"""Columns of an export to items of the questionnaire: by name, alias, label, number, or what the platform recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.collection.identifiers import is_personal_title
+from satisfaction.collection.log import shown
+from satisfaction.collection.platforms.export import SKIPPED, Column, Export, Role
+from satisfaction.collection.spelling import Answers, fold, labels_of, without_zeros
+from satisfaction.declarations.items import Item, MultipleItem
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.errors import ResponsesError, closest, shortened
+
+COLUMNS = ("file", "sheet", "column", "item", "how", "near", "note")
+NOTHING_CHOSEN = "(未选)"
+CHOSEN = frozenset(
+    {"1", "true", "yes", "y", "是", "√", "✓", "✔", "选中", "已选", "selected", "checked"}
+)
+NOT_CHOSEN = frozenset(
+    {"0", "false", "no", "n", "否", "未选中", "未选", "notselected", "unchecked"}
+)
+BEFORE_OPTION = re.compile(
+    r"[/／\\_|:：.‐-―－\-(（\[【]+"
+)  # what stands between a question and its option in a title
+APART = (
+    "改列名为题目名称，或在问卷中用 number、aliases 区分。",
+    "Name the column as the item, or tell them apart by `number` or `aliases`.",
+)
+SPACED = ("kobo", "odk")  # a space stands between the codes of a select-all answer
+
+
+@dataclass(slots=True)
+class Source:
+    """Where an item's answers stand in an export.
+
+    Attributes
+    ----------
+    column : Column or None
+        The item's own column.
+    options : list of (Column, int or None)
+        Columns of single options with their codes.
+    former : dict of str to Column
+        Columns of earlier versions by the name `replaces` gives them.
+    how : str
+        By what the item was found; "split" where the titles of its columns name the question and an option.
+    """
+
+    column: Column | None = None
+    options: list[tuple[Column, int | None]] = field(default_factory=list)
+    former: dict[str, Column] = field(default_factory=dict)
+    how: str = ""
+
+    def columns(self) -> list[tuple[Column, str]]:
+        """Return every column with how it was found."""
+        own = [(self.column, self.how)] if self.column else []
+        return [
+            *own,
+            *((one, "option") for one, _ in self.options),
+            *((one, "replaces") for one in self.former.values()),
+        ]
+
+
+def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Source]:
+    """Find the items' columns in an export; names go before aliases, aliases before labels, labels before numbers.
+
+    Raises
+    ------
+    ResponsesError
+        R106 where two columns may be one item, or two items one column, on the same ground; R305 where options stand in
+        columns of their own and not each has one.
+    """
+    sources: dict[str, Source] = {}
+    taken: set[str] = set()
+    unfolded = _options_in_titles(export, questionnaire)
+    columns_ = [unfolded.get(column.key, column) for column in export.columns]
+    for how, fits in _grounds(questionnaire):
+        pairs = [
+            (name, column)
+            for name, item in questionnaire.items.items()
+            if name not in sources
+            for column in columns_
+            if column.key not in taken and fits(name, item, column)
+        ]
+        for name, columns in _by_item(export, pairs, questionnaire).items():
+            sources[name] = _source(questionnaire, name, columns, how)
+        taken |= {column.key for _, column in pairs}
+    for name in dict.fromkeys(str(column.name) for column in unfolded.values()):
+        _check_options(
+            export, questionnaire, name, [one for one in unfolded.values() if one.name == name]
+        )
+        if sources[name].options:
+            sources[name].how = "split"
+    for name, item in questionnaire.items.items():
+        for old in item.replaces:
+            for column in export.columns:
+                if column.key not in taken and old in (column.name, column.title, column.key):
+                    sources.setdefault(name, Source(how="replaces")).former[old] = column
+                    taken.add(column.key)
+    return sources
+
+
+def _grounds(
+    questionnaire: Questionnaire,
+) -> Iterator[tuple[str, Callable[[str, Item, Column], bool]]]:
+    """Yield the grounds on which a column is an item's, the surest first."""
+    aliases = {
+        name: {fold(alias) for alias in item.aliases} for name, item in questionnaire.items.items()
+    }
+    labels = {
+        name: {*labels_of(item), *(labels_of(item.wording) if item.wording else ())} - {""}
+        for name, item in questionnaire.items.items()
+    }
+    selected = {text for name in _multiples(questionnaire) for text in labels[name]}
+    folded: dict[str, str] = {}
+
+    def last(column: Column) -> str:
+        """Return the last part of a path, unless the part before it is a select-all question, of which it is no option."""
+        before, _, own = column.title.rpartition("/")
+        return fold(own) if before and fold(before) not in selected else ""
+
+    def title(column: Column) -> str:
+        return folded.setdefault(column.title, fold(column.title))
+
+    yield "name", lambda name, item, column: name in (column.name, column.title, column.key)
+    yield (
+        "alias",
+        lambda name, item, column: (
+            title(column) in aliases[name] or fold(column.name or "") in aliases[name]
+        ),
+    )
+    yield (
+        "label",
+        lambda name, item, column: (
+            title(column) in labels[name] or fold(column.key) in labels[name]
+        ),
+    )
+    yield "label", lambda name, item, column: last(column) in labels[name]
+    yield (
+        "number",
+        lambda name, item, column: (
+            bool(item.number) and fold(column.number) == fold(str(item.number))
+        ),
+    )
+    for own, role in _roles(questionnaire):
+        yield "role", partial(_is_recorded, own, role)
+
+
+def _multiples(questionnaire: Questionnaire) -> dict[str, MultipleItem]:
+    return {
+        name: item for name, item in questionnaire.items.items() if isinstance(item, MultipleItem)
+    }
+
+
+def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str, Column]:
+    """Return the columns whose titles name a select-all question and one of its options ("题目/选项", "name_1"), by key.
+
+    Both must be named in full: nothing is guessed from a part.
+
+    Raises
+    ------
+    ResponsesError
+        R106 for a title that names options of two questions.
+    """
+    calls: dict[str, set[str]] = {
+        name: set(_called(name, item)) for name, item in questionnaire.items.items()
+    }
+    whole = set().union(*calls.values())
+    answers = {name: Answers(questionnaire, name) for name in _multiples(questionnaire)}
+    found: dict[str, Column] = {}
+    for column in export.columns:
+        if column.option or column.role or fold(column.title) in whole:
+            continue
+        for mark in BEFORE_OPTION.finditer(column.title):
+            question = fold(column.title[: mark.start()])
+            option = column.title[mark.end() :].strip(" )）]】")
+            for name in answers:
+                if question in calls[name] and answers[name].code(option) is not None:
+                    before = found.setdefault(column.key, replace(column, name=name, option=option))
+                    if before.name != name:
+                        raise _ambiguous(
+                            export, f"'{shown(column.key)}'", (str(before.name), name), "题目 items"
+                        )
+    return found
+
+
+def _called(name: str, item: Item) -> Iterator[str]:
+    """Yield what a question may be called in a title, folded."""
+    yield fold(name)
+    yield from labels_of(item)
+    yield from labels_of(item.wording) if item.wording else ()
+    if item.number:
+        yield fold(f"Q{item.number}")
+
+
+def _check_options(
+    export: Export, questionnaire: Questionnaire, name: str, columns: list[Column]
+) -> None:
+    """Refuse options in columns of their own where one has none: nobody knows whether it was not asked or not chosen."""
+    item, answers = questionnaire.items[name], Answers(questionnaire, name)
+    codes = [answers.code(column.option) for column in columns]
+    if twice := [
+        column for column, code in zip(columns, codes, strict=True) if codes.count(code) > 1
+    ]:
+        raise _ambiguous(export, f"'{name}'", [shown(column.key) for column in twice], "列 columns")
+    if lacking := [code for code in sorted(answers.options) if code not in codes]:
+        listed = "、".join(map(answers.named, lacking))
+        zh, en = how_options_are_named(name, item)
+        raise ResponsesError(
+            "R305",
+            f"多选题“{item.zh}”（{name}）的选项分列，但没有这些选项的列: {listed}。",
+            f"The options of '{item.en}' ({name}) stand in columns of their own, but these have none: {listed}.",
+            where=place(export),
+            available=[shown(column.key) for column in export.columns],
+            hint=(
+                f"为每个选项补上一列（无人选则留空）。{zh}",
+                f"Add a column for each (empty if nobody chose it). {en}",
+            ),
+        )
+
+
+def how_options_are_named(name: str, item: Item) -> tuple[str, str]:
+    """Say how the columns of single options are named."""
+    assert isinstance(item, MultipleItem)
+    code, option = next(iter(item.options.items()))
+    return (
+        f"多选题可合为一列（选项之间用“{item.separator}”），也可每个选项一列，列名写“题目/选项”，如 '{item.zh}/{option.zh}' 或 "
+        f"'{name}/{code}'，单元格选了写 1 或 √，没选写 0 或留空；不要把某个选项的列改名为题目。",
+        f"Options stand in one column ('{item.separator}' between them), or each in its own, called '{item.en}/{option.en}' or "
+        f"'{name}/{code}', with 1 or √ where chosen, 0 or nothing where not; never name one option's column as the item.",
+    )
+
+
+def _is_recorded(own: str, role: Role, name: str, item: Item, column: Column) -> bool:
+    return name == own and column.role == role
+
+
+def _roles(questionnaire: Questionnaire) -> Iterator[tuple[str, Role]]:
+    """Yield items of a role with what a platform records of its own, the better first."""
+    roles = questionnaire.roles
+    yield roles.respondent, "uuid"
+    yield roles.respondent, "id"
+    if roles.interviewer:
+        yield roles.interviewer, "interviewer"
+    if roles.interview_date:
+        yield roles.interview_date, "started"
+        yield roles.interview_date, "submitted"
+
+
+def _by_item(
+    export: Export, pairs: list[tuple[str, Column]], questionnaire: Questionnaire
+) -> dict[str, list[Column]]:
+    """Gather the columns of each item; refuse what has two meanings."""
+    items: dict[str, list[Column]] = {}
+    owner: dict[str, str] = {}
+    for name, column in pairs:
+        if (other := owner.setdefault(column.key, name)) != name:
+            raise _ambiguous(export, f"'{shown(column.key)}'", (other, name), "题目 items")
+        items.setdefault(name, []).append(column)
+    for name, columns in items.items():
+        whole = [column for column in columns if not column.option]
+        if len(whole) > 1:
+            item, keys = questionnaire.items[name], [shown(column.key) for column in whole]
+            hint = how_options_are_named(name, item) if isinstance(item, MultipleItem) else APART
+            raise _ambiguous(export, f"'{name}'", keys, "列 columns", hint)
+    return items
+
+
+def _ambiguous(
+    export: Export, what: str, both: Sequence[str], kind: str, hint: tuple[str, str] = APART
+) -> ResponsesError:
+    return ResponsesError(
+        "R106",
+        f"{what} 可对应两个{kind.split()[0]}: {both[0]} 与 {both[1]}。",
+        f"{what} fits two {kind.split()[1]}: {both[0]} and {both[1]}.",
+        where=place(export),
+        hint=hint,
+    )
+
+
+def place(export: Export) -> str:
+    """Return file, sheet and header row for a message."""
+    return " ".join(filter(None, (str(export.path), export.sheet, "row 1")))
+
+
+def _source(questionnaire: Questionnaire, name: str, columns: list[Column], how: str) -> Source:
+    whole = next((column for column in columns if not column.option), None)
+    if whole or not isinstance(questionnaire.items[name], MultipleItem):
+        return Source(whole or columns[0], how=how)
+    answers = Answers(questionnaire, name)
+    return Source(options=[(column, answers.code(column.option)) for column in columns], how=how)
+
+
+def missing_items(
+    export: Export,
+    sources: dict[str, Source],
+    questionnaire: Questionnaire,
+    *,
+    needless: Container[str] = (),
+) -> list[ResponsesError]:
+    """Return a fault (R101) for every item without a column, with what is near among the columns that no item has.
+
+    Parameters
+    ----------
+    needless : container of str
+        Items that the survey can do without.
+    """
+    absent = [name for name in questionnaire.items if name not in sources and name not in needless]
+    if 2 * len(sources) < len(questionnaire.items) and len(absent) > 1:
+        return [_no_responses(export, absent, questionnaire)]
+    faults: list[ResponsesError] = []
+    taken = {column.key for source in sources.values() for column, _ in source.columns()}
+    free = [column for column in export.columns if column.key not in taken]
+    names = {shown(text): text for column in free for text in (column.key, column.title) if text}
+    for name in absent:
+        item = questionnaire.items[name]
+        near = closest(name, names) or closest(item.zh, names) or closest(item.en, names)
+        got = name
+        if near:
+            hint = (
+                f"把列名 '{near}' 改为 '{item.zh}' 或 '{name}'。",
+                f"Rename column '{near}' to '{name}'.",
+            )
+        else:
+            hint = (
+                f"补上该列；没有答案时留空。列名可用 '{name}'、'{item.zh}' 或题号。",
+                f"Add the column; leave it empty where there is no answer. It may be called '{name}' or '{item.en}'.",
+            )
+        if isinstance(item, MultipleItem):  # what is near may be the column of one option
+            got = ""
+            hint = how_options_are_named(name, item)
+        if name == questionnaire.roles.respondent:
+            hint = (
+                f"{hint[0]} 答卷没有编号时，在 survey.yaml 中写 numbering: row，以文件与行号作编号。",
+                f"{hint[1]} Without numbers write `numbering: row` in survey.yaml: file and row are then the number.",
+            )
+        fault = ResponsesError(
+            "R101",
+            f"找不到“{item.zh}”（{name}）一列。",
+            f"There is no column for '{item.en}' ({name}).",
+            where=place(export),
+            available=[shown(column.key) for column in free],
+            got=got,
+            hint=hint,
+        )
+        faults.append(fault)
+    return faults
+
+
+def _no_responses(
+    export: Export, absent: list[str], questionnaire: Questionnaire
+) -> ResponsesError:
+    labels = shortened(f"{name}（{questionnaire.items[name].zh}）" for name in absent)
+    return ResponsesError(
+        "R101",
+        f"找不到问卷的 {len(absent)} 列: {labels}。",
+        f"{len(absent)} columns of the questionnaire are not found: {shortened(absent)}.",
+        where=place(export),
+        available=[shown(column.key) for column in export.columns],
+        hint=(
+            "补上列名；文件不是答卷时移走它，或写入 survey.yaml 的 ignore。",
+            "Give the columns their names; a file without responses is taken away or named under `ignore` in survey.yaml.",
+        ),
+    )
+
+
+def gather(
+    export: Export, sources: dict[str, Source], questionnaire: Questionnaire
+) -> pd.DataFrame:
+    """Return one text column an item, in the questionnaire's order; options in columns of their own become one answer."""
+    found: dict[str, np.ndarray] = {}
+    for name, item in questionnaire.items.items():
+        source = sources.get(name, Source())
+        if source.column is not None:
+            values = export.rows[source.column.key].to_numpy(dtype=object)
+            if isinstance(item, MultipleItem) and export.platform in SPACED:
+                joined = {
+                    value: item.separator.join(value.split()) for value in set(values.tolist())
+                }
+                values = _exchanged(values, joined)
+        elif source.options:
+            separator = item.separator if isinstance(item, MultipleItem) else ";"
+            values = _joined_options(export, source, separator)
+        else:
+            values = np.full(len(export.rows), "", dtype=object)
+        found[name] = values
+    return pd.DataFrame(found, index=range(len(export.rows)), dtype=object)
+
+
+def _exchanged(values: np.ndarray, texts: dict[str, str]) -> np.ndarray:
+    return np.fromiter(map(texts.__getitem__, values.tolist()), dtype=object, count=len(values))
+
+
+def _joined_options(export: Export, source: Source, separator: str) -> np.ndarray:
+    """Join the options marked in columns of their own; a cell that is neither yes nor no makes the answer no answer."""
+    parts: list[list[str]] = []
+    for column, code in source.options:
+        own = str(code) if code is not None else column.option
+        values = export.rows[column.key].to_numpy(dtype=object)
+        texts = {value: _option_text(value, own, column.option) for value in set(values.tolist())}
+        parts.append([texts[value] for value in values.tolist()])
+    memory: dict[tuple[str, ...], str] = {}
+    joined = np.empty(len(export.rows), dtype=object)
+    for row, cells in enumerate(zip(*parts, strict=True)):
+        answer = memory.get(cells)
+        if answer is None:
+            chosen = [cell for cell in cells if cell not in ("", NOTHING_CHOSEN)]
+            answer = memory[cells] = separator.join(chosen) or max(cells, key=len)
+        joined[row] = answer
+    return joined
+
+
+def _option_text(value: str, own: str, option: str) -> str:
+    """Return the option where a cell says that it was chosen; "富强=2" where it says neither, which no item has."""
+    folded = fold(without_zeros(value.strip()))
+    if not folded or value.strip() == SKIPPED:
+        return ""
+    if folded in NOT_CHOSEN:
+        return NOTHING_CHOSEN
+    return own if folded in CHOSEN or folded in (fold(option), fold(own)) else f"{option}={value}"
+
+
+def matched_table(
+    export: Export, sources: dict[str, Source], questionnaire: Questionnaire, *, file: str
+) -> pd.DataFrame:
+    """Return one row a column of the export: the item it was matched to and how, or what is near and that it is not kept."""
+    found = {
+        column.key: (name, how)
+        for name, source in sources.items()
+        for column, how in source.columns()
+    }
+    rest = [name for name in questionnaire.items if name not in sources]
+    rows = []
+    for column in export.columns:
+        item, how = found.get(column.key, ("", column.role and "role"))
+        near = "" if item or column.role else closest(column.name or column.title, rest) or ""
+        note = (
+            ""
+            if item
+            else "平台记录 recorded by the platform"
+            if column.role
+            else "未读取 not kept"
+        )
+        if not item and is_personal_title(column.title):
+            note = "个人信息，未保存 personal data; not kept"
+        rows.append((file, export.sheet, shown(column.key), item, how, near, note))
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,0 +1,153 @@
+"""Exports of survey platforms, one module a shape, all read into one neutral form: text first, nothing guessed.
+
+A shape is known by its column names, tried in the order of `PLATFORMS`; the caller may name it instead.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from satisfaction.collection.platforms import kobo as xlsform
+from satisfaction.collection.platforms import limesurvey, plain, tencent, wjx
+from satisfaction.collection.platforms import spss as sav
+from satisfaction.collection.platforms import telephone as cati
+from satisfaction.collection.platforms.export import (
+    EMPTY,
+    NOTES,
+    SKIPPED,
+    Column,
+    Export,
+    Fields,
+    Note,
+    Role,
+    Shape,
+    Table,
+    damaged,
+    neutral_times,
+    note,
+)
+from satisfaction.collection.platforms.header import find_header
+from satisfaction.foundation.errors import InputFileError, one_of
+from satisfaction.foundation.grids import read_grids
+
+__all__ = [
+    "EMPTY",
+    "NOTES",
+    "PLATFORMS",
+    "SKIPPED",
+    "Column",
+    "Export",
+    "Note",
+    "Role",
+    "read_exports",
+]
+
+SHAPES = {
+    shape.name: shape
+    for shape in (
+        wjx.CODED, wjx.TEXT, tencent.SHAPE, xlsform.KOBO_SHAPE, xlsform.ODK_SHAPE, limesurvey.SHAPE, cati.SHAPE, plain.SHAPE,
+    )
+}  # fmt: skip
+PLATFORMS = (*SHAPES, "sav")
+
+
+def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
+    """Read every table of a file.
+
+    Parameters
+    ----------
+    path : Path
+        .csv, .txt, .tsv, .xlsx, .xlsm, .xls, .xlsb, .ods, .parquet, .sav, .zsav, or a .zip of such tables.
+    platform : str
+        One of `PLATFORMS`, or "auto" to tell it from the column names.
+
+    Returns
+    -------
+    list of Export
+        One a sheet or member that holds respondents; what is passed over is noted in the first.
+
+    Raises
+    ------
+    InputFileError
+        F101-F107, F109, F110, F112-F114, F119 from opening; F115 for a platform that is not one of `PLATFORMS`; F116 for a platform
+        that such a file cannot have; F117 where every table is a repeat group or audit.
+    """
+    one_of(platform, ("auto", *PLATFORMS), argument="platform", error=InputFileError, code="F115")
+    is_sav = path.suffix.lower() in sav.SUFFIXES
+    if platform != "auto" and is_sav != (platform == "sav"):
+        raise _misfit(path, platform)
+    if is_sav:
+        return [_export("sav", *sav.read_sav(path))]
+    grids, passed = read_grids(path)
+    tables = [find_header(grid) for grid in grids]
+    shapes = [_shape(table, platform) for table, _ in tables]
+    repeats = [_holds_no_respondents(table, shapes) for table, _ in tables]
+    passed += [table.sheet for (table, _), repeat in zip(tables, repeats, strict=True) if repeat]
+    exports: list[Export] = []
+    for (table, notes), shape, repeat in zip(tables, shapes, repeats, strict=True):
+        if not repeat:
+            fields, more = shape.unfold(table)
+            aside = [note("F210", value=name) for name in passed] if not exports else []
+            exports.append(_export(shape.name, table, fields, [*aside, *notes, *more]))
+    if not exports:
+        raise _only_repeats(path, passed)
+    return exports
+
+
+def _shape(table: Table, platform: str) -> Shape:
+    if platform != "auto":
+        return SHAPES[platform]
+    return next(shape for shape in SHAPES.values() if shape.recognises(table))
+
+
+def _holds_no_respondents(table: Table, shapes: list[Shape]) -> bool:
+    """Tell a repeat group or an audit, in a file that holds a table of the platform that writes them."""
+    return any(shape.repeats(table.titles) for shape in shapes)
+
+
+def _export(platform: str, table: Table, fields: Fields, notes: list[Note]) -> Export:
+    """Close the fields into an export: times in neutral form, damage noted."""
+    fields, odd = neutral_times(fields, table)
+    notes = [*notes, *odd, *damaged(fields, table)]
+    rows = pd.DataFrame(
+        {i: cells for i, (_, cells) in enumerate(fields)},
+        index=range(len(table.numbers)),
+        dtype=object,
+    )
+    rows.columns = pd.Index([column.key for column, _ in fields], dtype=object)
+    return Export(
+        table.path,
+        table.sheet,
+        platform,
+        tuple(column for column, _ in fields),
+        rows,
+        table.numbers,
+        tuple(notes),
+    )
+
+
+def _misfit(path: Path, platform: str) -> InputFileError:
+    return InputFileError(
+        "F116",
+        f"{path.suffix} 文件不能按 '{platform}' 读取。",
+        f"A {path.suffix} file is not read as '{platform}'.",
+        where=str(path),
+        available=("sav",) if path.suffix.lower() in sav.SUFFIXES else tuple(SHAPES),
+        hint=(
+            "改写 platform，或删去它以自动识别。",
+            "Change `platform`, or remove it to have it recognised.",
+        ),
+    )
+
+
+def _only_repeats(path: Path, passed: list[str]) -> InputFileError:
+    return InputFileError(
+        "F117",
+        "文件里只有重复组或审计表，没有答卷表。",
+        "The file holds only repeat groups or audits, no table of respondents.",
+        where=str(path),
+        available=passed,
+        hint=("导出主表（每行一份答卷）。", "Export the main table, one row a respondent."),
+    )

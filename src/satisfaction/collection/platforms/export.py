@@ -1,0 +1,311 @@
+"""What every platform's export becomes: columns with a role, rows of text, and notes on all that was not taken as it stood.
+
+Answers and times of platforms in neutral text; only what a platform documents is rewritten.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from satisfaction.foundation.grids import Texts
+
+EMPTY = ""
+SKIPPED = "(跳过)"
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+Role = Literal[
+    "",
+    "submitted",
+    "started",
+    "ended",
+    "duration",
+    "source",
+    "ip",
+    "id",
+    "uuid",
+    "interviewer",
+    "device",
+    "outcome",
+    "status",
+]
+NOTES = {
+    "F201": ("单元格多于表头，未读取", "more cells than column names; not read"),
+    "F202": ("合计行，未读取", "a row of totals; not read"),
+    "F203": ("表头上方的标题行，未读取", "a title above the header; not read"),
+    "F204": ("两行表头已用“/”连接", "two rows of column names joined by '/'"),
+    "F205": ("列名重复，已改名", "the column name stands twice; renamed"),
+    "F206": (
+        "数字超过15位，尾数已被Excel改动",
+        "a number of more than 15 digits; Excel has changed the last ones",
+    ),
+    "F207": (
+        "答案疑被Excel改为日期或时间",
+        "an answer that Excel seems to have turned into a date or time",
+    ),
+    "F208": (
+        "时间或时长无法识别，保留原文",
+        "a time or duration that is not understood; left as it stands",
+    ),
+    "F209": ("SPSS中声明为缺失的取值，保留原文", "declared missing in SPSS; left as it stands"),
+    "F210": ("不是答卷表，未读取", "not a table of respondents; not read"),
+    "F211": (
+        "各列取值只有0和1，作为一道多选题的选项读取",
+        "only 0 and 1 in these columns; read as the options of one question",
+    ),
+    "F212": ("列没有名称", "the column has no name"),
+    "F213": ("单元格作“跳过”读取", "cells read as skipped"),
+    "F214": ("单元格作空白读取", "cells read as empty"),
+    "F215": ("嵌套列（列表或结构），未读取", "a column of lists or records; not read"),
+    "F315": (
+        "合并单元格已向下填充",
+        "cells merged below one another; each has been given their value",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that is not as it stood in the file, or may not be what it seems.
+
+    Attributes
+    ----------
+    row : int
+        The row in the file, 0 for the whole table.
+    column, value : str
+        The column's key (a group's path for F211) and what stood there; personal data is not masked here.
+    rule, zh, en : str
+        Identifier and text, see `NOTES`.
+    """
+
+    row: int
+    column: str
+    value: str
+    rule: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of an export.
+
+    Attributes
+    ----------
+    key : str
+        Unique in the export.
+    title : str
+        As the file shows it, without the question's number.
+    number : str
+        The question's number in the file ("3", "3(1)"), or empty.
+    name : str
+        The platform's machine name without groups, or empty.
+    option : str
+        For a select-all question in several columns, the option's code or label.
+    role : str
+        What the platform itself recorded here; empty for questions.
+    labels : mapping of str to str
+        Value labels by code, where the file carries them.
+    """
+
+    key: str
+    title: str
+    number: str = ""
+    name: str = ""
+    option: str = ""
+    role: Role = ""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One table of a file in one neutral shape.
+
+    Attributes
+    ----------
+    path, sheet : Path, str
+        Where it came from; sheet is empty for a single table, the member's name for a zip file.
+    platform : str
+        The shape it was read as, one of `PLATFORMS`.
+    columns : tuple of Column
+        In the order of the file.
+    rows : DataFrame
+        All text, one column a `Column.key`; `EMPTY` where nothing stands, `SKIPPED` where the platform says so.
+    numbers : ndarray of int
+        Each row's place in the file, the header being row 1 (in .sav files the case number).
+    notes : tuple of Note
+        Rows left out are among them: records = header + rows + notes F202, F203, F204.
+    """
+
+    path: Path
+    sheet: str
+    platform: str
+    columns: tuple[Column, ...]
+    rows: pd.DataFrame
+    numbers: npt.NDArray[np.int64]
+    notes: tuple[Note, ...]
+
+
+Fields = list[tuple[Column, Texts]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A sheet with its header found: what the modules of the shapes work on.
+
+    Attributes
+    ----------
+    keys, titles : tuple of str
+        A unique key for each column and its name in the file.
+    columns : list of ndarray of str
+        The cells below the header.
+    numbers : ndarray of int
+        Each row's place in the file.
+    """
+
+    path: Path
+    sheet: str
+    keys: tuple[str, ...]
+    titles: tuple[str, ...]
+    columns: list[Texts]
+    numbers: npt.NDArray[np.int64]
+    long_numbers: frozenset[str]
+    dates: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One platform's shape: how it is known by its column names, and how its columns are read.
+
+    Attributes
+    ----------
+    name : str
+        One of `PLATFORMS`.
+    recognises : callable
+        Whether a table has this shape.
+    unfold : callable
+        From a table to its columns in neutral form, with notes.
+    repeats : callable
+        Whether a table of the same file is a repeat group or an audit, which holds no respondents.
+    """
+
+    name: str
+    recognises: Callable[[Table], bool]
+    unfold: Callable[[Table], tuple[Fields, list[Note]]]
+    repeats: Callable[[Sequence[str]], bool] = lambda titles: False
+
+
+def note(rule: str, *, row: int = 0, column: str = "", value: str = "") -> Note:
+    """Build a note with the rule's text."""
+    return Note(row, column, value, rule, *NOTES[rule])
+
+
+TIME = re.compile(
+    r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.\d+)?)?)?"
+)
+ZONED = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}.*(?:Z|[+-]\d{2}:?\d{2})")
+SPELT = re.compile(
+    r"(?:(\d{1,9})(?:小时|时|h))?(?:(\d{1,9})(?:分钟|分|min|m))?(?:(\d{1,9})(?:秒钟|秒|s))?"
+)
+CLOCK = re.compile(r"(\d{1,9}):(\d{2}):(\d{2})")
+LONGEST = 9  # digits of a duration: thirty years
+TIMES = ("submitted", "started", "ended")
+
+
+def mapped(values: Texts, changes: Mapping[str, str] | Callable[[str], str]) -> Texts:
+    """Exchange texts, each different one once; the same array comes back where nothing changes."""
+    look_up = changes if callable(changes) else lambda value: changes.get(value, value)
+    changed = {value: new for value in set(values.tolist()) if (new := look_up(value)) != value}
+    if not changed:
+        return values
+    return np.fromiter(
+        (changed.get(value, value) for value in values.tolist()), dtype=object, count=len(values)
+    )
+
+
+def iso_time(value: str) -> str | None:
+    """Write 2026/9/18 19:20:55 as 2026-09-18T19:20:55, a bare day as a day; None where it is no time.
+
+    A time that is ISO already stays, with its zone.
+    """
+    text = value.strip()
+    if ZONED.fullmatch(text):
+        return text
+    if not (found := TIME.fullmatch(text)):
+        return None
+    year, month, day, *clock = found.groups()
+    try:
+        date = datetime.date(int(year), int(month), int(day))
+        hour, minute, second = (int(part or 0) for part in clock)
+        time = datetime.time(hour, minute, second)
+    except ValueError:
+        return None
+    return f"{date}T{time}" if clock[0] else str(date)
+
+
+def seconds(value: str) -> str | None:
+    """Write 64秒, 1分4秒, 1小时2分3秒, 0:01:04 or 64 as seconds; None where it is no duration."""
+    text = value.strip().lower().replace(" ", "")
+    if text.isascii() and text.isdigit() and len(text) <= LONGEST:
+        return str(int(text))
+    found = CLOCK.fullmatch(text) or SPELT.fullmatch(text)
+    if not found or not text:
+        return None
+    hours, minutes, rest = (int(part or 0) for part in found.groups())
+    return str(hours * 3600 + minutes * 60 + rest)
+
+
+def neutral_times(fields: Fields, table: Table) -> tuple[Fields, list[Note]]:
+    """Rewrite the times and durations that the platform recorded."""
+    result: Fields = []
+    notes: list[Note] = []
+    for column, values in fields:
+        change = (
+            iso_time if column.role in TIMES else seconds if column.role == "duration" else None
+        )
+        if change:
+            found = {value: change(value) for value in set(values.tolist())}
+            notes += _noted(
+                "F208",
+                {v for v, new in found.items() if v.strip() and new is None},
+                column,
+                values,
+                table,
+            )
+            values = mapped(values, {value: new for value, new in found.items() if new is not None})
+        result.append((column, values))
+    return result, notes
+
+
+def damaged(fields: Fields, table: Table) -> list[Note]:
+    """Note numbers whose last digits Excel has changed, and answers that it has turned into dates.
+
+    Dates are suspect where they are the smaller part of a question's answers.
+    """
+    notes: list[Note] = []
+    for column, values in fields:
+        different = set(values.tolist())
+        notes += _noted("F206", different & table.long_numbers, column, values, table)
+        if not column.role and (dates := different & table.dates):
+            answers = [value for value in values.tolist() if value.strip()]
+            if 2 * sum(value in dates for value in answers) < len(answers):
+                notes += _noted("F207", dates, column, values, table)
+    return notes
+
+
+def _noted(rule: str, values: set[str], column: Column, cells: Texts, table: Table) -> list[Note]:
+    """Build a note for every row of a column that holds one of the values."""
+    if not values:
+        return []
+    pairs = zip(table.numbers.tolist(), cells.tolist(), strict=True)
+    return [
+        note(rule, row=row, column=column.key, value=cell) for row, cell in pairs if cell in values
+    ]

@@ -1,0 +1,146 @@
+"""From a grid to a table: titles above the header, headers of two rows, names that stand twice, totals below."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import numpy as np
+
+from satisfaction.collection.platforms.export import Note, Table, note
+from satisfaction.foundation.grids import Grid
+
+TOTALS = re.compile(r"(?:合计|总计|小计|total|grand total|subtotal)[:：]?", re.IGNORECASE)
+NUMBER = re.compile(r"[\d\s.,:/%+-]+")
+MOST_TITLES = 3
+
+
+def find_header(grid: Grid) -> tuple[Table, list[Note]]:
+    """Split a grid into column names and rows; what is left out or renamed is noted."""
+    top, notes = _titles_above(grid)
+    notes += [note("F215", column=name) for name in grid.nested]
+    names = [name.strip() for name in grid.record(top)]
+    first = top + 1
+    if _two_rows(grid, top):
+        names = _joined(names, [name.strip() for name in grid.record(first)])
+        notes.append(note("F204", row=int(grid.numbers[first])))
+        first += 1
+    while names and not names[-1]:
+        names.pop()
+    last = _last_row(grid, first, notes)
+    numbers, columns = grid.numbers[first:last], [column[first:last] for column in grid.columns]
+    notes += _surplus(grid, columns[len(names) :], slice(first, last))
+    kept = [i for i, name in enumerate(names) if name or any(cell.strip() for cell in columns[i])]
+    keys = _unique_keys([(i, names[i]) for i in kept], notes)
+    titles = tuple(names[i] for i in kept)
+    for key, place in zip(keys, kept, strict=True):
+        notes += _fill_merged(grid, place, columns[place], numbers, key)
+    return Table(
+        grid.path, grid.sheet, keys, titles, [columns[i] for i in kept], numbers, grid.long_numbers, grid.dates
+    ), notes  # fmt: skip
+
+
+def _titles_above(grid: Grid) -> tuple[int, list[Note]]:
+    """Pass over records of a single cell that stand above a wider table."""
+    notes: list[Note] = []
+    for top in range(min(MOST_TITLES, len(grid.numbers) - 1)):
+        here, below = ([cell for cell in grid.record(at) if cell.strip()] for at in (top, top + 1))
+        if len(here) > 1 or max(len(below), _filled(grid, top + 2)) < 3:
+            break
+        notes.append(note("F203", row=int(grid.numbers[top]), value=here[0]))
+    return len(notes), notes
+
+
+def _filled(grid: Grid, position: int) -> int:
+    return (
+        sum(bool(cell.strip()) for cell in grid.record(position))
+        if position < len(grid.numbers)
+        else 0
+    )
+
+
+def _two_rows(grid: Grid, top: int) -> bool:
+    """Tell whether the record under the header belongs to it.
+
+    It does where names are missing above its cells and the header's cells are merged; without merged cells (a csv file)
+    where it holds no number and none of its texts comes again below, as answers would.
+    """
+    if top + 1 >= len(grid.numbers):
+        return False
+    upper, lower = grid.record(top), grid.record(top + 1)
+    gaps = [
+        i
+        for i, (name, under) in enumerate(zip(upper, lower, strict=True))
+        if under.strip() and not name.strip()
+    ]
+    if not gaps or gaps[0] == 0:
+        return False
+    if any(int(grid.numbers[top]) == first for first, *_ in grid.merged):
+        return True
+    texts = {i: cell for i, cell in enumerate(lower) if cell.strip()}
+    rows = len(grid.numbers) - top - 2
+    again = any(cell in grid.columns[i][top + 2 :] for i, cell in texts.items())
+    return rows >= 2 and not again and not any(NUMBER.fullmatch(cell) for cell in texts.values())
+
+
+def _joined(upper: list[str], lower: list[str]) -> list[str]:
+    """Join two rows of names; a name above stands for the empty cells to its right."""
+    names, above = [], ""
+    for over, under in zip(upper, lower, strict=True):
+        above = over or (above if under else "")
+        names.append("/".join(filter(None, (above, under))))
+    return names
+
+
+def _last_row(grid: Grid, first: int, notes: list[Note]) -> int:
+    """Return where the rows end, before trailing totals."""
+    last = len(grid.numbers)
+    while last > first:
+        cell = next(cell for cell in grid.record(last - 1) if cell.strip())
+        if not TOTALS.fullmatch(re.sub(r"\s", "", cell)):
+            break
+        last -= 1
+        notes.append(note("F202", row=int(grid.numbers[last]), value=cell))
+    return last
+
+
+def _fill_merged(
+    grid: Grid, place: int, column: np.ndarray, numbers: np.ndarray, key: str
+) -> list[Note]:
+    """Write the value of cells merged below one another into each of them, in place; counted in a note."""
+    filled = 0
+    for first, left, last, right in grid.merged:
+        rows = np.flatnonzero((numbers >= first) & (numbers <= last))
+        below = left <= place <= right and len(rows) > 1 and numbers[rows[0]] == first
+        if below and column[rows[0]].strip():
+            empty = rows[[not cell.strip() for cell in column[rows]]]
+            column[empty] = column[rows[0]]
+            filled += len(empty)
+    return [note("F315", column=key, value=f"× {filled}")] if filled else []
+
+
+def _surplus(grid: Grid, columns: list[np.ndarray], rows: slice) -> list[Note]:
+    """Note every row with cells behind the last name, once."""
+    found: dict[int, str] = {}
+    for column in columns:
+        for number, cell in zip(grid.numbers[rows].tolist(), column, strict=True):
+            if cell.strip():
+                found.setdefault(number, cell)
+    return [note("F201", row=row, value=value) for row, value in sorted(found.items())]
+
+
+def _unique_keys(names: list[tuple[int, str]], notes: list[Note]) -> tuple[str, ...]:
+    """Give every column a key: its name, with a count where the name stands twice, its place where it has none."""
+    keys: list[str] = []
+    seen: Counter[str] = Counter()
+    taken = {name for _, name in names}
+    for place, name in names:
+        seen[name] += 1
+        key = name if name and seen[name] == 1 else f"{name}#{seen[name] if name else place + 1}"
+        while key != name and key in taken:
+            key += "#"
+        taken.add(key)
+        if key != name:
+            notes.append(note("F205" if name else "F212", column=key, value=name))
+        keys.append(key)
+    return tuple(keys)

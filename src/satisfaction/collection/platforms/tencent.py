@@ -1,0 +1,51 @@
+"""腾讯问卷: `答题序号`, `来源`, the questions as `Q1…` or `Q2|A1|open`, then times, place and browser.
+
+Collection forms of 腾讯文档 (收集表) have `提交者（自动）` and `提交时间（自动）`, the questions as `题干（必填）`.
+
+Shape as in a published export (CollegesChat/university-information, v1.additions.csv).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from satisfaction.collection.platforms import plain
+from satisfaction.collection.platforms.export import Column, Fields, Note, Role, Shape, Table
+
+RECORDED: dict[str, Role] = {
+    "答题序号": "id", "来源": "source", "开始时间": "started", "提交时间": "submitted", "答题时长": "duration", "IP地址": "ip",
+    "IP省份": "", "IP城市": "", "浏览器": "", "操作系统": "",
+}  # fmt: skip
+CODED = re.compile(r"[Qq](\d+)\|([^|]+)(\|open)?")
+
+
+COLLECTED = {"提交者（自动）", "提交时间（自动）", "提交者(自动)", "提交时间(自动)"}
+
+
+def _recognises(table: Table) -> bool:
+    if COLLECTED & set(table.titles):
+        return True
+    return "答题序号" in table.titles and len(set(RECORDED) & set(table.titles)) >= 3
+
+
+def _column(key: str, title: str) -> Column:
+    recorded = plain.without_marks(title) if title in COLLECTED else title
+    if recorded in RECORDED:
+        return Column(key, title, role=RECORDED[recorded])
+    if found := CODED.fullmatch(title):
+        part = Column(key, title, number=found[1], option=found[2])
+        return (
+            replace(part, number="", option="", title=f"Q{found[1]}|{found[2]}#text")
+            if found[3]
+            else part
+        )
+    return plain.column(key, title)
+
+
+def _unfold(table: Table) -> tuple[Fields, list[Note]]:
+    columns = [_column(key, title) for key, title in zip(table.keys, table.titles, strict=True)]
+    return list(zip(columns, table.columns, strict=True)), []
+
+
+SHAPE = Shape("tencent", _recognises, _unfold)

@@ -1,0 +1,139 @@
+"""问卷星 (wjx.cn): the export by text and the export by code; both begin with what the platform recorded.
+
+Text: `1、题干`, one column for a select-all answer with `┋` between the options, `〖…〗` after an option with free text,
+`(跳过)` and `(空)`, `3、(1)题干` for the blanks of one question. Code: `第3题(选项)` with 0/1 for a select-all question,
+`第3题(行)` with the code for a matrix, -3 for skipped and -2 for left empty.
+Shapes as read by gasongjian/reportgen and CollegesChat/wenjuanxing-parser.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from satisfaction.collection.platforms.export import (
+    EMPTY,
+    SKIPPED,
+    Column,
+    Fields,
+    Note,
+    Role,
+    Shape,
+    Table,
+    mapped,
+    note,
+)
+from satisfaction.foundation.grids import Texts
+
+RECORDED: dict[str, Role] = {
+    "序号": "id", "提交答卷时间": "submitted", "所用时间": "duration", "来源": "source", "来源详情": "", "来自IP": "ip", "总分": "",
+}  # fmt: skip
+QUESTION = re.compile(r"(\d+)[、.．:：]\s*(?:[(（](\d+)[)）])?\s*(.*)", re.DOTALL)
+PART = re.compile(r"第(\d+)题[(（](.*)[)）]", re.DOTALL)
+FREE = re.compile("〖(.*?)〗", re.DOTALL)
+WORDS = {"(跳过)": SKIPPED, "（跳过）": SKIPPED, "(空)": EMPTY, "（空）": EMPTY}
+CODES = WORDS | {"-3": SKIPPED, "-2": EMPTY}
+CODE = re.compile(r"-?\d{1,3}")
+
+
+def _recognises(table: Table) -> bool:
+    """Tell by the time of submission and at least one numbered question."""
+    return "提交答卷时间" in table.titles and any(_is_question(title) for title in table.titles)
+
+
+def _is_question(title: str) -> bool:
+    return bool(QUESTION.fullmatch(title) or PART.fullmatch(title))
+
+
+def _is_code(table: Table) -> bool:
+    """Tell codes from text: by the marks of either, and without any by what most questions hold."""
+    questions = [
+        set(c.tolist())
+        for title, c in zip(table.titles, table.columns, strict=True)
+        if _is_question(title)
+    ]
+    found = set().union(*questions)
+    if found & set(WORDS) or any("┋" in value for value in found):
+        return False
+    if found & {"-2", "-3"}:
+        return True
+    coded = [all(map(CODE.fullmatch, values - {EMPTY})) for values in questions if values - {EMPTY}]
+    return 2 * sum(coded) > len(coded)
+
+
+def _unfold(table: Table, markers: Mapping[str, str]) -> tuple[Fields, list[Note]]:
+    fields: Fields = []
+    notes: list[Note] = []
+    options = _options(table)
+    for key, title, cells in zip(table.keys, table.titles, table.columns, strict=True):
+        column = _column(key, title, options)
+        if title in RECORDED:
+            fields.append((column, cells))
+            continue
+        values = mapped(cells, lambda value: FREE.sub("", value))
+        notes += _marker_notes(key, values, markers)
+        fields.append((column, mapped(values, markers)))
+        if values is not cells:
+            texts = mapped(cells, lambda value: "┋".join(filter(None, FREE.findall(value))))
+            fields.append((Column(_free_key(key, table), f"{column.title}#text"), texts))
+    return fields, notes
+
+
+def _free_key(key: str, table: Table) -> str:
+    """Return the key of the column for free text after an option."""
+    free = f"{key}#text"
+    while free in table.keys:
+        free += "#"
+    return free
+
+
+def _column(key: str, title: str, options: set[str]) -> Column:
+    if found := PART.fullmatch(title):
+        return Column(
+            key, found[2], number=found[1], option=found[2] if found[1] in options else ""
+        )
+    if found := QUESTION.fullmatch(title):
+        number = f"{found[1]}({found[2]})" if found[2] else found[1]
+        return Column(key, found[3], number=number)
+    return Column(key, title, role=RECORDED.get(title, ""))
+
+
+def _options(table: Table) -> set[str]:
+    """Return the numbers of questions whose parts hold 0 and 1 alone: options, where other parts are rows of a matrix."""
+    held: dict[str, set[str]] = {}
+    for title, cells in zip(table.titles, table.columns, strict=True):
+        if found := PART.fullmatch(title):
+            held.setdefault(found[1], set()).update(
+                FREE.sub("", value) for value in set(cells.tolist())
+            )
+    return {
+        number
+        for number, values in held.items()
+        if "0" in values and values - set(CODES) <= {"0", "1", EMPTY}
+    }
+
+
+def _marker_notes(key: str, values: Texts, markers: Mapping[str, str]) -> list[Note]:
+    """Count what is read as skipped or empty, once for each marker and column."""
+    cells = values.tolist()
+    found = set(cells) & set(markers)
+    return [
+        note(
+            "F213" if markers[marker] == SKIPPED else "F214",
+            column=key,
+            value=f"{marker} × {cells.count(marker)}",
+        )
+        for marker in sorted(found)
+    ]
+
+
+CODED = Shape(
+    "wjx-code",
+    lambda table: _recognises(table) and _is_code(table),
+    lambda table: _unfold(table, CODES),
+)
+TEXT = Shape(
+    "wjx-text",
+    lambda table: _recognises(table) and not _is_code(table),
+    lambda table: _unfold(table, WORDS),
+)

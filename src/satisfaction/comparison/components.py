@@ -1,0 +1,173 @@
+"""The components of a combined score, read: scores by area, and what their errors consist of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from satisfaction.composite.item_tree import Assessed, assess, read_lost
+from satisfaction.composite.normalising import Array
+from satisfaction.declarations.combined import Assessment, CombinedFile, Component
+from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.tables import read_table
+from satisfaction.foundation.yaml import read_yaml, validated
+from satisfaction.pipeline import Results
+from satisfaction.publication.labels import measure_labels
+
+PERCENT = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One component of p areas.
+
+    Attributes
+    ----------
+    name : str
+    declared : Component
+    score : (p,)
+        NaN where an area has none. Rates of the survey are in percent.
+    errors : (U, p), sparse or dense, or None
+        What its sampling units contribute to its covariance, V = D'D; None: taken as exact.
+    df : (p,)
+        Degrees of freedom of its variances; inf where they are known, or there is none.
+    surveyed : bool
+        Its errors come from the survey's sampling units: they are shared with the survey's other measures.
+    excluded : (p,) bool
+        Areas that a veto takes out of the ranking.
+    assessed : Assessed or None
+    """
+
+    name: str
+    declared: Component
+    score: Array
+    errors: Any
+    df: Array
+    surveyed: bool
+    excluded: Array
+    assessed: Assessed | None = None
+
+    @property
+    def se(self) -> Array:
+        """Return the standard errors, (p,); NaN where the component is taken as exact."""
+        if self.errors is None:
+            return np.full(len(self.score), np.nan)
+        squares = self.errors.multiply(self.errors) if sp.issparse(self.errors) else self.errors**2
+        total: Array = np.sqrt(np.asarray(squares.sum(axis=0)).ravel())
+        return total
+
+
+def read_parts(results: Results, declared: CombinedFile, *, folder: Path) -> tuple[Part, ...]:
+    """Read the components, in the order of combined.yaml; areas are those the survey ranks.
+
+    Raises
+    ------
+    RankingError
+        K304-K307, K311-K313 for an assessment, K314 for a measure nobody knows or areas without a score, K315 for scores, K316 for a
+        normalisation that carries no error.
+    """
+    parts = tuple(_part(results, name, one, folder) for name, one in declared.components.items())
+    for part in parts:
+        if part.errors is not None and part.declared.normalise == "percentile-rank":
+            raise RankingError(
+                "K316",
+                f"部分 {part.name} 有标准误，不能用 percentile-rank：名次是阶梯函数，误差传不过去。",
+                f"Component {part.name} has standard errors: percentile-rank is a step function and carries no error on.",
+                where="combined.yaml",
+                available=("none", "minmax", "zscore", "goalposts", "share-of-best"),
+                hint=("换一种 normalise。", "Choose another `normalise`."),
+            )
+    return parts
+
+
+def _part(results: Results, name: str, one: Component, folder: Path) -> Part:
+    areas = [str(code) for code in results.ranking.units.names]
+    if one.measure is not None:
+        return _surveyed(results, name, one)
+    nobody, known = np.zeros(len(areas), dtype=bool), np.full(len(areas), np.inf)
+    if one.file is not None:
+        score, se = read_scores(folder / one.file, areas)
+        errors = sp.diags_array(np.nan_to_num(se)) if np.isfinite(se).any() else None
+        return Part(name, one, score, errors, known, False, nobody)
+    assert one.assessment is not None
+    assert one.lost is not None
+    assessment = validated(
+        read_yaml(folder / one.assessment, RankingError), Assessment, RankingError
+    )
+    found = assess(assessment, read_lost(folder / one.lost, assessment, areas), areas)
+    excluded = found.scores["excluded"].to_numpy(bool)
+    return Part(
+        name, one, found.scores["score"].to_numpy(float), None, known, False, excluded, found
+    )
+
+
+def _surveyed(results: Results, name: str, one: Component) -> Part:
+    """Take a measure of the survey, with what its sampling units contribute."""
+    kinds = measure_labels(results.survey.questionnaire)
+    if one.measure not in kinds:
+        raise RankingError(
+            "K314",
+            f"部分 {name}：问卷没有公布的指标 '{one.measure}'。",
+            f"Component {name}: the questionnaire publishes no measure '{one.measure}'.",
+            where="combined.yaml",
+            available=kinds,
+            got=str(one.measure),
+            hint=("改为已有的指标。", "Name a measure that there is."),
+        )
+    found = results.estimates[results.area].of(one.measure)
+    scale = PERCENT if kinds[one.measure][0] == "rate" else 1
+    errors = found.contributions.matrix * scale
+    score, df = found.table["estimate"].to_numpy(float) * scale, found.table["df"].to_numpy(float)
+    return Part(name, one, score, errors, df, True, np.zeros(len(score), dtype=bool))
+
+
+def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
+    """Read scores by area, and their se where the file has a column `se`: two (p,), NaN where an area has none.
+
+    Raises
+    ------
+    RankingError
+        K314 for a column, an area twice or one nobody knows, K315 for a score or se that is no number (an se is >= 0).
+    """
+    table = read_table(path).map(str.strip)
+    hint = ("改正这些行。", "Correct these rows.")
+    for column in ("code", "score"):
+        if column not in table:
+            zh, en = f"表中没有列 '{column}'。", f"Column '{column}' not found."
+            raise RankingError(
+                "K314",
+                zh,
+                en,
+                where=f"{path} row 1",
+                available=table.columns,
+                got=column,
+                hint=("补上该列。", "Add the column."),
+            )
+    wrong = table.index[~table["code"].isin(areas) | table["code"].duplicated()]
+    if len(wrong):
+        zh, en = "地区代码不存在或出现两次。", "An area code does not exist or stands twice."
+        raise RankingError(
+            "K314", zh, en, where=f"{path} row {shortened(wrong + 2)}", available=areas, hint=hint
+        )
+    numbers = {
+        name: pd.to_numeric(table[name], errors="coerce")
+        for name in ("score", "se")
+        if name in table
+    }
+    for name, values in numbers.items():
+        wrong = table.index[
+            (table[name] != "") & ~(np.isfinite(values) & ((values >= 0) | (name == "score")))
+        ]
+        if len(wrong):
+            zh, en = f"{name} 不是有效的数。", f"`{name}` is no valid number."
+            raise RankingError(
+                "K315", zh, en, where=f"{path} row {shortened(wrong + 2)}", hint=hint
+            )
+    by_area = pd.DataFrame(numbers).set_axis(table["code"]).reindex(areas)
+    se = by_area["se"].to_numpy(float) if "se" in by_area else np.full(len(areas), np.nan)
+    return by_area["score"].to_numpy(float), se

@@ -1,0 +1,219 @@
+"""Many ways of making one score from several components, crossed with sampling error: scores, ranks, lists.
+
+A wave's own components: topics of an index, or the rates of a composite; don't-know counted the other way as a variant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from satisfaction.composite.normalising import aggregated, normalised
+from satisfaction.declarations.combined import Aggregation, Normalisation
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.errors import RankingError
+from satisfaction.pipeline import Results, base_design, estimate_areas, weigh
+
+Array = np.ndarray[Any, Any]
+FACTORS = ("normalisation", "aggregation", "weights", "dropped", "variant", "sampling")
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What might have been decided otherwise; the first of each is what is declared.
+
+    Attributes
+    ----------
+    normalisations : tuple of str
+    aggregations : tuple of str
+    weight_noise : float
+        Weights vary uniformly within +- this share of the declared ones (0: fixed), then add up to 1 again.
+    drop : bool
+        Whether each component may be left out in turn.
+    """
+
+    normalisations: tuple[Normalisation, ...] = ("none", "minmax", "zscore")
+    aggregations: tuple[Aggregation, ...] = ("arithmetic", "geometric")
+    weight_noise: float = 0.25
+    drop: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What runs draw from. p areas, k components, v variants of the components, m draws.
+
+    Attributes
+    ----------
+    scores : (v, p, k)
+        Components in each variant, 0-100; the first variant is the declared one.
+    errors : (m, p, k)
+        Draws of their sampling errors; the first is 0.
+    weights : (k,)
+    noise : (m, k)
+        Draws of weights; the first are the declared ones.
+    choices : Choices
+    """
+
+    scores: Array
+    errors: Array
+    weights: Array
+    noise: Array
+    choices: Choices
+
+    def active(self) -> dict[str, int]:
+        """Return how many values each factor has."""
+        counts = (len(self.choices.normalisations), len(self.choices.aggregations), len(self.noise))
+        dropped = self.scores.shape[2] + 1 if self.choices.drop else 1
+        return dict(
+            zip(FACTORS, (*counts, dropped, len(self.scores), len(self.errors)), strict=True)
+        )
+
+
+def draw_weights(weights: Array, noise: float, draws: int, rng: np.random.Generator) -> Array:
+    """Weights within +- noise of the declared ones, adding up to 1; the first row declared, (draws, k)."""
+    drawn = weights * rng.uniform(1 - noise, 1 + noise, (draws, len(weights)))
+    drawn[0] = weights
+    return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
+
+
+def combined_score(world: World, pick: dict[str, int]) -> Array:
+    """The combined score of all areas under one pick of every factor, (p,)."""
+    x = np.clip(world.scores[pick["variant"]] + world.errors[pick["sampling"]], 0, 100)
+    weights = world.noise[pick["weights"]].copy()
+    if pick["dropped"]:
+        weights[pick["dropped"] - 1] = 0.0
+    scaled = normalised(x, world.choices.normalisations[pick["normalisation"]])
+    return aggregated(
+        np.maximum(scaled, 0.0), weights, world.choices.aggregations[pick["aggregation"]]
+    )
+
+
+def ranks_of(score: Array) -> Array:
+    """Competition ranks, 1 the largest, (p,)."""
+    return np.asarray(rankdata(-np.round(score, 9), method="min"))
+
+
+def picks(points: Array, counts: dict[str, int]) -> list[dict[str, int]]:
+    """Turn points of the unit cube, (n, number of factors), into picks."""
+    sizes = np.array(list(counts.values()))
+    places = np.minimum((points * sizes).astype(int), sizes - 1)
+    return [dict(zip(counts, map(int, row), strict=True)) for row in places]
+
+
+def rank_runs(world: World, wanted: list[dict[str, int]]) -> Array:
+    """Ranks of all areas in every run, (runs, p)."""
+    return np.array([ranks_of(combined_score(world, one)) for one in wanted])
+
+
+@dataclass(frozen=True, slots=True)
+class Components:
+    """Components of an index by area. v variants, p areas, k components.
+
+    Attributes
+    ----------
+    names : tuple of str
+    areas : list of str
+    weights : (k,)
+    scores : (v, p, k)
+        Points 0-100; rates in percent.
+    errors : (m, p, k)
+        Draws of the sampling errors of the first variant; none without a probability sample.
+    variants : tuple of str
+    """
+
+    names: tuple[str, ...]
+    areas: list[str]
+    weights: Array
+    scores: Array
+    errors: Array
+    variants: tuple[str, ...]
+
+
+def components_of(
+    results: Results, *, measure: str | None = None, draws: int = 512, seed: int = 1
+) -> Components:
+    """Take an index apart into its weighted parts, with joint draws of their sampling errors.
+
+    An index of level person is rebuilt from the areas' means of its items: nearly, not exactly, the published one.
+
+    Raises
+    ------
+    RankingError
+        K321 for a measure that is no index.
+    """
+    questionnaire = results.survey.questionnaire
+    name = measure or questionnaire.ranked
+    if name not in questionnaire.indices:
+        raise RankingError(
+            "K321",
+            f"'{name}' 不是由几部分合成的指数。",
+            f"'{name}' is no index made of several parts.",
+            where="--measure",
+            available=questionnaire.indices,
+            got=name,
+            hint=("改为问卷中的指数。", "Name an index of the questionnaire."),
+        )
+    weights = {part: float(weight) for part, weight in questionnaire.indices[name].weights.items()}
+    parts = tuple(weights)
+    own = results.estimates[results.area]
+    if own.conventions["selection"] != "probability":
+        draws = 0
+    scores, errors, areas = _laid_out(own, questionnaire, parts, draws=draws, seed=seed)
+    variants, laid = ["declared"], [scores]
+    if any(part in questionnaire.rates for part in parts):
+        survey = replace(results.survey, questionnaire=flipped(questionnaire))
+        other = estimate_areas(survey, weigh(survey, base_design(survey, results.responses)))[
+            results.area
+        ]
+        laid.append(_laid_out(other, questionnaire, parts, draws=0, seed=seed)[0])
+        variants.append("don't know counted the other way")
+    return Components(
+        parts, areas, np.array(list(weights.values())), np.array(laid), errors, tuple(variants)
+    )
+
+
+def flipped(questionnaire: Questionnaire) -> Questionnaire:
+    """Return the questionnaire with don't-know entering every rate's denominator where it did not, and the other way round."""
+    rates = {}
+    for name, rate in questionnaire.rates.items():
+        declared = questionnaire.denominator(rate.items[0], rate).get("dont_know", "out")
+        way = "out" if declared == "in" else "in"
+        rates[name] = rate.model_copy(
+            update={"denominator": {**rate.denominator, "dont_know": way}}
+        )
+    return questionnaire.model_copy(update={"rates": rates})
+
+
+def _laid_out(
+    estimates: Estimates,
+    questionnaire: Questionnaire,
+    parts: tuple[str, ...],
+    *,
+    draws: int,
+    seed: int,
+) -> tuple[Array, Array, list[str]]:
+    """Return scores (p, k) in points 0-100, draws of their errors (draws, p, k), and the areas."""
+    (by,) = estimates.by
+    units = (
+        np.random.default_rng(seed).standard_normal(
+            (draws, estimates.contributions.matrix.shape[0])
+        )
+        if draws
+        else None
+    )
+    scores, errors = [], []
+    for part in parts:
+        one = estimates.of(part)
+        scale = 100.0 if part in questionnaire.rates else 1.0
+        scores.append(one.table["estimate"].to_numpy(float) * scale)
+        matrix: Any = one.contributions.matrix
+        errors.append(
+            np.asarray((matrix.T @ units.T).T) * scale
+            if units is not None
+            else np.zeros((0, len(one.table)))
+        )
+    return np.stack(scores, axis=1), np.stack(errors, axis=2), [str(code) for code in one.table[by]]

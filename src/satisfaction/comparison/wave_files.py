@@ -1,0 +1,112 @@
+"""File sets of several waves: a new dated folder below the last wave's `out/`, in one step; `latest` stays where it is."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from satisfaction.comparison.changes import WaveChange, most_improved
+from satisfaction.comparison.roll import WaveRolling
+from satisfaction.comparison.sides import joint_mark
+from satisfaction.comparison.trial import Trial
+from satisfaction.comparison.words import change_lines, rolling_lines, trial_lines
+from satisfaction.foundation.files import dated_folder, sha256
+from satisfaction.foundation.tables import write_csv, write_json, write_xlsx
+from satisfaction.pipeline import Results
+from satisfaction.publication.manifest import manifest, plain
+
+SIDE = ("survey", "wave", "questionnaire", "selection", "mark", "simulated_seed", "inputs", "rows")
+
+
+def export_change(found: WaveChange) -> Path:
+    """Write change.csv, .xlsx and .json, most_improved.csv and run.json; returns the folder.
+
+    The folder is <later survey>/out/<time>-change-<earlier wave>/. Only run.json holds the clock.
+    """
+    waves = [found.earlier, found.later]
+    tables = {"change": found.table, "most_improved": most_improved(found.table)}
+    record = {"measure": found.measure, "whole": found.whole, "change": dict(found.ranks.summary)}
+    suffix = f"change-{found.earlier.survey.declared.wave}"
+    return write_set(waves, suffix, tables=tables, lines=change_lines(found), record=record)
+
+
+def export_rolling(found: WaveRolling) -> Path:
+    """Write rolling.csv, .xlsx and .json and run.json; returns the folder.
+
+    The folder is <last survey>/out/<time>-rolling-<number of waves>/. Only run.json holds the clock.
+    """
+    record = {
+        "measure": found.measure,
+        "estimates": found.estimates.conventions,
+        "ranking": dict(found.ranking.summary),
+    }
+    return write_set(
+        found.waves,
+        f"rolling-{len(found.waves)}",
+        tables={"rolling": found.table},
+        lines=rolling_lines(found),
+        record=record,
+    )
+
+
+def export_trial(found: Trial) -> Path:
+    """Write differences.csv, .xlsx and .json, signs.csv, modes.csv and run.json; returns the folder.
+
+    The folder is <trial>/out/<time>-trial/. Only run.json holds the clock.
+    """
+    tables = {"differences": found.differences, "signs": found.signs, "modes": found.modes}
+    record = {"tested": found.tested, "left_out": dict(found.left_out)}
+    return write_set(
+        [found.official, found.trial],
+        "trial",
+        tables=tables,
+        lines=trial_lines(found),
+        record=record,
+    )
+
+
+def write_set(
+    waves: Sequence[Results],
+    suffix: str,
+    *,
+    tables: Mapping[str, pd.DataFrame],
+    lines: list[str],
+    record: Mapping[str, Any],
+) -> Path:
+    """Write tables (the first names the set), what is said about them, and what they were made from."""
+    name, mark = next(iter(tables)), joint_mark([one.survey for one in waves])
+    further = dict(list(tables.items())[1:])
+    finished = datetime.datetime.now(datetime.UTC)
+    with dated_folder(
+        waves[-1].survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-{suffix}"
+    ) as made:
+        scratch = made.scratch
+        for title, table in tables.items():
+            write_csv(table, scratch / f"{title}.csv")
+        write_xlsx(
+            {"data": tables[name], **further, "notes": pd.DataFrame({"note": lines})},
+            scratch / f"{name}.xlsx",
+        )
+        write_json(
+            plain({"mark": mark, "notes": lines, **record, **made_from(waves)}),
+            scratch / f"{name}.json",
+        )
+        outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
+        stamp = {
+            "mark": mark,
+            "finished": finished.isoformat(timespec="seconds"),
+            "outputs": outputs,
+        }
+        write_json(stamp, scratch / "run.json")
+    return made.target
+
+
+def made_from(waves: Sequence[Results]) -> dict[str, Any]:
+    """Return each wave's inputs with their hashes, and the versions of what computed the figures."""
+    found = [manifest(one) for one in waves]
+    sides = [{name: one[name] for name in SIDE} for one in found]
+    return {"waves": sides, "digits": found[-1]["digits"], "versions": found[-1]["versions"]}

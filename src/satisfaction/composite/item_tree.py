@@ -1,0 +1,176 @@
+"""An assessment by points: lost points by item and department, vetoes, and the score of every area."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.combined import Assessment
+from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.personal import masked_within
+from satisfaction.foundation.tables import read_table
+
+COLUMNS = ("code", "item", "points", "reason")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assessed:
+    """What an assessment comes to.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        One row an area, in the order given: code, score (0-100), lost (points), possible (points), excluded (bool: not
+        ranked), vetoes (names, "; " between).
+    lost : DataFrame
+        One row an entry: code, item, item_zh, item_en, branch (names above, " / " between), department, points (taken off;
+        never more in all than the item has), asked (points as handed in), veto (bool), reason.
+    by_item, by_department : DataFrame
+        Points lost over all areas, most first: item or department, areas, points, share (0-1 of all points lost).
+    """
+
+    scores: pd.DataFrame
+    lost: pd.DataFrame
+    by_item: pd.DataFrame
+    by_department: pd.DataFrame
+
+
+def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.DataFrame:
+    """Read the table of lost points: code, item, points (empty for a veto), reason.
+
+    Raises
+    ------
+    RankingError
+        K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0.
+    """
+    table = read_table(path).map(str.strip)
+    for column in COLUMNS:
+        if column not in table:
+            raise _fault(
+                "K311",
+                f"表中没有列 '{column}'。",
+                f"Column '{column}' not found.",
+                f"{path} row 1",
+                table.columns,
+                column,
+            )
+    leaves = assessment.leaves()
+    for column, known in (("code", list(areas)), ("item", [*leaves, *assessment.veto])):
+        unknown = table.index[~table[column].isin(known)]
+        if len(unknown):
+            first = str(table.loc[unknown[0], column])
+            zh, en = f"'{column}' 的值 {first!r} 不存在。", f"`{column}` {first!r} does not exist."
+            raise _fault("K312", zh, en, f"{path} row {shortened(unknown + 2)}", known, first)
+    points = pd.to_numeric(table["points"], errors="coerce")
+    veto = table["item"].isin(assessment.veto)
+    wrong = table.index[~veto & ~(points >= 0) | np.isinf(points)]
+    if len(wrong):
+        zh, en = "points 须为非负数（所失的分）。", "`points` is a number >= 0: the points lost."
+        raise _fault("K313", zh, en, f"{path} row {shortened(wrong + 2)}")
+    return table[list(COLUMNS)].assign(
+        points=points.where(~veto, 0.0), reason=table["reason"].map(masked_within)
+    )
+
+
+def assess(assessment: Assessment, lost: pd.DataFrame, areas: Sequence[str]) -> Assessed:
+    """Score the areas.
+
+    Parameters
+    ----------
+    assessment : Assessment
+    lost : DataFrame
+        As `read_lost` returns it.
+    areas : sequence of str
+    """
+    entries = _entries(assessment, lost)
+    possible = sum(leaf.points or 0.0 for _, leaf in assessment.leaves().values())
+    taken = entries.groupby("code")["points"].sum().reindex(areas, fill_value=0.0).to_numpy()
+    scores = pd.DataFrame(
+        {"code": list(areas), "score": (possible - taken) / possible * 100, "lost": taken}
+    )
+    scores = scores.assign(possible=possible, excluded=False, vetoes="")
+    for code, item in (
+        entries.loc[entries["veto"], ["code", "item"]]
+        .drop_duplicates()
+        .itertuples(index=False, name=None)
+    ):
+        scores = _with_veto(assessment, scores, code=code, item=item)
+    entries = entries.sort_values(["code", "item"], kind="stable", ignore_index=True)
+    return Assessed(
+        scores,
+        entries,
+        _sums(entries, ["item", "item_zh", "item_en"]),
+        _sums(entries, ["department"]),
+    )
+
+
+def _entries(assessment: Assessment, lost: pd.DataFrame) -> pd.DataFrame:
+    """Name every entry, and take off no more from an item of an area than it has."""
+    leaves = assessment.leaves()
+    told = {
+        name: (leaf.zh, leaf.en, " / ".join(path[:-1]), leaf.department or "")
+        for name, (path, leaf) in leaves.items()
+    }
+    told |= {name: (veto.zh, veto.en, "veto", "") for name, veto in assessment.veto.items()}
+    words = pd.DataFrame(
+        [told[name] for name in lost["item"]],
+        columns=["item_zh", "item_en", "branch", "department"],
+    )
+    table = pd.concat([lost.reset_index(drop=True), words], axis=1).rename(
+        columns={"points": "asked"}
+    )
+    most = table["item"].map({name: leaf.points for name, (_, leaf) in leaves.items()}).fillna(0.0)
+    before = table.groupby(["code", "item"])["asked"].cumsum() - table["asked"]
+    table["points"] = np.clip(most - before, 0, table["asked"])
+    table["veto"] = table["item"].isin(assessment.veto)
+    return table[
+        [
+            "code",
+            "item",
+            "item_zh",
+            "item_en",
+            "branch",
+            "department",
+            "points",
+            "asked",
+            "veto",
+            "reason",
+        ]
+    ]
+
+
+def _with_veto(
+    assessment: Assessment, scores: pd.DataFrame, *, code: str, item: str
+) -> pd.DataFrame:
+    veto, at = assessment.veto[item], scores["code"] == code
+    names = scores["vetoes"].where(
+        ~at, scores["vetoes"] + ("; " if scores.loc[at, "vetoes"].any() else "") + item
+    )
+    most = {"zero": 0.0, "cap": veto.cap, "exclude": None}[veto.effect]
+    score = (
+        scores["score"]
+        if most is None
+        else scores["score"].where(~at, np.minimum(scores["score"], most))
+    )
+    return scores.assign(
+        vetoes=names, score=score, excluded=scores["excluded"] | (at & (veto.effect == "exclude"))
+    )
+
+
+def _sums(entries: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Add up the points lost, most first."""
+    points = entries[~entries["veto"]]
+    sums = points.groupby(by).agg(areas=("code", "nunique"), points=("points", "sum")).reset_index()
+    sums["share"] = sums["points"] / max(sums["points"].sum(), 1e-300)
+    return sums.sort_values(["points", by[0]], ascending=[False, True], ignore_index=True)
+
+
+def _fault(
+    code: str, zh: str, en: str, where: str, available: Sequence[object] = (), got: str = ""
+) -> RankingError:
+    hint = ("改正这些行后重新运行。", "Correct these rows and run again.")
+    return RankingError(code, zh, en, where=where, available=list(available), got=got, hint=hint)

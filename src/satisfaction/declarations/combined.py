@@ -1,0 +1,181 @@
+"""What combined.yaml and an assessment's file may say, as frozen records."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field, model_validator
+
+from satisfaction.foundation.yaml import Label, Name, Record, fault
+
+TOTAL = 1e-9
+Normalisation: TypeAlias = Literal[
+    "none", "minmax", "zscore", "goalposts", "share-of-best", "percentile-rank"
+]
+Aggregation: TypeAlias = Literal["arithmetic", "geometric"]
+Points = Annotated[float, Field(ge=0)]
+
+
+class Component(Record):
+    """One part of the combined score: a measure of the survey, a file of scores, or an assessment by points.
+
+    `measure`: of the questionnaire. `file`: columns `code`, `score`, and `se` where the scores have one. `assessment`: a tree
+    of items (a YAML file) whose lost points stand in `lost` (columns `code`, `item`, `points`, `reason`). Scores are points
+    0-100 once `normalise` has been applied; `goalposts` are the worst and the best value for that method.
+    """
+
+    zh: str
+    en: str
+    weight: Annotated[float, Field(gt=0, le=1)]
+    source: str
+    measure: Name | None = None
+    file: str | None = None
+    assessment: str | None = None
+    lost: str | None = None
+    date: datetime.date | None = None
+    normalise: Normalisation = "none"
+    goalposts: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Component:
+        kinds = ("measure", "file", "assessment")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1 or (self.assessment is None) != (self.lost is None):
+            raise fault(
+                "K301",
+                "一个部分须恰好写 measure、file、assessment 之一；assessment 须与 lost 同时写。",
+                "A component has exactly one of measure, file and assessment; `assessment` goes with `lost`.",
+                available=kinds,
+                hint=("保留一种来源。", "Keep one of them."),
+            )
+        if (self.normalise == "goalposts") != (self.goalposts is not None):
+            raise fault(
+                "K302",
+                "goalposts 与 normalise: goalposts 须同时写。",
+                "`goalposts` goes with `normalise: goalposts`.",
+                hint=(
+                    "补上 goalposts: [最差, 最好]，或删去。",
+                    "Add goalposts: [worst, best], or remove it.",
+                ),
+            )
+        return self
+
+
+class CombinedFile(Record):
+    """What combined.yaml may say: the parts, their weights (which add up to 1), and how they are put together."""
+
+    title: Label
+    source: str
+    aggregation: Aggregation = "arithmetic"
+    components: Annotated[dict[Name, Component], Field(min_length=2)]
+
+    @model_validator(mode="after")
+    def _weights_complete(self) -> CombinedFile:
+        total = sum(one.weight for one in self.components.values())
+        if abs(total - 1) > TOTAL:
+            raise fault(
+                "K303",
+                f"各部分权重之和为 {total:g}，应为 1。",
+                f"The weights of the components add up to {total:g}, not 1.",
+                at=("components",),
+                hint=("改正 weight。", "Correct the weights."),
+            )
+        return self
+
+
+class AssessmentItem(Record):
+    """A branch with items of its own, or a leaf with points and the department that answers for them."""
+
+    zh: str
+    en: str
+    points: Points | None = None
+    department: str | None = None
+    items: dict[Name, AssessmentItem] | None = None
+
+    @model_validator(mode="after")
+    def _branch_or_leaf(self) -> AssessmentItem:
+        if (self.items is None) == (self.points is None):
+            raise fault(
+                "K304",
+                "一个指标要么有下级 items，要么有 points。",
+                "An item has either items below it or points.",
+                hint=("末级指标写 points。", "Give points to items at the lowest level."),
+            )
+        return self
+
+    def leaves(self, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], AssessmentItem]]:
+        """Yield the leaves below, each with the names that lead to it."""
+        if self.items is None:
+            yield path, self
+        for name, item in (self.items or {}).items():
+            yield from item.leaves((*path, name))
+
+
+class Veto(Record):
+    """An item of the negative list: one occurrence decides (一票否决).
+
+    `zero`: the assessment scores 0. `cap`: at most `cap` points out of 100. `exclude`: the area is not ranked.
+    """
+
+    zh: str
+    en: str
+    effect: Literal["zero", "cap", "exclude"]
+    cap: Points | None = None
+    source: str
+
+    @model_validator(mode="after")
+    def _cap_given(self) -> Veto:
+        if (self.effect == "cap") != (self.cap is not None):
+            raise fault(
+                "K305",
+                "effect: cap 须写 cap，其他的不写。",
+                "`cap` goes with effect: cap, and only with it.",
+                hint=("补上或删去 cap。", "Add or remove `cap`."),
+            )
+        return self
+
+
+class Assessment(Record):
+    """An assessment system: a tree of items with points, from which points are lost, and a negative list."""
+
+    title: Label
+    source: str
+    items: Annotated[dict[Name, AssessmentItem], Field(min_length=1)]
+    veto: dict[Name, Veto] = {}
+
+    def leaves(self) -> dict[str, tuple[tuple[str, ...], AssessmentItem]]:
+        """Return the leaves by their own name: the names that lead to each, and the item."""
+        return {
+            path[-1]: (path, leaf)
+            for name, item in self.items.items()
+            for path, leaf in item.leaves((name,))
+        }
+
+    @model_validator(mode="after")
+    def _names_apart(self) -> Assessment:
+        names = [
+            path[-1] for name, item in self.items.items() for path, _ in item.leaves((name,))
+        ] + list(self.veto)
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise fault(
+                "K306",
+                f"末级指标或否决项 '{twice[0]}' 出现两次。",
+                f"The item '{twice[0]}' stands twice.",
+                at=("items",),
+                got=twice[0],
+                hint=(
+                    "每个末级指标和否决项用不同的名称。",
+                    "Give every lowest item and veto a name of its own.",
+                ),
+            )
+        if not sum(leaf.points or 0 for _, leaf in self.leaves().values()) > 0:
+            raise fault(
+                "K307",
+                "总分为 0。",
+                "The points add up to 0.",
+                at=("items",),
+                hint=("写明 points。", "Declare points."),
+            )
+        return self

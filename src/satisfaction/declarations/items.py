@@ -1,0 +1,406 @@
+"""Items, answers and special codes: what may stand in a questionnaire's `scales` and `items`.
+
+Rates and indices: what may stand in a questionnaire's `rates` and `indices`.
+
+Comparisons between two items, or an item and a number: what must hold for the answers of one respondent.
+
+Which other versions a questionnaire's figures may be compared with: what may stand in `comparable_with`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+import pandas as pd
+from pydantic import BeforeValidator, Field, model_validator
+
+from satisfaction.foundation.errors import shortened
+from satisfaction.foundation.yaml import Code, Label, Name, Record, fault
+
+ROUNDING = (
+    8 * sys.float_info.epsilon
+)  # what binary arithmetic changes a quotient by, relative to it
+Reason = Literal["not_applicable", "dont_know", "refused"]
+Missing = Literal["not_applicable", "dont_know", "refused", "no_answer", "skipped"]
+Denominator = Literal["in", "out"]
+
+
+class Answer(Label):
+    """One answer of a scale: its labels, its score in points 0-100, and whether it counts for a rate.
+
+    `aliases` are other spellings of it in files.
+    """
+
+    aliases: list[str] = []
+    score: Annotated[int, Field(ge=0, le=100)] | None = None
+    counts: bool | None = None
+
+
+class Special(Label):
+    """A code that is no answer: why, and whether such a person stays in the denominator."""
+
+    aliases: list[str] = []
+    reason: Reason
+    denominator: Denominator
+
+
+class Option(Label):
+    """One option of a select-all item; `correct` only where the item tests knowledge."""
+
+    aliases: list[str] = []
+    correct: bool | None = None
+
+
+class Coded(Record):
+    """Answers and special codes; shared by scales and by items that carry their own."""
+
+    answers: Annotated[dict[Code, Answer], Field(min_length=2)]
+    special: dict[Code, Special] = {}
+
+    @model_validator(mode="after")
+    def _codes_apart(self) -> Coded:
+        _apart(self.answers, self.special)
+        return self
+
+
+Spelt = Annotated[str, BeforeValidator(str)]  # an old code as a file shows it
+
+
+class Replaced(Record):
+    """A column of an earlier version of the item; `crosswalk` gives the new code of every old one, none: the same codes."""
+
+    crosswalk: Annotated[dict[Spelt, Code], Field(min_length=1)] | None = None
+
+
+class ItemBase(Label):
+    """What every item has: labels, whether a row without it is unusable, and when it is asked.
+
+    A column of a file belongs to the item by its name, an alias, a label or its `number` in the form ("3", "3(1)");
+    `replaces` names the columns of earlier versions.
+    """
+
+    number: str | None = None
+    aliases: list[str] = []
+    replaces: dict[str, Replaced] = {}
+    required: bool = False
+    asked_if: dict[Name, Annotated[list[Code], Field(min_length=1)]] = {}
+    wording: Label | None = None
+
+
+class TextItem(ItemBase):
+    """Free text kept as it is: identifiers, PSU and interviewer codes."""
+
+    type: Literal["text"]
+    unique: bool = False
+
+
+class DateItem(ItemBase):
+    """A calendar date."""
+
+    type: Literal["date"]
+
+
+class NumberItem(ItemBase):
+    """A number within a declared range, a whole multiple of `step` (0.5: halves are allowed).
+
+    Where a survey takes its base weights from the item and no step is declared, any number above zero is allowed.
+    """
+
+    type: Literal["number"]
+    low: int
+    high: int
+    step: Annotated[float, Field(gt=0, le=1)] = 1
+
+    def allows(self, numbers: pd.Series, *, weight: bool) -> pd.Series:
+        """Return which numbers are in range and multiples of the step, but for what binary arithmetic rounds."""
+        in_range = numbers.between(self.low, self.high)
+        if weight and "step" not in self.model_fields_set:
+            return in_range & (numbers > 0)
+        steps = numbers / self.step
+        return in_range & ((steps - steps.round()).abs() <= ROUNDING * steps.abs())
+
+
+class AreaItem(ItemBase):
+    """A six-digit area code, checked against the survey's table of areas."""
+
+    type: Literal["area"]
+
+
+class SingleItem(ItemBase):
+    """One answer from a scale (by name) or from answers of its own."""
+
+    type: Literal["single"]
+    scale: str | None = None
+    answers: dict[Code, Answer] = {}
+    special: dict[Code, Special] = {}
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SingleItem:
+        if (self.scale is None) == (not self.answers):
+            raise fault(
+                "Q111",
+                "单选题须且只须写 scale 或 answers 之一。",
+                "A single item needs either `scale` or `answers`, not both.",
+                hint=(
+                    "写 scale: <量表名>，或列出 answers。",
+                    "Write scale: <name>, or list the answers.",
+                ),
+            )
+        _apart(self.answers, self.special)
+        return self
+
+
+class Knowledge(Record):
+    """How a select-all item earns credit.
+
+    all: every correct option and no wrong one earns 1, else 0. at_least: 1 from `least` correct options on, if at most
+    `wrong_allowed` wrong ones are chosen. share: (correct - wrong) / number of correct options, not below 0.
+    """
+
+    credit: Literal["all", "at_least", "share"]
+    least: Annotated[int, Field(ge=1)] | None = None
+    wrong_allowed: Annotated[int, Field(ge=0)] = 0
+
+
+class MultipleItem(ItemBase):
+    """Select all that apply; in a file one column, options joined by the separator."""
+
+    type: Literal["multiple"]
+    options: Annotated[dict[Code, Option], Field(min_length=2)]
+    special: dict[Code, Special] = {}
+    knowledge: Knowledge | None = None
+    separator: str = ";"
+    max_selected: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _knowledge_complete(self) -> MultipleItem:
+        _apart(self.options, self.special)
+        marked = [option.correct for option in self.options.values()]
+        if self.knowledge and (None in marked or True not in marked):
+            raise fault(
+                "Q112",
+                "知识题的每个选项都须写明 correct: true 或 false，且至少一个为 true。",
+                "Every option of a knowledge item needs correct: true or false, at least one true.",
+                at=("options",),
+                hint=("补全 correct。", "Complete `correct`."),
+            )
+        if self.knowledge and (self.knowledge.credit == "at_least") != (
+            self.knowledge.least is not None
+        ):
+            raise fault(
+                "Q113",
+                "credit: at_least 须写 least，其他规则不写。",
+                "credit: at_least needs `least`; the others do not take it.",
+                at=("knowledge",),
+                hint=("补上或删去 least。", "Add or remove `least`."),
+            )
+        return self
+
+
+Item = Annotated[
+    TextItem | DateItem | NumberItem | AreaItem | SingleItem | MultipleItem,
+    Field(discriminator="type"),
+]
+
+
+def option_column(item: str, code: int) -> str:
+    """Return the column that holds 1 where an option of a select-all item was chosen, 0 where not, null if unanswered."""
+    return f"{item}_{code}"
+
+
+def _apart(answers: Iterable[int], special: Mapping[int, Special]) -> None:
+    """Refuse a code with two meanings, and a reason with two rules."""
+    if both := sorted(set(answers) & set(special)):
+        raise fault(
+            "Q101",
+            f"编码 {shortened(both)} 既是答案又是特殊码。",
+            f"Code {shortened(both)} is both an answer and a special code.",
+            at=("special",),
+            hint=("为特殊码另选编码。", "Choose another code for the special one."),
+        )
+    rules: dict[str, str] = {}
+    for code, one in special.items():
+        if rules.setdefault(one.reason, one.denominator) != one.denominator:
+            raise fault(
+                "Q102",
+                f"特殊码 {code} 与同一原因 '{one.reason}' 的另一编码分母规则不同。",
+                f"Special code {code} and another code of reason '{one.reason}' differ in `denominator`.",
+                at=("special", code),
+                hint=("使同一原因的规则一致。", "Give one reason one rule."),
+            )
+
+
+Weight = float | Annotated[str, Field(pattern=r"^[0-9]+/[1-9][0-9]*$")]
+
+
+class Rate(Label):
+    """A share of answers that count.
+
+    Over several items a person's value is the mean of the credits of their valid items; a person with fewer than
+    `min_valid_items` leaves the denominator. `counts` and `denominator` replace the scale's own declarations.
+    """
+
+    items: Annotated[list[Name], Field(min_length=1)]
+    combine: Literal["mean_of_items"] = "mean_of_items"
+    min_valid_items: Annotated[int, Field(ge=1)] = 1
+    counts: list[Code] | None = None
+    denominator: dict[Missing, Denominator] = {}
+    source: str | None = None
+
+    @model_validator(mode="after")
+    def _enough_items(self) -> Rate:
+        _check_minimum(self.min_valid_items, len(self.items))
+        return self
+
+
+class Index(Label):
+    """A score of 0-100 points with declared weights that add to one.
+
+    level person: weighted mean of a person's valid item scores, weights renormalised over them, if at least
+    `min_valid_items` are valid. level area: the weighted sum of an area's estimates (items, rates in percent, indices).
+    """
+
+    level: Literal["person", "area"] = "person"
+    weights: Annotated[dict[Name, Weight], Field(min_length=1)]
+    min_valid_items: Annotated[int, Field(ge=1)] = 1
+    source: str
+
+    @model_validator(mode="after")
+    def _weights_add_up(self) -> Index:
+        exact = [Fraction(str(weight)) for weight in self.weights.values()]
+        if (total := sum(exact, Fraction(0))) != 1 or min(exact) < 0:
+            raise fault(
+                "Q121",
+                f"指数的权重之和为 {float(total):.12g}，须等于 1 且不为负。",
+                f"The weights of the index add to {float(total):.12g}; they must add to 1, none negative.",
+                at=("weights",),
+                hint=(
+                    '改正权重；三分之一可写作 "1/3"。',
+                    'Correct the weights; a third may be written "1/3".',
+                ),
+            )
+        _check_minimum(self.min_valid_items, len(self.weights))
+        return self
+
+    def whole_weights(self) -> dict[str, int]:
+        """Return the weights as the smallest whole numbers in the same proportion (exact arithmetic needs them)."""
+        exact = {name: Fraction(str(weight)) for name, weight in self.weights.items()}
+        common = math.lcm(*(weight.denominator for weight in exact.values()))
+        whole = {name: int(weight * common) for name, weight in exact.items()}
+        divisor = math.gcd(*whole.values())
+        return {name: value // divisor for name, value in whole.items()}
+
+
+def _check_minimum(least: int, items: int) -> None:
+    if least > items:
+        raise fault(
+            "Q122",
+            "min_valid_items 大于题目数。",
+            "min_valid_items exceeds the number of items.",
+            at=("min_valid_items",),
+            hint=("改小 min_valid_items。", "Lower min_valid_items."),
+        )
+
+
+Operator: TypeAlias = Literal["<=", ">=", "==", "!=", "<", ">"]
+COMPARISON = re.compile(
+    r"\s*(?P<left>[A-Za-z_]\w*)\s*(?P<op><=|>=|==|!=|<|>)\s*(?P<right>[A-Za-z_]\w*|-?\d+)\s*"
+)
+TURNED: dict[Operator, Operator] = {
+    "<=": ">=",
+    ">=": "<=",
+    "<": ">",
+    ">": "<",
+    "==": "==",
+    "!=": "!=",
+}
+
+
+class Constraint(Label):
+    """A comparison that must hold where both sides are answered: `check: adults <= household_size`; what it means in words."""
+
+    check: str
+
+    @property
+    def left(self) -> str:
+        """Return the item on the left."""
+        return self._part("left")
+
+    @property
+    def right(self) -> str | int:
+        """Return the item, or the number, on the right."""
+        text = self._part("right")
+        return text if text.isidentifier() else int(text)
+
+    @property
+    def operator(self) -> Operator:
+        """Return the operator."""
+        return next(one for one in get_args(Operator) if one == self._part("op"))
+
+    def items(self) -> list[str]:
+        """Return the items that are compared."""
+        return [self.left, *([self.right] if isinstance(self.right, str) else [])]
+
+    def _part(self, name: str) -> str:
+        found = COMPARISON.fullmatch(self.check)
+        assert found is not None
+        return found[name]
+
+    @model_validator(mode="after")
+    def _readable(self) -> Constraint:
+        if not COMPARISON.fullmatch(self.check):
+            raise fault(
+                "Q161",
+                f"不能读懂的比较 '{self.check}'。",
+                f"The comparison '{self.check}' cannot be read.",
+                at=("check",),
+                available=["a <= b", "a >= 18"],
+                hint=(
+                    "写作“题目 运算符 题目或整数”。",
+                    "Write: item, operator, item or whole number.",
+                ),
+            )
+        return self
+
+
+REFERENCE = re.compile(r"[a-z0-9][a-z0-9-]*@[0-9A-Za-z][0-9A-Za-z.-]*")
+
+
+class ComparableVersion(Record):
+    """A questionnaire declared comparable: in every measure, or in those that rest on `bridge_items` alone."""
+
+    version: str
+    bridge_items: Annotated[list[Name], Field(min_length=1)] | None = None
+    note: Label | None = None
+    source: str | None = None
+
+    @model_validator(mode="after")
+    def _names_a_version(self) -> ComparableVersion:
+        if not REFERENCE.fullmatch(self.version):
+            raise fault(
+                "Q151",
+                f"'{self.version}' 不是问卷版本，须写作 名称@版本。",
+                f"'{self.version}' is no version of a questionnaire; write name@version.",
+                at=("version",),
+                hint=("例如 civilised-city@2026-1。", "For example civilised-city@2026-1."),
+            )
+        return self
+
+    def __str__(self) -> str:
+        return "; ".join(str(part) for part in (self.version, self.note, self.source) if part)
+
+
+def _written_short(value: Any) -> Any:
+    """Read 'name@version' alone as the version declared comparable in every measure."""
+    return {"version": value} if isinstance(value, str) else value
+
+
+Comparable = Annotated[
+    ComparableVersion,
+    BeforeValidator(_written_short, json_schema_input_type=str | ComparableVersion),
+]

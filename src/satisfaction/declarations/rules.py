@@ -1,0 +1,205 @@
+"""What rules.yaml may say, as frozen records: how ranks are made, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from satisfaction.declarations.wave import AreaCode, Level, Wave
+from satisfaction.foundation.yaml import Name, Record, fault
+
+Side = Literal["last", "first"]
+DIGITS = range(7)
+
+
+def _digits(value: Any) -> Any:
+    """Refuse in one message what is neither "off" nor a number of digits."""
+    if value == "off" or (type(value) is int and value in DIGITS):
+        return value
+    raise fault(
+        "S183",
+        "round_before_ranking 须为 off 或 0 至 6 的整数。",
+        "round_before_ranking is `off` or a whole number from 0 to 6.",
+        available=("off", *DIGITS),
+        got=str(value),
+        hint=("改为 off，或写保留的小数位数。", "Write `off`, or the number of decimal places."),
+    )
+
+
+class RankingRules(Record):
+    """How the ranking list is made; data, with a source, because no official rule was found.
+
+    `minimum_reliability` is compared with tau2 / (tau2 + se2) of a first ranking of all areas with `minimum_n` answers; the
+    areas under it are left out of the second and final one. `round_before_ranking` counts decimal places of the estimate as
+    published (points 0-100, or a share 0-1), half away from zero. `minimum_df` and `minimum_deff` are the floor under an
+    area's own error: below it the ranking takes the error from the design effect of the next larger area.
+    """
+
+    list_size: Annotated[int, Field(ge=1)] = 10
+    side: Side = "last"
+    minimum_n: Annotated[int, Field(ge=1)] = 30
+    minimum_reliability: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    minimum_df: Annotated[int, Field(ge=0)] = 8
+    minimum_deff: Annotated[float, Field(ge=0, le=1)] = 0.3
+    ties: Literal["competition", "modified", "dense", "fractional"] = "competition"
+    round_before_ranking: Annotated[
+        Literal["off"] | Annotated[int, Field(ge=DIGITS[0], le=DIGITS[-1])],
+        BeforeValidator(_digits),
+    ] = "off"
+    multiplicity: Literal["one", "holm", "bh"] = "one"
+    level: Level = 0.95
+    source: str
+
+
+class UnknownAnswers(Record):
+    """How many answers that nobody knows an item of a file may have before a run stops.
+
+    It stops at more than `count` of them that are also more than the `share` of the item's answers in the file, and where
+    one of them stands `repeated` times or more.
+    """
+
+    count: Annotated[int, Field(ge=0)] = 3
+    share: Annotated[float, Field(ge=0, le=1)] = 0.03
+    repeated: Annotated[int, Field(ge=1)] = 3
+
+
+class ResponseRules(Record):
+    """What happens to a row or an answer that breaks a rule.
+
+    `actions` changes it for a rule by its identifier; `responses.rules.ALLOWED` says what a rule may do. `empty` are the
+    words that stand for no answer where the item does not have them as an answer; capitals do not count.
+    """
+
+    unknown_area: Literal["stop", "reject_row"] = "stop"
+    outside_scale: Literal["blank_item", "reject_row"] = "blank_item"
+    unknown_answers: UnknownAnswers = UnknownAnswers()
+    empty: list[str] = ["NA", "N/A", "NaN", "NULL", "-", "—", "——", "/", "无"]
+    actions: dict[str, Literal["reject_row", "blank_item", "warn"]] = {}
+
+
+class Threshold(Record):
+    """A consequence of an area's measure lying below a value: shares 0-1 for rates, points 0-100 for the rest."""
+
+    measure: Name
+    below: float
+    zh: str
+    en: str
+    source: str
+
+
+class Target(Record):
+    """What an area has been set: a rank among the first `top`, a `rise` in places, or to be `first_in` a larger area.
+
+    A rise counts from the rank published for the wave `since`, by default the last one before this.
+    """
+
+    top: Annotated[int, Field(ge=1)] | None = None
+    rise: Annotated[int, Field(ge=1)] | None = None
+    first_in: str | None = None
+    since: Wave | None = None
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Target:
+        kinds = ("top", "rise", "first_in")
+        if sum(getattr(self, kind) is not None for kind in kinds) != 1 or (
+            self.since is not None and self.rise is None
+        ):
+            raise fault(
+                "S170",
+                "一个目标须恰好写 top、rise、first_in 之一；since 只用于 rise。",
+                "A target has exactly one of top, rise and first_in; `since` belongs to rise.",
+                available=kinds,
+                hint=("几个目标写成列表。", "Write several targets as a list."),
+            )
+        return self
+
+
+class Gap(Record):
+    """A wave of which there is no ranking, and why: waves in a row are counted across it."""
+
+    wave: Wave
+    source: str
+
+
+class History(Record):
+    """Rankings of earlier waves, as they were published; `questionnaire` says with which instrument, if another one.
+
+    `gaps` names the waves that did not take place. Written, even empty, it says that no other wave is missing; that is needed
+    only where the names of the waves do not tell (2026Q3, 2026H1, 2026-07 and 2026 do).
+    """
+
+    file: str
+    source: str
+    gaps: list[Gap] | None = None
+    questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.-]+$")] | None = None
+
+
+class EscalationStep(Record):
+    """What follows for an area that is on the list for so many waves in a row, this one included."""
+
+    listed_in_a_row: Annotated[int, Field(ge=1)]
+    zh: str
+    en: str
+
+
+class Escalation(Record):
+    """Steps in rising order."""
+
+    steps: Annotated[list[EscalationStep], Field(min_length=1)]
+    source: str
+
+    @model_validator(mode="after")
+    def _rising(self) -> Escalation:
+        waves = [step.listed_in_a_row for step in self.steps]
+        if waves != sorted(set(waves)):
+            raise fault(
+                "S180",
+                "escalation 各步的 listed_in_a_row 须逐步增大。",
+                "`listed_in_a_row` rises from step to step.",
+                at=("steps",),
+                hint=(
+                    "按次数由少到多排列，各不相同。",
+                    "Order the steps by their number of waves, each once.",
+                ),
+            )
+        return self
+
+
+def _listed(value: Any) -> Any:
+    """Read the short form of a single target."""
+    return [value] if isinstance(value, dict) else value
+
+
+Targets = Annotated[
+    list[Target],
+    Field(min_length=1),
+    BeforeValidator(_listed, json_schema_input_type=Target | list[Target]),
+]
+
+
+class SuppressionRules(Record):
+    """Which estimates are too small to be published.
+
+    A cell (area and measure) with fewer valid answers than `minimum_n`, or from fewer PSUs than `minimum_psus`, is blank in
+    everything that is published. `complementary`: "smallest" also withholds, where a blank cell could be calculated from
+    the others, the smallest of those; "off" does not.
+    """
+
+    minimum_n: Annotated[int, Field(ge=1)]
+    minimum_psus: Annotated[int, Field(ge=1)] = 1
+    complementary: Literal["smallest", "off"] = "smallest"
+    source: str
+
+
+class Rules(Record):
+    """What rules.yaml may say."""
+
+    ranking: RankingRules
+    responses: ResponseRules = ResponseRules()
+    thresholds: list[Threshold] = []
+    targets: dict[AreaCode, Targets] = {}
+    history: History | None = None
+    escalation: Escalation | None = None
+    suppression: SuppressionRules | None = None

@@ -1,0 +1,473 @@
+"""Means, proportions, totals, ratios and quantiles by domain, with their full covariance under the sample design.
+
+Estimates without the tally: what may leave a place whose counts may not.
+
+Carried are the estimates with their conventions and, for every sampling unit, the totals of the linearized variables (in
+the form whose cross-products are the covariance) and which domains it has respondents of. No count of respondents by cell and no answer is among them. Ranks,
+contrasts and the change between waves that share PSUs go on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from numbers import Real
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from satisfaction.estimation.checks import check_level
+from satisfaction.estimation.domains import (
+    DegreesOfFreedom,
+    Domains,
+    Interval,
+    Options,
+    Variance,
+    cut,
+    without_rounding,
+)
+from satisfaction.estimation.intervals import limits
+from satisfaction.estimation.quantiles import estimate_percentile, interleaved
+from satisfaction.estimation.replicated import FAY
+from satisfaction.estimation.result import COLUMNS, Estimates, result_table
+from satisfaction.estimation.sample import Contributions
+from satisfaction.estimation.statistics import Kind, design_effects, point, ratio_measures
+from satisfaction.foundation.engines import one_blas_thread
+from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.files import changed_since, new_folder, read_json, refuse_existing
+from satisfaction.foundation.tables import (
+    read_table,
+    write_checksums,
+    write_json,
+    write_rfc4180,
+    write_text,
+)
+from satisfaction.sampling.design import ROW, SurveyDesign, named
+from satisfaction.sampling.measures import Measure
+from satisfaction.sampling.tally import Tally, refuse_reserved, resolve, resolve_all, tally
+from satisfaction.sampling.variance import Members, domain_df, sum_by_domain
+
+FORMAT = 2
+KINDS = {"i": "int64", "u": "int64", "b": "bool", "f": "float64"}
+WORDS = """估计值与各初级单元的线性化变量合计；不含任何计数与答案。
+Estimates, and per sampling unit the totals of the linearized variables; no counts and no answers.
+
+estimates.csv      估计值 one row a domain and measure, in order
+units.csv          初级单元 sampling units of the first stage, in order
+contributions.csv  unit, quantity (行号，从 0 起 row numbers from 0), value
+members.csv        unit, quantity：该单元中有该域的受访者 units with a respondent of the domain (for degrees of freedom)
+conventions.json   约定 what produced the numbers
+"""
+
+
+def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
+    """Write estimates into a folder that does not exist yet: figures, PSU totals of linearized variables, PSUs of each domain.
+
+    Column `n` (respondents of a domain) is carried, because ranks ask for a minimum; counts of any finer cell are not. PSUs
+    keep their codes: two waves are told apart by them.
+
+    Raises
+    ------
+    EstimatesError
+        E181 for a folder that exists, E183 where every respondent is a PSU: the totals would be respondents.
+    """
+    target = Path(folder)
+    if ROW in estimates.contributions.units:
+        raise EstimatesError(
+            "E183", "设计中每位受访者就是一个初级单元，带出的合计会是个人数据。", "Every respondent is a PSU of this design: the totals would be persons.",
+            where="write_estimates", hint=("在设计中声明 psu。", "Declare `psu` in the design."),
+        )  # fmt: skip
+    refuse_existing(target, EstimatesError, "E181")
+    entries, held = (
+        sp.coo_array(sp.csr_array(estimates.contributions.matrix)),
+        estimates.contributions,
+    )
+    listed = pd.DataFrame(
+        {"unit": entries.row, "quantity": entries.col, "value": entries.data}
+    ).sort_values(["unit", "quantity"])
+    inside = held.members.inside.tocoo()
+    members = pd.DataFrame({"unit": inside.row, "quantity": inside.col}).sort_values(
+        ["unit", "quantity"]
+    )
+    record = {
+        "format": FORMAT, "by": list(estimates.by), "conventions": estimates.conventions, "shape": list(entries.shape),
+        "unsolved": held.unsolved, "remark": held.remark, "strata": list(estimates.design.strata), "stages": list(estimates.design.stages),
+        "stratum_of_unit": held.members.stratum.tolist(),
+        "kinds": {"estimates": _kinds(estimates.table), "units": _kinds(held.units)},
+    }  # fmt: skip
+    with new_folder(target) as scratch:
+        write_rfc4180(estimates.table, scratch / "estimates.csv")
+        write_rfc4180(held.units, scratch / "units.csv")
+        write_rfc4180(listed, scratch / "contributions.csv")
+        write_rfc4180(members, scratch / "members.csv")
+        write_json(record, scratch / "conventions.json")
+        write_text(WORDS, scratch / "README.txt")
+        write_checksums(scratch)
+    return target
+
+
+def read_estimates(folder: str | Path) -> Estimates:
+    """Read what `write_estimates` wrote: the same numbers to the last bit.
+
+    Returns
+    -------
+    Estimates
+        Its design has the sampling units as rows and no measures: nothing further can be estimated from it.
+
+    Raises
+    ------
+    EstimatesError
+        E182 for a folder that is none, or whose files were changed.
+    """
+    source = Path(folder)
+    changed = (
+        changed_since(source, source / "SHA256SUMS")
+        if (source / "SHA256SUMS").is_file()
+        else {"SHA256SUMS": "missing"}
+    )
+    record: dict[str, Any] = {} if changed else read_json(source / "conventions.json")
+    if record.get("format") != FORMAT:
+        raise EstimatesError(
+            "E182", "不是 write_estimates 写出的文件夹，或文件已被改动。", "Not a folder that write_estimates wrote, or a file was changed.",
+            where=str(source), got=str(changed or record.get("format")), hint=("重新带出。", "Carry it out again."),
+        )  # fmt: skip
+    table = _typed(read_table(source / "estimates.csv"), record["kinds"]["estimates"])
+    units = _typed(read_table(source / "units.csv"), record["kinds"]["units"])
+    listed = read_table(source / "contributions.csv")
+    places = listed["unit"].astype(int), listed["quantity"].astype(int)
+    values = listed["value"].replace("", "nan").astype(float)  # of a withheld figure
+    matrix = sp.csr_array((values, places), shape=tuple(record["shape"]))
+    listed = read_table(source / "members.csv")
+    stratum = np.array(record["stratum_of_unit"])
+    places = listed["unit"].astype(int), listed["quantity"].astype(int)
+    inside = sp.csr_array((np.ones(len(listed)), places), shape=(len(stratum), len(table)))
+    held = Contributions(
+        units, matrix, Members(inside, stratum), record["unsolved"], record["remark"]
+    )
+    conventions = record["conventions"]
+    design = SurveyDesign(
+        units, strata=record["strata"] or None, psu=record["stages"][:1] or None, lonely_psu=conventions["lonely_psu"],
+        selection=conventions["selection"],
+    )  # fmt: skip
+    return Estimates(table, held.covariance, held, tuple(record["by"]), conventions, design)
+
+
+def _kinds(table: pd.DataFrame) -> list[tuple[str, str]]:
+    texts = {
+        name: "str" if isinstance(kind, pd.StringDtype) else "object"
+        for name, kind in table.dtypes.items()
+    }
+    return [
+        (str(name), KINDS.get(getattr(kind, "kind", "O"), texts[name]))
+        for name, kind in table.dtypes.items()
+    ]
+
+
+def _typed(table: pd.DataFrame, kinds: list[tuple[str, str]]) -> pd.DataFrame:
+    """Give columns of text their types again; an empty cell is a missing number, or an empty text."""
+    texts = ("str", "object")
+    return pd.DataFrame(
+        {
+            name: (
+                table[name] if kind in texts else pd.to_numeric(table[name].replace("", np.nan))
+            ).astype(kind)
+            for name, kind in kinds
+        }
+    )
+
+
+Array = np.ndarray[Any, Any]
+Statistic: TypeAlias = Literal["mean", "proportion", "total", "median"] | tuple[str, Any]
+FPC_DROPPED = "重复样本未计 fpc fpc not credited by these replicates"
+DEFAULT_INTERVALS = {
+    "mean": "t; logit for rates", "proportion": "logit", "total": "t", "ratio": "t", "quantile": "Woodruff",
+}  # fmt: skip
+
+
+@one_blas_thread
+def estimate(
+    design: SurveyDesign,
+    measures: str | Measure | Sequence[str | Measure],
+    *,
+    statistic: Statistic = "mean",
+    by: str | Sequence[str] | None = None,
+    variance: Variance = "default",
+    level: float = 0.95,
+    interval: Interval = "default",
+    df: DegreesOfFreedom = "domain",
+    domains: Sequence[Any] | None = None,
+    counted: Tally | None = None,
+    replicates: int = 200,
+    seed: int = 1,
+) -> Estimates:
+    """Estimate measures by domain.
+
+    Parameters
+    ----------
+    design : SurveyDesign
+        Domains never filter it: PSUs without a member of a domain count in n_h.
+    measures : str, Measure, or a sequence of them
+        Declared measures or numeric columns. Null is not valid and makes the domain smaller.
+    statistic : {"mean", "proportion", "total", "median"}, ("ratio", denominator) or ("quantile", p)
+        A ratio counts respondents with both values. Quantiles are the smallest value whose share at or below is at least p;
+        with a list of p the table has a row each, and a column p beside the domain columns.
+    by : column or list of columns, optional
+    variance : {"default", "linearized", "rake", "jkn", "brr", "fay", "rao-wu"}
+        default: linearized without a recipe or after a single calibration, else jkn. linearized credits the last
+        calibration by regression residuals (R's `calibrate`), rake by R's `rake` sweeps; steps before it count as fixed. The
+        others replay the whole recipe in every replicate, centred on the replicates' mean.
+    level : float
+        Confidence level of the intervals.
+    interval : {"default", "t", "logit", "beta", "wilson", "xlogit", "mean", "likelihood"}
+        default: logit for proportions and the questionnaire's rates, t for the rest. All but t are for shares.
+    df : {"domain", "design"}
+        The domain's PSUs minus their strata, or the design's.
+    domains : sequence, optional
+        Values of the one column `by` that get a row also where no respondent has them (estimate nan, n 0).
+    counted : Tally, optional
+        A tally of the same design and measures whose keys hold `by`; saves the pass over the respondents.
+    replicates, seed : int
+        Of the Rao-Wu bootstrap.
+
+    Raises
+    ------
+    EstimatesError
+        E100 an unknown option, E101 unknown name, E102 no number, E103 a proportion of something outside 0-1, E104 a level
+        or quantile that is none, E381 replicates or a seed that are none, E383 infinite values, E384 `domains` of
+        another kind than the column, E385 a column `by` without a value, E386 one of a reserved name, E387 no measure, E150 and E151 replicates that the design does not allow, E382 a bootstrap of which more than 5 % has no solution.
+
+    Notes
+    -----
+    Where a share is 0 or 1, or the se is 0, the limits are Korn and Graubard's with n_eff = n / deff of all domains
+    together, and `note` says so; the se stays 0 and must not be used for ranks as it is. An estimate of nan has se nan, and 0 in `cov`. Replicates that
+    no weights solve are never used: `note` and `replicates_note` say how many there were, where, and what stands instead
+    (of the bootstrap they are left out, up to 5 %; a jackknife or half-samples give way to the linearized se).
+    """
+    kind, argument = _parsed(statistic)
+    _check_options(variance, interval, df, level, replicates, seed)
+    columns = named(by)
+    several = kind == "quantile" and isinstance(argument, tuple)
+    taken = (*COLUMNS, "p") if several else COLUMNS
+    refuse_reserved(
+        [name for i, name in enumerate(columns) if name in taken or name in columns[:i]]
+    )
+    chosen = resolve_all(design, _named_measures(measures))
+    options = Options(kind, _resolved(variance, design), level, interval, df, replicates, seed)
+    if kind == "quantile":
+        parts = []
+        for p in argument if several else (argument,):
+            for measure in chosen:
+                table, held, on = estimate_percentile(
+                    design, measure, p, columns=columns, listed=domains, options=options
+                )
+                table["note"] = _noted(table["note"].to_numpy(), on, options, held)
+                if several:
+                    table.insert(len(columns), "p", p)
+                parts.append((table, held))
+        said = _conventions(on, options, held) | {"p": argument}
+        return interleaved(parts, (*columns, "p") if several else columns, said, design)
+    measured = ratio_measures(chosen, resolve(design, argument)) if kind == "ratio" else chosen
+    counted = counted or tally(design, measured, by=columns)
+    return _estimated(cut(design, counted, columns=columns, listed=domains), chosen, options)
+
+
+def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimates:
+    counted, sample, domain, size = on.counted, on.sample, on.domain, len(on.keys)
+    found = point(options.kind, counted, domain, sample.weight, size)
+    held = on.contributions(counted, found.z, options)
+    cov = without_rounding(held.covariance, found.value.ravel())
+    se = np.sqrt(np.maximum(np.diag(cov), 0)).reshape(found.value.shape)
+    valid = counted.valid[:, : len(chosen)]
+    df = (
+        domain_df(domain, valid, sample.clusters, domains=size)
+        if options.df == "domain"
+        else np.full(se.shape, sample.df)
+    )
+    n = sum_by_domain(domain, valid, size)
+    plain = on.design.base_weight is None
+    deff, deff_wr = (
+        design_effects(
+            options.kind,
+            counted,
+            domain,
+            sample.weight,
+            se=se,
+            size=found.size,
+            n=n,
+            replacement=replacement,
+        )
+        for replacement in (plain, True)
+    )
+    deff_all = partial(_overall_deff, on, chosen, options)
+    low, high, note = limits(chosen, options, (found.value, se, df, n), overall_deff=deff_all)
+    se = np.where(np.isnan(found.value), np.nan, se)
+    note = _noted(note, on, options, held)
+    parts = {
+        "estimate": found.value,
+        "se": se,
+        "df": df,
+        "ci_low": low,
+        "ci_high": high,
+        "deff": deff,
+    }
+    parts |= {"deff_wr": deff_wr, "n": n, "note": note}
+    rows = on.keys.loc[on.keys.index.repeat(len(chosen))].reset_index(drop=True)
+    rows = rows.assign(measure=[m.name for m in chosen] * size)[[*on.columns, "measure"]]
+    table = result_table(rows, {name: part.ravel() for name, part in parts.items()})
+    return Estimates(table, cov, held, on.columns, _conventions(on, options, held), on.design)
+
+
+def _overall_deff(on: Domains, chosen: list[Measure], options: Options) -> Array:
+    """Return the measures' design effects over all domains together, at least 1: (M,)."""
+    if not on.columns:
+        return np.ones(len(chosen))
+    kind: Any = options.kind
+    found = (
+        estimate(on.design, chosen, statistic=kind, level=options.level)
+        .table["deff"]
+        .to_numpy(float)
+    )
+    return np.where(np.isfinite(found), np.maximum(found, 1.0), 1.0)
+
+
+def _parsed(statistic: Statistic) -> tuple[Kind, Any]:
+    """Return the kind of statistic and its argument."""
+    if statistic == "median":
+        return "quantile", 0.5
+    if (
+        isinstance(statistic, tuple)
+        and len(statistic) == 2
+        and statistic[0] in ("ratio", "quantile")
+    ):
+        kind, argument = statistic
+        return kind, _quantiles(argument) if kind == "quantile" else argument  # type: ignore[return-value]
+    allowed = ("mean", "proportion", "total", "median", '("ratio", denominator)', '("quantile", p)')
+    one_of(str(statistic), allowed[:4], argument="statistic", error=EstimatesError, code="E100")
+    return statistic, None  # type: ignore[return-value]
+
+
+def _quantiles(argument: Any) -> float | tuple[float, ...]:
+    """Return one quantile, or a tuple of several."""
+    several = isinstance(argument, list | tuple | np.ndarray)
+    listed = list(argument) if several else [argument]
+    wrong = [
+        p for p in listed if isinstance(p, bool) or not isinstance(p, Real) or not 0 < float(p) < 1
+    ]
+    if wrong or not listed:
+        raise EstimatesError(
+            "E104",
+            f"分位点 {argument!r} 须为 0 与 1 之间的数。",
+            f"A quantile of {argument!r} is not a number between 0 and 1.",
+            where="statistic",
+            hint=(
+                '例如写 ("quantile", 0.5) 或 ("quantile", [0.25, 0.75])。',
+                'Write ("quantile", 0.5) or ("quantile", [0.25, 0.75]).',
+            ),
+        )
+    return tuple(map(float, listed)) if several else float(argument)
+
+
+def _named_measures(measures: Any) -> list[str | Measure]:
+    """Return the measures as a list; refuse none at all, and what is neither a name nor a measure."""
+    listed = [measures] if isinstance(measures, str | Measure) else measures
+    if (
+        not isinstance(listed, Iterable)
+        or not (names := list(listed))
+        or not all(isinstance(m, str | Measure) for m in names)
+    ):
+        raise EstimatesError(
+            "E387",
+            f"没有给出可估计的指标: {measures!r}。",
+            f"There is no measure to estimate in {measures!r}.",
+            where="measures",
+            hint=(
+                "写列名或指标名，或它们的列表。",
+                "Write the name of a column or measure, or a list of them.",
+            ),
+        )
+    return names
+
+
+def _check_options(
+    variance: str, interval: str, df: str, level: float, replicates: int, seed: int
+) -> None:
+    for name, value, kinds in (
+        ("variance", variance, Variance),
+        ("interval", interval, Interval),
+        ("df", df, DegreesOfFreedom),
+    ):
+        one_of(value, get_args(kinds), argument=name, error=EstimatesError, code="E100")
+    check_level(level)
+    for name, number, least in (("replicates", replicates, 2), ("seed", seed, 0)):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
+            raise EstimatesError(
+                "E381",
+                f"{name}={number!r} 无效：须为不小于 {least} 的整数。",
+                f"{name}={number!r} cannot be: a whole number of at least {least} is needed.",
+                where=name,
+                hint=(
+                    "例如写 replicates=200, seed=1。",
+                    "Write replicates=200, seed=1, for instance.",
+                ),
+            )
+
+
+def _resolved(variance: Variance, design: SurveyDesign) -> Variance:
+    if variance != "default":
+        return variance
+    return "jkn" if design.weighting is not None and design.weighting.several else "linearized"
+
+
+def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str, Any]:
+    design = on.design
+    interval = (
+        DEFAULT_INTERVALS[options.kind] if options.interval == "default" else options.interval
+    )
+    own: dict[str, dict[str, Any]] = {
+        "jkn": {"centre": "mean of the replicates"},
+        "fay": {"fay": FAY},
+    }
+    own["rao-wu"] = {"replicates": options.replicates - held.unsolved, "seed": options.seed}
+    replicated, used = options.variance not in ("linearized", "rake"), _variance_used(options, held)
+    fpc = " + ".join(design.fpc) or "none"
+    if _fpc_dropped(on, used):
+        fpc += " (not credited by these replicates)"
+    return {
+        "statistic": options.kind,
+        "variance": used,
+        "interval": interval,
+        "level": options.level,
+        "df": "domain: PSUs - strata" if options.df == "domain" else "design: PSUs - strata",
+        "deff": f"against simple random sampling {'with' if design.base_weight is None else 'without'} replacement",
+        "lonely_psu": design.lonely_psu,
+        "selection": design.selection,
+        "calibration": design.weighting.name if design.weighting else "none",
+        "fpc": fpc,
+        "engine_exact": on.counted.exact,
+        **own.get(used, {}),
+        **({"replicates_unsolved": held.unsolved} if replicated and design.weighting else {}),
+        **({"replicates_note": held.remark} if held.remark else {}),
+    }
+
+
+def _variance_used(options: Options, held: Contributions) -> str:
+    """Return the method behind the se: linearized where a jackknife's or a half-sample's replicates were not solved."""
+    return "linearized" if held.unsolved and options.variance != "rao-wu" else options.variance
+
+
+def _fpc_dropped(on: Domains, variance: str) -> bool:
+    """Return whether the design has an fpc that these replicates do not credit."""
+    later_stages = variance in ("jkn", "rao-wu") and len(on.sample.stages) > 1
+    return bool(on.design.fpc) and (variance in ("brr", "fay") or later_stages)
+
+
+def _noted(note: Array, on: Domains, options: Options, held: Contributions) -> Array:
+    """Add to every row's note what the replicates could not do."""
+    remarks = [held.remark] if held.remark else []
+    if _fpc_dropped(on, _variance_used(options, held)):
+        remarks.append(FPC_DROPPED)
+    texts = ["; ".join(filter(None, [text, *remarks])) for text in note.ravel()]
+    return np.array(texts, dtype=object).reshape(note.shape)

@@ -1,0 +1,188 @@
+"""Strong and weak indicators of an area (优势指标 / 短板指标): how each topic stands against the whole, and how much it matters.
+
+Importance-performance analysis (Martilla and James 1977) with errors: a topic is strong or weak only where the difference is
+established, and where it is not, that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from scipy import special
+
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.sampling.design import SurveyDesign
+
+STEP = 25.0  # points of a topic that importance is stated for: one answer of a scale of five
+VERDICTS = ("strong", "weak", "not decidable")
+SCALED = {"importance": "estimate", "se": "se", "ci_low": "ci_low", "ci_high": "ci_high"}
+QUADRANTS = {
+    ("strong", True): "keep",
+    ("weak", True): "improve first",
+    ("strong", False): "keep, minor",
+    ("weak", False): "improve, minor",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Importance:
+    """How much each topic goes with the overall judgement.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a topic, in the questionnaire's order: topic, importance, se, ci_low, ci_high, p, high (bool: above the
+        median of the topics).
+    summary : mapping
+        overall, unit, method, n, level.
+    """
+
+    table: pd.DataFrame
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Indicators:
+    """Topics of areas against the whole.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row an area and topic: code, topic, score, whole (points 0-100), difference, se, df, ci_low, ci_high, p, p_holm
+        (over the topics of the area), verdict ("strong", "weak", "not decidable"), importance, high, quadrant ("keep",
+        "improve first", "keep, minor", "improve, minor"; empty where not decidable).
+    importance : Importance
+    summary : mapping
+        What is compared, level, multiplicity, selection.
+    """
+
+    table: pd.DataFrame
+    importance: Importance
+    summary: Mapping[str, Any]
+
+
+def importance(
+    design: SurveyDesign, questionnaire: Questionnaire, *, overall: str | None = None
+) -> Importance:
+    """Estimate what a topic goes with: percentage points of the overall rate for 25 points of the topic, the others equal.
+
+    The overall rate is what is declared: `overall` here (of the survey), else the questionnaire's own.
+
+    A weighted linear regression of the overall rate on all topics, errors by the sample design. It describes what goes
+    together; it does not say what would follow from improving a topic.
+
+    Raises
+    ------
+    EstimatesError
+        E191 where the questionnaire has no topics or no overall rate.
+    """
+    overall = overall or questionnaire.overall
+    if overall is None or not questionnaire.topics:
+        raise EstimatesError(
+            "E191",
+            "问卷没有 topics 或总体评价的率，无法计算重要性。",
+            "The questionnaire has no topics or no overall rate; importance cannot be estimated.",
+            where=questionnaire.reference,
+            available=questionnaire.overall_rates(),
+            hint=(
+                "声明 topics，并在 survey.yaml（或问卷的新版本）中写 overall: 总体评价的率。",
+                "Declare topics, and write `overall: NAME` in survey.yaml or in a new version of the questionnaire.",
+            ),
+        )
+    from satisfaction.estimation.regression import (
+        regression,  # brings statsmodels, which `import satisfaction` should not
+    )
+
+    found = regression(design, overall, list(questionnaire.topics))
+    slopes = found.table.set_index("term").loc[list(questionnaire.topics)]
+    scaled = {name: slopes[source].to_numpy() * STEP * 100 for name, source in SCALED.items()}
+    table = pd.DataFrame(
+        {"topic": list(questionnaire.topics), **scaled, "p": slopes["p"].to_numpy()}
+    )
+    table["high"] = table["importance"] > table["importance"].median()
+    summary = {
+        "overall": overall,
+        "unit": f"percentage points of {overall} for {STEP:g} points of the topic",
+        "method": "weighted linear regression on all topics, se by the sample design",
+        "n": found.conventions["n"],
+        "level": found.conventions["level"],
+    }
+    return Importance(table, MappingProxyType(summary))
+
+
+def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Importance) -> Indicators:
+    """Compare the topics of every area with the whole.
+
+    Parameters
+    ----------
+    areas, whole : Estimates
+        Of the same design: by one column of areas, and of all together; both with the topics.
+    matters : Importance
+
+    Returns
+    -------
+    Indicators
+        The area is a part of the whole; their covariance is in the error of the difference. df are the area's.
+    """
+    topics, (by,) = list(matters.table["topic"]), areas.by
+    at = np.flatnonzero(areas.table["measure"].isin(topics))
+    part = areas.table.iloc[at].reset_index(drop=True)
+    there = whole.table.reset_index().set_index("measure").loc[part["measure"], "index"].to_numpy()
+    difference = part["estimate"].to_numpy(float) - whole.table["estimate"].to_numpy(float)[there]
+    se = _difference_errors(areas.contributions.matrix[:, at], whole.contributions.matrix[:, there])
+    df = part["df"].to_numpy(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2 * special.stdtr(df, -np.abs(difference / se))
+    half = special.stdtrit(df, (1 + areas.level) / 2) * se
+    table = pd.DataFrame(
+        {"code": part[by].astype(str), "topic": part["measure"], "score": part["estimate"]}
+    )
+    table = table.assign(
+        whole=whole.table["estimate"].to_numpy(float)[there], difference=difference, se=se, df=df
+    )
+    table = table.assign(ci_low=difference - half, ci_high=difference + half, p=p)
+    table["p_holm"] = table.groupby("code")["p"].transform(
+        lambda values: holm_adjusted(values.to_numpy())
+    )
+    provable = areas.conventions["selection"] == "probability"
+    sure = (table["p_holm"] <= 1 - areas.level) & provable
+    table["verdict"] = np.select(
+        [sure & (difference > 0), sure & (difference < 0)], VERDICTS[:2], VERDICTS[2]
+    )
+    table = table.merge(matters.table[["topic", "importance", "high"]], on="topic", how="left")
+    table["quadrant"] = [
+        QUADRANTS.get((v, bool(h)), "")
+        for v, h in zip(table["verdict"], table["high"], strict=True)
+    ]
+    summary = {
+        "compared": "topic of the area minus topic of the whole, of which the area is a part",
+        "level": areas.level,
+        "multiplicity": "Holm over the topics of an area, for one area named beforehand",
+        "selection": areas.conventions["selection"],
+        "importance": dict(matters.summary),
+    }
+    return Indicators(table, matters, MappingProxyType(summary))
+
+
+def _difference_errors(own: Any, of_whole: Any) -> np.ndarray[Any, Any]:
+    """Standard errors of column differences of two (U, Q) contribution matrices."""
+    gap = sp.csr_array(own) - sp.csr_array(of_whole)
+    root: np.ndarray[Any, Any] = np.sqrt(np.asarray(gap.multiply(gap).sum(axis=0)).ravel())
+    return root
+
+
+def holm_adjusted(p: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Holm's adjusted p-values, (n,) -> (n,); NaN takes no part."""
+    adjusted, tested = np.full(len(p), np.nan), np.flatnonzero(np.isfinite(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    steps = np.maximum.accumulate(p[order] * (len(order) - np.arange(len(order))))
+    adjusted[order] = np.minimum(steps, 1)
+    return adjusted

@@ -1,0 +1,395 @@
+"""Array kernels of confidence limits and of degrees of freedom of linear combinations.
+
+Which confidence limits an estimate gets, and what replaces them where an estimate shows no variance at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+from scipy import special
+from scipy.sparse.csgraph import connected_components
+
+from satisfaction.estimation.domains import Options
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.sampling.measures import Measure
+from satisfaction.sampling.variance import Members
+
+Array = np.ndarray[Any, Any]
+NO_ERROR = 1e-12  # a share's se under this is rounding
+LARGEST = (
+    1e12  # effective size: more than there are people, less than where the beta quantile fails
+)
+HALVINGS = 60  # of a bracket inside 0-1: more than a float can tell apart
+
+
+def t_interval(estimate: Array, se: Array, df: Array, *, level: float) -> tuple[Array, Array]:
+    """Return estimate -/+ t se; unbounded where df < 1."""
+    with np.errstate(invalid="ignore"):
+        half = np.where(df >= 1, special.stdtrit(np.maximum(df, 1), (1 + level) / 2), np.inf) * se
+    return estimate - half, estimate + half
+
+
+def logit_interval(share: Array, se: Array, df: Array, *, level: float) -> tuple[Array, Array]:
+    """Return the interval of a share 0-1 that is symmetric on the logit scale (R's svyciprop method "logit")."""
+    inside = (share > 0) & (share < 1)
+    safe = np.where(inside, share, 0.5)
+    low, high = t_interval(np.log(safe / (1 - safe)), se / (safe * (1 - safe)), df, level=level)
+    with np.errstate(over="ignore"):
+        limits = [np.where(inside, 1 / (1 + np.exp(-limit)), share) for limit in (low, high)]
+    return limits[0], limits[1]
+
+
+def korn_graubard_interval(
+    share: Array, n_effective: Array, *, n: Array, df: Array, level: float
+) -> tuple[Array, Array]:
+    """Return Clopper-Pearson limits at the effective sample size, corrected for df (Korn and Graubard 1998)."""
+    tail = (1 - level) / 2
+    effective = (
+        n_effective
+        * (special.stdtrit(np.maximum(n - 1, 1), tail) / special.stdtrit(np.maximum(df, 1), tail))
+        ** 2
+    )
+    effective = np.minimum(effective, LARGEST)
+    x = share * effective
+    low = np.where(
+        share <= 0, 0.0, special.betaincinv(np.maximum(x, 1e-12), effective - x + 1, tail)
+    )
+    high = np.where(
+        share >= 1, 1.0, special.betaincinv(x + 1, np.maximum(effective - x, 1e-12), 1 - tail)
+    )
+    return low, high
+
+
+def wilson_interval(
+    share: Array, n_effective: Array, *, n: Array, df: Array, level: float
+) -> tuple[Array, Array]:
+    """Return Wilson's score limits of a share 0-1 at the effective sample size, with t^2 of df in place of z^2.
+
+    So an effective size from few PSUs counts less: the limits are Wilson's at n_effective (z / t)^2. `n` does not enter.
+
+    References
+    ----------
+    Wilson (1927), JASA 22, 209-212; Kott and Carr (1997), Journal of Official Statistics 13, 123-137, for the effective size.
+    """
+    quantile = special.stdtrit(np.maximum(df, 1), (1 + level) / 2) ** 2
+    to_half = quantile / (n_effective + quantile)  # how far the centre moves from the share to 1/2
+    centre = share + to_half * (0.5 - share)
+    half = np.sqrt(to_half * (1 - to_half) * share * (1 - share) + to_half**2 / 4)
+    return centre - half, centre + half
+
+
+def likelihood_interval(
+    share: Array, n_effective: Array, *, n: Array, df: Array, level: float
+) -> tuple[Array, Array]:
+    """Return the limits of a share 0-1 where the log likelihood, scaled to the effective size, has fallen to F(1, df).
+
+    They solve 2 m [p log(p / x) + (1 - p) log((1 - p) / (1 - x))] = F(level; 1, df) for x, by bisection. m is n_effective
+    (n - 1) / n: the deviance is divided by the dispersion n / (n - 1) of a share, as R's svyciprop method "likelihood" does.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        quantile = special.stdtrit(np.maximum(df, 1), (1 + level) / 2) ** 2
+        fall = quantile / 2 / (n_effective * np.maximum(n - 1, 0) / np.maximum(n, 1))
+    return _where_fallen(share, fall, end=0.0), _where_fallen(share, fall, end=1.0)
+
+
+def _where_fallen(share: Array, fall: Array, *, end: float) -> Array:
+    """Find x between share and end where the log likelihood of one observation has fallen by `fall`, or the end."""
+    share, fall = np.broadcast_arrays(share, fall)
+    inner, outer = share, np.full(share.shape, end)
+    for _ in range(HALVINGS):
+        middle = (inner + outer) / 2
+        beyond = special.kl_div(share, middle) + special.kl_div(1 - share, 1 - middle) > fall
+        inner, outer = np.where(beyond, inner, middle), np.where(beyond, middle, outer)
+    return outer
+
+
+class ShareInterval(Protocol):
+    """A method of `INTERVALS`: limits of shares, within 0-1, around the share; arrays of any shape that broadcast.
+
+    Parameters
+    ----------
+    share : float
+        0-1; nan where there is none, and then both limits are nan.
+    se : float
+        Standard error under the design. Where it is 0, "logit", "xlogit" and "mean" collapse to the share: use "beta",
+        "wilson" or "likelihood" there.
+    n : float
+        Respondents.
+    df : float
+        Degrees of freedom of the se: the domain's PSUs minus its strata. Under 1 the se says nothing and the limits are 0
+        and 1.
+    level : float
+        Confidence level.
+    n_effective : float, optional
+        For "beta", "wilson" and "likelihood" where the se is 0: the effective sample size to use, for instance n over the
+        deff of a larger area; n itself unless given. df under 1 count as 1 there, because the size does not come from the se.
+
+    Returns
+    -------
+    low, high : float
+    """
+
+    def __call__(
+        self,
+        share: Array,
+        se: Array,
+        *,
+        n: Array,
+        df: Array,
+        level: float,
+        n_effective: Array | None = None,
+    ) -> tuple[Array, Array]:
+        """Return the limits."""
+        ...
+
+
+class _FromError(Protocol):
+    def __call__(
+        self, share: Array, se: Array, df: Array, /, *, level: float
+    ) -> tuple[Array, Array]: ...
+
+
+class _FromSize(Protocol):
+    def __call__(
+        self, share: Array, n_effective: Array, /, *, n: Array, df: Array, level: float
+    ) -> tuple[Array, Array]: ...
+
+
+def effective_size(
+    share: Array, se: Array, *, n: Array, n_effective: Array | None = None
+) -> tuple[Array, Array]:
+    """Respondents of a simple random sample with the same se.
+
+    Returns
+    -------
+    size : float
+        share (1 - share) / se^2; where share or se leave it open, n_effective, or n unless that is given.
+    known : bool
+        Whether the se gave it.
+    """
+    known = (se > NO_ERROR) & (share > 0) & (share < 1)
+    size = np.where(
+        known,
+        share * (1 - share) / np.where(known, se, 1.0) ** 2,
+        n if n_effective is None else n_effective,
+    )
+    return np.minimum(size, LARGEST), known
+
+
+def _from_error(limits: _FromError) -> ShareInterval:
+    def _kernel(
+        share: Array,
+        se: Array,
+        *,
+        n: Array,
+        df: Array,
+        level: float,
+        n_effective: Array | None = None,
+    ) -> tuple[Array, Array]:
+        share, se, df = (
+            np.clip(np.asarray(share, dtype=float), 0, 1),
+            np.asarray(se, dtype=float),
+            np.asarray(df),
+        )
+        erring = se > NO_ERROR
+        with np.errstate(over="ignore"):  # the logit of a share next to 0
+            low, high = limits(share, se, df, level=level)
+        low, high = np.where(erring, low, share), np.where(erring, high, share)
+        return _around(share, low, high, unbounded=erring & (df < 1))
+
+    return _kernel
+
+
+def _from_size(limits: _FromSize) -> ShareInterval:
+    def _kernel(
+        share: Array,
+        se: Array,
+        *,
+        n: Array,
+        df: Array,
+        level: float,
+        n_effective: Array | None = None,
+    ) -> tuple[Array, Array]:
+        share, n, df = (
+            np.clip(np.asarray(share, dtype=float), 0, 1),
+            np.asarray(n, dtype=float),
+            np.asarray(df),
+        )
+        size, known = effective_size(
+            share, np.asarray(se, dtype=float), n=n, n_effective=n_effective
+        )
+        low, high = limits(share, size, n=n, df=df, level=level)
+        return _around(share, low, high, unbounded=known & (df < 1))
+
+    return _kernel
+
+
+def _around(share: Array, low: Array, high: Array, *, unbounded: Array) -> tuple[Array, Array]:
+    """Cut the limits to 0-1 and to their side of the share; nan with it."""
+    low = np.where(unbounded, 0.0, np.maximum(low, 0.0))
+    high = np.where(unbounded, 1.0, np.minimum(high, 1.0))
+    return np.minimum(low, share), np.maximum(high, share)
+
+
+# R's "logit" fits a logistic model and "xlogit" transforms the mean: the same limits but for where the fit stops
+_LOGIT = _from_error(logit_interval)
+INTERVALS: dict[str, ShareInterval] = {
+    "logit": _LOGIT,
+    "beta": _from_size(korn_graubard_interval),
+    "wilson": _from_size(wilson_interval),
+    "xlogit": _LOGIT,
+    "mean": _from_error(t_interval),
+    "likelihood": _from_size(likelihood_interval),
+}
+"""Methods of the limits of a share, by R's names where `svyciprop` has them; the contract is `ShareInterval`."""
+
+
+def satterthwaite(
+    matrix: sp.csr_array, cov: Array, *, domain: Array, df: Array, members: Members
+) -> Array:
+    """Degrees of freedom of linear combinations: (sum v_b)^2 / sum v_b^2 / df_b over the blocks they use.
+
+    The variances of two blocks are independent. So domains (or waves) that share a PSU are one block, whose df are the
+    PSUs minus the strata of their union; a domain that shares no PSU with the others is a block with its own df.
+
+    Parameters
+    ----------
+    matrix : (K, Q) sparse
+    cov : (Q, Q)
+    domain : (Q,) int
+        Domain of each quantity.
+    df : (Q,) float
+    members : Members
+    """
+    linked = _linked(domain, members)
+    out = np.empty(matrix.shape[0])
+    for i in range(matrix.shape[0]):
+        used = slice(matrix.indptr[i], matrix.indptr[i + 1])
+        at, coefficient = matrix.indices[used], matrix.data[used]
+        block_of = domain[at] if linked is None else _blocks(linked, domain, at)
+        parts = []
+        for block in np.unique(block_of):
+            own = block_of == block
+            v = coefficient[own] @ cov[np.ix_(at[own], at[own])] @ coefficient[own]
+            parts.append((max(float(v), 0.0), _block_df(at[own], domain, df, members)))
+        spread = sum(v**2 / d if d > 0 else np.inf for v, d in parts if v > 0)
+        out[i] = sum(v for v, _ in parts) ** 2 / spread if spread > 0 else min(d for _, d in parts)
+    return out
+
+
+def summed_df(at: Array, *, domain: Array, df: Array, members: Members) -> float:
+    """Add up the df of the blocks (see `satterthwaite`) that the quantities numbered `at` form."""
+    linked = _linked(domain, members)
+    block_of = domain[at] if linked is None else _blocks(linked, domain, at)
+    return sum(
+        _block_df(at[block_of == block], domain, df, members) for block in np.unique(block_of)
+    )
+
+
+def _linked(domain: Array, members: Members) -> sp.csr_array | None:
+    """Link the quantities that share a PSU or a domain: (Q, Q), or None where no two domains share a PSU."""
+    sharing = members.sharing().tocoo()
+    if (domain[sharing.row] == domain[sharing.col]).all():
+        return None
+    same = sp.csr_array((np.ones(len(domain)), (np.arange(len(domain)), domain)))
+    return sp.csr_array(sharing + same @ same.T)
+
+
+def _blocks(linked: sp.csr_array, domain: Array, at: Array) -> Array:
+    """Number the blocks of the quantities `at` by the first domain of each."""
+    _, part = connected_components(linked[at][:, at], directed=False)
+    first = np.full(part.max(initial=0) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, part, domain[at])
+    return np.asarray(first[part])
+
+
+def _block_df(at: Array, domain: Array, df: Array, members: Members) -> float:
+    """Return the df of one block: the domain's own, or those of the union; never below the largest of its domains."""
+    if (domain[at] == domain[at[0]]).all():
+        return float(df[at].min())
+    return float(max(members.df(at), df[at].max()))
+
+
+BOUNDARY = "Korn-Graubard"
+
+
+def limits(
+    chosen: list[Measure],
+    options: Options,
+    parts: tuple[Array, Array, Array, Array],
+    *,
+    overall_deff: Callable[[], Array],
+) -> tuple[Array, Array, Array]:
+    """Return confidence limits: of the method asked for where measures are shares, t for the others; and a note.
+
+    Parameters
+    ----------
+    parts : value, se, df, n
+        (D, M) each.
+    overall_deff : callable
+        Returns the measures' design effects over all domains (M,); called only where an estimate shows no variance.
+
+    Raises
+    ------
+    EstimatesError
+        E103 where a share is asked for and the values are none.
+    """
+    value, se, df, n = parts
+    low, high = t_interval(value, se, df, level=options.level)
+    note = np.full(value.shape, "", dtype=object)
+    share = _shares(chosen, options)
+    if options.kind in ("total", "ratio") or (options.interval == "t"):
+        return low, high, note
+    _refuse_no_share(value[:, share])
+    if share.any():
+        kernel = INTERVALS["logit" if options.interval == "default" else options.interval]
+        own = kernel(
+            value[:, share], se[:, share], n=n[:, share], df=df[:, share], level=options.level
+        )
+        low[:, share], high[:, share] = own
+    return _at_boundary(chosen, options, (value, se, df, low, high, n), overall_deff)
+
+
+def _shares(chosen: list[Measure], options: Options) -> Array:
+    """Return which measures are shares: rates, and all where a proportion or an interval for shares is asked for."""
+    every = options.kind == "proportion" or options.interval not in ("default", "t")
+    return np.array([every or m.kind == "rate" for m in chosen])
+
+
+def _refuse_no_share(value: Array) -> None:
+    outside = value[(value < -1e-12) | (value > 1 + 1e-12)]
+    if outside.size:
+        raise EstimatesError(
+            "E103",
+            f"不是 0-1 的比例（例如 {outside[0]:g}）。",
+            f"This is no share of 0-1 (for instance {outside[0]:g}).",
+            where="statistic='proportion'",
+            available=("mean", "proportion", "total"),
+            hint=('改用 statistic="mean"。', 'Use statistic="mean".'),
+        )
+
+
+def _at_boundary(
+    chosen: list[Measure],
+    options: Options,
+    parts: tuple[Array, ...],
+    overall_deff: Callable[[], Array],
+) -> tuple[Array, Array, Array]:
+    """Replace the limits of bounded measures whose se is 0 by Korn and Graubard's."""
+    value, se, df, low, high, n = parts
+    top = np.array(
+        [1.0 if options.kind == "proportion" or m.kind == "rate" else 100.0 for m in chosen]
+    )
+    bounded = np.array([options.kind == "proportion" or m.kind != "column" for m in chosen])
+    at = (n > 0) & bounded & (se <= 1e-12 * top)
+    note = np.where(at, BOUNDARY, "").astype(object)
+    if not at.any():
+        return low, high, note
+    deff = overall_deff()
+    share = np.clip(np.nan_to_num(value / top), 0, 1)
+    lower, upper = korn_graubard_interval(share, n / deff, n=n, df=df, level=options.level)
+    return np.where(at, lower * top, low), np.where(at, upper * top, high), note

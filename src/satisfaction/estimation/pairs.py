@@ -1,0 +1,364 @@
+"""Contrasts between areas: all pairs, and each area against the rest; t tests, Holm, Benjamini-Hochberg and max-t."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from scipy import special
+from statsmodels.stats.multitest import multipletests
+
+from satisfaction.estimation.estimates import estimate
+from satisfaction.estimation.intervals import satterthwaite, t_interval
+from satisfaction.estimation.max_t import (
+    DRAWS,
+    FRAGILE,
+    SEED,
+    Simultaneous,
+    check_simultaneous,
+    max_t_p,
+)
+from satisfaction.estimation.result import Estimates
+from satisfaction.estimation.test_results import without_error
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.measures import Measure
+from satisfaction.sampling.tally import Tally, resolve, tally
+
+Array = np.ndarray[Any, Any]
+ADJUSTMENTS = {
+    "p": "未校正 unadjusted",
+    "p_holm": "Holm (FWER)",
+    "p_bh": "Benjamini-Hochberg (FDR)",
+    "p_maxt": "max-t (FWER)",
+}
+NULLS = {
+    "pairs": "两个地区的总体值相等 two areas have equal population values",
+    "rest": "该地区与其余地区合计的总体值相等 an area and all others together have equal population values",
+    "within": "该地区与同一{within}其余地区合计的总体值相等 an area and all others of its {within} have equal population values",
+}
+CONVENTIONS = {
+    "test": "two-sided t; covariance of the whole sample design",
+    "df": "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union",
+    "not_tested": "areas whose se is 0 or whose df is below 1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """Differences between areas in one measure, each tested against 0. K rows.
+
+    Attributes
+    ----------
+    table : DataFrame (K, ...)
+        Areas, difference in the measure's unit, se, df, t, p, p_holm, p_bh, ci_low, ci_high (unadjusted); p is nan
+        where a pair is not tested, and the adjustments count the tested ones. Where asked: p_maxt, its Monte-Carlo
+        standard error maxt_error, and maxt_fragile (other draws could move it across 1 - level).
+    conventions : dict
+        measure, null, test, df, not_tested, level, selection, calibration; and simultaneous, draws, seed, within where
+        asked.
+    """
+
+    table: pd.DataFrame
+    conventions: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", without_error(self.table, self.conventions["selection"]))
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Return how many of the tested differences are significant at 1 - level, by adjustment."""
+        labels = {column: label for column, label in ADJUSTMENTS.items() if column in self.table}
+        p = self.table[list(labels)]
+        differ, tested = (
+            (p <= 1 - self.conventions["level"]).sum().to_numpy(),
+            p.notna().sum().to_numpy(),
+        )
+        table = pd.DataFrame({"adjustment": labels.values(), "differ": differ, "tested": tested})
+        return table.assign(share=table["differ"] / table["tested"])
+
+
+def all_pairs(
+    estimates: Estimates,
+    *,
+    simultaneous: Simultaneous | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> Comparisons:
+    """Compare every area with every other.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        One measure by one domain column (`estimates["county"].of("index")`).
+    simultaneous : {"single-step", "step-down"}, optional
+        Adds max-t p-values: like Holm's they control the chance of a single wrong pair, but they use how the pairs hang
+        together and are smaller. Step-down finds at least what single-step finds.
+    draws, seed : int
+        Of the simulation behind it.
+
+    Raises
+    ------
+    EstimatesError
+        E121 when they are not that, or there are fewer than two areas; E124, E125 for an unknown method or too few draws.
+    """
+    if simultaneous is not None:
+        check_simultaneous(simultaneous, draws)
+    if (
+        len(estimates.by) != 1
+        or len(set(estimates.table["measure"])) != 1
+        or len(estimates.table) < 2
+    ):
+        raise _not_comparable(estimates)
+    table = estimates.table
+    areas, value, df = (
+        table[estimates.by[0]].to_numpy(),
+        table["estimate"].to_numpy(float),
+        table["df"].to_numpy(float),
+    )
+    first, second = np.triu_indices(len(areas), 1)
+    variance = np.diag(estimates.cov)
+    spread = np.sqrt(
+        np.maximum(variance[first] + variance[second] - 2 * estimates.cov[first, second], 0)
+    )
+    pair_df = satterthwaite(
+        pair_matrix(len(areas)),
+        estimates.cov,
+        domain=np.arange(len(areas)),
+        df=df,
+        members=estimates.contributions.members,
+    )
+    known = usable(value, table["se"].to_numpy(float), df)
+    keys = pd.DataFrame({"area": areas[first], "other": areas[second]})
+    plain = tested(
+        keys,
+        (value[first] - value[second], spread, pair_df),
+        usable=known[first] & known[second],
+        level=estimates.level,
+    )
+    found = Comparisons(plain, _declared(estimates, NULLS["pairs"]))
+    if simultaneous is None:
+        return found
+    if estimates.conventions["selection"] != "probability":
+        return replace(
+            found, table=plain.assign(p_maxt=np.nan, maxt_error=np.nan, maxt_fragile=False)
+        )
+    return _together(found, estimates.cov, simultaneous, draws, seed)
+
+
+def against_rest(
+    design: SurveyDesign,
+    measure: str | Measure,
+    *,
+    by: str,
+    within: str | None = None,
+    level: float = 0.95,
+) -> Comparisons:
+    """Compare the mean of every area with the mean of all other areas together, with the joint covariance.
+
+    An area is part of the whole, so it is compared with the rest, not with the whole. Both means are functions of the
+    areas' totals; their difference is linearized in these (exactly what estimating the two domains together gives).
+
+    Parameters
+    ----------
+    design : SurveyDesign
+    measure : str or Measure
+        One value per respondent: a rate, a score, an index of level person, or a numeric column.
+    by : str
+        The column of areas.
+    within : str, optional
+        A column of larger areas (prefectures): the rest is then what is left of an area's own one. An area alone in it
+        has no rest and is not tested.
+
+    Returns
+    -------
+    Comparisons
+        `table` holds estimate and rest beside the difference, and the larger area where `within` is given.
+
+    Raises
+    ------
+    EstimatesError
+        E101 for an unknown column, E121 for fewer than two areas, E122 when an area lies in several larger ones or in none.
+    """
+    chosen = resolve(design, measure)
+    size = replace(
+        chosen,
+        name=f"_size__{chosen.name}",
+        kind="score",
+        unit=1,
+        stages=(*chosen.stages, _size_stage(chosen)),
+    )
+    counted = tally(design, [chosen, size], by=[by, *([within] if within else [])])
+    totals = estimate(
+        design, [chosen, size], statistic="total", by=by, level=level, counted=counted
+    )
+    means = (
+        estimate(design, [chosen, size], by=by, level=level, counted=counted).of(chosen.name).table
+    )
+    if len(means) < 2:
+        raise _not_comparable(totals)
+    larger = _larger(counted, by, within, means[by]) if within else None
+    own, rest, slope = mean_and_rest(
+        *totals.table["estimate"].to_numpy(float).reshape(-1, 2).T, group=larger
+    )
+    df = totals.table["df"].to_numpy(float)
+    spread, with_rest, there = (
+        np.full(len(own), np.nan),
+        np.full(len(own), np.nan),
+        np.isfinite(rest),
+    )
+    spread[there] = np.sqrt(
+        np.maximum(np.einsum("kq,kq->k", slope[there] @ totals.cov, slope[there]), 0)
+    )
+    with_rest[there] = satterthwaite(
+        sp.csr_array(slope[there]),
+        totals.cov,
+        domain=totals.domain,
+        df=df,
+        members=totals.contributions.members,
+    )
+    known = usable(own, means["se"].to_numpy(float), df[::2])
+    keys = pd.DataFrame({"area": means[by], "estimate": own, "rest": rest})
+    if within:
+        keys.insert(1, "within", larger)
+    null = NULLS["within"].format(within=within) if within else NULLS["rest"]
+    declared = _declared(totals, null) | ({"within": within} if within else {})
+    return Comparisons(
+        tested(keys, (own - rest, spread, with_rest), usable=known & there, level=level), declared
+    )
+
+
+def pair_matrix(units: int) -> sp.csr_array:
+    """Coefficients of all differences, earlier minus later: (units (units - 1) / 2, units) sparse."""
+    first, second = np.triu_indices(units, 1)
+    one = sp.eye_array(units, format="csr")
+    return one[first] - one[second]
+
+
+def mean_and_rest(
+    total: Array, count: Array, *, group: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """Return the means of each area and of all others together, and the derivatives of their difference.
+
+    Parameters
+    ----------
+    total, count : (A,)
+        Weighted sum of a measure and weighted number of valid values.
+    group : (A,), optional
+        Larger area of each; the others are then those of the same group. None: all areas are one group.
+
+    Returns
+    -------
+    own, rest : (A,)
+        rest is nan where there are no others (or none with a valid value).
+    slope : (A, 2A)
+        Of own - rest, by (total, count) of area 1, area 2, ...; 0 where rest is nan.
+    """
+    beside = (1.0 if group is None else group[:, None] == group) - np.eye(len(total))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        others = _group_sum(count, group) - count
+        own, rest = total / count, (_group_sum(total, group) - total) / others
+        inside, outside = np.eye(len(total)) / count[:, None], beside / others[:, None]
+        by_total, by_count = inside - outside, rest[:, None] * outside - own[:, None] * inside
+    slope = np.stack([by_total, by_count], axis=2).reshape(len(total), -1)
+    slope[others == 0] = 0.0  # nothing to compare with
+    return own, rest, slope
+
+
+def _group_sum(values: Array, group: Array | None) -> Array:
+    if group is None:
+        return np.asarray(values.sum())
+    number = np.unique(group, return_inverse=True)[1]
+    return np.asarray(np.bincount(number, values)[number])
+
+
+def _larger(counted: Tally, by: str, within: str, areas: pd.Series[Any]) -> Array:
+    """Find the larger area of each area: (A,)."""
+    pairs = counted.keys[[by, within]].dropna(subset=[by]).drop_duplicates()
+    unclear = pairs.loc[pairs[by].duplicated(keep=False) | pairs[within].isna(), by]
+    if len(unclear):
+        raise EstimatesError(
+            "E122",
+            f"地区 {unclear.iloc[0]!r} 没有唯一的 '{within}'。",
+            f"Area {unclear.iloc[0]!r} has no '{within}', or more than one.",
+            where="within",
+            available=pairs.loc[pairs[by] == unclear.iloc[0], within].tolist(),
+            hint=(
+                "每个地区须属于恰好一个上级地区。",
+                "Let every area lie in exactly one larger area.",
+            ),
+        )
+    return np.asarray(pairs.set_index(by)[within].loc[list(areas)])
+
+
+def _together(
+    found: Comparisons, cov: Array, method: Simultaneous, draws: int, seed: int
+) -> Comparisons:
+    """Add max-t p-values to all pairs of areas."""
+    first, second = np.triu_indices(len(cov), 1)
+    t, df = found.table["t"].to_numpy(float), found.table["df"].to_numpy(float)
+    adjusted = max_t_p(t, df, first=first, second=second, cov=cov, draws=draws, seed=seed)
+    p, error = adjusted.chosen(method)
+    fragile = adjusted.fragile(method, level=found.conventions["level"])
+    said = {
+        "simultaneous": f"max-t, {method}, Gaussian copula; p at least 1 / (draws + 1)",
+        "draws": draws,
+        "seed": seed,
+        "fragile": f"p within {FRAGILE:g} Monte-Carlo standard errors of 1 - level",
+        "fragile_pairs": int(fragile.sum()),
+    }
+    return Comparisons(
+        found.table.assign(p_maxt=p, maxt_error=error, maxt_fragile=fragile),
+        found.conventions | said,
+    )
+
+
+def _size_stage(measure: Measure) -> dict[str, nw.Expr]:
+    """Count the valid values of a measure as a measure of its own."""
+    name, valid = f"_size__{measure.name}", nw.col(measure.valid_column)
+    return {f"_valid__{name}": valid, f"_score__{name}": valid}
+
+
+def usable(value: Array, se: Array, df: Array) -> Array:
+    """Tell which estimates can be tested: known, with a spread and at least one degree of freedom. (K,) bool."""
+    return np.isfinite(value) & (se > 1e-12 * np.maximum(np.abs(value), 1)) & (df >= 1)
+
+
+def tested(
+    keys: pd.DataFrame, parts: tuple[Array, Array, Array], *, usable: Array, level: float
+) -> pd.DataFrame:
+    """Add tests and limits to differences; parts are difference, se, df: (K,) each."""
+    difference, se, df = parts
+    se = np.where(np.isnan(difference), np.nan, se)
+    usable = usable & (se > 0) & (df > 0)
+    t = np.divide(difference, se, out=np.full(len(se), np.nan), where=usable)
+    p = np.where(
+        usable, 2 * special.stdtr(np.where(usable, df, 1.0), -np.abs(np.nan_to_num(t))), np.nan
+    )
+    low, high = t_interval(difference, se, df, level=level)
+    table = keys.assign(difference=difference, se=se, df=df, t=t, p=p, p_holm=_adjusted(p, "holm"))
+    return table.assign(p_bh=_adjusted(p, "fdr_bh"), ci_low=low, ci_high=high)
+
+
+def _adjusted(p: Array, method: str) -> Array:
+    known, out = np.isfinite(p), p.copy()
+    if known.any():
+        out[known] = multipletests(p[known], method=method)[1]
+    return out
+
+
+def _declared(estimates: Estimates, null: str) -> dict[str, Any]:
+    kept = {name: estimates.conventions[name] for name in ("level", "selection", "calibration")}
+    return {"measure": estimates.table["measure"].iloc[0], "null": null, **CONVENTIONS, **kept}
+
+
+def _not_comparable(estimates: Estimates) -> EstimatesError:
+    return EstimatesError(
+        "E121", "比较需要按一个地区列、至少两个地区的一个指标。",
+        "Comparisons need one measure by one column of two or more areas.", where="comparisons",
+        available=estimates.table["measure"].unique(), hint=("先用 .of(指标) 选出一个指标。", "Choose one measure with .of(measure)."),
+    )  # fmt: skip

@@ -1,0 +1,217 @@
+"""The record of estimates: a table, its full covariance, and what produced them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from satisfaction.estimation.intervals import satterthwaite, t_interval
+from satisfaction.estimation.sample import Contributions
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.pages import card
+from satisfaction.sampling.design import NO_ERROR, SurveyDesign
+
+Array = np.ndarray[Any, Any]
+ERROR = ("se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n_effective")
+COLUMNS = (
+    "measure",
+    "estimate",
+    "se",
+    "df",
+    "ci_low",
+    "ci_high",
+    "cv",
+    "deff",
+    "deff_wr",
+    "n",
+    "n_effective",
+    "note",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Estimates of Q = domains x measures quantities.
+
+    A sample that is no probability sample has no design error: whatever the columns of error and the covariance are
+    made of, here they are missing, so that nothing that is built on these estimates can state one.
+
+    Attributes
+    ----------
+    table : DataFrame (Q, ...)
+        Domain columns, then measure, estimate, se, df, ci_low, ci_high, cv, deff, n, note; domain-major.
+    cov : (Q, Q) float
+        In the order of the table.
+    contributions : Contributions
+        What each sampling unit contributes to it: cov = D'D.
+    by : tuple of str
+        Domain columns.
+    conventions : dict
+        What produced the numbers: statistic, variance, interval, df, deff, level, selection, calibration, exact.
+    design : SurveyDesign
+    """
+
+    table: pd.DataFrame
+    cov: Array
+    contributions: Contributions
+    by: tuple[str, ...]
+    conventions: dict[str, Any]
+    design: SurveyDesign
+
+    def __post_init__(self) -> None:
+        if self.conventions["selection"] == "probability":
+            return
+        without = self.contributions.without_values()
+        object.__setattr__(self, "table", self.table.assign(**dict.fromkeys(ERROR, np.nan)))
+        object.__setattr__(self, "cov", np.full(np.shape(self.cov), np.nan))
+        object.__setattr__(self, "contributions", without)
+        unused = dict.fromkeys(("variance", "interval", "df", "deff"), NO_ERROR)
+        object.__setattr__(self, "conventions", self.conventions | unused)
+
+    def _repr_html_(self) -> str:
+        shown = self.table.dropna(axis=1, how="all")
+        said = {name: str(value) for name, value in self.conventions.items()}
+        return card(
+            "估计值 estimates",
+            tables={"table": shown, "约定 conventions": pd.DataFrame([said])},
+            note=str(self.conventions["selection"]),
+        )
+
+    @property
+    def domain(self) -> Array:
+        """Return the number of each row's domain: (Q,) int."""
+        return (
+            self.table.groupby(list(self.by)).ngroup().to_numpy()
+            if self.by
+            else np.zeros(len(self.table), dtype=int)
+        )
+
+    @property
+    def level(self) -> float:
+        """Return the confidence level of the limits."""
+        return float(self.conventions["level"])
+
+    def of(self, measure: str) -> Estimates:
+        """Return the estimates of one measure, with their covariance.
+
+        Raises
+        ------
+        EstimatesError
+            E111 when there is no such measure.
+        """
+        at = np.flatnonzero(self.table["measure"] == measure)
+        if not len(at):
+            raise EstimatesError(
+                "E111",
+                f"没有指标 '{measure}' 的估计。",
+                f"There is no estimate of '{measure}'.",
+                where="measure",
+                available=self.table["measure"].unique(),
+                got=measure,
+                hint=("改为已有的指标。", "Use a measure that was estimated."),
+            )
+        table, cov = self.table.iloc[at].reset_index(drop=True), self.cov[np.ix_(at, at)]
+        return Estimates(
+            table, cov, self.contributions.of(at), self.by, self.conventions, self.design
+        )
+
+    def contrast(self, combinations: Mapping[str, Mapping[Any, float]]) -> Estimates:
+        """Estimate linear combinations of the rows.
+
+        Parameters
+        ----------
+        combinations : mapping
+            Name of the result -> {row: coefficient}. A row is (domain value, ..., measure), or its number.
+
+        Returns
+        -------
+        Estimates
+            One row a combination (E388 where they are written otherwise, E112 for a row that is not there); df by Satterthwaite from the domains' own df, or from the PSUs minus strata of the union
+            of domains that share PSUs.
+        """
+        _check_combinations(combinations)
+        rows = {
+            key: i
+            for i, key in enumerate(
+                self.table[[*self.by, "measure"]].itertuples(index=False, name=None)
+            )
+        }
+        matrix = np.zeros((len(combinations), len(self.table)))
+        for i, terms in enumerate(combinations.values()):
+            for key, coefficient in terms.items():
+                if key not in rows and key not in range(len(self.table)):
+                    raise EstimatesError(
+                        "E112",
+                        f"没有估计行 {key!r}。",
+                        f"There is no row {key!r}.",
+                        where="contrast",
+                        available=rows,
+                        got=str(key),
+                        hint=("行写作 (域, ..., 指标)。", "A row is (domain, ..., measure)."),
+                    )
+                matrix[i, rows.get(key, key)] = coefficient
+        return self.combined(
+            sp.csr_array(matrix), pd.DataFrame({"measure": list(combinations)}), by=()
+        )
+
+    def combined(
+        self, matrix: sp.csr_array, keys: pd.DataFrame, *, by: tuple[str, ...]
+    ) -> Estimates:
+        """Return matrix @ estimates, with covariance; `keys` (K rows) names the results by domain and measure."""
+        estimate = matrix @ self.table["estimate"].to_numpy(float)
+        cov = np.asarray(matrix @ (matrix @ self.cov).T).T
+        se = np.where(np.isnan(estimate), np.nan, np.sqrt(np.maximum(np.diag(cov), 0)))
+        own = self.table["df"].to_numpy(float)
+        df = satterthwaite(
+            matrix, self.cov, domain=self.domain, df=own, members=self.contributions.members
+        )
+        n = [
+            int(self.table["n"].to_numpy()[matrix.indices[a:b]].min())
+            for a, b in zip(matrix.indptr, matrix.indptr[1:], strict=False)
+        ]
+        low, high = t_interval(estimate, se, df, level=self.level)
+        none = np.full(len(estimate), np.nan)
+        parts = {"estimate": estimate, "se": se, "df": df, "ci_low": low, "ci_high": high}
+        note = np.full(len(estimate), self.contributions.remark, dtype=object)
+        table = result_table(
+            keys, parts | {"deff": none, "deff_wr": none, "n": np.array(n), "note": note}
+        )
+        conventions = self.conventions | {"interval": "t", "df": "Satterthwaite"}
+        return Estimates(
+            table, cov, self.contributions.combined(matrix), by, conventions, self.design
+        )
+
+
+def _check_combinations(combinations: Any) -> None:
+    """Refuse combinations that are no {name: {row: coefficient}}, and coefficients that are no numbers."""
+    named = isinstance(combinations, Mapping) and len(combinations) > 0
+    parts = list(combinations.values()) if named else [None]
+    if not all(
+        isinstance(terms, Mapping) and all(isinstance(c, Real) for c in terms.values())
+        for terms in parts
+    ):
+        raise EstimatesError(
+            "E388",
+            f"组合须写成 {{名称: {{行: 系数}}}}，而不是 {type(combinations).__name__}: {combinations!r}。",
+            f"Combinations are {{name: {{row: coefficient}}}}, not the {type(combinations).__name__} {combinations!r}.",
+            where="contrast",
+            hint=(
+                '例如 {"差 gap": {("甲", "y"): 1, ("乙", "y"): -1}}。',
+                'Write {"gap": {("a", "y"): 1, ("b", "y"): -1}}, for instance.',
+            ),
+        )
+
+
+def result_table(keys: pd.DataFrame, parts: Mapping[str, Array]) -> pd.DataFrame:
+    """Put the columns of a table of estimates in order; parts are (Q,) arrays, keys (Q, ...) domains and measure."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cv = parts["se"] / np.abs(parts["estimate"])
+        effective = np.where(parts["deff_wr"] > 0, parts["n"] / parts["deff_wr"], np.nan)
+    table = keys.assign(**parts, cv=cv, n_effective=effective)
+    return table[[*(c for c in keys if c != "measure"), *COLUMNS]]

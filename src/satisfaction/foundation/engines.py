@@ -1,0 +1,617 @@
+"""A dataframe engine through narwhals: DuckDB (default), pandas, polars, PySpark. Engines only select, join and count.
+
+The type of the table handed in chooses the engine; a path is read by DuckDB.
+
+Parquet and csv files and folders through DuckDB: read in a stream within a memory limit; what is damaged is named.
+
+Spark: a session that is there already, or a local one; nothing of ours is installed on the workers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from functools import cache, reduce, wraps
+from pathlib import Path
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
+
+import duckdb
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from threadpoolctl import ThreadpoolController
+
+from satisfaction.foundation.errors import EngineError, one_of, shortened
+
+MEMORY, SPILL = (
+    "SATISFACTION_MEMORY",
+    "SATISFACTION_SPILL",
+)  # how much memory DuckDB may use ("512MB"), where it spills to
+DONE, UNFINISHED = "_SUCCESS", "_temporary"
+SUFFIXES = (".parquet", ".csv")
+
+
+@cache
+def connection() -> Any:
+    """Return the one connection through which tables of this process are read in place: opening one costs 20 ms."""
+    opened = duckdb.connect()
+    if limit := os.environ.get(MEMORY):
+        opened.execute(f"set memory_limit = '{limit}'")
+        opened.execute("set preserve_insertion_order = false")
+    if folder := os.environ.get(SPILL):
+        opened.execute(f"set temp_directory = '{folder}'")
+    return opened
+
+
+def open_files(path: Path) -> Any:
+    """Open a Parquet or csv file, or a folder of them, as a DuckDB relation.
+
+    Raises
+    ------
+    EngineError
+        G104 no such file, or one that cannot be read; G107 a folder that is not finished; G108 files whose columns differ.
+    """
+    files = _files(path)
+    kind = files[0].suffix.lower()
+    names = [str(file) for file in files]
+    if kind == ".csv":
+        return _opened("select * from read_csv(?, all_varchar = false)", names, where=path)
+    _check_schemas(names)
+    return _opened("select * from read_parquet(?)", names, where=path)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        if (path / UNFINISHED).exists():
+            raise EngineError(
+                "G107",
+                "文件夹尚未写完。",
+                "The folder has not been written to its end.",
+                where=str(path),
+                hint=("等写入完成，或重新生成。", "Wait until it is finished, or make it again."),
+            )
+        found = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(("_", "."))
+        )
+    else:
+        found = [path] if path.is_file() else []
+    kinds = {file.suffix.lower() for file in found}
+    if len(kinds) != 1 or not kinds <= set(SUFFIXES):
+        raise EngineError(
+            "G104",
+            "没有可读的 Parquet 或 csv 文件。" if not found else "文件夹里混有不同格式的文件。",
+            "There is no Parquet or csv file to read."
+            if not found
+            else "The folder holds files of different kinds.",
+            where=str(path),
+            available=sorted(kinds) or SUFFIXES,
+            hint=("检查路径。", "Check the path."),
+        )
+    return found
+
+
+def _opened(query: str, names: list[str], *, where: Path) -> Any:
+    try:
+        return connection().from_query(query, params=[names])
+    except duckdb.Error as fault:
+        raise unreadable(fault, where=str(where)) from None
+
+
+def _check_schemas(names: list[str]) -> None:
+    """Refuse files that are damaged at their end, where the schema stands, and files whose columns differ from the first."""
+    first: dict[str, str] | None = None
+    for name in names:
+        try:
+            rows = (
+                connection()
+                .execute("select name, type from parquet_schema(?) where type is not null", [name])
+                .fetchall()
+            )
+        except duckdb.Error as fault:
+            raise unreadable(fault, where=name) from None
+        own = dict(rows)
+        first = own if first is None else first
+        if own != first:
+            differ = sorted({c for c in {*own, *first} if own.get(c) != first.get(c)})
+            raise EngineError(
+                "G108",
+                f"文件的列与第一个文件不同: {shortened(differ)}。",
+                f"Columns differ from those of the first file: {shortened(differ)}.",
+                where=name,
+                available=[f"{c} {kind}" for c, kind in first.items()],
+                hint=("用同样的列重新生成该文件。", "Make this file again with the same columns."),
+            )
+
+
+def unreadable(fault: Exception, *, where: str) -> EngineError:
+    """Say that a file cannot be read."""
+    return EngineError(
+        "G104",
+        "无法读取 Parquet 或 csv 文件。",
+        f"A Parquet or csv file cannot be read: {str(fault).splitlines()[0]}",
+        where=where,
+        hint=(
+            "检查路径；文件损坏时重新生成。",
+            "Check the path; make the file again if it is damaged.",
+        ),
+    )
+
+
+def offenders(respondents: Any, condition: str, *, most: int = 3) -> str:
+    """Name the files, rows and row groups of Parquet rows that fulfil a condition; empty where respondents are no files."""
+    if not isinstance(respondents, str | Path):
+        return ""
+    files = [str(file) for file in _files(Path(respondents)) if file.suffix.lower() == ".parquet"]
+    if not files:
+        return ""
+    query = (
+        f"select filename, file_row_number from read_parquet(?, filename = true, file_row_number = true) where {condition} "
+        f"order by 1, 2 limit {most}"
+    )
+    return "; ".join(
+        f"{name} row {row + 1} (row group {_row_group(name, row)})"
+        for name, row in connection().execute(query, [files]).fetchall()
+    )
+
+
+def _row_group(name: str, row: int) -> int:
+    sizes = connection().execute(
+        "select row_group_id, max(row_group_num_rows) from parquet_metadata(?) group by 1 order by 1", [name]
+    ).fetchall()  # fmt: skip
+    for group, size in sizes:
+        if row < size:
+            return int(group)
+        row -= size
+    return len(sizes)
+
+
+LOCAL = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.sql.execution.arrow.pyspark.enabled": "false",  # would ask for pyarrow
+}
+
+
+def session() -> Any:
+    """Return the active Spark session, or start a local one.
+
+    Raises
+    ------
+    EngineError
+        G103 when PySpark or Java is missing.
+    """
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise missing("pyspark", "pip install 'satisfaction[spark]'") from None
+    if (active := SparkSession.getActiveSession()) is not None:
+        return active
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        raise missing("Java 17", "安装 Java 17 install Java 17")
+    builder = SparkSession.builder.master("local[*]").appName("satisfaction")
+    for name, value in LOCAL.items():
+        builder = builder.config(name, value)
+    started = builder.getOrCreate()
+    started.sparkContext.setLogLevel("ERROR")
+    return started
+
+
+def missing(what: str, how: str) -> EngineError:
+    """Say that an engine's software is not there, and how to get it."""
+    return EngineError(
+        "G103",
+        f"没有安装 {what}。",
+        f"{what} is not installed.",
+        where="engine",
+        available=("duckdb", "pandas"),
+        hint=(f"运行 {how}，或换用 duckdb。", f"Run {how}, or use duckdb."),
+    )
+
+
+def to_spark(table: pd.DataFrame) -> Any:
+    """Hand a pandas table to Spark, value by value: whole numbers as long, text as string; missing values as null."""
+    from pyspark.sql import types
+
+    kinds = {
+        "i": types.LongType,
+        "u": types.LongType,
+        "b": types.BooleanType,
+        "f": types.DoubleType,
+    }
+    shape = types.StructType(
+        [
+            types.StructField(str(name), kinds.get(getattr(kind, "kind", "O"), types.StringType)())
+            for name, kind in table.dtypes.items()
+        ]
+    )
+    columns = [
+        [
+            None if gone else _plain(value)
+            for value, gone in zip(table[c], table[c].isna(), strict=True)
+        ]
+        for c in table
+    ]
+    return session().createDataFrame(list(zip(*columns, strict=True)), shape)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+Engine = Literal["duckdb", "pandas", "polars", "pyspark"]
+Lazy = nw.LazyFrame[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+LARGE = 50_000  # rows, above which pandas groups more slowly than DuckDB starts
+FEW = 1_000  # distinct texts among the first rows, below which a text column is counted by code
+FIRST = 5_000
+
+
+def scan(table: Any) -> Lazy:
+    """Open a table for narwhals expressions.
+
+    A large pandas table of plain columns is counted by DuckDB where it lies, without a copy: the counts are the same. Its
+    text columns of few distinct values are numbered once, because every pass would have to read Python's strings again.
+
+    Parameters
+    ----------
+    table : pandas or polars DataFrame, polars LazyFrame, DuckDB relation, PySpark DataFrame, or a path
+        Of a Parquet or csv file, or a folder of them.
+
+    Raises
+    ------
+    EngineError
+        G101 when the table is none of these; G380 for columns of the same name; G104, G107, G108 for paths, see `files.open_files`.
+    """
+    if isinstance(table, str | Path):
+        table = open_files(Path(table))
+    if isinstance(table, pd.DataFrame) and table.columns.has_duplicates:
+        twice = table.columns[table.columns.duplicated()].unique()
+        raise EngineError(
+            "G380",
+            f"列名重复: {shortened(twice)}。",
+            f"Columns stand twice: {shortened(twice)}.",
+            where="respondents",
+            hint=("改名或去掉其中一列。", "Rename or drop one of them."),
+        )
+    if (
+        isinstance(table, pd.DataFrame)
+        and len(table) >= LARGE
+        and all(map(_is_plain, table.dtypes))
+    ):
+        table = _in_place(table)
+    try:
+        lazy: Lazy = nw.from_native(table).lazy()
+    except TypeError:
+        raise EngineError(
+            "G101",
+            f"无法识别的数据表类型 {type(table).__name__}。",
+            f"A table of type {type(table).__name__} is not known.",
+            where="respondents",
+            available=(
+                "pandas",
+                "polars",
+                "DuckDB relation",
+                "PySpark",
+                "path of Parquet or csv files",
+            ),
+            hint=("传入上列类型之一。", "Hand in one of these."),
+        ) from None
+    return lazy
+
+
+def never_null(table: Any) -> frozenset[str]:
+    """Return the columns of a table that cannot hold a null, as far as their type says: numpy's whole numbers."""
+    if not isinstance(table, pd.DataFrame):
+        return frozenset()
+    return frozenset(
+        str(name)
+        for name, kind in table.dtypes.items()
+        if isinstance(kind, np.dtype) and kind.kind in "biu"
+    )
+
+
+def hold(table: pd.DataFrame, engine: Engine) -> Any:
+    """Hand a pandas table to an engine; the rows and their order stay the same.
+
+    Raises
+    ------
+    EngineError
+        G102 for an unknown engine, G103 when the engine is not installed.
+    """
+    one_of(engine, get_args(Engine), argument="engine", error=EngineError, code="G102")
+    if engine == "duckdb":
+        connection = duckdb.connect()
+        connection.register("respondents", table)
+        connection.execute("create table held as select * from respondents")
+        return connection.table("held")
+    if engine == "polars":
+        try:
+            import polars
+        except ImportError:
+            raise missing("polars", "pip install polars") from None
+        kinds = {name: polars.Int64 for name in table if table[name].dtype == "Int64"}
+        return polars.DataFrame(
+            {name: _listed(table[name]) for name in table}, schema_overrides=kinds
+        )
+    return to_spark(table) if engine == "pyspark" else table
+
+
+def materialize(lazy: Lazy) -> Any:
+    """Compute a lazy table once, inside its engine, and hand back the engine's own table."""
+    native = lazy.to_native()
+    if lazy.implementation.is_duckdb():
+        native.create("computed")
+        return native.query("lazy", "select * from computed")
+    if lazy.implementation.is_pyspark():
+        return native.cache()
+    return native.collect() if lazy.implementation.is_polars() else native
+
+
+def fetch(lazy: Lazy) -> pd.DataFrame:
+    """Run the expressions and bring the (small) result here as a pandas table.
+
+    Raises
+    ------
+    EngineError
+        G104 for a file that turns out to be damaged while it is read.
+    """
+    if lazy.implementation.is_pyspark():
+        return _collected(lazy)
+    try:
+        return _fetched(lazy)
+    except duckdb.Error as fault:
+        raise unreadable(fault, where="respondents") from None
+
+
+def _collected(lazy: Lazy) -> pd.DataFrame:
+    """Bring Spark's result here row by row: its own way to pandas would ask for pyarrow and warn of pandas 3."""
+    native, names = lazy.to_native(), lazy.columns
+    rows = native.collect()
+    columns = [
+        pd.Series([row[i] for row in rows], dtype=_dtype(native.schema[i]))
+        for i in range(len(names))
+    ]
+    plain = [
+        one.astype("int64") if one.dtype == "Int64" and not one.hasnans else one for one in columns
+    ]
+    return pd.DataFrame(dict(zip(names, plain, strict=True)))
+
+
+def _dtype(field: Any) -> str:
+    kind = field.dataType.typeName()
+    return {
+        "long": "Int64",
+        "integer": "Int64",
+        "short": "Int64",
+        "byte": "Int64",
+        "double": "float64",
+        "string": "str",
+    }.get(kind, "object")
+
+
+def _fetched(lazy: Lazy) -> pd.DataFrame:
+    native = lazy.collect() if lazy.implementation.is_polars() else lazy.collect(backend="pandas")
+    if native.implementation.is_polars():  # polars to pandas would ask for pyarrow
+        return pd.DataFrame({name: native[name].to_list() for name in native.columns})
+    return _spelt(native.to_pandas())
+
+
+def joined(
+    lazy: Lazy, lookup: pd.DataFrame, *, on: Sequence[str], weight: str
+) -> np.ndarray[Any, Any]:
+    """Return `weight` x the lookup's `factor` for every row, in the rows' order: (n,) float.
+
+    Parameters
+    ----------
+    lookup : DataFrame
+        The columns `on`, each combination once (missing values match each other), and `factor`.
+
+    Raises
+    ------
+    EngineError
+        G105 for Spark, whose rows have no order and stay where they are.
+    """
+    native = lazy.to_native()
+    if lazy.implementation.is_pyspark():
+        raise EngineError(
+            "G105",
+            "Spark 的表没有行序，权数不取回本机。",
+            "Rows of a Spark table have no order; weights are not brought here.",
+            where="weights",
+            hint=(
+                "用 satisfaction.write_weights(design, 文件夹) 在集群上写出。",
+                "Use satisfaction.write_weights(design, folder): it writes there.",
+            ),
+        )
+    if lazy.implementation.is_duckdb():
+        match = " and ".join(f'r."{name}" is not distinct from lookup."{name}"' for name in on)
+        found = native.query(
+            "given",
+            f'with r as (select *, row_number() over () as _place from given) select _place, r."{weight}" * factor as w '
+            f"from r left join lookup on {match}",
+        ).fetchnumpy()
+        out = np.empty(len(found["w"]))
+        out[found["_place"] - 1] = found["w"]
+        return out
+    rows = fetch(lazy.select(*dict.fromkeys((*on, weight))))
+    factor = rows[list(on)].merge(lookup, on=list(on), how="left")["factor"].to_numpy(float)
+    return np.asarray(rows[weight].to_numpy(float) * factor)
+
+
+def write_joined(
+    lazy: Lazy,
+    lookup: pd.DataFrame,
+    *,
+    on: Sequence[str],
+    weight: str,
+    into: str,
+    folder: Path | str,
+) -> None:
+    """Write every row with `into` = `weight` x the lookup's `factor` as Parquet, inside the engine and without collecting.
+
+    Parameters
+    ----------
+    folder : Path, or an address that Spark knows
+        Must exist and be empty for engines on this machine; Spark makes it. Spark ends it with its own mark of success.
+    """
+    native = lazy.to_native()
+    if lazy.implementation.is_pyspark():
+        _write_spark(native, lookup, on=on, weight=weight, into=into, folder=str(folder))
+        return
+    if not lazy.implementation.is_duckdb():
+        native = connection().from_df(fetch(lazy))
+    match = (
+        " and ".join(f'r."{name}" is not distinct from lookup."{name}"' for name in on) or "true"
+    )
+    kept = ", ".join(f'r."{name}"' for name in lazy.collect_schema().names())
+    query = (
+        f'select {kept}, r."{weight}" * factor as "{into}" from given r left join lookup on {match}'
+    )
+    native.query("given", query).write_parquet(str(Path(folder) / "part-0.parquet"))
+
+
+def _write_spark(
+    native: Any, lookup: pd.DataFrame, *, on: Sequence[str], weight: str, into: str, folder: str
+) -> None:
+    from pyspark.sql import functions
+
+    names = {name: f"_on_{i}" for i, name in enumerate(on)}
+    small = functions.broadcast(to_spark(lookup.rename(columns=names)[[*names.values(), "factor"]]))
+    match = [native[name].eqNullSafe(small[other]) for name, other in names.items()] or [
+        functions.lit(True)
+    ]
+    met = native.join(small, on=reduce(lambda a, b: a & b, match), how="left")
+    met.select(
+        *native.columns, (functions.col(weight) * functions.col("factor")).alias(into)
+    ).write.parquet(folder)
+
+
+def counter(lazy: Lazy) -> Any:
+    """Return the type in which small whole numbers are summed fastest without overflow: DuckDB widens sums of 32 bits."""
+    return nw.Int32 if lazy.implementation.is_duckdb() else nw.Int64
+
+
+def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function's linear algebra run on one thread.
+
+    Its matrices are small: a second thread costs more than it saves as soon as the machine is busy, and the order of
+    additions, hence the last bits, would depend on the number of threads.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _controller().limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return call
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Sort a small table by its keys, whole numbers before the others: those alone often tell all rows apart."""
+    refuse_mixed(table, keys)
+    whole = [
+        name
+        for name in keys
+        if pd.api.types.is_integer_dtype(table[name].dtype) and not table[name].hasnans
+    ]
+    code, room = np.zeros(len(table), dtype=np.int64), 2**62
+    for name in whole if len(table) else ():
+        values = table[name].to_numpy(np.int64)
+        room //= (span := int(values.max()) - int(values.min()) + 1)
+        if not room:
+            break
+        code = code * span + (values - values.min())
+    order = np.argsort(code, kind="stable")
+    if room and (np.diff(code[order]) > 0).all():
+        return table.iloc[order].reset_index(drop=True)
+    return table.sort_values(
+        [*whole, *(name for name in keys if name not in whole)], ignore_index=True
+    )
+
+
+def refuse_mixed(table: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse columns of codes that are partly text and partly numbers: 1 and "1" would be two codes, in no order.
+
+    Raises
+    ------
+    EngineError
+        G381.
+    """
+    for name in columns:
+        if table[name].dtype != object:
+            continue
+        values = table[name].dropna().unique().tolist()
+        try:
+            sorted(values)
+        except TypeError:
+            kinds = sorted({type(value).__name__ for value in values})
+            raise EngineError(
+                "G381",
+                f"列 '{name}' 的取值类型混杂: {', '.join(kinds)}。",
+                f"Column '{name}' mixes kinds of values: {', '.join(kinds)}.",
+                where=name,
+                available=[repr(value) for value in values[:6]],
+                hint=(
+                    f'统一为文本或数值，例如 df["{name}"].astype(str)。',
+                    f'Make all text or all numbers, as df["{name}"].astype(str).',
+                ),
+            ) from None
+
+
+def matched(
+    rows: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]
+) -> np.ndarray[Any, Any]:
+    """Return the row of `table` whose columns equal each of `rows`, -1 where there is none; missing values match: (T,) int."""
+    of_rows, of_table = np.zeros(len(rows), dtype=np.int64), np.zeros(len(table), dtype=np.int64)
+    unknown = np.zeros(len(rows), dtype=bool)
+    for name in columns:
+        levels = pd.Index(table[name].unique())
+        found, own = levels.get_indexer(rows[name]), levels.get_indexer(table[name])
+        unknown |= found < 0
+        of_rows, of_table = of_rows * len(levels) + found, of_table * len(levels) + own
+    order = np.argsort(of_table, kind="stable")
+    place = np.minimum(np.searchsorted(of_table, of_rows, sorter=order), len(table) - 1)
+    at = order[place]
+    return np.where(unknown | (of_table[at] != of_rows), -1, at)
+
+
+def _is_plain(kind: Any) -> bool:
+    """Numbers, truth values and text, which DuckDB reads in place; a column of mixed objects is left to pandas."""
+    return isinstance(kind, pd.StringDtype) or kind.kind in "biuf"
+
+
+def _in_place(table: pd.DataFrame) -> Any:
+    coded = {name: table[name].astype("category") for name in table if _repeats(table[name])}
+    return duckdb.from_df(table.assign(**coded), connection=connection())
+
+
+def _repeats(values: pd.Series[Any]) -> bool:
+    return isinstance(values.dtype, pd.StringDtype) and values.head(FIRST).nunique() < FEW
+
+
+def _spelt(table: pd.DataFrame) -> pd.DataFrame:
+    """Write numbered texts as texts again."""
+    numbered = table.select_dtypes("category")
+    texts = [
+        name for name in numbered if isinstance(numbered[name].cat.categories.dtype, pd.StringDtype)
+    ]
+    return table.astype(dict.fromkeys(texts, "str"))
+
+
+def _listed(values: pd.Series[Any]) -> list[Any]:
+    return [
+        None if missing else value
+        for value, missing in zip(values.tolist(), values.isna(), strict=True)
+    ]

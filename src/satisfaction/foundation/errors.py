@@ -1,0 +1,176 @@
+"""One root for every error a user can meet, one class a stage.
+
+A message always says, in Chinese and in English: what is wrong, where, what is available, and what to do next.
+The identifier in front ("Q104") is stable: manuals and support notes may refer to it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class SatisfactionError(ValueError):
+    """Root of the project's errors.
+
+    Parameters
+    ----------
+    code : str
+        Stable identifier, a letter for the stage and three digits.
+    zh, en : str
+        What is wrong, one sentence in each language.
+    where : str
+        File and line, file and row, or the name of the argument.
+    available : iterable of str
+        What could have stood there instead.
+    got : str
+        What stood there; the nearest available name is proposed.
+    hint : (str, str)
+        What to do next, in Chinese and in English.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        zh: str,
+        en: str,
+        *,
+        where: str = "",
+        available: Iterable[object] = (),
+        got: str = "",
+        hint: tuple[str, str] = ("", ""),
+    ) -> None:
+        self.code, self.zh, self.en, self.where, self.got, self.hint = (
+            code,
+            zh,
+            en,
+            where,
+            got,
+            hint,
+        )
+        self.available = tuple(str(name) for name in available)
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        lines = [f"[{self.code}] {self.where}".rstrip(), f"  {self.zh}", f"  {self.en}"]
+        if self.available:
+            lines.append(f"  可用 available: {shortened(self.available)}")
+        if near := closest(self.got, self.available):
+            lines.append(f"  是否想写 did you mean: '{near}'?")
+        if self.hint[0]:
+            lines.append(f"  处理: {self.hint[0]}")
+            lines.append(f"  Next: {self.hint[1]}")
+        return "\n".join(lines)
+
+
+class InputFileError(SatisfactionError):
+    """A file that cannot be found, read or decoded (codes F...)."""
+
+
+class DamagedSetError(InputFileError):
+    """A file set of this program that was damaged since it was written (codes F...)."""
+
+
+class QuestionnaireError(SatisfactionError):
+    """A questionnaire that contradicts itself or the format (codes Q...)."""
+
+
+class SurveyError(SatisfactionError):
+    """A survey folder that contradicts itself, its questionnaire or the format (codes S...)."""
+
+
+class ResponsesError(SatisfactionError):
+    """Field responses that cannot be used as a whole (codes R...)."""
+
+
+class DesignError(SatisfactionError):
+    """A sample design that cannot be as declared (codes D...).
+
+    `merge`: of a lonely PSU (D104), the stratum and the one it may join, for whoever declares designs in words of its own.
+    """
+
+    merge: tuple[object, object] | None = None
+
+
+class WeightsError(SatisfactionError):
+    """A weighting step that cannot be carried out (codes W...)."""
+
+
+class EstimatesError(SatisfactionError):
+    """An estimate that cannot be formed from the design and measures (codes E...)."""
+
+
+class RankingError(SatisfactionError):
+    """A ranking that cannot be formed from the estimates and rules (codes K...)."""
+
+
+class EngineError(SatisfactionError):
+    """A table no engine can work on (codes G...)."""
+
+
+class ExportError(SatisfactionError):
+    """A file set that cannot be written (codes X...)."""
+
+
+def together(faults: Sequence[SatisfactionError], *, where: str) -> SatisfactionError:
+    """Return one error for all that is wrong with the responses: the only fault itself, or R321 that lists them."""
+    if len(faults) == 1:
+        return faults[0]
+    return ResponsesError(
+        "R321",
+        f"答卷有 {len(faults)} 个问题，不能运行。\n{listed(faults, folder=where)}",
+        f"{len(faults)} problems with the responses; nothing was computed.",
+        where=where,
+        hint=(
+            "逐条改正后再运行；satisfaction check 一次列出全部问题。",
+            "Correct them all; `satisfaction check` lists them at once.",
+        ),
+    )
+
+
+def listed(faults: Iterable[SatisfactionError], *, folder: str = "") -> str:
+    """Write faults as a numbered list: where, what, and what to do next; places are shown below the folder."""
+    lines = []
+    for number, fault in enumerate(faults, start=1):
+        place = fault.where.removeprefix(folder).lstrip("/\\")
+        lines.append(f"  {number}. [{fault.code}] {place}".rstrip())
+        lines.append(f"     {fault.zh} {fault.en}")
+        if fault.hint[0]:
+            lines.append(f"     处理: {fault.hint[0]} Next: {fault.hint[1]}")
+    return "\n".join(lines)
+
+
+def closest(got: str, available: Iterable[str]) -> str | None:
+    """Return the available name nearest to what was given, if one is near."""
+    names = difflib.get_close_matches(got, list(available), n=1, cutoff=0.6) if got else []
+    return names[0] if names else None
+
+
+def shortened(names: Iterable[object], most: int = 12) -> str:
+    """List names for a message; a long list is cut and counted."""
+    listed = [str(name) for name in names]
+    rest = len(listed) - most
+    return ", ".join(listed[:most]) + (f", ... (+{rest})" if rest > 0 else "")
+
+
+def one_of(
+    value: str, allowed: Iterable[str], *, argument: str, error: type[SatisfactionError], code: str
+) -> None:
+    """Refuse an option that is not one of the allowed names.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class given, naming the argument, what was given and what is allowed.
+    """
+    allowed = tuple(allowed)
+    if value not in allowed:
+        raise error(
+            code,
+            f"参数 {argument} 的取值 {value!r} 无效。",
+            f"{argument}={value!r} is not an option.",
+            where=argument,
+            available=allowed,
+            got=str(value),
+            hint=("改用上列取值之一。", "Use one of the values listed."),
+        )

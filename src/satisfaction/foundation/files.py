@@ -1,0 +1,663 @@
+"""Opening, hashing and atomically writing files: the only place that touches paths.
+
+Unfinished files, and the lock on a file: named after the process they belong to, so that those of a dead one are known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, Literal
+
+from satisfaction.foundation.errors import (
+    DamagedSetError,
+    ExportError,
+    InputFileError,
+    SatisfactionError,
+    one_of,
+)
+
+UNFINISHED = re.compile(r"\.unfinished-(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}(\.[\w-]+)?")
+PATIENCE = 60.0  # seconds that a second program waits for the first
+
+
+def unfinished(folder: Path, suffix: str = "") -> Path:
+    """Return a path of this process in a folder, where nothing lies; what dead processes left there is removed."""
+    for path in folder.iterdir():
+        named = UNFINISHED.fullmatch(path.name)
+        if named and _is_dead(named["host"], int(named["pid"])):
+            remove(path)
+    return folder / f".unfinished-{_host()}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all it holds, as far as the system allows."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def place(scratch: Path, target: Path) -> None:
+    """Give a finished file its name, never over what lies there already.
+
+    Raises
+    ------
+    FileExistsError
+    """
+    try:
+        os.link(scratch, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without hard links
+        if os.path.lexists(target):
+            raise FileExistsError(target) from None
+        os.rename(scratch, target)
+    else:
+        scratch.unlink()
+
+
+@contextmanager
+def locked(path: Path, *, patience: float = PATIENCE) -> Iterator[None]:
+    """Keep other processes from changing a file meanwhile; the lock of a dead process is taken over, and that is said.
+
+    Raises
+    ------
+    ExportError
+        X421 where another process holds the lock longer than `patience` seconds.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    scratch = unfinished(path.parent, ".lock")
+    scratch.write_text(f"{_host()} {os.getpid()}", encoding="ascii")
+    try:
+        _wait_for(lock, scratch, patience)
+        yield
+        lock.unlink(missing_ok=True)
+    except BaseException:
+        if not scratch.exists():  # then it has become the lock
+            lock.unlink(missing_ok=True)
+        remove(scratch)
+        raise
+
+
+def _wait_for(lock: Path, scratch: Path, patience: float) -> None:
+    waited_since = time.monotonic()
+    while True:
+        try:
+            return place(scratch, lock)
+        except FileExistsError:
+            held = _owner(lock)
+        host, _, pid = held.partition(" ")
+        if pid.isdigit() and _is_dead(host, int(pid)):
+            _take_over(lock, held)
+        elif time.monotonic() - waited_since > patience:
+            raise ExportError(
+                "X421",
+                f"另一个程序正在修改该文件（{held or '?'}），本次没有写入。",
+                f"Another program is changing this file ({held or '?'}); nothing was written.",
+                where=str(lock.with_name(lock.name.removeprefix(".").removesuffix(".lock"))),
+                hint=(
+                    f"等它结束后再运行；若它已不在，删除 {lock.name}。",
+                    f"Run again when it has ended; if it is gone, delete {lock.name}.",
+                ),
+            )
+        else:
+            time.sleep(0.1)
+
+
+def _owner(lock: Path) -> str:
+    try:
+        return lock.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+def _take_over(lock: Path, held: str) -> None:
+    """Take the lock of a dead process away, unless another process was quicker: its lock is put back."""
+    aside = unfinished(lock.parent, ".lock")
+    with suppress(FileNotFoundError):
+        os.rename(lock, aside)
+        if _owner(aside) == held:
+            remove(aside)
+            tell(
+                f"上一个程序中断时留下的锁已解除：{lock.name}（{held}）。 "
+                f"The lock of a program that was interrupted is released: {lock.name} ({held})."
+            )
+        else:
+            with suppress(FileExistsError):
+                place(aside, lock)
+
+
+def tell(said: str) -> None:
+    """Say something that is no error and no result."""
+    print(said, file=sys.stderr)
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9]", "_", platform.node())[:40] or "host"
+
+
+def _is_dead(host: str, pid: int) -> bool:
+    """Tell whether a process of this machine has ended; nothing is known of other machines."""
+    return host == _host() and not _is_alive(pid)
+
+
+def _is_alive(pid: int) -> bool:
+    if sys.platform == "win32":  # there, signal 0 would end the process
+        import ctypes
+
+        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+        handle = kernel.OpenProcess(0x100000, False, pid)
+        if not handle:
+            return ctypes.get_last_error() == 5  # it is there, of another user
+        waited = kernel.WaitForSingleObject(handle, 0)
+        kernel.CloseHandle(handle)
+        return bool(waited == 0x102)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+BOM = b"\xef\xbb\xbf"
+PASSED_OVER = (
+    "~$",
+    ".",
+)  # how names of files begin that no team has delivered: an open workbook's, hidden ones
+SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
+AROUND = 50_000  # bytes before and after the first fault that are looked at
+_READ: ContextVar[tuple[dict[str, str], ...]] = ContextVar("files read", default=())
+WIDE = re.compile(
+    "[\u0800-\ud7ff\ue000-\ufffc]"
+)  # what UTF-8 writes in three bytes, without U+FFFD itself
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises
+    ------
+    InputFileError
+        F101 when there is no such file (what the folder holds is listed), F102 when it cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, ValueError):  # a name may hold NUL
+        folder = path.parent
+        there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+        raise InputFileError(
+            "F101",
+            f"找不到文件 {path.name}。" if folder.is_dir() else f"找不到文件夹 {folder}。",
+            f"There is no file {path.name} in this folder."
+            if folder.is_dir()
+            else f"There is no folder {folder}.",
+            where=str(path),
+            available=there,
+            got=path.name,
+            hint=("检查路径，或把文件放到该处。", "Check the path, or put the file there."),
+        ) from None
+    except OSError as fault:
+        raise InputFileError(
+            "F102",
+            f"无法读取文件: {fault.strerror}。",
+            f"The file cannot be read: {fault.strerror}.",
+            where=str(path),
+            hint=(
+                "关闭占用它的程序，检查权限。",
+                "Close the program that holds it; check permissions.",
+            ),
+        ) from None
+    for read in _READ.get():
+        name, digest = os.path.abspath(path), hashlib.sha256(content).hexdigest()
+        if read.setdefault(name, digest) != digest:
+            raise _changed_meanwhile(name)
+    return content
+
+
+@contextmanager
+def recorded() -> Iterator[dict[str, str]]:
+    """Note the SHA-256 of the bytes of every file that is read meanwhile, by its absolute path.
+
+    Raises
+    ------
+    InputFileError
+        F420 for a file that is read twice and was changed between.
+    """
+    read: dict[str, str] = {}
+    token = _READ.set((*_READ.get(), read))
+    try:
+        yield read
+    finally:
+        _READ.reset(token)
+
+
+def refuse_changed(read: Mapping[str, str]) -> None:
+    """Refuse files that are not what they were when `recorded` noted them: figures and hashes would not belong together.
+
+    Raises
+    ------
+    InputFileError
+        F420.
+    """
+    for name, digest in read.items():
+        path = Path(name)
+        if not path.is_file() or sha256(path) != digest:
+            raise _changed_meanwhile(name)
+
+
+def _changed_meanwhile(name: str) -> InputFileError:
+    return InputFileError(
+        "F420",
+        f"{Path(name).name} 在运行过程中被改动，结果未写入。",
+        f"{Path(name).name} was changed during the run; nothing was written.",
+        where=name,
+        hint=("等文件写完后重新运行。", "Run again when nobody writes to it any more."),
+    )
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file as it is."""
+    target.write_bytes(read_bytes(source))
+
+
+def decode(path: Path) -> str:
+    """Return a text file's content; see `decode_bytes`."""
+    return decode_bytes(read_bytes(path), where=str(path))
+
+
+def decode_bytes(content: bytes, *, where: str) -> str:
+    """Return bytes as text, strictly and always the whole content; see `encoding_of`.
+
+    Raises
+    ------
+    InputFileError
+        F104 when there is nothing, F105 when no encoding fits, F110 for UTF-8 with damaged bytes (offset and line).
+    """
+    try:
+        return content.decode(encoding_of(content, where=where))
+    except UnicodeDecodeError:
+        raise InputFileError(
+            "F105",
+            "无法识别文件的字符编码。",
+            "The character encoding of the file is not recognised.",
+            where=where,
+            available=("UTF-8", "UTF-16", "GB18030"),
+            hint=("另存为 UTF-8 的 CSV 或 xlsx。", "Save it as UTF-8 csv or as xlsx."),
+        ) from None
+
+
+def encoding_of(content: bytes, *, where: str) -> Literal["utf-16", "utf-8-sig", "gb18030"]:
+    """Name the encoding of bytes: by byte order mark, then UTF-8 where all of it is, else GB18030, which is not tried here.
+
+    GB18030 accepts nearly any bytes, so content that is UTF-8 but for a few bytes is refused instead of being read as
+    other characters.
+
+    Raises
+    ------
+    InputFileError
+        F104 when there is nothing, F110 for UTF-8 with damaged bytes (offset and line).
+    """
+    if not content.strip(b" \t\r\n\x00"):
+        raise InputFileError(
+            "F104",
+            "文件是空的。",
+            "The file is empty.",
+            where=where,
+            hint=(
+                "重新导出该文件，或从 files 中去掉它。",
+                "Export the file again, or take it out of `files`.",
+            ),
+        )
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        _refuse_damaged(content, fault.start, where=where)
+        return "gb18030"
+    return "utf-8-sig"
+
+
+def _refuse_damaged(content: bytes, start: int, *, where: str) -> None:
+    """Refuse content that is UTF-8 with some bytes damaged.
+
+    Chinese text in GB18030 holds next to no valid three-byte sequence of UTF-8: under 3 for every 100 bytes that are
+    invalid (measured on this project's Chinese texts); UTF-8 with a damaged place holds more of them than faults.
+    """
+    marked = content.startswith(BOM)
+    start += len(BOM) if marked else 0  # the decoder counts from behind the mark
+    lenient = content[max(start - AROUND, 0) : start + AROUND].decode("utf-8", errors="replace")
+    if marked or 4 * len(WIDE.findall(lenient)) > lenient.count("\ufffd"):
+        line = content.count(b"\n", 0, start) + 1
+        raise InputFileError(
+            "F110",
+            f"UTF-8 文件有损坏的字节: 偏移 {start}（第 {line} 行）。",
+            f"The UTF-8 file holds damaged bytes: offset {start} (line {line}).",
+            where=f"{where} line {line}",
+            hint=(
+                "重新导出该文件；不要拼接不同编码的文件。",
+                "Export the file again; do not join files of different encodings.",
+            ),
+        )
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()
+
+
+def is_system_file(path: Path) -> bool:
+    """Tell a file that a system or an office program leaves beside those of people: locks, folder views, thumbnails."""
+    return (
+        path.name.startswith(PASSED_OVER)
+        or path.name.lower() in SYSTEM_FILES
+        or "__MACOSX" in path.parts
+    )
+
+
+def files_below(folder: Path) -> list[Path]:
+    """List all files below a folder that people put there, in name order."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not is_system_file(path))
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """List the files below a folder that match a glob pattern, in name order; capitals of the suffix do not count."""
+    stem, dot, suffix = pattern.rpartition(".")
+    if dot and suffix.isalnum():
+        letters = (f"[{letter.lower()}{letter.upper()}]" for letter in suffix)
+        pattern = f"{stem}.{''.join(letters)}"
+    try:
+        return sorted(
+            path for path in folder.glob(pattern) if path.is_file() and not is_system_file(path)
+        )
+    except (ValueError, LookupError, NotImplementedError):
+        raise InputFileError(
+            "F442",
+            f"{pattern!r} 不是可用的文件名模式。",
+            f"{pattern!r} is no pattern of file names.",
+            where=str(folder),
+            available=("responses/*.csv", "responses/**/*.xlsx"),
+            hint=("改正 survey.yaml 中的 files。", "Correct `files` in survey.yaml."),
+        ) from None
+
+
+def no_match(folder: Path, pattern: str) -> InputFileError:
+    """Return the error that no file matches a pattern (F103)."""
+    return InputFileError(
+        "F103",
+        f"没有文件与 '{pattern}' 匹配。",
+        f"No file matches '{pattern}'.",
+        where=str(folder),
+        available=[path.relative_to(folder).as_posix() for path in files_below(folder)],
+        got=pattern,
+        hint=(
+            "检查文件名，或改正 survey.yaml 中的 files。",
+            "Check the file name, or correct `files` in survey.yaml.",
+        ),
+    )
+
+
+def path_below(folder: Path, path: Path) -> str:
+    """Return a file's path as seen from a folder, with slashes."""
+    return os.path.relpath(path, folder).replace(os.sep, "/")
+
+
+def changed_since(folder: Path, sums: Path) -> dict[str, str]:
+    """Compare the files of a folder with its list of SHA-256: name -> "changed", "missing" or "unlisted".
+
+    A list that cannot be read as one is itself "changed".
+    """
+    there = {
+        path.name: sha256(path) for path in folder.iterdir() if path.is_file() and path != sums
+    }
+    try:
+        pairs = [line.split(maxsplit=1) for line in decode(sums).splitlines() if line.strip()]
+        listed = {name.lstrip("*"): f"{int(digest, 16):064x}" for digest, name in pairs}
+    except ValueError:
+        return {sums.name: "changed"}
+    found = {
+        name: "changed" if name in there else "missing"
+        for name, digest in listed.items()
+        if there.get(name) != digest
+    }
+    return found | dict.fromkeys(sorted(there.keys() - listed.keys()), "unlisted")
+
+
+def read_json(path: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what a JSON file of a file set holds.
+
+    Raises
+    ------
+    DamagedSetError
+        F422 where it is no JSON, or lacks one of the keys `wanted`.
+    """
+    try:
+        found = json.loads(decode(path))
+        return {name: found[name] for name in wanted} | dict(found.items())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
+        raise DamagedSetError(
+            "F422",
+            f"结果文件 {path.name} 已损坏，无法读取。",
+            f"{path.name} of the file set is damaged and cannot be read ({type(fault).__name__}).",
+            where=str(path),
+            hint=(
+                "用 satisfaction verify 查看哪些文件被改动；由备份恢复，或重新运行。",
+                "`satisfaction verify` names the files that were changed; restore them, or run the survey again.",
+            ),
+        ) from None
+
+
+def refuse_existing(
+    target: Path, error: type[SatisfactionError] = ExportError, code: str = "X420"
+) -> None:
+    """Refuse a target where something lies already.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class and with the code given.
+    """
+    if os.path.lexists(target):
+        raise _existing(target, error, code)
+
+
+def _existing(
+    target: Path, error: type[SatisfactionError] = ExportError, code: str = "X420"
+) -> SatisfactionError:
+    return error(
+        code,
+        f"{target.name} 已存在，不会覆盖。",
+        f"{target.name} is there already; nothing is overwritten.",
+        where=str(target),
+        hint=("换一个名称，或先把它移走。", "Choose another name, or move it away first."),
+    )
+
+
+def check_new_file(target: Path, endings: Iterable[str], *, argument: str) -> None:
+    """Refuse the name of a file that is to be written, before anything is computed.
+
+    Raises
+    ------
+    ExportError
+        X102 for another ending, X420 where something lies there.
+    """
+    one_of(target.suffix, endings, argument=argument, error=ExportError, code="X102")
+    refuse_existing(target)
+
+
+@contextmanager
+def new_file(target: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Give a path in the same folder whose file becomes `target` in one step, or vanishes on failure.
+
+    Raises
+    ------
+    ExportError
+        X420 where something lies at `target`, unless it is to be replaced.
+    """
+    if not replace:
+        refuse_existing(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = unfinished(target.parent, target.suffix)
+    try:
+        yield scratch
+        _to_disk(scratch)
+        if replace:
+            os.replace(scratch, target)
+        else:
+            place(scratch, target)
+        _to_disk(target.parent)
+    except FileExistsError:
+        remove(scratch)
+        raise _existing(target) from None
+    except BaseException:
+        remove(scratch)
+        raise
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `target` in one step, or vanishes on failure.
+
+    Raises
+    ------
+    ExportError
+        X101 where something lies at `target`.
+    """
+    refuse_existing(target, code="X101")
+    with _growing(target.parent) as scratch:
+        yield scratch
+        if not _moved(scratch, target):
+            raise _existing(target, code="X101")
+
+
+@dataclass
+class DatedFolder:
+    """A folder in the making, and the name it has in the end."""
+
+    scratch: Path
+    target: Path
+
+
+@contextmanager
+def dated_folder(first: Path) -> Iterator[DatedFolder]:
+    """Give a temporary folder that in the end becomes `first`, or that with a number behind it where something lies there."""
+    with _growing(first.parent) as scratch:
+        made = DatedFolder(scratch, first)
+        yield made
+        further = (first.with_name(f"{first.name}-{number}") for number in count(2))
+        made.target = next(path for path in chain([first], further) if _moved(scratch, path))
+
+
+@contextmanager
+def _growing(parent: Path) -> Iterator[Path]:
+    parent.mkdir(parents=True, exist_ok=True)
+    scratch = unfinished(parent)
+    try:
+        scratch.mkdir()
+        yield scratch
+        _to_disk(parent)
+    except BaseException:
+        remove(scratch)
+        raise
+
+
+def _moved(scratch: Path, target: Path) -> bool:
+    """Give a finished folder its name; False where something lies there, also since a moment ago."""
+    if os.path.lexists(target):
+        return False
+    for path in sorted(scratch.rglob("*")):
+        _to_disk(path)
+    try:
+        os.rename(scratch, target)
+    except OSError:
+        if os.path.lexists(target):
+            return False
+        raise
+    return True
+
+
+def _to_disk(path: Path) -> None:
+    """Have the system put a file or a folder's list of names onto the disk, so that a power cut leaves no half of it."""
+    if path.is_dir():
+        with suppress(OSError):  # not every system opens folders
+            _flush(os.open(path, os.O_RDONLY))
+    else:
+        _flush(os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0)))
+
+
+def _flush(opened: int) -> None:
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def free_name(first: Path) -> Path:
+    """Return a path where nothing lies yet: the first choice, or with a number behind it."""
+    further = (first.with_stem(f"{first.stem}-{number}") for number in count(2))
+    return first if not first.exists() else next(path for path in further if not path.exists())
+
+
+def point_latest(target: Path) -> Path:
+    """Make `latest` beside a finished folder stand for it: a symbolic link, or a copy where links are not allowed."""
+    latest = target.parent / "latest"
+    scratch, old = unfinished(target.parent), unfinished(target.parent)
+    try:
+        scratch.symlink_to(target.name, target_is_directory=True)
+    except OSError:
+        shutil.copytree(target, scratch)
+    if latest.is_dir() and not latest.is_symlink():
+        os.rename(latest, old)
+    os.replace(scratch, latest)
+    remove(old)
+    return latest
+
+
+def flush_output() -> None:
+    """Write out what was printed, so that a full or closed output is an error now and not after the end."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as fault:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(fault.errno, fault.strerror, "stdout") from None
+
+
+def write_trace() -> Path:
+    """Keep the traceback of the error being handled in a temporary file and return its path."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="satisfaction-", suffix=".log", encoding="utf-8", delete=False
+    ) as file:
+        traceback.print_exc(file=file)
+    return Path(file.name)
+
+
+@contextmanager
+def scratch_folder(name: str) -> Iterator[Path]:
+    """Give a folder of the system's for temporary files, removed afterwards."""
+    folder = unfinished(Path(tempfile.gettempdir()), f".{name}")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        remove(folder)

@@ -1,0 +1,450 @@
+"""Files to grids: every record of every sheet as text, before a header is found; nothing is guessed about a cell.
+
+Equal texts are one object, because answers repeat: a hundred thousand interviews hold a few hundred different texts.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import glob
+import io
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+from python_calamine import CalamineWorkbook
+
+from satisfaction.foundation.bounds import check_archive, check_sheets, check_spread
+from satisfaction.foundation.delimited import Column, Unusual, split_columns
+from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.files import BOM, PASSED_OVER, decode_bytes, encoding_of, read_bytes
+from satisfaction.foundation.old_workbooks import read_old_workbook
+
+csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
+
+Texts = npt.NDArray[np.object_]
+DELIMITED = (".csv", ".txt", ".tsv")
+WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+READ = (*DELIMITED, *WORKBOOKS, ".parquet", ".zip")
+BLOCK = 2_000
+BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
+ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+HEAD = 200_000  # bytes in which the delimiter is looked for
+REMEMBERED = 500_000
+ANSWERS_A_BYTE = 25  # that Parquet holds at the best; the usual are two or three
+EXACT = 1e15  # Excel keeps 15 digits of a number
+LONG = re.compile(r"\d(?:\.\d+)?[Ee]\+\d{2,}|\d{15}0+")
+NESTED = re.compile(
+    r"\]$|^(?:STRUCT|MAP|UNION)\("
+)  # kinds of Parquet columns that hold lists or records
+CHINA = 8 * 3_600_000_000  # microseconds ahead of universal time
+DATE = re.compile(
+    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?|\d{1,2}月\d{1,2}日|\d{1,2}-[A-Z][a-z]{2}|\d{1,2}:\d{2}:\d{2}"
+)
+
+
+Range = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The records of one sheet or csv file as text, header and all; blank records are left out.
+
+    Attributes
+    ----------
+    path, sheet : Path, str
+        Where it came from: the sheet of a workbook, the member of a zip file, empty for a csv file.
+    columns : list of ndarray of str
+        One array a column, all of the same length; a short record is filled with empty texts.
+    numbers : ndarray of int
+        The record's row in the file as Excel counts, from 1.
+    long_numbers, dates : frozenset of str
+        Texts that stand for a number beyond Excel's 15 digits, or look like a date or time.
+    merged : tuple of (int, int, int, int)
+        Ranges of merged cells: first row (from 1), first column (from 0), last row, last column.
+    nested : tuple of str
+        Columns of lists or records, whose cells are not read.
+    """
+
+    path: Path
+    sheet: str
+    columns: list[Texts]
+    numbers: npt.NDArray[np.int64]
+    long_numbers: frozenset[str]
+    dates: frozenset[str]
+    merged: tuple[Range, ...]
+    nested: tuple[str, ...] = ()
+
+    def record(self, position: int) -> list[str]:
+        """Return the cells of one record."""
+        return [str(column[position]) for column in self.columns]
+
+
+def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
+    """Read every sheet that holds anything; also return the names of a zip file's members that are no tables.
+
+    Raises
+    ------
+    InputFileError
+        F101-F105 and F110 from opening; F106 for an unknown kind of file; F107 for a workbook, F112 for a zip file, F114
+        for a Parquet file that cannot be opened; F109 for quotation marks that do not match; F119
+        for a workbook under the name of a text file; F440 and F441 for what would take all memory.
+    """
+    kind = path.suffix.lower()
+    if kind == ".zip":
+        return _members(path)
+    if kind not in READ:
+        raise InputFileError(
+            "F106",
+            f"不支持的文件类型 '{kind}'。",
+            f"Files of type '{kind}' are not read.",
+            where=str(path),
+            available=(*READ, ".sav"),
+            hint=("另存为 csv 或 xlsx。", "Save it as csv or xlsx."),
+        )
+    if kind == ".parquet":
+        return [_parquet(path)], []
+    grids = _grids(path, kind, read_bytes(path))
+    if not grids:
+        raise _empty(path)
+    return grids, []
+
+
+def _grids(path: Path, kind: str, content: bytes, *, member: str = "") -> list[Grid]:
+    where = f"{path} {member}".rstrip()
+    if kind in DELIMITED:
+        grids = [_delimited(path, member, content, where=where, tabs=kind == ".tsv")]
+    else:
+        grids = _workbook(path, member, content, where=where)
+    return [grid for grid in grids if len(grid.numbers)]
+
+
+def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool) -> Grid:
+    """Read a delimited file; strictly, because a quotation mark that is never closed would swallow the rows after it."""
+    if content.startswith(BOOKS):
+        raise InputFileError(
+            "F119",
+            "这是 Excel 工作簿，不是文本文件，只是扩展名写错了。",
+            "This is an Excel workbook, not a text file; only its name's ending is wrong.",
+            where=where,
+            hint=(
+                "把扩展名改为 .xlsx（旧格式为 .xls）。",
+                "Rename it to end in .xlsx (.xls for the old format).",
+            ),
+        )
+    encoding = encoding_of(content, where=where)
+    delimiter = "\t" if tabs else _delimiter(content[:HEAD].decode(encoding, errors="replace"))
+    if encoding != "utf-16":
+        with suppress(Unusual):
+            return _joined(
+                path,
+                sheet,
+                split_columns(
+                    content.removeprefix(BOM),
+                    delimiter,
+                    "gb18030" if encoding == "gb18030" else "utf-8",
+                ),
+            )
+    text = decode_bytes(content, where=where)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        return _grid(path, sheet, reader)
+    except csv.Error as fault:
+        raise InputFileError(
+            "F109",
+            f"第 {reader.line_num} 行附近的引号不配对。",
+            f"Quotation marks do not match near line {reader.line_num} ({fault}).",
+            where=f"{path} {sheet} line {reader.line_num}".replace("  ", " "),
+            hint=(
+                "改正该行的引号，或另存为 xlsx。",
+                "Correct the quotation marks there, or save the file as xlsx.",
+            ),
+        ) from None
+
+
+def _joined(path: Path, sheet: str, columns: list[Column]) -> Grid:
+    """Close columns into a grid: blank records left out, equal texts one object throughout."""
+    texts, cells = _Memory(), list[Texts]()
+    filled = np.zeros(len(columns[0].codes), dtype=bool)
+    for codes, different in columns:
+        own = np.empty(len(different), dtype=object)
+        own[:] = [texts[text] for text in different]
+        filled |= np.array([bool(text.strip()) for text in different], dtype=bool)[codes]
+        cells.append(own[codes])
+    arrays = cells if filled.all() else [column[filled] for column in cells]
+    return Grid(
+        path,
+        sheet,
+        arrays,
+        np.flatnonzero(filled) + 1,
+        frozenset(texts.long_numbers),
+        frozenset(texts.dates),
+        (),
+    )
+
+
+def _delimiter(text: str) -> str:
+    """Return the delimiter that stands most often in the first line that has one, outside quotation marks."""
+    for line in text.splitlines():
+        bare = re.sub('"[^"]*"', "", line)
+        if best := max(",\t;", key=bare.count) if any(mark in bare for mark in ",\t;") else "":
+            return best
+    return ","
+
+
+def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Grid]:
+    if not content:
+        raise _empty(path)
+    if content.startswith(BOOKS[1]) and ENCRYPTED in content:
+        raise InputFileError(
+            "F308",
+            "工作簿有打开密码。",
+            "The workbook has a password to open it.",
+            where=where,
+            hint=(
+                "在 Excel 或 WPS 中打开，用“文件→信息→保护工作簿→用密码进行加密”清空密码后保存。",
+                "Open it, clear the password under File > Info > Protect Workbook > Encrypt with Password, and save it.",
+            ),
+        )
+    try:
+        checked = check_sheets(content, where=where)
+        sheets = _sheets(content) if checked else read_old_workbook(content)
+        grids = []
+        for name, before, ranges, records in sheets:
+            merged = tuple(
+                (first[0] + 1, first[1] - before, last[0] + 1, last[1] - before)
+                for first, last in ranges
+            )
+            grids.append(
+                _grid(path, f"{member}/{name}" if member else name, records, merged=merged)
+            )
+    except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except (
+        BaseException
+    ) as fault:  # calamine raises several unrelated types for damaged workbooks, panics among them
+        raise InputFileError(
+            "F107",
+            "工作簿已损坏或不是 Excel 文件。",
+            f"The workbook is damaged or not an Excel file ({fault}).",
+            where=where,
+            hint=(
+                "用 Excel 或 WPS 打开后另存为 xlsx。",
+                "Open it in Excel or WPS and save it as xlsx.",
+            ),
+        ) from None
+    return grids
+
+
+def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]]]]:
+    """Give name, empty columns before the table, merged cells and rows of every sheet."""
+    workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    for place, name in enumerate(workbook.sheet_names):
+        sheet = workbook.get_sheet_by_index(place)
+        _, before = sheet.start or (0, 0)
+        yield name, before, sheet.merged_cell_ranges or (), sheet.iter_rows()
+
+
+def _members(path: Path) -> tuple[list[Grid], list[str]]:
+    """Read the tables of a zip file in name order; other members are named."""
+    content = read_bytes(path)
+    grids, passed = [], []
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            check_archive(archive, where=str(path))
+            times = Counter[str]()
+            for info in sorted(archive.infolist(), key=lambda info: info.filename):
+                name, kind = _member_name(info), Path(info.filename).suffix.lower()
+                if (
+                    info.is_dir()
+                    or name.startswith("__MACOSX/")
+                    or Path(name).name.startswith(PASSED_OVER)
+                ):
+                    continue
+                times[name] += 1
+                label = (
+                    name if times[name] == 1 else f"{name}#{times[name]}"
+                )  # two members may have one name
+                if kind in (*DELIMITED, *WORKBOOKS) and info.file_size:
+                    grids += _grids(path, kind, archive.read(info), member=label)
+                else:
+                    passed.append(label)
+    except InputFileError:
+        raise
+    except (
+        Exception
+    ) as fault:  # zipfile raises several unrelated types for damaged or encrypted files
+        raise InputFileError(
+            "F112",
+            "压缩文件已损坏或有密码。",
+            f"The zip file is damaged or has a password ({fault}).",
+            where=str(path),
+            hint=("解压后直接使用其中的 csv 或 xlsx。", "Unpack it and use the csv or xlsx files."),
+        ) from None
+    if not grids:
+        raise _empty(path)
+    return grids, passed
+
+
+def _member_name(info: zipfile.ZipInfo) -> str:
+    """Return a member's name; Chinese Windows writes it in GBK without saying so."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("gb18030")
+    except UnicodeError:
+        return info.filename
+
+
+def _parquet(path: Path) -> Grid:
+    size = len(read_bytes(path))
+    try:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            connection.execute(
+                "create view cells as from read_parquet($path)".replace("$path", _quoted(path))
+            )
+            kinds = {
+                name: kind for name, kind, *_ in connection.execute("describe cells").fetchall()
+            }
+            rows = connection.execute("select count(*) from cells").fetchall()[0][0]
+            check_spread(rows, len(kinds), size * ANSWERS_A_BYTE, where=str(path))
+            grid = _grid(path, "", _fetched(connection, kinds))
+            return replace(
+                grid, nested=tuple(name for name, kind in kinds.items() if NESTED.search(kind))
+            )
+    except duckdb.Error as fault:
+        raise InputFileError(
+            "F114",
+            "不是有效的 Parquet 文件。",
+            f"Not a valid Parquet file ({str(fault).splitlines()[0]}).",
+            where=str(path),
+            hint=("重新导出，或另存为 csv。", "Export it again, or save it as csv."),
+        ) from None
+
+
+def _quoted(path: Path) -> str:
+    return "'" + glob.escape(str(path)).replace("'", "''") + "'"
+
+
+def _fetched(
+    connection: duckdb.DuckDBPyConnection, kinds: dict[str, str]
+) -> Iterator[Sequence[object]]:
+    """Yield names and rows; no cell of a nested column, a moment (stored in universal time) as the clock in China shows it."""
+    yield list(kinds)
+    cells = []
+    for name, kind in kinds.items():
+        column = '"' + name.replace('"', '""') + '"'
+        if NESTED.search(kind):
+            column = "''"
+        elif kind == "TIMESTAMP WITH TIME ZONE":
+            column = (
+                f"strftime(make_timestamp(epoch_us({column}) + {CHINA}), '%Y-%m-%dT%H:%M:%S+08:00')"
+            )
+        cells.append(column)
+    found = connection.execute(f"select {', '.join(cells)} from cells")
+    while rows := found.fetchmany(BLOCK):
+        yield from ([("" if cell is None else cell) for cell in row] for row in rows)
+
+
+def _grid(
+    path: Path, sheet: str, records: Iterable[Sequence[object]], *, merged: tuple[Range, ...] = ()
+) -> Grid:
+    """Turn records into columns of text, block by block, so that the records are never all in memory."""
+    texts, columns = _Memory(), list[list[str]]()
+    numbers: list[int] = []
+    remaining, read, filled = iter(records), 0, 0
+    where = f"{path} {sheet}".rstrip()
+    while block := list(islice(remaining, BLOCK)):
+        width = max(map(len, block))
+        filled += sum(map(len, block))
+        check_spread(read + len(block), max(width, len(columns)), filled, where=where)
+        columns += [[""] * len(numbers) for _ in range(width - len(columns))]
+        kept, cells = _block(block, width, texts)
+        numbers += [read + 1 + position for position in kept]
+        for place, column in enumerate(columns):
+            column += cells[place::width] if place < width else [""] * len(kept)
+        read += len(block)
+    arrays = [np.fromiter(column, dtype=object, count=len(numbers)) for column in columns]
+    places = np.array(numbers, dtype=np.int64)
+    return Grid(
+        path, sheet, arrays, places, frozenset(texts.long_numbers), frozenset(texts.dates), merged
+    )
+
+
+def _block(
+    block: list[Sequence[object]], width: int, texts: _Memory
+) -> tuple[Sequence[int], list[str]]:
+    """Return which records of a block are not blank, and their cells as text, one record after the other."""
+    if min(map(len, block)) < width:
+        block = [[*record, *[""] * (width - len(record))] for record in block]
+    cells = list(chain.from_iterable(block))
+    if bool in set(map(type, cells)):  # as keys of a dictionary True and 1 would be the same
+        cells = [str(cell).upper() if isinstance(cell, bool) else cell for cell in cells]
+    found = list(map(texts.__getitem__, cells))
+    if len(texts) > REMEMBERED:
+        texts.clear()
+    starts = range(0, len(found), width) if width else ()
+    kept = [i for i, start in enumerate(starts) if "".join(found[start : start + width]).strip()]
+    if len(kept) < len(starts):
+        found = [text for i in kept for text in found[i * width : (i + 1) * width]]
+    return kept, found
+
+
+class _Memory(dict[object, str]):
+    """Every different cell with its text, made once."""
+
+    def __init__(self) -> None:
+        self.long_numbers: set[str] = set()
+        self.dates: set[str] = set()
+
+    def __missing__(self, cell: object) -> str:
+        text = self[cell] = cell_text(cell)
+        if text is cell:
+            if text[:1].isdigit() and LONG.fullmatch(text):
+                self.long_numbers.add(text)
+            elif text[:1].isdigit() and DATE.fullmatch(text):
+                self.dates.add(text)
+        elif isinstance(cell, float) and EXACT <= abs(cell) < float("inf"):
+            self.long_numbers.add(text)
+        elif isinstance(cell, datetime.date | datetime.time | datetime.timedelta):
+            self.dates.add(text)
+        return text
+
+
+def cell_text(cell: object) -> str:
+    """Write a cell as text: whole numbers without '.0', dates in ISO form; equal numbers of any type alike."""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, Decimal):
+        return f"{cell:f}".rstrip("0").rstrip(".") if "." in f"{cell:f}" else f"{cell:f}"
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
+        return cell.date().isoformat()
+    if isinstance(cell, datetime.date | datetime.time):
+        return cell.isoformat()
+    return str(cell)
+
+
+def _empty(path: Path) -> InputFileError:
+    return InputFileError(
+        "F104",
+        "文件里没有数据。",
+        "The file holds no data.",
+        where=str(path),
+        hint=(
+            "重新导出该文件，或从 files 中去掉它。",
+            "Export the file again, or take it out of `files`.",
+        ),
+    )

@@ -1,0 +1,187 @@
+"""Filling the package's page templates: every value is escaped, and one that is missing is a fault.
+
+Pages to PDF by a browser that is there, with Chinese glyphs whatever fonts the machine has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import pylopdf_fonts_zh_cn
+from markupsafe import Markup
+from tqdm import tqdm
+
+from satisfaction.foundation.errors import ExportError
+
+
+def fill(
+    template: str,
+    values: Mapping[str, object],
+    *,
+    filters: Mapping[str, Callable[..., Any]] | None = None,
+) -> str:
+    """Fill a template of the package: same values, same text."""
+    environment = _environment()
+    environment.filters.update(filters or {})
+    return environment.get_template(template).render(values)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    loader = jinja2.PackageLoader("satisfaction", "templates")
+    environment = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["css_text"] = css_text
+    return environment
+
+
+def css_text(text: str) -> Markup:
+    """Return a text as a string of a style sheet, where HTML's escapes mean nothing."""
+    escaped = re.sub(
+        r"[^\w .,;:·()（）【】，；、-]", lambda found: f"\\{ord(found[0]):x} ", str(text)
+    )
+    return Markup(f'"{escaped}"')
+
+
+MOST_ROWS = 100  # of a table in a card: a card is for looking, not a substitute for the table
+DIGITS = 5
+
+
+def card(
+    title: str,
+    *,
+    facts: Mapping[str, object] | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    mark: str = "",
+    note: str = "",
+) -> str:
+    """Return how an object shows itself in a notebook: facts, tables (the first one open), everything escaped.
+
+    Long tables are cut, and say so; figures have five significant digits.
+    """
+    cut = {name: len(table) - MOST_ROWS for name, table in (tables or {}).items()}
+    named = {
+        name: f"{name}（另有 {more} 行 {more} more rows）" if more > 0 else name
+        for name, more in cut.items()
+    }
+    shown = {
+        named[name]: Markup(_html(table.head(MOST_ROWS)))
+        for name, table in (tables or {}).items()
+        if len(table)
+    }
+    kept = {name: value for name, value in (facts or {}).items() if value not in (None, "", ())}
+    return fill(
+        "card.html", {"title": title, "facts": kept, "tables": shown, "mark": mark, "note": note}
+    )
+
+
+def _html(table: pd.DataFrame) -> str:
+    return str(
+        table.to_html(
+            index=False, escape=True, border=0, na_rep="", float_format=f"{{:.{DIGITS}g}}".format
+        )
+    )
+
+
+NAMES = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+    "msedge",
+    "microsoft-edge",
+)
+PLACES = (
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+QUIET = (
+    "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-pdf-header-footer", "--virtual-time-budget=10000",
+)  # fmt: skip
+PATIENCE = 120  # seconds a page may take
+
+
+def find_browser() -> str:
+    """Return the browser that prints pages.
+
+    Raises
+    ------
+    ExportError
+        X141 where there is none.
+    """
+    found = next(filter(None, map(shutil.which, NAMES)), None) or next(
+        filter(os.path.isfile, PLACES), None
+    )
+    if found is None:
+        raise ExportError(
+            "X141",
+            "没有找到可以打印 PDF 的浏览器。",
+            "There is no browser to print PDF with.",
+            where="--pdf",
+            available=NAMES,
+            hint=(
+                "安装 Chromium、Chrome 或 Edge；或不写 --pdf，在浏览器里打开页面后打印。",
+                "Install Chromium, Chrome or Edge; or leave out --pdf and print the pages from a browser.",
+            ),
+        )
+    return found
+
+
+def print_pages(browser: str, pages: Sequence[Path]) -> None:
+    """Print each page to a .pdf beside it.
+
+    Raises
+    ------
+    ExportError
+        X142 names a page that was not printed.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        fonts = Path(scratch) / "data" / "fonts"
+        fonts.mkdir(parents=True)
+        shutil.copy(pylopdf_fonts_zh_cn.sans_path(), fonts)
+        environment = os.environ | {"XDG_DATA_HOME": str(fonts.parent)}
+        as_root = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
+        for page in tqdm(pages, desc="PDF", disable=None, leave=False):
+            target = page.with_suffix(".pdf")
+            asked = [
+                browser,
+                *QUIET,
+                *as_root,
+                f"--user-data-dir={scratch}/profile",
+                f"--print-to-pdf={target}",
+                page.resolve().as_uri(),
+            ]
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(
+                    asked, env=environment, timeout=PATIENCE, check=False, capture_output=True
+                )
+            if not target.is_file():
+                raise ExportError(
+                    "X142",
+                    f"浏览器没有打印出 {page.name}。",
+                    f"The browser did not print {page.name}.",
+                    where=browser,
+                    hint=(
+                        "在浏览器里打开该页面后打印。",
+                        "Open the page in a browser and print it.",
+                    ),
+                )

@@ -1,0 +1,113 @@
+"""What tells who somebody is, known by its pattern: telephone, identity and card numbers, mail and IP addresses."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+
+MASK = "***"
+DIGITS = 11  # the fewest of a number that tells who somebody is
+MARKS = frozenset("@＠.．")  # of a mail or IP address
+SUSPECT = re.compile(
+    rf"[@＠.．]|(?:\d\D{{0,9}}){{{DIGITS}}}|\bat\b", re.IGNORECASE
+)  # what may match, found quickly
+GAP = r"[\s\-\u2010-\u2015_,、·•./()]{1,3}"  # what people write between the groups of a number
+DAY = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+PROVINCE = r"(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5])"
+NUMBER = re.compile(
+    r"(?<!\d)(?:\+?86|0086)?1[3-9]\d{9}(?!\d)"  # mobile telephone
+    rf"|(?<!\d)[1-9]\d{{5}}(?:19|20)\d{{2}}{DAY}\d{{3}}[\dXx]"  # identity number
+    rf"|(?<!\d){PROVINCE}\d{{4}}[3-9]\d{DAY}\d{{3}}(?!\d)"  # of 15 digits, as issued until 1999; no day of this century
+)
+GROUPED = re.compile(
+    rf"(?<!\d)(?:\+?86{GAP})?1[3-9]\d(?:{GAP}\d{{4}}{GAP}\d{{4}}|{GAP}\d{{8}}|\d{{4}}{GAP}\d{{4}}|{GAP}\d{{3}}{GAP}\d{{5}})(?!\d)"
+    rf"|(?<!\d)0(?:10|2\d|[3-9]\d\d)(?:{GAP})(?!20\d\d{DAY}(?!\d))[2-8]\d{{2,3}}[\s\-]?\d{{4}}(?!\d)"  # landline; no date
+)
+CARD = re.compile(r"(?<!\d)(?:62(?:[ -]?\d){14,17}|(?:4\d|5[1-5])(?:[ -]?\d){14})(?!\d)")
+SPELT = re.compile(
+    r"[\w+-]+(?:\.[\w+-]+)*\s*[\[( ]\s*at\s*[\]) ]\s*\w[\w-]*\s*(?:[\[( ]\s*dot\s*[\]) ]\s*|\.)(?:com|cn|net|org|edu|gov)\b", re.IGNORECASE
+)  # fmt: skip
+MAIL = re.compile(
+    r"[a-z0-9][\w.+-]*@(?:[\w-]+\.)+(?:com|cn|net|org|edu|gov)(?!\w)", re.IGNORECASE | re.ASCII
+)
+ADDRESS = re.compile(r"@|(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")  # mail or IP
+
+
+def is_personal(value: str) -> bool:
+    """Tell whether a text holds a telephone, identity or bank card number, or a mail or IP address."""
+    if (len(value) < DIGITS and MARKS.isdisjoint(value)) or not SUSPECT.search(value):
+        return False
+    plain = _plain(value)
+    if any(pattern.search(plain) for pattern in (ADDRESS, NUMBER, GROUPED, SPELT)):
+        return True
+    return bool(_cards(plain) or NUMBER.search(re.sub(r"[\s\-()./]", "", plain)))
+
+
+def masked(value: object) -> str:
+    """Return a value, `MASK` in its place where it may be personal data."""
+    return MASK if is_personal(text := str(value)) else text
+
+
+def masked_within(text: str) -> str:
+    """Return a text with `MASK` in the place of every number or mail address in it; what else it says stays.
+
+    For names of files, sheets and teams, and for messages: they are needed to find what is meant.
+    """
+    if not SUSPECT.search(text):
+        return text
+    parts = re.split(r"([/\\\n])", text)  # a number does not go across folders
+    return "".join(_masked_part(part) for part in parts)
+
+
+def masked_names(names: Iterable[str]) -> list[str]:
+    """Return names with what is personal masked, all different where the names are."""
+    times = Counter[str]()
+    shown = []
+    for name in names:
+        hidden = masked_within(name)
+        if hidden != name:
+            times[hidden] += 1
+            hidden = hidden if times[hidden] == 1 else f"{hidden}#{times[hidden]}"
+        shown.append(hidden)
+    return shown
+
+
+def plain_number(value: str) -> str:
+    """Return a telephone or identity number in its one plain form; any other text as it is."""
+    bare = re.sub(GAP, "", _plain(value)).removeprefix("+")
+    if not NUMBER.fullmatch(bare):
+        return value
+    return re.sub(r"^(?:00)?86(?=1\d{10}$)", "", bare).upper()
+
+
+def _masked_part(text: str) -> str:
+    plain = _plain(text)
+    hidden = plain
+    for pattern in (MAIL, NUMBER, GROUPED, SPELT):
+        hidden = pattern.sub(MASK, hidden)
+    for card in _cards(hidden):
+        hidden = hidden.replace(card, MASK)
+    return text if hidden == plain else hidden
+
+
+def _plain(text: str) -> str:
+    """Return a text with full-width characters as plain ones, and without those that nobody sees."""
+    seen = (
+        "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
+        if not text.isascii()
+        else text
+    )
+    return unicodedata.normalize("NFKC", seen)
+
+
+def _cards(text: str) -> list[str]:
+    """Return the numbers of bank cards in a text: as long as one, and with the right check digit (Luhn)."""
+    found = []
+    for number in CARD.findall(text):
+        digits = [int(sign) for sign in reversed(number) if sign.isdigit()]
+        doubled = [2 * digit for digit in digits[1::2]]
+        if (sum(digits[::2]) + sum(one // 10 + one % 10 for one in doubled)) % 10 == 0:
+            found.append(number)
+    return found

@@ -1,0 +1,308 @@
+"""Tables from files, every value as text: codes keep their leading digits, nothing is guessed.
+
+Tables to csv, xlsx, Parquet and JSON files: the same table gives the same bytes, whenever and wherever it is written.
+
+SPSS files, written with their labels. pyreadstat stamps the clock, so the bytes differ from run to run.
+"""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pandas as pd
+import pyreadstat
+import xlsxwriter
+
+from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.files import sha256
+from satisfaction.foundation.grids import Grid, Texts, read_grids
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """One sheet or csv file as text.
+
+    Attributes
+    ----------
+    path, sheet : Path, str
+        Where it came from; sheet is empty for a csv file.
+    header : tuple of str
+        Column names, stripped.
+    columns : list of ndarray of str
+        One array a column of the header; surplus cells are dropped and their record is in `surplus`.
+    numbers : list of int
+        The record's row in the file, the header being row 1.
+    surplus : frozenset of int
+        Row numbers that hold more cells than the header.
+    """
+
+    path: Path
+    sheet: str
+    header: tuple[str, ...]
+    columns: list[Texts]
+    numbers: list[int]
+    surplus: frozenset[int]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """Return the records, each as long as the header."""
+        return [list(record) for record in zip(*self.columns, strict=True)]
+
+    def frame(self) -> pd.DataFrame:
+        """Return the table as a DataFrame of text."""
+        frame = pd.DataFrame(dict(enumerate(self.columns)), dtype=object)
+        frame.columns = pd.Index(self.header, dtype=object)
+        return frame
+
+
+def read_tables(path: Path) -> list[RawTable]:
+    """Read every sheet that has a header.
+
+    Raises
+    ------
+    InputFileError
+        What `io.grids.read_grids` raises; F108 for a column name that stands twice.
+    """
+    return [_table(grid) for grid in read_grids(path)[0]]
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read the first table of a file as a DataFrame of text."""
+    return read_tables(path)[0].frame()
+
+
+def _table(grid: Grid) -> RawTable:
+    """Split header from rows."""
+    header = _header(grid)
+    surplus: set[int] = set()
+    for column in grid.columns[len(header) :]:
+        surplus.update(
+            number
+            for number, cell in zip(grid.numbers[1:].tolist(), column[1:], strict=True)
+            if cell.strip()
+        )
+    columns = [column[1:] for column in grid.columns[: len(header)]]
+    return RawTable(
+        grid.path, grid.sheet, header, columns, grid.numbers[1:].tolist(), frozenset(surplus)
+    )
+
+
+def _header(grid: Grid) -> tuple[str, ...]:
+    names = [name.strip() for name in grid.record(0)]
+    while names and not names[-1]:
+        names.pop()
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        raise InputFileError(
+            "F108",
+            f"列名 '{twice[0]}' 出现多次。",
+            f"The column name '{twice[0]}' stands more than once.",
+            where=" ".join(filter(None, (str(grid.path), grid.sheet, "row 1"))),
+            hint=("改名或删去多余的列。", "Rename or remove the extra column."),
+        )
+    return tuple(names)
+
+
+Encoding = Literal["utf-8-sig", "utf-8", "gb18030"]
+CREATED = datetime.datetime(2026, 1, 1)  # a workbook stamps the clock unless it is given a date
+IN_MEMORY = {
+    "in_memory": True
+}  # else a program that is killed leaves the rows in the system's temporary folder
+FORMULA = re.compile(
+    r"(?!'*[+-]?\d+(\.\d+)?\Z)'*[=+\-@＝＋－＠\t\r\n]"
+)  # what a spreadsheet may read as a formula; no number
+
+
+def write_csv(table: pd.DataFrame, path: Path, *, encoding: Encoding = "utf-8-sig") -> None:
+    """Write a table as csv with plain line feeds; missing values become empty cells.
+
+    A text cell that a spreadsheet would take for a formula has an apostrophe in front (`guarded`); numbers have none.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns in writing order; the index is left out.
+    path : Path
+        Its folder is made where it is not there.
+    encoding : {"utf-8-sig", "utf-8", "gb18030"}
+        The default carries the byte order mark Excel needs to show Chinese.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_ended(_csv_text(guarded(table)), "\n").encode(encoding))
+
+
+def _csv_text(table: pd.DataFrame, **how: Any) -> str:
+    """Write every csv of the program: RFC 4180, cells with a comma, quotation mark, line feed or carriage return quoted."""
+    return str(
+        table.to_csv(index=False, lineterminator="\r\n", **how)
+    )  # pandas quotes "\r" only where lines end with it
+
+
+def _ended(text: str, end: str) -> str:
+    """Exchange the ends of the records; what stands between quotation marks stays."""
+    pieces = text.split('"')
+    pieces[::2] = [piece.replace("\r\n", end) for piece in pieces[::2]]
+    return '"'.join(pieces)
+
+
+def guarded(table: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before text that begins with = + - @ (full-width too), tab or a line's end; plain numbers stay.
+
+    Text that begins with apostrophes before such a sign gets one more, so that `unguarded` gives back every text.
+    """
+    return _with_texts(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
+
+
+def unguarded(table: pd.DataFrame) -> pd.DataFrame:
+    """Take the apostrophes away again that `guarded` put there."""
+    return _with_texts(
+        table, lambda text: text[1:] if text.startswith("'") and FORMULA.match(text) else text
+    )
+
+
+def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """Change the text cells of a table; columns of numbers are not looked at."""
+    changed = table.copy()
+    for place, kind in enumerate(table.dtypes):
+        if pd.api.types.is_object_dtype(kind) or pd.api.types.is_string_dtype(kind):
+            cells = [
+                change(cell) if isinstance(cell, str) else cell for cell in table.iloc[:, place]
+            ]
+            changed.isetitem(place, pd.Series(cells, index=table.index, dtype=object))
+    return changed
+
+
+def write_rfc4180(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as csv for other programs: RFC 4180, UTF-8 without a byte order mark, the same doubles when read back.
+
+    Floating-point numbers have 17 significant digits; missing values become empty cells.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(_csv_text(table, float_format="%.17g").encode("utf-8"))
+
+
+def write_xlsx(sheets: Mapping[str, pd.DataFrame], path: Path) -> None:
+    """Write tables as the sheets of a workbook, the header in row 1, without the clock.
+
+    Text stays text (codes keep their leading digits), numbers are numbers, dates are dates, missing values empty cells.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with xlsxwriter.Workbook(
+        str(path), {"default_date_format": "yyyy-mm-dd", **IN_MEMORY}
+    ) as workbook:
+        workbook.set_properties({"created": CREATED})
+        for name, table in sheets.items():
+            fill_sheet(workbook, workbook.add_worksheet(name), table)
+
+
+def fill_sheet(
+    workbook: xlsxwriter.Workbook, sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame
+) -> None:
+    """Fill a plain sheet: header in row 1, text as text (a formula's sign too, also after the cell is edited), row by row."""
+    quoted = workbook.add_format({"quote_prefix": True})
+    for column, title in enumerate(table):
+        sheet.write_string(0, column, str(title))
+    for row, record in enumerate(table.itertuples(index=False, name=None), start=1):
+        for column, value in enumerate(record):
+            _write_cell(sheet, row, column, value, quoted)
+
+
+def _write_cell(
+    sheet: xlsxwriter.worksheet.Worksheet, row: int, column: int, value: object, quoted: object
+) -> None:
+    if isinstance(value, str):
+        if value:
+            sheet.write_string(row, column, value, quoted if FORMULA.match(value) else None)
+    elif isinstance(value, float):
+        if math.isfinite(value):  # a workbook holds no infinity; a missing one is an empty cell
+            sheet.write_number(row, column, value)
+    elif isinstance(value, datetime.date):
+        sheet.write_datetime(row, column, value)
+    elif not pd.isna(value):
+        sheet.write(row, column, value.item() if hasattr(value, "item") else value)
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet, by DuckDB on one thread so that the bytes are always the same."""
+    connection = duckdb.connect(config={"threads": 1})
+    connection.register("table_to_write", table)
+    try:
+        connection.execute(
+            f"copy (select * from table_to_write) to '{str(path).replace(chr(39), chr(39) * 2)}' (format parquet)"
+        )
+    except duckdb.IOException as fault:
+        raise OSError(
+            errno.ENOSPC if "No space" in str(fault) else errno.EIO,
+            str(fault).splitlines()[0],
+            str(path),
+        ) from None
+    finally:
+        connection.close()
+
+
+def write_json(content: object, path: Path) -> None:
+    """Write JSON with sorted keys; Chinese stays readable."""
+    path.write_text(
+        json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True, default=str) + "\n",
+        encoding="utf-8",
+    )
+
+
+def write_text(content: str, path: Path) -> None:
+    """Write a text as UTF-8 with plain line feeds."""
+    path.write_bytes(content.encode("utf-8"))
+
+
+def write_checksums(folder: Path, name: str = "SHA256SUMS") -> None:
+    """Write the SHA-256 of every file of a folder, itself apart, as `sha256sum -c` reads it."""
+    lines = [
+        f"{sha256(path)}  {path.name}\n"
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != name
+    ]
+    write_text("".join(lines), folder / name)
+
+
+def write_sav(
+    table: pd.DataFrame,
+    path: Path,
+    *,
+    title: str,
+    notes: list[str],
+    labels: Mapping[str, str],
+    value_labels: Mapping[str, dict[int | float, str]],
+    missing: Mapping[str, list[Any]],
+) -> None:
+    """Write a table as an SPSS file.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Float, text and date columns.
+    path : Path
+        Its folder is made where it is not there.
+    title, notes : str, list of str
+        The file's label and notes.
+    labels, value_labels : mapping
+        Of each variable; of each code of a variable.
+    missing : mapping
+        User-missing codes of a variable: at most three, or one {"lo", "hi"}.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyreadstat.write_sav(
+        table,
+        str(path),
+        file_label=title,
+        note=notes,
+        column_labels=dict(labels),
+        variable_value_labels=dict(value_labels),
+        missing_ranges=dict(missing),
+    )

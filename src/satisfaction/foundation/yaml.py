@@ -1,0 +1,412 @@
+"""YAML 1.2 files that know their own line numbers, validated into frozen records.
+
+Plain data as YAML 1.2 text that `io.yaml` reads back as the same data.
+"""
+
+from __future__ import annotations
+
+import calendar
+import io
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from satisfaction.foundation.errors import SatisfactionError, closest, shortened
+from satisfaction.foundation.files import decode, read_bytes
+
+SOURCE = "请写明来源 state the source"
+FILL_IN = ("请填写", "please fill in")
+TO_REPLACE = (
+    *SOURCE.split(" ", 1),
+    *FILL_IN,
+)  # what `satisfaction new` leaves open, in either language
+Model = TypeVar("Model", bound=BaseModel)
+Location = tuple[int | str, ...]
+MOST_VALUES = 500_000  # of a file; the largest questionnaire has some thousands, and an alias may stand for all before it
+DEEPEST = 60  # levels; a tree of assessment items has a dozen
+LARGEST = 2**63  # of whole numbers, as the engines hold them
+
+
+class Record(BaseModel):
+    """A frozen record of a declaration: unknown keys are refused, and the known ones named.
+
+    Where it has a text in Chinese and in English (`zh`, `en`), one that is given stands for one that is not.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys_only(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key in data:
+                if key not in cls.model_fields:
+                    raise PydanticCustomError(
+                        "unknown_key", "{key}", {"key": key, "available": list(cls.model_fields)}
+                    )
+        return _in_both_languages(data) if {"zh", "en"} <= set(cls.model_fields) else data
+
+
+def _in_both_languages(data: Any) -> Any:
+    """Let a text of one language stand for the other one, which is not given."""
+    given = [language for language in ("zh", "en") if isinstance(data, dict) and language in data]
+    return data if len(given) != 1 else {**dict.fromkeys(("zh", "en"), data[given[0]]), **data}
+
+
+class Label(Record):
+    """A text in Chinese and in English."""
+
+    zh: str
+    en: str
+
+    def __str__(self) -> str:
+        return self.zh if self.zh == self.en else f"{self.zh} {self.en}"
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$")]
+Code = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A YAML file as plain data, with the node tree kept for its line numbers."""
+
+    path: Path
+    node: Any
+    data: Any
+
+    def place(self, location: Location) -> str:
+        """Return 'file:line' of a location, or of the nearest ancestor that has a line."""
+        node, line = self.node, 1
+        for key in location:
+            try:
+                if isinstance(node, CommentedMap) and key in node:
+                    line = node.lc.key(key)[0] + 1
+                elif isinstance(node, CommentedSeq):
+                    line = node.lc.item(key)[0] + 1
+                else:
+                    continue
+                node = node[key]
+            except (KeyError, IndexError, TypeError, AttributeError):
+                continue
+        return f"{self.path}:{line}"
+
+
+def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
+    """Read one YAML 1.2 file.
+
+    Raises
+    ------
+    InputFileError
+        When the file is not there or not text.
+    SatisfactionError
+        Of the class given, for a syntax fault or a key that stands twice, with file and line.
+    """
+    text = decode(path) if read_bytes(path).strip() else ""
+    try:
+        node = YAML(typ="rt").load(text)
+    except DuplicateKeyError as fault:
+        line = fault.problem_mark.line + 1 if fault.problem_mark else 1
+        key = str(fault.problem).split('"')[1]
+        raise error(
+            "Y102",
+            f"键 '{key}' 出现两次。",
+            f"The key '{key}' stands twice.",
+            where=f"{path}:{line}",
+            hint=("删去或改名其中一个。", "Remove or rename one of the two."),
+        ) from None
+    except (
+        Exception
+    ) as fault:  # ruamel raises several unrelated types for tags and nesting that it cannot follow
+        raise error(
+            "Y101",
+            f"不是有效的 YAML: {_problem(fault)}",
+            f"Not valid YAML: {_problem(fault)}",
+            where=f"{path}:{_fault_line(fault, text)}",
+            hint=("检查缩进、冒号、引号和日期。", "Check indentation, colons, quotes and dates."),
+        ) from None
+    if not isinstance(node, CommentedMap):
+        raise error(
+            "Y103",
+            "文件内容为空或不是键值表。",
+            "The file is empty or not a mapping of keys.",
+            where=f"{path}:1",
+        )
+    try:
+        return Document(path, node, _plain(node, count()))
+    except _Unusable as fault:
+        raise error(
+            "Y440",
+            f"{fault.zh}。",
+            f"{fault.en}.",
+            where=str(path),
+            hint=("改正该文件。", "Correct the file."),
+        ) from None
+
+
+class _Unusable(Exception):
+    """Valid YAML that no declaration needs and no machine may hold."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.zh, self.en = zh, en
+
+
+def _problem(fault: Exception) -> str:
+    if isinstance(fault, RecursionError):
+        return "嵌套过深 nested too deeply"
+    return str(getattr(fault, "problem", None) or getattr(fault, "reason", None) or fault)
+
+
+def _fault_line(fault: Exception, text: str) -> int:
+    """Return the line a YAML fault stands on, as far as the parser tells (a date that does not exist has no place)."""
+    if isinstance(fault, MarkedYAMLError) and fault.problem_mark:
+        return int(fault.problem_mark.line) + 1
+    if isinstance(fault, ReaderError):
+        return text.count("\n", 0, fault.position) + 1
+    for line, content in enumerate(text.splitlines(), start=1):
+        for year, month, day in re.findall(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b", content):
+            if (
+                int(day) > calendar.monthrange(int(year) or 1, min(max(int(month), 1), 12))[1]
+                or not 1 <= int(month) <= 12
+            ):
+                return line
+    return 1
+
+
+def validated(document: Document, model: type[Model], error: type[SatisfactionError]) -> Model:
+    """Turn a document into its frozen record.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class given: the first fault in full with file and line, the places of the others.
+    """
+    record, faults = checked(document, model)
+    if record is not None:
+        return record
+    first, *others = faults
+    more = shortened((other["where"] for other in others), 5)
+    hint = first.pop("hint")
+    if others:
+        hint = (f"{hint[0]} 另有 {len(others)} 处: {more}", f"{hint[1]} {len(others)} more: {more}")
+    raise error(first.pop("code"), first.pop("zh"), first.pop("en"), hint=hint, **first)
+
+
+def checked(document: Document, model: type[Model]) -> tuple[Model | None, list[dict[str, Any]]]:
+    """Return a document's frozen record, or None and every fault in the words of SatisfactionError."""
+    try:
+        return model.model_validate(document.data), []
+    except ValidationError as fault:
+        return None, [_describe(document, detail) for detail in fault.errors()]
+
+
+def placeholders(paths: Iterable[Path]) -> list[str]:
+    """Return 'file:line' of every text of a template that nobody has replaced, in the YAML files among some paths."""
+    places = []
+    for path in paths:
+        if path.suffix not in (".yaml", ".yml"):
+            continue
+        for number, line in enumerate(decode(path).splitlines(), start=1):
+            declared = re.split(r"(?:^|\s)#", line)[0]
+            if any(text in declared for text in TO_REPLACE):
+                places.append(f"{path}:{number}")
+    return places
+
+
+def refuse_placeholders(paths: Iterable[Path], error: type[SatisfactionError]) -> None:
+    """Refuse to publish what a template has left open: the source of a rule, a label.
+
+    Raises
+    ------
+    SatisfactionError
+        Y340, of the class given.
+    """
+    if places := placeholders(paths):
+        raise error(
+            "Y340",
+            f"还有 {len(places)} 处“{SOURCE}”之类的占位文字，不能公布。",
+            f"Words of the template still stand here (places: {len(places)}); they are not published.",
+            where=shortened(places, 5),
+            hint=("写明真实的来源或名称。", "Write the real source or name."),
+        )
+
+
+def _plain(node: Any, seen: Iterator[int], depth: int = 0) -> Any:
+    """Drop ruamel's own types, so that records hold nothing but plain Python values; aliases are written out."""
+    if next(seen) > MOST_VALUES or depth > DEEPEST:
+        raise _Unusable(
+            f"别名展开后超过 {MOST_VALUES:,} 个值，或嵌套超过 {DEEPEST} 层",
+            f"More than {MOST_VALUES:,} values with aliases written out, or nested more than {DEEPEST} deep",
+        )
+    if isinstance(node, CommentedMap):
+        return {
+            _plain(key, seen, depth + 1): _plain(value, seen, depth + 1)
+            for key, value in node.items()
+        }
+    if isinstance(node, CommentedSeq):
+        return [_plain(value, seen, depth + 1) for value in node]
+    if isinstance(node, str):
+        return _text(node)
+    if isinstance(node, int) and abs(node) > LARGEST:
+        raise _Unusable("有的整数过大", "A whole number is too large")
+    for plain in (bool, int, float):
+        if isinstance(node, plain):
+            return plain(node)
+    return node
+
+
+def _text(value: str) -> str:
+    """Return a text with characters that JSON escapes as two halves put together."""
+    try:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise _Unusable(
+            "文字中有半个字符（\\ud800 至 \\udfff）",
+            "A text holds half a character (\\ud800 to \\udfff)",
+        ) from None
+
+
+def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
+    """Put one pydantic fault into the words of SatisfactionError."""
+    kind, location, context = detail["type"], detail["loc"], detail.get("ctx", {})
+    key = ".".join(str(part) for part in location)
+    if kind == "unknown_key":
+        name, available = str(context["key"]), context["available"]
+        near = closest(name, available)
+        advice = (
+            (f"改为 '{near}'，或删去。", f"Write '{near}', or remove it.")
+            if near
+            else ("删去该键。", "Remove the key.")
+        )
+        return {
+            "code": "Y201",
+            "zh": f"未知的键 '{name}'。",
+            "en": f"Unknown key '{name}'.",
+            "got": name,
+            "available": available,
+            "where": document.place((*location, context["key"])),
+            "hint": advice,
+        }
+    if kind == "missing":
+        return {
+            "code": "Y202",
+            "zh": f"缺少必填键 '{location[-1]}'。",
+            "en": f"Required key '{location[-1]}' is missing.",
+            "where": document.place(location[:-1]),
+            "hint": ("补上该键。", "Add the key."),
+        }
+    if kind == "declared":
+        at = context["at"]
+        return {key: value for key, value in context.items() if key != "at"} | {
+            "where": document.place((*location, *at))
+        }
+    return {
+        "code": "Y203",
+        "zh": f"'{key}' 的取值 {detail['input']!r} 无效: {_wanted(kind, context)}。",
+        "en": f"Invalid value at '{key}': {detail['msg'][:1].lower()}{detail['msg'][1:]}.",
+        "where": document.place(location),
+        "hint": ("按提示改正取值。", "Correct the value."),
+    }
+
+
+WANTED = {
+    "int": "须为整数", "float": "须为数字", "string": "须为文字", "bool": "须为 true 或 false", "list": "须为列表", "tuple": "须为列表",
+    "dict": "须为键值表", "date": "须为日期 YYYY-MM-DD", "model": "须为键值表", "none": "须留空",
+}  # fmt: skip
+BOUNDS = {
+    "greater_than": "须大于 {gt}", "greater_than_equal": "不得小于 {ge}", "less_than": "须小于 {lt}", "less_than_equal": "不得大于 {le}",
+    "too_short": "至少须有 {min_length} 项", "too_long": "最多 {max_length} 项", "literal_error": "须为 {expected} 之一",
+    "string_pattern_mismatch": "格式须为 {pattern}", "union_tag_invalid": "须为 {expected_tags} 之一", "union_tag_not_found": "缺少 {discriminator}",
+    "finite_number": "须为有限的数",
+}  # fmt: skip
+
+
+def _wanted(kind: str, context: dict[str, Any]) -> str:
+    """Say in Chinese what a value must be, from pydantic's name of the fault and its details."""
+    if kind in BOUNDS:
+        return BOUNDS[kind].format(
+            **{name: str(value).replace(" or ", " 或 ") for name, value in context.items()}
+        )
+    return WANTED.get(kind.partition("_")[0], "不是允许的取值")
+
+
+def fault(
+    code: str,
+    zh: str,
+    en: str,
+    *,
+    at: Location = (),
+    available: Any = (),
+    got: str = "",
+    hint: tuple[str, str],
+) -> PydanticCustomError:
+    """Build a fault that a record's own validator raises; the reader adds file and line."""
+    return PydanticCustomError(
+        "declared",
+        "{en}",
+        {
+            "code": code,
+            "zh": zh,
+            "en": en,
+            "at": at,
+            "available": [str(a) for a in available],
+            "got": got,
+            "hint": hint,
+        },
+    )
+
+
+LONGEST_LINE = 120
+NO_FOLDING = 10_000  # characters a line: a line of a person's own file stays one line
+
+
+def yaml_text(data: dict[str, Any]) -> str:
+    """Return data as YAML: one key a line, the innermost mappings and lists in brackets, Chinese as it is."""
+    yaml = YAML()
+    yaml.default_flow_style = None
+    yaml.width = LONGEST_LINE
+    yaml.allow_unicode = True
+    top = _ordered(data)
+    top.fa.set_block_style()
+    stream = io.StringIO()
+    yaml.dump(top, stream)
+    return stream.getvalue()
+
+
+def node_text(node: CommentedMap) -> str:
+    """Return the node tree of a YAML file as text, with its comments."""
+    yaml = YAML()
+    yaml.width = NO_FOLDING
+    yaml.allow_unicode = True
+    stream = io.StringIO()
+    yaml.dump(node, stream)
+    return stream.getvalue()
+
+
+def _ordered(value: Any) -> Any:
+    """Put mappings into ruamel's own type: the innermost in one line, unless that would be longer than a line."""
+    if isinstance(value, dict):
+        mapping = CommentedMap((key, _ordered(one)) for key, one in value.items())
+        nested = any(isinstance(one, dict) for one in value.values())
+        if value and not nested and len(str(value)) < LONGEST_LINE:
+            mapping.fa.set_flow_style()
+        else:
+            mapping.fa.set_block_style()
+        return mapping
+    if isinstance(value, str) and (not value.isprintable() or value.startswith("?")):
+        return DoubleQuotedScalarString(
+            value
+        )  # plain, ruamel folds line breaks that are not "\n" and misreads "[?"
+    return [_ordered(one) for one in value] if isinstance(value, list | tuple) else value

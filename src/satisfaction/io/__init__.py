@@ -1,1 +1,0 @@
-"""Files to tables and tables to files; nothing statistical. One module a file shape."""

@@ -1,0 +1,167 @@
+"""The notebooks: executed with papermill on a survey, results beside the pipeline's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tqdm import tqdm
+
+from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.errors import ExportError, InputFileError
+from satisfaction.foundation.files import new_folder, sha256
+from satisfaction.notebook.show import Language
+from satisfaction.pipeline import Results
+
+WORKING = "0[1-9]_*.ipynb"  # 00 is the door
+TRIAL = "trial_"
+TESTING = "03_tests.ipynb"
+COMPARING = (TESTING, "05_ranking.ipynb")  # notebooks that compare areas
+
+
+def find_notebooks(survey: Survey) -> list[Path]:
+    """List the numbered notebooks in the `notebooks` folder above the survey.
+
+    Raises
+    ------
+    InputFileError
+        F111 when there are none.
+    """
+    shelves = [parent / "notebooks" for parent in survey.folder.resolve().parents]
+    found = next((list(shelf.glob(WORKING)) for shelf in shelves if shelf.is_dir()), [])
+    if not found:
+        raise InputFileError(
+            "F111",
+            "在调查文件夹的上级找不到 notebooks/。",
+            "There is no notebooks/ folder above the survey.",
+            where=str(survey.folder),
+            hint=("在项目文件夹内运行。", "Run inside the project folder."),
+        )
+    return sorted(found)
+
+
+def nothing_for(results: Results) -> dict[str, str]:
+    """Return the notebooks that have nothing to work on, each with the reason."""
+    if not results.ranking.ranks_any:
+        return dict.fromkeys(COMPARING, "没有其他有答卷的地区可比 no other area to compare with")
+    if results.survey.declared.selection != "probability":
+        return {TESTING: "不是概率样本，无从检验 not a probability sample, nothing can be tested"}
+    return {}
+
+
+def run_notebooks(
+    survey: Survey,
+    folder: Path,
+    *,
+    language: Language = "zh",
+    official: Path | None = None,
+    leave_out: Collection[str] = (),
+) -> Path:
+    """Execute all notebooks with parameters `survey`, `out` and `language`, into a folder that appears when all are done.
+
+    Parameters
+    ----------
+    survey : Survey
+    folder : Path
+        Receives the executed notebooks and what they export.
+    language : {"zh", "en"}
+        Of the prose.
+    official : Path, optional
+        The file set of the same run. A notebook whose exports differ from it went its own way: it and its files get names
+        that begin with `trial_`.
+    leave_out : collection of str
+        File names of notebooks that have nothing to work on.
+
+    Raises
+    ------
+    ExportError
+        X111 names the notebook and the cell's error; X401, after everything is written, names the notebooks that went their
+        own way.
+    """
+    notebooks = [path for path in find_notebooks(survey) if path.name not in leave_out]
+    with new_folder(folder) as scratch:
+        for notebook in notebooks:
+            _exports(scratch, notebook).mkdir()
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            done = pool.map(
+                lambda notebook: _execute(notebook, survey, scratch, language), notebooks
+            )
+            for _ in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):
+                pass
+        different = [
+            name for notebook in notebooks for name in _gather(notebook, scratch, official)
+        ]
+    if different:
+        raise ExportError(
+            "X401",
+            f"笔记本的结果与本次正式结果不同: {'、'.join(different)}；已改名为 {TRIAL}…，只作试算。",
+            f"Notebooks gave other results than this run: {', '.join(different)}; renamed to {TRIAL}..., a trial only.",
+            where=str(folder),
+            hint=(
+                "正式结果以 satisfaction run 写出的为准；要采用新的算法，请改 survey.yaml 或 rules.yaml 后重新运行。",
+                "The set that `satisfaction run` wrote is the official one; to adopt another way, change survey.yaml or rules.yaml and run again.",
+            ),
+        )
+    return folder
+
+
+def _exports(scratch: Path, notebook: Path) -> Path:
+    """Return the folder that one notebook exports to while it runs."""
+    return scratch / notebook.stem
+
+
+def _gather(notebook: Path, scratch: Path, official: Path | None) -> list[str]:
+    """Move what a notebook exported beside it; return the names of the files that are not those of the official set."""
+    own = _exports(scratch, notebook)
+    different = []
+    for path in sorted(own.iterdir()):
+        published = official / path.name if official else None
+        if published is not None and published.is_file() and sha256(path) != sha256(published):
+            different.append(path.name)
+            path.rename(scratch / f"{TRIAL}{path.name}")
+        else:
+            path.rename(scratch / path.name)
+    own.rmdir()
+    if not different:
+        return []
+    (scratch / notebook.name).rename(scratch / f"{TRIAL}{notebook.name}")
+    return [f"{notebook.name} ({', '.join(different)})"]
+
+
+def _execute(notebook: Path, survey: Survey, folder: Path, language: Language) -> None:
+    import papermill
+    from jupyter_core.utils import ensure_event_loop
+    from papermill.exceptions import PapermillExecutionError
+
+    out = str(_exports(folder, notebook).resolve())
+    parameters = {"survey": str(survey.folder.resolve()), "out": out, "language": language}
+    loop = ensure_event_loop()
+    try:  # no `cwd`: papermill would change the whole process's folder, under the other threads' feet
+        papermill.execute_notebook(
+            str(notebook),
+            str(folder / notebook.name),
+            parameters,
+            progress_bar=False,
+            kernel_name="python3",
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+        )
+    except PapermillExecutionError as fault:
+        raise ExportError(
+            "X111",
+            f"笔记本 {notebook.name} 第 {fault.cell_index} 个单元出错: {fault.ename}: {fault.evalue}",
+            f"Notebook {notebook.name}, cell {fault.cell_index}: {fault.ename}: {fault.evalue}",
+            where=str(notebook),
+            hint=(
+                "按提示改正数据或声明后重新运行。",
+                "Correct the data or the declarations and run again.",
+            ),
+        ) from None
+    finally:
+        loop.close()
+
+
+def exported(folder: Path) -> Iterator[Path]:
+    """Yield the files that notebooks exported, without the notebooks themselves."""
+    yield from sorted(path for path in folder.iterdir() if path.suffix != ".ipynb")

@@ -1,0 +1,267 @@
+"""Drawing PSUs from a frame: checks, strata, take-all units, rotation over waves with a declared overlap, reserves.
+
+For every stratum one master list is drawn with probabilities proportional to size, put in random order, and cut into
+overlapping waves. A unit is in the list with probability M x / X and, given that, in a wave with n / M: together n x / X,
+exactly, in every wave, and neighbouring waves share exactly the declared number of units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.foundation.errors import DesignError, one_of, shortened
+from satisfaction.planning.selection import CERTAIN, METHODS, Array, Method, inclusion_probabilities
+
+ROLES = ("certain", "main", "reserve")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draw:
+    """A drawn sample of PSUs.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a PSU and wave: wave (1, 2, ...; 0: reserve), the strata columns, the PSU's column, size, probability (of being in
+        that wave's sample; of a reserve: of being in the master list), role ("certain", "main", "reserve"), order (in which
+        reserves are to be used).
+    summary : DataFrame
+        One row a stratum: units, size, taken, certain, master, waves, reserve.
+    conventions : mapping
+        method, seed, overlap, waves, what the probabilities are.
+    """
+
+    table: pd.DataFrame
+    summary: pd.DataFrame
+    conventions: Mapping[str, Any]
+
+    def wave(self, number: int) -> pd.DataFrame:
+        """Return the sample of one wave."""
+        return self.table[self.table["wave"] == number].reset_index(drop=True)
+
+
+def draw_sample(
+    frame: pd.DataFrame,
+    *,
+    psu: str,
+    strata: Sequence[str],
+    size: str,
+    take: int | Mapping[tuple[str, ...], int],
+    method: Method = "systematic",
+    waves: int = 1,
+    overlap: float = 0.0,
+    reserve: int = 0,
+    seed: int,
+) -> Draw:
+    """Draw a stratified sample with probabilities proportional to size.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a PSU; sorted as systematic selection is to go through it.
+    psu, size : str
+        Columns of the PSU's code and of its size (> 0: persons).
+    strata : sequence of str
+    take : int, or mapping stratum -> int
+        PSUs a wave and stratum; a mapping names every stratum of the frame (0: none is drawn there) and no other.
+    method : {"systematic", "brewer", "sampford"}
+        How the master list is drawn.
+    waves : int
+        Waves that are drawn together.
+    overlap : float
+        Share of a wave's units (0-1, without those taken for certain) that the next wave keeps; rounded to units.
+    reserve : int
+        Further units a stratum, in the order in which they replace units that cannot be worked.
+    seed : int
+        The same frame and seed give the same sample; strata do not depend on one another.
+
+    Raises
+    ------
+    DesignError
+        D121 a column that is not there, D122 codes that stand twice, D123 sizes that are not positive, D124 a stratum with
+        too few units for what is asked, D125 options, D441 strata that `take` does not name, or the frame does not have.
+    """
+    one_of(method, get_args(Method), argument="method", error=DesignError, code="D125")
+    if waves < 1 or not 0 <= overlap <= 1 or reserve < 0 or seed < 0:
+        raise DesignError(
+            "D125",
+            "waves 须不小于 1，overlap 在 0 与 1 之间，reserve 与 seed 不为负。",
+            "waves >= 1, 0 <= overlap <= 1, reserve >= 0, seed >= 0.",
+            where=f"waves={waves}, overlap={overlap}, reserve={reserve}, seed={seed}",
+            hint=("改正这些选项。", "Correct these options."),
+        )
+    check_frame_table(frame, psu=psu, strata=strata, size=size)
+    wanted = _wanted(take, frame, strata)
+    parts, rows = [], []
+    for place, (stratum, units) in enumerate(frame.groupby(list(strata), sort=True)):
+        n = wanted[stratum]
+        rng = np.random.default_rng([seed, place])
+        drawn = draw_stratum(
+            units[size].to_numpy(float),
+            n,
+            method=method,
+            waves=waves,
+            overlap=overlap,
+            reserve=reserve,
+            rng=rng,
+            where=stratum,
+        )
+        parts.append(
+            units.iloc[drawn["unit"].to_numpy()][[*strata, psu, size]]
+            .reset_index(drop=True)
+            .join(drawn.drop(columns="unit"))
+        )
+        certain = int((drawn["role"] == "certain").sum() / waves)
+        reserves = int((drawn["role"] == "reserve").sum())
+        master = (
+            int(drawn.loc[drawn["role"] != "certain", "_master"].max())
+            if (drawn["role"] != "certain").any()
+            else 0
+        )
+        rows.append((*stratum, len(units), units[size].sum(), n, certain, master, waves, reserves))
+    table = pd.concat(parts, ignore_index=True).drop(columns="_master")
+    columns = ["wave", *strata, psu, size, "probability", "role", "order"]
+    summary = pd.DataFrame(
+        rows, columns=[*strata, "units", "size", "taken", "certain", "master", "waves", "reserve"]
+    )
+    conventions = {
+        "method": method,
+        "seed": seed,
+        "waves": waves,
+        "overlap": overlap,
+        "probability": "take x size / sum of sizes in the stratum; units above 1 are taken for certain",
+    }
+    return Draw(
+        table.sort_values(["wave", *strata, "order", psu], ignore_index=True)[columns],
+        summary,
+        conventions,
+    )
+
+
+def _wanted(
+    take: int | Mapping[tuple[str, ...], int], frame: pd.DataFrame, strata: Sequence[str]
+) -> dict[Any, int]:
+    """Return the PSUs wanted of every stratum of the frame; refuse strata without a number and numbers without a stratum."""
+    there = [stratum for stratum, _ in frame.groupby(list(strata), sort=True)]
+    wanted = dict.fromkeys(there, take) if isinstance(take, int) else dict(take)
+    missing = [" / ".join(map(str, stratum)) for stratum in there if stratum not in wanted]
+    unknown = [" / ".join(map(str, stratum)) for stratum in wanted if stratum not in there]
+    if missing or unknown:
+        zh = [f"没有写明数目的层: {shortened(missing)}"] if missing else []
+        zh += [f"抽样框中没有的层: {shortened(unknown)}"] if unknown else []
+        en = [f"strata without a number: {shortened(missing)}"] if missing else []
+        en += [f"strata that the frame does not have: {shortened(unknown)}"] if unknown else []
+        raise DesignError(
+            "D441", "；".join(zh) + "。", f"Not drawn: {'; '.join(en)}.", where="take",
+            available=[" / ".join(map(str, stratum)) for stratum in there], got=(unknown or [""])[0],
+            hint=("每层写一行；不抽的层写 0。", "Give every stratum a row; write 0 where none is to be drawn."),
+        )  # fmt: skip
+    if min(wanted.values()) < 0 or max(wanted.values()) < 1:
+        raise DesignError(
+            "D125", "每层的数目不能为负，也不能全为 0。", "Numbers by stratum are not negative, and not all 0.", where="take",
+            hint=("改正 take。", "Correct `take`."),
+        )  # fmt: skip
+    return wanted
+
+
+def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], size: str) -> None:
+    """Refuse a frame that nothing can be drawn from; see `draw_sample`."""
+    named = [psu, *strata, size]
+    if not strata or len(set(named)) < len(named):
+        raise DesignError(
+            "D125", "至少要有一个层的列，且各列不能重名。", "At least one column of strata is needed, and no column may be named twice.",
+            where=", ".join(named), hint=("改正 psu、strata、size。", "Correct `psu`, `strata` and `size`."),
+        )  # fmt: skip
+    for name in (psu, *strata, size):
+        if name not in frame:
+            raise DesignError(
+                "D121", f"抽样框没有列 '{name}'。", f"The frame has no column '{name}'.", where="frame", available=frame.columns, got=name,
+                hint=("补上该列，或改正列名。", "Add the column, or correct its name."),
+            )  # fmt: skip
+    keys = [*strata, psu]
+    empty = frame[keys].isna().any(axis=1) | (
+        frame[keys].fillna("").astype(str).map(str.strip) == ""
+    ).any(axis=1)
+    numbers = pd.to_numeric(frame[size], errors="coerce")
+    wrong = {
+        ("D122", "编码重复", "codes that stand twice"): frame.index[
+            frame[psu].duplicated(keep=False)
+        ],
+        ("D121", "层或编码为空", "no stratum or code"): frame.index[empty],
+        ("D123", "规模不是正数", "sizes that are not positive"): frame.index[
+            ~(numbers > 0) | np.isinf(numbers)
+        ],
+    }
+    for (code, zh, en), rows in wrong.items():
+        if len(rows):
+            listed = shortened(rows + 2)
+            raise DesignError(
+                code, f"抽样框有误: {zh}（第 {listed} 行）。", f"The frame is not right: {en} (rows {listed}).", where="frame",
+                hint=("改正或删去这些行。", "Correct or remove these rows."),
+            )  # fmt: skip
+
+
+def draw_stratum(
+    size: Array,
+    n: int,
+    *,
+    method: Method,
+    waves: int,
+    overlap: float,
+    reserve: int,
+    rng: np.random.Generator,
+    where: Any,
+) -> pd.DataFrame:
+    """Draw one stratum; returns unit (place), wave, probability, role, order and the length of the master list."""
+    if n > len(size):
+        raise _too_few(where, len(size), n)
+    certain = np.flatnonzero(inclusion_probabilities(size, n) >= CERTAIN)
+    rest = np.setdiff1d(np.arange(len(size)), certain)
+    left = n - len(certain)
+    kept = round(overlap * left)
+    longest = left + (waves - 1) * (left - kept) + reserve
+    share = size[rest] / size[rest].sum() if left else size[rest]
+    if left and (longest > len(rest) or longest * share.max() > 1 + 1e-12):
+        raise _too_few(
+            where, len(rest), longest, most=int(min(len(rest), np.floor(1 / share.max() + 1e-9)))
+        )
+    rows = [
+        (int(unit), wave, 1.0, "certain", 0, 0) for wave in range(1, waves + 1) for unit in certain
+    ]
+    if left:
+        listed = rest[METHODS[method](longest * share, rng)]
+        listed = rng.permutation(listed)
+        probability = dict(zip(rest.tolist(), (left * share).tolist(), strict=True))
+        for wave in range(1, waves + 1):
+            first = (wave - 1) * (left - kept)
+            rows += [
+                (int(u), wave, probability[int(u)], "main", k, longest)
+                for k, u in enumerate(listed[first : first + left], 1)
+            ]
+        spare = listed[longest - reserve :]
+        rows += [
+            (int(u), 0, probability[int(u)] / left * longest, "reserve", k, longest)
+            for k, u in enumerate(spare, 1)
+        ]
+    return pd.DataFrame(rows, columns=["unit", "wave", "probability", "role", "order", "_master"])
+
+
+def _too_few(where: Any, units: int, asked: int, *, most: int | None = None) -> DesignError:
+    stratum = " / ".join(map(str, where)) if isinstance(where, tuple) else str(where)
+    can = "" if most is None else f"，至多 {most} 个"
+    could = "" if most is None else f"; at most {most} can be"
+    return DesignError(
+        "D124",
+        f"层 {stratum} 只有 {units} 个单元，需要 {asked} 个（各期与备用合计）{can}。",
+        f"Stratum {stratum} has {units} units; {asked} are needed for all waves and reserves{could}.",
+        where="frame",
+        hint=(
+            "减少 take、waves 或 reserve，或增大 overlap。",
+            "Lower take, waves or reserve, or raise overlap.",
+        ),
+    )

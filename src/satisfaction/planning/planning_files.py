@@ -1,0 +1,279 @@
+"""A draw and a plan as file sets."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.foundation.errors import DesignError, shortened
+from satisfaction.foundation.files import dated_folder, new_file, new_folder, refuse_changed
+from satisfaction.foundation.pages import fill
+from satisfaction.foundation.tables import (
+    RawTable,
+    read_tables,
+    write_csv,
+    write_json,
+    write_text,
+    write_xlsx,
+)
+from satisfaction.pipeline import Results
+from satisfaction.planning.draw import Draw
+from satisfaction.planning.plan import Plan
+from satisfaction.publication.labels import mark, twelve_digits
+from satisfaction.publication.manifest import plain
+
+HOUSEHOLDS = 40  # lines of a selection sheet
+
+
+def write_draw(
+    drawn: Draw,
+    folder: Path,
+    *,
+    psu: str,
+    size: str,
+    persons: int,
+    frame: Mapping[str, str],
+    simulated: str = "",
+) -> Path:
+    """Write a draw into a folder that does not exist yet: sample.csv (the first wave), panel.csv (all waves and reserves), sheets.html, draw.json.
+
+    sample.csv has what survey.yaml's `sample` asks for: psu_probability, person_probability (persons / size) and planned.
+    `frame` is the file drawn from and the SHA-256 of what was read, as `io.files.recorded` notes them.
+
+    Raises
+    ------
+    InputFileError
+        F420 for a frame that was changed meanwhile.
+    """
+    path, digest = next(iter(frame.items()))
+    with new_folder(folder) as scratch:
+        write_csv(
+            sample_table(drawn.wave(1), size=size, persons=persons).assign(mark=simulated),
+            scratch / "sample.csv",
+        )
+        write_csv(drawn.table.assign(persons=persons, mark=simulated), scratch / "panel.csv")
+        write_csv(drawn.summary.assign(mark=simulated), scratch / "strata.csv")
+        write_text(
+            sheets_page(drawn, psu=psu, size=size, persons=persons, simulated=simulated),
+            scratch / "sheets.html",
+        )
+        record = dict(drawn.conventions) | {
+            "psu": psu,
+            "size": size,
+            "persons": persons,
+            "frame": Path(path).name,
+            "frame_sha256": digest,
+        }
+        refuse_changed(frame)
+        write_json(plain(record | {"mark": simulated}), scratch / "draw.json")
+    return folder
+
+
+def next_sample(panel: Path, *, wave: int) -> pd.DataFrame:
+    """Return the sample of a later wave from the panel.csv of an earlier draw, as sample.csv holds it.
+
+    Raises
+    ------
+    DesignError
+        D126 for a wave the panel does not hold, D442 for a file that is no panel, D443 for a number that is none.
+    """
+    raw = read_tables(panel)[0]
+    table = raw.frame().map(str.strip)
+    _columns(panel, table, ("wave", "probability", "persons", "role", "order"))
+    size = list(table)[list(table).index("probability") - 1]
+    numbers = {
+        "wave": _numbers(panel, raw, "wave", lambda one: (one >= 0) & (one % 1 == 0)).astype(int),
+        size: _numbers(panel, raw, size, lambda one: one > 0),
+        "probability": _numbers(panel, raw, "probability", lambda one: (one > 0) & (one <= 1)),
+        "persons": _numbers(panel, raw, "persons", lambda one: (one >= 1) & (one % 1 == 0)).astype(
+            int
+        ),
+    }
+    table = table.assign(**numbers)
+    waves = sorted(set(table["wave"]) - {0})
+    if wave not in waves:
+        raise DesignError(
+            "D126",
+            f"轮换样本中没有第 {wave} 期。",
+            f"The panel has no wave {wave}.",
+            where=str(panel),
+            available=waves,
+            hint=(
+                "改为已有的期次；用完后重新抽取。",
+                "Name a wave that it has; draw anew when they are used up.",
+            ),
+        )
+    rows = table[table["wave"] == wave].reset_index(drop=True)
+    return sample_table(rows, size=size, persons=rows["persons"]).drop(columns=["persons"])
+
+
+def write_sample(table: pd.DataFrame, path: Path) -> Path:
+    """Write a wave's sample as a new csv file.
+
+    Raises
+    ------
+    ExportError
+        X420 where something lies there.
+    """
+    with new_file(path) as scratch:
+        write_csv(table, scratch)
+    return path
+
+
+def read_take(path: Path, strata: Sequence[str]) -> dict[tuple[str, ...], int]:
+    """Read how many PSUs to take by stratum: a table with the columns of the strata and `take`.
+
+    Raises
+    ------
+    DesignError
+        D442 for a column that is not there, D443 for a number that is none, D444 for a stratum that stands twice.
+    """
+    raw = read_tables(path)[0]
+    table = raw.frame().map(str.strip)
+    _columns(path, table, (*strata, "take"))
+    numbers = _numbers(path, raw, "take", lambda one: (one >= 0) & (one % 1 == 0))
+    twice = table.duplicated(list(strata), keep=False).to_numpy()
+    if twice.any():
+        raise DesignError(
+            "D444", "同一层写了不止一行。", "A stratum stands in more than one row.",
+            where=f"{path} row {shortened(np.array(raw.numbers)[twice])}", hint=("每层只写一行。", "Give every stratum one row."),
+        )  # fmt: skip
+    keys = table[list(strata)].itertuples(index=False, name=None)
+    return dict(zip(keys, numbers.astype(int).tolist(), strict=True))
+
+
+def _columns(path: Path, table: pd.DataFrame, wanted: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in table:
+            raise DesignError(
+                "D442", f"表中没有列 '{name}'。", f"The table has no column '{name}'.", where=f"{path} row 1",
+                available=table.columns, got=name, hint=("补上该列，或改正列名。", "Add the column, or correct its name."),
+            )  # fmt: skip
+
+
+def _numbers(
+    path: Path, raw: RawTable, column: str, right: Callable[[pd.Series], pd.Series]
+) -> pd.Series:
+    """Return a column as numbers; refuse the rows in which it is none, or not one that is `right`."""
+    texts = raw.frame()[column]
+    numbers = pd.to_numeric(texts, errors="coerce")
+    wrong = ~(np.isfinite(numbers) & right(numbers)).to_numpy()
+    if wrong.any():
+        rows = shortened(np.array(raw.numbers)[wrong])
+        first = texts[wrong].iloc[0]
+        raise DesignError(
+            "D443", f"列 '{column}' 不是所要的数（如 '{first}'）。", f"Column '{column}' is not the number it should be (such as '{first}').",
+            where=f"{path} row {rows}", hint=("改正这些单元格。", "Correct these cells."),
+        )  # fmt: skip
+    return numbers.astype(float)
+
+
+def sample_table(rows: pd.DataFrame, *, size: str, persons: int | pd.Series) -> pd.DataFrame:
+    """Return a wave's sample as survey.yaml declares it."""
+    table = rows.drop(columns=["wave", "probability", "order"]).assign(
+        psu_probability=rows["probability"],
+        person_probability=np.minimum(persons / rows[size].astype(float), 1.0),
+        planned=persons,
+    )
+    return twelve_digits(table)
+
+
+def sheets_page(drawn: Draw, *, psu: str, size: str, persons: int, simulated: str) -> str:
+    """Return the printable selection sheets: which households of every PSU, which adult of a household.
+
+    Households: a random start and an interval on the list of households; adults by a table of random numbers for one to ten
+    adults, in order of age (Kish 1949 in its plain form: every adult of a household has the same chance).
+    """
+    seed = int(drawn.conventions["seed"])
+    sheets = []
+    for place, row in enumerate(drawn.wave(1).to_dict("records")):
+        rng = np.random.default_rng([seed, 1, place])
+        interval = row[size] / persons
+        lines = [
+            int(start)
+            for start in np.floor(rng.random() * interval + interval * np.arange(persons)) + 1
+        ]
+        picks = [
+            [int(one) for one in rng.integers(1, np.arange(1, 11) + 1)]
+            for _ in range(min(persons, HOUSEHOLDS))
+        ]
+        sheets.append(
+            {
+                "row": row,
+                "psu": row[psu],
+                "size": row[size],
+                "lines": lines,
+                "picks": picks,
+                "interval": f"{interval:.2f}",
+            }
+        )
+    keys = [
+        name
+        for name in drawn.table.columns
+        if name not in ("wave", psu, size, "probability", "role", "order")
+    ]
+    return fill(
+        "sheets.html",
+        {
+            "sheets": sheets,
+            "keys": keys,
+            "persons": persons,
+            "mark": simulated,
+            "conventions": drawn.conventions,
+        },
+    )
+
+
+def write_plan(results: Results, plan: Plan) -> Path:
+    """Write a plan below <survey>/out/: plan.xlsx, plan.csv (areas), needs.csv, allocations.csv, plan.html, plan.json."""
+    finished = datetime.datetime.now(datetime.UTC)
+    said = mark(results.survey)
+    tables: Mapping[str, pd.DataFrame] = {
+        "needs": plan.needs,
+        "allocations": plan.allocations,
+        "areas": plan.areas,
+    }
+    marked = {name: twelve_digits(table).assign(mark=said) for name, table in tables.items()}
+    with dated_folder(results.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-plan") as made:
+        scratch = made.scratch
+        for name, table in marked.items():
+            write_csv(table, scratch / f"{name}.csv")
+        write_xlsx({**marked, "notes": pd.DataFrame({"note": plan.lines})}, scratch / "plan.xlsx")
+        write_text(plan_page(results, plan), scratch / "plan.html")
+        write_json(
+            plain({"mark": said, "notes": plan.lines, **plan.conventions}), scratch / "plan.json"
+        )
+    return made.target
+
+
+def plan_page(results: Results, plan: Plan) -> str:
+    """Return the page for a budget office: what each wish needs, what each way of dividing the budget brings."""
+    from satisfaction.planning.plan import needs_plot
+    from satisfaction.publication.report.words import Words, picture
+
+    survey = results.survey
+    alt = Words(
+        "各项要求所需的访问数，数值见下表。",
+        "Interviews each wish needs; the values stand in the table below.",
+    )
+    figure = needs_plot(plan, mark=mark(survey))
+    drawn = picture(figure, alt) if figure else None
+    values: dict[str, Any] = {
+        "declared": survey.declared,
+        "marks": survey.marks,
+        "plan": plan,
+        "picture": drawn,
+    }
+    return fill(
+        "plan.html",
+        values | {"needs": _records(plan.needs), "allocations": _records(plan.allocations)},
+    )
+
+
+def _records(table: pd.DataFrame) -> Sequence[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

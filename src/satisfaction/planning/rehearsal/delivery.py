@@ -1,0 +1,263 @@
+"""What field teams would deliver: one file a prefecture, in several shapes and encodings, with a few dozen faults."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.items import (
+    AreaItem,
+    DateItem,
+    MultipleItem,
+    SingleItem,
+    option_column,
+)
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.files import new_file
+from satisfaction.foundation.tables import write_csv, write_xlsx
+
+Shape = Literal["utf-8-sig", "utf-8", "gb18030", "xlsx", "xlsx with dates"]
+TOTAL = "合计"
+
+
+class Team(NamedTuple):
+    """How a prefecture's team delivers."""
+
+    file: str
+    shape: Shape
+
+
+TEAMS: dict[str, Team] = {
+    "520100": Team("guiyang.csv", "utf-8-sig"),
+    "520200": Team("liupanshui.csv", "gb18030"),
+    "520300": Team("zunyi.xlsx", "xlsx with dates"),
+    "520400": Team("anshun.csv", "utf-8"),
+    "520500": Team("bijie.csv", "utf-8-sig"),
+    "520600": Team("tongren.csv", "gb18030"),
+    "522300": Team("qianxinan.csv", "utf-8"),
+    "522600": Team("qiandongnan.xlsx", "xlsx"),
+    "522700": Team("qiannan.csv", "utf-8-sig"),
+}
+# rows that should be rejected, by kind; each stands beside the sound ones, so the sound ones stay complete
+BAD_ROWS = {
+    "duplicate": 6,
+    "not_eligible": 8,
+    "outside_dates": 5,
+    "required_blank": 6,
+    "unknown_community": 4,
+    "contradiction": 4,
+}
+# answers that should be blanked (outside_scale, stray_text) or understood (full_width)
+BAD_ANSWERS = {"outside_scale": 8, "stray_text": 9, "full_width": 7}
+STRAY = ("不知道", "满意", "还可以", "4或5", "说不好", "没去过", "很好", "一般般", "？")
+REQUIRED = ("sex", "age_group", "residence", "community", "lived_here", "interview_date")
+
+
+def as_delivered(coded: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFrame:
+    """Turn coded answers into the columns of a delivered file: text, one column an item, options joined.
+
+    Parameters
+    ----------
+    coded : DataFrame
+        `Drawn.respondents`.
+    questionnaire : Questionnaire
+        Decides the columns and the separators.
+
+    Returns
+    -------
+    DataFrame of str
+        An empty text where nothing was answered.
+    """
+    columns = {}
+    for item, declared in questionnaire.items.items():
+        text = coded[item].astype(object).where(coded[item].notna(), "").astype(str)
+        if isinstance(declared, MultipleItem):
+            chosen = [_ticked(coded[option_column(item, code)], code) for code in declared.options]
+            joined = [
+                declared.separator.join(filter(None, ticks)) for ticks in zip(*chosen, strict=True)
+            ]
+            text = text.where(text != "", pd.Series(joined, index=coded.index, dtype=object))
+        columns[item] = text.astype(object)
+    return pd.DataFrame(columns)
+
+
+def _ticked(column: pd.Series, code: int) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    return np.where(column.fillna(0).to_numpy(dtype=bool), str(code), "").astype(object)
+
+
+def dirty(
+    delivered: pd.DataFrame,
+    spare: pd.DataFrame,
+    *,
+    topics: list[str],
+    fielded: tuple[datetime.date, datetime.date],
+    random: np.random.Generator,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Add faulty rows and spoil some answers.
+
+    Parameters
+    ----------
+    delivered : DataFrame of str
+        Sound rows, in file order; not changed.
+    spare : DataFrame of str
+        Sound rows of other people, as many as BAD_ROWS has without the duplicates; each becomes one faulty row.
+    topics : list of str
+        Items whose answers are spoilt.
+    fielded : (date, date)
+    random : Generator
+
+    Returns
+    -------
+    rows : DataFrame of str
+        The sound rows in their order, faulty ones among them.
+    faults : DataFrame
+        respondent_id, kind, item, value: what was done, one row a fault.
+    """
+    rows = delivered.copy()
+    faults = _spoil_answers(rows, topics, random)
+    extra = [_faulty(kind, row, rows, fielded, random) for kind, row in _assigned(spare)]
+    near = [
+        int(np.searchsorted(rows["community"], row["respondent_id"].split("-")[1]))
+        for row, _ in extra
+    ]
+    faults += [fault for _, fault in extra]
+    again = random.choice(len(rows), BAD_ROWS["duplicate"], replace=False)
+    faults += [(rows["respondent_id"].iloc[k], "duplicate", "", "") for k in again]
+    added = pd.concat([pd.DataFrame([row for row, _ in extra]), rows.iloc[again]])
+    place = np.concatenate([np.arange(len(rows)), np.array(near) + 0.5, again + 3.5])
+    mixed = pd.concat([rows, added]).iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
+    return mixed, pd.DataFrame(faults, columns=["respondent_id", "kind", "item", "value"])
+
+
+Fault = tuple[str, str, str, str]
+
+
+def _assigned(spare: pd.DataFrame) -> list[tuple[str, pd.Series]]:
+    kinds = [kind for kind, count in BAD_ROWS.items() if kind != "duplicate" for _ in range(count)]
+    return list(zip(kinds, (row for _, row in spare.iterrows()), strict=True))
+
+
+def _faulty(
+    kind: str,
+    row: pd.Series,
+    rows: pd.DataFrame,
+    fielded: tuple[datetime.date, datetime.date],
+    random: np.random.Generator,
+) -> tuple[pd.Series, Fault]:
+    """Give a sound row one fault of a kind."""
+    day = datetime.timedelta(days=int(random.integers(3, 40)))
+    changes: dict[str, Callable[[], tuple[str, str]]] = {
+        "not_eligible": lambda: ("lived_here", "2"),
+        "outside_dates": lambda: (
+            "interview_date",
+            str(random.choice([str(fielded[0] - day), str(fielded[1] + day)])),
+        ),
+        "required_blank": lambda: (str(random.choice(REQUIRED)), ""),
+        "unknown_community": lambda: ("community", row["community"][:7] + "999"),
+        "contradiction": lambda: ("county", _another_county(row["county"], rows["county"])),
+    }
+    item, value = changes[kind]()
+    changed = row.copy()
+    changed[item] = value
+    return changed, (row["respondent_id"], kind, item, value)
+
+
+def _another_county(county: str, counties: pd.Series) -> str:
+    """Return the next county of the same prefecture, or the one before the last."""
+    near = sorted({c for c in counties if c[:4] == county[:4]})
+    return str(near[near.index(county) - 1])
+
+
+def _spoil_answers(
+    rows: pd.DataFrame, topics: list[str], random: np.random.Generator
+) -> list[Fault]:
+    """Spoil single answers in place; a stray text in every team's file, so that each encoding has Chinese to decode."""
+    faults: list[Fault] = []
+    places = iter(random.permutation(len(rows)))
+    prefecture = rows["county"].str[:4]
+    for stray, (_, members) in zip(STRAY, rows.groupby(prefecture, sort=True), strict=False):
+        faults.append(
+            _spoil(
+                rows,
+                int(random.choice(members.index)),
+                str(random.choice(topics)),
+                "stray_text",
+                stray,
+            )
+        )
+    for k in range(BAD_ANSWERS["outside_scale"]):
+        value = ("6", "55", "0", "45")[k % 4]
+        faults.append(
+            _spoil(rows, int(next(places)), str(random.choice(topics)), "outside_scale", value)
+        )
+    while sum(kind == "full_width" for _, kind, _, _ in faults) < BAD_ANSWERS["full_width"]:
+        place, item = int(next(places)), str(random.choice(topics))
+        if rows.loc[place, item] in tuple("12345"):
+            wide = chr(ord(rows.loc[place, item]) - ord("0") + ord("０"))
+            faults.append(_spoil(rows, place, item, "full_width", wide))
+    return faults
+
+
+def _spoil(rows: pd.DataFrame, place: int, item: str, kind: str, value: str) -> Fault:
+    rows.loc[place, item] = value
+    return rows.loc[place, "respondent_id"], kind, item, value
+
+
+def write_responses(
+    folder: Path, rows: pd.DataFrame, questionnaire: Questionnaire
+) -> dict[str, int]:
+    """Write one file a prefecture, as its team delivers it.
+
+    Parameters
+    ----------
+    folder : Path
+    rows : DataFrame of str
+        Delivered rows; the respondent's number says which team a row belongs to.
+    questionnaire : Questionnaire
+        Decides which cells of a workbook are numbers and dates.
+
+    Returns
+    -------
+    dict of int
+        Rows written by file name, a workbook's total row included.
+    """
+    written = {}
+    for prefecture, team in TEAMS.items():
+        mine = rows[rows["respondent_id"].str.split("-").str[1].str[:4] == prefecture[:4]]
+        with new_file(folder / team.file, replace=True) as scratch:
+            if team.shape == "xlsx with dates":
+                mine = pd.concat([mine, _total(mine)])
+                write_xlsx({"responses": _cells(mine, questionnaire, dates=True)}, scratch)
+            elif team.shape == "xlsx":
+                write_xlsx({"responses": _cells(mine, questionnaire, dates=False)}, scratch)
+            else:
+                write_csv(mine, scratch, encoding=team.shape)
+        written[team.file] = len(mine)
+    return written
+
+
+def _total(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the total row spreadsheet users add below a table."""
+    cells = dict.fromkeys(rows.columns, "")
+    return pd.DataFrame(
+        [cells | {"respondent_id": TOTAL, "interviewer": str(len(rows))}], dtype=object
+    )
+
+
+def _cells(rows: pd.DataFrame, questionnaire: Questionnaire, *, dates: bool) -> pd.DataFrame:
+    """Turn text into the numbers and dates a spreadsheet would hold."""
+    cells = rows.copy()
+    for item, declared in questionnaire.items.items():
+        if isinstance(declared, SingleItem) or (isinstance(declared, AreaItem) and not dates):
+            cells[item] = [
+                int(text) if text.isascii() and text.isdigit() else text for text in rows[item]
+            ]
+        elif isinstance(declared, DateItem) and dates:
+            days = [datetime.date.fromisoformat(text) if text else "" for text in rows[item]]
+            cells[item] = pd.Series(days, index=rows.index, dtype=object)
+    return cells

@@ -1,0 +1,250 @@
+"""A wave's folder: sample, truth and responses made anew from its declarations and facts.
+
+A poll of any size as Parquet files, with a known truth, written part by part: for trying engines, never for results.
+"""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.questionnaire import Questionnaire, read_questionnaire
+from satisfaction.declarations.survey import read_declared
+from satisfaction.declarations.wave import SurveyFile
+from satisfaction.foundation.errors import ExportError, SurveyError, shortened
+from satisfaction.foundation.files import new_file, new_folder
+from satisfaction.foundation.tables import read_table, write_csv, write_json, write_text
+from satisfaction.foundation.yaml import Document
+from satisfaction.planning.rehearsal import phone
+from satisfaction.planning.rehearsal.answers import ORDER, Population, simulate_population
+from satisfaction.planning.rehearsal.delivery import BAD_ROWS, as_delivered, dirty, write_responses
+from satisfaction.planning.rehearsal.residents import generator, read_facts
+from satisfaction.planning.rehearsal.sampling import (
+    TEXTS,
+    Drawn,
+    Positions,
+    draw_wave,
+    given_sample,
+    interviews,
+)
+from satisfaction.planning.rehearsal.truth import true_values
+
+PROVINCE_SEED = 2026  # communities, people and lasting leanings are the province's, not a wave's
+INSTRUMENT = "civilised-city"
+DESIGN = (*TEXTS, "residence", "sex", "age_group", "lived_here")
+MODELLED = {INSTRUMENT: (*DESIGN, *ORDER), phone.INSTRUMENT: (*DESIGN, *phone.HOUSEHOLD, *ORDER)}
+
+
+def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = False) -> None:
+    """Write sample.csv (by telephone: nonrespondents.csv), truth.csv and responses/ of a wave from its declarations and facts.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds survey.yaml with a `simulated` mark, the areas, frame and margins. Files of the same names are replaced.
+    seed : int, optional
+        In place of survey.yaml's; communities are then drawn with it too. The population, so the truth, stays.
+    sampled : bool
+        Whether sample.csv is there already, drawn from `communities`: its communities are visited, and it stays as it is.
+
+    Raises
+    ------
+    SurveyError
+        S155 for a wave that is not marked as simulated (its responses are people's), S156 for a questionnaire whose
+        answers are not modelled; S151-S154 from the facts and the draw.
+    """
+    document, declared, instrument = read_declared(folder)
+    questionnaire = read_questionnaire(instrument)
+    fielded = _checked(document, declared, questionnaire)
+    facts = read_facts(folder, declared)
+    population = simulate_population(facts, seed=PROVINCE_SEED, wave=declared.wave)
+    truth = true_values(population, questionnaire)
+    with new_file(folder / "truth.csv", replace=True) as scratch:
+        write_csv(truth.assign(value=[f"{value:.12g}" for value in truth["value"]]), scratch)
+    assert declared.simulated is not None
+    draw_seed = declared.simulated.seed if seed is None else seed
+    if questionnaire.questionnaire == phone.INSTRUMENT:
+        phone.call_wave(
+            population, questionnaire, fielded=fielded, seed=draw_seed, household_seed=PROVINCE_SEED
+        ).write(folder)
+        return
+    given = (
+        given_sample(read_table(folder / "sample.csv"), population.residents) if sampled else None
+    )
+    communities_seed = PROVINCE_SEED if seed is None else seed
+    drawn = draw_wave(
+        population,
+        questionnaire,
+        fielded=fielded,
+        seed=draw_seed,
+        sample_seed=communities_seed,
+        sample=given,
+    )
+    if given is None:
+        with new_file(folder / "sample.csv", replace=True) as scratch:
+            write_csv(drawn.sample.table(population.residents), scratch)
+    rows, _ = deliveries(population, questionnaire, drawn, fielded=fielded, seed=draw_seed)
+    write_responses(folder / "responses", rows, questionnaire)
+
+
+def deliveries(
+    population: Population,
+    questionnaire: Questionnaire,
+    drawn: Drawn,
+    *,
+    fielded: tuple[datetime.date, datetime.date],
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what the teams deliver for a drawn wave, and the faults in it (see `dirty`)."""
+    random = generator(seed, "faults", population.wave)
+    community, person = _spare(
+        drawn, population, sum(BAD_ROWS.values()) - BAD_ROWS["duplicate"], random
+    )
+    spare = interviews(
+        population,
+        questionnaire,
+        community=community,
+        person=person,
+        fielded=fielded,
+        random=random,
+    )
+    # numbered after the sound ones, so that only exact repetitions share a number
+    spare["respondent_id"] = [
+        f"{text[:-2]}{int(text[-2:]) + 50}" for text in spare["respondent_id"]
+    ]
+    sound = as_delivered(drawn.respondents, questionnaire)
+    return dirty(
+        sound,
+        as_delivered(spare, questionnaire),
+        topics=questionnaire.topics,
+        fielded=fielded,
+        random=random,
+    )
+
+
+def _spare(
+    drawn: Drawn, population: Population, count: int, random: np.random.Generator
+) -> tuple[Positions, Positions]:
+    """Choose people of the sampled communities who were not interviewed, one a community."""
+    chosen = random.choice(drawn.sample.position.size, count, replace=False)
+    persons = np.arange(population.residents.sex.shape[1])
+    other = [int(random.choice(np.setdiff1d(persons, drawn.person[k]))) for k in chosen]
+    return drawn.sample.position[chosen], np.array(other)
+
+
+def _checked(
+    document: Document, declared: SurveyFile, questionnaire: Questionnaire
+) -> tuple[datetime.date, datetime.date]:
+    """Refuse what must not or cannot be simulated; return the first and last day of interviews."""
+    if declared.simulated is None or declared.fielded is None:
+        raise SurveyError(
+            "S155",
+            "本期没有 simulated 或 fielded 声明；真实的调查数据不会被覆盖。",
+            "The wave declares no `simulated` or no `fielded`; responses of people are never written over.",
+            where=document.place(("survey",)),
+            hint=(
+                "若确为模拟，补上 simulated 与 fielded。",
+                "If it is simulated, declare `simulated` and `fielded`.",
+            ),
+        )
+    modelled = MODELLED.get(questionnaire.questionnaire, ())
+    if unknown := [item for item in questionnaire.items if item not in modelled]:
+        raise SurveyError(
+            "S156",
+            f"只能模拟问卷 {shortened(MODELLED)} 的题目；{questionnaire.reference} 不能模拟。",
+            f"{questionnaire.reference} cannot be simulated (items not modelled: {shortened(unknown)}).",
+            where=document.place(("questionnaire",)),
+            available=MODELLED,
+            got=questionnaire.questionnaire,
+            hint=(
+                "改用该问卷，或在 simulate/answers.py 中为新题目建模。",
+                "Use it, or model the items in simulate/answers.py.",
+            ),
+        )
+    return declared.fielded.start, declared.fielded.end
+
+
+COUNTIES, PER_STRATUM, AGES = 88, 20, 6
+STRATA, PSUS = 2 * COUNTIES, 2 * COUNTIES * PER_STRATUM
+PART = 5_000_000  # rows a file
+MARK = "模拟数据，不是真实调查结果 simulated data, not a real survey"
+SCALE = 1_000_000  # a hash is drawn from
+
+
+def simulate_rows(rows: int, folder: str | Path, *, items: int = 4, seed: int = 1) -> Path:
+    """Write `rows` simulated answers as a folder of Parquet files.
+
+    Columns: id, county (six-digit text), stratum, psu, urban, sex, age, base_weight and q0, q1, ... (answers 1-5). The same rows
+    and seed give the same answers, whatever the machine; memory does not depend on the rows. truth.csv has the expected mean of
+    every item by county, simulated.json what was asked for.
+
+    Raises
+    ------
+    ExportError
+        X101 a folder that exists, X162 no positive number of rows.
+    """
+    target = Path(folder)
+    if rows < 1:
+        raise ExportError("X162", "行数须为正整数。", "The number of rows is positive.", where=f"--rows {rows}", hint=("改正行数。", "Correct the number."))  # fmt: skip
+    with new_folder(target) as scratch, duckdb.connect() as connection:
+        (scratch / "rows").mkdir()
+        connection.register("cuts", cuts())
+        for part, first in enumerate(range(0, rows, PART)):
+            path = str(scratch / "rows" / f"part-{part:05d}.parquet").replace("'", "''")
+            query = part_query(first, min(rows, first + PART), items=items, seed=seed)
+            connection.execute(
+                f"copy ({query}) to '{path}' (format parquet, compression zstd, kv_metadata {{mark: '{MARK}'}})"
+            )
+        write_csv(truth(items).assign(mark=MARK), scratch / "truth.csv")
+        write_json(
+            {"rows": rows, "items": items, "seed": seed, "mark": MARK}, scratch / "simulated.json"
+        )
+        write_text("", scratch / "rows" / "_SUCCESS")
+    return target / "rows"
+
+
+def part_query(first: int, last: int, *, items: int, seed: int) -> str:
+    """Return the query that makes rows first..last-1: pseudo-random by hash of the row's number, so that parts are independent.
+
+    An answer is 1 plus the county's cuts (table `cuts`) at or below a whole number drawn from `SCALE`.
+    """
+    drawn = ", ".join(f"hash(i, {seed}, 'q{k}') % {SCALE} as h{k}" for k in range(items))
+    answers = ", ".join(
+        "(1 + "
+        + " + ".join(f"(h{k} >= cut{c})::tinyint" for c in range(1, 5))
+        + f")::tinyint as q{k}"
+        for k in range(items)
+    )
+    return (
+        f"select i as id, county, stratum, psu, (stratum % 2)::tinyint as urban, (hash(i, {seed}, 'sex') % 2)::tinyint as sex, "
+        f"(hash(i, {seed}, 'age') % {AGES})::tinyint as age, 5.0 + (hash(psu, {seed}, 'w') % 1000) / 100 as base_weight, {answers} from "
+        f"(select i, psu::int as psu, (psu // {PER_STRATUM})::int as stratum, {drawn} from "
+        f"(select i, hash(i, {seed}, 'psu') % {PSUS} as psu from range({first}, {last}) t(i))) join cuts on psu // {2 * PER_STRATUM} = number"
+    )
+
+
+def cuts() -> pd.DataFrame:
+    """Return for every county the numbers from which on answers are 2, 3, 4 and 5; counties differ by up to a point."""
+    number = np.arange(COUNTIES)
+    power = 0.7 + 0.6 * ((number * 37) % COUNTIES) / COUNTIES
+    table = {
+        f"cut{c}": np.rint((c / 5) ** (1 / power) * SCALE).astype(np.int64) for c in range(1, 5)
+    }
+    return pd.DataFrame({"number": number, "county": [f"{520100 + c}" for c in number], **table})
+
+
+def truth(items: int) -> pd.DataFrame:
+    """Return the expected mean of every item by county."""
+    table = cuts()
+    mean = 1 + sum(1 - table[f"cut{c}"] / SCALE for c in range(1, 5))
+    return pd.concat(
+        [
+            pd.DataFrame({"county": table["county"], "measure": f"q{k}", "mean": mean})
+            for k in range(items)
+        ],
+        ignore_index=True,
+    )

@@ -1,0 +1,186 @@
+"""A telephone wave of a simulated population: random numbers dialled in every county, one resident chosen a household.
+
+A resident is reached in proportion to the telephone numbers of the household and chosen among its adults, so persons
+have unequal inclusion probabilities; whether they answer depends on sex and age group. The numbers below are choices of
+this project, estimated from nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.files import new_file
+from satisfaction.foundation.tables import write_csv
+from satisfaction.planning.rehearsal.answers import Population
+from satisfaction.planning.rehearsal.delivery import as_delivered
+from satisfaction.planning.rehearsal.residents import Residents, generator
+from satisfaction.planning.rehearsal.sampling import Positions, coded_item
+
+INSTRUMENT = "phone-satisfaction"
+HOUSEHOLD = ("mode", "household_adults", "phone_lines")
+COUNTY_SAMPLE = 300  # persons
+INTERVIEWERS = 24
+RESPONSE = np.array([[0.35, 0.41, 0.49, 0.54], [0.41, 0.48, 0.56, 0.60]])  # by sex and age group
+ADULTS = np.array(  # share of residents by age group, in households of 1 to 6 adults
+    [
+        [0.08, 0.27, 0.28, 0.24, 0.09, 0.04],
+        [0.05, 0.36, 0.25, 0.21, 0.09, 0.04],
+        [0.07, 0.38, 0.24, 0.20, 0.08, 0.03],
+        [0.17, 0.43, 0.16, 0.15, 0.06, 0.03],
+    ]
+)
+SECOND_LINE = np.array(
+    [0.08, 0.26]
+)  # share of households of one adult, and of several, that two numbers reach
+LANDLINE = np.array([0.02, 0.06, 0.16, 0.30])  # share of interviews by age group
+UNKNOWN = {
+    "household_adults": (0.015, 0.08),
+    "phone_lines": (0.025, 0.10),
+}  # of respondents, of the others
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What a telephone wave brings back, as text.
+
+    Attributes
+    ----------
+    respondents : DataFrame
+        One row an interview, in the order of the questionnaire's items.
+    nonrespondents : DataFrame
+        county, sex, age_group, household_adults, phone_lines of the chosen persons who were not interviewed; sex and age
+        group as the contact record has them. An empty text where it is not known.
+    """
+
+    respondents: pd.DataFrame
+    nonrespondents: pd.DataFrame
+
+    def write(self, folder: Path) -> None:
+        """Write nonrespondents.csv and responses/phone.csv below the wave's folder."""
+        for name, table in {
+            "nonrespondents.csv": self.nonrespondents,
+            "responses/phone.csv": self.respondents,
+        }.items():
+            with new_file(folder / name, replace=True) as scratch:
+                write_csv(table, scratch)
+
+
+def call_wave(
+    population: Population,
+    questionnaire: Questionnaire,
+    *,
+    fielded: tuple[datetime.date, datetime.date],
+    seed: int,
+    household_seed: int,
+) -> Called:
+    """Dial a wave: 300 residents chosen in every county, of whom somewhat less than half answer.
+
+    Parameters
+    ----------
+    population : Population
+    questionnaire : Questionnaire
+        Decides the columns.
+    fielded : (date, date)
+        First and last day of interviews.
+    seed : int
+        Draws the residents, who answers, and what stays unknown.
+    household_seed : int
+        The population's: a resident's household is the same in every draw.
+    """
+    residents, random = population.residents, generator(seed, "calls", population.wave)
+    adults, lines = households(residents, seed=household_seed)
+    chosen = choose_persons(residents, residents.people * lines / adults, random)
+    community, person = np.divmod(chosen.ravel(), residents.sex.shape[1])
+    sex, age = residents.sex[community, person], residents.age[community, person]
+    answers = random.random(chosen.size) < RESPONSE[sex, age]
+    known = {"household_adults": adults[community, person], "phone_lines": lines[community, person]}
+    people = pd.DataFrame(
+        {
+            "respondent_id": _numbers(population, chosen),
+            "county": np.array(residents.facts.counties)[residents.county[community]],
+            "residence": residents.residence[community] + 1,
+            "sex": sex + 1,
+            "age_group": age + 1,
+            "mode": 1 + (random.random(chosen.size) < LANDLINE[age]),
+            "lived_here": 1,
+            "interviewer": [
+                f"T{k:02d}" for k in random.integers(1, INTERVIEWERS + 1, size=chosen.size)
+            ],
+            "interview_date": _days(fielded, random, chosen.size),
+            **{
+                name: _partly_known(values, answers, UNKNOWN[name], random)
+                for name, values in known.items()
+            },
+        }
+    )
+    for item in questionnaire.items:
+        if item not in people:
+            people = people.assign(
+                **coded_item(questionnaire, item, population.answers[item][community, person])
+            )
+    listed = people.loc[~answers, ["county", "sex", "age_group", "household_adults", "phone_lines"]]
+    respondents = as_delivered(people[answers].reset_index(drop=True), questionnaire)
+    return Called(
+        respondents,
+        listed.astype(object).where(listed.notna(), "").astype(str).reset_index(drop=True),
+    )
+
+
+def households(residents: Residents, *, seed: int) -> tuple[Positions, Positions]:
+    """Return the adults and the telephone numbers of every model person's household, each C x PERSONS."""
+    random = generator(seed, "households")
+    share = np.cumsum(ADULTS, axis=1)[:, :-1]
+    draw = random.random(residents.sex.shape)
+    adults = 1 + (draw[:, :, None] >= share[residents.age]).sum(axis=2)
+    lines = 1 + (random.random(adults.shape) < SECOND_LINE[np.minimum(adults - 1, 1)])
+    return adults, lines
+
+
+def choose_persons(
+    residents: Residents,
+    chance: np.ndarray[tuple[int, int], np.dtype[np.float64]],
+    random: np.random.Generator,
+) -> Positions:
+    """Draw model persons of every county in proportion to `chance`, systematically in random order: n x COUNTY_SAMPLE.
+
+    Returns the places in the flattened C x PERSONS; a model person stands for many people and may be drawn twice.
+    """
+    found = []
+    for county in range(len(residents.facts.counties)):
+        members = np.flatnonzero(np.repeat(residents.county == county, residents.sex.shape[1]))
+        order = random.permutation(members)
+        reached = np.cumsum(chance.ravel()[order])
+        points = (random.random() + np.arange(COUNTY_SAMPLE)) * (reached[-1] / COUNTY_SAMPLE)
+        found.append(order[np.searchsorted(reached, points, side="right")])
+    chosen: Positions = np.array(found)
+    return chosen
+
+
+def _numbers(population: Population, chosen: Positions) -> list[str]:
+    """Number the chosen persons of each county; those who do not answer leave gaps."""
+    counties, places = population.residents.facts.counties, range(1, chosen.shape[1] + 1)
+    return [f"{population.wave}-T{county}-{number:03d}" for county in counties for number in places]
+
+
+def _days(
+    fielded: tuple[datetime.date, datetime.date], random: np.random.Generator, count: int
+) -> list[str]:
+    days = random.integers(0, (fielded[1] - fielded[0]).days + 1, size=count)
+    return [str(fielded[0] + datetime.timedelta(days=int(day))) for day in days]
+
+
+def _partly_known(
+    values: Positions,
+    answers: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    unknown: tuple[float, float],
+    random: np.random.Generator,
+) -> pd.Series:
+    """Leave a share of the values out, a smaller one of those who answer."""
+    lost = random.random(values.size) < np.where(answers, *unknown)
+    return pd.Series(values).astype("Int64").mask(lost)

@@ -1,0 +1,279 @@
+"""The facts a simulated province starts from: a wave's frame and margins, county by county.
+
+Who lives where: communities, and model persons who each stand for a number of people.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from satisfaction.declarations.wave import SurveyFile
+from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.tables import read_table
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Population by county.
+
+    Attributes
+    ----------
+    counties : tuple of str
+        Area codes in ascending order, length n.
+    prefectures : tuple of str
+        Code of each county's prefecture, length n.
+    residence, sex, age : ndarray of int
+        People by urban/rural (n x 2), by sex (n x 2), by age group (n x 4); the three add to the same county totals.
+    """
+
+    counties: tuple[str, ...]
+    prefectures: tuple[str, ...]
+    residence: Counts
+    sex: Counts
+    age: Counts
+
+    @property
+    def population(self) -> Counts:
+        """Return the people of each county, length n."""
+        total: Counts = self.residence.sum(axis=1)
+        return total
+
+
+def read_facts(folder: Path, declared: SurveyFile) -> Facts:
+    """Read the frame, the margins county x sex and county x age_group, and the parents of the counties.
+
+    Raises
+    ------
+    SurveyError
+        S151 when survey.yaml declares no such table, S152 when a county's totals differ between the tables.
+    """
+    files = {tuple(margin.by): margin.file for margin in declared.margins.values()}
+    files |= {("county", "residence"): declared.frame.file} if declared.frame else {}
+    for by in (("county", "residence"), ("county", "sex"), ("county", "age_group")):
+        if by not in files or declared.areas is None:
+            raise _absent(folder, by if declared.areas else ("areas",))
+    assert declared.areas is not None
+    areas = read_table(folder / declared.areas.file)
+    parents = dict(zip(areas["code"], areas["parent"], strict=True))
+    frame = read_table(folder / files["county", "residence"])
+    counties = tuple(sorted(set(frame["county"])))
+    residence = _grid(frame, "residence", counties)
+    sex = _grid(read_table(folder / files["county", "sex"]), "sex", counties)
+    age = _grid(read_table(folder / files["county", "age_group"]), "age_group", counties, levels=4)
+    _agree(folder, counties, residence, sex, age)
+    return Facts(
+        counties, tuple(str(parents.get(county, "")) for county in counties), residence, sex, age
+    )
+
+
+def _grid(table: pd.DataFrame, by: str, counties: tuple[str, ...], levels: int = 2) -> Counts:
+    """Lay a table of counts out as counties x levels; a cell that is not there has nobody in it."""
+    known = table[table["county"].isin(counties)]
+    people = known["population"].astype(int)
+    grid = np.zeros((len(counties), levels), dtype=np.int64)
+    np.add.at(grid, (np.searchsorted(counties, known["county"]), known[by].astype(int) - 1), people)
+    return grid
+
+
+def _agree(folder: Path, counties: tuple[str, ...], residence: Counts, *others: Counts) -> None:
+    for other in others:
+        if (apart := np.flatnonzero(other.sum(axis=1) != residence.sum(axis=1))).size:
+            raise SurveyError(
+                "S152",
+                f"{counties[apart[0]]} 的抽样框与边际人口数不一致。",
+                f"Frame and margins differ in the population of {counties[apart[0]]}.",
+                where=str(folder),
+                hint=(
+                    "改正人口表，使各县合计相同。",
+                    "Correct the tables, so that every county has one total.",
+                ),
+            )
+
+
+def _absent(folder: Path, by: tuple[str, ...]) -> SurveyError:
+    name = " x ".join(by)
+    return SurveyError(
+        "S151",
+        f"模拟需要 {name} 的人口表，survey.yaml 未声明。",
+        f"Simulation needs a table by {name}; survey.yaml declares none.",
+        where=str(folder / "survey.yaml"),
+        hint=("在 areas、frame 或 margins 中声明它。", "Declare it under areas, frame or margins."),
+    )
+
+
+PERSONS = 100  # model persons in a community
+FEWEST, MOST, USUAL_SIZE = (
+    150,
+    250,
+    1500,
+)  # communities in a county, and adults in a community where that allows
+SMALLEST_STRATUM = 10  # communities; keeps every community's inclusion probability well below one
+SIZE_SD = 0.35  # of the logarithm of community sizes
+# more old women, more young townspeople: only the shape; the margins fix the totals
+SEX_BY_AGE = np.array([[1.0, 1.0, 1.0, 0.9], [1.0, 1.0, 1.0, 1.1]])
+TOWN_BY_AGE = np.array([[1.25, 1.1, 0.9, 0.75], [0.8, 0.95, 1.1, 1.25]])
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Residents:
+    """Who lives where; the same in every wave.
+
+    Attributes
+    ----------
+    facts : Facts
+    county, residence : ndarray of int, length C
+        Position of each community's county in `facts.counties`; 0 urban, 1 rural. Sorted by both.
+    community : ndarray of str, length C
+        Code: county, U or R, three digits.
+    sex, age : ndarray of int8, C x PERSONS
+        Of each model person, counted from 0.
+    people : ndarray of int64, C x PERSONS
+        People a model person stands for; add to the facts exactly, by county x sex, x age group and x residence.
+    """
+
+    facts: Facts
+    county: npt.NDArray[np.int64]
+    residence: npt.NDArray[np.int64]
+    community: npt.NDArray[np.str_]
+    sex: npt.NDArray[np.int8]
+    age: npt.NDArray[np.int8]
+    people: Counts
+
+    @property
+    def size(self) -> Counts:
+        """Return the people of each community, length C."""
+        total: Counts = self.people.sum(axis=1)
+        return total
+
+
+def generator(seed: int, *purpose: object) -> np.random.Generator:
+    """Return the random numbers of one purpose: independent between purposes, the same for the same seed."""
+    return np.random.default_rng([seed, *(zlib.crc32(str(word).encode()) for word in purpose)])
+
+
+def settle(facts: Facts, *, seed: int) -> Residents:
+    """Spread the population of every county over communities and model persons.
+
+    Parameters
+    ----------
+    facts : Facts
+    seed : int
+
+    Returns
+    -------
+    Residents
+        About 200 communities a county, 100 model persons each.
+    """
+    cells = population_cells(facts)
+    counts = _communities(facts)
+    stratum = np.repeat(np.arange(counts.size), counts.ravel())
+    number = (
+        np.arange(stratum.size)
+        - np.repeat(np.cumsum(counts.ravel()) - counts.ravel(), counts.ravel())
+        + 1
+    )
+    county, residence = np.divmod(stratum, 2)
+    random = generator(seed, "residents")
+    relative = np.exp(SIZE_SD * np.clip(random.standard_normal(stratum.size), -2, 2))
+    cell = _draw_cells(cells.reshape(-1, 8), stratum, random)
+    people = _share_out(cells.reshape(-1, 8), stratum, cell, relative)
+    codes = [
+        f"{facts.counties[c]}{'UR'[r]}{n:03d}"
+        for c, r, n in zip(county, residence, number, strict=True)
+    ]
+    return Residents(
+        facts,
+        county,
+        residence,
+        np.array(codes),
+        (cell // 4).astype(np.int8),
+        (cell % 4).astype(np.int8),
+        people,
+    )
+
+
+def population_cells(facts: Facts) -> Counts:
+    """Return whole numbers of people by county x residence x sex x age (n x 2 x 2 x 4) that keep every margin exactly.
+
+    Only the margins are facts; how they cross is estimated by iterative proportional fitting from a usual shape.
+    """
+    by_cell = _crossed(SEX_BY_AGE, facts.sex, facts.age).reshape(-1, 8)
+    return _crossed(np.tile(TOWN_BY_AGE, 2), facts.residence, by_cell).reshape(-1, 2, 2, 4)
+
+
+def _crossed(shape: Floats, rows: Counts, columns: Counts) -> Counts:
+    return _whole(
+        _fit(np.broadcast_to(shape, (len(rows), *shape.shape)), rows, columns), rows, columns
+    )
+
+
+def _fit(shape: Floats, rows: Counts, columns: Counts, rounds: int = 200) -> Floats:
+    """Scale n tables (n x 2 x k) to their row and column totals in turn."""
+    table = shape.astype(float)
+    for _ in range(rounds):
+        table = table * (rows / np.maximum(table.sum(axis=2), 1e-300))[:, :, None]
+        table = table * (columns / np.maximum(table.sum(axis=1), 1e-300))[:, None, :]
+    return table
+
+
+def _whole(table: Floats, rows: Counts, columns: Counts) -> Counts:
+    """Round two-row tables to whole people without moving a total: largest remainders in row 0, the rest in row 1."""
+    floor = np.floor(table[:, 0]).astype(np.int64)
+    order = np.argsort(floor - table[:, 0], axis=1, kind="stable")
+    place = np.argsort(order, axis=1, kind="stable")
+    first = floor + (place < (rows[:, 0] - floor.sum(axis=1))[:, None])
+    return np.stack([first, columns - first], axis=1)
+
+
+def _communities(facts: Facts) -> Counts:
+    """Return how many communities each county has in town and country, n x 2."""
+    total = np.clip(facts.population // USUAL_SIZE, FEWEST, MOST)
+    urban = np.rint(total * facts.residence[:, 0] / facts.population).astype(np.int64)
+    urban = np.clip(urban, SMALLEST_STRATUM, total - SMALLEST_STRATUM)
+    urban = np.where(
+        facts.residence[:, 1] == 0, total, np.where(facts.residence[:, 0] == 0, 0, urban)
+    )
+    return np.stack([urban, total - urban], axis=1)
+
+
+def _draw_cells(
+    cells: Counts, stratum: npt.NDArray[np.int64], random: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Draw every model person's sex x age cell (0-7) from the make-up of the stratum."""
+    share = np.cumsum(cells, axis=1) / np.maximum(cells.sum(axis=1, keepdims=True), 1)
+    draw = random.random((stratum.size, PERSONS))
+    cell = np.zeros(draw.shape, dtype=np.int64)
+    for bound in range(7):
+        cell += draw >= share[stratum, bound][:, None]
+    return cell
+
+
+def _share_out(
+    cells: Counts, stratum: npt.NDArray[np.int64], cell: npt.NDArray[np.int64], relative: Floats
+) -> Counts:
+    """Share the people of each stratum's cells among its model persons by community size, in whole numbers."""
+    group = (stratum[:, None] * 8 + cell).ravel()
+    order = np.argsort(group.astype(np.int16), kind="stable")
+    running = np.cumsum(np.broadcast_to(relative[:, None], cell.shape).ravel()[order])
+    sorted_group = group[order]
+    last = np.searchsorted(sorted_group, np.arange(cells.size), side="right") - 1
+    start = np.concatenate([[0.0], running])[np.searchsorted(sorted_group, np.arange(cells.size))]
+    extent = np.maximum(running[last] - start, 1e-300)
+    share = (running - start[sorted_group]) / extent[sorted_group]
+    upto = np.rint(share * cells.ravel()[sorted_group]).astype(np.int64)
+    people = np.diff(upto, prepend=0)
+    first = np.flatnonzero(np.diff(sorted_group, prepend=-1))
+    people[first] = upto[first]
+    shared = np.empty(group.size, dtype=np.int64)
+    shared[order] = people
+    return shared.reshape(cell.shape)

@@ -1,0 +1,327 @@
+"""Samples of a simulated population: communities with probability proportional to size, then ten residents each."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from satisfaction.declarations.items import MultipleItem, option_column
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.errors import SurveyError, shortened
+from satisfaction.planning.rehearsal.answers import Codes, Population
+from satisfaction.planning.rehearsal.residents import Residents, generator
+
+COUNTY_SAMPLE = 25  # communities
+PER_COMMUNITY = 10  # residents
+FEWEST_PSUS = 2
+# readiness to take part, by sex and by age group; multiplicative, as raking assumes
+READY_BY_SEX = np.array([0.82, 1.0])
+READY_BY_AGE = np.array([0.60, 0.82, 1.0, 0.92])
+INTERVIEWERS = 4  # in a county
+TEXTS = ("respondent_id", "interview_date", "interviewer", "community", "county")
+
+Positions = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The sampled communities of one wave.
+
+    Attributes
+    ----------
+    position : ndarray of int, length m
+        Of each community among the residents' communities, ascending.
+    psu_probability, person_probability : ndarray of float, length m
+        n_h M / M_h and 10 / M.
+    panel : ndarray of bool, length m
+        Whether the other wave of the pair has the community too.
+    """
+
+    position: Positions
+    psu_probability: Floats
+    person_probability: Floats
+    panel: npt.NDArray[np.bool_]
+
+    def table(self, residents: Residents) -> pd.DataFrame:
+        """Return the sample as the table a survey keeps, probabilities with 12 significant digits."""
+        counties = np.array(residents.facts.counties)
+        return pd.DataFrame(
+            {
+                "community": residents.community[self.position],
+                "county": counties[residents.county[self.position]],
+                "residence": residents.residence[self.position] + 1,
+                "psu_probability": [f"{p:.12g}" for p in self.psu_probability],
+                "person_probability": [f"{p:.12g}" for p in self.person_probability],
+                "planned": PER_COMMUNITY,
+                "size": residents.size[self.position],
+                "panel": np.where(self.panel, "yes", "no"),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One draw of a wave.
+
+    Attributes
+    ----------
+    sample : Sample
+    person : ndarray of int, m x 10
+        The model persons interviewed in each sampled community.
+    respondents : DataFrame
+        Coded answers, one row a respondent: text for identifiers, dates and areas; Int64 for codes, missing where
+        nothing was answered; for a select-all item its special code, and one 0/1 column an option.
+    """
+
+    sample: Sample
+    person: Positions
+    respondents: pd.DataFrame
+
+
+def draw_wave(
+    population: Population,
+    questionnaire: Questionnaire,
+    *,
+    fielded: tuple[datetime.date, datetime.date],
+    seed: int,
+    sample_seed: int | None = None,
+    sample: Sample | None = None,
+) -> Drawn:
+    """Draw communities and residents; the same population gives a fresh sample for every seed.
+
+    Parameters
+    ----------
+    population : Population
+    questionnaire : Questionnaire
+        Decides the columns.
+    fielded : (date, date)
+        First and last day of interviews.
+    seed : int
+        Draws the residents, and the communities too where `sample_seed` is None.
+    sample_seed : int, optional
+        Draws the communities: shared by the two waves of a pair, so that they share a quarter of them.
+    sample : Sample, optional
+        Communities drawn elsewhere (`given_sample`).
+
+    Returns
+    -------
+    Drawn
+        Exactly ten respondents a community; nonresponse is replaced within the community, so that it shows as a shift
+        in sex and age (young men are hard to find) and is what calibration has to mend.
+    """
+    pair, part = wave_place(population.wave)
+    if sample is None:
+        sample = draw_sample(
+            population.residents,
+            seed=seed if sample_seed is None else sample_seed,
+            pair=pair,
+            part=part,
+        )
+    random = generator(seed, "interviews", population.wave)
+    person = _draw_persons(population.residents, sample.position, random)
+    community = np.repeat(sample.position, PER_COMMUNITY)
+    respondents = interviews(
+        population,
+        questionnaire,
+        community=community,
+        person=person.ravel(),
+        fielded=fielded,
+        random=random,
+    )
+    return Drawn(sample, person, respondents)
+
+
+def communities(residents: Residents) -> pd.DataFrame:
+    """Return the simulated communities as a sampling frame: community, county, residence, adults."""
+    counties = np.array(residents.facts.counties)
+    return pd.DataFrame(
+        {
+            "community": residents.community,
+            "county": counties[residents.county],
+            "residence": (residents.residence + 1).astype(str),
+            "adults": residents.size,
+        }
+    )
+
+
+def given_sample(table: pd.DataFrame, residents: Residents) -> Sample:
+    """Read a sample that was drawn from `communities`: columns community, psu_probability, person_probability.
+
+    Raises
+    ------
+    SurveyError
+        S157 for communities the population does not have.
+    """
+    places = pd.Series(np.arange(residents.community.size), index=residents.community)
+    unknown = sorted(set(table["community"]) - set(places.index))
+    if unknown:
+        raise SurveyError(
+            "S157",
+            "样本中有模拟人口里没有的社区。",
+            "The sample has communities that the simulated population does not have.",
+            where="sample.csv community",
+            got=shortened(unknown),
+            hint=(
+                "从 simulate.communities 给出的抽样框抽取。",
+                "Draw from the frame that simulate.communities gives.",
+            ),
+        )
+    rows = table.assign(position=table["community"].map(places)).sort_values("position")
+    position = rows["position"].to_numpy(np.int64)
+    community, person = (
+        rows[name].to_numpy(float) for name in ("psu_probability", "person_probability")
+    )
+    return Sample(position, community, person, np.zeros(len(rows), dtype=bool))
+
+
+def draw_sample(residents: Residents, *, seed: int, pair: int = 0, part: int = 0) -> Sample:
+    """Draw the communities of one wave of a pair; `part` 0 is the earlier wave.
+
+    Within a stratum one systematic sample proportional to size, in random order, serves both waves: parted at random
+    into those of the earlier wave only, both, and the later only. So each wave has n_h communities, each drawn with
+    probability n_h M / M_h, and the waves share n_h / 4.
+    """
+    random = generator(seed, "communities of a pair of waves", pair)
+    size, stratum = residents.size, residents.county * 2 + residents.residence
+    taken = allocation(residents)
+    found = []
+    for position in np.split(np.arange(size.size), np.flatnonzero(np.diff(stratum)) + 1):
+        n, total = int(taken[stratum[position[0]]]), size[position].sum()
+        both = round(n / 4)
+        master = random.permutation(position[systematic(size[position], 2 * n - both, random)])
+        mine = slice(0, n) if part == 0 else slice(n - both, None)
+        panel = (np.arange(master.size) >= n - both) & (np.arange(master.size) < n)
+        found.append(np.column_stack([master, n * size[master] / total, panel])[mine])
+    drawn = np.concatenate(found)
+    drawn = drawn[np.argsort(drawn[:, 0])]
+    position = drawn[:, 0].astype(np.int64)
+    return Sample(position, drawn[:, 1], PER_COMMUNITY / size[position], drawn[:, 2] == 1)
+
+
+def allocation(residents: Residents) -> Positions:
+    """Return the communities to draw by county x residence (length 2n): 25 a county by population, two at least."""
+    people = residents.facts.residence
+    urban = np.rint(COUNTY_SAMPLE * people[:, 0] / people.sum(axis=1)).astype(np.int64)
+    urban = np.clip(urban, FEWEST_PSUS, COUNTY_SAMPLE - FEWEST_PSUS)
+    urban = np.where(people[:, 1] == 0, COUNTY_SAMPLE, np.where(people[:, 0] == 0, 0, urban))
+    return np.stack([urban, COUNTY_SAMPLE - urban], axis=1).ravel()
+
+
+def systematic(size: npt.NDArray[np.int64], take: int, random: np.random.Generator) -> Positions:
+    """Draw `take` places with probability exactly proportional to size, in random order.
+
+    Raises
+    ------
+    SurveyError
+        S153 when a place is so large that it would be certain to be drawn.
+    """
+    total = int(size.sum())
+    if take * int(size.max()) >= total:
+        raise SurveyError(
+            "S153",
+            "有社区的入样概率达到 1。",
+            "A community would be drawn with certainty.",
+            where="simulate",
+            hint=("把大的社区拆分，或减少样本。", "Split large communities, or draw fewer."),
+        )
+    order = random.permutation(size.size)
+    points = (random.random() + np.arange(take)) * (total / take)
+    picked: Positions = order[np.searchsorted(np.cumsum(size[order]), points, side="right")]
+    return picked
+
+
+def wave_place(wave: str) -> tuple[int, int]:
+    """Return which pair of quarters a wave belongs to, and whether it is the earlier (0) or the later (1).
+
+    Raises
+    ------
+    SurveyError
+        S154 for a label that is no quarter.
+    """
+    if not (found := re.fullmatch(r"(\d{4})Q([1-4])", wave)):
+        raise SurveyError(
+            "S154",
+            f"模拟的期次须写成年份加季度，'{wave}' 不是。",
+            f"A simulated wave is labelled by year and quarter; '{wave}' is not.",
+            where="survey.yaml wave",
+            hint=("写成 2026Q3 的形式。", "Write it like 2026Q3."),
+        )
+    return divmod(int(found[1]) * 4 + int(found[2]), 2)
+
+
+def interviews(
+    population: Population,
+    questionnaire: Questionnaire,
+    *,
+    community: Positions,
+    person: Positions,
+    fielded: tuple[datetime.date, datetime.date],
+    random: np.random.Generator,
+) -> pd.DataFrame:
+    """Return the coded answers of model persons, in the order of the questionnaire's items (see Drawn)."""
+    residents = population.residents
+    counties = np.array(residents.facts.counties)[residents.county[community]]
+    code = residents.community[community]
+    days = (fielded[1] - fielded[0]).days
+    usual = random.integers(0, days + 1, size=residents.county.size)
+    day = np.minimum(usual[community] + random.integers(0, 3, size=community.size), days)
+    number = pd.Series(code).groupby(code).cumcount() + 1
+    facts: dict[str, object] = {
+        "respondent_id": [
+            f"{population.wave}-{c}-{n:02d}" for c, n in zip(code, number, strict=True)
+        ],
+        "interview_date": (np.datetime64(fielded[0]) + day).astype(str),
+        "interviewer": [
+            f"{c}-{k}" for c, k in zip(counties, 1 + community % INTERVIEWERS, strict=True)
+        ],
+        "community": code,
+        "county": counties,
+        "residence": residents.residence[community] + 1,
+        "sex": residents.sex[community, person] + 1,
+        "age_group": residents.age[community, person] + 1,
+        "lived_here": np.ones(community.size, dtype=np.int64),
+    }
+    for item in questionnaire.items:
+        if item not in facts:
+            facts |= coded_item(questionnaire, item, population.answers[item][community, person])
+    texts = {name: values for name, values in facts.items() if name in TEXTS}
+    codes = {name: values for name, values in facts.items() if name not in TEXTS}
+    coded = pd.DataFrame(texts, dtype=object).join(pd.DataFrame(codes).astype("Int64"))
+    return coded[list(facts)]
+
+
+def coded_item(questionnaire: Questionnaire, item: str, codes: Codes) -> dict[str, object]:
+    """Return the coded columns of one item: its own, and one for each option of a select-all item."""
+    declared = questionnaire.items[item]
+    if not isinstance(declared, MultipleItem):
+        return {item: _or_missing(codes, codes != 0)}
+    chosen = {
+        option_column(item, code): codes >> bit & 1 for bit, code in enumerate(declared.options)
+    }
+    columns: dict[str, object] = {item: _or_missing(-codes, codes < 0)}
+    return columns | {name: _or_missing(bits, codes > 0) for name, bits in chosen.items()}
+
+
+def _or_missing(codes: Codes, present: npt.NDArray[np.bool_]) -> pd.arrays.IntegerArray:
+    return pd.arrays.IntegerArray(codes.astype(np.int64), ~present)
+
+
+def _draw_persons(
+    residents: Residents, position: Positions, random: np.random.Generator
+) -> Positions:
+    """Draw ten persons in each community without repetition, by people stood for and readiness to take part."""
+    ready = READY_BY_SEX[residents.sex[position]] * READY_BY_AGE[residents.age[position]]
+    order = np.argsort(random.random(ready.shape), axis=1)
+    share = np.take_along_axis(ready * residents.people[position], order, axis=1)
+    upto = PER_COMMUNITY * np.cumsum(share, axis=1) / share.sum(axis=1, keepdims=True)
+    upto[:, -1] = PER_COMMUNITY
+    upto = np.floor(upto + random.random((position.size, 1)))
+    picked = np.diff(upto, axis=1, prepend=0) > 0
+    persons: Positions = order[picked].reshape(position.size, PER_COMMUNITY)
+    return persons

@@ -1,0 +1,178 @@
+"""The truth of a simulated wave: finite-population values under the questionnaire's own denominator rules.
+
+Written apart from `measures`, with arrays instead of engine expressions, so that each checks the other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from satisfaction.declarations.items import Index, MultipleItem, Rate
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.planning.rehearsal.answers import Codes, Population
+
+Flags = npt.NDArray[np.bool_]
+Whole = npt.NDArray[np.int64]
+BILLION = 1_000_000_000
+
+
+def true_values(population: Population, questionnaire: Questionnaire) -> pd.DataFrame:
+    """Return the true value of every county and measure.
+
+    Parameters
+    ----------
+    population : Population
+    questionnaire : Questionnaire
+        Its rates, topics and indices are evaluated.
+
+    Returns
+    -------
+    DataFrame
+        county, measure, value. Rates: share 0-1. Topics and indices: points 0-100. Sums are whole numbers, so exact;
+        area-level indices are then combined in floating point.
+    """
+    values = {
+        name: _of_rate(population, questionnaire, rate)
+        for name, rate in questionnaire.rates.items()
+    }
+    points = {name: 100 * value for name, value in values.items()}
+    for item in questionnaire.topics:
+        values[item] = points[item] = _mean(population, *_points(population, questionnaire, item))
+    for name, index in questionnaire.indices.items():
+        if index.level == "person":
+            values[name] = points[name] = _of_index(population, questionnaire, index)
+    for name, index in questionnaire.indices.items():
+        if index.level == "area":
+            values[name] = _of_area(population, questionnaire, index, points)
+    counties = population.residents.facts.counties
+    records = [
+        (county, name, value[k])
+        for k, county in enumerate(counties)
+        for name, value in values.items()
+    ]
+    return pd.DataFrame(records, columns=["county", "measure", "value"])
+
+
+def _mean(
+    population: Population, valid: Flags, value: Whole, unit: int = 1
+) -> npt.NDArray[np.float64]:
+    """Return each county's mean over the people whose value is valid; `value` is counted in 1/unit."""
+    people = np.where(valid, population.residents.people, 0)
+    start = np.searchsorted(
+        population.residents.county, np.arange(len(population.residents.facts.counties))
+    )
+    above = np.add.reduceat((people * value).sum(axis=1), start)
+    below = np.add.reduceat(people.sum(axis=1), start)
+    mean: npt.NDArray[np.float64] = above / below / unit
+    return mean
+
+
+def _of_rate(
+    population: Population, questionnaire: Questionnaire, rate: Rate
+) -> npt.NDArray[np.float64]:
+    parts = [_credit(population, questionnaire, item, rate) for item in rate.items]
+    answered = np.sum([inside for inside, _ in parts], axis=0)
+    earned = np.sum([np.where(inside, credit, 0) for inside, credit in parts], axis=0)
+    return _mean(population, answered >= rate.min_valid_items, _divided(earned, answered), BILLION)
+
+
+def _of_index(
+    population: Population, questionnaire: Questionnaire, index: Index
+) -> npt.NDArray[np.float64]:
+    above = below = answered = np.zeros(population.residents.people.shape, dtype=np.int64)
+    for item, weight in index.whole_weights().items():
+        valid, score = _points(population, questionnaire, item)
+        above, below, answered = (
+            above + weight * score,
+            below + weight * valid,
+            answered + valid * (weight > 0),
+        )
+    return _mean(
+        population, answered >= index.min_valid_items, _divided(BILLION * above, below), BILLION
+    )
+
+
+def _of_area(
+    population: Population,
+    questionnaire: Questionnaire,
+    index: Index,
+    points: dict[str, npt.NDArray[np.float64]],
+) -> npt.NDArray[np.float64]:
+    whole = index.whole_weights()
+    parts = {name: points.get(name) for name in whole}
+    total = np.zeros(len(population.residents.facts.counties))
+    for name, weight in whole.items():
+        part = parts[name]
+        if part is None:
+            part = _mean(population, *_points(population, questionnaire, name))
+        total = total + weight * part
+    return total / sum(whole.values())
+
+
+def _divided(above: Whole, below: Whole) -> Whole:
+    """Divide whole numbers, rounded half up; 0 where the divisor is 0."""
+    safe = np.maximum(below, 1)
+    rounded: Whole = (2 * above + safe) // (2 * safe)
+    return rounded
+
+
+def _points(population: Population, questionnaire: Questionnaire, item: str) -> tuple[Flags, Whole]:
+    codes = population.answers[item]
+    valid, score = np.zeros(codes.shape, dtype=bool), np.zeros(codes.shape, dtype=np.int64)
+    for code, declared in questionnaire.answers(item).items():
+        valid |= codes == code
+        score[codes == code] = declared.score or 0
+    return valid, score
+
+
+def _credit(
+    population: Population, questionnaire: Questionnaire, item: str, rate: Rate
+) -> tuple[Flags, Whole]:
+    """Return who stands in the denominator of a rate at an item, and the credit in billionths."""
+    ways, codes = questionnaire.denominator(item, rate), population.answers[item]
+    declared = questionnaire.items[item]
+    if isinstance(declared, MultipleItem):
+        inside, credit = _knowledge(questionnaire.credited(item, rate), codes)
+        codes = -codes
+    else:
+        answers = questionnaire.answers(item)
+        counted = rate.counts or [code for code, scale in answers.items() if scale.counts]
+        inside, credit = np.isin(codes, list(answers)), np.isin(codes, counted) * BILLION
+    for code, special in questionnaire.special(item).items():
+        inside = np.where(codes == code, ways[special.reason] == "in", inside)
+    asked = _asked(population, questionnaire, item)
+    inside = np.where(
+        asked, np.where(codes == 0, ways["no_answer"] == "in", inside), ways["skipped"] == "in"
+    )
+    return inside, np.where(asked, credit, 0)
+
+
+def _knowledge(declared: MultipleItem, codes: Codes) -> tuple[Flags, Whole]:
+    """Return who chose options, and the credit of the choice in billionths (see questionnaire.Knowledge)."""
+    rule = declared.knowledge
+    assert rule is not None
+    right = wrong = np.zeros(codes.shape, dtype=np.int64)
+    for bit, option in enumerate(declared.options.values()):
+        chosen = (codes > 0) & (codes >> bit & 1 == 1)
+        right, wrong = (
+            right + (chosen & bool(option.correct)),
+            wrong + (chosen & (not option.correct)),
+        )
+    correct = sum(bool(option.correct) for option in declared.options.values())
+    if rule.credit == "share":
+        return codes > 0, _divided(
+            BILLION * np.maximum(right - wrong, 0), np.full(codes.shape, correct)
+        )
+    if rule.credit == "all":
+        return codes > 0, ((right == correct) & (wrong == 0)) * BILLION
+    assert rule.least is not None
+    return codes > 0, ((right >= rule.least) & (wrong <= rule.wrong_allowed)) * BILLION
+
+
+def _asked(population: Population, questionnaire: Questionnaire, item: str) -> Flags:
+    asked = np.ones(population.residents.people.shape, dtype=bool)
+    for other, codes in questionnaire.items[item].asked_if.items():
+        asked &= np.isin(population.answers[other], codes)
+    return asked

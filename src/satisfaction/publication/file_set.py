@@ -1,0 +1,287 @@
+"""The file set of a run, for the ranking office and everybody else.
+
+`tables` (csv, Parquet), `people` (workbooks), `manifest` (what it was made from), `descriptor` (datapackage.json), `office`
+(README.txt and the page that people sign), `folder` (all of it, in one step).
+
+The file set as a new folder: written in one step, nothing overwritten, no clock inside the hashed files.
+
+The tables of a run as files; the notebooks write the same ones.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.collection.corrections import write_rejected
+from satisfaction.collection.responses import Responses
+from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.errors import DamagedSetError, ExportError, SatisfactionError
+from satisfaction.foundation.files import (
+    dated_folder,
+    new_folder,
+    point_latest,
+    read_json,
+    sha256,
+    tell,
+)
+from satisfaction.foundation.tables import (
+    write_checksums,
+    write_csv,
+    write_json,
+    write_parquet,
+    write_text,
+)
+from satisfaction.pipeline import Results, beside_folder
+from satisfaction.publication.columns import with_chinese_headings
+from satisfaction.publication.descriptor import datapackage
+from satisfaction.publication.handover import hand_over_results
+from satisfaction.publication.labels import mark, twelve_digits
+from satisfaction.publication.manifest import inputs, manifest, plain
+from satisfaction.publication.office import (
+    confirm_page,
+    readme,
+    write_indices_workbook,
+    write_ranking_workbook,
+)
+from satisfaction.publication.tables import Tables, spoken, tables_of
+from satisfaction.ranking.rank import Ranking
+
+
+def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
+    """Write rejected.csv (one row a rejected row), log.csv (one row an event) and rejected.xlsx for the team to correct."""
+    write_rejected(responses, survey.questionnaire, folder / "rejected.xlsx", mark=mark(survey))
+    write_csv(responses.rejected.assign(mark=mark(survey)), folder / "rejected.csv")
+    write_csv(responses.log.assign(mark=mark(survey)), folder / "log.csv")
+
+
+def write_indices(table: pd.DataFrame, folder: Path) -> None:
+    """Write indices.csv, indices_zh.csv (Chinese headings), indices.xlsx and indices.parquet."""
+    _write_both(table, folder / "indices.csv")
+    write_indices_workbook(table, folder / "indices.xlsx")
+    write_parquet(table, folder / "indices.parquet")
+
+
+def write_ranking(
+    survey: Survey,
+    published: Tables,
+    ranking: Ranking,
+    *,
+    estimates: dict[str, Estimates],
+    folder: Path,
+) -> None:
+    """Write the ranking and what follows from it; tables that nothing is declared for are left out.
+
+    ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
+    (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
+    ranking_escalation.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers without statistics.
+    Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
+    sample there is no covariance and there are no sets to read: neither file is written.
+    """
+    said = [published.statement.zh, published.statement.en]
+    notes = pd.DataFrame(
+        {"note": [*filter(None, [mark(survey)]), *ranking.summary["notes"], *said]}
+    )
+    _write_both(published.ranking, folder / "ranking.csv")
+    write_ranking_workbook(
+        published.ranking, notes, folder / "ranking.xlsx", share=spoken(survey)[0] == "rate"
+    )
+    write_parquet(published.ranking, folder / "ranking.parquet")
+    for name, table in further_tables(survey, published, estimates).items():
+        write_csv(table, folder / f"{name}.csv")
+    if not ranking.ranks_any or ranking.summary["selection"] != "probability":
+        return
+    from satisfaction.publication.report.reading import (
+        render_reading,  # brings matplotlib, which `import satisfaction` should not
+    )
+
+    kind, measure = spoken(survey)
+    write_text(
+        render_reading(published.ranking, ranking.summary, kind=kind, measure=measure),
+        folder / "reading.html",
+    )
+
+
+def further_tables(
+    survey: Survey, published: Tables, estimates: dict[str, Estimates]
+) -> dict[str, pd.DataFrame]:
+    """Return the tables beside indices and ranking that have rows, by file name."""
+    tables = {
+        "covariance": covariance_table(survey, estimates),
+        "ranking_sentences": published.sentences.assign(mark=mark(survey)),
+        "ranking_within": published.within,
+        "ranking_targets": published.targets,
+        "ranking_thresholds": published.thresholds,
+        "ranking_escalation": published.escalation,
+        "ranking_waves": published.paths,
+    }
+    return {name: table for name, table in tables.items() if len(table)}
+
+
+def covariance_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFrame:
+    """Return the sampling covariance of the ranked measure between areas: entries that are neither zero nor withheld."""
+    ranked = next(iter(estimates.values())).of(survey.questionnaire.ranked)
+    codes = ranked.table[ranked.by[0]].astype(str).to_numpy()
+    row, column = np.nonzero(np.triu(np.nan_to_num(ranked.cov)))
+    entries = {
+        "code": codes[row],
+        "other_code": codes[column],
+        "covariance": ranked.cov[row, column],
+    }
+    return twelve_digits(
+        pd.DataFrame(entries).assign(measure=survey.questionnaire.ranked, mark=mark(survey))
+    )
+
+
+def _write_both(table: pd.DataFrame, path: Path) -> None:
+    """Write a table under its own column names, and beside it under the Chinese ones."""
+    write_csv(table, path)
+    write_csv(with_chinese_headings(table), path.with_stem(f"{path.stem}_zh"))
+
+
+def export(
+    results: Results, folder: str | Path, *, handover: bool = False, revision: int = 1
+) -> Path:
+    """Write the whole file set into a folder that does not exist yet.
+
+    Results that are not what the survey's folder gives (another weighting, a changed declaration, a part put in by hand) are
+    marked as a trial in every row, page and picture; manifest.json names what differs.
+
+    Parameters
+    ----------
+    results : Results
+    folder : path
+        Made in one step when everything is written.
+    handover : bool
+        Also write the folder handover/ in it, for colleagues who continue in R. It is respondent-level and no part of the
+        ranking office's file set, so run.json does not list it.
+    revision : int
+        Stands in run.json, manifest.json, datapackage.json and on the page that people sign.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ExportError
+        X101 when the folder exists: nothing is ever overwritten.
+    """
+    folder = Path(folder)
+    results = beside_folder(results)
+    with new_folder(folder) as scratch:
+        _write_set(results, scratch, folder, handover=handover, revision=revision)
+    return folder
+
+
+def _write_set(
+    results: Results, scratch: Path, folder: Path, *, handover: bool, revision: int
+) -> None:
+    """Write the file set of results that know where they depart from the survey's folder."""
+    from satisfaction.publication.report import render  # brings matplotlib
+
+    write_responses(results.survey, results.responses, scratch)
+    published = tables_of(results)
+    write_indices(published.indices, scratch)
+    write_ranking(
+        results.survey, published, results.ranking, estimates=results.estimates, folder=scratch
+    )
+    write_text(render(results, published), scratch / "report.html")
+    write_json(plain(manifest(results, revision=revision)), scratch / "manifest.json")
+    tables = {"indices": published.indices, "ranking": published.ranking}
+    tables |= further_tables(results.survey, published, results.estimates)
+    write_json(
+        datapackage(results, tables, scratch, revision=revision), scratch / "datapackage.json"
+    )
+    write_text(readme(results, tables, revision=revision), scratch / "README.txt")
+    write_text(confirm_page(results, scratch, revision=revision), scratch / "confirm.html")
+    outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
+    finished = _now().isoformat(timespec="seconds")
+    run = {
+        "mark": mark(results.survey),
+        "revision": revision,
+        "finished": finished,
+        "outputs": outputs,
+    }
+    write_json(run | {"survey_folder": _way(results.survey.folder, folder)}, scratch / "run.json")
+    write_checksums(scratch)
+    if handover:
+        hand_over_results(results, scratch / "handover")
+
+
+def export_dated(results: Results, *, handover: bool = False) -> Path:
+    """Export to a new dated folder below the survey's `out/`, and let `out/latest` stand for it.
+
+    The revision is 1 for the first export, and one more whenever an input (late or corrected data, a rule) differs from that
+    of the export before it.
+    """
+    stamp = _now().strftime("%Y%m%dT%H%M%SZ")
+    shelf = results.survey.folder / "out"
+    results = beside_folder(results)
+    _refuse_trial(results.survey)
+    revision = _next_revision(results, shelf / "latest")
+    with dated_folder(shelf / stamp) as made:
+        _write_set(results, made.scratch, made.target, handover=handover, revision=revision)
+    point_latest(made.target)
+    return made.target
+
+
+def _refuse_trial(survey: Survey) -> None:
+    departures = survey.departures()
+    if departures:
+        raise ExportError(
+            "X402",
+            f"结果与调查文件夹所声明的不同: {'、'.join(departures)}；没有写入 out/。",
+            f"The results are not what the survey's folder gives: {', '.join(departures)}; nothing was written to out/.",
+            where=str(survey.folder),
+            hint=(
+                "运行期间文件有变动的，重新运行；试算结果用 sat.export(results, 文件夹) 另存，会标明试算。",
+                "If a file changed during the run, run again; keep a trial with sat.export(results, folder), which marks it so.",
+            ),
+        )
+
+
+def revision_of(folder: Path) -> int:
+    """Return the revision of an exported folder."""
+    return _revision(read_json(folder / "run.json"))
+
+
+def _revision(run: dict[str, Any]) -> int:
+    return int(run["revision"]) if str(run.get("revision", "")).isdigit() else 1
+
+
+def _next_revision(results: Results, latest: Path) -> int:
+    """Return the revision of a new set; where `latest` is damaged, one more than that of any set beside it."""
+    if not latest.is_dir():
+        return 1
+    try:
+        before = read_json(latest / "manifest.json", ["inputs"])["inputs"]
+        return revision_of(latest) + int(before != inputs(results))
+    except DamagedSetError as fault:
+        known = [0]
+        for path in latest.parent.glob("*Z*/run.json"):
+            with suppress(SatisfactionError):
+                known.append(revision_of(path.parent))
+        tell(f"{fault}\n  本次修订号 revision of this run: {max(known) + 1}")
+        return max(known) + 1
+
+
+def _way(survey: Path, folder: Path) -> str:
+    """Return the way from a file set to its survey's folder; nothing where they share no folder but the root."""
+    ends = (os.path.realpath(survey), os.path.realpath(folder))
+    shared = Path(os.path.commonpath(ends)) if ends[0][:2] == ends[1][:2] else Path(ends[0]).anchor
+    return (
+        "" if Path(shared) == Path(ends[0]).parents[-1] else Path(os.path.relpath(*ends)).as_posix()
+    )
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

@@ -1,0 +1,391 @@
+"""survey.R: the design, its single calibration and the means by area in R's own words.
+
+README.txt of a hand-over: what the files and columns are, the design, the recipe and the conventions; two languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from satisfaction.publication.handover_recipe import (
+    Margin,
+    calibration_margins,
+    comment,
+    full_rank,
+    quoted,
+    r_number,
+    repeatable,
+    unique_name,
+    vector,
+)
+from satisfaction.publication.handover_rows import NUMBER, ROLES, Column, Rows
+from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.measures import Measure
+
+WHOLE = "(all)"  # of the file's levels and codes; no R name, hence no column's
+EPSILON = 1e-10
+FAR = 1e9  # bounds that bind nobody
+MANY = 50  # levels, from which R's sparse matrices are worth while
+CALFUN = {"raking": "raking", "linear": "linear", "logit": "logit"}
+USE = (
+    '用法：在 R 中把工作目录设为本文件夹，然后执行 source("survey.R", encoding = "UTF-8")。需要 survey 包 4.1 或更新版本。',
+    'Use: in R set the working directory to this folder, then source("survey.R", encoding = "UTF-8"). Needs package survey, 4.1 or newer.',
+    "除非注明，比较只针对估计值与标准误：自由度不同（本软件按域计：域内初级单元数减层数；R 按设计计），所以区间不同。",
+    "Compare estimates and standard errors only: df differ (ours are the domain's PSUs minus its strata, R's the design's), and so do intervals.",
+)
+DESIGN = (
+    "抽样设计。域分析不删减设计：svyby 与 subset 保留各层的初级单元数，与本软件一致。",
+    "The sample design. Domains never filter it: svyby and subset keep the number of PSUs of every stratum, as ours do.",
+)
+CALIBRATED = (
+    "校准：与本软件相同的边际、距离与界限；方差用进入校准时的权数做回归残差（R 的 calibrate 约定），标准误因此计入校准的作用。",
+    "Calibration to the same margins, with the same distance and bounds. Variance by residuals of the regression weighted by the "
+    "weights entering it (R's calibrate convention), so standard errors credit the calibration, as ours do.",
+)
+SEVERAL = (
+    "本期权数经过多个步骤（见 README.txt），这里直接使用最终权数：R 的标准误把权数当作固定的，与 expected.csv 的 se_fixed 一致；",
+    "公布的标准误（expected.csv 的 se）来自重复样本（JKn），每个重复样本都重做全部加权步骤。",
+    "The weights come from several steps (see README.txt). Final weights are used here: R's standard errors treat them as fixed and "
+    "agree with se_fixed of expected.csv; the published ones (se) come from JKn replicates that replay the whole recipe.",
+)
+LONELY = {
+    "average": (
+        "单一初级单元的层取其余层的平均：在域内，R 只计有域成员的层，本软件计全部层，所以域的标准误可能不同。",
+        "A stratum with one PSU counts as the average of the others: within a domain R counts only strata with members of it, we count "
+        "all strata; standard errors of domains may differ.",
+    ),
+    "adjust": (
+        "单一初级单元的层以总体均值为中心：R 取 0，本软件取全部单元的均值；校准之后或第二阶段两者可能略有不同。",
+        "A stratum with one PSU is centred at the population mean: R takes 0, we take the mean of all units; after calibration and at a "
+        "second stage the two may differ slightly.",
+    ),
+}
+COMPARE = """\
+expected <- read.csv("expected.csv", fileEncoding = "UTF-8", na.strings = "", check.names = FALSE,
+  colClasses = c(level = "character", code = "character", measure = "character"))
+in_r <- function(measure, level) {
+  valid <- design[!is.na(design$variables[[measure]]), ]
+  formula <- as.formula(paste0("~", measure))
+  if (level == "(all)") {
+    found <- svymean(formula, valid, na.rm = TRUE)
+    codes <- level
+  } else {
+    found <- svyby(formula, as.formula(paste0("~", level)), valid, svymean, na.rm = TRUE)
+    codes <- as.character(found[[level]])
+  }
+  data.frame(level = level, code = codes, measure = measure, r_estimate = as.numeric(coef(found)), r_se = as.numeric(SE(found)))
+}
+wanted <- unique(expected[!is.na(expected$estimate), c("level", "measure")])
+compared <- merge(expected[setdiff(names(expected), "mark")], do.call(rbind, Map(in_r, wanted$measure, wanted$level)),
+  by = c("level", "code", "measure"), all.x = TRUE)
+options(width = 200, max.print = 1e6)
+print(compared, digits = 9, row.names = FALSE)
+apart <- function(ours, theirs) max(abs(ours - theirs) / pmax(abs(ours), 1e-6 * abs(compared$estimate), 1e-300), na.rm = TRUE)
+cat("largest relative difference of estimates:", apart(compared$estimate, compared$r_estimate), "\\n")
+cat("largest relative difference of standard errors:", apart(compared${se}, compared$r_se), "\\n")
+"""
+
+
+def survey_script(design: SurveyDesign, rows: Rows, *, heading: Iterable[str]) -> str:
+    """Return the R script that reads the files, declares the design and compares the means by area.
+
+    Parameters
+    ----------
+    design : SurveyDesign
+    rows : Rows
+    heading : iterable of str
+        Title and mark; become comments.
+    """
+    several = design.weighting is not None and not repeatable(design)
+    parts = [
+        comment(*heading, *USE),
+        'library(survey)\noptions(survey.lonely.psu = "' + design.lonely_psu + '")',
+        _reading(rows),
+        comment(*DESIGN, *LONELY.get(design.lonely_psu, ()), *(SEVERAL if several else ()))
+        + "\n"
+        + svydesign_call(design, rows),
+        *([_calibration(design, rows)] if repeatable(design) else []),
+        comment(
+            "各域均值：R 与 expected.csv 并列。大的调查需要几分钟。",
+            "Means by domain: R's beside those of expected.csv. A large survey takes some minutes.",
+        )
+        + "\n"
+        + COMPARE.replace("{se}", "se_fixed" if several else "se"),
+    ]
+    return "\n\n".join(parts)
+
+
+def svydesign_call(design: SurveyDesign, rows: Rows) -> str:
+    """Return the call of R's `svydesign` that declares the design."""
+    lines = ["ids = ~1" if rows.ids == (NUMBER,) else f"ids = ~{' + '.join(rows.ids)}"]
+    if len(rows.strata) == 1:
+        lines += [f"strata = ~{rows.strata[0]}", "nest = TRUE"]
+    elif rows.strata:
+        lines += [
+            f"strata = ~interaction({', '.join(rows.strata)}, drop = TRUE, sep = {quoted(rows.separator)})",
+            "nest = TRUE",
+        ]
+    lines += [f"fpc = ~{' + '.join(rows.fpc)}"] if rows.fpc else []
+    fixed = design.weighting is not None and not repeatable(design)
+    lines += [f"weights = ~{rows.column('final' if fixed else 'base')}", "data = respondents"]
+    return "design <- svydesign(\n" + ",\n".join(f"  {line}" for line in lines) + "\n)"
+
+
+def _reading(rows: Rows) -> str:
+    classes = vector((f'{column.name} = "{column.kind}"' for column in rows.columns), indent="    ")
+    said = comment(
+        "一行一人；编码按文本读入，前导零不丢失。",
+        "One row a person; codes are read as text, so that they keep their leading zeros.",
+    )
+    return (
+        f'{said}\nrespondents <- read.csv("respondents.csv", fileEncoding = "UTF-8", na.strings = "", check.names = FALSE,\n'
+        f"  colClasses = {classes})"
+    )
+
+
+def _calibration(design: SurveyDesign, rows: Rows) -> str:
+    """Return the data frames of the margins and the call that calibrates to them."""
+    assert design.weighting is not None
+    record, margins = design.weighting.log[0], calibration_margins(design)
+    frames: dict[str, Margin] = {}
+    for margin in margins:
+        if not margin.numeric:
+            frames[unique_name("margin_" + "_".join(map(rows.code, margin.columns)), frames)] = (
+                margin
+            )
+    lines = [comment(*CALIBRATED)] + [_frame(name, margin, rows) for name, margin in frames.items()]
+    if record["method"] == "poststratify":
+        ((name, margin),) = frames.items()
+        formula = " + ".join(rows.code(column) for column in margin.columns)
+        lines.append(f"design <- postStratify(design, ~{formula}, population = {name})")
+    else:
+        lines += _calibrate(design, rows, frames, margins)
+    final = rows.column("final")
+    lines.append(
+        f'cat("largest relative difference of weights:", max(abs(weights(design) / respondents${final} - 1)), "\\n")'
+    )
+    return "\n".join(lines)
+
+
+def _frame(name: str, margin: Margin, rows: Rows) -> str:
+    """Return a margin as a data frame: its columns as text and Freq, R's word for a count."""
+    columns = [
+        f"  {rows.code(column)} = {vector(map(quoted, margin.levels[column]))}"
+        for column in margin.columns
+    ]
+    columns.append(f"  Freq = {vector(map(r_number, margin.population))}")
+    return f"{name} <- data.frame(\n" + ",\n".join(columns) + "\n)"
+
+
+def _calibrate(
+    design: SurveyDesign, rows: Rows, frames: dict[str, Margin], margins: tuple[Margin, ...]
+) -> list[str]:
+    """Return formula, population totals in R's order, and the call of `calibrate`."""
+    assert design.weighting is not None
+    terms = {name: _term(margin, rows) for name, margin in _in_one_order(frames).items()}
+    numeric = {
+        rows.value(margin.columns[0]): margin.population[0] for margin in margins if margin.numeric
+    }
+    formula = " + ".join(dict.fromkeys([*terms.values(), *numeric]) if terms else ["0", *numeric])
+    population = [f"totals(~ {term}, {name})" for name, term in terms.items()]
+    population += [f"{name} = {r_number(total)}" for name, total in numeric.items()]
+    record = design.weighting.log[0]
+    bounds = record["bounds"]
+    independent = full_rank(design, margins)
+    if record["method"] == "linear" and bounds is None and not independent:
+        bounds = [-FAR, FAR]  # R then solves by a generalised inverse
+    options = [f'calfun = "{CALFUN[record["method"]]}"']
+    options += [f"bounds = c({', '.join(map(r_number, bounds))})"] if bounds else []
+    options += (
+        ["sparse = TRUE"]
+        if independent and sum(map(len, (m.population for m in margins))) > MANY
+        else []
+    )
+    return [
+        *(
+            [
+                "totals <- function(formula, margin) colSums(margin$Freq * model.matrix(formula, margin))"
+            ]
+            if terms
+            else []
+        ),
+        f"formula <- ~ {formula}",
+        f"population <- {vector(population, indent='  ')}",
+        "population <- population[colnames(model.matrix(formula, respondents))]",
+        f"design <- calibrate(design, formula, population = population, {', '.join(options)}, epsilon = {EPSILON:g}, maxit = 200)",
+    ]
+
+
+def _in_one_order(frames: dict[str, Margin]) -> dict[str, Margin]:
+    """Return the margins with their columns in one common order: R names interactions by the order of first mention."""
+    first = {
+        column: place
+        for place, column in enumerate(dict.fromkeys(c for m in frames.values() for c in m.columns))
+    }
+    return {
+        name: Margin(
+            tuple(sorted(margin.columns, key=first.__getitem__)), margin.levels, margin.population
+        )
+        for name, margin in frames.items()
+    }
+
+
+def _term(margin: Margin, rows: Rows) -> str:
+    """Return a margin's term; R gives no contrasts to a column of a single level."""
+    columns = [
+        rows.code(column) for column in margin.columns if margin.levels[column].nunique() > 1
+    ]
+    return " * ".join(columns) or "1"
+
+
+UNITS = {
+    "rate": "份额 share 0-1",
+    "score": "分 points 0-100",
+    "index": "分 points 0-100",
+    "column": "该列自身的单位 the column's own unit",
+}
+FILES = (
+    "respondents.csv  一行一人（有无应答者表时含无应答者），UTF-8，RFC 4180，数值 17 位有效数字",
+    "                 one row a sampled person (nonrespondents too, where the recipe has them); numbers with 17 significant digits",
+    "survey.R         在 R 中重做同一设计、校准与各域均值 the same design, calibration and means by domain in R",
+    "expected.csv     本软件的估计值与标准误，供核对 our estimates and standard errors, to compare with",
+)
+PERSONS = (
+    "这是逐人数据：不含问卷编号、访问员、日期与任何文字答案，但单元、地区与分组仍可能指向个人；只交给参与本调查的同事，不公布。",
+    "This is respondent-level data. It holds no respondent number, interviewer, date or text, but units, areas and groups may still "
+    "point to a person: for colleagues of the survey only, not for publication.",
+)
+DF = (
+    "自由度与区间不同：本软件按域计自由度（域内初级单元数减层数），R 按设计计；只比较估计值与标准误。",
+    "df and intervals differ: ours are the domain's (PSUs minus strata), R's the design's; compare estimates and standard errors only.",
+)
+CREDIT = {
+    "none": (
+        "没有加权步骤；标准误即线性化。",
+        "No weighting step; standard errors are linearized.",
+    ),
+    "single": (
+        "单一校准：survey.R 用 calibrate 或 postStratify 重做，标准误计入校准。",
+        "A single calibration: survey.R repeats it with calibrate or postStratify; standard errors credit it.",
+    ),
+    "several": (
+        "多个加权步骤：expected.csv 的 se 为公布的标准误（重复样本重做全部步骤），se_fixed 把最终权数当作固定的，R 给出的是后者。",
+        "Several weighting steps: se of expected.csv is published (replicates replay all steps), se_fixed treats the final weights as "
+        "fixed, which is what R gives.",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a hand-over says about its survey.
+
+    Attributes
+    ----------
+    title : str
+    mark : str
+        What every row must say about the sample; empty for a real probability sample.
+    labels : mapping
+        Source column -> label.
+    notes : tuple of str
+    steps : tuple of dict
+        Records of the weighting steps, where there are more than the design's own (a base step).
+    """
+
+    title: str = "survey"
+    mark: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    steps: tuple[dict[str, Any], ...] = ()
+
+
+def readme_text(
+    design: SurveyDesign,
+    rows: Rows,
+    about: About,
+    *,
+    measures: Iterable[Measure],
+    conventions: Mapping[str, Any],
+    call: str,
+) -> str:
+    """Return the text of README.txt.
+
+    Parameters
+    ----------
+    design : SurveyDesign
+    rows : Rows
+    about : About
+    measures : iterable of Measure
+    conventions : mapping
+        Of the estimates in expected.csv.
+    call : str
+        The design in R.
+    """
+    own = {measure.name: measure for measure in measures}
+    credit = "none" if design.weighting is None else "single" if repeatable(design) else "several"
+    sections: list[tuple[str, Iterable[str]]] = [
+        (about.title, [*filter(None, [about.mark]), *PERSONS]),
+        ("文件 Files", FILES),
+        (
+            "respondents.csv 的列 Columns of respondents.csv",
+            [_column(column, about, own) for column in rows.columns],
+        ),
+        ("expected.csv 的列 Columns of expected.csv", _expected(credit)),
+        ("抽样设计 Design", call.splitlines()),
+        (
+            "加权 Weighting",
+            [
+                *CREDIT[credit],
+                *_steps(about.steps or (design.weighting.log if design.weighting else ())),
+            ],
+        ),
+        (
+            "约定 Conventions",
+            [*(f"{name}: {_shown(value)}" for name, value in conventions.items()), *DF],
+        ),
+    ]
+    sections += [("说明 Notes", about.notes)] if about.notes else []
+    return "\n".join(line for title, lines in sections for line in (title, "=" * 60, *lines, ""))
+
+
+def _column(column: Column, about: About, measures: Mapping[str, Measure]) -> str:
+    measure = measures.get(column.source) if column.role == "measure" else None
+    label = str(measure.label) if measure and measure.label else about.labels.get(column.source, "")
+    renamed = (
+        f" [{column.source}]"
+        if column.source and column.source not in (column.name, "_one")
+        else ""
+    )
+    words = [str(ROLES[column.role]), label, UNITS[measure.kind] if measure else ""]
+    return f"{column.name}{renamed} ({column.kind}): {' — '.join(' '.join(word.split()) for word in words if word)}"
+
+
+def _expected(credit: str) -> Iterator[str]:
+    yield "level, code: 域所在的列与编码；(all) 为全部 the domain's column and code; (all) for all together"
+    yield "measure: 指标 the measure's column"
+    yield "estimate, se: 估计值与标准误，单位同指标；无有效答案为空 estimate and standard error in the measure's unit; empty without valid answers"
+    if credit == "several":
+        yield "se_fixed: 权数视为固定的标准误 standard error with the weights taken as fixed"
+    yield "n: 有效答案数 valid answers"
+
+
+def _steps(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield one line a step: its options as the log holds them, numbers as they are."""
+    for number, record in enumerate(records, start=1):
+        options = [
+            f"{name}={_shown(value)}"
+            for name, value in record.items()
+            if not isinstance(value, dict) and name != "step"
+        ]
+        margins = [f"margins={' , '.join(record['margins'])}"] if "margins" in record else []
+        yield f"{number}. {record['step']}: {'; '.join([*options, *margins])}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " ".join(map(_shown, value)) or "-"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else str(value)

@@ -1,0 +1,147 @@
+"""A file set as the ranking office reads it: checked, typed, with what must be said of it.
+
+The contract: `read_indices(folder)` and the attributes of `FileSet` stay as they are while the first number of the format
+version does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.files import changed_since, read_json
+from satisfaction.foundation.tables import read_table, unguarded
+from satisfaction.publication.columns import typed
+from satisfaction.publication.verify import SUMS, read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class FileSet:
+    """One wave's published tables.
+
+    Attributes
+    ----------
+    folder : Path
+    survey, wave, questionnaire : str
+    mark : str
+        What every use of the figures must say ("simulated data ..."); empty for a real probability sample.
+    revision : int
+        Rises when late or corrected data make new figures.
+    format : str
+        Version of the file set.
+    indices : DataFrame
+        level, code, name_zh, name_en, measure, ..., estimate, se, df, ci_low, ci_high, cv, deff (float), n (Int64), note; rates
+        are shares 0-1, scores and indices points 0-100. Codes are text.
+    ranking : DataFrame
+        code, ..., estimate, se, n, rank and rank sets (Int64), listed, status, probabilities; in rank order.
+    tables : mapping of str to DataFrame
+        Every table of the set by the name of its csv file, `indices` and `ranking` among them.
+    provenance : mapping
+        The manifest: inputs with hashes, rules, versions, steps, conventions, account of the rows.
+    """
+
+    folder: Path
+    survey: str
+    wave: str
+    questionnaire: str
+    mark: str
+    revision: int
+    format: str
+    indices: pd.DataFrame
+    ranking: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+    provenance: Mapping[str, Any]
+
+    def measure(self, name: str, *, level: str | None = None) -> pd.DataFrame:
+        """Return the rows of one measure, at one level: by default the ranked one; index: code.
+
+        Raises
+        ------
+        InputFileError
+            F125 for a measure or level that the set does not hold.
+        """
+        level = level or str(
+            self.indices.set_index("code").loc[self.ranking["code"].iloc[0], "level"].iloc[0]
+        )
+        rows = self.indices[(self.indices["measure"] == name) & (self.indices["level"] == level)]
+        if not len(rows):
+            pairs = (
+                self.indices[["level", "measure"]]
+                .drop_duplicates()
+                .itertuples(index=False, name=None)
+            )
+            raise InputFileError(
+                "F125",
+                f"没有级别 '{level}' 的指标 '{name}'。",
+                f"There is no measure '{name}' at level '{level}'.",
+                where=str(self.folder / "indices.csv"),
+                available=[f"{at} {measure}" for at, measure in pairs],
+                got=f"{level} {name}",
+                hint=("改为上列之一。", "Use one of those listed."),
+            )
+        return rows.set_index("code")
+
+
+def read_indices(folder: str | Path) -> FileSet:
+    """Read a file set, checked against SHA256SUMS.
+
+    Parameters
+    ----------
+    folder : path
+        As `satisfaction run` wrote it; `out/latest` will do.
+
+    Raises
+    ------
+    InputFileError
+        F121 for a folder that is no file set, F122 for another format version, F124 for a file that was changed or is missing.
+    """
+    folder = Path(folder)
+    made = read_manifest(folder)
+    _refuse_changed(folder)
+    described = read_json(folder / "datapackage.json", ["resources"])["resources"]
+    names = [Path(one["path"]).stem for one in described if not one["name"].endswith("-zh")]
+    tables = {name: typed(unguarded(read_table(folder / f"{name}.csv"))) for name in names}
+    return FileSet(
+        folder=folder,
+        survey=made["survey"],
+        wave=made["wave"],
+        questionnaire=made["questionnaire"],
+        mark=made["mark"],
+        revision=int(made["revision"]),
+        format=made["format"]["version"],
+        indices=tables["indices"],
+        ranking=tables["ranking"],
+        tables=MappingProxyType(tables),
+        provenance=MappingProxyType(made),
+    )
+
+
+def _refuse_changed(folder: Path) -> None:
+    faults = {
+        name: state
+        for name, state in changed_since(folder, folder / SUMS).items()
+        if state != "unlisted"
+    }
+    if faults:
+        name, state = next(iter(faults.items()))
+        words = (
+            ("缺失", "is missing")
+            if state == "missing"
+            else ("与校验和不符，写出后被改动过", "was changed after it was written")
+        )
+        raise InputFileError(
+            "F124",
+            f"文件 {name} {words[0]}。",
+            f"File {name} {words[1]}.",
+            where=str(folder),
+            hint=(
+                "向调查方重新索取整套文件；不要手工改动。",
+                "Ask for the whole set again; do not change files by hand.",
+            ),
+        )

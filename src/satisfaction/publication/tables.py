@@ -1,0 +1,198 @@
+"""Every table a wave publishes, made once.
+
+Every estimate of every level, as published.
+
+Strong and weak indicators as published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.indicators import Indicators, importance, strengths_and_weaknesses
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.yaml import Label
+from satisfaction.pipeline import Results
+from satisfaction.publication.ground import Kind, Said
+from satisfaction.publication.labels import (
+    area_labels,
+    labelled,
+    measure_labels,
+    published,
+    whole_code,
+)
+from satisfaction.publication.ranking_table import ranking_table, within_table
+from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
+from satisfaction.publication.verdicts import (
+    escalation_table,
+    paths_table,
+    targets_table,
+    thresholds_table,
+)
+
+UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
+
+
+def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFrame:
+    """Return every estimate of every level as published.
+
+    Returns
+    -------
+    DataFrame
+        survey, wave, level, code, name_zh, name_en, measure, measure_zh, measure_en, kind, unit, estimate, se, df, ci_low,
+        ci_high, cv, deff, n, note, selection, mark; rates as shares 0-1, scores and indices in points 0-100. Without degrees of
+        freedom (df 0) there are no limits.
+    """
+    described, parts = measure_labels(survey.questionnaire), []
+    for level, one in estimates.items():
+        codes = (
+            one.table[one.by[0]].astype(str)
+            if one.by
+            else pd.Series(whole_code(survey), index=one.table.index)
+        )
+        parts.append(one.table.drop(columns=list(one.by)).assign(level=level, code=codes))
+    table = pd.concat(parts, ignore_index=True)
+    limits = table[["ci_low", "ci_high"]]
+    table[["ci_low", "ci_high"]] = limits.where(np.isfinite(limits))
+    kinds = table["measure"].map({name: kind for name, (kind, _) in described.items()})
+    table = table.assign(
+        kind=kinds,
+        unit=kinds.map(UNITS),
+        selection=survey.declared.selection,
+        n=table["n"].astype(np.int64),
+    )
+    table = labelled(
+        table,
+        {name: label for name, (_, label) in described.items()},
+        key="measure",
+        into="measure",
+    )
+    first = [
+        "level",
+        "code",
+        "name_zh",
+        "name_en",
+        "measure",
+        "measure_zh",
+        "measure_en",
+        "kind",
+        "unit",
+    ]
+    numbers = ["estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note"]
+    return published(survey, table, [*first, *numbers, "selection"])
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The published tables of a wave; those that nothing is declared for have no rows.
+
+    Attributes
+    ----------
+    indices, ranking, within, targets, thresholds, escalation, paths : DataFrame
+        As the functions of `published` return them.
+    sentences : DataFrame
+        code, zh, en: what may be said of every area; in rank order.
+    near_cut : DataFrame
+        As `sentences.near_cut` returns it.
+    statement : Statement
+        The filed list with what may be said about it.
+    """
+
+    indices: pd.DataFrame
+    ranking: pd.DataFrame
+    within: pd.DataFrame
+    targets: pd.DataFrame
+    thresholds: pd.DataFrame
+    escalation: pd.DataFrame
+    paths: pd.DataFrame
+    sentences: pd.DataFrame
+    near_cut: pd.DataFrame
+    statement: Statement
+
+
+def tables_of(results: Results) -> Tables:
+    """Return every table a wave publishes."""
+    survey, estimates = results.survey, results.estimates
+    ranking, summary = ranking_table(survey, estimates, results.ranking), results.ranking.summary
+    kind, measure = spoken(survey)
+    return Tables(
+        indices=indices_table(survey, estimates),
+        ranking=ranking,
+        within=within_table(survey, estimates, results.rankings),
+        targets=targets_table(survey, results.ranking, results.rankings),
+        thresholds=thresholds_table(survey, estimates),
+        escalation=escalation_table(survey, results.ranking),
+        paths=paths_table(survey, estimates, results.ranking),
+        sentences=unit_sentences(
+            ranking, summary, kind=kind, measure=measure, minimum_n=survey.rules.ranking.minimum_n
+        ),
+        near_cut=near_cut(ranking, summary, kind=kind, measure=measure),
+        statement=list_statement(ranking, summary, kind=kind, measure=measure),
+    )
+
+
+def spoken(survey: Survey) -> tuple[Kind, Said]:
+    """Return the kind of the ranked measure, and its name as a sentence says it."""
+    kind, label = measure_labels(survey.questionnaire)[survey.questionnaire.ranked]
+    return cast(Kind, kind), Said(label.zh, f"the {label.en[:1].lower()}{label.en[1:]}")
+
+
+VERDICTS = {
+    "strong": Label(zh="优势", en="strong"),
+    "weak": Label(zh="短板", en="weak"),
+    "not decidable": Label(zh="不能判定", en="not decidable"),
+}
+QUADRANTS = {
+    "keep": Label(zh="继续保持", en="keep"),
+    "improve first": Label(zh="优先改进", en="improve first"),
+    "keep, minor": Label(zh="保持（次要）", en="keep, minor"),
+    "improve, minor": Label(zh="改进（次要）", en="improve, minor"),
+    "": Label(zh="", en=""),
+}
+FIGURES = ["score", "whole", "difference", "se", "df", "ci_low", "ci_high", "p", "p_holm"]
+
+
+def indicators_of(results: Results, *, level: str | None = None) -> Indicators | None:
+    """Compare the topics of a level's areas (default: the ranked one) with the whole; None without topics or overall rate."""
+    survey = results.survey
+    if not survey.questionnaire.topics or survey.overall is None:
+        return None
+    areas: Estimates = results.estimates[level or results.area]
+    matters = importance(results.design, survey.questionnaire, overall=survey.overall)
+    return strengths_and_weaknesses(areas, results.estimates[survey.whole()], matters)
+
+
+def indicators_table(survey: Survey, found: Indicators) -> pd.DataFrame:
+    """Return the topics of every area as published.
+
+    Returns
+    -------
+    DataFrame
+        survey, wave, code, name_zh, name_en, topic, topic_zh, topic_en, score, whole (points 0-100), whole_zh, whole_en (its
+        name), difference, se, df, ci_low, ci_high, p, p_holm, verdict, verdict_zh, importance (percentage points of the
+        overall rate for 25 points), high, quadrant, quadrant_zh, mark.
+    """
+    names = {name: label for name, (_, label) in measure_labels(survey.questionnaire).items()}
+    whole = area_labels(survey)[whole_code(survey)]
+    table = labelled(found.table, names, key="topic", into="topic").assign(
+        whole_zh=whole.zh, whole_en=whole.en
+    )
+    table = labelled(table, VERDICTS, key="verdict", into="verdict")
+    table = labelled(table, QUADRANTS, key="quadrant", into="quadrant")
+    first = ["code", "name_zh", "name_en", "topic", "topic_zh", "topic_en"]
+    last = ["verdict", "verdict_zh", "importance", "high", "quadrant", "quadrant_zh"]
+    return published(
+        survey, table, [*first, *FIGURES[:2], "whole_zh", "whole_en", *FIGURES[2:], *last]
+    )
+
+
+def with_parents(survey: Survey, indices: pd.DataFrame) -> pd.DataFrame:
+    """Add the name of the area above to the rows of the lowest level (column parent_zh; empty without a table of areas)."""
+    parents, names = survey.parents(), survey.area_names()
+    above = {code: names[parent].zh for code, parent in parents.items() if parent in names}
+    return indices.assign(parent_zh=indices["code"].map(above).fillna(""))

@@ -1,0 +1,424 @@
+"""Recompute a file set from its inputs, and say whether it is the same and, if not, why it may differ.
+
+The first place where two files of the same name differ: numbers to 12 significant digits, everything else exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from satisfaction.declarations.survey import read_survey
+from satisfaction.foundation.errors import (
+    DamagedSetError,
+    InputFileError,
+    SatisfactionError,
+    shortened,
+)
+from satisfaction.foundation.files import changed_since, decode, read_json, scratch_folder, sha256
+from satisfaction.foundation.grids import Grid, read_grids
+from satisfaction.pipeline import run
+from satisfaction.publication.columns import COLUMNS
+from satisfaction.publication.file_set import export
+from satisfaction.publication.labels import DIGITS
+from satisfaction.publication.manifest import FORMAT, input_names, manifest
+
+UNIT = tuple(
+    title for name in ("wave", "level", "code", "measure") for title in (name, COLUMNS[name].zh)
+)
+TABLES = (".csv", ".xlsx", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where two files differ.
+
+    Attributes
+    ----------
+    file, place : str
+        File, and sheet, key or line in it.
+    unit : str
+        What the row stands for: wave, level, code, measure, as far as the file has them; else the row's number.
+    column : str
+    old, new : str
+        As they stand there.
+    """
+
+    file: str
+    place: str
+    unit: str
+    column: str
+    old: str
+    new: str
+
+
+def first_difference(old: Path, new: Path, *, ignored: tuple[str, ...] = ()) -> Difference | None:
+    """Return the first difference between two files of one name, None where they say the same.
+
+    Parameters
+    ----------
+    old, new : Path
+    ignored : tuple of str
+        Keys at the top of a JSON file that are not looked at.
+    """
+    if sha256(old) == sha256(new):
+        return None
+    if old.suffix in TABLES:
+        return next(_in_tables(old, new), None)
+    if old.suffix == ".json":
+        sides = (dict(flat(read_json(path), ignored=ignored)) for path in (old, new))
+        return next(_in_mappings(*sides, file=old.name), None)
+    return next(_in_lines(old, new), None)
+
+
+def same(old: str, new: str) -> bool:
+    """Tell whether two cells say the same."""
+    if old == new:
+        return True
+    try:
+        return f"{float(old):.{DIGITS}g}" == f"{float(new):.{DIGITS}g}"
+    except ValueError:
+        return False
+
+
+def _in_tables(old: Path, new: Path) -> Iterator[Difference]:
+    before, after = ({grid.sheet: grid for grid in read_grids(path)[0]} for path in (old, new))
+    for sheet in before | after:
+        if sheet not in before or sheet not in after:
+            yield Difference(old.name, sheet, "", "", *_there(sheet in before, sheet in after))
+        else:
+            yield from _in_grids(old.name, before[sheet], after[sheet])
+
+
+def _in_grids(file: str, old: Grid, new: Grid) -> Iterator[Difference]:
+    header = list(old.record(0))
+    for row, (before, after) in enumerate(zip_longest(_records(old), _records(new))):
+        if before is None or after is None:
+            known = before or after or []
+            yield Difference(
+                file,
+                old.sheet,
+                _unit(header, known, row),
+                "",
+                *_there(before is not None, after is not None),
+            )
+            return
+        for place, (one, other) in enumerate(zip_longest(before, after, fillvalue="")):
+            if not same(one, other):
+                column = (
+                    header[place]
+                    if place < len(header) and header[place]
+                    else f"column {place + 1}"
+                )
+                yield Difference(file, old.sheet, _unit(header, before, row), column, one, other)
+
+
+def _records(grid: Grid) -> Iterator[list[str]]:
+    yield from (list(record) for record in zip(*grid.columns, strict=True))
+
+
+def _unit(header: list[str], record: list[str], row: int) -> str:
+    named = [value for title, value in zip(header, record, strict=False) if title in UNIT and value]
+    return " ".join(named) if row and named else f"row {row + 1}"
+
+
+def _there(before: bool, after: bool) -> tuple[str, str]:
+    words = {True: "有 there", False: "无 not there"}
+    return words[before], words[after]
+
+
+def flat(value: Any, way: str = "", *, ignored: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Yield the leaves of a JSON value by the way to them."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            if way or key not in ignored:
+                yield from flat(one, f"{way}.{key}" if way else key)
+    elif isinstance(value, list):
+        for place, one in enumerate(value):
+            yield from flat(one, f"{way}[{place}]")
+    else:
+        yield way, json.dumps(value, ensure_ascii=False)
+
+
+def _in_mappings(old: dict[str, str], new: dict[str, str], *, file: str) -> Iterator[Difference]:
+    for key in old | new:
+        before, after = old.get(key, ""), new.get(key, "")
+        if not same(before, after):
+            yield Difference(file, key, "", "", before, after)
+
+
+def _in_lines(old: Path, new: Path) -> Iterator[Difference]:
+    pairs = zip_longest(decode(old).splitlines(), decode(new).splitlines(), fillvalue="")
+    for number, (before, after) in enumerate(pairs, start=1):
+        if before != after:
+            yield Difference(old.name, f"line {number}", "", "", *_around(before, after))
+
+
+def _around(before: str, after: str, width: int = 60) -> tuple[str, str]:
+    """Cut two long lines to where they part."""
+    start = next(
+        (at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), 0
+    )
+    first = max(start - width // 4, 0)
+    return before[first : first + width], after[first : first + width]
+
+
+SUMS = "SHA256SUMS"
+UNCHECKED = (SUMS, "run.json")
+CONSEQUENCES = (
+    "manifest.json",
+    "datapackage.json",
+    "README.txt",
+    "confirm.html",
+)  # differ when a table does; looked at last
+KEYS = (
+    "format",
+    "inputs",
+    "versions",
+    "revision",
+    "survey",
+    "wave",
+    "questionnaire",
+    "mark",
+    "rules",
+    "responses",
+    "estimates",
+)
+IDENTICAL, BY_HAND, OTHER_INPUTS, OTHER_VERSION, UNEXPLAINED = 0, 10, 11, 12, 13
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found.
+
+    Attributes
+    ----------
+    folder : Path
+    files : dict of str to str
+        Files that no longer match SHA256SUMS: "changed", "missing" or "unlisted".
+    inputs : dict of str to str
+        Inputs that are not those of the set: "changed", "missing" or "added".
+    versions : dict of str to (str, str)
+        Programs whose version differs: the set's, and the one at hand.
+    differing : tuple of Difference
+        The first difference of every file that says something else.
+    compared : int
+        Files that were recomputed and compared.
+    trial : tuple of str
+        What the set was computed with that is not as the survey's folder says, as its manifest records.
+    fault : str
+        Why the figures could not be recomputed; "" if they could.
+    """
+
+    folder: Path
+    files: dict[str, str]
+    inputs: dict[str, str]
+    versions: dict[str, tuple[str, str]]
+    differing: tuple[Difference, ...]
+    compared: int
+    fault: str = ""
+    trial: tuple[str, ...] = ()
+
+    @property
+    def code(self) -> int:
+        """Return the exit code: 0 identical, 10 changed by hand, 11 other inputs, 12 another version, 13 no known cause."""
+        if self.files:
+            return BY_HAND
+        if not self.differing and not self.fault:
+            return OTHER_INPUTS if self.inputs else IDENTICAL
+        if self.inputs or self.trial:
+            return OTHER_INPUTS
+        return OTHER_VERSION if self.versions else UNEXPLAINED
+
+
+def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verification:
+    """Recompute a file set from its inputs and compare every file with it.
+
+    Parameters
+    ----------
+    folder : path
+        A file set as `export` wrote it.
+    survey : path, optional
+        The survey's folder; by default the one that run.json records.
+
+    Raises
+    ------
+    InputFileError
+        F121 for a folder that is no file set, F122 for another format, F123 where the survey's folder is not known.
+    """
+    folder = Path(folder)
+    lacking_refused(folder)
+    trial: tuple[str, ...] = ()
+    found = changed_since(folder, folder / SUMS)
+    changed: dict[str, str] = {}
+    try:
+        with damage_said(folder):
+            made = read_manifest(folder)
+            trial = tuple(made.get("trial", ()))
+            then, programs, revision = (
+                dict(made["inputs"]),
+                dict(made["versions"]),
+                int(made["revision"]),
+            )
+            at = survey_folder(folder, survey)
+            changed = {
+                name: state for name, digest in then.items() if (state := _state(at / name, digest))
+            }
+        wave = read_survey(at)
+        changed |= dict.fromkeys(sorted(input_names(wave) - then.keys()), "added")
+        results = run(wave)
+        made_now = manifest(results)
+        changed = _unlike(then, made_now["inputs"])
+        versions = _other_versions(programs, made_now["versions"])
+        with scratch_folder("satisfaction-verify") as scratch:
+            again = export(results, scratch / "again", revision=revision)
+            names = sorted(
+                _names(folder) | _names(again), key=lambda name: (name in CONSEQUENCES, name)
+            )
+            with damage_said(folder):
+                differing = [
+                    one for name in names if (one := _difference(folder / name, again / name))
+                ]
+    except SatisfactionError as fault:
+        if not changed and not found:
+            raise
+        return Verification(folder, found, changed, {}, (), 0, str(fault), trial)
+    return Verification(folder, found, changed, versions, tuple(differing), len(names), trial=trial)
+
+
+@contextmanager
+def damage_said(*folders: Path) -> Iterator[None]:
+    """Say of a file set whose checksums do not fit that it is damaged, where reading it fails in whatever way.
+
+    Raises
+    ------
+    DamagedSetError
+        F423.
+    """
+    try:
+        yield
+    except SatisfactionError:
+        raise
+    except Exception:
+        for folder in folders:
+            if found := changed_since(folder, folder / SUMS):
+                raise DamagedSetError(
+                    "F423",
+                    f"结果文件与校验和不符，无法比较: {shortened(found)}。",
+                    f"Files that do not fit their checksums make the set unreadable: {shortened(found)}.",
+                    where=str(folder),
+                    hint=(
+                        "由备份恢复这些文件，或重新运行。",
+                        "Restore these files, or run the survey again.",
+                    ),
+                ) from None
+        raise
+
+
+def _unlike(then: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+    """Return the inputs that are not those of the set, with their state."""
+    states = {
+        name: "changed" if name in now else "missing"
+        for name, digest in then.items()
+        if now.get(name) != digest
+    }
+    return states | dict.fromkeys(sorted(now.keys() - then.keys()), "added")
+
+
+def _other_versions(then: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
+    return {
+        name: (old, str(now.get(name, ""))) for name, old in then.items() if old != now.get(name)
+    }
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a file set of this format.
+
+    Raises
+    ------
+    InputFileError
+        F121, F122; DamagedSetError F422.
+    """
+    lacking_refused(folder)
+    form = read_json(folder / "manifest.json").get("format")
+    version = str(form.get("version", "0")) if isinstance(form, dict) else "0"
+    if version.split(".")[0] != FORMAT.split(".")[0]:
+        raise InputFileError(
+            "F122",
+            f"文件集格式为 {version}，本程序能读 {FORMAT}。",
+            f"The file set has format {version}; this program reads {FORMAT}.",
+            where=str(folder / "manifest.json"),
+            available=[FORMAT],
+            hint=(
+                "用写出它的程序版本读取，或重新运行。",
+                "Read it with the version that wrote it, or run the survey again.",
+            ),
+        )
+    return read_json(folder / "manifest.json", KEYS)
+
+
+def lacking_refused(folder: Path) -> None:
+    """Refuse a folder that is no complete file set.
+
+    Raises
+    ------
+    InputFileError
+        F121.
+    """
+    lacking = [
+        name for name in ("manifest.json", "run.json", SUMS) if not (folder / name).is_file()
+    ]
+    if lacking:
+        raise InputFileError(
+            "F121",
+            f"这不是一套完整的结果文件：缺少 {lacking[0]}。",
+            f"This is no complete file set: {lacking[0]} is not there.",
+            where=str(folder),
+            hint=(
+                "给出 satisfaction run 写出的文件夹。",
+                "Name a folder that `satisfaction run` wrote.",
+            ),
+        )
+
+
+def survey_folder(folder: Path, named: str | Path | None) -> Path:
+    """Return the survey's folder: as named, else as run.json records it relative to the set.
+
+    Raises
+    ------
+    InputFileError
+        F123.
+    """
+    way = str(read_json(folder / "run.json").get("survey_folder", "")) if named is None else ""
+    at = Path(named) if named is not None else folder.resolve() / way if way else None
+    if at is None or not (at / "survey.yaml" if at.suffix == "" else at).is_file():
+        raise InputFileError(
+            "F123",
+            "找不到这套结果所属的调查文件夹。",
+            "The survey folder of this file set is not found.",
+            where=str(at or folder),
+            hint=("用 --survey 给出调查文件夹。", "Name the survey's folder with --survey."),
+        )
+    return at if at.is_dir() else at.parent
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_file() and path.name not in UNCHECKED}
+
+
+def _state(path: Path, digest: str) -> str:
+    if not path.is_file():
+        return "missing"
+    return "" if sha256(path) == digest else "changed"
+
+
+def _difference(old: Path, new: Path) -> Difference | None:
+    if not old.is_file() or not new.is_file():
+        words = {True: "有 there", False: "无 not there"}
+        return Difference(old.name, "", "", "", words[old.is_file()], words[new.is_file()])
+    return first_difference(old, new, ignored=("inputs", "versions"))

@@ -1,0 +1,237 @@
+"""Ranks of answers by how often they are named ("the most-named problem"): exact for independent respondents.
+
+Given that j or k was named, the count of j is binomial with probability 1/2 where both are equally common, whatever the
+other answers: every pair has an exact test, and sets follow from the pairs as everywhere in this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.ranking.options import integer_rank
+from satisfaction.ranking.pairs import Bools, Floats, Ints
+from satisfaction.ranking.sets import holm
+
+Correction: TypeAlias = Literal["holm", "bonferroni"]
+Direction: TypeAlias = Literal["two-sided", "best", "worst"]
+
+
+class Asked(TypedDict):
+    """What is asked of a rank set."""
+
+    alpha: float
+    correction: Correction
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountRanking:
+    """Answers ranked by how often they are named, as returned by `rank_counts`.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row an answer, in input order: answer, count, share (0-1), rank (1 = named most; ties share the better rank),
+        marginal_low, marginal_high (for one answer named beforehand), simultaneous_low, simultaneous_high (for all at once, or those asked for).
+    summary : mapping
+        answers, named, level, correction, direction, method, null.
+    """
+
+    table: pd.DataFrame
+    summary: Mapping[str, Any]
+
+
+def rank_counts(
+    counts: object,
+    *,
+    names: Iterable[object] | None = None,
+    level: float = 0.95,
+    correction: Correction = "holm",
+    direction: Direction = "two-sided",
+    jointly: Iterable[object] | None = None,
+) -> CountRanking:
+    """Rank answers by their counts, with exact rank sets.
+
+    For respondents selected independently who name one answer each. Counts from a clustered or weighted sample are not
+    binomial: there, estimate the shares and give the Estimates to `rank`, whose covariance knows the design.
+
+    Parameters
+    ----------
+    counts : (p,) of whole numbers
+        How many respondents named each answer.
+    names : (p,) of str, optional
+        Default "1" ... "p".
+    level : float
+        Confidence of the sets, between 0.5 and 1.
+    correction : {"holm", "bonferroni"}
+        Over the ordered pairs of a set's family: p(p-1) at once, or the 2(p-1) of one answer.
+    direction : {"two-sided", "best", "worst"}
+        "best": only the better end of a set is bounded (the worse one is p); "worst": the other way round.
+    jointly : iterable of names, optional
+        The answers that the simultaneous sets speak of; default all. Fewer answers, narrower sets.
+
+    Returns
+    -------
+    CountRanking
+
+    Raises
+    ------
+    RankingError
+        K180 for counts that are not whole numbers >= 0 of at least two answers, K181 for names (of `jointly` too), K182 for an option.
+
+    Notes
+    -----
+    Bazylik, Mogstad, Romano, Shaikh and Wilhelm (2025); csranks' `csranks_multinom` with the correction it is asked for
+    (version 1.2.3 always takes Holm's for marginal sets).
+    """
+    number = checked_counts(counts)
+    named = checked_names(names, len(number))
+    one_of(correction, get_args(Correction), argument="correction", error=RankingError, code="K182")
+    one_of(direction, get_args(Direction), argument="direction", error=RankingError, code="K182")
+    if not 0.5 < level < 1:
+        raise RankingError(
+            "K182",
+            "level 须在 0.5 与 1 之间。",
+            "level lies between 0.5 and 1.",
+            where="level",
+            got=str(level),
+        )
+    p_better = exact_p_values(number)
+    asked: Asked = {"alpha": 1 - level, "correction": correction, "direction": direction}
+    chosen = checked_choice(jointly, named)
+    marginal, simultaneous = marginal_sets(p_better, **asked), rank_sets(p_better, chosen, **asked)
+    level_with = number[:, None] == number
+    table = pd.DataFrame(
+        {
+            "answer": named,
+            "count": number,
+            "share": number / max(number.sum(), 1),
+            "rank": integer_rank(
+                (number > number[:, None]).sum(axis=1), level_with.sum(axis=1), 0.0
+            ).astype(np.int64),
+            "marginal_low": marginal[0],
+            "marginal_high": marginal[1],
+            "simultaneous_low": pd.array(simultaneous[0], dtype="Int64"),
+            "simultaneous_high": pd.array(simultaneous[1], dtype="Int64"),
+        }
+    )
+    table.loc[~chosen, ["simultaneous_low", "simultaneous_high"]] = pd.NA
+    summary = {
+        "answers": len(number),
+        "named": int(number.sum()),
+        "level": level,
+        "correction": correction,
+        "direction": direction,
+        "method": "exact binomial test of every ordered pair, given that one of the two was named",
+        "null": "row is not named more often than column",
+        "assumes": "respondents selected independently, one answer each",
+    }
+    return CountRanking(table, MappingProxyType(summary))
+
+
+def exact_p_values(counts: Ints) -> Floats:
+    """One-sided p-value of "row is not more common than column", (p, p): P(X >= row), X binomial(row + column, 1/2)."""
+    row, column = counts[:, None].astype(float), counts.astype(float)
+    p_values: Floats = np.where(row > 0, special.betainc(np.maximum(row, 1), column + 1, 0.5), 1.0)
+    return p_values
+
+
+def rank_sets(
+    p_better: Floats, chosen: Bools, *, alpha: float, correction: Correction, direction: Direction
+) -> tuple[Ints, Ints]:
+    """Rank sets of the chosen answers, all of them at once: two (p,), of which only the chosen entries hold.
+
+    The family are the ordered pairs that bound a chosen answer from the sides asked for, each pair once.
+    """
+    family = np.zeros_like(p_better, dtype=bool)
+    if direction != "worst":
+        family |= chosen
+    if direction != "best":
+        family |= chosen[:, None]
+    np.fill_diagonal(family, False)
+    better = np.zeros_like(family)
+    better[family] = rejected(p_better[family], alpha, correction)
+    low = 1 + better.sum(axis=0) if direction != "worst" else np.ones(len(chosen), dtype=np.int64)
+    high = (
+        len(chosen) - better.sum(axis=1)
+        if direction != "best"
+        else np.full(len(chosen), len(chosen))
+    )
+    return low, high
+
+
+def marginal_sets(
+    p_better: Floats, *, alpha: float, correction: Correction, direction: Direction
+) -> tuple[Ints, Ints]:
+    """Rank sets of each answer alone, two (p,)."""
+    alone = np.eye(len(p_better), dtype=bool)
+    each = [
+        rank_sets(p_better, one, alpha=alpha, correction=correction, direction=direction)
+        for one in alone
+    ]
+    low, high = (
+        np.array([side[k] for k, side in enumerate(sides)]) for sides in zip(*each, strict=True)
+    )
+    return low, high
+
+
+def rejected(p_values: Floats, alpha: float, correction: Correction) -> Bools:
+    """Rejected hypotheses of one family, same shape."""
+    return holm(p_values, alpha) if correction == "holm" else p_values <= alpha / len(p_values)
+
+
+def checked_counts(counts: object) -> Ints:
+    """Read counts, refused unless whole numbers >= 0 of at least two answers."""
+    given = np.asarray(counts)
+    fine = given.ndim == 1 and len(given) >= 2 and given.dtype.kind in "iuf"
+    if not fine or not np.all(np.isfinite(given) & (given >= 0) & (given == np.floor(given))):
+        raise RankingError(
+            "K180",
+            "counts 须为至少两个答案的非负整数。",
+            "counts are whole numbers >= 0 of at least two answers.",
+            where="counts",
+            hint=(
+                "加权的合计请改用 estimate 与 rank。",
+                "For weighted totals use estimate and rank.",
+            ),
+        )
+    whole: Ints = given.astype(np.int64)
+    return whole
+
+
+def checked_names(names: Iterable[object] | None, p: int) -> list[str]:
+    """Read names, refused unless one an answer and all different."""
+    named = [str(name) for name in (range(1, p + 1) if names is None else names)]
+    if len(named) != p or len(set(named)) != p:
+        raise RankingError(
+            "K181",
+            f"names 须为 {p} 个互不相同的名称。",
+            f"names are {p} different names.",
+            where="names",
+            hint=("每个答案一个名称。", "One name an answer."),
+        )
+    return named
+
+
+def checked_choice(jointly: Iterable[object] | None, named: list[str]) -> Bools:
+    """Read which answers are meant, (p,) bool."""
+    wanted = set(named) if jointly is None else {str(name) for name in jointly}
+    if not wanted or not wanted <= set(named):
+        raise RankingError(
+            "K181",
+            "jointly 须为已有的答案名称。",
+            "jointly names answers that there are.",
+            where="jointly",
+            available=named,
+            got=", ".join(sorted(wanted - set(named))),
+            hint=("从可用的名称中选择。", "Choose from the names available."),
+        )
+    return np.array([name in wanted for name in named])

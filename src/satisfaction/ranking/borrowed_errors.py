@@ -1,0 +1,218 @@
+"""Which error a rank rests on where an area's own is estimated from too little: one from the design effect of a larger area."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from satisfaction.declarations.rules import RankingRules
+from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.errors import shortened
+from satisfaction.ranking.pairs import Bools
+
+NOT_APPLIED = (
+    "没有上级地区的估计值，minimum_df 与 minimum_deff 未执行。 "
+    "No estimates of larger areas: minimum_df and minimum_deff were not applied."
+)
+OWN_ERROR_STAYS = (
+    "自身误差低于 minimum_df 或 minimum_deff，此处名次未作调整，确定程度可能偏高 the area's own error lies under minimum_df or "
+    "minimum_deff; these ranks still rest on it and may look more certain than they are"
+)
+"""For results that do not rest on the raised errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lender:
+    """A larger area whose design effect an area's error is taken from.
+
+    Attributes
+    ----------
+    variance, df, deff, n : float
+        Of its estimate; deff nan where it is not defined.
+    whole : bool
+        Whether it is all areas together.
+    """
+
+    variance: float
+    df: float
+    deff: float
+    n: float
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Floored:
+    """The estimates of one measure with the errors that ranks rest on.
+
+    Attributes
+    ----------
+    estimates : Estimates
+        se, df and the diagonal of `cov` are those for the ranking; everything else is as estimated. A variance is only ever
+        raised, so that `cov`, whose covariances stay, remains positive semidefinite.
+    said : mapping of str
+        By area: that and why its error is not its own.
+    whole_lends : bool
+        Whether an error comes from all areas together although they lie under the floor themselves.
+    applied : bool
+        False where areas lie under the floor and no larger area was estimated.
+    """
+
+    estimates: Estimates
+    said: Mapping[str, str] = field(default_factory=dict)
+    whole_lends: bool = False
+    applied: bool = True
+
+
+def floored(
+    survey: Survey, estimates: Mapping[str, Estimates], level: str, measure: str = ""
+) -> Floored:
+    """Raise the errors of areas with too few degrees of freedom, or with a design effect that few PSUs explain.
+
+    Parameters
+    ----------
+    survey : Survey
+    estimates : mapping of Estimates
+        By level of area, the whole among them.
+    level : str
+        Whose areas are ranked.
+    measure : str
+        The questionnaire's ranked one unless given.
+
+    Notes
+    -----
+    An area under `minimum_df` or `minimum_deff` gets the variance of a simple random sample of its size times the design
+    effect of the next larger area, at least 1, as shares of 0 and 1 do; and the df of that area, which is what the design
+    effect was estimated with. A larger area under the floor itself hands on to the next; the whole lends whatever its df.
+    Where the area's own se is the larger one, se and df stay its own. Where no design effect is defined (indices of
+    level `area`) the larger area's variance is scaled by the answers instead. A se of 0 comes from the limits, in
+    `ranking.units`, as without a floor.
+    """
+    rules = survey.rules.ranking
+    measure = measure or survey.questionnaire.ranked
+    own = estimates[level].of(measure)
+    if own.design.selection != "probability":
+        return Floored(own)
+    below = _below(own, rules)
+    if not below.any():
+        return Floored(own)
+    if survey.whole() not in estimates:
+        return Floored(own, applied=False)
+    table = own.table.copy()
+    table[["se", "df"]] = table[["se", "df"]].astype(float)
+    cov = own.cov.copy()
+    psus = np.diff(own.contributions.members.inside.tocsc().indptr)
+    said: dict[str, str] = {}
+    whole_lends = False
+    for at in np.flatnonzero(below):
+        area = table.iloc[at]
+        code = str(area[level])
+        lender = _lender(survey, estimates, code, measure)
+        se = _lent_se(area, lender)
+        if not (se > area["se"] or (area["df"] < 1 and math.isfinite(se))):
+            continue
+        whole_lends |= not _holds(lender, rules)
+        said[code] = _words(area, lender, int(psus[at]))
+        cov[at, at] = max(se, area["se"]) ** 2
+        table.loc[at, ["se", "df"]] = max(se, area["se"]), lender.df
+    return Floored(replace(own, table=table, cov=cov), MappingProxyType(said), whole_lends)
+
+
+def _below(own: Estimates, rules: RankingRules) -> Bools:
+    """Tell which areas with an error lie under the floor: (p,) bool."""
+    few = own.table["df"] < rules.minimum_df
+    too_even = own.table["deff"] < rules.minimum_deff
+    return np.asarray((few | too_even) & (own.table["se"] > 0), dtype=bool)
+
+
+def _holds(lender: Lender, rules: RankingRules) -> bool:
+    """Tell whether a larger area stands above the floor itself."""
+    return lender.df >= rules.minimum_df and not lender.deff < rules.minimum_deff
+
+
+def _lender(survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str) -> Lender:
+    """Return the next larger area above the floor, else the whole."""
+    lender = None
+    for lender in _larger(survey, estimates, code, measure):
+        if _holds(lender, survey.rules.ranking):
+            break
+    assert lender is not None
+    return lender
+
+
+def _larger(
+    survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str
+) -> Iterator[Lender]:
+    """Yield the areas that an area lies in, the smallest first, the whole last."""
+    levels, parents = survey.levels(), survey.parents()
+    parent = parents.get(code, "")
+    while parent and levels.get(parent, survey.whole()) != survey.whole():
+        level = levels[parent]
+        if level in estimates:
+            rows = estimates[level].of(measure).table
+            yield _as_lender(rows[rows[level].astype(str) == parent].iloc[0], whole=False)
+        parent = parents[parent]
+    yield _as_lender(estimates[survey.whole()].of(measure).table.iloc[0], whole=True)
+
+
+def _as_lender(row: Any, *, whole: bool) -> Lender:
+    return Lender(
+        float(row["se"]) ** 2, float(row["df"]), float(row["deff"]), float(row["n"]), whole
+    )
+
+
+def _have_deff(area: Any, lender: Lender) -> bool:
+    return area["deff"] > 0 and math.isfinite(lender.deff)
+
+
+def _lent_se(area: Any, lender: Lender) -> float:
+    """Return the se of an area under the design effect of a larger one."""
+    if _have_deff(area, lender):
+        simple = area["se"] ** 2 / area["deff"]
+        return math.sqrt(max(1.0, lender.deff) * simple)
+    return math.sqrt(lender.variance * lender.n / area["n"])
+
+
+def _words(area: Any, lender: Lender, psus: int) -> str:
+    own_zh, own_en = f"自由度 {area['df']:.3g}", f"df {area['df']:.3g}"
+    if math.isfinite(area["deff"]):
+        own_zh += f"，设计效应 {area['deff']:.2g}"
+        own_en += f", design effect {area['deff']:.2g}"
+    lent_zh, lent_en = "误差", "error"
+    if _have_deff(area, lender):
+        lent_zh = f"设计效应 {max(1.0, lender.deff):.2f} "
+        lent_en = f"design effect {max(1.0, lender.deff):.2f}"
+    from_zh = "全部地区合计" if lender.whole else "上级地区"
+    from_en = "all areas together" if lender.whole else "the larger area"
+    units = "unit" if psus == 1 else "units"
+    return (
+        f"自身误差由 {psus} 个初级抽样单元估计（{own_zh}），低于规则的下限，名次的确定程度改按{from_zh}的{lent_zh}推算 "
+        f"its own error comes from {psus} primary sampling {units} ({own_en}), under the floor of the rules: how certain the "
+        f"rank is follows from the {lent_en} of {from_en}"
+    )
+
+
+def floor_notes(floor: Floored, rules: RankingRules, *, under: Iterable[str]) -> list[str]:
+    """Say what must accompany a ranking of which the units `under` do not rest on their own error."""
+    if not floor.applied:
+        return [NOT_APPLIED]
+    named, df, deff = shortened(under), rules.minimum_df, f"{rules.minimum_deff:g}"
+    if not named:
+        return []
+    notes = [
+        f"自身误差的自由度低于 {df} 或设计效应低于 {deff}，名次集合、检验、概率与信度改按上级地区的设计效应（至少取 1）推算的误差，"
+        f"自身误差更大的仍用自身，各地区指标的标准误与区间不变: {named}。 df under {df} or design effect under {deff}: sets, "
+        f"tests, probabilities and reliability rest on an error from the design effect of a larger area, at least 1, unless "
+        f"the own one is larger; se and limits of the indices stay: {named}."
+    ]
+    if floor.whole_lends:
+        notes.append(
+            "全部地区合计的误差也低于该下限，只能以它为准（设计效应至少取 1）。 "
+            "All areas together lie under that floor too; they are used for want of better, with a design effect of at least 1."
+        )
+    return notes

@@ -1,0 +1,646 @@
+"""The sample design: strata, PSUs, finite population correction, base weight, lonely-PSU policy.
+
+What a sample design must hold: columns, weights, nesting, lonely PSUs, finite population corrections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from satisfaction.declarations.questionnaire import CODES
+from satisfaction.declarations.wave import Selection
+from satisfaction.foundation.engines import (
+    Lazy,
+    fetch,
+    joined,
+    matched,
+    never_null,
+    offenders,
+    refuse_mixed,
+    scan,
+)
+from satisfaction.foundation.errors import DesignError, closest, one_of, shortened
+from satisfaction.foundation.pages import card
+from satisfaction.sampling.measures import Measure, flag
+from satisfaction.sampling.variance import LonelyPsu
+
+
+def require_columns(
+    design: SurveyDesign, wanted: Sequence[str], *, argument: str, error: type[Any], code: str
+) -> None:
+    """Refuse columns that the respondents do not have.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class given: the column, what is available, the nearest name.
+    """
+    available = design.table.collect_schema().names()
+    for name in wanted:
+        if name not in available:
+            near = closest(name, available)
+            raise error(
+                code,
+                f"找不到列 '{name}'。",
+                f"Column '{name}' not found.",
+                where=argument,
+                available=available,
+                got=name,
+                hint=(f"改为 '{near}'。", f"Write '{near}'.")
+                if near
+                else ("改为已有的列。", "Use a column that exists."),
+            )
+
+
+def check(design: SurveyDesign) -> None:
+    """Refuse a design that cannot be as declared.
+
+    Raises
+    ------
+    DesignError
+        See SurveyDesign.
+    """
+    if len(design.fpc) > len(design.psu) + 1:
+        raise DesignError(
+            "D107",
+            f"fpc 有 {len(design.fpc)} 列，多于抽样阶段数。",
+            f"fpc has {len(design.fpc)} columns, more than there are stages.",
+            where="fpc",
+            available=design.psu,
+            hint=("每个阶段一列。", "Give one column a stage."),
+        )
+    wanted = [*design.strata, *design.psu, *design.fpc, *filter(None, (design.base_weight,))]
+    require_columns(design, wanted, argument="SurveyDesign", error=DesignError, code="D101")
+    weight, keys = nw.col(design.weight_column), [*design.strata, *design.stages]
+    _check_names(design)
+    _check_numbers(design)
+    bad = flag(weight.is_null() | ~(weight > 0) | (weight > 1e300)).alias("_bad")
+    populations = [nw.col(name).cast(nw.Float64) for name in design.fpc]
+    unknown = [
+        flag(one.is_null() | one.is_nan()).alias(f"_unknown{i}")
+        for i, one in enumerate(populations)
+    ]
+    limits = [
+        nw.col(name).alias(f"_{end}{i}")
+        for i, name in enumerate(design.fpc)
+        for end in ("low", "high")
+    ]
+    extremes = [
+        getattr(nw.col(f"_{end}{i}"), fold)()
+        for i in range(len(design.fpc))
+        for end, fold in EXTREMES
+    ]
+    counts = [
+        nw.col(name).sum() for name in ("_bad", *(f"_unknown{i}" for i in range(len(unknown))))
+    ]
+    units = fetch(
+        design.rows().select(*keys, bad, *unknown, *limits).group_by(*keys).agg(*counts, *extremes)
+    )
+    if units.empty:
+        raise DesignError(
+            "D382",
+            "数据表没有任何记录。",
+            "The table has no rows.",
+            where="respondents",
+            hint=("检查读入与筛选。", "Look at how it was read and filtered."),
+        )
+    refuse_mixed(units, keys)
+    _check_weights(design, int(units["_bad"].sum()))
+    for i, name in enumerate(design.fpc):
+        _check_known(name, int(units[f"_unknown{i}"].sum()))
+    if units[keys].isna().any(axis=None):
+        raise DesignError(
+            "D103",
+            f"有记录缺少层或抽样单元（{shortened(keys)}）。",
+            f"Rows without stratum or PSU ({shortened(keys)}).",
+            where=f"{shortened(keys)} {offenders(design.respondents, _any_missing(keys))}".strip(),
+            hint=("补全这些列。", "Fill in these columns."),
+        )
+    _check_collapse(design, units)
+    for stage in range(len(design.stages)):
+        _check_stage(design, units, stage)
+
+
+def check_frame(design: SurveyDesign, frame: pd.DataFrame) -> None:
+    """Refuse a sample that does not cover its frame: strata of the frame without sample, strata of the sample outside it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a stratum (or a unit) of the frame, with the design's strata columns.
+
+    Raises
+    ------
+    DesignError
+        D109 a strata column that the frame does not have, D110 strata that only one of the two has.
+    """
+    if lacking := [name for name in design.strata if name not in frame]:
+        raise DesignError(
+            "D109",
+            f"抽样框没有层的列 {lacking}。",
+            f"The frame has no strata columns {lacking}.",
+            where="frame",
+            available=frame.columns,
+            got=lacking[0],
+            hint=("补上这些列。", "Add these columns."),
+        )
+    columns = list(design.strata)
+    sampled = {*fetch(design.rows().select(*columns).unique()).itertuples(index=False, name=None)}
+    listed = {*frame[columns].drop_duplicates().itertuples(index=False, name=None)}
+    for zh, en, missing in (
+        ("抽样框中的层没有样本", "Strata of the frame have no sample", listed - sampled),
+        ("样本中的层不在抽样框中", "Strata of the sample are not in the frame", sampled - listed),
+    ):
+        if missing:
+            names = shortened(" / ".join(map(str, stratum)) for stratum in sorted(missing))
+            raise DesignError(
+                "D110",
+                f"{zh}: {names}。",
+                f"{en}: {names}.",
+                where="frame",
+                hint=(
+                    "补抽这些层、合并层，或改正抽样框。",
+                    "Sample these strata, merge strata, or correct the frame.",
+                ),
+            )
+
+
+EXTREMES = (("low", "min"), ("high", "max"))
+CONDITION = '"{name}" is null or not ("{name}" > 0) or isnan("{name}"::double)'
+
+
+def _any_missing(keys: list[str]) -> str:
+    return " or ".join(f'"{name}" is null or "{name}"::varchar = \'nan\'' for name in keys)
+
+
+def _check_weights(design: SurveyDesign, bad: int) -> None:
+    if bad:
+        raise DesignError(
+            "D102",
+            f"有 {bad} 个基础权数缺失、为零或为负。",
+            f"{bad} base weights are missing, zero or negative.",
+            where=f"{design.weight_column} {offenders(design.respondents, CONDITION.format(name=design.weight_column))}".strip(),
+            hint=(
+                "改正这些权数。不要删除记录，否则其初级单元会从设计中消失；不参与估计的人，把指标设为缺失，或用 by 分出一个域。",
+                "Correct these weights. Do not remove the rows: their PSUs would leave the design. Whoever is not to count gets "
+                "a missing measure, or stands in a domain of its own (`by`).",
+            ),
+        )
+
+
+def _check_names(design: SurveyDesign) -> None:
+    """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
+    own = [
+        name for name in ("_respondent", "_one") if name in design.table.collect_schema().names()
+    ]
+    if own:
+        raise DesignError(
+            "D383",
+            f"列名 '{own[0]}' 由本软件自用。",
+            f"The column name '{own[0]}' is used by the design itself.",
+            where="respondents",
+            hint=("给该列改名。", "Rename the column."),
+        )
+    units = [*design.strata, *design.psu]
+    twice = [name for i, name in enumerate(units) if name in units[:i]]
+    if twice:
+        raise DesignError(
+            "D384",
+            f"列 '{twice[0]}' 被同时用作层与抽样单元，或列了两次。",
+            f"Column '{twice[0]}' is both stratum and sampling unit, or listed twice.",
+            where="strata, psu",
+            hint=(
+                "各写一列；没有分层时不写 strata。",
+                "Give each its own column; leave out `strata` where there are none.",
+            ),
+        )
+
+
+def _check_numbers(design: SurveyDesign) -> None:
+    """Refuse weights and population counts that are text."""
+    schema = design.rows().collect_schema()
+    for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
+        for name in names:
+            if not schema[name].is_numeric():
+                raise DesignError(
+                    code,
+                    f"列 '{name}' 是文本（{schema[name]}），不是数值。",
+                    f"Column '{name}' is text ({schema[name]}), not a number.",
+                    where=name,
+                    hint=(
+                        f'先转换，例如 pd.to_numeric(df["{name}"])。',
+                        f'Convert it first, as pd.to_numeric(df["{name}"]).',
+                    ),
+                )
+
+
+def _check_known(name: str, unknown: int) -> None:
+    if unknown:
+        raise DesignError(
+            "D105",
+            f"fpc 列 '{name}' 有 {unknown} 条记录缺失。",
+            f"The fpc column '{name}' is missing in {unknown} rows.",
+            where=name,
+            hint=(
+                "为该层的每条记录补上总体单元数。",
+                "Give every row of a stratum its number of units in the population.",
+            ),
+        )
+
+
+def _check_collapse(design: SurveyDesign, units: pd.DataFrame) -> None:
+    if not design.collapse:
+        return
+    known = {*units[list(design.strata)].itertuples(index=False, name=None)}
+    unknown = [level for pair in design.collapse.items() for level in pair if level not in known]
+    chained = [new for new in design.collapse.values() if new in design.collapse]
+    if unknown or chained:
+        raise DesignError(
+            "D108",
+            f"collapse 中的层不存在或被重复合并: {shortened([*unknown, *chained])}。",
+            f"Strata in `collapse` do not exist or are merged twice: {shortened([*unknown, *chained])}.",
+            where="collapse",
+            available=sorted(map(str, known)),
+            hint=(
+                "改为样本中的层；目标层不能再被合并。",
+                "Name strata of the sample; a target is not merged itself.",
+            ),
+        )
+
+
+def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
+    """Check one stage: codes, lonely units, population counts."""
+    above, unit = [*design.strata, *design.stages[:stage]], design.stages[stage]
+    limits = {
+        name: units.get(f"_{name}{stage}", pd.Series(np.inf, index=units.index))
+        for name in ("low", "high")
+    }
+    there = (
+        units[[*above, unit]]
+        .assign(**limits)
+        .groupby([*above, unit], as_index=False)
+        .agg({"low": "min", "high": "max"})
+    )
+    if design.psu_codes == "unique" and (twice := there[unit].duplicated()).any():
+        raise DesignError(
+            "D106",
+            f"'{unit}' 的编码出现在不止一个层（或上级单元）中: {shortened(there.loc[twice, unit].unique())}。",
+            f"Codes of '{unit}' stand in more than one stratum (or unit above): {shortened(there.loc[twice, unit].unique())}.",
+            where="psu",
+            available=("nested", "unique"),
+            hint=(
+                '改正编码；若各层各自编号，写 psu_codes="nested"。',
+                'Correct the codes; if they are numbered within strata, write psu_codes="nested".',
+            ),
+        )
+    parent = _parents(design, there, above, first=stage == 0)
+    sizes = there.groupby(parent).agg(n=(unit, "size"), low=("low", "min"), high=("high", "max"))
+    own = (
+        there.groupby(above).agg(n=(unit, "size"), low=("low", "min"), high=("high", "max"))
+        if above
+        else sizes
+    )
+    if stage < len(design.fpc) and ((own["low"] != own["high"]) | (own["low"] < own["n"])).any():
+        raise DesignError(
+            "D105",
+            "fpc 在层内不一致，或小于样本中的单元数。",
+            "fpc varies within a stratum or is smaller than its sample.",
+            where=design.fpc[stage],
+            hint=(
+                "fpc 须为该层（或上级单元）总体中的单元数。",
+                "fpc is the number of units in the population of the stratum (or unit above).",
+            ),
+        )
+    lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
+    if (
+        len(lonely)
+        and design.lonely_psu == "average"
+        and not ((sizes["n"] > 1) & (sizes["low"] > sizes["n"])).any()
+    ):
+        raise DesignError(
+            "D380",
+            f"没有一个层（或上级单元）能估计误差，无从取平均: 各层只有一个单元 '{unit}'，或全数调查。",
+            f"No stratum (or unit above) has an error to average: each has a single '{unit}' or was taken whole.",
+            where="lonely_psu",
+            available=("collapse", "adjust"),
+            hint=("用 collapse 合并这些层。", "Merge these strata with `collapse`."),
+        )
+    if len(lonely) and design.lonely_psu == "fail":
+        near = _neighbour(sizes, lonely[0]) if stage == 0 else None
+        proposal = (
+            f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
+            if near is not None
+            else 'lonely_psu="adjust"'
+        )
+        fault = DesignError(
+            "D104",
+            f"{len(lonely)} 个层（或上级单元）只有一个单元 '{unit}': {shortened(lonely)}。",
+            f"{len(lonely)} strata (or units above) have a single '{unit}': {shortened(lonely)}.",
+            where="strata",
+            available=get_args(LonelyPsu)[1:],
+            hint=(
+                f"与相近的层合并（例如 {proposal}），或声明 lonely_psu 的处理办法。",
+                f"Merge with a similar stratum (for instance {proposal}), or declare a lonely_psu policy.",
+            ),
+        )
+        fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
+        raise fault
+
+
+def _parents(design: SurveyDesign, there: pd.DataFrame, above: list[str], *, first: bool) -> Any:
+    """Return what the units of a stage are grouped by: their stratum after collapsing, or the unit above."""
+    if not above:
+        return pd.Series("all", index=there.index)
+    if first and design.collapse:
+        levels = list(there[above].itertuples(index=False, name=None))
+        merged = [design.collapse.get(level, level) for level in levels]
+        return pd.Series(
+            [level[0] if len(level) == 1 else level for level in merged], index=there.index
+        )
+    return above if len(above) > 1 else above[0]
+
+
+def _neighbour(sizes: pd.DataFrame, lonely: Any) -> Any:
+    """Propose a stratum to merge with: one that shares the most leading keys, then the one nearest in order."""
+    levels = [level for level in sizes.index if level != lonely]
+    own = lonely if isinstance(lonely, tuple) else (lonely,)
+    order = list(sizes.index)
+
+    def distance(level: Any) -> tuple[int, int]:
+        other = level if isinstance(level, tuple) else (level,)
+        shared = sum(a == b for a, b in zip(own, other, strict=True))
+        return -shared, abs(order.index(level) - order.index(lonely))
+
+    return min(levels, key=distance, default=None)
+
+
+def _plain(level: Any) -> Any:
+    """Return a stratum as a user would write it."""
+    if isinstance(level, tuple):
+        return tuple(_plain(part) for part in level)
+    return level.item() if isinstance(level, np.generic) else level
+
+
+Array = np.ndarray[Any, Any]
+Nesting = Literal["nested", "unique"]
+ROW = "_respondent"
+ONE = "_one"
+NO_ERROR = "none: not a probability sample"
+
+
+class WeightingStep(Protocol):
+    """One step of a recipe, bound to cells; pure, so that replicates replay it."""
+
+    def reweight(self, count: Array, weight: Array) -> Array:
+        """Return new weights.
+
+        Parameters
+        ----------
+        count : (C, R) float
+            Respondents of each cell (or the sum of their base weights) in each of R replicates.
+        weight : (C, R) float
+            Weight of each of them.
+        """
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Return what the step can fail at: K names of levels, classes or bounds."""
+
+    def unsolved(self, count: Array, before: Array, after: Array) -> Array:
+        """Tell at which place a replicate could not do all the step declares: (K, R) bool."""
+
+    def on(self, index: Array) -> WeightingStep:
+        """Return the step bound to finer cells, each of which lies in the old cell `index` (C,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighting:
+    """A recipe of weighting steps, solved on cells of respondents whose weights change alike. C cells, L margin levels.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The columns whose combination is a cell.
+    cells : DataFrame (C, columns)
+    count : (C,) float
+        Respondents of a cell, or the sum of their base weights where these are no key of the cells.
+    start : (C,) float
+        Their base weight, or 1: count x start is the sum of base weights.
+    factor : (C,) float
+        Final weight / base weight.
+    entering : (C,) float
+        Weight entering the last calibration / base weight.
+    margins : (C, L) sparse, or None
+        The last calibration's indicators (and numeric values).
+    margin_of : (L,) int
+        Which margin a level belongs to.
+    steps : tuple of WeightingStep
+    log : tuple of dict
+        Convention and diagnostics of each step.
+    """
+
+    columns: tuple[str, ...]
+    cells: pd.DataFrame
+    count: Array
+    start: Array
+    factor: Array
+    entering: Array
+    margins: Any
+    margin_of: Array
+    steps: tuple[WeightingStep, ...]
+    log: tuple[dict[str, Any], ...]
+
+    @property
+    def name(self) -> str:
+        """Return the steps' methods in their order ('classes, raking, trimming')."""
+        return ", ".join(record["method"] for record in self.log)
+
+    @property
+    def several(self) -> bool:
+        """Return whether linearization alone does not credit it: anything but a single calibration."""
+        return len(self.steps) > 1 or self.margins is None
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class SurveyDesign:
+    """How the respondents were selected; never changed, steps return a new one.
+
+    Parameters
+    ----------
+    respondents : pandas or polars DataFrame, DuckDB relation, PySpark DataFrame, or a Parquet path
+        One row a respondent; every row belongs to the sample (domains never filter it).
+    strata : column or list of columns, optional
+        None: one stratum.
+    psu : column or list of columns (stages), optional
+        None: every respondent is a PSU.
+    psu_codes : {"nested", "unique"}
+        nested: a code may be used again in another stratum (or unit above); it is then another unit. unique: that is an
+        error.
+    base_weight : column, optional
+        Residents a respondent stands for, > 0. None: 1.
+    fpc : column or list of columns (stages), optional
+        Number of units in the population of the stratum (of the unit above). None: drawn with replacement, or from many.
+        A second stage enters the variance only where it has a column here; one more column than `psu` has makes
+        respondents the last stage.
+    collapse : mapping, optional
+        Stratum -> stratum it is merged with for the variance; a stratum of several columns is a tuple.
+    lonely_psu : {"fail", "adjust", "average", "certainty", "remove"}
+        What a stratum with a single PSU contributes, unless it is taken whole (fpc 1): an error; its distance from the mean
+        of all PSUs' totals (Stata's "centered"; R does not centre the totals of its "adjust", so means agree and totals do
+        not); the average of the other strata, by which every variance of the design is multiplied, also in a domain without
+        a lonely stratum (R's subset multiplies by the subset's own strata); nothing (certainty, remove).
+    selection : {"probability", "quota", "open_link"}
+        For the last two there is no design error, and no rank is established.
+    measures : sequence of Measure
+        What `estimate` may name besides columns.
+    codes : mapping, optional
+        Columns of a questionnaire's codes that are no numbers (`Questionnaire.coded_columns`); `estimate` refuses their
+        means. Accepted responses bring it along.
+
+    Raises
+    ------
+    DesignError
+        D101 unknown column, D102 missing or non-positive weights, D103 missing strata or PSU, D104 lonely PSUs under
+        "fail", D105 fpc that varies within a stratum or is smaller than the sample, D106 a PSU code in two strata, D107
+        more fpc columns than stages, D108 a collapse of a stratum that is not there, D382 a table without rows, D383 a reserved column name, D384 a
+        column that is stratum and PSU, D385 a collapse that is no mapping, D380 lonely PSUs under "average" where no
+        stratum is left to take the average of.
+    """
+
+    respondents: Any
+    strata: tuple[str, ...]
+    psu: tuple[str, ...]
+    base_weight: str | None
+    psu_codes: Nesting
+    fpc: tuple[str, ...]
+    collapse: dict[tuple[Any, ...], tuple[Any, ...]]
+    lonely_psu: LonelyPsu
+    selection: Selection
+    measures: dict[str, Measure]
+    codes: dict[str, Mapping[str, Any]]
+    weighting: Weighting | None
+    table: Lazy
+    complete: frozenset[str]
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "strata": ", ".join(self.strata) or "1",
+            "psu": " → ".join(self.psu) or "every respondent",
+            "base weight": self.base_weight or "1",
+            "fpc": ", ".join(self.fpc),
+            "lonely_psu": self.lonely_psu,
+            "selection": self.selection,
+            "weighting": self.weighting.name if self.weighting else "none",
+            "measures": ", ".join(self.measures),
+        }
+        log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
+        return card("抽样设计 sample design", facts=facts, tables={"加权步骤 weighting steps": log})
+
+    def __init__(
+        self,
+        respondents: Any,
+        *,
+        strata: str | Sequence[str] | None = None,
+        psu: str | Sequence[str] | None = None,
+        base_weight: str | None = None,
+        psu_codes: Nesting = "nested",
+        fpc: str | Sequence[str] | None = None,
+        collapse: Mapping[Any, Any] | None = None,
+        lonely_psu: LonelyPsu = "fail",
+        selection: Selection = "probability",
+        measures: Sequence[Measure] = (),
+        codes: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        one_of(
+            lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100"
+        )
+        one_of(psu_codes, get_args(Nesting), argument="psu_codes", error=DesignError, code="D100")
+        one_of(selection, get_args(Selection), argument="selection", error=DesignError, code="D100")
+        if not isinstance(collapse, Mapping | None):
+            raise DesignError(
+                "D385",
+                f"collapse 须为映射，而不是 {type(collapse).__name__}。",
+                f"`collapse` is a mapping, not a {type(collapse).__name__}.",
+                where="collapse",
+                hint=("写成 {层: 并入的层}。", "Write {stratum: the stratum it joins}."),
+            )
+        for name, value in {
+            "respondents": respondents,
+            "strata": named(strata),
+            "psu": named(psu),
+            "base_weight": base_weight,
+            "psu_codes": psu_codes,
+            "fpc": named(fpc),
+            "collapse": {_level(old): _level(new) for old, new in (collapse or {}).items()},
+            "lonely_psu": lonely_psu,
+            "selection": selection,
+            "measures": {m.name: m for m in measures},
+            "codes": dict(codes or getattr(respondents, "attrs", {}).get(CODES, {})),
+            "weighting": None,
+            "table": scan(respondents),
+            "complete": never_null(respondents),
+        }.items():
+            object.__setattr__(self, name, value)
+        check(self)
+
+    @property
+    def weights(self) -> Array:
+        """Return the final weight per respondent, in the given row order: (n,) float."""
+        if self.weighting is None:
+            return np.asarray(
+                fetch(self.rows().select(self.weight_column))[self.weight_column].to_numpy(float)
+            )
+        lookup = self.weighting.cells.assign(factor=self.weighting.factor)
+        return joined(self.rows(), lookup, on=self.weighting.columns, weight=self.weight_column)
+
+    @property
+    def log(self) -> pd.DataFrame:
+        """Return one row a weighting step: what it did and how the weights look after it."""
+        return pd.DataFrame(self.weighting.log if self.weighting else [])
+
+    @property
+    def weight_column(self) -> str:
+        """Return the column of base weights (a column of ones where none was given)."""
+        return self.base_weight or ONE
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Return the column of the units of every stage that enters the variance."""
+        return (*self.psu, ROW)[: max(1, len(self.fpc))]
+
+    def rows(self) -> Lazy:
+        """Return the respondents as a lazy table, with a weight of one or a row number where none was given."""
+        table = self.table
+        if self.base_weight is None:
+            table = table.with_columns(nw.lit(1.0).alias(ONE))
+        if ROW in self.stages:
+            table = table.with_row_index(ROW, order_by=table.collect_schema().names())
+        return table
+
+    def cell_index(self, rows: pd.DataFrame) -> Array:
+        """Return the recipe's cell of every row."""
+        assert self.weighting is not None
+        return matched(rows, self.weighting.cells, self.weighting.columns)
+
+    def weighted(self, weighting: Weighting) -> SurveyDesign:
+        """Return this design with a solved recipe."""
+        new = object.__new__(SurveyDesign)
+        for name in SurveyDesign.__slots__:
+            object.__setattr__(new, name, getattr(self, name))
+        object.__setattr__(new, "weighting", weighting)
+        return new
+
+
+def named(columns: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return column names as a tuple."""
+    return (columns,) if isinstance(columns, str) else tuple(columns or ())
+
+
+def _level(stratum: Any) -> tuple[Any, ...]:
+    return stratum if isinstance(stratum, tuple) else (stratum,)

@@ -1,0 +1,172 @@
+"""Replicate weights: factors on PSUs (JKn, BRR, Fay, Rao-Wu), and sums under a weighting recipe replayed in each.
+
+P PSUs, R replicates, T tally rows, C cells of the recipe, D domains. A replicate's factor counts a PSU more or less
+often, so the recipe sees changed counts of equal weights. No array of respondents x replicates is ever formed.
+Sources: Rust and Rao (1996) for JKn, BRR and Fay; Rao and Wu (1988) for the rescaled bootstrap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.linalg import hadamard
+
+from satisfaction.sampling.variance import DENSE_ABOVE, Clusters, Sparse
+
+Array = np.ndarray[Any, Any]
+Kind = Literal["jkn", "brr", "fay", "rao-wu"]
+LARGEST_CHUNK = 500_000  # numbers held at once
+
+
+@dataclass(frozen=True, slots=True)
+class Replicates:
+    """Factors of R replicates on P PSUs: V = sum_r scale_r (theta_r - mean of theta)^2.
+
+    Attributes
+    ----------
+    scale : (R,) float
+    unit : (R,) int, or None
+        JKn: the PSU each replicate leaves out.
+    factors : callable
+        Replicate numbers (r,) -> factors (P, r).
+    """
+
+    scale: Array
+    unit: Array | None
+    factors: Callable[[Array], Array]
+
+
+def jackknife(clusters: Clusters) -> Replicates:
+    """JKn: each replicate leaves one PSU out and counts the others of its stratum n/(n-1) times.
+
+    A stratum with a single PSU has no replicate, hence contributes nothing.
+    """
+    n = clusters.sizes()
+    unit = np.flatnonzero(n[clusters.stratum] > 1)
+    sizes = n[clusters.stratum[unit]]
+
+    def factors(chosen: Array) -> Array:
+        """Return the factors (P, r) of the replicates chosen."""
+        left_out = unit[chosen]
+        same = clusters.stratum[:, None] == clusters.stratum[left_out]
+        out = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)
+        out[left_out, np.arange(len(chosen))] = 0.0
+        return out
+
+    return Replicates(
+        (1 - clusters.fraction[clusters.stratum[unit]]) * (sizes - 1) / sizes, unit, factors
+    )
+
+
+def balanced(clusters: Clusters, *, fay: float) -> Replicates:
+    """BRR (fay = 0) or Fay's variant: half-samples of two PSUs a stratum, balanced by a Hadamard matrix.
+
+    The factors are fay and 2 - fay. Every stratum must have two PSUs; sampling fractions are not credited.
+    """
+    strata = len(clusters.fraction)
+    signs = hadamard(1 << strata.bit_length())[:, 1 : strata + 1]  # its first column is constant
+    first = np.unique(clusters.stratum, return_index=True)[1]
+    side = np.ones(len(clusters.stratum))
+    side[first] = -1.0
+    chosen = 1 + (1 - fay) * side[:, None] * signs.T[clusters.stratum]
+    return Replicates(
+        np.full(len(signs), 1 / (len(signs) * (1 - fay) ** 2)), None, lambda at: chosen[:, at]
+    )
+
+
+def rao_wu(clusters: Clusters, *, replicates: int, seed: int) -> Replicates:
+    """Rao-Wu rescaled bootstrap: n - 1 PSUs drawn with replacement in each stratum, rescaled for the sampling fraction."""
+    random, n = np.random.default_rng(seed), clusters.sizes()
+    order = np.argsort(clusters.stratum, kind="stable")
+    drawn = np.empty((len(order), replicates))
+    start = np.concatenate([[0], np.cumsum(n)])
+    for h, size in enumerate(n):
+        own = order[start[h] : start[h + 1]]
+        counts = random.multinomial(max(size - 1, 1), np.full(size, 1 / size), replicates).T
+        shrunk = np.sqrt(1 - clusters.fraction[h])
+        drawn[own] = 1 - shrunk + shrunk * counts * (size / max(size - 1, 1) if size > 1 else 1.0)
+    return Replicates(np.full(replicates, 1 / replicates), None, lambda at: drawn[:, at])
+
+
+def replicated_sums(
+    replicates: Replicates,
+    values: Array,
+    *,
+    psu: Array,
+    psus: int,
+    domain: Array,
+    domains: int,
+    cell: Array,
+    counts: Array,
+    cells: int,
+    reweight: Callable[[Array], Array] | None,
+) -> Iterator[tuple[Array, Array]]:
+    """Sum values by domain under each replicate's weights.
+
+    Parameters
+    ----------
+    values : (T, K) float
+        Sums over the respondents of a row, times their base weight.
+    psu, domain, cell : (T,) int
+    counts : (T,) float
+        What a row adds to its cell's count (Weighting.count).
+    reweight : callable, optional
+        Counts (C, r) -> final / base weight (C, r); None: the base weights stay.
+
+    Yields
+    ------
+    chosen : (r,) int
+        Numbers of the replicates.
+    sums : (K, D, r) float
+    """
+    rows, width = np.arange(len(psu)), values.shape[1]
+    pairs, group = np.unique(cell * np.int64(domains) + domain, return_inverse=True)
+    groups = len(pairs)
+    into_cells = sp.csr_array((counts, (cell, psu)), shape=(cells, psus))
+    stacked = (
+        values.T.ravel(),
+        (np.concatenate([group + k * groups for k in range(width)]), np.tile(psu[rows], width)),
+    )
+    into_groups = sp.csr_array(stacked, shape=(groups * width, psus))
+    to_domain = sp.csr_array(
+        (np.ones(groups), (pairs % domains, np.arange(groups))), shape=(domains, groups)
+    )
+    to_domains = sp.kron(sp.eye_array(width), to_domain, format="csr")
+    chunk = max(1, LARGEST_CHUNK // max(groups * width, cells, psus))
+    total = len(replicates.scale)
+    for begin in range(0, total, chunk):
+        chosen = np.arange(begin, min(begin + chunk, total))
+        factors = replicates.factors(chosen)
+        sums = into_groups @ factors
+        if reweight is not None:
+            sums *= np.tile(reweight(into_cells @ factors)[pairs // domains], (width, 1))
+        yield chosen, (to_domains @ sums).reshape(width, domains, len(chosen))
+
+
+def deviations(replicates: Replicates, theta: Array, psus: int) -> Sparse | Array:
+    """Scale the replicates' deviations from their mean, so that V = D'D.
+
+    Parameters
+    ----------
+    theta : (R, Q) float
+        nan where a replicate has no member of the domain: it then counts as the mean.
+
+    Returns
+    -------
+    (P, Q) or (R, Q), sparse where most are 0
+        For JKn one row a PSU, with the sign of linearization.
+    """
+    unknown = ~np.isfinite(theta)
+    away = np.where(unknown, 0.0, theta)
+    away -= away.sum(axis=0) / np.maximum((~unknown).sum(axis=0), 1)
+    away[unknown] = 0.0
+    away *= np.sqrt(np.maximum(replicates.scale, 0.0))[:, None]
+    if replicates.unit is not None:
+        placed = np.zeros((psus, theta.shape[1]))
+        placed[replicates.unit] = np.negative(away, out=away)
+        away = placed
+    return away if np.count_nonzero(away) > DENSE_ABOVE * away.size else sp.csr_array(away)

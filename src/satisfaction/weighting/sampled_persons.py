@@ -1,0 +1,138 @@
+"""The sampled persons of a wave: respondents and, where a table of them is declared, nonrespondents, with base weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from satisfaction.collection.responses import with_parents
+from satisfaction.declarations.facts import check_frame
+from satisfaction.declarations.steps import BaseStep
+from satisfaction.declarations.survey import Survey
+from satisfaction.weighting.weights import base_weights
+
+RESPONDED = "responded"
+
+
+@dataclass(frozen=True, slots=True)
+class SampledPersons:
+    """Everybody who was sampled.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The respondents in their order, then the nonrespondents, of whom only the declared columns are known. With
+        `base_weight` where the survey declares a base step; with `responded`, 1 or 0, where it declares nonrespondents.
+    record : dict or None
+        What the base step did, for the log of steps; None where 1 / inclusion probability says it all.
+    """
+
+    table: pd.DataFrame
+    record: dict[str, Any] | None
+
+
+def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons:
+    """Bring respondents and nonrespondents together and give each a base weight.
+
+    Parameters
+    ----------
+    survey : Survey
+    respondents : DataFrame
+        `Responses.accepted`; not changed.
+
+    Raises
+    ------
+    SurveyError
+        S144, S145 when the strata of the frame are not those of the sampled persons (source: frame).
+    WeightsError
+        W111, W112 from the sample table (source: inclusion).
+    """
+    step, persons = survey.declared.base, _with_nonrespondents(survey, respondents)
+    if step is None:
+        return SampledPersons(persons, None)
+    if step.source == "inclusion":
+        assert survey.sample is not None
+        return SampledPersons(
+            base_weights(persons, survey.sample, str(survey.questionnaire.roles.psu)), None
+        )
+    weight = (
+        persons[step.column].astype(float) if step.column else _from_frame(survey, step, persons)
+    )
+    return SampledPersons(persons.assign(base_weight=weight), _record(survey, step, persons))
+
+
+def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFrame:
+    """Append the nonrespondents, in an order of their own content, so that the file's order does not matter."""
+    if survey.nonrespondents is None or survey.declared.nonrespondents is None:
+        return respondents
+    given, roles = survey.nonrespondents, survey.questionnaire.roles
+    given = given.sort_values(list(given), kind="stable")
+    origin = {"_file": survey.declared.nonrespondents.file, "_sheet": "", "_row": given.index + 2}
+    persons = with_parents(given.assign(**origin), survey).reset_index(drop=True)
+    persons[roles.respondent] = [
+        f"nonrespondent {number:07d}" for number in range(1, len(persons) + 1)
+    ]
+    persons = persons.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
+    together = pd.concat([respondents, persons], ignore_index=True)
+    text = [name for name in together if together[name].dtype == object]
+    together[text] = together[text].where(together[text].notna(), None)
+    return together.assign(**{RESPONDED: [1] * len(respondents) + [0] * len(persons)})
+
+
+def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Series:
+    """Return N_h x m / (sum of m over the stratum's sampled persons), m = product of `multiply` / product of `divide`.
+
+    Without either, that is N_h / n_h, n_h counting respondents and nonrespondents. Base weights add up to the frame.
+    """
+    assert survey.frame is not None
+    assert survey.declared.frame is not None
+    strata = survey.questionnaire.roles.strata
+    own = persons[strata].astype(str).assign(_all=0)
+    check_frame(
+        survey.frame,
+        own[strata],
+        strata=strata,
+        frame_path=survey.folder / survey.declared.frame.file,
+        sample_path=survey.folder / "responses",
+    )
+    people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
+    by = [*strata, "_all"]
+    population = own.merge(
+        people.groupby(by, as_index=False)["population"].sum(), on=by, how="left"
+    )["population"]
+    multiple = pd.Series(1.0, index=persons.index)
+    for name in step.multiply:
+        multiple = multiple * persons[name].fillna(1).astype(float)
+    for name in step.divide:
+        multiple = multiple / persons[name].fillna(1).astype(float)
+    return (
+        population.to_numpy(float)
+        * multiple
+        / multiple.groupby([own[name] for name in by]).transform("sum")
+    )
+
+
+def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, Any]:
+    answered = persons[RESPONDED].sum() if RESPONDED in persons else len(persons)
+    record: dict[str, Any] = {
+        "step": "base",
+        "method": step.source,
+        "sampled": len(persons),
+        "respondents": int(answered),
+    }
+    if step.column:
+        return record | {"column": step.column}
+    taken_as_one = {name: int(persons[name].isna().sum()) for name in step.items}
+    strata = (
+        len(persons[survey.questionnaire.roles.strata].drop_duplicates())
+        if survey.questionnaire.roles.strata
+        else 1
+    )
+    return record | {
+        "strata": strata,
+        "multiply": list(step.multiply),
+        "divide": list(step.divide),
+        "missing": taken_as_one,
+    }
