@@ -348,3 +348,46 @@ def test_a_misspelt_domain_proposes_the_near_name():
             "y",
             by="contry",
         )
+
+
+def test_a_ratio_of_a_domain_is_linearized_with_its_own_ratio():
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame({"county": np.repeat(list("ab"), 40), "psu": np.repeat(range(16), 5)})
+    rows["income"] = rng.integers(10, 20, 80)
+    rows["spent"] = rows["income"] * np.where(rows["county"] == "a", 1, 5) + rng.integers(0, 4, 80)
+    by_county = estimate(
+        SurveyDesign(rows, strata="county", psu="psu"),
+        "spent",
+        statistic=("ratio", "income"),
+        by="county",
+    ).table
+    for county, row in zip("ab", by_county.itertuples(), strict=True):
+        alone = rows[rows["county"] == county]
+        whole = estimate(
+            SurveyDesign(alone, psu="psu"), "spent", statistic=("ratio", "income")
+        ).table.iloc[0]
+        assert row.estimate == pytest.approx(whole["estimate"], rel=1e-12)
+        assert row.se == pytest.approx(whole["se"], rel=1e-9)
+
+
+def test_a_simple_random_sample_has_a_design_effect_of_one_for_totals_too():
+    rows = pd.DataFrame({"y": np.random.default_rng(2).normal(50, 10, 60), "w": 20.0, "N": 1200})
+    drawn = SurveyDesign(rows, base_weight="w", fpc="N")
+    for statistic in ("mean", "total"):
+        found = estimate(drawn, "y", statistic=statistic).table
+        assert found["deff"].iloc[0] == pytest.approx(1.0, rel=1e-9), statistic
+
+
+def test_a_share_of_zero_never_borrows_a_design_effect_below_one():
+    """Strata that are alike inside make the whole sample more precise than a simple one; a county of zeros is not."""
+    rows = pd.DataFrame({"county": np.repeat(list("abcd"), 20), "y": np.repeat([0, 1, 0, 1], 20)})
+    rows.loc[[5, 25], "y"] = [1, 0]
+    stratified = SurveyDesign(rows, strata="county")
+    assert estimate(stratified, "y", statistic="proportion").table["deff"].iloc[0] < 0.5
+    zero = (
+        estimate(stratified, "y", statistic="proportion", by="county")
+        .table.set_index("county")
+        .loc["c"]
+    )
+    assert zero["estimate"] == 0
+    assert zero["ci_high"] >= 1 - 0.025 ** (1 / 20) - 1e-9

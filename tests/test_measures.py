@@ -402,3 +402,11 @@ def test_random_answers_score_as_in_plain_python(engine, rows, rate, knowledge, 
     assert found["t1"] == [
         q.answers("t1")[row["t1"]].score if row["t1"] in FIVE else None for row in rows
     ]
+
+
+def test_a_topic_answered_by_somebody_who_was_not_asked_is_not_valid():
+    rows = [{"a": 5, "later": 3, "t1": 3}, {"a": 1, "later": 3, "t1": 3}]
+    index = {"weights": {"later": 0.5, "t1": 0.3, "t2": 0.2}, "min_valid_items": 2}
+    scored = values(instrument(index=index), rows)["index"]
+    assert scored[0] is not None
+    assert scored[1] is None

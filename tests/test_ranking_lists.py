@@ -11,6 +11,7 @@ from satisfaction.ranking import membership
 from satisfaction.ranking import pairs as order
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking import studentized as dunnett
+from satisfaction.ranking.membership import Membership, decide
 from satisfaction.ranking.options import RULES, SHARES
 from satisfaction.ranking.pairs import compare
 from satisfaction.ranking.rank import rank
@@ -380,3 +381,10 @@ def test_2850_counties():
     assert rk.table["probability_bottom"].sum() == pytest.approx(10, abs=1e-6)
     assert (rk.table["simultaneous_low"] <= rk.table["marginal_low"]).all()
     assert (rk.table["marginal_high"] <= rk.table["simultaneous_high"]).all()
+
+
+def test_nothing_is_proven_without_a_design():
+    sure = Membership(np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    words = ("in", "out", "open")
+    assert list(decide(sure, 0.05, words=words)) == ["in", "out"]
+    assert list(decide(sure, 0.05, words=words, provable=False)) == ["open", "open"]

@@ -761,3 +761,28 @@ def test_bounds_that_must_both_move_are_proposed_together():
 def test_a_bound_next_to_the_mean_weight_holds():
     weights = trim(calibrate(surveyed(ROWS), THREE), upper=150, spread="equal").weights
     assert weights.max() <= 150
+
+
+# ---- figures of a step, counted by hand ----
+
+
+@pytest.mark.parametrize("side", ["low", "high"])
+def test_cells_at_each_bound_are_counted(side):
+    rows = pd.DataFrame({"g": list("aabbcc"), "h": list("xyxyxy"), "w": 1.0, "psu": range(6)})
+    margins = {
+        "g": {"a": 1.0, "b": 2.0, "c": 3.0} if side == "low" else {"a": 1.5, "b": 1.5, "c": 3.0}
+    }
+    bounds = (0.5, 2.0) if side == "low" else (0.5, 1.5)
+    calibrated = calibrate(
+        SurveyDesign(rows, base_weight="w"), margins, method="linear", bounds=bounds
+    )
+    factor = calibrated.weights / rows["w"]
+    at_bound = factor.isin([*bounds])
+    assert calibrated.log["at_bounds"][0] == rows.loc[at_bound, "g"].nunique() == 1
+
+
+def test_the_share_trimmed_is_of_persons_not_of_cells():
+    rows = pd.DataFrame({"w": [1.0] * 12 + [9.0] * 4})
+    trimmed = trim(SurveyDesign(rows, base_weight="w"), upper=4.0, spread="equal")
+    assert trimmed.log["trimmed"].iloc[-1] == 4
+    assert trimmed.log["share_trimmed"].iloc[-1] == pytest.approx(4 * (9 - 4) / 48)

@@ -140,10 +140,11 @@ def listed(faults: Iterable[SatisfactionError], *, folder: str = "") -> str:
     return "\n".join(lines)
 
 
-def closest(got: str, available: Iterable[str]) -> str | None:
+def closest(got: object, available: Iterable[object]) -> str | None:
     """Return the available name nearest to what was given, if one is near."""
-    names = difflib.get_close_matches(got, list(available), n=1, cutoff=0.6) if got else []
-    return names[0] if names else None
+    names = [str(name) for name in available]
+    nearest = difflib.get_close_matches(str(got), names, n=1, cutoff=0.6)
+    return nearest[0] if nearest else None
 
 
 def shortened(names: Iterable[object], most: int = 12) -> str:
