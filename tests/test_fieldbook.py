@@ -127,7 +127,7 @@ def test_a_second_set_overwrites_nothing_and_says_the_same(flagged, folder):
 
 
 def test_a_failure_leaves_nothing(flagged, monkeypatch):
-    monkeypatch.setattr("satisfaction.fieldwork.pages.index_page", lambda _: 1 / 0)
+    monkeypatch.setattr("satisfaction.fieldwork.daily_files.index_page", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_fieldwork(standing(flagged))
     assert list((flagged.folder / "out").iterdir()) == []

@@ -112,7 +112,7 @@ def assume_columns_apart(items, multiple) -> None:
 
     name = next(key for key, item in items.items() if item["type"] == "multiple")
     assume(not {f"{name}_{code}" for code in multiple["options"]} & set(items))
-    assume(not set(items) & {"base_weight", "measure", "responded"})
+    assume(not set(items) & {"base_weight", "measure", "responded", "r_", "i_"})
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")

@@ -34,7 +34,7 @@ OF_THE_RUN = {
     "SHA256SUMS",
 }
 PERSONAL = re.compile(r"/(home|root|Users|work|tmp|mnt)/|[A-Za-z]:\\\\")
-MOST_LINES = 15
+MOST_LINES = 30  # of 100 columns
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)

@@ -108,7 +108,7 @@ def test_a_notebook_is_clean_and_in_both_languages(path):
     cells = nbformat.read(path, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
     assert all(
-        cell.outputs == [] and cell.execution_count is None and len(cell.source.splitlines()) <= 15
+        cell.outputs == [] and cell.execution_count is None and len(cell.source.splitlines()) <= 25
         for cell in code
     )
     assert [

@@ -14,7 +14,7 @@ import pytest
 
 from conftest import ROOT
 from satisfaction import SurveyDesign, estimate, read_survey
-from satisfaction.cli import run as running
+from satisfaction.cli import running
 from satisfaction.collection.responses import load_responses
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.pipeline import base_design, run, weighting_log

@@ -18,6 +18,7 @@ from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import SatisfactionError, SurveyError, WeightsError
 from satisfaction.foundation.yaml import read_yaml
 from satisfaction.pipeline import absent_steps, base_design, run, weigh, weighting_log
+from satisfaction.weighting import margins as margin_kernels
 from satisfaction.weighting import weights
 from satisfaction.weighting.sampled_persons import sampled_persons
 
@@ -306,7 +307,7 @@ def test_weigh_carries_out_the_steps_as_declared(adjusted):
     margins = {("county", item): {} for item in ("sex", "age_group")}
     for (_, item), name in zip(margins, ("county_sex", "county_age"), strict=True):
         table = survey.margins[name].astype({item: int})
-        margins["county", item] = weights.margin_targets(table, ["county", item])
+        margins["county", item] = margin_kernels.margin_targets(table, ["county", item])
     expected = weights.adjust_nonresponse(base, "responded", by=["county", "age_group"])
     expected = weights.calibrate(expected, margins)
     expected = weights.trim(expected, upper=1.5, relative_to="median")

@@ -370,7 +370,7 @@ def test_the_mark_stands_in_every_file(small, second):
 
 def test_a_failure_in_the_middle_leaves_nothing(small, second, monkeypatch):
     found = run_change(small.folder, second)
-    monkeypatch.setattr("satisfaction.publication.manifest.manifest", lambda *_: 1 / 0)
+    monkeypatch.setattr("satisfaction.comparison.wave_files.manifest", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export_change(found)
     assert list((second / "out").iterdir()) == []

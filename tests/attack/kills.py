@@ -14,6 +14,7 @@ import importlib
 import itertools
 import json
 import os
+import pkgutil
 import random
 import shutil
 import signal
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+import satisfaction
 from conftest import SMALL, SmallSurvey, small_rows, small_tables
 from satisfaction.cli import main
 from satisfaction.foundation.tables import read_tables, write_csv, write_xlsx
@@ -51,17 +53,6 @@ def sets(root: Path) -> list[Path]:
     return sorted(path for path in (root / "sets").iterdir())
 
 
-LOADED = (
-    "fieldbook",
-    "fileset",
-    "forms",
-    "newwave",
-    "pipeline",
-    "planning.files",
-    "report.folder",
-    "verification.compare",
-    "waves",
-)
 COMMANDS: dict[str, Callable[[Path], Arguments]] = {
     "run": lambda root: ["run", wave(root)],
     "report": lambda root: ["report", wave(root), "--language", "zh"],
@@ -316,8 +307,9 @@ def kill_all(
     kills: int, room: Path, *, seed: int = 1, names: tuple[str, ...] = tuple(COMMANDS)
 ) -> Report:
     """Kill the commands in turn; of each, every second kill at a random moment, the others spread over its operations."""
-    for module in LOADED:  # once, not in every child
-        importlib.import_module(f"satisfaction.{module}")
+    for module in pkgutil.walk_packages(satisfaction.__path__, "satisfaction."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)  # once, not in every child
     template, report, chance = room / "template", Report(), random.Random(seed)
     prepare(template)
     for place, name in enumerate(names):

@@ -156,6 +156,6 @@ def test_what_is_no_fault_of_the_workbook_is_not_blamed_on_it(tmp_path, monkeypa
     def stop(*arguments, **options):
         raise fault
 
-    monkeypatch.setattr("satisfaction.foundation.bounds.check_sheets", stop)
+    monkeypatch.setattr("satisfaction.foundation.grids.check_sheets", stop)
     with pytest.raises(fault):
         read_grids(path)

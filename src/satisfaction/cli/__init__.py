@@ -28,7 +28,7 @@ from satisfaction.cli.options import (
     USER_FAULT,
 )
 from satisfaction.cli.responses import check, corrections, fieldwork
-from satisfaction.cli.run import change, combined, report, rolling, run, stability, trial
+from satisfaction.cli.running import change, combined, report, rolling, run, stability, trial
 from satisfaction.foundation.errors import DamagedSetError, SatisfactionError
 from satisfaction.foundation.personal import masked_within
 
