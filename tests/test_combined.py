@@ -15,6 +15,7 @@ from satisfaction import run
 from satisfaction.comparison.combined import combine, combined_lines, read_combined
 from satisfaction.foundation.errors import RankingError
 from satisfaction.pipeline import rank_areas
+from satisfaction.ranking.borrowed_errors import floored
 
 DECLARED = """
 title: {zh: 综合, en: Combined}
@@ -33,6 +34,7 @@ components:
   onsite: {zh: 暗访, en: Undercover, weight: 0.5, file: onsite.csv, source: test}
   desk: {zh: 材料, en: Desk, weight: 0.5, file: desk.csv, source: test}
 """
+OFF = {"minimum_df": 0, "minimum_deff": 0.0}
 TREE = """
 title: {zh: 测评, en: Assessment}
 source: test
@@ -287,13 +289,83 @@ def test_a_placeholder_of_a_component_is_not_published(results, folder):
         combine(results, folder / "combined.yaml")
 
 
-def test_areas_under_the_floor_are_named_as_their_combined_ranks_rest_on_their_own_error(
-    results, folder
+ALIKE = """
+title: {zh: 综合, en: Combined}
+source: test
+components:
+  survey: {zh: 满意指数, en: Index, weight: 0.5, measure: topic_index, source: test}
+  rate: {zh: 知晓率, en: Awareness, weight: 0.3, measure: awareness, source: test}
+  onsite: {zh: 暗访, en: Undercover, weight: 0.2, file: onsite.csv, source: test}
+"""
+ALONE = ALIKE.replace(
+    "  rate: {zh: 知晓率, en: Awareness, weight: 0.3, measure: awareness, source: test}\n", ""
+).replace("0.2", "0.5")
+
+
+def two_psus(small, answers):
+    """Run a wave with two interviewing points in the first county, where everyone gives one of the answers."""
+    rows = small.rows()
+    first = rows["county"] == COUNTIES[0]
+    kept = ~first | ((rows["residence"] == "1") & (rows["community"].str[-1] < "2"))
+    for topic in ("streets", "parks", "safety"):
+        rows.loc[first, topic] = [answers[k % len(answers)] for k in range(first.sum())]
+    small.write(rows[kept])
+    return run(small.read())
+
+
+@pytest.mark.parametrize("answers", ["3", "34"])
+def test_answers_that_agree_at_two_points_do_not_make_a_combined_score_certain(
+    small, folder, answers
 ):
-    path = folder / "combined.yaml"
-    assert not any("minimum_df" in note for note in combine(results, path).summary["notes"])
-    few = with_rule(results, minimum_df=8)
-    few = replace(few, ranking=rank_areas(few.survey, few.estimates))
-    assert any(
-        "9901" in note and "minimum_df" in note for note in combine(few, path).summary["notes"]
+    results = with_rule(two_psus(small, answers), minimum_df=8)
+    (folder / "combined.yaml").write_text(ALONE, encoding="utf-8")
+    pd.DataFrame({"code": COUNTIES, "score": ONSITE}).to_csv(folder / "onsite.csv", index=False)
+    table = by_code(combine(results, folder / "combined.yaml"))
+    ranked = rank_areas(results.survey, results.estimates)
+    own = results.estimates["county"].of("topic_index").table["se"]
+    assert table["survey_se"].tolist() == pytest.approx(ranked.table["se"].tolist(), rel=1e-11)
+    assert table["se"].tolist() == pytest.approx((0.5 * ranked.table["se"]).tolist(), rel=1e-11)
+    assert table["df"].tolist() == pytest.approx(ranked.units.df.tolist(), rel=1e-11)
+    assert table["se"].iloc[0] > 0.5 * own[0]
+
+
+def test_what_is_lent_to_two_measures_goes_together_as_they_do_in_all_areas_together(small, folder):
+    results = with_rule(two_psus(small, "34"), minimum_df=8)
+    (folder / "combined.yaml").write_text(ALIKE, encoding="utf-8")
+    pd.DataFrame({"code": COUNTIES, "score": ONSITE}).to_csv(folder / "onsite.csv", index=False)
+    se = by_code(combine(results, folder / "combined.yaml"))["se"].iloc[0]
+    counties, whole = results.estimates["county"], results.estimates["province"]
+    own = (
+        counties.contrast(
+            {"x": {(COUNTIES[0], "topic_index"): 0.5, (COUNTIES[0], "awareness"): 30}}
+        )
+        .table["se"]
+        .iloc[0]
     )
+    added = []
+    for measure, weight in (("topic_index", 0.5), ("awareness", 30)):
+        lent = floored(results.survey, results.estimates, "county", measure).estimates.cov[0, 0]
+        added.append(weight * np.sqrt(lent - counties.of(measure).cov[0, 0]))
+    at = [
+        int(np.flatnonzero(whole.table["measure"] == name)[0])
+        for name in ("topic_index", "awareness")
+    ]
+    together = whole.cov[at[0], at[1]] / np.sqrt(whole.cov[at[0], at[0]] * whole.cov[at[1], at[1]])
+    assert se**2 == pytest.approx(
+        own**2 + added[0] ** 2 + added[1] ** 2 + 2 * together * added[0] * added[1], rel=1e-10
+    )
+
+
+def test_areas_to_which_nothing_is_lent_keep_score_and_error_to_the_last_bit(small, folder):
+    results = two_psus(small, "34")
+    path = folder / "combined.yaml"
+    own, lent = (combine(with_rule(results, **floor), path) for floor in (OFF, {"minimum_df": 2}))
+    kept = ["score", "se", "df", "survey_se", "rate_se"]
+    pd.testing.assert_frame_equal(
+        by_code(own)[kept].iloc[1:], by_code(lent)[kept].iloc[1:], check_exact=True
+    )
+    assert by_code(own)["se"].iloc[0] < by_code(lent)["se"].iloc[0]
+    assert [
+        note.split(":")[0] for note in lent.summary["notes"] if "a larger one stands here" in note
+    ] == [COUNTIES[0]]
+    assert not any("a larger one stands here" in note for note in own.summary["notes"])

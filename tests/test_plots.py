@@ -21,9 +21,20 @@ from scipy.stats import norm
 from satisfaction.foundation.errors import RankingError
 from satisfaction.pipeline import run
 from satisfaction.publication import plots
-from satisfaction.publication.plots.canvas import text_columns, wrapped
+from satisfaction.publication.plots.areas import VERDICTS
+from satisfaction.publication.plots.canvas import (
+    ACCENT,
+    ALERT,
+    BAD,
+    GOOD,
+    LISTED,
+    NEUTRAL,
+    OPEN,
+    text_columns,
+    wrapped,
+)
 from satisfaction.publication.plots.pairs import difference_table, runs
-from satisfaction.publication.plots.rows import LISTED
+from satisfaction.publication.plots.rows import ON_LIST, STATUS_FIRST
 from satisfaction.publication.plots.verdicts import BELOW
 from satisfaction.publication.plots.waves import CHANGED, signed
 from satisfaction.publication.ranking_table import ranking_table
@@ -382,7 +393,8 @@ def test_an_unbounded_interval_is_left_out(tables):
 
 
 @pytest.mark.parametrize(
-    "looks", [plots.STATUS, plots.VERDICT, plots.COMPARED, LISTED, BELOW, CHANGED]
+    "looks",
+    [plots.STATUS, STATUS_FIRST, plots.VERDICT, plots.COMPARED, ON_LIST, BELOW, CHANGED, VERDICTS],
 )
 def test_words_differ_in_lightness_and_shape(looks):
     three = [look for word, look in looks.items() if word != "not ranked"]
@@ -392,6 +404,52 @@ def test_words_differ_in_lightness_and_shape(looks):
     ]
     assert all(abs(a - b) > 0.15 for a, b in combinations(grey, 2))
     assert len({look.marker for look in three}) == len(three)
+
+
+def test_a_colour_means_the_same_in_every_picture():
+    meant = [
+        (plots.STATUS, "established", "excluded", "possible"),
+        (STATUS_FIRST, "excluded", "established", "possible"),
+        (BELOW, "established", "excluded", "possible"),
+        (plots.VERDICT, "not met", "met", "not decidable"),
+        (plots.COMPARED, "worse", "better", "undecided"),
+        (VERDICTS, "weak", "strong", "not decidable"),
+        (CHANGED, "down", "up", "no"),
+    ]
+    for looks, bad, good, undecided in meant:
+        assert [looks[word].colour for word in (bad, good, undecided)] == [BAD, GOOD, OPEN]
+    assert [ON_LIST[word].colour for word in ("yes", "tied", "no")] == [LISTED, OPEN, NEUTRAL]
+    assert len({BAD, GOOD, OPEN, LISTED, NEUTRAL, ACCENT, ALERT}) == 7
+
+
+def test_pages_colour_the_signs_of_a_status_as_the_pictures_do():
+    from satisfaction.foundation.pages import fill
+
+    said = fill("palette.css", {})
+    assert f"--bad: {BAD}; --good: {GOOD};" in said
+    assert re.search(r"^\.established .*, \.first \.excluded .*var\(--bad\)", said, re.MULTILINE)
+    assert re.search(r"^\.excluded .*, \.first \.established .*var\(--good\)", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("side", "colour"), [("last", BAD), ("first", GOOD)])
+def test_to_belong_to_the_first_is_good_and_to_the_last_bad(side, colour, many):
+    indices, ranking = many
+    figure = plots.ranking_ladder(ranking.assign(side=side), indices)
+    assert figure.legends[0].legend_handles[0].get_color() == colour
+    assert figure.legends[0].get_texts()[0].get_text().startswith("已确认属于")
+
+
+def test_a_change_beyond_error_is_good_upwards_and_bad_downwards(field):
+    rows = field(12)["changes"]
+    for sign, colour in ((1, GOOD), (-1, BAD)):
+        figure = plots.change_plot(
+            rows.assign(change=sign * rows["change"].abs(), significant=True)
+        )
+        dots = max(
+            (c for c in figure.axes[0].collections if isinstance(c, PathCollection)),
+            key=lambda c: c.get_sizes()[0],
+        )
+        assert to_rgb(colour) in {tuple(one[:3]) for one in dots.get_facecolor().tolist()}
 
 
 @pytest.mark.parametrize("looks", [plots.STATUS, plots.VERDICT])

@@ -62,6 +62,20 @@ def pages(results):
     return made | {f"{language}/index": index_page(values, language) for language in LANGUAGES}
 
 
+def test_the_index_colours_a_status_as_the_other_pages_do(pages, results):
+    status = tables_of(results).ranking["status"].tolist()
+    for language in LANGUAGES:
+        spans = [
+            one.get("class", "")
+            for tag, one in Structure(pages[f"{language}/index"]).tags
+            if tag == "span"
+        ]
+        assert sorted(name for name in spans if name.startswith("status")) == sorted(
+            f"status {word}" for word in status
+        )
+        assert '<body class="last">' in pages[f"{language}/index"]
+
+
 def test_every_area_has_a_page_in_both_languages(pages):
     codes = {"990101", "990102", "990201", "990202", "990100", "990200"}
     assert set(pages) == {f"{language}/{code}.html" for language in LANGUAGES for code in codes} | {

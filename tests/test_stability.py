@@ -18,6 +18,7 @@ from satisfaction.comparison.scenarios import (
 )
 from satisfaction.comparison.stability import make_world, stability, stability_lines
 from satisfaction.foundation.errors import RankingError
+from satisfaction.ranking.borrowed_errors import floored
 
 ONLY_DECLARED = Choices(
     normalisations=("none",), aggregations=("arithmetic",), weight_noise=0.0, drop=False
@@ -160,18 +161,53 @@ def test_a_share_above_one_is_said_to_be_simulation_error(results, total):
     )
     found = stability(world, list(parts.areas), bottom=1, base=16)
     found = replace(found, sources=found.sources.assign(total_list=total, total_shift=0.5))
-    assert ("read it as 1" in "\n".join(stability_lines(results, found))) == (total > 1)
+    assert ("read it as 1" in "\n".join(stability_lines(results, found, parts))) == (total > 1)
 
 
-def test_areas_under_the_floor_are_named_as_their_ranks_rest_on_their_own_error(results):
-    parts = components_of(results, measure="composite", draws=16)
-    world = make_world(
-        parts.scores, NO_ERRORS[:, :4, :3], parts.weights, choices=Choices(), draws=16
+def under_floor(results, least):
+    """The same results under another floor of the areas' own df."""
+    rules = results.survey.rules
+    ranking = rules.ranking.model_copy(update={"minimum_df": least, "minimum_deff": 0.0})
+    return replace(
+        results, survey=replace(results.survey, rules=rules.model_copy(update={"ranking": ranking}))
     )
-    found = stability(world, list(parts.areas), bottom=1, base=16)
-    assert not any("minimum_df" in line for line in stability_lines(results, found))
-    summary = {**results.ranking.summary, "se_from_larger": {"990101": "few"}}
-    few = replace(results, ranking=replace(results.ranking, summary=summary))
-    assert any(
-        line.startswith("990101: ") and "minimum_df" in line for line in stability_lines(few, found)
+
+
+def test_draws_rest_on_the_error_that_ranks_rest_on(results):
+    few = under_floor(results, 8)
+    parts = components_of(few, measure="composite", draws=4000)
+    for k, name in enumerate(parts.names):
+        scale = 1 if name == "topic_index" else 100
+        se = (
+            floored(few.survey, few.estimates, "county", name).estimates.table["se"].to_numpy()
+            * scale
+        )
+        assert parts.errors[:, :, k].std(axis=0) == pytest.approx(se, rel=0.06)
+        assert (
+            se > results.estimates["county"].of(name).table["se"].to_numpy() * scale * 1.1
+        ).any()
+
+
+def test_areas_that_are_lent_nothing_keep_their_draws_to_the_last_bit(results):
+    table = results.estimates["county"].table
+    first = table["county"] == "990101"
+    counties = replace(
+        results.estimates["county"], table=table.assign(df=table["df"].mask(first, 2))
     )
+    few = replace(results, estimates=results.estimates | {"county": counties})
+    own, lent = (
+        components_of(under_floor(few, least), measure="composite", draws=16) for least in (0, 3)
+    )
+    assert (own.errors[:, 1:] == lent.errors[:, 1:]).all()
+    assert (own.errors[:, 0] != lent.errors[:, 0]).any()
+
+
+def test_areas_of_which_an_error_is_lent_are_named(results):
+    for least, named in ((0, False), (8, True)):
+        few = under_floor(results, least)
+        parts = components_of(few, measure="composite", draws=16)
+        world = make_world(parts.scores, parts.errors, parts.weights, choices=Choices(), draws=16)
+        lines = stability_lines(few, stability(world, parts.areas, bottom=1, base=16), parts)
+        assert (
+            any("990101" in line and "a larger one stands here" in line for line in lines) == named
+        )

@@ -168,18 +168,18 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         On what a run would stop.
     """
     from satisfaction.collection.areas import coverage_lines, unanswered_areas, unread_lines
-    from satisfaction.foundation.errors import listed
+    from satisfaction.foundation.errors import listed, number_of
     from satisfaction.foundation.yaml import placeholders
 
     counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     of_design = _fault_of_design(survey, responses) if counts.accepted else None
     problems = [*responses.problems, *filter(None, [survey.rule_fault, of_design])]
-    click.echo(
-        f"不能运行：{len(problems)} 个问题 cannot be run: {len(problems)} problems"
-        if problems
-        else "可以运行 can be run"
-    )
-    if problems:
+    if not problems:
+        click.echo("可以运行 can be run")
+    else:
+        click.echo(
+            f"不能运行：{len(problems)} 个问题 cannot be run: {number_of(len(problems), 'problem')}"
+        )
         click.echo(listed(problems, folder=str(survey.folder)), err=True)
     if places := placeholders(survey.sources):
         click.echo(

@@ -244,7 +244,7 @@ def stability(
     )
     found = studied(world, parts.areas, bottom=survey.rules.ranking.list_size, seed=seed)
     written = export_stability(results, found, parts)
-    click.echo("\n".join([*stability_lines(results, found), "", f"结果 results: {written}"]))
+    click.echo("\n".join([*stability_lines(results, found, parts), "", f"结果 results: {written}"]))
 
 
 @click.command()

@@ -7,7 +7,7 @@ import pandas as pd
 from satisfaction.collection.deliveries import Delivery
 from satisfaction.collection.log import LOG
 from satisfaction.declarations.facts import Unread
-from satisfaction.foundation.errors import ResponsesError, shortened
+from satisfaction.foundation.errors import ResponsesError, number_of, shortened
 
 SUMMARY = (
     "file", "sheet", "rows", "accepted", "rejected", "blanked", "ignored_columns", "sha256", "platform", "team", "submitted_first",
@@ -38,7 +38,7 @@ def refuse_nothing_accepted(raw: pd.DataFrame, log: pd.DataFrame) -> None:
         raise ResponsesError(
             "R104",
             f"{len(raw)} 行全部被拒收。",
-            f"All {len(raw)} rows are rejected.",
+            f"Rejected: {number_of(len(raw), 'row')}, which is all there are.",
             where=shortened(sorted(set(raw["_file"]))),
             available=[f"{rule}: {count}" for rule, count in reasons.value_counts().items()],
             hint=("按规则编号检查文件。", "Check the files against the rules named."),

@@ -24,7 +24,7 @@ from satisfaction.collection.platforms.export import SKIPPED, Column, Export, Ro
 from satisfaction.declarations.facts import FOLDER, Unread
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
+from satisfaction.foundation.errors import ResponsesError, SatisfactionError, number_of, shortened
 from satisfaction.foundation.files import matching, no_match, path_below, recorded
 from satisfaction.foundation.grids import WORKBOOKS
 from satisfaction.foundation.personal import masked_names, masked_within
@@ -181,7 +181,7 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
             ResponsesError(
                 "R320",
                 f"{len(left)} 个文件没有读取，其中可能有答卷: {zh}。",
-                f"{len(left)} files are not read and may hold responses: {en}.",
+                f"{number_of(len(left), 'file')} not read that may hold responses: {en}.",
                 where=str(survey.folder / FOLDER),
                 hint=(
                     "在 survey.yaml 的 files 中列入（或删去 files，读取全部表格）；另存为 xlsx；不是答卷的移走，或写入 ignore。",

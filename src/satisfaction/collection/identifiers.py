@@ -19,7 +19,13 @@ from satisfaction.collection.log import log_events
 from satisfaction.declarations.items import TextItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened, together
+from satisfaction.foundation.errors import (
+    ResponsesError,
+    SatisfactionError,
+    number_of,
+    shortened,
+    together,
+)
 from satisfaction.foundation.personal import MASK, is_personal, plain_number
 
 NEARLY_ALL = (
@@ -127,7 +133,7 @@ def _repeats(pair: object, survey: Survey) -> ResponsesError:
     return ResponsesError(
         "R322",
         f"这个文件的 {shared} 份与 {one} 编号相同，其中 {differ} 份答案不同，像是更正后的文件。",
-        f"{shared} respondents of this file have the numbers of those in {one}, {differ} of them with other answers: "
+        f"{number_of(shared, 'respondent')} of this file with the numbers of those in {one}, {differ} of them with other answers: "
         "it looks like a corrected file.",
         where=str(survey.folder / other),
         hint=(
@@ -145,7 +151,7 @@ def _numbered_alike(pairs: pd.DataFrame, survey: Survey) -> ResponsesError:
     return ResponsesError(
         "R323",
         f"不同地区的答卷编号相同（{shared} 对），像是各自从头编号: {shortened(tables)}。",
-        f"Respondents of different areas have the same numbers ({shared} pairs), as if each counted from 1: {shortened(tables)}.",
+        f"Respondents of different areas have the same numbers ({number_of(shared, 'pair')}), as if each counted from 1: {shortened(tables)}.",
         where=str(survey.folder),
         hint=(
             "在 survey.yaml 中写 numbering: area（编号在每个地区内不重复）；或改正编号。",

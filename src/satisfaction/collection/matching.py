@@ -16,7 +16,7 @@ from satisfaction.collection.platforms.export import SKIPPED, Column, Export, Ro
 from satisfaction.collection.spelling import Answers, fold, labels_of, without_zeros
 from satisfaction.declarations.items import Item, MultipleItem
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.foundation.errors import ResponsesError, closest, shortened
+from satisfaction.foundation.errors import ResponsesError, closest, number_of, shortened
 
 COLUMNS = ("file", "sheet", "column", "item", "how", "near", "note")
 NOTHING_CHOSEN = "(未选)"
@@ -360,7 +360,7 @@ def _no_responses(
     return ResponsesError(
         "R101",
         f"找不到问卷的 {len(absent)} 列: {labels}。",
-        f"{len(absent)} columns of the questionnaire are not found: {shortened(absent)}.",
+        f"{number_of(len(absent), 'column')} of the questionnaire not found: {shortened(absent)}.",
         where=place(export),
         available=[shown(column.key) for column in export.columns],
         hint=(

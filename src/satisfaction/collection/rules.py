@@ -28,7 +28,7 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.errors import ResponsesError, number_of
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "R201": ("reject_row",),
@@ -342,7 +342,7 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
     return ResponsesError(
         "R102",
         f"第 {first['_row']} 行的地区代码 '{code}' 不在地区表中（共 {len(wrong)} 行）。",
-        f"Row {first['_row']}: area code '{code}' is not in the table of areas ({len(wrong)} rows in all).",
+        f"Row {first['_row']}: area code '{code}' is not in the table of areas ({number_of(len(wrong), 'row')} in all).",
         where=" ".join(
             filter(
                 None, (first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}")

@@ -8,7 +8,7 @@ The combined ranking as a file set beside the survey's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -29,7 +29,7 @@ from satisfaction.foundation.files import recorded, refuse_changed
 from satisfaction.foundation.yaml import read_yaml, refuse_placeholders, validated
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import STATUS, mark, twelve_digits
-from satisfaction.ranking.borrowed_errors import OWN_ERROR_STAYS
+from satisfaction.ranking.borrowed_errors import LENT
 from satisfaction.ranking.rank import Ranking, rank
 from satisfaction.ranking.unranked import require_ranks
 from satisfaction.sampling.variance import crossed
@@ -105,8 +105,9 @@ def combine(results: Results, path: Path) -> Combination:
     ranks (minimum_n, minimum_reliability). `side: first` and `round_before_ranking` are not carried out here and are refused;
     targets, thresholds, history and escalation concern the survey's own ranking alone.
 
-    The survey's error enters by the slope of the combined score in each component (exact for an arithmetic mean of scores
-    that are not normalised by the field; otherwise the scale set by the other areas is taken as fixed, and said so).
+    The survey's error is the one that its ranks rest on (`rankings.lent_errors`). It enters by the slope of the combined
+    score in each component (exact for an arithmetic mean of scores that are not normalised by the field; otherwise the scale
+    set by the other areas is taken as fixed, and said so).
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def combine(results: Results, path: Path) -> Combination:
     table = combined_table(results, parts, scores=scores, ranking=ranking, df=df, excluded=excluded)
     assessed = {part.name: part.assessed for part in parts if part.assessed is not None}
     summary = MappingProxyType(
-        _summary(declared, parts, few=results.ranking.summary.get("se_from_larger", ()))
+        _summary(declared, parts, areas=np.array(results.ranking.units.names))
     )
     return Combination(
         declared,
@@ -189,20 +190,22 @@ def scale_slope(part: Part) -> Array:
 def carried_errors(parts: tuple[Part, ...], slope: Array) -> tuple[Array, Array]:
     """Covariance of the combined scores (p, p) and their df (p,), by Satterthwaite.
 
-    Measures of the survey share its sampling units: their contributions add up before they are squared. Other components
-    are independent of it and of one another.
+    Measures of the survey share its sampling units: their contributions add up before they are squared, and so does what
+    the rules add to their errors. Other components are independent of it and of one another.
     """
     p = len(slope)
     own: list[Any] = []
+    lent: list[Any] = []
     others: list[Any] = []
     for k, part in enumerate(parts):
         if part.errors is not None:
-            carried = sp.csr_array(part.errors) @ sp.diags_array(np.nan_to_num(slope[:, k]))
-            (own if part.surveyed else others).append(carried)
-    blocks = ([sum(own[1:], start=own[0])] if own else []) + others
-    squared = [crossed(one, one) for one in blocks]
-    survey = squared[0] if own else np.zeros((p, p))
-    cov = sum(squared, start=np.zeros((p, p)))
+            steps = sp.diags_array(np.nan_to_num(slope[:, k]))
+            (own if part.surveyed else others).append(sp.csr_array(part.errors) @ steps)
+            if part.lent is not None:
+                lent.append(part.lent @ steps)
+    shared = [sum(rows[1:], start=rows[0]) for rows in (own, lent) if rows]
+    survey = sum((crossed(one, one) for one in shared), start=np.zeros((p, p)))
+    cov = sum((crossed(one, one) for one in others), start=survey)
     df = next((part.df for part in parts if part.surveyed), np.full(p, np.inf))
     fourth = np.divide(np.diag(survey) ** 2, df, out=np.zeros(p), where=df > 0)
     freedom = np.divide(np.diag(cov) ** 2, fourth, out=np.full(p, np.inf), where=fourth > 0)
@@ -307,9 +310,7 @@ def combined_table(
     return twelve_digits(table.sort_values(["rank", "code"], na_position="last", ignore_index=True))
 
 
-def _summary(
-    declared: CombinedFile, parts: tuple[Part, ...], *, few: Iterable[str]
-) -> dict[str, Any]:
+def _summary(declared: CombinedFile, parts: tuple[Part, ...], *, areas: Array) -> dict[str, Any]:
     exact = [part.name for part in parts if part.errors is None]
     scaled = [
         part.name for part in parts if part.errors is not None and part.declared.normalise in FIELD
@@ -317,8 +318,8 @@ def _summary(
     notes = ([f"{', '.join(exact)}: {EXACT}"] if exact else []) + (
         [f"{', '.join(scaled)}: {FIXED}"] if scaled else []
     )
-    if named := shortened(few):
-        notes.append(f"{named}: {OWN_ERROR_STAYS}")
+    if named := shortened(areas[np.any([part.raised for part in parts], axis=0)]):
+        notes.append(f"{named}: {LENT}")
     return {
         "title": str(declared.title),
         "source": declared.source,

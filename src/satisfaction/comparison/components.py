@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import read_yaml, validated
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import measure_labels
+from satisfaction.ranking.borrowed_errors import lent_errors
 
 PERCENT = 100
 
@@ -35,12 +36,15 @@ class Part:
     errors : (U, p), sparse or dense, or None
         What its sampling units contribute to its covariance, V = D'D; None: taken as exact.
     df : (p,)
-        Degrees of freedom of its variances; inf where they are known, or there is none.
+        Degrees of freedom of its variances; inf where they are known, or there is none. Where an error of the survey's
+        measures is lent, the fewest of all of them.
     surveyed : bool
         Its errors come from the survey's sampling units: they are shared with the survey's other measures.
     excluded : (p,) bool
         Areas that a veto takes out of the ranking.
     assessed : Assessed or None
+    lent : (L, p), sparse, or None
+        What the rules add to the errors of a surveyed component, independent of `errors`; shared with the other ones.
     """
 
     name: str
@@ -51,15 +55,28 @@ class Part:
     surveyed: bool
     excluded: Array
     assessed: Assessed | None = None
+    lent: Any = None
 
     @property
     def se(self) -> Array:
         """Return the standard errors, (p,); NaN where the component is taken as exact."""
         if self.errors is None:
             return np.full(len(self.score), np.nan)
-        squares = self.errors.multiply(self.errors) if sp.issparse(self.errors) else self.errors**2
-        total: Array = np.sqrt(np.asarray(squares.sum(axis=0)).ravel())
+        total: Array = np.sqrt(_squares(self.errors) + _squares(self.lent))
         return total
+
+    @property
+    def raised(self) -> Array:
+        """Tell of which areas the rules raise the error, (p,) bool."""
+        return np.broadcast_to(_squares(self.lent) > 0, len(self.score))
+
+
+def _squares(rows: Any) -> Any:
+    """Return the sums of squares of the columns, (p,); 0 of no rows."""
+    if rows is None:
+        return 0.0
+    squares = rows.multiply(rows) if sp.issparse(rows) else rows**2
+    return np.asarray(squares.sum(axis=0)).ravel()
 
 
 def read_parts(results: Results, declared: CombinedFile, *, folder: Path) -> tuple[Part, ...]:
@@ -71,7 +88,10 @@ def read_parts(results: Results, declared: CombinedFile, *, folder: Path) -> tup
         K304-K307, K311-K313 for an assessment, K314 for a measure nobody knows or areas without a score, K315 for scores, K316 for a
         normalisation that carries no error.
     """
-    parts = tuple(_part(results, name, one, folder) for name, one in declared.components.items())
+    parts = _with_lent(
+        results,
+        tuple(_part(results, name, one, folder) for name, one in declared.components.items()),
+    )
     for part in parts:
         if part.errors is not None and part.declared.normalise == "percentile-rank":
             raise RankingError(
@@ -120,10 +140,35 @@ def _surveyed(results: Results, name: str, one: Component) -> Part:
             hint=("改为已有的指标。", "Name a measure that there is."),
         )
     found = results.estimates[results.area].of(one.measure)
-    scale = PERCENT if kinds[one.measure][0] == "rate" else 1
+    scale = _scale(results, one)
     errors = found.contributions.matrix * scale
     score, df = found.table["estimate"].to_numpy(float) * scale, found.table["df"].to_numpy(float)
     return Part(name, one, score, errors, df, True, np.zeros(len(score), dtype=bool))
+
+
+def _scale(results: Results, one: Component) -> int:
+    """Return what turns a measure of the survey into points: rates are shares."""
+    return (
+        PERCENT
+        if measure_labels(results.survey.questionnaire)[str(one.measure)][0] == "rate"
+        else 1
+    )
+
+
+def _with_lent(results: Results, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    """Let the errors of the survey's measures be those that its ranks rest on."""
+    measures = list(dict.fromkeys(str(part.declared.measure) for part in parts if part.surveyed))
+    if not measures:
+        return parts
+    lent = lent_errors(results.survey, results.estimates, results.area, measures)
+    lowest = np.min(list(lent.df.values()), axis=0)
+    found = []
+    for part in parts:
+        if part.surveyed:
+            rows = lent.rows[str(part.declared.measure)] * _scale(results, part.declared)
+            part = replace(part, lent=rows, df=np.where(lent.areas, lowest, part.df))
+        found.append(part)
+    return tuple(found)
 
 
 def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:

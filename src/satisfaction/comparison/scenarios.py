@@ -17,6 +17,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
 from satisfaction.pipeline import Results, base_design, estimate_areas, weigh
+from satisfaction.ranking.borrowed_errors import Lent, lent_errors
 
 Array = np.ndarray[Any, Any]
 FACTORS = ("normalisation", "aggregation", "weights", "dropped", "variant", "sampling")
@@ -123,6 +124,8 @@ class Components:
     errors : (m, p, k)
         Draws of the sampling errors of the first variant; none without a probability sample.
     variants : tuple of str
+    lent : list of str
+        Areas of which an error is not their own, by the rules.
     """
 
     names: tuple[str, ...]
@@ -131,6 +134,7 @@ class Components:
     scores: Array
     errors: Array
     variants: tuple[str, ...]
+    lent: list[str]
 
 
 def components_of(
@@ -162,17 +166,27 @@ def components_of(
     own = results.estimates[results.area]
     if own.conventions["selection"] != "probability":
         draws = 0
-    scores, errors, areas = _laid_out(own, questionnaire, parts, draws=draws, seed=seed)
+    scores = _scores(own, questionnaire, parts)
+    lent = lent_errors(results.survey, results.estimates, results.area, parts)
+    errors = _errors(own, questionnaire, lent, draws=draws, seed=seed)
     variants, laid = ["declared"], [scores]
     if any(part in questionnaire.rates for part in parts):
         survey = replace(results.survey, questionnaire=flipped(questionnaire))
         other = estimate_areas(survey, weigh(survey, base_design(survey, results.responses)))[
             results.area
         ]
-        laid.append(_laid_out(other, questionnaire, parts, draws=0, seed=seed)[0])
+        laid.append(_scores(other, questionnaire, parts))
         variants.append("don't know counted the other way")
+    areas = own.of(parts[0]).table[results.area].astype(str)
+    raised = areas[lent.areas].tolist()
     return Components(
-        parts, areas, np.array(list(weights.values())), np.array(laid), errors, tuple(variants)
+        parts,
+        areas.tolist(),
+        np.array(list(weights.values())),
+        np.array(laid),
+        errors,
+        tuple(variants),
+        raised,
     )
 
 
@@ -188,32 +202,29 @@ def flipped(questionnaire: Questionnaire) -> Questionnaire:
     return questionnaire.model_copy(update={"rates": rates})
 
 
-def _laid_out(
-    estimates: Estimates,
-    questionnaire: Questionnaire,
-    parts: tuple[str, ...],
-    *,
-    draws: int,
-    seed: int,
-) -> tuple[Array, Array, list[str]]:
-    """Return scores (p, k) in points 0-100, draws of their errors (draws, p, k), and the areas."""
-    (by,) = estimates.by
-    units = (
-        np.random.default_rng(seed).standard_normal(
-            (draws, estimates.contributions.matrix.shape[0])
-        )
-        if draws
-        else None
-    )
-    scores, errors = [], []
-    for part in parts:
-        one = estimates.of(part)
-        scale = 100.0 if part in questionnaire.rates else 1.0
-        scores.append(one.table["estimate"].to_numpy(float) * scale)
-        matrix: Any = one.contributions.matrix
-        errors.append(
-            np.asarray((matrix.T @ units.T).T) * scale
-            if units is not None
-            else np.zeros((0, len(one.table)))
-        )
-    return np.stack(scores, axis=1), np.stack(errors, axis=2), [str(code) for code in one.table[by]]
+def _scores(estimates: Estimates, questionnaire: Questionnaire, parts: tuple[str, ...]) -> Array:
+    """Return scores (p, k) in points 0-100."""
+    columns = [
+        estimates.of(part).table["estimate"].to_numpy(float) * _scale(questionnaire, part)
+        for part in parts
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _errors(
+    estimates: Estimates, questionnaire: Questionnaire, lent: Lent, *, draws: int, seed: int
+) -> Array:
+    """Return joint draws of the errors that ranks rest on, (draws, p, k)."""
+    rng = np.random.default_rng(seed)
+    units = rng.standard_normal((draws, estimates.contributions.matrix.shape[0]))
+    further = rng.standard_normal((draws, next(iter(lent.rows.values())).shape[0]))
+    columns = []
+    for part, rows in lent.rows.items():
+        matrix: Any = estimates.of(part).contributions.matrix
+        drawn = np.asarray((matrix.T @ units.T).T) + np.asarray((rows.T @ further.T).T)
+        columns.append(drawn * _scale(questionnaire, part))
+    return np.stack(columns, axis=2)
+
+
+def _scale(questionnaire: Questionnaire, part: str) -> float:
+    return 100.0 if part in questionnaire.rates else 1.0

@@ -34,7 +34,7 @@ from satisfaction.comparison.wave_files import write_set
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import mark, twelve_digits
-from satisfaction.ranking.borrowed_errors import OWN_ERROR_STAYS
+from satisfaction.ranking.borrowed_errors import LENT
 
 BASE = 256  # base points of the Sobol design
 DRAWS = 512  # of weights and of sampling errors
@@ -220,11 +220,15 @@ def export_stability(results: Results, found: Stability, parts: Components) -> P
     }
     tables = {"stability": twelve_digits(table), "sources": twelve_digits(sources)}
     return write_set(
-        [results], "stability", tables=tables, lines=stability_lines(results, found), record=record
+        [results],
+        "stability",
+        tables=tables,
+        lines=stability_lines(results, found, parts),
+        record=record,
     )
 
 
-def stability_lines(results: Results, found: Stability) -> list[str]:
+def stability_lines(results: Results, found: Stability, parts: Components) -> list[str]:
     """Say how far ranks move, what moves them, and who is in the list whatever is chosen."""
     summary, names = found.summary, results.survey.area_names()
     lines = [str(results.survey.declared.title), *filter(None, [mark(results.survey)])]
@@ -239,8 +243,8 @@ def stability_lines(results: Results, found: Stability) -> list[str]:
         lines.append(
             f"{zh}: 名次平均变动 mean shift of ranks {shift:.1f}；名单换掉 of the list change {changed:.1f} / {summary['bottom']}"
         )
-    if under := shortened(results.ranking.summary.get("se_from_larger", ())):
-        lines.append(f"{under}: {OWN_ERROR_STAYS}")
+    if raised := shortened(parts.lent):
+        lines.append(f"{raised}: {LENT}")
     if summary["left_out"]:
         unknown = "、".join(names[code].zh for code in summary["left_out"])
         lines.append(f"缺少部分得分，未参加 left out, a component is missing: {unknown}")

@@ -12,6 +12,7 @@ from satisfaction.comparison.roll import WaveRolling
 from satisfaction.comparison.sides import joint_mark
 from satisfaction.comparison.trial import Trial
 from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.errors import number_of
 from satisfaction.pipeline import Results
 from satisfaction.publication.ground import chance
 from satisfaction.publication.labels import measure_labels
@@ -184,7 +185,7 @@ def other_ranks(table: pd.DataFrame) -> list[str]:
     if not differ:
         return []
     return [
-        f"{differ} 个单位的升降不等于公布名次之差：只在两期都参与排名的单位之间计算，并列取同一名次。 For {differ} units the rise is not "
+        f"{differ} 个单位的升降不等于公布名次之差：只在两期都参与排名的单位之间计算，并列取同一名次。 For {number_of(differ, 'unit')} the rise is not "
         "the difference of the published ranks: it counts units ranked in both waves only, ties sharing a rank."
     ]
 

@@ -298,7 +298,9 @@ def write_tables(plan: Plan, folder: Path) -> None:
         again = [_column(plan, name) for name in (roles.respondent, *roles.calibration)]
         templates["backcheck"] = (
             again,
-            "回访：编号与再次询问的、不会变的题目。 Re-interviews: number, and items that do not change.",
+            "回访：编号与再次询问的、不会变的题目。survey.yaml 的 numbering 为 area 或 file 时，编号写全，如 520121:7。 "
+            "Re-interviews: number, and items that do not change. Where `numbering` in survey.yaml is area or file, write the "
+            "number in full, as in 520121:7.",
         )
     if strata:
         templates["frame"] = (

@@ -16,7 +16,7 @@ import pandas as pd
 from satisfaction.declarations.facts import DISPOSITIONS
 from satisfaction.fieldwork.checks import USUAL, Limits, require
 from satisfaction.fieldwork.outliers import Side, among, share_error, tested
-from satisfaction.foundation.errors import ResponsesError, SurveyError, shortened
+from satisfaction.foundation.errors import ResponsesError, SurveyError, number_of, shortened
 
 Array = np.ndarray[Any, Any]
 # rate -> numerator, eligible cases of the denominator, and how much of the unknown (UH + UO) it counts
@@ -184,7 +184,7 @@ def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
         raise ResponsesError(
             "R403",
             f"结果代码 {_quoted(unmapped)} 不在代码对照表中（共 {rows} 例）。",
-            f"Outcome codes {_quoted(unmapped)} are not in the map ({rows} cases).",
+            f"Outcome codes {_quoted(unmapped)} are not in the map ({number_of(rows, 'case')}).",
             where="outcomes",
             available=mapping,
             got=unmapped[0],

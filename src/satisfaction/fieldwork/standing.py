@@ -28,7 +28,7 @@ from satisfaction.fieldwork.coaching import jumps, mode_gap
 from satisfaction.fieldwork.daily import run_checks
 from satisfaction.fieldwork.dispositions import Dispositions, dispositions, response_rates
 from satisfaction.fieldwork.progress import progress, quota_progress
-from satisfaction.fieldwork.timing import reversed_times
+from satisfaction.fieldwork.timing import moments, reversed_times
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 from satisfaction.pipeline import base_design, estimate_areas, weigh
 from satisfaction.ranking.two_waves import comparability, require_comparable
@@ -321,7 +321,7 @@ def recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fiel
     stamps = [name for name in ("_started", "_submitted") if _has_values(accepted, name)]
     if fields.day is None and stamps:
         first = accepted[stamps[0]].astype(str).str.split("[ T]", n=1, regex=True).str[0]
-        days = pd.to_datetime(first, errors="coerce", format="mixed")
+        days = moments(first)
         accepted, there["day"] = (
             accepted.assign(**{DAY: days.dt.strftime("%Y-%m-%d").astype(object)}),
             DAY,

@@ -154,6 +154,12 @@ def overlap_seconds(start: Array, end: Array) -> Array:
     return found
 
 
+def moments(text: pd.Series[Any]) -> pd.Series[Any]:
+    """Read times; missing where unreadable, or without a year, for which pandas would take the year 1 or today."""
+    dated = text.astype("string").str.contains(r"(?:^|\D)(?:19|20)\d\d", na=False)
+    return pd.to_datetime(text.where(dated), errors="coerce", format="mixed")
+
+
 def _seconds(rows: pd.DataFrame, fields: Fields, field: str) -> Array:
     """Read local clock times as seconds; nan where missing or unreadable."""
     text = fields.column(rows, field)
@@ -163,7 +169,7 @@ def _seconds(rows: pd.DataFrame, fields: Fields, field: str) -> Array:
             .str.strip()
             .str.replace(r"(?<=\d)\s*(?:Z|[+-]\d{2}:?\d{2})$", "", regex=True)
         )
-        text = pd.to_datetime(text, errors="coerce", format="mixed")
+        text = moments(text)
     elif text.dt.tz is not None:
         text = text.dt.tz_localize(None)
     return np.asarray(

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import shortened
-from satisfaction.ranking.pairs import Bools
+from satisfaction.ranking.max_t import symmetric_root
+from satisfaction.ranking.pairs import Bools, Floats
+from satisfaction.ranking.units import units_from_estimates
 
 NOT_APPLIED = (
     "没有上级地区的估计值，minimum_df 与 minimum_deff 未执行。 "
     "No estimates of larger areas: minimum_df and minimum_deff were not applied."
 )
-OWN_ERROR_STAYS = (
-    "自身误差低于 minimum_df 或 minimum_deff，此处名次未作调整，确定程度可能偏高 the area's own error lies under minimum_df or "
-    "minimum_deff; these ranks still rest on it and may look more certain than they are"
+LENT = (
+    "部分指标自身的误差由过少的样本估计，此处与本次排名一样改用较大的误差 of some measures the own error is estimated from too "
+    "little; as in the survey's ranking, a larger one stands here"
 )
-"""For results that do not rest on the raised errors."""
+"""For scores of several measures that rest on raised errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,25 @@ class Floored:
     said: Mapping[str, str] = field(default_factory=dict)
     whole_lends: bool = False
     applied: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lent:
+    """What the errors of K measures of p areas have, by the rules, beyond the areas' own.
+
+    Attributes
+    ----------
+    rows : mapping of (p K, p), sparse
+        By measure, independent of the sampling units' contributions D: the covariance that ranks rest on is D'D + rows'rows.
+    df : mapping of (p,)
+        Of the errors so raised.
+    areas : (p,) bool
+        Where one of the errors is raised.
+    """
+
+    rows: Mapping[str, Any]
+    df: Mapping[str, Floats]
+    areas: Bools
 
 
 def floored(
@@ -121,6 +143,44 @@ def floored(
         cov[at, at] = max(se, area["se"]) ** 2
         table.loc[at, ["se", "df"]] = max(se, area["se"]), lender.df
     return Floored(replace(own, table=table, cov=cov), MappingProxyType(said), whole_lends)
+
+
+def lent_errors(
+    survey: Survey, estimates: Mapping[str, Estimates], level: str, measures: Sequence[str]
+) -> Lent:
+    """Return what must be added to the contributions to several measures, so that scores of them rest on the ranks' errors.
+
+    Notes
+    -----
+    An area's own few PSUs say as little of how its measures go together as of their variances: of two PSUs all measures are
+    correlated by 1 or -1. So the added errors are correlated as the measures of all areas together are.
+    """
+    added: list[Floats] = []
+    df: dict[str, Floats] = {}
+    for measure in measures:
+        found = floored(survey, estimates, level, measure).estimates
+        own = np.diag(estimates[level].of(measure).cov)
+        limited = (found.table["ci_high"] > found.table["ci_low"]) & (found.table["df"] > 0)
+        variance = np.diag(units_from_estimates(found, ranked=limited, selection="probability").cov)
+        added.append(np.sqrt(np.fmax(variance - own, 0)))
+        df[measure] = found.table["df"].to_numpy(float)
+    root = symmetric_root(_correlation(estimates[survey.whole()], measures))
+    rows = {
+        m: sp.kron(sp.diags_array(added[k]), root[:, [k]], format="csr")
+        for k, m in enumerate(measures)
+    }
+    return Lent(rows, df, np.any(added, axis=0))
+
+
+def _correlation(whole: Estimates, measures: Sequence[str]) -> Floats:
+    """Return how the errors of measures of all areas together go together, (K, K); 0 where that is not known."""
+    at = [int(np.flatnonzero(whole.table["measure"] == measure)[0]) for measure in measures]
+    cov = whole.cov[np.ix_(at, at)]
+    se = np.sqrt(np.diag(cov))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.nan_to_num(cov / (se[:, None] * se), posinf=0, neginf=0)
+    np.fill_diagonal(found, 1.0)
+    return np.asarray(found)
 
 
 def _below(own: Estimates, rules: RankingRules) -> Bools:

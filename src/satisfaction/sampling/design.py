@@ -25,7 +25,7 @@ from satisfaction.foundation.engines import (
     refuse_mixed,
     scan,
 )
-from satisfaction.foundation.errors import DesignError, closest, one_of, shortened
+from satisfaction.foundation.errors import DesignError, closest, number_of, one_of, shortened
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.measures import Measure, flag
 from satisfaction.sampling.variance import LonelyPsu
@@ -245,7 +245,7 @@ def _check_known(name: str, unknown: int) -> None:
         raise DesignError(
             "D105",
             f"fpc 列 '{name}' 有 {unknown} 条记录缺失。",
-            f"The fpc column '{name}' is missing in {unknown} rows.",
+            f"The fpc column '{name}' is missing in {number_of(unknown, 'row')}.",
             where=name,
             hint=(
                 "为该层的每条记录补上总体单元数。",
@@ -341,7 +341,7 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
         fault = DesignError(
             "D104",
             f"{len(lonely)} 个层（或上级单元）只有一个单元 '{unit}': {shortened(lonely)}。",
-            f"{len(lonely)} strata (or units above) have a single '{unit}': {shortened(lonely)}.",
+            f"{number_of(len(lonely), 'stratum', 'strata')} (or units above) with a single '{unit}': {shortened(lonely)}.",
             where="strata",
             available=get_args(LonelyPsu)[1:],
             hint=(

@@ -52,8 +52,8 @@ NOTES = {
         "an answer that Excel seems to have turned into a date or time",
     ),
     "F208": (
-        "时间或时长无法识别，保留原文",
-        "a time or duration that is not understood; left as it stands",
+        "时间或时长无法识别（如没有年份），保留原文",
+        "a time or duration that is not understood (a time without a year, for one); left as it stands",
     ),
     "F209": ("SPSS中声明为缺失的取值，保留原文", "declared missing in SPSS; left as it stands"),
     "F210": ("不是答卷表，未读取", "not a table of respondents; not read"),

@@ -32,7 +32,10 @@ from satisfaction.publication.plots.canvas import (
     wrapped,
 )
 from satisfaction.publication.plots.rows import (
+    BETTER,
     NAME_COLUMNS,
+    UNDECIDED,
+    WORSE,
     Look,
     both,
     dot,
@@ -131,11 +134,11 @@ def levels(indices: pd.DataFrame) -> list[str]:
 PER_ROW = 8  # tiles beside one another
 TILE = 0.56  # inches of a row of tiles
 LIGHT, DARK = 0.08, 0.92  # of the colour scale: both ends stay apart from paper and ink
-MIDDLE = 0.45  # luminance from which text on a tile is dark
+MIDDLE = 0.2  # luminance from which dark text on a tile is the clearer one
 VERDICTS = {
-    "strong": Look("优势（已确认）strong", "#3b0f4f", "s", ""),
-    "weak": Look("短板（已确认）weak", "#d9701a", "D", "///"),
-    "not decidable": Look("不能判定 not decidable", "#c9d3dc", "o", ""),
+    "strong": Look("优势（已确认）strong", *BETTER),
+    "weak": Look("短板（已确认）weak", *WORSE),
+    "not decidable": Look("不能判定 not decidable", *UNDECIDED),
 }
 
 
@@ -172,7 +175,7 @@ def _draw_tiles(
     axes: Axes, blocks: list[tuple[object, pd.DataFrame]], names: list[str], *, scale: int
 ) -> None:
     values = pd.concat([block["estimate"] for _, block in blocks]) * scale
-    shade, palette = Normalize(values.min(), values.max()), mpl.colormaps["viridis"]
+    shade, palette = Normalize(values.min(), values.max()), mpl.colormaps["Blues"]
     top = 0.0
     for name, (_, block) in zip(names, blocks, strict=True):
         axes.text(-0.08, top + 0.5, name, ha="right", va="center", fontsize=8.5)
@@ -185,7 +188,11 @@ def _draw_tiles(
                 if known
                 else (1.0, 1.0, 1.0, 1.0)
             )
-            ink = INK if np.dot(colour[:3], (0.299, 0.587, 0.114)) > MIDDLE else "white"
+            ink = (
+                INK
+                if np.dot(np.power(colour[:3], 2.2), (0.2126, 0.7152, 0.0722)) > MIDDLE
+                else "white"
+            )
             axes.add_patch(
                 Rectangle((x, y), 0.95, 0.92, facecolor=colour, edgecolor=INK, linewidth=0.4)
             )

@@ -28,7 +28,17 @@ WIDTH = 7.4  # inches; everything else is given in inches too, so that text neve
 BOTTOM = 0.58
 SMALL = 8.5  # points
 LATIN = 0.062  # inches of a Latin character of that size, generously
-INK, FAINT, ACCENT, ALERT = "#1d2733", "#5b6672", "#1f4e79", "#9c1c1c"
+INK, FAINT = "#1d2733", "#5b6672"
+
+# one colour, one meaning, in every picture and, by the same name, in templates/page.css; purple and green of different
+# lightness, so that colour-blind readers and grey prints keep them apart, beside marker, hatch or word
+BAD = "#4a1a63"  # proven: among the last, below a threshold, target missed, worse, weak, fallen
+GOOD = "#45a183"  # proven: the opposite
+OPEN = "#dfe4e9"  # not decided
+LISTED = INK  # on the list, which alone proves nothing
+NEUTRAL = "#8a949e"  # neither: not on the list
+ACCENT = "#1f4e79"  # amounts, estimates and their intervals, good or bad
+ALERT = "#9c1c1c"  # lines that decide: cuts, limits; and the mark of what is no survey
 
 # seaborn's "whitegrid" at the size of a paper (sns.axes_style | sns.plotting_context), written out and held to it by a test:
 # importing seaborn would add half a second to every run

@@ -21,7 +21,6 @@ from satisfaction.publication.plots.canvas import (
 )
 from satisfaction.publication.plots.rows import (
     POINT,
-    STATUS,
     Look,
     bar,
     cut_line,
@@ -34,6 +33,7 @@ from satisfaction.publication.plots.rows import (
     probability,
     rank_ticks,
     ranks_of,
+    status_looks,
     used,
     write_right,
 )
@@ -63,7 +63,7 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
         how="left",
     )
     names, places = names_of(rows), ranks_of(rows)
-    legend = [dot(look) for look in used(STATUS, rows["status"])]
+    legend = [dot(look) for look in used(status_looks(rows), rows["status"])]
     sets = []
     title = (
         "名次：只按估计值排列，确定程度未知",
@@ -104,7 +104,7 @@ def draw_scores(axes: Axes, rows: pd.DataFrame) -> None:
     scale, unit = (100, "%") if rows["kind"].iloc[0] == "rate" else (1, "points")
     draw_intervals(axes, rows, scale=scale)
     for status, part in rows.groupby("status", sort=False):
-        look = STATUS[str(status)]
+        look = status_looks(rows)[str(status)]
         axes.scatter(
             part["estimate"] * scale, part.index, marker=look.marker, color=look.colour, **POINT
         )
@@ -119,7 +119,7 @@ def draw_ladder(axes: Axes, rows: pd.DataFrame) -> None:
     axes.hlines(known.index, known["simultaneous_low"], known["simultaneous_high"], **SIMULTANEOUS)
     axes.hlines(known.index, known["marginal_low"], known["marginal_high"], **MARGINAL)
     for status, part in ranked.groupby("status", sort=False):
-        look = STATUS[str(status)]
+        look = status_looks(rows)[str(status)]
         axes.scatter(part["rank"], part.index, marker=look.marker, color=look.colour, **POINT)
     edge = 0.7 + 0.012 * len(ranked)  # room for the markers of the first and the last rank
     axes.set_xlim(1 - edge, len(ranked) + edge)
@@ -157,11 +157,11 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
         f"Probability of the {side} {size}: " + (f"the {len(rows)} units nearest the cut" if many else f"all {len(rows)} units")
         + "; beside the name rank [marginal set]", mark_of(ranking),
         body=row_height(names, 0.24) * len(rows) + 0.1, left=breadth(names), right=0.55,
-        legend=[*(bar(look) for look in used(STATUS, ())), cut_line()],
+        legend=[*(bar(look) for look in used(status_looks(rows), ())), cut_line()],
     )  # fmt: skip
     axes = grid[0, 0]
     draw_probabilities(
-        axes, rows["probability_bottom"], [STATUS[status] for status in rows["status"]]
+        axes, rows["probability_bottom"], [status_looks(rows)[status] for status in rows["status"]]
     )
     label_rows(axes, names)
     draw_cuts(axes, rows)

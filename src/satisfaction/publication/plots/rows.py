@@ -12,7 +12,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from satisfaction.publication.ground import chance
-from satisfaction.publication.plots.canvas import ACCENT, ALERT, INK, SMALL, wrapped
+from satisfaction.publication.plots.canvas import (
+    ACCENT,
+    ALERT,
+    BAD,
+    GOOD,
+    INK,
+    LISTED,
+    NEUTRAL,
+    OPEN,
+    SMALL,
+    wrapped,
+)
 
 NAME_COLUMNS = 40
 CUT: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": (0, (5, 2))}
@@ -27,36 +38,45 @@ class Look(NamedTuple):
     hatch: str
 
 
-SURE, OPEN, NOT, NONE = (
-    ("#3b0f4f", "s", ""),
-    ("#d9701a", "D", "///"),
-    ("#9fcbe6", "o", ".."),
+WORSE, UNDECIDED, BETTER, NONE = (
+    (BAD, "s", ""),
+    (OPEN, "D", "///"),
+    (GOOD, "o", ".."),
     ("#ffffff", "X", ""),
 )
 STATUS = {
-    "established": Look("已确认属于 established", *SURE),
-    "possible": Look("不能确定 possible", *OPEN),
-    "excluded": Look("已排除 excluded", *NOT),
+    "established": Look("已确认属于 established", *WORSE),
+    "possible": Look("不能确定 possible", *UNDECIDED),
+    "excluded": Look("已排除 excluded", *BETTER),
     "not ranked": Look("不排名 not ranked", *NONE),
 }
+STATUS_FIRST = STATUS | {
+    "established": STATUS["established"]._replace(colour=GOOD),
+    "excluded": STATUS["excluded"]._replace(colour=BAD),
+}
 VERDICT = {
-    "met": Look("已达到 met", *SURE),
-    "not decidable": Look("无法判断 not decidable", *OPEN),
-    "not met": Look("未达到 not met", *NOT),
+    "met": Look("已达到 met", *BETTER),
+    "not decidable": Look("无法判断 not decidable", *UNDECIDED),
+    "not met": Look("未达到 not met", *WORSE),
     "not ranked": Look("不排名 not ranked", *NONE),
 }
 COMPARED = {
-    "better": Look("确证更好 proven better", "#3b0f4f", "s", ""),
-    "undecided": Look("不能判定 not decidable", "#f1f3f5", "D", ""),
-    "worse": Look("确证更差 proven worse", "#5c9fd0", "o", ""),
+    "better": Look("确证更好 proven better", GOOD, "o", ""),
+    "undecided": Look("不能判定 not decidable", OPEN, "D", ""),
+    "worse": Look("确证更差 proven worse", BAD, "s", ""),
 }
-LISTED = {
-    "yes": Look("在名单上 on the list", *SURE),
-    "tied": Look("并列于分界 tied at the cut", *OPEN),
-    "no": Look("不在名单上 not on the list", *NOT),
+ON_LIST = {
+    "yes": Look("在名单上 on the list", LISTED, "s", ""),
+    "tied": Look("并列于分界 tied at the cut", *UNDECIDED),
+    "no": Look("不在名单上 not on the list", NEUTRAL, "o", ""),
 }
 NOTHING, NOT_RANKED = "—", "不排名 not ranked"
 POINT: dict[str, Any] = {"s": 22, "edgecolor": INK, "linewidth": 0.6, "zorder": 3}
+
+
+def status_looks(ranking: pd.DataFrame) -> dict[str, Look]:
+    """Return how statuses look: to belong to the list is bad, unless it is one of the first units."""
+    return STATUS_FIRST if "side" in ranking and (ranking["side"] == "first").all() else STATUS
 
 
 def used(looks: dict[str, Look], words: Iterable[str], *, always: int = 3) -> list[Look]:

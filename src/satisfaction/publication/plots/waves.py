@@ -13,8 +13,11 @@ from matplotlib.lines import Line2D
 
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.publication.plots.canvas import (
+    BAD,
     FAINT,
+    GOOD,
     INK,
+    OPEN,
     breadth,
     label_rows,
     lines,
@@ -25,12 +28,10 @@ from satisfaction.publication.plots.canvas import (
 )
 from satisfaction.publication.plots.ranks import MARGINAL
 from satisfaction.publication.plots.rows import (
-    LISTED,
-    NOT,
     NOT_RANKED,
     NOTHING,
+    ON_LIST,
     POINT,
-    SURE,
     Look,
     dot,
     draw_intervals,
@@ -48,8 +49,9 @@ MOST = 12
 ACROSS = 3
 PANEL_COLUMNS = 30
 CHANGED = {
-    True: Look("变化超出抽样误差 beyond sampling error (BH)", *SURE),
-    False: Look("未超出 not beyond", *NOT),
+    "up": Look("上升，超出抽样误差 up, beyond sampling error (BH)", GOOD, "^", ""),
+    "no": Look("未超出 not beyond", OPEN, "o", ""),
+    "down": Look("下降，超出抽样误差 down, beyond sampling error (BH)", BAD, "v", ""),
 }
 SHRUNK: dict[str, Any] = {
     "marker": "d",
@@ -165,7 +167,7 @@ def draw_path(axes: Axes, path: pd.DataFrame) -> None:
         zorder=2,
     )
     without = path["marginal_low"].isna().to_numpy()
-    for word, look in LISTED.items():
+    for word, look in ON_LIST.items():
         here = (path["listed"] == word).to_numpy() & path["rank"].notna().to_numpy()
         axes.scatter(
             at[here & ~without],
@@ -196,7 +198,7 @@ def frame_path(axes: Axes, waves: list[str], *, lowest: int, first: bool, last: 
 
 def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
     """Explain the marks of the panels; waves without sets are named where there are any."""
-    handles = [dot(look) for look in used(LISTED, drawn["listed"], always=0)]
+    handles = [dot(look) for look in used(ON_LIST, drawn["listed"], always=0)]
     if drawn["marginal_low"].notna().any():
         handles.append(Line2D([], [], label="单独看的名次集合 marginal set", **MARGINAL))
     if (drawn["rank"].notna() & drawn["marginal_low"].isna()).any():
@@ -247,8 +249,14 @@ def change_plot(changes: pd.DataFrame) -> Figure:
     )  # fmt: skip
     axes = grid[0, 0]
     draw_intervals(axes, rows, scale=scale)
-    for significant, part in rows.groupby("significant", sort=False):
-        look = CHANGED[bool(significant)]
+    beyond_error = rows["significant"].to_numpy(bool)
+    change = np.select(
+        [beyond_error & (rows["change"] > 0), beyond_error & (rows["change"] < 0)],
+        ["up", "down"],
+        "no",
+    )
+    for word, part in rows.groupby(change, sort=False):
+        look = CHANGED[str(word)]
         axes.scatter(
             part["change"] * scale, part.index, marker=look.marker, color=look.colour, **POINT
         )

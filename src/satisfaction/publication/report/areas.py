@@ -389,7 +389,6 @@ def index_values(source: Source) -> dict[str, Any]:
         (indices["measure"] == survey.questionnaire.ranked) & indices["level"].isin(source.levels())
     ]
     names, parents = survey.area_names(), survey.parents()
-    status = {code: STATUS_SHAPES[word] for code, word in ranking["status"].items()}
     rows = [
         {
             "code": row["code"],
@@ -401,7 +400,7 @@ def index_values(source: Source) -> dict[str, Any]:
             "rank": rank_with_set(ranking.loc[row["code"]].to_dict())
             if row["code"] in ranking.index
             else ABSENT,
-            "status": _status(ranking, status, row["code"]),
+            **_status(ranking, row["code"]),
             "n": count(row["n"]),
         }
         for row in records(own)
@@ -428,10 +427,12 @@ def index_page(values: dict[str, Any], language: Language) -> str:
     return fill("areas.html", values | {"areas": areas, "language": language})
 
 
-def _status(ranking: pd.DataFrame, shapes: dict[str, str], code: str) -> Words:
+def _status(ranking: pd.DataFrame, code: str) -> dict[str, Any]:
     if code not in ranking.index:
-        return Words(ABSENT)
-    return Words(
-        f"{shapes[code]} {ranking.loc[code, 'status_zh']}",
-        f"{shapes[code]} {ranking.loc[code, 'status']}",
-    )
+        return {"word": "", "shape": "", "status": Words(ABSENT)}
+    word = str(ranking.loc[code, "status"])
+    return {
+        "word": word,
+        "shape": STATUS_SHAPES[word],
+        "status": Words(str(ranking.loc[code, "status_zh"]), word),
+    }

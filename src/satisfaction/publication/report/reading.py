@@ -120,6 +120,7 @@ def render_reading(
         "wrong": explained.wrong(ground, wide, summary),
         "where": explained.where_to_look(ground),
         "end": ground.end.name,
+        "side": ground.end.side,
     }
     return fill("reading.html", values, filters={"whole_sets": _whole_sets})
 
