@@ -8,7 +8,7 @@ from scipy import stats
 
 from conftest import province_design
 from satisfaction import calibrate, estimate
-from satisfaction.estimation.max_t import area_errors, max_t_p, square_root
+from satisfaction.estimation.max_t import CHUNK, drawn_errors, max_t_p, square_root
 from satisfaction.estimation.pairs import all_pairs
 from satisfaction.foundation.errors import EstimatesError
 
@@ -25,6 +25,10 @@ def pairs_of(value: np.ndarray, cov: np.ndarray) -> tuple[np.ndarray, np.ndarray
         first,
         second,
     )
+
+
+def drawn(cov: np.ndarray, *, draws: int, seed: int):
+    return drawn_errors(square_root(cov), draws=draws, rng=np.random.default_rng(seed), block=CHUNK)
 
 
 def adjusted(value, cov, *, df=np.inf, draws=DRAWS, seed=1):
@@ -67,7 +71,7 @@ def test_step_down_equals_the_definition():
     root = rng.normal(size=(6, 6))
     cov, value = root @ root.T, rng.normal(size=6) * 3
     t, found = adjusted(value, cov, draws=2_000, seed=9)
-    errors = np.hstack(list(area_errors(cov, draws=2_000, seed=9)))
+    errors = np.hstack(list(drawn(cov, draws=2_000, seed=9)))
     simulated = np.abs(np.stack([pairs_of(error, cov)[0] for error in errors.T]))
     order = np.argsort(-np.abs(t))
     single = ((simulated.max(axis=1)[:, None] >= np.abs(t)).sum(axis=0) + 1) / 2_001
@@ -153,7 +157,7 @@ def test_a_singular_covariance_has_a_root():
     cov = root @ root.T
     np.testing.assert_allclose(square_root(cov) @ square_root(cov), cov, atol=1e-12)
     assert square_root(np.diag([4.0, 9.0])).tolist() == [2.0, 3.0]
-    simulated = np.hstack(list(area_errors(cov, draws=40_000, seed=1)))
+    simulated = np.hstack(list(drawn(cov, draws=40_000, seed=1)))
     assert simulated.shape == (5, 40_000)
     np.testing.assert_allclose(np.cov(simulated), cov, atol=0.05 * np.diag(cov).max())
 

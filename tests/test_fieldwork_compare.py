@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from satisfaction.estimation.multiplicity import benjamini_hochberg
 from satisfaction.fieldwork.outliers import (
     EFFICIENCY,
     IQR,
     LEAST_OTHERS,
     among,
-    benjamini_hochberg,
     beta_binomial_tail,
     beyond_others,
     funnel_means,

@@ -7,7 +7,8 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from satisfaction import run
-from satisfaction.estimation.indicators import holm_adjusted, importance, strengths_and_weaknesses
+from satisfaction.estimation.indicators import importance, strengths_and_weaknesses
+from satisfaction.estimation.multiplicity import holm
 from satisfaction.estimation.pairs import against_rest
 from satisfaction.estimation.regression import regression
 from satisfaction.foundation.errors import EstimatesError, QuestionnaireError, SurveyError
@@ -93,7 +94,7 @@ def test_without_topics_there_is_no_importance(results):
 
 
 def test_holm_leaves_missing_values_out():
-    assert holm_adjusted(np.array([0.04, np.nan, 0.01]))[[0, 2]] == pytest.approx([0.04, 0.02])
+    assert holm(np.array([0.04, np.nan, 0.01]))[[0, 2]] == pytest.approx([0.04, 0.02])
 
 
 def undeclared(small):

@@ -140,7 +140,7 @@ def test_dependent_units_get_the_bonferroni_form(form):
 
 def test_holm_and_benjamini_hochberg_over_the_table():
     p_values = np.array([0.04, 0.001, 0.01, 0.5, 0.02])
-    np.testing.assert_allclose(membership.holm_adjusted(p_values), [0.08, 0.005, 0.04, 0.5, 0.06])
+    np.testing.assert_allclose(membership.holm(p_values), [0.08, 0.005, 0.04, 0.5, 0.06])
     np.testing.assert_allclose(
         membership.benjamini_hochberg(p_values),
         stats.false_discovery_control(p_values, method="bh"),

@@ -22,8 +22,8 @@ from scipy import special
 from satisfaction.comparison.sides import estimates_of, joint_mark
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.change import change
+from satisfaction.estimation.multiplicity import benjamini_hochberg
 from satisfaction.fieldwork.answers import points
-from satisfaction.fieldwork.outliers import benjamini_hochberg
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import EstimatesError, RankingError
 from satisfaction.pipeline import Results, run

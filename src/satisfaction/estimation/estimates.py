@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.estimation.checks import check_level
 from satisfaction.estimation.domains import (
     DegreesOfFreedom,
     Domains,
@@ -29,7 +28,7 @@ from satisfaction.estimation.domains import (
     cut,
     without_rounding,
 )
-from satisfaction.estimation.intervals import limits
+from satisfaction.estimation.intervals import check_level, limits
 from satisfaction.estimation.quantiles import estimate_percentile, interleaved
 from satisfaction.estimation.replicated import FAY
 from satisfaction.estimation.result import COLUMNS, Estimates, result_table

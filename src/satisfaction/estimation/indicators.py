@@ -17,6 +17,8 @@ import scipy.sparse as sp
 from scipy import special
 
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.estimation.multiplicity import holm
+from satisfaction.estimation.regression import regression
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.sampling.design import SurveyDesign
@@ -97,10 +99,6 @@ def importance(
                 "Declare topics, and write `overall: NAME` in survey.yaml or in a new version of the questionnaire.",
             ),
         )
-    from satisfaction.estimation.regression import (
-        regression,  # brings statsmodels, which `import satisfaction` should not
-    )
-
     found = regression(design, overall, list(questionnaire.topics))
     slopes = found.table.set_index("term").loc[list(questionnaire.topics)]
     scaled = {name: slopes[source].to_numpy() * STEP * 100 for name, source in SCALED.items()}
@@ -149,9 +147,8 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
         whole=whole.table["estimate"].to_numpy(float)[there], difference=difference, se=se, df=df
     )
     table = table.assign(ci_low=difference - half, ci_high=difference + half, p=p)
-    table["p_holm"] = table.groupby("code")["p"].transform(
-        lambda values: holm_adjusted(values.to_numpy())
-    )
+    by_area = table.groupby("code")["p"]
+    table["p_holm"] = by_area.transform(lambda p: holm(p.to_numpy()))
     provable = areas.conventions["selection"] == "probability"
     sure = (table["p_holm"] <= 1 - areas.level) & provable
     table["verdict"] = np.select(
@@ -177,12 +174,3 @@ def _difference_errors(own: Any, of_whole: Any) -> np.ndarray[Any, Any]:
     gap = sp.csr_array(own) - sp.csr_array(of_whole)
     root: np.ndarray[Any, Any] = np.sqrt(np.asarray(gap.multiply(gap).sum(axis=0)).ravel())
     return root
-
-
-def holm_adjusted(p: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Holm's adjusted p-values, (n,) -> (n,); NaN takes no part."""
-    adjusted, tested = np.full(len(p), np.nan), np.flatnonzero(np.isfinite(p))
-    order = tested[np.argsort(p[tested], kind="stable")]
-    steps = np.maximum.accumulate(p[order] * (len(order) - np.arange(len(order))))
-    adjusted[order] = np.minimum(steps, 1)
-    return adjusted

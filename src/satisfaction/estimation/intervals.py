@@ -6,17 +6,20 @@ Which confidence limits an estimate gets, and what replaces them where an estima
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import scipy.sparse as sp
 from scipy import special
 from scipy.sparse.csgraph import connected_components
 
-from satisfaction.estimation.domains import Options
-from satisfaction.foundation.errors import EstimatesError
-from satisfaction.sampling.measures import Measure
+from satisfaction.foundation.errors import EstimatesError, SatisfactionError
 from satisfaction.sampling.variance import Members
+
+if TYPE_CHECKING:  # a ranking of plain numbers needs degrees of freedom, but no design
+    from satisfaction.estimation.domains import Options
+    from satisfaction.sampling.measures import Measure
 
 Array = np.ndarray[Any, Any]
 NO_ERROR = 1e-12  # a share's se under this is rounding
@@ -24,6 +27,25 @@ LARGEST = (
     1e12  # effective size: more than there are people, less than where the beta quantile fails
 )
 HALVINGS = 60  # of a bracket inside 0-1: more than a float can tell apart
+
+
+def check_level(
+    level: float,
+    *,
+    above: float = 0.0,
+    error: type[SatisfactionError] = EstimatesError,
+    code: str = "E104",
+) -> None:
+    """Refuse a confidence level that is no number between `above` and 1 (E104)."""
+    if isinstance(level, Real) and above < level < 1:
+        return
+    raise error(
+        code,
+        f"置信水平 {level!r} 须为 {above:g} 与 1 之间的数。",
+        f"A confidence level of {level!r} is not a number between {above:g} and 1.",
+        where="level",
+        hint=("例如写 0.95。", "Write 0.95, for instance."),
+    )
 
 
 def t_interval(estimate: Array, se: Array, df: Array, *, level: float) -> tuple[Array, Array]:
@@ -248,10 +270,22 @@ INTERVALS: dict[str, ShareInterval] = {
 """Methods of the limits of a share, by R's names where `svyciprop` has them; the contract is `ShareInterval`."""
 
 
-def satterthwaite(
+def satterthwaite(variance: Array, df: Array) -> Array:
+    """Degrees of freedom of a sum of independent variances: (sum v)^2 / sum(v^2 / df), over the last axis.
+
+    inf where the variances are known or 0.
+    """
+    total = variance.sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(variance > 0, variance**2 / df, 0.0).sum(axis=-1)
+    df_of_sum: Array = np.divide(total**2, error, out=np.full(total.shape, np.inf), where=error > 0)
+    return df_of_sum
+
+
+def satterthwaite_of_blocks(
     matrix: sp.csr_array, cov: Array, *, domain: Array, df: Array, members: Members
 ) -> Array:
-    """Degrees of freedom of linear combinations: (sum v_b)^2 / sum v_b^2 / df_b over the blocks they use.
+    """Degrees of freedom of linear combinations: Satterthwaite's over the blocks they use.
 
     The variances of two blocks are independent. So domains (or waves) that share a PSU are one block, whose df are the
     PSUs minus the strata of their union; a domain that shares no PSU with the others is a block with its own df.
@@ -266,19 +300,24 @@ def satterthwaite(
     members : Members
     """
     linked = _linked(domain, members)
-    out = np.empty(matrix.shape[0])
+    combined_df = np.empty(matrix.shape[0])
     for i in range(matrix.shape[0]):
         used = slice(matrix.indptr[i], matrix.indptr[i + 1])
-        at, coefficient = matrix.indices[used], matrix.data[used]
+        at = matrix.indices[used]
+        coefficient = matrix.data[used]
         block_of = domain[at] if linked is None else _blocks(linked, domain, at)
-        parts = []
+        variances, dfs = [], []
         for block in np.unique(block_of):
-            own = block_of == block
-            v = coefficient[own] @ cov[np.ix_(at[own], at[own])] @ coefficient[own]
-            parts.append((max(float(v), 0.0), _block_df(at[own], domain, df, members)))
-        spread = sum(v**2 / d if d > 0 else np.inf for v, d in parts if v > 0)
-        out[i] = sum(v for v, _ in parts) ** 2 / spread if spread > 0 else min(d for _, d in parts)
-    return out
+            inside = block_of == block
+            members_at = at[inside]
+            variance = (
+                coefficient[inside] @ cov[np.ix_(members_at, members_at)] @ coefficient[inside]
+            )
+            variances.append(max(float(variance), 0.0))
+            dfs.append(_block_df(members_at, domain, df, members))
+        known = satterthwaite(np.array(variances), np.maximum(dfs, 0.0))
+        combined_df[i] = known if np.isfinite(known) else min(dfs)
+    return combined_df
 
 
 def summed_df(at: Array, *, domain: Array, df: Array, members: Members) -> float:

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import special
 from scipy.optimize import brentq
 
-from satisfaction.estimation.reliability import check_level
+from satisfaction.estimation.intervals import check_level
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.sampling.design import SurveyDesign, named
 from satisfaction.sampling.measures import Measure

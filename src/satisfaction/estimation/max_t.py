@@ -103,7 +103,8 @@ def max_t_p(
     draws, seed : int
         The same seed gives the same p.
     """
-    z, tested = _normal_scores(t, df), np.flatnonzero(np.isfinite(t))
+    z = np.abs(normal_scores(t, df))
+    tested = np.flatnonzero(np.isfinite(t))
     order = tested[np.argsort(z[tested], kind="stable")]  # least significant first
     above, largest = _exceedances(z[order], (first[order], second[order]), cov, draws, seed)
     reached = draws - np.searchsorted(np.sort(largest), z[order], side="left")
@@ -117,31 +118,52 @@ def max_t_p(
     return MaxT(single, step, single_error, step_error, draws, seed)
 
 
-def area_errors(cov: Array, *, draws: int, seed: int) -> Iterator[Array]:
-    """Draw the areas' errors from the normal distribution with this covariance, (A, draws in this chunk) at a time."""
-    rng, root = np.random.default_rng(seed), square_root(cov)
-    for start in range(0, draws, CHUNK):
-        normal = rng.standard_normal((len(cov), min(CHUNK, draws - start)))
-        yield root[:, None] * normal if root.ndim == 1 else root @ normal
+def drawn_errors(
+    root: Array, *, draws: int, rng: np.random.Generator, block: int, order: Array | None = None
+) -> Iterator[Array]:
+    """Draw normal errors of A units, a block of draws at a time: (A, draws in the block).
 
-
-def square_root(cov: Array) -> Array:
-    """Return the symmetric root of a covariance, which may be singular: (A, A), or its diagonal (A,) where areas are independent.
-
-    The symmetric root is unique, unlike eigenvectors or a pivoted factor: every machine draws the same errors.
+    Parameters
+    ----------
+    root : (A, A) or (A,)
+        Root of their covariance; (A,) standard errors of independent units.
+    order : (A,) int, optional
+        Each draw takes the units in this order, so that neither the block nor the number of draws changes the first
+        draws. None: the stream runs unit by unit inside a block, and the block is part of what the seed means.
     """
-    se = np.sqrt(np.maximum(np.diag(cov), 0))
-    beside = np.abs(cov - np.diag(np.diag(cov)))
-    if (beside <= INDEPENDENT * se[:, None] * se).all():
-        return np.asarray(se)
+    units = len(root)
+    for start in range(0, draws, block):
+        size = min(block, draws - start)
+        if order is None:
+            standard = rng.standard_normal((units, size))
+        else:
+            standard = np.empty((units, size))
+            standard[order] = rng.standard_normal((size, units)).T
+        yield root[:, None] * standard if root.ndim == 1 else root @ standard
+
+
+def symmetric_root(cov: Array) -> Array:
+    """Return the symmetric root of a covariance, which may be singular: (A, A).
+
+    It is unique, unlike eigenvectors or a pivoted factor: every machine draws the same errors.
+    """
     values, vectors = np.linalg.eigh(cov)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
 
 
-def _normal_scores(t: Array, df: Array) -> Array:
-    """Return the normal deviates with the same two-sided p as t at its own df: (K,)."""
+def normal_scores(t: Array, df: Array) -> Array:
+    """Return the normal deviates with the tails that t has at its df, same shape: t itself where df is inf."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(-special.ndtri(special.stdtr(df, -np.abs(t))))
+        deviate = special.ndtri(special.stdtr(df, -np.abs(t)))
+    return np.where(np.isinf(df), t, np.copysign(deviate, t))
+
+
+def square_root(cov: Array) -> Array:
+    """Return the symmetric root, or the standard errors (A,) where areas are independent."""
+    se = np.sqrt(np.maximum(np.diag(cov), 0))
+    beside = np.abs(cov - np.diag(np.diag(cov)))
+    independent = (beside <= INDEPENDENT * se[:, None] * se).all()
+    return se if independent else symmetric_root(cov)
 
 
 def _exceedances(
@@ -167,7 +189,8 @@ def _exceedances(
         )
     )
     above, largest = np.zeros(len(z), dtype=np.int64), []
-    for errors in area_errors(cov, draws=draws, seed=seed):
+    rng = np.random.default_rng(seed)
+    for errors in drawn_errors(square_root(cov), draws=draws, rng=rng, block=CHUNK):
         most, work = np.zeros(errors.shape[1]), np.empty(errors.shape[1])
         for k, (one, other, precision, reach) in enumerate(steps):
             np.subtract(errors[one], errors[other], out=work)

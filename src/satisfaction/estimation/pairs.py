@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from scipy import special
-from statsmodels.stats.multitest import multipletests
 
 from satisfaction.estimation.estimates import estimate
-from satisfaction.estimation.intervals import satterthwaite, t_interval
+from satisfaction.estimation.intervals import satterthwaite_of_blocks, t_interval
 from satisfaction.estimation.max_t import (
     DRAWS,
     FRAGILE,
@@ -22,6 +21,7 @@ from satisfaction.estimation.max_t import (
     check_simultaneous,
     max_t_p,
 )
+from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.test_results import without_error
 from satisfaction.foundation.errors import EstimatesError
@@ -125,7 +125,7 @@ def all_pairs(
     spread = np.sqrt(
         np.maximum(variance[first] + variance[second] - 2 * estimates.cov[first, second], 0)
     )
-    pair_df = satterthwaite(
+    pair_df = satterthwaite_of_blocks(
         pair_matrix(len(areas)),
         estimates.cov,
         domain=np.arange(len(areas)),
@@ -214,7 +214,7 @@ def against_rest(
     spread[there] = np.sqrt(
         np.maximum(np.einsum("kq,kq->k", slope[there] @ totals.cov, slope[there]), 0)
     )
-    with_rest[there] = satterthwaite(
+    with_rest[there] = satterthwaite_of_blocks(
         sp.csr_array(slope[there]),
         totals.cov,
         domain=totals.domain,
@@ -340,15 +340,8 @@ def tested(
         usable, 2 * special.stdtr(np.where(usable, df, 1.0), -np.abs(np.nan_to_num(t))), np.nan
     )
     low, high = t_interval(difference, se, df, level=level)
-    table = keys.assign(difference=difference, se=se, df=df, t=t, p=p, p_holm=_adjusted(p, "holm"))
-    return table.assign(p_bh=_adjusted(p, "fdr_bh"), ci_low=low, ci_high=high)
-
-
-def _adjusted(p: Array, method: str) -> Array:
-    known, out = np.isfinite(p), p.copy()
-    if known.any():
-        out[known] = multipletests(p[known], method=method)[1]
-    return out
+    table = keys.assign(difference=difference, se=se, df=df, t=t, p=p, p_holm=holm(p))
+    return table.assign(p_bh=benjamini_hochberg(p), ci_low=low, ci_high=high)
 
 
 def _declared(estimates: Estimates, null: str) -> dict[str, Any]:

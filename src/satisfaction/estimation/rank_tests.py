@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.estimation.checks import check_level
+from satisfaction.estimation.intervals import check_level
 from satisfaction.estimation.regression import Fit
 from satisfaction.estimation.sample import Sample, lay_out
 from satisfaction.estimation.t_tests import fitted

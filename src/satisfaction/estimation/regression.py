@@ -18,7 +18,7 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import linalg, special
 
-from satisfaction.estimation.checks import check_level
+from satisfaction.estimation.intervals import check_level
 from satisfaction.estimation.sample import lay_out
 from satisfaction.estimation.test_results import (
     DF_USED,

@@ -1,8 +1,6 @@
 """Internal consistency of items: Cronbach's alpha, equal weights beside the sample design, and item-total correlations.
 
 Array kernels of Cronbach's alpha: on complete scores with equal weights, and on the weighted sums of a tally.
-
-The one check the assessments share.
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ import scipy.sparse as sp
 from scipy import special
 
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.estimation.intervals import check_level
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError
@@ -135,24 +134,6 @@ def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[f
     half = float(special.stdtrit(df, (1 + level) / 2)) * se / (1 - alpha) if df >= 1 else np.inf
     with np.errstate(over="ignore"):
         return float(1 - (1 - alpha) * np.exp(half)), float(1 - (1 - alpha) * np.exp(-half))
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level that is none.
-
-    Raises
-    ------
-    EstimatesError
-        E104.
-    """
-    if not 0 < level < 1:
-        raise EstimatesError(
-            "E104",
-            f"置信水平 {level} 须在 0 与 1 之间。",
-            f"A confidence level of {level} is not between 0 and 1.",
-            where="level",
-            hint=("例如写 0.95。", "Write 0.95, for instance."),
-        )
 
 
 LARGEST = 2.0**62  # half of what a 64-bit sum holds

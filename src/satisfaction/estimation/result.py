@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.estimation.intervals import satterthwaite, t_interval
+from satisfaction.estimation.intervals import satterthwaite_of_blocks, t_interval
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.pages import card
@@ -168,7 +168,7 @@ class Estimates:
         cov = np.asarray(matrix @ (matrix @ self.cov).T).T
         se = np.where(np.isnan(estimate), np.nan, np.sqrt(np.maximum(np.diag(cov), 0)))
         own = self.table["df"].to_numpy(float)
-        df = satterthwaite(
+        df = satterthwaite_of_blocks(
             matrix, self.cov, domain=self.domain, df=own, members=self.contributions.members
         )
         n = [

@@ -17,13 +17,16 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 from scipy import special
-from scipy.optimize import brentq
 
+from satisfaction.estimation.between_areas import (
+    between_variance,
+    restricted_likelihood,
+    weighted_least_squares,
+)
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError, one_of
 
 Array = np.ndarray[Any, Any]
-GRID = 80  # points between which the likelihood's highest one is sought: it may have more than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,61 +79,9 @@ def fit_reml(direct: Array, variance: Array, x: Array) -> Fit:
         Covariates of full column rank, the constant among them.
     """
     between = between_variance(direct, variance, x)
-    beta, cov = regression(direct, between + variance, x)
+    beta, cov = weighted_least_squares(direct, between + variance, x)
     residual = (direct - x @ beta) / np.sqrt(between + variance)
     return Fit(between, beta, cov, restricted_likelihood(between, direct, variance, x), residual)
-
-
-def between_variance(direct: Array, variance: Array, x: Array) -> float:
-    """A at the highest point of the restricted likelihood; 0 where areas differ no more than sampling explains."""
-    spread = float(np.var(direct - x @ np.linalg.lstsq(x, direct, rcond=None)[0])) + float(
-        variance.max()
-    )
-    grid = np.concatenate([[0.0], np.geomspace(spread * 1e-6, spread * 10, GRID)])
-    height = [restricted_likelihood(a, direct, variance, x) for a in grid]
-    top = int(np.argmax(height))
-    below, above = grid[max(top - 1, 0)], grid[min(top + 1, GRID)]
-    slopes = (
-        restricted_slope(below, direct, variance, x),
-        restricted_slope(above, direct, variance, x),
-    )
-    if slopes[0] <= 0 or slopes[1] >= 0:
-        return float(grid[top])  # 0: it falls from there on
-    return float(
-        brentq(
-            restricted_slope,
-            below,
-            above,
-            args=(direct, variance, x),
-            xtol=1e-15 * spread,
-            rtol=1e-13,
-        )
-    )
-
-
-def restricted_likelihood(between: float, direct: Array, variance: Array, x: Array) -> float:
-    """Restricted log-likelihood of A, the constant left out."""
-    total = between + variance
-    beta, cov = regression(direct, total, x)
-    distance = ((direct - x @ beta) ** 2 / total).sum()
-    return float(-0.5 * (np.log(total).sum() - np.linalg.slogdet(cov)[1] + distance))
-
-
-def restricted_slope(between: float, direct: Array, variance: Array, x: Array) -> float:
-    """Twice its slope: y'PPy - tr P, P the projection that takes the covariates out."""
-    weight = 1 / (between + variance)
-    beta, cov = regression(direct, between + variance, x)
-    explained = np.einsum("ij,jk,ik,i->", x, cov, x, weight**2)
-    return float(((direct - x @ beta) ** 2 * weight**2).sum() - (weight.sum() - explained))
-
-
-def regression(direct: Array, total: Array, x: Array) -> tuple[Array, Array]:
-    """Weighted least squares with weights 1 / total: coefficients (k,) and their covariance (k, k)."""
-    root = np.sqrt(total)
-    _, r = np.linalg.qr(x / root[:, None])
-    inverse = np.linalg.inv(r)
-    cov = inverse @ inverse.T
-    return cov @ (x.T @ (direct / total)), cov
 
 
 def predict(fit: Fit, direct: Array, variance: Array, x: Array) -> Prediction:

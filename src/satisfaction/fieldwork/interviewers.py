@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.estimation.interviewers import IntraclassCorrelation, intraclass_correlation
+from satisfaction.estimation.multiplicity import benjamini_hochberg
 from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings, no_findings, require
-from satisfaction.fieldwork.outliers import at_interviewers, benjamini_hochberg, others_quartiles
+from satisfaction.fieldwork.outliers import at_interviewers, others_quartiles
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.sampling.design import SurveyDesign
 

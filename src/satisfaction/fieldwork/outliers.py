@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
+from satisfaction.estimation.multiplicity import benjamini_hochberg
 from satisfaction.fieldwork.checks import Fields, Limits, findings, no_findings
 
 Array = np.ndarray[Any, Any]
@@ -217,14 +218,6 @@ def share_error(share: Array, n: Array) -> Array:
     """Standard error of a share of n respondents, two successes and two failures added (Agresti and Coull 1998)."""
     moved = (share * n + 2) / (n + 4)
     return np.asarray(np.sqrt(moved * (1 - moved) / (n + 4)))
-
-
-def benjamini_hochberg(p: Array) -> Array:
-    """Adjusted p-values over the tests that took place, (n,) -> (n,); nan stays nan."""
-    adjusted, tested = np.full(len(p), np.nan), np.isfinite(p)
-    if tested.any():
-        adjusted[tested] = stats.false_discovery_control(p[tested])
-    return adjusted
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from satisfaction.estimation.multiplicity import holm
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.ranking.options import integer_rank
 from satisfaction.ranking.pairs import Bools, Floats, Ints
-from satisfaction.ranking.sets import holm
 
 Correction: TypeAlias = Literal["holm", "bonferroni"]
 Direction: TypeAlias = Literal["two-sided", "best", "worst"]
@@ -185,7 +185,7 @@ def marginal_sets(
 
 def rejected(p_values: Floats, alpha: float, correction: Correction) -> Bools:
     """Rejected hypotheses of one family, same shape."""
-    return holm(p_values, alpha) if correction == "holm" else p_values <= alpha / len(p_values)
+    return holm(p_values) <= alpha if correction == "holm" else p_values <= alpha / len(p_values)
 
 
 def checked_counts(counts: object) -> Ints:

@@ -18,6 +18,8 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import special
 
+from satisfaction.estimation.intervals import satterthwaite, satterthwaite_of_blocks
+from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.ranking import change_probability as bivariate
 from satisfaction.ranking import rise
@@ -46,11 +48,10 @@ def tests_of_change(waves: Waves) -> dict[str, Floats]:
     df = np.concatenate([waves.after.df[kept], waves.before.df[kept]])
     cov = waves.covariance()
     relative, se = matrix @ score, np.sqrt(np.maximum(np.sum((matrix @ cov) * matrix, axis=1), 0.0))
-    freedom = (
-        shared_freedom(waves, matrix, cov, df)
-        if waves.shared_psus
-        else satterthwaite(matrix, np.diag(cov), df)
-    )
+    if waves.shared_psus:
+        freedom = shared_freedom(waves, matrix, cov, df)
+    else:
+        freedom = satterthwaite(matrix**2 * np.diag(cov), df)
     found = {"change": score[:p] - score[p:], "relative_change": relative, "se": se, "df": freedom}
     if waves.selection != "probability":
         unknown = np.full(p, np.nan)
@@ -60,22 +61,15 @@ def tests_of_change(waves: Waves) -> dict[str, Floats]:
 
 def shared_freedom(waves: Waves, matrix: Floats, cov: Floats, df: Floats) -> Floats:
     """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates are one block."""
-    # here: a plain ranking does not need it
-    from satisfaction.estimation.intervals import satterthwaite as by_blocks
-
     both = np.flatnonzero(np.concatenate([waves.kept, waves.kept]))
     one_each = np.arange(len(both))
-    return by_blocks(
+    return satterthwaite_of_blocks(
         sp.csr_array(matrix), cov, domain=one_each, df=df, members=waves.members.of(both)
     )
 
 
 def two_sided(difference: Floats, se: Floats, df: Floats) -> dict[str, Floats]:
     """Test (p,) differences by t, adjusted over all of them; a difference under 1e-9 is none."""
-    from statsmodels.stats.multitest import (
-        multipletests,  # here: it loads much that a plain ranking does not need
-    )
-
     difference = np.where(np.abs(difference) < TIE, 0.0, difference)
     exact = np.where(difference == 0, 0.0, np.copysign(np.inf, difference))
     t = np.divide(difference, se, out=exact, where=(se > NO_ERROR) & (difference != 0))
@@ -83,17 +77,9 @@ def two_sided(difference: Floats, se: Floats, df: Floats) -> dict[str, Floats]:
     return {
         "t": t,
         "p": p,
-        "p_bh": multipletests(p, method="fdr_bh")[1],
-        "p_holm": multipletests(p, method="holm")[1],
+        "p_bh": benjamini_hochberg(p),
+        "p_holm": holm(p),
     }
-
-
-def satterthwaite(matrix: Floats, variance: Floats, df: Floats) -> Floats:
-    """Degrees of freedom of (k, q) combinations of q estimates: (sum v)^2 / sum v^2 / df, v = coefficient^2 variance."""
-    parts = matrix**2 * variance
-    with np.errstate(divide="ignore", invalid="ignore"):
-        freedom = parts.sum(axis=1) ** 2 / (parts**2 / df).sum(axis=1)
-    return np.where(np.isnan(freedom), np.inf, freedom)
 
 
 DRAWS, SEED = 20_000, 20_260_101

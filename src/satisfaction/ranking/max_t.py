@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, normal_scores, spread_of
+from satisfaction.estimation.max_t import drawn_errors, normal_scores, symmetric_root
+from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, spread_of
 
 DRAWS, FEWEST, SEED = 100_000, 50_000, 20_260_101
 FRAGILE = 3.0  # Monte-Carlo standard errors of the critical value
@@ -225,22 +226,24 @@ def unit_errors(
     The stream runs draw by draw, so neither the size of a block nor the number of draws changes the first ones; variances
     have a stream of their own, so estimated se with large df give the draws of known se.
     """
-    order, p = canonical_order(pairs), len(pairs.se)
-    root = pairs.se if pairs.independent else symmetric_root(pairs.cov)
-    normal, chi = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(2))
+    p = len(pairs.se)
+    order = canonical_order(pairs)
     finite = order[np.isfinite(pairs.df[order])]
-    size = int(np.clip(BLOCK // p, 50, 5_000))
-    for start in range(0, draws, size):
-        number = min(size, draws - start)
-        standard = np.empty((p, number))
-        standard[order] = normal.standard_normal((number, p)).T
+    root = pairs.se if pairs.independent else symmetric_root(pairs.cov)
+    for_errors, for_variances = np.random.SeedSequence(seed).spawn(2)
+    normal = np.random.default_rng(for_errors)
+    chi = np.random.default_rng(for_variances)
+    block = int(np.clip(BLOCK // p, 50, 5_000))
+    start = 0
+    for errors in drawn_errors(root, draws=draws, rng=normal, block=block, order=order):
+        number = errors.shape[1]
         variances = None
         if how.draws_variances:
             variances = np.repeat(pairs.se[:, None] ** 2, number, axis=1)
-            variances[finite] *= (
-                chi.chisquare(pairs.df[finite], (number, len(finite))) / pairs.df[finite]
-            ).T
-        yield start, standard * root[:, None] if root.ndim == 1 else root @ standard, variances
+            ratios = chi.chisquare(pairs.df[finite], (number, len(finite))) / pairs.df[finite]
+            variances[finite] *= ratios.T
+        yield start, errors, variances
+        start += number
 
 
 def canonical_order(pairs: Pairs) -> Ints:
@@ -248,10 +251,3 @@ def canonical_order(pairs: Pairs) -> Ints:
     middle = (pairs.score.max() + pairs.score.min()) / 2
     order: Ints = np.lexsort((pairs.score, np.abs(pairs.score - middle), pairs.df, pairs.se))
     return order
-
-
-def symmetric_root(cov: Floats) -> Floats:
-    """The symmetric root of a covariance, which may be singular: unique, so that every machine draws the same errors."""
-    values, vectors = np.linalg.eigh(cov)
-    root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    return root

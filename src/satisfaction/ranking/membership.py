@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.ranking import studentized as dunnett
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, competition_rank, others
 
@@ -128,26 +129,8 @@ def at_least_dunnett(count: int, p_values: Floats, pairs: Pairs) -> Floats:
 
 def over_the_table(tests: Membership, multiplicity: Multiplicity) -> Membership:
     """p-values adjusted for all p units, those for "in" and those for "out" as two families."""
-    adjusted = {"holm": holm_adjusted, "bh": benjamini_hochberg}[multiplicity]
+    adjusted = {"holm": holm, "bh": benjamini_hochberg}[multiplicity]
     return Membership(adjusted(tests.p_in), adjusted(tests.p_out))
-
-
-def holm_adjusted(p_values: Floats) -> Floats:
-    """Holm's adjusted p-values, (n,): family-wise error under any dependence."""
-    order = np.argsort(p_values, kind="stable")
-    steps = p_values[order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted
-
-
-def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Benjamini and Hochberg's adjusted p-values, (n,): false discovery rate of positively dependent tests."""
-    order = np.argsort(-p_values, kind="stable")
-    steps = p_values[order] * len(order) / np.arange(len(order), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum.accumulate(np.minimum(steps, 1.0))
-    return adjusted
 
 
 def list_sets(low: Ints, high: Ints, *, side: Side, places: int) -> ListSets:

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from satisfaction.estimation.intervals import check_level
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.ranking import max_t as maxt
 from satisfaction.ranking.membership import Form, Multiplicity, form_used
@@ -127,7 +128,8 @@ class Options:
 
 def check_options(options: Options) -> None:
     """Refuse what cannot be asked; K113-K115, K117-K119, K122-K124."""
-    check_level(options.level)
+    # at a lower level a unit could be proven both in and out
+    check_level(options.level, above=0.5, error=RankingError, code="K115")
     known: dict[str, tuple[str, str, Iterable[str]]] = {
         "K113": ("marginal", options.marginal, MARGINAL),
         "K114": ("simultaneous", options.simultaneous, SIMULTANEOUS),
@@ -164,17 +166,6 @@ def check_simulation(draws: object, seed: object) -> None:
 def is_whole(value: object) -> bool:
     """Whether a value is a whole number."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def check_level(level: float) -> None:
-    """Refuse a level at which a unit could be proven both in and out."""
-    if not 0.5 < level < 1:
-        raise RankingError(
-            "K115",
-            f"level={level} 应在 0.5 与 1 之间。",
-            f"level={level} is not between 0.5 and 1.",
-            where="level",
-        )
 
 
 def check_places(places: int, p: int, *, argument: str, code: str) -> None:

@@ -13,6 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
+from satisfaction.estimation.intervals import satterthwaite
+
 Floats: TypeAlias = NDArray[np.float64]
 NEGLIGIBLE = 1e-5  # a correlation: jackknife replicates, centred on their mean, leave 1e-6 between counties that share nothing
 Ints: TypeAlias = NDArray[np.int64]
@@ -70,7 +72,8 @@ def compare(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
     spread = spread_of(cov)
     t = np.divide(difference, spread, out=np.copysign(np.inf, difference), where=spread > 0)
     t[difference == 0] = 0.0
-    pair_df = satterthwaite(variance, df)
+    both_variances = np.stack(np.broadcast_arrays(variance[:, None], variance), axis=-1)
+    pair_df = satterthwaite(both_variances, np.stack(np.broadcast_arrays(df[:, None], df), axis=-1))
     p_better = special.stdtr(pair_df, -t)
     return Pairs(score, np.sqrt(variance), df, t, pair_df, p_better, not correlated(cov), cov)
 
@@ -88,20 +91,6 @@ def spread_of(cov: Floats) -> Floats:
     variance = np.diag(cov)
     spread: Floats = np.sqrt(np.maximum(variance[:, None] + variance - 2 * cov, 0.0))
     return spread
-
-
-def normal_scores(t: Floats, df: Floats) -> Floats:
-    """Normal deviates with the tails that t has at its df, same shape: p-values on the normal scale; t itself for known se."""
-    beyond = special.stdtr(df, -np.abs(t))
-    scores: Floats = np.where(np.isinf(df), t, np.copysign(special.ndtri(beyond), t))
-    return scores
-
-
-def satterthwaite(variance: Floats, df: Floats) -> Floats:
-    """Satterthwaite (Welch) degrees of freedom of every difference, (p, p); inf where the variances are known."""
-    fourth = variance**2 / df
-    fourth_sum, total = fourth[:, None] + fourth, variance[:, None] + variance
-    return np.divide(total**2, fourth_sum, out=np.full_like(total, np.inf), where=fourth_sum > 0)
 
 
 def correlated(cov: Floats) -> bool:

@@ -6,15 +6,15 @@ These are not guarantees; they hold on average over units if the model does. The
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from scipy import special
-from scipy.optimize import brentq
 
+from satisfaction.estimation import between_areas
 from satisfaction.ranking.pairs import TIE, Floats
 
-Between: TypeAlias = Literal["reml", "ml"]
+Between: TypeAlias = between_areas.Likelihood
 NODES = np.linspace(-7.0, 7.0, 281)
 MANY = 300  # units from which on one grid serves all of them
 WIDEST_GRID = (
@@ -57,22 +57,8 @@ def between_variance(score: Floats, se: Floats, between: Between = "reml") -> fl
 
     ML is smaller: it does not count the degree of freedom that the mean has taken.
     """
-
-    def slope(tau2: float) -> float:
-        """Return the likelihood's slope at a variance of the true scores."""
-        weight = 1 / total_variance(tau2, se)
-        residual = score - weight @ score / weight.sum()
-        likelihood = weight**2 @ residual**2 - weight.sum()
-        return float(
-            likelihood + (weight**2).sum() / weight.sum() if between == "reml" else likelihood
-        )
-
-    if slope(0.0) <= 0:
-        return 0.0
-    upper = float(np.var(score, ddof=1))
-    while slope(upper) > 0:
-        upper *= 2
-    return float(brentq(slope, 0.0, upper, xtol=1e-14 * upper, rtol=1e-13, maxiter=500))
+    variance = np.maximum(se**2, TIE**2)
+    return between_areas.between_variance(score, variance, likelihood=between)
 
 
 def total_variance(tau2: float, se: Floats) -> Floats:

@@ -15,9 +15,11 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 
+from satisfaction.estimation.max_t import normal_scores
+from satisfaction.estimation.multiplicity import holm
 from satisfaction.ranking import max_t as maxt
 from satisfaction.ranking import studentized as dunnett
-from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, normal_scores, others
+from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, others
 from satisfaction.ranking.studentized import range_quantiles
 
 Marginal: TypeAlias = Literal["simes", "holm", "maxt"]
@@ -110,7 +112,7 @@ def count_false(p_values: Floats, alpha: float) -> Ints:
 def marginal_holm_sets(pairs: Pairs, alpha: float) -> RankSets:
     """Marginal sets by Holm's procedure over each unit's own 2(p-1) ordered pairs; any dependence."""
     n = len(pairs.score) - 1
-    rejected = holm(np.hstack([others(pairs.p_better), others(pairs.p_better.T)]), alpha)
+    rejected = holm(np.hstack([others(pairs.p_better), others(pairs.p_better.T)])) <= alpha
     worse, better = rejected[:, :n].sum(axis=1), rejected[:, n:].sum(axis=1)
     return RankSets(1 + better, n + 1 - worse)
 
@@ -119,18 +121,8 @@ def holm_sets(pairs: Pairs, alpha: float) -> RankSets:
     """Simultaneous sets by Holm's procedure over all p(p-1) ordered pairs; any dependence."""
     ordered_pairs = ~np.eye(len(pairs.score), dtype=bool)
     better = np.zeros_like(ordered_pairs)
-    better[ordered_pairs] = holm(pairs.p_better[ordered_pairs], alpha)
+    better[ordered_pairs] = holm(pairs.p_better[ordered_pairs]) <= alpha
     return sets_from(better)
-
-
-def holm(p_values: Floats, alpha: float) -> Bools:
-    """Holm's step-down rejections within each row (last axis); same shape."""
-    order = np.argsort(p_values, axis=-1, kind="stable")
-    steps = alpha / np.arange(p_values.shape[-1], 0, -1)
-    passed = np.take_along_axis(p_values, order, axis=-1) <= steps
-    rejected = np.zeros_like(passed)
-    np.put_along_axis(rejected, order, np.logical_and.accumulate(passed, axis=-1), axis=-1)
-    return rejected
 
 
 def tukey_sets(pairs: Pairs, alpha: float) -> RankSets:
