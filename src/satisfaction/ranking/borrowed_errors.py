@@ -13,9 +13,9 @@ import scipy.sparse as sp
 
 from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.max_t import symmetric_root
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import shortened
-from satisfaction.ranking.max_t import symmetric_root
 from satisfaction.ranking.pairs import Bools, Floats
 from satisfaction.ranking.units import units_from_estimates
 
