@@ -60,7 +60,7 @@ def test_a_missing_fpc_is_refused():
 
 
 def test_lonely_strata_are_named():
-    with pytest.raises(DesignError, match=r"1 strata \(or units above\) have a single 'psu': b"):
+    with pytest.raises(DesignError, match=r"1 stratum \(or units above\) with a single 'psu': b"):
         design(ROWS[(ROWS["stratum"] == "a") | (ROWS["psu"] == 2)])
 
 
@@ -152,7 +152,7 @@ def test_an_fpc_missing_in_some_rows_is_refused(rows):
     holed = ROWS.assign(N=ROWS["N"].astype(float))
     holed.loc[rows, "N"] = np.nan
     for table in (holed, duckdb.from_df(holed)):
-        with pytest.raises(DesignError, match=f"D105.*\n.*\n.*missing in {len(rows)} rows"):
+        with pytest.raises(DesignError, match=f"D105.*\n.*\n.*missing in {len(rows)} row"):
             design(table, fpc="N")
 
 
