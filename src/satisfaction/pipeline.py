@@ -27,7 +27,7 @@ from satisfaction.ranking.suppression import withhold
 from satisfaction.ranking.within import Rankings, rank_within
 from satisfaction.sampling.design import SurveyDesign
 from satisfaction.sampling.measures import add_columns, compile_measures, only_where, stored
-from satisfaction.sampling.tally import tally
+from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
 from satisfaction.weighting.margins import Margins, margin_targets
 from satisfaction.weighting.sampled_persons import RESPONDED, sampled_persons
@@ -55,6 +55,10 @@ class Results:
         Of the same measure at every level within its parents.
     absent : tuple of str
         Steps and tables the survey does not declare, hence left out.
+    counted : Tally
+        The one pass over the respondents, by level of area: what all estimates come from.
+    base_step : dict or None
+        Record of the base weight; None where it is 1, or 1 / inclusion probability.
     computed : dict of str to object
         The parts as `run` computed them, by name; a part put in their place makes a trial.
     """
@@ -66,26 +70,37 @@ class Results:
     ranking: Ranking
     rankings: Rankings
     absent: tuple[str, ...]
+    counted: Tally = field(repr=False)
+    base_step: dict[str, Any] | None = None
     computed: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def _repr_html_(self) -> str:
-        whole = next(reversed(self.estimates.values())).table[
-            ["measure", "estimate", "se", "ci_low", "ci_high", "n"]
-        ]
+        columns = ["measure", "estimate", "se", "ci_low", "ci_high", "n"]
+        whole = self.whole.table[columns]
         facts = {"未声明 not declared": ", ".join(self.absent)}
-        said, mark = " ".join(self.ranking.summary["notes"]), str(self.survey.marks or "")
+        notes = " ".join(self.ranking.summary["notes"])
         return card(
             str(self.survey.declared.title),
             facts=facts,
             tables={"全体 the whole": whole},
-            mark=mark,
-            note=said,
+            mark=str(self.survey.marks or ""),
+            note=notes,
         )
 
     @property
     def area(self) -> str:
         """Return the ranked level ('county')."""
-        return next(iter(self.estimates))
+        return self.survey.ranked_level
+
+    @property
+    def ranked(self) -> Estimates:
+        """Return the ranked measure of the ranked level: what the ranking rests on."""
+        return self.estimates[self.survey.ranked_level].of(self.survey.questionnaire.ranked)
+
+    @property
+    def whole(self) -> Estimates:
+        """Return the estimates of all areas together."""
+        return self.estimates[self.survey.whole()]
 
 
 def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
@@ -102,12 +117,23 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     responses = load_responses(survey)
     answered = responses.accepted[survey.questionnaire.roles.area].dropna()
     survey = replace(survey, covered=frozenset(answered.astype(str)))
-    design = weigh(survey, base_design(survey, responses, engine=engine))
-    estimates = withhold(survey, estimate_areas(survey, design))
+    persons = sampled_persons(survey, responses.accepted)
+    design = weigh(survey, sample_design(survey, persons.table, engine=engine))
+    counted = tally(design, list(design.measures), by=survey.area_levels())
+    estimates = withhold(survey, estimate_areas(survey, design, counted), counted)
     ranking = rank_areas(survey, estimates)
     rankings = rank_within(survey, estimates, ranking)
-    absent = tuple(absent_steps(survey))
-    results = Results(survey, responses, design, estimates, ranking, rankings, absent)
+    results = Results(
+        survey,
+        responses,
+        design,
+        estimates,
+        ranking,
+        rankings,
+        absent=tuple(absent_steps(survey)),
+        counted=counted,
+        base_step=persons.record,
+    )
     return replace(results, computed={name: getattr(results, name) for name in PARTS})
 
 
@@ -121,6 +147,14 @@ def beside_folder(results: Results) -> Results:
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SurveyDesign:
+    """Declare the sample design of the responses, before any weighting step; see `sample_design`."""
+    persons = sampled_persons(survey, responses.accepted)
+    return sample_design(survey, persons.table, engine=engine)
+
+
+def sample_design(
+    survey: Survey, persons: pd.DataFrame, *, engine: Engine = "duckdb"
+) -> SurveyDesign:
     """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
 
     Without a probability sample there is no sampling error for a lonely PSU to spoil: where survey.yaml says `fail`, `adjust` is
@@ -131,7 +165,7 @@ def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckd
     DesignError
         D104 for strata of one PSU in a probability sample, with what survey.yaml may say; else as `SurveyDesign`.
     """
-    roles, persons = survey.questionnaire.roles, sampled_persons(survey, responses.accepted).table
+    roles = survey.questionnaire.roles
     measures = compile_measures(survey.questionnaire)
     rows = add_columns(scan(hold(persons, engine)), measures)
     if RESPONDED in persons:
@@ -230,7 +264,7 @@ def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:
 
     A base weight of 1 / inclusion probability has none.
     """
-    base = sampled_persons(results.survey, results.responses.accepted).record
+    base = results.base_step
     further = results.design.weighting.log if results.design.weighting else ()
     conventions = results.estimates[results.area].conventions
     if remark := replicates_note(results):
@@ -252,26 +286,38 @@ def replicates_note(results: Results) -> str:
     return str(results.estimates[results.area].conventions.get("replicates_note", ""))
 
 
-def estimate_areas(survey: Survey, design: SurveyDesign) -> dict[str, Estimates]:
+def estimate_areas(
+    survey: Survey, design: SurveyDesign, counted: Tally | None = None
+) -> dict[str, Estimates]:
     """Estimate every measure and index for each level of area, and for all together."""
-    measures, level = list(design.measures), survey.declared.level
-    counted = tally(design, measures, by=survey.area_levels())
-
-    def at(by: str | None) -> Estimates:
-        domains = survey.domain_values(by) if by else None
-        return estimate(design, measures, by=by, level=level, domains=domains, counted=counted)
-
-    found = {name: at(name) for name in survey.area_levels()} | {survey.whole(): at(None)}
-    return {name: add_area_indices(one, survey.questionnaire) for name, one in found.items()}
+    measures = list(design.measures)
+    if counted is None:
+        counted = tally(design, measures, by=survey.area_levels())
+    confidence = survey.declared.level
+    estimates = {
+        area_level: estimate(
+            design,
+            measures,
+            by=area_level,
+            level=confidence,
+            domains=survey.domain_values(area_level),
+            counted=counted,
+        )
+        for area_level in survey.area_levels()
+    }
+    estimates[survey.whole()] = estimate(design, measures, level=confidence, counted=counted)
+    return {
+        area_level: add_area_indices(of_level, survey.questionnaire)
+        for area_level, of_level in estimates.items()
+    }
 
 
 def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     """Rank the areas by the questionnaire's ranked measure, under the declared rules."""
-    level, counties = next(iter(estimates.items()))
+    level = survey.ranked_level
+    ranked = estimates[level].of(survey.questionnaire.ranked)
     floor = floored(survey, estimates, level)
-    return rank_by_rules(
-        counties.of(survey.questionnaire.ranked), survey.rules.ranking, floor=floor
-    )
+    return rank_by_rules(ranked, survey.rules.ranking, floor=floor)
 
 
 def absent_steps(survey: Survey) -> Iterator[str]:

@@ -123,7 +123,7 @@ def _summary(results: Results) -> None:
         results.survey,
         results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum(),
     )
-    whole = next(reversed(results.estimates.values())).table.set_index("measure")
+    whole = results.whole.table.set_index("measure")
     labels = survey.questionnaire.rates | survey.questionnaire.indices
     names = area_labels(survey)
     click.echo(f"{survey.declared.title}")

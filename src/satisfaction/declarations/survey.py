@@ -223,6 +223,11 @@ class Survey:
             return "all"
         return str(self.areas.loc[self.areas["parent"] == "", "level"].iloc[0])
 
+    @property
+    def ranked_level(self) -> str:
+        """Return the level of the areas that are ranked ('county')."""
+        return self.area_levels()[0]
+
     def area_levels(self) -> list[str]:
         """Return the levels areas are published for, the ranked one first, then its ancestors ('county', 'prefecture')."""
         item = self.questionnaire.roles.area

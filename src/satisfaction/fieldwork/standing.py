@@ -84,7 +84,7 @@ def jumps_since(survey: Survey, responses: Responses, *, limits: Limits) -> pd.D
 
 def _ranked(survey: Survey, responses: Responses) -> Estimates:
     estimates = estimate_areas(survey, weigh(survey, base_design(survey, responses)))
-    return next(iter(estimates.values())).of(survey.questionnaire.ranked)
+    return estimates[survey.ranked_level].of(survey.questionnaire.ranked)
 
 
 def beside(

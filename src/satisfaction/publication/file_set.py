@@ -127,7 +127,7 @@ def further_tables(
 
 def covariance_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFrame:
     """Return the sampling covariance of the ranked measure between areas: entries that are neither zero nor withheld."""
-    ranked = next(iter(estimates.values())).of(survey.questionnaire.ranked)
+    ranked = estimates[survey.ranked_level].of(survey.questionnaire.ranked)
     codes = ranked.table[ranked.by[0]].astype(str).to_numpy()
     row, column = np.nonzero(np.triu(np.nan_to_num(ranked.cov)))
     entries = {

@@ -37,7 +37,7 @@ def ranking_table(
         the se of areas comes from a larger area also note, which says so.
     """
     table = ranking.table.rename(columns={"unit": "code"}).assign(
-        n=_by_code(survey, next(iter(estimates.values())))["n"].to_numpy(np.int64),
+        n=_by_code(survey, estimates[survey.ranked_level])["n"].to_numpy(np.int64),
         measure=survey.questionnaire.ranked,
         side=ranking.summary["side"],
         listed=list(standing(ranking).values()),

@@ -112,7 +112,8 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         p_below_adjusted and p_not_below_adjusted, which then decide the status.
     """
     declared = survey.rules
-    level, counties = next(iter(estimates.items()))
+    level = survey.ranked_level
+    counties = estimates[level]
     tests = ["p_below", "p_not_below"]
     if declared.ranking.multiplicity != "one":
         tests += ["p_below_adjusted", "p_not_below_adjusted"]

@@ -12,7 +12,7 @@ from satisfaction.declarations.rules import SuppressionRules
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.yaml import Label
-from satisfaction.sampling.tally import tally
+from satisfaction.sampling.tally import Tally
 
 SMALL = Label(
     zh="样本过少，按保密规则不公布", en="too few answers; withheld by the suppression rule"
@@ -39,7 +39,9 @@ class Suppressed:
     shields: frozenset[Cell]
 
 
-def suppressed_cells(survey: Survey, estimates: Mapping[str, Estimates]) -> Suppressed:
+def suppressed_cells(
+    survey: Survey, estimates: Mapping[str, Estimates], counted: Tally
+) -> Suppressed:
     """Find the cells that the survey's rule withholds.
 
     A published area is the weighted mean of the areas it consists of, an area's index that of its parts. Whoever has
@@ -49,7 +51,9 @@ def suppressed_cells(survey: Survey, estimates: Mapping[str, Estimates]) -> Supp
     ----------
     survey : Survey
     estimates : mapping of Estimates
-        By level of area, the ranked level first, the whole last.
+        By level of area.
+    counted : Tally
+        What they come from, by the levels of area.
 
     Notes
     -----
@@ -60,7 +64,7 @@ def suppressed_cells(survey: Survey, estimates: Mapping[str, Estimates]) -> Supp
     if rule is None:
         return Suppressed(frozenset(), frozenset())
     sizes = dict(_sizes(estimates))
-    small = _small(rule, estimates, sizes, survey=survey)
+    small = _small(rule, estimates, sizes, survey=survey, counted=counted)
     if rule.complementary == "off":
         return Suppressed(frozenset(small), frozenset())
     equations = [*_area_equations(survey, sizes), *_index_equations(survey, sizes)]
@@ -89,11 +93,13 @@ def shielded(
     return withheld
 
 
-def withhold(survey: Survey, estimates: Mapping[str, Estimates]) -> dict[str, Estimates]:
+def withhold(
+    survey: Survey, estimates: Mapping[str, Estimates], counted: Tally
+) -> dict[str, Estimates]:
     """Blank the estimates that may not be published: figures and covariances missing, the reason in `note`, n as it is."""
     if survey.rules.suppression is None:
         return dict(estimates)
-    found = suppressed_cells(survey, estimates)
+    found = suppressed_cells(survey, estimates, counted)
     return {level: _blanked(one, found, level=level) for level, one in estimates.items()}
 
 
@@ -133,11 +139,12 @@ def _small(
     sizes: Mapping[Cell, int],
     *,
     survey: Survey,
+    counted: Tally,
 ) -> set[Cell]:
     """Return the cells with answers, but too few of them or from too few PSUs."""
     small = {cell for cell, n in sizes.items() if 0 < n < rule.minimum_n}
     if rule.minimum_psus > 1:
-        small |= {cell for cell, psus in _psus(estimates) if 0 < psus < rule.minimum_psus}
+        small |= {cell for cell, psus in _psus(estimates, counted) if 0 < psus < rule.minimum_psus}
     parts = {
         name: index.weights
         for name, index in survey.questionnaire.indices.items()
@@ -148,17 +155,13 @@ def _small(
     }
 
 
-def _psus(estimates: Mapping[str, Estimates]) -> Iterator[tuple[Cell, int]]:
+def _psus(estimates: Mapping[str, Estimates], counted: Tally) -> Iterator[tuple[Cell, int]]:
     """Yield the number of PSUs with a valid answer, of every cell of a measure counted in the respondents."""
-    design, levels = (
-        next(iter(estimates.values())).design,
-        [one.by[0] for one in estimates.values() if one.by],
-    )
-    if not design.psu:
-        return
-    counted = tally(design, list(design.measures), by=levels)
-    unit = counted.keys.groupby([*design.strata, design.stages[0]]).ngroup()
     for level, one in estimates.items():
+        design = one.design
+        if not design.psu:
+            return
+        unit = counted.keys.groupby([*design.strata, design.stages[0]]).ngroup()
         code = counted.keys[one.by[0]].astype(str) if one.by else unit.map(lambda _: "")
         for place, measure in enumerate(counted.measures):
             answered = counted.valid[:, place] > 0

@@ -136,7 +136,7 @@ class Source:
 
     def levels(self) -> list[str]:
         """Return the levels of area below the whole, the ranked one first."""
-        return list(self.results.estimates)[:-1]
+        return self.results.survey.area_levels()
 
     def codes(self, name: str) -> list[str]:
         """Return the areas of a level."""
@@ -149,7 +149,7 @@ class Source:
 
 def source_of(results: Results, published: Tables) -> Source:
     """Prepare what all pages share; draws no picture yet."""
-    found = [(name, indicators_of(results, level=name)) for name in list(results.estimates)[:-1]]
+    found = [(name, indicators_of(results, level=name)) for name in results.survey.area_levels()]
     tables = [indicators_table(results.survey, one) for _, one in found if one is not None]
     indicators = pd.concat(tables, ignore_index=True) if tables else None
     return Source(results, published, indicators, scale_of(published.indices, published.ranking))
