@@ -13,7 +13,6 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import chain, islice
@@ -26,9 +25,8 @@ import numpy.typing as npt
 from python_calamine import CalamineWorkbook
 
 from satisfaction.foundation.bounds import check_archive, check_sheets, check_spread
-from satisfaction.foundation.delimited import Column, Unusual, split_columns
 from satisfaction.foundation.errors import InputFileError
-from satisfaction.foundation.files import BOM, PASSED_OVER, decode_bytes, encoding_of, read_bytes
+from satisfaction.foundation.files import PASSED_OVER, decode_bytes, encoding_of, read_bytes
 from satisfaction.foundation.old_workbooks import read_old_workbook
 
 csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
@@ -145,19 +143,9 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
         )
     encoding = encoding_of(content, where=where)
     delimiter = "\t" if tabs else _delimiter(content[:HEAD].decode(encoding, errors="replace"))
-    if encoding != "utf-16":
-        with suppress(Unusual):
-            return _joined(
-                path,
-                sheet,
-                split_columns(
-                    content.removeprefix(BOM),
-                    delimiter,
-                    "gb18030" if encoding == "gb18030" else "utf-8",
-                ),
-            )
-    text = decode_bytes(content, where=where)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    decode_bytes(content, where=where)  # refuses the file as a whole
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         return _grid(path, sheet, reader)
     except csv.Error as fault:
@@ -171,27 +159,6 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
                 "Correct the quotation marks there, or save the file as xlsx.",
             ),
         ) from None
-
-
-def _joined(path: Path, sheet: str, columns: list[Column]) -> Grid:
-    """Close columns into a grid: blank records left out, equal texts one object throughout."""
-    texts, cells = _Memory(), list[Texts]()
-    filled = np.zeros(len(columns[0].codes), dtype=bool)
-    for codes, different in columns:
-        own = np.empty(len(different), dtype=object)
-        own[:] = [texts[text] for text in different]
-        filled |= np.array([bool(text.strip()) for text in different], dtype=bool)[codes]
-        cells.append(own[codes])
-    arrays = cells if filled.all() else [column[filled] for column in cells]
-    return Grid(
-        path,
-        sheet,
-        arrays,
-        np.flatnonzero(filled) + 1,
-        frozenset(texts.long_numbers),
-        frozenset(texts.dates),
-        (),
-    )
 
 
 def _delimiter(text: str) -> str:
