@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
 from satisfaction.ranking.rank import Ranking, rank
 
@@ -20,7 +21,7 @@ SE = np.array([1.0, 1.2, 0.8, 1.0, 1.5, 1.0])
 
 
 def estimates(**changes):
-    """A stand-in for Estimates: two prefectures, five counties, one of them with se 0 and limits."""
+    """Estimates of two prefectures, five counties, one of them with se 0 and limits."""
     table = pd.DataFrame(
         {
             "prefecture": ["5201", "5201", "5201", "5202", "5202"],
@@ -36,11 +37,13 @@ def estimates(**changes):
     parts = {
         "table": table,
         "cov": np.diag(table["se"].to_numpy() ** 2),
+        "contributions": SimpleNamespace(without_values=lambda: None),
         "by": ("prefecture", "county"),
-        "level": 0.95,
         "design": SimpleNamespace(selection="probability"),
-    }
-    return SimpleNamespace(**(parts | changes))
+    } | changes
+    level = parts.pop("level", 0.95)
+    conventions = {"selection": parts["design"].selection, "level": level}
+    return Estimates(**parts, conventions=conventions)
 
 
 def test_table_has_the_published_columns_in_input_order():

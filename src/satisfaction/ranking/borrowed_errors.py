@@ -71,6 +71,9 @@ class Floored:
     whole_lends: bool = False
     applied: bool = True
 
+    def __repr__(self) -> str:
+        return f"Floored({len(self.said)} of {len(self.estimates.table)} errors borrowed)"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lent:
@@ -120,7 +123,9 @@ def floored(
     own = estimates[level].of(measure)
     if own.design.selection != "probability":
         return Floored(own)
-    below = _below(own, rules)
+    few = own.table["df"] < rules.minimum_df
+    too_even = own.table["deff"] < rules.minimum_deff
+    below = (few | too_even) & (own.table["se"] > 0)
     if not below.any():
         return Floored(own)
     if survey.whole() not in estimates:
@@ -131,17 +136,21 @@ def floored(
     psus = np.diff(own.contributions.members.inside.tocsc().indptr)
     said: dict[str, str] = {}
     whole_lends = False
-    for at in np.flatnonzero(below):
-        area = table.iloc[at]
+    for row in np.flatnonzero(below):
+        area = table.iloc[row]
         code = str(area[level])
-        lender = _lender(survey, estimates, code, measure)
-        se = _lent_se(area, lender)
-        if not (se > area["se"] or (area["df"] < 1 and math.isfinite(se))):
+        for lender in _larger(survey, estimates, code, measure):
+            holds = lender.df >= rules.minimum_df and not lender.deff < rules.minimum_deff
+            if holds or lender.whole:
+                break
+        lent = _lent_se(area, lender)
+        if not (lent > area["se"] or (area["df"] < 1 and math.isfinite(lent))):
             continue
-        whole_lends |= not _holds(lender, rules)
-        said[code] = _words(area, lender, int(psus[at]))
-        cov[at, at] = max(se, area["se"]) ** 2
-        table.loc[at, ["se", "df"]] = max(se, area["se"]), lender.df
+        se = max(lent, area["se"])
+        whole_lends |= not holds
+        said[code] = _words(area, lender, int(psus[row]))
+        cov[row, row] = se**2
+        table.loc[row, ["se", "df"]] = se, lender.df
     return Floored(replace(own, table=table, cov=cov), MappingProxyType(said), whole_lends)
 
 
@@ -155,75 +164,51 @@ def lent_errors(
     An area's own few PSUs say as little of how its measures go together as of their variances: of two PSUs all measures are
     correlated by 1 or -1. So the added errors are correlated as the measures of all areas together are.
     """
-    added: list[Floats] = []
-    df: dict[str, Floats] = {}
-    for measure in measures:
-        found = floored(survey, estimates, level, measure).estimates
-        own = np.diag(estimates[level].of(measure).cov)
-        limited = (found.table["ci_high"] > found.table["ci_low"]) & (found.table["df"] > 0)
-        variance = np.diag(units_from_estimates(found, ranked=limited, selection="probability").cov)
-        added.append(np.sqrt(np.fmax(variance - own, 0)))
-        df[measure] = found.table["df"].to_numpy(float)
     root = symmetric_root(_correlation(estimates[survey.whole()], measures))
-    rows = {
-        m: sp.kron(sp.diags_array(added[k]), root[:, [k]], format="csr")
-        for k, m in enumerate(measures)
-    }
-    return Lent(rows, df, np.any(added, axis=0))
+    rows: dict[str, sp.csr_array] = {}
+    df: dict[str, Floats] = {}
+    areas = np.zeros(len(estimates[level].of(measures[0]).table), dtype=bool)
+    for column, measure in enumerate(measures):
+        raised = floored(survey, estimates, level, measure).estimates
+        own = np.diag(estimates[level].of(measure).cov)
+        limited = (raised.table["ci_high"] > raised.table["ci_low"]) & (raised.table["df"] > 0)
+        units = units_from_estimates(raised, ranked=limited, selection="probability")
+        added = np.sqrt(np.fmax(np.diag(units.cov) - own, 0))
+        rows[measure] = sp.kron(sp.diags_array(added), root[:, [column]], format="csr")
+        df[measure] = raised.table["df"].to_numpy(float)
+        areas |= added.astype(bool)
+    return Lent(rows, df, areas)
 
 
 def _correlation(whole: Estimates, measures: Sequence[str]) -> Floats:
     """Return how the errors of measures of all areas together go together, (K, K); 0 where that is not known."""
-    at = [int(np.flatnonzero(whole.table["measure"] == measure)[0]) for measure in measures]
-    cov = whole.cov[np.ix_(at, at)]
+    rows = [int(np.flatnonzero(whole.table["measure"] == measure)[0]) for measure in measures]
+    cov = whole.cov[np.ix_(rows, rows)]
     se = np.sqrt(np.diag(cov))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.nan_to_num(cov / (se[:, None] * se), posinf=0, neginf=0)
-    np.fill_diagonal(found, 1.0)
-    return np.asarray(found)
-
-
-def _below(own: Estimates, rules: RankingRules) -> Bools:
-    """Tell which areas with an error lie under the floor: (p,) bool."""
-    few = own.table["df"] < rules.minimum_df
-    too_even = own.table["deff"] < rules.minimum_deff
-    return np.asarray((few | too_even) & (own.table["se"] > 0), dtype=bool)
-
-
-def _holds(lender: Lender, rules: RankingRules) -> bool:
-    """Tell whether a larger area stands above the floor itself."""
-    return lender.df >= rules.minimum_df and not lender.deff < rules.minimum_deff
-
-
-def _lender(survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str) -> Lender:
-    """Return the next larger area above the floor, else the whole."""
-    lender = None
-    for lender in _larger(survey, estimates, code, measure):
-        if _holds(lender, survey.rules.ranking):
-            break
-    assert lender is not None
-    return lender
+        correlation = np.nan_to_num(cov / (se[:, None] * se), posinf=0, neginf=0)
+    np.fill_diagonal(correlation, 1.0)
+    return np.asarray(correlation)
 
 
 def _larger(
     survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str
 ) -> Iterator[Lender]:
     """Yield the areas that an area lies in, the smallest first, the whole last."""
-    levels, parents = survey.levels(), survey.parents()
-    parent = parents.get(code, "")
-    while parent and levels.get(parent, survey.whole()) != survey.whole():
-        level = levels[parent]
+    level_of, parent_of, whole = survey.levels(), survey.parents(), survey.whole()
+    parent = parent_of.get(code, "")
+    while parent and level_of.get(parent, whole) != whole:
+        level = level_of[parent]
         if level in estimates:
             rows = estimates[level].of(measure).table
             yield _as_lender(rows[rows[level].astype(str) == parent].iloc[0], whole=False)
-        parent = parents[parent]
-    yield _as_lender(estimates[survey.whole()].of(measure).table.iloc[0], whole=True)
+        parent = parent_of[parent]
+    yield _as_lender(estimates[whole].of(measure).table.iloc[0], whole=True)
 
 
 def _as_lender(row: Any, *, whole: bool) -> Lender:
-    return Lender(
-        float(row["se"]) ** 2, float(row["df"]), float(row["deff"]), float(row["n"]), whole
-    )
+    variance = float(row["se"]) ** 2
+    return Lender(variance, float(row["df"]), float(row["deff"]), float(row["n"]), whole)
 
 
 def _have_deff(area: Any, lender: Lender) -> bool:
@@ -239,7 +224,8 @@ def _lent_se(area: Any, lender: Lender) -> float:
 
 
 def _words(area: Any, lender: Lender, psus: int) -> str:
-    own_zh, own_en = f"自由度 {area['df']:.3g}", f"df {area['df']:.3g}"
+    own_zh = f"自由度 {area['df']:.3g}"
+    own_en = f"df {area['df']:.3g}"
     if math.isfinite(area["deff"]):
         own_zh += f"，设计效应 {area['deff']:.2g}"
         own_en += f", design effect {area['deff']:.2g}"
@@ -247,8 +233,9 @@ def _words(area: Any, lender: Lender, psus: int) -> str:
     if _have_deff(area, lender):
         lent_zh = f"设计效应 {max(1.0, lender.deff):.2f} "
         lent_en = f"design effect {max(1.0, lender.deff):.2f}"
-    from_zh = "全部地区合计" if lender.whole else "上级地区"
-    from_en = "all areas together" if lender.whole else "the larger area"
+    from_zh, from_en = "上级地区", "the larger area"
+    if lender.whole:
+        from_zh, from_en = "全部地区合计", "all areas together"
     units = "unit" if psus == 1 else "units"
     return (
         f"自身误差由 {psus} 个初级抽样单元估计（{own_zh}），低于规则的下限，名次的确定程度改按{from_zh}的{lent_zh}推算 "
@@ -261,9 +248,11 @@ def floor_notes(floor: Floored, rules: RankingRules, *, under: Iterable[str]) ->
     """Say what must accompany a ranking of which the units `under` do not rest on their own error."""
     if not floor.applied:
         return [NOT_APPLIED]
-    named, df, deff = shortened(under), rules.minimum_df, f"{rules.minimum_deff:g}"
+    named = shortened(under)
     if not named:
         return []
+    df = rules.minimum_df
+    deff = f"{rules.minimum_deff:g}"
     notes = [
         f"自身误差的自由度低于 {df} 或设计效应低于 {deff}，名次集合、检验、概率与信度改按上级地区的设计效应（至少取 1）推算的误差，"
         f"自身误差更大的仍用自身，各地区指标的标准误与区间不变: {named}。 df under {df} or design effect under {deff}: sets, "

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
-from satisfaction.ranking import studentized as dunnett
-from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, competition_rank, others
+from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, competition_rank
+from satisfaction.ranking.studentized import largest_p_value
 
 Form: TypeAlias = Literal["simes", "dunnett", "bonferroni"]
 Multiplicity: TypeAlias = Literal["holm", "bh"]
@@ -70,28 +70,22 @@ class PointList:
 
 def bottom_membership(pairs: Pairs, bottom: int, form: Form = "simes") -> Membership:
     """Test "among the last `bottom`": at least p - bottom units are better; and its opposite."""
-    better = others(pairs.p_better.T), others(pairs.p_better)
-    return membership(pairs, len(pairs.score) - bottom, better, form)
+    p_in = _at_least(len(pairs.score) - bottom, pairs.other_better, pairs, form)
+    p_out = _at_least(bottom, pairs.other_worse, pairs, form)
+    return Membership(p_in, p_out)
 
 
 def top_membership(pairs: Pairs, places: int, form: Form = "simes") -> Membership:
     """Test "rank <= places": at least p - places units are worse; and its opposite."""
-    worse = others(pairs.p_better), others(pairs.p_better.T)
-    return membership(pairs, len(pairs.score) - places, worse, form)
+    return bottom_membership(pairs.reversed(), places, form)
 
 
-def membership(pairs: Pairs, count: int, p_values: tuple[Floats, Floats], form: Form) -> Membership:
-    """Test "at least `count` of the others lie beyond" and "at least p - count lie short", by one form."""
-    beyond, short = p_values
-    used, opposite = form_used(pairs, form), len(pairs.score) - count
+def _at_least(count: int, p_values: Floats, pairs: Pairs, form: Form) -> Floats:
+    """p-value of "at least `count` alternatives hold" in each row, by the form that the pairs allow."""
+    used = form_used(pairs, form)
     if used == "dunnett":
-        return Membership(
-            at_least_dunnett(count, beyond, pairs), at_least_dunnett(opposite, short, pairs)
-        )
-    simes = used == "simes"
-    return Membership(
-        at_least(count, beyond, independent=simes), at_least(opposite, short, independent=simes)
-    )
+        return at_least_dunnett(count, p_values, pairs)
+    return at_least(count, p_values, independent=used == "simes")
 
 
 def form_used(pairs: Pairs, form: Form) -> Form:
@@ -122,9 +116,11 @@ def at_least_dunnett(count: int, p_values: Floats, pairs: Pairs) -> Floats:
     p = len(pairs.score)
     reached = np.partition(p_values, count - 1, axis=1)[:, count - 1]
     widest_first = np.argsort(-pairs.se, kind="stable")
-    groups = (widest_first[widest_first != unit][: p - count] for unit in range(p))
-    each = zip(range(p), groups, reached.tolist(), strict=True)
-    return np.array([dunnett.largest_p_value(pairs, unit, group, q) for unit, group, q in each])
+    adjusted = np.empty(p)
+    for unit in range(p):
+        group = widest_first[widest_first != unit][: p - count]
+        adjusted[unit] = largest_p_value(pairs, unit, group, float(reached[unit]))
+    return adjusted
 
 
 def over_the_table(tests: Membership, multiplicity: Multiplicity) -> Membership:
@@ -169,6 +165,7 @@ def verify_list(pairs: Pairs, bottom: int) -> float:
     2 Phi(-min z), with t where the se are estimated (Goldwasser, Fithian and Hooker 2025; Sood 2025). A tie at the cut
     gives 1 however it is broken.
     """
-    order = np.argsort(pairs.score, kind="stable")
-    inside, outside = order[:bottom], order[bottom:]
+    worst_first = np.argsort(pairs.score, kind="stable")
+    inside = worst_first[:bottom]
+    outside = worst_first[bottom:]
     return min(1.0, 2 * float(pairs.p_better[np.ix_(outside, inside)].max()))

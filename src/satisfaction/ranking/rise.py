@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 
-from satisfaction.ranking.pairs import Floats, Ints, Pairs, others
+from satisfaction.ranking.pairs import Floats, Ints, Pairs
 from satisfaction.ranking.studentized import critical_values
 
 Bounds: TypeAlias = Literal["simes", "dunnett"]
@@ -36,8 +36,8 @@ class RankClaims:
 
 def rank_claims(pairs: Pairs) -> RankClaims:
     """Test all claims about ranks: closed testing over the number of better and of worse units."""
-    better = counts(others(pairs.p_better.T), independent=pairs.independent)
-    worse = counts(others(pairs.p_better), independent=pairs.independent)
+    better = counts(pairs.other_better, independent=pairs.independent)
+    worse = counts(pairs.other_worse, independent=pairs.independent)
     return RankClaims(better, worse[:, ::-1])
 
 
@@ -48,12 +48,17 @@ def counts(p_values: Floats, *, independent: bool) -> Floats:
     in u, which is closed testing (Goeman and Solari 2011).
     """
     rows, n = p_values.shape
-    ordered, out = np.sort(p_values, axis=1), np.zeros((rows, n + 1))
+    ordered = np.sort(p_values, axis=1)
+    claims = np.zeros((rows, n + 1))
     for at_least in range(1, n + 1):
-        largest, size = ordered[:, at_least - 1 :], n - at_least + 1
-        simes = np.min(largest * size / np.arange(1, size + 1), axis=1)
-        out[:, at_least] = np.minimum(simes if independent else size * largest[:, 0], 1.0)
-    monotone: Floats = np.maximum.accumulate(out, axis=1)
+        largest = ordered[:, at_least - 1 :]
+        size = n - at_least + 1
+        if independent:
+            p_value = np.min(largest * size / np.arange(1, size + 1), axis=1)
+        else:
+            p_value = size * largest[:, 0]
+        claims[:, at_least] = np.minimum(p_value, 1.0)
+    monotone: Floats = np.maximum.accumulate(claims, axis=1)
     return monotone
 
 
@@ -63,10 +68,9 @@ def change_tests(before: RankClaims, after: RankClaims, places: int) -> tuple[Fl
     A unit rose by m if, for some r, its rank was at least r + m and is at most r: twice the larger of the two p-values, at
     the best r. Searching for r costs nothing because all claims of a wave hold together.
     """
-    rose = np.maximum(before.at_least[:, places:], after.at_most[:, : len(after.at_most) - places])
-    stayed = np.maximum(
-        before.at_most[:, places - 1 :], after.at_least[:, : len(after.at_least) - places + 1]
-    )
+    p = len(after.at_most)
+    rose = np.maximum(before.at_least[:, places:], after.at_most[:, : p - places])
+    stayed = np.maximum(before.at_most[:, places - 1 :], after.at_least[:, : p - places + 1])
     return np.minimum(2 * rose.min(axis=1), 1.0), np.minimum(2 * stayed.min(axis=1), 1.0)
 
 
@@ -75,11 +79,12 @@ def new_rank_tests(after: RankClaims, goal: Ints) -> tuple[Floats, Floats]:
 
     Valid for a goal that was read off an earlier wave too, overlapping or not: the claims hold for all goals at once.
     """
-    row, possible = np.arange(len(goal)), goal >= 1
-    at = np.maximum(goal, 1)
-    return np.where(possible, after.at_most[row, at - 1], 1.0), np.where(
-        possible, after.at_least[row, at], 0.0
-    )
+    unit = np.arange(len(goal))
+    possible = goal >= 1
+    place = np.maximum(goal, 1)
+    met = np.where(possible, after.at_most[unit, place - 1], 1.0)
+    not_met = np.where(possible, after.at_least[unit, place], 0.0)
+    return met, not_met
 
 
 def project(before: tuple[Ints, Ints], after: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
@@ -102,8 +107,8 @@ def dunnett_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
     """
     critical = critical_values(pairs, alpha, 1)
     tail = np.where(np.isnan(critical), alpha, special.ndtr(-critical))[:, None]
-    low: Ints = 1 + np.sum(others(pairs.p_better.T) < tail, axis=1)
-    high: Ints = len(critical) - np.sum(others(pairs.p_better) < tail, axis=1)
+    low: Ints = 1 + np.sum(pairs.other_better < tail, axis=1)
+    high: Ints = len(critical) - np.sum(pairs.other_worse < tail, axis=1)
     return low, high
 
 

@@ -76,6 +76,9 @@ class RankSets:
     simulation: Simulation | None = None
     method: str = ""
 
+    def __repr__(self) -> str:
+        return f"RankSets({len(self.low)} units, critical={self.critical}, method={self.method!r})"
+
 
 def simes_sets(pairs: Pairs, alpha: float) -> RankSets:
     """Marginal sets by closed testing with Simes' test, alpha / 2 a side (Goeman and Solari 2011).
@@ -83,8 +86,8 @@ def simes_sets(pairs: Pairs, alpha: float) -> RankSets:
     Counts how many units are better rather than which, hence never wider than Hochberg's procedure. Needs positively
     dependent comparisons, which independent units give.
     """
-    better = count_false(others(pairs.p_better.T), alpha / 2)
-    worse = count_false(others(pairs.p_better), alpha / 2)
+    better = count_false(pairs.other_better, alpha / 2)
+    worse = count_false(pairs.other_worse, alpha / 2)
     return RankSets(1 + better, len(better) - worse)
 
 
@@ -94,17 +97,18 @@ def count_false(p_values: Floats, alpha: float) -> Ints:
     n minus the size of the largest set of largest p-values that Simes' test does not reject.
     """
     rows, n = p_values.shape
-    ordered, place = np.sort(p_values, axis=1), np.arange(1, n + 1)
-    undecided, too_many = np.zeros(rows, dtype=np.int64), np.full(rows, n + 1)
+    ordered = np.sort(p_values, axis=1)
+    place = np.arange(1, n + 1)
+    undecided = np.zeros(rows, dtype=np.int64)
+    too_many = np.full(rows, n + 1)
     # a set of largest p-values that is not rejected has no rejected one inside: halve the range of sizes
     for _ in range(n.bit_length()):
-        size = ((undecided + too_many) // 2)[:, None]
-        steps = alpha * (place - (n - size)) / np.maximum(size, 1)
-        kept = np.all((ordered > steps) | (place <= n - size), axis=1)
-        undecided, too_many = (
-            np.where(kept, size[:, 0], undecided),
-            np.where(kept, too_many, size[:, 0]),
-        )
+        size = (undecided + too_many) // 2
+        first = n - size[:, None]
+        steps = alpha * (place - first) / np.maximum(size[:, None], 1)
+        survives = np.all((ordered > steps) | (place <= first), axis=1)
+        undecided = np.where(survives, size, undecided)
+        too_many = np.where(survives, too_many, size)
     decided: Ints = n - undecided
     return decided
 
@@ -112,8 +116,9 @@ def count_false(p_values: Floats, alpha: float) -> Ints:
 def marginal_holm_sets(pairs: Pairs, alpha: float) -> RankSets:
     """Marginal sets by Holm's procedure over each unit's own 2(p-1) ordered pairs; any dependence."""
     n = len(pairs.score) - 1
-    rejected = holm(np.hstack([others(pairs.p_better), others(pairs.p_better.T)])) <= alpha
-    worse, better = rejected[:, :n].sum(axis=1), rejected[:, n:].sum(axis=1)
+    rejected = holm(np.hstack([pairs.other_worse, pairs.other_better])) <= alpha
+    worse = rejected[:, :n].sum(axis=1)
+    better = rejected[:, n:].sum(axis=1)
     return RankSets(1 + better, n + 1 - worse)
 
 
@@ -140,8 +145,8 @@ def tukey_critical(pairs: Pairs, alpha: float) -> Floats:
 
     That of the studentized range at each unit's df, averaged over the two units with their variances as weights.
     """
-    df, own = np.unique(pairs.df, return_inverse=True)
-    quantile = range_quantiles(1 - alpha, len(pairs.score), df)[own] / np.sqrt(2)
+    df, of_unit = np.unique(pairs.df, return_inverse=True)
+    quantile = range_quantiles(1 - alpha, len(pairs.score), df)[of_unit] / np.sqrt(2)
     variance = pairs.se**2
     both = variance[:, None] + variance
     share = np.divide(variance[:, None], both, out=np.full_like(both, 0.5), where=both > 0)
@@ -157,8 +162,10 @@ def joint_interval_sets(pairs: Pairs, alpha: float) -> RankSets:
     p = len(pairs.score)
     miss = -np.expm1(np.log1p(-alpha) / p) if pairs.independent else alpha / p
     quantile = -special.stdtrit(pairs.df, miss / 2)
-    low, high = pairs.score - quantile * pairs.se, pairs.score + quantile * pairs.se
-    return sets_from((low[:, None] >= high) & (pairs.t > 0), critical=extremes(quantile))
+    low = pairs.score - quantile * pairs.se
+    high = pairs.score + quantile * pairs.se
+    separate = low[:, None] >= high
+    return sets_from(separate & (pairs.t > 0), critical=extremes(quantile))
 
 
 def sets_from(better: Bools, *, critical: tuple[float, float] | None = None) -> RankSets:

@@ -1,6 +1,6 @@
-"""The studentized range, vectorised over degrees of freedom.
+"""Critical values of the studentized range, and of one unit against all others.
 
-scipy's ``studentized_range`` needs 0.2 s for one quantile at 88 units; a rank table asks for thousands of pairs, each
+The studentized range, vectorised over degrees of freedom: scipy's ``studentized_range`` needs 0.2 s for one quantile at 88 units; a rank table asks for thousands of pairs, each
 with its own Satterthwaite df. Here one spline of the range distribution serves all of them.
 
 One unit against others: the distribution of its largest t by numerical integration (Dunnett's problem, unequal se).
@@ -52,16 +52,12 @@ def range_p_value(q: Floats, groups: int, df: Floats) -> Floats:
 def range_tail(groups: int) -> CubicSpline:
     """P(range of `groups` independent standard normals > w) for w in 0 ... WIDEST."""
     largest = np.linspace(-8.5, 8.5, 251)
+    width = largest[1] - largest[0]
     w = np.linspace(0.0, WIDEST, 1281)
     below = special.ndtr(largest) - special.ndtr(largest - w[:, None])
     weight = np.exp(-(largest**2) / 2)
-    inside = (
-        groups
-        * np.sum(weight * below ** (groups - 1), axis=1)
-        * (largest[1] - largest[0])
-        / np.sqrt(2 * np.pi)
-    )
-    return CubicSpline(w, 1 - inside)
+    mass = np.sum(weight * below ** (groups - 1), axis=1)
+    return CubicSpline(w, 1 - groups * mass * width / np.sqrt(2 * np.pi))
 
 
 def range_quantiles(level: float, groups: int, df: Floats) -> Floats:
@@ -70,14 +66,15 @@ def range_quantiles(level: float, groups: int, df: Floats) -> Floats:
     More than NODES_DF of them are read off a polynomial in 1 / df through Chebyshev's nodes, to 1e-8.
     """
     if len(df) <= NODES_DF:
-        return np.array([range_quantile(level, groups, one) for one in df.tolist()])
+        return np.array([range_quantile(level, groups, value) for value in df.tolist()])
     inverse = 1 / df
-    middle, half = (inverse[0] + inverse[-1]) / 2, (inverse[0] - inverse[-1]) / 2
+    middle = (inverse[0] + inverse[-1]) / 2
+    half = (inverse[0] - inverse[-1]) / 2
     nodes = middle + half * np.cos(np.linspace(0, np.pi, NODES_DF))[::-1]
-    at_nodes = [
-        range_quantile(level, groups, 1 / one if one > 0 else np.inf)
-        for one in np.maximum(nodes, 0.0).tolist()
-    ]
+    at_nodes = []
+    for node in np.maximum(nodes, 0.0).tolist():
+        df_of_node = 1 / node if node > 0 else np.inf
+        at_nodes.append(range_quantile(level, groups, df_of_node))
     quantiles: Floats = BarycentricInterpolator(nodes, at_nodes)(inverse)
     return quantiles
 
@@ -93,14 +90,15 @@ def range_quantile(level: float, groups: int, df: float) -> float:
 
 Sides: TypeAlias = Literal[1, 2]
 # grid of the unit's own error, in standard errors: what lies beyond has probability 1e-15 and 1e-10
-REACH_KNOWN, REACH_ESTIMATED = 8.0, 6.6
-COARSE_KNOWN, COARSE_ESTIMATED = 0.05, 0.15
+REACH_KNOWN = 8.0
+REACH_ESTIMATED = 6.6
+COARSE_KNOWN = 0.05  # its steps
+COARSE_ESTIMATED = 0.15
 FINER = 3.0  # steps of the grid within the width of the sharpest of the others, whose se is at least SHARPEST of the unit's
 SHARPEST = 0.05
-OWN_NODES, OTHER_NODES = (
-    8,
-    6,
-)  # of chi-squares; more of them move a critical value by 1e-6 at 15 df, 1e-4 at 8, 2e-3 at 4
+# of chi-squares; more of them move a critical value by 1e-6 at 15 df, 1e-4 at 8, 2e-3 at 4
+OWN_NODES = 8
+OTHER_NODES = 6
 ACCURATE = 1e-6  # last step of a critical value; secants are far closer by then
 
 
@@ -141,25 +139,31 @@ def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
     twenty times: less correlated comparisons have a larger critical value, so this errs on the safe side.
     """
     estimated = bool(np.isfinite(pairs.df[unit]) or np.isfinite(pairs.df[others]).any())
-    coarse, own, other = (
-        (COARSE_ESTIMATED, OWN_NODES, OTHER_NODES) if estimated else (COARSE_KNOWN, 1, 1)
-    )
+    if estimated:
+        coarse = COARSE_ESTIMATED
+        reach = REACH_ESTIMATED
+        own_nodes = OWN_NODES
+        other_nodes = OTHER_NODES
+    else:
+        coarse = COARSE_KNOWN
+        reach = REACH_KNOWN
+        own_nodes = other_nodes = 1
     se = float(pairs.se[unit])
     others_se = np.maximum(pairs.se[others], SHARPEST * se)
-    step = coarse if se == 0 else min(coarse, float(others_se.min()) / se / FINER)
-    variance, weight = chi_square_nodes(pairs.df[[unit]], own)
-    others_variance, others_weight = chi_square_nodes(pairs.df[others], other)
-    spread = others_se[:, None] ** 2 * others_variance
-    grid = np.arange(0.0, (REACH_ESTIMATED if estimated else REACH_KNOWN) + step / 2, step)
+    step = coarse
+    if se > 0:
+        step = min(coarse, float(others_se.min()) / se / FINER)
+    variance, weight = chi_square_nodes(pairs.df[[unit]], own_nodes)
+    others_variance, others_weight = chi_square_nodes(pairs.df[others], other_nodes)
     return Against(
-        se,
-        se**2 * variance[0],
-        weight,
-        others_se,
-        spread,
-        others_weight,
-        pairs.pair_df[unit, others],
-        grid,
+        se=se,
+        variance=se**2 * variance[0],
+        weight=weight,
+        others_se=others_se,
+        others_variance=others_se[:, None] ** 2 * others_variance,
+        others_weight=others_weight,
+        pair_df=pairs.pair_df[unit, others],
+        grid=np.arange(0.0, reach + step / 2, step),
     )
 
 
@@ -167,10 +171,8 @@ def chi_square_nodes(df: Floats, count: int) -> tuple[Floats, Floats]:
     """Nodes (n, count) and weights (count,) for chi-squares over their (n,) df: Gauss-Hermite on the normal scale."""
     at, weight = np.polynomial.hermite_e.hermegauss(count)
     half = np.minimum(df, 1e12)[:, None] / 2  # beyond 1e12 df a chi-square over its df is 1
-    below, above = (
-        special.gammaincinv(half, special.ndtr(at)),
-        special.gammainccinv(half, special.ndtr(-at)),
-    )
+    below = special.gammaincinv(half, special.ndtr(at))
+    above = special.gammainccinv(half, special.ndtr(-at))
     nodes = np.where(at < 0, below, above) / half
     return np.where(np.isinf(df)[:, None], 1.0, nodes), weight / weight.sum()
 
@@ -188,10 +190,9 @@ def exceedance(against: Against, critical: float, sides: Sides) -> float:
     beyond = special.ndtr(shift - limit)
     if sides == 2:
         beyond += special.ndtr(-shift - limit)
+    each = np.minimum(beyond @ against.others_weight, 1.0)
     with np.errstate(divide="ignore"):
-        some = -np.expm1(
-            np.sum(np.log1p(-np.minimum(beyond @ against.others_weight, 1.0)), axis=-1)
-        )
+        some = -np.expm1(np.sum(np.log1p(-each), axis=-1))
     return float(density @ (some @ against.weight) / density.sum())
 
 
@@ -210,32 +211,36 @@ def critical_values(pairs: Pairs, alpha: float, sides: Sides = 2) -> Floats:
 
 def critical_value(pairs: Pairs, unit: int, alpha: float, sides: Sides) -> float:
     """Critical value of one unit against all others, on the normal scale."""
-    others = np.flatnonzero((pairs.se + pairs.se[unit] > 0) & (np.arange(len(pairs.se)) != unit))
+    with_error = pairs.se + pairs.se[unit] > 0
+    others = np.flatnonzero(with_error & (np.arange(len(pairs.se)) != unit))
     if not len(others):
         return np.nan
     bonferroni = -float(special.ndtri(alpha / sides / len(others)))
-    known = solve(one_against(as_if_known(pairs), unit, others), alpha, sides, start=bonferroni)
+    infinite = np.full_like(pairs.df, np.inf)
+    as_if_known = replace(pairs, df=infinite, pair_df=np.full_like(pairs.pair_df, np.inf))
+    known = _solve(one_against(as_if_known, unit, others), alpha, sides, start=bonferroni)
     if np.isinf(pairs.pair_df[unit, others]).all():
         return known
-    return solve(one_against(pairs, unit, others), alpha, sides, start=known)
+    return _solve(one_against(pairs, unit, others), alpha, sides, start=known)
 
 
-def as_if_known(pairs: Pairs) -> Pairs:
-    """The same pairs with infinite df."""
-    return replace(
-        pairs, df=np.full_like(pairs.df, np.inf), pair_df=np.full_like(pairs.pair_df, np.inf)
-    )
-
-
-def solve(against: Against, alpha: float, sides: Sides, *, start: float) -> float:
+def _solve(against: Against, alpha: float, sides: Sides, *, start: float) -> float:
     """The critical value with exceedance alpha, by secants on the log of the exceedance, which is almost straight."""
-    last, now = start, start + 0.01
-    gap_last, gap = (np.log(exceedance(against, c, sides) / alpha) for c in (last, now))
-    while abs(now - last) > ACCURATE:
-        slope = (gap - gap_last) / (now - last)
-        last, now, gap_last = now, now - gap / slope, gap
-        gap = np.log(exceedance(against, now, sides) / alpha)
-    return float(now)
+
+    def gap(critical: float) -> float:
+        return float(np.log(exceedance(against, critical, sides) / alpha))
+
+    last = start
+    critical = start + 0.01
+    gap_last = gap(last)
+    gap_now = gap(critical)
+    while abs(critical - last) > ACCURATE:
+        slope = (gap_now - gap_last) / (critical - last)
+        last = critical
+        gap_last = gap_now
+        critical = critical - gap_now / slope
+        gap_now = gap(critical)
+    return critical
 
 
 def largest_p_value(pairs: Pairs, unit: int, others: Ints, p_value: float) -> float:
