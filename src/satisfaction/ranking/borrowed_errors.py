@@ -93,6 +93,9 @@ class Lent:
     df: Mapping[str, Floats]
     areas: Bools
 
+    def __repr__(self) -> str:
+        return f"Lent(measures={list(self.rows)}, {int(self.areas.sum())} areas)"
+
 
 def floored(
     survey: Survey, estimates: Mapping[str, Estimates], level: str, measure: str = ""
