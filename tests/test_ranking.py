@@ -349,6 +349,26 @@ def test_inputs_are_unchanged_and_results_frozen():
         rk.summary["level"] = 0.5
 
 
+def test_the_summary_is_a_record_and_reads_as_a_mapping():
+    summary = rank(SCORES, SE, bottom=2).summary
+    assert dict(summary)["list_p"] == summary.list_p == summary["list_p"] == summary.get("list_p")
+    assert summary.draws is None
+    assert "draws" not in summary
+    assert summary.get("draws", 7) == 7
+    assert list(summary)[:2] == ["p", "not_ranked"]
+    assert len(summary) == len(dict(summary.items()))
+    with pytest.raises(KeyError):
+        summary["no such entry"]
+
+
+def test_records_show_themselves_in_a_few_lines():
+    rk = rank(np.linspace(60, 90, 88), np.full(88, 1.5), df=22)
+    records = [rk, rk.summary, rk.units, rk.pairs, rk.posterior, rk.marginal, rk.options]
+    records += [rk.order(), rk.target("top", 20)]
+    assert all(len(repr(record)) < 1_000 for record in records)
+    assert "88 units" in repr(rk)
+
+
 def test_88_counties_with_estimated_se_are_ranked_whole():
     rng = np.random.default_rng(520000)
     scores, se, df = rng.normal(78, 4, 88), rng.uniform(1, 1.8, 88), rng.integers(15, 60, 88)

@@ -198,7 +198,9 @@ def _larger(
     survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str
 ) -> Iterator[Lender]:
     """Yield the areas that an area lies in, the smallest first, the whole last."""
-    level_of, parent_of, whole = survey.levels(), survey.parents(), survey.whole()
+    level_of = survey.levels()
+    parent_of = survey.parents()
+    whole = survey.whole()
     parent = parent_of.get(code, "")
     while parent and level_of.get(parent, whole) != whole:
         level = level_of[parent]
@@ -232,13 +234,14 @@ def _words(area: Any, lender: Lender, psus: int) -> str:
     if math.isfinite(area["deff"]):
         own_zh += f"，设计效应 {area['deff']:.2g}"
         own_en += f", design effect {area['deff']:.2g}"
-    lent_zh, lent_en = "误差", "error"
     if _have_deff(area, lender):
         lent_zh = f"设计效应 {max(1.0, lender.deff):.2f} "
         lent_en = f"design effect {max(1.0, lender.deff):.2f}"
-    from_zh, from_en = "上级地区", "the larger area"
-    if lender.whole:
-        from_zh, from_en = "全部地区合计", "all areas together"
+    else:
+        lent_zh = "误差"
+        lent_en = "error"
+    from_zh = "全部地区合计" if lender.whole else "上级地区"
+    from_en = "all areas together" if lender.whole else "the larger area"
     units = "unit" if psus == 1 else "units"
     return (
         f"自身误差由 {psus} 个初级抽样单元估计（{own_zh}），低于规则的下限，名次的确定程度改按{from_zh}的{lent_zh}推算 "

@@ -19,7 +19,9 @@ from scipy import special
 from satisfaction.estimation.max_t import drawn_errors, normal_scores, symmetric_root
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, spread_of
 
-DRAWS, FEWEST, SEED = 100_000, 50_000, 20_260_101
+DRAWS = 100_000
+FEWEST = 50_000
+SEED = 20_260_101
 FRAGILE = 3.0  # Monte-Carlo standard errors of the critical value
 BLOCK = 100_000  # numbers a row of pairs takes at a time, to stay in the processor's cache; does not change the draws
 ROWS = 12_500_000  # numbers kept at a time for units' own critical values: 100 MB
@@ -78,71 +80,76 @@ def compared(pairs: Pairs, alpha: float) -> Compared:
     Independent units with estimated se: t over the ratio of the pair's t quantile to the normal one, both at the Bonferroni
     level, where the critical value is to be expected; so every pair has about the same share in the error.
     """
-    p, spread = len(pairs.score), spread_of(pairs.cov)
+    p = len(pairs.score)
+    spread = spread_of(pairs.cov)
     testable = (spread > 0) & ~np.eye(p, dtype=bool)
-    precision = np.divide(1.0, spread, out=np.zeros((p, p)), where=testable)
     known = np.isinf(pairs.pair_df)
     if pairs.independent and not known.all():
         tail = alpha / (p * (p - 1))
-        scale = np.where(known, 1.0, special.stdtrit(pairs.pair_df, tail) / special.ndtri(tail))
+        ratio = special.stdtrit(pairs.pair_df, tail) / special.ndtri(tail)
+        scale = np.where(known, 1.0, ratio)
+        statistic = pairs.t / scale
         return Compared(
-            pairs.t / scale, testable / scale, scale, draws_variances=True, errors=CHI_SQUARES
+            statistic, testable / scale, scale, draws_variances=True, errors=CHI_SQUARES
         )
-    errors = COPULA if not known.all() else "normal errors"
-    return Compared(
-        normal_scores(pairs.t, pairs.pair_df),
-        precision,
-        np.ones((p, p)),
-        draws_variances=False,
-        errors=errors,
-    )
+    precision = np.divide(1.0, spread, out=np.zeros((p, p)), where=testable)
+    errors = "normal errors" if known.all() else COPULA
+    statistic = normal_scores(pairs.t, pairs.pair_df)
+    scale = np.ones((p, p))
+    return Compared(statistic, precision, scale, draws_variances=False, errors=errors)
 
 
 def whole_table(
-    pairs: Pairs, how: Compared, alpha: float, *, draws: int, seed: int, step_down: bool
+    pairs: Pairs, scaled: Compared, alpha: float, *, draws: int, seed: int, step_down: bool
 ) -> Simulated:
     """Critical value for all ordered pairs at once.
 
     Step-down: pairs rejected leave the family (their opposites stay) and the critical value is taken again. A further step
     looks at the draws that were largest, since with fewer pairs no draw grows; at all of them where these do not suffice.
     """
-    testable = how.weight > 0
-    family = testable
+    family = scaled.weight > 0
     if not family.any():
         return Simulated(np.zeros(1), np.zeros(1), (0.0,))
-    largest = largest_differences(pairs, how, family, np.ones(draws, dtype=bool), seed=seed)
-    at_most, steps = largest.max(axis=0), [upper_quantile(largest, alpha)]
-    while step_down and (left := testable & (how.statistic <= steps[-1][0])).sum() < family.sum():
-        family, threshold = left, np.quantile(at_most, max(1 - KEPT * alpha, 0.0))
+    every_draw = np.ones(draws, dtype=bool)
+    largest = largest_differences(pairs, scaled, family, every_draw, seed=seed)
+    at_most = largest.max(axis=0)
+    critical, error = upper_quantile(largest, alpha)
+    steps = [critical]
+    while step_down:
+        left = (scaled.weight > 0) & (scaled.statistic <= critical)
+        if left.sum() >= family.sum():
+            break
+        family = left
+        threshold = np.quantile(at_most, max(1 - KEPT * alpha, 0.0))
         looked_at = at_most >= threshold
-        largest = largest_differences(pairs, how, family, looked_at, seed=seed)
+        largest = largest_differences(pairs, scaled, family, looked_at, seed=seed)
         critical, error = upper_quantile(largest, alpha)
         if critical - error < threshold:  # some of the draws left out may matter
-            looked_at = np.ones(draws, dtype=bool)
-            largest = largest_differences(pairs, how, family, looked_at, seed=seed)
+            looked_at = every_draw
+            largest = largest_differences(pairs, scaled, family, looked_at, seed=seed)
+            critical, error = upper_quantile(largest, alpha)
         at_most[looked_at] = largest.max(axis=0)[looked_at]
-        steps.append(upper_quantile(largest, alpha))
-    critical, error = steps[-1]
-    return Simulated(np.array([critical]), np.array([error]), tuple(step for step, _ in steps))
+        steps.append(critical)
+    return Simulated(np.array([critical]), np.array([error]), tuple(steps))
 
 
 def each_unit(
-    pairs: Pairs, how: Compared, alpha: float, *, draws: int, seed: int, sides: int = 2
+    pairs: Pairs, scaled: Compared, alpha: float, *, draws: int, seed: int, sides: int = 2
 ) -> Simulated:
     """Critical value of each unit against all others, nan where its differences are exact; single step.
 
     One-sided: the largest of "another unit is better" and, by the draws' signs, of "is worse" have one distribution.
     """
     p = len(pairs.score)
-    critical, error = np.full(p, np.nan), np.full(p, np.nan)
+    critical = np.full(p, np.nan)
+    error = np.full(p, np.nan)
     rows = max(1, ROWS // draws)
     for start in range(0, p, rows):
         units = np.arange(start, min(start + rows, p))
-        largest = np.concatenate(
-            list(unit_differences(pairs, how, units, draws, seed, sides)), axis=2
-        )
+        blocks = list(unit_differences(pairs, scaled, units, draws, seed, sides))
+        largest = np.concatenate(blocks, axis=2)
         for unit, values in zip(units, largest, strict=True):
-            if how.weight[unit].any():
+            if scaled.weight[unit].any():
                 critical[unit], error[unit] = upper_quantile(values, alpha)
     return Simulated(critical, error)
 
@@ -154,72 +161,72 @@ def upper_quantile(largest: Floats, alpha: float) -> tuple[float, float]:
     independent values: it needs no density, and counts a draw's two signs as one value.
     """
     off = np.sqrt(alpha * (1 - alpha) / largest.shape[1])
-    low, critical, high = np.quantile(
-        largest, np.clip([1 - alpha - off, 1 - alpha, 1 - alpha + off], 0.0, 1.0)
-    )
+    shares = np.clip([1 - alpha - off, 1 - alpha, 1 - alpha + off], 0.0, 1.0)
+    low, critical, high = np.quantile(largest, shares)
     return float(critical), float(high - low) / 2
 
 
 def largest_differences(
-    pairs: Pairs, how: Compared, family: Bools, looked_at: Bools, *, seed: int
+    pairs: Pairs, scaled: Compared, family: Bools, looked_at: Bools, *, seed: int
 ) -> Floats:
     """Largest difference over a (p, p) family of ordered pairs in each draw, by sign of the draw: (1 or 2, draws).
 
     One row where every pair is in the family both ways. UNSEEN in draws that are not `looked_at`.
     """
-    both, one_way = np.triu(family & family.T), family & ~family.T
+    both = np.triu(family & family.T)
+    one_way = family & ~family.T
     largest = np.full((2 if one_way.any() else 1, len(looked_at)), UNSEEN)
-    for start, errors, variances in unit_errors(pairs, how, len(looked_at), seed):
+    for start, errors, variances in unit_errors(pairs, scaled, len(looked_at), seed):
         here = np.flatnonzero(looked_at[start : start + errors.shape[1]])
-        if len(here):
-            errors, variances = (
-                errors[:, here],
-                variances if variances is None else variances[:, here],
-            )
-            block = np.full((len(largest), len(here)), -np.inf)
-            for unit in np.flatnonzero(both.any(axis=1) | one_way.any(axis=1)):
-                two_sided = differences(unit, np.flatnonzero(both[unit]), how, errors, variances)
-                np.maximum(
-                    block,
-                    np.max(np.abs(two_sided, out=two_sided), axis=0, initial=-np.inf),
-                    out=block,
-                )
-                signed = differences(unit, np.flatnonzero(one_way[unit]), how, errors, variances)
-                if len(signed):
-                    np.maximum(block[0], signed.max(axis=0), out=block[0])
-                    np.maximum(block[1], -signed.min(axis=0), out=block[1])
-            largest[:, start + here] = block
+        if not len(here):
+            continue
+        errors = errors[:, here]
+        if variances is not None:
+            variances = variances[:, here]
+        block = np.full((len(largest), len(here)), -np.inf)
+        for unit in np.flatnonzero(both.any(axis=1) | one_way.any(axis=1)):
+            two_sided = differences(unit, np.flatnonzero(both[unit]), scaled, errors, variances)
+            np.abs(two_sided, out=two_sided)
+            np.maximum(block, np.max(two_sided, axis=0, initial=-np.inf), out=block)
+            signed = differences(unit, np.flatnonzero(one_way[unit]), scaled, errors, variances)
+            if len(signed):
+                np.maximum(block[0], signed.max(axis=0), out=block[0])
+                np.maximum(block[1], -signed.min(axis=0), out=block[1])
+        largest[:, start + here] = block
     return largest
 
 
 def unit_differences(
-    pairs: Pairs, how: Compared, units: Ints, draws: int, seed: int, sides: int
+    pairs: Pairs, scaled: Compared, units: Ints, draws: int, seed: int, sides: int
 ) -> Iterator[Floats]:
     """Largest difference of each of some units from all others, a block of draws at a time: (units, 1 or 2, block)."""
-    for _, errors, variances in unit_errors(pairs, how, draws, seed):
+    for _, errors, variances in unit_errors(pairs, scaled, draws, seed):
         largest = np.full((len(units), 3 - sides, errors.shape[1]), -np.inf)
         for row, unit in zip(largest, units, strict=True):
-            signed = differences(unit, np.flatnonzero(how.weight[unit]), how, errors, variances)
+            signed = differences(
+                unit, np.flatnonzero(scaled.weight[unit]), scaled, errors, variances
+            )
             if len(signed) and sides == 2:
                 row[0] = np.abs(signed, out=signed).max(axis=0)
             elif len(signed):
-                row[:] = signed.max(axis=0), -signed.min(axis=0)
+                row[0] = signed.max(axis=0)
+                row[1] = -signed.min(axis=0)
         yield largest
 
 
 def differences(
-    unit: np.intp, others: Ints, how: Compared, errors: Floats, variances: Floats | None
+    unit: np.intp, others: Ints, scaled: Compared, errors: Floats, variances: Floats | None
 ) -> Floats:
     """Drawn differences of a unit from others on the common scale, (others, block)."""
-    found = errors[unit] - errors[others]
+    drawn = errors[unit] - errors[others]
     if variances is not None:
-        found /= np.sqrt(variances[unit] + variances[others])
-    standardised: Floats = found * how.weight[unit, others, None]
+        drawn /= np.sqrt(variances[unit] + variances[others])
+    standardised: Floats = drawn * scaled.weight[unit, others, None]
     return standardised
 
 
 def unit_errors(
-    pairs: Pairs, how: Compared, draws: int, seed: int
+    pairs: Pairs, scaled: Compared, draws: int, seed: int
 ) -> Iterator[tuple[int, Floats, Floats | None]]:
     """Draw errors and variances of all units, a block of draws at a time: start, (p, block), (p, block) or None.
 
@@ -238,7 +245,7 @@ def unit_errors(
     for errors in drawn_errors(root, draws=draws, rng=normal, block=block, order=order):
         number = errors.shape[1]
         variances = None
-        if how.draws_variances:
+        if scaled.draws_variances:
             variances = np.repeat(pairs.se[:, None] ** 2, number, axis=1)
             ratios = chi.chisquare(pairs.df[finite], (number, len(finite))) / pairs.df[finite]
             variances[finite] *= ratios.T

@@ -2,7 +2,7 @@
 
 A rank is a count of better units, so a set is ``1 + (proven better) ... p - (proven worse)``. *Simultaneous* sets hold
 for the whole table at once, *marginal* sets for one unit named beforehand. Each method is a kernel
-``(pairs, alpha) -> RankSets`` (``maxt`` also takes draws, seed and step_down); a new one is a function and a line in a
+``(pairs, alpha) -> RankSets`` (max-t also takes draws, seed and step_down); a new one is a function and a line in a
 dictionary.
 """
 
@@ -17,10 +17,9 @@ from scipy import special
 
 from satisfaction.estimation.max_t import normal_scores
 from satisfaction.estimation.multiplicity import holm
-from satisfaction.ranking import max_t as maxt
-from satisfaction.ranking import studentized as dunnett
+from satisfaction.ranking import max_t
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, others
-from satisfaction.ranking.studentized import range_quantiles
+from satisfaction.ranking.studentized import critical_values, range_quantiles, t_quantile
 
 Marginal: TypeAlias = Literal["simes", "holm", "maxt"]
 Simultaneous: TypeAlias = Literal["tukey", "holm", "joint-ci", "maxt"]
@@ -35,17 +34,14 @@ class Simulation:
 
     Attributes
     ----------
-    draws, seed : int
     error : float
         Monte-Carlo standard error of the critical value; the largest, where every unit has its own.
     steps : tuple of float
         Critical values of a step-down, on the normal scale; empty without steps.
     fragile : (p,) bool
-        Units whose set would change with the critical value moved by `maxt.FRAGILE` standard errors, up or down.
+        Units whose set would change with the critical value moved by `max_t.FRAGILE` standard errors, up or down.
     """
 
-    draws: int
-    seed: int
     error: float
     steps: tuple[float, ...]
     fragile: Bools
@@ -177,31 +173,30 @@ def maxt_sets(
     pairs: Pairs,
     alpha: float,
     *,
-    draws: int = maxt.DRAWS,
-    seed: int = maxt.SEED,
+    draws: int = max_t.DRAWS,
+    seed: int = max_t.SEED,
     step_down: bool = True,
 ) -> RankSets:
-    """Simultaneous sets by max-t of simulated differences, with or without step-down (see `maxt`)."""
-    how = maxt.compared(pairs, alpha)
-    found = maxt.whole_table(pairs, how, alpha, draws=draws, seed=seed, step_down=step_down)
-    critical, moved = float(found.critical[0]), maxt.FRAGILE * float(found.error[0])
-    fewest, most = (sets_from(how.statistic > critical + move) for move in (moved, -moved))
-    fragile = (fewest.low != most.low) | (fewest.high != most.high)
-    simulation = Simulation(draws, seed, float(found.error[0]), found.steps, fragile)
-    sets = sets_from(how.statistic > critical, critical=extremes(critical * others(how.scale)))
-    return replace(
-        sets,
-        simulation=simulation,
-        method=f"max-t, {'step-down' if step_down else 'single step'}; {how.errors}",
-    )
+    """Simultaneous sets by max-t of simulated differences, with or without step-down (see `max_t`)."""
+    scaled = max_t.compared(pairs, alpha)
+    run = max_t.whole_table(pairs, scaled, alpha, draws=draws, seed=seed, step_down=step_down)
+    critical = float(run.critical[0])
+    error = float(run.error[0])
+    statistic = scaled.statistic
+    fewest = sets_from(statistic > critical + max_t.FRAGILE * error)
+    most = sets_from(statistic > critical - max_t.FRAGILE * error)
+    sets = sets_from(statistic > critical, critical=extremes(critical * others(scaled.scale)))
+    simulation = Simulation(error, run.steps, _differ(fewest, most))
+    form = "step-down" if step_down else "single step"
+    return replace(sets, simulation=simulation, method=f"max-t, {form}; {scaled.errors}")
 
 
 def marginal_maxt_sets(
     pairs: Pairs,
     alpha: float,
     *,
-    draws: int = maxt.DRAWS,
-    seed: int = maxt.SEED,
+    draws: int = max_t.DRAWS,
+    seed: int = max_t.SEED,
     step_down: bool = False,
 ) -> RankSets:
     """Marginal sets by two-sided max-t, single step: an integral for independent units, simulation otherwise.
@@ -210,35 +205,39 @@ def marginal_maxt_sets(
     """
     scores = normal_scores(pairs.t, pairs.pair_df)
     if pairs.independent:
-        critical = dunnett.critical_values(pairs, alpha)
+        critical = critical_values(pairs, alpha)
         sets = marginal_sets(scores, critical)
-        return replace(sets, critical=in_t(pairs, critical), method=MARGINAL_EXACT)
-    how = maxt.compared(pairs, alpha)
-    found = maxt.each_unit(pairs, how, alpha, draws=draws, seed=seed)
-    fewest, most = (
-        marginal_sets(scores, found.critical + move * found.error)
-        for move in (maxt.FRAGILE, -maxt.FRAGILE)
-    )
-    fragile = (fewest.low != most.low) | (fewest.high != most.high)
-    simulation = Simulation(draws, seed, float(np.nanmax(found.error, initial=0.0)), (), fragile)
-    sets = marginal_sets(scores, found.critical)
+        return replace(sets, critical=_in_t(pairs, critical), method=MARGINAL_EXACT)
+    scaled = max_t.compared(pairs, alpha)
+    run = max_t.each_unit(pairs, scaled, alpha, draws=draws, seed=seed)
+    fewest = marginal_sets(scores, run.critical + max_t.FRAGILE * run.error)
+    most = marginal_sets(scores, run.critical - max_t.FRAGILE * run.error)
+    largest_error = float(np.nanmax(run.error, initial=0.0))
     return replace(
-        sets,
-        critical=in_t(pairs, found.critical),
-        simulation=simulation,
-        method=f"max-t, two-sided, single step; {how.errors}",
+        marginal_sets(scores, run.critical),
+        critical=_in_t(pairs, run.critical),
+        simulation=Simulation(largest_error, (), _differ(fewest, most)),
+        method=f"max-t, two-sided, single step; {scaled.errors}",
     )
+
+
+def _differ(first: RankSets, second: RankSets) -> Bools:
+    """Units whose sets differ, (p,)."""
+    differ: Bools = (first.low != second.low) | (first.high != second.high)
+    return differ
 
 
 def marginal_sets(scores: Floats, critical: Floats) -> RankSets:
     """Sets of units with a critical value each, (p,); nan = all differences of the unit are exact."""
     reach = np.nan_to_num(critical, nan=0.0)[:, None]
-    return RankSets(1 + (scores < -reach).sum(axis=1), len(scores) - (scores > reach).sum(axis=1))
+    better = (scores < -reach).sum(axis=1)
+    worse = (scores > reach).sum(axis=1)
+    return RankSets(1 + better, len(scores) - worse)
 
 
-def in_t(pairs: Pairs, critical: Floats) -> tuple[float, float]:
+def _in_t(pairs: Pairs, critical: Floats) -> tuple[float, float]:
     """Smallest and largest t that decides a pair, from (p,) critical values on the normal scale."""
-    quantiles = others(dunnett.t_quantile(np.nan_to_num(critical, nan=0.0)[:, None], pairs.pair_df))
+    quantiles = others(t_quantile(np.nan_to_num(critical, nan=0.0)[:, None], pairs.pair_df))
     return extremes(quantiles)
 
 

@@ -165,7 +165,9 @@ def _psus(estimates: Mapping[str, Estimates], counted: Tally) -> Iterator[tuple[
 
 def _area_equations(survey: Survey, sizes: Mapping[Cell, int]) -> Iterator[tuple[Cell, ...]]:
     """Yield, for every area that consists of published ones and every measure, the area and then its parts."""
-    parents, levels, whole = survey.parents(), survey.levels(), survey.whole()
+    parents = survey.parents()
+    levels = survey.levels()
+    whole = survey.whole()
     parts: dict[Cell, list[Cell]] = {}
     for cell, n in sizes.items():
         level, code, measure = cell

@@ -367,6 +367,8 @@ def point_summary(
 ) -> RankingSummary:
     """State what holds without any error: who is ranked, the list by the estimates, the options; no notes yet."""
     points = point_list(options.from_listed_end(pairs), options.bottom)
+    family = FAMILIES[options.multiplicity] if options.multiplicity else None
+    form = None if options.membership == "simes" else options.membership
     return RankingSummary(
         p=len(pairs.score),
         not_ranked=tuple(table["unit"][~units.ranked]),
@@ -380,8 +382,8 @@ def point_summary(
         higher_is_better=options.higher_is_better,
         selection=units.selection,
         marginal_asked=options.marginal,
-        membership_asked=options.membership if options.membership != "simes" else None,
-        multiplicity=FAMILIES[options.multiplicity] if options.multiplicity else None,
+        membership_asked=form,
+        multiplicity=family,
     )
 
 
