@@ -1,7 +1,9 @@
-"""Ranks of answers by how often they are named ("the most-named problem"): exact for independent respondents.
+"""Ranks of answers by how often they are named ("the most-named problem"): exact for independent
+respondents.
 
-Given that j or k was named, the count of j is binomial with probability 1/2 where both are equally common, whatever the
-other answers: every pair has an exact test, and sets follow from the pairs as everywhere in this package.
+Given that j or k was named, the count of j is binomial with probability 1/2 where both are equally
+common, whatever the other answers: every pair has an exact test, and sets follow from the pairs as
+everywhere in this package.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ class CountRanking:
     Attributes
     ----------
     table : DataFrame
-        One row an answer, in input order: answer, count, share (0-1), rank (1 = named most; ties share the better rank),
-        marginal_low, marginal_high (for one answer named beforehand), simultaneous_low, simultaneous_high (for all at once, or those asked for).
+        One row an answer, in input order: answer, count, share (0-1), rank (1 = named most; ties
+        share the better rank), marginal_low, marginal_high (for one answer named beforehand),
+        simultaneous_low, simultaneous_high (for all at once, or those asked for).
     summary : mapping
         answers, named, level, correction, direction, method, null.
     """
@@ -54,8 +57,9 @@ def rank_counts(
 ) -> CountRanking:
     """Rank answers by their counts, with exact rank sets.
 
-    For respondents selected independently who name one answer each. Counts from a clustered or weighted sample are not
-    binomial: there, estimate the shares and give the Estimates to `rank`, whose covariance knows the design.
+    For respondents selected independently who name one answer each. Counts from a clustered or
+    weighted sample are not binomial: there, estimate the shares and give the Estimates to `rank`,
+    whose covariance knows the design.
 
     Parameters
     ----------
@@ -68,7 +72,8 @@ def rank_counts(
     correction : {"holm", "bonferroni"}
         Over the ordered pairs of a set's family: p(p-1) at once, or the 2(p-1) of one answer.
     direction : {"two-sided", "best", "worst"}
-        "best": only the better end of a set is bounded (the worse one is p); "worst": the other way round.
+        "best": only the better end of a set is bounded (the worse one is p); "worst": the other way
+        round.
     jointly : iterable of names, optional
         The answers that the simultaneous sets speak of; default all. Fewer answers, narrower sets.
 
@@ -79,12 +84,13 @@ def rank_counts(
     Raises
     ------
     RankingError
-        K180 for counts that are not whole numbers >= 0 of at least two answers, K181 for names (of `jointly` too), K182 for an option.
+        K180 for counts that are not whole numbers >= 0 of at least two answers, K181 for names (of
+        `jointly` too), K182 for an option.
 
     Notes
     -----
-    Bazylik, Mogstad, Romano, Shaikh and Wilhelm (2025); csranks' `csranks_multinom` with the correction it is asked for
-    (version 1.2.3 always takes Holm's for marginal sets).
+    Bazylik, Mogstad, Romano, Shaikh and Wilhelm (2025); csranks' `csranks_multinom` with the
+    correction it is asked for (version 1.2.3 always takes Holm's for marginal sets).
     """
     number = _read_counts(counts)
     labels = _read_names(names, len(number))
@@ -130,7 +136,9 @@ def rank_counts(
 
 
 def exact_p_values(counts: Ints) -> Floats:
-    """One-sided p-value of "row is not more common than column", (p, p): P(X >= row), X binomial(row + column, 1/2)."""
+    """One-sided p-value of "row is not more common than column", (p, p): P(X >= row), X
+    binomial(row + column, 1/2).
+    """
     row = counts[:, None].astype(float)
     column = counts.astype(float)
     p_values: Floats = np.where(row > 0, special.betainc(np.maximum(row, 1), column + 1, 0.5), 1.0)
@@ -140,9 +148,11 @@ def exact_p_values(counts: Ints) -> Floats:
 def _rank_sets(
     p_better: Floats, chosen: Bools, alpha: float, correction: Correction, direction: Direction
 ) -> tuple[Ints, Ints]:
-    """Rank sets of the chosen answers, all of them at once: two (p,), of which only the chosen entries hold.
+    """Rank sets of the chosen answers, all of them at once: two (p,), of which only the chosen
+    entries hold.
 
-    The family are the ordered pairs that bound a chosen answer from the sides asked for, each pair once.
+    The family are the ordered pairs that bound a chosen answer from the sides asked for, each pair
+    once.
     """
     p = len(chosen)
     family = np.zeros((p, p), dtype=bool)

@@ -1,4 +1,6 @@
-"""Which error a rank rests on where an area's own is estimated from too little: one from the design effect of a larger area."""
+"""Which error a rank rests on where an area's own is estimated from too little: one from the design
+effect of a larger area.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +58,9 @@ class Floored:
     Attributes
     ----------
     estimates : Estimates
-        se, df and the diagonal of `cov` are those for the ranking; everything else is as estimated. A variance is only ever
-        raised, so that `cov`, whose covariances stay, remains positive semidefinite.
+        se, df and the diagonal of `cov` are those for the ranking; everything else is as estimated.
+        A variance is only ever raised, so that `cov`, whose covariances stay, remains positive
+        semidefinite.
     said : mapping of str
         By area: that and why its error is not its own.
     whole_lends : bool
@@ -82,7 +85,8 @@ class Lent:
     Attributes
     ----------
     rows : mapping of (p K, p), sparse
-        By measure, independent of the sampling units' contributions D: the covariance that ranks rest on is D'D + rows'rows.
+        By measure, independent of the sampling units' contributions D: the covariance that ranks
+        rest on is D'D + rows'rows.
     df : mapping of (p,)
         Of the errors so raised.
     areas : (p,) bool
@@ -100,7 +104,8 @@ class Lent:
 def floored(
     survey: Survey, estimates: Mapping[str, Estimates], level: str, measure: str = ""
 ) -> Floored:
-    """Raise the errors of areas with too few degrees of freedom, or with a design effect that few PSUs explain.
+    """Raise the errors of areas with too few degrees of freedom, or with a design effect that few
+    PSUs explain.
 
     Parameters
     ----------
@@ -114,12 +119,13 @@ def floored(
 
     Notes
     -----
-    An area under `minimum_df` or `minimum_deff` gets the variance of a simple random sample of its size times the design
-    effect of the next larger area, at least 1, as shares of 0 and 1 do; and the df of that area, which is what the design
-    effect was estimated with. A larger area under the floor itself hands on to the next; the whole lends whatever its df.
-    Where the area's own se is the larger one, se and df stay its own. Where no design effect is defined (indices of
-    level `area`) the larger area's variance is scaled by the answers instead. A se of 0 comes from the limits, in
-    `ranking.units`, as without a floor.
+    An area under `minimum_df` or `minimum_deff` gets the variance of a simple random sample of its
+    size times the design effect of the next larger area, at least 1, as shares of 0 and 1 do; and
+    the df of that area, which is what the design effect was estimated with. A larger area under the
+    floor itself hands on to the next; the whole lends whatever its df. Where the area's own se is
+    the larger one, se and df stay its own. Where no design effect is defined (indices of level
+    `area`) the larger area's variance is scaled by the answers instead. A se of 0 comes from the
+    limits, in `ranking.units`, as without a floor.
     """
     rules = survey.rules.ranking
     measure = measure or survey.questionnaire.ranked
@@ -160,12 +166,14 @@ def floored(
 def lent_errors(
     survey: Survey, estimates: Mapping[str, Estimates], level: str, measures: Sequence[str]
 ) -> Lent:
-    """Return what must be added to the contributions to several measures, so that scores of them rest on the ranks' errors.
+    """Return what must be added to the contributions to several measures, so that scores of them
+    rest on the ranks' errors.
 
     Notes
     -----
-    An area's own few PSUs say as little of how its measures go together as of their variances: of two PSUs all measures are
-    correlated by 1 or -1. So the added errors are correlated as the measures of all areas together are.
+    An area's own few PSUs say as little of how its measures go together as of their variances: of
+    two PSUs all measures are correlated by 1 or -1. So the added errors are correlated as the
+    measures of all areas together are.
     """
     root = symmetric_root(_correlation(estimates[survey.whole()], measures))
     rows: dict[str, sp.csr_array] = {}
@@ -184,7 +192,9 @@ def lent_errors(
 
 
 def _correlation(whole: Estimates, measures: Sequence[str]) -> Floats:
-    """Return how the errors of measures of all areas together go together, (K, K); 0 where that is not known."""
+    """Return how the errors of measures of all areas together go together, (K, K); 0 where that is
+    not known.
+    """
     rows = [int(np.flatnonzero(whole.table["measure"] == measure)[0]) for measure in measures]
     cov = whole.cov[np.ix_(rows, rows)]
     se = np.sqrt(np.diag(cov))
@@ -251,7 +261,7 @@ def _words(area: Any, lender: Lender, psus: int) -> str:
 
 
 def floor_notes(floor: Floored, rules: RankingRules, *, under: Iterable[str]) -> list[str]:
-    """Say what must accompany a ranking of which the units `under` do not rest on their own error."""
+    """Say what must accompany a ranking whose units `under` rest on no error of their own."""
     if not floor.applied:
         return [NOT_APPLIED]
     named = shortened(under)

@@ -1,8 +1,8 @@
 """Change between two waves: of the score, of the score relative to the field, and of the rank.
 
-Three answers that are never mixed: t tests of the score's change from the covariance of both waves (`relative_change`, t,
-p), guaranteed bounds of the rank's change (`rise_low` ... `all_high`), and probabilities under a model (`expected_rise`,
-`probability_rise`, `shrunk_change`).
+Three answers that are never mixed: t tests of the score's change from the covariance of both waves
+(`relative_change`, t, p), guaranteed bounds of the rank's change (`rise_low` ... `all_high`), and
+probabilities under a model (`expected_rise`, `probability_rise`, `shrunk_change`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ NOT_BOTH = (
 
 
 def tests_of_change(waves: Waves) -> dict[str, Floats]:
-    """Test each ranked unit's change relative to the mean change of all of them; missing without a probability sample."""
+    """Test each ranked unit's change relative to the mean change of all of them; missing without a
+    probability sample.
+    """
     ranked = waves.ranked
     p = int(ranked.sum())
     centred = np.eye(p) - 1 / p
@@ -86,7 +88,9 @@ def tests_of_change(waves: Waves) -> dict[str, Floats]:
 def shared_freedom(
     waves: Waves, members: Members, matrix: Floats, cov: Floats, df: Floats
 ) -> Floats:
-    """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates are one block."""
+    """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates
+    are one block.
+    """
     both = np.flatnonzero(np.concatenate([waves.ranked, waves.ranked]))
     one_each = np.arange(len(both))
     return satterthwaite_of_blocks(
@@ -110,7 +114,8 @@ def two_sided(difference: Floats, se: Floats, df: Floats) -> dict[str, Floats]:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class ChangeSummary(Facts):
-    """What holds for a table of changes as a whole, and every convention; also a mapping by these names.
+    """What holds for a table of changes as a whole, and every convention; also a mapping by these
+    names.
 
     The defaults are those of waves of which one is no probability sample.
 
@@ -176,16 +181,17 @@ class RankChange:
     Attributes
     ----------
     table : DataFrame
-        One row a unit, in the later wave's order. Tests: unit, before, after (scores), change, relative_change (minus the
-        mean change of the ranked units), se, df, t, p, p_bh, p_holm (of relative_change, two-sided). Ranks: rank_before,
-        rank_after, rise (places gained; negative = lost). Guarantees: rise_low, rise_high (one unit named beforehand, each
-        bound at `level`), all_low, all_high (whole table at once, at `level`). Model: shrunk_change (posterior mean of
+        One row a unit, in the later wave's order. Tests: unit, before, after (scores), change,
+        relative_change (minus the mean change of the ranked units), se, df, t, p, p_bh, p_holm (of
+        relative_change, two-sided). Ranks: rank_before, rank_after, rise (places gained; negative =
+        lost). Guarantees: rise_low, rise_high (one unit named beforehand, each bound at `level`),
+        all_low, all_high (whole table at once, at `level`). Model: shrunk_change (posterior mean of
         relative_change), shrunk_sd, expected_rise, probability_rise (at least `places`).
     summary : ChangeSummary
         What holds for the table as a whole, and every declared convention.
     waves, before, after, posterior
-        What the table was made from: both waves, the pairs of each, the model; scores in the pairs and in `posterior` are
-        turned so that larger is better.
+        What the table was made from: both waves, the pairs of each, the model; scores in the pairs
+        and in `posterior` are turned so that larger is better.
     rise_frequency : (p, 2p - 1)
         Share of posterior draws in which a ranked unit rose by -(p - 1) ... p - 1 places.
     after_frequency : (p, p)
@@ -205,7 +211,9 @@ class RankChange:
         return f"RankChange({len(self.table)} units, {self.summary!r})"
 
     def probability_rise(self, places: int) -> pd.Series:
-        """P(rank before - rank after >= places), by unit; a negative number asks about "fell by no more than"."""
+        """P(rank before - rank after >= places), by unit; a negative number asks about "fell by no
+        more than".
+        """
         p = len(self.after_frequency)
         start = int(np.clip(places + p - 1, 0, 2 * p - 1))
         return self._by_unit(self.rise_frequency[:, start:].sum(axis=1))
@@ -215,7 +223,9 @@ class RankChange:
         return self._by_unit(self.after_frequency[:, : max(int(places), 0)].sum(axis=1))
 
     def most_improved(self, count: int = 10) -> pd.DataFrame:
-        """The units whose published rank rose most, raw and shrunk side by side; ties at the cut stay in."""
+        """The units whose published rank rose most, raw and shrunk side by side; ties at the cut
+        stay in.
+        """
         columns = [
             "unit",
             "rise",
@@ -260,13 +270,16 @@ def rank_change(
     Parameters
     ----------
     later, earlier : Estimates or (p,) array
-        Estimates of one measure by the same areas (shared PSUs give the covariance), or numbers in the same order.
+        Estimates of one measure by the same areas (shared PSUs give the covariance), or numbers in
+        the same order.
     comparable : bool or Comparability
-        Whether the measure means the same in both waves: what `comparability` found, or the caller's word. Must be given.
+        Whether the measure means the same in both waves: what `comparability` found, or the
+        caller's word. Must be given.
     measure : str, optional
         Which measure, where the Estimates have several.
     se : (2, p) array, optional
-        Standard errors, later wave first; units and waves are then independent. For arrays: exactly one of se and cov.
+        Standard errors, later wave first; units and waves are then independent. For arrays: exactly
+        one of se and cov.
     cov : (2p, 2p) array, optional
         Sampling covariance, later wave first.
     df : scalar or (2, p) array, optional
@@ -274,15 +287,18 @@ def rank_change(
     names : (p,) of str, optional
         Default "1" ... "p".
     higher_is_better : bool
-        Whether rank 1 is the largest estimate. Changes of scores keep their sign; a rise is always an improvement.
+        Whether rank 1 is the largest estimate. Changes of scores keep their sign; a rise is always
+        an improvement.
     level : float
         Of the bounds, between 0.5 and 1.
     places : int
         For the column probability_rise, between 1 and p - 1.
     bounds : {"simes", "dunnett"}
-        Rank bounds for one named unit: counts by closed testing, or the largest difference (independent units only).
+        Rank bounds for one named unit: counts by closed testing, or the largest difference
+        (independent units only).
     selection : {"probability", "quota", "open_link"}
-        Without two probability samples there are no tests, guarantees and probabilities: their columns are missing.
+        Without two probability samples there are no tests, guarantees and probabilities: their
+        columns are missing.
     ranked : (p,) bool array, optional
         Units that take part, in the later wave's order; the others keep their row.
     draws, seed : int
@@ -295,13 +311,14 @@ def rank_change(
     Raises
     ------
     RankingError
-        K101-K112 for what is ranked, K141 and K142 for waves that may not be compared, K143-K145 for the two waves,
-        K146-K149 for options.
+        K101-K112 for what is ranked, K141 and K142 for waves that may not be compared, K143-K145
+        for the two waves, K146-K149 for options.
 
     Notes
     -----
-    Guarantees use half of the error for each wave, so they hold whatever the waves share (projection: Mogstad, Romano, Shaikh
-    and Wilhelm 2024; counts: Goeman and Solari 2011). Model: the bivariate form of Laird and Louis (1989).
+    Guarantees use half of the error for each wave, so they hold whatever the waves share
+    (projection: Mogstad, Romano, Shaikh and Wilhelm 2024; counts: Goeman and Solari 2011). Model:
+    the bivariate form of Laird and Louis (1989).
     """
     declared = require_comparable(comparable)
     waves = _read_waves(

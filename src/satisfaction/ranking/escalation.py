@@ -11,7 +11,9 @@ COLUMNS = ("code", "listed", "listed_in_a_row", "tied_waves", "step")
 
 
 def standing(ranking: Ranking) -> dict[str, str]:
-    """Return how every unit stands to the list: "yes", "tied" (in or out by how a tie is broken), "no"."""
+    """Return how every unit stands to the list: "yes", "tied" (in or out by how a tie is broken),
+    "no".
+    """
     stands = dict.fromkeys(ranking.table["unit"], "no")
     stands |= dict.fromkeys(ranking.summary.listed, "yes")
     return stands | dict.fromkeys(ranking.summary.tied_at_cut, "tied")
@@ -20,13 +22,15 @@ def standing(ranking: Ranking) -> dict[str, str]:
 def listed_in_a_row(survey: Survey, ranking: Ranking) -> pd.DataFrame:
     """Count waves on the list up to this one, for every area that is on it now or tied at its cut.
 
-    Waves are those of the earlier rankings and this one; a wave that is missing there has been declared not to have taken place
-    (`gaps` of the history), and the count goes on across it. A tie at the cut counts as listed; `tied_waves` says how often.
+    Waves are those of the earlier rankings and this one; a wave that is missing there has been
+    declared not to have taken place (`gaps` of the history), and the count goes on across it. A tie
+    at the cut counts as listed; `tied_waves` says how often.
 
     Returns
     -------
     DataFrame
-        code, listed ("yes", "tied"), listed_in_a_row, tied_waves, step (number of the declared step reached, -1 for none).
+        code, listed ("yes", "tied"), listed_in_a_row, tied_waves, step (number of the declared step
+        reached, -1 for none).
     """
     earlier: list[dict[str, str]] = []  # the latest first
     if survey.history is not None:

@@ -1,11 +1,14 @@
-"""Max-t by simulation: critical values from drawn errors of the units, for whole tables and for dependent units.
+"""Max-t by simulation: critical values from drawn errors of the units, for whole tables and for
+dependent units.
 
-A draw gives every unit an error with its own se (or all of them, with their covariance); the largest standardised
-difference of a draw is what chance alone would have shown. Estimated se: independent units also draw their variances
-(chi-squares with their df), and differences are put on one scale by `scale`; dependent units keep their pairs' p-values
-on the normal scale (Gaussian copula). Step-down as Romano and Wolf (2005) and csranks (Mogstad, Romano, Shaikh and Wilhelm
-2024), on the same draws in every step, hence never wider than the single step. Every draw counts with both signs, and
-draws belong to units in an order of their own: neither the direction of the scores nor the order of the rows matters.
+A draw gives every unit an error with its own se (or all of them, with their covariance); the
+largest standardised difference of a draw is what chance alone would have shown. Estimated se:
+independent units also draw their variances (chi-squares with their df), and differences are put on
+one scale by `scale`; dependent units keep their pairs' p-values on the normal scale (Gaussian
+copula). Step-down as Romano and Wolf (2005) and csranks (Mogstad, Romano, Shaikh and Wilhelm 2024),
+on the same draws in every step, hence never wider than the single step. Every draw counts with both
+signs, and draws belong to units in an order of their own: neither the direction of the scores nor
+the order of the rows matters.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ DRAWS = 100_000
 FEWEST = 50_000
 SEED = 20_260_101
 FRAGILE = 3.0  # Monte-Carlo standard errors of the critical value
-BLOCK = 100_000  # numbers a row of pairs takes at a time, to stay in the processor's cache; does not change the draws
+# numbers a row of pairs takes at a time, to stay in the processor's cache; changes no draw
+BLOCK = 100_000
 ROWS = 12_500_000  # numbers kept at a time for units' own critical values: 100 MB
 UNSEEN = -1e300  # in place of a draw that is not looked at
 KEPT = 4.0  # times alpha: share of the draws, the largest, that a further step looks at
@@ -39,7 +43,8 @@ class Simulated:
     Attributes
     ----------
     critical, error : (k,)
-        Critical values on the normal scale and their Monte-Carlo standard errors; k = 1 for a whole table, p for units.
+        Critical values on the normal scale and their Monte-Carlo standard errors; k = 1 for a whole
+        table, p for units.
     steps : tuple of float
         Critical values of a step-down in order, the last one the one that holds; empty for units.
     """
@@ -58,7 +63,8 @@ class Compared:
     statistic : (p, p)
         Observed differences, row minus column, on a scale that is the normal one for known se.
     weight : (p, p)
-        What a drawn difference is multiplied by; 0 where there is no error, that is, nothing to test.
+        What a drawn difference is multiplied by; 0 where there is no error, that is, nothing to
+        test.
     scale : (p, p)
         Statistic times scale is t.
     draws_variances : bool
@@ -77,8 +83,9 @@ class Compared:
 def compared(pairs: Pairs, alpha: float) -> Compared:
     """Put all differences on one scale.
 
-    Independent units with estimated se: t over the ratio of the pair's t quantile to the normal one, both at the Bonferroni
-    level, where the critical value is to be expected; so every pair has about the same share in the error.
+    Independent units with estimated se: t over the ratio of the pair's t quantile to the normal
+    one, both at the Bonferroni level, where the critical value is to be expected; so every pair has
+    about the same share in the error.
     """
     p = len(pairs.score)
     spread = spread_of(pairs.cov)
@@ -104,8 +111,9 @@ def whole_table(
 ) -> Simulated:
     """Critical value for all ordered pairs at once.
 
-    Step-down: pairs rejected leave the family (their opposites stay) and the critical value is taken again. A further step
-    looks at the draws that were largest, since with fewer pairs no draw grows; at all of them where these do not suffice.
+    Step-down: pairs rejected leave the family (their opposites stay) and the critical value is
+    taken again. A further step looks at the draws that were largest, since with fewer pairs no draw
+    grows; at all of them where these do not suffice.
     """
     family = scaled.weight > 0
     if not family.any():
@@ -136,9 +144,11 @@ def whole_table(
 def each_unit(
     pairs: Pairs, scaled: Compared, alpha: float, *, draws: int, seed: int, sides: int = 2
 ) -> Simulated:
-    """Critical value of each unit against all others, nan where its differences are exact; single step.
+    """Critical value of each unit against all others, nan where its differences are exact; single
+    step.
 
-    One-sided: the largest of "another unit is better" and, by the draws' signs, of "is worse" have one distribution.
+    One-sided: the largest of "another unit is better" and, by the draws' signs, of "is worse" have
+    one distribution.
     """
     p = len(pairs.score)
     critical = np.full(p, np.nan)
@@ -157,8 +167,9 @@ def each_unit(
 def upper_quantile(largest: Floats, alpha: float) -> tuple[float, float]:
     """The 1 - alpha quantile of (k, draws) values and its Monte-Carlo standard error.
 
-    The error is half the distance between the quantiles one binomial standard error below and above, over `draws`
-    independent values: it needs no density, and counts a draw's two signs as one value.
+    The error is half the distance between the quantiles one binomial standard error below and
+    above, over `draws` independent values: it needs no density, and counts a draw's two signs as
+    one value.
     """
     off = np.sqrt(alpha * (1 - alpha) / largest.shape[1])
     shares = np.clip([1 - alpha - off, 1 - alpha, 1 - alpha + off], 0.0, 1.0)
@@ -169,7 +180,8 @@ def upper_quantile(largest: Floats, alpha: float) -> tuple[float, float]:
 def largest_differences(
     pairs: Pairs, scaled: Compared, family: Bools, looked_at: Bools, *, seed: int
 ) -> Floats:
-    """Largest difference over a (p, p) family of ordered pairs in each draw, by sign of the draw: (1 or 2, draws).
+    """Largest difference over a (p, p) family of ordered pairs in each draw, by sign of the draw:
+    (1 or 2, draws).
 
     One row where every pair is in the family both ways. UNSEEN in draws that are not `looked_at`.
     """
@@ -199,7 +211,9 @@ def largest_differences(
 def unit_differences(
     pairs: Pairs, scaled: Compared, units: Ints, draws: int, seed: int, sides: int
 ) -> Iterator[Floats]:
-    """Largest difference of each of some units from all others, a block of draws at a time: (units, 1 or 2, block)."""
+    """Largest difference of each of some units from all others, a block of draws at a time: (units,
+    1 or 2, block).
+    """
     for _, errors, variances in unit_errors(pairs, scaled, draws, seed):
         largest = np.full((len(units), 3 - sides, errors.shape[1]), -np.inf)
         for row, unit in zip(largest, units, strict=True):
@@ -228,10 +242,12 @@ def differences(
 def unit_errors(
     pairs: Pairs, scaled: Compared, draws: int, seed: int
 ) -> Iterator[tuple[int, Floats, Floats | None]]:
-    """Draw errors and variances of all units, a block of draws at a time: start, (p, block), (p, block) or None.
+    """Draw errors and variances of all units, a block of draws at a time: start, (p, block), (p,
+    block) or None.
 
-    The stream runs draw by draw, so neither the size of a block nor the number of draws changes the first ones; variances
-    have a stream of their own, so estimated se with large df give the draws of known se.
+    The stream runs draw by draw, so neither the size of a block nor the number of draws changes the
+    first ones; variances have a stream of their own, so estimated se with large df give the draws
+    of known se.
     """
     p = len(pairs.se)
     order = canonical_order(pairs)
@@ -254,7 +270,9 @@ def unit_errors(
 
 
 def canonical_order(pairs: Pairs) -> Ints:
-    """An order of the units that depends neither on the order of the rows nor on the direction of the scores."""
+    """An order of the units that depends neither on the order of the rows nor on the direction of
+    the scores.
+    """
     middle = (pairs.score.max() + pairs.score.min()) / 2
     order: Ints = np.lexsort((pairs.score, np.abs(pairs.score - middle), pairs.df, pairs.se))
     return order

@@ -1,6 +1,8 @@
-"""Every ordered pair of units: how far apart, how surely. All rank statements are counts over these pairs.
+"""Every ordered pair of units: how far apart, how surely. All rank statements are counts over these
+pairs.
 
-From pairs to published ranks (tie rules) and to what is decided between units: a partial order and its tiers.
+From pairs to published ranks (tie rules) and to what is decided between units: a partial order and
+its tiers.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ Ties: TypeAlias = Literal["competition", "modified", "dense", "fractional"]
 
 TIE = 1e-9
 """Scores closer than this are ties."""
-# a correlation: jackknife replicates, centred on their mean, leave 1e-6 between counties that share nothing
+# a correlation: jackknife replicates leave 1e-6 between counties that share nothing
 NEGLIGIBLE = 1e-5
 SHARES = {"competition": 0.0, "modified": 1.0, "fractional": 0.5}
 """Share of the places that tied units occupy together which is counted before each of them."""
@@ -106,7 +108,9 @@ def compare(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
 
 
 def by_point(score: Floats) -> Pairs:
-    """Order (p,) scores whose errors are unknown: `t` has the sign of the difference, everything else is missing."""
+    """Order (p,) scores whose errors are unknown: `t` has the sign of the difference, everything
+    else is missing.
+    """
     p = len(score)
     unknown = np.full((p, p), np.nan)
     ordered = compare(score, cov=unknown, df=np.full(p, np.nan))
@@ -146,7 +150,9 @@ def tied_rank(pairs: Pairs, ties: Ties) -> Ints | Floats:
 
 
 def integer_rank(better: Ints, tied: Ints, share: float) -> Floats:
-    """Rank from how many are better and how many are level, the unit itself included (csranks' `irank`, share = omega)."""
+    """Rank from how many are better and how many are level, the unit itself included (csranks'
+    `irank`, share = omega).
+    """
     ranks: Floats = better + share * tied + 1 - share
     return ranks
 
@@ -161,10 +167,11 @@ def _dense_rank(pairs: Pairs) -> Ints:
 
 
 def rank_against(score: Floats, field: Floats, *, share: float = 0.0) -> Floats:
-    """Rank that each of (n,) scores would have among a (m,) field it is not part of (csranks' `irank_against`).
+    """Rank that each of (n,) scores would have among a (m,) field it is not part of (csranks'
+    `irank_against`).
 
-    Where would this county have stood last year? With share 1 and a score unlike any in the field, that is the number of
-    better ones, without the place of its own.
+    Where would this county have stood last year? With share 1 and a score unlike any in the field,
+    that is the number of better ones, without the place of its own.
     """
     ahead = field - score[:, None]
     better = np.sum(ahead >= TIE, axis=1)
@@ -180,20 +187,23 @@ def others(matrix: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """Which units are proven better than which, all of it at once with the confidence of the simultaneous sets.
+    """Which units are proven better than which, all of it at once with the confidence of the
+    simultaneous sets.
 
     Attributes
     ----------
     p_better : DataFrame
-        (p, p), row and column by unit: one-sided p-value of "the row is not better than the column", one pair by itself;
-        the transpose is "worse".
+        (p, p), row and column by unit: one-sided p-value of "the row is not better than the
+        column", one pair by itself; the transpose is "worse".
     decided : DataFrame
-        (p, p): 1 the row is proven better than the column, -1 worse, 0 neither. Includes what follows from proven chains.
+        (p, p): 1 the row is proven better than the column, -1 worse, 0 neither. Includes what
+        follows from proven chains.
     steps : DataFrame
-        Columns better, worse: the proven relations that follow from no others (transitive reduction; a Hasse diagram).
+        Columns better, worse: the proven relations that follow from no others (transitive
+        reduction; a Hasse diagram).
     tiers : DataFrame
-        One row a ranked unit: unit, tier (1 + the longest chain of proven steps above it), better, worse (how many units
-        are proven so).
+        One row a ranked unit: unit, tier (1 + the longest chain of proven steps above it), better,
+        worse (how many units are proven so).
     share : float
         Share of the p(p-1)/2 pairs that are decided.
     method : str
@@ -231,7 +241,9 @@ def order_of(names: list[str], pairs: Pairs, better: Bools, *, method: str) -> O
 
 
 def closure(better: Bools) -> Bools:
-    """Add what follows: if a is better than b and b than c, then a than c; with unequal se this adds some pairs."""
+    """Add what follows: if a is better than b and b than c, then a than c; with unequal se this
+    adds some pairs.
+    """
     reached = better
     while (longer := reached | composed(reached)).sum() > reached.sum():
         reached = longer

@@ -1,7 +1,9 @@
-"""Probabilities of ranks under a model: true scores are normal around a common mean (normal empirical Bayes).
+"""Probabilities of ranks under a model: true scores are normal around a common mean (normal
+empirical Bayes).
 
-These are not guarantees; they hold on average over units if the model does. The se enter as if known. Two waves: true
-scores are bivariate normal; column 0 is the earlier wave, column 1 the later one.
+These are not guarantees; they hold on average over units if the model does. The se enter as if
+known. Two waves: true scores are bivariate normal; column 0 is the earlier wave, column 1 the later
+one.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ def fit(score: Floats, se: Floats, between: Between = "reml") -> Posterior:
 
 
 def between_variance(score: Floats, se: Floats, between: Between = "reml") -> float:
-    """REML or ML estimate of the variance of the true scores; 0 where the scores differ no more than their se allow.
+    """REML or ML estimate of the variance of the true scores; 0 where the scores differ no more
+    than their se allow.
 
     ML is smaller: it does not count the degree of freedom that the mean has taken.
     """
@@ -109,9 +112,10 @@ def probability_bottom(known: Posterior, places: int) -> Floats:
 def few_ahead(mean: Floats, sd: Floats, places: int) -> Floats:
     """P(fewer than `places` of the other units lie above), (p,).
 
-    Given a unit's own value the others lie above independently, so their number is Poisson-binomial: exact recursion
-    over the others at each of 281 nodes of the unit's own normal. Accurate to 1e-8 while posterior sd differ by less
-    than a factor of 20. More than 300 units share one grid, as fine as the smallest sd asks for.
+    Given a unit's own value the others lie above independently, so their number is
+    Poisson-binomial: exact recursion over the others at each of 281 nodes of the unit's own normal.
+    Accurate to 1e-8 while posterior sd differ by less than a factor of 20. More than 300 units
+    share one grid, as fine as the smallest sd asks for.
     """
     sd = np.maximum(sd, TIE)
     widest = float(sd.max())
@@ -125,7 +129,9 @@ def few_ahead(mean: Floats, sd: Floats, places: int) -> Floats:
 
 
 def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
-    """P(fewer than `places` of the other units lie above), (p,), each unit on its own nodes; sd (p, 1)."""
+    """P(fewer than `places` of the other units lie above), (p,), each unit on its own nodes; sd (p,
+    1).
+    """
     weight = np.exp(-(NODES**2) / 2)
     ahead_count = np.zeros((places, len(mean), len(NODES)))
     ahead_count[0] = 1.0
@@ -140,10 +146,11 @@ def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
 
 
 def few_ahead_on_one_grid(mean: Floats, sd: Floats, places: int, grid: Floats) -> Floats:
-    """P(fewer than `places` of the other units lie above), (p,), all units on one grid (g,): p recursions, not p^2.
+    """P(fewer than `places` of the other units lie above), (p,), all units on one grid (g,): p
+    recursions, not p^2.
 
-    At a node the numbers ahead among the units before and after a given one are counted apart and then added, which leaves
-    the unit itself out without a division.
+    At a node the numbers ahead among the units before and after a given one are counted apart and
+    then added, which leaves the unit itself out without a division.
     """
     inside = np.zeros(len(mean))
     mass = np.zeros(len(mean))
@@ -158,7 +165,9 @@ def few_ahead_on_one_grid(mean: Floats, sd: Floats, places: int, grid: Floats) -
 
 
 def few_without_each(ahead: Floats, places: int) -> Floats:
-    """P(fewer than `places` of the others ahead) at every node, from (p, b) probabilities to be ahead; same shape."""
+    """P(fewer than `places` of the others ahead) at every node, from (p, b) probabilities to be
+    ahead; same shape.
+    """
     before = np.zeros((len(ahead), places, ahead.shape[1]))
     before[0, 0] = 1.0
     for unit in range(len(ahead) - 1):
@@ -172,7 +181,7 @@ def few_without_each(ahead: Floats, places: int) -> Floats:
 
 
 def one_more(count: Floats, ahead: Floats) -> Floats:
-    """Distribution (places, b) of the number ahead after one more unit; larger numbers are dropped."""
+    """Distribution (places, b) of the number ahead after one more unit; larger ones are dropped."""
     moved = count * (1 - ahead)
     moved[1:] += count[:-1] * ahead
     return moved
@@ -183,7 +192,8 @@ def one_more(count: Floats, ahead: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Bivariate:
-    """Independent bivariate normal posteriors of p units' true scores in two waves, given `between` and `centre`.
+    """Independent bivariate normal posteriors of p units' true scores in two waves, given `between`
+    and `centre`.
 
     Attributes
     ----------
@@ -210,7 +220,9 @@ class Bivariate:
 
 
 def fit_two_waves(score: Floats, sampling: Floats) -> Bivariate:
-    """Posterior of (p, 2) scores with their (p, 2, 2) sampling covariances, the REML estimate plugged in."""
+    """Posterior of (p, 2) scores with their (p, 2, 2) sampling covariances, the REML estimate
+    plugged in.
+    """
     scale = float(np.sqrt(np.var(score, axis=0, ddof=1).mean())) or 1.0
     x = score / scale
     noise = sampling / scale**2
@@ -226,9 +238,9 @@ def fit_two_waves(score: Floats, sampling: Floats) -> Bivariate:
 def between_covariance(x: Floats, noise: Floats) -> Floats:
     """REML estimate of the (2, 2) covariance of the true scores, from scores of about unit spread.
 
-    The symmetric square root is what is searched over: the estimate is then never indefinite, may be singular (no true
-    change), and does not depend on which wave comes first. The best of three starts (moments; their variances with
-    correlation 0 and 0.98) is taken.
+    The symmetric square root is what is searched over: the estimate is then never indefinite, may
+    be singular (no true change), and does not depend on which wave comes first. The best of three
+    starts (moments; their variances with correlation 0 and 0.98) is taken.
     """
     moments = np.cov(x.T) - noise.mean(axis=0)
     spread = np.sqrt(np.maximum(np.diag(moments), 0.01))
@@ -244,7 +256,9 @@ def between_covariance(x: Floats, noise: Floats) -> Floats:
 
 
 def deviance(half: Floats, x: Floats, noise: Floats) -> tuple[float, Floats]:
-    """Minus the restricted log likelihood and its gradient, in the three entries of the symmetric square root."""
+    """Minus the restricted log likelihood and its gradient, in the three entries of the symmetric
+    square root.
+    """
     matrix = square(half)
     total = matrix @ matrix + noise + FLOOR * np.eye(2)
     weight = np.asarray(np.linalg.inv(total), dtype=np.float64)
@@ -262,7 +276,9 @@ def deviance(half: Floats, x: Floats, noise: Floats) -> tuple[float, Floats]:
 def two_wave_posterior(
     x: Floats, noise: Floats, *, between: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Shrink (p, 2) scores towards their weighted mean; returns centre (2,), mean (p, 2), cov (p, 2, 2)."""
+    """Shrink (p, 2) scores towards their weighted mean; returns centre (2,), mean (p, 2), cov (p,
+    2, 2).
+    """
     weight = np.asarray(np.linalg.inv(between + noise + FLOOR * np.eye(2)), dtype=np.float64)
     centre = np.linalg.solve(weight.sum(axis=0), weighted(weight, x).sum(axis=0))
     pull = between @ weight

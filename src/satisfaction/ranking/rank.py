@@ -1,8 +1,9 @@
-"""Ranks with their certainty: guaranteed sets, membership tests and probabilities, which are three different things.
+"""Ranks with their certainty: guaranteed sets, membership tests and probabilities, which are three
+different things.
 
-Reading order: `pairs` (all comparisons), `sets` (guaranteed rank sets; `studentized` and `max_t` hold their critical
-values), `membership` (last ten, targets), `probability` (under a model). `units` reads what is ranked, `table` holds the
-options and writes what is published.
+Reading order: `pairs` (all comparisons), `sets` (guaranteed rank sets; `studentized` and `max_t`
+hold their critical values), `membership` (last ten, targets), `probability` (under a model).
+`units` reads what is ranked, `table` holds the options and writes what is published.
 """
 
 from __future__ import annotations
@@ -84,10 +85,12 @@ class Target:
     Attributes
     ----------
     kind, places : str, int
-        "top", t: the target is a rank of at most t. "rise", m: it is to have risen by at least m places.
+        "top", t: the target is a rank of at most t. "rise", m: it is to have risen by at least m
+        places.
     table : DataFrame
-        One row a unit, in input order: unit, verdict ("met", "not met", "not decidable", "not ranked"), p_met,
-        p_not_met (one-sided, for one unit named beforehand), probability (empirical Bayes).
+        One row a unit, in input order: unit, verdict ("met", "not met", "not decidable", "not
+        ranked"), p_met, p_not_met (one-sided, for one unit named beforehand), probability
+        (empirical Bayes).
     summary : mapping
         level, selection, method.
     """
@@ -109,12 +112,14 @@ class Ranking:
     Attributes
     ----------
     table : DataFrame
-        One row a unit, in input order: unit, estimate, se, rank, marginal_low, marginal_high, simultaneous_low,
-        simultaneous_high, status, p_in, p_out, probability_bottom, expected_rank, reliability.
+        One row a unit, in input order: unit, estimate, se, rank, marginal_low, marginal_high,
+        simultaneous_low, simultaneous_high, status, p_in, p_out, probability_bottom, expected_rank,
+        reliability.
     summary : RankingSummary
         What holds for the table as a whole, and every declared convention.
     units, pairs, posterior
-        What the table was made from; scores in `pairs` and `posterior` are turned so that larger is better.
+        What the table was made from; scores in `pairs` and `posterior` are turned so that larger is
+        better.
     source : Estimates or None
         What was ranked, where it was Estimates: two waves need them for their covariance.
     marginal, simultaneous : RankSets
@@ -154,7 +159,8 @@ class Ranking:
         return bool(self.units.ranked.any())
 
     def order(self) -> Order:
-        """Say which units are proven better than which, by the simultaneous method: pairs, steps and tiers.
+        """Say which units are proven better than which, by the simultaneous method: pairs, steps
+        and tiers.
 
         Without a probability sample nothing is proven.
         """
@@ -165,7 +171,8 @@ class Ranking:
         return order_of(list(self.units.ranked_names), self.pairs, better, method=method)
 
     def list_sets(self, kind: Side, places: int) -> pd.DataFrame:
-        """Say which units surely and which possibly belong to a list, all of it at once (csranks' tau-best, tau-worst).
+        """Say which units surely and which possibly belong to a list, all of it at once (csranks'
+        tau-best, tau-worst).
 
         Parameters
         ----------
@@ -176,8 +183,9 @@ class Ranking:
         Returns
         -------
         DataFrame
-            One row a unit, in input order: unit, inner (True: every possible rank is in the list), outer (False: none is).
-            With the confidence of the simultaneous sets, inner is part of the true list and the true list part of outer.
+            One row a unit, in input order: unit, inner (True: every possible rank is in the list),
+            outer (False: none is). With the confidence of the simultaneous sets, inner is part of
+            the true list and the true list part of outer.
 
         Raises
         ------
@@ -206,7 +214,8 @@ class Ranking:
         Parameters
         ----------
         kind : {"top", "rise"}
-            "top": the unit's rank is at most `places`. "rise": it is better by at least `places` than in the wave `since`.
+            "top": the unit's rank is at most `places`. "rise": it is better by at least `places`
+            than in the wave `since`.
         places : int
             Between 1 and p - 1.
         since : Ranking, or mapping unit -> published rank
@@ -219,8 +228,8 @@ class Ranking:
         Raises
         ------
         RankingError
-            K120 for another kind, K121 for places out of range, K141, K142 and K145 for waves that cannot be compared,
-            K150-K152 for base and since.
+            K120 for another kind, K121 for places out of range, K141, K142 and K145 for waves that
+            cannot be compared, K150-K152 for base and since.
         """
         one_of(kind, ("top", "rise"), argument="kind", error=RankingError, code="K120")
         check_places(places, len(self.pairs.score), argument="places", code="K121")
@@ -276,9 +285,11 @@ def rank(
     Parameters
     ----------
     estimate : Estimates or (p,) array
-        Estimates of one measure by domain (they bring se, cov, df, names and selection), or numbers.
+        Estimates of one measure by domain (they bring se, cov, df, names and selection), or
+        numbers.
     se, cov : (p,) or (p, p) array
-        Standard errors of independent units, or the sampling covariance; exactly one of them with an array.
+        Standard errors of independent units, or the sampling covariance; exactly one of them with
+        an array.
     df : scalar or (p,) array, optional
         Degrees of freedom of the se; None = se known.
     names : (p,) of str, optional
@@ -290,23 +301,23 @@ def rank(
     bottom : int
         Length of the list of last units, between 1 and p - 1.
     marginal : {"simes", "holm", "maxt"}
-        Sets for one unit named beforehand. "simes" needs independent units; "holm" replaces it otherwise. "maxt" is an
-        integral for independent units and simulated otherwise.
+        Sets for one unit named beforehand. "simes" needs independent units; "holm" replaces it
+        otherwise. "maxt" is an integral for independent units and simulated otherwise.
     simultaneous : {"tukey", "holm", "joint-ci", "maxt"}
         Sets for the whole table. "maxt" is simulated.
     selection : {"probability", "quota", "open_link"}
-        Without a probability sample there is no design error: units are ranked by their estimates, and se, sets, tests
-        and probabilities are missing, also where se or cov are given.
+        Without a probability sample there is no design error: units are ranked by their estimates,
+        and se, sets, tests and probabilities are missing, also where se or cov are given.
     ranked : (p,) bool array, optional
         Units that take part; the others keep their row.
     seed : int, optional
         For methods that simulate ("maxt"); default a fixed one, `max_t.SEED`.
     membership : {"simes", "dunnett", "bonferroni"}
-        Form of the tests of belonging to a list, `Ranking.target` included. "bonferroni" replaces the others where units
-        are dependent.
+        Form of the tests of belonging to a list, `Ranking.target` included. "bonferroni" replaces
+        the others where units are dependent.
     multiplicity : {"holm", "bh"}, optional
-        Adjust p_in and p_out for all units of the table (columns p_in_adjusted, p_out_adjusted, which then decide the
-        status); None = each is for one unit named beforehand.
+        Adjust p_in and p_out for all units of the table (columns p_in_adjusted, p_out_adjusted,
+        which then decide the status); None = each is for one unit named beforehand.
     ties : {"competition", "modified", "dense", "fractional"}
         Rule for the published rank of tied units.
     between : {"reml", "ml"}
@@ -328,9 +339,10 @@ def rank(
 
     Notes
     -----
-    Sets from pairs: Mogstad, Romano, Shaikh and Wilhelm (2024), here by Tukey-Kramer / Dunnett's C or Holm; counts by
-    Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek (2020); max-t: Romano and Wolf (2005); membership:
-    Benjamini and Heller (2008); probabilities: Laird and Louis (1989).
+    Sets from pairs: Mogstad, Romano, Shaikh and Wilhelm (2024), here by Tukey-Kramer / Dunnett's C
+    or Holm; counts by Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek
+    (2020); max-t: Romano and Wolf (2005); membership: Benjamini and Heller (2008); probabilities:
+    Laird and Louis (1989).
     """
     options = Options(
         level=level,
@@ -400,7 +412,9 @@ def rank_units(units: Units, options: Options, *, source: Estimates | None = Non
 def _rank_by_point(
     units: Units, pairs: Pairs, options: Options, *, source: Estimates | None
 ) -> Ranking:
-    """Rank units whose errors are unknown: every rank is possible, and whatever would state a certainty is missing."""
+    """Rank units whose errors are unknown: every rank is possible, and whatever would state a
+    certainty is missing.
+    """
     p = len(pairs.score)
     ranks = tied_rank(pairs, options.ties) if p else np.empty(0, dtype=np.int64)
     rows = point_table(units, ranks, options)
@@ -414,7 +428,9 @@ def _rank_by_point(
 
 
 def rank_nobody(units: Units, options: Options, *, source: Estimates) -> Ranking:
-    """Keep the rows of units that have nothing to be compared with: `units.ranked` is False throughout."""
+    """Keep the rows of units that have nothing to be compared with: `units.ranked` is False
+    throughout.
+    """
     pairs = by_point(np.empty(0))
     ranking = _rank_by_point(units, pairs, options, source=source)
     summary = replace(
@@ -472,7 +488,8 @@ def _rise_target(
     Returns
     -------
     tests : Membership
-        p_in: "rose", p_out: "did not", (p,), in the order of the ranked units; nan without a probability sample.
+        p_in: "rose", p_out: "did not", (p,), in the order of the ranked units; nan without a
+        probability sample.
     chance : (p,)
         Probability that it rose, under the model.
     declared : dict
@@ -546,7 +563,9 @@ def _since_ranking(
 
 
 def _waves_of(later: Ranking, since: Ranking) -> Waves:
-    """Put two rankings side by side; their Estimates, if they were made from them, give the covariance."""
+    """Put two rankings side by side; their Estimates, if they were made from them, give the
+    covariance.
+    """
     if later.summary.higher_is_better != since.summary.higher_is_better:
         raise RankingError(
             "K151",

@@ -1,7 +1,9 @@
-"""How many places did a unit rise? Guaranteed bounds and one-sided tests, from the pairs of two waves.
+"""How many places did a unit rise? Guaranteed bounds and one-sided tests, from the pairs of two
+waves.
 
-Everything is a count within one wave: rank >= r is "at least r - 1 units are better", rank <= r is "at least p - r units
-are worse". Each wave is given half of the error (union bound), so no statement depends on how the waves are related.
+Everything is a count within one wave: rank >= r is "at least r - 1 units are better", rank <= r is
+"at least p - r units are worse". Each wave is given half of the error (union bound), so no
+statement depends on how the waves are related.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ class RankClaims:
     Attributes
     ----------
     at_least, at_most : (p, p)
-        Column r - 1: p-value of "rank >= r" and of "rank <= r". Monotone in r, so that for one unit all claims with
-        p <= alpha hold together with probability 1 - alpha, whichever r is asked about and whatever chose it.
+        Column r - 1: p-value of "rank >= r" and of "rank <= r". Monotone in r, so that for one unit
+        all claims with p <= alpha hold together with probability 1 - alpha, whichever r is asked
+        about and whatever chose it.
     """
 
     at_least: Floats
@@ -44,8 +47,8 @@ def rank_claims(pairs: Pairs) -> RankClaims:
 def counts(p_values: Floats, *, independent: bool) -> Floats:
     """p-values of "at least u alternatives hold", u = 0 ... n, in each row, (r, n) -> (r, n + 1).
 
-    Partial conjunction (Benjamini and Heller 2008) by Simes for independent units, by Bonferroni otherwise; made monotone
-    in u, which is closed testing (Goeman and Solari 2011).
+    Partial conjunction (Benjamini and Heller 2008) by Simes for independent units, by Bonferroni
+    otherwise; made monotone in u, which is closed testing (Goeman and Solari 2011).
     """
     rows, n = p_values.shape
     ordered = np.sort(p_values, axis=1)
@@ -65,8 +68,9 @@ def counts(p_values: Floats, *, independent: bool) -> Floats:
 def change_tests(before: RankClaims, after: RankClaims, places: int) -> tuple[Floats, Floats]:
     """p-values of "rose by at least `places`" and of "did not", (p,) each.
 
-    A unit rose by m if, for some r, its rank was at least r + m and is at most r: twice the larger of the two p-values, at
-    the best r. Searching for r costs nothing because all claims of a wave hold together.
+    A unit rose by m if, for some r, its rank was at least r + m and is at most r: twice the larger
+    of the two p-values, at the best r. Searching for r costs nothing because all claims of a wave
+    hold together.
     """
     p = len(after.at_most)
     rose = np.maximum(before.at_least[:, places:], after.at_most[:, : p - places])
@@ -75,9 +79,11 @@ def change_tests(before: RankClaims, after: RankClaims, places: int) -> tuple[Fl
 
 
 def new_rank_tests(after: RankClaims, goal: Ints) -> tuple[Floats, Floats]:
-    """p-values of "rank <= goal" and of its opposite, (p,) each; goal (p,) at most p - 1, a goal under 1 cannot be met.
+    """p-values of "rank <= goal" and of its opposite, (p,) each; goal (p,) at most p - 1, a goal
+    under 1 cannot be met.
 
-    Valid for a goal that was read off an earlier wave too, overlapping or not: the claims hold for all goals at once.
+    Valid for a goal that was read off an earlier wave too, overlapping or not: the claims hold for
+    all goals at once.
     """
     unit = np.arange(len(goal))
     possible = goal >= 1
@@ -93,7 +99,9 @@ def project(before: tuple[Ints, Ints], after: tuple[Ints, Ints]) -> tuple[Ints, 
 
 
 def simes_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
-    """Best and worst rank of one named unit, each one-sided at alpha, by the counts of `rank_claims`; (p,) each."""
+    """Best and worst rank of one named unit, each one-sided at alpha, by the counts of
+    `rank_claims`; (p,) each.
+    """
     claims = rank_claims(pairs)
     low: Ints = np.sum(claims.at_least <= alpha, axis=1)
     high: Ints = len(low) + 1 - np.sum(claims.at_most <= alpha, axis=1)
@@ -101,7 +109,8 @@ def simes_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
 
 
 def dunnett_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
-    """Best and worst rank of one named unit, each one-sided at alpha, by the largest of its p - 1 differences; (p,) each.
+    """Best and worst rank of one named unit, each one-sided at alpha, by the largest of its p - 1
+    differences; (p,) each.
 
     Independent units.
     """

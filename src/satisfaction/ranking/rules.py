@@ -1,7 +1,8 @@
-"""The ranking of the areas under the declared rules: who takes part, which end is listed, on which scores ranks stand.
+"""The ranking of the areas under the declared rules: who takes part, which end is listed, on which
+scores ranks stand.
 
-The main ranking, and that of every level of areas within its parents: counties in a prefecture, prefectures in the
-province.
+The main ranking, and that of every level of areas within its parents: counties in a prefecture,
+prefectures in the province.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from satisfaction.ranking.rank import Ranking, rank_nobody, rank_units
 from satisfaction.ranking.table import Options, list_facts, notes, spread_out
 from satisfaction.ranking.units import units_from_estimates
 
-PUBLISHED = 12  # digits of a published figure; a score that is 0.125 to them rounds up although its bits say 0.12499...
+# digits of a published figure: a score that is 0.125 to them rounds up, though its bits say 0.12499...
+PUBLISHED = 12
 RELIABILITY_UNKNOWN = (
     "不是概率样本，信度未知：minimum_reliability 未执行。 "
     "Not a probability sample, reliability unknown: minimum_reliability was not applied."
@@ -57,20 +59,23 @@ def rank_by_rules(
     Returns
     -------
     Ranking
-        Columns and summary entries of membership (status, p_in, p_out, probability_bottom; listed, list_p ...) concern the
-        listed end, which `summary.side` names. With rounding, `rank` and the list follow the rounded scores and
-        `rank_unrounded` stands beside; sets, tests and probabilities always come from the scores as estimated. Where fewer than
-        two areas have answers, nothing is ranked.
+        Columns and summary entries of membership (status, p_in, p_out, probability_bottom; listed,
+        list_p ...) concern the listed end, which `summary.side` names. With rounding, `rank` and
+        the list follow the rounded scores and `rank_unrounded` stands beside; sets, tests and
+        probabilities always come from the scores as estimated. Where fewer than two areas have
+        answers, nothing is ranked.
 
     Raises
     ------
     RankingError
-        K160 where several areas have answers, but too few of them can be ranked; K101-K124 from `ranking.rank`.
+        K160 where several areas have answers, but too few of them can be ranked; K101-K124 from
+        `ranking.rank`.
 
     Notes
     -----
-    `minimum_reliability` is judged by a first ranking of all areas with enough answers: tau2 is taken from the field, not
-    from those who remain, so that leaving one out does not push out the next.
+    `minimum_reliability` is judged by a first ranking of all areas with enough answers: tau2 is
+    taken from the field, not from those who remain, so that leaving one out does not push out the
+    next.
     """
     digits = rules.round_before_ranking
     options = Options(
@@ -159,8 +164,9 @@ def _with_rounded_scores(ranking: Ranking, digits: int | str) -> Ranking:
     Returns
     -------
     Ranking
-        As it is where the rule is "off"; else with ranks of the rounded scores, `rank_unrounded` beside it, and in the summary
-        `moved_by_rounding`. A list whose cut is tied by rounding is not established.
+        As it is where the rule is "off"; else with ranks of the rounded scores, `rank_unrounded`
+        beside it, and in the summary `moved_by_rounding`. A list whose cut is tied by rounding is
+        not established.
     """
     if isinstance(digits, str):
         return ranking
@@ -230,8 +236,8 @@ class Rankings:
     Attributes
     ----------
     within : mapping of (level, parent code) -> Ranking
-        Made apart from one another: the simultaneous sets of each hold for it alone. There is no list; the membership
-        columns concern the last one, `target("top", 1)` the first.
+        Made apart from one another: the simultaneous sets of each hold for it alone. There is no
+        list; the membership columns concern the last one, `target("top", 1)` the first.
     left_out : tuple of LeftOut
     """
 
@@ -251,8 +257,9 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
     estimates : mapping of Estimates
         By level of area, the ranked level first.
     ranking : Ranking
-        The main one: who is not ranked there is not ranked within a parent either. Higher levels need `minimum_n` answers.
-        A ranked level right below the whole has no other ranking than the main one.
+        The main one: who is not ranked there is not ranked within a parent either. Higher levels
+        need `minimum_n` answers. A ranked level right below the whole has no other ranking than the
+        main one.
     """
     rules = survey.rules.ranking
     options = Options(level=rules.level, bottom=1, ties=rules.ties)

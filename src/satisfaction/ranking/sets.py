@@ -1,9 +1,9 @@
 """Guaranteed rank sets: between which ranks does a unit lie, with at least the stated probability?
 
-A rank is a count of better units, so a set is ``1 + (proven better) ... p - (proven worse)``. *Simultaneous* sets hold
-for the whole table at once, *marginal* sets for one unit named beforehand. Each method is a kernel
-``(pairs, alpha) -> RankSets`` (max-t also takes draws, seed and step_down); a new one is a function and a line in a
-dictionary.
+A rank is a count of better units, so a set is ``1 + (proven better) ... p - (proven worse)``.
+*Simultaneous* sets hold for the whole table at once, *marginal* sets for one unit named beforehand.
+Each method is a kernel ``(pairs, alpha) -> RankSets`` (max-t also takes draws, seed and step_down);
+a new one is a function and a line in a dictionary.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Simulation:
     steps : tuple of float
         Critical values of a step-down, on the normal scale; empty without steps.
     fragile : (p,) bool
-        Units whose set would change with the critical value moved by `max_t.FRAGILE` standard errors, up or down.
+        Units whose set would change with the critical value moved by `max_t.FRAGILE` standard
+        errors, up or down.
     """
 
     error: float
@@ -56,7 +57,8 @@ class RankSets:
     low, high : (p,)
         Best and worst rank in each unit's set.
     critical : (float, float) or None
-        Smallest and largest critical value over the pairs (or units); None where p-values are compared with steps.
+        Smallest and largest critical value over the pairs (or units); None where p-values are
+        compared with steps.
     better : (p, p) bool or None
         "Row is proven better than column", all of it at once; None for marginal sets.
     simulation : Simulation or None
@@ -79,8 +81,8 @@ class RankSets:
 def simes_sets(pairs: Pairs, alpha: float) -> RankSets:
     """Marginal sets by closed testing with Simes' test, alpha / 2 a side (Goeman and Solari 2011).
 
-    Counts how many units are better rather than which, hence never wider than Hochberg's procedure. Needs positively
-    dependent comparisons, which independent units give.
+    Counts how many units are better rather than which, hence never wider than Hochberg's procedure.
+    Needs positively dependent comparisons, which independent units give.
     """
     better = count_false(pairs.other_better, alpha / 2)
     worse = count_false(pairs.other_worse, alpha / 2)
@@ -97,7 +99,7 @@ def count_false(p_values: Floats, alpha: float) -> Ints:
     place = np.arange(1, n + 1)
     undecided = np.zeros(rows, dtype=np.int64)
     too_many = np.full(rows, n + 1)
-    # a set of largest p-values that is not rejected has no rejected one inside: halve the range of sizes
+    # a set of largest p-values that is not rejected has no rejected one inside: halve the sizes
     for _ in range(n.bit_length()):
         size = (undecided + too_many) // 2
         first = n - size[:, None]
@@ -110,7 +112,7 @@ def count_false(p_values: Floats, alpha: float) -> Ints:
 
 
 def marginal_holm_sets(pairs: Pairs, alpha: float) -> RankSets:
-    """Marginal sets by Holm's procedure over each unit's own 2(p-1) ordered pairs; any dependence."""
+    """Marginal sets by Holm's procedure over a unit's own 2(p-1) ordered pairs; any dependence."""
     n = len(pairs.score) - 1
     rejected = holm(np.hstack([pairs.other_worse, pairs.other_better])) <= alpha
     worse = rejected[:, :n].sum(axis=1)
@@ -127,10 +129,12 @@ def holm_sets(pairs: Pairs, alpha: float) -> RankSets:
 
 
 def tukey_sets(pairs: Pairs, alpha: float) -> RankSets:
-    """Simultaneous sets by the studentized range: Tukey-Kramer, or Dunnett's C where the se are estimated.
+    """Simultaneous sets by the studentized range: Tukey-Kramer, or Dunnett's C where the se are
+    estimated.
 
-    Exact for equal se, conservative otherwise (Hayter 1984; Dunnett 1980). Games and Howell's quantile at each pair's own
-    df would be narrower, but covers 92 to 94 % of such tables where 95 % is asked for (tests/coverage_study).
+    Exact for equal se, conservative otherwise (Hayter 1984; Dunnett 1980). Games and Howell's
+    quantile at each pair's own df would be narrower, but covers 92 to 94 % of such tables where 95
+    % is asked for (tests/coverage_study).
     """
     critical = tukey_critical(pairs, alpha)
     return sets_from(pairs.t > critical, critical=extremes(others(critical)))
@@ -139,7 +143,8 @@ def tukey_sets(pairs: Pairs, alpha: float) -> RankSets:
 def tukey_critical(pairs: Pairs, alpha: float) -> Floats:
     """Critical value of every difference in its own se, (p, p).
 
-    That of the studentized range at each unit's df, averaged over the two units with their variances as weights.
+    That of the studentized range at each unit's df, averaged over the two units with their
+    variances as weights.
     """
     df, of_unit = np.unique(pairs.df, return_inverse=True)
     quantile = range_quantiles(1 - alpha, len(pairs.score), df)[of_unit] / np.sqrt(2)
@@ -151,9 +156,11 @@ def tukey_critical(pairs: Pairs, alpha: float) -> Floats:
 
 
 def joint_interval_sets(pairs: Pairs, alpha: float) -> RankSets:
-    """Simultaneous sets from joint confidence intervals that do not overlap (Klein, Wright and Wieczorek 2020).
+    """Simultaneous sets from joint confidence intervals that do not overlap (Klein, Wright and
+    Wieczorek 2020).
 
-    Limits at level (1 - alpha)^(1/p) for independent units, 1 - alpha / p otherwise. Intervals that touch are separate.
+    Limits at level (1 - alpha)^(1/p) for independent units, 1 - alpha / p otherwise. Intervals that
+    touch are separate.
     """
     p = len(pairs.score)
     miss = -np.expm1(np.log1p(-alpha) / p) if pairs.independent else alpha / p
@@ -177,7 +184,7 @@ def maxt_sets(
     seed: int = max_t.SEED,
     step_down: bool = True,
 ) -> RankSets:
-    """Simultaneous sets by max-t of simulated differences, with or without step-down (see `max_t`)."""
+    """Simultaneous sets by max-t of simulated differences (see `max_t`)."""
     scaled = max_t.compared(pairs, alpha)
     run = max_t.whole_table(pairs, scaled, alpha, draws=draws, seed=seed, step_down=step_down)
     critical = float(run.critical[0])
@@ -199,7 +206,8 @@ def marginal_maxt_sets(
     seed: int = max_t.SEED,
     step_down: bool = False,
 ) -> RankSets:
-    """Marginal sets by two-sided max-t, single step: an integral for independent units, simulation otherwise.
+    """Marginal sets by two-sided max-t, single step: an integral for independent units, simulation
+    otherwise.
 
     `step_down` belongs to simultaneous sets and changes nothing here.
     """
@@ -228,7 +236,7 @@ def _differ(first: RankSets, second: RankSets) -> Bools:
 
 
 def marginal_sets(scores: Floats, critical: Floats) -> RankSets:
-    """Sets of units with a critical value each, (p,); nan = all differences of the unit are exact."""
+    """Sets of units with a critical value each, (p,); nan = all its differences are exact."""
     reach = np.nan_to_num(critical, nan=0.0)[:, None]
     better = (scores < -reach).sum(axis=1)
     worse = (scores > reach).sum(axis=1)

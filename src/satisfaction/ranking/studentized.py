@@ -1,14 +1,17 @@
 """Critical values of the studentized range, and of one unit against all others.
 
-The studentized range, vectorised over degrees of freedom: scipy's ``studentized_range`` needs 0.2 s for one quantile at 88 units; a rank table asks for thousands of pairs, each
-with its own Satterthwaite df. Here one spline of the range distribution serves all of them.
+The studentized range, vectorised over degrees of freedom: scipy's ``studentized_range`` needs 0.2 s
+for one quantile at 88 units; a rank table asks for thousands of pairs, each with its own
+Satterthwaite df. Here one spline of the range distribution serves all of them.
 
-One unit against others: the distribution of its largest t by numerical integration (Dunnett's problem, unequal se).
+One unit against others: the distribution of its largest t by numerical integration (Dunnett's
+problem, unequal se).
 
-Given the unit's own error and its own estimated variance, its differences from the others are independent. For known se
-one integral over the unit's own error is left; for estimated se its own variance is integrated as well, and each other
-unit's variance inside (scaled chi-squares with the units' df). Critical values are given on the normal scale: a pair is
-decided where its own t-test, at its Satterthwaite df, has a tail of at most ndtr(-critical). Independent units only.
+Given the unit's own error and its own estimated variance, its differences from the others are
+independent. For known se one integral over the unit's own error is left; for estimated se its own
+variance is integrated as well, and each other unit's variance inside (scaled chi-squares with the
+units' df). Critical values are given on the normal scale: a pair is decided where its own t-test,
+at its Satterthwaite df, has a tail of at most ndtr(-critical). Independent units only.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from scipy.optimize import brentq
 from satisfaction.ranking.pairs import Floats, Ints, Pairs
 
 WIDEST = 16.0  # the range of 10,000 standard normals exceeds 16 with probability below 1e-20
-# the log of a chi variable leaves these nodes (in units of its own spread) with probability below 1e-13, at df = 1 too
+# the log of a chi variable leaves these nodes (in its own spread) with probability below 1e-13
 NODES_DF = 40
 NODES = np.arange(-44.0, 9.0, 0.25)
 
@@ -63,7 +66,8 @@ def range_tail(groups: int) -> CubicSpline:
 def range_quantiles(level: float, groups: int, df: Floats) -> Floats:
     """Quantiles of the studentized range at many degrees of freedom, (m,) ascending.
 
-    More than NODES_DF of them are read off a polynomial in 1 / df through Chebyshev's nodes, to 1e-8.
+    More than NODES_DF of them are read off a polynomial in 1 / df through Chebyshev's nodes, to
+    1e-8.
     """
     if len(df) <= NODES_DF:
         return np.array([range_quantile(level, groups, value) for value in df.tolist()])
@@ -94,7 +98,9 @@ REACH_KNOWN = 8.0
 REACH_ESTIMATED = 6.6
 COARSE_KNOWN = 0.05  # its steps
 COARSE_ESTIMATED = 0.15
-FINER = 3.0  # steps of the grid within the width of the sharpest of the others, whose se is at least SHARPEST of the unit's
+# steps of the grid within the width of the sharpest of the others, whose se counts as at least
+# SHARPEST of the unit's
+FINER = 3.0
 SHARPEST = 0.05
 # of chi-squares; more of them move a critical value by 1e-6 at 15 df, 1e-4 at 8, 2e-3 at 4
 OWN_NODES = 8
@@ -119,7 +125,8 @@ class Against:
     pair_df : (n,)
         Satterthwaite df of the differences.
     grid : (g,)
-        Nodes of the unit's own error from 0 on, in standard errors, evenly spaced; the other half is the mirror image.
+        Nodes of the unit's own error from 0 on, in standard errors, evenly spaced; the other half
+        is the mirror image.
     """
 
     se: float
@@ -135,8 +142,9 @@ class Against:
 def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
     """Set up one unit against others.
 
-    The grid is as fine as the most precise of the others asks for. More than twenty times as precise as the unit counts as
-    twenty times: less correlated comparisons have a larger critical value, so this errs on the safe side.
+    The grid is as fine as the most precise of the others asks for. More than twenty times as
+    precise as the unit counts as twenty times: less correlated comparisons have a larger critical
+    value, so this errs on the safe side.
     """
     estimated = bool(np.isfinite(pairs.df[unit]) or np.isfinite(pairs.df[others]).any())
     if estimated:
@@ -168,7 +176,9 @@ def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
 
 
 def chi_square_nodes(df: Floats, count: int) -> tuple[Floats, Floats]:
-    """Nodes (n, count) and weights (count,) for chi-squares over their (n,) df: Gauss-Hermite on the normal scale."""
+    """Nodes (n, count) and weights (count,) for chi-squares over their (n,) df: Gauss-Hermite on
+    the normal scale.
+    """
     at, weight = np.polynomial.hermite_e.hermegauss(count)
     half = np.minimum(df, 1e12)[:, None] / 2  # beyond 1e12 df a chi-square over its df is 1
     below = special.gammaincinv(half, special.ndtr(at))
@@ -178,7 +188,7 @@ def chi_square_nodes(df: Floats, count: int) -> tuple[Floats, Floats]:
 
 
 def exceedance(against: Against, critical: float, sides: Sides) -> float:
-    """P(some t of the unit against the others exceeds its critical value); |t| where `sides` is 2."""
+    """P(some t of the unit against the others is beyond its critical value); |t| for two sides."""
     # |t| does not change with the sign of the unit's own error: half the line will do
     at = against.grid if sides == 2 else np.append(-against.grid[:0:-1], against.grid)
     density = np.exp(-(at**2) / 2)
@@ -205,7 +215,9 @@ def t_quantile(critical: Floats | float, df: Floats) -> Floats:
 
 
 def critical_values(pairs: Pairs, alpha: float, sides: Sides = 2) -> Floats:
-    """Critical value of each unit against all others, (p,), on the normal scale; nan where all differences are exact."""
+    """Critical value of each unit against all others, (p,), on the normal scale; nan where all
+    differences are exact.
+    """
     return np.array([critical_value(pairs, unit, alpha, sides) for unit in range(len(pairs.se))])
 
 
@@ -225,7 +237,9 @@ def critical_value(pairs: Pairs, unit: int, alpha: float, sides: Sides) -> float
 
 
 def _solve(against: Against, alpha: float, sides: Sides, *, start: float) -> float:
-    """The critical value with exceedance alpha, by secants on the log of the exceedance, which is almost straight."""
+    """The critical value with exceedance alpha, by secants on the log of the exceedance, which is
+    almost straight.
+    """
 
     def gap(critical: float) -> float:
         return float(np.log(exceedance(against, critical, sides) / alpha))
@@ -244,7 +258,9 @@ def _solve(against: Against, alpha: float, sides: Sides, *, start: float) -> flo
 
 
 def largest_p_value(pairs: Pairs, unit: int, others: Ints, p_value: float) -> float:
-    """P(the smallest one-sided p-value of the unit against these others <= `p_value`): at least it, at most n times it."""
+    """P(the smallest one-sided p-value of the unit against these others <= `p_value`): at least it,
+    at most n times it.
+    """
     n = len(others)
     if not 0 < p_value < 1 or n == 1:
         return p_value

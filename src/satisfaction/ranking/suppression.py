@@ -1,4 +1,6 @@
-"""Cells too small to be published, and the further cells without which they could be calculated from their neighbours."""
+"""Cells too small to be published, and the further cells without which they could be calculated
+from their neighbours.
+"""
 
 from __future__ import annotations
 
@@ -44,8 +46,9 @@ def suppressed_cells(
 ) -> Suppressed:
     """Find the cells that the survey's rule withholds.
 
-    A published area is the weighted mean of the areas it consists of, an area's index that of its parts. Whoever has
-    all terms of such an equation but one can calculate it; therefore in every equation none or at least two are withheld.
+    A published area is the weighted mean of the areas it consists of, an area's index that of its
+    parts. Whoever has all terms of such an equation but one can calculate it; therefore in every
+    equation none or at least two are withheld.
 
     Parameters
     ----------
@@ -57,8 +60,9 @@ def suppressed_cells(
 
     Notes
     -----
-    Equations of the tree of areas are safe in whatever way they are combined, because each area stands in two of them at
-    most. Combinations across areas *and* measures whose weights differ slightly are not looked for.
+    Equations of the tree of areas are safe in whatever way they are combined, because each area
+    stands in two of them at most. Combinations across areas *and* measures whose weights differ
+    slightly are not looked for.
     """
     rule = survey.rules.suppression
     if rule is None:
@@ -84,8 +88,8 @@ def shielded(
 ) -> set[Cell]:
     """Return the withheld cells with those added that no equation has exactly one of them.
 
-    An equation is its total and then its terms. The smallest term that is still published joins, the total only where
-    there is none.
+    An equation is its total and then its terms. The smallest term that is still published joins,
+    the total only where there is none.
     """
     withheld = set(small)
     before = -1
@@ -103,7 +107,9 @@ def shielded(
 def withhold(
     survey: Survey, estimates: Mapping[str, Estimates], counted: Tally
 ) -> dict[str, Estimates]:
-    """Blank the estimates that may not be published: figures and covariances missing, the reason in `note`, n as it is."""
+    """Blank the estimates that may not be published: figures and covariances missing, the reason in
+    `note`, n as it is.
+    """
     if survey.rules.suppression is None:
         return dict(estimates)
     suppressed = suppressed_cells(survey, estimates, counted)
@@ -149,7 +155,9 @@ def _of_small_parts(survey: Survey, small: set[Cell], sizes: Mapping[Cell, int])
 
 
 def _psus(estimates: Mapping[str, Estimates], counted: Tally) -> Iterator[tuple[Cell, int]]:
-    """Yield the number of PSUs with a valid answer, of every cell of a measure counted in the respondents."""
+    """Yield the number of PSUs with a valid answer, of every cell of a measure counted in the
+    respondents.
+    """
     for level, of_level in estimates.items():
         design = of_level.design
         if not design.psu:
@@ -164,7 +172,9 @@ def _psus(estimates: Mapping[str, Estimates], counted: Tally) -> Iterator[tuple[
 
 
 def _area_equations(survey: Survey, sizes: Mapping[Cell, int]) -> Iterator[tuple[Cell, ...]]:
-    """Yield, for every area that consists of published ones and every measure, the area and then its parts."""
+    """Yield, for every area that consists of published ones and every measure, the area and then
+    its parts.
+    """
     parents = survey.parents()
     levels = survey.levels()
     whole = survey.whole()
@@ -182,7 +192,9 @@ def _area_equations(survey: Survey, sizes: Mapping[Cell, int]) -> Iterator[tuple
 
 
 def _index_equations(survey: Survey, sizes: Mapping[Cell, int]) -> Iterator[tuple[Cell, ...]]:
-    """Yield the index and then its parts where it is exactly their weighted mean: of level `area`, or answered in full by all."""
+    """Yield the index and then its parts where it is exactly their weighted mean: of level `area`,
+    or answered in full by all.
+    """
     for cell, n in sizes.items():
         level, code, measure = cell
         index = survey.questionnaire.indices.get(measure)

@@ -1,4 +1,6 @@
-"""What is asked of a ranking, and what it answers: options, the rank table, and the summary with every convention."""
+"""What is asked of a ranking, and what it answers: options, the rank table, and the summary with
+every convention.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ End: TypeAlias = Literal["last", "first"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of `satisfaction.rank`, under the same names; `side` is the end of the ranking that `bottom` lists."""
+    """Options of `satisfaction.rank`, under the same names; `side` is the end of the ranking that
+    `bottom` lists.
+    """
 
     level: float = 0.95
     bottom: int = 10
@@ -193,7 +197,9 @@ def rank_table(
 
 
 def point_table(units: Units, ranks: NDArray[Any], options: Options) -> pd.DataFrame:
-    """Assemble `Ranking.table` for units whose certainty is unknown: ranks of the estimates, the rest missing."""
+    """Assemble `Ranking.table` for units whose certainty is unknown: ranks of the estimates, the
+    rest missing.
+    """
     table = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
     table["se"] = np.sqrt(np.diag(units.cov))
     status = np.full(len(ranks), "possible", dtype=object)
@@ -207,7 +213,9 @@ def point_table(units: Units, ranks: NDArray[Any], options: Options) -> pd.DataF
 
 
 def spread_out(columns: Mapping[str, NDArray[Any]], units: Units) -> dict[str, pd.Series]:
-    """Place the ranked units' values in input order; the others get a missing value, or the words "not ranked"."""
+    """Place the ranked units' values in input order; the others get a missing value, or the words
+    "not ranked".
+    """
     at = np.flatnonzero(units.ranked)
     spread = {}
     for name, values in columns.items():
@@ -226,7 +234,7 @@ def spread_out(columns: Mapping[str, NDArray[Any]], units: Units) -> dict[str, p
 
 
 class Facts(Mapping[str, Any]):
-    """A record that reads as a mapping too; what is stated only `where_used` is no entry elsewhere."""
+    """A record that is a mapping too; fields in `where_used` are entries unless None."""
 
     __slots__ = ()
     where_used: ClassVar[tuple[str, ...]] = ()
@@ -251,7 +259,8 @@ class Facts(Mapping[str, Any]):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
 class RankingSummary(Facts):
-    """What holds for a rank table as a whole, and every convention that was used; also a mapping by these names.
+    """What holds for a rank table as a whole, and every convention that was used; also a mapping by
+    these names.
 
     The defaults are those of a table of which nothing is certain.
 
@@ -283,7 +292,8 @@ class RankingSummary(Facts):
         Options as used.
     notes : tuple of str
         Sentences that must accompany the table.
-    membership_asked, multiplicity, marginal_method, simultaneous_method, draws, monte_carlo_error, critical_steps
+    membership_asked, multiplicity, marginal_method, simultaneous_method, draws, monte_carlo_error,
+    critical_steps
         Only where these options were used.
     moved_by_rounding, minimum_df, minimum_deff, se_from_larger, side
         Only under declared rules (`ranking.rules`).
@@ -365,7 +375,9 @@ class RankingSummary(Facts):
 def point_summary(
     units: Units, table: pd.DataFrame, pairs: Pairs, options: Options
 ) -> RankingSummary:
-    """State what holds without any error: who is ranked, the list by the estimates, the options; no notes yet."""
+    """State what holds without any error: who is ranked, the list by the estimates, the options; no
+    notes yet.
+    """
     points = point_list(options.from_listed_end(pairs), options.bottom)
     family = FAMILIES[options.multiplicity] if options.multiplicity else None
     form = None if options.membership == "simes" else options.membership
@@ -439,7 +451,8 @@ def summarise(
 def list_facts(
     rows: pd.DataFrame, points: PointList, *, list_p: float | None = None, level: float = 1.0
 ) -> dict[str, Any]:
-    """Say who of the ranked units' rows is listed or tied at the cut, and how certain the list is (None = unknown).
+    """Say who of the ranked units' rows is listed or tied at the cut, and how certain the list is
+    (None = unknown).
 
     A list whose cut is tied is not established.
     """

@@ -1,6 +1,7 @@
 """The targets that areas have been set: met, not met or not decidable, each for its own area.
 
-Is an area's measure below a declared value? One-sided tests, and consequences that are established or merely possible.
+Is an area's measure below a declared value? One-sided tests, and consequences that are established
+or merely possible.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ TOO_FEW = "有效样本不足，不判断 too few answers: nothing decided"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A target as a claim about a rank now: `goal` or better, among all areas or those of `parent`."""
+    """A target as a claim about a rank now: `goal` or better, in all areas or those of `parent`."""
 
     code: str
     target: Target
@@ -66,16 +67,18 @@ class Claim:
 def target_verdicts(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.DataFrame:
     """Test every declared target, in the order of rules.yaml.
 
-    A rise of m since the published rank r is the rank r - m or better now: the earlier rank is a number, the new one
-    uncertain; tested as `Ranking.target("rise", m, base="published")` does, probabilities exact instead of simulated. A goal
-    that every area reaches, because fewer are ranked now, is not decidable.
+    A rise of m since the published rank r is the rank r - m or better now: the earlier rank is a
+    number, the new one uncertain; tested as `Ranking.target("rise", m, base="published")` does,
+    probabilities exact instead of simulated. A goal that every area reaches, because fewer are
+    ranked now, is not decidable.
 
     Returns
     -------
     DataFrame
-        code; target (the record); since, before (earlier wave and published rank, of a rise); parent (code of the larger area,
-        of `first_in`); of, rank, marginal_low, marginal_high (in the ranking that decides); verdict ("met", "not met", "not
-        decidable", "not ranked"); p_met, p_not_met (one-sided, one area named beforehand); probability (under the model).
+        code; target (the record); since, before (earlier wave and published rank, of a rise);
+        parent (code of the larger area, of `first_in`); of, rank, marginal_low, marginal_high (in
+        the ranking that decides); verdict ("met", "not met", "not decidable", "not ranked"); p_met,
+        p_not_met (one-sided, one area named beforehand); probability (under the model).
     """
     level = survey.area_levels()[0]
     rows = []
@@ -114,7 +117,9 @@ def _claims(survey: Survey) -> Iterator[Claim]:
 
 
 def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
-    """Test a claim in the ranking that decides; a goal read off an earlier wave needs the claims that hold for all goals."""
+    """Test a claim in the ranking that decides; a goal read off an earlier wave needs the claims
+    that hold for all goals.
+    """
     if field is None or claim.code in field.summary.not_ranked:
         return {"verdict": "not ranked"}
     p = field.summary.p
@@ -136,7 +141,9 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
 
 
 def probability_of(known: Posterior, unit: int, places: int) -> float:
-    """P(rank <= places) of one unit: `probability.few_ahead` for a single row, at the cost of one row."""
+    """P(rank <= places) of one unit: `probability.few_ahead` for a single row, at the cost of one
+    row.
+    """
     sd = np.maximum(known.sd, TIE)
     at = known.mean[unit] + sd[unit] * NODES
     few = np.zeros((places, len(NODES)))
@@ -164,15 +171,18 @@ def below_tests(
     Parameters
     ----------
     estimate, se, df : (p,)
-        One-sided t tests with the estimate's df. Where the se is 0 or the df under 1, the limits decide.
+        One-sided t tests with the estimate's df. Where the se is 0 or the df under 1, the limits
+        decide.
     limits : (p,), (p,)
-        Confidence limits whose tails hold `tail` each; where they do not contain the value, the p-value is at most `tail`.
+        Confidence limits whose tails hold `tail` each; where they do not contain the value, the
+        p-value is at most `tail`.
     value : float
 
     Returns
     -------
     Membership
-        p_in: small where it lies below; p_out: small where it does not. 1 where nothing can be said.
+        p_in: small where it lies below; p_out: small where it does not. 1 where nothing can be
+        said.
     """
     low, high = limits
     tested = (se > 0) & (df >= 1)
@@ -205,8 +215,9 @@ def threshold_verdicts(
     Returns
     -------
     DataFrame
-        The table of the measure with status ("established" below, "excluded", "possible"), p_below, p_not_below, with a
-        multiplicity other than one also p_below_adjusted and p_not_below_adjusted, which then decide; and `note`.
+        The table of the measure with status ("established" below, "excluded", "possible"), p_below,
+        p_not_below, with a multiplicity other than one also p_below_adjusted and
+        p_not_below_adjusted, which then decide; and `note`.
     """
     measure = estimates.of(threshold.measure)
     floor = floor or Floored(measure)

@@ -1,4 +1,6 @@
-"""What is ranked: units with their errors, read from arrays or Estimates, refused where they cannot be ranked."""
+"""What is ranked: units with their errors, read from arrays or Estimates, refused where they cannot
+be ranked.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,9 @@ def units_from_arrays(
 
 
 def units_from_estimates(estimates: Estimates, *, ranked: object, selection: str) -> Units:
-    """Read units from Estimates of one measure by domain; the weaker of both declared selections holds."""
+    """Read units from Estimates of one measure by domain; the weaker of both declared selections
+    holds.
+    """
     table = estimates.table
     measures = list(dict.fromkeys(table["measure"]))
     if len(measures) != 1:
@@ -140,7 +144,9 @@ def unit_names(estimates: Estimates) -> tuple[str, ...]:
 
 
 def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float) -> Units:
-    """Give units with se 0 the se that goes with their (p,) confidence limits: the length over two t quantiles."""
+    """Give units with se 0 the se that goes with their (p,) confidence limits: the length over two
+    t quantiles.
+    """
     zero = units.ranked & (np.diag(units.cov) == 0)
     if not zero.any():
         return units

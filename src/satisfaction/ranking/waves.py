@@ -1,8 +1,10 @@
-"""Several waves of the same units: two side by side, the mean of the last ones, and whether they may be compared.
+"""Several waves of the same units: two side by side, the mean of the last ones, and whether they
+may be compared.
 
-Two waves are read from Estimates or arrays and put in one order, with the covariance between them. Rolling indices are
-the mean of the last waves by area, with the covariance of the PSUs they share. Waves may be compared where both
-questionnaires declare the same measure, one allows it, or the caller says so.
+Two waves are read from Estimates or arrays and put in one order, with the covariance between them.
+Rolling indices are the mean of the last waves by area, with the covariance of the PSUs they share.
+Waves may be compared where both questionnaires declare the same measure, one allows it, or the
+caller says so.
 """
 
 from __future__ import annotations
@@ -130,7 +132,7 @@ def waves_from_arrays(
     ranked: object,
     selection: str,
 ) -> Waves:
-    """Read two arrays of scores; see `satisfaction.ranking.change.rank_change` for the arguments."""
+    """Read two arrays of scores; for the arguments see `ranking.change.rank_change`."""
     scores = numbers(later, "later")
     p = len(np.atleast_1d(scores))
     if (se is None) == (cov is None):
@@ -173,7 +175,9 @@ def waves_from_arrays(
 def waves_from_units(
     after: Units, before: Units, *, sources: tuple[Estimates | None, Estimates | None]
 ) -> Waves:
-    """Put the units of two rankings side by side; without both Estimates the waves count as independent."""
+    """Put the units of two rankings side by side; without both Estimates the waves count as
+    independent.
+    """
     order = same_units(after.names, before.names)
     before = _reordered(before, order)
     if np.any(before.ranked != after.ranked):
@@ -189,7 +193,9 @@ def waves_from_units(
 def _with_shared_psus(
     before: Units, after: Units, later: Estimates, earlier: Estimates, order: Ints
 ) -> Waves:
-    """Put two waves side by side with the covariance of their Estimates; `order` is that of the earlier one's rows."""
+    """Put two waves side by side with the covariance of their Estimates; `order` is that of the
+    earlier one's rows.
+    """
     # here: it loads statsmodels, which a plain ranking does not need
     from satisfaction.estimation.change import combine_waves
 
@@ -259,7 +265,8 @@ def rolling(
 ) -> Estimates:
     """Average the last waves of every area.
 
-    The average is steadier than one wave and lags behind it: it describes the whole period, not its end.
+    The average is steadier than one wave and lags behind it: it describes the whole period, not its
+    end.
 
     Parameters
     ----------
@@ -277,14 +284,16 @@ def rolling(
     Returns
     -------
     Estimates
-        By the areas, in the order of the last wave: fit for `rank`, `rank_change` (also against a window that shares waves with
-        it) and contrasts. df by Satterthwaite over waves and areas; n is the sum; selection is that of the weakest wave.
+        By the areas, in the order of the last wave: fit for `rank`, `rank_change` (also against a
+        window that shares waves with it) and contrasts. df by Satterthwaite over waves and areas; n
+        is the sum; selection is that of the weakest wave.
 
     Raises
     ------
     RankingError
-        K141 and K142 for waves that may not be compared, K145 for areas that differ, K147 for several measures, K155 for
-        the number of waves, K156 for weights, K157 for a missing effective size.
+        K141 and K142 for waves that may not be compared, K145 for areas that differ, K147 for
+        several measures, K155 for the number of waves, K156 for weights, K157 for a missing
+        effective size.
     EstimatesError
         E171, E172 as `combine_waves`.
     """
@@ -388,7 +397,8 @@ class Comparability:
     differences : tuple of str
         What the questionnaires declare differently, as paths; empty where the measure is the same.
     allowed : str
-        The `comparable_with` of one of them that covers the measure, with its note and source; empty where there is none.
+        The `comparable_with` of one of them that covers the measure, with its note and source;
+        empty where there is none.
     beyond_bridge : tuple of str
         Items of the measure that the `bridge_items` of such a declaration leave out.
     """
@@ -406,11 +416,13 @@ class Comparability:
 
 
 def comparability(later: Questionnaire, earlier: Questionnaire, measure: str) -> Comparability:
-    """Compare all that two questionnaires declare about a measure, and read what `comparable_with` of either allows.
+    """Compare all that two questionnaires declare about a measure, and read what `comparable_with`
+    of either allows.
 
-    Compared are the questionnaire's name (another instrument or mode), universe and eligibility, and the rate, index or
-    item with everything it rests on: wording, answers, scores, special codes, denominators, weights. Sources are not.
-    A declaration with bridge items covers the measures that rest on these items alone.
+    Compared are the questionnaire's name (another instrument or mode), universe and eligibility,
+    and the rate, index or item with everything it rests on: wording, answers, scores, special
+    codes, denominators, weights. Sources are not. A declaration with bridge items covers the
+    measures that rest on these items alone.
 
     Raises
     ------
@@ -433,7 +445,9 @@ def comparability(later: Questionnaire, earlier: Questionnaire, measure: str) ->
 def _declared_bridge(
     later: Questionnaire, earlier: Questionnaire, measure: str
 ) -> tuple[str, tuple[str, ...]]:
-    """Find the `comparable_with` that covers a measure: its words, and the items that no such declaration covers."""
+    """Find the `comparable_with` that covers a measure: its words, and the items that no such
+    declaration covers.
+    """
     beyond: tuple[str, ...] = ()
     items = later.rests_on(measure) | earlier.rests_on(measure)
     for declaring, other in ((later, earlier), (earlier, later)):
@@ -453,7 +467,8 @@ def require_comparable(comparable: object) -> str:
     Raises
     ------
     RankingError
-        K141 where nothing is declared, K142 where the waves are declared, or found, not to be comparable.
+        K141 where nothing is declared, K142 where the waves are declared, or found, not to be
+        comparable.
     """
     if comparable is True:
         return "declared by the caller"
@@ -518,7 +533,8 @@ def _whole_definition(questionnaire: Questionnaire, measure: str) -> dict[str, A
 def _definition(
     questionnaire: Questionnaire, name: str, *, within: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Collect what a questionnaire declares about a rate, an index or an item, with all that it rests on.
+    """Collect what a questionnaire declares about a rate, an index or an item, with all that it
+    rests on.
 
     Of the items that decide who is asked an item, those that it lies `within` already are left out.
     """
