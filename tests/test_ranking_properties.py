@@ -9,10 +9,10 @@ from scipy import optimize, stats
 
 from satisfaction.ranking import membership
 from satisfaction.ranking import probability as bayes
+from satisfaction.ranking.critical_values import range_p_value, range_quantile
 from satisfaction.ranking.pairs import compare
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, count_false, holm
-from satisfaction.ranking.studentized import range_p_value, range_quantile
 
 EXACT = ["rank", "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high", "status"]
 CLOSE = ["p_in", "p_out", "probability_bottom", "expected_rank", "reliability"]

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
+from satisfaction.ranking.critical_values import largest_p_value
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, competition_rank
-from satisfaction.ranking.studentized import largest_p_value
 
 Form: TypeAlias = Literal["simes", "dunnett", "bonferroni"]
 Multiplicity: TypeAlias = Literal["holm", "bh"]

@@ -1,9 +1,9 @@
 """Ranks with their certainty: guaranteed sets, membership tests and probabilities, which are three
 different things.
 
-Reading order: `pairs` (all comparisons), `sets` (guaranteed rank sets; `studentized` and `max_t`
-hold their critical values), `membership` (last ten, targets), `probability` (under a model).
-`units` reads what is ranked, `table` holds the options and writes what is published.
+Reading order: `pairs` (all comparisons), `critical_values` and `sets` (guaranteed rank sets),
+`membership` (last ten, targets), `probability` (under a model). `units` reads what is ranked,
+`table` holds the options and writes what is published.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import pandas as pd
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.pages import card
-from satisfaction.ranking import max_t, membership, probability, rise
+from satisfaction.ranking import membership, probability, rise
+from satisfaction.ranking.critical_values import DRAWS, SEED
 from satisfaction.ranking.membership import Form, Membership, Multiplicity, Side
 from satisfaction.ranking.pairs import (
     TIE,
@@ -277,7 +278,7 @@ def rank(
     multiplicity: Multiplicity | None = None,
     ties: Ties = "competition",
     between: Between = "reml",
-    draws: int = max_t.DRAWS,
+    draws: int = DRAWS,
     step_down: bool = True,
 ) -> Ranking:
     """Rank units and say how certain each rank is.
@@ -311,7 +312,7 @@ def rank(
     ranked : (p,) bool array, optional
         Units that take part; the others keep their row.
     seed : int, optional
-        For methods that simulate ("maxt"); default a fixed one, `max_t.SEED`.
+        For methods that simulate ("maxt"); default a fixed one, `critical_values.SEED`.
     membership : {"simes", "dunnett", "bonferroni"}
         Form of the tests of belonging to a list, `Ranking.target` included. "bonferroni" replaces
         the others where units are dependent.
@@ -355,7 +356,7 @@ def rank(
         ties=ties,
         between=between,
         draws=draws,
-        seed=max_t.SEED if seed is None else seed,
+        seed=SEED if seed is None else seed,
         step_down=step_down,
     )
     check_options(options)

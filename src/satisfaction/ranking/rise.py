@@ -15,8 +15,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 
+from satisfaction.ranking.critical_values import critical_values
 from satisfaction.ranking.pairs import Floats, Ints, Pairs
-from satisfaction.ranking.studentized import critical_values
 
 Bounds: TypeAlias = Literal["simes", "dunnett"]
 

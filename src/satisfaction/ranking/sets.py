@@ -17,9 +17,18 @@ from scipy import special
 
 from satisfaction.estimation.max_t import normal_scores
 from satisfaction.estimation.multiplicity import holm
-from satisfaction.ranking import max_t
+from satisfaction.ranking.critical_values import (
+    DRAWS,
+    FRAGILE,
+    SEED,
+    compared,
+    critical_values,
+    each_unit,
+    range_quantiles,
+    t_quantile,
+    whole_table,
+)
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, others
-from satisfaction.ranking.studentized import critical_values, range_quantiles, t_quantile
 
 Marginal: TypeAlias = Literal["simes", "holm", "maxt"]
 Simultaneous: TypeAlias = Literal["tukey", "holm", "joint-ci", "maxt"]
@@ -39,7 +48,7 @@ class Simulation:
     steps : tuple of float
         Critical values of a step-down, on the normal scale; empty without steps.
     fragile : (p,) bool
-        Units whose set would change with the critical value moved by `max_t.FRAGILE` standard
+        Units whose set would change with the critical value moved by `FRAGILE` standard
         errors, up or down.
     """
 
@@ -180,18 +189,18 @@ def maxt_sets(
     pairs: Pairs,
     alpha: float,
     *,
-    draws: int = max_t.DRAWS,
-    seed: int = max_t.SEED,
+    draws: int = DRAWS,
+    seed: int = SEED,
     step_down: bool = True,
 ) -> RankSets:
-    """Simultaneous sets by max-t of simulated differences (see `max_t`)."""
-    scaled = max_t.compared(pairs, alpha)
-    run = max_t.whole_table(pairs, scaled, alpha, draws=draws, seed=seed, step_down=step_down)
+    """Simultaneous sets by max-t of simulated differences (see `critical_values`)."""
+    scaled = compared(pairs, alpha)
+    run = whole_table(pairs, scaled, alpha, draws=draws, seed=seed, step_down=step_down)
     critical = float(run.critical[0])
     error = float(run.error[0])
     statistic = scaled.statistic
-    fewest = sets_from(statistic > critical + max_t.FRAGILE * error)
-    most = sets_from(statistic > critical - max_t.FRAGILE * error)
+    fewest = sets_from(statistic > critical + FRAGILE * error)
+    most = sets_from(statistic > critical - FRAGILE * error)
     sets = sets_from(statistic > critical, critical=extremes(critical * others(scaled.scale)))
     simulation = Simulation(error, run.steps, _differ(fewest, most))
     form = "step-down" if step_down else "single step"
@@ -202,8 +211,8 @@ def marginal_maxt_sets(
     pairs: Pairs,
     alpha: float,
     *,
-    draws: int = max_t.DRAWS,
-    seed: int = max_t.SEED,
+    draws: int = DRAWS,
+    seed: int = SEED,
     step_down: bool = False,
 ) -> RankSets:
     """Marginal sets by two-sided max-t, single step: an integral for independent units, simulation
@@ -216,10 +225,10 @@ def marginal_maxt_sets(
         critical = critical_values(pairs, alpha)
         sets = marginal_sets(scores, critical)
         return replace(sets, critical=_in_t(pairs, critical), method=MARGINAL_EXACT)
-    scaled = max_t.compared(pairs, alpha)
-    run = max_t.each_unit(pairs, scaled, alpha, draws=draws, seed=seed)
-    fewest = marginal_sets(scores, run.critical + max_t.FRAGILE * run.error)
-    most = marginal_sets(scores, run.critical - max_t.FRAGILE * run.error)
+    scaled = compared(pairs, alpha)
+    run = each_unit(pairs, scaled, alpha, draws=draws, seed=seed)
+    fewest = marginal_sets(scores, run.critical + FRAGILE * run.error)
+    most = marginal_sets(scores, run.critical - FRAGILE * run.error)
     largest_error = float(np.nanmax(run.error, initial=0.0))
     return replace(
         marginal_sets(scores, run.critical),

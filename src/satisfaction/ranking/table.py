@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from satisfaction.estimation.intervals import check_level
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.ranking import max_t, probability
+from satisfaction.ranking import probability
+from satisfaction.ranking.critical_values import DRAWS, FEWEST, SEED
 from satisfaction.ranking.membership import (
     Form,
     Membership,
@@ -68,8 +69,8 @@ class Options:
     multiplicity: Multiplicity | None = None
     ties: Ties = "competition"
     between: Between = "reml"
-    draws: int = max_t.DRAWS
-    seed: int = max_t.SEED
+    draws: int = DRAWS
+    seed: int = SEED
     step_down: bool = True
 
     @property
@@ -119,13 +120,13 @@ def check_options(options: Options) -> None:
     for argument, (code, names) in known.items():
         value = getattr(options, argument)
         one_of(value, names, argument=argument, error=RankingError, code=code)
-    if not is_whole(options.draws) or options.draws < max_t.FEWEST:
+    if not is_whole(options.draws) or options.draws < FEWEST:
         raise RankingError(
             "K123",
-            f"draws={options.draws} 太少，至少 {max_t.FEWEST} 次模拟。",
-            f"draws={options.draws} is too few; at least {max_t.FEWEST} are needed.",
+            f"draws={options.draws} 太少，至少 {FEWEST} 次模拟。",
+            f"draws={options.draws} is too few; at least {FEWEST} are needed.",
             where="draws",
-            hint=(f"用默认的 {max_t.DRAWS} 次。", f"Use the default of {max_t.DRAWS}."),
+            hint=(f"用默认的 {DRAWS} 次。", f"Use the default of {DRAWS}."),
         )
     if not is_whole(options.seed) or options.seed < 0:
         raise RankingError(
