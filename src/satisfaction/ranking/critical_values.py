@@ -175,16 +175,11 @@ def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
         step = min(coarse, float(others_se.min()) / se / FINER)
     variance, weight = chi_square_nodes(pairs.df[[unit]], own_nodes)
     others_variance, others_weight = chi_square_nodes(pairs.df[others], other_nodes)
-    return Against(
-        se=se,
-        variance=se**2 * variance[0],
-        weight=weight,
-        others_se=others_se,
-        others_variance=others_se[:, None] ** 2 * others_variance,
-        others_weight=others_weight,
-        pair_df=pairs.pair_df[unit, others],
-        grid=np.arange(0.0, reach + step / 2, step),
-    )
+    spread = others_se[:, None] ** 2 * others_variance
+    pair_df = pairs.pair_df[unit, others]
+    grid = np.arange(0.0, reach + step / 2, step)
+    own = se**2 * variance[0]
+    return Against(se, own, weight, others_se, spread, others_weight, pair_df, grid)
 
 
 def chi_square_nodes(df: Floats, count: int) -> tuple[Floats, Floats]:

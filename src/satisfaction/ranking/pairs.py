@@ -230,14 +230,11 @@ def order_of(names: list[str], pairs: Pairs, better: Bools, *, method: str) -> O
     tiers = pd.DataFrame({"unit": names, "tier": _tiers(pairs.score, proven)})
     tiers["better"] = proven.sum(axis=0)
     tiers["worse"] = proven.sum(axis=1)
-    return Order(
-        p_better=pd.DataFrame(pairs.p_better, index=names, columns=names),
-        decided=pd.DataFrame(decided, index=names, columns=names),
-        steps=steps,
-        tiers=tiers,
-        share=float(proven.sum() / (len(names) * (len(names) - 1) / 2)),
-        method=method,
-    )
+    p = len(names)
+    share = float(proven.sum() / (p * (p - 1) / 2))
+    p_better = pd.DataFrame(pairs.p_better, index=names, columns=names)
+    matrix = pd.DataFrame(decided, index=names, columns=names)
+    return Order(p_better, matrix, steps, tiers, share, method)
 
 
 def closure(better: Bools) -> Bools:

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
@@ -47,7 +48,6 @@ from satisfaction.ranking.table import (
     notes,
     point_summary,
     point_table,
-    rank_table,
     spread_out,
     summarise,
 )
@@ -387,22 +387,36 @@ def rank_units(units: Units, options: Options, *, source: Estimates | None = Non
     simultaneous = options.simultaneous_sets(pairs)
     listing = options.from_listed_end(pairs)
     tests = membership.bottom_membership(listing, options.bottom, options.membership)
-    adjusted = None
+    deciding = tests
     if options.multiplicity:
-        adjusted = membership.over_the_table(tests, options.multiplicity)
-    status = membership.decide(adjusted or tests, 1 - options.level, words=STATUS)
+        deciding = membership.over_the_table(tests, options.multiplicity)
     model = probability.fit(pairs.score, pairs.se, options.between)
-    rows = rank_table(
-        units,
-        pairs,
-        options,
-        marginal=marginal,
-        simultaneous=simultaneous,
-        status=status,
-        tests=tests,
-        adjusted=adjusted,
-        model=model,
-    )
+    probability_listed = probability.probability_bottom
+    if options.side == "first":
+        probability_listed = probability.probability_top
+    columns: dict[str, NDArray[Any]] = {
+        "rank": tied_rank(pairs, options.ties),
+        "marginal_low": marginal.low,
+        "marginal_high": marginal.high,
+        "simultaneous_low": simultaneous.low,
+        "simultaneous_high": simultaneous.high,
+        "status": membership.decide(deciding, 1 - options.level, words=STATUS),
+        "p_in": tests.p_in,
+        "p_out": tests.p_out,
+        "probability_bottom": probability_listed(model, options.bottom),
+        "expected_rank": probability.expected_rank(model),
+        "reliability": model.reliability,
+    }
+    if options.multiplicity:
+        columns["p_in_adjusted"] = deciding.p_in
+        columns["p_out_adjusted"] = deciding.p_out
+    if marginal.simulation is not None:
+        columns["marginal_fragile"] = marginal.simulation.fragile
+    if simultaneous.simulation is not None:
+        columns["simultaneous_fragile"] = simultaneous.simulation.fragile
+    rows = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
+    rows["se"] = np.sqrt(np.diag(units.cov))
+    rows = rows.assign(**spread_out(columns, units))
     summary = summarise(
         units, rows, pairs, options, marginal=marginal, simultaneous=simultaneous, model=model
     )

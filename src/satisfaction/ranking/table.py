@@ -15,18 +15,16 @@ from numpy.typing import NDArray
 
 from satisfaction.estimation.intervals import check_level
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.ranking import probability
 from satisfaction.ranking.critical_values import DRAWS, FEWEST, SEED
 from satisfaction.ranking.membership import (
     Form,
-    Membership,
     Multiplicity,
     PointList,
     form_used,
     point_list,
     verify_list,
 )
-from satisfaction.ranking.pairs import RULES, Pairs, Ties, tied_rank
+from satisfaction.ranking.pairs import RULES, Pairs, Ties
 from satisfaction.ranking.probability import Between, Posterior
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, Marginal, RankSets, Simultaneous
 from satisfaction.ranking.units import Units
@@ -154,47 +152,6 @@ def is_whole(value: object) -> TypeGuard[int]:
 
 
 # ---- the table
-
-
-def rank_table(
-    units: Units,
-    pairs: Pairs,
-    options: Options,
-    *,
-    marginal: RankSets,
-    simultaneous: RankSets,
-    status: NDArray[np.object_],
-    tests: Membership,
-    adjusted: Membership | None,
-    model: Posterior,
-) -> pd.DataFrame:
-    """Assemble `Ranking.table`: one row a unit, in input order."""
-    probability_listed = probability.probability_bottom
-    if options.side == "first":
-        probability_listed = probability.probability_top
-    columns: dict[str, NDArray[Any]] = {
-        "rank": tied_rank(pairs, options.ties),
-        "marginal_low": marginal.low,
-        "marginal_high": marginal.high,
-        "simultaneous_low": simultaneous.low,
-        "simultaneous_high": simultaneous.high,
-        "status": status,
-        "p_in": tests.p_in,
-        "p_out": tests.p_out,
-        "probability_bottom": probability_listed(model, options.bottom),
-        "expected_rank": probability.expected_rank(model),
-        "reliability": model.reliability,
-    }
-    if adjusted is not None:
-        columns["p_in_adjusted"] = adjusted.p_in
-        columns["p_out_adjusted"] = adjusted.p_out
-    if marginal.simulation is not None:
-        columns["marginal_fragile"] = marginal.simulation.fragile
-    if simultaneous.simulation is not None:
-        columns["simultaneous_fragile"] = simultaneous.simulation.fragile
-    table = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
-    table["se"] = np.sqrt(np.diag(units.cov))
-    return table.assign(**spread_out(columns, units))
 
 
 def point_table(units: Units, ranks: NDArray[Any], options: Options) -> pd.DataFrame:

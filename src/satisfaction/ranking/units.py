@@ -235,9 +235,10 @@ def _misshapen(
     argument: str, got: tuple[int, ...], wanted: tuple[int, ...], *, kind: str = ""
 ) -> RankingError:
     """Say which shape was given and which is needed."""
+    needed = f"{kind} {wanted}".strip()
     return RankingError(
         "K101",
-        f"{argument} 的形状是 {got}，应为 {kind} {wanted}。".replace("  ", " "),
-        f"{argument} has shape {got}; needed: {kind} {wanted}.".replace("  ", " "),
+        f"{argument} 的形状是 {got}，应为 {needed}。",
+        f"{argument} has shape {got}; needed: {needed}.",
         where=argument,
     )
