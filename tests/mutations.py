@@ -345,7 +345,9 @@ FAULTS = (
         "steps = alpha / np.arange(1, p_values.shape[-1] + 1)",
         RANKS,
     ),
-    Fault("sets: Tukey's range for a difference", "df)[of_unit] / np.sqrt(2)", "df)[of_unit]", RANKS),
+    Fault(
+        "sets: Tukey's range for a difference", "df)[of_unit] / np.sqrt(2)", "df)[of_unit]", RANKS
+    ),
     Fault(
         "sets: Tukey's average of two units",
         "share * quantile[:, None] + (1 - share) * quantile",
