@@ -328,14 +328,14 @@ FAULTS = (
     ),
     Fault(
         "sets: Simes at alpha",
-        "better = count_false(others(pairs.p_better.T), alpha / 2)",
-        "better = count_false(others(pairs.p_better.T), alpha)",
+        "better = count_false(pairs.other_better, alpha / 2)",
+        "better = count_false(pairs.other_better, alpha)",
         RANKS,
     ),
     Fault(
         "sets: Simes' steps",
-        "steps = alpha * (place - (n - size)) / np.maximum(size, 1)",
-        "steps = alpha * place / np.maximum(size, 1)",
+        "steps = alpha * (place - first) / np.maximum(size[:, None], 1)",
+        "steps = alpha * place / np.maximum(size[:, None], 1)",
         RANKS,
     ),
     Fault("sets: Holm never stops", "np.logical_and.accumulate(passed, axis=-1)", "passed", RANKS),
@@ -345,7 +345,9 @@ FAULTS = (
         "steps = alpha / np.arange(1, p_values.shape[-1] + 1)",
         RANKS,
     ),
-    Fault("sets: Tukey's range for a difference", "df)[own] / np.sqrt(2)", "df)[own]", RANKS),
+    Fault(
+        "sets: Tukey's range for a difference", "df)[of_unit] / np.sqrt(2)", "df)[of_unit]", RANKS
+    ),
     Fault(
         "sets: Tukey's average of two units",
         "share * quantile[:, None] + (1 - share) * quantile",

@@ -18,7 +18,7 @@ from satisfaction.publication.ranking_table import ranking_table, within_table
 from satisfaction.publication.tables import indices_table, tables_of
 from satisfaction.publication.verdicts import thresholds_table
 from satisfaction.ranking.borrowed_errors import floored
-from satisfaction.ranking.within import rank_within
+from satisfaction.ranking.rules import rank_within
 
 EXACT = 1e-12  # figures computed twice in different ways
 EVEN = "990101"

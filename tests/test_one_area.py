@@ -12,7 +12,7 @@ from conftest import small_rows
 from satisfaction import read_survey, run
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.publication.reading_sets import read_indices
-from satisfaction.ranking.unranked import NOTE
+from satisfaction.ranking.rank import NOTHING_TO_COMPARE
 
 ONE = "990101"
 
@@ -60,7 +60,7 @@ def test_check_run_report_and_fieldwork_succeed(lone, call):
         code, out, err = call(command, lone)
         assert (code, err) == (0, ""), command
     code, out, _ = call("run", lone)
-    assert out.count(NOTE) == 1
+    assert out.count(NOTHING_TO_COMPARE) == 1
     assert "名单 listed" not in out
     assert call("verify", lone / "out" / "latest")[0] == 0
 
@@ -124,7 +124,7 @@ def test_all_areas_in_the_table_but_answers_from_one(small, rule):
         (small.folder / "rules.yaml").write_text(rules, encoding="utf-8")
     results = run(small.read())
     assert results.ranking.table["status"].tolist() == ["not ranked"] * 4
-    assert results.ranking.summary["notes"] == (NOTE,)
+    assert results.ranking.summary["notes"] == (NOTHING_TO_COMPARE,)
     assert results.estimates["county"].of("satisfaction").table["n"].tolist()[1:] == [0, 0, 0]
 
 
@@ -142,7 +142,7 @@ def test_two_waves_of_one_area_are_averaged(lone, small, call):
     )
     code, out, _ = call("rolling", lone, later)
     assert code == 0
-    assert NOTE in out
+    assert NOTHING_TO_COMPARE in out
 
 
 @pytest.mark.parametrize("command", ["plan", "stability", "combined"])

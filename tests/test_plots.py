@@ -534,7 +534,7 @@ def test_pair_matrix_shades_what_is_decided_in_rank_order(field):
 def test_differences_decide_what_the_simultaneous_sets_decide(p, field):
     found = field(p)["found"]
     table = difference_table(found, against=found.units.names[1])
-    better = found.sets[1].better
+    better = found.simultaneous.better
     expected = np.where(better[:, 1], "better", np.where(better[1], "worse", "undecided"))
     assert table["verdict"].tolist() == expected.tolist()
     assert table["method"].unique().tolist() == ["Dunnett C"]

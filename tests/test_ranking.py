@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
 from satisfaction.ranking.rank import Ranking, rank
 
@@ -20,7 +21,7 @@ SE = np.array([1.0, 1.2, 0.8, 1.0, 1.5, 1.0])
 
 
 def estimates(**changes):
-    """A stand-in for Estimates: two prefectures, five counties, one of them with se 0 and limits."""
+    """Estimates of two prefectures, five counties, one of them with se 0 and limits."""
     table = pd.DataFrame(
         {
             "prefecture": ["5201", "5201", "5201", "5202", "5202"],
@@ -36,11 +37,13 @@ def estimates(**changes):
     parts = {
         "table": table,
         "cov": np.diag(table["se"].to_numpy() ** 2),
+        "contributions": SimpleNamespace(without_values=lambda: None),
         "by": ("prefecture", "county"),
-        "level": 0.95,
         "design": SimpleNamespace(selection="probability"),
-    }
-    return SimpleNamespace(**(parts | changes))
+    } | changes
+    level = parts.pop("level", 0.95)
+    conventions = {"selection": parts["design"].selection, "level": level}
+    return Estimates(**parts, conventions=conventions)
 
 
 def test_table_has_the_published_columns_in_input_order():
@@ -344,6 +347,26 @@ def test_inputs_are_unchanged_and_results_frozen():
         rk.table = None
     with pytest.raises(TypeError):
         rk.summary["level"] = 0.5
+
+
+def test_the_summary_is_a_record_and_reads_as_a_mapping():
+    summary = rank(SCORES, SE, bottom=2).summary
+    assert dict(summary)["list_p"] == summary.list_p == summary["list_p"] == summary.get("list_p")
+    assert summary.draws is None
+    assert "draws" not in summary
+    assert summary.get("draws", 7) == 7
+    assert list(summary)[:2] == ["p", "not_ranked"]
+    assert len(summary) == len(dict(summary.items()))
+    with pytest.raises(KeyError):
+        summary["no such entry"]
+
+
+def test_records_show_themselves_in_a_few_lines():
+    rk = rank(np.linspace(60, 90, 88), np.full(88, 1.5), df=22)
+    records = [rk, rk.summary, rk.units, rk.pairs, rk.posterior, rk.marginal, rk.options]
+    records += [rk.order(), rk.target("top", 20)]
+    assert all(len(repr(record)) < 1_000 for record in records)
+    assert "88 units" in repr(rk)
 
 
 def test_88_counties_with_estimated_se_are_ranked_whole():

@@ -16,14 +16,12 @@ from satisfaction import SurveyDesign, estimate, read_questionnaire
 from satisfaction.estimation.change import change as score_change
 from satisfaction.estimation.change import combine_waves
 from satisfaction.foundation.errors import RankingError
-from satisfaction.ranking import change_probability as bivariate
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking import rise
 from satisfaction.ranking.change import rank_change
 from satisfaction.ranking.pairs import compare, competition_rank
 from satisfaction.ranking.rank import rank
-from satisfaction.ranking.rolling import rolling
-from satisfaction.ranking.two_waves import comparability
+from satisfaction.ranking.waves import comparability, rolling
 
 GOLDEN = json.loads(
     (Path(__file__).parent / "golden" / "ranks" / "two_wave_pisa_math.json").read_text(
@@ -349,20 +347,22 @@ def test_reml_is_the_optimum_of_the_restricted_likelihood():
         options={"xatol": 1e-8, "fatol": 1e-12},
     )
     factor = np.array([[best.x[0], 0], [best.x[1], best.x[2]]])
-    np.testing.assert_allclose(bivariate.fit(x, noise).between, factor @ factor.T, rtol=OPTIMUM)
+    np.testing.assert_allclose(
+        bayes.fit_two_waves(x, noise).between, factor @ factor.T, rtol=OPTIMUM
+    )
 
 
 def test_gradient_is_that_of_the_deviance():
     x, noise = noisy(2)
     half = np.array([1.2, 0.4, 0.8])
-    numeric = optimize.approx_fprime(half, lambda at: bivariate.deviance(at, x, noise)[0], 1e-7)
-    np.testing.assert_allclose(bivariate.deviance(half, x, noise)[1], numeric, rtol=1e-4)
+    numeric = optimize.approx_fprime(half, lambda at: bayes.deviance(at, x, noise)[0], 1e-7)
+    np.testing.assert_allclose(bayes.deviance(half, x, noise)[1], numeric, rtol=1e-4)
 
 
 def test_posterior_is_the_conditional_normal_distribution():
     x, noise = noisy(3)
     between = np.array([[4.0, 1.5], [1.5, 2.0]])
-    centre, mean, cov = bivariate.posterior(x, noise, between=between)
+    centre, mean, cov = bayes.two_wave_posterior(x, noise, between=between)
     joint = between @ np.linalg.inv(between + noise[0])
     np.testing.assert_allclose(mean[0], centre + joint @ (x[0] - centre), rtol=1e-9)
     np.testing.assert_allclose(cov[0], between - joint @ between, atol=1e-9)
@@ -370,10 +370,10 @@ def test_posterior_is_the_conditional_normal_distribution():
 
 def test_expected_rise_and_new_rank_agree_with_the_draws():
     x, noise = noisy(4)
-    known = bivariate.fit(x, noise)
-    drawn = bivariate.rank_draws(known.mean, known.cov, draws=10_000, seed=1)
+    known = bayes.fit_two_waves(x, noise)
+    drawn = bayes.rank_draws(known.mean, known.cov, draws=10_000, seed=1)
     np.testing.assert_allclose(
-        bivariate.expected_rise(known), (drawn[:, :, 0] - drawn[:, :, 1]).mean(axis=0), atol=0.25
+        bayes.expected_rise(known), (drawn[:, :, 0] - drawn[:, :, 1]).mean(axis=0), atol=0.25
     )
     exact = bayes.few_ahead(known.mean[:, 1], np.sqrt(known.cov[:, 1, 1]), 6)
     np.testing.assert_allclose((drawn[:, :, 1] <= 6).mean(axis=0), exact, atol=MONTE_CARLO)

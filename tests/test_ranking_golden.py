@@ -9,7 +9,7 @@ from scipy import stats
 
 from satisfaction.ranking import membership
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking.pairs import compare, competition_rank
+from satisfaction.ranking.pairs import compare, competition_rank, others
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS
 
@@ -73,7 +73,7 @@ def test_membership_p_values(case, which):
     np.testing.assert_allclose(last.p_out, stored["p_notin_worst_simes"], **close)
     np.testing.assert_allclose(first.p_in, stored["p_in_best_simes"], **close)
     np.testing.assert_allclose(first.p_out, stored["p_notin_best_simes"], **close)
-    q = membership.others(pairs.p_better.T)
+    q = others(pairs.p_better.T)
     bonferroni = membership.at_least(len(q) - stored["tau"], q, independent=False)
     np.testing.assert_allclose(bonferroni, stored["p_in_worst_bonf"], **close)
 

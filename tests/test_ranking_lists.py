@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from satisfaction.foundation.errors import RankingError
+from satisfaction.ranking import critical_values as dunnett
 from satisfaction.ranking import membership
 from satisfaction.ranking import pairs as order
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking import studentized as dunnett
+from satisfaction.ranking.critical_values import range_p_value, range_quantile, range_quantiles
 from satisfaction.ranking.membership import Membership, decide
-from satisfaction.ranking.options import RULES, SHARES
-from satisfaction.ranking.pairs import compare
+from satisfaction.ranking.pairs import RULES, SHARES, compare, others
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import count_false, tukey_critical, tukey_sets
-from satisfaction.ranking.studentized import range_p_value, range_quantile, range_quantiles
 
 SCORES = np.array([90.0, 85.0, 82.0, 82.0, 70.0, 60.0])
 SE = np.array([1.0, 1.2, 0.8, 1.0, 1.5, 1.0])
@@ -51,7 +50,7 @@ def test_dunnett_lies_between_one_comparison_and_bonferroni_or_the_projection(pr
         (p - bottom, pairs.p_better.T, "p_in"),
         (bottom, pairs.p_better, "p_out"),
     ):
-        rows = membership.others(q)
+        rows = others(q)
         reached = np.sort(rows, axis=1)[:, count - 1]
         exact = getattr(found["dunnett"], side)
         assert (exact >= reached).all()

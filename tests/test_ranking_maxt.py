@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from satisfaction.estimation.max_t import normal_scores
-from satisfaction.ranking import max_t as maxt
-from satisfaction.ranking import studentized as dunnett
+from satisfaction.ranking import critical_values as dunnett
+from satisfaction.ranking import critical_values as maxt
 from satisfaction.ranking.pairs import compare
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import marginal_maxt_sets, maxt_sets

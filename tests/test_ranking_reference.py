@@ -9,12 +9,11 @@ import pytest
 from scipy import stats
 
 from satisfaction.estimation.max_t import normal_scores
-from satisfaction.ranking import max_t as maxt
+from satisfaction.ranking import critical_values as dunnett
+from satisfaction.ranking import critical_values as maxt
 from satisfaction.ranking import membership
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking import studentized as dunnett
-from satisfaction.ranking.options import SHARES, integer_rank, rank_against
-from satisfaction.ranking.pairs import compare
+from satisfaction.ranking.pairs import SHARES, compare, integer_rank, rank_against
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import marginal_maxt_sets, marginal_sets, maxt_sets
 

@@ -26,10 +26,9 @@ from satisfaction.publication.verdicts import (
     targets_table,
     thresholds_table,
 )
-from satisfaction.ranking.declared import rank_by_rules, rounded
 from satisfaction.ranking.rank import rank
+from satisfaction.ranking.rules import rank_by_rules, rank_within, rounded
 from satisfaction.ranking.targets import below_tests, target_verdicts
-from satisfaction.ranking.within import rank_within
 
 EXACT = 1e-12  # figures that only pass through
 SIMULATED = 0.02  # of a probability from 20,000 draws: four standard errors at worst

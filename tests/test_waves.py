@@ -28,7 +28,7 @@ from satisfaction.foundation.files import sha256
 from satisfaction.pipeline import run
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.publication.tables import indices_table
-from satisfaction.ranking.two_waves import comparability, require_comparable
+from satisfaction.ranking.waves import comparability, require_comparable
 
 PUBLISHED = 1e-10  # two figures of 12 digits and their difference
 SEARCHED = 1e-5  # the variance of the true scores is searched for until its slope is that small

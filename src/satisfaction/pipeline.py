@@ -21,10 +21,9 @@ from satisfaction.foundation.errors import DesignError, SurveyError
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
-from satisfaction.ranking.declared import rank_by_rules
 from satisfaction.ranking.rank import Ranking
+from satisfaction.ranking.rules import Rankings, rank_by_rules, rank_within
 from satisfaction.ranking.suppression import withhold
-from satisfaction.ranking.within import Rankings, rank_within
 from satisfaction.sampling.design import SurveyDesign
 from satisfaction.sampling.measures import add_columns, compile_measures, only_where, stored
 from satisfaction.sampling.tally import Tally, tally

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from satisfaction.estimation.max_t import normal_scores
-from satisfaction.ranking import max_t as maxt
+from satisfaction.ranking import critical_values as dunnett
+from satisfaction.ranking import critical_values as maxt
 from satisfaction.ranking import membership as lists
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking import rise, sets
-from satisfaction.ranking import studentized as dunnett
 from satisfaction.ranking.pairs import Pairs, compare, competition_rank, others
 
 from . import csranks

@@ -229,7 +229,7 @@ def stability(
     from satisfaction.comparison.stability import stability as studied
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run
-    from satisfaction.ranking.unranked import require_ranks
+    from satisfaction.ranking.rank import require_ranks
 
     survey = read_survey(folder)
     results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it

@@ -26,8 +26,8 @@ from satisfaction.publication.labels import area_labels, measure_labels, twelve_
 from satisfaction.publication.tables import UNITS
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.change import RankChange, rank_change
-from satisfaction.ranking.two_waves import comparability
-from satisfaction.ranking.unranked import require_ranks
+from satisfaction.ranking.rank import require_ranks
+from satisfaction.ranking.waves import comparability
 
 PLACES = 5
 SETS = ["rank", "marginal_low", "marginal_high"]

@@ -30,8 +30,7 @@ from satisfaction.foundation.yaml import read_yaml, refuse_placeholders, validat
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import STATUS, mark, twelve_digits
 from satisfaction.ranking.borrowed_errors import LENT
-from satisfaction.ranking.rank import Ranking, rank
-from satisfaction.ranking.unranked import require_ranks
+from satisfaction.ranking.rank import Ranking, rank, require_ranks
 from satisfaction.sampling.variance import crossed
 
 SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]

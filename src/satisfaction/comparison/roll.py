@@ -24,7 +24,7 @@ from satisfaction.pipeline import Results, rank_areas, run
 from satisfaction.publication.labels import twelve_digits
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.ranking.rank import Ranking
-from satisfaction.ranking.rolling import rolling
+from satisfaction.ranking.waves import rolling
 
 FIGURES = ["estimate", "se", "df", "ci_low", "ci_high", "n"]
 ABOUT = ["code", "name_zh", "name_en", "measure"]

@@ -13,7 +13,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
 from satisfaction.pipeline import Results, rank_areas
 from satisfaction.publication.labels import mark
-from satisfaction.ranking.two_waves import comparability, require_comparable
+from satisfaction.ranking.waves import comparability, require_comparable
 
 
 def read_in_order(folders: Sequence[str | Path]) -> list[Survey]:

@@ -29,7 +29,7 @@ from satisfaction.foundation.errors import EstimatesError, RankingError
 from satisfaction.pipeline import Results, run
 from satisfaction.publication.labels import area_labels, measure_labels, twelve_digits
 from satisfaction.publication.tables import UNITS
-from satisfaction.ranking.two_waves import comparability, require_comparable
+from satisfaction.ranking.waves import comparability, require_comparable
 
 Array = np.ndarray[Any, Any]
 SIGNS = {

@@ -31,7 +31,7 @@ from satisfaction.fieldwork.progress import progress, quota_progress
 from satisfaction.fieldwork.timing import moments, reversed_times
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 from satisfaction.pipeline import base_design, estimate_areas, weigh
-from satisfaction.ranking.two_waves import comparability, require_comparable
+from satisfaction.ranking.waves import comparability, require_comparable
 
 MEAN = "_topics"
 

@@ -19,7 +19,7 @@ from satisfaction.planning.allocation import Limit, psus_for_limits
 from satisfaction.planning.size import VarianceModel, plannable, variance_model
 from satisfaction.publication import plots
 from satisfaction.publication.labels import mark
-from satisfaction.ranking.unranked import require_ranks
+from satisfaction.ranking.rank import require_ranks
 
 NEEDS = ("wish_zh", "wish_en", "psus", "psus_low", "psus_high", "interviews")
 NO_WISH = (

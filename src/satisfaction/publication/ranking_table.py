@@ -14,7 +14,7 @@ from satisfaction.foundation.yaml import Label
 from satisfaction.publication.labels import STATUS, area_labels, labelled, published
 from satisfaction.ranking.escalation import standing
 from satisfaction.ranking.rank import Ranking
-from satisfaction.ranking.within import LeftOut, Rankings
+from satisfaction.ranking.rules import LeftOut, Rankings
 
 SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
 FEW = Label(zh="样本不足，不排名", en="too few answers; not ranked")

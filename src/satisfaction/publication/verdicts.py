@@ -25,8 +25,8 @@ from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.escalation import listed_in_a_row
 from satisfaction.ranking.rank import Ranking
+from satisfaction.ranking.rules import Rankings
 from satisfaction.ranking.targets import target_verdicts, threshold_verdicts
-from satisfaction.ranking.within import Rankings
 
 SET = ["rank", "marginal_low", "marginal_high"]
 NOBODY = Label(zh="", en="")

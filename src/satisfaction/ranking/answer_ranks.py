@@ -1,7 +1,9 @@
-"""Ranks of answers by how often they are named ("the most-named problem"): exact for independent respondents.
+"""Ranks of answers by how often they are named ("the most-named problem"): exact for independent
+respondents.
 
-Given that j or k was named, the count of j is binomial with probability 1/2 where both are equally common, whatever the
-other answers: every pair has an exact test, and sets follow from the pairs as everywhere in this package.
+Given that j or k was named, the count of j is binomial with probability 1/2 where both are equally
+common, whatever the other answers: every pair has an exact test, and sets follow from the pairs as
+everywhere in this package.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, TypedDict, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,19 +19,10 @@ from scipy import special
 
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.ranking.options import integer_rank
-from satisfaction.ranking.pairs import Bools, Floats, Ints
+from satisfaction.ranking.pairs import Bools, Floats, Ints, integer_rank
 
 Correction: TypeAlias = Literal["holm", "bonferroni"]
 Direction: TypeAlias = Literal["two-sided", "best", "worst"]
-
-
-class Asked(TypedDict):
-    """What is asked of a rank set."""
-
-    alpha: float
-    correction: Correction
-    direction: Direction
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,14 +32,18 @@ class CountRanking:
     Attributes
     ----------
     table : DataFrame
-        One row an answer, in input order: answer, count, share (0-1), rank (1 = named most; ties share the better rank),
-        marginal_low, marginal_high (for one answer named beforehand), simultaneous_low, simultaneous_high (for all at once, or those asked for).
+        One row an answer, in input order: answer, count, share (0-1), rank (1 = named most; ties
+        share the better rank), marginal_low, marginal_high (for one answer named beforehand),
+        simultaneous_low, simultaneous_high (for all at once, or those asked for).
     summary : mapping
         answers, named, level, correction, direction, method, null.
     """
 
     table: pd.DataFrame
     summary: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"CountRanking({len(self.table)} answers, {dict(self.summary)!r})"
 
 
 def rank_counts(
@@ -60,8 +57,9 @@ def rank_counts(
 ) -> CountRanking:
     """Rank answers by their counts, with exact rank sets.
 
-    For respondents selected independently who name one answer each. Counts from a clustered or weighted sample are not
-    binomial: there, estimate the shares and give the Estimates to `rank`, whose covariance knows the design.
+    For respondents selected independently who name one answer each. Counts from a clustered or
+    weighted sample are not binomial: there, estimate the shares and give the Estimates to `rank`,
+    whose covariance knows the design.
 
     Parameters
     ----------
@@ -74,7 +72,8 @@ def rank_counts(
     correction : {"holm", "bonferroni"}
         Over the ordered pairs of a set's family: p(p-1) at once, or the 2(p-1) of one answer.
     direction : {"two-sided", "best", "worst"}
-        "best": only the better end of a set is bounded (the worse one is p); "worst": the other way round.
+        "best": only the better end of a set is bounded (the worse one is p); "worst": the other way
+        round.
     jointly : iterable of names, optional
         The answers that the simultaneous sets speak of; default all. Fewer answers, narrower sets.
 
@@ -85,15 +84,16 @@ def rank_counts(
     Raises
     ------
     RankingError
-        K180 for counts that are not whole numbers >= 0 of at least two answers, K181 for names (of `jointly` too), K182 for an option.
+        K180 for counts that are not whole numbers >= 0 of at least two answers, K181 for names (of
+        `jointly` too), K182 for an option.
 
     Notes
     -----
-    Bazylik, Mogstad, Romano, Shaikh and Wilhelm (2025); csranks' `csranks_multinom` with the correction it is asked for
-    (version 1.2.3 always takes Holm's for marginal sets).
+    Bazylik, Mogstad, Romano, Shaikh and Wilhelm (2025); csranks' `csranks_multinom` with the
+    correction it is asked for (version 1.2.3 always takes Holm's for marginal sets).
     """
-    number = checked_counts(counts)
-    named = checked_names(names, len(number))
+    number = _read_counts(counts)
+    labels = _read_names(names, len(number))
     one_of(correction, get_args(Correction), argument="correction", error=RankingError, code="K182")
     one_of(direction, get_args(Direction), argument="direction", error=RankingError, code="K182")
     if not 0.5 < level < 1:
@@ -104,25 +104,23 @@ def rank_counts(
             where="level",
             got=str(level),
         )
+    chosen = _read_choice(jointly, labels)
     p_better = exact_p_values(number)
-    asked: Asked = {"alpha": 1 - level, "correction": correction, "direction": direction}
-    chosen = checked_choice(jointly, named)
-    marginal, simultaneous = marginal_sets(p_better, **asked), rank_sets(p_better, chosen, **asked)
-    level_with = number[:, None] == number
-    table = pd.DataFrame(
-        {
-            "answer": named,
-            "count": number,
-            "share": number / max(number.sum(), 1),
-            "rank": integer_rank(
-                (number > number[:, None]).sum(axis=1), level_with.sum(axis=1), 0.0
-            ).astype(np.int64),
-            "marginal_low": marginal[0],
-            "marginal_high": marginal[1],
-            "simultaneous_low": pd.array(simultaneous[0], dtype="Int64"),
-            "simultaneous_high": pd.array(simultaneous[1], dtype="Int64"),
-        }
-    )
+    better = (number > number[:, None]).sum(axis=1)
+    tied = (number[:, None] == number).sum(axis=1)
+    table = pd.DataFrame({"answer": labels, "count": number})
+    table["share"] = number / max(number.sum(), 1)
+    table["rank"] = integer_rank(better, tied, 0.0).astype(np.int64)
+    low = np.empty(len(number), dtype=np.int64)
+    high = np.empty(len(number), dtype=np.int64)
+    for answer, alone in enumerate(np.eye(len(number), dtype=bool)):
+        lows, highs = _rank_sets(p_better, alone, 1 - level, correction, direction)
+        low[answer], high[answer] = lows[answer], highs[answer]
+    table["marginal_low"] = low
+    table["marginal_high"] = high
+    low, high = _rank_sets(p_better, chosen, 1 - level, correction, direction)
+    table["simultaneous_low"] = pd.array(low, dtype="Int64")
+    table["simultaneous_high"] = pd.array(high, dtype="Int64")
     table.loc[~chosen, ["simultaneous_low", "simultaneous_high"]] = pd.NA
     summary = {
         "answers": len(number),
@@ -138,61 +136,51 @@ def rank_counts(
 
 
 def exact_p_values(counts: Ints) -> Floats:
-    """One-sided p-value of "row is not more common than column", (p, p): P(X >= row), X binomial(row + column, 1/2)."""
-    row, column = counts[:, None].astype(float), counts.astype(float)
+    """One-sided p-value of "row is not more common than column", (p, p): P(X >= row), X
+    binomial(row + column, 1/2).
+    """
+    row = counts[:, None].astype(float)
+    column = counts.astype(float)
     p_values: Floats = np.where(row > 0, special.betainc(np.maximum(row, 1), column + 1, 0.5), 1.0)
     return p_values
 
 
-def rank_sets(
-    p_better: Floats, chosen: Bools, *, alpha: float, correction: Correction, direction: Direction
+def _rank_sets(
+    p_better: Floats, chosen: Bools, alpha: float, correction: Correction, direction: Direction
 ) -> tuple[Ints, Ints]:
-    """Rank sets of the chosen answers, all of them at once: two (p,), of which only the chosen entries hold.
+    """Rank sets of the chosen answers, all of them at once: two (p,), of which only the chosen
+    entries hold.
 
-    The family are the ordered pairs that bound a chosen answer from the sides asked for, each pair once.
+    The family are the ordered pairs that bound a chosen answer from the sides asked for, each pair
+    once.
     """
-    family = np.zeros_like(p_better, dtype=bool)
+    p = len(chosen)
+    family = np.zeros((p, p), dtype=bool)
     if direction != "worst":
         family |= chosen
     if direction != "best":
         family |= chosen[:, None]
     np.fill_diagonal(family, False)
-    better = np.zeros_like(family)
-    better[family] = rejected(p_better[family], alpha, correction)
-    low = 1 + better.sum(axis=0) if direction != "worst" else np.ones(len(chosen), dtype=np.int64)
-    high = (
-        len(chosen) - better.sum(axis=1)
-        if direction != "best"
-        else np.full(len(chosen), len(chosen))
-    )
+    p_values = p_better[family]
+    better = np.zeros((p, p), dtype=bool)
+    if correction == "holm":
+        better[family] = holm(p_values) <= alpha
+    else:
+        better[family] = p_values <= alpha / len(p_values)
+    low = 1 + better.sum(axis=0)
+    high = p - better.sum(axis=1)
+    if direction == "worst":
+        low = np.ones(p, dtype=np.int64)
+    if direction == "best":
+        high = np.full(p, p)
     return low, high
 
 
-def marginal_sets(
-    p_better: Floats, *, alpha: float, correction: Correction, direction: Direction
-) -> tuple[Ints, Ints]:
-    """Rank sets of each answer alone, two (p,)."""
-    alone = np.eye(len(p_better), dtype=bool)
-    each = [
-        rank_sets(p_better, one, alpha=alpha, correction=correction, direction=direction)
-        for one in alone
-    ]
-    low, high = (
-        np.array([side[k] for k, side in enumerate(sides)]) for sides in zip(*each, strict=True)
-    )
-    return low, high
-
-
-def rejected(p_values: Floats, alpha: float, correction: Correction) -> Bools:
-    """Rejected hypotheses of one family, same shape."""
-    return holm(p_values) <= alpha if correction == "holm" else p_values <= alpha / len(p_values)
-
-
-def checked_counts(counts: object) -> Ints:
+def _read_counts(counts: object) -> Ints:
     """Read counts, refused unless whole numbers >= 0 of at least two answers."""
-    given = np.asarray(counts)
-    fine = given.ndim == 1 and len(given) >= 2 and given.dtype.kind in "iuf"
-    if not fine or not np.all(np.isfinite(given) & (given >= 0) & (given == np.floor(given))):
+    values = np.asarray(counts)
+    fine = values.ndim == 1 and len(values) >= 2 and values.dtype.kind in "iuf"
+    if not fine or not np.all(np.isfinite(values) & (values >= 0) & (values == np.floor(values))):
         raise RankingError(
             "K180",
             "counts 须为至少两个答案的非负整数。",
@@ -203,14 +191,14 @@ def checked_counts(counts: object) -> Ints:
                 "For weighted totals use estimate and rank.",
             ),
         )
-    whole: Ints = given.astype(np.int64)
+    whole: Ints = values.astype(np.int64)
     return whole
 
 
-def checked_names(names: Iterable[object] | None, p: int) -> list[str]:
+def _read_names(names: Iterable[object] | None, p: int) -> list[str]:
     """Read names, refused unless one an answer and all different."""
-    named = [str(name) for name in (range(1, p + 1) if names is None else names)]
-    if len(named) != p or len(set(named)) != p:
+    labels = [str(name) for name in (range(1, p + 1) if names is None else names)]
+    if len(labels) != p or len(set(labels)) != p:
         raise RankingError(
             "K181",
             f"names 须为 {p} 个互不相同的名称。",
@@ -218,20 +206,20 @@ def checked_names(names: Iterable[object] | None, p: int) -> list[str]:
             where="names",
             hint=("每个答案一个名称。", "One name an answer."),
         )
-    return named
+    return labels
 
 
-def checked_choice(jointly: Iterable[object] | None, named: list[str]) -> Bools:
+def _read_choice(jointly: Iterable[object] | None, labels: list[str]) -> Bools:
     """Read which answers are meant, (p,) bool."""
-    wanted = set(named) if jointly is None else {str(name) for name in jointly}
-    if not wanted or not wanted <= set(named):
+    wanted = set(labels) if jointly is None else {str(name) for name in jointly}
+    if not wanted or not wanted <= set(labels):
         raise RankingError(
             "K181",
             "jointly 须为已有的答案名称。",
             "jointly names answers that there are.",
             where="jointly",
-            available=named,
-            got=", ".join(sorted(wanted - set(named))),
+            available=labels,
+            got=", ".join(sorted(wanted - set(labels))),
             hint=("从可用的名称中选择。", "Choose from the names available."),
         )
-    return np.array([name in wanted for name in named])
+    return np.array([name in wanted for name in labels])

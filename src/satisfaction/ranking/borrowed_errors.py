@@ -1,4 +1,6 @@
-"""Which error a rank rests on where an area's own is estimated from too little: one from the design effect of a larger area."""
+"""Which error a rank rests on where an area's own is estimated from too little: one from the design
+effect of a larger area.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +58,9 @@ class Floored:
     Attributes
     ----------
     estimates : Estimates
-        se, df and the diagonal of `cov` are those for the ranking; everything else is as estimated. A variance is only ever
-        raised, so that `cov`, whose covariances stay, remains positive semidefinite.
+        se, df and the diagonal of `cov` are those for the ranking; everything else is as estimated.
+        A variance is only ever raised, so that `cov`, whose covariances stay, remains positive
+        semidefinite.
     said : mapping of str
         By area: that and why its error is not its own.
     whole_lends : bool
@@ -71,6 +74,9 @@ class Floored:
     whole_lends: bool = False
     applied: bool = True
 
+    def __repr__(self) -> str:
+        return f"Floored({len(self.said)} of {len(self.estimates.table)} errors borrowed)"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lent:
@@ -79,7 +85,8 @@ class Lent:
     Attributes
     ----------
     rows : mapping of (p K, p), sparse
-        By measure, independent of the sampling units' contributions D: the covariance that ranks rest on is D'D + rows'rows.
+        By measure, independent of the sampling units' contributions D: the covariance that ranks
+        rest on is D'D + rows'rows.
     df : mapping of (p,)
         Of the errors so raised.
     areas : (p,) bool
@@ -90,11 +97,15 @@ class Lent:
     df: Mapping[str, Floats]
     areas: Bools
 
+    def __repr__(self) -> str:
+        return f"Lent(measures={list(self.rows)}, {int(self.areas.sum())} areas)"
+
 
 def floored(
     survey: Survey, estimates: Mapping[str, Estimates], level: str, measure: str = ""
 ) -> Floored:
-    """Raise the errors of areas with too few degrees of freedom, or with a design effect that few PSUs explain.
+    """Raise the errors of areas with too few degrees of freedom, or with a design effect that few
+    PSUs explain.
 
     Parameters
     ----------
@@ -108,19 +119,22 @@ def floored(
 
     Notes
     -----
-    An area under `minimum_df` or `minimum_deff` gets the variance of a simple random sample of its size times the design
-    effect of the next larger area, at least 1, as shares of 0 and 1 do; and the df of that area, which is what the design
-    effect was estimated with. A larger area under the floor itself hands on to the next; the whole lends whatever its df.
-    Where the area's own se is the larger one, se and df stay its own. Where no design effect is defined (indices of
-    level `area`) the larger area's variance is scaled by the answers instead. A se of 0 comes from the limits, in
-    `ranking.units`, as without a floor.
+    An area under `minimum_df` or `minimum_deff` gets the variance of a simple random sample of its
+    size times the design effect of the next larger area, at least 1, as shares of 0 and 1 do; and
+    the df of that area, which is what the design effect was estimated with. A larger area under the
+    floor itself hands on to the next; the whole lends whatever its df. Where the area's own se is
+    the larger one, se and df stay its own. Where no design effect is defined (indices of level
+    `area`) the larger area's variance is scaled by the answers instead. A se of 0 comes from the
+    limits, in `ranking.units`, as without a floor.
     """
     rules = survey.rules.ranking
     measure = measure or survey.questionnaire.ranked
     own = estimates[level].of(measure)
     if own.design.selection != "probability":
         return Floored(own)
-    below = _below(own, rules)
+    few = own.table["df"] < rules.minimum_df
+    too_even = own.table["deff"] < rules.minimum_deff
+    below = (few | too_even) & (own.table["se"] > 0)
     if not below.any():
         return Floored(own)
     if survey.whole() not in estimates:
@@ -131,99 +145,85 @@ def floored(
     psus = np.diff(own.contributions.members.inside.tocsc().indptr)
     said: dict[str, str] = {}
     whole_lends = False
-    for at in np.flatnonzero(below):
-        area = table.iloc[at]
+    for row in np.flatnonzero(below):
+        area = table.iloc[row]
         code = str(area[level])
-        lender = _lender(survey, estimates, code, measure)
-        se = _lent_se(area, lender)
-        if not (se > area["se"] or (area["df"] < 1 and math.isfinite(se))):
+        for lender in _larger(survey, estimates, code, measure):
+            holds = lender.df >= rules.minimum_df and not lender.deff < rules.minimum_deff
+            if holds or lender.whole:
+                break
+        lent = _lent_se(area, lender)
+        if not (lent > area["se"] or (area["df"] < 1 and math.isfinite(lent))):
             continue
-        whole_lends |= not _holds(lender, rules)
-        said[code] = _words(area, lender, int(psus[at]))
-        cov[at, at] = max(se, area["se"]) ** 2
-        table.loc[at, ["se", "df"]] = max(se, area["se"]), lender.df
+        se = max(lent, area["se"])
+        whole_lends |= not holds
+        said[code] = _words(area, lender, int(psus[row]))
+        cov[row, row] = se**2
+        table.loc[row, ["se", "df"]] = se, lender.df
     return Floored(replace(own, table=table, cov=cov), MappingProxyType(said), whole_lends)
 
 
 def lent_errors(
     survey: Survey, estimates: Mapping[str, Estimates], level: str, measures: Sequence[str]
 ) -> Lent:
-    """Return what must be added to the contributions to several measures, so that scores of them rest on the ranks' errors.
+    """Return what must be added to the contributions to several measures, so that scores of them
+    rest on the ranks' errors.
 
     Notes
     -----
-    An area's own few PSUs say as little of how its measures go together as of their variances: of two PSUs all measures are
-    correlated by 1 or -1. So the added errors are correlated as the measures of all areas together are.
+    An area's own few PSUs say as little of how its measures go together as of their variances: of
+    two PSUs all measures are correlated by 1 or -1. So the added errors are correlated as the
+    measures of all areas together are.
     """
-    added: list[Floats] = []
-    df: dict[str, Floats] = {}
-    for measure in measures:
-        found = floored(survey, estimates, level, measure).estimates
-        own = np.diag(estimates[level].of(measure).cov)
-        limited = (found.table["ci_high"] > found.table["ci_low"]) & (found.table["df"] > 0)
-        variance = np.diag(units_from_estimates(found, ranked=limited, selection="probability").cov)
-        added.append(np.sqrt(np.fmax(variance - own, 0)))
-        df[measure] = found.table["df"].to_numpy(float)
     root = symmetric_root(_correlation(estimates[survey.whole()], measures))
-    rows = {
-        m: sp.kron(sp.diags_array(added[k]), root[:, [k]], format="csr")
-        for k, m in enumerate(measures)
-    }
-    return Lent(rows, df, np.any(added, axis=0))
+    rows: dict[str, sp.csr_array] = {}
+    df: dict[str, Floats] = {}
+    areas = np.zeros(len(estimates[level].of(measures[0]).table), dtype=bool)
+    for column, measure in enumerate(measures):
+        raised = floored(survey, estimates, level, measure).estimates
+        own = np.diag(estimates[level].of(measure).cov)
+        limited = (raised.table["ci_high"] > raised.table["ci_low"]) & (raised.table["df"] > 0)
+        units = units_from_estimates(raised, ranked=limited, selection="probability")
+        added = np.sqrt(np.fmax(np.diag(units.cov) - own, 0))
+        rows[measure] = sp.kron(sp.diags_array(added), root[:, [column]], format="csr")
+        df[measure] = raised.table["df"].to_numpy(float)
+        areas |= added.astype(bool)
+    return Lent(rows, df, areas)
 
 
 def _correlation(whole: Estimates, measures: Sequence[str]) -> Floats:
-    """Return how the errors of measures of all areas together go together, (K, K); 0 where that is not known."""
-    at = [int(np.flatnonzero(whole.table["measure"] == measure)[0]) for measure in measures]
-    cov = whole.cov[np.ix_(at, at)]
+    """Return how the errors of measures of all areas together go together, (K, K); 0 where that is
+    not known.
+    """
+    rows = [int(np.flatnonzero(whole.table["measure"] == measure)[0]) for measure in measures]
+    cov = whole.cov[np.ix_(rows, rows)]
     se = np.sqrt(np.diag(cov))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.nan_to_num(cov / (se[:, None] * se), posinf=0, neginf=0)
-    np.fill_diagonal(found, 1.0)
-    return np.asarray(found)
-
-
-def _below(own: Estimates, rules: RankingRules) -> Bools:
-    """Tell which areas with an error lie under the floor: (p,) bool."""
-    few = own.table["df"] < rules.minimum_df
-    too_even = own.table["deff"] < rules.minimum_deff
-    return np.asarray((few | too_even) & (own.table["se"] > 0), dtype=bool)
-
-
-def _holds(lender: Lender, rules: RankingRules) -> bool:
-    """Tell whether a larger area stands above the floor itself."""
-    return lender.df >= rules.minimum_df and not lender.deff < rules.minimum_deff
-
-
-def _lender(survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str) -> Lender:
-    """Return the next larger area above the floor, else the whole."""
-    lender = None
-    for lender in _larger(survey, estimates, code, measure):
-        if _holds(lender, survey.rules.ranking):
-            break
-    assert lender is not None
-    return lender
+        correlation = np.nan_to_num(cov / (se[:, None] * se), posinf=0, neginf=0)
+    np.fill_diagonal(correlation, 1.0)
+    return np.asarray(correlation)
 
 
 def _larger(
     survey: Survey, estimates: Mapping[str, Estimates], code: str, measure: str
 ) -> Iterator[Lender]:
     """Yield the areas that an area lies in, the smallest first, the whole last."""
-    levels, parents = survey.levels(), survey.parents()
-    parent = parents.get(code, "")
-    while parent and levels.get(parent, survey.whole()) != survey.whole():
-        level = levels[parent]
+    level_of = survey.levels()
+    parent_of = survey.parents()
+    whole = survey.whole()
+    parent = parent_of.get(code, "")
+    while parent and level_of.get(parent, whole) != whole:
+        level = level_of[parent]
         if level in estimates:
             rows = estimates[level].of(measure).table
             yield _as_lender(rows[rows[level].astype(str) == parent].iloc[0], whole=False)
-        parent = parents[parent]
-    yield _as_lender(estimates[survey.whole()].of(measure).table.iloc[0], whole=True)
+        parent = parent_of[parent]
+    yield _as_lender(estimates[whole].of(measure).table.iloc[0], whole=True)
 
 
 def _as_lender(row: Any, *, whole: bool) -> Lender:
-    return Lender(
-        float(row["se"]) ** 2, float(row["df"]), float(row["deff"]), float(row["n"]), whole
-    )
+    variance = float(row["se"]) ** 2
+    return Lender(variance, float(row["df"]), float(row["deff"]), float(row["n"]), whole)
 
 
 def _have_deff(area: Any, lender: Lender) -> bool:
@@ -239,14 +239,17 @@ def _lent_se(area: Any, lender: Lender) -> float:
 
 
 def _words(area: Any, lender: Lender, psus: int) -> str:
-    own_zh, own_en = f"自由度 {area['df']:.3g}", f"df {area['df']:.3g}"
+    own_zh = f"自由度 {area['df']:.3g}"
+    own_en = f"df {area['df']:.3g}"
     if math.isfinite(area["deff"]):
         own_zh += f"，设计效应 {area['deff']:.2g}"
         own_en += f", design effect {area['deff']:.2g}"
-    lent_zh, lent_en = "误差", "error"
     if _have_deff(area, lender):
         lent_zh = f"设计效应 {max(1.0, lender.deff):.2f} "
         lent_en = f"design effect {max(1.0, lender.deff):.2f}"
+    else:
+        lent_zh = "误差"
+        lent_en = "error"
     from_zh = "全部地区合计" if lender.whole else "上级地区"
     from_en = "all areas together" if lender.whole else "the larger area"
     units = "unit" if psus == 1 else "units"
@@ -258,12 +261,14 @@ def _words(area: Any, lender: Lender, psus: int) -> str:
 
 
 def floor_notes(floor: Floored, rules: RankingRules, *, under: Iterable[str]) -> list[str]:
-    """Say what must accompany a ranking of which the units `under` do not rest on their own error."""
+    """Say what must accompany a ranking whose units `under` rest on no error of their own."""
     if not floor.applied:
         return [NOT_APPLIED]
-    named, df, deff = shortened(under), rules.minimum_df, f"{rules.minimum_deff:g}"
+    named = shortened(under)
     if not named:
         return []
+    df = rules.minimum_df
+    deff = f"{rules.minimum_deff:g}"
     notes = [
         f"自身误差的自由度低于 {df} 或设计效应低于 {deff}，名次集合、检验、概率与信度改按上级地区的设计效应（至少取 1）推算的误差，"
         f"自身误差更大的仍用自身，各地区指标的标准误与区间不变: {named}。 df under {df} or design effect under {deff}: sets, "

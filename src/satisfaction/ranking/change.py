@@ -1,16 +1,14 @@
 """Change between two waves: of the score, of the score relative to the field, and of the rank.
 
-Three answers that are never mixed: tests of the score's change (`relative_change`, t, p), guaranteed bounds of the rank's
-change (`rise_low` ... `all_high`), and probabilities under a model (`expected_rise`, `probability_rise`, `shrunk_change`).
-
-Did a score change more or less than the field? t tests from the covariance of both waves.
+Three answers that are never mixed: t tests of the score's change from the covariance of both waves
+(`relative_change`, t, p), guaranteed bounds of the rank's change (`rise_low` ... `all_high`), and
+probabilities under a model (`expected_rise`, `probability_rise`, `shrunk_change`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,51 +18,83 @@ from scipy import special
 
 from satisfaction.estimation.intervals import satterthwaite, satterthwaite_of_blocks
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
+from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.ranking import change_probability as bivariate
-from satisfaction.ranking import rise
 from satisfaction.ranking.pairs import TIE, Floats, Pairs, competition_rank
-from satisfaction.ranking.rise import BOUNDS, Bounds
-from satisfaction.ranking.sets import SIMULTANEOUS
-from satisfaction.ranking.table import df_convention, spread_out
-from satisfaction.ranking.two_waves import (
+from satisfaction.ranking.probability import (
+    DRAWS,
+    SEED,
+    TWO_WAVES,
+    Bivariate,
+    expected_rise,
+    frequencies,
+    rank_draws,
+)
+from satisfaction.ranking.rise import BOUNDS, Bounds, project
+from satisfaction.ranking.sets import holm_sets, tukey_sets
+from satisfaction.ranking.table import Facts, df_convention, is_whole, spread_out
+from satisfaction.ranking.units import Selection
+from satisfaction.ranking.waves import (
     Comparability,
     Waves,
     require_comparable,
     waves_from_arrays,
     waves_from_estimates,
 )
-from satisfaction.ranking.units import Selection
+from satisfaction.sampling.variance import Members
 
 NO_ERROR = 1e-12  # a se under this is rounding
+CERTAINTY = (
+    "rise_low",
+    "rise_high",
+    "all_low",
+    "all_high",
+    "shrunk_change",
+    "shrunk_sd",
+    "expected_rise",
+    "probability_rise",
+)
+UNPROVEN = "none: not both samples are probability samples"
+NOT_BOTH = (
+    "两期不都是概率样本，没有抽样误差：变化有多确定未知。",
+    "Not both waves are probability samples, hence no sampling error: how certain the changes are is unknown.",
+)
 
 
 def tests_of_change(waves: Waves) -> dict[str, Floats]:
-    """Test each ranked unit's change relative to the mean change of all of them; missing without a probability sample."""
-    p, kept = int(waves.kept.sum()), waves.kept
+    """Test each ranked unit's change relative to the mean change of all of them; missing without a
+    probability sample.
+    """
+    ranked = waves.ranked
+    p = int(ranked.sum())
     centred = np.eye(p) - 1 / p
     matrix = np.hstack([centred, -centred])
-    score = np.concatenate([waves.after.estimate[kept], waves.before.estimate[kept]])
-    df = np.concatenate([waves.after.df[kept], waves.before.df[kept]])
+    score = np.concatenate([waves.after.estimate[ranked], waves.before.estimate[ranked]])
+    df = np.concatenate([waves.after.df[ranked], waves.before.df[ranked]])
     cov = waves.covariance()
-    relative, se = matrix @ score, np.sqrt(np.maximum(np.sum((matrix @ cov) * matrix, axis=1), 0.0))
-    if waves.shared_psus:
-        freedom = shared_freedom(waves, matrix, cov, df)
-    else:
-        freedom = satterthwaite(matrix**2 * np.diag(cov), df)
-    found = {"change": score[:p] - score[p:], "relative_change": relative, "se": se, "df": freedom}
+    relative = matrix @ score
+    tests = {"change": score[:p] - score[p:], "relative_change": relative}
     if waves.selection != "probability":
         unknown = np.full(p, np.nan)
-        return found | dict.fromkeys(("se", "df", "t", "p", "p_bh", "p_holm"), unknown)
-    return found | two_sided(relative, se, freedom)
+        return tests | dict.fromkeys(("se", "df", "t", "p", "p_bh", "p_holm"), unknown)
+    se = np.sqrt(np.maximum(np.sum((matrix @ cov) * matrix, axis=1), 0.0))
+    if waves.members is not None and waves.shared_psus:
+        freedom = shared_freedom(waves, waves.members, matrix, cov, df)
+    else:
+        freedom = satterthwaite(matrix**2 * np.diag(cov), df)
+    return tests | {"se": se, "df": freedom} | two_sided(relative, se, freedom)
 
 
-def shared_freedom(waves: Waves, matrix: Floats, cov: Floats, df: Floats) -> Floats:
-    """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates are one block."""
-    both = np.flatnonzero(np.concatenate([waves.kept, waves.kept]))
+def shared_freedom(
+    waves: Waves, members: Members, matrix: Floats, cov: Floats, df: Floats
+) -> Floats:
+    """Degrees of freedom of (k, 2p) combinations of waves that share PSUs: a unit's two estimates
+    are one block.
+    """
+    both = np.flatnonzero(np.concatenate([waves.ranked, waves.ranked]))
     one_each = np.arange(len(both))
     return satterthwaite_of_blocks(
-        sp.csr_array(matrix), cov, domain=one_each, df=df, members=waves.members.of(both)
+        sp.csr_array(matrix), cov, domain=one_each, df=df, members=members.of(both)
     )
 
 
@@ -82,16 +112,66 @@ def two_sided(difference: Floats, se: Floats, df: Floats) -> dict[str, Floats]:
     }
 
 
-DRAWS, SEED = 20_000, 20_260_101
-MODEL = "bivariate normal empirical Bayes, REML covariance between units, sampling covariance as if known"
-CERTAINTY = (
-    "rise_low", "rise_high", "all_low", "all_high", "shrunk_change", "shrunk_sd", "expected_rise", "probability_rise",
-)  # fmt: skip
-NOT_BOTH = (
-    "两期不都是概率样本，没有抽样误差：变化有多确定未知。",
-    "Not both waves are probability samples, hence no sampling error: how certain the changes are is unknown.",
-)
-DEPENDENT = "ignore the covariance between units"
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
+class ChangeSummary(Facts):
+    """What holds for a table of changes as a whole, and every convention; also a mapping by these
+    names.
+
+    The defaults are those of waves of which one is no probability sample.
+
+    Attributes
+    ----------
+    p, not_ranked : int, tuple of str
+    relation, shared_psus : str, int or None
+        Where the covariance of the waves comes from.
+    between, correlation : list or None, float or None
+        Covariance and correlation of the true scores over units.
+    rising, guaranteed_rising, expected_rising : int, int or None, float or None
+        Units that rose by `places` or more: in published ranks, proven, expected under the model.
+    df, ties, tests, guaranteed, probabilities, bounds
+        Conventions in words.
+    level, places, higher_is_better, selection, comparable, draws, seed
+        Options as used.
+    notes : tuple of str
+        Sentences that must accompany the table.
+    independent, monte_carlo_error
+        Only with two probability samples.
+    """
+
+    where_used = ("independent", "monte_carlo_error")
+
+    p: int
+    not_ranked: tuple[str, ...]
+    relation: str
+    shared_psus: int | None
+    independent: bool | None = None
+    between: list[list[float]] | None = None
+    correlation: float | None = None
+    rising: int
+    guaranteed_rising: int | None = None
+    expected_rising: float | None = None
+    df: Mapping[str, str] | str = UNPROVEN
+    ties: str = "scores closer than 1e-9 are ties; competition ranks (1 2 2 4)"
+    tests: str = UNPROVEN
+    guaranteed: str = UNPROVEN
+    probabilities: str = UNPROVEN
+    monte_carlo_error: float | None = None
+    se_from_limits: tuple[str, ...] = ()
+    level: float
+    places: int
+    higher_is_better: bool
+    selection: str
+    bounds: str = UNPROVEN
+    comparable: str
+    draws: int
+    seed: int
+    notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"ChangeSummary(p={self.p}, places={self.places}, rising={self.rising}, "
+            f"guaranteed_rising={self.guaranteed_rising}, expected_rising={self.expected_rising})"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,16 +181,17 @@ class RankChange:
     Attributes
     ----------
     table : DataFrame
-        One row a unit, in the later wave's order. Tests: unit, before, after (scores), change, relative_change (minus the
-        mean change of the ranked units), se, df, t, p, p_bh, p_holm (of relative_change, two-sided). Ranks: rank_before,
-        rank_after, rise (places gained; negative = lost). Guarantees: rise_low, rise_high (one unit named beforehand, each
-        bound at `level`), all_low, all_high (whole table at once, at `level`). Model: shrunk_change (posterior mean of
+        One row a unit, in the later wave's order. Tests: unit, before, after (scores), change,
+        relative_change (minus the mean change of the ranked units), se, df, t, p, p_bh, p_holm (of
+        relative_change, two-sided). Ranks: rank_before, rank_after, rise (places gained; negative =
+        lost). Guarantees: rise_low, rise_high (one unit named beforehand, each bound at `level`),
+        all_low, all_high (whole table at once, at `level`). Model: shrunk_change (posterior mean of
         relative_change), shrunk_sd, expected_rise, probability_rise (at least `places`).
-    summary : mapping
+    summary : ChangeSummary
         What holds for the table as a whole, and every declared convention.
-    waves, pairs, posterior
-        What the table was made from; pairs are (before, after); scores in `pairs` and `posterior` are turned so that larger
-        is better.
+    waves, before, after, posterior
+        What the table was made from: both waves, the pairs of each, the model; scores in the pairs
+        and in `posterior` are turned so that larger is better.
     rise_frequency : (p, 2p - 1)
         Share of posterior draws in which a ranked unit rose by -(p - 1) ... p - 1 places.
     after_frequency : (p, p)
@@ -118,15 +199,21 @@ class RankChange:
     """
 
     table: pd.DataFrame
-    summary: Mapping[str, Any]
-    waves: Waves = field(repr=False)
-    pairs: tuple[Pairs, Pairs] = field(repr=False)
-    posterior: bivariate.Bivariate = field(repr=False)
-    rise_frequency: Floats = field(repr=False)
-    after_frequency: Floats = field(repr=False)
+    summary: ChangeSummary
+    waves: Waves
+    before: Pairs
+    after: Pairs
+    posterior: Bivariate
+    rise_frequency: Floats
+    after_frequency: Floats
+
+    def __repr__(self) -> str:
+        return f"RankChange({len(self.table)} units, {self.summary!r})"
 
     def probability_rise(self, places: int) -> pd.Series:
-        """P(rank before - rank after >= places), by unit; a negative number asks about "fell by no more than"."""
+        """P(rank before - rank after >= places), by unit; a negative number asks about "fell by no
+        more than".
+        """
         p = len(self.after_frequency)
         start = int(np.clip(places + p - 1, 0, 2 * p - 1))
         return self._by_unit(self.rise_frequency[:, start:].sum(axis=1))
@@ -136,7 +223,9 @@ class RankChange:
         return self._by_unit(self.after_frequency[:, : max(int(places), 0)].sum(axis=1))
 
     def most_improved(self, count: int = 10) -> pd.DataFrame:
-        """The units whose published rank rose most, raw and shrunk side by side; ties at the cut stay in."""
+        """The units whose published rank rose most, raw and shrunk side by side; ties at the cut
+        stay in.
+        """
         columns = [
             "unit",
             "rise",
@@ -153,12 +242,13 @@ class RankChange:
         return chosen.sort_values("rise", ascending=False, kind="stable").reset_index(drop=True)
 
     def _by_unit(self, values: Floats) -> pd.Series:
-        return spread_out(values, self.waves.after).set_axis(list(self.waves.after.names))
+        spread = spread_out({"unit": values}, self.waves.after)["unit"]
+        return spread.set_axis(list(self.waves.after.names))
 
 
 def rank_change(
-    later: Any,
-    earlier: Any,
+    later: object,
+    earlier: object,
     *,
     comparable: bool | Comparability | None = None,
     measure: str | None = None,
@@ -180,13 +270,16 @@ def rank_change(
     Parameters
     ----------
     later, earlier : Estimates or (p,) array
-        Estimates of one measure by the same areas (shared PSUs give the covariance), or numbers in the same order.
+        Estimates of one measure by the same areas (shared PSUs give the covariance), or numbers in
+        the same order.
     comparable : bool or Comparability
-        Whether the measure means the same in both waves: what `comparability` found, or the caller's word. Must be given.
+        Whether the measure means the same in both waves: what `comparability` found, or the
+        caller's word. Must be given.
     measure : str, optional
         Which measure, where the Estimates have several.
     se : (2, p) array, optional
-        Standard errors, later wave first; units and waves are then independent. For arrays: exactly one of se and cov.
+        Standard errors, later wave first; units and waves are then independent. For arrays: exactly
+        one of se and cov.
     cov : (2p, 2p) array, optional
         Sampling covariance, later wave first.
     df : scalar or (2, p) array, optional
@@ -194,15 +287,18 @@ def rank_change(
     names : (p,) of str, optional
         Default "1" ... "p".
     higher_is_better : bool
-        Whether rank 1 is the largest estimate. Changes of scores keep their sign; a rise is always an improvement.
+        Whether rank 1 is the largest estimate. Changes of scores keep their sign; a rise is always
+        an improvement.
     level : float
         Of the bounds, between 0.5 and 1.
     places : int
         For the column probability_rise, between 1 and p - 1.
     bounds : {"simes", "dunnett"}
-        Rank bounds for one named unit: counts by closed testing, or the largest difference (independent units only).
+        Rank bounds for one named unit: counts by closed testing, or the largest difference
+        (independent units only).
     selection : {"probability", "quota", "open_link"}
-        Without two probability samples there are no tests, guarantees and probabilities: their columns are missing.
+        Without two probability samples there are no tests, guarantees and probabilities: their
+        columns are missing.
     ranked : (p,) bool array, optional
         Units that take part, in the later wave's order; the others keep their row.
     draws, seed : int
@@ -215,16 +311,17 @@ def rank_change(
     Raises
     ------
     RankingError
-        K101-K112 for what is ranked, K141 and K142 for waves that may not be compared, K143-K145 for the two waves,
-        K146-K149 for options.
+        K101-K112 for what is ranked, K141 and K142 for waves that may not be compared, K143-K145
+        for the two waves, K146-K149 for options.
 
     Notes
     -----
-    Guarantees use half of the error for each wave, so they hold whatever the waves share (projection: Mogstad, Romano, Shaikh
-    and Wilhelm 2024; counts: Goeman and Solari 2011). Model: the bivariate form of Laird and Louis (1989).
+    Guarantees use half of the error for each wave, so they hold whatever the waves share
+    (projection: Mogstad, Romano, Shaikh and Wilhelm 2024; counts: Goeman and Solari 2011). Model:
+    the bivariate form of Laird and Louis (1989).
     """
     declared = require_comparable(comparable)
-    waves = read_waves(
+    waves = _read_waves(
         later,
         earlier,
         measure=measure,
@@ -235,88 +332,85 @@ def rank_change(
         ranked=ranked,
         selection=selection,
     )
-    check_options(int(waves.kept.sum()), level=level, places=places, bounds=bounds, draws=draws)
+    p = int(waves.ranked.sum())
+    one_of(bounds, BOUNDS, argument="bounds", error=RankingError, code="K148")
+    whole = is_whole(places) and is_whole(draws)
+    if not whole or not 0.5 < level < 1 or not 1 <= places < p or draws < 1_000:
+        raise RankingError(
+            "K149",
+            f"level={level}、places={places} 或 draws={draws} 超出范围：level 在 0.5 与 1 之间，places 为 1 到 {p - 1} 的整数，draws 至少 1000。",
+            f"level={level}, places={places} or draws={draws} is out of range: level between 0.5 and 1, places a whole number "
+            f"from 1 to {p - 1}, draws at least 1000.",
+            where="level, places, draws",
+        )
     sign = 1.0 if higher_is_better else -1.0
-    conventions = {
-        "level": level, "places": places, "higher_is_better": higher_is_better, "selection": waves.selection, "bounds": bounds,
-        "comparable": declared, "draws": draws, "seed": seed,
-    }  # fmt: skip
-    return compare_waves(waves, sign, conventions)
-
-
-def compare_waves(waves: Waves, sign: float, conventions: Mapping[str, Any]) -> RankChange:
-    """Assemble the change of two waves; conventions are those of `rank_change`."""
-    pairs, places = waves.pairs(sign), conventions["places"]
-    if conventions["selection"] != "probability":
-        return _changed_by_point(waves, pairs, conventions)
-    conventions = dict(conventions) | {"bounds": usable_bounds(conventions["bounds"], pairs)}
-    model = posterior_of(waves, sign)
-    drawn = bivariate.rank_draws(
-        model.mean, model.cov, draws=conventions["draws"], seed=conventions["seed"]
+    before, after = waves.pairs(sign)
+    independent = before.independent and after.independent
+    if not independent:  # the largest difference has no such integral then: counts replace it
+        bounds = "simes"
+    columns: dict[str, Any] = dict(tests_of_change(waves))
+    columns["rank_before"] = competition_rank(before)
+    columns["rank_after"] = competition_rank(after)
+    columns["rise"] = columns["rank_before"] - columns["rank_after"]
+    if waves.selection == "probability":
+        model = waves.posterior(sign)
+        drawn = rank_draws(model.mean, model.cov, draws=draws, seed=seed)
+        rises = frequencies(drawn[:, :, 0] - drawn[:, :, 1], 1 - p, p - 1)
+        ranks_after = frequencies(drawn[:, :, 1], 1, p)
+        half = (1 - level) / 2  # each wave has half of the error
+        one_unit = BOUNDS[bounds]
+        low, high = project(one_unit(before, half), one_unit(after, half))
+        columns["rise_low"] = low
+        columns["rise_high"] = high
+        all_units = tukey_sets if independent else holm_sets
+        sets_before = all_units(before, half)
+        sets_after = all_units(after, half)
+        columns["all_low"] = sets_before.low - sets_after.high
+        columns["all_high"] = sets_before.high - sets_after.low
+        columns |= _shrunk(model, sign)
+        columns["expected_rise"] = expected_rise(model)
+        columns["probability_rise"] = rises[:, p - 1 + places :].sum(axis=1)
+    else:
+        unknown = np.full((p, 2, 2), np.nan)
+        model = Bivariate(unknown[0], unknown[0, 0], unknown[:, 0], unknown, np.nan)
+        rises = np.full((p, 2 * p - 1), np.nan)
+        ranks_after = np.full((p, p), np.nan)
+        columns |= dict.fromkeys(CERTAINTY, np.full(p, np.nan))
+    table = pd.DataFrame({"unit": list(waves.after.names)})
+    table["before"] = waves.before.estimate
+    table["after"] = waves.after.estimate
+    table = table.assign(**spread_out(columns, waves.after))
+    table = table.astype(dict.fromkeys(("rise_low", "rise_high", "all_low", "all_high"), "Int64"))
+    rising = int((table["rise"] >= places).sum())
+    summary = ChangeSummary(
+        p=p,
+        not_ranked=tuple(table["unit"][~waves.ranked]),
+        relation=waves.relation,
+        shared_psus=waves.shared_psus,
+        rising=rising,
+        level=level,
+        places=places,
+        higher_is_better=higher_is_better,
+        selection=waves.selection,
+        comparable=declared,
+        draws=draws,
+        seed=seed,
+        notes=(
+            f"{rising} 个单位名次上升至少 {places} 位；{NOT_BOTH[0]} "
+            f"Units whose rank rose by {places} or more: {rising}. {NOT_BOTH[1]}",
+        ),
     )
-    p = len(model.mean)
-    rises = bivariate.frequencies(drawn[:, :, 0] - drawn[:, :, 1], 1 - p, p - 1)
-    columns = {
-        **tests_of_change(waves),
-        **ranks(pairs),
-        **guarantees(pairs, conventions),
-        **shrunk(model, sign),
-        "expected_rise": bivariate.expected_rise(model),
-        "probability_rise": rises[:, p - 1 + places :].sum(axis=1),
-    }
-    table = change_table(waves, columns)
-    summary = summarise(waves, table, pairs=pairs, model=model, conventions=conventions)
-    return RankChange(
-        table, summary, waves, pairs, model, rises, bivariate.frequencies(drawn[:, :, 1], 1, p)
-    )
+    if waves.selection == "probability":
+        summary = _with_certainty(summary, table, waves, before, after, bounds, model)
+    return RankChange(table, summary, waves, before, after, model, rises, ranks_after)
 
 
-def _changed_by_point(
-    waves: Waves, pairs: tuple[Pairs, Pairs], conventions: Mapping[str, Any]
-) -> RankChange:
-    """Assemble the change of two waves of which one has no design error: scores and ranks, and nothing of their certainty."""
-    p = int(waves.kept.sum())
-    unknown = np.full(p, np.nan)
-    columns = {**tests_of_change(waves), **ranks(pairs), **dict.fromkeys(CERTAINTY, unknown)}
-    table = change_table(waves, columns)
-    none = "none: not both samples are probability samples"
-    summary = {
-        "p": p,
-        "not_ranked": tuple(table["unit"][~waves.kept]),
-        "relation": waves.relation,
-        "shared_psus": waves.shared_psus,
-        "rising": int((table["rise"] >= conventions["places"]).sum()),
-        **dict.fromkeys(("guaranteed_rising", "expected_rising", "correlation", "between")),
-        "ties": "scores closer than 1e-9 are ties; competition ranks (1 2 2 4)",
-        "se_from_limits": (),
-        **conventions,
-        **dict.fromkeys(("df", "tests", "guaranteed", "probabilities", "bounds"), none),
-    }
-    notes = (
-        f"{summary['rising']} 个单位名次上升至少 {conventions['places']} 位；{NOT_BOTH[0]} "
-        f"Units whose rank rose by {conventions['places']} or more: {summary['rising']}. {NOT_BOTH[1]}",
-    )
-    model = bivariate.Bivariate(
-        np.full((2, 2), np.nan),
-        np.full(2, np.nan),
-        np.full((p, 2), np.nan),
-        np.full((p, 2, 2), np.nan),
-        np.nan,
-    )
-    rises, after = np.full((p, 2 * p - 1), np.nan), np.full((p, p), np.nan)
-    return RankChange(
-        table, MappingProxyType(summary | {"notes": notes}), waves, pairs, model, rises, after
-    )
-
-
-def read_waves(later: Any, earlier: Any, *, measure: str | None, **arrays: Any) -> Waves:
+def _read_waves(later: object, earlier: object, *, measure: str | None, **arrays: Any) -> Waves:
     """Read two waves from Estimates, or from arrays."""
-    is_estimates = [hasattr(one, "contributions") for one in (later, earlier)]
-    if not any(is_estimates):
+    if not isinstance(later, Estimates) and not isinstance(earlier, Estimates):
         return waves_from_arrays(later, earlier, **arrays)
-    if not all(is_estimates) or any(
-        arrays[name] is not None for name in ("se", "cov", "df", "names")
-    ):
+    twice = any(arrays[name] is not None for name in ("se", "cov", "df", "names"))
+    if twice or not isinstance(later, Estimates) or not isinstance(earlier, Estimates):
         raise RankingError(
             "K146",
             "两期须同为 Estimates（已带 se、cov、df、名称）或同为数组。",
@@ -327,69 +421,31 @@ def read_waves(later: Any, earlier: Any, *, measure: str | None, **arrays: Any) 
                 "Estimate both waves and leave out se, cov, df and names.",
             ),
         )
-    chosen = [one if measure is None else one.of(measure) for one in (later, earlier)]
-    measures = [tuple(dict.fromkeys(one.table["measure"])) for one in chosen]
-    if measures[0] != measures[1] or len(measures[0]) != 1:
+    if measure is not None:
+        later = later.of(measure)
+        earlier = earlier.of(measure)
+    of_later = tuple(dict.fromkeys(later.table["measure"]))
+    of_earlier = tuple(dict.fromkeys(earlier.table["measure"]))
+    if of_later != of_earlier or len(of_later) != 1:
         raise RankingError(
             "K147",
             "两期须为同一个指标。",
             "Both waves must be estimates of one and the same measure.",
             where="measure",
-            available=dict.fromkeys(name for one in measures for name in one),
+            available=dict.fromkeys(of_later + of_earlier),
             hint=("用 measure= 选定一个指标。", "Choose one with measure=."),
         )
-    return waves_from_estimates(*chosen, ranked=arrays["ranked"], selection=arrays["selection"])
-
-
-def check_options(p: int, *, level: float, places: int, bounds: str, draws: int) -> None:
-    """Refuse options out of range."""
-    one_of(bounds, BOUNDS, argument="bounds", error=RankingError, code="K148")
-    whole = all(
-        isinstance(number, (int, np.integer)) and not isinstance(number, bool)
-        for number in (places, draws)
+    return waves_from_estimates(
+        later, earlier, ranked=arrays["ranked"], selection=arrays["selection"]
     )
-    if not whole or not 0.5 < level < 1 or not 1 <= places < p or draws < 1_000:
-        raise RankingError(
-            "K149",
-            f"level={level}、places={places} 或 draws={draws} 超出范围：level 在 0.5 与 1 之间，places 为 1 到 {p - 1} 的整数，draws 至少 1000。",
-            f"level={level}, places={places} or draws={draws} is out of range: level between 0.5 and 1, places a whole number "
-            f"from 1 to {p - 1}, draws at least 1000.",
-            where="level, places, draws",
-        )
 
 
-def usable_bounds(asked: str, pairs: tuple[Pairs, Pairs]) -> str:
-    """The largest difference of dependent units has no such integral: counts replace it."""
-    return asked if all(one.independent for one in pairs) else "simes"
-
-
-def posterior_of(waves: Waves, sign: float) -> bivariate.Bivariate:
-    """Posterior of the ranked units, earlier wave first, larger = better."""
-    score = np.column_stack([waves.before.estimate, waves.after.estimate])[waves.kept]
-    return bivariate.fit(sign * score, waves.sampling())
-
-
-def ranks(pairs: tuple[Pairs, Pairs]) -> dict[str, Any]:
-    """Published ranks of both waves and places gained."""
-    before, after = (competition_rank(one) for one in pairs)
-    return {"rank_before": before, "rank_after": after, "rise": before - after}
-
-
-def guarantees(pairs: tuple[Pairs, Pairs], conventions: Mapping[str, Any]) -> dict[str, Any]:
-    """Bounds of the rise for one named unit and for the whole table; each wave has half of the error."""
-    half = (1 - conventions["level"]) / 2
-    low, high = rise.project(*(BOUNDS[conventions["bounds"]](one, half) for one in pairs))
-    joint = "tukey" if all(one.independent for one in pairs) else "holm"
-    sets = [SIMULTANEOUS[joint](one, half) for one in pairs]
-    all_low, all_high = rise.project(*((one.low, one.high) for one in sets))
-    found = {"rise_low": low, "rise_high": high, "all_low": all_low, "all_high": all_high}
-    return found
-
-
-def shrunk(model: bivariate.Bivariate, sign: float) -> dict[str, Floats]:
+def _shrunk(model: Bivariate, sign: float) -> dict[str, Floats]:
     """Posterior mean and sd of each unit's relative change, in the direction of the scores."""
-    p, moved = len(model.mean), model.mean[:, 1] - model.mean[:, 0]
-    variance = np.array([-1.0, 1.0]) @ model.cov @ np.array([-1.0, 1.0])
+    p = len(model.mean)
+    moved = model.mean[:, 1] - model.mean[:, 0]
+    later_minus_earlier = np.array([-1.0, 1.0])
+    variance = later_minus_earlier @ model.cov @ later_minus_earlier
     pooled = variance * (1 - 2 / p) + variance.sum() / p**2
     return {
         "shrunk_change": sign * (moved - moved.mean()),
@@ -397,82 +453,56 @@ def shrunk(model: bivariate.Bivariate, sign: float) -> dict[str, Floats]:
     }
 
 
-def change_table(waves: Waves, columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Put the ranked units' columns under their names; whole numbers stay whole."""
-    head = {
-        "unit": list(waves.after.names),
-        "before": waves.before.estimate,
-        "after": waves.after.estimate,
-    }
-    table = pd.DataFrame(
-        head
-        | {name: spread_out(np.asarray(values), waves.after) for name, values in columns.items()}
-    )
-    return table.astype(dict.fromkeys(("rise_low", "rise_high", "all_low", "all_high"), "Int64"))
-
-
-def summarise(
-    waves: Waves,
+def _with_certainty(
+    summary: ChangeSummary,
     table: pd.DataFrame,
-    *,
-    pairs: tuple[Pairs, Pairs],
-    model: bivariate.Bivariate,
-    conventions: Mapping[str, Any],
-) -> Mapping[str, Any]:
-    """Assemble `RankChange.summary`."""
-    before, after = pairs
+    waves: Waves,
+    before: Pairs,
+    after: Pairs,
+    bounds: str,
+    model: Bivariate,
+) -> ChangeSummary:
+    """State how certain the changes of two probability samples are."""
     independent = before.independent and after.independent
-    form = (
-        "largest difference"
-        if conventions["bounds"] == "dunnett"
-        else f"counts ({'Simes' if independent else 'Bonferroni'})"
-    )
+    form = f"counts ({'Simes' if independent else 'Bonferroni'})"
+    if bounds == "dunnett":
+        form = "largest difference"
     joint = "Tukey-Kramer" if independent else "Holm"
-    facts = {
-        "p": len(after.score),
-        "not_ranked": tuple(table["unit"][~waves.kept]),
-        "relation": waves.relation,
-        "shared_psus": waves.shared_psus,
-        "independent": independent,
-        "between": model.between.tolist(),
-        "correlation": model.correlation,
-        "rising": int((table["rise"] >= conventions["places"]).sum()),
-        "guaranteed_rising": int((table["rise_low"] >= conventions["places"]).sum()),
-        "expected_rising": float(table["probability_rise"].sum()),
-        "df": {
+    places, rising = summary.places, summary.rising
+    guaranteed = int((table["rise_low"] >= places).sum())
+    expected = float(table["probability_rise"].sum())
+    notes = [
+        f"{rising} 个单位名次上升至少 {places} 位；模型估计真正上升的约 {expected:.1f} 个；有保证的 {guaranteed} 个。 "
+        f"Units whose rank rose by {places} or more: {rising}; expected under the model: {expected:.1f}; guaranteed: {guaranteed}."
+    ]
+    if not independent:
+        notes.append("单位之间相关：概率忽略相关。 Units are dependent: probabilities ignore it.")
+    if waves.relation.startswith("unknown"):
+        notes.append(
+            "两期协方差未知：概率按独立计算。 Covariance of the waves unknown: probabilities take them as independent."
+        )
+    from_limits = waves.before.se_from_limits + waves.after.se_from_limits
+    ignoring = "" if independent else "; ignore the covariance between units"
+    return replace(
+        summary,
+        independent=independent,
+        between=model.between.tolist(),
+        correlation=model.correlation,
+        guaranteed_rising=guaranteed,
+        expected_rising=expected,
+        df={
             "before": df_convention(before),
             "after": df_convention(after),
             "change": "Satterthwaite",
         },
-        "ties": "scores closer than 1e-9 are ties; competition ranks (1 2 2 4)",
-        "tests": "two-sided t of the change minus the mean change of the ranked units; Benjamini-Hochberg and Holm over them",
-        "guaranteed": (
+        tests="two-sided t of the change minus the mean change of the ranked units; Benjamini-Hochberg and Holm over them",
+        guaranteed=(
             f"rise_low, rise_high: one unit named beforehand, each bound at the level, {form}, half of the error a wave; "
             f"all_low, all_high: all units at once, {joint}, half of the error a wave; any relation of the waves"
         ),
-        "probabilities": MODEL if independent else f"{MODEL}; {DEPENDENT}",
-        "monte_carlo_error": 0.5 / conventions["draws"] ** 0.5,
-        "se_from_limits": tuple(
-            dict.fromkeys(waves.before.se_from_limits + waves.after.se_from_limits)
-        ),
-    }
-    summary = facts | dict(conventions)
-    return MappingProxyType(summary | {"notes": notes(summary)})
-
-
-def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
-    """Sentences, Chinese and English, that must accompany the table."""
-    m, seen, sure, expected = (
-        summary[name] for name in ("places", "rising", "guaranteed_rising", "expected_rising")
+        probabilities=TWO_WAVES + ignoring,
+        monte_carlo_error=0.5 / summary.draws**0.5,
+        se_from_limits=tuple(dict.fromkeys(from_limits)),
+        bounds=bounds,
+        notes=tuple(notes),
     )
-    said = [
-        f"{seen} 个单位名次上升至少 {m} 位；模型估计真正上升的约 {expected:.1f} 个；有保证的 {sure} 个。 "
-        f"Units whose rank rose by {m} or more: {seen}; expected under the model: {expected:.1f}; guaranteed: {sure}."
-    ]
-    if not summary["independent"]:
-        said.append("单位之间相关：概率忽略相关。 Units are dependent: probabilities ignore it.")
-    if summary["relation"].startswith("unknown"):
-        said.append(
-            "两期协方差未知：概率按独立计算。 Covariance of the waves unknown: probabilities take them as independent."
-        )
-    return tuple(said)

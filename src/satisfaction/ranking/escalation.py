@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import pandas as pd
 
 from satisfaction.declarations.survey import Survey
@@ -13,46 +11,41 @@ COLUMNS = ("code", "listed", "listed_in_a_row", "tied_waves", "step")
 
 
 def standing(ranking: Ranking) -> dict[str, str]:
-    """Return how every unit stands to the list: "yes", "tied" (in or out by how a tie is broken), "no"."""
-    found = dict.fromkeys(ranking.table["unit"], "no")
-    found |= dict.fromkeys(ranking.summary["listed"], "yes")
-    return found | dict.fromkeys(ranking.summary["tied_at_cut"], "tied")
+    """Return how every unit stands to the list: "yes", "tied" (in or out by how a tie is broken),
+    "no".
+    """
+    stands = dict.fromkeys(ranking.table["unit"], "no")
+    stands |= dict.fromkeys(ranking.summary.listed, "yes")
+    return stands | dict.fromkeys(ranking.summary.tied_at_cut, "tied")
 
 
 def listed_in_a_row(survey: Survey, ranking: Ranking) -> pd.DataFrame:
     """Count waves on the list up to this one, for every area that is on it now or tied at its cut.
 
-    Waves are those of the earlier rankings and this one; a wave that is missing there has been declared not to have taken place
-    (`gaps` of the history), and the count goes on across it. A tie at the cut counts as listed; `tied_waves` says how often.
+    Waves are those of the earlier rankings and this one; a wave that is missing there has been
+    declared not to have taken place (`gaps` of the history), and the count goes on across it. A tie
+    at the cut counts as listed; `tied_waves` says how often.
 
     Returns
     -------
     DataFrame
-        code, listed ("yes", "tied"), listed_in_a_row, tied_waves, step (number of the declared step reached, -1 for none).
+        code, listed ("yes", "tied"), listed_in_a_row, tied_waves, step (number of the declared step
+        reached, -1 for none).
     """
-    earlier = _by_wave(survey)
-    declared = survey.rules.escalation.steps if survey.rules.escalation else []
+    earlier: list[dict[str, str]] = []  # the latest first
+    if survey.history is not None:
+        for _, wave in survey.history.groupby("wave", sort=False):
+            earlier.insert(0, dict(zip(wave["code"], wave["listed"], strict=True)))
+    steps = survey.rules.escalation.steps if survey.rules.escalation else []
     rows = []
     for code, listed in standing(ranking).items():
-        if listed != "no":
-            run = [listed, *_run(code, earlier)]
-            step = sum(one.listed_in_a_row <= len(run) for one in declared) - 1
-            rows.append((code, listed, len(run), run.count("tied"), step))
+        if listed == "no":
+            continue
+        run = [listed]
+        for wave in earlier:
+            if wave.get(code, "no") == "no":
+                break
+            run.append(wave[code])
+        reached = [step for step in steps if step.listed_in_a_row <= len(run)]
+        rows.append((code, listed, len(run), run.count("tied"), len(reached) - 1))
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _by_wave(survey: Survey) -> list[dict[str, str]]:
-    """Return who was listed how in the earlier waves, the latest first."""
-    if survey.history is None:
-        return []
-    waves = [rows for _, rows in survey.history.groupby("wave", sort=False)]
-    return [dict(zip(rows["code"], rows["listed"], strict=True)) for rows in reversed(waves)]
-
-
-def _run(code: str, earlier: Sequence[Mapping[str, str]]) -> list[str]:
-    run: list[str] = []
-    for wave in earlier:
-        if wave.get(code, "no") == "no":
-            break
-        run.append(wave[code])
-    return run

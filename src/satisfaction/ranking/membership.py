@@ -1,4 +1,6 @@
-"""Does one named unit belong to the last ten, or to the top twenty? And is the list as a whole right?"""
+"""Does one named unit belong to the last ten, or to the top twenty? And is the list as a whole
+right?
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
-from satisfaction.ranking import studentized as dunnett
-from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, competition_rank, others
+from satisfaction.ranking.critical_values import largest_p_value
+from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, competition_rank
 
 Form: TypeAlias = Literal["simes", "dunnett", "bonferroni"]
 Multiplicity: TypeAlias = Literal["holm", "bh"]
@@ -43,7 +45,8 @@ class ListSets:
     Attributes
     ----------
     inner : (p,) bool
-        Units whose every possible rank is in the list: all of them truly belong, with the confidence of the sets.
+        Units whose every possible rank is in the list: all of them truly belong, with the
+        confidence of the sets.
     outer : (p,) bool
         Units with at least one possible rank in the list: every true member is among them.
     """
@@ -70,28 +73,24 @@ class PointList:
 
 def bottom_membership(pairs: Pairs, bottom: int, form: Form = "simes") -> Membership:
     """Test "among the last `bottom`": at least p - bottom units are better; and its opposite."""
-    better = others(pairs.p_better.T), others(pairs.p_better)
-    return membership(pairs, len(pairs.score) - bottom, better, form)
+    p_in = _at_least(len(pairs.score) - bottom, pairs.other_better, pairs, form)
+    p_out = _at_least(bottom, pairs.other_worse, pairs, form)
+    return Membership(p_in, p_out)
 
 
 def top_membership(pairs: Pairs, places: int, form: Form = "simes") -> Membership:
     """Test "rank <= places": at least p - places units are worse; and its opposite."""
-    worse = others(pairs.p_better), others(pairs.p_better.T)
-    return membership(pairs, len(pairs.score) - places, worse, form)
+    return bottom_membership(pairs.reversed(), places, form)
 
 
-def membership(pairs: Pairs, count: int, p_values: tuple[Floats, Floats], form: Form) -> Membership:
-    """Test "at least `count` of the others lie beyond" and "at least p - count lie short", by one form."""
-    beyond, short = p_values
-    used, opposite = form_used(pairs, form), len(pairs.score) - count
+def _at_least(count: int, p_values: Floats, pairs: Pairs, form: Form) -> Floats:
+    """p-value of "at least `count` alternatives hold" in each row, by the form that the pairs
+    allow.
+    """
+    used = form_used(pairs, form)
     if used == "dunnett":
-        return Membership(
-            at_least_dunnett(count, beyond, pairs), at_least_dunnett(opposite, short, pairs)
-        )
-    simes = used == "simes"
-    return Membership(
-        at_least(count, beyond, independent=simes), at_least(opposite, short, independent=simes)
-    )
+        return at_least_dunnett(count, p_values, pairs)
+    return at_least(count, p_values, independent=used == "simes")
 
 
 def form_used(pairs: Pairs, form: Form) -> Form:
@@ -100,10 +99,11 @@ def form_used(pairs: Pairs, form: Form) -> Form:
 
 
 def at_least(count: int, p_values: Floats, *, independent: bool) -> Floats:
-    """Partial conjunction p-value of "at least `count` alternatives hold" in each row, (r, n) -> (r,).
+    """Partial conjunction p-value of "at least `count` alternatives hold" in each row, (r, n) ->
+    (r,).
 
-    Tests the n - count + 1 largest p-values, which may all belong to true hypotheses: by Simes for independent units,
-    by Bonferroni otherwise (Benjamini and Heller 2008).
+    Tests the n - count + 1 largest p-values, which may all belong to true hypotheses: by Simes for
+    independent units, by Bonferroni otherwise (Benjamini and Heller 2008).
     """
     largest = np.sort(p_values, axis=1)[:, count - 1 :]
     size = largest.shape[1]
@@ -113,18 +113,22 @@ def at_least(count: int, p_values: Floats, *, independent: bool) -> Floats:
 
 
 def at_least_dunnett(count: int, p_values: Floats, pairs: Pairs) -> Floats:
-    """Partial conjunction p-value of "at least `count` alternatives hold" by max-t, (p, p-1) -> (p,).
+    """Partial conjunction p-value of "at least `count` alternatives hold" by max-t, (p, p-1) ->
+    (p,).
 
-    If fewer hold, any p - count of the others contain one that does not; the smallest p-value of such a group is
-    stochastically smallest for the units with the largest se, whose comparisons are least correlated (Slepian). So the
-    count-th smallest p-value is compared with the smallest of that group (for estimated se this choice is approximate).
+    If fewer hold, any p - count of the others contain one that does not; the smallest p-value of
+    such a group is stochastically smallest for the units with the largest se, whose comparisons are
+    least correlated (Slepian). So the count-th smallest p-value is compared with the smallest of
+    that group (for estimated se this choice is approximate).
     """
     p = len(pairs.score)
     reached = np.partition(p_values, count - 1, axis=1)[:, count - 1]
     widest_first = np.argsort(-pairs.se, kind="stable")
-    groups = (widest_first[widest_first != unit][: p - count] for unit in range(p))
-    each = zip(range(p), groups, reached.tolist(), strict=True)
-    return np.array([dunnett.largest_p_value(pairs, unit, group, q) for unit, group, q in each])
+    adjusted = np.empty(p)
+    for unit in range(p):
+        group = widest_first[widest_first != unit][: p - count]
+        adjusted[unit] = largest_p_value(pairs, unit, group, float(reached[unit]))
+    return adjusted
 
 
 def over_the_table(tests: Membership, multiplicity: Multiplicity) -> Membership:
@@ -134,7 +138,9 @@ def over_the_table(tests: Membership, multiplicity: Multiplicity) -> Membership:
 
 
 def list_sets(low: Ints, high: Ints, *, side: Side, places: int) -> ListSets:
-    """Inner and outer set of the first or last `places` from (p,) simultaneous bounds (csranks' tau-best and tau-worst)."""
+    """Inner and outer set of the first or last `places` from (p,) simultaneous bounds (csranks'
+    tau-best and tau-worst).
+    """
     if side == "top":
         return ListSets(high <= places, low <= places)
     first = len(low) - places + 1
@@ -157,18 +163,20 @@ def decide(
 
 
 def point_list(pairs: Pairs, bottom: int) -> PointList:
-    """Take the last `bottom` units by their estimates; ties at the cut are kept apart, not broken."""
+    """Take the last `bottom` units by their estimates; ties at the cut stand apart, unbroken."""
     listed = competition_rank(pairs) > len(pairs.score) - bottom
     within_reach = np.count_nonzero(pairs.t > 0, axis=1) < bottom
     return PointList(listed, within_reach & ~listed)
 
 
 def verify_list(pairs: Pairs, bottom: int) -> float:
-    """p-value of "these are the last `bottom`", all of them: two-sided test of the closest inside/outside pair.
+    """p-value of "these are the last `bottom`", all of them: two-sided test of the closest
+    inside/outside pair.
 
-    2 Phi(-min z), with t where the se are estimated (Goldwasser, Fithian and Hooker 2025; Sood 2025). A tie at the cut
-    gives 1 however it is broken.
+    2 Phi(-min z), with t where the se are estimated (Goldwasser, Fithian and Hooker 2025; Sood
+    2025). A tie at the cut gives 1 however it is broken.
     """
-    order = np.argsort(pairs.score, kind="stable")
-    inside, outside = order[:bottom], order[bottom:]
+    worst_first = np.argsort(pairs.score, kind="stable")
+    inside = worst_first[:bottom]
+    outside = worst_first[bottom:]
     return min(1.0, 2 * float(pairs.p_better[np.ix_(outside, inside)].max()))

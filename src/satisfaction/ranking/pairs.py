@@ -1,12 +1,14 @@
-"""Every ordered pair of units: how far apart, how surely. All rank statements are counts over these pairs.
+"""Every ordered pair of units: how far apart, how surely. All rank statements are counts over these
+pairs.
 
-What is decided between units: the matrix of pairs, the partial order it makes, and its tiers.
+From pairs to published ranks (tie rules) and to what is decided between units: a partial order and
+its tiers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,12 +18,22 @@ from scipy import special
 from satisfaction.estimation.intervals import satterthwaite
 
 Floats: TypeAlias = NDArray[np.float64]
-NEGLIGIBLE = 1e-5  # a correlation: jackknife replicates, centred on their mean, leave 1e-6 between counties that share nothing
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
+Ties: TypeAlias = Literal["competition", "modified", "dense", "fractional"]
 
 TIE = 1e-9
 """Scores closer than this are ties."""
+# a correlation: jackknife replicates leave 1e-6 between counties that share nothing
+NEGLIGIBLE = 1e-5
+SHARES = {"competition": 0.0, "modified": 1.0, "fractional": 0.5}
+"""Share of the places that tied units occupy together which is counted before each of them."""
+RULES = {
+    "competition": "competition ranks (1 2 2 4)",
+    "modified": "modified competition ranks (1 3 3 4)",
+    "dense": "dense ranks (1 2 2 3), which may lie outside the rank sets: those count units, not distinct scores",
+    "fractional": "fractional ranks (1 2.5 2.5 4)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,23 @@ class Pairs:
     independent: bool
     cov: Floats
 
+    def __repr__(self) -> str:
+        return f"Pairs({len(self.score)} units, independent={self.independent})"
+
+    def reversed(self) -> Pairs:
+        """The same pairs with the order of the units turned round."""
+        return replace(self, score=-self.score, t=-self.t, p_better=self.p_better.T)
+
+    @property
+    def other_better(self) -> Floats:
+        """(p, p - 1), a row a unit: one-sided p-value of "the other is not better"."""
+        return others(self.p_better.T)
+
+    @property
+    def other_worse(self) -> Floats:
+        """(p, p - 1), a row a unit: one-sided p-value of "the other is not worse"."""
+        return others(self.p_better)
+
 
 def compare(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
     """Compare all pairs of units.
@@ -79,7 +108,9 @@ def compare(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
 
 
 def by_point(score: Floats) -> Pairs:
-    """Order (p,) scores whose errors are unknown: `t` has the sign of the difference, everything else is missing."""
+    """Order (p,) scores whose errors are unknown: `t` has the sign of the difference, everything
+    else is missing.
+    """
     p = len(score)
     unknown = np.full((p, p), np.nan)
     ordered = compare(score, cov=unknown, df=np.full(p, np.nan))
@@ -106,6 +137,48 @@ def competition_rank(pairs: Pairs) -> Ints:
     return 1 + better
 
 
+def tied_rank(pairs: Pairs, ties: Ties) -> Ints | Floats:
+    """Ranks of p units under a tie rule, (p,); whole numbers unless "fractional"."""
+    if ties == "dense":
+        return _dense_rank(pairs)
+    better = np.sum(pairs.t < 0, axis=1)
+    level = np.sum(pairs.t == 0, axis=1)
+    ranks = integer_rank(better, level, SHARES[ties])
+    if ties == "fractional":
+        return ranks
+    return ranks.astype(np.int64)
+
+
+def integer_rank(better: Ints, tied: Ints, share: float) -> Floats:
+    """Rank from how many are better and how many are level, the unit itself included (csranks'
+    `irank`, share = omega).
+    """
+    ranks: Floats = better + share * tied + 1 - share
+    return ranks
+
+
+def _dense_rank(pairs: Pairs) -> Ints:
+    """Rank among distinct scores: 1 + the number of better groups of ties."""
+    best_first = np.argsort(-pairs.score, kind="stable")
+    begins_a_group = pairs.t[best_first[:-1], best_first[1:]] > 0
+    ranks = np.empty(len(best_first), dtype=np.int64)
+    ranks[best_first] = np.append(1, 1 + np.cumsum(begins_a_group))
+    return ranks
+
+
+def rank_against(score: Floats, field: Floats, *, share: float = 0.0) -> Floats:
+    """Rank that each of (n,) scores would have among a (m,) field it is not part of (csranks'
+    `irank_against`).
+
+    Where would this county have stood last year? With share 1 and a score unlike any in the field,
+    that is the number of better ones, without the place of its own.
+    """
+    ahead = field - score[:, None]
+    better = np.sum(ahead >= TIE, axis=1)
+    level = np.sum(np.abs(ahead) < TIE, axis=1)
+    return integer_rank(better, level, share)
+
+
 def others(matrix: Floats) -> Floats:
     """Each row without its diagonal entry, (p, p) -> (p, p-1)."""
     p = len(matrix)
@@ -114,20 +187,23 @@ def others(matrix: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """Which units are proven better than which, all of it at once with the confidence of the simultaneous sets.
+    """Which units are proven better than which, all of it at once with the confidence of the
+    simultaneous sets.
 
     Attributes
     ----------
     p_better : DataFrame
-        (p, p), row and column by unit: one-sided p-value of "the row is not better than the column", one pair by itself;
-        the transpose is "worse".
+        (p, p), row and column by unit: one-sided p-value of "the row is not better than the
+        column", one pair by itself; the transpose is "worse".
     decided : DataFrame
-        (p, p): 1 the row is proven better than the column, -1 worse, 0 neither. Includes what follows from proven chains.
+        (p, p): 1 the row is proven better than the column, -1 worse, 0 neither. Includes what
+        follows from proven chains.
     steps : DataFrame
-        Columns better, worse: the proven relations that follow from no others (transitive reduction; a Hasse diagram).
+        Columns better, worse: the proven relations that follow from no others (transitive
+        reduction; a Hasse diagram).
     tiers : DataFrame
-        One row a ranked unit: unit, tier (1 + the longest chain of proven steps above it), better, worse (how many units
-        are proven so).
+        One row a ranked unit: unit, tier (1 + the longest chain of proven steps above it), better,
+        worse (how many units are proven so).
     share : float
         Share of the p(p-1)/2 pairs that are decided.
     method : str
@@ -140,32 +216,31 @@ class Order:
     share: float
     method: str
 
+    def __repr__(self) -> str:
+        return f"Order({len(self.tiers)} units, share={self.share:.3f}, method={self.method!r})"
+
 
 def order_of(names: list[str], pairs: Pairs, better: Bools, *, method: str) -> Order:
     """Build an `Order` from the (p, p) matrix "row is proven better than column"."""
     proven = closure(better)
+    decided = proven.astype(np.int8) - proven.T.astype(np.int8)
     first, second = np.nonzero(reduction(proven))
     unit = np.array(names, dtype=object)
-    tiers = {
-        "unit": names,
-        "tier": tier(pairs.score, proven),
-        "better": proven.sum(axis=0),
-        "worse": proven.sum(axis=1),
-    }
-    return Order(
-        p_better=pd.DataFrame(pairs.p_better, index=names, columns=names),
-        decided=pd.DataFrame(
-            proven.astype(np.int8) - proven.T.astype(np.int8), index=names, columns=names
-        ),
-        steps=pd.DataFrame({"better": unit[first], "worse": unit[second]}),
-        tiers=pd.DataFrame(tiers),
-        share=float(proven.sum() / (len(names) * (len(names) - 1) / 2)),
-        method=method,
-    )
+    steps = pd.DataFrame({"better": unit[first], "worse": unit[second]})
+    tiers = pd.DataFrame({"unit": names, "tier": _tiers(pairs.score, proven)})
+    tiers["better"] = proven.sum(axis=0)
+    tiers["worse"] = proven.sum(axis=1)
+    p = len(names)
+    share = float(proven.sum() / (p * (p - 1) / 2))
+    p_better = pd.DataFrame(pairs.p_better, index=names, columns=names)
+    matrix = pd.DataFrame(decided, index=names, columns=names)
+    return Order(p_better, matrix, steps, tiers, share, method)
 
 
 def closure(better: Bools) -> Bools:
-    """Add what follows: if a is better than b and b than c, then a than c; with unequal se this adds some pairs."""
+    """Add what follows: if a is better than b and b than c, then a than c; with unequal se this
+    adds some pairs.
+    """
     reached = better
     while (longer := reached | composed(reached)).sum() > reached.sum():
         reached = longer
@@ -184,7 +259,7 @@ def composed(better: Bools) -> Bools:
     return between
 
 
-def tier(score: Floats, proven: Bools) -> Ints:
+def _tiers(score: Floats, proven: Bools) -> Ints:
     """1 + the longest chain of proven steps above each unit, (p,)."""
     tiers = np.ones(len(score), dtype=np.int64)
     for unit in np.argsort(-score, kind="stable"):  # whoever is proven better has the larger score

@@ -1,6 +1,9 @@
-"""Probabilities of ranks under a model: true scores are normal around a common mean (normal empirical Bayes).
+"""Probabilities of ranks under a model: true scores are normal around a common mean (normal
+empirical Bayes).
 
-These are not guarantees; they hold on average over units if the model does. The se enter as if known.
+These are not guarantees; they hold on average over units if the model does. The se enter as if
+known. Two waves: true scores are bivariate normal; column 0 is the earlier wave, column 1 the later
+one.
 """
 
 from __future__ import annotations
@@ -10,17 +13,20 @@ from typing import TypeAlias
 
 import numpy as np
 from scipy import special
+from scipy.optimize import minimize
 
 from satisfaction.estimation import between_areas
-from satisfaction.ranking.pairs import TIE, Floats
+from satisfaction.ranking.pairs import TIE, Floats, Ints
 
 Between: TypeAlias = between_areas.Likelihood
 NODES = np.linspace(-7.0, 7.0, 281)
 MANY = 300  # units from which on one grid serves all of them
-WIDEST_GRID = (
-    20_000  # nodes; se that differ more than such a grid can hold keep a grid for each unit
-)
+WIDEST_GRID = 20_000  # nodes; se that differ more than this can hold keep a grid for each unit
 BLOCK = 6_000_000  # numbers held at a time
+FLOOR = 1e-14  # added to scaled variances: exact scores without change make the likelihood infinite
+CHUNK = 2_000  # draws held at once
+DRAWS, SEED = 20_000, 20_260_101
+TWO_WAVES = "bivariate normal empirical Bayes, REML covariance between units, sampling covariance as if known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,9 @@ class Posterior:
     reliability: Floats
     rankability: float
 
+    def __repr__(self) -> str:
+        return f"Posterior({len(self.mean)} units, tau2={self.tau2:.6g}, mu={self.mu:.6g})"
+
 
 def fit(score: Floats, se: Floats, between: Between = "reml") -> Posterior:
     """Posterior of (p,) scores with their se, the REML or ML estimate of tau2 plugged in."""
@@ -53,7 +62,8 @@ def fit(score: Floats, se: Floats, between: Between = "reml") -> Posterior:
 
 
 def between_variance(score: Floats, se: Floats, between: Between = "reml") -> float:
-    """REML or ML estimate of the variance of the true scores; 0 where the scores differ no more than their se allow.
+    """REML or ML estimate of the variance of the true scores; 0 where the scores differ no more
+    than their se allow.
 
     ML is smaller: it does not count the degree of freedom that the mean has taken.
     """
@@ -78,8 +88,13 @@ def posterior(score: Floats, se: Floats, *, tau2: float) -> Posterior:
 
 def expected_rank(known: Posterior) -> Floats:
     """Posterior mean of each unit's rank, (p,)."""
-    spread = np.hypot(known.sd[:, None], known.sd)
-    ahead = special.ndtr((known.mean - known.mean[:, None]) / np.maximum(spread, TIE))
+    return _mean_rank(known.mean, known.sd)
+
+
+def _mean_rank(mean: Floats, sd: Floats) -> Floats:
+    """Mean of each unit's rank for independent normal scores, (p,); a tie counts half."""
+    spread = np.maximum(np.hypot(sd[:, None], sd), TIE)
+    ahead = special.ndtr((mean - mean[:, None]) / spread)
     total: Floats = np.sum(ahead, axis=1)
     return total + 0.5  # the unit itself has counted one half
 
@@ -97,23 +112,26 @@ def probability_bottom(known: Posterior, places: int) -> Floats:
 def few_ahead(mean: Floats, sd: Floats, places: int) -> Floats:
     """P(fewer than `places` of the other units lie above), (p,).
 
-    Given a unit's own value the others lie above independently, so their number is Poisson-binomial: exact recursion
-    over the others at each of 281 nodes of the unit's own normal. Accurate to 1e-8 while posterior sd differ by less
-    than a factor of 20. More than 300 units share one grid, as fine as the smallest sd asks for.
+    Given a unit's own value the others lie above independently, so their number is
+    Poisson-binomial: exact recursion over the others at each of 281 nodes of the unit's own normal.
+    Accurate to 1e-8 while posterior sd differ by less than a factor of 20. More than 300 units
+    share one grid, as fine as the smallest sd asks for.
     """
     sd = np.maximum(sd, TIE)
+    widest = float(sd.max())
     step = (NODES[1] - NODES[0]) * float(sd.min())
-    grid_size = (np.ptp(mean) + 2 * NODES[-1] * float(sd.max())) / step
-    if len(mean) > MANY and grid_size <= WIDEST_GRID:
-        low = float(mean.min()) + NODES[0] * float(sd.max())
-        return few_ahead_on_one_grid(
-            mean, sd, places, low + step * np.arange(np.ceil(grid_size) + 1)
-        )
-    return few_ahead_each(mean, sd[:, None], places)
+    grid_size = (np.ptp(mean) + 2 * NODES[-1] * widest) / step
+    if len(mean) <= MANY or grid_size > WIDEST_GRID:
+        return few_ahead_each(mean, sd[:, None], places)
+    low = float(mean.min()) + NODES[0] * widest
+    grid = low + step * np.arange(np.ceil(grid_size) + 1)
+    return few_ahead_on_one_grid(mean, sd, places, grid)
 
 
 def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
-    """P(fewer than `places` of the other units lie above), (p,), each unit on its own nodes; sd (p, 1)."""
+    """P(fewer than `places` of the other units lie above), (p,), each unit on its own nodes; sd (p,
+    1).
+    """
     weight = np.exp(-(NODES**2) / 2)
     ahead_count = np.zeros((places, len(mean), len(NODES)))
     ahead_count[0] = 1.0
@@ -128,12 +146,14 @@ def few_ahead_each(mean: Floats, sd: Floats, places: int) -> Floats:
 
 
 def few_ahead_on_one_grid(mean: Floats, sd: Floats, places: int, grid: Floats) -> Floats:
-    """P(fewer than `places` of the other units lie above), (p,), all units on one grid (g,): p recursions, not p^2.
+    """P(fewer than `places` of the other units lie above), (p,), all units on one grid (g,): p
+    recursions, not p^2.
 
-    At a node the numbers ahead among the units before and after a given one are counted apart and then added, which leaves
-    the unit itself out without a division.
+    At a node the numbers ahead among the units before and after a given one are counted apart and
+    then added, which leaves the unit itself out without a division.
     """
-    inside, mass = np.zeros(len(mean)), np.zeros(len(mean))
+    inside = np.zeros(len(mean))
+    mass = np.zeros(len(mean))
     size = max(1, BLOCK // (len(mean) * places))
     for start in range(0, len(grid), size):
         at = (mean[:, None] - grid[start : start + size]) / sd[:, None]
@@ -145,12 +165,15 @@ def few_ahead_on_one_grid(mean: Floats, sd: Floats, places: int, grid: Floats) -
 
 
 def few_without_each(ahead: Floats, places: int) -> Floats:
-    """P(fewer than `places` of the others ahead) at every node, from (p, b) probabilities to be ahead; same shape."""
+    """P(fewer than `places` of the others ahead) at every node, from (p, b) probabilities to be
+    ahead; same shape.
+    """
     before = np.zeros((len(ahead), places, ahead.shape[1]))
     before[0, 0] = 1.0
     for unit in range(len(ahead) - 1):
         before[unit + 1] = one_more(before[unit], ahead[unit])
-    after, few = before[0].copy(), np.empty_like(ahead)
+    few = np.empty_like(ahead)
+    after = before[0].copy()
     for unit in range(len(ahead) - 1, -1, -1):
         few[unit] = np.sum(before[unit] * np.cumsum(after, axis=0)[::-1], axis=0)
         after = one_more(after, ahead[unit])
@@ -158,7 +181,167 @@ def few_without_each(ahead: Floats, places: int) -> Floats:
 
 
 def one_more(count: Floats, ahead: Floats) -> Floats:
-    """Distribution (places, b) of the number ahead after one more unit; larger numbers are dropped."""
+    """Distribution (places, b) of the number ahead after one more unit; larger ones are dropped."""
     moved = count * (1 - ahead)
     moved[1:] += count[:-1] * ahead
     return moved
+
+
+# ---- two waves
+
+
+@dataclass(frozen=True, slots=True)
+class Bivariate:
+    """Independent bivariate normal posteriors of p units' true scores in two waves, given `between`
+    and `centre`.
+
+    Attributes
+    ----------
+    between : (2, 2)
+        Covariance of the true scores over units, by REML.
+    centre : (2,)
+        Mean of the true scores, by generalised least squares.
+    mean : (p, 2)
+        Posterior means (shrunk scores).
+    cov : (p, 2, 2)
+        Posterior covariances.
+    correlation : float
+        Of the true scores of the two waves; nan where one of them does not vary.
+    """
+
+    between: Floats
+    centre: Floats
+    mean: Floats
+    cov: Floats
+    correlation: float
+
+    def __repr__(self) -> str:
+        return f"Bivariate({len(self.mean)} units, correlation={self.correlation:.3g})"
+
+
+def fit_two_waves(score: Floats, sampling: Floats) -> Bivariate:
+    """Posterior of (p, 2) scores with their (p, 2, 2) sampling covariances, the REML estimate
+    plugged in.
+    """
+    scale = float(np.sqrt(np.var(score, axis=0, ddof=1).mean())) or 1.0
+    x = score / scale
+    noise = sampling / scale**2
+    between = between_covariance(x, noise)
+    centre, mean, cov = two_wave_posterior(x, noise, between=between)
+    variance = np.diag(between)
+    correlation = np.nan
+    if variance.min() > FLOOR:
+        correlation = float(between[0, 1] / np.sqrt(variance.prod()))
+    return Bivariate(between * scale**2, centre * scale, mean * scale, cov * scale**2, correlation)
+
+
+def between_covariance(x: Floats, noise: Floats) -> Floats:
+    """REML estimate of the (2, 2) covariance of the true scores, from scores of about unit spread.
+
+    The symmetric square root is what is searched over: the estimate is then never indefinite, may
+    be singular (no true change), and does not depend on which wave comes first. The best of three
+    starts (moments; their variances with correlation 0 and 0.98) is taken.
+    """
+    moments = np.cov(x.T) - noise.mean(axis=0)
+    spread = np.sqrt(np.maximum(np.diag(moments), 0.01))
+    apart = np.diag(spread**2)
+    together = 0.98 * np.outer(spread, spread) + 0.02 * apart
+    optima = []
+    for start in (definite(moments), apart, together):
+        half = root(start)[[0, 0, 1], [0, 1, 1]]
+        optima.append(minimize(deviance, half, args=(x, noise), jac=True, method="BFGS"))
+    best = square(min(optima, key=lambda optimum: optimum.fun).x)
+    between: Floats = best @ best
+    return between
+
+
+def deviance(half: Floats, x: Floats, noise: Floats) -> tuple[float, Floats]:
+    """Minus the restricted log likelihood and its gradient, in the three entries of the symmetric
+    square root.
+    """
+    matrix = square(half)
+    total = matrix @ matrix + noise + FLOOR * np.eye(2)
+    weight = np.asarray(np.linalg.inv(total), dtype=np.float64)
+    pooled = np.linalg.inv(weight.sum(axis=0))
+    centre = pooled @ weighted(weight, x).sum(axis=0)
+    pulled = weighted(weight, x - centre)
+    spread = np.log(np.linalg.det(total)).sum() - np.log(np.linalg.det(pooled))
+    value = spread + np.sum(x * pulled)
+    slope = (weight - weight @ pooled @ weight).sum(axis=0) - pulled.T @ pulled
+    of_half = slope @ matrix + matrix @ slope
+    gradient = np.array([of_half[0, 0], of_half[0, 1] + of_half[1, 0], of_half[1, 1]])
+    return float(value) / 2, gradient / 2
+
+
+def two_wave_posterior(
+    x: Floats, noise: Floats, *, between: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Shrink (p, 2) scores towards their weighted mean; returns centre (2,), mean (p, 2), cov (p,
+    2, 2).
+    """
+    weight = np.asarray(np.linalg.inv(between + noise + FLOOR * np.eye(2)), dtype=np.float64)
+    centre = np.linalg.solve(weight.sum(axis=0), weighted(weight, x).sum(axis=0))
+    pull = between @ weight
+    rest = np.eye(2) - pull
+    cov = pull @ noise @ pull.transpose(0, 2, 1) + rest @ between @ rest.transpose(0, 2, 1)
+    return centre, centre + weighted(pull, x - centre), cov
+
+
+def expected_rise(known: Bivariate) -> Floats:
+    """Posterior mean of rank before - rank after, (p,); exact."""
+    before = _mean_rank(known.mean[:, 0], np.sqrt(known.cov[:, 0, 0]))
+    after = _mean_rank(known.mean[:, 1], np.sqrt(known.cov[:, 1, 1]))
+    return before - after
+
+
+def rank_draws(mean: Floats, cov: Floats, *, draws: int = DRAWS, seed: int = SEED) -> Ints:
+    """Ranks of p units in w waves, drawn from their posterior: (p, w), (p, w, w) -> (draws, p, w).
+
+    Units are drawn in the order of their scores, so that the order of the rows does not matter.
+    """
+    from scipy.stats import rankdata  # a third of a second, which nothing else needs
+
+    random = np.random.default_rng(seed)
+    order = np.lexsort(mean.T)
+    halves = root(cov[order])
+    ranks = np.empty((draws, *mean.shape), dtype=np.int64)
+    for start in range(0, draws, CHUNK):
+        normal = random.standard_normal((min(CHUNK, draws - start), *mean.shape))
+        scores = mean[order] + np.einsum("jab,rjb->rja", halves, normal)
+        ranked = rankdata(-np.round(scores / TIE), method="min", axis=1)
+        ranks[start : start + CHUNK, order] = ranked
+    return ranks
+
+
+def frequencies(values: Ints, low: int, high: int) -> Floats:
+    """Share of draws with each value low ... high, by unit: (draws, p) -> (p, high - low + 1)."""
+    width = high - low + 1
+    p = values.shape[1]
+    cell = (values - low) + width * np.arange(p)
+    return np.bincount(cell.ravel(), minlength=width * p).reshape(p, width) / len(values)
+
+
+def weighted(matrices: Floats, vectors: Floats) -> Floats:
+    """Multiply (p, 2, 2) matrices with (p, 2) vectors, one by one."""
+    product: Floats = np.einsum("jab,jb->ja", matrices, vectors)
+    return product
+
+
+def square(half: Floats) -> Floats:
+    """Symmetric (2, 2) matrix from its three entries."""
+    return half[[0, 1, 1, 2]].reshape(2, 2)
+
+
+def root(matrices: Floats) -> Floats:
+    """Symmetric square roots of (..., w, w) matrices; negative rounding is cut."""
+    value, vector = np.linalg.eigh(matrices)
+    scaled = vector * np.sqrt(np.maximum(value, 0.0))[..., None, :]
+    halves: Floats = scaled @ np.swapaxes(vector, -1, -2)
+    return halves
+
+
+def definite(matrix: Floats) -> Floats:
+    """Nearest matrix whose eigenvalues are not negative, nor zero."""
+    value, vector = np.linalg.eigh(matrix)
+    nearest: Floats = (vector * np.maximum(value, 1e-8)) @ vector.T
+    return nearest

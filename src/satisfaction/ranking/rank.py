@@ -1,34 +1,56 @@
-"""Ranks with their certainty: guaranteed sets, membership tests and probabilities, which are three different things.
+"""Ranks with their certainty: guaranteed sets, membership tests and probabilities, which are three
+different things.
 
-Reading order: `pairs` (all comparisons), `sets` (guaranteed rank sets; `studentized`, `dunnett` and `maxt` hold their
-critical values), `membership` (last ten, targets), `order` (who is proven better than whom), `bayes` (probabilities).
-`units` reads what is given, `options` what is asked, `table` writes what is published.
+Reading order: `pairs` (all comparisons), `critical_values` and `sets` (guaranteed rank sets),
+`membership` (last ten, targets), `probability` (under a model). `units` reads what is ranked,
+`table` holds the options and writes what is published.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.pages import card
-from satisfaction.ranking import max_t as maxt
-from satisfaction.ranking import membership as lists
-from satisfaction.ranking import pairs as order
-from satisfaction.ranking import probability as bayes
-from satisfaction.ranking.membership import Form, Multiplicity, Side
-from satisfaction.ranking.options import Options, Ties, check_options, check_places
-from satisfaction.ranking.pairs import Pairs, by_point, compare
-from satisfaction.ranking.rise_target import Base, rise_target
-from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous
-from satisfaction.ranking.table import point_summary, point_table, rank_table, spread_out, summarise
-from satisfaction.ranking.two_waves import Comparability
+from satisfaction.ranking import membership, probability, rise
+from satisfaction.ranking.critical_values import DRAWS, SEED
+from satisfaction.ranking.membership import Form, Membership, Multiplicity, Side
+from satisfaction.ranking.pairs import (
+    TIE,
+    Floats,
+    Ints,
+    Order,
+    Pairs,
+    Ties,
+    by_point,
+    competition_rank,
+    order_of,
+    tied_rank,
+)
+from satisfaction.ranking.probability import Between, Posterior
+from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous, sets_from
+from satisfaction.ranking.table import (
+    SETS,
+    Options,
+    RankingSummary,
+    check_options,
+    check_places,
+    conventions,
+    is_whole,
+    notes,
+    point_summary,
+    point_table,
+    spread_out,
+    summarise,
+)
 from satisfaction.ranking.units import (
     Selection,
     Units,
@@ -36,9 +58,25 @@ from satisfaction.ranking.units import (
     units_from_arrays,
     units_from_estimates,
 )
+from satisfaction.ranking.waves import (
+    Comparability,
+    Waves,
+    pairs_of,
+    require_comparable,
+    waves_from_units,
+)
 
 STATUS = ("established", "excluded", "possible")
 VERDICT = ("met", "not met", "not decidable")
+NOTHING_TO_COMPARE = (
+    "有答卷的地区不足两个，没有可比的名次：不排名，不出名单。 "
+    "Fewer than two areas have answers: there is nothing to compare, so no ranks and no list."
+)
+Base: TypeAlias = Literal["published", "estimated"]
+BASES = {
+    "published": "the earlier published rank is a number; only the new rank is uncertain; the error counts over both waves",
+    "estimated": "both ranks are uncertain; half of the error a wave, any relation of the waves",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,10 +86,12 @@ class Target:
     Attributes
     ----------
     kind, places : str, int
-        "top", t: the target is a rank of at most t. "rise", m: it is to have risen by at least m places.
+        "top", t: the target is a rank of at most t. "rise", m: it is to have risen by at least m
+        places.
     table : DataFrame
-        One row a unit, in input order: unit, verdict ("met", "not met", "not decidable", "not ranked"), p_met,
-        p_not_met (one-sided, for one unit named beforehand), probability (empirical Bayes).
+        One row a unit, in input order: unit, verdict ("met", "not met", "not decidable", "not
+        ranked"), p_met, p_not_met (one-sided, for one unit named beforehand), probability
+        (empirical Bayes).
     summary : mapping
         level, selection, method.
     """
@@ -61,6 +101,10 @@ class Target:
     table: pd.DataFrame
     summary: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        verdicts = self.table["verdict"].value_counts().to_dict()
+        return f"Target(kind={self.kind!r}, places={self.places}, verdicts={verdicts})"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
@@ -69,50 +113,45 @@ class Ranking:
     Attributes
     ----------
     table : DataFrame
-        One row a unit, in input order: unit, estimate, se, rank, marginal_low, marginal_high, simultaneous_low,
-        simultaneous_high, status, p_in, p_out, probability_bottom, expected_rank, reliability.
-    summary : mapping
+        One row a unit, in input order: unit, estimate, se, rank, marginal_low, marginal_high,
+        simultaneous_low, simultaneous_high, status, p_in, p_out, probability_bottom, expected_rank,
+        reliability.
+    summary : RankingSummary
         What holds for the table as a whole, and every declared convention.
     units, pairs, posterior
-        What the table was made from; scores in `pairs` and `posterior` are turned so that larger is better.
+        What the table was made from; scores in `pairs` and `posterior` are turned so that larger is
+        better.
     source : Estimates or None
         What was ranked, where it was Estimates: two waves need them for their covariance.
-    sets : (RankSets, RankSets)
-        Marginal and simultaneous.
+    marginal, simultaneous : RankSets
+        For one unit named beforehand; for the whole table at once.
     options : Options
         As asked for.
     """
 
     table: pd.DataFrame
-    summary: Mapping[str, Any]
-    units: Units = field(repr=False)
-    pairs: Pairs = field(repr=False)
-    posterior: bayes.Posterior = field(repr=False)
-    source: Any = field(repr=False)
-    sets: tuple[RankSets, RankSets] = field(repr=False)
-    options: Options = field(repr=False)
+    summary: RankingSummary
+    units: Units
+    pairs: Pairs
+    posterior: Posterior
+    source: Estimates | None
+    marginal: RankSets
+    simultaneous: RankSets
+    options: Options
+
+    def __repr__(self) -> str:
+        return f"Ranking({len(self.table)} units, {self.summary!r})"
 
     def _repr_html_(self) -> str:
-        sets = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
-        columns = [
-            "unit",
-            "rank",
-            *sets,
-            "status",
-            "probability_bottom",
-            "estimate",
-            "se",
-            "reliability",
-        ]
-        table = self.table.sort_values("rank", kind="stable", na_position="last")[columns]
-        said = {name: str(value) for name, value in self.summary.items() if name != "notes"}
+        columns = ["unit", "rank", *SETS, "status"]
+        columns += ["probability_bottom", "estimate", "se", "reliability"]
+        by_rank = self.table.sort_values("rank", kind="stable", na_position="last")[columns]
+        entries = [(name, str(value)) for name, value in self.summary.items() if name != "notes"]
+        declared = pd.DataFrame(entries, columns=["name", "value"])
         return card(
             "排名（名次不能脱离名次集合使用）ranking (no rank without its set)",
-            tables={
-                "table": table,
-                "约定 conventions": pd.DataFrame(list(said.items()), columns=["name", "value"]),
-            },
-            note=" ".join(self.summary.get("notes", ())),
+            tables={"table": by_rank, "约定 conventions": declared},
+            note=" ".join(self.summary.notes),
         )
 
     @property
@@ -120,26 +159,21 @@ class Ranking:
         """Whether any unit has a rank: not where fewer than two have answers."""
         return bool(self.units.ranked.any())
 
-    def order(self) -> order.Order:
-        """Say which units are proven better than which, by the simultaneous method: pairs, steps and tiers.
+    def order(self) -> Order:
+        """Say which units are proven better than which, by the simultaneous method: pairs, steps
+        and tiers.
 
         Without a probability sample nothing is proven.
         """
-        better, names = (
-            self.sets[1].better,
-            [
-                name
-                for name, in_it in zip(self.units.names, self.units.ranked, strict=True)
-                if in_it
-            ],
-        )
+        better = self.simultaneous.better
         assert better is not None
-        provable = self.summary["selection"] == "probability"
-        method = f"{self.summary['simultaneous']}, level {self.summary['level']:g}, all pairs at once; chains completed"
-        return order.order_of(names, self.pairs, better & provable, method=method)
+        how = f"{self.summary.simultaneous}, level {self.summary.level:g}"
+        method = f"{how}, all pairs at once; chains completed"
+        return order_of(list(self.units.ranked_names), self.pairs, better, method=method)
 
     def list_sets(self, kind: Side, places: int) -> pd.DataFrame:
-        """Say which units surely and which possibly belong to a list, all of it at once (csranks' tau-best, tau-worst).
+        """Say which units surely and which possibly belong to a list, all of it at once (csranks'
+        tau-best, tau-worst).
 
         Parameters
         ----------
@@ -150,8 +184,9 @@ class Ranking:
         Returns
         -------
         DataFrame
-            One row a unit, in input order: unit, inner (True: every possible rank is in the list), outer (False: none is).
-            With the confidence of the simultaneous sets, inner is part of the true list and the true list part of outer.
+            One row a unit, in input order: unit, inner (True: every possible rank is in the list),
+            outer (False: none is). With the confidence of the simultaneous sets, inner is part of
+            the true list and the true list part of outer.
 
         Raises
         ------
@@ -160,11 +195,11 @@ class Ranking:
         """
         one_of(kind, get_args(Side), argument="kind", error=RankingError, code="K120")
         check_places(places, len(self.pairs.score), argument="places", code="K121")
-        found = lists.list_sets(self.sets[1].low, self.sets[1].high, side=kind, places=places)
-        proven = self.summary["selection"] == "probability"
-        columns = {"inner": found.inner & proven, "outer": found.outer | (not proven)}
-        spread = {name: spread_out(values, self.units) for name, values in columns.items()}
-        return pd.DataFrame({"unit": list(self.units.names)} | spread)
+        sets = self.simultaneous
+        members = membership.list_sets(sets.low, sets.high, side=kind, places=places)
+        columns = {"inner": members.inner, "outer": members.outer}
+        units = pd.DataFrame({"unit": list(self.units.names)})
+        return units.assign(**spread_out(columns, self.units))
 
     def target(
         self,
@@ -180,7 +215,8 @@ class Ranking:
         Parameters
         ----------
         kind : {"top", "rise"}
-            "top": the unit's rank is at most `places`. "rise": it is better by at least `places` than in the wave `since`.
+            "top": the unit's rank is at most `places`. "rise": it is better by at least `places`
+            than in the wave `since`.
         places : int
             Between 1 and p - 1.
         since : Ranking, or mapping unit -> published rank
@@ -193,42 +229,34 @@ class Ranking:
         Raises
         ------
         RankingError
-            K120 for another kind, K121 for places out of range, K141, K142 and K145 for waves that cannot be compared,
-            K150-K152 for base and since.
+            K120 for another kind, K121 for places out of range, K141, K142 and K145 for waves that
+            cannot be compared, K150-K152 for base and since.
         """
         one_of(kind, ("top", "rise"), argument="kind", error=RankingError, code="K120")
         check_places(places, len(self.pairs.score), argument="places", code="K121")
         names = ("level", "selection", "membership", "df", "probabilities")
         declared = {name: self.summary[name] for name in names}
-        if self.summary["selection"] != "probability":
-            tests, probability = (
-                lists.untested(len(self.pairs.score)),
-                np.full(len(self.pairs.score), np.nan),
-            )
+        if not self.summary.proven:
+            tests, chance = _unknown(len(self.pairs.score))
         elif kind == "rise":
-            tests, probability, used = rise_target(
+            tests, chance, of_rise = _rise_target(
                 self, places, since=since, base=base, comparable=comparable
             )
-            declared |= used
+            declared |= of_rise
         else:
-            tests = lists.top_membership(self.pairs, places, self.options.membership)
-            probability = bayes.probability_top(self.posterior, places)
+            tests = membership.top_membership(self.pairs, places, self.options.membership)
+            chance = probability.probability_top(self.posterior, places)
         provable = declared["selection"] == "probability"
+        alpha = 1 - self.summary.level
         columns = {
-            "verdict": lists.decide(
-                tests, 1 - self.summary["level"], words=VERDICT, provable=provable
-            ),
+            "verdict": membership.decide(tests, alpha, words=VERDICT, provable=provable),
             "p_met": tests.p_in,
             "p_not_met": tests.p_out,
-            "probability": probability,
+            "probability": chance,
         }
-        spread = {name: spread_out(values, self.units) for name, values in columns.items()}
-        return Target(
-            kind,
-            places,
-            pd.DataFrame({"unit": list(self.units.names)} | spread),
-            MappingProxyType(declared),
-        )
+        units = pd.DataFrame({"unit": list(self.units.names)})
+        verdicts = units.assign(**spread_out(columns, self.units))
+        return Target(kind, places, verdicts, MappingProxyType(declared))
 
 
 def rank(
@@ -249,8 +277,8 @@ def rank(
     membership: Form = "simes",
     multiplicity: Multiplicity | None = None,
     ties: Ties = "competition",
-    between: bayes.Between = "reml",
-    draws: int = maxt.DRAWS,
+    between: Between = "reml",
+    draws: int = DRAWS,
     step_down: bool = True,
 ) -> Ranking:
     """Rank units and say how certain each rank is.
@@ -258,9 +286,11 @@ def rank(
     Parameters
     ----------
     estimate : Estimates or (p,) array
-        Estimates of one measure by domain (they bring se, cov, df, names and selection), or numbers.
+        Estimates of one measure by domain (they bring se, cov, df, names and selection), or
+        numbers.
     se, cov : (p,) or (p, p) array
-        Standard errors of independent units, or the sampling covariance; exactly one of them with an array.
+        Standard errors of independent units, or the sampling covariance; exactly one of them with
+        an array.
     df : scalar or (p,) array, optional
         Degrees of freedom of the se; None = se known.
     names : (p,) of str, optional
@@ -272,23 +302,23 @@ def rank(
     bottom : int
         Length of the list of last units, between 1 and p - 1.
     marginal : {"simes", "holm", "maxt"}
-        Sets for one unit named beforehand. "simes" needs independent units; "holm" replaces it otherwise. "maxt" is an
-        integral for independent units and simulated otherwise.
+        Sets for one unit named beforehand. "simes" needs independent units; "holm" replaces it
+        otherwise. "maxt" is an integral for independent units and simulated otherwise.
     simultaneous : {"tukey", "holm", "joint-ci", "maxt"}
         Sets for the whole table. "maxt" is simulated.
     selection : {"probability", "quota", "open_link"}
-        Without a probability sample there is no design error: units are ranked by their estimates, and se, sets, tests
-        and probabilities are missing, also where se or cov are given.
+        Without a probability sample there is no design error: units are ranked by their estimates,
+        and se, sets, tests and probabilities are missing, also where se or cov are given.
     ranked : (p,) bool array, optional
         Units that take part; the others keep their row.
     seed : int, optional
-        For methods that simulate ("maxt"); default a fixed one, `maxt.SEED`.
+        For methods that simulate ("maxt"); default a fixed one, `critical_values.SEED`.
     membership : {"simes", "dunnett", "bonferroni"}
-        Form of the tests of belonging to a list, `Ranking.target` included. "bonferroni" replaces the others where units
-        are dependent.
+        Form of the tests of belonging to a list, `Ranking.target` included. "bonferroni" replaces
+        the others where units are dependent.
     multiplicity : {"holm", "bh"}, optional
-        Adjust p_in and p_out for all units of the table (columns p_in_adjusted, p_out_adjusted, which then decide the
-        status); None = each is for one unit named beforehand.
+        Adjust p_in and p_out for all units of the table (columns p_in_adjusted, p_out_adjusted,
+        which then decide the status); None = each is for one unit named beforehand.
     ties : {"competition", "modified", "dense", "fractional"}
         Rule for the published rank of tied units.
     between : {"reml", "ml"}
@@ -310,9 +340,10 @@ def rank(
 
     Notes
     -----
-    Sets from pairs: Mogstad, Romano, Shaikh and Wilhelm (2024), here by Tukey-Kramer / Dunnett's C or Holm; counts by
-    Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek (2020); max-t: Romano and Wolf (2005); membership:
-    Benjamini and Heller (2008); probabilities: Laird and Louis (1989).
+    Sets from pairs: Mogstad, Romano, Shaikh and Wilhelm (2024), here by Tukey-Kramer / Dunnett's C
+    or Holm; counts by Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek
+    (2020); max-t: Romano and Wolf (2005); membership: Benjamini and Heller (2008); probabilities:
+    Laird and Louis (1989).
     """
     options = Options(
         level=level,
@@ -325,82 +356,260 @@ def rank(
         ties=ties,
         between=between,
         draws=draws,
-        seed=maxt.SEED if seed is None else seed,
+        seed=SEED if seed is None else seed,
         step_down=step_down,
     )
     check_options(options)
-    units = read_units(
-        estimate, se=se, cov=cov, df=df, names=names, ranked=ranked, selection=selection
-    )
-    check_units(units)
-    check_places(bottom, int(units.ranked.sum()), argument="bottom", code="K116")
-    return ranked_units(
-        units, options, source=estimate if hasattr(estimate, "contributions") else None
-    )
-
-
-def ranked_units(units: Units, options: Options, *, source: Any) -> Ranking:
-    """Rank checked units under checked options."""
-    kept, sign = units.ranked, 1.0 if options.higher_is_better else -1.0
-    if units.selection != "probability":
-        return _ranked_by_point(units, options, sign=sign, source=source)
-    pairs = compare(
-        sign * units.estimate[kept], cov=units.cov[np.ix_(kept, kept)], df=units.df[kept]
-    )
-    sets = options.sets(pairs)
-    tests = lists.bottom_membership(pairs, options.bottom, options.membership)
-    adjusted = lists.over_the_table(tests, options.multiplicity) if options.multiplicity else None
-    provable = units.selection == "probability"
-    status = lists.decide(adjusted or tests, 1 - options.level, words=STATUS, provable=provable)
-    model = bayes.fit(pairs.score, pairs.se, options.between)
-    table = rank_table(
-        units,
-        pairs=pairs,
-        sets=sets,
-        tests=tests,
-        adjusted=adjusted,
-        status=status,
-        model=model,
-        options=options,
-    )
-    summary = summarise(units, table, pairs=pairs, sets=sets, model=model, options=options)
-    return Ranking(table, summary, units, pairs, model, source, sets, options)
-
-
-def _ranked_by_point(units: Units, options: Options, *, sign: float, source: Any) -> Ranking:
-    """Rank units whose errors are unknown: every rank is possible, and whatever would state a certainty is missing."""
-    pairs = by_point(sign * units.estimate[units.ranked])
-    p = len(pairs.score)
-    unknown = np.full(p, np.nan)
-    anywhere = RankSets(
-        np.ones(p, dtype=np.int64), np.full(p, p), better=np.zeros((p, p), dtype=bool)
-    )
-    model = bayes.Posterior(math.nan, math.nan, unknown, unknown, unknown, math.nan)
-    table = point_table(units, pairs, options)
-    summary = point_summary(units, table, pairs=pairs, options=options)
-    return Ranking(table, summary, units, pairs, model, source, (anywhere, anywhere), options)
-
-
-def read_units(
-    estimate: object,
-    *,
-    se: object,
-    cov: object,
-    df: object,
-    names: Iterable[object] | None,
-    ranked: object,
-    selection: str,
-) -> Units:
-    """Read units from arrays or from Estimates, which bring their own errors and names."""
-    if not hasattr(estimate, "table"):
-        return units_from_arrays(
+    if not isinstance(estimate, Estimates):
+        units = units_from_arrays(
             estimate, se=se, cov=cov, df=df, names=names, ranked=ranked, selection=selection
         )
-    if any(given is not None for given in (se, cov, df, names)):
+        return rank_units(units, options)
+    if any(argument is not None for argument in (se, cov, df, names)):
         raise RankingError(
             "K102",
             "Estimates 已带有 se、cov、df 和名称，不能再给出。",
             "Estimates bring se, cov, df and names; do not give them again.",
             where="se, cov, df, names",
         )
-    return units_from_estimates(estimate, ranked=ranked, selection=selection)
+    units = units_from_estimates(estimate, ranked=ranked, selection=selection)
+    return rank_units(units, options, source=estimate)
+
+
+def rank_units(units: Units, options: Options, *, source: Estimates | None = None) -> Ranking:
+    """Rank units under checked options; K104-K112 and K116 where they cannot be ranked."""
+    check_units(units)
+    check_places(options.bottom, int(units.ranked.sum()), argument="bottom", code="K116")
+    pairs = pairs_of(units, options.sign)
+    if units.selection != "probability":
+        return _rank_by_point(units, pairs, options, source=source)
+    marginal = options.marginal_sets(pairs)
+    simultaneous = options.simultaneous_sets(pairs)
+    listing = options.from_listed_end(pairs)
+    tests = membership.bottom_membership(listing, options.bottom, options.membership)
+    deciding = tests
+    if options.multiplicity:
+        deciding = membership.over_the_table(tests, options.multiplicity)
+    model = probability.fit(pairs.score, pairs.se, options.between)
+    probability_listed = probability.probability_bottom
+    if options.side == "first":
+        probability_listed = probability.probability_top
+    columns: dict[str, NDArray[Any]] = {
+        "rank": tied_rank(pairs, options.ties),
+        "marginal_low": marginal.low,
+        "marginal_high": marginal.high,
+        "simultaneous_low": simultaneous.low,
+        "simultaneous_high": simultaneous.high,
+        "status": membership.decide(deciding, 1 - options.level, words=STATUS),
+        "p_in": tests.p_in,
+        "p_out": tests.p_out,
+        "probability_bottom": probability_listed(model, options.bottom),
+        "expected_rank": probability.expected_rank(model),
+        "reliability": model.reliability,
+    }
+    if options.multiplicity:
+        columns["p_in_adjusted"] = deciding.p_in
+        columns["p_out_adjusted"] = deciding.p_out
+    if marginal.simulation is not None:
+        columns["marginal_fragile"] = marginal.simulation.fragile
+    if simultaneous.simulation is not None:
+        columns["simultaneous_fragile"] = simultaneous.simulation.fragile
+    rows = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
+    rows["se"] = np.sqrt(np.diag(units.cov))
+    rows = rows.assign(**spread_out(columns, units))
+    summary = summarise(
+        units, rows, pairs, options, marginal=marginal, simultaneous=simultaneous, model=model
+    )
+    summary = replace(summary, notes=notes(summary))
+    return Ranking(rows, summary, units, pairs, model, source, marginal, simultaneous, options)
+
+
+def _rank_by_point(
+    units: Units, pairs: Pairs, options: Options, *, source: Estimates | None
+) -> Ranking:
+    """Rank units whose errors are unknown: every rank is possible, and whatever would state a
+    certainty is missing.
+    """
+    p = len(pairs.score)
+    ranks = tied_rank(pairs, options.ties) if p else np.empty(0, dtype=np.int64)
+    rows = point_table(units, ranks, options)
+    summary = point_summary(units, rows, pairs, options)
+    summary = replace(summary, notes=notes(summary))
+    nothing_proven = np.zeros((p, p), dtype=bool)
+    anywhere = sets_from(nothing_proven)
+    unknown = np.full(p, np.nan)
+    model = Posterior(np.nan, np.nan, unknown, unknown, unknown, np.nan)
+    return Ranking(rows, summary, units, pairs, model, source, anywhere, anywhere, options)
+
+
+def rank_nobody(units: Units, options: Options, *, source: Estimates) -> Ranking:
+    """Keep the rows of units that have nothing to be compared with: `units.ranked` is False
+    throughout.
+    """
+    pairs = by_point(np.empty(0))
+    ranking = _rank_by_point(units, pairs, options, source=source)
+    summary = replace(
+        ranking.summary,
+        established_listed=0,
+        list_established=False,
+        critical_values=MappingProxyType({"marginal": None, "simultaneous": None}),
+        se_from_limits=(),
+        df="nothing is ranked",
+        **conventions(pairs, options),
+        notes=(NOTHING_TO_COMPARE,),
+    )
+    return replace(ranking, summary=summary)
+
+
+def require_ranks(ranking: Ranking, *, where: str) -> None:
+    """Refuse to go on without ranks where the question is about ranks.
+
+    Raises
+    ------
+    RankingError
+        K341.
+    """
+    if not ranking.ranks_any:
+        raise RankingError(
+            "K341",
+            "有答卷的地区不足两个，没有名次，这里要回答的问题不存在。",
+            "Fewer than two areas have answers: there are no ranks, and what is asked here is about ranks.",
+            where=where,
+            hint=(
+                "一个地区可用 run、report、fieldwork、rolling，与官方调查对照用 trial。",
+                "One area can use run, report, fieldwork and rolling; beside an official survey, trial.",
+            ),
+        )
+
+
+# ---- the target "rose by at least m places since an earlier wave"
+
+
+def _unknown(p: int) -> tuple[Membership, Floats]:
+    """Return tests and probabilities of p units of which nothing is known."""
+    return membership.untested(p), np.full(p, np.nan)
+
+
+def _rise_target(
+    later: Ranking,
+    places: int,
+    *,
+    since: Ranking | Mapping[str, int] | None,
+    base: Base,
+    comparable: object,
+) -> tuple[Membership, Floats, dict[str, Any]]:
+    """Test whether each ranked unit rose by at least `places` since an earlier wave.
+
+    Returns
+    -------
+    tests : Membership
+        p_in: "rose", p_out: "did not", (p,), in the order of the ranked units; nan without a
+        probability sample.
+    chance : (p,)
+        Probability that it rose, under the model.
+    declared : dict
+        Method and conventions.
+    """
+    one_of(base, BASES, argument="base", error=RankingError, code="K150")
+    declared = {
+        "base": base,
+        "meaning": BASES[base],
+        "comparable": require_comparable(comparable),
+        "draws": probability.DRAWS,
+        "seed": probability.SEED,
+        "ties": "competition ranks (1 2 2 4) in both waves, whatever rule the tables use",
+        "membership": "partial conjunction, Simes or (dependent units) Bonferroni form, monotone; one unit, one side",
+    }
+    if isinstance(since, Ranking):
+        waves = _waves_of(later, since)
+        declared["selection"] = waves.selection
+        declared["probabilities"] = probability.TWO_WAVES
+        declared["relation"] = waves.relation
+        if waves.selection != "probability":
+            return *_unknown(len(later.pairs.score)), declared
+        return *_since_ranking(later, waves, places, base), declared
+    if isinstance(since, Mapping) and base == "published":
+        declared["selection"] = later.summary.selection
+        declared["probabilities"] = "as of the ranking: the later wave alone, the goal a number"
+        declared["relation"] = None
+        return *_since_numbers(later, places, since), declared
+    raise RankingError(
+        "K151",
+        f"since 须为前期的 Ranking；base='published' 时也可为 {{单位: 名次}}。现为 {type(since).__name__}。",
+        f"since must be the earlier Ranking, or with base='published' {{unit: rank}}; it is {type(since).__name__}.",
+        where="since",
+        got=base,
+        hint=(
+            "用 rank 排名前期，再作为 since 给出。",
+            "Rank the earlier wave and give that ranking as since.",
+        ),
+    )
+
+
+def _since_numbers(
+    later: Ranking, places: int, since: Mapping[str, int]
+) -> tuple[Membership, Floats]:
+    """Test a rise since published ranks, given by unit."""
+    goal = _published_ranks(later, since) - places
+    known = later.posterior
+    # where nothing differs every order is as likely, as in `probability.few_ahead`
+    variance = np.maximum(known.sd, 100 * TIE) ** 2
+    drawn = probability.rank_draws(known.mean[:, None], variance[:, None, None])
+    tests = rise.new_rank_tests(rise.rank_claims(later.pairs), goal)
+    return Membership(*tests), np.mean(drawn[:, :, 0] <= goal, axis=0)
+
+
+def _since_ranking(
+    later: Ranking, waves: Waves, places: int, base: Base
+) -> tuple[Membership, Floats]:
+    """Test a rise since an earlier ranking, with base published or estimated."""
+    sign = later.options.sign
+    model = waves.posterior(sign)
+    drawn = probability.rank_draws(model.mean, model.cov)
+    before = pairs_of(waves.before, sign)
+    after = rise.rank_claims(later.pairs)
+    if base == "published":
+        goal = competition_rank(before) - places
+        chance = np.mean(drawn[:, :, 1] <= goal, axis=0)
+        return Membership(*rise.new_rank_tests(after, goal)), chance
+    chance = np.mean(drawn[:, :, 0] - drawn[:, :, 1] >= places, axis=0)
+    tests = rise.change_tests(rise.rank_claims(before), after, places)
+    return Membership(*tests), chance
+
+
+def _waves_of(later: Ranking, since: Ranking) -> Waves:
+    """Put two rankings side by side; their Estimates, if they were made from them, give the
+    covariance.
+    """
+    if later.summary.higher_is_better != since.summary.higher_is_better:
+        raise RankingError(
+            "K151",
+            "两次排名的方向不同。",
+            "The two rankings go in opposite directions.",
+            where="since",
+            hint=(
+                "两期用相同的 higher_is_better 排名。",
+                "Rank both waves with the same higher_is_better.",
+            ),
+        )
+    return waves_from_units(later.units, since.units, sources=(later.source, since.source))
+
+
+def _published_ranks(later: Ranking, since: Mapping[str, Any]) -> Ints:
+    """Read the earlier ranks of the ranked units, (p,) whole numbers from 1 to p."""
+    p = len(later.pairs.score)
+    ranks, wrong = [], []
+    for name in later.units.ranked_names:
+        published = since.get(name)
+        ranks.append(published)
+        if not is_whole(published) or not 1 <= published <= p:
+            wrong.append(name)
+    if wrong:
+        raise RankingError(
+            "K152",
+            f"前期没有这些单位的名次（1 到 {p} 的整数）: {shortened(wrong)}",
+            f"The earlier wave has no rank (a whole number from 1 to {p}) for: {shortened(wrong)}",
+            where="since",
+            hint=("给出每个参与排名单位的名次。", "Give a rank for every unit that is ranked."),
+        )
+    return np.array(ranks, dtype=np.int64)

@@ -1,7 +1,9 @@
-"""How many places did a unit rise? Guaranteed bounds and one-sided tests, from the pairs of two waves.
+"""How many places did a unit rise? Guaranteed bounds and one-sided tests, from the pairs of two
+waves.
 
-Everything is a count within one wave: rank >= r is "at least r - 1 units are better", rank <= r is "at least p - r units
-are worse". Each wave is given half of the error (union bound), so no statement depends on how the waves are related.
+Everything is a count within one wave: rank >= r is "at least r - 1 units are better", rank <= r is
+"at least p - r units are worse". Each wave is given half of the error (union bound), so no
+statement depends on how the waves are related.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 
-from satisfaction.ranking.pairs import Floats, Ints, Pairs, others
-from satisfaction.ranking.studentized import critical_values
+from satisfaction.ranking.critical_values import critical_values
+from satisfaction.ranking.pairs import Floats, Ints, Pairs
 
 Bounds: TypeAlias = Literal["simes", "dunnett"]
 
@@ -26,8 +28,9 @@ class RankClaims:
     Attributes
     ----------
     at_least, at_most : (p, p)
-        Column r - 1: p-value of "rank >= r" and of "rank <= r". Monotone in r, so that for one unit all claims with
-        p <= alpha hold together with probability 1 - alpha, whichever r is asked about and whatever chose it.
+        Column r - 1: p-value of "rank >= r" and of "rank <= r". Monotone in r, so that for one unit
+        all claims with p <= alpha hold together with probability 1 - alpha, whichever r is asked
+        about and whatever chose it.
     """
 
     at_least: Floats
@@ -36,50 +39,58 @@ class RankClaims:
 
 def rank_claims(pairs: Pairs) -> RankClaims:
     """Test all claims about ranks: closed testing over the number of better and of worse units."""
-    better = counts(others(pairs.p_better.T), independent=pairs.independent)
-    worse = counts(others(pairs.p_better), independent=pairs.independent)
+    better = counts(pairs.other_better, independent=pairs.independent)
+    worse = counts(pairs.other_worse, independent=pairs.independent)
     return RankClaims(better, worse[:, ::-1])
 
 
 def counts(p_values: Floats, *, independent: bool) -> Floats:
     """p-values of "at least u alternatives hold", u = 0 ... n, in each row, (r, n) -> (r, n + 1).
 
-    Partial conjunction (Benjamini and Heller 2008) by Simes for independent units, by Bonferroni otherwise; made monotone
-    in u, which is closed testing (Goeman and Solari 2011).
+    Partial conjunction (Benjamini and Heller 2008) by Simes for independent units, by Bonferroni
+    otherwise; made monotone in u, which is closed testing (Goeman and Solari 2011).
     """
     rows, n = p_values.shape
-    ordered, out = np.sort(p_values, axis=1), np.zeros((rows, n + 1))
+    ordered = np.sort(p_values, axis=1)
+    claims = np.zeros((rows, n + 1))
     for at_least in range(1, n + 1):
-        largest, size = ordered[:, at_least - 1 :], n - at_least + 1
-        simes = np.min(largest * size / np.arange(1, size + 1), axis=1)
-        out[:, at_least] = np.minimum(simes if independent else size * largest[:, 0], 1.0)
-    monotone: Floats = np.maximum.accumulate(out, axis=1)
+        largest = ordered[:, at_least - 1 :]
+        size = n - at_least + 1
+        if independent:
+            p_value = np.min(largest * size / np.arange(1, size + 1), axis=1)
+        else:
+            p_value = size * largest[:, 0]
+        claims[:, at_least] = np.minimum(p_value, 1.0)
+    monotone: Floats = np.maximum.accumulate(claims, axis=1)
     return monotone
 
 
 def change_tests(before: RankClaims, after: RankClaims, places: int) -> tuple[Floats, Floats]:
     """p-values of "rose by at least `places`" and of "did not", (p,) each.
 
-    A unit rose by m if, for some r, its rank was at least r + m and is at most r: twice the larger of the two p-values, at
-    the best r. Searching for r costs nothing because all claims of a wave hold together.
+    A unit rose by m if, for some r, its rank was at least r + m and is at most r: twice the larger
+    of the two p-values, at the best r. Searching for r costs nothing because all claims of a wave
+    hold together.
     """
-    rose = np.maximum(before.at_least[:, places:], after.at_most[:, : len(after.at_most) - places])
-    stayed = np.maximum(
-        before.at_most[:, places - 1 :], after.at_least[:, : len(after.at_least) - places + 1]
-    )
+    p = len(after.at_most)
+    rose = np.maximum(before.at_least[:, places:], after.at_most[:, : p - places])
+    stayed = np.maximum(before.at_most[:, places - 1 :], after.at_least[:, : p - places + 1])
     return np.minimum(2 * rose.min(axis=1), 1.0), np.minimum(2 * stayed.min(axis=1), 1.0)
 
 
 def new_rank_tests(after: RankClaims, goal: Ints) -> tuple[Floats, Floats]:
-    """p-values of "rank <= goal" and of its opposite, (p,) each; goal (p,) at most p - 1, a goal under 1 cannot be met.
+    """p-values of "rank <= goal" and of its opposite, (p,) each; goal (p,) at most p - 1, a goal
+    under 1 cannot be met.
 
-    Valid for a goal that was read off an earlier wave too, overlapping or not: the claims hold for all goals at once.
+    Valid for a goal that was read off an earlier wave too, overlapping or not: the claims hold for
+    all goals at once.
     """
-    row, possible = np.arange(len(goal)), goal >= 1
-    at = np.maximum(goal, 1)
-    return np.where(possible, after.at_most[row, at - 1], 1.0), np.where(
-        possible, after.at_least[row, at], 0.0
-    )
+    unit = np.arange(len(goal))
+    possible = goal >= 1
+    place = np.maximum(goal, 1)
+    met = np.where(possible, after.at_most[unit, place - 1], 1.0)
+    not_met = np.where(possible, after.at_least[unit, place], 0.0)
+    return met, not_met
 
 
 def project(before: tuple[Ints, Ints], after: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
@@ -88,7 +99,9 @@ def project(before: tuple[Ints, Ints], after: tuple[Ints, Ints]) -> tuple[Ints, 
 
 
 def simes_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
-    """Best and worst rank of one named unit, each one-sided at alpha, by the counts of `rank_claims`; (p,) each."""
+    """Best and worst rank of one named unit, each one-sided at alpha, by the counts of
+    `rank_claims`; (p,) each.
+    """
     claims = rank_claims(pairs)
     low: Ints = np.sum(claims.at_least <= alpha, axis=1)
     high: Ints = len(low) + 1 - np.sum(claims.at_most <= alpha, axis=1)
@@ -96,14 +109,15 @@ def simes_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
 
 
 def dunnett_ranks(pairs: Pairs, alpha: float) -> tuple[Ints, Ints]:
-    """Best and worst rank of one named unit, each one-sided at alpha, by the largest of its p - 1 differences; (p,) each.
+    """Best and worst rank of one named unit, each one-sided at alpha, by the largest of its p - 1
+    differences; (p,) each.
 
     Independent units.
     """
     critical = critical_values(pairs, alpha, 1)
     tail = np.where(np.isnan(critical), alpha, special.ndtr(-critical))[:, None]
-    low: Ints = 1 + np.sum(others(pairs.p_better.T) < tail, axis=1)
-    high: Ints = len(critical) - np.sum(others(pairs.p_better) < tail, axis=1)
+    low: Ints = 1 + np.sum(pairs.other_better < tail, axis=1)
+    high: Ints = len(critical) - np.sum(pairs.other_worse < tail, axis=1)
     return low, high
 
 

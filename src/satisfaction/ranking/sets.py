@@ -1,9 +1,9 @@
 """Guaranteed rank sets: between which ranks does a unit lie, with at least the stated probability?
 
-A rank is a count of better units, so a set is ``1 + (proven better) ... p - (proven worse)``. *Simultaneous* sets hold
-for the whole table at once, *marginal* sets for one unit named beforehand. Each method is a kernel
-``(pairs, alpha) -> RankSets`` (``maxt`` also takes draws, seed and step_down); a new one is a function and a line in a
-dictionary.
+A rank is a count of better units, so a set is ``1 + (proven better) ... p - (proven worse)``.
+*Simultaneous* sets hold for the whole table at once, *marginal* sets for one unit named beforehand.
+Each method is a kernel ``(pairs, alpha) -> RankSets`` (max-t also takes draws, seed and step_down);
+a new one is a function and a line in a dictionary.
 """
 
 from __future__ import annotations
@@ -17,10 +17,18 @@ from scipy import special
 
 from satisfaction.estimation.max_t import normal_scores
 from satisfaction.estimation.multiplicity import holm
-from satisfaction.ranking import max_t as maxt
-from satisfaction.ranking import studentized as dunnett
+from satisfaction.ranking.critical_values import (
+    DRAWS,
+    FRAGILE,
+    SEED,
+    compared,
+    critical_values,
+    each_unit,
+    range_quantiles,
+    t_quantile,
+    whole_table,
+)
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, others
-from satisfaction.ranking.studentized import range_quantiles
 
 Marginal: TypeAlias = Literal["simes", "holm", "maxt"]
 Simultaneous: TypeAlias = Literal["tukey", "holm", "joint-ci", "maxt"]
@@ -35,17 +43,15 @@ class Simulation:
 
     Attributes
     ----------
-    draws, seed : int
     error : float
         Monte-Carlo standard error of the critical value; the largest, where every unit has its own.
     steps : tuple of float
         Critical values of a step-down, on the normal scale; empty without steps.
     fragile : (p,) bool
-        Units whose set would change with the critical value moved by `maxt.FRAGILE` standard errors, up or down.
+        Units whose set would change with the critical value moved by `FRAGILE` standard
+        errors, up or down.
     """
 
-    draws: int
-    seed: int
     error: float
     steps: tuple[float, ...]
     fragile: Bools
@@ -60,7 +66,8 @@ class RankSets:
     low, high : (p,)
         Best and worst rank in each unit's set.
     critical : (float, float) or None
-        Smallest and largest critical value over the pairs (or units); None where p-values are compared with steps.
+        Smallest and largest critical value over the pairs (or units); None where p-values are
+        compared with steps.
     better : (p, p) bool or None
         "Row is proven better than column", all of it at once; None for marginal sets.
     simulation : Simulation or None
@@ -76,15 +83,18 @@ class RankSets:
     simulation: Simulation | None = None
     method: str = ""
 
+    def __repr__(self) -> str:
+        return f"RankSets({len(self.low)} units, critical={self.critical}, method={self.method!r})"
+
 
 def simes_sets(pairs: Pairs, alpha: float) -> RankSets:
     """Marginal sets by closed testing with Simes' test, alpha / 2 a side (Goeman and Solari 2011).
 
-    Counts how many units are better rather than which, hence never wider than Hochberg's procedure. Needs positively
-    dependent comparisons, which independent units give.
+    Counts how many units are better rather than which, hence never wider than Hochberg's procedure.
+    Needs positively dependent comparisons, which independent units give.
     """
-    better = count_false(others(pairs.p_better.T), alpha / 2)
-    worse = count_false(others(pairs.p_better), alpha / 2)
+    better = count_false(pairs.other_better, alpha / 2)
+    worse = count_false(pairs.other_worse, alpha / 2)
     return RankSets(1 + better, len(better) - worse)
 
 
@@ -94,26 +104,28 @@ def count_false(p_values: Floats, alpha: float) -> Ints:
     n minus the size of the largest set of largest p-values that Simes' test does not reject.
     """
     rows, n = p_values.shape
-    ordered, place = np.sort(p_values, axis=1), np.arange(1, n + 1)
-    undecided, too_many = np.zeros(rows, dtype=np.int64), np.full(rows, n + 1)
-    # a set of largest p-values that is not rejected has no rejected one inside: halve the range of sizes
+    ordered = np.sort(p_values, axis=1)
+    place = np.arange(1, n + 1)
+    undecided = np.zeros(rows, dtype=np.int64)
+    too_many = np.full(rows, n + 1)
+    # a set of largest p-values that is not rejected has no rejected one inside: halve the sizes
     for _ in range(n.bit_length()):
-        size = ((undecided + too_many) // 2)[:, None]
-        steps = alpha * (place - (n - size)) / np.maximum(size, 1)
-        kept = np.all((ordered > steps) | (place <= n - size), axis=1)
-        undecided, too_many = (
-            np.where(kept, size[:, 0], undecided),
-            np.where(kept, too_many, size[:, 0]),
-        )
+        size = (undecided + too_many) // 2
+        first = n - size[:, None]
+        steps = alpha * (place - first) / np.maximum(size[:, None], 1)
+        survives = np.all((ordered > steps) | (place <= first), axis=1)
+        undecided = np.where(survives, size, undecided)
+        too_many = np.where(survives, too_many, size)
     decided: Ints = n - undecided
     return decided
 
 
 def marginal_holm_sets(pairs: Pairs, alpha: float) -> RankSets:
-    """Marginal sets by Holm's procedure over each unit's own 2(p-1) ordered pairs; any dependence."""
+    """Marginal sets by Holm's procedure over a unit's own 2(p-1) ordered pairs; any dependence."""
     n = len(pairs.score) - 1
-    rejected = holm(np.hstack([others(pairs.p_better), others(pairs.p_better.T)])) <= alpha
-    worse, better = rejected[:, :n].sum(axis=1), rejected[:, n:].sum(axis=1)
+    rejected = holm(np.hstack([pairs.other_worse, pairs.other_better])) <= alpha
+    worse = rejected[:, :n].sum(axis=1)
+    better = rejected[:, n:].sum(axis=1)
     return RankSets(1 + better, n + 1 - worse)
 
 
@@ -126,10 +138,12 @@ def holm_sets(pairs: Pairs, alpha: float) -> RankSets:
 
 
 def tukey_sets(pairs: Pairs, alpha: float) -> RankSets:
-    """Simultaneous sets by the studentized range: Tukey-Kramer, or Dunnett's C where the se are estimated.
+    """Simultaneous sets by the studentized range: Tukey-Kramer, or Dunnett's C where the se are
+    estimated.
 
-    Exact for equal se, conservative otherwise (Hayter 1984; Dunnett 1980). Games and Howell's quantile at each pair's own
-    df would be narrower, but covers 92 to 94 % of such tables where 95 % is asked for (tests/coverage_study).
+    Exact for equal se, conservative otherwise (Hayter 1984; Dunnett 1980). Games and Howell's
+    quantile at each pair's own df would be narrower, but covers 92 to 94 % of such tables where 95
+    % is asked for (tests/coverage_study).
     """
     critical = tukey_critical(pairs, alpha)
     return sets_from(pairs.t > critical, critical=extremes(others(critical)))
@@ -138,10 +152,11 @@ def tukey_sets(pairs: Pairs, alpha: float) -> RankSets:
 def tukey_critical(pairs: Pairs, alpha: float) -> Floats:
     """Critical value of every difference in its own se, (p, p).
 
-    That of the studentized range at each unit's df, averaged over the two units with their variances as weights.
+    That of the studentized range at each unit's df, averaged over the two units with their
+    variances as weights.
     """
-    df, own = np.unique(pairs.df, return_inverse=True)
-    quantile = range_quantiles(1 - alpha, len(pairs.score), df)[own] / np.sqrt(2)
+    df, of_unit = np.unique(pairs.df, return_inverse=True)
+    quantile = range_quantiles(1 - alpha, len(pairs.score), df)[of_unit] / np.sqrt(2)
     variance = pairs.se**2
     both = variance[:, None] + variance
     share = np.divide(variance[:, None], both, out=np.full_like(both, 0.5), where=both > 0)
@@ -150,15 +165,19 @@ def tukey_critical(pairs: Pairs, alpha: float) -> Floats:
 
 
 def joint_interval_sets(pairs: Pairs, alpha: float) -> RankSets:
-    """Simultaneous sets from joint confidence intervals that do not overlap (Klein, Wright and Wieczorek 2020).
+    """Simultaneous sets from joint confidence intervals that do not overlap (Klein, Wright and
+    Wieczorek 2020).
 
-    Limits at level (1 - alpha)^(1/p) for independent units, 1 - alpha / p otherwise. Intervals that touch are separate.
+    Limits at level (1 - alpha)^(1/p) for independent units, 1 - alpha / p otherwise. Intervals that
+    touch are separate.
     """
     p = len(pairs.score)
     miss = -np.expm1(np.log1p(-alpha) / p) if pairs.independent else alpha / p
     quantile = -special.stdtrit(pairs.df, miss / 2)
-    low, high = pairs.score - quantile * pairs.se, pairs.score + quantile * pairs.se
-    return sets_from((low[:, None] >= high) & (pairs.t > 0), critical=extremes(quantile))
+    low = pairs.score - quantile * pairs.se
+    high = pairs.score + quantile * pairs.se
+    separate = low[:, None] >= high
+    return sets_from(separate & (pairs.t > 0), critical=extremes(quantile))
 
 
 def sets_from(better: Bools, *, critical: tuple[float, float] | None = None) -> RankSets:
@@ -170,68 +189,72 @@ def maxt_sets(
     pairs: Pairs,
     alpha: float,
     *,
-    draws: int = maxt.DRAWS,
-    seed: int = maxt.SEED,
+    draws: int = DRAWS,
+    seed: int = SEED,
     step_down: bool = True,
 ) -> RankSets:
-    """Simultaneous sets by max-t of simulated differences, with or without step-down (see `maxt`)."""
-    how = maxt.compared(pairs, alpha)
-    found = maxt.whole_table(pairs, how, alpha, draws=draws, seed=seed, step_down=step_down)
-    critical, moved = float(found.critical[0]), maxt.FRAGILE * float(found.error[0])
-    fewest, most = (sets_from(how.statistic > critical + move) for move in (moved, -moved))
-    fragile = (fewest.low != most.low) | (fewest.high != most.high)
-    simulation = Simulation(draws, seed, float(found.error[0]), found.steps, fragile)
-    sets = sets_from(how.statistic > critical, critical=extremes(critical * others(how.scale)))
-    return replace(
-        sets,
-        simulation=simulation,
-        method=f"max-t, {'step-down' if step_down else 'single step'}; {how.errors}",
-    )
+    """Simultaneous sets by max-t of simulated differences (see `critical_values`)."""
+    scaled = compared(pairs, alpha)
+    run = whole_table(pairs, scaled, alpha, draws=draws, seed=seed, step_down=step_down)
+    critical = float(run.critical[0])
+    error = float(run.error[0])
+    statistic = scaled.statistic
+    fewest = sets_from(statistic > critical + FRAGILE * error)
+    most = sets_from(statistic > critical - FRAGILE * error)
+    sets = sets_from(statistic > critical, critical=extremes(critical * others(scaled.scale)))
+    simulation = Simulation(error, run.steps, _differ(fewest, most))
+    form = "step-down" if step_down else "single step"
+    return replace(sets, simulation=simulation, method=f"max-t, {form}; {scaled.errors}")
 
 
 def marginal_maxt_sets(
     pairs: Pairs,
     alpha: float,
     *,
-    draws: int = maxt.DRAWS,
-    seed: int = maxt.SEED,
+    draws: int = DRAWS,
+    seed: int = SEED,
     step_down: bool = False,
 ) -> RankSets:
-    """Marginal sets by two-sided max-t, single step: an integral for independent units, simulation otherwise.
+    """Marginal sets by two-sided max-t, single step: an integral for independent units, simulation
+    otherwise.
 
     `step_down` belongs to simultaneous sets and changes nothing here.
     """
     scores = normal_scores(pairs.t, pairs.pair_df)
     if pairs.independent:
-        critical = dunnett.critical_values(pairs, alpha)
+        critical = critical_values(pairs, alpha)
         sets = marginal_sets(scores, critical)
-        return replace(sets, critical=in_t(pairs, critical), method=MARGINAL_EXACT)
-    how = maxt.compared(pairs, alpha)
-    found = maxt.each_unit(pairs, how, alpha, draws=draws, seed=seed)
-    fewest, most = (
-        marginal_sets(scores, found.critical + move * found.error)
-        for move in (maxt.FRAGILE, -maxt.FRAGILE)
-    )
-    fragile = (fewest.low != most.low) | (fewest.high != most.high)
-    simulation = Simulation(draws, seed, float(np.nanmax(found.error, initial=0.0)), (), fragile)
-    sets = marginal_sets(scores, found.critical)
+        return replace(sets, critical=_in_t(pairs, critical), method=MARGINAL_EXACT)
+    scaled = compared(pairs, alpha)
+    run = each_unit(pairs, scaled, alpha, draws=draws, seed=seed)
+    fewest = marginal_sets(scores, run.critical + FRAGILE * run.error)
+    most = marginal_sets(scores, run.critical - FRAGILE * run.error)
+    largest_error = float(np.nanmax(run.error, initial=0.0))
     return replace(
-        sets,
-        critical=in_t(pairs, found.critical),
-        simulation=simulation,
-        method=f"max-t, two-sided, single step; {how.errors}",
+        marginal_sets(scores, run.critical),
+        critical=_in_t(pairs, run.critical),
+        simulation=Simulation(largest_error, (), _differ(fewest, most)),
+        method=f"max-t, two-sided, single step; {scaled.errors}",
     )
+
+
+def _differ(first: RankSets, second: RankSets) -> Bools:
+    """Units whose sets differ, (p,)."""
+    differ: Bools = (first.low != second.low) | (first.high != second.high)
+    return differ
 
 
 def marginal_sets(scores: Floats, critical: Floats) -> RankSets:
-    """Sets of units with a critical value each, (p,); nan = all differences of the unit are exact."""
+    """Sets of units with a critical value each, (p,); nan = all its differences are exact."""
     reach = np.nan_to_num(critical, nan=0.0)[:, None]
-    return RankSets(1 + (scores < -reach).sum(axis=1), len(scores) - (scores > reach).sum(axis=1))
+    better = (scores < -reach).sum(axis=1)
+    worse = (scores > reach).sum(axis=1)
+    return RankSets(1 + better, len(scores) - worse)
 
 
-def in_t(pairs: Pairs, critical: Floats) -> tuple[float, float]:
+def _in_t(pairs: Pairs, critical: Floats) -> tuple[float, float]:
     """Smallest and largest t that decides a pair, from (p,) critical values on the normal scale."""
-    quantiles = others(dunnett.t_quantile(np.nan_to_num(critical, nan=0.0)[:, None], pairs.pair_df))
+    quantiles = others(t_quantile(np.nan_to_num(critical, nan=0.0)[:, None], pairs.pair_df))
     return extremes(quantiles)
 
 

@@ -1,4 +1,6 @@
-"""Cells too small to be published, and the further cells without which they could be calculated from their neighbours."""
+"""Cells too small to be published, and the further cells without which they could be calculated
+from their neighbours.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.declarations.rules import SuppressionRules
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.yaml import Label
@@ -44,8 +46,9 @@ def suppressed_cells(
 ) -> Suppressed:
     """Find the cells that the survey's rule withholds.
 
-    A published area is the weighted mean of the areas it consists of, an area's index that of its parts. Whoever has
-    all terms of such an equation but one can calculate it; therefore in every equation none or at least two are withheld.
+    A published area is the weighted mean of the areas it consists of, an area's index that of its
+    parts. Whoever has all terms of such an equation but one can calculate it; therefore in every
+    equation none or at least two are withheld.
 
     Parameters
     ----------
@@ -57,18 +60,27 @@ def suppressed_cells(
 
     Notes
     -----
-    Equations of the tree of areas are safe in whatever way they are combined, because each area stands in two of them at
-    most. Combinations across areas *and* measures whose weights differ slightly are not looked for.
+    Equations of the tree of areas are safe in whatever way they are combined, because each area
+    stands in two of them at most. Combinations across areas *and* measures whose weights differ
+    slightly are not looked for.
     """
     rule = survey.rules.suppression
     if rule is None:
         return Suppressed(frozenset(), frozenset())
-    sizes = dict(_sizes(estimates))
-    small = _small(rule, estimates, sizes, survey=survey, counted=counted)
+    sizes: dict[Cell, int] = {}
+    for level, of_level in estimates.items():
+        sizes |= zip(_cells(of_level, level), of_level.table["n"].astype(int), strict=True)
+    small = {cell for cell, n in sizes.items() if 0 < n < rule.minimum_n}
+    if rule.minimum_psus > 1:
+        for cell, psus in _psus(estimates, counted):
+            if 0 < psus < rule.minimum_psus:
+                small.add(cell)
+    small |= _of_small_parts(survey, small, sizes)
     if rule.complementary == "off":
         return Suppressed(frozenset(small), frozenset())
     equations = [*_area_equations(survey, sizes), *_index_equations(survey, sizes)]
-    return Suppressed(frozenset(small), frozenset(shielded(small, equations, sizes) - small))
+    shields = shielded(small, equations, sizes) - small
+    return Suppressed(frozenset(small), frozenset(shields))
 
 
 def shielded(
@@ -76,118 +88,120 @@ def shielded(
 ) -> set[Cell]:
     """Return the withheld cells with those added that no equation has exactly one of them.
 
-    An equation is its total and then its terms. The smallest term that is still published joins, the total only where
-    there is none.
+    An equation is its total and then its terms. The smallest term that is still published joins,
+    the total only where there is none.
     """
-    withheld, changed = set(small), True
-    while changed:
-        changed = False
+    withheld = set(small)
+    before = -1
+    while len(withheld) > before:
+        before = len(withheld)
         for total, *terms in equations:
-            if sum(cell in withheld for cell in (total, *terms)) == 1:
-                free = sorted(
-                    (cell for cell in terms if cell not in withheld),
-                    key=lambda cell: (sizes[cell], cell),
-                )
-                withheld.add(free[0] if free else total)
-                changed = True
+            published = [cell for cell in terms if cell not in withheld]
+            missing = len(terms) - len(published) + (total in withheld)
+            if missing == 1:
+                shield = min(published, key=lambda cell: (sizes[cell], cell), default=total)
+                withheld.add(shield)
     return withheld
 
 
 def withhold(
     survey: Survey, estimates: Mapping[str, Estimates], counted: Tally
 ) -> dict[str, Estimates]:
-    """Blank the estimates that may not be published: figures and covariances missing, the reason in `note`, n as it is."""
+    """Blank the estimates that may not be published: figures and covariances missing, the reason in
+    `note`, n as it is.
+    """
     if survey.rules.suppression is None:
         return dict(estimates)
-    found = suppressed_cells(survey, estimates, counted)
-    return {level: _blanked(one, found, level=level) for level, one in estimates.items()}
+    suppressed = suppressed_cells(survey, estimates, counted)
+    return {level: _blanked(one, suppressed, level=level) for level, one in estimates.items()}
 
 
-def _blanked(one: Estimates, found: Suppressed, *, level: str) -> Estimates:
-    cells = _cells(one, level)
-    small, shield = (
-        np.array([cell in group for cell in cells]) for group in (found.small, found.shields)
-    )
+def _blanked(estimates: Estimates, suppressed: Suppressed, *, level: str) -> Estimates:
+    cells = _cells(estimates, level)
+    small = np.array([cell in suppressed.small for cell in cells])
+    shield = np.array([cell in suppressed.shields for cell in cells])
     gone = small | shield
     if not gone.any():
-        return one
-    figures = [name for name in one.table.select_dtypes("number") if name not in (*one.by, "n")]
-    blank = {name: one.table[name].astype(float).mask(gone) for name in figures}
-    note = np.select([small, shield], [str(SMALL), str(SHIELD)], one.table["note"].to_numpy(str))
-    table = one.table.assign(**blank, note=note)
-    covariance = np.where(gone[:, None] | gone, np.nan, one.cov)
-    kept = sp.diags_array(np.where(gone, np.nan, 1.0))
-    held = replace(one.contributions, matrix=one.contributions.matrix @ kept)
-    return replace(one, table=table, cov=covariance, contributions=held)
+        return estimates
+    table = estimates.table.copy()
+    for name in table.select_dtypes("number"):
+        if name not in (*estimates.by, "n"):
+            table[name] = table[name].astype(float).mask(gone)
+    note = table["note"].to_numpy(str)
+    table["note"] = np.select([small, shield], [str(SMALL), str(SHIELD)], note)
+    covariance = np.where(gone[:, None] | gone, np.nan, estimates.cov)
+    blank = sp.diags_array(np.where(gone, np.nan, 1.0))
+    matrix = estimates.contributions.matrix @ blank
+    contributions = replace(estimates.contributions, matrix=matrix)
+    return replace(estimates, table=table, cov=covariance, contributions=contributions)
 
 
-def _cells(one: Estimates, level: str) -> list[Cell]:
-    codes = one.table[one.by[0]].astype(str) if one.by else [""] * len(one.table)
-    return [
-        (level, code, measure) for code, measure in zip(codes, one.table["measure"], strict=True)
-    ]
+def _cells(estimates: Estimates, level: str) -> list[Cell]:
+    table = estimates.table
+    codes = table[estimates.by[0]].astype(str) if estimates.by else [""] * len(table)
+    return [(level, code, measure) for code, measure in zip(codes, table["measure"], strict=True)]
 
 
-def _sizes(estimates: Mapping[str, Estimates]) -> Iterator[tuple[Cell, int]]:
-    for level, one in estimates.items():
-        yield from zip(_cells(one, level), one.table["n"].astype(int), strict=True)
-
-
-def _small(
-    rule: SuppressionRules,
-    estimates: Mapping[str, Estimates],
-    sizes: Mapping[Cell, int],
-    *,
-    survey: Survey,
-    counted: Tally,
-) -> set[Cell]:
-    """Return the cells with answers, but too few of them or from too few PSUs."""
-    small = {cell for cell, n in sizes.items() if 0 < n < rule.minimum_n}
-    if rule.minimum_psus > 1:
-        small |= {cell for cell, psus in _psus(estimates, counted) if 0 < psus < rule.minimum_psus}
-    parts = {
-        name: index.weights
-        for name, index in survey.questionnaire.indices.items()
-        if index.level == "area"
-    }
-    return small | {
-        cell for cell in sizes if any((*cell[:2], part) in small for part in parts.get(cell[2], ()))
-    }
+def _of_small_parts(survey: Survey, small: set[Cell], sizes: Mapping[Cell, int]) -> set[Cell]:
+    """Return the cells of indices of level `area` of which a part is too small."""
+    cells = set()
+    for level, code, measure in sizes:
+        index = survey.questionnaire.indices.get(measure)
+        if index is not None and index.level == "area":
+            parts = {(level, code, part) for part in index.weights}
+            if parts & small:
+                cells.add((level, code, measure))
+    return cells
 
 
 def _psus(estimates: Mapping[str, Estimates], counted: Tally) -> Iterator[tuple[Cell, int]]:
-    """Yield the number of PSUs with a valid answer, of every cell of a measure counted in the respondents."""
-    for level, one in estimates.items():
-        design = one.design
+    """Yield the number of PSUs with a valid answer, of every cell of a measure counted in the
+    respondents.
+    """
+    for level, of_level in estimates.items():
+        design = of_level.design
         if not design.psu:
             return
-        unit = counted.keys.groupby([*design.strata, design.stages[0]]).ngroup()
-        code = counted.keys[one.by[0]].astype(str) if one.by else unit.map(lambda _: "")
-        for place, measure in enumerate(counted.measures):
-            answered = counted.valid[:, place] > 0
-            for area, psus in unit[answered].groupby(code[answered]).nunique().items():
+        psu = counted.keys.groupby([*design.strata, design.stages[0]]).ngroup()
+        everywhere = pd.Series("", index=counted.keys.index)
+        code = counted.keys[of_level.by[0]].astype(str) if of_level.by else everywhere
+        for column, measure in enumerate(counted.measures):
+            answered = counted.valid[:, column] > 0
+            for area, psus in psu[answered].groupby(code[answered]).nunique().items():
                 yield (level, str(area), measure), int(psus)
 
 
 def _area_equations(survey: Survey, sizes: Mapping[Cell, int]) -> Iterator[tuple[Cell, ...]]:
-    """Yield, for every area that consists of published ones and every measure, the area and then its parts."""
-    parents, levels, whole = survey.parents(), survey.levels(), survey.whole()
-    groups: dict[Cell, list[Cell]] = {}
+    """Yield, for every area that consists of published ones and every measure, the area and then
+    its parts.
+    """
+    parents = survey.parents()
+    levels = survey.levels()
+    whole = survey.whole()
+    parts: dict[Cell, list[Cell]] = {}
     for cell, n in sizes.items():
         level, code, measure = cell
         if n and level != whole:
             parent = parents.get(code, "")
             above = levels.get(parent, whole)
-            groups.setdefault((above, "" if above == whole else parent, measure), []).append(cell)
-    yield from ((total, *parts) for total, parts in groups.items() if total in sizes)
+            total = (above, "" if above == whole else parent, measure)
+            parts.setdefault(total, []).append(cell)
+    for total, of_total in parts.items():
+        if total in sizes:
+            yield total, *of_total
 
 
 def _index_equations(survey: Survey, sizes: Mapping[Cell, int]) -> Iterator[tuple[Cell, ...]]:
-    """Yield the index and then its parts where it is exactly their weighted mean: of level `area`, or answered in full by all."""
-    for level, code, measure in sizes:
+    """Yield the index and then its parts where it is exactly their weighted mean: of level `area`,
+    or answered in full by all.
+    """
+    for cell, n in sizes.items():
+        level, code, measure = cell
         index = survey.questionnaire.indices.get(measure)
-        parts = [(level, code, part) for part in index.weights] if index else []
-        if index and all(part in sizes for part in parts):
-            own = sizes[level, code, measure]
-            if index.level == "area" or all(sizes[part] == own for part in parts):
-                yield ((level, code, measure), *parts)
+        if index is None:
+            continue
+        parts = [(level, code, part) for part in index.weights]
+        if not all(part in sizes for part in parts):
+            continue
+        if index.level == "area" or all(sizes[part] == n for part in parts):
+            yield cell, *parts

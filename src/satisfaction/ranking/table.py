@@ -1,210 +1,449 @@
-"""The rank table and its summary: the kernels' results under the units' names, every convention declared."""
+"""What is asked of a ranking, and what it answers: options, the rank table, and the summary with
+every convention.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar, Literal, TypeAlias, TypeGuard, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from satisfaction.ranking import membership
-from satisfaction.ranking import probability as bayes
-from satisfaction.ranking.options import RULES, Options, tied_rank
-from satisfaction.ranking.pairs import Pairs
-from satisfaction.ranking.sets import RankSets
+from satisfaction.estimation.intervals import check_level
+from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.ranking.critical_values import DRAWS, FEWEST, SEED
+from satisfaction.ranking.membership import (
+    Form,
+    Multiplicity,
+    PointList,
+    form_used,
+    point_list,
+    verify_list,
+)
+from satisfaction.ranking.pairs import RULES, Pairs, Ties
+from satisfaction.ranking.probability import Between, Posterior
+from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, Marginal, RankSets, Simultaneous
 from satisfaction.ranking.units import Units
 from satisfaction.sampling.design import NO_ERROR
 
+FORMS = {
+    "simes": "Simes form",
+    "bonferroni": "Bonferroni form",
+    "dunnett": "Dunnett form (the comparisons with the largest se stand for those that may be false)",
+}
+FAMILIES = {
+    "holm": "Holm: family-wise error over the units of the table, p_in and p_out each for itself",
+    "bh": "Benjamini-Hochberg: false discovery rate over the units of the table, p_in and p_out each for itself",
+}
 TIES = "scores closer than 1e-9 are ties; {}; never rounded, ties at the cut never broken"
 BY_POINT = (
     "不是概率样本，没有抽样误差：名次和名单只按估计值排列，其确定程度未知。 "
     "Not a probability sample, hence no sampling error: ranks and list follow the estimates alone; how certain they are is unknown."
 )
 PROBABILITIES = "normal empirical Bayes, {} tau2, se as if known, exact by quadrature"
+SETS = ("marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high")
+CERTAINTY = ("p_in", "p_out", "probability_bottom", "expected_rank", "reliability")
+ADJUSTED = ("p_in_adjusted", "p_out_adjusted")
+End: TypeAlias = Literal["last", "first"]
 
 
-def rank_table(
-    units: Units,
-    *,
-    pairs: Pairs,
-    sets: tuple[RankSets, RankSets],
-    tests: membership.Membership,
-    adjusted: membership.Membership | None,
-    status: NDArray[np.object_],
-    model: bayes.Posterior,
-    options: Options,
-) -> pd.DataFrame:
-    """Assemble `Ranking.table`: one row a unit, in input order; sets are (marginal, simultaneous)."""
-    marginal, simultaneous = sets
-    columns: dict[str, NDArray[Any]] = {
-        "rank": tied_rank(pairs, options.ties),
-        "marginal_low": marginal.low,
-        "marginal_high": marginal.high,
-        "simultaneous_low": simultaneous.low,
-        "simultaneous_high": simultaneous.high,
-        "status": status,
-        "p_in": tests.p_in,
-        "p_out": tests.p_out,
-        "probability_bottom": bayes.probability_bottom(model, options.bottom),
-        "expected_rank": bayes.expected_rank(model),
-        "reliability": model.reliability,
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of `satisfaction.rank`, under the same names; `side` is the end of the ranking that
+    `bottom` lists.
+    """
+
+    level: float = 0.95
+    bottom: int = 10
+    side: End = "last"
+    higher_is_better: bool = True
+    marginal: Marginal = "simes"
+    simultaneous: Simultaneous = "tukey"
+    membership: Form = "simes"
+    multiplicity: Multiplicity | None = None
+    ties: Ties = "competition"
+    between: Between = "reml"
+    draws: int = DRAWS
+    seed: int = SEED
+    step_down: bool = True
+
+    @property
+    def sign(self) -> float:
+        """What estimates are multiplied by so that larger is better."""
+        return 1.0 if self.higher_is_better else -1.0
+
+    def from_listed_end(self, pairs: Pairs) -> Pairs:
+        """The pairs turned so that the list is at their bottom."""
+        return pairs if self.side == "last" else pairs.reversed()
+
+    def marginal_used(self, pairs: Pairs) -> Marginal:
+        """Simes needs independent units; Holm replaces it otherwise."""
+        if self.marginal == "simes" and not pairs.independent:
+            return "holm"
+        return self.marginal
+
+    def marginal_sets(self, pairs: Pairs) -> RankSets:
+        """Compute the sets for one unit named beforehand."""
+        method = self.marginal_used(pairs)
+        return MARGINAL[method](pairs, 1 - self.level, **self._simulation(method))
+
+    def simultaneous_sets(self, pairs: Pairs) -> RankSets:
+        """Compute the sets for the whole table."""
+        kernel = SIMULTANEOUS[self.simultaneous]
+        return kernel(pairs, 1 - self.level, **self._simulation(self.simultaneous))
+
+    def _simulation(self, method: str) -> dict[str, Any]:
+        if method != "maxt":
+            return {}
+        return {"draws": self.draws, "seed": self.seed, "step_down": self.step_down}
+
+
+def check_options(options: Options) -> None:
+    """Refuse what cannot be asked; K113-K115, K117-K119, K122-K124."""
+    # at a lower level a unit could be proven both in and out
+    check_level(options.level, above=0.5, error=RankingError, code="K115")
+    known: dict[str, tuple[str, Iterable[str]]] = {
+        "marginal": ("K113", MARGINAL),
+        "simultaneous": ("K114", SIMULTANEOUS),
+        "membership": ("K117", FORMS),
+        "ties": ("K119", get_args(Ties)),
+        "between": ("K122", get_args(Between)),
     }
-    if adjusted is not None:
-        columns |= {"p_in_adjusted": adjusted.p_in, "p_out_adjusted": adjusted.p_out}
-    for kind, found in zip(("marginal", "simultaneous"), sets, strict=True):
-        if found.simulation is not None:
-            columns[f"{kind}_fragile"] = found.simulation.fragile
-    head = {
-        "unit": list(units.names),
-        "estimate": units.estimate,
-        "se": np.sqrt(np.diag(units.cov)),
-    }
-    return pd.DataFrame(
-        head | {name: spread_out(values, units) for name, values in columns.items()}
+    if options.multiplicity is not None:
+        known["multiplicity"] = ("K118", FAMILIES)
+    for argument, (code, names) in known.items():
+        value = getattr(options, argument)
+        one_of(value, names, argument=argument, error=RankingError, code=code)
+    if not is_whole(options.draws) or options.draws < FEWEST:
+        raise RankingError(
+            "K123",
+            f"draws={options.draws} 太少，至少 {FEWEST} 次模拟。",
+            f"draws={options.draws} is too few; at least {FEWEST} are needed.",
+            where="draws",
+            hint=(f"用默认的 {DRAWS} 次。", f"Use the default of {DRAWS}."),
+        )
+    if not is_whole(options.seed) or options.seed < 0:
+        raise RankingError(
+            "K124",
+            f"seed={options.seed} 应为非负整数。",
+            f"seed={options.seed} is not a whole number from 0 on.",
+            where="seed",
+        )
+
+
+def check_places(places: int, p: int, *, argument: str, code: str) -> None:
+    """Refuse a number of places that leaves nobody inside or nobody outside."""
+    if not is_whole(places) or not 0 < places < p:
+        raise RankingError(
+            code,
+            f"{argument}={places} 应为 1 到 {p - 1} 之间的整数（参与排名的单位共 {p} 个）。",
+            f"{argument}={places} is not a whole number from 1 to {p - 1} ({p} units are ranked).",
+            where=argument,
+        )
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+# ---- the table
+
+
+def point_table(units: Units, ranks: NDArray[Any], options: Options) -> pd.DataFrame:
+    """Assemble `Ranking.table` for units whose certainty is unknown: ranks of the estimates, the
+    rest missing.
+    """
+    table = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
+    table["se"] = np.sqrt(np.diag(units.cov))
+    status = np.full(len(ranks), "possible", dtype=object)
+    spread = spread_out({"rank": ranks, "status": status}, units)
+    table["rank"] = spread["rank"]
+    for name in SETS:
+        table[name] = pd.array([pd.NA] * len(table), dtype="Int64")
+    table["status"] = spread["status"]
+    missing = CERTAINTY + ADJUSTED if options.multiplicity else CERTAINTY
+    return table.assign(**dict.fromkeys(missing, np.nan))
+
+
+def spread_out(columns: Mapping[str, NDArray[Any]], units: Units) -> dict[str, pd.Series]:
+    """Place the ranked units' values in input order; the others get a missing value, or the words
+    "not ranked".
+    """
+    at = np.flatnonzero(units.ranked)
+    spread = {}
+    for name, values in columns.items():
+        full = pd.Series(values, index=at).reindex(range(len(units.names)))
+        if values.dtype == object:
+            full = full.astype(object).where(units.ranked, "not ranked")
+        elif values.dtype == bool:
+            full = full.astype("boolean")
+        elif np.issubdtype(values.dtype, np.integer):
+            full = full.astype("Int64")
+        spread[name] = full
+    return spread
+
+
+# ---- the summary
+
+
+class Facts(Mapping[str, Any]):
+    """A record that is a mapping too; fields in `where_used` are entries unless None."""
+
+    __slots__ = ()
+    where_used: ClassVar[tuple[str, ...]] = ()
+
+    def _entries(self) -> dict[str, Any]:
+        entries = {}
+        for field in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if value is not None or field.name not in self.where_used:
+                entries[field.name] = value
+        return entries
+
+    def __getitem__(self, name: str) -> Any:
+        return self._entries()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries())
+
+    def __len__(self) -> int:
+        return len(self._entries())
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
+class RankingSummary(Facts):
+    """What holds for a rank table as a whole, and every convention that was used; also a mapping by
+    these names.
+
+    The defaults are those of a table of which nothing is certain.
+
+    Attributes
+    ----------
+    p, not_ranked : int, tuple of str
+        How many units are ranked, and who is not.
+    rankability, tau2, mu : float or None
+        Of the model: tau2 / (tau2 + median se^2); variance and mean of the true scores.
+    decidable_share : float or None
+        Share of the pairs that the simultaneous sets decide (0-1).
+    listed, tied_at_cut, tie_at_cut : tuple of str, tuple of str, bool
+        The list by the estimates, and who is in or out of it by how ties are broken.
+    list_size_low, list_size_high : int
+        Its length without and with those.
+    expected_true_bottom, established_listed : float or None, int or None
+        How many of the listed truly belong: expected by the model, established by their tests.
+    list_p, list_established : float or None, bool or None
+        p-value of the list as a whole.
+    critical_values : mapping
+        By kind of set, the smallest and the largest.
+    se_from_limits, zero_se : tuple of str
+        Units whose se comes from their limits, or is 0.
+    df, independent, ties, probabilities : str, bool, str, str
+        Conventions in words.
+    seed, fragile : int or None, tuple of str
+        Of simulated sets; units whose bounds lie within the error of the simulation.
+    level, bottom, higher_is_better, selection, marginal, marginal_asked, simultaneous, membership
+        Options as used.
+    notes : tuple of str
+        Sentences that must accompany the table.
+    membership_asked, multiplicity, marginal_method, simultaneous_method, draws, monte_carlo_error,
+    critical_steps
+        Only where these options were used.
+    moved_by_rounding, minimum_df, minimum_deff, se_from_larger, side
+        Only under declared rules (`ranking.rules`).
+    """
+
+    where_used = (
+        "membership_asked",
+        "multiplicity",
+        "marginal_method",
+        "simultaneous_method",
+        "draws",
+        "monte_carlo_error",
+        "critical_steps",
+        "moved_by_rounding",
+        "minimum_df",
+        "minimum_deff",
+        "se_from_larger",
+        "side",
     )
 
+    p: int
+    not_ranked: tuple[str, ...]
+    rankability: float | None = None
+    tau2: float | None = None
+    mu: float | None = None
+    decidable_share: float | None = None
+    listed: tuple[str, ...]
+    tied_at_cut: tuple[str, ...]
+    tie_at_cut: bool
+    list_size_low: int
+    list_size_high: int
+    expected_true_bottom: float | None = None
+    established_listed: int | None = None
+    list_p: float | None = None
+    list_established: bool | None = None
+    critical_values: Mapping[str, Any]
+    se_from_limits: tuple[str, ...] = ()
+    zero_se: tuple[str, ...] = ()
+    df: str = NO_ERROR
+    independent: bool
+    ties: str
+    probabilities: str = NO_ERROR
+    seed: int | None = None
+    fragile: tuple[str, ...] = ()
+    level: float
+    bottom: int
+    higher_is_better: bool
+    selection: str
+    marginal: str = NO_ERROR
+    marginal_asked: str
+    simultaneous: str = NO_ERROR
+    membership: str = NO_ERROR
+    membership_asked: str | None = None
+    multiplicity: str | None = None
+    marginal_method: str | None = None
+    simultaneous_method: str | None = None
+    draws: int | None = None
+    monte_carlo_error: Mapping[str, float] | None = None
+    critical_steps: tuple[float, ...] | None = None
+    notes: tuple[str, ...] = ()
+    moved_by_rounding: int | None = None
+    minimum_df: int | None = None
+    minimum_deff: float | None = None
+    se_from_larger: Mapping[str, str] | None = None
+    side: str | None = None
 
-CERTAINTY = (
-    "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high", "p_in", "p_out", "probability_bottom",
-    "expected_rank", "reliability",
-)  # fmt: skip
-UNKNOWN = (
-    "rankability", "tau2", "mu", "decidable_share", "expected_true_bottom", "established_listed", "list_p", "list_established",
-)  # fmt: skip
+    def __repr__(self) -> str:
+        return (
+            f"RankingSummary(p={self.p}, bottom={self.bottom}, level={self.level:g}, "
+            f"selection={self.selection!r}, list_p={self.list_p}, rankability={self.rankability})"
+        )
 
-
-def point_table(units: Units, pairs: Pairs, options: Options) -> pd.DataFrame:
-    """Assemble `Ranking.table` for units whose errors are unknown: ranks of the estimates, the columns of certainty missing."""
-    asked: tuple[str, ...] = CERTAINTY
-    if options.multiplicity:
-        asked = (*CERTAINTY, "p_in_adjusted", "p_out_adjusted")
-    p = len(pairs.score)
-    table = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate, "se": np.nan})
-    table["rank"] = spread_out(tied_rank(pairs, options.ties), units)
-    for name in asked:
-        whole = name.endswith(("_low", "_high"))
-        table[name] = pd.array([pd.NA] * len(table), dtype="Int64") if whole else np.nan
-    status = spread_out(np.full(p, "possible", dtype=object), units)
-    table.insert(table.columns.get_loc("p_in"), "status", status)
-    return table
+    @property
+    def proven(self) -> bool:
+        """Whether anything can be proven: only with a probability sample."""
+        return self.selection == "probability"
 
 
 def point_summary(
-    units: Units, table: pd.DataFrame, *, pairs: Pairs, options: Options
-) -> Mapping[str, Any]:
-    """Assemble `Ranking.summary` for units whose errors are unknown: the point list, and None for what would be certain."""
-    rows = table[units.ranked]
-    summary = {
-        "p": len(pairs.score),
-        "not_ranked": tuple(table["unit"][~units.ranked]),
-        **dict.fromkeys(UNKNOWN),
-        **list_facts(rows["unit"], membership.point_list(pairs, options.bottom)),
-        "critical_values": MappingProxyType({}),
-        "se_from_limits": (),
-        "zero_se": (),
-        "df": NO_ERROR,
-        "independent": True,
-        "ties": TIES.format(RULES[options.ties]),
-        "probabilities": NO_ERROR,
-        "seed": None,
-        "fragile": (),
-        **options.conventions(units.selection, pairs),
-        "marginal": NO_ERROR,
-        "simultaneous": NO_ERROR,
-        "membership": NO_ERROR,
-    }
-    return MappingProxyType(summary | {"notes": notes(summary)})
-
-
-def list_facts(units: pd.Series, points: membership.PointList) -> dict[str, Any]:
-    """Say which of the (p,) ranked units are listed, and which are tied at the cut."""
-    listed, tied = tuple(units[points.listed]), tuple(units[points.tied])
-    return {
-        "listed": listed,
-        "tied_at_cut": tied,
-        "tie_at_cut": bool(tied),
-        "list_size_low": len(listed),
-        "list_size_high": len(listed) + len(tied),
-    }
-
-
-def spread_out(values: NDArray[Any], units: Units) -> pd.Series:
-    """Place the ranked units' values in input order; the others get a missing value, or the words "not ranked"."""
-    full = pd.Series(values, index=np.flatnonzero(units.ranked)).reindex(range(len(units.names)))
-    if values.dtype == object:
-        return full.astype(object).where(units.ranked, "not ranked")
-    if values.dtype == bool:
-        return full.astype("boolean")
-    return full.astype("Int64") if np.issubdtype(values.dtype, np.integer) else full
+    units: Units, table: pd.DataFrame, pairs: Pairs, options: Options
+) -> RankingSummary:
+    """State what holds without any error: who is ranked, the list by the estimates, the options; no
+    notes yet.
+    """
+    points = point_list(options.from_listed_end(pairs), options.bottom)
+    family = FAMILIES[options.multiplicity] if options.multiplicity else None
+    form = None if options.membership == "simes" else options.membership
+    return RankingSummary(
+        p=len(pairs.score),
+        not_ranked=tuple(table["unit"][~units.ranked]),
+        **list_facts(table[units.ranked], points),
+        critical_values=MappingProxyType({}),
+        se_from_limits=units.se_from_limits,
+        independent=pairs.independent,
+        ties=TIES.format(RULES[options.ties]),
+        level=options.level,
+        bottom=options.bottom,
+        higher_is_better=options.higher_is_better,
+        selection=units.selection,
+        marginal_asked=options.marginal,
+        membership_asked=form,
+        multiplicity=family,
+    )
 
 
 def summarise(
     units: Units,
     table: pd.DataFrame,
-    *,
     pairs: Pairs,
-    sets: tuple[RankSets, RankSets],
-    model: bayes.Posterior,
     options: Options,
-) -> Mapping[str, Any]:
-    """Assemble `Ranking.summary`: what holds for the table as a whole, and every convention that was used."""
-    marginal, simultaneous = sets
-    p, bottom, conventions = (
-        len(pairs.score),
-        options.bottom,
-        options.conventions(units.selection, pairs),
-    )
-    points = membership.point_list(pairs, bottom)
+    *,
+    marginal: RankSets,
+    simultaneous: RankSets,
+    model: Posterior,
+) -> RankingSummary:
+    """State what holds for the table as a whole, and how certain it is; no notes yet."""
     rows = table[units.ranked]
-    listed = rows[points.listed]
-    list_p = membership.verify_list(pairs, bottom)
-    facts = {
-        "p": p,
-        "not_ranked": tuple(table["unit"][~units.ranked]),
-        "rankability": model.rankability,
-        "tau2": model.tau2,
-        "mu": model.mu,
-        "decidable_share": int((simultaneous.low - 1).sum()) / (p * (p - 1) / 2),
-        **list_facts(rows["unit"], points),
-        "expected_true_bottom": float(listed["probability_bottom"].sum()),
-        "established_listed": int((listed["status"] == "established").sum()),
-        "list_p": list_p,
-        "list_established": list_p <= 1 - options.level,
-        "critical_values": MappingProxyType(
-            {"marginal": marginal.critical, "simultaneous": simultaneous.critical}
-        ),
-        "se_from_limits": units.se_from_limits,
-        "zero_se": tuple(rows["unit"][pairs.se == 0]),
-        "df": df_convention(pairs),
-        "independent": pairs.independent,
-        "ties": TIES.format(RULES[options.ties]),
-        "probabilities": PROBABILITIES.format(options.between.upper()),
-        "seed": None,
-        "fragile": (),
-    }
-    summary = facts | conventions | simulated(rows["unit"].to_numpy(), sets)
-    return MappingProxyType(summary | {"notes": notes(summary)})
-
-
-def simulated(names: NDArray[Any], sets: tuple[RankSets, RankSets]) -> dict[str, Any]:
-    """Say how max-t sets were made: form and errors; where simulated, seed, draws, Monte-Carlo error and fragile units."""
-    kinds = dict(zip(("marginal", "simultaneous"), sets, strict=True))
-    said: dict[str, Any] = {
-        f"{kind}_method": found.method for kind, found in kinds.items() if found.method
-    }
-    runs = {kind: found.simulation for kind, found in kinds.items() if found.simulation is not None}
+    p = len(pairs.score)
+    listing = options.from_listed_end(pairs)
+    points = point_list(listing, options.bottom)
+    list_p = verify_list(listing, options.bottom)
+    decided = int((simultaneous.low - 1).sum())
+    critical = {"marginal": marginal.critical, "simultaneous": simultaneous.critical}
+    summary = replace(
+        point_summary(units, table, pairs, options),
+        rankability=model.rankability,
+        tau2=model.tau2,
+        mu=model.mu,
+        decidable_share=decided / (p * (p - 1) / 2),
+        **list_facts(rows, points, list_p=list_p, level=options.level),
+        critical_values=MappingProxyType(critical),
+        zero_se=tuple(rows["unit"][pairs.se == 0]),
+        df=df_convention(pairs),
+        **conventions(pairs, options),
+    )
+    if marginal.method:
+        summary = replace(summary, marginal_method=marginal.method)
+    if simultaneous.method:
+        summary = replace(summary, simultaneous_method=simultaneous.method)
+    simulations = {"marginal": marginal.simulation, "simultaneous": simultaneous.simulation}
+    runs = {kind: run for kind, run in simulations.items() if run is not None}
     if not runs:
-        return said
-    one, fragile = next(iter(runs.values())), np.any([run.fragile for run in runs.values()], axis=0)
-    return said | {
-        "seed": one.seed,
-        "draws": one.draws,
-        "monte_carlo_error": MappingProxyType({kind: run.error for kind, run in runs.items()}),
-        "critical_steps": next((run.steps for run in runs.values() if run.steps), ()),
-        "fragile": tuple(names[fragile]),
+        return summary
+    fragile = np.any([run.fragile for run in runs.values()], axis=0)
+    return replace(
+        summary,
+        seed=options.seed,
+        draws=options.draws,
+        monte_carlo_error=MappingProxyType({kind: run.error for kind, run in runs.items()}),
+        critical_steps=simultaneous.simulation.steps if simultaneous.simulation else (),
+        fragile=tuple(rows["unit"].to_numpy()[fragile]),
+    )
+
+
+def list_facts(
+    rows: pd.DataFrame, points: PointList, *, list_p: float | None = None, level: float = 1.0
+) -> dict[str, Any]:
+    """Say who of the ranked units' rows is listed or tied at the cut, and how certain the list is
+    (None = unknown).
+
+    A list whose cut is tied is not established.
+    """
+    listed = rows[points.listed]
+    tied = tuple(rows["unit"][points.tied])
+    expected = established = list_established = None
+    if list_p is not None:
+        if tied:
+            list_p = 1.0
+        expected = float(listed["probability_bottom"].sum())
+        established = int((listed["status"] == "established").sum())
+        list_established = list_p <= 1 - level
+    return {
+        "listed": tuple(listed["unit"]),
+        "tied_at_cut": tied,
+        "tie_at_cut": bool(tied),
+        "list_size_low": len(listed),
+        "list_size_high": len(listed) + len(tied),
+        "expected_true_bottom": expected,
+        "established_listed": established,
+        "list_p": list_p,
+        "list_established": list_established,
+    }
+
+
+def conventions(pairs: Pairs, options: Options) -> dict[str, Any]:
+    """Say by which methods sets, tests and probabilities were made."""
+    form = FORMS[form_used(pairs, options.membership)]
+    return {
+        "marginal": options.marginal_used(pairs),
+        "simultaneous": options.simultaneous,
+        "membership": f"partial conjunction, {form}, one unit, one side",
+        "probabilities": PROBABILITIES.format(options.between.upper()),
     }
 
 
@@ -215,44 +454,43 @@ def df_convention(pairs: Pairs) -> str:
     return f"se estimated: t with Satterthwaite df of each pair (units: {pairs.df.min():g} to {pairs.df.max():g})"
 
 
-def notes(summary: Mapping[str, Any]) -> tuple[str, ...]:
+def notes(summary: RankingSummary) -> tuple[str, ...]:
     """Sentences, Chinese and English, that must accompany the table."""
-    size, sure, whole = (
-        summary["list_size_low"],
-        summary["established_listed"],
-        summary["list_established"],
-    )
-    said = (
-        [BY_POINT]
-        if summary["selection"] != "probability"
-        else [
-            f"名单中 {size} 个单位有 {sure} 个得到确认；整份名单{'得到确认' if whole else '不能确认'}。 "
-            f"Units listed: {size}, of them established: {sure}; the list as a whole: {'' if whole else 'not '}established."
-        ]
-    )
-    if summary["tie_at_cut"]:
-        high = summary["list_size_high"]
-        said.append(
+    sentences = []
+    size = summary.list_size_low
+    if not summary.proven:
+        sentences.append(BY_POINT)
+    else:
+        sure = summary.established_listed
+        whole_zh = "得到确认" if summary.list_established else "不能确认"
+        whole_en = "established" if summary.list_established else "not established"
+        sentences.append(
+            f"名单中 {size} 个单位有 {sure} 个得到确认；整份名单{whole_zh}。 "
+            f"Units listed: {size}, of them established: {sure}; the list as a whole: {whole_en}."
+        )
+    if summary.tie_at_cut:
+        high = summary.list_size_high
+        sentences.append(
             f"分界处并列：名单为 {size} 或 {high} 个。 Tie at the cut: the list has {size} or {high} units."
         )
-    if not summary["independent"]:
-        method = {"holm": "Holm", "maxt": "max-t"}[summary["marginal"]]
-        said.append(
+    if not summary.independent:
+        method = {"holm": "Holm", "maxt": "max-t"}[summary.marginal]
+        sentences.append(
             f"单位之间相关：边际集合用 {method}，成员检验用 Bonferroni 形式，概率忽略相关。 Units are dependent: "
             f"{method} for marginal sets, Bonferroni form for membership; probabilities ignore the dependence."
         )
-        if summary["simultaneous"] == "tukey":
-            said.append(
+        if summary.simultaneous == "tukey":
+            sentences.append(
                 "相关单位的 Tukey 临界值为近似。 The Tukey critical value is approximate for dependent units."
             )
-    if summary["fragile"]:
-        named = ", ".join(summary["fragile"])
-        said.append(
-            f"名次界限在模拟误差之内: {named}。 Bounds within the error of the simulation: {named}."
+    if summary.fragile:
+        fragile = ", ".join(summary.fragile)
+        sentences.append(
+            f"名次界限在模拟误差之内: {fragile}。 Bounds within the error of the simulation: {fragile}."
         )
-    if summary["se_from_limits"]:
-        named = ", ".join(summary["se_from_limits"])
-        said.append(
-            f"标准误为 0，改由置信限得出: {named}。 se of 0 replaced by the se of the limits: {named}."
+    if summary.se_from_limits:
+        replaced = ", ".join(summary.se_from_limits)
+        sentences.append(
+            f"标准误为 0，改由置信限得出: {replaced}。 se of 0 replaced by the se of the limits: {replaced}."
         )
-    return tuple(said)
+    return tuple(sentences)

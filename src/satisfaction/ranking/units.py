@@ -1,14 +1,17 @@
-"""What is ranked: units with their errors, read from arrays or Estimates, refused where they cannot be ranked."""
+"""What is ranked: units with their errors, read from arrays or Estimates, refused where they cannot
+be ranked.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from scipy import special
 
+from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.ranking.pairs import Bools, Floats
 
@@ -48,6 +51,14 @@ class Units:
     selection: str
     se_from_limits: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Units({len(self.names)}, ranked={int(self.ranked.sum())}, selection={self.selection!r})"
+
+    @property
+    def ranked_names(self) -> tuple[str, ...]:
+        """Names of the units that take part."""
+        return tuple(np.array(self.names, dtype=object)[self.ranked])
+
 
 def units_from_arrays(
     estimate: object,
@@ -76,19 +87,29 @@ def units_from_arrays(
             "Give exactly one of se and cov.",
             where="se, cov",
         )
-    matrix = signed_square(shaped(se, "se", (p,))) if cov is None else shaped(cov, "cov", (p, p))
+    if cov is None:
+        errors = shaped(se, "se", (p,))
+        # a negative se leaves a negative variance, to be refused by name
+        covariance = np.diag(errors * np.abs(errors))
+    else:
+        covariance = shaped(cov, "cov", (p, p))
     freedom = np.full(p, np.inf) if df is None else shaped(df, "df", (p,), scalar=True)
     if selection != "probability":
-        matrix = np.full((p, p), np.nan)
+        covariance = np.full((p, p), np.nan)
         freedom = np.full(p, np.nan)
-    named = tuple(str(name) for name in (range(1, p + 1) if names is None else names))
-    if len(named) != p:
-        raise misshapen("names", (len(named),), (p,))
-    return Units(named, scores, matrix, freedom, who_is_ranked(ranked, p), selection)
+    labels = tuple(str(name) for name in (range(1, p + 1) if names is None else names))
+    if len(labels) != p:
+        raise _misshapen("names", (len(labels),), (p,))
+    taking_part = np.ones(p, dtype=bool) if ranked is None else np.array(ranked)
+    if taking_part.shape != (p,) or taking_part.dtype != bool:
+        raise _misshapen("ranked", taking_part.shape, (p,), kind="boolean")
+    return Units(labels, scores, covariance, freedom, taking_part, selection)
 
 
-def units_from_estimates(estimates: Any, *, ranked: object, selection: str) -> Units:
-    """Read units from Estimates of one measure by domain; the weaker of both declared selections holds."""
+def units_from_estimates(estimates: Estimates, *, ranked: object, selection: str) -> Units:
+    """Read units from Estimates of one measure by domain; the weaker of both declared selections
+    holds.
+    """
     table = estimates.table
     measures = list(dict.fromkeys(table["measure"]))
     if len(measures) != 1:
@@ -100,25 +121,32 @@ def units_from_estimates(estimates: Any, *, ranked: object, selection: str) -> U
             available=measures,
             hint=("对其中一个指标单独调用 estimate。", "Call estimate with one of the measures."),
         )
-    names = tuple(
-        "/".join(map(str, row)) for row in table[list(estimates.by)].itertuples(index=False)
-    )
-    declared = getattr(getattr(estimates, "design", None), "selection", None) or "probability"
+    if selection == "probability":
+        selection = estimates.design.selection
     units = units_from_arrays(
         table["estimate"],
         se=None,
         cov=estimates.cov,
         df=table["df"],
-        names=names,
+        names=unit_names(estimates),
         ranked=ranked,
-        selection=declared if selection == "probability" else selection,
+        selection=selection,
     )
-    limits = numbers(table["ci_low"], "ci_low"), numbers(table["ci_high"], "ci_high")
-    return with_se_from_limits(units, *limits, level=getattr(estimates, "level", 0.95))
+    low = numbers(table["ci_low"], "ci_low")
+    high = numbers(table["ci_high"], "ci_high")
+    return with_se_from_limits(units, low, high, level=estimates.level)
+
+
+def unit_names(estimates: Estimates) -> tuple[str, ...]:
+    """Names of the areas of Estimates: their codes, joined by "/"."""
+    areas = estimates.table[list(estimates.by)].itertuples(index=False)
+    return tuple("/".join(map(str, codes)) for codes in areas)
 
 
 def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float) -> Units:
-    """Give units with se 0 the se that goes with their (p,) confidence limits: the length over two t quantiles."""
+    """Give units with se 0 the se that goes with their (p,) confidence limits: the length over two
+    t quantiles.
+    """
     zero = units.ranked & (np.diag(units.cov) == 0)
     if not zero.any():
         return units
@@ -139,57 +167,46 @@ def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float
 
 def check_units(units: Units) -> None:
     """Refuse units that cannot be ranked, naming them."""
-    one_of(
-        units.selection, get_args(Selection), argument="selection", error=RankingError, code="K106"
-    )
-    if repeated := shortened(
-        dict.fromkeys(name for name in units.names if units.names.count(name) > 1)
-    ):
+    known = get_args(Selection)
+    one_of(units.selection, known, argument="selection", error=RankingError, code="K106")
+    if len(set(units.names)) < len(units.names):
+        twice = dict.fromkeys(name for name in units.names if units.names.count(name) > 1)
+        repeated = shortened(twice)
         raise RankingError(
             "K107", f"单位名称重复: {repeated}", f"Names repeat: {repeated}", where="names"
         )
-    if units.ranked.sum() < 2:
+    ranked = units.ranked
+    if ranked.sum() < 2:
         raise RankingError(
             "K108", "排名至少需要两个单位。", "Ranking needs at least two units.", where="estimate"
         )
-    variance = np.diag(units.cov)
-    lacking = units.ranked & ~np.isfinite(units.estimate)
-    refuse_where(
-        units, lacking, code="K109", zh="估计值缺失或非有限", en="estimate missing or not finite"
-    )
+    lacking = ranked & ~np.isfinite(units.estimate)
+    _refuse(units, lacking, "K109", "估计值缺失或非有限", "estimate missing or not finite")
     if units.selection != "probability":
         return
-    wrong = {
-        ("K110", "标准误缺失", "se missing or not finite"): units.ranked & ~np.isfinite(variance),
-        ("K104", "标准误或方差为负", "negative se or variance"): variance < 0,
-        ("K111", "自由度必须为正数", "df must be positive"): units.ranked & ~(units.df > 0),
-    }
-    for (code, zh, en), where in wrong.items():
-        refuse_where(units, where, code=code, zh=zh, en=en)
-    cov, se = units.cov[np.ix_(units.ranked, units.ranked)], np.sqrt(variance[units.ranked])
-    if not np.all(np.abs(cov - cov.T) <= 1e-9 * se[:, None] * se):
+    variance = np.diag(units.cov)
+    _refuse(
+        units, ranked & ~np.isfinite(variance), "K110", "标准误缺失", "se missing or not finite"
+    )
+    _refuse(units, variance < 0, "K104", "标准误或方差为负", "negative se or variance")
+    _refuse(units, ranked & ~(units.df > 0), "K111", "自由度必须为正数", "df must be positive")
+    if not is_symmetric(units.cov[np.ix_(ranked, ranked)]):
         raise RankingError(
             "K112", "cov 必须对称且无缺失。", "cov must be symmetric and complete.", where="cov"
         )
 
 
-def refuse_where(units: Units, wrong: Bools, *, code: str, zh: str, en: str) -> None:
+def _refuse(units: Units, wrong: Bools, code: str, zh: str, en: str) -> None:
     """Raise an error that names the units that are wrong."""
-    if culprits := shortened(name for name, bad in zip(units.names, wrong, strict=True) if bad):
+    if wrong.any():
+        culprits = shortened(np.array(units.names, dtype=object)[wrong])
         raise RankingError(code, f"{zh}: {culprits}", f"{en}: {culprits}", hint=NOT_RANKED)
 
 
-def who_is_ranked(ranked: object, p: int) -> Bools:
-    """Read the (p,) flag of units that take part; None = all."""
-    flag = np.ones(p, dtype=bool) if ranked is None else np.array(ranked)
-    if flag.shape != (p,) or flag.dtype != bool:
-        raise misshapen("ranked", flag.shape, (p,), kind="boolean")
-    return flag
-
-
-def signed_square(se: Floats) -> Floats:
-    """Diagonal covariance of independent units; a negative se leaves a negative variance, to be refused by name."""
-    return np.diag(se * np.abs(se))
+def is_symmetric(cov: Floats) -> bool:
+    """Whether a covariance is symmetric up to rounding, and complete."""
+    se = np.sqrt(np.maximum(np.diag(cov), 0))
+    return bool(np.all(np.abs(cov - cov.T) <= 1e-9 * se[:, None] * se))
 
 
 def shaped(
@@ -200,7 +217,7 @@ def shaped(
     if scalar and array.ndim == 0:
         return np.full(shape, float(array))
     if array.shape != shape:
-        raise misshapen(argument, array.shape, shape)
+        raise _misshapen(argument, array.shape, shape)
     return array
 
 
@@ -214,13 +231,14 @@ def numbers(values: object, argument: str) -> Floats:
         ) from error
 
 
-def misshapen(
+def _misshapen(
     argument: str, got: tuple[int, ...], wanted: tuple[int, ...], *, kind: str = ""
 ) -> RankingError:
     """Say which shape was given and which is needed."""
+    needed = f"{kind} {wanted}".strip()
     return RankingError(
         "K101",
-        f"{argument} 的形状是 {got}，应为 {kind} {wanted}。".replace("  ", " "),
-        f"{argument} has shape {got}; needed: {kind} {wanted}.".replace("  ", " "),
+        f"{argument} 的形状是 {got}，应为 {needed}。",
+        f"{argument} has shape {got}; needed: {needed}.",
         where=argument,
     )

@@ -38,10 +38,10 @@ from satisfaction.publication.plots.rows import (
     scale_of,
     write_right,
 )
+from satisfaction.ranking.critical_values import critical_value, t_quantile
 from satisfaction.ranking.pairs import Bools, Floats, Order, Pairs, spread_of
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.sets import tukey_critical
-from satisfaction.ranking.studentized import critical_value, t_quantile
 from satisfaction.sampling.design import NO_ERROR
 
 Interval: TypeAlias = Literal["simultaneous", "marginal"]

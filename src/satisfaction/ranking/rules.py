@@ -1,0 +1,308 @@
+"""The ranking of the areas under the declared rules: who takes part, which end is listed, on which
+scores ranks stand.
+
+The main ranking, and that of every level of areas within its parents: counties in a prefecture,
+prefectures in the province.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
+from types import MappingProxyType
+
+import numpy as np
+
+from satisfaction.declarations.rules import RankingRules
+from satisfaction.declarations.survey import Survey
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.yaml import Label
+from satisfaction.ranking.borrowed_errors import Floored, floor_notes, floored
+from satisfaction.ranking.membership import point_list
+from satisfaction.ranking.pairs import Bools, Floats, Ints, by_point, tied_rank
+from satisfaction.ranking.rank import Ranking, rank_nobody, rank_units
+from satisfaction.ranking.table import Options, list_facts, notes, spread_out
+from satisfaction.ranking.units import units_from_estimates
+
+# digits of a published figure: a score that is 0.125 to them rounds up, though its bits say 0.12499...
+PUBLISHED = 12
+RELIABILITY_UNKNOWN = (
+    "不是概率样本，信度未知：minimum_reliability 未执行。 "
+    "Not a probability sample, reliability unknown: minimum_reliability was not applied."
+)
+ALONE = Label(zh="所在地区只有它一个，不排名", en="alone in its area; not ranked")
+TOO_FEW = Label(
+    zh="所在地区可排名的单位不足两个", en="fewer than two units of its area can be ranked"
+)
+NO_PARENT = Label(
+    zh="不属于上一级地区，不在其内排名",
+    en="lies in no area of the level above; not ranked within one",
+)
+
+
+def rank_by_rules(
+    estimates: Estimates, rules: RankingRules, *, floor: Floored | None = None
+) -> Ranking:
+    """Rank the areas by one measure under the rules.
+
+    Parameters
+    ----------
+    estimates : Estimates
+        Of one measure, by area.
+    rules : RankingRules
+    floor : Floored, optional
+        The same estimates with the errors that ranks rest on; their own unless given.
+
+    Returns
+    -------
+    Ranking
+        Columns and summary entries of membership (status, p_in, p_out, probability_bottom; listed,
+        list_p ...) concern the listed end, which `summary.side` names. With rounding, `rank` and
+        the list follow the rounded scores and `rank_unrounded` stands beside; sets, tests and
+        probabilities always come from the scores as estimated. Where fewer than two areas have
+        answers, nothing is ranked.
+
+    Raises
+    ------
+    RankingError
+        K160 where several areas have answers, but too few of them can be ranked; K101-K124 from
+        `ranking.rank`.
+
+    Notes
+    -----
+    `minimum_reliability` is judged by a first ranking of all areas with enough answers: tau2 is
+    taken from the field, not from those who remain, so that leaving one out does not push out the
+    next.
+    """
+    digits = rules.round_before_ranking
+    options = Options(
+        level=rules.level,
+        bottom=rules.list_size,
+        side=rules.side,
+        ties=rules.ties,
+        multiplicity=None if rules.multiplicity == "one" else rules.multiplicity,
+    )
+    if (estimates.table["n"] > 0).sum() < 2:
+        nobody = np.zeros(len(estimates.table), dtype=bool)
+        units = units_from_estimates(estimates, ranked=nobody, selection="probability")
+        ranking = rank_nobody(units, options, source=estimates)
+        table = ranking.table
+        if digits != "off":
+            table = table.assign(rank_unrounded=table["rank"])
+        return replace(ranking, table=table, summary=replace(ranking.summary, side=rules.side))
+    floor = floor or Floored(estimates)
+    enough = may_be_ranked(estimates, rules)
+    ranking = _rank(floor.estimates, rules, options, enough)
+    proven = ranking.summary.proven
+    unreliable = 0
+    if rules.minimum_reliability > 0 and proven:
+        reliability = ranking.table["reliability"]
+        reliable = enough & (reliability >= rules.minimum_reliability).to_numpy(bool)
+        unreliable = int(enough.sum() - reliable.sum())
+        if unreliable:
+            ranking = _rank(floor.estimates, rules, options, reliable)
+    ranking = _with_floor_said(_with_rounded_scores(ranking, digits), floor, rules)
+    summary = ranking.summary
+    sentences = list(notes(summary))
+    sentences += floor_notes(floor, rules, under=summary.se_from_larger or ())
+    if rules.side == "first":
+        sentences.append(
+            f"名单为前 {rules.list_size} 位。 The list names the first {rules.list_size}."
+        )
+    if unreliable:
+        least = f"{rules.minimum_reliability:g}"
+        sentences.append(
+            f"{unreliable} 个单位信度低于 {least}，不排名。 Not ranked for a reliability under {least}: {unreliable}."
+        )
+    if digits != "off":
+        moved = summary.moved_by_rounding
+        sentences.append(
+            f"得分取 {digits} 位小数后排名，{moved} 个单位的名次因此变动；集合、检验与概率按未取整的得分。 Scores were rounded to "
+            f"{digits} decimal places before ranking; ranks moved: {moved}. Sets, tests and probabilities use unrounded scores."
+        )
+    if rules.minimum_reliability > 0 and not proven:
+        sentences.append(RELIABILITY_UNKNOWN)
+    summary = replace(summary, side=rules.side, notes=tuple(sentences))
+    return replace(ranking, summary=summary, source=estimates)
+
+
+def may_be_ranked(estimates: Estimates, rules: RankingRules) -> Bools:
+    """Tell which areas have answers enough, and an estimate that is published: (p,) bool."""
+    table = estimates.table
+    # areas without any answer are named when they are to be ranked
+    known = table["estimate"].notna() | (table["n"] == 0)
+    return np.asarray((table["n"] >= rules.minimum_n) & known, dtype=bool)
+
+
+def _rank(
+    estimates: Estimates, rules: RankingRules, options: Options, taking_part: Bools
+) -> Ranking:
+    """Rank the areas that take part, with a list at the declared end."""
+    p = int(taking_part.sum())
+    if p <= rules.list_size:
+        raise RankingError(
+            "K160",
+            f"样本足够的地区只有 {p} 个，无法列出 {rules.list_size} 个的名单。",
+            f"Only {p} areas have enough answers to be ranked; a list of {rules.list_size} needs more.",
+            where=f"rules.yaml ranking: list_size={rules.list_size}, minimum_n={rules.minimum_n}, "
+            f"minimum_reliability={rules.minimum_reliability:g}",
+            hint=(
+                "在 rules.yaml 中降低 list_size 或 minimum_n。",
+                "Lower `list_size` or `minimum_n` in rules.yaml.",
+            ),
+        )
+    units = units_from_estimates(estimates, ranked=taking_part, selection="probability")
+    return rank_units(units, options, source=estimates)
+
+
+def _with_rounded_scores(ranking: Ranking, digits: int | str) -> Ranking:
+    """Let ranks and list follow the rounded scores; what is certain about them stays as it was.
+
+    Returns
+    -------
+    Ranking
+        As it is where the rule is "off"; else with ranks of the rounded scores, `rank_unrounded`
+        beside it, and in the summary `moved_by_rounding`. A list whose cut is tied by rounding is
+        not established.
+    """
+    if isinstance(digits, str):
+        return ranking
+    units = ranking.units
+    options = ranking.options
+    summary = ranking.summary
+    pairs = by_point(rounded(units.estimate[units.ranked], digits))
+    unrounded = ranking.table["rank"]
+    ranks = spread_out({"rank": tied_rank(pairs, options.ties)}, units)["rank"]
+    table = ranking.table.assign(rank=ranks)
+    table.insert(table.columns.get_loc("rank") + 1, "rank_unrounded", unrounded)
+    facts = list_facts(
+        table[units.ranked],
+        point_list(options.from_listed_end(pairs), options.bottom),
+        list_p=summary.list_p,
+        level=summary.level,
+    )
+    scores_rounded = f"scores rounded to {digits} decimal places for the rank alone"
+    summary = replace(
+        summary,
+        **facts,
+        moved_by_rounding=int((ranks != unrounded)[units.ranked].sum()),
+        ties=summary.ties.replace("never rounded", scores_rounded),
+    )
+    return replace(ranking, table=table, summary=summary)
+
+
+def rounded(scores: Floats, digits: int) -> Floats:
+    """Round (p,) scores to decimal places, half away from zero, from their published digits."""
+    step = Decimal(1).scaleb(-digits)
+    exact = [Decimal(f"{score:.{PUBLISHED}g}") for score in scores]
+    return np.array([float(score.quantize(step, ROUND_HALF_UP)) for score in exact])
+
+
+def _with_floor_said(ranking: Ranking, floor: Floored, rules: RankingRules) -> Ranking:
+    """Return the ranking with the floor, and the ranked units under it, in its summary."""
+    if not ranking.summary.proven:
+        return ranking
+    ranked = set(ranking.units.ranked_names)
+    under = {name: words for name, words in floor.said.items() if name in ranked}
+    summary = replace(
+        ranking.summary,
+        minimum_df=rules.minimum_df,
+        minimum_deff=rules.minimum_deff,
+        se_from_larger=MappingProxyType(under),
+    )
+    return replace(ranking, summary=summary)
+
+
+# ---- within the parents
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Units of a level that are not ranked within their parent, and why."""
+
+    level: str
+    parent: str
+    codes: tuple[str, ...]
+    reason: Label
+
+
+@dataclass(frozen=True, slots=True)
+class Rankings:
+    """Rankings within parents.
+
+    Attributes
+    ----------
+    within : mapping of (level, parent code) -> Ranking
+        Made apart from one another: the simultaneous sets of each hold for it alone. There is no
+        list; the membership columns concern the last one, `target("top", 1)` the first.
+    left_out : tuple of LeftOut
+    """
+
+    within: Mapping[tuple[str, str], Ranking]
+    left_out: tuple[LeftOut, ...]
+
+    def __repr__(self) -> str:
+        return f"Rankings(within {len(self.within)} areas, left_out {len(self.left_out)})"
+
+
+def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking) -> Rankings:
+    """Rank every level below the whole within its parents, by the ranked measure.
+
+    Parameters
+    ----------
+    survey : Survey
+    estimates : mapping of Estimates
+        By level of area, the ranked level first.
+    ranking : Ranking
+        The main one: who is not ranked there is not ranked within a parent either. Higher levels
+        need `minimum_n` answers. A ranked level right below the whole has no other ranking than the
+        main one.
+    """
+    rules = survey.rules.ranking
+    options = Options(level=rules.level, bottom=1, ties=rules.ties)
+    level_of = survey.levels()
+    parent_of = survey.parents()
+    levels = [*survey.area_levels(), survey.whole()]
+    within: dict[tuple[str, str], Ranking] = {}
+    left_out: list[LeftOut] = []
+    for level, above in pairwise(levels) if len(levels) > 2 else ():
+        floor = floored(survey, estimates, level)
+        taking_part = may_be_ranked(floor.estimates, rules)
+        if level == levels[0]:
+            taking_part = ranking.units.ranked
+        codes = floor.estimates.table[level].astype(str)
+        # a row without a code of the level is no area of it
+        is_area = codes.map(level_of) == level
+        parents = codes.where(is_area, "").map(lambda code: parent_of.get(code, "")).to_numpy(str)
+        for parent in np.unique(parents[parents != ""]).tolist():
+            rows = np.flatnonzero(parents == parent)
+            reason = None
+            if level_of.get(parent) != above:
+                reason = NO_PARENT
+            elif len(rows) < 2:
+                reason = ALONE
+            elif taking_part[rows].sum() < 2:
+                reason = TOO_FEW
+            if reason:
+                left_out.append(LeftOut(level, parent, tuple(codes.iloc[rows]), reason))
+                continue
+            inside = _rows(floor.estimates, rows)
+            ranked = taking_part[rows]
+            units = units_from_estimates(inside, ranked=ranked, selection="probability")
+            alone = rank_units(units, options, source=inside)
+            alone = _with_rounded_scores(alone, rules.round_before_ranking)
+            within[level, parent] = _with_floor_said(alone, floor, rules)
+    return Rankings(MappingProxyType(within), tuple(left_out))
+
+
+def _rows(estimates: Estimates, rows: Ints) -> Estimates:
+    """Return the estimates of some areas with their covariance."""
+    return replace(
+        estimates,
+        table=estimates.table.iloc[rows].reset_index(drop=True),
+        cov=estimates.cov[np.ix_(rows, rows)],
+        contributions=estimates.contributions.of(rows),
+    )

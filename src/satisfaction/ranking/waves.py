@@ -1,0 +1,590 @@
+"""Several waves of the same units: two side by side, the mean of the last ones, and whether they
+may be compared.
+
+Two waves are read from Estimates or arrays and put in one order, with the covariance between them.
+Rolling indices are the mean of the last waves by area, with the covariance of the PSUs they share.
+Waves may be compared where both questionnaires declare the same measure, one allows it, or the
+caller says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import scipy.sparse as sp
+
+from satisfaction.declarations.items import SingleItem
+from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.errors import RankingError, one_of, shortened
+from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare
+from satisfaction.ranking.probability import Bivariate, fit_two_waves
+from satisfaction.ranking.units import (
+    Units,
+    check_units,
+    is_symmetric,
+    numbers,
+    shaped,
+    unit_names,
+    units_from_arrays,
+    units_from_estimates,
+)
+from satisfaction.sampling.variance import Members
+
+RollingWeights: TypeAlias = Literal["equal", "effective"]
+MEANING = {
+    "equal": "every wave counts the same",
+    "effective": "waves count by the area's effective sample size, taken as fixed",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waves:
+    """Two waves of p units, in the later wave's order.
+
+    Attributes
+    ----------
+    before, after : Units
+        The earlier and the later wave.
+    cross : (p, p)
+        Sampling covariance of the later (rows) and the earlier estimates.
+    relation : str
+        Where `cross` comes from.
+    shared_psus : int or None
+        PSUs that stand in both waves; None where only arrays were given.
+    members : Members or None
+        Which PSUs hold respondents of each unit, later wave first, then the earlier one: (P, 2p).
+    """
+
+    before: Units
+    after: Units
+    cross: Floats
+    relation: str
+    shared_psus: int | None = None
+    members: Members | None = None
+
+    def __repr__(self) -> str:
+        return f"Waves(before={self.before!r}, after={self.after!r}, relation={self.relation!r})"
+
+    @property
+    def ranked(self) -> Bools:
+        """(p,) bool: units that take part."""
+        return self.after.ranked
+
+    @property
+    def selection(self) -> str:
+        """The weaker of both waves' selections."""
+        if self.after.selection != "probability":
+            return self.after.selection
+        return self.before.selection
+
+    def covariance(self) -> Floats:
+        """(2p, 2p) sampling covariance of the ranked units, later wave first."""
+        ranked = np.ix_(self.ranked, self.ranked)
+        cross = self.cross[ranked]
+        return np.block([[self.after.cov[ranked], cross], [cross.T, self.before.cov[ranked]]])
+
+    def pairs(self, sign: float) -> tuple[Pairs, Pairs]:
+        """Pairs of the earlier and of the later wave, scores times `sign`."""
+        return pairs_of(self.before, sign), pairs_of(self.after, sign)
+
+    def posterior(self, sign: float) -> Bivariate:
+        """Posterior of the ranked units' scores times `sign`, earlier wave first."""
+        score = np.column_stack([self.before.estimate, self.after.estimate])[self.ranked]
+        before = np.diag(self.before.cov)[self.ranked]
+        after = np.diag(self.after.cov)[self.ranked]
+        cross = np.diag(self.cross)[self.ranked]
+        sampling = np.array([[before, cross], [cross, after]]).transpose(2, 0, 1)
+        return fit_two_waves(sign * score, sampling)
+
+
+def pairs_of(units: Units, sign: float) -> Pairs:
+    """Compare the ranked units of one wave, scores times `sign`."""
+    ranked = units.ranked
+    score = sign * units.estimate[ranked]
+    if units.selection != "probability":
+        return by_point(score)
+    return compare(score, cov=units.cov[np.ix_(ranked, ranked)], df=units.df[ranked])
+
+
+def waves_from_estimates(
+    later: Estimates, earlier: Estimates, *, ranked: object, selection: str
+) -> Waves:
+    """Read two Estimates of one measure by the same areas; shared PSUs give the covariance."""
+    after = units_from_estimates(later, ranked=ranked, selection=selection)
+    order = same_units(after.names, unit_names(earlier))
+    taking_part = after.ranked[np.argsort(order)]
+    before = units_from_estimates(earlier, ranked=taking_part, selection=selection)
+    return _with_shared_psus(_reordered(before, order), after, later, earlier, order)
+
+
+def waves_from_arrays(
+    later: object,
+    earlier: object,
+    *,
+    se: object,
+    cov: object,
+    df: object,
+    names: Iterable[object] | None,
+    ranked: object,
+    selection: str,
+) -> Waves:
+    """Read two arrays of scores; for the arguments see `ranking.change.rank_change`."""
+    scores = numbers(later, "later")
+    p = len(np.atleast_1d(scores))
+    if (se is None) == (cov is None):
+        raise RankingError(
+            "K143",
+            "se 与 cov 必须且只能给出一个。",
+            "Give exactly one of se and cov.",
+            where="se, cov",
+        )
+    errors: dict[str, Any] = {"se": (None, None), "cov": (None, None), "df": (None, None)}
+    if cov is None:
+        errors["se"] = shaped(se, "se", (2, p))
+        cross = np.zeros((p, p))
+        relation = "waves independent: se given"
+    else:
+        both = shaped(cov, "cov", (2 * p, 2 * p))
+        if not is_symmetric(both):
+            raise RankingError(
+                "K144",
+                "cov 必须对称且无缺失，后期在前、前期在后。",
+                "cov must be symmetric and complete, the later wave first.",
+                where="cov",
+            )
+        errors["cov"] = both[:p, :p], both[p:, p:]
+        cross = both[:p, p:]
+        relation = "covariance given"
+    if df is not None:
+        errors["df"] = shaped(df, "df", (2, p), scalar=True)
+    names = None if names is None else tuple(names)
+    units = []
+    for wave, values in enumerate((scores, shaped(earlier, "earlier", (p,)))):
+        of_wave = {argument: of_both[wave] for argument, of_both in errors.items()}
+        units.append(
+            units_from_arrays(values, **of_wave, names=names, ranked=ranked, selection=selection)
+        )
+    after, before = units
+    return _checked(Waves(before, after, cross, relation))
+
+
+def waves_from_units(
+    after: Units, before: Units, *, sources: tuple[Estimates | None, Estimates | None]
+) -> Waves:
+    """Put the units of two rankings side by side; without both Estimates the waves count as
+    independent.
+    """
+    order = same_units(after.names, before.names)
+    before = _reordered(before, order)
+    if np.any(before.ranked != after.ranked):
+        raise _different("参与排名的单位", "units ranked", after.ranked_names, before.ranked_names)
+    later, earlier = sources
+    if later is None or earlier is None:
+        cross = np.zeros((len(order), len(order)))
+        relation = "unknown: taken as independent, which matters to probabilities only"
+        return _checked(Waves(before, after, cross, relation))
+    return _with_shared_psus(before, after, later, earlier, order)
+
+
+def _with_shared_psus(
+    before: Units, after: Units, later: Estimates, earlier: Estimates, order: Ints
+) -> Waves:
+    """Put two waves side by side with the covariance of their Estimates; `order` is that of the
+    earlier one's rows.
+    """
+    # here: it loads statsmodels, which a plain ranking does not need
+    from satisfaction.estimation.change import combine_waves
+
+    both = combine_waves({"later": later, "earlier": earlier})
+    p = len(order)
+    members = both.contributions.members.of(np.concatenate([np.arange(p), p + order]))
+    waves = Waves(
+        before,
+        after,
+        cross=both.cov[:p, p:][:, order],
+        relation="PSUs of the same stratum and code in both waves",
+        shared_psus=int(both.conventions["shared_psus"]),
+        members=members,
+    )
+    return _checked(waves)
+
+
+def same_units(after: tuple[str, ...], before: tuple[str, ...]) -> Ints:
+    """Where each of the later wave's units stands in the earlier one: (p,) int."""
+    if sorted(after) != sorted(before):
+        raise _different("单位", "units", after, before)
+    place = {name: i for i, name in enumerate(before)}
+    return np.array([place[name] for name in after])
+
+
+def _reordered(units: Units, order: Ints) -> Units:
+    return replace(
+        units,
+        names=tuple(units.names[i] for i in order),
+        estimate=units.estimate[order],
+        cov=units.cov[np.ix_(order, order)],
+        df=units.df[order],
+        ranked=units.ranked[order],
+    )
+
+
+def _checked(waves: Waves) -> Waves:
+    """Refuse waves of which one cannot be ranked."""
+    check_units(waves.after)
+    check_units(waves.before)
+    return waves
+
+
+def _different(zh: str, en: str, after: tuple[str, ...], before: tuple[str, ...]) -> RankingError:
+    """Say which units stand in only one wave."""
+    only_after = shortened(name for name in after if name not in set(before)) or "-"
+    only_before = shortened(name for name in before if name not in set(after)) or "-"
+    return RankingError(
+        "K145",
+        f"两期的{zh}不同：仅后期有 {only_after}；仅前期有 {only_before}。",
+        f"The waves' {en} differ: only later {only_after}; only earlier {only_before}.",
+        where="later, earlier",
+        hint=("对相同的单位估计并排名两期。", "Estimate and rank both waves over the same units."),
+    )
+
+
+# ---- the mean of the last waves
+
+
+def rolling(
+    waves: Mapping[str, Estimates],
+    *,
+    comparable: bool | Comparability | None = None,
+    last: int | None = None,
+    weights: RollingWeights = "equal",
+    measure: str | None = None,
+) -> Estimates:
+    """Average the last waves of every area.
+
+    The average is steadier than one wave and lags behind it: it describes the whole period, not its
+    end.
+
+    Parameters
+    ----------
+    waves : mapping
+        Name of the wave -> its estimates of one measure by the same areas, in order of time.
+    comparable : bool or Comparability
+        Whether the measure means the same in all waves; as for `rank_change`. Must be given.
+    last : int, optional
+        How many waves, from the end; all of them unless given.
+    weights : {"equal", "effective"}
+        "effective": n_effective of the area in the wave.
+    measure : str, optional
+        Which measure, where the Estimates have several.
+
+    Returns
+    -------
+    Estimates
+        By the areas, in the order of the last wave: fit for `rank`, `rank_change` (also against a
+        window that shares waves with it) and contrasts. df by Satterthwaite over waves and areas; n
+        is the sum; selection is that of the weakest wave.
+
+    Raises
+    ------
+    RankingError
+        K141 and K142 for waves that may not be compared, K145 for areas that differ, K147 for
+        several measures, K155 for the number of waves, K156 for weights, K157 for a missing
+        effective size.
+    EstimatesError
+        E171, E172 as `combine_waves`.
+    """
+    # here: it loads statsmodels, which a plain ranking does not need
+    from satisfaction.estimation.change import combine_waves
+
+    declared = require_comparable(comparable)
+    one_of(weights, MEANING, argument="weights", error=RankingError, code="K156")
+    window = _window(waves, last=last, measure=measure)
+    newest = list(window.values())[-1]
+    p = len(newest.table)
+    order, size, n = [], [], []
+    for estimates in window.values():
+        at = same_units(unit_names(newest), unit_names(estimates))
+        order.append(at)
+        size.append(_sizes(estimates, weights)[at])
+        n.append(estimates.table["n"].to_numpy()[at])
+    total = np.sum(size, axis=0)
+    blocks = []
+    for at, of_wave in zip(order, size, strict=True):
+        share = of_wave / total
+        blocks.append(sp.coo_array((share, (np.arange(p), at)), shape=(p, p)))
+    coefficients = sp.csr_array(sp.hstack(blocks))
+    keys = newest.table[[*newest.by, "measure"]]
+    mean = combine_waves(window).combined(coefficients, keys, by=newest.by)
+    designs = [estimates.design for estimates in window.values()]
+    unproven = [design for design in designs if design.selection != "probability"]
+    design = unproven[0] if unproven else designs[-1]
+    conventions = mean.conventions | {
+        "rolling": list(window),
+        "wave_weights": MEANING[weights],
+        "comparable": declared,
+        "selection": design.selection,
+    }
+    table = mean.table.assign(n=sum(n))
+    return replace(mean, table=table, conventions=conventions, design=design)
+
+
+def _window(
+    waves: Mapping[str, Estimates], *, last: int | None, measure: str | None
+) -> dict[str, Estimates]:
+    """Take the last waves, one measure each."""
+    count = len(waves) if last is None else last
+    whole = isinstance(count, int | np.integer) and not isinstance(count, bool)
+    if not whole or not 2 <= count <= len(waves):
+        raise RankingError(
+            "K155",
+            f"last={last}：须为 2 到 {len(waves)} 的整数（现有 {len(waves)} 期）。",
+            f"last={last} is not a whole number from 2 to the number of waves, {len(waves)}.",
+            where="last",
+            available=waves,
+            hint=("给出足够的期数。", "Give as many waves as the window needs."),
+        )
+    window = dict(list(waves.items())[-count:])
+    if measure is not None:
+        window = {name: estimates.of(measure) for name, estimates in window.items()}
+    measures: set[str] = set()
+    for estimates in window.values():
+        measures.update(estimates.table["measure"])
+    if len(measures) != 1:
+        raise RankingError(
+            "K147",
+            "各期须为同一个指标。",
+            "All waves must be estimates of one and the same measure.",
+            where="measure",
+            available=sorted(measures),
+            hint=("用 measure= 选定一个指标。", "Choose one with measure=."),
+        )
+    return window
+
+
+def _sizes(estimates: Estimates, weights: RollingWeights) -> Floats:
+    """What each area of a wave counts for before shares are taken, (p,)."""
+    if weights == "equal":
+        return np.ones(len(estimates.table))
+    sizes: Floats = estimates.table["n_effective"].to_numpy(float)
+    missing = np.array(unit_names(estimates), dtype=object)[~(sizes > 0)]
+    if len(missing):
+        raise RankingError(
+            "K157",
+            "这些地区没有有效样本量: " + ", ".join(missing[:12]),
+            "These areas have no effective sample size: " + ", ".join(missing[:12]),
+            where="weights",
+            hint=('改用 weights="equal"。', 'Use weights="equal".'),
+        )
+    return sizes
+
+
+# ---- may waves be compared?
+
+
+@dataclass(frozen=True, slots=True)
+class Comparability:
+    """Whether a measure means the same in two waves, and why not.
+
+    Attributes
+    ----------
+    measure : str
+    versions : (str, str)
+        Questionnaires as name@version, later first.
+    differences : tuple of str
+        What the questionnaires declare differently, as paths; empty where the measure is the same.
+    allowed : str
+        The `comparable_with` of one of them that covers the measure, with its note and source;
+        empty where there is none.
+    beyond_bridge : tuple of str
+        Items of the measure that the `bridge_items` of such a declaration leave out.
+    """
+
+    measure: str
+    versions: tuple[str, str]
+    differences: tuple[str, ...]
+    allowed: str = ""
+    beyond_bridge: tuple[str, ...] = ()
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+
+def comparability(later: Questionnaire, earlier: Questionnaire, measure: str) -> Comparability:
+    """Compare all that two questionnaires declare about a measure, and read what `comparable_with`
+    of either allows.
+
+    Compared are the questionnaire's name (another instrument or mode), universe and eligibility,
+    and the rate, index or item with everything it rests on: wording, answers, scores, special
+    codes, denominators, weights. Sources are not. A declaration with bridge items covers the
+    measures that rest on these items alone.
+
+    Raises
+    ------
+    RankingError
+        K140 for a measure that one of them does not declare.
+    """
+    new = dict(_flat(_whole_definition(later, measure)))
+    old = dict(_flat(_whole_definition(earlier, measure)))
+    missing = object()
+    differences = tuple(
+        path
+        for path in sorted(new.keys() | old.keys())
+        if new.get(path, missing) != old.get(path, missing)
+    )
+    allowed, beyond = _declared_bridge(later, earlier, measure)
+    versions = (later.reference, earlier.reference)
+    return Comparability(measure, versions, differences, allowed, beyond)
+
+
+def _declared_bridge(
+    later: Questionnaire, earlier: Questionnaire, measure: str
+) -> tuple[str, tuple[str, ...]]:
+    """Find the `comparable_with` that covers a measure: its words, and the items that no such
+    declaration covers.
+    """
+    beyond: tuple[str, ...] = ()
+    items = later.rests_on(measure) | earlier.rests_on(measure)
+    for declaring, other in ((later, earlier), (earlier, later)):
+        for bridge in declaring.comparable_with:
+            if bridge.version != other.reference:
+                continue
+            covered = items if bridge.bridge_items is None else bridge.bridge_items
+            beyond = tuple(sorted(items.difference(covered)))
+            if not beyond:
+                return f"comparable_with of {declaring.reference}: {bridge}", ()
+    return "", beyond
+
+
+def require_comparable(comparable: object) -> str:
+    """Return the declaration in words, for the summary.
+
+    Raises
+    ------
+    RankingError
+        K141 where nothing is declared, K142 where the waves are declared, or found, not to be
+        comparable.
+    """
+    if comparable is True:
+        return "declared by the caller"
+    if comparable is False:
+        raise RankingError(
+            "K142",
+            "两期不可比: 调用方声明问卷版本不允许比较。",
+            "The waves are not comparable: the caller declares that the questionnaires do not allow it.",
+            where="comparable",
+            hint=("改用两期相同的指标。", "Use a measure that both share."),
+        )
+    if not isinstance(comparable, Comparability):
+        raise RankingError(
+            "K141",
+            "比较两期之前必须声明问卷是否可比。",
+            "Whether the waves are comparable must be declared before they are compared.",
+            where="comparable",
+            available=("comparability(later, earlier, measure)", "True", "False"),
+            got=str(comparable),
+            hint=(
+                "用 comparability(后期问卷, 前期问卷, 指标) 检查，或确认题目、计分与权重一致后写 True。",
+                "Check with comparability(later questionnaire, earlier questionnaire, measure), or give True once you know that "
+                "items, scores and weights agree.",
+            ),
+        )
+    measure = comparable.measure
+    if comparable.same:
+        return f"{measure}: the same in {' and '.join(dict.fromkeys(comparable.versions))}"
+    # where the differences lie, not every answer one by one
+    places = dict.fromkeys(".".join(path.split(".")[:3]) for path in comparable.differences)
+    differ = shortened(places, 6)
+    if comparable.allowed:
+        return f"{measure}: {comparable.allowed}; differs in {differ}"
+    later, earlier = comparable.versions
+    beyond_zh = beyond_en = ""
+    if comparable.beyond_bridge:
+        items = shortened(comparable.beyond_bridge)
+        beyond_zh = f"；衔接题目不含 {items}"
+        beyond_en = f"; bridge_items leave out {items}"
+    raise RankingError(
+        "K142",
+        f"两期不可比: {later} 与 {earlier} 的 {measure} 在 {differ} 上不同{beyond_zh}。",
+        f"The waves are not comparable: {later} and {earlier} differ for {measure} in {differ}{beyond_en}.",
+        where="comparable",
+        hint=(
+            f"改用两期相同的指标；若有衔接研究证明可比，在问卷 {later} 中写 comparable_with: [{earlier}]（可限于 bridge_items）。",
+            "Use a measure that both share; if a bridging study shows that they agree, write "
+            f"comparable_with: [{earlier}] in questionnaire {later} (bridge_items if it covers only some).",
+        ),
+    )
+
+
+def _whole_definition(questionnaire: Questionnaire, measure: str) -> dict[str, Any]:
+    """Collect whatever decides the value of a measure, and who is asked."""
+    about = questionnaire.model_dump(include={"questionnaire", "universe", "eligibility"})
+    for name in questionnaire.eligibility:
+        about[name] = _definition(questionnaire, name)
+    about[measure] = _definition(questionnaire, measure)
+    return about
+
+
+def _definition(
+    questionnaire: Questionnaire, name: str, *, within: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Collect what a questionnaire declares about a rate, an index or an item, with all that it
+    rests on.
+
+    Of the items that decide who is asked an item, those that it lies `within` already are left out.
+    """
+    if name in questionnaire.items:
+        item = questionnaire.items[name]
+        left_out = {"scale", "required", "number", "replaces"}
+        declared = _without_spellings(item.model_dump(exclude=left_out))
+        if isinstance(item, SingleItem) and item.scale:
+            declared |= _without_spellings(questionnaire.scales[item.scale].model_dump())
+        within = (*within, name)
+        for filtering in item.asked_if:
+            if filtering not in within:
+                declared[filtering] = _definition(questionnaire, filtering, within=within)
+        return declared
+    if rate := questionnaire.rates.get(name):
+        declared = rate.model_dump(exclude={"source"})
+        parts = list(rate.items)
+    elif index := questionnaire.indices.get(name):
+        declared = index.model_dump(exclude={"source", "weights"})
+        declared["weights"] = index.whole_weights()
+        parts = list(index.weights)
+    else:
+        raise RankingError(
+            "K140",
+            f"{questionnaire.reference} 没有指标 '{name}'。",
+            f"{questionnaire.reference} declares no measure '{name}'.",
+            where="measure",
+            available=[*questionnaire.rates, *questionnaire.indices, *questionnaire.topics],
+            got=name,
+            hint=("改为两期都有的指标。", "Use a measure of both waves."),
+        )
+    for part in parts:
+        declared[part] = _definition(questionnaire, part)
+    return declared
+
+
+def _without_spellings(declared: dict[str, Any]) -> dict[str, Any]:
+    """Leave out how answers may be spelt in files: that changes no answer."""
+    cleaned = {}
+    for key, value in declared.items():
+        if key != "aliases":
+            cleaned[key] = _without_spellings(value) if isinstance(value, dict) else value
+    return cleaned
+
+
+def _flat(declared: Mapping[Any, Any], *, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of nested declarations with its path."""
+    for key, value in declared.items():
+        path = f"{above}.{key}" if above else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, above=path)
+        else:
+            yield path, value
