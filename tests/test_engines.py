@@ -23,8 +23,8 @@ from satisfaction import (
     estimate,
     export,
 )
-from satisfaction.collection.at_scale import check_rows
 from satisfaction.collection.responses import Responses, load_responses
+from satisfaction.collection.rules import check_rows
 from satisfaction.foundation.engines import fetch, hold, scan
 from satisfaction.foundation.errors import EngineError, WeightsError
 from satisfaction.pipeline import base_design, estimate_areas, run, weigh

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from conftest import COUNTIES, SmallSurvey, small_rows
 from satisfaction import SatisfactionError
-from satisfaction.collection.log import LOG, RULES
+from satisfaction.collection.account import LOG, RULES
 from satisfaction.collection.responses import load_responses
 from satisfaction.foundation.errors import InputFileError, ResponsesError
 from satisfaction.foundation.files import sha256

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from conftest import COUNTIES, small_rows
 from satisfaction import SatisfactionError
 from satisfaction.collection.responses import load_responses
-from satisfaction.collection.spelling import Answers
+from satisfaction.collection.wordings import Answers
 from satisfaction.declarations.items import DateItem, MultipleItem, NumberItem, TextItem
 from satisfaction.foundation.grids import read_grids
 

@@ -10,10 +10,9 @@ import zipfile
 import pytest
 
 from satisfaction import cli, export, run
-from satisfaction.collection.account import BLANKED, REJECTED
+from satisfaction.collection.account import BLANKED, REJECTED, _proposed
 from satisfaction.collection.corrections import CORRECTIONS, write_rejected
 from satisfaction.collection.identifiers import is_personal_title
-from satisfaction.collection.log import _proposed
 from satisfaction.collection.responses import correct_responses, load_responses
 from satisfaction.foundation.errors import ResponsesError
 from satisfaction.foundation.personal import is_personal

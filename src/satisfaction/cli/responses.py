@@ -167,7 +167,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
     list of SatisfactionError
         On what a run would stop.
     """
-    from satisfaction.collection.areas import coverage_lines, unanswered_areas, unread_lines
+    from satisfaction.collection.account import coverage_lines, unanswered_areas, unread_lines
     from satisfaction.foundation.errors import listed, number_of
     from satisfaction.foundation.yaml import placeholders
 

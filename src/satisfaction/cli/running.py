@@ -114,7 +114,7 @@ def trial(official: Path, trial: Path, engine: str) -> None:
 
 def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
-    from satisfaction.collection.areas import coverage_lines, unanswered_areas, unread_lines
+    from satisfaction.collection.account import coverage_lines, unanswered_areas, unread_lines
     from satisfaction.pipeline import lonely_note, replicates_note
     from satisfaction.publication.ground import chance
     from satisfaction.publication.labels import STATUS, area_labels, mark, whole_code

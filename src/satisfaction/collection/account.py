@@ -1,14 +1,96 @@
-"""Every row accounted for: rows read = rows accepted + rows rejected, by file, by area, by interviewer."""
+"""The account of every row: rows read = rows accepted + rows rejected, by file, by area, by interviewer.
+
+The log: what each rule says and does, and an entry for everything that changes, blanks or rejects an answer.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
 import pandas as pd
 
-from satisfaction.collection.deliveries import Delivery
-from satisfaction.collection.log import LOG
 from satisfaction.declarations.facts import Unread
-from satisfaction.foundation.errors import ResponsesError, number_of, shortened
+from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.errors import ResponsesError, closest, number_of, shortened
+from satisfaction.foundation.personal import masked
 
+if TYPE_CHECKING:
+    from satisfaction.collection.deliveries import Delivery
+
+RULES: dict[str, tuple[str, str, str]] = {
+    "R201": ("reject_row", "必填项为空", "required item is empty"),
+    "R202": ("blank_item", "答案不在量表内，已作空白处理", "answer outside the scale; blanked"),
+    "R203": (
+        "reject_row",
+        "编号重复，保留最先出现的一条",
+        "respondent stands twice; the first is kept",
+    ),
+    "R204": ("reject_row", "不属于调查对象", "not eligible"),
+    "R205": ("reject_row", "访问日期不在调查期内", "interview outside the fielding period"),
+    "R206": ("reject_row", "社区（村）不在样本中", "PSU is not in the sample"),
+    "R207": (
+        "reject_row",
+        "与样本表中该社区的县或城乡不一致",
+        "contradicts the stratum of its PSU in the sample",
+    ),
+    "R208": ("reject_row", "地区代码不在地区表中", "area code is not in the table of areas"),
+    "R209": ("reject_row", "单元格多于表头", "more cells than column names"),
+    "R210": (
+        "blank_item",
+        "按跳转规则不应回答，已作空白处理",
+        "answered although the skip rule leaves it out; blanked",
+    ),
+    "R211": ("normalised", "全角字符已转为半角", "full-width characters written as plain ones"),
+    "R212": (
+        "blank_item",
+        "不是有效的日期或数值，已作空白处理",
+        "no valid date or number; blanked",
+    ),
+    "R213": (
+        "note",
+        "工作表没有问卷的列，未读取",
+        "the sheet does not have the questionnaire's columns; not read",
+    ),
+    "R214": (
+        "blank_item",
+        "选项多于允许的数目，已作空白处理",
+        "more options than allowed; blanked",
+    ),
+    "R215": ("reject_row", "文件与前面的文件完全相同", "the file is identical to an earlier one"),
+    "R216": ("corrected", "已按更正记录改正", "corrected as the corrections log says"),
+    "R217": (
+        "recoded",
+        "旧版本的编码已按对照表转换",
+        "code of an earlier version changed by its crosswalk",
+    ),
+    "R218": ("masked", "疑似个人信息，已隐去", "looks like personal data; masked"),
+    "R219": ("reject_row", "合计行，不是答卷", "a row of totals, not a respondent"),
+    "R220": ("recoded", "地区名称已换成代码", "name of an area written as its code"),
+    "R324": ("note", "文件没有读取", "the file is not read"),
+    "R221": ("warn", "与另一题的答案矛盾", "contradicts the answer to another item"),
+    "R301": (
+        "note",
+        "问卷没有的通用说法，已按该答案读取",
+        "a usual wording of an answer; read as it",
+    ),
+    "R302": ("note", "按本期 wordings.csv 的说法读取", "read as wordings.csv of the wave says"),
+    "R303": (
+        "note",
+        "作空白读取；多选题的“无”作一项未选读取",
+        'read as empty; "无" of a select-all item as none chosen',
+    ),
+    "R304": (
+        "note",
+        "多选题各选项分列，已合为一题",
+        "options of a question in columns of their own; read as one question",
+    ),
+}
+NEGATION = frozenset("不没未")
+LONGEST = 40
+MOST_SUGGESTIONS = 20  # different values a rule for which a near answer is looked for
+LOG = ("file", "sheet", "row", "id", "column", "value", "rule", "action", "zh", "en", "suggestion")
 SUMMARY = (
     "file", "sheet", "rows", "accepted", "rejected", "blanked", "ignored_columns", "sha256", "platform", "team", "submitted_first",
     "submitted_last", "note",
@@ -17,10 +99,154 @@ DIGEST = 12
 ASIDE = ("R215", "R219")  # no answers that a team could correct: the same file again, totals
 ROW = ("file", "sheet", "row")
 REJECTED, BLANKED = "拒收 rejected", "有答案被空白 answers blanked"
-STATES = (BLANKED, REJECTED)  # the graver one last
 
 
-def refused_rows(log: pd.DataFrame) -> pd.Index:
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A table after one step on the way from files to answers, and the log entries of what the step did."""
+
+    table: pd.DataFrame = field(repr=False)
+    entries: tuple[pd.DataFrame, ...] = field(default=(), repr=False)
+
+
+class TableNote(NamedTuple):
+    """Something said of a table, or of a row of it that no rule decided; `row` is 0 for the table."""
+
+    file: str
+    sheet: str
+    row: int
+    column: str
+    value: str
+    rule: str
+    zh: str
+    en: str
+
+
+def said(rule: str, action: str) -> tuple[str, str]:
+    """Return what a rule says; without what it usually does where its action is another one."""
+    usual, zh, en = RULES[rule]
+    return (zh, en) if action == usual else (zh.partition("，")[0], en.partition(";")[0])
+
+
+def log_events(
+    raw: pd.DataFrame,
+    concerned: pd.Series,
+    column: str,
+    *,
+    values: pd.Series | str,
+    rule: str,
+    action: str | None = None,
+    text: tuple[str, str] | None = None,
+    near: Iterable[str] = (),
+) -> pd.DataFrame:
+    """Build log entries for the rows marked; the index keeps their place in the raw table.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        With _file, _sheet, _row and _id.
+    concerned : Series of bool
+    column : str
+    values : Series or str
+        What stood there; masked and cut before it is kept.
+    rule : str
+        One of `RULES`, whose action and words hold unless `action` and `text` (Chinese, English) are given.
+    near : iterable of str
+        What could have been meant; the nearest is proposed.
+    """
+    action = action or RULES[rule][0]
+    zh, en = text or said(rule, action)
+    origin = raw.loc[concerned, ["_file", "_sheet", "_row", "_id"]]
+    if isinstance(values, str):
+        values = pd.Series(values, index=raw.index)
+    values = values[concerned].astype(object)
+    texts = {value: shown(value) for value in values.unique()}
+    suggestions: dict[str, str] = {}
+    if near:
+        for value in list(texts)[:MOST_SUGGESTIONS]:
+            suggestions[value] = _proposed(texts[value], near)
+    entries = origin.set_axis(["file", "sheet", "row", "id"], axis=1)
+    entries["id"] = entries["id"].map(shown)
+    return entries.assign(
+        column=column,
+        value=values.map(texts),
+        rule=rule,
+        action=action,
+        zh=zh,
+        en=en,
+        suggestion=values.map(lambda value: suggestions.get(value, "")),
+    )
+
+
+def _proposed(value: str, near: Iterable[str]) -> str:
+    """Return the nearest text, never one that says the opposite: 很满 is not 很不满意."""
+    nearest = closest(value, near) or ""
+    return "" if is_opposite(value, nearest) else nearest
+
+
+def is_opposite(value: str, answer: str) -> bool:
+    """Tell whether of two texts one denies and the other does not."""
+    return NEGATION.isdisjoint(value) != NEGATION.isdisjoint(answer)
+
+
+def log_notes(notes: Iterable[TableNote]) -> pd.DataFrame:
+    """Build the entries of notes; one about a row is a warning. The index is no row of the raw table."""
+    table = pd.DataFrame(list(notes), columns=list(TableNote._fields))
+    table["action"] = ["warn" if row else "note" for row in table["row"]]
+    table["column"] = table["column"].map(masked)
+    table["value"] = table["value"].map(shown)
+    table.index = pd.Index([-1] * len(table))
+    return table.reindex(columns=list(LOG), fill_value="")
+
+
+class Tables:
+    """The tables that rows were read from, for what is said of a table and not of its rows.
+
+    Attributes
+    ----------
+    number : ndarray of int
+        The table of each row.
+    places : list of (str, str)
+        File and sheet of each table.
+    looked_at : ndarray of bool
+        Rows that are not set aside as a whole.
+    """
+
+    def __init__(self, raw: pd.DataFrame) -> None:
+        grouped = raw.groupby(["_file", "_sheet"], sort=False)
+        self.number = grouped.ngroup().to_numpy()
+        self.places = [(str(file), str(sheet)) for file, sheet in grouped.groups]
+        self.looked_at = (raw["_aside"] == "").to_numpy()
+
+    def log_words(
+        self, column: str, words: pd.Series, meanings: Mapping[str, str], *, rule: str
+    ) -> pd.DataFrame:
+        """Build one entry a table and word: what it was read as and how often it stands there."""
+        concerned = words.isin(list(meanings)).to_numpy() & self.looked_at
+        texts = words[concerned].astype(object)
+        counts = texts.groupby([self.number[concerned], texts], sort=False).size()
+        _, zh, en = RULES[rule]
+        notes = []
+        for (table, word), count in counts.items():
+            file, sheet = self.places[table]
+            meaning = f" → {meanings[word]}" if meanings[word] else ""
+            value = f"{masked(word)}{meaning} × {count}"
+            notes.append(TableNote(file, sheet, 0, column, value, rule, zh, en))
+        return log_notes(notes)
+
+
+def shown(value: object) -> str:
+    """Return a value as a log or message may show it: what may be personal data is masked, what is long is cut."""
+    text = masked(value)
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
+def ordered_log(entries: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Bring entries into the order of the rows they concern; the index is their place in the raw table."""
+    return pd.concat(entries).sort_index(kind="stable")[list(LOG)]
+
+
+def rejected_rows(log: pd.DataFrame) -> pd.Index:
     """Return the places of rejected rows in the raw table."""
     return pd.Index(log.index[log["action"] == "reject_row"].unique())
 
@@ -34,7 +260,7 @@ def refuse_nothing_accepted(raw: pd.DataFrame, log: pd.DataFrame) -> None:
         R104.
     """
     reasons = log.loc[log["action"] == "reject_row", "rule"]
-    if len(refused_rows(log)) == len(raw):
+    if len(rejected_rows(log)) == len(raw):
         raise ResponsesError(
             "R104",
             f"{len(raw)} 行全部被拒收。",
@@ -56,40 +282,35 @@ def correctable(log: pd.DataFrame) -> pd.DataFrame:
 
 
 def correctable_table(faults: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a row with something rejected or blanked, in the order of the rows: state, and all that is wrong with it."""
-    state = faults["action"].map({"reject_row": REJECTED, "blank_item": BLANKED})
-    by_row = state.groupby([faults[name] for name in ROW], sort=False).agg(
-        lambda found: max(found, key=STATES.index)
-    )
-    return _reasons(faults).join(by_row.rename("state"), on=list(ROW))
+    """Return one row a row with something rejected or blanked, in the order of the rows, with its state."""
+    rejected = (faults["action"] == "reject_row").groupby([faults[name] for name in ROW]).any()
+    state = rejected.map({True: REJECTED, False: BLANKED}).astype("str").rename("state")
+    return _reasons(faults).join(state, on=list(ROW))
 
 
 def _reasons(faults: pd.DataFrame) -> pd.DataFrame:
     """Put everything that is wrong with a row into one, each reason with the item it concerns."""
     reasons = faults.drop_duplicates([*ROW, "column", "rule"])
-    named = (reasons["column"] + ": ").where(reasons["column"] != "", "")
-    told = {side: named + reasons[side] + _advice(reasons, side) for side in ("zh", "en")}
-    said = {
-        "id": ("id", "first"),
-        "rules": ("rule", _once),
-        "zh": ("zh", "；".join),
-        "en": ("en", "; ".join),
-    }
-    return reasons.assign(**told).groupby(list(ROW), sort=False).agg(**said).reset_index()
+    item = (reasons["column"] + ": ").where(reasons["column"] != "", "")
+    by_row = reasons.assign(
+        zh=item + reasons["zh"] + _advice(reasons, "（是否 {}？）", "（见 {}）"),
+        en=item + reasons["en"] + _advice(reasons, " (did you mean {}?)", " (see {})"),
+    ).groupby(list(ROW), sort=False)
+    return by_row.agg(
+        id=("id", "first"),
+        rules=("rule", lambda rules: "; ".join(dict.fromkeys(rules))),
+        zh=("zh", "；".join),
+        en=("en", "; ".join),
+    ).reset_index()
 
 
-def _advice(reasons: pd.DataFrame, side: str) -> pd.Series:
-    """Say behind a reason where the other row stands, or what could have been meant; nothing where neither is known."""
-    nearest, twin = ("（是否 ", "（见 ") if side == "zh" else (" (did you mean ", " (see ")
-    ends = {"zh": ("？）", "）"), "en": ("?)", ")")}[side]
-    is_twin = reasons["rule"] == "R203"
-    asked = nearest + reasons["suggestion"] + ends[0]
-    told = asked.mask(is_twin, twin + reasons["suggestion"] + ends[1])
-    return told.where(reasons["suggestion"] != "", "")
-
-
-def _once(rules: pd.Series) -> str:
-    return "; ".join(dict.fromkeys(rules))
+def _advice(reasons: pd.DataFrame, meant: str, twin: str) -> list[str]:
+    """Say behind a reason what could have been meant, or where the other row stands; nothing where neither is known."""
+    advice = []
+    for rule, suggestion in zip(reasons["rule"], reasons["suggestion"], strict=True):
+        sentence = twin if rule == "R203" else meant
+        advice.append(sentence.format(suggestion) if suggestion else "")
+    return advice
 
 
 def unread_table(unread: list[Unread]) -> pd.DataFrame:
@@ -101,59 +322,96 @@ def unread_table(unread: list[Unread]) -> pd.DataFrame:
 
 def counts_by(raw: pd.DataFrame, log: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
     """Count rows, accepted, rejected and blanked answers by a grouping of the rows; rows without one stand under ''."""
-    rejected = raw.index.isin(refused_rows(log))
-    blanked = (
-        log.index[log["action"] == "blank_item"].value_counts().reindex(raw.index, fill_value=0)
-    )
-    by = group.astype(object).where(group.notna(), "").astype(str)
+    blanked = log.index[log["action"] == "blank_item"].value_counts()
     table = pd.DataFrame(
-        {"value": by, "rejected": rejected.astype(int), "blanked": blanked}, index=raw.index
+        {
+            "value": group.astype(object).where(group.notna(), "").astype(str),
+            "rejected": raw.index.isin(rejected_rows(log)).astype(int),
+            "blanked": blanked.reindex(raw.index, fill_value=0),
+        },
+        index=raw.index,
     )
-    found = table.groupby("value").agg(
+    counts = table.groupby("value").agg(
         rows=("rejected", "size"), rejected=("rejected", "sum"), blanked=("blanked", "sum")
     )
-    return found.assign(accepted=found["rows"] - found["rejected"]).reset_index()[
-        ["value", "rows", "accepted", "rejected", "blanked"]
-    ]
+    counts.insert(1, "accepted", counts["rows"] - counts["rejected"])
+    return counts.reset_index()
 
 
 def summary_table(
     raw: pd.DataFrame, log: pd.DataFrame, deliveries: list[Delivery], columns: pd.DataFrame
 ) -> pd.DataFrame:
     """Return one row a table of respondents: counts, what was not kept, and what is known of the file."""
-    origin = raw[["_file", "_sheet"]].assign(rejected=raw.index.isin(refused_rows(log)))
-    counts = origin.groupby(["_file", "_sheet"], sort=False)["rejected"].agg(["size", "sum"])
+    table_of_row = [raw["_file"], raw["_sheet"]]
+    rejected = pd.Series(raw.index.isin(rejected_rows(log)), index=raw.index)
+    counts = rejected.groupby(table_of_row, sort=False).agg(["size", "sum"])
     blanked = log[log["action"] == "blank_item"].groupby(["file", "sheet"]).size()
-    unread = (
-        columns[(columns["item"] == "") & (columns["how"] == "")]
-        .groupby(["file", "sheet"])["column"]
-        .agg("; ".join)
-    )
+    ignored = columns[(columns["item"] == "") & (columns["how"] == "")]
+    ignored_titles = ignored.groupby(["file", "sheet"])["column"].agg("; ".join)
     days = raw["_submitted"] if "_submitted" in raw else pd.Series("", index=raw.index)
-    submitted = days[days != ""].groupby([raw["_file"], raw["_sheet"]]).agg(["min", "max"])
-    first: dict[str, str] = {}
+    submitted = days[days != ""].groupby(table_of_row).agg(["min", "max"])
+    first_with: dict[str, str] = {}
     rows = []
-    for one in deliveries:
-        key = (one.file, one.export.sheet)
-        size, refused = (int(number) for number in counts.loc[key])
-        earlier = first.setdefault(one.digest, one.file)
-        note = f"与 {earlier} 完全相同 identical to {earlier}" if one.again else ""
-        when = [str(day)[:10] for day in submitted.loc[key]] if key in submitted.index else ["", ""]
-        known = (one.digest[:DIGEST], one.export.platform, one.team, *when, note)
-        rows.append(
-            (
-                *key,
-                size,
-                size - refused,
-                refused,
-                int(blanked.get(key, 0)),
-                unread.get(key, ""),
-                *known,
-            )
-        )
+    for delivery in deliveries:
+        key = (delivery.file, delivery.export.sheet)
+        read, refused = map(int, counts.loc[key])
+        row = {"file": delivery.file, "sheet": delivery.export.sheet, "rows": read}
+        row |= {"accepted": read - refused, "rejected": refused}
+        row["blanked"] = int(blanked.get(key, 0))
+        row["ignored_columns"] = ignored_titles.get(key, "")
+        row["sha256"] = delivery.digest[:DIGEST]
+        row |= {"platform": delivery.export.platform, "team": delivery.team}
+        first, last = submitted.loc[key] if key in submitted.index else ("", "")
+        row |= {"submitted_first": str(first)[:10], "submitted_last": str(last)[:10]}
+        earlier = first_with.setdefault(delivery.digest, delivery.file)
+        row["note"] = f"与 {earlier} 完全相同 identical to {earlier}" if delivery.again else ""
+        rows.append(row)
     return pd.DataFrame(rows, columns=list(SUMMARY))
 
 
-def ordered_log(events: list[pd.DataFrame]) -> pd.DataFrame:
-    """Bring the events into the order of the rows they concern; the index is their place in the raw table."""
-    return pd.concat(events).sort_index(kind="stable")[list(LOG)]
+def unanswered_areas(survey: Survey, by_area: pd.DataFrame) -> pd.DataFrame:
+    """Return the ranked areas without an accepted row.
+
+    Parameters
+    ----------
+    survey : Survey
+    by_area : DataFrame
+        As in `Responses`.
+
+    Returns
+    -------
+    DataFrame
+        code, name, parent (its name, empty where the table of areas has none), rows (read, all of them rejected).
+    """
+    names, parents = survey.area_names(), survey.parents()
+    account = by_area.set_index("value")
+    rows = []
+    for code in survey.ranked_areas():
+        counts = account.loc[code] if code in account.index else None
+        if counts is None or not counts["accepted"]:
+            parent = names.get(parents.get(code, ""))
+            read = 0 if counts is None else int(counts["rows"])
+            rows.append((code, names[code].zh, parent.zh if parent else "", read))
+    return pd.DataFrame(rows, columns=["code", "name", "parent", "rows"])
+
+
+def coverage_lines(survey: Survey, unanswered: pd.DataFrame) -> list[str]:
+    """Say how many ranked areas have answers, and name those without, those of one parent in a line."""
+    of = len(survey.ranked_areas())
+    have = of - len(unanswered)
+    lines = [f"{of} 个地区中 {have} 个有答卷 {have} of {of} areas have answers"]
+    for parent, group in unanswered.groupby("parent", sort=False):
+        named = []
+        for one in group.itertuples():
+            named.append(
+                f"{one.name}（{one.rows} 行全被拒收 all rows rejected）" if one.rows else one.name
+            )
+        lines.append(
+            f"  没有答卷 without answers: {parent} {'、'.join(named)}".replace(":  ", ": ")
+        )
+    return lines
+
+
+def unread_lines(not_read: pd.DataFrame) -> list[str]:
+    """Name the files that are not read, one a line."""
+    return [f"没有读取 not read: {one.file}（{one.zh} {one.en}）" for one in not_read.itertuples()]

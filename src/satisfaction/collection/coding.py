@@ -1,7 +1,8 @@
 """From text to codes, item by item: what is not a declared answer becomes null; the rules say what follows.
 
 A label in place of a code ("非常满意" for 5) is the same answer in another spelling: it is counted for each column, not
-logged for each cell. Everything else that changes a value is logged.
+logged for each cell. Everything else that changes a value is logged. Names of areas are exchanged for their codes where
+a name means one area only.
 """
 
 from __future__ import annotations
@@ -9,22 +10,27 @@ from __future__ import annotations
 import datetime
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from satisfaction.collection.log import Tables, log_events
+from satisfaction.collection.account import Step, Tables, log_events
 from satisfaction.collection.matching import NOTHING_CHOSEN
 from satisfaction.collection.platforms.export import SKIPPED
-from satisfaction.collection.spelling import (
+from satisfaction.collection.wordings import (
     Answers,
-    exchanged,
+    distinct_texts,
     fold,
-    integers,
-    numbered,
-    whole_numbers,
+    integer_column,
+    map_texts,
+    map_to_codes,
+    splits,
     without_zeros,
 )
+from satisfaction.declarations.facts import short_names
 from satisfaction.declarations.items import (
     AreaItem,
     DateItem,
@@ -39,7 +45,6 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 
 BLANKS = " \t\r\n\u3000\u00a0"
-TYPED = r";；,，、/\s"  # what people type between options instead of the separator
 NONE = "无"
 SERIAL = re.compile(
     r"(?:[45]\d{4}|60000)(?:\.\d+)?"
@@ -52,73 +57,147 @@ DAY = re.compile(
 )
 
 
-def normalise(
-    raw: pd.DataFrame, tables: Tables, survey: Survey, events: list[pd.DataFrame]
-) -> pd.DataFrame:
+def normalise(raw: pd.DataFrame, tables: Tables, survey: Survey) -> Step:
     """Strip spaces, empty what was skipped or says nothing, write full-width characters as plain ones and 5.0 as 5.
 
     Full-width characters but in labels, and words that are read as empty, are logged. The columns are categorical, so
     that what comes after looks at each different text once.
     """
     questionnaire = survey.questionnaire
-    marks = {
+    empty_words = {
         unicodedata.normalize("NFKC", word).casefold() for word in survey.rules.responses.empty
     }
-    text: dict[str, pd.Series] = {}
+    columns: dict[str, pd.Series] = {}
+    entries = []
     for name, item in questionnaire.items.items():
-        codes, different = numbered(raw[name])
-        stripped = [value.strip(BLANKS) for value in different]
-        plain = [
-            "" if value == SKIPPED else unicodedata.normalize("NFKC", value) for value in stripped
-        ]
-        said = list(plain)
-        if not isinstance(item, TextItem):
-            plain = [_said(value, name, questionnaire, marks) for value in plain]
-        place, texts = pd.factorize(np.array(plain, dtype=object))
-        text[name] = pd.Series(
-            pd.Categorical.from_codes(place[codes], pd.Index(texts, dtype=object)), index=raw.index
+        codes, different = distinct_texts(raw[name])
+        is_coded = isinstance(item, SingleItem | MultipleItem)
+        stripped, new_texts = [], []
+        widened = np.zeros(len(different), dtype=bool)
+        emptied: dict[str, str] = {}
+        for place, cell in enumerate(different):
+            text = cell.strip(BLANKS)
+            plain = "" if text == SKIPPED else unicodedata.normalize("NFKC", text)
+            is_label = is_coded and any(map(str.isalpha, plain))
+            widened[place] = bool(plain) and plain != text and not is_label
+            answer = plain
+            if not isinstance(item, TextItem):
+                answer = _as_answer(plain, name, questionnaire, empty_words)
+            if answer != plain and answer in ("", NOTHING_CHOSEN):
+                emptied[plain] = ""
+            stripped.append(text)
+            new_texts.append((plain, answer))
+        new_codes, categories = pd.factorize(
+            np.array([answer for _, answer in new_texts], dtype=object)
         )
-        labelled = isinstance(item, SingleItem | MultipleItem)
-        wide = np.array([
-            bool(new) and new != value and not (labelled and any(map(str.isalpha, new)))
-            for value, new in zip(stripped, said, strict=True)
-        ], dtype=bool)  # fmt: skip
-        if wide.any():
-            values = pd.Series(
-                np.array(stripped, dtype=object)[codes], index=raw.index, dtype=object
-            )
-            events.append(
-                log_events(
-                    raw, pd.Series(wide[codes], index=raw.index), name, values=values, rule="R211"
-                )
-            )
-        silent = {
-            word: ""
-            for word, new in zip(said, plain, strict=True)
-            if word != new and new in ("", NOTHING_CHOSEN)
-        }
-        if silent:
-            words = pd.Series(np.array(said, dtype=object)[codes], index=raw.index)
-            events.append(tables.log_words(name, words, silent, rule="R303"))
-    return pd.DataFrame(text, index=raw.index)
+        columns[name] = pd.Series(
+            pd.Categorical.from_codes(new_codes[codes], pd.Index(categories, dtype=object)),
+            index=raw.index,
+        )
+        if widened.any():
+            concerned = pd.Series(widened[codes], index=raw.index)
+            values = _spread(stripped, codes, raw.index)
+            entries.append(log_events(raw, concerned, name, values=values, rule="R211"))
+        if emptied:
+            words = _spread([plain for plain, _ in new_texts], codes, raw.index)
+            entries.append(tables.log_words(name, words, emptied, rule="R303"))
+    return Step(pd.DataFrame(columns, index=raw.index), tuple(entries))
 
 
-def _said(value: str, name: str, questionnaire: Questionnaire, marks: set[str]) -> str:
+def _spread(texts: list[str], codes: npt.NDArray[np.integer], index: pd.Index) -> pd.Series:
+    return pd.Series(np.array(texts, dtype=object)[codes], index=index, dtype=object)
+
+
+def _as_answer(value: str, name: str, questionnaire: Questionnaire, empty_words: set[str]) -> str:
     """Return what a text says: 5 for 5.0; nothing for "NA", "-" and "无" where they are no answers of the item.
 
     In a select-all item "无" says that no option was chosen; of a number or date it is not known what it says.
     """
     item = questionnaire.items[name]
-    if value.casefold() not in marks:
+    if value.casefold() not in empty_words:
         return without_zeros(value) if isinstance(item, SingleItem | AreaItem) else value
-    if (
-        isinstance(item, SingleItem | MultipleItem)
-        and Answers(questionnaire, name).code(value) is not None
-    ):
+    is_coded = isinstance(item, SingleItem | MultipleItem)
+    if is_coded and Answers(questionnaire, name).code(value) is not None:
         return value
     if value == NONE and isinstance(item, MultipleItem):
         return NOTHING_CHOSEN
     return value if value == NONE and isinstance(item, NumberItem | DateItem) else ""
+
+
+def code_area_names(text: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> Step:
+    """Write the code of an area in place of its name, for every item that holds areas; each cell is logged.
+
+    A name may stand with the names of the areas above it ("贵阳市白云区"), and in a short form that only one area has ("白云",
+    "贵阳白云"). Names that several areas bear are left as they are; a rule reports them.
+    """
+    if survey.areas is None:
+        return Step(text)
+    columns: dict[str, pd.Series] = {}
+    entries = []
+    for name, item in survey.questionnaire.items.items():
+        if not isinstance(item, AreaItem):
+            continue
+        by_name = area_names(survey.areas, name)
+        codes = {value: by_name.get(fold(value), value) for value in text[name].unique()}
+        names = [value for value in codes if fold(value) in by_name]
+        if names:
+            named = text[name].isin(names)
+            entries.append(log_events(raw, named, name, values=text[name], rule="R220"))
+            columns[name] = map_texts(text[name], codes.__getitem__)
+    return Step(text.assign(**columns), tuple(entries))
+
+
+def area_names(areas: pd.DataFrame, level: str) -> dict[str, str]:
+    """Return the code of every area of a level by its folded names; ambiguous ones are left out.
+
+    A name stands alone or after the names above it; a short form counts where no other area of the table, former ones
+    included, has it, and never before a name in full.
+    """
+    current = areas[areas["valid_to"] == ""].set_index("code")
+    full: dict[str, set[str]] = {}
+    short: dict[str, set[str]] = {}
+    for code, area in current[current["level"] == level].iterrows():
+        name = area["name"]
+        name_en = area.get("name_en") or name
+        brief = {name, *short_names(name)}
+        names = {name, name_en}
+        short_forms = {*brief, f"{name}人民政府"}
+        above = area["parent"]
+        chain = ""
+        while above in current.index:
+            upper = current.loc[above, "name"]
+            chain = upper + chain
+            names |= {chain + name, chain + name_en}
+            for upper_name in (upper, *short_names(upper)):
+                short_forms |= {upper_name + own for own in brief}
+            above = current.loc[above, "parent"]
+        for codes_by_name, spellings in ((full, names), (short, short_forms)):
+            for spelling in filter(None, map(fold, spellings)):
+                codes_by_name.setdefault(spelling, set()).add(str(code))
+    for code, name in zip(areas["code"], areas["name"], strict=True):
+        for spelling in map(fold, {name, *short_names(name)}):
+            if spelling in short:
+                short[spelling].add(str(code))
+    return {
+        spelling: next(iter(codes))
+        for spelling, codes in (short | full).items()
+        if len(codes) == 1 and spelling not in current.index
+    }
+
+
+def with_parents(coded: pd.DataFrame, survey: Survey) -> pd.DataFrame:
+    """Add a column for each higher level of the area to rows that hold the area's code."""
+    if survey.areas is None:
+        return coded
+    areas = survey.areas.set_index("code")
+    parent = areas["parent"].to_dict()
+    level = areas["level"].to_dict()
+    columns: dict[str, pd.Series] = {}
+    codes = coded[survey.questionnaire.roles.area].map(parent)
+    while codes.notna().any() and (name := level.get(codes.dropna().iloc[0])):
+        columns[name] = codes
+        codes = codes.map(parent)
+    return coded.assign(**columns)
 
 
 def crosswalk(
@@ -126,130 +205,151 @@ def crosswalk(
     raw: pd.DataFrame,
     questionnaire: Questionnaire,
     *,
-    former: dict[str, list[tuple[str, pd.Series]]],
-    events: list[pd.DataFrame],
-) -> None:
-    """Fill empty answers from columns of earlier versions, in place; a code that its crosswalk changes is logged.
+    former: Mapping[str, Sequence[tuple[str, pd.Series]]],
+) -> Step:
+    """Fill empty answers from columns of earlier versions; a code that its crosswalk changes is logged.
 
     A value the crosswalk does not name becomes "column=value", which no scale holds, so that a rule reports it.
+
+    Parameters
+    ----------
+    former : mapping of str to sequence of (str, Series)
+        By item: the old column's name and its texts, as `former_answers` returns them.
     """
-    for name, columns in former.items():
-        for old, values in columns:
+    columns: dict[str, pd.Series] = {}
+    entries = []
+    for name, former_columns in former.items():
+        for old, values in former_columns:
             walk = questionnaire.items[name].replaces[old].crosswalk
-            new = {str(before): str(after) for before, after in (walk or {}).items()}
-            folded = {fold(str(before)): str(after) for before, after in (walk or {}).items()}
-            plain = {
-                value: without_zeros(unicodedata.normalize("NFKC", value))
-                for value in values.unique()
-            }
-            texts = {
-                value: one
-                if walk is None or not one
-                else new.get(one) or folded.get(fold(one)) or f"{old}={one}"
-                for value, one in plain.items()
-            }
-            open_ = (text[name] == "") & (values != "")
-            taken = exchanged(values, texts.__getitem__)
-            text[name] = taken.where(open_, text[name].astype(object))
-            if (changed := open_ & (taken != values)).any():
-                events.append(
-                    log_events(raw, changed, f"{old} → {name}", values=values, rule="R217")
-                )
+            codes = {str(before): str(after) for before, after in (walk or {}).items()}
+            labels = {fold(before): after for before, after in codes.items()}
+            texts = {}
+            for value in values.unique():
+                plain = without_zeros(unicodedata.normalize("NFKC", value))
+                texts[value] = plain
+                if walk is not None and plain:
+                    new = codes.get(plain) or labels.get(fold(plain))
+                    texts[value] = new or f"{old}={plain}"
+            answers = columns.get(name, text[name])
+            filled = (answers == "") & (values != "")
+            new_values = map_texts(values, texts.__getitem__)
+            columns[name] = new_values.where(filled, answers.astype(object))
+            changed = filled & (new_values != values)
+            if changed.any():
+                column = f"{old} → {name}"
+                entries.append(log_events(raw, changed, column, values=values, rule="R217"))
+    return Step(text.assign(**columns), tuple(entries))
 
 
-def code_answers(text: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
-    """Turn text into codes, null where it is no declared answer; also returns which answers were labels, by item."""
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Coded answers.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The coded columns of every item, null where the text is no declared answer.
+    labelled : dict of str to Series of bool
+        By item, which answers were labels in place of codes.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    labelled: dict[str, pd.Series] = field(repr=False)
+
+
+def code_answers(text: pd.DataFrame, survey: Survey) -> Coded:
+    """Turn text into codes, null where it is no declared answer."""
+    questionnaire = survey.questionnaire
     columns: dict[str, pd.Series] = {}
     labelled: dict[str, pd.Series] = {}
     base = survey.declared.base
-    for name, item in survey.questionnaire.items.items():
-        if isinstance(item, NumberItem) and base is not None and name == base.column:
-            columns[name] = _number(item, text[name], weight=True)
+    for name, item in questionnaire.items.items():
+        values = text[name]
+        if isinstance(item, NumberItem):
+            is_weight = base is not None and name == base.column
+            columns[name] = _numbers(item, values, weight=is_weight)
+        elif isinstance(item, DateItem):
+            columns[name] = _dates(values)
+        elif isinstance(item, SingleItem | MultipleItem):
+            of_item, labels = _code_item(name, item, values, questionnaire)
+            columns |= of_item
+            if labels:
+                labelled[name] = values.isin(labels)
         else:
-            columns |= _code_item(name, item, text[name], survey.questionnaire, labelled)
-    return pd.DataFrame(columns, index=text.index), labelled
+            columns[name] = map_texts(values, lambda value: value or None)
+    return Coded(pd.DataFrame(columns, index=text.index), labelled)
+
+
+def _numbers(item: NumberItem, values: pd.Series, *, weight: bool) -> pd.Series:
+    """Return numbers, null where they are none or the item does not allow them."""
+    numbers = pd.to_numeric(values.astype(object), errors="coerce").astype(float)
+    numbers = numbers.where(item.allows(numbers, weight=weight))
+    if item.step == 1 and not weight:
+        return numbers.round().astype("Int64")
+    return numbers.astype("Float64")
+
+
+def _dates(values: pd.Series) -> pd.Series:
+    """Return dates as ISO text, null where there is no such day."""
+    dates = pd.to_datetime(map_texts(values, _iso_date), format="%Y-%m-%d", errors="coerce")
+    return dates.dt.strftime("%Y-%m-%d").astype("object").where(dates.notna(), None)
+
+
+def _iso_date(value: str) -> str:
+    """Write 2026/7/6, 2026 年 7 月 6 日 星期一 上午9:30, 20260706 and the day 46209 of a workbook as 2026-07-06."""
+    if re.fullmatch(r"20\d{6}", value):
+        return f"{value[:4]}-{value[4:6]}-{value[6:]}"
+    if SERIAL.fullmatch(value):
+        return str(FIRST_DAY + datetime.timedelta(days=int(value[:5])))
+    day = DAY.fullmatch(value)
+    return f"{day[1]}-{int(day[2]):02d}-{int(day[3]):02d}" if day else value
 
 
 def _code_item(
-    name: str,
-    item: Item,
-    values: pd.Series,
-    questionnaire: Questionnaire,
-    labelled: dict[str, pd.Series],
-) -> dict[str, pd.Series]:
-    """Return the coded column of an item (and one for each option of a select-all item)."""
-    if isinstance(item, SingleItem):
-        answers = Answers(questionnaire, name)
-        number, different = numbered(values)
-        codes = [answers.code(value) if value else None for value in different]
-        is_label = np.array(
-            [
-                c is not None and v not in answers.codes
-                for v, c in zip(different, codes, strict=True)
-            ],
-            dtype=bool,
-        )
-        if is_label.any():
-            labelled[name] = pd.Series(is_label[number], index=values.index)
-        return {name: integers(codes, number, values.index)}
+    name: str, item: Item, values: pd.Series, questionnaire: Questionnaire
+) -> tuple[dict[str, pd.Series], list[str]]:
+    """Return the coded column of an item (and one for each option of a select-all item), and which texts were labels."""
+    answers = Answers(questionnaire, name)
     if isinstance(item, MultipleItem):
-        return _code_options(name, item, values, Answers(questionnaire, name), labelled)
-    if isinstance(item, NumberItem):
-        return {name: _number(item, values)}
-    if isinstance(item, DateItem):
-        dates = pd.to_datetime(exchanged(values, _date), format="%Y-%m-%d", errors="coerce")
-        return {name: dates.dt.strftime("%Y-%m-%d").astype("object").where(dates.notna(), None)}
-    return {name: exchanged(values, lambda value: value or None)}
-
-
-def _note_labels(
-    name: str, values: pd.Series, found: list[str], labelled: dict[str, pd.Series]
-) -> None:
-    if found:
-        labelled[name] = values.isin(found)
-
-
-def _number(item: NumberItem, values: pd.Series, *, weight: bool = False) -> pd.Series:
-    """Return numbers, null where they are none or the item does not allow them."""
-    number = pd.to_numeric(values.astype(object), errors="coerce").astype(float)
-    number = number.where(item.allows(number, weight=weight))
-    if item.step == 1 and not weight:
-        return number.round().astype("Int64")
-    return number.astype("Float64")
+        return _code_options(name, item, values, answers)
+    places, different = distinct_texts(values)
+    codes = [answers.code(value) if value else None for value in different]
+    labels = [
+        value
+        for value, code in zip(different, codes, strict=True)
+        if code is not None and value not in answers.codes
+    ]
+    return {name: integer_column(codes, places, values.index)}, labels
 
 
 def _code_options(
-    name: str,
-    item: MultipleItem,
-    values: pd.Series,
-    answers: Answers,
-    labelled: dict[str, pd.Series],
-) -> dict[str, pd.Series]:
+    name: str, item: MultipleItem, values: pd.Series, answers: Answers
+) -> tuple[dict[str, pd.Series], list[str]]:
     """Split a select-all answer; one undeclared part, or a special code beside options, makes the answer invalid."""
-    codes: dict[str, int | None] = {}
-    picked: dict[str, frozenset[int]] = {}
+    special: dict[str, int | None] = {}
+    chosen: dict[str, set[int | None]] = {}
     labels = []
     for value in values.unique():
         parts = _options(value, item, answers)
-        found = {answers.code(part) for part in parts}
+        codes = {answers.code(part) for part in parts}
         if value == NOTHING_CHOSEN:
-            picked[value] = frozenset()
-        elif len(found) == 1 and found <= answers.special and len(parts) == 1:
-            codes[value] = next(iter(found))
-        elif found and None not in found and found <= answers.options:
-            picked[value] = frozenset(code for code in found if code is not None)
+            chosen[value] = set()
+            continue
+        if len(parts) == 1 and codes <= answers.special:
+            special[value] = codes.pop()
+        elif codes and codes <= answers.options:
+            chosen[value] = codes
         else:
             continue
         if not all(
-            without_zeros(part) in answers.codes for part in parts if part != NOTHING_CHOSEN
+            part == NOTHING_CHOSEN or without_zeros(part) in answers.codes for part in parts
         ):
             labels.append(value)
-    _note_labels(name, values, labels, labelled)
-    columns = {name: whole_numbers(values, codes.get)}
+    columns = {name: map_to_codes(values, special.get)}
     for code in item.options:
-        flags = {value: int(code in chosen) for value, chosen in picked.items()}
-        columns[option_column(name, code)] = whole_numbers(values, flags.get)
-    return columns
+        flags = {value: int(code in codes) for value, codes in chosen.items()}
+        columns[option_column(name, code)] = map_to_codes(values, flags.get)
+    return columns, labels
 
 
 def _options(value: str, item: MultipleItem, answers: Answers) -> list[str]:
@@ -258,26 +358,5 @@ def _options(value: str, item: MultipleItem, answers: Answers) -> list[str]:
     return typed if not _all_known(own, answers) and _all_known(typed, answers) else own
 
 
-def splits(value: str, item: MultipleItem) -> tuple[list[str], list[str]]:
-    """Return the parts of a select-all answer by its own separator, and by what people type."""
-    separator = re.escape(item.separator)
-    return _parts(value, f"{separator}┋|"), _parts(value, f"{separator}┋|{TYPED}")
-
-
 def _all_known(parts: list[str], answers: Answers) -> bool:
     return all(answers.code(part) is not None for part in parts)
-
-
-def _parts(value: str, separators: str) -> list[str]:
-    return [part.strip() for part in re.split(f"[{separators}]", value) if part.strip()]
-
-
-def _date(value: str) -> str:
-    """Write 2026/7/6, 2026 年 7 月 6 日 星期一 上午9:30, 20260706 and the day 46209 of a workbook as 2026-07-06."""
-    if re.fullmatch(r"20\d{6}", value):
-        return f"{value[:4]}-{value[4:6]}-{value[6:]}"
-    if SERIAL.fullmatch(value):
-        return str(FIRST_DAY + datetime.timedelta(days=int(value[:5])))
-    if found := DAY.fullmatch(value):
-        return f"{found[1]}-{int(found[2]):02d}-{int(found[3]):02d}"
-    return value

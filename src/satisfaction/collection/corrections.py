@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from satisfaction.collection.log import log_events, shown
+from satisfaction.collection.account import Step, log_events, shown
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
@@ -109,8 +109,8 @@ def _rejected_sheets(
     return data, pd.concat([keys, items], axis=1), marked
 
 
-def replay(raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> None:
-    """Carry out the survey's corrections on the rows as read, in place and in the order they were made; each is logged.
+def replay(raw: pd.DataFrame, survey: Survey) -> Step:
+    """Carry out the survey's corrections on the rows as read, in the order they were made; each is logged.
 
     Raises
     ------
@@ -119,10 +119,9 @@ def replay(raw: pd.DataFrame, survey: Survey, events: list[pd.DataFrame]) -> Non
         R110 a value that looks like personal data.
     """
     path = survey.folder / CORRECTIONS_FILE
-    if path.is_file():
-        _replay_rows(
-            raw, read_log(path), where=str(path), questionnaire=survey.questionnaire, events=events
-        )
+    if not path.is_file():
+        return Step(raw)
+    return _replay_rows(raw, read_log(path), where=str(path), questionnaire=survey.questionnaire)
 
 
 def read_log(path: Path) -> pd.DataFrame:
@@ -148,35 +147,36 @@ def read_log(path: Path) -> pd.DataFrame:
 
 def _replay_rows(
     raw: pd.DataFrame,
-    table: pd.DataFrame,
+    corrections: pd.DataFrame,
     *,
     where: str,
     questionnaire: Questionnaire,
-    events: list[pd.DataFrame],
     first: int = 2,
-) -> None:
+) -> Step:
+    """Carry out corrections, the first of which stands in row `first` of the log."""
     # an earlier version recorded names of files and sheets as they were
-    table = table.assign(
-        file=table["file"].map(masked_within), sheet=table["sheet"].map(masked_within)
+    corrections = corrections.assign(
+        file=corrections["file"].map(masked_within), sheet=corrections["sheet"].map(masked_within)
     )
-    wanted = set(table[list(KEYS)].itertuples(index=False, name=None))
-    index = _places(raw, wanted)
-    for line, one in enumerate(table.itertuples(index=False), start=first):
-        at = index.get((one.file, one.sheet, one.row))
-        if at is None or one.column not in questionnaire.items:
-            raise _no_such_row(
-                f"{where} row {line}", one.file, one.sheet, one.row, one.column, hint=LOG_HINT
-            )
-        there = raw.loc[at, one.column]
-        if masked(there) != masked(one.old):  # what counts as personal may have grown since
-            raise _old_differs(f"{where} row {line}", one.column, one.old, there, hint=LOG_HINT)
-        _refuse_personal(f"{where} row {line}", one.column, one.new)
-        wrong = pd.Series(raw.index == at, index=raw.index)
-        said = pd.Series(f"{shown(there)} → {shown(one.new)}", index=raw.index)
-        events.append(log_events(raw, wrong, one.column, values=said, rule="R216"))
-        raw.loc[at, one.column] = one.new
-        if one.column == questionnaire.roles.respondent:
-            raw.loc[at, "_id"] = one.new.strip()
+    raw = raw.copy()
+    places = _places(raw, set(corrections[list(KEYS)].itertuples(index=False, name=None)))
+    entries = []
+    for number, line in enumerate(corrections.itertuples(index=False), start=first):
+        place = f"{where} row {number}"
+        at = places.get((line.file, line.sheet, line.row))
+        if at is None or line.column not in questionnaire.items:
+            raise _no_such_row(place, line.file, line.sheet, line.row, line.column, hint=LOG_HINT)
+        present = raw.loc[at, line.column]
+        if masked(present) != masked(line.old):  # what counts as personal may have grown since
+            raise _old_differs(place, line.column, line.old, present, hint=LOG_HINT)
+        _refuse_personal(place, line.column, line.new)
+        concerned = pd.Series(raw.index == at, index=raw.index)
+        change = f"{shown(present)} → {shown(line.new)}"
+        entries.append(log_events(raw, concerned, line.column, values=change, rule="R216"))
+        raw.loc[at, line.column] = line.new
+        if line.column == questionnaire.roles.respondent:
+            raw.loc[at, "_id"] = line.new.strip()
+    return Step(raw, tuple(entries))
 
 
 def _places(
@@ -293,7 +293,7 @@ def _prove(
                 "Look for unusual characters in the corrected cells.",
             ),
         )
-    _replay_rows(raw.copy(), again.tail(last), where=where, questionnaire=questionnaire, events=[])
+    _replay_rows(raw, again.tail(last), where=where, questionnaire=questionnaire)
 
 
 def set_aside(
@@ -305,7 +305,7 @@ def set_aside(
     ----------
     survey : Survey
     raw : DataFrame
-        The rows as read, no correction carried out; changed in place.
+        The rows as read, no correction carried out.
     on : date
 
     Returns
@@ -322,14 +322,13 @@ def set_aside(
     for place in range(len(log)):
         row = log.iloc[[place]]
         try:
-            _replay_rows(
+            raw = _replay_rows(
                 raw,
                 row,
                 where=str(path),
                 questionnaire=survey.questionnaire,
-                events=[],
                 first=place + 2,
-            )
+            ).table
             kept.append(row)
         except ResponsesError as fault:
             faults.append(fault)

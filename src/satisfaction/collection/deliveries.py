@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from satisfaction.collection.account import RULES, TableNote, log_notes
 from satisfaction.collection.matching import (
     Source,
     gather,
@@ -20,7 +21,7 @@ from satisfaction.collection.matching import (
     place,
 )
 from satisfaction.collection.platforms import read_exports
-from satisfaction.collection.platforms.export import SKIPPED, Column, Export, Role
+from satisfaction.collection.platforms.export import NOTES, SKIPPED, Column, Export, Role
 from satisfaction.declarations.facts import FOLDER, Unread
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
@@ -35,6 +36,16 @@ PARADATA: dict[Role, str] = {
     "started": "_started", "ended": "_ended", "duration": "_seconds", "interviewer": "_interviewer", "device": "_device", "ip": "_ip",
     "outcome": "_outcome", "submitted": "_submitted",
 }  # fmt: skip
+
+
+OF_TABLES = (
+    "F203",
+    "F204",
+    "F210",
+    "F215",
+    "F315",
+)  # of the reader's notes those that concern a whole table
+AS_RULES = ("F201", "F202")  # and those that are rules here
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +138,9 @@ def read_deliveries(survey: Survey) -> Reading:
             reading.problems.append(fault)
             continue
         kept = [id(export) for export, _ in holding]
-        passed = [export for export in exports if id(export) not in kept]
-        reading.others.extend((file, export) for export in passed)
+        for export in exports:
+            if id(export) not in kept and not _is_sheet_of_template(export):
+                reading.others.append((file, export))
         for export, sources in holding:
             faults = missing_items(export, sources, questionnaire, needless=_needless(survey))
             reading.problems.extend(faults)
@@ -152,11 +164,11 @@ def read_deliveries(survey: Survey) -> Reading:
 
 def _is_template(exports: list[Export]) -> bool:
     """Tell a template of ours that nobody has filled in: its first sheet has no rows."""
-    beside = (
-        is_template_sheet(one.sheet, [column.title for column in one.columns])
-        for one in exports[1:]
-    )
-    return exports[0].rows.empty and any(beside)
+    return exports[0].rows.empty and any(map(_is_sheet_of_template, exports[1:]))
+
+
+def _is_sheet_of_template(export: Export) -> bool:
+    return is_template_sheet(export.sheet, [column.title for column in export.columns])
 
 
 def _looked_into(one: Unread, survey: Survey) -> Unread:
@@ -324,3 +336,31 @@ def titles_by_item(deliveries: list[Delivery]) -> dict[str, set[str]]:
         for name, source in delivery.sources.items():
             found.setdefault(name, set()).update(column.title for column, _ in source.columns())
     return found
+
+
+def log_reading(reading: Reading) -> pd.DataFrame:
+    """Log what the reader noted of tables and of answers that were matched, and the files that are not read."""
+    notes = []
+    _, zh, en = RULES["R213"]
+    for file, export in reading.others:
+        notes.append(TableNote(file, export.sheet, 0, "", "", "R213", zh, en))
+    _, split_zh, split_en = RULES["R304"]
+    for delivery in reading.deliveries:
+        file, sheet = delivery.file, delivery.export.sheet
+        used = set()
+        for name, source in delivery.sources.items():
+            used |= {column.key for column, _ in source.columns()}
+            if source.how == "split":
+                titles = "; ".join(column.title for column, _ in source.options)
+                notes.append(TableNote(file, sheet, 0, name, titles, "R304", split_zh, split_en))
+        for note in delivery.export.notes:
+            of_answers = note.column in used and note.rule not in AS_RULES
+            if of_answers or note.rule in OF_TABLES:
+                zh, en = NOTES[note.rule]
+                notes.append(
+                    TableNote(file, sheet, note.row, note.column, note.value, note.rule, zh, en)
+                )
+    _, zh, en = RULES["R324"]
+    for one in reading.unread:
+        notes.append(TableNote(one.file, "", 0, "", one.zh, "R324", zh, en))
+    return log_notes(notes)

@@ -10,12 +10,12 @@ import hmac
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
 
 import pandas as pd
 
-from satisfaction.collection.log import log_events
+from satisfaction.collection.account import Step, log_events
 from satisfaction.declarations.items import TextItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
@@ -41,8 +41,8 @@ def place_of(raw: pd.DataFrame) -> pd.Series:
     return table + " row " + raw["_row"].astype(str)
 
 
-def number_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> None:
-    """Make the respondents' numbers unique in the survey, in place, as `numbering` declares; the log keeps what was read.
+def number_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> pd.DataFrame:
+    """Make the respondents' numbers unique in the survey, as `numbering` declares; the log keeps what was read.
 
     In an area that counts from 1, number 7 becomes 520121:7; in a file (with its sheet, where it has one) 开阳县.xlsx 数据:7.
     Without numbers it is the file and the row.
@@ -50,16 +50,16 @@ def number_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> None:
     role = survey.questionnaire.roles.respondent
     within = survey.declared.numbering
     if within == "survey":
-        return
+        return coded
     table = raw["_file"].str.removeprefix("responses/").str.cat(raw["_sheet"], sep=" ").str.strip()
     if within == "row":
-        coded[role] = table + ":" + raw["_row"].astype(str)
-        return
-    above = table
+        return coded.assign(**{role: table + ":" + raw["_row"].astype(str)})
+    prefix = table
     if within == "area":
-        above = coded[survey.questionnaire.roles.area].astype("string").fillna("").astype(object)
-    own = coded[role]
-    coded[role] = (above + ":" + own).where(own.notna(), own)
+        area = coded[survey.questionnaire.roles.area]
+        prefix = area.astype("string").fillna("").astype(object)
+    numbers = coded[role]
+    return coded.assign(**{role: (prefix + ":" + numbers).where(numbers.notna(), numbers)})
 
 
 def twins(values: pd.Series, raw: pd.DataFrame) -> pd.Series:
@@ -191,13 +191,9 @@ def pseudonyms(values: Iterable[str], kind: str, *, taken: Iterable[str] = ()) -
 
 
 def hide_personal(
-    raw: pd.DataFrame,
-    questionnaire: Questionnaire,
-    *,
-    titles: dict[str, set[str]],
-    events: list[pd.DataFrame],
-) -> None:
-    """Replace personal data in text items in place; each cell is logged, never its value.
+    raw: pd.DataFrame, questionnaire: Questionnaire, *, titles: Mapping[str, set[str]]
+) -> Step:
+    """Replace personal data in text items; each cell is logged, never its value.
 
     Values of items that identify (respondent, PSU, interviewer, unique ones) become pseudonyms, others `MASK`.
 
@@ -205,32 +201,32 @@ def hide_personal(
     ----------
     raw : DataFrame
         One text column an item.
-    titles : dict of str to set of str
+    titles : mapping of str to set of str
         Titles of the columns that each item was read from.
     """
     roles = questionnaire.roles
+    entries = []
     for name, item in questionnaire.items.items():
         if not isinstance(item, TextItem):
             continue
-        asked = any(map(is_personal_title, (name, item.zh, item.en, *titles.get(name, ()))))
-        found = [
-            value for value in raw[name].unique() if value.strip() and (asked or is_personal(value))
+        different = raw[name].unique()
+        calls = (name, item.zh, item.en, *titles.get(name, ()))
+        all_personal = any(map(is_personal_title, calls))
+        personal = [
+            value for value in different if value.strip() and (all_personal or is_personal(value))
         ]
-        if not found:
+        if not personal:
             continue
-        identifies = item.unique or name in (roles.respondent, roles.psu, roles.interviewer)
-        instead = (
-            pseudonyms(found, name, taken=raw[name].unique())
-            if identifies
-            else dict.fromkeys(found, MASK)
-        )
-        wrong = raw[name].isin(found)
+        instead = dict.fromkeys(personal, MASK)
+        if item.unique or name in (roles.respondent, roles.psu, roles.interviewer):
+            instead = pseudonyms(personal, name, taken=different)
+        hidden = raw[name].isin(personal)
+        new = raw[name].where(~hidden, raw[name].map(instead))
         if name == roles.respondent:
-            raw.loc[wrong, "_id"] = raw.loc[wrong, name].map(instead)
-        raw.loc[wrong, name] = raw.loc[wrong, name].map(instead)
-        events.append(
-            log_events(raw, wrong, name, values=pd.Series(MASK, index=raw.index), rule="R218")
-        )
+            raw = raw.assign(_id=raw["_id"].where(~hidden, new))
+        raw = raw.assign(**{name: new})
+        entries.append(log_events(raw, hidden, name, values=MASK, rule="R218"))
+    return Step(raw, tuple(entries))
 
 
 def hide_paradata(values: pd.Series, column: str) -> pd.Series:
@@ -238,5 +234,7 @@ def hide_paradata(values: pd.Series, column: str) -> pd.Series:
     different = values.unique()
     if column in ("_ip", "_device"):
         return values.map(pseudonyms(different, column[1:]))
-    found = [value for value in different if isinstance(value, str) and is_personal(value)]
-    return values.replace(pseudonyms(found, column[1:], taken=different)) if found else values
+    personal = [value for value in different if isinstance(value, str) and is_personal(value)]
+    if not personal:
+        return values
+    return values.replace(pseudonyms(personal, column[1:], taken=different))

@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from satisfaction.collection.account import shown
 from satisfaction.collection.identifiers import is_personal_title
-from satisfaction.collection.log import shown
 from satisfaction.collection.platforms.export import SKIPPED, Column, Export, Role
-from satisfaction.collection.spelling import Answers, fold, labels_of, without_zeros
+from satisfaction.collection.wordings import Answers, fold, labels_of, without_zeros
 from satisfaction.declarations.items import Item, MultipleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import ResponsesError, closest, number_of, shortened

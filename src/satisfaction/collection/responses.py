@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -15,21 +15,20 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.collection import account
-from satisfaction.collection.areas import (
+from satisfaction.collection.account import Tables, log_events
+from satisfaction.collection.coding import (
+    code_answers,
     code_area_names,
+    crosswalk,
+    normalise,
+    with_parents,
 )
-from satisfaction.collection.coding import code_answers, crosswalk, normalise
-from satisfaction.collection.corrections import (
-    Corrected,
-    add_corrections,
-    replay,
-    set_aside,
-)
+from satisfaction.collection.corrections import Corrected, add_corrections, replay, set_aside
 from satisfaction.collection.deliveries import (
-    Delivery,
     Reading,
     columns_table,
     former_answers,
+    log_reading,
     read_deliveries,
     respondents,
     titles_by_item,
@@ -40,13 +39,11 @@ from satisfaction.collection.identifiers import (
     number_rows,
     refuse_repeated_files,
 )
-from satisfaction.collection.log import RULES, Note, Tables, log_events, log_notes
-from satisfaction.collection.platforms.export import NOTES, Export
-from satisfaction.collection.rules import apply_rules, compile_rules, stop_on_unknown_area
-from satisfaction.collection.spelling import exchanged
+from satisfaction.collection.rules import apply_rules, compile_rules, refuse_unknown_area
 from satisfaction.collection.wordings import (
     USUAL,
     exchange_wordings,
+    map_texts,
     refuse_unknown,
     unknown_answers,
 )
@@ -56,20 +53,11 @@ from satisfaction.foundation.errors import ResponsesError, SatisfactionError, to
 from satisfaction.foundation.files import locked, recorded, refuse_changed
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.personal import masked
-from satisfaction.foundation.workbooks import is_template_sheet
 
 Purpose: TypeAlias = Literal["estimate", "check"]
-ORIGIN = ("_file", "_sheet", "_row")
+ORIGIN = ["_file", "_sheet", "_row"]
 OF_ROWS = ("_id", "_aside", "_surplus")  # wanted on the way, not kept
-OF_TABLES = (
-    "F203",
-    "F204",
-    "F210",
-    "F215",
-    "F315",
-)  # of the reader's notes those that concern a whole table
 LONGEST = 1e9  # seconds; what is more is no duration
-COUNTED = ("F201", "F202")  # and those that are rules here
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +95,29 @@ class Responses:
     problems : tuple of SatisfactionError
         What a run stops on; empty unless they were loaded to be checked.
     unknown : DataFrame
-        Answers that nobody knows, see `unknown.unknown_answers`.
+        Answers that nobody knows, see `wordings.unknown_answers`.
+    rejected_answers : DataFrame
+        The columns of `accepted` for the rejected rows, but for repeated files and totals, which are no answers.
     """
 
-    accepted: pd.DataFrame
-    rejected: pd.DataFrame
-    log: pd.DataFrame
-    summary: pd.DataFrame
-    columns: pd.DataFrame = field(default_factory=pd.DataFrame)
-    by_area: pd.DataFrame = field(default_factory=pd.DataFrame)
-    by_interviewer: pd.DataFrame = field(default_factory=pd.DataFrame)
-    to_correct: pd.DataFrame = field(default_factory=pd.DataFrame)
-    as_read: pd.DataFrame = field(default_factory=pd.DataFrame)
-    read: Mapping[str, str] = field(default_factory=dict)
-    not_read: pd.DataFrame = field(default_factory=pd.DataFrame)
-    problems: tuple[SatisfactionError, ...] = ()
-    unknown: pd.DataFrame = field(default_factory=pd.DataFrame)
+    accepted: pd.DataFrame = field(repr=False)
+    rejected: pd.DataFrame = field(repr=False)
+    log: pd.DataFrame = field(repr=False)
+    summary: pd.DataFrame = field(repr=False)
+    columns: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    by_area: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    by_interviewer: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    to_correct: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    as_read: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    read: Mapping[str, str] = field(default_factory=dict, repr=False)
+    not_read: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    problems: tuple[SatisfactionError, ...] = field(default=(), repr=False)
+    unknown: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+    rejected_answers: pd.DataFrame = field(default_factory=pd.DataFrame, repr=False)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.accepted)} accepted, {len(self.rejected)} rejected"
+        return f"<Responses: {counts}, {len(self.log)} log entries, {len(self.problems)} problems>"
 
     def _repr_html_(self) -> str:
         counts = self.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -137,10 +132,9 @@ class Responses:
         if len(self.not_read):
             tables = {"没有读取 not read": self.not_read} | tables
         if self.problems:
-            stops = pd.DataFrame([(one.code, one.where, one.zh, one.en) for one in self.problems])
-            tables = {
-                "不能运行 cannot be run": stops.set_axis(["code", "where", "zh", "en"], axis=1)
-            } | tables
+            stops = [(fault.code, fault.where, fault.zh, fault.en) for fault in self.problems]
+            table = pd.DataFrame(stops, columns=["code", "where", "zh", "en"])
+            tables = {"不能运行 cannot be run": table} | tables
         return card(
             f"读入 read {counts['rows']} = 接受 accepted {counts['accepted']} + 拒收 rejected {counts['rejected']}",
             tables=tables,
@@ -152,11 +146,10 @@ class _Rows:
     """All rows as read, personal data hidden and corrections carried out, with what happened on the way."""
 
     raw: pd.DataFrame
-    deliveries: list[Delivery]
-    columns: pd.DataFrame
-    events: list[pd.DataFrame]
-    read: dict[str, str]
+    entries: tuple[pd.DataFrame, ...]
     reading: Reading
+    columns: pd.DataFrame
+    read: dict[str, str]
 
 
 def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Responses:
@@ -180,9 +173,23 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         R320 files not read that may hold responses, R322 and R323 files with the same respondents' numbers, R321 several of
         all these.
     """
-    questionnaire, rules = survey.questionnaire, compile_rules(survey)
+    questionnaire = survey.questionnaire
+    rules = compile_rules(survey)
     rows = _read_rows(survey, every_file=purpose == "estimate")
+    raw = rows.raw
+    tables = Tables(raw)
     problems = list(rows.reading.problems)
+
+    plain = normalise(raw, tables, survey)
+    coded_areas = code_area_names(plain.table, raw, survey)
+    former = former_answers(rows.reading.deliveries, questionnaire)
+    filled = crosswalk(coded_areas.table, raw, questionnaire, former=former)
+    with recorded() as read:
+        worded = exchange_wordings(filled.table, tables, survey)
+    text = worded.table
+    coded = code_answers(text, survey)
+    unknown = unknown_answers(text, coded.table, tables, survey)
+    answers = number_rows(coded.table, raw, survey)
 
     def refuse(check: Callable[[], None]) -> None:
         try:
@@ -192,32 +199,46 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
                 raise
             problems.append(fault)
 
-    raw, events = rows.raw, rows.events
-    tables = Tables(raw)
-    text = normalise(raw, tables, survey, events)
-    code_area_names(text, raw, survey, events)
-    crosswalk(
-        text,
-        raw,
-        questionnaire,
-        former=former_answers(rows.deliveries, questionnaire),
-        events=events,
-    )
-    with recorded() as read:
-        exchange_wordings(text, tables, survey, events)
-    rows.read.update({path: digest for path, digest in read.items() if Path(path) != USUAL})
-    coded, labelled = code_answers(text, survey)
-    unknown = unknown_answers(text, coded, tables, survey)
-    number_rows(coded, raw, survey)
-    refuse(lambda: stop_on_unknown_area(survey, coded, raw))
-    refuse(lambda: refuse_repeated_files(coded, raw, text, survey))
+    refuse(lambda: refuse_unknown_area(survey, answers, raw))
+    refuse(lambda: refuse_repeated_files(answers, raw, text, survey))
     refuse(lambda: refuse_unknown(unknown, survey))
-    apply_rules(rules, coded, raw=raw, text=text, questionnaire=questionnaire, events=events)
-    log = account.ordered_log(events)
+    ruled = apply_rules(rules, answers, raw=raw, text=text, questionnaire=questionnaire)
+    steps = (plain, coded_areas, filled, worded, ruled)
+    log = account.ordered_log([*rows.entries, *(one for step in steps for one in step.entries)])
     refuse(lambda: account.refuse_nothing_accepted(raw, log))
-    found = _account(survey, rows, coded, log, _count_labels(rows.columns, tables, labelled))
-    not_read = account.unread_table(rows.reading.unread)
-    return replace(found, unknown=unknown, not_read=not_read, problems=tuple(problems))
+
+    answers = ruled.table
+    columns = _count_labels(rows.columns, tables, coded.labelled)
+    rejected = account.rejected_rows(log)
+    everything = answers.join(_beside(raw, questionnaire))
+    accepted = with_parents(everything.drop(index=rejected), survey).reset_index(drop=True)
+    accepted.attrs[CODES] = questionnaire.coded_columns()
+    interviews = everything.loc[rejected[raw.loc[rejected, "_aside"] == ""]]
+    faults = account.correctable(log)
+    as_read = raw.loc[faults.index.unique(), list(questionnaire.items)].map(masked)
+    by_area = answers[questionnaire.roles.area]
+    by_interviewer = raw.get("_interviewer")
+    if questionnaire.roles.interviewer:
+        by_interviewer = answers[questionnaire.roles.interviewer]
+    of_wave = {path: digest for path, digest in read.items() if Path(path) != USUAL}
+    return Responses(
+        accepted=accepted,
+        rejected=account.rejected_table(log),
+        log=log.reset_index(drop=True),
+        summary=account.summary_table(raw, log, rows.reading.deliveries, columns),
+        columns=columns,
+        by_area=account.counts_by(raw, log, _without_personal(by_area)),
+        by_interviewer=pd.DataFrame()
+        if by_interviewer is None
+        else account.counts_by(raw, log, _without_personal(by_interviewer)),
+        to_correct=account.correctable_table(faults),
+        as_read=as_read.reset_index(drop=True),
+        read=rows.read | of_wave,
+        not_read=account.unread_table(rows.reading.unread),
+        problems=tuple(problems),
+        unknown=unknown,
+        rejected_answers=with_parents(interviews, survey).reset_index(drop=True),
+    )
 
 
 def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.date) -> Corrected:
@@ -229,18 +250,16 @@ def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.
         As `add_corrections`.
     """
     with locked(survey.folder / CORRECTIONS_FILE):
-        rows = _read_rows(survey)
-        added, repeated = add_corrections(survey, corrected, rows.raw, by=by, on=on)
-        again = load_responses(read_survey(survey.folder), purpose="check") if len(added) else None
-    log = (
-        pd.DataFrame()
-        if again is None
-        else again.log[again.log["action"].isin(["reject_row", "blank_item", "warn"])]
-    )
-    if len(log):
+        raw = _read_rows(survey).raw
+        added, repeated = add_corrections(survey, corrected, raw, by=by, on=on)
+        if added.empty:
+            return Corrected(added, repeated, pd.DataFrame())
+        log = load_responses(read_survey(survey.folder), purpose="check").log
+    still = log[log["action"].isin(["reject_row", "blank_item", "warn"])]
+    if len(still):
         rows = added[["file", "sheet", "row"]].drop_duplicates()
-        log = log.assign(row=log["row"].astype(str)).merge(rows, on=["file", "sheet", "row"])
-    return Corrected(added, repeated, log.reset_index(drop=True))
+        still = still.assign(row=still["row"].astype(str)).merge(rows, on=["file", "sheet", "row"])
+    return Corrected(added, repeated, still.reset_index(drop=True))
 
 
 def set_corrections_aside(
@@ -259,7 +278,8 @@ def check_corrections(survey: Survey) -> int:
     ResponsesError
         R107-R110 for the first that cannot.
     """
-    return len(pd.concat(_read_rows(survey).events).query("rule == 'R216'"))
+    log = pd.concat(_read_rows(survey).entries)
+    return int((log["rule"] == "R216").sum())
 
 
 def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = False) -> _Rows:
@@ -267,127 +287,46 @@ def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = Fal
 
     What cannot be read is refused where nothing can, or where `every_file` is wanted.
     """
+    questionnaire = survey.questionnaire
     with recorded() as read:
         reading = read_deliveries(survey)
-        if reading.problems and (every_file or not reading.deliveries):
+        deliveries = reading.deliveries
+        if reading.problems and (every_file or not deliveries):
             raise together(reading.problems, where=str(survey.folder))
-        rows = _rows_as_read(survey, reading)
+        delivered = respondents(deliveries, questionnaire)
+        hidden = hide_personal(delivered, questionnaire, titles=titles_by_item(deliveries))
+        entries = [log_reading(reading), *hidden.entries]
+        raw = hidden.table
         if corrected:
-            replay(rows.raw, survey, rows.events)
+            replayed = replay(raw, survey)
+            raw = replayed.table
+            entries += replayed.entries
     refuse_changed(read)  # some formats are parsed by libraries that open the file themselves
-    rows.read.update(read)
-    nothing = pd.Series("", index=rows.raw.index)
-    for rule in ("R215", "R219"):
-        rows.events.append(
-            log_events(rows.raw, rows.raw["_aside"] == rule, "", values=nothing, rule=rule)
-        )
-    return rows
-
-
-def _rows_as_read(survey: Survey, reading: Reading) -> _Rows:
-    deliveries = reading.deliveries
-    others = [
-        (file, one)
-        for file, one in reading.others
-        if not is_template_sheet(one.sheet, [column.title for column in one.columns])
-    ]
-    raw = respondents(deliveries, survey.questionnaire)
-    events = [_notes(deliveries, others), _not_read(reading)]
-    hide_personal(raw, survey.questionnaire, titles=titles_by_item(deliveries), events=events)
-    return _Rows(
-        raw,
-        deliveries,
-        columns_table(deliveries, others, survey.questionnaire),
-        events,
-        {},
-        reading,
-    )
-
-
-def _not_read(reading: Reading) -> pd.DataFrame:
-    """Log the files that are not read."""
-    rule, (_, zh, en) = "R324", RULES["R324"]
-    return log_notes((one.file, "", 0, "", one.zh, rule, zh, en) for one in reading.unread)
-
-
-def _notes(deliveries: list[Delivery], others: list[tuple[str, Export]]) -> pd.DataFrame:
-    """Log what the reader noted of tables and of answers that were matched."""
-    found: list[Note] = [
-        (file, export.sheet, 0, "", "", "R213", *RULES["R213"][1:]) for file, export in others
-    ]
-    for one in deliveries:
-        for name, source in one.sources.items():
-            if source.how == "split":
-                columns = "; ".join(column.title for column, _ in source.options)
-                found.append(
-                    (one.file, one.export.sheet, 0, name, columns, "R304", *RULES["R304"][1:])
-                )
-        used = {column.key for source in one.sources.values() for column, _ in source.columns()}
-        found += [
-            (
-                one.file,
-                one.export.sheet,
-                note.row,
-                note.column,
-                note.value,
-                note.rule,
-                *NOTES[note.rule],
-            )
-            for note in one.export.notes
-            if note.rule in OF_TABLES or (note.column in used and note.rule not in COUNTED)
-        ]
-    return log_notes(found)
+    for rule in account.ASIDE:
+        entries.append(log_events(raw, raw["_aside"] == rule, "", values="", rule=rule))
+    columns = columns_table(deliveries, reading.others, questionnaire)
+    return _Rows(raw, tuple(entries), reading, columns, dict(read))
 
 
 def _count_labels(
-    columns: pd.DataFrame, tables: Tables, labelled: dict[str, pd.Series]
+    columns: pd.DataFrame, tables: Tables, labelled: Mapping[str, pd.Series]
 ) -> pd.DataFrame:
     """Say beside every matched column how many of its answers were labels in place of codes."""
-    counts: dict[tuple[str, str, str], int] = {}
+    labels: dict[tuple[str, str, str], int] = {}
     for name, marked in labelled.items():
-        found = np.bincount(tables.number[marked.to_numpy()], minlength=len(tables.places))
-        counts |= {
-            (file, sheet, name): int(n)
-            for (file, sheet), n in zip(tables.places, found, strict=True)
-        }
-    keys = zip(columns["file"], columns["sheet"], columns["item"], strict=True)
-    notes = [f"文字作答 labels × {count}" if (count := counts.get(key)) else "" for key in keys]
-    return columns.assign(
-        note=columns["note"].where(pd.Series(notes, index=columns.index) == "", notes)
-    )
-
-
-def _account(
-    survey: Survey, rows: _Rows, coded: pd.DataFrame, log: pd.DataFrame, columns: pd.DataFrame
-) -> Responses:
-    """Split accepted from rejected rows and prove that none is lost."""
-    raw, roles = rows.raw, survey.questionnaire.roles
-    refused = account.refused_rows(log)
-    kept = coded.join(_beside(raw, survey.questionnaire)).drop(index=refused)
-    rejected = account.rejected_table(log)
-    faults = account.correctable(log)
-    read = raw.loc[faults.index.unique(), list(survey.questionnaire.items)].map(masked)
-    interviewer = coded[roles.interviewer] if roles.interviewer else raw.get("_interviewer")
-    accepted = with_parents(kept, survey).reset_index(drop=True)
-    accepted.attrs[CODES] = survey.questionnaire.coded_columns()
-    return Responses(
-        accepted=accepted,
-        rejected=rejected,
-        log=log.reset_index(drop=True),
-        summary=account.summary_table(raw, log, rows.deliveries, columns),
-        columns=columns,
-        by_area=account.counts_by(raw, log, _without_personal(coded[roles.area])),
-        by_interviewer=pd.DataFrame()
-        if interviewer is None
-        else account.counts_by(raw, log, _without_personal(interviewer)),
-        to_correct=account.correctable_table(faults),
-        as_read=read.reset_index(drop=True),
-        read=rows.read,
-    )
+        numbers = tables.number[marked.to_numpy()]
+        counts = np.bincount(numbers, minlength=len(tables.places))
+        for (file, sheet), count in zip(tables.places, counts, strict=True):
+            labels[file, sheet, name] = int(count)
+    notes = []
+    for column in columns.itertuples():
+        count = labels.get((column.file, column.sheet, column.item))
+        notes.append(f"文字作答 labels × {count}" if count else column.note)
+    return columns.assign(note=notes)
 
 
 def _without_personal(values: pd.Series) -> pd.Series:
-    return exchanged(values.astype(object).where(values.notna(), ""), masked)
+    return map_texts(values.astype(object).where(values.notna(), ""), masked)
 
 
 def _beside(raw: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFrame:
@@ -397,19 +336,4 @@ def _beside(raw: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFrame:
     if "_seconds" in paradata:
         seconds = pd.to_numeric(paradata["_seconds"], errors="coerce")
         paradata["_seconds"] = seconds.where(seconds.abs() < LONGEST).round().astype("Int64")
-    return raw[list(ORIGIN)].assign(**paradata)
-
-
-def with_parents(coded: pd.DataFrame, survey: Survey) -> pd.DataFrame:
-    """Add a column for each higher level of the area to rows that hold the area's code."""
-    area = survey.questionnaire.roles.area
-    if survey.areas is None:
-        return coded
-    parent, level = (
-        dict(zip(survey.areas["code"], survey.areas[c], strict=True)) for c in ("parent", "level")
-    )
-    found, codes = {}, coded[area].map(parent)
-    while codes.notna().any() and (name := level.get(codes.dropna().iloc[0])):
-        found[name] = codes
-        codes = codes.map(parent)
-    return coded.assign(**found)
+    return raw[ORIGIN].assign(**paradata)

@@ -1,26 +1,28 @@
 """What a row must fulfil, compiled from questionnaire and survey to expressions that a dataframe engine can run.
 
 The table they are run on has the coded columns of the questionnaire and, for each item, the text that was read as
-`read(item)`. A rule is run after the rules before it have blanked what they blank.
+`read(item)`. A rule is run after the rules before it have blanked what they blank: on rows read from files
+(`apply_rules`), or on coded answers that stay where they lie (`check_rows`).
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
 
 import narwhals as nw
 import pandas as pd
 
+from satisfaction.collection.account import RULES, Step, log_events, said, shown
 from satisfaction.collection.identifiers import twins
-from satisfaction.collection.log import RULES, log_events, said, shown
-from satisfaction.collection.spelling import Answers
+from satisfaction.collection.wordings import Answers
 from satisfaction.declarations.items import (
     AreaItem,
     Constraint,
     DateItem,
-    Item,
     MultipleItem,
     NumberItem,
     SingleItem,
@@ -28,6 +30,7 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.engines import Lazy, fetch, scan
 from satisfaction.foundation.errors import ResponsesError, number_of
 
 ALLOWED: dict[str, tuple[str, ...]] = {
@@ -54,6 +57,16 @@ COMPARED = {
     "!=": operator.ne,
 }
 SURPLUS, ANY_ROW = "_surplus", ""
+READ_FROM_TEXT = (
+    "R202",
+    "R210",
+    "R212",
+    "R214",
+    "R221",
+)  # about the answer as it was understood, not as it stood
+ALONE = ("R210",)  # a skipped question may ask for another: one stage each
+EXAMPLES = ["rule", "item", "id", "value"]
+BROKEN = ["rule", "item", "action", "rows", "zh", "en"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +76,7 @@ class Rule:
     Attributes
     ----------
     id, column : str
-        Identifier in `events.RULES`, and the item; empty for the row as a whole.
+        Identifier in `account.RULES`, and the item; empty for the row as a whole.
     action : {"reject_row", "blank_item", "warn"}
     zh, en : str
         What is wrong where it is broken.
@@ -81,7 +94,7 @@ class Rule:
     zh: str
     en: str
     suggestion: tuple[str, ...]
-    broken: nw.Expr
+    broken: nw.Expr = field(repr=False)
     among_usable: bool = False
 
 
@@ -99,75 +112,58 @@ def compile_rules(survey: Survey) -> list[Rule]:
         R105 for an action that a rule cannot have, or a rule that is none.
     """
     questionnaire = survey.questionnaire
-    chosen = {"R202": survey.rules.responses.outside_scale} | dict(survey.rules.responses.actions)
+    responses = survey.rules.responses
+    actions = {"R202": responses.outside_scale} | dict(responses.actions)
     _check_actions(survey)
+    rules: list[Rule] = []
 
-    def rule(
-        id_: str,
-        column: str,
-        broken: nw.Expr,
-        near: tuple[str, ...] = (),
-        *,
-        among_usable: bool = False,
-    ) -> Rule:
-        action = chosen.get(id_, RULES[id_][0])
-        return Rule(id_, column, action, *said(id_, action), near, broken, among_usable)
+    def add(id_: str, item: str, broken: nw.Expr, near: Sequence[str] = (), **other: Any) -> None:
+        action = actions.get(id_, RULES[id_][0])
+        zh, en = said(id_, action)
+        rule = Rule(id_, item, action, zh, en, tuple(near), broken)
+        rules.append(replace(rule, **other))
 
-    rules = [
-        rule(_validity(item), name, _invalid(questionnaire, name), _texts(questionnaire, name))
-        for name, item in _coded(questionnaire)
-    ]
+    for name, item in questionnaire.items.items():
+        if isinstance(item, TextItem | AreaItem):
+            continue
+        invalid = _unanswered(questionnaire, name) & (nw.col(read(name)) != "")
+        if isinstance(item, DateItem | NumberItem):
+            add("R212", name, invalid)
+        else:
+            add("R202", name, invalid, Answers(questionnaire, name).texts)
     for name, item in questionnaire.items.items():
         if isinstance(item, MultipleItem) and item.max_selected is not None:
-            rules.append(
-                rule(
-                    "R214",
-                    name,
-                    nw.sum_horizontal(*questionnaire.columns(name)[1:]) > item.max_selected,
-                )
-            )
-        answered = ~_unanswered(questionnaire, name)
+            selected = nw.sum_horizontal(*questionnaire.columns(name)[1:])
+            add("R214", name, selected > item.max_selected)
         for other, codes in item.asked_if.items():
-            rules.append(
-                rule(
-                    "R210", name, (nw.col(other).is_null() | ~nw.col(other).is_in(codes)) & answered
-                )
-            )
+            not_asked = nw.col(other).is_null() | ~nw.col(other).is_in(codes)
+            add("R210", name, not_asked & ~_unanswered(questionnaire, name))
     for name, item in questionnaire.items.items():
         if item.required:
-            rules.append(rule("R201", name, _unanswered(questionnaire, name)))
+            add("R201", name, _unanswered(questionnaire, name))
         if isinstance(item, AreaItem) and survey.areas is not None:
             current = valid_areas(survey, name)
             names = [survey.area_names()[code].zh for code in current]
-            rules.append(rule("R208", name, _outside(name, current), (*current, *names)))
-    rules += [
-        rule("R204", name, _outside(name, codes))
-        for name, codes in questionnaire.eligibility.items()
-    ]
-    rules += [rule(id_, name, broken) for id_, name, broken in _against_survey(survey)]
-    rules += [
-        _with_words(rule("R221", one.left, _contradicts(one)), one)
-        for one in questionnaire.constraints.values()
-    ]
-    rules.append(rule("R209", ANY_ROW, nw.col(SURPLUS)))
+            add("R208", name, _outside(name, current), (*current, *names))
+    for name, codes in questionnaire.eligibility.items():
+        add("R204", name, _outside(name, codes))
+    for id_, name, broken in _against_survey(survey):
+        add(id_, name, broken)
+    for constraint in questionnaire.constraints.values():
+        zh, en = said("R221", actions.get("R221", RULES["R221"][0]))
+        add(
+            "R221",
+            constraint.left,
+            _contradicts(constraint),
+            zh=f"{zh}: {constraint.zh}（{constraint.check}）",
+            en=f"{en}: {constraint.en} ({constraint.check})",
+        )
+    add("R209", ANY_ROW, nw.col(SURPLUS))
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem) and item.unique:
-            twice = ~nw.col(name).is_null() & ~nw.col(name).is_first_distinct()
-            rules.append(rule("R203", name, twice, among_usable=True))
+            repeated = ~nw.col(name).is_null() & ~nw.col(name).is_first_distinct()
+            add("R203", name, repeated, among_usable=True)
     return rules
-
-
-def _coded(questionnaire: Questionnaire) -> Iterator[tuple[str, Item]]:
-    """Yield the items whose text may be no answer."""
-    return (
-        (name, item)
-        for name, item in questionnaire.items.items()
-        if not isinstance(item, TextItem | AreaItem)
-    )
-
-
-def _validity(item: Item) -> str:
-    return "R212" if isinstance(item, DateItem | NumberItem) else "R202"
 
 
 def _unanswered(questionnaire: Questionnaire, name: str) -> nw.Expr:
@@ -176,47 +172,39 @@ def _unanswered(questionnaire: Questionnaire, name: str) -> nw.Expr:
     )
 
 
-def _invalid(questionnaire: Questionnaire, name: str) -> nw.Expr:
-    return _unanswered(questionnaire, name) & (nw.col(read(name)) != "")
-
-
-def _texts(questionnaire: Questionnaire, name: str) -> tuple[str, ...]:
-    item = questionnaire.items[name]
-    return Answers(questionnaire, name).texts if isinstance(item, SingleItem | MultipleItem) else ()
-
-
 def _outside(name: str, allowed: list[str] | list[int]) -> nw.Expr:
     return ~nw.col(name).is_null() & ~nw.col(name).is_in(allowed)
 
 
 def valid_areas(survey: Survey, level: str) -> list[str]:
     """Return the codes of a level that are valid now."""
-    assert survey.areas is not None
-    return list(
-        survey.areas.loc[
-            (survey.areas["level"] == level) & (survey.areas["valid_to"] == ""), "code"
-        ]
-    )
+    return list(_current_areas(survey, level)["code"])
+
+
+def _current_areas(survey: Survey, level: str) -> pd.DataFrame:
+    areas = survey.areas
+    assert areas is not None
+    return areas[(areas["level"] == level) & (areas["valid_to"] == "")]
 
 
 def _against_survey(survey: Survey) -> Iterator[tuple[str, str, nw.Expr]]:
     """Yield what compares an answer with the fielding period and the sample."""
-    roles, fielded = survey.questionnaire.roles, survey.declared.fielded
+    roles = survey.questionnaire.roles
+    fielded = survey.declared.fielded
     if roles.interview_date and fielded:
         day = nw.col(roles.interview_date)
-        yield (
-            "R205",
-            roles.interview_date,
-            ~day.is_null() & ~day.is_between(nw.lit(str(fielded.start)), nw.lit(str(fielded.end))),
-        )
+        within = day.is_between(nw.lit(str(fielded.start)), nw.lit(str(fielded.end)))
+        yield "R205", roles.interview_date, ~day.is_null() & ~within
     if roles.psu and survey.sample is not None:
-        sample, psu = survey.sample, nw.col(roles.psu)
-        yield "R206", roles.psu, _outside(roles.psu, list(sample[roles.psu]))
+        psu = nw.col(roles.psu)
+        sampled = survey.sample[roles.psu]
+        yield "R206", roles.psu, _outside(roles.psu, list(sampled))
         for name in roles.strata:
-            own = nw.concat_str(psu, nw.col(name).cast(nw.String), separator="\t")
-            pairs = list(sample[roles.psu] + "\t" + sample[name].astype(str))
-            there = psu.is_in(list(sample[roles.psu])) & ~psu.is_null() & ~nw.col(name).is_null()
-            yield "R207", name, there & ~own.is_in(pairs)
+            stratum = nw.col(name)
+            pair = nw.concat_str(psu, stratum.cast(nw.String), separator="\t")
+            pairs = list(sampled + "\t" + survey.sample[name].astype(str))
+            comparable = psu.is_in(list(sampled)) & ~psu.is_null() & ~stratum.is_null()
+            yield "R207", name, comparable & ~pair.is_in(pairs)
 
 
 def _contradicts(one: Constraint) -> nw.Expr:
@@ -225,13 +213,6 @@ def _contradicts(one: Constraint) -> nw.Expr:
     right = nw.lit(one.right) if isinstance(one.right, int) else nw.col(one.right)
     broken: nw.Expr = ~left.is_null() & ~right.is_null() & ~COMPARED[one.operator](left, right)
     return broken
-
-
-def _with_words(rule: Rule, one: Constraint) -> Rule:
-    """Say what a comparison means, in the questionnaire's own words."""
-    return replace(
-        rule, zh=f"{rule.zh}: {one.zh}（{one.check}）", en=f"{rule.en}: {one.en} ({one.check})"
-    )
 
 
 def _check_actions(survey: Survey) -> None:
@@ -258,59 +239,53 @@ def apply_rules(
     raw: pd.DataFrame,
     text: pd.DataFrame,
     questionnaire: Questionnaire,
-    events: list[pd.DataFrame],
-) -> None:
-    """Run rules in their order; blanks answers of `coded` in place and logs every row that breaks a rule.
+) -> Step:
+    """Run rules in their order; an answer that one blanks is null for those after it. Every row that breaks one is logged.
 
     Rows set aside as a whole (`raw["_aside"]`) are not looked at.
+
+    Parameters
+    ----------
+    coded, text, raw : DataFrame
+        The coded answers, the texts they were coded from, and the rows as they were read.
     """
-    answers = text[list(questionnaire.items)].rename(columns=read)
-    table = pd.concat([coded, answers, raw[[SURPLUS]]], axis=1)
+    texts = text[list(questionnaire.items)].rename(columns=read)
+    table = pd.concat([coded, texts, raw[[SURPLUS]]], axis=1)
     looked_at = raw["_aside"] == ""
-    refused = ~looked_at
-    nothing = pd.Series("", index=raw.index)
+    rejected = ~looked_at
+    entries = []
     for rule in rules:
-        rows = table[~refused] if rule.among_usable else table
-        found = (
-            nw.from_native(rows, eager_only=True).select(broken=rule.broken).to_native()["broken"]
-        )
-        wrong = (
-            found.astype("boolean")
-            .fillna(False)
-            .reindex(table.index, fill_value=False)
-            .astype(bool)
-        )
-        wrong &= looked_at
-        if not wrong.any():
+        rows = table[~rejected] if rule.among_usable else table
+        marked = nw.from_native(rows, eager_only=True).select(broken=rule.broken).to_native()
+        broken = marked["broken"].astype("boolean").fillna(False)
+        broken = broken.reindex(table.index, fill_value=False).astype(bool) & looked_at
+        if not broken.any():
             continue
-        values = _shown_values(rule, raw, text) if rule.column else nothing
-        words = (rule.zh, rule.en)
-        entries = log_events(
+        values: pd.Series | str = ""
+        if rule.column:
+            values = (text if rule.id in READ_FROM_TEXT else raw)[rule.column]
+        events = log_events(
             raw,
-            wrong,
+            broken,
             rule.column,
             values=values,
             rule=rule.id,
             action=rule.action,
-            text=words,
+            text=(rule.zh, rule.en),
             near=rule.suggestion,
         )
         if rule.id == "R203":
-            entries["suggestion"] = twins(rows[rule.column], raw).loc[entries.index]
-        events.append(entries)
+            events["suggestion"] = twins(rows[rule.column], raw).loc[events.index]
+        entries.append(events)
         if rule.action == "reject_row":
-            refused |= wrong
+            rejected |= broken
         elif rule.action == "blank_item":
             for column in questionnaire.columns(rule.column):
-                coded[column] = table[column] = table[column].mask(wrong, None)
+                table[column] = table[column].mask(broken, None)
+    return Step(table[list(coded)], tuple(entries))
 
 
-def _shown_values(rule: Rule, raw: pd.DataFrame, text: pd.DataFrame) -> pd.Series:
-    """Return the item as it was read for what concerns the row, as it was understood for what concerns the answer."""
-    return (text if rule.id in ("R202", "R210", "R212", "R214", "R221") else raw)[rule.column]
-
-
-def stop_on_unknown_area(survey: Survey, coded: pd.DataFrame, raw: pd.DataFrame) -> None:
+def refuse_unknown_area(survey: Survey, coded: pd.DataFrame, raw: pd.DataFrame) -> None:
     """Refuse the whole where an area code is not valid now, unless rules.yaml says that such rows are rejected.
 
     Raises
@@ -320,40 +295,222 @@ def stop_on_unknown_area(survey: Survey, coded: pd.DataFrame, raw: pd.DataFrame)
     """
     if survey.areas is None or survey.rules.responses.unknown_area == "reject_row":
         return
-    for name in (
-        name for name, item in survey.questionnaire.items.items() if isinstance(item, AreaItem)
-    ):
-        wrong = (
-            coded[name].notna()
-            & ~coded[name].isin(valid_areas(survey, name))
-            & (raw["_aside"] == "")
-        )
-        if wrong.any():
-            raise _unknown_area(survey, name, coded.loc[wrong, name].iloc[0], raw[wrong])
+    for name, item in survey.questionnaire.items.items():
+        if not isinstance(item, AreaItem):
+            continue
+        codes = coded[name]
+        unknown = codes.notna() & ~codes.isin(valid_areas(survey, name)) & (raw["_aside"] == "")
+        if unknown.any():
+            raise _unknown_area(survey, name, codes[unknown].iloc[0], raw[unknown])
 
 
 def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) -> ResponsesError:
     assert survey.areas is not None
-    code, first = shown(value), wrong.iloc[0]
-    current = survey.areas[(survey.areas["level"] == name) & (survey.areas["valid_to"] == "")]
-    successor = dict(
-        zip(survey.areas["code"], survey.areas.get("successor", ""), strict=False)
-    ).get(code)
+    code = shown(value)
+    first = wrong.iloc[0]
+    row = f"row {first['_row']}"
+    place = [first["_file"], first["_sheet"], row, f"column {name}"]
+    current = _current_areas(survey, name)
+    renamed_zh, renamed_en = "", ""
+    if "successor" in survey.areas:
+        successors = survey.areas.set_index("code")["successor"]
+        if successor := successors.get(code, ""):
+            renamed_zh = f"'{code}' 现为 '{successor}'。 "
+            renamed_en = f"'{code}' is now '{successor}'. "
     return ResponsesError(
         "R102",
         f"第 {first['_row']} 行的地区代码 '{code}' 不在地区表中（共 {len(wrong)} 行）。",
         f"Row {first['_row']}: area code '{code}' is not in the table of areas ({number_of(len(wrong), 'row')} in all).",
-        where=" ".join(
-            filter(
-                None, (first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}")
-            )
-        ),
-        available=[f"{c} {n}" for c, n in zip(current["code"], current["name"], strict=True)],
+        where=" ".join(filter(None, place)),
+        available=list(current["code"] + " " + current["name"]),
         got=code,
         hint=(
-            (f"'{code}' 现为 '{successor}'。 " if successor else "")
-            + "改正代码；或在 rules.yaml 中写 responses: {unknown_area: reject_row} 以拒收这些行。",
-            (f"'{code}' is now '{successor}'. " if successor else "")
-            + "Correct the code; or write responses: {unknown_area: reject_row} in rules.yaml to reject these rows.",
+            f"{renamed_zh}改正代码；或在 rules.yaml 中写 responses: {{unknown_area: reject_row}} 以拒收这些行。",
+            f"{renamed_en}Correct the code; or write responses: {{unknown_area: reject_row}} in rules.yaml to reject these rows.",
         ),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Validity:
+    """What the rules say of a table.
+
+    Attributes
+    ----------
+    read, accepted, rejected : int
+        Rows; read = accepted + rejected.
+    table : DataFrame
+        One row a rule and item: rule, item, action, rows (that break it), zh, en.
+    examples : DataFrame
+        rule, item, id, value: the first rows by identifier that break each rule; what may be personal is masked.
+    """
+
+    read: int
+    accepted: int
+    rejected: int
+    table: pd.DataFrame = field(repr=False)
+    examples: pd.DataFrame = field(repr=False)
+
+
+def check_rows(survey: Survey, table: Any, *, first: int = 5) -> Validity:
+    """Run the rules of a survey on coded answers, inside the engine of the table.
+
+    Parameters
+    ----------
+    survey : Survey
+    table : pandas or polars DataFrame, DuckDB relation, PySpark DataFrame, or a path of Parquet files
+        One column an item of the questionnaire, codes as numbers (select-all items: one column an option, 0 or 1). Columns of
+        items that are not required may be missing.
+    first : int
+        Example rows a rule.
+
+    Returns
+    -------
+    Validity
+        As the reading of files would decide, rule by rule, what one blanks before the next looks. Nothing is changed. Areas
+        outside the table of areas count under R208 (reading files stops there, R102).
+
+    Raises
+    ------
+    ResponsesError
+        R130 for a column of a required item that is not there.
+    """
+    rows = _prepared(survey, scan(table))
+    rules = [rule for rule in compile_rules(survey) if rule.id != "R209"]  # of files only
+    rows, flags = _flagged(survey, rows, [rule for rule in rules if not rule.among_usable])
+    rejecting = [flag for flag, rule in flags.items() if rule.action == "reject_row"]
+    usable = nw.sum_horizontal(*rejecting) == 0 if rejecting else nw.lit(True)
+    counts = fetch(
+        rows.select(
+            nw.len().cast(nw.Int64).alias("_read"),
+            usable.cast(nw.Int64).sum().alias("_usable"),
+            *(nw.col(flag).sum() for flag in flags),
+        )
+    )
+    number = {name: int(counts[name].iloc[0] or 0) for name in counts}
+    accepted = number["_usable"]
+    broken: list[tuple[Rule, int]] = []
+    examples = []
+    respondent = survey.questionnaire.roles.respondent
+    for flag, rule in flags.items():
+        if number[flag]:
+            broken.append((rule, number[flag]))
+            examples.append(_examples(rows, nw.col(flag) == 1, rule, id_=respondent, first=first))
+    for rule in rules:
+        if not rule.among_usable:
+            continue
+        surplus, repeated = _repeated(rows.filter(usable), rule, first=first)
+        examples.append(repeated)
+        if surplus:
+            broken.append((rule, surplus))
+        if rule.action == "reject_row":
+            accepted -= surplus
+    lines = [(rule.id, rule.column, rule.action, count, rule.zh, rule.en) for rule, count in broken]
+    return Validity(
+        read=number["_read"],
+        accepted=accepted,
+        rejected=number["_read"] - accepted,
+        table=pd.DataFrame(lines, columns=BROKEN),
+        examples=pd.concat([pd.DataFrame(columns=EXAMPLES), *examples], ignore_index=True),
+    )
+
+
+def _prepared(survey: Survey, rows: Lazy) -> Lazy:
+    """Give every item its coded columns and the text that was read; a code that is no answer is null in the first."""
+    questionnaire = survey.questionnaire
+    present = rows.collect_schema()
+    lacking = []
+    for name, item in questionnaire.items.items():
+        column = questionnaire.columns(name)[-1]
+        if item.required and column not in present:
+            lacking.append(column)
+    if lacking:
+        raise ResponsesError(
+            "R130",
+            f"缺少必答题的列 {lacking}。",
+            f"Columns of required items are missing: {lacking}.",
+            where="check_rows",
+            available=present.names(),
+            got=lacking[0],
+            hint=("列名须为题名；先改列名。", "Columns have the items' names: rename them first."),
+        )
+    coded, texts = [], []
+    for name, item in questionnaire.items.items():
+        is_number = isinstance(item, SingleItem | MultipleItem | NumberItem)
+        nothing = nw.lit(None, dtype=nw.Int64 if is_number else nw.String)
+        parts = []
+        for column in questionnaire.columns(name):
+            values = nw.col(column) if column in present else nothing
+            coded.append(_valid(survey, name, column, values).alias(column))
+            if column in present:
+                parts.append(nw.col(column).cast(nw.String).fill_null(""))
+        text = nw.concat_str(*parts) if parts else nw.lit("")
+        texts.append(text.alias(read(name)))
+    return rows.select(*coded, *texts, nw.lit(False).alias(SURPLUS))
+
+
+def _valid(survey: Survey, name: str, column: str, values: nw.Expr) -> nw.Expr:
+    """Return a coded column, null where its value is no declared answer."""
+    item = survey.questionnaire.items[name]
+    if isinstance(item, NumberItem):
+        return nw.when((values >= item.low) & (values <= item.high)).then(values)
+    if isinstance(item, SingleItem | MultipleItem):
+        answers = Answers(survey.questionnaire, name)
+        codes = sorted(answers.special if isinstance(item, MultipleItem) else answers.declared)
+        if column != name:
+            codes = [0, 1]
+        return nw.when(values.is_in(codes)).then(values.cast(nw.Int64))
+    return values.cast(nw.String) if isinstance(item, DateItem) else values
+
+
+def _flagged(survey: Survey, rows: Lazy, rules: Sequence[Rule]) -> tuple[Lazy, dict[str, Rule]]:
+    """Add a column of 0 and 1 for every rule, in their order; what a rule blanks is blank for those after it."""
+    flags: dict[str, Rule] = {}
+    for stage in _stages(rules):
+        marks = []
+        blanking: dict[str, list[str]] = {}
+        for rule in stage:
+            flag = f"_rule{len(flags)}"
+            flags[flag] = rule
+            mark = nw.when(rule.broken).then(nw.lit(1)).otherwise(nw.lit(0))
+            marks.append(mark.cast(nw.Int64).alias(flag))
+            if rule.action == "blank_item":
+                for column in survey.questionnaire.columns(rule.column):
+                    blanking.setdefault(column, []).append(flag)
+        rows = rows.with_columns(*marks)
+        blanked = []
+        for column, by in blanking.items():
+            stays = nw.sum_horizontal(*by) == 0
+            blanked.append(nw.when(stays).then(nw.col(column)).alias(column))
+        if blanked:
+            rows = rows.with_columns(*blanked)
+    return rows, flags
+
+
+def _stages(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
+    """Group rules that do not look at what one another blanks."""
+    for _, group in groupby(rules, key=lambda rule: rule.column if rule.id in ALONE else rule.id):
+        yield list(group)
+
+
+def _examples(rows: Lazy, broken: nw.Expr, rule: Rule, *, id_: str, first: int) -> pd.DataFrame:
+    """Return the first rows by identifier that break a rule."""
+    wanted = [nw.col(id_).cast(nw.String).alias("id"), nw.col(read(rule.column)).alias("value")]
+    examples = fetch(rows.filter(broken).select(*wanted).sort("id", "value").head(first))
+    for column in ("id", "value"):
+        examples[column] = examples[column].map(shown)
+    return examples.assign(rule=rule.id, item=rule.column)[EXAMPLES]
+
+
+def _repeated(rows: Lazy, rule: Rule, *, first: int) -> tuple[int, pd.DataFrame]:
+    """Count the rows beyond the first of every value that should be unique."""
+    id_ = nw.col(rule.column).cast(nw.String).alias("id")
+    ones = rows.select(id_, nw.lit(1).cast(nw.Int64).alias("times"))
+    groups = ones.filter(~nw.col("id").is_null()).group_by("id").agg(nw.col("times").sum())
+    repeated = groups.with_columns(nw.col("times").cast(nw.Int64)).filter(nw.col("times") > 1)
+    surplus = fetch(repeated.select((nw.col("times") - 1).sum().alias("n")))["n"].iloc[0]
+    examples = fetch(repeated.sort("id").head(first))
+    examples["id"] = examples["id"].map(shown)
+    examples["value"] = examples["times"].map("x {}".format)
+    examples = examples.assign(rule=rule.id, item=rule.column)[EXAMPLES]
+    return (0 if pd.isna(surplus) else int(surplus)), examples

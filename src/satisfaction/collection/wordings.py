@@ -1,27 +1,29 @@
-"""Words that the questionnaire does not have: what the wave's own list says of them, and the usual wordings.
+"""Answers in another spelling or wording: what a text means as an answer of an item, and what nobody knows.
 
-A fielded questionnaire is never touched: what a wave adds stands in its `wordings.csv`, what holds everywhere in
-`usual_wordings.yaml` beside this module. Both only read a word that no answer of the item has.
+Brackets, spaces, full-width characters and numbering do not count. A fielded questionnaire is never touched: what a
+wave adds stands in its `wordings.csv`, what holds everywhere in `usual_wordings.yaml` beside this module. Both only
+read a word that no answer of the item has.
 
-Answers that nobody knows: counted for every item of every file, and refused where they could move a figure.
-
-A team that words one end of a scale otherwise loses these answers alone, so that its area looks far better or worse than
-it is; and no interval shows it.
+Answers that nobody knows are counted for every item of every file, and refused where they could move a figure: a team
+that words one end of a scale otherwise loses these answers alone, so that its area looks far better or worse than it
+is; and no interval shows it.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from satisfaction.collection.coding import splits
-from satisfaction.collection.log import Tables, is_opposite, shown
-from satisfaction.collection.spelling import Answers, exchanged, fold, numbered
+from satisfaction.collection.account import Step, Tables, is_opposite, shown
 from satisfaction.declarations.items import (
     AreaItem,
     Item,
@@ -35,11 +37,192 @@ from satisfaction.declarations.survey import WORDINGS_FILE, Survey
 from satisfaction.foundation.errors import ResponsesError, shortened
 from satisfaction.foundation.personal import MASK
 from satisfaction.foundation.tables import read_table
-from satisfaction.foundation.yaml import Record, read_yaml, validated
+from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
 
+NUMBERING = re.compile(r"^[(\[【]?(?:[a-z]|q?\d{1,3})[)\]】]?\s*[.、:)\]】]\s*(?=\D)")
+UNHEARD = re.compile(r"(?<!\d)\.|\.(?!\d)|[\s()\[\]{}【】〔〕《》「」『』“”‘’\"'_,;:!?。、·*]")
+INTEGER = re.compile(r"[+-]?\d+")
+WITH_ZEROS = re.compile(
+    r"(-?\d+)\.0+"
+)  # a whole number as pandas and R write it beside missing values
+RANGE = re.compile(r"(?<=\d)\s*(?:[‐-―−~∼〜]+|至|到)\s*(?=\d)")
+LONGEST = 200  # characters of an answer that may be written with its code
+POINTS = re.compile(r"(\d+)\s*分")
+CODE_FIRST = re.compile(r"[(\[]?(-?\d+)[)\]]?[\s_‐-―−-]*([^\d\s].*)")
+CODE_LAST = re.compile(r"(.*[^\d\s(\[-])[\s_‐-―−-]*[(\[]?(\d+)\s*分?[)\]]?")
+TYPED = r";；,，、/\s"  # what people type between options instead of the separator
 COLUMNS = ("item", "wording", "answer", "source")
+UNKNOWN_COLUMNS = ("file", "sheet", "item", "title", "word", "count", "answers", "near", "stops")
+NEAREST = 3
+MOST_WORDS = 12
 USUAL = Path(__file__).with_name("usual_wordings.yaml")
 Codes = dict[str, str]  # folded wording -> code as text, empty for no answer
+
+
+def fold(text: str) -> str:
+    """Return the form in which two spellings of one text are the same."""
+    plain = unicodedata.normalize("NFKC", text).strip().casefold()
+    return UNHEARD.sub("", NUMBERING.sub("", RANGE.sub("-", plain)))
+
+
+def without_zeros(text: str) -> str:
+    """Return 5 for 5.0 and 5.00, any other text as it stands."""
+    found = WITH_ZEROS.fullmatch(text)
+    return found[1] if found else text
+
+
+def labels_of(label: Label) -> tuple[str, ...]:
+    """Return the texts by which an answer or item may be called, folded; numbers alone are none."""
+    texts = (label.zh, label.en, *getattr(label, "aliases", ()))
+    return tuple(
+        folded for text in texts if (folded := fold(text)) and not INTEGER.fullmatch(folded)
+    )
+
+
+class Answers:
+    """The codes of a single or multiple item by every spelling that has one meaning only.
+
+    Attributes
+    ----------
+    declared : dict of int to Label
+        All answers by code, special codes last.
+    options, special : frozenset of int
+        Codes of answers, and of special ones such as don't know.
+    codes : dict of str to int
+        The codes as text.
+    labels : dict of str to int
+        Folded labels and aliases.
+    spelt : frozenset of str
+        Folded labels and aliases, those of several answers among them.
+    texts : tuple of str
+        Codes and labels as they are declared.
+    scale : tuple of str
+        The folded Chinese labels of the answers, without special codes; what tells scales apart.
+    multiple : bool
+    """
+
+    def __init__(self, questionnaire: Questionnaire, name: str) -> None:
+        item = questionnaire.items[name]
+        assert isinstance(item, SingleItem | MultipleItem)
+        self.multiple = isinstance(item, MultipleItem)
+        options: Mapping[int, Label] = (
+            item.options if isinstance(item, MultipleItem) else questionnaire.answers(name)
+        )
+        special = questionnaire.special(name)
+        self.options = frozenset(options)
+        self.special = frozenset(special)
+        self.declared: dict[int, Label] = {**options, **special}
+        self.codes = {str(code): code for code in self.declared}
+        self.scale = tuple(fold(label.zh) for label in options.values())
+        meanings: dict[str, set[int]] = {}
+        texts = list(self.codes)
+        for code, label in self.declared.items():
+            texts += [label.zh, label.en]
+            for text in labels_of(label):
+                meanings.setdefault(text, set()).add(code)
+        self.texts = tuple(texts)
+        self.spelt = frozenset(meanings)
+        self.labels = _with_one_meaning(meanings)
+        self._scores = {code: getattr(label, "score", None) for code, label in options.items()}
+        by_code = [self._scores[code] for code in sorted(options)]
+        scored = [score for score in by_code if score is not None]
+        self._rising = len(scored) == len(by_code) and scored == sorted(set(scored))
+
+    def code(self, value: str) -> int | None:
+        """Return the code of a text that is one, or the label of one, or both where they agree ("5 非常满意", "5分")."""
+        plain = without_zeros(value)
+        found = self.codes.get(plain)
+        if found is None:
+            found = self.labels.get(fold(plain))
+        return found if found is not None else self._spelt_with_code(plain)
+
+    def _spelt_with_code(self, value: str) -> int | None:
+        """Return the code of an answer written with its code or score.
+
+        "5分" is a code only where a higher code scores higher; on a scale that counts down it may mean either end.
+        """
+        plain = unicodedata.normalize("NFKC", value).strip()
+        if len(plain) > LONGEST:
+            return None
+        if points := POINTS.fullmatch(plain):
+            code = int(points[1])
+            return code if self._rising and code in self._scores else None
+        pairs = []
+        if first := CODE_FIRST.fullmatch(plain):
+            pairs.append((first[1], first[2]))
+        if last := CODE_LAST.fullmatch(plain):
+            pairs.append((last[2], last[1]))
+        for number, text in pairs:
+            labelled = self.labels.get(fold(text))
+            if labelled is not None and int(number) in (labelled, self._scores.get(labelled)):
+                return labelled
+        return None
+
+    def is_unknown(self, value: str) -> bool:
+        """Tell a text that is no answer; of a select-all item any that is not one answer alone."""
+        return bool(value) and self.code(value) is None
+
+    def named(self, code: int) -> str:
+        """Return a code with its Chinese label, as messages show it."""
+        return f"{code} {self.declared[code].zh}"
+
+    def listed(self) -> list[str]:
+        """Return all answers as messages show them."""
+        return [self.named(code) for code in self.declared]
+
+
+def _with_one_meaning(meanings: Mapping[str, set[int]]) -> dict[str, int]:
+    return {text: next(iter(codes)) for text, codes in meanings.items() if len(codes) == 1}
+
+
+def answers_by_item(questionnaire: Questionnaire) -> dict[str, Answers]:
+    """Return the answers of every single and select-all item."""
+    return {
+        name: Answers(questionnaire, name)
+        for name, item in questionnaire.items.items()
+        if isinstance(item, SingleItem | MultipleItem)
+    }
+
+
+def splits(value: str, item: MultipleItem) -> tuple[list[str], list[str]]:
+    """Return the parts of a select-all answer by its own separator, and by what people type."""
+    separator = re.escape(item.separator)
+    return _parts(value, f"{separator}┋|"), _parts(value, f"{separator}┋|{TYPED}")
+
+
+def _parts(value: str, separators: str) -> list[str]:
+    return [part.strip() for part in re.split(f"[{separators}]", value) if part.strip()]
+
+
+def distinct_texts(values: pd.Series) -> tuple[npt.NDArray[np.integer], npt.NDArray[np.object_]]:
+    """Return a column of texts, none of them null, as numbers and the different texts these stand for."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.cat.codes.to_numpy(), values.cat.categories.to_numpy(dtype=object)
+    codes, different = pd.factorize(values.to_numpy(dtype=object))
+    return codes, different
+
+
+def map_texts(values: pd.Series, change: Callable[[str], object]) -> pd.Series:
+    """Return a column of objects with each different text changed once."""
+    codes, different = distinct_texts(values)
+    new = np.empty(len(different), dtype=object)
+    new[:] = [change(value) for value in different]
+    return pd.Series(new[codes], index=values.index, dtype=object)
+
+
+def map_to_codes(values: pd.Series, look_up: Callable[[str], int | None]) -> pd.Series:
+    """Return an Int64 column with each different text looked up once; None becomes null."""
+    place, different = distinct_texts(values)
+    return integer_column([look_up(value) for value in different], place, values.index)
+
+
+def integer_column(
+    codes: Sequence[int | None], place: npt.NDArray[np.integer], index: pd.Index
+) -> pd.Series:
+    """Return an Int64 column that holds `codes[place]`; None becomes null."""
+    absent = np.array([code is None for code in codes], dtype=bool)
+    numbers = np.array([code or 0 for code in codes], dtype=np.int64)
+    return pd.Series(pd.arrays.IntegerArray(numbers[place], absent[place]), index=index)
 
 
 class _UsualAnswer(Record):
@@ -92,34 +275,26 @@ def read_wordings(survey: Survey) -> dict[str, Codes]:
             available=COLUMNS,
             hint=(f"第一行写 {','.join(COLUMNS)}。", f"The first row is {','.join(COLUMNS)}."),
         )
-    found: dict[str, Codes] = {}
-    for line, one in enumerate(table.itertuples(index=False), start=2):
-        for name in _items(survey.questionnaire, one.item, where=f"{path} row {line}"):
-            code = _code(survey, name, one.wording, one.answer, where=f"{path} row {line}")
-            before = found.setdefault(name, {}).setdefault(fold(one.wording), code)
-            if before != code:
-                raise _wrong_line(
-                    f"{path} row {line}",
-                    (
-                        f"'{shown(one.wording)}' 前面已写为另一答案。",
-                        f"'{shown(one.wording)}' was given another answer above.",
-                    ),
-                )
-    return found
+    wordings: dict[str, Codes] = {}
+    for number, line in enumerate(table.itertuples(index=False), start=2):
+        where = f"{path} row {number}"
+        wording = shown(line.wording)
+        for name in _items(survey.questionnaire, line.item, where=where):
+            code = _code(survey, name, line.wording, line.answer, where=where)
+            earlier = wordings.setdefault(name, {}).setdefault(fold(line.wording), code)
+            if earlier != code:
+                zh = f"'{wording}' 前面已写为另一答案。"
+                raise _wrong_line(where, (zh, f"'{wording}' was given another answer above."))
+    return wordings
 
 
 def _items(questionnaire: Questionnaire, name: str, *, where: str) -> list[str]:
     """Return the coded items that a line concerns."""
-    coded = [
-        key
-        for key, item in questionnaire.items.items()
-        if isinstance(item, SingleItem | MultipleItem)
-    ]
+    coded = list(answers_by_item(questionnaire))
     if name in coded:
         return [name]
-    if of_scale := [
-        key for key in coded if getattr(questionnaire.items[key], "scale", None) == name
-    ]:
+    of_scale = [key for key in coded if getattr(questionnaire.items[key], "scale", None) == name]
+    if of_scale:
         return of_scale
     zh, en = (
         f"问卷中没有单选题、多选题或量表 '{shown(name)}'。",
@@ -131,8 +306,8 @@ def _items(questionnaire: Questionnaire, name: str, *, where: str) -> list[str]:
 def _code(survey: Survey, name: str, wording: str, answer: str, *, where: str) -> str:
     """Return the code of the answer that a line gives, as text."""
     answers = Answers(survey.questionnaire, name)
-    known, code = answers.code(wording), answers.code(answer)
-    listed = [answers.named(one) for one in answers.declared]
+    known = answers.code(wording)
+    code = answers.code(answer)
     if not fold(wording):
         raise _wrong_line(where, ("没有写 wording。", "No wording is given."))
     if known is not None and known != code:
@@ -146,9 +321,8 @@ def _code(survey: Survey, name: str, wording: str, answer: str, *, where: str) -
     if answer.casefold() in {word.casefold() for word in survey.rules.responses.empty}:
         return ""
     zh = f"'{shown(answer)}' 不是 {name} 的答案。"
-    raise _wrong_line(
-        where, (zh, f"'{shown(answer)}' is no answer of {name}."), available=listed, got=answer
-    )
+    en = f"'{shown(answer)}' is no answer of {name}."
+    raise _wrong_line(where, (zh, en), available=answers.listed(), got=answer)
 
 
 def _wrong_line(
@@ -167,178 +341,161 @@ def _wrong_line(
     )
 
 
-def exchange_wordings(
-    text: pd.DataFrame, tables: Tables, survey: Survey, events: list[pd.DataFrame]
-) -> None:
-    """Write the code of an answer in place of another wording of it, in `text`; logged for each table and word.
+class _Rewording(NamedTuple):
+    """What words of an item are read as, by which rule, and in which rows (None: in all)."""
+
+    item: str
+    codes: Codes
+    rule: str
+    rows: npt.NDArray[np.bool_] | None = None
+
+
+def exchange_wordings(text: pd.DataFrame, tables: Tables, survey: Survey) -> Step:
+    """Write the code of an answer in place of another wording of it; logged for each table and word.
 
     Raises
     ------
     ResponsesError
         As `read_wordings`.
     """
-    questionnaire, wave = survey.questionnaire, read_wordings(survey)
-    coded = {
-        name: item
-        for name, item in questionnaire.items.items()
-        if isinstance(item, SingleItem | MultipleItem)
-    }
-    answers = {name: Answers(questionnaire, name) for name in coded}
-    unread = [name for name in coded if any(map(answers[name].is_unknown, numbered(text[name])[1]))]
-    for rows, name, meant in list(_in_whole_vocabularies(text, tables, answers, wave)):
-        _exchange(
-            text, (name, coded[name]), meant, answers[name], tables, events, rows=rows, rule="R301"
-        )
-    for name in unread:
-        _exchange(
-            text,
-            (name, coded[name]),
-            wave.get(name, {}),
-            answers[name],
-            tables,
-            events,
-            rule="R302",
-        )
-        _exchange(
-            text,
-            (name, coded[name]),
-            usual_codes(answers[name]),
-            answers[name],
-            tables,
-            events,
-            rule="R301",
-        )
+    questionnaire = survey.questionnaire
+    wave = read_wordings(survey)
+    answers = answers_by_item(questionnaire)
+    rewordings = list(_whole_vocabularies(text, tables, answers, wave))
+    for name in answers:
+        if any(map(answers[name].is_unknown, distinct_texts(text[name])[1])):
+            rewordings.append(_Rewording(name, wave.get(name, {}), "R302"))
+            rewordings.append(_Rewording(name, usual_codes(answers[name]), "R301"))
+    columns: dict[str, pd.Series] = {}
+    entries = []
+    for name, codes, rule, rows in rewordings:
+        values = columns.get(name, text[name])
+        new_texts: dict[str, str] = {}
+        meanings: dict[str, str] = {}
+        for value in distinct_texts(values)[1]:
+            words, parts = _known_words(value, questionnaire.items[name], answers[name], codes)
+            new_texts[value] = value
+            if words:
+                separator = getattr(questionnaire.items[name], "separator", "")
+                new_texts[value] = separator.join(parts)
+                meanings[value] = ", ".join(_named(answers[name], codes[word]) for word in words)
+        if not meanings:
+            continue
+        before = values.astype(object)
+        after = map_texts(values, new_texts.__getitem__)
+        if rows is not None:
+            after = after.where(rows, before)
+            before = before.where(rows, "")
+        entries.append(tables.log_words(name, before, meanings, rule=rule))
+        columns[name] = after.astype("category")
+    return Step(text.assign(**columns), tuple(entries))
+
+
+def _known_words(
+    value: str, item: Item, answers: Answers, codes: Codes
+) -> tuple[list[str], list[str]]:
+    """Return the words (folded) of an unknown answer that `codes` knows, and all parts with their codes in place.
+
+    Of a select-all item a word may stand among others.
+    """
+    if not codes or not answers.is_unknown(value):
+        return [], []
+    ways = [[value]]
+    if isinstance(item, MultipleItem) and fold(value) not in codes:
+        ways = list(splits(value, item))
+    for parts in ways:
+        words = []
+        written = []
+        for part in parts:
+            if fold(part) in codes and answers.code(part) is None:
+                words.append(fold(part))
+                written.append(codes[fold(part)])
+            else:
+                written.append(part)
+        if words:
+            return words, written
+    return [], []
 
 
 def usual_codes(answers: Answers) -> Codes:
     """Return the usual wordings that have one meaning on an item, and are not answers of it themselves."""
-    found: dict[str, set[str]] = {}
-    for one in usual_wordings().answers:
-        code = answers.labels.get(fold(one.answer))
-        if code is not None and (
-            not one.beside or any(fold(word) in answers.labels for word in one.beside)
-        ):
-            for word in one.words:
-                found.setdefault(fold(word), set()).add(str(code))
+    meanings: dict[str, set[int]] = {}
+    for usual in usual_wordings().answers:
+        code = answers.labels.get(fold(usual.answer))
+        fits = not usual.beside or any(fold(word) in answers.labels for word in usual.beside)
+        if code is not None and fits:
+            for word in usual.words:
+                meanings.setdefault(fold(word), set()).add(code)
     return {
-        word: next(iter(codes))
-        for word, codes in found.items()
-        if len(codes) == 1 and word not in answers.spelt
+        word: str(code)
+        for word, code in _with_one_meaning(meanings).items()
+        if word not in answers.spelt
     }
-
-
-def _exchange(
-    text: pd.DataFrame,
-    item: tuple[str, Item],
-    meant: Codes,
-    answers: Answers,
-    tables: Tables,
-    events: list[pd.DataFrame],
-    *,
-    rows: np.ndarray | None = None,
-    rule: str,
-) -> None:
-    """Exchange the words of an item, where they stand for an answer alone or among the options of a select-all item."""
-    name, declared = item
-    changed: dict[str, str] = {}
-    said: dict[str, str] = {}
-    for value in numbered(text[name])[1] if meant else ():
-        if not answers.is_unknown(value):
-            continue
-        ways = [[value]]
-        if isinstance(declared, MultipleItem) and fold(value) not in meant:
-            ways = list(splits(value, declared))
-        for parts in ways:
-            words = [part for part in parts if fold(part) in meant and answers.code(part) is None]
-            if words:
-                separator = getattr(declared, "separator", "")
-                changed[value] = separator.join(
-                    meant[fold(part)] if part in words else part for part in parts
-                )
-                said[value] = ", ".join(_named(answers, meant[fold(word)]) for word in words)
-                break
-    if not changed:
-        return
-    before = text[name].astype(object)
-    after = exchanged(text[name], lambda value: changed.get(value, value))
-    if rows is not None:
-        after = after.where(rows, before)
-        before = before.where(rows, "")
-    events.append(tables.log_words(name, before, said, rule=rule))
-    text[name] = after.astype("category")
 
 
 def _named(answers: Answers, code: str) -> str:
     return answers.named(int(code)) if code else "空白 empty"
 
 
-def _in_whole_vocabularies(
+def _whole_vocabularies(
     text: pd.DataFrame, tables: Tables, answers: dict[str, Answers], wave: dict[str, Codes]
-) -> Iterator[tuple[np.ndarray, str, Codes]]:
-    """Yield the rows of a table, the item, and what its words mean, where the table uses a vocabulary as a whole.
+) -> Iterator[_Rewording]:
+    """Yield what the words of an item mean in a table that uses a vocabulary as a whole.
 
     The words are gathered over all items of one scale in the table, because few items alone meet every answer.
     """
-    by_scale: dict[tuple[str, ...], list[str]] = {}
-    for name, one in answers.items():
-        if not one.multiple:
-            by_scale.setdefault(one.scale, []).append(name)
-    for scale, names in by_scale.items():
-        unknown = {
-            fold(word)
-            for name in names
-            for word in numbered(text[name])[1]
-            if answers[name].is_unknown(word)
-        }
-        known = _vocabularies(scale, answers[names[0]])
-        candidates = [(words, codes) for words, codes in known if unknown & {*words}]
-        for table in range(len(tables.places)) if candidates else ():
+    items_of: dict[tuple[str, ...], list[str]] = {}
+    for name in answers:
+        if not answers[name].multiple:
+            items_of.setdefault(answers[name].scale, []).append(name)
+    for scale, names in items_of.items():
+        of_scale = answers[names[0]]
+        unknown: set[str] = set()
+        for name in names:
+            unknown |= {
+                fold(word)
+                for word in distinct_texts(text[name])[1]
+                if answers[name].is_unknown(word)
+            }
+        candidates = [codes for codes in _vocabularies(scale, of_scale) if unknown & codes.keys()]
+        if not candidates:
+            continue
+        for table in range(len(tables.places)):
             rows = (tables.number == table) & tables.looked_at
             used = {word for name in names for word in text.loc[rows, name].unique()}
-            for words, codes in candidates:
-                if _is_whole(words, used, answers[names[0]]):
-                    for name in names:
-                        free = {
-                            word: code
-                            for word, code in codes.items()
-                            if word not in wave.get(name, {})
-                        }
-                        yield rows, name, free
+            for codes in candidates:
+                if not _is_whole(codes, used, of_scale):
+                    continue
+                for name in names:
+                    own = wave.get(name, {})
+                    free = {word: code for word, code in codes.items() if word not in own}
+                    yield _Rewording(name, free, "R301", rows)
 
 
-def _vocabularies(scale: tuple[str, ...], answers: Answers) -> Iterator[tuple[list[str], Codes]]:
+def _vocabularies(scale: tuple[str, ...], answers: Answers) -> Iterator[Codes]:
     """Yield the vocabularies that may be used in place of a scale's own, with the code of each word."""
     for group in usual_wordings().vocabularies:
         own = next((words for words in group.lists if {*map(fold, words)} == {*scale}), None)
         if own is None or len(scale) != len(own):
             continue
+        in_order = [answers.labels[fold(label)] for label in own]
         for words in group.lists:
-            codes = {
-                fold(word): str(answers.labels[fold(label)])
-                for word, label in zip(words, own, strict=True)
-            }
-            contradicts = [
-                word for word in codes if str(answers.labels.get(word, codes[word])) != codes[word]
-            ]
-            if words != own and not contradicts:
-                yield list(codes), codes
+            codes = dict(zip(map(fold, words), in_order, strict=True))
+            agrees = all(answers.labels.get(word, code) == code for word, code in codes.items())
+            if words != own and agrees:
+                yield {word: str(code) for word, code in codes.items()}
 
 
-def _is_whole(words: list[str], used: set[str], answers: Answers) -> bool:
+def _is_whole(codes: Codes, used: set[str], answers: Answers) -> bool:
     """Tell whether all words of a vocabulary are used, and no other word or code of an answer beside them."""
     usual = usual_codes(answers)
-    others = set()
     for value in used:
         code = answers.code(value) if value else None
-        meant = str(code) if code is not None else usual.get(fold(value), "")
-        if meant and int(meant) in answers.options and fold(value) not in words:
-            others.add(value)
-    return not others and set(words) <= {fold(value) for value in used}
-
-
-UNKNOWN_COLUMNS = ("file", "sheet", "item", "title", "word", "count", "answers", "near", "stops")
-NEAREST = 3
-MOST_WORDS = 12
+        if code is None and usual.get(fold(value)):
+            code = int(usual[fold(value)])
+        if code in answers.options and fold(value) not in codes:
+            return False
+    return codes.keys() <= {fold(value) for value in used}
 
 
 def unknown_answers(
@@ -352,54 +509,58 @@ def unknown_answers(
         file, sheet, item, title, word, count, answers (of the item in the table that are not empty), near (answers that
         could be meant), stops (whether a run stops on the item in this table).
     """
-    limits = survey.rules.responses.unknown_answers
-    parts: list[pd.DataFrame] = []
+    parts = []
     for name, item in survey.questionnaire.items.items():
         if isinstance(item, TextItem | AreaItem):
             continue
         columns = survey.questionnaire.columns(name)
-        null = [coded[column].isna().to_numpy() for column in (columns[0], columns[-1])]
-        unknown = null[0] & null[1] & tables.looked_at
+        is_null = coded[columns[0]].isna() & coded[columns[-1]].isna()
+        unknown = is_null.to_numpy() & tables.looked_at
         if not unknown.any():
             continue
         answered = (text[name] != "").to_numpy() & tables.looked_at
-        unknown &= answered
-        values = text.loc[unknown, name].astype(object)
+        values = text.loc[unknown & answered, name].astype(object)
         if isinstance(item, NumberItem):
             values = values[pd.to_numeric(values, errors="coerce").isna()]
-        if not len(values):
-            continue
-        found = _words(values, item, survey.questionnaire, name).assign(
-            _table=lambda one: tables.number[one.index]
-        )
-        answers = np.bincount(tables.number[answered], minlength=len(tables.places))
-        counted = found.groupby(["_table", "word"]).size().rename("count").reset_index()
-        rows = values.groupby(tables.number[values.index]).size()
-        table, total = counted["_table"].to_numpy(), rows.loc[counted["_table"]].to_numpy()
-        often = counted["count"].groupby(table).transform("max") >= limits.repeated
-        many = (total > limits.count) & (total > limits.share * answers[table])
-        near = {
-            word: " / ".join(near_answers(survey.questionnaire, name, word))
-            for word in counted["word"].unique()
-        }
-        places = [tables.places[one] for one in table]
-        parts.append(
-            counted.assign(
-                file=[file for file, _ in places],
-                sheet=[sheet for _, sheet in places],
-                item=name,
-                title=item.zh,
-                answers=answers[table],
-                near=counted["word"].map(near),
-                stops=often | many,
-            )
-        )
+        if len(values):
+            answers = np.bincount(tables.number[answered], minlength=len(tables.places))
+            parts.append(_count_words(name, values, answers, tables, survey))
     if not parts:
         return pd.DataFrame(columns=list(UNKNOWN_COLUMNS))
-    listed = pd.concat(parts).sort_values(
-        ["_table", "count"], ascending=[True, False], kind="stable"
+    counts = pd.concat(parts)
+    counts = counts.sort_values(["_table", "count"], ascending=[True, False], kind="stable")
+    return counts[list(UNKNOWN_COLUMNS)].reset_index(drop=True)
+
+
+def _count_words(
+    name: str,
+    values: pd.Series,
+    answers: npt.NDArray[np.integer],
+    tables: Tables,
+    survey: Survey,
+) -> pd.DataFrame:
+    """Count the words of unknown answers of an item in every table; `answers` is how many answers each table has."""
+    limits = survey.rules.responses.unknown_answers
+    item = survey.questionnaire.items[name]
+    words = _words(values, item, survey.questionnaire, name)
+    words["_table"] = tables.number[words.index]
+    counts = words.groupby(["_table", "word"]).size().rename("count").reset_index()
+    table = counts["_table"].to_numpy()
+    in_table = values.groupby(tables.number[values.index]).size().loc[table].to_numpy()
+    often = counts["count"].groupby(table).transform("max") >= limits.repeated
+    many = (in_table > limits.count) & (in_table > limits.share * answers[table])
+    near = {}
+    for word in counts["word"].unique():
+        near[word] = " / ".join(near_answers(survey.questionnaire, name, word))
+    return counts.assign(
+        file=[tables.places[number][0] for number in table],
+        sheet=[tables.places[number][1] for number in table],
+        item=name,
+        title=item.zh,
+        answers=answers[table],
+        near=counts["word"].map(near),
+        stops=often | many,
     )
-    return listed[list(UNKNOWN_COLUMNS)].reset_index(drop=True)
 
 
 def _words(values: pd.Series, item: Item, questionnaire: Questionnaire, name: str) -> pd.DataFrame:
@@ -426,7 +587,7 @@ def near_answers(questionnaire: Questionnaire, name: str, word: str) -> list[str
     return [answers.named(code) for code in codes][:NEAREST]
 
 
-def refuse_unknown(found: pd.DataFrame, survey: Survey) -> None:
+def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
     """Refuse responses with more unknown answers than rules.yaml allows an item of a file.
 
     Raises
@@ -434,43 +595,32 @@ def refuse_unknown(found: pd.DataFrame, survey: Survey) -> None:
     ResponsesError
         R300, with the words of the first item in full.
     """
-    stopping = found[found["stops"]]
+    stopping = unknown[unknown["stops"]]
     if stopping.empty:
         return
-    places = list(
-        stopping[["file", "sheet", "item"]].drop_duplicates().itertuples(index=False, name=None)
-    )
-    file, sheet, name = places[0]
-    words = stopping[
-        (stopping["file"] == file) & (stopping["sheet"] == sheet) & (stopping["item"] == name)
-    ]
-    item = survey.questionnaire.items[name]
+    place = ["file", "sheet", "item"]
+    first = stopping.iloc[0]
+    words = stopping[(stopping[place] == first[place]).all(axis=1)]
+    others = len(stopping[place].drop_duplicates()) - 1
+    more_zh = f"另有 {others} 处（文件与题目）也是如此。" if others else ""
+    more_en = f" The same holds for {others} other items of files." if others else ""
     listed = shortened(map(_line, words.itertuples()), MOST_WORDS)
-    more_zh = f"另有 {len(places) - 1} 处（文件与题目）也是如此。" if len(places) > 1 else ""
-    more_en = (
-        f" The same holds for {len(places) - 1} other items of files." if len(places) > 1 else ""
-    )
-    answered = words["answers"].iloc[0]
+    name = first["item"]
+    item = survey.questionnaire.items[name]
+    coded = isinstance(item, SingleItem | MultipleItem)
     raise ResponsesError(
         "R300",
-        f"“{item.zh}”（{name}）的 {answered} 个答案中有问卷不认识的说法: {listed}。{more_zh}",
-        f"'{item.en}' ({name}) has answers that the questionnaire does not know, among {answered}: {listed}.{more_en}",
-        where=" ".join(filter(None, (file, sheet))),
-        available=_answers(survey.questionnaire, name),
-        hint=_advice(survey, name, str(words["word"].iloc[0])),
+        f"“{item.zh}”（{name}）的 {first['answers']} 个答案中有问卷不认识的说法: {listed}。{more_zh}",
+        f"'{item.en}' ({name}) has answers that the questionnaire does not know, among {first['answers']}: {listed}.{more_en}",
+        where=f"{first['file']} {first['sheet']}".strip(),
+        available=Answers(survey.questionnaire, name).listed() if coded else [],
+        hint=_advice(survey, name, first["word"]),
     )
 
 
 def _line(row: object) -> str:
     near = f"（最近 nearest: {row.near}）" if row.near else ""  # type: ignore[attr-defined]
     return f"“{row.word}” × {row.count}{near}"  # type: ignore[attr-defined]
-
-
-def _answers(questionnaire: Questionnaire, name: str) -> list[str]:
-    if not isinstance(questionnaire.items[name], SingleItem | MultipleItem):
-        return []
-    answers = Answers(questionnaire, name)
-    return [answers.named(code) for code in answers.declared]
 
 
 def _advice(survey: Survey, name: str, word: str) -> tuple[str, str]:

@@ -14,9 +14,7 @@ from typing import Literal
 
 import pandas as pd
 
-from satisfaction.collection.coding import code_answers, normalise
-from satisfaction.collection.deliveries import read_deliveries, respondents
-from satisfaction.collection.log import Tables
+from satisfaction.collection.coding import code_answers
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.change import change
@@ -50,7 +48,7 @@ def back_checks(
     text = pd.DataFrame(
         "", index=again.index, columns=list(questionnaire.items), dtype=object
     ).assign(**dict(again.items()))
-    coded, _ = code_answers(text, survey)
+    coded = code_answers(text, survey).table
     return back_check(rows, coded, declared.items, fields=fields, limits=limits)
 
 
@@ -381,26 +379,20 @@ def _has_values(rows: pd.DataFrame, column: str) -> bool:
 def _cases(survey: Survey, responses: Responses) -> pd.DataFrame | None:
     """Return the area and outcome of every case: of the file declared, else of all rows of files with outcomes; or None.
 
-    Accepted interviews alone would make every rate 1; so the rejected rows, refusals among them, are read again.
+    Accepted interviews alone would make every rate 1; so the rejected rows, refusals among them, count too.
     """
-    if (
-        survey.cases is not None
-        or survey.outcomes is None
-        or not _has_values(responses.accepted, "_outcome")
-    ):
+    if survey.cases is not None or survey.outcomes is None:
         return survey.cases
-    questionnaire, area = survey.questionnaire, survey.questionnaire.roles.area
-    raw = respondents(read_deliveries(survey).deliveries, questionnaire)
-    raw = raw[raw["_aside"] == ""]
-    raw = raw[(raw["_outcome"] != "").groupby(raw["_file"]).transform("any")]
-    coded, _ = code_answers(normalise(raw, Tables(raw), survey, []), survey)
-    known = coded[area].astype("string")
-    return pd.DataFrame(
-        {
-            area: known.astype(object).where(known.isin(survey.ranked_areas()), None),
-            "outcome": raw["_outcome"],
-        }
-    )
+    if not _has_values(responses.accepted, "_outcome"):
+        return None
+    area = survey.questionnaire.roles.area
+    columns = ["_file", "_outcome", area]
+    rows = pd.concat([responses.accepted[columns], responses.rejected_answers[columns]])
+    has_outcomes = (rows["_outcome"] != "").groupby(rows["_file"]).transform("any")
+    rows = rows[has_outcomes]
+    codes = rows[area].astype("string")
+    ranked = codes.astype(object).where(codes.isin(survey.ranked_areas()), None)
+    return pd.DataFrame({area: ranked, "outcome": rows["_outcome"]}).reset_index(drop=True)
 
 
 def counties(standing: Standing) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:

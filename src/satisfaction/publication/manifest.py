@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from satisfaction.collection.areas import unanswered_areas
+from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.files import refuse_changed
 from satisfaction.foundation.personal import masked_names

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.collection.responses import with_parents
+from satisfaction.collection.coding import with_parents
 from satisfaction.declarations.facts import check_frame
 from satisfaction.declarations.steps import BaseStep
 from satisfaction.declarations.survey import Survey

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from satisfaction.collection.areas import unanswered_areas
+from satisfaction.collection.account import unanswered_areas
 from satisfaction.foundation.files import dated_folder, refuse_existing
 from satisfaction.foundation.pages import fill, find_browser, print_pages
 from satisfaction.foundation.tables import write_text
