@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -66,7 +66,8 @@ class Corrected:
     still: pd.DataFrame
 
 
-Cells = dict[tuple[str, str, str], Mapping[str, str]]
+Key = tuple[str, str, str]  # file, sheet, row
+Cells = dict[Key, Mapping[str, str]]
 
 
 def write_rejected(
@@ -93,19 +94,18 @@ def _rejected_sheets(
     responses: Responses, questionnaire: Questionnaire
 ) -> tuple[pd.DataFrame, pd.DataFrame, set[tuple[int, int]]]:
     """Return both sheets, and the places (row, column) of faulty cells in the first, from 0, without the header."""
-    read = responses.as_read.reset_index(drop=True)
-    said = responses.to_correct.reset_index(drop=True)
-    keys = said[list(KEYS)].assign(row=said["row"].astype(str))
-    items = read[list(questionnaire.items)]
-    data = pd.concat([keys, said[["state", "zh", "en"]].assign(reason=""), items], axis=1)
+    rejected = responses.to_correct.reset_index(drop=True)
+    keys = rejected[list(KEYS)].assign(row=rejected["row"].astype(str))
+    items = responses.as_read.reset_index(drop=True)[list(questionnaire.items)]
+    data = pd.concat([keys, rejected[["state", "zh", "en"]].assign(reason=""), items], axis=1)
     places = {key: row for row, key in enumerate(keys.itertuples(index=False, name=None))}
     columns = {name: column for column, name in enumerate(data)}
-    faults = responses.log[responses.log["action"].isin(["reject_row", "blank_item", "warn"])]
-    marked = {
-        (places[key], columns[event.column])
-        for event in faults.itertuples()
-        if (key := (event.file, event.sheet, str(event.row))) in places and event.column in columns
-    }
+    marked = set()
+    for event in responses.log.itertuples():
+        key = (event.file, event.sheet, str(event.row))
+        is_fault = event.action in ("reject_row", "blank_item", "warn")
+        if is_fault and key in places and event.column in columns:
+            marked.add((places[key], columns[event.column]))
     return data, pd.concat([keys, items], axis=1), marked
 
 
@@ -221,44 +221,32 @@ def add_corrections(
         R108, R109, R110 as in `replay`; R111 for a workbook without its sheets or key columns, R420 for one row with two
         corrections of one cell, R421 for corrections that could not be replayed as written. Nothing is written then.
     """
-    data, before = _corrected_sheets(corrected, survey.questionnaire)
-    changed = _changed_cells(data, before, survey.questionnaire, where=str(corrected))
-    places = _places(raw, {key for key, *_ in changed})
+    data, as_read = _corrected_sheets(corrected, survey.questionnaire)
+    changes = _changed_cells(data, as_read, survey.questionnaire, where=str(corrected))
+    places = _places(raw, {change.key for change in changes})
     path = survey.folder / CORRECTIONS_FILE
-    earlier = [read_log(path)] if path.is_file() else []
-    known = {
-        row
-        for table in earlier
-        for row in table[[*KEYS, "column", "new"]].itertuples(index=False, name=None)
-    }
-    rows, repeated = [], 0
-    for key, column, old, new, reason in changed:
+    earlier = read_log(path) if path.is_file() else pd.DataFrame(columns=list(CORRECTIONS))
+    recorded = set(earlier[[*KEYS, "column", "new"]].itertuples(index=False, name=None))
+    rows = []
+    repeated = 0
+    for key, column, old, new, reason in changes:
         where = f"{corrected} {DATA}: {key[0]} row {key[2]}"
         if key not in places:
             raise _no_such_row(where, *key, column)
-        if masked(there := raw.loc[places[key], column]) != masked(old):
-            if (*key, column, new) in known:  # the same workbook handed in again
+        present = raw.loc[places[key], column]
+        if masked(present) != masked(old):
+            if (*key, column, new) in recorded:  # the same workbook handed in again
                 repeated += 1
                 continue
-            raise _old_differs(
-                where, column, old, there, hint=CUT_HINT if len(there) > CELL else OLD_HINT
-            )
+            hint = CUT_HINT if len(present) > CELL else OLD_HINT
+            raise _old_differs(where, column, old, present, hint=hint)
         _refuse_personal(where, column, new)
-        rows.append(
-            (
-                *key,
-                shown(raw.loc[places[key], "_id"]),
-                column,
-                old,
-                new,
-                masked(by),
-                on.isoformat(),
-                masked(reason),
-            )
-        )
+        respondent = shown(raw.loc[places[key], "_id"])
+        who_why = (masked(by), on.isoformat(), masked(reason))
+        rows.append((*key, respondent, column, old, new, *who_why))
     added = pd.DataFrame(rows, columns=list(CORRECTIONS), dtype=object)
     if len(added):
-        whole = pd.concat([*earlier, added], ignore_index=True)
+        whole = pd.concat([earlier, added], ignore_index=True) if len(earlier) else added
         with new_file(path, replace=True) as scratch:
             write_csv(whole, scratch)
             _prove(scratch, whole, len(added), raw, survey.questionnaire, where=str(corrected))
@@ -314,7 +302,8 @@ def set_aside(
         Where the old log lies, and why each row was left out; without such a row nothing is written.
     """
     path = survey.folder / CORRECTIONS_FILE
-    kept, faults = list[pd.DataFrame](), list[SatisfactionError]()
+    kept: list[pd.DataFrame] = []
+    faults: list[SatisfactionError] = []
     try:
         log = read_log(path)
     except SatisfactionError as fault:
@@ -380,44 +369,51 @@ def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.Data
     return found[DATA], before
 
 
+class _Change(NamedTuple):
+    """A cell of the workbook that is not as it was read."""
+
+    key: Key
+    column: str
+    old: str
+    new: str
+    reason: str
+
+
 def _changed_cells(
-    data: pd.DataFrame, before: Cells, questionnaire: Questionnaire, *, where: str
-) -> list[tuple[tuple[str, str, str], str, str, str, str]]:
-    """Return key, column, old, new and reason of every cell that is not as it was read."""
-    changed: dict[tuple[tuple[str, str, str], str], tuple[str, str, str]] = {}
-    first: dict[tuple[tuple[str, str, str], str], int] = {}
+    data: pd.DataFrame, as_read: Cells, questionnaire: Questionnaire, *, where: str
+) -> list[_Change]:
+    """Return the cells that were changed; a row that stands twice must say the same."""
+    changes: dict[tuple[Key, str], _Change] = {}
+    first: dict[tuple[Key, str], int] = {}
     for number, row in zip(data.index, data.to_dict("records"), strict=True):
         key = (row["file"], row["sheet"], row["row"])
-        if key not in before:
+        if key not in as_read:
             raise _no_such_row(f"{where} {DATA}", *key, "")
         for name in questionnaire.items:
-            old, new = before[key].get(name, ""), row.get(name, "")
-            if name in row and new.strip() != old.strip():
-                cell = (key, name)
-                said = changed.setdefault(cell, (old, new, row.get("reason", "")))[1]
-                if said.strip() != new.strip():
-                    places = (first[cell], number)
-                    raise _two_corrections(
-                        f"{where} {DATA}", key, name, rows=places, values=(said, new)
-                    )
-                first.setdefault(cell, number)
-    return [(*cell, *said) for cell, said in changed.items()]
+            old = as_read[key].get(name, "")
+            if name not in row or row[name].strip() == old.strip():
+                continue
+            cell = (key, name)
+            change = _Change(key, name, old, row[name], row.get("reason", ""))
+            earlier = changes.setdefault(cell, change)
+            if earlier.new.strip() != change.new.strip():
+                raise _two_corrections(f"{where} {DATA}", earlier, change, (first[cell], number))
+            first.setdefault(cell, number)
+    return list(changes.values())
 
 
 def _two_corrections(
-    where: str,
-    key: tuple[str, str, str],
-    column: str,
-    *,
-    rows: tuple[int, int],
-    values: tuple[str, str],
+    where: str, earlier: _Change, later: _Change, rows: tuple[int, int]
 ) -> ResponsesError:
-    at = " ".join(filter(None, [*key[:2], f"row {key[2]}"]))
-    one, other = (shown(value) for value in values)
+    file, sheet, row = earlier.key
+    interview = shown(" ".join(filter(None, [file, sheet, f"row {row}"])))
+    column = earlier.column
+    one = shown(earlier.new)
+    other = shown(later.new)
     return ResponsesError(
         "R420",
-        f"工作簿第 {rows[0]} 行与第 {rows[1]} 行是同一份答卷（{shown(at)}），'{column}' 分别改为 '{one}' 和 '{other}'。",
-        f"Rows {rows[0]} and {rows[1]} of the workbook are one interview ({shown(at)}); '{column}' is '{one}' in one, "
+        f"工作簿第 {rows[0]} 行与第 {rows[1]} 行是同一份答卷（{interview}），'{column}' 分别改为 '{one}' 和 '{other}'。",
+        f"Rows {rows[0]} and {rows[1]} of the workbook are one interview ({interview}); '{column}' is '{one}' in one, "
         f"'{other}' in the other.",
         where=where,
         hint=("核实后只保留一行。", "Find out which is right and keep one of the rows."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +20,7 @@ from satisfaction.collection.matching import (
     place,
 )
 from satisfaction.collection.platforms import read_exports
-from satisfaction.collection.platforms.export import NOTES, SKIPPED, Column, Export, Role
+from satisfaction.collection.platforms.export import NOTES, SKIPPED, Export, Role
 from satisfaction.declarations.facts import FOLDER, Unread
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
@@ -101,65 +100,60 @@ def read_deliveries(survey: Survey) -> Reading:
     The problems are F101-F119 for a file that cannot be read, R101 for a missing column, R103 for a table without rows, R106
     for a column with two meanings, R320 for files not read that may hold answers, F103 for a pattern without a file.
     """
-    folder, questionnaire = survey.folder, survey.questionnaire
+    questionnaire = survey.questionnaire
     unread = [_looked_into(one, survey) for one in survey.unread]
-    reading = Reading([], [], unread, _not_there(survey, unread))
-    entries = {
-        path: one
-        for one in reversed(survey.declared.files)
-        for path in matching(folder, one.pattern)
-    }
+    problems = _not_there(survey, unread)
+    not_read = [one.file for one in unread if one.stops]
+    deliveries: list[Delivery] = []
+    others: list[tuple[str, Export]] = []
     empty: list[tuple[str, Export, bool]] = []
-    seen: set[str] = set()
-    names = dict(
-        zip(
-            survey.files,
-            masked_names(file_name(path, survey) for path in survey.files),
-            strict=True,
-        )
-    )
-    for path in tqdm(survey.files, desc="答卷文件 response files", disable=None, leave=False):
-        entry, file = entries.get(path), names[path]
+    digests: set[str] = set()
+    declared = {}
+    for declaration in reversed(survey.declared.files):
+        for path in matching(survey.folder, declaration.pattern):
+            declared[path] = declaration
+    names = masked_names(path_below(survey.folder, path) for path in survey.files)
+    files = tqdm(survey.files, desc="答卷文件 response files", disable=None, leave=False)
+    for path, file in zip(files, names, strict=True):
+        entry = declared.get(path)
         try:
             with recorded() as read:
                 exports = read_exports(path, platform=entry.platform if entry else "auto")
-            digest = read[os.path.abspath(path)]
             sheets = masked_names(export.sheet for export in exports)
             exports = [
                 replace(export, sheet=sheet) for export, sheet in zip(exports, sheets, strict=True)
             ]
-            matched = [(export, match_columns(export, questionnaire)) for export in exports]
-            holding = [
-                pair for pair in matched if 2 * len(pair[1]) >= len(questionnaire.items)
-            ] or matched[:1]
-            for export, sources in holding:
-                _refuse_nested(export, sources)
+            matched = [match_columns(export, questionnaire) for export in exports]
+            holds = [2 * len(sources) >= len(questionnaire.items) for sources in matched]
+            if holds and not any(holds):
+                holds[0] = True
+            for export, sources, holding in zip(exports, matched, holds, strict=True):
+                if holding:
+                    _refuse_nested(export, sources)
         except SatisfactionError as fault:
-            reading.problems.append(fault)
+            problems.append(fault)
             continue
-        kept = [id(export) for export, _ in holding]
-        for export in exports:
-            if id(export) not in kept and not _is_sheet_of_template(export):
-                reading.others.append((file, export))
-        for export, sources in holding:
+        digest = read[os.path.abspath(path)]
+        team = masked_within(entry.team) if entry else ""
+        for export, sources, holding in zip(exports, matched, holds, strict=True):
+            if not holding:
+                if not _is_sheet_of_template(export):
+                    others.append((file, export))
+                continue
             faults = missing_items(export, sources, questionnaire, needless=_needless(survey))
-            reading.problems.extend(faults)
-            if faults:
-                continue
-            if export.rows.empty:
+            problems += faults
+            if export.rows.empty and not faults:
                 empty.append((file, export, _is_template(exports)))
-                continue
-            team = masked_within(entry.team) if entry else ""
-            reading.deliveries.append(Delivery(file, export, sources, team, digest, digest in seen))
-        seen.add(digest)
+            elif not faults:
+                again = digest in digests
+                deliveries.append(Delivery(file, export, sources, team, digest, again))
+        digests.add(digest)
     for file, export, is_template in empty:
-        if is_template and reading.deliveries:
-            reading.unread.append(Unread(file, *NOT_FILLED_IN, stops=False))
+        if is_template and deliveries:
+            unread.append(Unread(file, *NOT_FILLED_IN, stops=False))
         else:
-            reading.problems.append(
-                _no_rows(export, [one.file for one in reading.unread if one.stops])
-            )
-    return reading
+            problems.append(_no_rows(export, not_read))
+    return Reading(deliveries, others, unread, problems)
 
 
 def _is_template(exports: list[Export]) -> bool:
@@ -240,11 +234,6 @@ def _refuse_nested(export: Export, sources: dict[str, Source]) -> None:
             )
 
 
-def file_name(path: Path, survey: Survey) -> str:
-    """Return a response file's name as the log shows it: its path below the survey folder."""
-    return path_below(survey.folder, path)
-
-
 def respondents(deliveries: list[Delivery], questionnaire: Questionnaire) -> pd.DataFrame:
     """Bring all tables into one of text: a column an item, origin, paradata, and what sets a row aside as a whole.
 
@@ -253,35 +242,31 @@ def respondents(deliveries: list[Delivery], questionnaire: Questionnaire) -> pd.
     """
     parts = [_rows(delivery, questionnaire) for delivery in deliveries]
     raw = pd.concat(parts, ignore_index=True)
-    added = [name for name in raw if any(name not in part for part in parts)]
-    raw[added] = raw[added].astype(object).where(raw[added].notna(), "")
-    return raw.drop(
-        columns=[
-            name
-            for name, usual in (("_platform", "plain"), ("_team", ""))
-            if (raw[name] == usual).all()
-        ]
-    )
+    for name in raw:
+        if any(name not in part for part in parts):
+            raw[name] = raw[name].astype(object).where(raw[name].notna(), "")
+    usual = {"_platform": "plain", "_team": ""}
+    needless = [name for name, value in usual.items() if (raw[name] == value).all()]
+    return raw.drop(columns=needless)
 
 
 def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
     export = delivery.export
-    surplus = {note.row for note in export.notes if note.rule == "F201"}
-    totals = [note.row for note in export.notes if note.rule == "F202"]
-    items = gather(export, delivery.sources, questionnaire)
+    surplus = [note.row for note in export.notes if note.rule == "F201"]
+    totals = sorted(note.row for note in export.notes if note.rule == "F202")
+    rows = gather(export, delivery.sources, questionnaire)
     used = {column.key for source in delivery.sources.values() for column, _ in source.columns()}
-    recorded = {
-        name: export.rows[column.key].to_numpy(dtype=object)
-        for role, name in PARADATA.items()
-        if (column := _recorded(export, role))
-        and (column.key not in used or role not in ("interviewer",))
-    }
-    rows = items.assign(**recorded, _row=export.numbers, _aside="R215" if delivery.again else "")
+    for role, name in PARADATA.items():
+        column = next((column for column in export.columns if column.role == role), None)
+        is_item = role == "interviewer" and column is not None and column.key in used
+        if column is not None and not is_item:
+            rows[name] = export.rows[column.key].to_numpy(dtype=object)
+    rows["_row"] = export.numbers
+    rows["_aside"] = "R215" if delivery.again else ""
     if totals:
-        last = pd.DataFrame("", index=range(len(totals)), columns=rows.columns, dtype=object)
-        rows = pd.concat(
-            [rows, last.assign(_row=np.array(sorted(totals)), _aside="R219")], ignore_index=True
-        )
+        nothing = pd.DataFrame("", index=range(len(totals)), columns=rows.columns, dtype=object)
+        nothing = nothing.assign(_row=np.array(totals), _aside="R219")
+        rows = pd.concat([rows, nothing], ignore_index=True)
     return rows.assign(
         _file=delivery.file,
         _sheet=export.sheet,
@@ -292,30 +277,25 @@ def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
     )
 
 
-def _recorded(export: Export, role: Role) -> Column | None:
-    return next((column for column in export.columns if column.role == role), None)
-
-
 def former_answers(
     deliveries: list[Delivery], questionnaire: Questionnaire
 ) -> dict[str, list[tuple[str, pd.Series]]]:
     """Return the answers in columns of earlier versions, by item: the old name, and the texts in the order of `respondents`."""
-    found: dict[str, list[tuple[str, pd.Series]]] = {}
+    former: dict[str, list[tuple[str, pd.Series]]] = {}
     for name, item in questionnaire.items.items():
         for old in item.replaces:
-            parts = []
+            cells: list[str] = []
             for delivery in deliveries:
                 export = delivery.export
-                column = (
-                    delivery.sources[name].former.get(old) if name in delivery.sources else None
-                )
+                source = delivery.sources.get(name)
+                column = source.former.get(old) if source else None
                 totals = sum(note.rule == "F202" for note in export.notes)
-                cells = export.rows[column.key].tolist() if column else [""] * len(export.rows)
-                parts += [*cells, *[""] * totals]
-            texts = pd.Series(parts, dtype=object).str.strip().replace(SKIPPED, "")
+                cells += export.rows[column.key].tolist() if column else [""] * len(export.rows)
+                cells += [""] * totals
+            texts = pd.Series(cells, dtype=object).str.strip().replace(SKIPPED, "")
             if (texts != "").any():
-                found.setdefault(name, []).append((old, texts))
-    return found
+                former.setdefault(name, []).append((old, texts))
+    return former
 
 
 def columns_table(
@@ -331,11 +311,11 @@ def columns_table(
 
 def titles_by_item(deliveries: list[Delivery]) -> dict[str, set[str]]:
     """Return the titles of the columns that each item was read from."""
-    found: dict[str, set[str]] = {}
+    titles: dict[str, set[str]] = {}
     for delivery in deliveries:
         for name, source in delivery.sources.items():
-            found.setdefault(name, set()).update(column.title for column, _ in source.columns())
-    return found
+            titles.setdefault(name, set()).update(column.title for column, _ in source.columns())
+    return titles
 
 
 def log_reading(reading: Reading) -> pd.DataFrame:

@@ -37,8 +37,11 @@ SOME = 0.1  # of a table's numbers
 
 def place_of(raw: pd.DataFrame) -> pd.Series:
     """Return file, sheet and row of every row as one text."""
-    table = raw["_file"].str.cat(raw["_sheet"], sep=" ").str.strip()
-    return table + " row " + raw["_row"].astype(str)
+    return _table_of(raw) + " row " + raw["_row"].astype(str)
+
+
+def _table_of(raw: pd.DataFrame) -> pd.Series:
+    return raw["_file"].str.cat(raw["_sheet"], sep=" ").str.strip()
 
 
 def number_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> pd.DataFrame:
@@ -109,16 +112,17 @@ def _pairs(
     rows = pd.DataFrame(
         {"id": coded[roles.respondent], "area": coded[roles.area], "at": coded.index}
     )
-    rows["table"] = raw["_file"].str.cat(raw["_sheet"], sep=" ").str.strip()
+    rows["table"] = _table_of(raw)
     rows = rows[rows["id"].notna() & (raw["_aside"] == "")].drop_duplicates(["table", "id"])
     sizes = rows.groupby("table").size()
     several = rows[rows["id"].duplicated(keep=False)]
     pairs = several.merge(several, on="id")
     pairs = pairs[pairs["at_x"] < pairs["at_y"]]
     answers = text.drop(columns=roles.respondent).loc[several["at"]].astype(object)
-    one, other = answers.loc[pairs["at_x"]].to_numpy(), answers.loc[pairs["at_y"]].to_numpy()
+    first = answers.loc[pairs["at_x"]].to_numpy()
+    second = answers.loc[pairs["at_y"]].to_numpy()
     apart = pairs["area_x"].notna() & pairs["area_y"].notna() & (pairs["area_x"] != pairs["area_y"])
-    pairs = pairs.assign(differ=(one != other).any(axis=1), apart=apart)
+    pairs = pairs.assign(differ=(first != second).any(axis=1), apart=apart)
     counts = pairs.groupby(["table_x", "table_y"], sort=False)
     found = counts.agg(
         shared=("id", "size"), differ=("differ", "sum"), apart=("apart", "sum")

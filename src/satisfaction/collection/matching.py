@@ -33,6 +33,7 @@ APART = (
     "改列名为题目名称，或在问卷中用 number、aliases 区分。",
     "Name the column as the item, or tell them apart by `number` or `aliases`.",
 )
+ITEMS, OF_COLUMNS = ("题目", "items"), ("列", "columns")
 SPACED = ("kobo", "odk")  # a space stands between the codes of a select-all answer
 
 
@@ -117,7 +118,12 @@ def _grounds(
         name: {*labels_of(item), *(labels_of(item.wording) if item.wording else ())} - {""}
         for name, item in questionnaire.items.items()
     }
-    selected = {text for name in _multiples(questionnaire) for text in labels[name]}
+    selected = {
+        text
+        for name, item in questionnaire.items.items()
+        if isinstance(item, MultipleItem)
+        for text in labels[name]
+    }
     folded: dict[str, str] = {}
 
     def last(column: Column) -> str:
@@ -152,12 +158,6 @@ def _grounds(
         yield "role", partial(_is_recorded, own, role)
 
 
-def _multiples(questionnaire: Questionnaire) -> dict[str, MultipleItem]:
-    return {
-        name: item for name, item in questionnaire.items.items() if isinstance(item, MultipleItem)
-    }
-
-
 def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str, Column]:
     """Return the columns whose titles name a select-all question and one of its options ("题目/选项", "name_1"), by key.
 
@@ -172,8 +172,12 @@ def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str
         name: set(_called(name, item)) for name, item in questionnaire.items.items()
     }
     whole = set().union(*calls.values())
-    answers = {name: Answers(questionnaire, name) for name in _multiples(questionnaire)}
-    found: dict[str, Column] = {}
+    answers = {
+        name: Answers(questionnaire, name)
+        for name, item in questionnaire.items.items()
+        if isinstance(item, MultipleItem)
+    }
+    options: dict[str, Column] = {}
     for column in export.columns:
         if column.option or column.role or fold(column.title) in whole:
             continue
@@ -181,13 +185,14 @@ def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str
             question = fold(column.title[: mark.start()])
             option = column.title[mark.end() :].strip(" )）]】")
             for name in answers:
-                if question in calls[name] and answers[name].code(option) is not None:
-                    before = found.setdefault(column.key, replace(column, name=name, option=option))
-                    if before.name != name:
-                        raise _ambiguous(
-                            export, f"'{shown(column.key)}'", (str(before.name), name), "题目 items"
-                        )
-    return found
+                if question not in calls[name] or answers[name].code(option) is None:
+                    continue
+                own = replace(column, name=name, option=option)
+                earlier = str(options.setdefault(column.key, own).name)
+                if earlier != name:
+                    what = f"'{shown(column.key)}'"
+                    raise _ambiguous(export, what, (earlier, name), ITEMS)
+    return options
 
 
 def _called(name: str, item: Item) -> Iterator[str]:
@@ -208,7 +213,7 @@ def _check_options(
     if twice := [
         column for column, code in zip(columns, codes, strict=True) if codes.count(code) > 1
     ]:
-        raise _ambiguous(export, f"'{name}'", [shown(column.key) for column in twice], "列 columns")
+        raise _ambiguous(export, f"'{name}'", [shown(column.key) for column in twice], OF_COLUMNS)
     if lacking := [code for code in sorted(answers.options) if code not in codes]:
         listed = "、".join(map(answers.named, lacking))
         zh, en = how_options_are_named(name, item)
@@ -261,24 +266,30 @@ def _by_item(
     owner: dict[str, str] = {}
     for name, column in pairs:
         if (other := owner.setdefault(column.key, name)) != name:
-            raise _ambiguous(export, f"'{shown(column.key)}'", (other, name), "题目 items")
+            raise _ambiguous(export, f"'{shown(column.key)}'", (other, name), ITEMS)
         items.setdefault(name, []).append(column)
     for name, columns in items.items():
         whole = [column for column in columns if not column.option]
         if len(whole) > 1:
-            item, keys = questionnaire.items[name], [shown(column.key) for column in whole]
+            item = questionnaire.items[name]
+            keys = [shown(column.key) for column in whole]
             hint = how_options_are_named(name, item) if isinstance(item, MultipleItem) else APART
-            raise _ambiguous(export, f"'{name}'", keys, "列 columns", hint)
+            raise _ambiguous(export, f"'{name}'", keys, OF_COLUMNS, hint)
     return items
 
 
 def _ambiguous(
-    export: Export, what: str, both: Sequence[str], kind: str, hint: tuple[str, str] = APART
+    export: Export,
+    what: str,
+    both: Sequence[str],
+    kind: tuple[str, str],
+    hint: tuple[str, str] = APART,
 ) -> ResponsesError:
+    kind_zh, kind_en = kind
     return ResponsesError(
         "R106",
-        f"{what} 可对应两个{kind.split()[0]}: {both[0]} 与 {both[1]}。",
-        f"{what} fits two {kind.split()[1]}: {both[0]} and {both[1]}.",
+        f"{what} 可对应两个{kind_zh}: {both[0]} 与 {both[1]}。",
+        f"{what} fits two {kind_en}: {both[0]} and {both[1]}.",
         where=place(export),
         hint=hint,
     )
@@ -374,79 +385,82 @@ def gather(
     export: Export, sources: dict[str, Source], questionnaire: Questionnaire
 ) -> pd.DataFrame:
     """Return one text column an item, in the questionnaire's order; options in columns of their own become one answer."""
-    found: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     for name, item in questionnaire.items.items():
         source = sources.get(name, Source())
+        is_multiple = isinstance(item, MultipleItem)
+        separator = item.separator if isinstance(item, MultipleItem) else ";"
         if source.column is not None:
-            values = export.rows[source.column.key].to_numpy(dtype=object)
-            if isinstance(item, MultipleItem) and export.platform in SPACED:
-                joined = {
-                    value: item.separator.join(value.split()) for value in set(values.tolist())
-                }
-                values = _exchanged(values, joined)
+            texts = export.rows[source.column.key].to_numpy(dtype=object)
+            if is_multiple and export.platform in SPACED:
+                texts = _mapped(texts, partial(_parted_by, separator))
         elif source.options:
-            separator = item.separator if isinstance(item, MultipleItem) else ";"
-            values = _joined_options(export, source, separator)
+            texts = _joined_options(export, source, separator)
         else:
-            values = np.full(len(export.rows), "", dtype=object)
-        found[name] = values
-    return pd.DataFrame(found, index=range(len(export.rows)), dtype=object)
+            texts = np.full(len(export.rows), "", dtype=object)
+        columns[name] = texts
+    return pd.DataFrame(columns, index=range(len(export.rows)), dtype=object)
 
 
-def _exchanged(values: np.ndarray, texts: dict[str, str]) -> np.ndarray:
-    return np.fromiter(map(texts.__getitem__, values.tolist()), dtype=object, count=len(values))
+def _parted_by(separator: str, text: str) -> str:
+    return separator.join(text.split())
+
+
+def _mapped(texts: np.ndarray, change: Callable[[str], str]) -> np.ndarray:
+    """Return the texts with each different one changed once."""
+    cells = texts.tolist()
+    new = {text: change(text) for text in set(cells)}
+    return np.fromiter(map(new.__getitem__, cells), dtype=object, count=len(cells))
 
 
 def _joined_options(export: Export, source: Source, separator: str) -> np.ndarray:
     """Join the options marked in columns of their own; a cell that is neither yes nor no makes the answer no answer."""
-    parts: list[list[str]] = []
+    parts = []
     for column, code in source.options:
-        own = str(code) if code is not None else column.option
-        values = export.rows[column.key].to_numpy(dtype=object)
-        texts = {value: _option_text(value, own, column.option) for value in set(values.tolist())}
-        parts.append([texts[value] for value in values.tolist()])
-    memory: dict[tuple[str, ...], str] = {}
+        option = str(code) if code is not None else column.option
+        change = partial(_option_text, option=option, label=column.option)
+        parts.append(_mapped(export.rows[column.key].to_numpy(dtype=object), change).tolist())
+    answers: dict[tuple[str, ...], str] = {}
     joined = np.empty(len(export.rows), dtype=object)
     for row, cells in enumerate(zip(*parts, strict=True)):
-        answer = memory.get(cells)
-        if answer is None:
+        if cells not in answers:
             chosen = [cell for cell in cells if cell not in ("", NOTHING_CHOSEN)]
-            answer = memory[cells] = separator.join(chosen) or max(cells, key=len)
-        joined[row] = answer
+            answers[cells] = separator.join(chosen) or max(cells, key=len)
+        joined[row] = answers[cells]
     return joined
 
 
-def _option_text(value: str, own: str, option: str) -> str:
+def _option_text(cell: str, *, option: str, label: str) -> str:
     """Return the option where a cell says that it was chosen; "富强=2" where it says neither, which no item has."""
-    folded = fold(without_zeros(value.strip()))
-    if not folded or value.strip() == SKIPPED:
+    folded = fold(without_zeros(cell.strip()))
+    if not folded or cell.strip() == SKIPPED:
         return ""
     if folded in NOT_CHOSEN:
         return NOTHING_CHOSEN
-    return own if folded in CHOSEN or folded in (fold(option), fold(own)) else f"{option}={value}"
+    if folded in CHOSEN or folded in (fold(label), fold(option)):
+        return option
+    return f"{label}={cell}"
 
 
 def matched_table(
     export: Export, sources: dict[str, Source], questionnaire: Questionnaire, *, file: str
 ) -> pd.DataFrame:
     """Return one row a column of the export: the item it was matched to and how, or what is near and that it is not kept."""
-    found = {
-        column.key: (name, how)
-        for name, source in sources.items()
-        for column, how in source.columns()
-    }
-    rest = [name for name in questionnaire.items if name not in sources]
+    items: dict[str, tuple[str, str]] = {}
+    for name, source in sources.items():
+        for column, how in source.columns():
+            items[column.key] = (name, how)
+    free = [name for name in questionnaire.items if name not in sources]
     rows = []
     for column in export.columns:
-        item, how = found.get(column.key, ("", column.role and "role"))
-        near = "" if item or column.role else closest(column.name or column.title, rest) or ""
-        note = (
-            ""
-            if item
-            else "平台记录 recorded by the platform"
-            if column.role
-            else "未读取 not kept"
-        )
+        item, how = items.get(column.key, ("", "role" if column.role else ""))
+        near = ""
+        note = ""
+        if not item and column.role:
+            note = "平台记录 recorded by the platform"
+        elif not item:
+            near = closest(column.name or column.title, free) or ""
+            note = "未读取 not kept"
         if not item and is_personal_title(column.title):
             note = "个人信息，未保存 personal data; not kept"
         rows.append((file, export.sheet, shown(column.key), item, how, near, note))

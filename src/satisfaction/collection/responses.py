@@ -214,12 +214,16 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     accepted = with_parents(everything.drop(index=rejected), survey).reset_index(drop=True)
     accepted.attrs[CODES] = questionnaire.coded_columns()
     interviews = everything.loc[rejected[raw.loc[rejected, "_aside"] == ""]]
+    interviews = with_parents(interviews, survey).reset_index(drop=True)
     faults = account.correctable(log)
     as_read = raw.loc[faults.index.unique(), list(questionnaire.items)].map(masked)
-    by_area = answers[questionnaire.roles.area]
-    by_interviewer = raw.get("_interviewer")
+    areas = answers[questionnaire.roles.area]
+    interviewers = raw.get("_interviewer")
     if questionnaire.roles.interviewer:
-        by_interviewer = answers[questionnaire.roles.interviewer]
+        interviewers = answers[questionnaire.roles.interviewer]
+    by_interviewer = pd.DataFrame()
+    if interviewers is not None:
+        by_interviewer = account.counts_by(raw, log, _without_personal(interviewers))
     of_wave = {path: digest for path, digest in read.items() if Path(path) != USUAL}
     return Responses(
         accepted=accepted,
@@ -227,17 +231,15 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         log=log.reset_index(drop=True),
         summary=account.summary_table(raw, log, rows.reading.deliveries, columns),
         columns=columns,
-        by_area=account.counts_by(raw, log, _without_personal(by_area)),
-        by_interviewer=pd.DataFrame()
-        if by_interviewer is None
-        else account.counts_by(raw, log, _without_personal(by_interviewer)),
+        by_area=account.counts_by(raw, log, _without_personal(areas)),
+        by_interviewer=by_interviewer,
         to_correct=account.correctable_table(faults),
         as_read=as_read.reset_index(drop=True),
         read=rows.read | of_wave,
         not_read=account.unread_table(rows.reading.unread),
         problems=tuple(problems),
         unknown=unknown,
-        rejected_answers=with_parents(interviews, survey).reset_index(drop=True),
+        rejected_answers=interviews,
     )
 
 

@@ -217,19 +217,25 @@ def _contradicts(one: Constraint) -> nw.Expr:
 
 def _check_actions(survey: Survey) -> None:
     for id_, action in survey.rules.responses.actions.items():
-        if action not in ALLOWED.get(id_, ()):
-            there = id_ in ALLOWED
-            raise ResponsesError(
-                "R105",
-                f"规则 {id_} 不能设为 {action}。" if there else f"没有可设置的规则 '{id_}'。",
-                f"Rule {id_} cannot be {action}."
-                if there
-                else f"There is no rule '{id_}' whose action can be set.",
-                where=f"{survey.folder / survey.declared.rules}: responses.actions",
-                available=ALLOWED[id_] if there else tuple(ALLOWED),
-                got=action if there else id_,
-                hint=("改为上列之一，或删去该行。", "Use one of those listed, or remove the line."),
-            )
+        if action in ALLOWED.get(id_, ()):
+            continue
+        if id_ in ALLOWED:
+            zh = f"规则 {id_} 不能设为 {action}。"
+            en = f"Rule {id_} cannot be {action}."
+            available, got = ALLOWED[id_], action
+        else:
+            zh = f"没有可设置的规则 '{id_}'。"
+            en = f"There is no rule '{id_}' whose action can be set."
+            available, got = tuple(ALLOWED), id_
+        raise ResponsesError(
+            "R105",
+            zh,
+            en,
+            where=f"{survey.folder / survey.declared.rules}: responses.actions",
+            available=available,
+            got=got,
+            hint=("改为上列之一，或删去该行。", "Use one of those listed, or remove the line."),
+        )
 
 
 def apply_rules(
