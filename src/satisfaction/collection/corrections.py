@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -61,9 +61,9 @@ class Corrected:
         What the rules say of the corrected rows now, as log entries; empty where all is well.
     """
 
-    added: pd.DataFrame
+    added: pd.DataFrame = field(repr=False)
     repeated: int
-    still: pd.DataFrame
+    still: pd.DataFrame = field(repr=False)
 
 
 Key = tuple[str, str, str]  # file, sheet, row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -65,8 +65,8 @@ class Delivery:
     """
 
     file: str
-    export: Export
-    sources: dict[str, Source]
+    export: Export = field(repr=False)
+    sources: dict[str, Source] = field(repr=False)
     team: str
     digest: str
     again: bool
@@ -88,10 +88,10 @@ class Reading:
         Everything on which a run stops.
     """
 
-    deliveries: list[Delivery]
-    others: list[tuple[str, Export]]
-    unread: list[Unread]
-    problems: list[SatisfactionError]
+    deliveries: list[Delivery] = field(repr=False)
+    others: list[tuple[str, Export]] = field(repr=False)
+    unread: list[Unread] = field(repr=False)
+    problems: list[SatisfactionError] = field(repr=False)
 
 
 def read_deliveries(survey: Survey) -> Reading:

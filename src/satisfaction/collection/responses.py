@@ -209,12 +209,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
 
     answers = ruled.table
     columns = _count_labels(rows.columns, tables, coded.labelled)
-    rejected = account.rejected_rows(log)
-    everything = answers.join(_beside(raw, questionnaire))
-    accepted = with_parents(everything.drop(index=rejected), survey).reset_index(drop=True)
-    accepted.attrs[CODES] = questionnaire.coded_columns()
-    interviews = everything.loc[rejected[raw.loc[rejected, "_aside"] == ""]]
-    interviews = with_parents(interviews, survey).reset_index(drop=True)
+    accepted, rejected_answers = _split(answers, raw, log, survey)
     faults = account.correctable(log)
     as_read = raw.loc[faults.index.unique(), list(questionnaire.items)].map(masked)
     areas = answers[questionnaire.roles.area]
@@ -239,8 +234,20 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         not_read=account.unread_table(rows.reading.unread),
         problems=tuple(problems),
         unknown=unknown,
-        rejected_answers=interviews,
+        rejected_answers=rejected_answers,
     )
+
+
+def _split(
+    answers: pd.DataFrame, raw: pd.DataFrame, log: pd.DataFrame, survey: Survey
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the accepted rows and the rejected ones, but for those set aside as a whole, with origin and paradata."""
+    rejected = account.rejected_rows(log)
+    rows = answers.join(_beside(raw, survey.questionnaire))
+    interviews = rejected[raw.loc[rejected, "_aside"] == ""]
+    accepted = with_parents(rows.drop(index=rejected), survey).reset_index(drop=True)
+    accepted.attrs[CODES] = survey.questionnaire.coded_columns()
+    return accepted, with_parents(rows.loc[interviews], survey).reset_index(drop=True)
 
 
 def correct_responses(survey: Survey, corrected: Path, *, by: str, on: datetime.date) -> Corrected:

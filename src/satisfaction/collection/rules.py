@@ -93,7 +93,7 @@ class Rule:
     action: str
     zh: str
     en: str
-    suggestion: tuple[str, ...]
+    suggestion: tuple[str, ...] = field(repr=False)
     broken: nw.Expr = field(repr=False)
     among_usable: bool = False
 
@@ -222,11 +222,13 @@ def _check_actions(survey: Survey) -> None:
         if id_ in ALLOWED:
             zh = f"规则 {id_} 不能设为 {action}。"
             en = f"Rule {id_} cannot be {action}."
-            available, got = ALLOWED[id_], action
+            available = ALLOWED[id_]
+            got = str(action)
         else:
             zh = f"没有可设置的规则 '{id_}'。"
             en = f"There is no rule '{id_}' whose action can be set."
-            available, got = tuple(ALLOWED), id_
+            available = tuple(ALLOWED)
+            got = id_
         raise ResponsesError(
             "R105",
             zh,
@@ -259,6 +261,7 @@ def apply_rules(
     table = pd.concat([coded, texts, raw[[SURPLUS]]], axis=1)
     looked_at = raw["_aside"] == ""
     rejected = ~looked_at
+    blanked: dict[str, pd.Series] = {}
     entries = []
     for rule in rules:
         rows = table[~rejected] if rule.among_usable else table
@@ -287,8 +290,9 @@ def apply_rules(
             rejected |= broken
         elif rule.action == "blank_item":
             for column in questionnaire.columns(rule.column):
-                table[column] = table[column].mask(broken, None)
-    return Step(table[list(coded)], tuple(entries))
+                blanked[column] = table[column].mask(broken, None)
+                table[column] = blanked[column]
+    return Step(coded.assign(**blanked), tuple(entries))
 
 
 def refuse_unknown_area(survey: Survey, coded: pd.DataFrame, raw: pd.DataFrame) -> None:
