@@ -189,6 +189,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     text = worded.table
     coded = code_answers(text, survey)
     unknown = unknown_answers(text, coded.table, tables, survey)
+    columns = _count_labels(rows.columns, tables, coded.labelled)
     answers = number_rows(coded.table, raw, survey)
 
     def refuse(check: Callable[[], None]) -> None:
@@ -208,7 +209,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     refuse(lambda: account.refuse_nothing_accepted(raw, log))
 
     answers = ruled.table
-    columns = _count_labels(rows.columns, tables, coded.labelled)
+    del coded  # else what the rules blanked stands in memory twice
     accepted, rejected_answers = _split(answers, raw, log, survey)
     faults = account.correctable(log)
     as_read = raw.loc[faults.index.unique(), list(questionnaire.items)].map(masked)

@@ -264,7 +264,7 @@ def apply_rules(
     blanked: dict[str, pd.Series] = {}
     entries = []
     for rule in rules:
-        rows = table[~rejected] if rule.among_usable else table
+        rows = table.loc[~rejected, [rule.column]] if rule.among_usable else table
         marked = nw.from_native(rows, eager_only=True).select(broken=rule.broken).to_native()
         broken = marked["broken"].astype("boolean").fillna(False)
         broken = broken.reindex(table.index, fill_value=False).astype(bool) & looked_at
