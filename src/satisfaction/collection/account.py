@@ -6,7 +6,7 @@ import pandas as pd
 
 from satisfaction.collection.deliveries import Delivery
 from satisfaction.collection.log import LOG
-from satisfaction.declarations.facts import Unread
+from satisfaction.declarations.delivered import Unread
 from satisfaction.foundation.errors import ResponsesError, number_of, shortened
 
 SUMMARY = (

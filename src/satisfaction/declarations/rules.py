@@ -198,8 +198,20 @@ class Rules(Record):
 
     ranking: RankingRules
     responses: ResponseRules = ResponseRules()
-    thresholds: list[Threshold] = []
+    thresholds: list[Threshold] = Field(
+        default=[],
+        description="界线: 率写 0-1，得分与指数写 0-100\n"
+        "thresholds: rates as shares 0-1, scores and indices in points 0-100",
+    )
     targets: dict[AreaCode, Targets] = {}
     history: History | None = None
-    escalation: Escalation | None = None
-    suppression: SuppressionRules | None = None
+    escalation: Escalation | None = Field(
+        default=None,
+        description="连续在名单上的期数与措施；多于 1 期时需要 history\n"
+        "what follows from waves on the list in a row; more than one needs `history`",
+    )
+    suppression: SuppressionRules | None = Field(
+        default=None,
+        description="小单元不公布: 答卷少于 minimum_n 的数字留空，可由其他数字算出的也留空\n"
+        "small cells are not published: figures on fewer answers stay empty, and what others would give away",
+    )
