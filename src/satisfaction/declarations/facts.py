@@ -163,6 +163,17 @@ def _reaches_top(code: str, parents: dict[str, str]) -> bool:
     return not code
 
 
+def areas_within(codes: Iterable[str], parents: dict[str, str]) -> dict[str, int]:
+    """Return how many of some areas lie in every larger one, by its code."""
+    counts: dict[str, int] = {}
+    for code in codes:
+        above = parents.get(code, "")
+        while above:
+            counts[above] = counts.get(above, 0) + 1
+            above = parents.get(above, "")
+    return counts
+
+
 PEOPLES = (
     "布依|土家|仡佬|苗|侗|水|彝|回|瑶|壮|满|蒙古|藏|维吾尔|哈萨克|傣|白|哈尼|黎|傈僳|佤|拉祜|纳西|羌|土|东乡|景颇|"
     "柯尔克孜|撒拉|布朗|毛南|仫佬|锡伯|达斡尔|朝鲜|畲|普米|裕固|保安|独龙|怒|塔吉克|鄂温克|阿昌|各"

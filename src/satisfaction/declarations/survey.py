@@ -11,6 +11,7 @@ import pandas as pd
 from satisfaction.declarations.checks import check_declarations, check_rules
 from satisfaction.declarations.delivered import Unread, find_delivered
 from satisfaction.declarations.facts import (
+    areas_within,
     check_areas,
     check_frame,
     current_areas,
@@ -263,21 +264,15 @@ class Survey:
         """
         if self.areas is None:
             return {}
-        parents = self.parents()
-        answering: dict[str, int] = {}
-        in_all: dict[str, int] = {}
-        for code in self.ranked_areas():
-            has_answers = self.covered is None or code in self.covered
-            above = parents[code]
-            while above:
-                in_all[above] = in_all.get(above, 0) + 1
-                answering[above] = answering.get(above, 0) + has_answers
-                above = parents[above]
+        ranked = self.ranked_areas()
+        covered = ranked if self.covered is None else self.covered.intersection(ranked)
+        answering = areas_within(covered, self.parents())
+        in_all = areas_within(ranked, self.parents())
         if "units_in_all" in self.areas:
             for code, units in zip(self.areas["code"], self.areas["units_in_all"], strict=True):
                 if code in in_all and units.isdigit():
                     in_all[code] = max(in_all[code], int(units))
-        return {code: (answering[code], units) for code, units in in_all.items()}
+        return {code: (answering.get(code, 0), units) for code, units in in_all.items()}
 
     def area_names(self) -> dict[str, Label]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
