@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -27,16 +26,6 @@ GROUPS = ("单选题或地区题", "single or area item")
 SINGLES = ("单选题", "single item")
 COUNTS = ("最小值不低于 1 的数值题", "number item of 1 or more")  # no weight is zero or infinite
 WEIGHTS = ("最小值不低于 0 的数值题", "number item without negative numbers")
-
-
-@dataclass(frozen=True, slots=True)
-class _ItemsNamed:
-    """Items that a declaration names, what it may name, and how that is called in Chinese and in English."""
-
-    at: Location
-    names: list[str]
-    usable: list[str]
-    kind: tuple[str, str]
 
 
 def check_declarations(
@@ -88,19 +77,7 @@ def check_declarations(
                 got=first,
                 hint=(f"把 '{roles.area}' 写在最前。", f"Write '{roles.area}' first."),
             )
-    for used in _items_named(declared, questionnaire):
-        zh, en = used.kind
-        for item in used.names:
-            if item not in used.usable:
-                raise SurveyError(
-                    "S163",
-                    f"{used.at[-1]} 中的 '{item}' 不是问卷中的{zh}。",
-                    f"'{item}' under `{used.at[-1]}` is no {en} of the questionnaire.",
-                    where=document.place(used.at),
-                    available=used.usable,
-                    got=item,
-                    hint=(f"改为{zh}。", f"Name a {en}."),
-                )
+    _check_items(document, declared, questionnaire)
     merged = [pair.stratum for pair in declared.collapse]
     for position, pair in enumerate(declared.collapse):
         complete = len(pair.stratum) == len(pair.into) == len(roles.strata)
@@ -148,33 +125,49 @@ def _check_cells(
             )
 
 
-def _items_named(declared: SurveyFile, questionnaire: Questionnaire) -> Iterator[_ItemsNamed]:
-    """Yield the items that weighting steps and checks of the fieldwork name."""
+def _check_items(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> None:
+    """Refuse items that weighting steps and checks of the fieldwork name and cannot use."""
+
+    def check(at: Location, names: list[str], usable: list[str], kind: tuple[str, str]) -> None:
+        zh, en = kind
+        for item in names:
+            if item not in usable:
+                raise SurveyError(
+                    "S163",
+                    f"{at[-1]} 中的 '{item}' 不是问卷中的{zh}。",
+                    f"'{item}' under `{at[-1]}` is no {en} of the questionnaire.",
+                    where=document.place(at),
+                    available=usable,
+                    got=item,
+                    hint=(f"改为{zh}。", f"Name a {en}."),
+                )
+
     groups = questionnaire.items_of(SingleItem, AreaItem)
-    singles = questionnaire.items_of(SingleItem)
-    lowest = {}
+    counts = []
+    weights = []
     for name, item in questionnaire.items.items():
-        if isinstance(item, NumberItem):
-            lowest[name] = item.low
-    counts = [name for name, low in lowest.items() if low >= 1]
-    weights = [name for name, low in lowest.items() if low >= 0]
+        if isinstance(item, NumberItem) and item.low >= 0:
+            weights.append(name)
+            if item.low >= 1:
+                counts.append(name)
     for position, step in enumerate(declared.weighting):
-        at: Location = ("weighting", position)
+        at = ("weighting", position)
         if isinstance(step, BaseStep):
-            yield _ItemsNamed((*at, "multiply"), step.multiply, counts, COUNTS)
-            yield _ItemsNamed((*at, "divide"), step.divide, counts, COUNTS)
+            check((*at, "multiply"), step.multiply, counts, COUNTS)
+            check((*at, "divide"), step.divide, counts, COUNTS)
             if step.column is not None:
-                yield _ItemsNamed((*at, "column"), [step.column], weights, WEIGHTS)
+                check((*at, "column"), [step.column], weights, WEIGHTS)
         elif isinstance(step, NonresponseStep):
-            yield _ItemsNamed((*at, "by"), step.by, groups, GROUPS)
+            check((*at, "by"), step.by, groups, GROUPS)
         elif isinstance(step, TrimmingStep):
-            yield _ItemsNamed((*at, "within"), step.within or [], groups, GROUPS)
+            check((*at, "within"), step.within or [], groups, GROUPS)
+    singles = questionnaire.items_of(SingleItem)
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
-        yield _ItemsNamed(("fieldwork", "backcheck", "items"), backcheck.items, singles, SINGLES)
+        check(("fieldwork", "backcheck", "items"), backcheck.items, singles, SINGLES)
     modes = declared.fieldwork.modes
     if modes is not None:
-        yield _ItemsNamed(("fieldwork", "modes", "item"), [modes.item], singles, SINGLES)
+        check(("fieldwork", "modes", "item"), [modes.item], singles, SINGLES)
 
 
 def check_rules(survey: Survey, document: Document) -> None:

@@ -192,53 +192,39 @@ class Questionnaire(Record):
 
     @model_validator(mode="after")
     def _references_exist(self) -> Questionnaire:
-        for at, names, available in self._references():
-            for name in names:
-                if name not in available:
-                    raise fault(
-                        "Q131",
-                        f"引用了不存在的名称 '{name}'。",
-                        f"'{name}' is referred to but not declared.",
-                        at=at,
-                        available=available,
-                        got=name,
-                        hint=(
-                            "改为已声明的名称，或先声明它。",
-                            "Use a declared name, or declare it.",
-                        ),
-                    )
-        return self
-
-    def _references(self) -> Iterable[tuple[Location, Iterable[str], list[str]]]:
-        """Yield every reference: where it stands, the names, and what may be named there."""
         items = list(self.items)
         roles = self.roles
         singles = self.items_of(SingleItem)
         for name, item in self.items.items():
-            yield ("items", name, "asked_if"), item.asked_if, [x for x in singles if x != name]
+            others = [single for single in singles if single != name]
+            _refuse_undeclared(("items", name, "asked_if"), item.asked_if, others)
             if isinstance(item, SingleItem) and item.scale:
-                yield ("items", name, "scale"), [item.scale], list(self.scales)
-        yield ("topics",), self.topics, singles
+                _refuse_undeclared(("items", name, "scale"), [item.scale], list(self.scales))
+        _refuse_undeclared(("topics",), self.topics, singles)
         counted = singles + self.items_of(MultipleItem)
         for name, rate in self.rates.items():
-            yield ("rates", name, "items"), rate.items, counted
+            _refuse_undeclared(("rates", name, "items"), rate.items, counted)
         measured = [*self.topics, *self.rates]
         measured += [name for name, index in self.indices.items() if index.level == "person"]
         for name, index in self.indices.items():
             parts = singles if index.level == "person" else measured
-            yield ("indices", name, "weights"), index.weights, parts
+            _refuse_undeclared(("indices", name, "weights"), index.weights, parts)
         compared = self.items_of(SingleItem, NumberItem, DateItem)
         for name, constraint in self.constraints.items():
-            yield ("constraints", name, "check"), constraint.items(), compared
-        yield ("ranked",), [self.ranked], [*self.rates, *self.indices]
+            _refuse_undeclared(("constraints", name, "check"), constraint.items(), compared)
+        _refuse_undeclared(("ranked",), [self.ranked], [*self.rates, *self.indices])
         if self.overall:
-            yield ("overall",), [self.overall], self.overall_rates()
-        yield ("eligibility",), self.eligibility, singles
+            _refuse_undeclared(("overall",), [self.overall], self.overall_rates())
+        _refuse_undeclared(("eligibility",), self.eligibility, singles)
         named = [roles.respondent, roles.area, roles.psu, roles.interview_date, roles.interviewer]
-        yield ("roles",), [*filter(None, named), *roles.strata, *roles.calibration], items
-        yield ("roles", "area"), [roles.area], self.items_of(AreaItem, SingleItem)
+        named += [*roles.strata, *roles.calibration]
+        _refuse_undeclared(("roles",), filter(None, named), items)
+        _refuse_undeclared(("roles", "area"), [roles.area], self.items_of(AreaItem, SingleItem))
         for i, other in enumerate(self.comparable_with):
-            yield ("comparable_with", i, "bridge_items"), other.bridge_items or [], items
+            _refuse_undeclared(
+                ("comparable_with", i, "bridge_items"), other.bridge_items or [], items
+            )
+        return self
 
     @model_validator(mode="after")
     def _codes_complete(self) -> Questionnaire:
@@ -363,6 +349,21 @@ class Questionnaire(Record):
                 )
             named.add(other.version)
         return self
+
+
+def _refuse_undeclared(at: Location, names: Iterable[str], available: list[str]) -> None:
+    """Refuse a reference to a name that is not among those that may be named there."""
+    for name in names:
+        if name not in available:
+            raise fault(
+                "Q131",
+                f"引用了不存在的名称 '{name}'。",
+                f"'{name}' is referred to but not declared.",
+                at=at,
+                available=available,
+                got=name,
+                hint=("改为已声明的名称，或先声明它。", "Use a declared name, or declare it."),
+            )
 
 
 def _refuse_open(

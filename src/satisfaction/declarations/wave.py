@@ -7,12 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from satisfaction.declarations.items import Names
 from satisfaction.foundation.yaml import Code, Label, Location, Name, Record, fault
 
 Selection = Literal["probability", "quota", "open_link"]
 Level = Annotated[float, Field(gt=0.5, lt=1)]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,12}$")]
 Wave = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]+$")]
+Reference = Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.-]+$")]  # name@version
+StratumValues = Annotated[list[str | int], Field(min_length=1)]
 PATTERN = r"^[^/\\]"
 
 
@@ -27,13 +30,13 @@ class Table(Record):
 class Margin(Table):
     """Population counts by one or several items (column `population`)."""
 
-    by: Annotated[list[Name], Field(min_length=1)]
+    by: Names
 
 
 class Quota(Table):
     """Planned interviews of every cell (column `planned`); the area is the first item of a cell."""
 
-    by: Annotated[list[Name], Field(min_length=1)]
+    by: Names
 
 
 class Outcomes(Table):
@@ -49,7 +52,7 @@ class Outcomes(Table):
 class BackCheck(Table):
     """Re-interviews: the respondent's column, and `items` that do not change between two interviews, coded as in responses."""
 
-    items: Annotated[list[Name], Field(min_length=1)]
+    items: Names
 
 
 class Modes(Record):
@@ -73,8 +76,8 @@ class Checking(Record):
 class Collapse(Record):
     """A stratum that joins another one for the variance; values in the order of the questionnaire's strata."""
 
-    stratum: Annotated[list[str | int], Field(min_length=1)]
-    into: Annotated[list[str | int], Field(min_length=1)]
+    stratum: StratumValues
+    into: StratumValues
 
 
 class Fielded(Record):
@@ -175,7 +178,7 @@ class NonresponseStep(Record):
 
     step: Literal["nonresponse"]
     method: Literal["classes", "propensity"] = "classes"
-    by: Annotated[list[Name], Field(min_length=1)]
+    by: Names
 
 
 class CalibrationStep(Record):
@@ -271,7 +274,7 @@ class SurveyFile(Record):
     title: Label = Field(
         description="标题，出现在每个输出中\ntitle; stands in every output",
     )
-    questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.-]+$")] = Field(
+    questionnaire: Reference = Field(
         description="问卷@版本，见 questionnaires/\nquestionnaire@version, see questionnaires/",
     )
     selection: Selection = Field(
