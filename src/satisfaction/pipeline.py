@@ -11,8 +11,8 @@ import pandas as pd
 
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.steps import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates

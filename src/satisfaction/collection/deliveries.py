@@ -21,7 +21,7 @@ from satisfaction.collection.matching import (
 )
 from satisfaction.collection.platforms import read_exports
 from satisfaction.collection.platforms.export import NOTES, SKIPPED, Export, Role
-from satisfaction.declarations.facts import FOLDER, Unread
+from satisfaction.declarations.delivered import FOLDER, Unread
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, number_of, shortened

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from satisfaction.declarations.history import period_of
+from satisfaction.declarations.facts import period_of
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError

@@ -1,67 +1,70 @@
-"""The tables of facts beside survey.yaml, checked against the questionnaire and against one another.
+"""The tables of facts beside survey.yaml: areas, frame and sample, margins and quota, nonrespondents, outcomes, rankings.
 
-The table of sampled persons who did not answer: what is known of them, coded like the respondents' answers.
-
-Outcome codes and the cases that carry them: what the team calls an outcome, and AAPOR's category of it.
-
-Short forms under which people know a Chinese administrative area: 丹寨 for 丹寨县, 关岭县 for 关岭布依族苗族自治县.
-
-The files of responses that a survey reads, and all others beside them, each with the reason why it is not read.
+Each is read as text, and refused where it does not fit the questionnaire or another table.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.items import AreaItem, NumberItem, SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.declarations.wave import Margin, Quota, SurveyFile
+from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
-from satisfaction.foundation.files import files_below, matching, path_below
-from satisfaction.foundation.grids import READ
 from satisfaction.foundation.tables import read_table
 
-AREA_COLUMNS = ("code", "name", "level", "parent")
-VALIDITY = ("valid_from", "valid_to")
 
+def read_facts(path: Path, wanted: Collection[str]) -> pd.DataFrame:
+    """Read a table as text.
 
-def columns(table: str, questionnaire: Questionnaire) -> tuple[str, ...]:
-    """Return the columns a table of facts must have."""
-    roles = questionnaire.roles
-    return {
-        "frame": (*roles.strata, "population"),
-        "sample": (
-            str(roles.psu),
-            *roles.strata,
-            "psu_probability",
-            "person_probability",
-            "planned",
-        ),
-    }[table]
-
-
-def read_facts(path: Path, wanted: tuple[str, ...]) -> pd.DataFrame:
-    """Read a table as text and check its columns."""
+    Raises
+    ------
+    SurveyError
+        S131 a wanted column that is not there.
+    """
     table = read_table(path)
     missing = [column for column in wanted if column not in table]
     if missing:
-        listed = ", ".join(f"'{column}'" for column in missing)
+        quoted = ", ".join(f"'{column}'" for column in missing)
         raise SurveyError(
             "S131",
-            f"表中没有列 {listed}。",
-            f"Column {listed} not found.",
+            f"表中没有列 {quoted}。",
+            f"Column {quoted} not found.",
             where=f"{path} row 1",
             available=table.columns,
             got=missing[0] if len(missing) == 1 else "",
             hint=("补上或改正列名。", "Add the column or correct its name."),
         )
     return table.map(str.strip)
+
+
+def _refuse(
+    path: Path, wrong: pd.Series, code: str, zh: str, en: str, available: Iterable[str] = ()
+) -> None:
+    """Refuse the rows of a table where `wrong`, by their numbers in the file."""
+    rows = wrong.index[wrong]
+    if len(rows):
+        numbers = shortened(rows + 2)
+        raise SurveyError(
+            code,
+            f"{zh}（第 {numbers} 行）。",
+            f"{en} (rows {numbers}).",
+            where=str(path),
+            available=available,
+            hint=("改正这些行。", "Correct these rows."),
+        )
+
+
+# ---- areas
+
+AREA_COLUMNS = ("code", "name", "level", "parent")
+VALIDITY = {"valid_from", "valid_to"}
 
 
 def read_areas(path: Path, area: str) -> pd.DataFrame:
@@ -79,13 +82,14 @@ def read_areas(path: Path, area: str) -> pd.DataFrame:
         S131 columns that are not there, S344 one date of validity without the other.
     """
     table = read_facts(path, AREA_COLUMNS)
-    dated = [column for column in VALIDITY if column in table]
+    dated = VALIDITY & set(table)
     if len(dated) == 1:
-        (lacking,) = set(VALIDITY) - set(dated)
+        (present,) = dated
+        (lacking,) = VALIDITY - dated
         raise SurveyError(
             "S344",
-            f"地区表有 {dated[0]} 而没有 {lacking}。",
-            f"The table of areas has `{dated[0]}` but no `{lacking}`.",
+            f"地区表有 {present} 而没有 {lacking}。",
+            f"The table of areas has `{present}` but no `{lacking}`.",
             where=f"{path} row 1",
             hint=(
                 "两列都写（现行地区的 valid_to 留空），或都不写（全部为现行）。",
@@ -93,135 +97,102 @@ def read_areas(path: Path, area: str) -> pd.DataFrame:
             ),
         )
     if not dated:
-        table = table.assign(**dict.fromkeys(VALIDITY, ""))
+        table = table.assign(valid_from="", valid_to="")
     lowest = lowest_level(table)
     if lowest and area not in set(table["level"]):
-        table = table.assign(level=table["level"].where(table["level"] != lowest, area))
+        renamed = table["level"].where(table["level"] != lowest, area)
+        table = table.assign(level=renamed)
     return table
+
+
+def current_areas(areas: pd.DataFrame, level: str | None = None) -> pd.DataFrame:
+    """Return the rows of areas that are valid today, of one level or of all."""
+    current = areas[areas["valid_to"] == ""]
+    return current if level is None else current[current["level"] == level]
 
 
 def lowest_level(areas: pd.DataFrame) -> str:
     """Return the level of the areas that no other area lies in; empty where they are of several levels."""
-    current = areas[areas["valid_to"] == ""]
+    current = current_areas(areas)
     levels = current.loc[~current["code"].isin(current["parent"]), "level"].unique()
     return str(levels[0]) if len(levels) == 1 else ""
 
 
-def read_margin(path: Path, margin: Margin, questionnaire: Questionnaire) -> pd.DataFrame:
-    """Read a margin: levels as text that the items know, each once, with their population."""
-    return _read_counts(path, margin.by, "population", questionnaire, areas=None)
-
-
-def read_quota(
-    path: Path, quota: Quota, questionnaire: Questionnaire, *, areas: pd.DataFrame | None
-) -> pd.DataFrame:
-    """Read a quota: cells as text that the items and the table of areas know, each once, with their planned interviews."""
-    return _read_counts(path, quota.by, "planned", questionnaire, areas=areas)
-
-
-def _read_counts(
-    path: Path,
-    by: list[str],
-    column: str,
-    questionnaire: Questionnaire,
-    *,
-    areas: pd.DataFrame | None,
-) -> pd.DataFrame:
-    """Read cells and a count of each; raises SurveyError S133 no count, S134 a cell twice, S135 a level nobody knows."""
-    table = read_facts(path, (*by, column))
-    counts = pd.to_numeric(table[column], errors="coerce")
-    wrong = table.index[~(np.isfinite(counts) & (counts >= 0))]
-    refuse_rows(path, wrong, code="S133", zh=f"{column} 不是非负数", en=f"`{column}` is no count")
-    twice = table.index[table[by].duplicated()]
-    refuse_rows(path, twice, code="S134", zh="同一水平出现两次", en="A level stands twice")
-    for name in by:
-        if isinstance(questionnaire.items[name], SingleItem):
-            known = [str(code) for code in questionnaire.answers(name)]
-            zh, en = f"'{name}' 的水平不是该题的答案", f"A level of '{name}' is no answer of it"
-        elif areas is not None:
-            known = sorted(areas.loc[(areas["level"] == name) & (areas["valid_to"] == ""), "code"])
-            zh, en = (
-                f"'{name}' 的代码不在地区表中",
-                f"A code of '{name}' is not in the table of areas",
-            )
-        else:
-            continue
-        refuse_rows(
-            path, table.index[~table[name].isin(known)], code="S135", zh=zh, en=en, available=known
-        )
-    return table[by].assign(**{column: counts.astype(float)})
-
-
-def refuse_rows(
-    path: Path, rows: pd.Index, *, code: str, zh: str, en: str, available: Iterable[str] = ()
-) -> None:
-    """Refuse the rows of a table of facts that break a rule, by their numbers in the file."""
-    if len(rows):
-        listed = shortened(rows + 2)
-        raise SurveyError(
-            code,
-            f"{zh}（第 {listed} 行）。",
-            f"{en} (rows {listed}).",
-            where=str(path),
-            available=available,
-            hint=("改正这些行。", "Correct these rows."),
-        )
-
-
 def check_areas(areas: pd.DataFrame, ranked: str, path: Path) -> None:
-    """Refuse a table of areas that is no tree with one top and the ranked level in it."""
-    current = areas[areas["valid_to"] == ""]
-    tops, codes = current.loc[current["parent"] == "", "code"], set(current["code"])
-    lost = current[(current["parent"] != "") & ~current["parent"].isin(codes)]
-    higher = dict(zip(current["code"], current["parent"], strict=True))
-    circular = [
-        code
-        for code in codes
-        if code not in lost["code"].to_numpy() and not _reaches_top(code, higher)
-    ]
-    for wrong, zh, en in (
-        (
-            len(tops) != 1,
-            f"须恰有一个没有上级的地区（现有 {len(tops)} 个）",
-            f"exactly one area has no parent (found {len(tops)})",
-        ),
-        (
-            len(lost),
-            f"上级代码不存在: {shortened(lost['parent'])}",
-            f"parents that do not exist: {shortened(lost['parent'])}",
-        ),
-        (
-            circular,
-            f"上级成环: {shortened(circular)}",
-            f"parents in a circle: {shortened(circular)}",
-        ),
-        (
-            ranked not in set(current["level"]),
-            f"没有级别 '{ranked}'",
-            f"there is no level '{ranked}'",
-        ),
-        (current["code"].duplicated().any(), "现行代码重复", "a current code stands twice"),
-    ):
-        if wrong:
-            raise SurveyError(
-                "S146",
-                f"地区表有误: {zh}。",
-                f"The table of areas is not right: {en}.",
-                where=str(path),
-                available=sorted(set(current["level"])),
-                hint=(
-                    "改正地区表的 level 与 parent。",
-                    "Correct `level` and `parent` in the table of areas.",
-                ),
-            )
+    """Refuse (S146) a table of areas that is no tree with one top and the ranked level in it."""
+    current = current_areas(areas)
+    levels = set(current["level"])
+
+    def refuse(zh: str, en: str) -> None:
+        raise SurveyError(
+            "S146",
+            f"地区表有误: {zh}。",
+            f"The table of areas is not right: {en}.",
+            where=str(path),
+            available=sorted(levels),
+            hint=(
+                "改正地区表的 level 与 parent。",
+                "Correct `level` and `parent` in the table of areas.",
+            ),
+        )
+
+    tops = int((current["parent"] == "").sum())
+    if tops != 1:
+        refuse(
+            f"须恰有一个没有上级的地区（现有 {tops} 个）",
+            f"exactly one area has no parent (found {tops})",
+        )
+    parents = dict(zip(current["code"], current["parent"], strict=True))
+    lost = shortened(above for above in current["parent"] if above and above not in parents)
+    if lost:
+        refuse(f"上级代码不存在: {lost}", f"parents that do not exist: {lost}")
+    circular = shortened(code for code in parents if not _reaches_top(code, parents))
+    if circular:
+        refuse(f"上级成环: {circular}", f"parents in a circle: {circular}")
+    if ranked not in levels:
+        refuse(f"没有级别 '{ranked}'", f"there is no level '{ranked}'")
+    if len(parents) < len(current):
+        refuse("现行代码重复", "a current code stands twice")
 
 
-def _reaches_top(code: str, higher: dict[str, str]) -> bool:
-    seen: set[str] = set()
-    while code in higher and code not in seen:
-        seen.add(code)
-        code = higher[code]
-    return code not in seen
+def _reaches_top(code: str, parents: dict[str, str]) -> bool:
+    passed: set[str] = set()
+    while code and code not in passed:
+        passed.add(code)
+        code = parents[code]
+    return not code
+
+
+def areas_within(codes: Iterable[str], parents: dict[str, str]) -> dict[str, int]:
+    """Return how many of some areas lie in every larger one, by its code."""
+    counts: dict[str, int] = {}
+    for code in codes:
+        above = parents.get(code, "")
+        while above:
+            counts[above] = counts.get(above, 0) + 1
+            above = parents.get(above, "")
+    return counts
+
+
+PEOPLES = (
+    "布依|土家|仡佬|苗|侗|水|彝|回|瑶|壮|满|蒙古|藏|维吾尔|哈萨克|傣|白|哈尼|黎|傈僳|佤|拉祜|纳西|羌|土|东乡|景颇|"
+    "柯尔克孜|撒拉|布朗|毛南|仫佬|锡伯|达斡尔|朝鲜|畲|普米|裕固|保安|独龙|怒|塔吉克|鄂温克|阿昌|各"
+)
+AUTONOMOUS = re.compile(rf"(?P<stem>.{{2,}}?)(?:(?:{PEOPLES})族)*自治(?P<kind>[县州旗])")
+ORDINARY = re.compile(r"(?P<stem>.{2,}?)(?:特区|新区|地区|[县市区省州])")
+
+
+def short_names(name: str) -> set[str]:
+    """Return the short forms of an area's name (丹寨 for 丹寨县, 关岭县 for 关岭布依族苗族自治县); none need be unique."""
+    if autonomous := AUTONOMOUS.fullmatch(name):
+        stem, kind = autonomous.groups()
+        return {stem, f"{stem}{kind}", f"{stem}自治{kind}"} - {name}
+    if ordinary := ORDINARY.fullmatch(name):
+        return {ordinary["stem"]}
+    return set()
+
+
+# ---- frame and sample
 
 
 def check_frame(
@@ -232,49 +203,110 @@ def check_frame(
     frame_path: Path,
     sample_path: Path,
 ) -> None:
-    """Refuse a frame and a sample that do not have the same strata."""
-    inhabited = frame[
-        pd.to_numeric(frame["population"], errors="coerce") != 0
-    ]  # a stratum without people does not exist
-    there, drawn = (
-        {*table[strata].itertuples(index=False, name=None)} for table in (inhabited, sample)
-    )
-    for code, missing, zh, en, path in (
-        (
-            "S144",
-            there - drawn,
-            "抽样框中的层没有样本",
-            "Strata of the frame have no sample",
-            sample_path,
-        ),
-        (
-            "S145",
-            drawn - there,
-            "样本中的层不在抽样框中",
-            "Strata of the sample are not in the frame",
-            frame_path,
-        ),
-    ):
+    """Refuse a frame and a sample that do not have the same strata: S144 not sampled, S145 not in the frame."""
+    population = pd.to_numeric(frame["population"], errors="coerce")
+    inhabited = frame[population != 0]  # a stratum without people does not exist
+    framed = set(inhabited[strata].itertuples(index=False, name=None))
+    sampled = set(sample[strata].itertuples(index=False, name=None))
+
+    def refuse(
+        code: str, missing: set[tuple[str, ...]], zh: str, en: str, incomplete: Path
+    ) -> None:
         if missing:
             listed = shortened(" / ".join(stratum) for stratum in sorted(missing))
             raise SurveyError(
                 code,
                 f"{zh}: {listed}。",
                 f"{en}: {listed}.",
-                where=str(path),
+                where=str(incomplete),
                 hint=(
-                    f"在 {path.name} 中补全这些层，或改正另一张表。",
-                    f"Complete these strata in {path.name}, or correct the other table.",
+                    f"在 {incomplete.name} 中补全这些层，或改正另一张表。",
+                    f"Complete these strata in {incomplete.name}, or correct the other table.",
                 ),
             )
 
+    refuse(
+        "S144",
+        framed - sampled,
+        "抽样框中的层没有样本",
+        "Strata of the frame have no sample",
+        sample_path,
+    )
+    refuse(
+        "S145",
+        sampled - framed,
+        "样本中的层不在抽样框中",
+        "Strata of the sample are not in the frame",
+        frame_path,
+    )
 
-def nonrespondent_columns(declared: SurveyFile, questionnaire: Questionnaire) -> tuple[str, ...]:
-    """Return the columns the table must have: strata, PSU, the nonresponse step's items and the base step's."""
-    roles, base, adjusted = questionnaire.roles, declared.base, declared.nonresponse
-    psu = [roles.psu] if roles.psu else []
-    by = adjusted.by if adjusted else []
-    return tuple(dict.fromkeys([*roles.strata, *psu, *by, *(base.items if base else ())]))
+
+# ---- margins and quota
+
+
+def read_counts(
+    path: Path,
+    by: list[str],
+    count: str,
+    questionnaire: Questionnaire,
+    *,
+    areas: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Read the cells of a margin or a quota and a count of each: population, or planned interviews.
+
+    Parameters
+    ----------
+    path : Path
+    by : list of str
+        Items, single or area, that make the cells.
+    count : str
+        Column of the counts.
+    questionnaire : Questionnaire
+    areas : DataFrame, optional
+        Table that codes of areas must be found in.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `by` as text, and the count as float.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S133 no count, S134 a cell that stands twice, S135 a level nobody knows.
+    """
+    table = read_facts(path, (*by, count))
+    numbers = pd.to_numeric(table[count], errors="coerce")
+    valid = np.isfinite(numbers) & (numbers >= 0)
+    _refuse(path, ~valid, "S133", f"{count} 不是非负数", f"`{count}` is no count")
+    _refuse(path, table[by].duplicated(), "S134", "同一水平出现两次", "A level stands twice")
+    for name in by:
+        known = _known_codes(name, questionnaire, areas)
+        if known is None:
+            continue
+        if isinstance(questionnaire.items[name], SingleItem):
+            zh = f"'{name}' 的水平不是该题的答案"
+            en = f"A level of '{name}' is no answer of it"
+        else:
+            zh = f"'{name}' 的代码不在地区表中"
+            en = f"A code of '{name}' is not in the table of areas"
+        _refuse(path, ~table[name].isin(known), "S135", zh, en, known)
+    return table[by].assign(**{count: numbers.astype(float)})
+
+
+def _known_codes(
+    name: str, questionnaire: Questionnaire, areas: pd.DataFrame | None
+) -> list[str] | None:
+    """Return what may stand in the column of an item, None where that is not a list of codes."""
+    item = questionnaire.items[name]
+    if isinstance(item, SingleItem):
+        return [str(code) for code in questionnaire.answers(name)]
+    if isinstance(item, AreaItem) and areas is not None:
+        return sorted(current_areas(areas, name)["code"])
+    return None
+
+
+# ---- nonrespondents
 
 
 def read_nonrespondents(
@@ -285,7 +317,7 @@ def read_nonrespondents(
     areas: pd.DataFrame | None,
     sample: pd.DataFrame | None,
 ) -> pd.DataFrame:
-    """Read the sampled persons who did not answer; other columns of the file are not kept anywhere.
+    """Read the sampled persons who did not answer, coded like the respondents; other columns are not kept anywhere.
 
     Parameters
     ----------
@@ -298,8 +330,8 @@ def read_nonrespondents(
     Returns
     -------
     DataFrame
-        One row a person: single and number items as the respondents', others as text; a value that is not known is missing, which
-        only `multiply` and `divide` of the base step allow.
+        One row a person: strata, PSU, the items of the nonresponse step and of the base step. Single and number items as the
+        respondents', others as text; a value that is not known is missing, which only `multiply` and `divide` allow.
 
     Raises
     ------
@@ -307,61 +339,49 @@ def read_nonrespondents(
         S131 a column that is not there, S167 values that the item does not know, S169 a PSU that is not in the sample or
         not in that stratum of it.
     """
-    wanted = nonrespondent_columns(declared, questionnaire)
-    text = read_facts(path, wanted)[list(wanted)]
-    weight = declared.base.column if declared.base else None
-    optional = {*declared.base.multiply, *declared.base.divide} if declared.base else set()
-    coded = {
-        name: _coded(
-            path, text[name], questionnaire, areas, optional=name in optional, weight=name == weight
-        )
-        for name in wanted
-    }
-    if questionnaire.roles.psu and sample is not None:
-        _check_psus(path, text, sample, questionnaire)
-    return pd.DataFrame(coded)
-
-
-def _coded(
-    path: Path,
-    values: pd.Series,
-    questionnaire: Questionnaire,
-    areas: pd.DataFrame | None,
-    *,
-    optional: bool,
-    weight: bool,
-) -> pd.Series:
-    """Return one column as the respondents' table holds it."""
-    name, wrong = str(values.name), pd.Series(False, index=values.index)
-    item, known = questionnaire.items[name], []
-    if isinstance(item, SingleItem):
-        known = [str(code) for code in questionnaire.answers(name)]
-    elif isinstance(item, AreaItem) and areas is not None:
-        known = sorted(areas.loc[(areas["level"] == name) & (areas["valid_to"] == ""), "code"])
-    if known:
-        wrong = ~values.isin(known)
-    coded = values.astype(object)
-    if isinstance(item, NumberItem):
-        coded = pd.to_numeric(values, errors="coerce")
-        wrong = (values != "") & ~item.allows(coded, weight=weight)
-        known = [f"{item.low}-{item.high}"]
-    wrong |= (values == "") & (not optional)
-    zh, en = f"'{name}' 的值缺失或无效", f"Values of '{name}' are missing or invalid"
-    refuse_rows(path, values.index[wrong], code="S167", zh=zh, en=en, available=known)
-    if isinstance(item, NumberItem) and (weight or item.step != 1):
-        return coded.astype("Float64")
-    return coded.astype("Int64") if isinstance(item, SingleItem | NumberItem) else coded
-
-
-def _check_psus(
-    path: Path, text: pd.DataFrame, sample: pd.DataFrame, questionnaire: Questionnaire
-) -> None:
     roles = questionnaire.roles
-    there = sample[[str(roles.psu), *roles.strata]].drop_duplicates().assign(_there=True)
-    lost = text.merge(there, how="left")["_there"].isna().to_numpy()
-    zh, en = "初级单元不在样本表的该层中", "The PSU is not in that stratum of the sample table"
-    refuse_rows(path, text.index[lost], code="S169", zh=zh, en=en, available=sample[str(roles.psu)])
+    base = declared.base
+    wanted = [*roles.strata]
+    if roles.psu:
+        wanted.append(roles.psu)
+    if declared.nonresponse:
+        wanted += declared.nonresponse.by
+    if base:
+        wanted += base.items
+    wanted = list(dict.fromkeys(wanted))
+    text = read_facts(path, wanted)[wanted]
+    columns = {}
+    for name in wanted:
+        item = questionnaire.items[name]
+        values = text[name]
+        column = values.astype(object)
+        is_weight = base is not None and name == base.column
+        is_optional = base is not None and name in (*base.multiply, *base.divide)
+        wrong = (values == "") & (not is_optional)
+        known = _known_codes(name, questionnaire, areas)
+        if isinstance(item, NumberItem):
+            column = pd.to_numeric(values, errors="coerce")
+            wrong |= (values != "") & ~item.allows(column, weight=is_weight)
+            known = [f"{item.low}-{item.high}"]
+        elif known:
+            wrong |= ~values.isin(known)
+        zh = f"'{name}' 的值缺失或无效"
+        _refuse(path, wrong, "S167", zh, f"Values of '{name}' are missing or invalid", known or ())
+        if isinstance(item, NumberItem) and (is_weight or item.step != 1):
+            column = column.astype("Float64")
+        elif isinstance(item, SingleItem | NumberItem):
+            column = column.astype("Int64")
+        columns[name] = column
+    if roles.psu and sample is not None:
+        drawn = sample[[roles.psu, *roles.strata]].drop_duplicates()
+        undrawn = text.merge(drawn, how="left", indicator="_drawn")["_drawn"] == "left_only"
+        zh = "初级单元不在样本表的该层中"
+        en = "The PSU is not in that stratum of the sample table"
+        _refuse(path, undrawn, "S169", zh, en, sample[roles.psu])
+    return pd.DataFrame(columns)
 
+
+# ---- outcomes
 
 DISPOSITIONS = {
     "I": ("完成", "complete interview"),
@@ -376,7 +396,7 @@ DISPOSITIONS = {
 
 
 def read_outcomes(path: Path) -> dict[str, str]:
-    """Read the map of outcome codes of a survey folder: columns code and disposition, others are for readers.
+    """Read what outcome codes mean: AAPOR's disposition of each (columns code and disposition, others are for readers).
 
     Raises
     ------
@@ -384,11 +404,11 @@ def read_outcomes(path: Path) -> dict[str, str]:
         For a file or column that is not there; S191 a code stands twice, S192 an unknown disposition.
     """
     table = read_facts(path, ("code", "disposition"))
-    twice = table.index[table["code"].duplicated()]
-    refuse_rows(path, twice, code="S191", zh="结果代码重复", en="An outcome code stands twice")
-    unknown = table.index[~table["disposition"].isin(list(DISPOSITIONS))]
-    zh, en = "不是 AAPOR 处置类别", "`disposition` is none of AAPOR's"
-    refuse_rows(path, unknown, code="S192", zh=zh, en=en, available=DISPOSITIONS)
+    twice = table["code"].duplicated()
+    _refuse(path, twice, "S191", "结果代码重复", "An outcome code stands twice")
+    unknown = ~table["disposition"].isin(list(DISPOSITIONS))
+    zh = "不是 AAPOR 处置类别"
+    _refuse(path, unknown, "S192", zh, "`disposition` is none of AAPOR's", DISPOSITIONS)
     return dict(zip(table["code"], table["disposition"], strict=True))
 
 
@@ -418,143 +438,154 @@ def read_cases(
         S131 a column that is not there, S193 an area or S194 an outcome code that is not known.
     """
     table = read_facts(path, (area, "outcome"))[[area, "outcome"]]
-    for column, known, code, zh, en in (
-        (area, areas, "S193", "地区代码不在地区表中", "The area is not in the table of areas"),
-        (
-            "outcome",
-            list(outcomes),
-            "S194",
-            "结果代码不在代码对照表中",
-            "The outcome code is not in the map",
-        ),
-    ):
-        refuse_rows(
-            path, table.index[~table[column].isin(known)], code=code, zh=zh, en=en, available=known
-        )
+    nowhere = ~table[area].isin(areas)
+    zh = "地区代码不在地区表中"
+    _refuse(path, nowhere, "S193", zh, "The area is not in the table of areas", areas)
+    unknown = ~table["outcome"].isin(list(outcomes))
+    zh = "结果代码不在代码对照表中"
+    _refuse(path, unknown, "S194", zh, "The outcome code is not in the map", outcomes)
     return table
 
 
-PEOPLES = (
-    "布依|土家|仡佬|苗|侗|水|彝|回|瑶|壮|满|蒙古|藏|维吾尔|哈萨克|傣|白|哈尼|黎|傈僳|佤|拉祜|纳西|羌|土|东乡|景颇|"
-    "柯尔克孜|撒拉|布朗|毛南|仫佬|锡伯|达斡尔|朝鲜|畲|普米|裕固|保安|独龙|怒|塔吉克|鄂温克|阿昌|各"
-)
-AUTONOMOUS = re.compile(rf"(?P<stem>.{{2,}}?)(?:(?:{PEOPLES})族)*自治(?P<kind>[县州旗])")
-ORDINARY = re.compile(r"(?P<stem>.{2,}?)(?:特区|新区|地区|[县市区省州])")
+# ---- earlier rankings
+
+LISTED = ("yes", "no", "tied")
 
 
-def short_names(name: str) -> set[str]:
-    """Return the short forms of an area's name; none of them need be unique."""
-    if found := AUTONOMOUS.fullmatch(name):
-        stem, kind = found["stem"], found["kind"]
-        return {stem, f"{stem}{kind}", f"{stem}自治{kind}"} - {name}
-    if found := ORDINARY.fullmatch(name):
-        return {found["stem"]}
-    return set()
+def read_history(path: Path, *, wave: str) -> pd.DataFrame:
+    """Read the rankings of earlier waves as they were published, oldest wave first; other columns are not kept.
 
-
-READABLE = frozenset({*READ, ".sav", ".zsav"})
-TEXTS = (".pdf", ".doc", ".docx", ".wps", ".ppt", ".pptx", ".dps", ".md")
-PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".heic")
-RECORDINGS = (".mp3", ".m4a", ".amr", ".wav", ".mp4", ".mov")
-DOCUMENTS = frozenset({*TEXTS, *PICTURES, *RECORDINGS})  # no table of answers stands in these
-FOLDER = "responses"
-WILD = frozenset("*?[")
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A file beside the responses that is not read.
-
-    Attributes
+    Parameters
     ----------
-    file : str
-        Path below the survey folder.
-    zh, en : str
-        Why it is not read.
-    stops : bool
-        Whether a run stops, because answers may stand in it.
+    path : Path
+    wave : str
+        The wave that is being ranked: it comes after all in the file.
+
+    Returns
+    -------
+    DataFrame
+        One row an area and wave: wave, code, rank, marginal_low, marginal_high, n (float; missing = not published),
+        listed ("yes", "no", "tied").
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S175 values that no ranking has, S176 an area twice in a wave, S177 waves that are
+        not in their order.
     """
+    text = read_facts(path, ("wave", "code", "rank", "listed"))
+    table = text[["wave", "code"]].copy()
+    for name in ("rank", "marginal_low", "marginal_high", "n"):
+        if name not in text:
+            text[name] = ""
+        table[name] = pd.to_numeric(text[name], errors="coerce").where(text[name] != "")
+    table["listed"] = text["listed"]
 
-    file: str
-    zh: str
-    en: str
-    stops: bool
+    def refuse(wrong: pd.Series, name: str, zh: str, en: str) -> None:
+        _refuse(path, wrong, "S175", f"{name} {zh}", f"`{name}` {en}")
 
+    def below_one(name: str) -> pd.Series:
+        return (text[name] != "") & ~(table[name] >= 1)
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """What lies in the folders of responses.
-
-    Attributes
-    ----------
-    files : tuple of Path
-        To be read, in reading order.
-    unread : tuple of Unread
-    unmatched : tuple of str
-        Patterns of `files` without a file.
-    """
-
-    files: tuple[Path, ...]
-    unread: tuple[Unread, ...]
-    unmatched: tuple[str, ...]
-
-
-def find_delivered(folder: Path, declared: SurveyFile) -> Delivered:
-    """Look for the files of responses: every pattern's in name order, without those that `ignore` names.
-
-    A pattern with a wildcard takes only files of a kind that is read; a file named in full is taken whatever it is.
-    """
-    ignored = {path for pattern in declared.ignore for path in matching(folder, pattern)}
-    files: list[Path] = []
-    unmatched: list[str] = []
-    for entry in declared.files:
-        matches = [path for path in matching(folder, entry.pattern) if path not in ignored]
-        if WILD & set(entry.pattern):
-            matches = [path for path in matches if path.suffix.lower() in READABLE]
-        if not matches:
-            unmatched.append(entry.pattern)
-        files += [path for path in matches if path not in files]
-    beside = [path for name in _folders(declared) for path in files_below(folder / name)]
-    unread = [
-        _unread(path, folder, ignored=path in ignored) for path in beside if path not in files
-    ]
-    return Delivered(tuple(files), tuple(unread), tuple(unmatched))
-
-
-def _folders(declared: SurveyFile) -> list[str]:
-    """Return the folders that hold responses, by their names below the survey folder."""
-    first = [PurePosixPath(entry.pattern).parts[:-1][:1] for entry in declared.files]
-    named = [
-        parts[0]
-        for parts in first
-        if parts and parts[0] not in (".", "..") and not WILD & set(parts[0])
-    ]
-    return list(dict.fromkeys([FOLDER, *named]))
-
-
-def _unread(path: Path, folder: Path, *, ignored: bool) -> Unread:
-    file, kind = path_below(folder, path), path.suffix.lower()
-    if ignored:
-        return Unread(
-            file,
-            "survey.yaml 的 ignore 已列出",
-            "listed under `ignore` in survey.yaml",
-            stops=False,
-        )
-    if kind in DOCUMENTS:
-        return Unread(
-            file,
-            "文档、图片或录音，不是数据表",
-            "a document, picture or recording, no table",
-            stops=False,
-        )
-    if kind in READABLE:
-        return Unread(
-            file, "survey.yaml 的 files 未列入", "not among `files` in survey.yaml", stops=True
-        )
-    return Unread(
-        file,
-        f"不能读取 {kind or '无扩展名'} 文件",
-        f"files of type '{kind}' are not read",
-        stops=True,
+    rank = table["rank"]
+    low = table["marginal_low"]
+    high = table["marginal_high"]
+    refuse(text["wave"] == "", "wave", "为空", "is empty")
+    refuse(text["code"] == "", "code", "为空", "is empty")
+    no_half = rank.notna() & (rank * 2 % 1 != 0)
+    refuse(below_one("rank") | no_half | np.isinf(rank), "rank", "不是名次", "is no rank")
+    refuse(below_one("marginal_low"), "marginal_low", "不是名次", "is no rank")
+    no_set = (low.isna() != high.isna()) | (low > high) | (low.notna() & rank.isna())
+    refuse(
+        below_one("marginal_high") | no_set,
+        "marginal_high",
+        "不是名次范围（须与 low、rank 同时给出）",
+        "is no set (low, high and rank go together)",
     )
+    whole = (table["n"] >= 0) & (table["n"] % 1 == 0)
+    refuse((text["n"] != "") & ~whole, "n", "不是人数", "is no count")
+    values = ", ".join(LISTED)
+    refuse(~text["listed"].isin(LISTED), "listed", f"须为 {values}", f"is one of {values}")
+    refuse(
+        (text["listed"] != "no") & rank.isna(),
+        "listed",
+        "为 yes 或 tied 时须有名次",
+        "needs a rank where it is yes or tied",
+    )
+    twice = table.duplicated(["wave", "code"])
+    _refuse(path, twice, "S176", "同一期中地区出现两次", "An area stands twice in a wave")
+    _check_order(path, table["wave"], wave)
+    return table
+
+
+def _check_order(path: Path, waves: pd.Series, wave: str) -> None:
+    """Refuse a wave in two places, this wave itself, and names alike but for numbers that do not rise (2026Q3, 2026Q2)."""
+    earlier = list(waves[waves != waves.shift()])
+    in_order = wave not in earlier and len(set(earlier)) == len(earlier)
+    last_numbers: dict[str, list[int]] = {}
+    for name in (*earlier, wave):
+        shape = re.sub(r"\d+", "#", name)
+        numbers = [int(digits) for digits in re.findall(r"\d+", name)]
+        if numbers < last_numbers.get(shape, numbers):
+            in_order = False
+        last_numbers[shape] = numbers
+    if not in_order:
+        raise SurveyError(
+            "S177",
+            f"历次排名须按期次先后排列，每期连在一起，且都早于本期 {wave}。",
+            f"Earlier rankings stand wave by wave, oldest first, all before this wave {wave}.",
+            where=str(path),
+            available=dict.fromkeys(earlier),
+            hint=("按期次先后重排各行，去掉本期。", "Order the rows by wave; take this wave out."),
+        )
+
+
+class Period(NamedTuple):
+    """When a wave took place, where its name tells.
+
+    Attributes
+    ----------
+    a_year : int
+        Periods of its kind in a year.
+    number : int
+        Its own, counted from the first of year 0.
+    """
+
+    a_year: int
+    number: int
+
+
+PERIOD = re.compile(r"(?P<year>\d{4})(?:-?(?P<kind>[QHM])(?P<number>\d{1,2})|-?(?P<month>\d{2}))?")
+A_YEAR = {"Q": 4, "H": 2, "M": 12}
+
+
+def period_of(wave: str) -> Period | None:
+    """Return the period that a wave's name tells (2026Q3, 2026H1, 2026-07, 2026), None for other names."""
+    named = PERIOD.fullmatch(wave.upper())
+    if named is None:
+        return None
+    kind = "M" if named["month"] else named["kind"]
+    a_year = A_YEAR.get(kind or "", 1)
+    number = int(named["month"] or named["number"] or 1)
+    if not 1 <= number <= a_year:
+        return None
+    return Period(a_year, int(named["year"]) * a_year + number - 1)
+
+
+def missing_between(earlier: str, later: str) -> list[str] | None:
+    """Return the waves that lie between two; None where their names do not tell."""
+    before = period_of(earlier)
+    after = period_of(later)
+    if before is None or after is None or before.a_year != after.a_year:
+        return None
+    missing = []
+    for number in range(before.number + 1, after.number):
+        year, place = divmod(number, before.a_year)
+        names = {
+            1: f"{year}",
+            2: f"{year}H{place + 1}",
+            4: f"{year}Q{place + 1}",
+            12: f"{year}-{place + 1:02d}",
+        }
+        missing.append(names[before.a_year])
+    return missing

@@ -25,6 +25,8 @@ from satisfaction.foundation.yaml import Code, Label, Name, Record, fault
 ROUNDING = (
     8 * sys.float_info.epsilon
 )  # what binary arithmetic changes a quotient by, relative to it
+Names = Annotated[list[Name], Field(min_length=1)]
+AtLeastOne = Annotated[int, Field(ge=1)]
 Reason = Literal["not_applicable", "dont_know", "refused"]
 Missing = Literal["not_applicable", "dont_know", "refused", "no_answer", "skipped"]
 Denominator = Literal["in", "out"]
@@ -163,7 +165,7 @@ class Knowledge(Record):
     """
 
     credit: Literal["all", "at_least", "share"]
-    least: Annotated[int, Field(ge=1)] | None = None
+    least: AtLeastOne | None = None
     wrong_allowed: Annotated[int, Field(ge=0)] = 0
 
 
@@ -175,7 +177,7 @@ class MultipleItem(ItemBase):
     special: dict[Code, Special] = {}
     knowledge: Knowledge | None = None
     separator: str = ";"
-    max_selected: Annotated[int, Field(ge=1)] | None = None
+    max_selected: AtLeastOne | None = None
 
     @model_validator(mode="after")
     def _knowledge_complete(self) -> MultipleItem:
@@ -245,9 +247,9 @@ class Rate(Label):
     `min_valid_items` leaves the denominator. `counts` and `denominator` replace the scale's own declarations.
     """
 
-    items: Annotated[list[Name], Field(min_length=1)]
+    items: Names
     combine: Literal["mean_of_items"] = "mean_of_items"
-    min_valid_items: Annotated[int, Field(ge=1)] = 1
+    min_valid_items: AtLeastOne = 1
     counts: list[Code] | None = None
     denominator: dict[Missing, Denominator] = {}
     source: str | None = None
@@ -267,7 +269,7 @@ class Index(Label):
 
     level: Literal["person", "area"] = "person"
     weights: Annotated[dict[Name, Weight], Field(min_length=1)]
-    min_valid_items: Annotated[int, Field(ge=1)] = 1
+    min_valid_items: AtLeastOne = 1
     source: str
 
     @model_validator(mode="after")
@@ -375,7 +377,7 @@ class ComparableVersion(Record):
     """A questionnaire declared comparable: in every measure, or in those that rest on `bridge_items` alone."""
 
     version: str
-    bridge_items: Annotated[list[Name], Field(min_length=1)] | None = None
+    bridge_items: Names | None = None
     note: Label | None = None
     source: str | None = None
 

@@ -6,7 +6,7 @@ how each special code enters the denominator, how answers score, which items mak
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +23,7 @@ from satisfaction.declarations.items import (
     Denominator,
     Index,
     Item,
+    ItemBase,
     Knowledge,
     MultipleItem,
     NumberItem,
@@ -84,47 +85,33 @@ class Questionnaire(Record):
     constraints: dict[Name, Constraint] = {}
 
     def _repr_html_(self) -> str:
-        items = [
-            {
-                "item": name,
-                "type": one.type,
-                "zh": one.zh,
-                "en": one.en,
-                "answers": "; ".join(f"{code} {a.zh}" for code, a in self.answers(name).items())
-                if isinstance(one, SingleItem)
-                else "",
-                "special": "; ".join(
-                    f"{code} {a.zh} ({a.denominator})" for code, a in self.special(name).items()
-                ),
-            }
-            for name, one in self.items.items()
-        ]
-        rates = [
-            {"rate": name, "zh": one.zh, "en": one.en, "items": ", ".join(one.items)}
-            | self.denominator(one.items[0], one)
-            for name, one in self.rates.items()
-        ]
-        indices = [
-            {
-                "index": name,
-                "zh": one.zh,
-                "en": one.en,
-                "level": one.level,
-                "weights": str(dict(one.weights)),
-                "source": one.source,
-            }
-            for name, one in self.indices.items()
-        ]
-        tables = {
-            "题目 items": items,
-            "率（分母规则）rates (denominators)": rates,
-            "指数 indices": indices,
-        }
-        facts = {"source": self.source, "universe": str(self.universe), "ranked": self.ranked}
+        items = []
+        for name, item in self.items.items():
+            row = {"item": name, "type": item.type, "zh": item.zh, "en": item.en}
+            answers = self.answers(name) if isinstance(item, SingleItem) else {}
+            row["answers"] = "; ".join(f"{code} {answer.zh}" for code, answer in answers.items())
+            special = [
+                f"{code} {reason.zh} ({reason.denominator})"
+                for code, reason in self.special(name).items()
+            ]
+            row["special"] = "; ".join(special)
+            items.append(row)
+        rates = []
+        for name, rate in self.rates.items():
+            row = {"rate": name, "zh": rate.zh, "en": rate.en, "items": ", ".join(rate.items)}
+            rates.append(row | self.denominator(rate.items[0], rate))
+        indices = []
+        for name, index in self.indices.items():
+            row = {"index": name, "zh": index.zh, "en": index.en, "level": index.level}
+            indices.append(row | {"weights": str(index.weights), "source": index.source})
         return card(
             f"{self.title} · {self.reference}",
-            facts=facts,
-            tables={name: pd.DataFrame(rows) for name, rows in tables.items()},
+            facts={"source": self.source, "universe": str(self.universe), "ranked": self.ranked},
+            tables={
+                "题目 items": pd.DataFrame(items),
+                "率（分母规则）rates (denominators)": pd.DataFrame(rates),
+                "指数 indices": pd.DataFrame(indices),
+            },
         )
 
     @property
@@ -132,51 +119,15 @@ class Questionnaire(Record):
         """Return 'name@version', the form a survey refers to."""
         return f"{self.questionnaire}@{self.version}"
 
+    def items_of(self, *kinds: type[ItemBase]) -> list[str]:
+        """Return the names of the items of some kinds, in the questionnaire's order."""
+        return [name for name, item in self.items.items() if isinstance(item, kinds)]
+
     def answers(self, item: str) -> dict[int, Answer]:
         """Return the answers of a single item by code, from its scale or its own."""
         declared = self.items[item]
         assert isinstance(declared, SingleItem)
         return self.scales[declared.scale].answers if declared.scale else declared.answers
-
-    def overall_rates(self) -> list[str]:
-        """Return the rates that may be the overall judgement: of one single item that is no topic."""
-        judged = set(self._singles()) - set(self.topics)
-        return [
-            name
-            for name, rate in self.rates.items()
-            if len(rate.items) == 1 and rate.items[0] in judged
-        ]
-
-    def columns(self, item: str) -> list[str]:
-        """Return the coded columns of an item: its own, and one for each option of a select-all item."""
-        return [
-            item,
-            *(option_column(item, code) for code in getattr(self.items[item], "options", ())),
-        ]
-
-    def credited(self, item: str, rate: Rate) -> MultipleItem:
-        """Return a select-all item with the rule by which it earns credit for a rate: its own, or any option that counts."""
-        declared = self.items[item]
-        assert isinstance(declared, MultipleItem)
-        if declared.knowledge:
-            return declared
-        counted = {
-            code: one.model_copy(update={"correct": code in (rate.counts or ())})
-            for code, one in declared.options.items()
-        }
-        any_of_them = Knowledge(credit="at_least", least=1, wrong_allowed=len(counted))
-        return declared.model_copy(update={"options": counted, "knowledge": any_of_them})
-
-    def coded_columns(self) -> dict[str, dict[str, Any]]:
-        """Say of every coded column whose mean would mean nothing what it is: a select-all item, and its special codes."""
-        return {
-            name: {
-                "select_all": isinstance(item, MultipleItem),
-                "special": list(self.special(name)),
-            }
-            for name, item in self.items.items()
-            if isinstance(item, MultipleItem) or self.special(name)
-        }
 
     def special(self, item: str) -> dict[int, Special]:
         """Return the special codes of a single or multiple item."""
@@ -185,102 +136,106 @@ class Questionnaire(Record):
             return self.scales[declared.scale].special
         return getattr(declared, "special", {})
 
+    def columns(self, item: str) -> list[str]:
+        """Return the coded columns of an item: its own, and one for each option of a select-all item."""
+        options = getattr(self.items[item], "options", ())
+        return [item, *(option_column(item, code) for code in options)]
+
+    def coded_columns(self) -> dict[str, dict[str, Any]]:
+        """Say of every coded column whose mean would mean nothing what it is: a select-all item, and its special codes."""
+        coded = {}
+        for name, item in self.items.items():
+            select_all = isinstance(item, MultipleItem)
+            special = list(self.special(name))
+            if select_all or special:
+                coded[name] = {"select_all": select_all, "special": special}
+        return coded
+
+    def overall_rates(self) -> list[str]:
+        """Return the rates that may be the overall judgement: of one single item that is no topic."""
+        judged = set(self.items_of(SingleItem)) - set(self.topics)
+        rates = []
+        for name, rate in self.rates.items():
+            if len(rate.items) == 1 and rate.items[0] in judged:
+                rates.append(name)
+        return rates
+
+    def credited(self, item: str, rate: Rate) -> MultipleItem:
+        """Return a select-all item with the rule by which it earns credit for a rate: its own, or any option that counts."""
+        declared = self.items[item]
+        assert isinstance(declared, MultipleItem)
+        if declared.knowledge:
+            return declared
+        options = {}
+        for code, option in declared.options.items():
+            correct = code in (rate.counts or ())
+            options[code] = option.model_copy(update={"correct": correct})
+        any_of_them = Knowledge(credit="at_least", least=1, wrong_allowed=len(options))
+        return declared.model_copy(update={"options": options, "knowledge": any_of_them})
+
     def denominator(self, item: str, rate: Rate) -> dict[str, Denominator]:
         """Return how each way of not answering an item enters the denominator of a rate."""
         rule: dict[str, Denominator] = {"no_answer": "out", "skipped": "out"}
-        rule |= {special.reason: special.denominator for special in self.special(item).values()}
-        return rule | {str(reason): way for reason, way in rate.denominator.items()}
+        for special in self.special(item).values():
+            rule[special.reason] = special.denominator
+        return rule | dict(rate.denominator)
 
     def rests_on(self, measure: str) -> set[str]:
         """Return the items that a rate, an index or an item rests on."""
         if measure in self.items:
             return {measure}
-        parts = (
-            self.rates[measure].items if measure in self.rates else self.indices[measure].weights
-        )
-        return set().union(*(self.rests_on(part) for part in parts))
+        if measure in self.rates:
+            parts = list(self.rates[measure].items)
+        else:
+            parts = list(self.indices[measure].weights)
+        return set().union(*map(self.rests_on, parts))
 
     @model_validator(mode="after")
     def _references_exist(self) -> Questionnaire:
-        for at, names, available in self._references():
-            for name in names:
-                if name not in available:
-                    raise fault(
-                        "Q131",
-                        f"引用了不存在的名称 '{name}'。",
-                        f"'{name}' is referred to but not declared.",
-                        at=at,
-                        available=available,
-                        got=name,
-                        hint=(
-                            "改为已声明的名称，或先声明它。",
-                            "Use a declared name, or declare it.",
-                        ),
-                    )
-        return self
-
-    def _references(self) -> Iterable[tuple[Location, Iterable[str], list[str]]]:
-        """Yield every reference: where it stands, the names, and what may be named there."""
-        items, roles = list(self.items), self.roles
+        items = list(self.items)
+        roles = self.roles
+        singles = self.items_of(SingleItem)
         for name, item in self.items.items():
-            yield (
-                ("items", name, "asked_if"),
-                item.asked_if,
-                [single for single in self._singles() if single != name],
-            )
+            others = [single for single in singles if single != name]
+            _refuse_undeclared(("items", name, "asked_if"), item.asked_if, others)
             if isinstance(item, SingleItem) and item.scale:
-                yield ("items", name, "scale"), [item.scale], list(self.scales)
-        yield ("topics",), self.topics, self._singles()
+                _refuse_undeclared(("items", name, "scale"), [item.scale], list(self.scales))
+        _refuse_undeclared(("topics",), self.topics, singles)
+        counted = singles + self.items_of(MultipleItem)
         for name, rate in self.rates.items():
-            yield ("rates", name, "items"), rate.items, self._singles() + self._multiples()
-        measured = [
-            *self.topics,
-            *self.rates,
-            *(k for k, index in self.indices.items() if index.level == "person"),
-        ]
+            _refuse_undeclared(("rates", name, "items"), rate.items, counted)
+        measured = [*self.topics, *self.rates]
+        measured += [name for name, index in self.indices.items() if index.level == "person"]
         for name, index in self.indices.items():
-            yield (
-                ("indices", name, "weights"),
-                index.weights,
-                self._singles() if index.level == "person" else measured,
-            )
-        compared = [
-            name
-            for name, item in self.items.items()
-            if isinstance(item, SingleItem | NumberItem | DateItem)
-        ]
-        for name, one in self.constraints.items():
-            yield ("constraints", name, "check"), one.items(), compared
-        yield ("ranked",), [self.ranked], [*self.rates, *self.indices]
-        yield ("overall",), [self.overall] if self.overall else [], self.overall_rates()
-        yield ("eligibility",), self.eligibility, self._singles()
+            parts = singles if index.level == "person" else measured
+            _refuse_undeclared(("indices", name, "weights"), index.weights, parts)
+        compared = self.items_of(SingleItem, NumberItem, DateItem)
+        for name, constraint in self.constraints.items():
+            _refuse_undeclared(("constraints", name, "check"), constraint.items(), compared)
+        _refuse_undeclared(("ranked",), [self.ranked], [*self.rates, *self.indices])
+        if self.overall:
+            _refuse_undeclared(("overall",), [self.overall], self.overall_rates())
+        _refuse_undeclared(("eligibility",), self.eligibility, singles)
         named = [roles.respondent, roles.area, roles.psu, roles.interview_date, roles.interviewer]
-        yield ("roles",), [*filter(None, named), *roles.strata, *roles.calibration], items
-        areas = [
-            name for name, item in self.items.items() if isinstance(item, AreaItem | SingleItem)
-        ]
-        yield ("roles", "area"), [roles.area], areas
+        named += [*roles.strata, *roles.calibration]
+        _refuse_undeclared(("roles",), filter(None, named), items)
+        _refuse_undeclared(("roles", "area"), [roles.area], self.items_of(AreaItem, SingleItem))
         for i, other in enumerate(self.comparable_with):
-            yield ("comparable_with", i, "bridge_items"), other.bridge_items or [], items
-
-    def _knowledge(self, item: str) -> bool:
-        return bool(getattr(self.items[item], "knowledge", None))
-
-    def _singles(self) -> list[str]:
-        return [name for name, item in self.items.items() if isinstance(item, SingleItem)]
-
-    def _multiples(self) -> list[str]:
-        return [name for name, item in self.items.items() if isinstance(item, MultipleItem)]
+            _refuse_undeclared(
+                ("comparable_with", i, "bridge_items"), other.bridge_items or [], items
+            )
+        return self
 
     @model_validator(mode="after")
     def _codes_complete(self) -> Questionnaire:
+        """Refuse answers that a rate or an index needs and the scale leaves open."""
         for name, rate in self.rates.items():
-            chosen = [
-                item
-                for item in rate.items
-                if item in self._multiples() and not self._knowledge(item)
-            ]
-            if rate.counts is not None and not set(rate.items) & {*self._singles(), *chosen}:
+            credited = []  # select-all items that earn credit by their own rule
+            for item in rate.items:
+                if getattr(self.items[item], "knowledge", None):
+                    credited.append(item)
+            counted = [item for item in rate.items if item not in credited]
+            if rate.counts is not None and not counted:
                 raise fault(
                     "Q138",
                     "知识题按 knowledge 计分，不能写 counts。",
@@ -288,94 +243,100 @@ class Questionnaire(Record):
                     at=("rates", name, "counts"),
                     hint=("删去 counts。", "Remove `counts`."),
                 )
-            for item in [*(set(rate.items) & set(self._singles())), *chosen]:
+            for item in counted:
                 self._check_counts(name, item, rate)
-        scored: list[tuple[tuple[str, ...], str]] = [(("topics",), item) for item in self.topics]
+        for item in self.topics:
+            self._check_scores(item, ("topics",))
         for name, index in self.indices.items():
-            scored += [
-                (("indices", name, "weights"), item) for item in index.weights if item in self.items
-            ]
-        for at, item in scored:
-            if lacking := [
-                code for code, answer in self.answers(item).items() if answer.score is None
-            ]:
-                raise _lacking("Q133", "score", item, lacking, at)
-        return self
-
-    @model_validator(mode="after")
-    def _conditions_possible(self) -> Questionnaire:
-        places = [(("items", name, "asked_if"), item.asked_if) for name, item in self.items.items()]
-        for at, conditions in [*places, (("eligibility",), self.eligibility)]:
-            for item, codes in conditions.items():
-                known = [*self.answers(item), *self.special(item)]
-                if unknown := [code for code in codes if code not in known]:
-                    raise fault(
-                        "Q136",
-                        f"条件中的编码 {shortened(unknown)} 不在题目 '{item}' 的量表内。",
-                        f"The condition names {shortened(unknown)}, not codes of item '{item}'.",
-                        at=(*at, item),
-                        available=known,
-                        hint=("改为量表内的编码。", "Use codes of the scale."),
-                    )
+            for part in index.weights:
+                if part in self.items:
+                    self._check_scores(part, ("indices", name, "weights"))
         return self
 
     def _check_counts(self, rate: str, item: str, declared: Rate) -> None:
-        one = self.items[item]
-        known = list(one.options if isinstance(one, MultipleItem) else self.answers(item))
-        if declared.counts is None and isinstance(one, MultipleItem):
+        """Refuse a rate of an item of which it is not clear which answers or options count."""
+        counts: dict[int, bool | None]
+        asked = self.items[item]
+        if isinstance(asked, MultipleItem):
+            counts = dict.fromkeys(asked.options)
+        else:
+            counts = {code: answer.counts for code, answer in self.answers(item).items()}
+        if declared.counts is not None:
+            unknown = [code for code in declared.counts if code not in counts]
+            if unknown:
+                raise fault(
+                    "Q134",
+                    f"counts 中的编码 {unknown} 不在题目 '{item}' 的量表内。",
+                    f"counts names {unknown}, not answers of item '{item}'.",
+                    at=("rates", rate, "counts"),
+                    available=counts,
+                    hint=("改为量表内的编码。", "Use codes of the scale."),
+                )
+        elif isinstance(asked, MultipleItem):
             raise fault(
                 "Q380",
                 f"'{item}' 是多选题；率须写明哪些选项计入。",
                 f"'{item}' is a select-all item; the rate must say which options count.",
                 at=("rates", rate),
-                available=known,
+                available=counts,
                 hint=(
                     "例如 counts: [3] 是选了第 3 项的人所占比例；知识题请在题目里写 knowledge。",
                     "counts: [3] is the share who chose option 3; for a knowledge item write `knowledge` in the item.",
                 ),
             )
-        if declared.counts is None:
-            if lacking := [
-                code for code, answer in self.answers(item).items() if answer.counts is None
-            ]:
-                raise _lacking("Q132", "counts", item, lacking, ("rates", rate))
-        elif unknown := [code for code in declared.counts if code not in known]:
+        else:
+            _refuse_open("Q132", "counts", item, counts, ("rates", rate))
+
+    def _check_scores(self, item: str, at: Location) -> None:
+        scores = {code: answer.score for code, answer in self.answers(item).items()}
+        _refuse_open("Q133", "score", item, scores, at)
+
+    @model_validator(mode="after")
+    def _conditions_possible(self) -> Questionnaire:
+        for name, asked in self.items.items():
+            for item, codes in asked.asked_if.items():
+                self._check_condition(item, codes, ("items", name, "asked_if", item))
+        for item, codes in self.eligibility.items():
+            self._check_condition(item, codes, ("eligibility", item))
+        return self
+
+    def _check_condition(self, item: str, codes: list[int], at: Location) -> None:
+        known = [*self.answers(item), *self.special(item)]
+        unknown = [code for code in codes if code not in known]
+        if unknown:
             raise fault(
-                "Q134",
-                f"counts 中的编码 {unknown} 不在题目 '{item}' 的量表内。",
-                f"counts names {unknown}, not answers of item '{item}'.",
-                at=("rates", rate, "counts"),
+                "Q136",
+                f"条件中的编码 {shortened(unknown)} 不在题目 '{item}' 的量表内。",
+                f"The condition names {shortened(unknown)}, not codes of item '{item}'.",
+                at=at,
                 available=known,
                 hint=("改为量表内的编码。", "Use codes of the scale."),
             )
 
     @model_validator(mode="after")
     def _names_apart(self) -> Questionnaire:
-        seen: dict[str, str] = {}
-        groups: dict[str, Iterable[str]] = {
-            "items": [column for item in self.items for column in self.columns(item)], "rates": self.rates, "indices": self.indices,
-        }  # fmt: skip
-        for group, names in groups.items():
-            for name in names:
-                taken = (
-                    "the package" if name.startswith("_") or name in RESERVED else seen.get(name)
+        owners = dict.fromkeys(RESERVED, "the package")
+        names = [("items", column) for item in self.items for column in self.columns(item)]
+        names += [("rates", name) for name in self.rates]
+        names += [("indices", name) for name in self.indices]
+        for group, name in names:
+            owner = "the package" if name.startswith("_") else owners.get(name)
+            if owner:
+                raise fault(
+                    "Q135",
+                    f"名称 '{name}' 已用于 {owner}。",
+                    f"The name '{name}' is already used by {owner}.",
+                    at=(group, name),
+                    hint=("换一个名称。", "Choose another name."),
                 )
-                if taken:
-                    raise fault(
-                        "Q135",
-                        f"名称 '{name}' 已用于 {taken}。",
-                        f"The name '{name}' is already used by {taken}.",
-                        at=(group, name),
-                        hint=("换一个名称。", "Choose another name."),
-                    )
-                seen[name] = group
+            owners[name] = group
         return self
 
     @model_validator(mode="after")
     def _versions_apart(self) -> Questionnaire:
-        seen = {self.reference}
+        named = {self.reference}
         for i, other in enumerate(self.comparable_with):
-            if other.version in seen:
+            if other.version in named:
                 raise fault(
                     "Q152",
                     f"comparable_with 中的 {other.version} 是本版本或已写过。",
@@ -386,8 +347,41 @@ class Questionnaire(Record):
                         "Remove it; a version is always comparable with itself.",
                     ),
                 )
-            seen.add(other.version)
+            named.add(other.version)
         return self
+
+
+def _refuse_undeclared(at: Location, names: Iterable[str], available: list[str]) -> None:
+    """Refuse a reference to a name that is not among those that may be named there."""
+    for name in names:
+        if name not in available:
+            raise fault(
+                "Q131",
+                f"引用了不存在的名称 '{name}'。",
+                f"'{name}' is referred to but not declared.",
+                at=at,
+                available=available,
+                got=name,
+                hint=("改为已声明的名称，或先声明它。", "Use a declared name, or declare it."),
+            )
+
+
+def _refuse_open(
+    code: str, key: str, item: str, values: Mapping[int, object], at: Location
+) -> None:
+    """Refuse a scale with answers that leave a key open which is needed."""
+    lacking = [answer for answer, value in values.items() if value is None]
+    if lacking:
+        raise fault(
+            code,
+            f"题目 '{item}' 的答案 {shortened(lacking)} 没有声明 {key}。",
+            f"Answers {shortened(lacking)} of item '{item}' declare no `{key}`.",
+            at=at,
+            hint=(
+                f"在量表中为每个答案写明 {key}。",
+                f"Declare `{key}` for every answer of the scale.",
+            ),
+        )
 
 
 def read_questionnaire(path: str | Path) -> Questionnaire:
@@ -402,19 +396,19 @@ def read_questionnaire(path: str | Path) -> Questionnaire:
     return validated(read_yaml(Path(path), QuestionnaireError), Questionnaire, QuestionnaireError)
 
 
+def questionnaires_above(path: Path) -> dict[str, Path]:
+    """Return the questionnaires (questionnaires/NAME/VERSION.yaml in the folders above a path) by name@version.
+
+    Of a version that stands twice the nearest one is taken.
+    """
+    files: dict[str, Path] = {}
+    for folder in path.resolve().parents:
+        for file in sorted((folder / "questionnaires").glob("*/*.yaml")):
+            files.setdefault(f"{file.parent.name}@{file.stem}", file)
+    return files
+
+
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of questionnaire files, for editors."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Questionnaire.model_json_schema(),
-    }
-
-
-def _lacking(code: str, key: str, item: str, codes: list[int], at: tuple[str, ...]) -> Exception:
-    return fault(
-        code,
-        f"题目 '{item}' 的答案 {shortened(codes)} 没有声明 {key}。",
-        f"Answers {shortened(codes)} of item '{item}' declare no `{key}`.",
-        at=at,
-        hint=(f"在量表中为每个答案写明 {key}。", f"Declare `{key}` for every answer of the scale."),
-    )
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return dialect | Questionnaire.model_json_schema()

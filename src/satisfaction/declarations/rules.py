@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from satisfaction.declarations.wave import AreaCode, Level, Wave
+from satisfaction.declarations.items import AtLeastOne
+from satisfaction.declarations.wave import AreaCode, Level, Reference, Wave
 from satisfaction.foundation.yaml import Name, Record, fault
 
 Side = Literal["last", "first"]
@@ -36,9 +37,9 @@ class RankingRules(Record):
     area's own error: below it the ranking takes the error from the design effect of the next larger area.
     """
 
-    list_size: Annotated[int, Field(ge=1)] = 10
+    list_size: AtLeastOne = 10
     side: Side = "last"
-    minimum_n: Annotated[int, Field(ge=1)] = 30
+    minimum_n: AtLeastOne = 30
     minimum_reliability: Annotated[float, Field(ge=0, lt=1)] = 0.0
     minimum_df: Annotated[int, Field(ge=0)] = 8
     minimum_deff: Annotated[float, Field(ge=0, le=1)] = 0.3
@@ -61,7 +62,7 @@ class UnknownAnswers(Record):
 
     count: Annotated[int, Field(ge=0)] = 3
     share: Annotated[float, Field(ge=0, le=1)] = 0.03
-    repeated: Annotated[int, Field(ge=1)] = 3
+    repeated: AtLeastOne = 3
 
 
 class ResponseRules(Record):
@@ -94,8 +95,8 @@ class Target(Record):
     A rise counts from the rank published for the wave `since`, by default the last one before this.
     """
 
-    top: Annotated[int, Field(ge=1)] | None = None
-    rise: Annotated[int, Field(ge=1)] | None = None
+    top: AtLeastOne | None = None
+    rise: AtLeastOne | None = None
     first_in: str | None = None
     since: Wave | None = None
     source: str = ""
@@ -133,13 +134,13 @@ class History(Record):
     file: str
     source: str
     gaps: list[Gap] | None = None
-    questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.-]+$")] | None = None
+    questionnaire: Reference | None = None
 
 
 class EscalationStep(Record):
     """What follows for an area that is on the list for so many waves in a row, this one included."""
 
-    listed_in_a_row: Annotated[int, Field(ge=1)]
+    listed_in_a_row: AtLeastOne
     zh: str
     en: str
 
@@ -187,8 +188,8 @@ class SuppressionRules(Record):
     the others, the smallest of those; "off" does not.
     """
 
-    minimum_n: Annotated[int, Field(ge=1)]
-    minimum_psus: Annotated[int, Field(ge=1)] = 1
+    minimum_n: AtLeastOne
+    minimum_psus: AtLeastOne = 1
     complementary: Literal["smallest", "off"] = "smallest"
     source: str
 
@@ -198,8 +199,20 @@ class Rules(Record):
 
     ranking: RankingRules
     responses: ResponseRules = ResponseRules()
-    thresholds: list[Threshold] = []
+    thresholds: list[Threshold] = Field(
+        default=[],
+        description="界线: 率写 0-1，得分与指数写 0-100\n"
+        "thresholds: rates as shares 0-1, scores and indices in points 0-100",
+    )
     targets: dict[AreaCode, Targets] = {}
     history: History | None = None
-    escalation: Escalation | None = None
-    suppression: SuppressionRules | None = None
+    escalation: Escalation | None = Field(
+        default=None,
+        description="连续在名单上的期数与措施；多于 1 期时需要 history\n"
+        "what follows from waves on the list in a row; more than one needs `history`",
+    )
+    suppression: SuppressionRules | None = Field(
+        default=None,
+        description="小单元不公布: 答卷少于 minimum_n 的数字留空，可由其他数字算出的也留空\n"
+        "small cells are not published: figures on fewer answers stay empty, and what others would give away",
+    )

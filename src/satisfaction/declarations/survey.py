@@ -1,28 +1,33 @@
-"""One fielding of a questionnaire: survey.yaml, rules.yaml and the tables beside them, read into one frozen record.
-
-Where a survey in memory departs from the files of its folder: what follows from it is a trial, not an official result.
-"""
+"""One fielding of a questionnaire: survey.yaml, rules.yaml and the tables beside them, read into one frozen record."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from satisfaction.declarations import facts
 from satisfaction.declarations.checks import check_declarations, check_rules
+from satisfaction.declarations.delivered import Unread, find_delivered
 from satisfaction.declarations.facts import (
-    Unread,
-    find_delivered,
+    areas_within,
+    check_areas,
+    check_frame,
+    current_areas,
+    read_areas,
     read_cases,
+    read_counts,
+    read_facts,
+    read_history,
     read_nonrespondents,
     read_outcomes,
 )
-from satisfaction.declarations.history import read_history
-from satisfaction.declarations.questionnaire import Questionnaire, read_questionnaire
+from satisfaction.declarations.questionnaire import (
+    Questionnaire,
+    questionnaires_above,
+    read_questionnaire,
+)
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
@@ -31,6 +36,11 @@ from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import Document, Label, Record, read_yaml, validated
 
 TRIAL = Label(zh="试算，不是正式结果", en="trial, not an official result")
+SIMULATED = Label(zh="模拟数据，不是真实调查结果", en="simulated data, not a real survey")
+NO_DESIGN_ERROR = Label(
+    zh="非概率样本：没有抽样误差，名次的确定程度未知",
+    en="not a probability sample: no sampling error; how certain ranks are is unknown",
+)
 TABLES = (
     "areas",
     "frame",
@@ -42,44 +52,6 @@ TABLES = (
     "cases",
     "backcheck",
 )
-
-
-def departures(survey: Any, original: Any) -> Iterator[str]:
-    """Name what two records of one survey have different, as the files of the folder call it.
-
-    Parameters
-    ----------
-    survey, original : Survey
-        As it was computed with, and as its folder says.
-    """
-    yield from _keys("survey.yaml", survey.declared, original.declared)
-    yield from _keys(original.declared.rules, survey.rules, original.rules)
-    yield from _keys(original.declared.questionnaire, survey.questionnaire, original.questionnaire)
-    for name in TABLES:
-        if not _same(getattr(survey, name), getattr(original, name)):
-            yield name
-    for name in sorted(survey.margins.keys() | original.margins.keys()):
-        if not _same(survey.margins.get(name), original.margins.get(name)):
-            yield f"margins: {name}"
-    if survey.files != original.files:
-        yield "responses"
-
-
-def _keys(file: str, used: Record, written: Record) -> Iterator[str]:
-    """Name the keys of a declaration that differ."""
-    if used is written:
-        return
-    for key in type(written).model_fields:
-        if getattr(used, key) != getattr(written, key):
-            yield f"{file}: {key}"
-
-
-def _same(used: Any, written: Any) -> bool:
-    if isinstance(used, pd.DataFrame) and isinstance(written, pd.DataFrame):
-        return used is written or used.equals(written)
-    return used is written or bool(type(used) is type(written) and used == written)
-
-
 CORRECTIONS_FILE = "corrections.csv"
 WORDINGS_FILE = "wordings.csv"
 
@@ -161,27 +133,25 @@ class Survey:
 
     def _repr_html_(self) -> str:
         declared = self.declared
-        steps = pd.DataFrame(
-            [
-                {key: str(value) for key, value in one.model_dump(exclude_none=True).items()}
-                for one in declared.weighting
-            ]
-        )
-        facts = {
-            "wave": declared.wave,
-            "questionnaire": declared.questionnaire,
-            "selection": declared.selection,
-            "fielded": f"{declared.fielded.start} – {declared.fielded.end}"
-            if declared.fielded
-            else "",
-            "files": len(self.files),
-            "areas ranked": len(self.ranked_areas()),
-            "ranking rule": self.rules.ranking.source,
-        }
+        steps = []
+        for step in declared.weighting:
+            keys = step.model_dump(exclude_none=True)
+            steps.append({key: str(value) for key, value in keys.items()})
+        fielded = ""
+        if declared.fielded:
+            fielded = f"{declared.fielded.start} – {declared.fielded.end}"
         return card(
             str(declared.title),
-            facts=facts,
-            tables={"加权步骤 weighting": steps},
+            facts={
+                "wave": declared.wave,
+                "questionnaire": declared.questionnaire,
+                "selection": declared.selection,
+                "fielded": fielded,
+                "files": len(self.files),
+                "areas ranked": len(self.ranked_areas()),
+                "ranking rule": self.rules.ranking.source,
+            },
+            tables={"加权步骤 weighting": pd.DataFrame(steps)},
             mark=str(self.marks or ""),
         )
 
@@ -198,24 +168,40 @@ class Survey:
     @property
     def marks(self) -> Label | None:
         """Return what every output must say: a trial, simulated, or no design error; None if none of them."""
-        zh, en = [], []
+        marks = []
         if self.departures():
-            zh.append(TRIAL.zh)
-            en.append(TRIAL.en)
+            marks.append(TRIAL)
         if self.declared.simulated:
-            zh.append("模拟数据，不是真实调查结果")
-            en.append("simulated data, not a real survey")
+            marks.append(SIMULATED)
         if self.declared.selection != "probability":
-            zh.append("非概率样本：没有抽样误差，名次的确定程度未知")
-            en.append(
-                "not a probability sample: no sampling error; how certain ranks are is unknown"
-            )
-        return Label(zh="；".join(zh), en="; ".join(en)) if zh else None
+            marks.append(NO_DESIGN_ERROR)
+        if not marks:
+            return None
+        return Label(
+            zh="；".join(mark.zh for mark in marks), en="; ".join(mark.en for mark in marks)
+        )
 
     def departures(self) -> tuple[str, ...]:
-        """Name what is not as the files of the folder say; nothing for a survey that nobody changed."""
-        read = () if self.as_read is None else tuple(departures(self, self.as_read))
-        return (*read, *self.altered)
+        """Name what is not as the files of the folder say, as they call it; what follows from a survey with departures is a trial."""
+        if self.as_read is None:
+            return self.altered
+        return (*self._differences(self.as_read), *self.altered)
+
+    def _differences(self, original: Survey) -> Iterator[str]:
+        declared = original.declared
+        yield from _different_keys("survey.yaml", self.declared, declared)
+        yield from _different_keys(declared.rules, self.rules, original.rules)
+        yield from _different_keys(
+            declared.questionnaire, self.questionnaire, original.questionnaire
+        )
+        for name in TABLES:
+            if not _same(getattr(self, name), getattr(original, name)):
+                yield name
+        for name in sorted(self.margins.keys() | original.margins.keys()):
+            if not _same(self.margins.get(name), original.margins.get(name)):
+                yield f"margins: {name}"
+        if self.files != original.files:
+            yield "responses"
 
     def whole(self) -> str:
         """Return the name of the level of all areas together: the table's top level, else 'all'."""
@@ -233,12 +219,14 @@ class Survey:
         item = self.questionnaire.roles.area
         if self.areas is None:
             return [item]
-        levels, parents = self.levels(), self.parents()
-        found, code = [], str(self.domain_values(item)[0])
+        levels = self.levels()
+        parents = self.parents()
+        upwards = []
+        code = str(self.domain_values(item)[0])
         while code in levels:
-            found.append(levels[code])
+            upwards.append(levels[code])
             code = parents[code]
-        return [level for level in found if level != self.whole()]
+        return [level for level in upwards if level != self.whole()]
 
     def levels(self) -> dict[str, str]:
         """Return the level of every area by its code; empty without a table of areas."""
@@ -272,8 +260,7 @@ class Survey:
         """Return the areas of a level as the respondents' column holds them: codes as text, or an item's own codes."""
         if self.areas is None:
             return list(self.questionnaire.answers(level))
-        current = self.areas[(self.areas["level"] == level) & (self.areas["valid_to"] == "")]
-        return sorted(current["code"])
+        return sorted(current_areas(self.areas, level)["code"])
 
     def coverage(self) -> dict[str, tuple[int, int]]:
         """Return for every area above the ranked ones how many of these have answers, and how many there are in all.
@@ -282,36 +269,44 @@ class Survey:
         """
         if self.areas is None:
             return {}
-        ranked, parents = self.ranked_areas(), self.parents()
-        covered = self.covered if self.covered is not None else frozenset(ranked)
-        have: dict[str, int] = {}
-        there: dict[str, int] = {}
-        for code in ranked:
-            above = parents[code]
-            while above:
-                there[above] = there.get(above, 0) + 1
-                have[above] = have.get(above, 0) + (code in covered)
-                above = parents[above]
+        ranked = self.ranked_areas()
+        covered = ranked if self.covered is None else self.covered.intersection(ranked)
+        answering = areas_within(covered, self.parents())
+        in_all = areas_within(ranked, self.parents())
         if "units_in_all" in self.areas:
-            declared = dict(zip(self.areas["code"], self.areas["units_in_all"], strict=True))
-            there |= {
-                code: max(n, int(declared[code]))
-                for code, n in there.items()
-                if declared[code].isdigit()
-            }
-        return {code: (have[code], there[code]) for code in there}
+            for code, units in zip(self.areas["code"], self.areas["units_in_all"], strict=True):
+                if code in in_all and units.isdigit():
+                    in_all[code] = max(in_all[code], int(units))
+        return {code: (answering.get(code, 0), units) for code, units in in_all.items()}
 
     def area_names(self) -> dict[str, Label]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
-        if self.areas is not None:
-            current = self.areas[self.areas["valid_to"] == ""]
+        names = {}
+        if self.areas is None:
+            answers = self.questionnaire.answers(self.questionnaire.roles.area)
+            for code, answer in answers.items():
+                names[str(code)] = Label(zh=answer.zh, en=answer.en)
+        else:
+            current = current_areas(self.areas)
             english = current["name_en"] if "name_en" in current else current["name"]
-            return {
-                c: Label(zh=z, en=e)
-                for c, z, e in zip(current["code"], current["name"], english, strict=True)
-            }
-        answers = self.questionnaire.answers(self.questionnaire.roles.area)
-        return {str(code): Label(zh=answer.zh, en=answer.en) for code, answer in answers.items()}
+            for area, zh, en in zip(current["code"], current["name"], english, strict=True):
+                names[area] = Label(zh=zh, en=en)
+        return names
+
+
+def _different_keys(file: str, used: Record, written: Record) -> Iterator[str]:
+    """Name the keys of a declaration that differ."""
+    if used is written:
+        return
+    for key in type(written).model_fields:
+        if getattr(used, key) != getattr(written, key):
+            yield f"{file}: {key}"
+
+
+def _same(used: object, written: object) -> bool:
+    if isinstance(used, pd.DataFrame) and isinstance(written, pd.DataFrame):
+        return used is written or used.equals(written)
+    return used is written or bool(type(used) is type(written) and used == written)
 
 
 def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
@@ -323,11 +318,25 @@ def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
         For a key or reference that does not fit, with file and line.
     """
     path = Path(path)
-    document = read_yaml(
-        path if path.suffix in (".yaml", ".yml") else path / "survey.yaml", SurveyError
-    )
+    if path.suffix not in (".yaml", ".yml"):
+        path = path / "survey.yaml"
+    document = read_yaml(path, SurveyError)
     declared = validated(document, SurveyFile, SurveyError)
-    return document, declared, _questionnaire_path(document, declared)
+    questionnaires = questionnaires_above(document.path)
+    if declared.questionnaire not in questionnaires:
+        raise SurveyError(
+            "S101",
+            f"找不到问卷 {declared.questionnaire}。",
+            f"Questionnaire {declared.questionnaire} is not there.",
+            where=document.place(("questionnaire",)),
+            available=sorted(questionnaires),
+            got=declared.questionnaire,
+            hint=(
+                "改为已有的问卷版本，或把文件放入 questionnaires/。",
+                "Name a version that exists, or put the file under questionnaires/.",
+            ),
+        )
+    return document, declared, questionnaires[declared.questionnaire]
 
 
 def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
@@ -348,142 +357,113 @@ def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
         From the files it points to.
     """
     with recorded() as read:
-        return replace(_read_survey(path, ranking=ranking), read=read)
+        survey = _read_folder(path, ranking=ranking)
+        return replace(survey, as_read=survey, read=read)
 
 
-def _read_survey(path: str | Path, *, ranking: bool) -> Survey:
+def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     document, declared, instrument = read_declared(path)
     folder = document.path.parent
     questionnaire = read_questionnaire(instrument)
-    rules_path = folder / declared.rules
-    rules_document = read_yaml(rules_path, SurveyError)
+    roles = questionnaire.roles
+    rules_document = read_yaml(folder / declared.rules, SurveyError)
     rules = validated(rules_document, Rules, SurveyError)
     check_declarations(document, declared, questionnaire)
-    tables = {
-        name: getattr(declared, name)
-        for name in ("areas", "frame", "sample")
-        if getattr(declared, name)
-    }
-    loaded: dict[str, pd.DataFrame] = {}
-    for name, table in tables.items():
-        if name == "areas":
-            loaded[name] = facts.read_areas(folder / table.file, questionnaire.roles.area)
-        else:
-            loaded[name] = facts.read_facts(folder / table.file, facts.columns(name, questionnaire))
-    margins = {
-        name: facts.read_margin(folder / one.file, one, questionnaire)
-        for name, one in declared.margins.items()
-    }
-    absent = _read_nonrespondents(folder, declared, questionnaire, loaded)
-    further = list(filter(None, [declared.nonrespondents, declared.quota, declared.outcomes]))
-    listed = (*tables.values(), *declared.margins.values(), *further)
-    history = (
-        read_history(folder / rules.history.file, wave=declared.wave) if rules.history else None
-    )
-    listed = (*listed, *filter(None, [rules.history]))
-    sources = [document.path, instrument, rules_path, *(folder / table.file for table in listed)]
-    sources += [
-        path for path in (folder / CORRECTIONS_FILE, folder / WORDINGS_FILE) if path.is_file()
-    ]
+
+    # tables of the design and the weighting
+    areas = frame = sample = nonrespondents = None
+    if declared.areas is not None:
+        areas = read_areas(folder / declared.areas.file, roles.area)
+    if declared.frame is not None:
+        frame = read_facts(folder / declared.frame.file, (*roles.strata, "population"))
+    if declared.sample is not None:
+        chances = ("psu_probability", "person_probability", "planned")
+        sample = read_facts(
+            folder / declared.sample.file, (str(roles.psu), *roles.strata, *chances)
+        )
+    margins = {}
+    for name, margin in declared.margins.items():
+        margins[name] = read_counts(folder / margin.file, margin.by, "population", questionnaire)
+    if declared.nonrespondents is not None:
+        nonrespondents = read_nonrespondents(
+            folder / declared.nonrespondents.file,
+            declared,
+            questionnaire,
+            areas=areas,
+            sample=sample,
+        )
+    history = None
+    if rules.history is not None:
+        history = read_history(folder / rules.history.file, wave=declared.wave)
     delivered = find_delivered(folder, declared)
+    if areas is not None and declared.areas is not None:
+        check_areas(areas, roles.area, folder / declared.areas.file)
+    if declared.frame is not None and declared.sample is not None:
+        assert frame is not None
+        assert sample is not None
+        check_frame(
+            frame,
+            sample,
+            strata=roles.strata,
+            frame_path=folder / declared.frame.file,
+            sample_path=folder / declared.sample.file,
+        )
+
+    # every file read, for the manifest
+    tables = [declared.areas, declared.frame, declared.sample, *declared.margins.values()]
+    tables += [declared.nonrespondents, declared.quota, declared.outcomes]
+    files = [table.file for table in tables if table is not None]
+    if rules.history is not None:
+        files.append(rules.history.file)
+    files += [name for name in (CORRECTIONS_FILE, WORDINGS_FILE) if (folder / name).is_file()]
+    if declared.outcomes is not None and declared.outcomes.cases is not None:
+        files.append(declared.outcomes.cases)
+    if declared.fieldwork.backcheck is not None:
+        files.append(declared.fieldwork.backcheck.file)
+    sources = [document.path, instrument, *(folder / name for name in (declared.rules, *files))]
+
     survey = Survey(
         folder,
         declared,
         questionnaire,
         rules,
-        loaded.get("areas"),
-        loaded.get("frame"),
-        loaded.get("sample"),
+        areas,
+        frame,
+        sample,
         margins,
         tuple(sources),
         delivered.files,
-        absent,
+        nonrespondents,
         history,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
     )
-    if survey.areas is not None:
-        facts.check_areas(survey.areas, questionnaire.roles.area, folder / tables["areas"].file)
-    if survey.frame is not None and survey.sample is not None:
-        facts.check_frame(
-            survey.frame,
-            survey.sample,
-            strata=questionnaire.roles.strata,
-            frame_path=folder / tables["frame"].file,
-            sample_path=folder / tables["sample"].file,
-        )
     try:
         check_rules(survey, rules_document)
     except SurveyError as fault:
         if ranking:
             raise
         survey = replace(survey, rule_fault=fault)
-    complete = _with_fieldwork(survey)
-    return replace(complete, as_read=complete)
 
-
-def _with_fieldwork(survey: Survey) -> Survey:
-    """Add quota and outcome codes, where declared: the fieldwork is compared with them."""
-    folder, declared, questionnaire = survey.folder, survey.declared, survey.questionnaire
+    # what the fieldwork is compared with
     if declared.quota is not None:
-        quota = facts.read_quota(
-            folder / declared.quota.file, declared.quota, questionnaire, areas=survey.areas
-        )
+        quota_path = folder / declared.quota.file
+        quota = read_counts(quota_path, declared.quota.by, "planned", questionnaire, areas=areas)
         survey = replace(survey, quota=quota)
     if declared.outcomes is not None:
-        survey = replace(survey, outcomes=read_outcomes(folder / declared.outcomes.file))
-        if survey.outcomes is not None and declared.outcomes.cases is not None:
-            path, area = folder / declared.outcomes.cases, questionnaire.roles.area
+        outcomes = read_outcomes(folder / declared.outcomes.file)
+        survey = replace(survey, outcomes=outcomes)
+        if declared.outcomes.cases is not None:
             cases = read_cases(
-                path, area=area, areas=survey.ranked_areas(), outcomes=survey.outcomes
+                folder / declared.outcomes.cases,
+                area=roles.area,
+                areas=survey.ranked_areas(),
+                outcomes=outcomes,
             )
-            survey = replace(survey, cases=cases, sources=(*survey.sources, path))
-    if (again := declared.fieldwork.backcheck) is not None:
-        path, wanted = folder / again.file, (questionnaire.roles.respondent, *again.items)
-        survey = replace(
-            survey,
-            backcheck=facts.read_facts(path, wanted)[list(wanted)],
-            sources=(*survey.sources, path),
-        )
+            survey = replace(survey, cases=cases)
+    backcheck = declared.fieldwork.backcheck
+    if backcheck is not None:
+        columns = [roles.respondent, *backcheck.items]
+        reinterviews = read_facts(folder / backcheck.file, columns)[columns]
+        survey = replace(survey, backcheck=reinterviews)
     return survey
-
-
-def _read_nonrespondents(
-    folder: Path,
-    declared: SurveyFile,
-    questionnaire: Questionnaire,
-    loaded: dict[str, pd.DataFrame],
-) -> pd.DataFrame | None:
-    if declared.nonrespondents is None:
-        return None
-    path = folder / declared.nonrespondents.file
-    return read_nonrespondents(
-        path, declared, questionnaire, areas=loaded.get("areas"), sample=loaded.get("sample")
-    )
-
-
-def _questionnaire_path(document: Document, declared: SurveyFile) -> Path:
-    """Look for questionnaires/<name>/<version>.yaml in the folders above the survey."""
-    name, version = declared.questionnaire.split("@")
-    shelves = [parent / "questionnaires" for parent in document.path.resolve().parents]
-    for shelf in shelves:
-        if (found := shelf / name / f"{version}.yaml").is_file():
-            return found
-    there = sorted(
-        f"{p.parent.name}@{p.stem}"
-        for shelf in shelves
-        if shelf.is_dir()
-        for p in shelf.glob("*/*.yaml")
-    )
-    raise SurveyError(
-        "S101",
-        f"找不到问卷 {declared.questionnaire}。",
-        f"Questionnaire {declared.questionnaire} is not there.",
-        where=document.place(("questionnaire",)),
-        available=there,
-        got=declared.questionnaire,
-        hint=(
-            "改为已有的问卷版本，或把文件放入 questionnaires/。",
-            "Name a version that exists, or put the file under questionnaires/.",
-        ),
-    )

@@ -1,4 +1,4 @@
-"""What survey.yaml may say, as frozen records."""
+"""What survey.yaml may say, as frozen records; the weighting steps among them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from satisfaction.declarations.steps import BaseStep, NonresponseStep, Step, fault_in_steps
-from satisfaction.foundation.yaml import Code, Label, Name, Record, fault
+from satisfaction.declarations.items import Names
+from satisfaction.foundation.yaml import Code, Label, Location, Name, Record, fault
 
 Selection = Literal["probability", "quota", "open_link"]
 Level = Annotated[float, Field(gt=0.5, lt=1)]
 AreaCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{1,12}$")]
 Wave = Annotated[str, Field(pattern=r"^[0-9A-Za-z-]+$")]
+Reference = Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.-]+$")]  # name@version
+StratumValues = Annotated[list[str | int], Field(min_length=1)]
 PATTERN = r"^[^/\\]"
 
 
@@ -28,13 +30,13 @@ class Table(Record):
 class Margin(Table):
     """Population counts by one or several items (column `population`)."""
 
-    by: Annotated[list[Name], Field(min_length=1)]
+    by: Names
 
 
 class Quota(Table):
     """Planned interviews of every cell (column `planned`); the area is the first item of a cell."""
 
-    by: Annotated[list[Name], Field(min_length=1)]
+    by: Names
 
 
 class Outcomes(Table):
@@ -50,7 +52,7 @@ class Outcomes(Table):
 class BackCheck(Table):
     """Re-interviews: the respondent's column, and `items` that do not change between two interviews, coded as in responses."""
 
-    items: Annotated[list[Name], Field(min_length=1)]
+    items: Names
 
 
 class Modes(Record):
@@ -74,8 +76,8 @@ class Checking(Record):
 class Collapse(Record):
     """A stratum that joins another one for the variance; values in the order of the questionnaire's strata."""
 
-    stratum: Annotated[list[str | int], Field(min_length=1)]
-    into: Annotated[list[str | int], Field(min_length=1)]
+    stratum: StratumValues
+    into: StratumValues
 
 
 class Fielded(Record):
@@ -122,59 +124,353 @@ class Simulated(Record):
     note: Label
 
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class BaseStep(Record):
+    """Base weight of every sampled person.
+
+    inclusion: 1 / (psu_probability x person_probability), from the sample table. frame: the frame's population of the
+    stratum, shared among the persons sampled in it in proportion to the items of `multiply` over those of `divide`; a
+    missing value counts as 1. column: the item `column` holds it.
+    """
+
+    step: Literal["base"]
+    source: Literal["inclusion", "frame", "column"] = "inclusion"
+    multiply: list[Name] = []
+    divide: list[Name] = []
+    column: Name | None = None
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """Return the items that the base weight is made from."""
+        items = [*self.multiply, *self.divide]
+        if self.column is not None:
+            items.append(self.column)
+        return tuple(dict.fromkeys(items))
+
+    @model_validator(mode="after")
+    def _keys_of_the_source(self) -> BaseStep:
+        wrong = None
+        if self.multiply and self.source != "frame":
+            wrong = "multiply"
+        elif self.divide and self.source != "frame":
+            wrong = "divide"
+        elif (self.column is None) == (self.source == "column"):
+            wrong = "column"
+        if wrong is not None:
+            raise fault(
+                "S164",
+                f"base 步骤的 {wrong} 与 source: {self.source} 不相配。",
+                f"`{wrong}` of the base step does not go with source: {self.source}.",
+                at=(wrong,),
+                available=("frame: multiply, divide", "column: column"),
+                hint=(
+                    "multiply、divide 只配 source: frame；source: column 须写且只有它写 column。",
+                    "`multiply` and `divide` go with source: frame; source: column, and no other, needs `column`.",
+                ),
+            )
+        return self
+
+
+class NonresponseStep(Record):
+    """The weight of sampled persons who did not answer is given to those who did, by items known for both."""
+
+    step: Literal["nonresponse"]
+    method: Literal["classes", "propensity"] = "classes"
+    by: Names
+
+
+class CalibrationStep(Record):
+    """Calibration of the weights to declared margins."""
+
+    step: Literal["calibration"]
+    method: Literal["poststratify", "raking", "linear", "logit"] = "raking"
+    margins: Annotated[list[str], Field(min_length=1)]
+    bounds: tuple[float, float] | None = None
+    tolerance: Annotated[float, Field(gt=0, lt=0.01)] = 1e-10
+
+    @model_validator(mode="after")
+    def _bounds_fit(self) -> CalibrationStep:
+        example = ("例如写 bounds: [0.3, 3]。", "Write bounds: [0.3, 3], for instance.")
+        if self.method == "logit" and self.bounds is None:
+            raise fault(
+                "S159",
+                "logit 校准须写 bounds。",
+                "Logit calibration needs `bounds`.",
+                at=("method",),
+                hint=example,
+            )
+        if self.method == "poststratify" and self.bounds is not None:
+            raise fault(
+                "S159",
+                "事后分层的因子由边际决定，不能写 bounds。",
+                "Post-stratification takes no `bounds`: its margin decides the factors.",
+                at=("bounds",),
+                available=("raking", "linear", "logit"),
+                hint=("删去 bounds，或改用其他方法。", "Remove `bounds`, or use another method."),
+            )
+        if self.bounds is not None and not 0 <= self.bounds[0] < 1 < self.bounds[1] < float("inf"):
+            raise fault(
+                "S160",
+                "bounds 须满足 0 <= 下界 < 1 < 上界。",
+                "`bounds` must hold 0 <= low < 1 < high.",
+                at=("bounds",),
+                hint=example,
+            )
+        return self
+
+
+class TrimmingStep(Record):
+    """Weights beyond bounds are cut and the excess given to the others.
+
+    `lower` and `upper` are multiples of the respondents' median or mean weight, or (relative_to: none) weights. `within`
+    absent: the items of the last calibration; empty: all respondents together.
+    """
+
+    step: Literal["trimming"]
+    lower: Positive | None = None
+    upper: Positive | None = None
+    relative_to: Literal["median", "mean", "none"] = "median"
+    within: list[Name] | None = None
+    spread: Literal["cell", "equal"] = "cell"
+
+    @model_validator(mode="after")
+    def _bounded(self) -> TrimmingStep:
+        if self.lower is None and self.upper is None:
+            raise fault(
+                "S161",
+                "trimming 步骤没有上界也没有下界。",
+                "The trimming step has neither an upper nor a lower bound.",
+                hint=("写 upper: 4，或去掉该步骤。", "Write upper: 4, or remove the step."),
+            )
+        if self.lower is not None and self.upper is not None and self.lower >= self.upper:
+            raise fault(
+                "S162",
+                "trimming 的 lower 须小于 upper。",
+                "`lower` of the trimming step must be below `upper`.",
+                at=("lower",),
+                hint=("改正界限。", "Correct the bounds."),
+            )
+        return self
+
+
+Step = Annotated[
+    BaseStep | NonresponseStep | CalibrationStep | TrimmingStep, Field(discriminator="step")
+]
+
+
 class SurveyFile(Record):
     """What survey.yaml may say. Tables, margins and weighting may be absent; the pipeline then leaves those steps out.
 
-    `overall` names the rate that asks for the overall judgement, where the questionnaire does not; without it the importance
-    of topics is not estimated.
-    Without `files` every table of a kind that is read is taken from responses/ and the folders below it; `ignore` names files
-    there that hold no responses. `numbering` says within what the respondents' numbers are unique: the survey, the area (every
-    county counts from 1), the file (a sheet of a workbook is one), or nothing ("row": the file and the row are the number).
+    What a key means, in both languages: its `description`, which the JSON Schema and the comments of a new wave's file share.
+    `numbering`: a sheet of a workbook is a file; with "row" the file and the row are the respondent's number.
     """
 
-    survey: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    survey: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(
+        description="调查与期次的名称\nname of the survey and its wave",
+    )
     wave: Wave
-    title: Label
-    questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9-]+@[0-9A-Za-z.-]+$")]
-    selection: Selection
-    selection_note: Label | None = None
+    title: Label = Field(
+        description="标题，出现在每个输出中\ntitle; stands in every output",
+    )
+    questionnaire: Reference = Field(
+        description="问卷@版本，见 questionnaires/\nquestionnaire@version, see questionnaires/",
+    )
+    selection: Selection = Field(
+        description="如何选出受访者: probability 概率抽样 | quota 配额 | open_link 开放链接；后两种不作“已确认”的名次判断\n"
+        "how respondents were selected: probability | quota | open_link; with the last two no rank is established",
+    )
+    selection_note: Label | None = Field(
+        default=None,
+        description="选取方式的说明，印在报告中\n"
+        "how respondents were selected, in words; printed in the report",
+    )
     simulated: Simulated | None = None
-    fielded: Fielded | None = None
-    files: Annotated[list[Files], Field(min_length=1)] = [FilesEntry(pattern=DEFAULT_FILES)]
-    ignore: list[Annotated[str, Field(pattern=PATTERN)]] = []
-    numbering: Numbering = "survey"
-    areas: Table | None = None
-    frame: Table | None = None
-    sample: Table | None = None
-    nonrespondents: Table | None = None
-    quota: Quota | None = None
-    outcomes: Outcomes | None = None
-    fieldwork: Checking = Checking()
-    margins: dict[str, Margin] = {}
-    weighting: list[Step] = []
-    lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = "fail"
-    collapse: list[Collapse] = []
-    level: Level = 0.95
-    overall: Name | None = None
-    rules: str = "rules.yaml"
+    fielded: Fielded | None = Field(
+        default=None,
+        description="访问起止日期；期外的答卷被拒收\n"
+        "first and last day of interviews; others are rejected",
+    )
+    files: Annotated[list[Files], Field(min_length=1)] = Field(
+        default=[FilesEntry(pattern=DEFAULT_FILES)],
+        description="答卷文件：缺省读取 responses/ 及其子文件夹中的全部表格；没有列入的表格会使 run 停止\n"
+        "files of responses: every table in responses/ and below it; a run stops on a table that is not among them",
+    )
+    ignore: list[Annotated[str, Field(pattern=PATTERN)]] = Field(
+        default=[],
+        description="responses/ 中不是答卷的文件\nfiles in responses/ that hold no responses",
+    )
+    numbering: Numbering = Field(
+        default="survey",
+        description="答卷编号在何范围内不重复: survey 全调查 | area 每个地区各自编号 | file 每个文件各自编号 | row 没有编号，以文件与行号代替\n"
+        "within what the respondents' numbers are unique: survey | area | file | row (no numbers: file and row)",
+    )
+    areas: Table | None = Field(
+        default=None,
+        description="地区表：代码、名称、级别、上级；写明来源与日期\n"
+        "table of areas: code, name, level, parent; give source and date",
+    )
+    frame: Table | None = Field(
+        default=None,
+        description="抽样框：各层人口\nsampling frame: population of every stratum",
+    )
+    sample: Table | None = Field(
+        default=None,
+        description="样本表：各初级单元及其入样概率；base 步骤需要\n"
+        "sampled PSUs with their inclusion probabilities; the base step needs them",
+    )
+    nonrespondents: Table | None = Field(
+        default=None,
+        description="已抽中而未答的人；nonresponse 步骤需要\n"
+        "sampled persons without answers; the nonresponse step needs them",
+    )
+    quota: Quota | None = Field(
+        default=None,
+        description="配额：每个单元的计划份数，by 以地区开头；satisfaction fieldwork 据此报告进度\n"
+        "quota: planned interviews of every cell, by area first; satisfaction fieldwork reports progress against it",
+    )
+    outcomes: Outcomes | None = Field(
+        default=None,
+        description="结果编码归入 AAPOR 类别，用于应答率；cases: 每个样本一行的联系记录（地区列与 outcome），可不写\n"
+        "AAPOR categories of outcome codes, for response rates; cases: a file of all sampled cases (area, outcome), optional",
+    )
+    fieldwork: Checking = Field(
+        default=Checking(),
+        description="实施检查所用：回访 backcheck、访问方式 modes、上期调查 earlier\n"
+        "what checks of the fieldwork compare with: re-interviews, modes of interview, the wave before",
+    )
+    margins: dict[str, Margin] = Field(
+        default={},
+        description="校准用的总体数字，每个边际一个文件\n"
+        "population counts for calibration, one file a margin",
+    )
+    weighting: list[Step] = Field(
+        default=[],
+        description="加权步骤，依次执行: base, nonresponse, calibration, trimming\n"
+        "weighting steps in order: base, nonresponse, calibration, trimming",
+    )
+    lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = Field(
+        default="fail",
+        description="只有一个初级单元的层如何处理\n"
+        "what to do with a stratum of one PSU: fail | adjust | average | certainty | remove",
+    )
+    collapse: list[Collapse] = Field(
+        default=[],
+        description="方差估计时并入别层的层\nstrata that join another one for the variance",
+    )
+    level: Level = Field(
+        default=0.95,
+        description="置信水平\nconfidence level",
+    )
+    overall: Name | None = Field(
+        default=None,
+        description="总体评价的率：各项目的重要性按它估计；不写则不判断优势与短板\n"
+        "rate of the overall judgement, for the importance of topics; without it none is called strong or weak",
+    )
+    rules: str = Field(
+        default="rules.yaml",
+        description="排名规则\nrules of the ranking",
+    )
 
     @property
     def base(self) -> BaseStep | None:
         """Return the base step, if one is declared."""
-        return next((step for step in self.weighting if isinstance(step, BaseStep)), None)
+        for step in self.weighting:
+            if isinstance(step, BaseStep):
+                return step
+        return None
 
     @property
     def nonresponse(self) -> NonresponseStep | None:
         """Return the nonresponse step, if one is declared."""
-        return next((step for step in self.weighting if isinstance(step, NonresponseStep)), None)
+        for step in self.weighting:
+            if isinstance(step, NonresponseStep):
+                return step
+        return None
 
     @model_validator(mode="after")
     def _steps_possible(self) -> SurveyFile:
-        tables = [
-            name
-            for name in ("frame", "sample", "nonrespondents")
-            if getattr(self, name) is not None
-        ]
-        if found := fault_in_steps(self.weighting, tables=tables, margins=self.margins):
-            raise found
+        """Refuse steps out of order, and steps whose tables or margins are not declared."""
+        earlier: set[str] = set()
+        for position, step in enumerate(self.weighting):
+            at: Location = ("weighting", position)
+            if isinstance(step, BaseStep):
+                if position > 0:
+                    raise fault(
+                        "S150",
+                        "base 须是第一个步骤，且只有一个。",
+                        "The base step comes first, and once.",
+                        at=at,
+                        hint=("把 base 移到最前。", "Move `base` to the top."),
+                    )
+                if step.source == "inclusion" and self.sample is None:
+                    raise fault(
+                        "S121",
+                        "base 步骤需要 sample 表。",
+                        "The base step needs a `sample` table.",
+                        at=at,
+                        hint=(
+                            "声明 sample，或去掉该步骤。",
+                            "Declare `sample`, or remove the step.",
+                        ),
+                    )
+                if step.source == "frame" and self.frame is None:
+                    raise fault(
+                        "S165",
+                        "source: frame 的 base 步骤需要 frame 表。",
+                        "A base step with source: frame needs a `frame` table.",
+                        at=at,
+                        hint=(
+                            "声明 frame，或换一个 source。",
+                            "Declare `frame`, or choose another source.",
+                        ),
+                    )
+            elif isinstance(step, NonresponseStep):
+                if earlier - {"base"}:
+                    raise fault(
+                        "S158",
+                        "nonresponse 须紧接 base，且只有一个。",
+                        "The nonresponse step comes right after the base step, and once.",
+                        at=at,
+                        hint=(
+                            "把 nonresponse 移到 calibration 与 trimming 之前。",
+                            "Move it above calibration and trimming.",
+                        ),
+                    )
+                if self.nonrespondents is None:
+                    raise fault(
+                        "S157",
+                        "nonresponse 步骤需要 nonrespondents 表。",
+                        "The nonresponse step needs a `nonrespondents` table.",
+                        at=at,
+                        hint=(
+                            "声明 nonrespondents，或去掉该步骤。",
+                            "Declare `nonrespondents`, or remove the step.",
+                        ),
+                    )
+            elif isinstance(step, CalibrationStep):
+                for margin in step.margins:
+                    if margin not in self.margins:
+                        raise fault(
+                            "S122",
+                            f"没有名为 '{margin}' 的边际表。",
+                            f"There is no margin named '{margin}'.",
+                            at=(*at, "margins"),
+                            available=self.margins,
+                            got=margin,
+                            hint=("在 margins 中声明它。", "Declare it under `margins`."),
+                        )
+            earlier.add(step.step)
+        if self.nonrespondents is not None and "nonresponse" not in earlier:
+            raise fault(
+                "S166",
+                "声明了 nonrespondents 表，但没有 nonresponse 步骤用到它。",
+                "A `nonrespondents` table is declared, but no nonresponse step uses it.",
+                at=("nonrespondents",),
+                hint=(
+                    "在 weighting 中加上 nonresponse 步骤，或去掉该表。",
+                    "Add a nonresponse step, or remove the table.",
+                ),
+            )
         return self

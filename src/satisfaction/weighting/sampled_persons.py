@@ -9,8 +9,8 @@ import pandas as pd
 
 from satisfaction.collection.coding import with_parents
 from satisfaction.declarations.facts import check_frame
-from satisfaction.declarations.steps import BaseStep
 from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.wave import BaseStep
 from satisfaction.weighting.weights import base_weights
 
 RESPONDED = "responded"

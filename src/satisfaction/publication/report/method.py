@@ -8,8 +8,8 @@ from typing import Any
 
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.declarations.steps import BaseStep
 from satisfaction.declarations.survey import Survey
+from satisfaction.declarations.wave import BaseStep
 from satisfaction.pipeline import Results, lonely_note, weighting_log
 from satisfaction.publication.report.words import (
     ABSENT_STEPS,

@@ -1,0 +1,104 @@
+"""The files of responses that a survey reads, and all others beside them, each with the reason why it is not read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from satisfaction.declarations.wave import SurveyFile
+from satisfaction.foundation.files import files_below, matching, path_below
+from satisfaction.foundation.grids import READ
+
+FOLDER = "responses"
+WILD = frozenset("*?[")
+READABLE = frozenset({*READ, ".sav", ".zsav"})
+TEXTS = (".pdf", ".doc", ".docx", ".wps", ".ppt", ".pptx", ".dps", ".md")
+PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".heic")
+RECORDINGS = (".mp3", ".m4a", ".amr", ".wav", ".mp4", ".mov")
+DOCUMENTS = frozenset({*TEXTS, *PICTURES, *RECORDINGS})  # no table of answers stands in these
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file beside the responses that is not read.
+
+    Attributes
+    ----------
+    file : str
+        Path below the survey folder.
+    zh, en : str
+        Why it is not read.
+    stops : bool
+        Whether a run stops, because answers may stand in it.
+    """
+
+    file: str
+    zh: str
+    en: str
+    stops: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What lies in the folders of responses.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        To be read, in reading order.
+    unread : tuple of Unread
+    unmatched : tuple of str
+        Patterns of `files` without a file.
+    """
+
+    files: tuple[Path, ...]
+    unread: tuple[Unread, ...]
+    unmatched: tuple[str, ...]
+
+
+def find_delivered(folder: Path, declared: SurveyFile) -> Delivered:
+    """Look for the files of responses: every pattern's in name order, without those that `ignore` names.
+
+    A pattern with a wildcard takes only files of a kind that is read; a file named in full is taken whatever it is.
+    """
+    ignored: set[Path] = set()
+    for pattern in declared.ignore:
+        ignored.update(matching(folder, pattern))
+    files: list[Path] = []
+    unmatched: list[str] = []
+    folders = [FOLDER]
+    for entry in declared.files:
+        wild = WILD & set(entry.pattern)
+        matches = []
+        for path in matching(folder, entry.pattern):
+            if path not in ignored and (not wild or path.suffix.lower() in READABLE):
+                matches.append(path)
+        if not matches:
+            unmatched.append(entry.pattern)
+        files += matches
+        parts = PurePosixPath(entry.pattern).parts
+        if len(parts) > 1 and parts[0] not in (".", "..") and not WILD & set(parts[0]):
+            folders.append(parts[0])
+    files = list(dict.fromkeys(files))
+    unread = []
+    for name in dict.fromkeys(folders):
+        for path in files_below(folder / name):
+            if path not in files:
+                unread.append(_unread(path, folder, ignored=path in ignored))
+    return Delivered(tuple(files), tuple(unread), tuple(unmatched))
+
+
+def _unread(path: Path, folder: Path, *, ignored: bool) -> Unread:
+    file = path_below(folder, path)
+    kind = path.suffix.lower()
+    if ignored:
+        zh = "survey.yaml 的 ignore 已列出"
+        return Unread(file, zh, "listed under `ignore` in survey.yaml", stops=False)
+    if kind in DOCUMENTS:
+        zh = "文档、图片或录音，不是数据表"
+        return Unread(file, zh, "a document, picture or recording, no table", stops=False)
+    if kind in READABLE:
+        zh = "survey.yaml 的 files 未列入"
+        return Unread(file, zh, "not among `files` in survey.yaml", stops=True)
+    zh = f"不能读取 {kind or '无扩展名'} 文件"
+    return Unread(file, zh, f"files of type '{kind}' are not read", stops=True)
