@@ -215,8 +215,8 @@ FAULTS = (
     ),
     Fault(
         "intervals: one-sided t",
-        "special.stdtrit(np.maximum(df, 1), (1 + level) / 2), np.inf) * se",
-        "special.stdtrit(np.maximum(df, 1), level), np.inf) * se",
+        "special.stdtrit(np.maximum(df, 1), (1 + level) / 2)",
+        "special.stdtrit(np.maximum(df, 1), level)",
         INTERVALS,
     ),
     Fault("intervals: logit's se", "se / (safe * (1 - safe))", "se / safe", INTERVALS),
@@ -234,8 +234,8 @@ FAULTS = (
     ),
     Fault(
         "intervals: likelihood's dispersion",
-        "np.maximum(n - 1, 0) / np.maximum(n, 1))",
-        "np.maximum(n, 0) / np.maximum(n, 1))",
+        "np.maximum(n - 1, 0) / np.maximum(n, 1)",
+        "np.maximum(n, 0) / np.maximum(n, 1)",
         INTERVALS,
     ),
     Fault(

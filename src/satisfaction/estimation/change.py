@@ -62,7 +62,7 @@ def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:
     conventions = parts[0].conventions | {
         "waves": list(waves),
         "psus": [len(named) for named in units],
-        "shared_psus": shared_units(units),
+        "shared_psus": _shared_units(units),
     }
     by = (WAVE, *parts[0].by)
     return Estimates(table, cov, contributions, by, conventions, parts[0].design)
@@ -137,7 +137,7 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     return Comparisons(table.assign(correlation=correlation), conventions)
 
 
-def shared_units(units: list[pd.DataFrame]) -> int:
+def _shared_units(units: list[pd.DataFrame]) -> int:
     """Count the PSUs that stand in every wave."""
     common = units[0]
     for other in units[1:]:

@@ -94,17 +94,24 @@ def t_test(
     valid = counted.valid[:, 0].astype(float)
     total = counted.sums()[:, 0]
     if by is None:
-        group_name, groups = "group", ["all"]
+        group_name = "group"
+        groups = ["all"]
         code = np.where(valid > 0, 0, -1)
-        name, test, null, df_rule = "estimate", "two-sided t", GIVEN_MEAN, DF_USED
+        name = "estimate"
+        test = "two-sided t"
+        null = GIVEN_MEAN
+        df_rule = DF_USED
     else:
         group_name = name_of(by)
         groups, code = levels(counted.keys[columns[0]], valid > 0)
         require_groups(groups, group_name, where="by", exactly=2)
-        name, test = "difference", "two-sided t, regression on the group"
-        null, df_rule = EQUAL_MEANS, f"{DF_USED} - 1"
+        name = "difference"
+        test = "two-sided t, regression on the group"
+        null = EQUAL_MEANS
+        df_rule = f"{DF_USED} - 1"
     used = code >= 0
-    x = np.stack([used, code == 1], axis=1).astype(float)[:, : len(groups)]
+    columns_of_x = [used, code == 1][: len(groups)]
+    x = np.stack(columns_of_x, axis=1).astype(float)
     sample = lay_out(held, counted)
     fit = least_squares_that_vary(
         x, weight=sample.weight, valid=valid * used, total=total * used, name=outcome.name
@@ -211,7 +218,8 @@ def rank_test(
         "df": f"{DF_USED} - {k}",
         "level": level,
     }
-    mean = fit.coefficient + np.where(np.arange(k + 1) > 0, fit.coefficient[0], 0.0)
+    mean = fit.coefficient.copy()
+    mean[1:] += fit.coefficient[0]
     size = np.bincount(code[used], n[used], k + 1).astype(np.int64)
     details = pd.DataFrame({name_of(by): groups, "mean_rank": mean, "n": size})
     return HypothesisTest(table, details, declared(design, conventions))

@@ -112,7 +112,8 @@ def declared(design: SurveyDesign, own: Mapping[str, Any]) -> dict[str, Any]:
 
 def used_df(used: Array, clusters: Clusters) -> int:
     """Degrees of freedom of the respondents used: PSUs with one of them minus their strata; `used` is (T,) int."""
-    return int(domain_df(np.zeros(len(used), dtype=int), used[:, None], clusters, domains=1)[0, 0])
+    one_domain = np.zeros(len(used), dtype=int)
+    return int(domain_df(one_domain, used[:, None], clusters, domains=1)[0, 0])
 
 
 def t_table(
@@ -325,8 +326,9 @@ def wald(
         noise = np.diag(combined.cov) <= ROUNDING * np.fmax.reduce(np.diag(estimates.cov))
         cov = fixed(combined.cov, noise)
         df_of_design = float(lay_out(estimates.design, tally(estimates.design, ())).df)
+        used = np.flatnonzero(_rows_used(estimates, contrasts))
         df_of_domains = summed_df(
-            np.flatnonzero(_rows_used(estimates, contrasts)),
+            used,
             domain=estimates.domain,
             df=estimates.table["df"].to_numpy(float),
             members=estimates.contributions.members,

@@ -185,5 +185,5 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
 def _difference_errors(own: Any, of_whole: Any) -> np.ndarray[Any, Any]:
     """Standard errors of column differences of two (U, Q) contribution matrices."""
     gap = sp.csr_array(own) - sp.csr_array(of_whole)
-    root: np.ndarray[Any, Any] = np.sqrt(np.asarray(gap.multiply(gap).sum(axis=0)).ravel())
-    return root
+    variance = gap.multiply(gap).sum(axis=0)
+    return np.asarray(np.sqrt(np.asarray(variance).ravel()))

@@ -68,10 +68,15 @@ def quotient(
     return np.asarray(np.divide(numerator, denominator, out=out, where=where))
 
 
+def t_quantile(df: Array | float, level: float) -> Array:
+    """Return the t of two-sided limits; df below 1 count as 1."""
+    return np.asarray(special.stdtrit(np.maximum(df, 1), (1 + level) / 2))
+
+
 def t_interval(estimate: Array, se: Array, df: Array, *, level: float) -> tuple[Array, Array]:
     """Return estimate -/+ t se; unbounded where df < 1."""
     with np.errstate(invalid="ignore"):
-        half = np.where(df >= 1, special.stdtrit(np.maximum(df, 1), (1 + level) / 2), np.inf) * se
+        half = np.where(df >= 1, t_quantile(df, level), np.inf) * se
     return estimate - half, estimate + half
 
 
@@ -79,7 +84,9 @@ def logit_interval(share: Array, se: Array, df: Array, *, level: float) -> tuple
     """Return the interval of a share 0-1 that is symmetric on the logit scale (R's svyciprop method "logit")."""
     inside = (share > 0) & (share < 1)
     safe = np.where(inside, share, 0.5)
-    low, high = t_interval(np.log(safe / (1 - safe)), se / (safe * (1 - safe)), df, level=level)
+    logit = np.log(safe / (1 - safe))
+    logit_se = se / (safe * (1 - safe))
+    low, high = t_interval(logit, logit_se, df, level=level)
     with np.errstate(over="ignore"):
         low = np.where(inside, 1 / (1 + np.exp(-low)), share)
         high = np.where(inside, 1 / (1 + np.exp(-high)), share)
@@ -111,10 +118,11 @@ def wilson_interval(
     ----------
     Wilson (1927), JASA 22, 209-212; Kott and Carr (1997), Journal of Official Statistics 13, 123-137, for the effective size.
     """
-    quantile = special.stdtrit(np.maximum(df, 1), (1 + level) / 2) ** 2
+    quantile = t_quantile(df, level) ** 2
     to_half = quantile / (n_effective + quantile)  # how far the centre moves from the share to 1/2
     centre = share + to_half * (0.5 - share)
-    half = np.sqrt(to_half * (1 - to_half) * share * (1 - share) + to_half**2 / 4)
+    variance = to_half * (1 - to_half) * share * (1 - share)
+    half = np.sqrt(variance + to_half**2 / 4)
     return centre - half, centre + half
 
 
@@ -127,8 +135,9 @@ def likelihood_interval(
     (n - 1) / n: the deviance is divided by the dispersion n / (n - 1) of a share, as R's svyciprop method "likelihood" does.
     """
     with np.errstate(divide="ignore", over="ignore"):
-        quantile = special.stdtrit(np.maximum(df, 1), (1 + level) / 2) ** 2
-        fall = quantile / 2 / (n_effective * np.maximum(n - 1, 0) / np.maximum(n, 1))
+        quantile = t_quantile(df, level) ** 2
+        size = n_effective * np.maximum(n - 1, 0) / np.maximum(n, 1)
+        fall = quantile / 2 / size
     return _where_fallen(share, fall, end=0.0), _where_fallen(share, fall, end=1.0)
 
 
@@ -139,7 +148,8 @@ def _where_fallen(share: Array, fall: Array, *, end: float) -> Array:
     outer = np.full(share.shape, end)
     for _ in range(HALVINGS):
         middle = (inner + outer) / 2
-        beyond = special.kl_div(share, middle) + special.kl_div(1 - share, 1 - middle) > fall
+        fallen = special.kl_div(share, middle) + special.kl_div(1 - share, 1 - middle)
+        beyond = fallen > fall
         inner = np.where(beyond, inner, middle)
         outer = np.where(beyond, middle, outer)
     return outer
@@ -344,13 +354,12 @@ def limits(
     _refuse_no_share(value[:, is_share])
     if is_share.any():
         method = "logit" if options.interval == "default" else options.interval
-        low[:, is_share], high[:, is_share] = share_interval(
-            method,
-            value[:, is_share],
-            se[:, is_share],
-            n=n[:, is_share],
-            df=df[:, is_share],
-            level=options.level,
+        columns = np.flatnonzero(is_share)
+        share = value[:, columns]
+        share_se = se[:, columns]
+        share_df = df[:, columns]
+        low[:, columns], high[:, columns] = share_interval(
+            method, share, share_se, n=n[:, columns], df=share_df, level=options.level
         )
     top = np.where(rate, 1.0, 100.0)
     bounded = np.array([proportion or measure.kind != "column" for measure in measures])

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from scipy import special
 
 from satisfaction.estimation.domains import Domains, Options, cut, point, without_rounding
-from satisfaction.estimation.intervals import quotient, share_interval, standard_errors
+from satisfaction.estimation.intervals import quotient, share_interval, standard_errors, t_quantile
 from satisfaction.estimation.result import Estimates, result_table
 from satisfaction.estimation.sample import Contributions
 from satisfaction.sampling.design import SurveyDesign
@@ -112,13 +111,6 @@ def share_at_or_below(of: Distribution, value: Array) -> Array:
     return share
 
 
-def weighted_quantiles(
-    domain: Array, value: Array, weight: Array, *, p: float | Array, domains: int
-) -> Array:
-    """Return the p-quantiles of D domains: `quantiles` of their `distribution`."""
-    return quantiles(distribution(domain, value, weight, domains=domains), p)
-
-
 def woodruff(
     of: Distribution, quantile: Array, se_share: Array, *, df: Array, level: float
 ) -> tuple[Array, Array, Array]:
@@ -163,8 +155,7 @@ def woodruff(
     low = quantiles(of, share_low)
     high = quantiles(of, share_high)
     known = df >= 1
-    t = special.stdtrit(np.maximum(df, 1), (1 + level) / 2)
-    se = np.where(known, (high - low) / (2 * t), np.nan)
+    se = np.where(known, (high - low) / (2 * t_quantile(df, level)), np.nan)
     bounded = known | (n == 0)
     return np.where(bounded, low, -np.inf), np.where(bounded, high, np.inf), se
 

@@ -26,7 +26,7 @@ from scipy.optimize import brentq
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.hypothesis_tests import declared, used_df
-from satisfaction.estimation.intervals import check_level, quotient
+from satisfaction.estimation.intervals import check_level, quotient, t_quantile
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError
@@ -179,7 +179,7 @@ def assess_items(
     df = float(used_df(complete, sample.clusters))
     se = ci_low = ci_high = float("nan")
     if np.isfinite(alpha_weighted):
-        z = sp.csr_array(alpha_influence(variances, k)[:, None])
+        z = sp.csr_array(_alpha_influence(variances, k)[:, None])
         se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
         ci_low, ci_high = log_interval(alpha_weighted, se, df=df, level=level)
 
@@ -296,7 +296,7 @@ def weighted_item_total(items: Array, rest: Array, total: float) -> Array:
     return quotient(covariance, spread, where=spread > 0)
 
 
-def alpha_influence(of: Variances, items: int) -> Array:
+def _alpha_influence(of: Variances, items: int) -> Array:
     """Linearize alpha, a smooth function of the variances of K items (first) and of their sum (next): (T,)."""
     own = of.variance[:items].sum()
     total = of.variance[items]
@@ -310,7 +310,7 @@ def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[f
     """Return the t interval of log(1 - alpha), turned back: never above 1; nan where alpha is 1, infinite where df < 1."""
     if not alpha < 1:
         return float("nan"), float("nan")
-    half = float(special.stdtrit(df, (1 + level) / 2)) * se / (1 - alpha) if df >= 1 else np.inf
+    half = float(t_quantile(df, level)) * se / (1 - alpha) if df >= 1 else np.inf
     with np.errstate(over="ignore"):
         low = 1 - (1 - alpha) * np.exp(half)
         high = 1 - (1 - alpha) * np.exp(-half)

@@ -47,7 +47,8 @@ def between_variance(
     """
     slope = partial(_slope, direct=direct, variance=variance, x=x, likelihood=likelihood)
     if x is None:
-        below, above = 0.0, float(np.var(direct, ddof=1))
+        below = 0.0
+        above = float(np.var(direct, ddof=1))
     else:
         below, above = _around_the_top(direct, variance, x)
     if slope(below) <= 0:
@@ -71,7 +72,8 @@ def restricted_likelihood(between: float, direct: Array, variance: Array, x: Arr
     total = between + variance
     beta, cov = weighted_least_squares(direct, total, x)
     distance = ((direct - x @ beta) ** 2 / total).sum()
-    return float(-0.5 * (np.log(total).sum() - np.linalg.slogdet(cov)[1] + distance))
+    log_determinant = np.log(total).sum() - np.linalg.slogdet(cov)[1]
+    return float(-0.5 * (log_determinant + distance))
 
 
 def _slope(
@@ -180,7 +182,8 @@ def smoothed_variance(variance: Array, n: Array) -> Array:
     A variance from a few PSUs is itself uncertain; taken as known, areas that happen to look exact would count too much.
     """
     x = np.column_stack([np.ones(len(n)), np.log(n)])
-    line = np.exp(x @ np.linalg.lstsq(x, np.log(variance), rcond=None)[0])
+    slopes = np.linalg.lstsq(x, np.log(variance), rcond=None)[0]
+    line = np.exp(x @ slopes)
     return np.asarray(line * variance.sum() / line.sum())
 
 
