@@ -23,10 +23,9 @@ from statsmodels.api import GLM, families
 from conftest import ROOT, province_design
 from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.estimation.contingency import rao_scott
-from satisfaction.estimation.rank_tests import rank_test
+from satisfaction.estimation.group_tests import rank_test, t_test
 from satisfaction.estimation.regression import regression
 from satisfaction.estimation.reliability import assess_items
-from satisfaction.estimation.t_tests import t_test
 from satisfaction.foundation.errors import DesignError, SatisfactionError
 from satisfaction.weighting.weights import trim
 

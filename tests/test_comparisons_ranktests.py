@@ -11,7 +11,7 @@ from scipy import stats
 
 from conftest import province_design
 from satisfaction import SurveyDesign, calibrate
-from satisfaction.estimation.rank_tests import midpoint_ranks, rank_test, row_order_ranks
+from satisfaction.estimation.group_tests import midpoint_ranks, rank_test, row_order_ranks
 from satisfaction.foundation.engines import hold
 from satisfaction.foundation.errors import EstimatesError
 from shared_reference import API_NAMES, api_design, expected

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from conftest import province_design
 from satisfaction import SurveyDesign, calibrate, estimate
+from satisfaction.estimation.group_tests import t_test
 from satisfaction.estimation.regression import (
     dependent_columns,
     least_squares,
     logistic,
     regression,
 )
-from satisfaction.estimation.t_tests import t_test
 from satisfaction.foundation.engines import hold
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.sampling.measures import Measure, flag

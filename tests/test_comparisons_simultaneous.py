@@ -8,7 +8,7 @@ from scipy import stats
 
 from conftest import province_design
 from satisfaction import calibrate, estimate
-from satisfaction.estimation.max_t import CHUNK, drawn_errors, max_t_p, square_root
+from satisfaction.estimation.multiplicity import CHUNK, drawn_errors, max_t_p, square_root
 from satisfaction.estimation.pairs import all_pairs
 from satisfaction.foundation.errors import EstimatesError
 

@@ -11,8 +11,8 @@ from scipy import stats
 
 from conftest import province_design
 from satisfaction import calibrate, estimate
+from satisfaction.estimation.hypothesis_tests import quadratic_form, wald
 from satisfaction.estimation.regression import regression
-from satisfaction.estimation.wald import quadratic_form, wald
 from satisfaction.foundation.errors import EstimatesError
 
 

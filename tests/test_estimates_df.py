@@ -8,8 +8,8 @@ import pytest
 
 from satisfaction import SurveyDesign, estimate
 from satisfaction.estimation.change import change, combine_waves
+from satisfaction.estimation.hypothesis_tests import wald
 from satisfaction.estimation.pairs import against_rest, all_pairs
-from satisfaction.estimation.wald import wald
 
 
 def persons(psus: dict[str, int], *, seed: int = 1) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from satisfaction.estimation.intervals import (
     korn_graubard_interval,
     likelihood_interval,
     logit_interval,
+    share_interval,
     t_interval,
 )
 from shared_reference import api_design, api_rows, expected
@@ -41,8 +42,8 @@ FROM_SIZE = ["beta", "wilson", "likelihood"]
 
 def one(method, share, se, *, n, df, level=0.95, **more):
     """Limits of a single share as two numbers."""
-    low, high = INTERVALS[method](
-        np.array(share), np.array(se), n=np.array(n), df=np.array(df), level=level, **more
+    low, high = share_interval(
+        method, np.array(share), np.array(se), n=np.array(n), df=np.array(df), level=level, **more
     )
     return float(low), float(high)
 
@@ -64,7 +65,7 @@ def test_limits_of_the_counties_equal_svyciprop(province, method):
     wanted = np.array(expected("province")["ciprop"][method])
     table = estimate(province.design, "aware", by="county").table
     share, se, n, df = (table[c].to_numpy(float) for c in ("estimate", "se", "n", "df"))
-    low, high = INTERVALS[method](share, se, n=n, df=df, level=0.95)
+    low, high = share_interval(method, share, se, n=n, df=df, level=0.95)
     # R leaves Wald limits above 1, here they end there
     np.testing.assert_allclose(
         np.column_stack([share, low, high]), np.clip(wanted, 0, 1), rtol=TOLERANCE[method]
@@ -80,8 +81,8 @@ def test_limits_of_the_counties_equal_svyciprop(province, method):
 def test_limits_of_a_simple_random_sample_equal_statsmodels(method, theirs):
     n, count = 60, np.arange(2, 59)
     share, df = count / n, 59 if method == "beta" else np.inf
-    found = INTERVALS[method](
-        share, np.sqrt(share * (1 - share) / n), n=np.array(n), df=np.array(df), level=0.9
+    found = share_interval(
+        method, share, np.sqrt(share * (1 - share) / n), n=np.array(n), df=np.array(df), level=0.9
     )
     wanted = proportion_confint(count, n, alpha=0.1, method=theirs)
     np.testing.assert_allclose(found, np.clip(wanted, 0, 1), rtol=1e-9)
@@ -134,13 +135,13 @@ def test_kernels_named_as_existing_functions_are_those(province):
     share, se, n, df = (table[c].to_numpy(float) for c in ("estimate", "se", "n", "df"))
     for method in ("logit", "xlogit"):
         np.testing.assert_array_equal(
-            INTERVALS[method](share, se, n=n, df=df, level=0.9),
+            share_interval(method, share, se, n=n, df=df, level=0.9),
             logit_interval(share, se, df, level=0.9),
         )
     wanted = korn_graubard_interval(share, effective_size(share, se, n=n)[0], n=n, df=df, level=0.9)
-    np.testing.assert_array_equal(INTERVALS["beta"](share, se, n=n, df=df, level=0.9), wanted)
+    np.testing.assert_array_equal(share_interval("beta", share, se, n=n, df=df, level=0.9), wanted)
     wanted = np.clip(t_interval(share, se, df, level=0.9), 0, 1)
-    np.testing.assert_array_equal(INTERVALS["mean"](share, se, n=n, df=df, level=0.9), wanted)
+    np.testing.assert_array_equal(share_interval("mean", share, se, n=n, df=df, level=0.9), wanted)
 
 
 # ---- what holds for every method ----
@@ -209,7 +210,7 @@ def test_arrays_of_any_shape(method):
         np.array([[40], [70]]),
         np.array([5, 9, 12]),
     )
-    low, high = INTERVALS[method](share, se, n=n, df=df, level=level)
+    low, high = share_interval(method, share, se, n=n, df=df, level=level)
     for at in np.ndindex(share.shape):
         assert (low[at], high[at]) == one(
             method, share[at], se[at], n=n[at[0], 0], df=df[at[1]], level=level

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fieldwork_samples import FIELDS, ITEMS, clean
 from satisfaction import SurveyDesign, estimate
-from satisfaction.estimation.interviewers import intraclass_correlation
+from satisfaction.estimation.reliability import intraclass_correlation
 from satisfaction.fieldwork.backcheck import back_check, cohen_kappa
 from satisfaction.fieldwork.checks import CHECKS, COLUMNS
 from satisfaction.fieldwork.coaching import (

@@ -10,11 +10,10 @@ import pytest
 
 from satisfaction import SatisfactionError, SurveyDesign, calibrate, estimate
 from satisfaction.estimation.contingency import rao_scott
+from satisfaction.estimation.group_tests import rank_test, t_test
+from satisfaction.estimation.hypothesis_tests import wald
 from satisfaction.estimation.pairs import all_pairs
-from satisfaction.estimation.rank_tests import rank_test
 from satisfaction.estimation.regression import regression
-from satisfaction.estimation.t_tests import t_test
-from satisfaction.estimation.wald import wald
 from satisfaction.weighting.weights import adjust_nonresponse, trim
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from satisfaction.estimation.max_t import normal_scores
+from satisfaction.estimation.multiplicity import normal_scores
 from satisfaction.ranking import critical_values as dunnett
 from satisfaction.ranking import critical_values as maxt
 from satisfaction.ranking.pairs import compare

@@ -157,7 +157,7 @@ def test_closed_testing_shortcut_against_all_subsets(p_values, alpha):
 @settings(max_examples=100, deadline=None)
 def test_holm_one_step_at_a_time(p_values):
     rejected, left = [False] * len(p_values), set(range(len(p_values)))
-    while left and p_values[smallest := min(left, key=p_values.__getitem__)] <= 0.05 / len(left):
+    while left and p_values[smallest := min(left, key=p_values.__getitem__)] * len(left) <= 0.05:
         rejected[smallest] = True
         left.remove(smallest)
     assert (holm(np.array(p_values)) <= 0.05).tolist() == rejected

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from satisfaction.estimation.max_t import normal_scores
+from satisfaction.estimation.multiplicity import normal_scores
 from satisfaction.ranking import critical_values as dunnett
 from satisfaction.ranking import critical_values as maxt
 from satisfaction.ranking import membership

@@ -11,14 +11,16 @@ from scipy import stats
 from conftest import province_design
 from satisfaction import SurveyDesign, calibrate
 from satisfaction.declarations.questionnaire import read_questionnaire
-from satisfaction.estimation.interviewers import anova, intraclass_correlation, wald_limits
 from satisfaction.estimation.reliability import (
+    anova,
     assess_items,
     cronbach_alpha,
     feldt_interval,
+    intraclass_correlation,
     item_total,
     log_interval,
     reliability,
+    wald_limits,
     weighted_variances,
 )
 from satisfaction.foundation.engines import hold
@@ -466,7 +468,7 @@ def test_limits_cover_in_very_unequal_groups():
         y = (rng.normal(size=10) * np.sqrt(rho))[who] + rng.normal(size=len(who)) * np.sqrt(1 - rho)
         total, squares = np.bincount(who, y), np.bincount(who, y**2)
         one = anova(n.astype(float), total, squares, place=place)
-        low, high = wald_limits(n.astype(float), total / n, place=place, found=one, level=0.9)
+        low, high = wald_limits(n.astype(float), total / n, place=place, analysis=one, level=0.9)
         hits += low <= rho <= high
     assert abs(hits / waves - 0.9) <= 3 * np.sqrt(0.9 * 0.1 / waves)
 

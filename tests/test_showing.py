@@ -28,7 +28,7 @@ def results(small_template):
 
 
 def test_every_class_shows_itself_escaped_and_complete(results):
-    from satisfaction.estimation.t_tests import t_test
+    from satisfaction.estimation.group_tests import t_test
 
     shown = [
         results, results.survey, results.survey.questionnaire, results.responses, results.design, results.estimates["county"],

@@ -10,8 +10,12 @@ from scipy.stats import multivariate_normal
 
 from conftest import ROOT
 from satisfaction import estimate, fay_herriot
-from satisfaction.estimation.between_areas import between_variance
-from satisfaction.estimation.small_areas import fit_reml, predict, smoothed_variance
+from satisfaction.estimation.small_areas import (
+    between_variance,
+    fit_reml,
+    predict,
+    smoothed_variance,
+)
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.ranking.probability import between_variance as of_scores
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from satisfaction.estimation.max_t import normal_scores
+from satisfaction.estimation.multiplicity import normal_scores
 from satisfaction.ranking import critical_values as dunnett
 from satisfaction.ranking import critical_values as maxt
 from satisfaction.ranking import membership as lists

@@ -47,23 +47,25 @@ def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:
         that have no PSU of their own (BRR, Fay, Rao-Wu).
     """
     _check(waves)
-    names, parts = list(waves), list(waves.values())
-    table = pd.concat(
-        [one.table.assign(**{WAVE: name}) for name, one in waves.items()], ignore_index=True
-    )
-    table = table[[WAVE, *(c for c in table if c != WAVE)]]
-    held = _joined([one.contributions for one in parts])
-    cov = held.covariance
-    ends = np.cumsum([0, *(len(one.table) for one in parts)])
-    for one, start, end in zip(parts, ends, ends[1:], strict=False):
-        cov[start:end, start:end] = one.cov
-    shared = shared_units([one.contributions.units for one in parts])
+    parts = list(waves.values())
+    table = pd.concat([part.table for part in parts], ignore_index=True)
+    rows = [len(part.table) for part in parts]
+    table.insert(0, WAVE, np.repeat(list(waves), rows))
+    contributions = _joined([part.contributions for part in parts])
+    cov = contributions.covariance
+    start = 0
+    for part in parts:
+        end = start + len(part.table)
+        cov[start:end, start:end] = part.cov
+        start = end
+    units = [part.contributions.units for part in parts]
     conventions = parts[0].conventions | {
-        "waves": names,
-        "psus": [len(one.contributions.units) for one in parts],
-        "shared_psus": shared,
+        "waves": list(waves),
+        "psus": [len(named) for named in units],
+        "shared_psus": _shared_units(units),
     }
-    return Estimates(table, cov, held, (WAVE, *parts[0].by), conventions, parts[0].design)
+    by = (WAVE, *parts[0].by)
+    return Estimates(table, cov, contributions, by, conventions, parts[0].design)
 
 
 def change(later: Estimates, earlier: Estimates) -> Comparisons:
@@ -87,12 +89,10 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     """
     both = combine_waves({"later": later, "earlier": earlier})
     keys = [*later.by, "measure"]
-    at = (
-        both.table.assign(_row=np.arange(len(both.table)))
-        .pivot_table(index=keys, columns=WAVE, values="_row", sort=False)
-        .rename_axis(columns=None)
-    )
-    pairs = at.reindex(columns=["later", "earlier"]).dropna().astype(int)
+    numbered = both.table.assign(_row=np.arange(len(both.table)))
+    rows = numbered.pivot_table(index=keys, columns=WAVE, values="_row", sort=False)
+    rows = rows.rename_axis(columns=None)
+    pairs = rows.reindex(columns=["later", "earlier"]).dropna().astype(int)
     if pairs.empty:
         raise EstimatesError(
             "E173",
@@ -105,103 +105,99 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
                 "Estimate both waves by the same column and measure.",
             ),
         )
-    first, second = pairs["later"].to_numpy(), pairs["earlier"].to_numpy()
-    value, se, df = (both.table[name].to_numpy(float) for name in ("estimate", "se", "df"))
-    matrix = sp.csr_array(
-        sp.eye_array(len(value), format="csr")[first]
-        - sp.eye_array(len(value), format="csr")[second]
-    )
-    found = both.combined(matrix, pairs.reset_index()[keys], by=later.by).table
-    variance = np.diag(both.cov)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = both.cov[first, second] / np.sqrt(variance[first] * variance[second])
-    sides = found[keys].assign(later=value[first], earlier=value[second])
-    spread = found["se"].to_numpy(float), found["df"].to_numpy(float)
+    first = pairs["later"].to_numpy()
+    second = pairs["earlier"].to_numpy()
+    value = both.table["estimate"].to_numpy(float)
+    identity = sp.eye_array(len(value), format="csr")
+    matrix = sp.csr_array(identity[first] - identity[second])
+    differences = both.combined(matrix, pairs.reset_index()[keys], by=later.by).table
+    se = both.table["se"].to_numpy(float)
+    df = both.table["df"].to_numpy(float)
     testable = usable(value, se, df)
     table = tested(
-        sides,
-        (value[first] - value[second], *spread),
+        differences[keys].assign(later=value[first], earlier=value[second]),
+        difference=value[first] - value[second],
+        se=differences["se"].to_numpy(float),
+        df=differences["df"].to_numpy(float),
         usable=testable[first] & testable[second],
         level=later.level,
     )
-    left_out = len(later.table) + len(earlier.table) - 2 * len(pairs)
-    return Comparisons(table.assign(correlation=correlation), _declared(both, left_out))
+    variance = np.diag(both.cov)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = both.cov[first, second] / np.sqrt(variance[first] * variance[second])
+    conventions = {
+        "null": NULL,
+        "test": "two-sided t; each wave's own design, covariance over shared PSUs",
+        "df": "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union",
+        "not_tested": "rows whose se is 0 or whose df is below 1",
+        "left_out": len(later.table) + len(earlier.table) - 2 * len(pairs),
+    }
+    for name in ("level", "selection", "calibration", "variance", "psus", "shared_psus"):
+        conventions[name] = both.conventions[name]
+    return Comparisons(table.assign(correlation=correlation), conventions)
 
 
-def shared_units(units: list[pd.DataFrame]) -> int:
+def _shared_units(units: list[pd.DataFrame]) -> int:
     """Count the PSUs that stand in every wave."""
     common = units[0]
     for other in units[1:]:
-        common = (
-            common.merge(other, how="inner")
-            if list(common) == list(other) and ROW not in common
-            else common.iloc[:0]
-        )
+        if list(common) != list(other) or ROW in common:
+            return 0
+        common = common.merge(other, how="inner")
     return len(common)
 
 
 def _joined(parts: list[Contributions]) -> Contributions:
     """Lay contributions side by side: a row a PSU of any wave; rows of further stages follow, one wave's after the other's."""
     columns = list(parts[0].units)
-    matched = all(list(one.units) == columns for one in parts) and ROW not in columns
-    named = [one.units if matched else one.units.assign(_wave=i) for i, one in enumerate(parts)]
+    matched = ROW not in columns and all(list(part.units) == columns for part in parts)
+    named = []
+    for wave, part in enumerate(parts):
+        named.append(part.units if matched else part.units.assign(_wave=wave))
     units = pd.concat(named).drop_duplicates().reset_index(drop=True)
     place = units.assign(_unit=np.arange(len(units)))
-    blocks, deeper, inside = [], [], []
-    in_stratum = []
-    for one, names in zip(parts, named, strict=True):
+    first_stage, further_stages, inside, in_stratum = [], [], [], []
+    for part, names in zip(parts, named, strict=True):
         at = names.merge(place, on=list(names), how="left")["_unit"].to_numpy()
-        there = sp.csr_array(
-            (np.ones(len(at)), (at, np.arange(len(at)))), shape=(len(units), len(at))
-        )
-        matrix = sp.csr_array(one.matrix)
-        blocks.append(there @ matrix[: len(at)])
-        inside.append(there @ one.members.inside)
-        stratum = one.members.stratum
-        in_stratum.append(there @ sp.csr_array((np.ones(len(at)), (np.arange(len(at)), stratum))))
-        deeper.append(matrix[len(at) :])
-    joined = sp.hstack(blocks)
-    if any(one.shape[0] for one in deeper):
-        joined = sp.vstack([joined, sp.block_diag(deeper)])
-    members = Members(
-        sp.csr_array(sp.hstack(inside)), _joined_strata(sp.csr_array(sp.hstack(in_stratum)))
-    )
+        own = np.arange(len(at))
+        moved = sp.csr_array((np.ones(len(at)), (at, own)), shape=(len(units), len(at)))
+        matrix = sp.csr_array(part.matrix)
+        first_stage.append(moved @ matrix[: len(at)])
+        further_stages.append(matrix[len(at) :])
+        inside.append(moved @ part.members.inside)
+        strata = sp.csr_array((np.ones(len(at)), (own, part.members.stratum)))
+        in_stratum.append(moved @ strata)
+    joined = sp.hstack(first_stage)
+    if any(stage.shape[0] for stage in further_stages):
+        joined = sp.vstack([joined, sp.block_diag(further_stages)])
+    # strata of two waves are one where they share a PSU
+    belongs = sp.csr_array(sp.hstack(in_stratum))
+    _, stratum = connected_components(belongs @ belongs.T, directed=False)
+    members = Members(sp.csr_array(sp.hstack(inside)), np.asarray(stratum))
     return Contributions(units[columns] if matched else units, sp.csr_array(joined), members)
 
 
-def _joined_strata(belongs: sp.csr_array) -> Array:
-    """Number the strata of all waves together: those of two waves are one where they share a PSU.
-
-    Parameters
-    ----------
-    belongs : (P, strata of every wave) sparse
-        Which PSU lies in which stratum.
-
-    Returns
-    -------
-    (P,) int
-    """
-    _, stratum = connected_components(belongs @ belongs.T, directed=False)
-    return np.asarray(stratum)
-
-
 def _check(waves: Mapping[str, Estimates]) -> None:
-    said = [(one.by, one.level, one.conventions["statistic"]) for one in waves.values()]
-    if len(said) < 2 or len(set(said)) != 1:
+    """Refuse waves that cannot be related (E171, E172)."""
+    arguments = {}
+    for name, wave in waves.items():
+        arguments[name] = (wave.by, wave.level, wave.conventions["statistic"])
+    if len(waves) < 2 or len(set(arguments.values())) != 1:
         raise EstimatesError(
             "E171",
             "须有至少两期调查，且按同样的域、统计量和置信水平估计。",
             "At least two waves are needed, estimated by the same domains, statistic and level.",
             where="waves",
-            available=[f"{name}: {by}" for name, (by, *_) in zip(waves, said, strict=True)],
+            available=[f"{name}: {by}" for name, (by, *_) in arguments.items()],
             hint=("用相同的参数估计各期。", "Estimate every wave with the same arguments."),
         )
-    for name, one in waves.items():
-        if one.conventions["variance"] in ("brr", "fay", "rao-wu"):
+    for name, wave in waves.items():
+        variance = wave.conventions["variance"]
+        if variance in ("brr", "fay", "rao-wu"):
             raise EstimatesError(
                 "E172",
-                f"'{name}' 的 {one.conventions['variance']} 重复样本不对应单个初级单元，无法计算两期协方差。",
-                f"The {one.conventions['variance']} replicates of '{name}' belong to no single PSU; waves cannot be related.",
+                f"'{name}' 的 {variance} 重复样本不对应单个初级单元，无法计算两期协方差。",
+                f"The {variance} replicates of '{name}' belong to no single PSU; waves cannot be related.",
                 where="waves",
                 available=("linearized", "rake", "jkn"),
                 hint=(
@@ -209,17 +205,3 @@ def _check(waves: Mapping[str, Estimates]) -> None:
                     'Use variance="jkn" or "linearized".',
                 ),
             )
-
-
-def _declared(both: Estimates, left_out: int) -> dict[str, Any]:
-    kept = {
-        name: both.conventions[name]
-        for name in ("level", "selection", "calibration", "variance", "psus", "shared_psus")
-    }
-    return {
-        "null": NULL,
-        "test": "two-sided t; each wave's own design, covariance over shared PSUs",
-        "df": "Satterthwaite over the waves; where they share PSUs: PSUs - strata of their union",
-        "not_tested": "rows whose se is 0 or whose df is below 1",
-        "left_out": left_out,
-    } | kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -10,22 +10,23 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import linalg, optimize, special
 
-from satisfaction.estimation.sample import Sample, lay_out
-from satisfaction.estimation.test_results import (
+from satisfaction.estimation.hypothesis_tests import (
     DF_USED,
     HypothesisTest,
     Variable,
+    WaldStatistic,
     declared,
-    fault,
     joint_row,
     levels,
     name_of,
     require_df,
     require_groups,
     used_df,
+    wald_row,
     with_values,
 )
-from satisfaction.estimation.wald import WaldStatistic, wald_row
+from satisfaction.estimation.intervals import fixed, quotient
+from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.sampling.design import SurveyDesign
 from satisfaction.sampling.tally import tally
@@ -42,9 +43,8 @@ LOOKED_UP = {
 }
 WALD: dict[str, WaldStatistic] = {"wald": "F", "adjusted_wald": "adjusted_F"}
 MISSING = "respondents without both variables are not counted; their PSUs stay in the design"
-NEGLIGIBLE = (
-    1e-9  # of the variance under simple random sampling: rounding, the cells are calibrated
-)
+# of the variance under simple random sampling: rounding, the cells are calibrated
+NEGLIGIBLE = 1e-9
 AT_MEAN = 1e-5  # of the saddlepoint, where its formula is 0 / 0
 
 
@@ -65,11 +65,16 @@ class CrossTable:
         PSUs minus strata, over those with a respondent of both variables.
     """
 
-    cells: pd.DataFrame
+    cells: pd.DataFrame = field(repr=False)
     total: Array
-    cov: Array
+    cov: Array = field(repr=False)
     n: Array
     df: int
+
+    @property
+    def share(self) -> Array:
+        """Return the shares of the cells: (R, C)."""
+        return np.asarray(self.total / self.total.sum())
 
 
 def rao_scott(
@@ -106,17 +111,27 @@ def rao_scott(
     R does after `subset` (but not for values missing inside the call). A cell without respondents has no design effect.
     """
     one_of(statistic, get_args(RaoScott), argument="statistic", error=EstimatesError, code="E140")
-    names = name_of(rows), name_of(columns)
-    if names[0] == names[1]:
-        raise fault(
-            "E161", (f"行与列是同一个变量 '{names[0]}'。", f"Rows and columns are the same variable '{names[0]}'."), where="rows, columns",
+    if name_of(rows) == name_of(columns):
+        raise EstimatesError(
+            "E161",
+            f"行与列是同一个变量 '{name_of(rows)}'。",
+            f"Rows and columns are the same variable '{name_of(rows)}'.",
+            where="rows, columns",
             hint=("选用两个不同的变量。", "Choose two variables."),
-        )  # fmt: skip
+        )
     crossed = cross_table(design, rows, columns)
-    own = {"test": LOOKED_UP[statistic], "null": NULL, "df": DF_USED, "missing": MISSING}
     require_df(crossed.df, 1, where="rows, columns")
     row = _wald(crossed, WALD[statistic]) if statistic in WALD else _rao_scott(crossed, statistic)
-    return HypothesisTest(pd.DataFrame([row]), _cells(crossed), declared(design, own))
+    jacobian = share_jacobian(crossed.total)
+    variance = np.einsum("ij,jk,ik->i", jacobian, crossed.cov, jacobian)
+    cells = crossed.cells.assign(
+        share=crossed.share.ravel(),
+        se=np.sqrt(np.maximum(variance, 0)),
+        independent=_independent(crossed.share).ravel(),
+        n=crossed.n.ravel(),
+    )
+    own = {"test": LOOKED_UP[statistic], "null": NULL, "df": DF_USED, "missing": MISSING}
+    return HypothesisTest(pd.DataFrame([row]), cells, declared(design, own))
 
 
 def cross_table(design: SurveyDesign, rows: Variable, columns: Variable) -> CrossTable:
@@ -124,25 +139,38 @@ def cross_table(design: SurveyDesign, rows: Variable, columns: Variable) -> Cros
     held, (row, column) = with_values(design, [rows, columns], where="rows, columns")
     counted = tally(held, (), by=[row, column])
     both = counted.keys[[row, column]].notna().all(axis=1).to_numpy()
-    (first, of_row), (second, of_column) = (
-        levels(counted.keys[name], both) for name in (row, column)
-    )
-    require_groups(first, name_of(rows), where="rows")
-    require_groups(second, name_of(columns), where="columns")
-    sample, shape = lay_out(held, counted), (len(first), len(second))
-    cell, n = of_row[both] * shape[1] + of_column[both], counted.n[both]
-    total = np.bincount(cell, (sample.weight * sample.n)[both], shape[0] * shape[1]).reshape(shape)
-    respondents = np.bincount(cell, n, shape[0] * shape[1]).astype(np.int64).reshape(shape)
+    row_levels, of_row = levels(counted.keys[row], both)
+    column_levels, of_column = levels(counted.keys[column], both)
+    require_groups(row_levels, name_of(rows), where="rows")
+    require_groups(column_levels, name_of(columns), where="columns")
+    sample = lay_out(held, counted)
+    shape = (len(row_levels), len(column_levels))
+    cells = shape[0] * shape[1]
+    at = np.flatnonzero(both)
+    cell = of_row[at] * shape[1] + of_column[at]
+    total = np.bincount(cell, (sample.weight * sample.n)[at], cells)
+    n = np.bincount(cell, counted.n[at], cells).astype(np.int64)
+    members = sp.csr_array((sample.n[at], (at, cell)), shape=(len(both), cells))
     names = pd.MultiIndex.from_product(
-        [first, second], names=[name_of(rows), name_of(columns)]
-    ).to_frame(index=False)
-    df = used_df(np.where(both, counted.n, 0), sample.clusters)
-    return CrossTable(names, total, _covariance(sample, both, cell, total.size), respondents, df)
+        [row_levels, column_levels], names=[name_of(rows), name_of(columns)]
+    )
+    return CrossTable(
+        names.to_frame(index=False),
+        total.reshape(shape),
+        sample.covariance(members),
+        n.reshape(shape),
+        used_df(np.where(both, counted.n, 0), sample.clusters),
+    )
+
+
+def _independent(share: Array) -> Array:
+    """Return the shares p_i. p_.j that independence would have: (R, C)."""
+    return np.outer(share.sum(axis=1), share.sum(axis=0))
 
 
 def pearson(share: Array, n: float) -> float:
     """Return n sum (p_ij - p_i. p_.j)^2 / (p_i. p_.j) for shares (R, C) of total 1."""
-    independent = np.outer(share.sum(axis=1), share.sum(axis=0))
+    independent = _independent(share)
     return float(n * ((share - independent) ** 2 / independent).sum())
 
 
@@ -164,19 +192,22 @@ def design_effects(share: Array, cov: Array, n: float) -> Array:
     -------
     ((R-1) * (C-1),) float
     """
+    cell_share = share.ravel()
+    present = cell_share > 0
     basis = np.kron(linalg.helmert(share.shape[0]), linalg.helmert(share.shape[1])).T
-    if np.linalg.matrix_rank(basis[share.ravel() > 0]) < basis.shape[1]:
-        raise fault(
-            "E166", (f"{(share == 0).sum()} 个空单元使交互效应无法估计。", f"With {(share == 0).sum()} empty cells the interactions cannot be estimated."),
-            where="rows, columns", hint=("合并类别。", "Merge levels."),
-        )  # fmt: skip
-    inverse = (
-        np.divide(1.0, share.ravel(), out=np.zeros(share.size), where=share.ravel() > 0)[:, None]
-        * basis
-    )
-    return np.asarray(
-        linalg.eigh(inverse.T @ cov @ inverse, basis.T @ inverse / n, eigvals_only=True)
-    )
+    if np.linalg.matrix_rank(basis[present]) < basis.shape[1]:
+        empty = (~present).sum()
+        raise EstimatesError(
+            "E166",
+            f"{empty} 个空单元使交互效应无法估计。",
+            f"With {empty} empty cells the interactions cannot be estimated.",
+            where="rows, columns",
+            hint=("合并类别。", "Merge levels."),
+        )
+    inverse_share = quotient(np.ones(share.size), cell_share, where=present, otherwise=0.0)
+    scaled = inverse_share[:, None] * basis
+    effects = linalg.eigh(scaled.T @ cov @ scaled, basis.T @ scaled / n, eigvals_only=True)
+    return np.asarray(effects)
 
 
 def share_jacobian(total: Array) -> Array:
@@ -187,11 +218,15 @@ def share_jacobian(total: Array) -> Array:
 
 def residual_jacobian(total: Array) -> Array:
     """Derivatives of N_ij - N_i. N_.j / N by the totals of the cells: (R*C, R*C)."""
-    size, (rows, columns) = total.sum(), (np.eye(k) for k in total.shape)
-    of_row, of_column = total.sum(axis=1) / size, total.sum(axis=0) / size
+    size = total.sum()
+    rows = np.eye(total.shape[0])
+    columns = np.eye(total.shape[1])
+    of_row = total.sum(axis=1) / size
+    of_column = total.sum(axis=0) / size
     by_row = np.kron(rows, np.outer(of_column, np.ones(len(columns))))
     by_column = np.kron(np.outer(of_row, np.ones(len(rows))), columns)
-    return np.asarray(np.eye(total.size) - by_row - by_column + np.kron(of_row, of_column)[:, None])
+    by_size = np.kron(of_row, of_column)[:, None]
+    return np.asarray(np.eye(total.size) - by_row - by_column + by_size)
 
 
 def weighted_chisq_tail(x: float, weights: Array, ddf: float) -> float:
@@ -208,63 +243,65 @@ def weighted_chisq_tail(x: float, weights: Array, ddf: float) -> float:
     """
     if x <= 0:
         return 1.0
-    unit = weights.max()
-    a, times = np.append(weights, -x / ddf) / unit, np.append(np.ones(len(weights)), ddf)
+    a = np.append(weights, -x / ddf) / weights.max()
+    times = np.append(np.ones(len(weights)), ddf)
 
     def slope(at: float) -> float:
         return float((times * a / (1 - 2 * at * a)).sum())
 
     edge = 1 - 1e-12
     at = optimize.brentq(slope, edge / (2 * a.min()), edge / (2 * a.max()), xtol=1e-15, rtol=1e-14)
-    w = np.sign(at) * np.sqrt(max(float((times * np.log1p(-2 * at * a)).sum()), 0.0))
-    v = at * np.sqrt(2 * float((times * a**2 / (1 - 2 * at * a) ** 2).sum()))
-    third = 8 * (times * a**3).sum() / (2 * (times * a**2).sum()) ** 1.5 / 6
-    return float(special.ndtr(-(w + (np.log(v / w) / w if abs(w) > AT_MEAN else third))))
+    distance = float((times * np.log1p(-2 * at * a)).sum())
+    w = np.sign(at) * np.sqrt(max(distance, 0.0))
+    if abs(w) > AT_MEAN:
+        curvature = 2 * float((times * a**2 / (1 - 2 * at * a) ** 2).sum())
+        v = at * np.sqrt(curvature)
+        correction = np.log(v / w) / w
+    else:
+        skewness = 8 * (times * a**3).sum() / (2 * (times * a**2).sum()) ** 1.5
+        correction = skewness / 6
+    return float(special.ndtr(-(w + correction)))
 
 
 def _rao_scott(crossed: CrossTable, statistic: str) -> dict[str, float]:
-    n, jacobian = float(crossed.n.sum()), share_jacobian(crossed.total)
-    share = crossed.total / crossed.total.sum()
-    effects = design_effects(share, jacobian @ crossed.cov @ jacobian.T, n)
-    x2, trace = pearson(share, n), float(effects.sum())
+    """Look Pearson's X2 up, corrected by the design effects."""
+    n = float(crossed.n.sum())
+    jacobian = share_jacobian(crossed.total)
+    effects = design_effects(crossed.share, jacobian @ crossed.cov @ jacobian.T, n)
+    x2 = pearson(crossed.share, n)
+    trace = float(effects.sum())
     if trace <= NEGLIGIBLE:
-        raise fault(
-            "E160", ("表中单元没有抽样误差（例如两个变量的联合分布已校准），无法检验。", "The cells have no sampling variance (for instance: calibrated to their joint distribution); they cannot be tested."),
-            where="rows, columns", hint=("换用未被联合校准的变量。", "Choose variables that are not calibrated jointly."),
-        )  # fmt: skip
-    if statistic == "chisq":
-        return joint_row(
-            x2, x2 / (trace / len(effects)), df=len(effects), ddf=np.inf, name="pearson"
+        raise EstimatesError(
+            "E160",
+            "表中单元没有抽样误差（例如两个变量的联合分布已校准），无法检验。",
+            "The cells have no sampling variance (for instance: calibrated to their joint distribution); they cannot be tested.",
+            where="rows, columns",
+            hint=("换用未被联合校准的变量。", "Choose variables that are not calibrated jointly."),
         )
+    k = len(effects)
+    if statistic == "chisq":
+        return joint_row(x2, x2 / (trace / k), df=k, ddf=np.inf, name="pearson")
     d0 = trace**2 / float((effects**2).sum())
-    row = joint_row(x2, x2 / trace, df=d0, ddf=d0 * crossed.df, name="pearson")
+    ddf = d0 * crossed.df
+    row = joint_row(x2, x2 / trace, df=d0, ddf=ddf, name="pearson")
     if statistic == "saddlepoint":
         positive = effects[effects > 1e-12 * effects.max()]
-        row |= {"df": float(len(effects)), "p": weighted_chisq_tail(x2, positive, row["ddf"])}
+        row["df"] = float(k)
+        row["p"] = weighted_chisq_tail(x2, positive, ddf)
     return row
 
 
 def _wald(crossed: CrossTable, statistic: WaldStatistic) -> dict[str, float]:
+    """Test that the residuals from independence are 0, but for the first row and column."""
     total = crossed.total
-    residual = total - np.outer(total.sum(axis=1), total.sum(axis=0)) / total.sum()
-    jacobian = residual_jacobian(total)[np.arange(total.size).reshape(total.shape)[1:, 1:].ravel()]
     size = total.sum()
-    value, cov = residual[1:, 1:].ravel() / size, jacobian @ crossed.cov @ jacobian.T / size**2
-    fixed = np.diag(cov) <= NEGLIGIBLE * total[1:, 1:].ravel() / size / crossed.n.sum()
-    cov = np.where(fixed[:, None] | fixed, 0.0, cov)
+    residual = total - _independent(total) / size
+    free = np.arange(total.size).reshape(total.shape)[1:, 1:].ravel()
+    jacobian = residual_jacobian(total)[free]
+    value = residual[1:, 1:].ravel() / size
+    cov = jacobian @ crossed.cov @ jacobian.T / size**2
+    share = total[1:, 1:].ravel() / size
+    by_calibration = np.diag(cov) <= NEGLIGIBLE * share / crossed.n.sum()
+    cov = fixed(cov, by_calibration)
     require_df(crossed.df, len(value), where="rows, columns")
     return wald_row(value, cov, crossed.df, statistic=statistic, where="rows, columns")
-
-
-def _covariance(sample: Sample, used: Array, cell: Array, cells: int) -> Array:
-    at = np.flatnonzero(used)
-    return sample.covariance(sp.csr_array((sample.n[at], (at, cell)), shape=(len(used), cells)))
-
-
-def _cells(crossed: CrossTable) -> pd.DataFrame:
-    jacobian, share = share_jacobian(crossed.total), crossed.total / crossed.total.sum()
-    se = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", jacobian, crossed.cov, jacobian), 0))
-    independent = np.outer(share.sum(axis=1), share.sum(axis=0))
-    return crossed.cells.assign(
-        share=share.ravel(), se=se, independent=independent.ravel(), n=crossed.n.ravel()
-    )

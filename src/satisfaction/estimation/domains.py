@@ -1,28 +1,68 @@
-"""A tally cut into domains and laid over its design, and how one call estimates from it."""
+"""A tally cut into domains, what is estimated in them, and what each sampling unit contributes to the error.
+
+Means, totals and ratios with their linearized variables and design effects; contributions by linearization, or from
+replicates: the design's weighting recipe replayed on the tally, never on respondents.
+
+T tally rows, D domains, M measures. A ratio's tally holds the M numerators first and the denominator once for each after
+them, all counted where both are valid.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from typing import Any, Literal
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
-from satisfaction.estimation.replicated import Replication, replicated_contributions
+from satisfaction.estimation.intervals import fixed, quotient, standard_errors
 from satisfaction.estimation.sample import Contributions, Sample, lay_out
-from satisfaction.estimation.statistics import Kind
 from satisfaction.foundation.engines import matched
-from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.errors import EstimatesError, shortened
+from satisfaction.foundation.yaml import Label
 from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.measures import Measure, Stage
+from satisfaction.sampling.replicates import (
+    Replicates,
+    balanced,
+    deviations,
+    jackknife,
+    rao_wu,
+    replicated_sums,
+)
 from satisfaction.sampling.tally import Tally
-from satisfaction.sampling.variance import Sparse, domain_members
+from satisfaction.sampling.variance import (
+    Members,
+    Sparse,
+    domain_members,
+    linearized_means,
+    linearized_ratios,
+    linearized_totals,
+    simple_variance,
+    sum_by_domain,
+)
 
 Array = np.ndarray[Any, Any]
+Kind = Literal["mean", "proportion", "total", "ratio", "quantile"]
 Variance = Literal["default", "linearized", "rake", "jkn", "brr", "fay", "rao-wu"]
 Interval = Literal["default", "t", "logit", "beta", "wilson", "xlogit", "mean", "likelihood"]
 DegreesOfFreedom = Literal["domain", "design"]
 NOISE = 1e-13  # of the estimate
+FAY = 0.5
+MOST_UNSOLVED = 0.05  # of the bootstrap's replicates
+LEFT_OUT = Label(
+    zh="{total} 个重复样本中有 {count} 个（{share}）无解，已剔除（{worst}）",
+    en="{count} of {total} replicates ({share}) unsolved and left out, at {worst}",
+)
+LINEARIZED = Label(
+    zh="{variance} 的 {total} 个重复样本中有 {count} 个（{share}）无解（{worst}），改用线性化标准误",
+    en="{count} of {total} {variance} replicates ({share}) unsolved, at {worst}: linearized se instead",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +76,99 @@ class Options:
     df: DegreesOfFreedom
     replicates: int
     seed: int
+
+    @property
+    def linearized(self) -> bool:
+        """Return whether no replicates are asked for."""
+        return self.variance in ("linearized", "rake")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Estimates of the full sample.
+
+    Attributes
+    ----------
+    value : (D, M) float
+        nan where there is no valid value.
+    size : (D, M) float
+        Estimated population with a valid value.
+    z : (T, D*M) sparse
+        Linearized variable, summed over a row's respondents, not weighted.
+    """
+
+    value: Array
+    size: Array
+    z: Sparse
+
+
+def point(kind: Kind, counted: Tally, domain: Array, weight: Array, domains: int) -> Point:
+    """Estimate one kind of statistic with final weights (T,)."""
+    valid = counted.valid.astype(float)
+    sums = counted.sums()
+    if kind == "ratio":
+        half = sums.shape[1] // 2
+        value, z = linearized_ratios(
+            domain, weight, numerator=sums[:, :half], denominator=sums[:, half:], domains=domains
+        )
+        return Point(value, sum_by_domain(domain, weight[:, None] * valid[:, :half], domains), z)
+    value, size, z = linearized_means(domain, weight, valid=valid, total=sums, domains=domains)
+    if kind == "total":
+        value, z = linearized_totals(domain, weight, sums, domains=domains)
+    return Point(value, size, z)
+
+
+def _from_sums(kind: Kind, sums: Array) -> Array:
+    """Form a statistic from weighted sums (2M, D, R), numerators, then denominators: (R, D*M), nan without a denominator."""
+    half = len(sums) // 2
+    value = numerator = sums[:half]
+    if kind != "total":
+        denominator = sums[half:]
+        value = quotient(numerator, denominator, where=denominator != 0)
+    return np.asarray(value.transpose(2, 1, 0).reshape(value.shape[2], -1))
+
+
+def design_effects(
+    kind: Kind,
+    counted: Tally,
+    domain: Array,
+    weight: Array,
+    *,
+    se: Array,
+    size: Array,
+    n: Array,
+    replacement: bool,
+) -> Array:
+    """Variance over that of a simple random sample of the same size; nan where that is 0 or not defined. (D, M)."""
+    if kind in ("ratio", "quantile"):
+        return np.full(se.shape, np.nan)
+    sums = sum_by_domain(domain, weight[:, None] * counted.sums(), len(size))
+    squares = sum_by_domain(domain, weight[:, None] * counted.sums_of_squares(), len(size))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = sums / size
+        simple = simple_variance(mean, size, squares, n=n, population=size, replacement=replacement)
+        scale = size**2 if kind == "total" else 1.0
+        return np.where(simple > 0, se**2 / (simple * scale), np.nan)
+
+
+def ratio_measures(numerators: Sequence[Measure], denominator: Measure) -> list[Measure]:
+    """Return measures of the numerators and of the denominator, each counted only where both are valid."""
+    above = [_where_both(measure, denominator) for measure in numerators]
+    below = [_where_both(denominator, measure) for measure in numerators]
+    return above + below
+
+
+def _where_both(measure: Measure, other: Measure) -> Measure:
+    """Return a measure that is valid only where another is valid too."""
+    name = f"{measure.name} | {other.name}"
+    both = nw.col(measure.valid_column) * nw.col(other.valid_column)
+    restricted = {f"_valid__{name}": both, f"_score__{name}": nw.col(measure.score_column) * both}
+    stages: list[Stage] = []
+    none: Stage = {}
+    for stage, stage_of_other in zip_longest(measure.stages, other.stages, fillvalue=none):
+        stages.append(stage | stage_of_other)
+    own = (*measure.own, *other.own)
+    return replace(measure, name=name, stages=(*stages, restricted), own=own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,86 +186,256 @@ class Domains:
     columns : tuple of str
     """
 
-    design: SurveyDesign
-    sample: Sample
-    counted: Tally
-    keys: pd.DataFrame
-    domain: Array
+    design: SurveyDesign = field(repr=False)
+    sample: Sample = field(repr=False)
+    counted: Tally = field(repr=False)
+    keys: pd.DataFrame = field(repr=False)
+    domain: Array = field(repr=False)
     columns: tuple[str, ...]
 
     def contributions(self, counted: Tally, z: Sparse, options: Options) -> Contributions:
         """Return what each sampling unit contributes to the covariance of a statistic with linearized variables z."""
         valid = counted.valid[:, : z.shape[1] // len(self.keys)]
         members = domain_members(self.domain, valid, self.sample.clusters, domains=len(self.keys))
-        if options.variance in ("linearized", "rake"):
-            matrix = self.sample.deviations(
-                z, convention="rake" if options.variance == "rake" else "linearized"
-            )
-            return Contributions(self.sample.units, matrix, members)
-        return replicated_contributions(
-            self.design,
-            self.sample,
-            counted,
-            self.domain,
-            len(self.keys),
-            z=z,
-            members=members,
-            kind=options.kind,
-            variance=cast(Replication, options.variance),
-            replicates=options.replicates,
-            seed=options.seed,
+        if not options.linearized:
+            return _replicated_contributions(self, counted, z, members, options)
+        convention: Literal["rake", "linearized"] = (
+            "rake" if options.variance == "rake" else "linearized"
         )
+        matrix = self.sample.deviations(z, convention=convention)
+        return Contributions(self.sample.units, matrix, members)
 
 
 def cut(
     design: SurveyDesign, counted: Tally, *, columns: tuple[str, ...], listed: Sequence[Any] | None
 ) -> Domains:
-    """Cut a tally into the domains of its columns, and of the values listed."""
-    keys, domain = numbered_domains(counted.keys, columns, listed)
+    """Cut a tally into the domains of its columns, and of the values listed: sorted, missing keys in none.
+
+    Raises
+    ------
+    EstimatesError
+        E384 values listed of another kind than the column, E385 columns without a value.
+    """
+    if columns:
+        present = counted.keys[list(columns)].drop_duplicates().dropna()
+        if listed is not None:
+            _refuse_other_kind(present[columns[0]], listed)
+            present = pd.concat([present, pd.DataFrame({columns[0]: list(listed)})])
+        if present.empty:
+            raise EstimatesError(
+                "E385",
+                f"列 {list(columns)} 没有任何取值（全部缺失）。",
+                f"The columns {list(columns)} hold no value: all are missing.",
+                where="by",
+                hint=(
+                    "检查该列是否读入、是否匹配上。",
+                    "Check that the column was read and matched.",
+                ),
+            )
+        keys = present.drop_duplicates().sort_values(list(columns), ignore_index=True)
+        domain = matched(counted.keys, keys, columns)
+    else:
+        keys = pd.DataFrame(index=[0])
+        domain = np.zeros(len(counted.keys), dtype=int)
     sample = lay_out(design, counted)
-    kept = counted.only((domain >= 0) & (sample.weight > 0))
-    return Domains(design, sample, kept, keys, np.maximum(domain, 0), columns)
+    used = counted.only((domain >= 0) & (sample.weight > 0))
+    return Domains(design, sample, used, keys, np.maximum(domain, 0), columns)
 
 
-def numbered_domains(
-    keys: pd.DataFrame, columns: tuple[str, ...], listed: Sequence[Any] | None
-) -> tuple[pd.DataFrame, Array]:
-    """List the domains in sorted order and the domain of every tally row, -1 where a key is missing."""
-    if not columns:
-        return pd.DataFrame(index=[0]), np.zeros(len(keys), dtype=int)
-    found = keys[list(columns)].drop_duplicates().dropna()
-    if listed is not None:
-        _refuse_other_kind(found[columns[0]], listed)
-        found = pd.concat([found, pd.DataFrame({columns[0]: list(listed)})]).drop_duplicates()
-    if found.empty:
-        raise EstimatesError(
-            "E385",
-            f"列 {list(columns)} 没有任何取值（全部缺失）。",
-            f"The columns {list(columns)} hold no value: all are missing.",
-            where="by",
-            hint=("检查该列是否读入、是否匹配上。", "Check that the column was read and matched."),
-        )
-    domains = found.sort_values(list(columns), ignore_index=True)
-    return domains, matched(keys, domains, columns)
-
-
-def _refuse_other_kind(found: pd.Series[Any], listed: Sequence[Any]) -> None:
+def _refuse_other_kind(present: pd.Series[Any], listed: Sequence[Any]) -> None:
     """Refuse domains listed as text where the column holds numbers, and the other way round."""
-    number = pd.api.types.is_numeric_dtype(found)
-    strange = [value for value in listed if isinstance(value, str) == number] if len(found) else []
-    if strange:
+    number = pd.api.types.is_numeric_dtype(present)
+    strange = [value for value in listed if isinstance(value, str) == number]
+    if strange and len(present):
+        kind_zh = "数值" if number else "文本"
+        kind = "numbers" if number else "text"
+        value = repr(strange[0])
         raise EstimatesError(
             "E384",
-            f"domains 中的 {strange[0]!r} 与列 '{found.name}' 的类型不同（{'数值' if number else '文本'}）。",
-            f"{strange[0]!r} of `domains` is of another kind than column '{found.name}', which holds {'numbers' if number else 'text'}.",
+            f"domains 中的 {value} 与列 '{present.name}' 的类型不同（{kind_zh}）。",
+            f"{value} of `domains` is of another kind than column '{present.name}', which holds {kind}.",
             where="domains",
-            available=[repr(value) for value in found.tolist()],
-            got=repr(strange[0]),
+            available=map(repr, present.tolist()),
+            got=value,
             hint=("按该列的类型书写。", "Write the values as the column has them."),
         )
 
 
 def without_rounding(cov: Array, value: Array) -> Array:
     """Return the covariance with an exact 0 where a variance is nothing but rounding, lest a rank be built on it."""
-    noise = np.sqrt(np.maximum(np.diag(cov), 0)) <= NOISE * np.abs(value)
-    return np.where(noise[:, None] | noise, 0.0, cov) if noise.any() else cov
+    noise = standard_errors(cov) <= NOISE * np.abs(value)
+    return fixed(cov, noise) if noise.any() else cov
+
+
+def _replicated_contributions(
+    on: Domains, counted: Tally, z: Sparse, members: Members, options: Options
+) -> Contributions:
+    """Estimate the statistic in every replicate and return the deviations as contributions.
+
+    A replicate that no weights solve is never part of them. Of the bootstrap it is left out, and the others divide by their
+    own number. The jackknife and half-samples need every replicate: there the linearized deviations stand in their place.
+
+    Raises
+    ------
+    EstimatesError
+        As `_make_replicates`; E382 where more than a twentieth of the bootstrap has no solution.
+    """
+    sample = on.sample
+    clusters = sample.clusters
+    weighting = on.design.weighting
+    replicates = _make_replicates(sample, options)
+    counts = sample.n
+    cell = np.zeros(len(on.domain), dtype=int)
+    if weighting is not None:
+        cell = on.design.cell_index(counted.keys)
+        counts = sample.n * sample.base / weighting.start[cell]
+    sums = counted.sums()
+    if options.kind != "ratio":
+        sums = np.concatenate([sums, counted.valid], axis=1)
+    unsolved = _Unsolved()
+    chunks = replicated_sums(
+        replicates,
+        sums * sample.base[:, None],
+        psu=clusters.psu,
+        psus=len(clusters.stratum),
+        domain=on.domain,
+        domains=len(on.keys),
+        cell=cell,
+        counts=counts,
+        cells=len(weighting.cells) if weighting else 1,
+        reweight=_recipe(on.design, unsolved),
+    )
+    theta = np.empty((len(replicates.scale), z.shape[1]))
+    label = f"重复样本 replicates ({options.variance})"
+    with tqdm(total=len(theta), desc=label, disable=None, leave=False) as bar:
+        for chosen, chunk in chunks:
+            theta[chosen] = _from_sums(options.kind, chunk)
+            bar.update(len(chosen))
+    count = unsolved.count
+    if count and options.variance != "rao-wu":
+        remark = unsolved.remark(LINEARIZED, variance=options.variance)
+        return Contributions(sample.units, sample.deviations(z), members, count, remark)
+    remark = ""
+    if count:
+        remark = unsolved.remark(LEFT_OUT, variance=options.variance)
+        unsolved.refuse_too_many()
+        theta = theta[~unsolved.failed]
+        replicates = Replicates(np.full(len(theta), 1 / len(theta)), None, replicates.factors)
+    units = sample.units
+    if replicates.unit is None:
+        units = pd.DataFrame(index=range(len(replicates.scale)))
+    matrix = deviations(replicates, theta, len(clusters.stratum))
+    return Contributions(units, matrix, members, count, remark)
+
+
+def _make_replicates(sample: Sample, options: Options) -> Replicates:
+    """Form replicates of a sample's first-stage units.
+
+    Where later stages enter the variance, no sampling fraction is credited: replicates of first-stage units hold all of it
+    only as if these were drawn with replacement.
+
+    Raises
+    ------
+    EstimatesError
+        E150 for BRR without exactly two PSUs in every stratum; E151 for lonely PSUs under a policy replicates cannot follow.
+    """
+    clusters = sample.clusters
+    sizes = clusters.sizes()
+    if len(sample.stages) > 1:
+        clusters = replace(clusters, fraction=np.zeros_like(clusters.fraction))
+    if (sizes == 1).any() and sample.lonely in ("adjust", "average"):
+        raise EstimatesError(
+            "E151",
+            f'重复样本法不能执行 lonely_psu="{sample.lonely}"。',
+            f'Replicates cannot follow lonely_psu="{sample.lonely}".',
+            where="variance",
+            available=("collapse", "certainty", "remove"),
+            hint=("用 collapse 合并这些层。", "Merge these strata with `collapse`."),
+        )
+    if options.variance == "jkn":
+        return jackknife(clusters)
+    if options.variance == "rao-wu":
+        return rao_wu(clusters, replicates=options.replicates, seed=options.seed)
+    if (sizes != 2).any():
+        numbers = shortened(sorted(set(sizes.tolist())))
+        raise EstimatesError(
+            "E150",
+            f"{options.variance} 要求每层恰有两个初级单元；现有 {numbers} 个。",
+            f"{options.variance} needs exactly two PSUs in every stratum; there are {numbers}.",
+            where="variance",
+            available=("jkn", "rao-wu", "linearized"),
+            hint=('改用 variance="jkn"。', 'Use variance="jkn".'),
+        )
+    return balanced(clusters, fay=FAY if options.variance == "fay" else 0.0)
+
+
+class _Unsolved:
+    """Which replicates some weighting step could not solve, and at which levels, classes or bounds."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Array] = []
+        self.places: Counter[str] = Counter()
+
+    @property
+    def failed(self) -> Array:
+        """Return which replicates failed: (R,) bool."""
+        return np.concatenate(self.chunks) if self.chunks else np.zeros(0, dtype=bool)
+
+    @property
+    def count(self) -> int:
+        return int(self.failed.sum())
+
+    @property
+    def worst(self) -> str:
+        """Return the place at which most of them failed."""
+        return self.places.most_common(1)[0][0]
+
+    def remark(self, done: Label, *, variance: str) -> str:
+        """Say how many failed, where, and what was done."""
+        total = len(self.failed)
+        share = f"{self.count / total:.1%}"
+        return f"{done.zh} {done.en}".format(
+            count=self.count, total=total, share=share, worst=self.worst, variance=variance
+        )
+
+    def refuse_too_many(self) -> None:
+        """Refuse a bootstrap of which more than a twentieth has no solution (E382)."""
+        share = self.failed.mean()
+        if share <= MOST_UNSOLVED:
+            return
+        total = len(self.failed)
+        raise EstimatesError(
+            "E382",
+            f"{total} 个重复样本中有 {self.count} 个（{share:.1%}）没有满足加权步骤的权数，标准误不可信。最常见: {self.worst}。",
+            f"{self.count} of {total} replicates ({share:.1%}) have no weights that do what the steps declare; their "
+            f"se would mean nothing. Most often: {self.worst}.",
+            where="variance",
+            available=("linearized", "jkn"),
+            hint=(
+                '把该水平与相邻水平合并，放宽界限，或写 variance="linearized"。',
+                'Merge that level with a neighbour, widen the bounds, or write variance="linearized".',
+            ),
+        )
+
+
+def _recipe(design: SurveyDesign, unsolved: _Unsolved) -> Any:
+    """Return the recipe as a function of counts; it notes in `unsolved` what some step could not solve."""
+    weighting = design.weighting
+    if weighting is None:
+        return None
+
+    def reweight(count: Array) -> Array:
+        """Return final / base weight for counts (C, r)."""
+        weight = np.repeat(weighting.start[:, None], count.shape[1], axis=1)
+        failed = np.zeros(count.shape[1], dtype=bool)
+        for step in weighting.steps:
+            before = weight
+            weight = step.reweight(count, before)
+            missed = step.unsolved(count, before, weight)
+            failed |= missed.any(axis=0)
+            for k in np.flatnonzero(missed.any(axis=1)):
+                unsolved.places[step.places[k]] += int(missed[k].sum())
+        unsolved.chunks.append(failed)
+        return np.asarray(weight / weighting.start[:, None])
+
+    return reweight

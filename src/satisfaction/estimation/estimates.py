@@ -10,7 +10,6 @@ contrasts and the change between waves that share PSUs go on from there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -20,20 +19,23 @@ import pandas as pd
 import scipy.sparse as sp
 
 from satisfaction.estimation.domains import (
+    FAY,
     DegreesOfFreedom,
     Domains,
     Interval,
+    Kind,
     Options,
     Variance,
     cut,
+    design_effects,
+    point,
+    ratio_measures,
     without_rounding,
 )
-from satisfaction.estimation.intervals import check_level, limits
+from satisfaction.estimation.intervals import check_level, limits, standard_errors
 from satisfaction.estimation.quantiles import estimate_percentile, interleaved
-from satisfaction.estimation.replicated import FAY
 from satisfaction.estimation.result import COLUMNS, Estimates, result_table
 from satisfaction.estimation.sample import Contributions
-from satisfaction.estimation.statistics import Kind, design_effects, point, ratio_measures
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import changed_since, new_folder, read_json, refuse_existing
@@ -49,141 +51,16 @@ from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, refuse_reserved, resolve, resolve_all, tally
 from satisfaction.sampling.variance import Members, domain_df, sum_by_domain
 
-FORMAT = 2
-KINDS = {"i": "int64", "u": "int64", "b": "bool", "f": "float64"}
-WORDS = """估计值与各初级单元的线性化变量合计；不含任何计数与答案。
-Estimates, and per sampling unit the totals of the linearized variables; no counts and no answers.
-
-estimates.csv      估计值 one row a domain and measure, in order
-units.csv          初级单元 sampling units of the first stage, in order
-contributions.csv  unit, quantity (行号，从 0 起 row numbers from 0), value
-members.csv        unit, quantity：该单元中有该域的受访者 units with a respondent of the domain (for degrees of freedom)
-conventions.json   约定 what produced the numbers
-"""
-
-
-def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
-    """Write estimates into a folder that does not exist yet: figures, PSU totals of linearized variables, PSUs of each domain.
-
-    Column `n` (respondents of a domain) is carried, because ranks ask for a minimum; counts of any finer cell are not. PSUs
-    keep their codes: two waves are told apart by them.
-
-    Raises
-    ------
-    EstimatesError
-        E181 for a folder that exists, E183 where every respondent is a PSU: the totals would be respondents.
-    """
-    target = Path(folder)
-    if ROW in estimates.contributions.units:
-        raise EstimatesError(
-            "E183", "设计中每位受访者就是一个初级单元，带出的合计会是个人数据。", "Every respondent is a PSU of this design: the totals would be persons.",
-            where="write_estimates", hint=("在设计中声明 psu。", "Declare `psu` in the design."),
-        )  # fmt: skip
-    refuse_existing(target, EstimatesError, "E181")
-    entries, held = (
-        sp.coo_array(sp.csr_array(estimates.contributions.matrix)),
-        estimates.contributions,
-    )
-    listed = pd.DataFrame(
-        {"unit": entries.row, "quantity": entries.col, "value": entries.data}
-    ).sort_values(["unit", "quantity"])
-    inside = held.members.inside.tocoo()
-    members = pd.DataFrame({"unit": inside.row, "quantity": inside.col}).sort_values(
-        ["unit", "quantity"]
-    )
-    record = {
-        "format": FORMAT, "by": list(estimates.by), "conventions": estimates.conventions, "shape": list(entries.shape),
-        "unsolved": held.unsolved, "remark": held.remark, "strata": list(estimates.design.strata), "stages": list(estimates.design.stages),
-        "stratum_of_unit": held.members.stratum.tolist(),
-        "kinds": {"estimates": _kinds(estimates.table), "units": _kinds(held.units)},
-    }  # fmt: skip
-    with new_folder(target) as scratch:
-        write_rfc4180(estimates.table, scratch / "estimates.csv")
-        write_rfc4180(held.units, scratch / "units.csv")
-        write_rfc4180(listed, scratch / "contributions.csv")
-        write_rfc4180(members, scratch / "members.csv")
-        write_json(record, scratch / "conventions.json")
-        write_text(WORDS, scratch / "README.txt")
-        write_checksums(scratch)
-    return target
-
-
-def read_estimates(folder: str | Path) -> Estimates:
-    """Read what `write_estimates` wrote: the same numbers to the last bit.
-
-    Returns
-    -------
-    Estimates
-        Its design has the sampling units as rows and no measures: nothing further can be estimated from it.
-
-    Raises
-    ------
-    EstimatesError
-        E182 for a folder that is none, or whose files were changed.
-    """
-    source = Path(folder)
-    changed = (
-        changed_since(source, source / "SHA256SUMS")
-        if (source / "SHA256SUMS").is_file()
-        else {"SHA256SUMS": "missing"}
-    )
-    record: dict[str, Any] = {} if changed else read_json(source / "conventions.json")
-    if record.get("format") != FORMAT:
-        raise EstimatesError(
-            "E182", "不是 write_estimates 写出的文件夹，或文件已被改动。", "Not a folder that write_estimates wrote, or a file was changed.",
-            where=str(source), got=str(changed or record.get("format")), hint=("重新带出。", "Carry it out again."),
-        )  # fmt: skip
-    table = _typed(read_table(source / "estimates.csv"), record["kinds"]["estimates"])
-    units = _typed(read_table(source / "units.csv"), record["kinds"]["units"])
-    listed = read_table(source / "contributions.csv")
-    places = listed["unit"].astype(int), listed["quantity"].astype(int)
-    values = listed["value"].replace("", "nan").astype(float)  # of a withheld figure
-    matrix = sp.csr_array((values, places), shape=tuple(record["shape"]))
-    listed = read_table(source / "members.csv")
-    stratum = np.array(record["stratum_of_unit"])
-    places = listed["unit"].astype(int), listed["quantity"].astype(int)
-    inside = sp.csr_array((np.ones(len(listed)), places), shape=(len(stratum), len(table)))
-    held = Contributions(
-        units, matrix, Members(inside, stratum), record["unsolved"], record["remark"]
-    )
-    conventions = record["conventions"]
-    design = SurveyDesign(
-        units, strata=record["strata"] or None, psu=record["stages"][:1] or None, lonely_psu=conventions["lonely_psu"],
-        selection=conventions["selection"],
-    )  # fmt: skip
-    return Estimates(table, held.covariance, held, tuple(record["by"]), conventions, design)
-
-
-def _kinds(table: pd.DataFrame) -> list[tuple[str, str]]:
-    texts = {
-        name: "str" if isinstance(kind, pd.StringDtype) else "object"
-        for name, kind in table.dtypes.items()
-    }
-    return [
-        (str(name), KINDS.get(getattr(kind, "kind", "O"), texts[name]))
-        for name, kind in table.dtypes.items()
-    ]
-
-
-def _typed(table: pd.DataFrame, kinds: list[tuple[str, str]]) -> pd.DataFrame:
-    """Give columns of text their types again; an empty cell is a missing number, or an empty text."""
-    texts = ("str", "object")
-    return pd.DataFrame(
-        {
-            name: (
-                table[name] if kind in texts else pd.to_numeric(table[name].replace("", np.nan))
-            ).astype(kind)
-            for name, kind in kinds
-        }
-    )
-
-
 Array = np.ndarray[Any, Any]
 Statistic: TypeAlias = Literal["mean", "proportion", "total", "median"] | tuple[str, Any]
 FPC_DROPPED = "重复样本未计 fpc fpc not credited by these replicates"
 DEFAULT_INTERVALS = {
-    "mean": "t; logit for rates", "proportion": "logit", "total": "t", "ratio": "t", "quantile": "Woodruff",
-}  # fmt: skip
+    "mean": "t; logit for rates",
+    "proportion": "logit",
+    "total": "t",
+    "ratio": "t",
+    "quantile": "Woodruff",
+}
 
 
 @one_blas_thread
@@ -246,7 +123,16 @@ def estimate(
     (of the bootstrap they are left out, up to 5 %; a jackknife or half-samples give way to the linearized se).
     """
     kind, argument = _parsed(statistic)
-    _check_options(variance, interval, df, level, replicates, seed)
+    one_of(variance, get_args(Variance), argument="variance", error=EstimatesError, code="E100")
+    one_of(interval, get_args(Interval), argument="interval", error=EstimatesError, code="E100")
+    one_of(df, get_args(DegreesOfFreedom), argument="df", error=EstimatesError, code="E100")
+    check_level(level)
+    _check_whole("replicates", replicates, least=2)
+    _check_whole("seed", seed, least=0)
+    if variance == "default":
+        several_steps = design.weighting is not None and design.weighting.several
+        variance = "jkn" if several_steps else "linearized"
+    options = Options(kind, variance, level, interval, df, replicates, seed)
     columns = named(by)
     several = kind == "quantile" and isinstance(argument, tuple)
     taken = (*COLUMNS, "p") if several else COLUMNS
@@ -254,97 +140,91 @@ def estimate(
         [name for i, name in enumerate(columns) if name in taken or name in columns[:i]]
     )
     chosen = resolve_all(design, _named_measures(measures))
-    options = Options(kind, _resolved(variance, design), level, interval, df, replicates, seed)
-    if kind == "quantile":
-        parts = []
-        for p in argument if several else (argument,):
-            for measure in chosen:
-                table, held, on = estimate_percentile(
-                    design, measure, p, columns=columns, listed=domains, options=options
-                )
-                table["note"] = _noted(table["note"].to_numpy(), on, options, held)
-                if several:
-                    table.insert(len(columns), "p", p)
-                parts.append((table, held))
-        said = _conventions(on, options, held) | {"p": argument}
-        return interleaved(parts, (*columns, "p") if several else columns, said, design)
-    measured = ratio_measures(chosen, resolve(design, argument)) if kind == "ratio" else chosen
-    counted = counted or tally(design, measured, by=columns)
-    return _estimated(cut(design, counted, columns=columns, listed=domains), chosen, options)
+    if kind != "quantile":
+        tallied = ratio_measures(chosen, resolve(design, argument)) if kind == "ratio" else chosen
+        counted = counted or tally(design, tallied, by=columns)
+        return _estimated(cut(design, counted, columns=columns, listed=domains), chosen, options)
+    parts = []
+    for p in argument if several else (argument,):
+        for measure in chosen:
+            table, held, on = estimate_percentile(
+                design, measure, p, columns=columns, listed=domains, options=options
+            )
+            table["note"] = _noted(table["note"].to_numpy(), on, options, held)
+            if several:
+                table.insert(len(columns), "p", p)
+            parts.append((table, held))
+    conventions = _conventions(on, options, held) | {"p": argument}
+    return interleaved(parts, (*columns, "p") if several else columns, conventions, design)
 
 
 def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimates:
+    """Estimate anything but quantiles."""
     counted, sample, domain, size = on.counted, on.sample, on.domain, len(on.keys)
-    found = point(options.kind, counted, domain, sample.weight, size)
-    held = on.contributions(counted, found.z, options)
-    cov = without_rounding(held.covariance, found.value.ravel())
-    se = np.sqrt(np.maximum(np.diag(cov), 0)).reshape(found.value.shape)
+    full = point(options.kind, counted, domain, sample.weight, size)
+    held = on.contributions(counted, full.z, options)
+    cov = without_rounding(held.covariance, full.value.ravel())
+    se = standard_errors(cov).reshape(full.value.shape)
     valid = counted.valid[:, : len(chosen)]
-    df = (
-        domain_df(domain, valid, sample.clusters, domains=size)
-        if options.df == "domain"
-        else np.full(se.shape, sample.df)
-    )
     n = sum_by_domain(domain, valid, size)
-    plain = on.design.base_weight is None
-    deff, deff_wr = (
-        design_effects(
+    if options.df == "domain":
+        df = domain_df(domain, valid, sample.clusters, domains=size)
+    else:
+        df = np.full(se.shape, sample.df)
+
+    def effects(replacement: bool) -> Array:
+        return design_effects(
             options.kind,
             counted,
             domain,
             sample.weight,
             se=se,
-            size=found.size,
+            size=full.size,
             n=n,
             replacement=replacement,
         )
-        for replacement in (plain, True)
+
+    def overall_deff() -> Array:
+        """Return the measures' design effects over all domains together, at least 1: (M,)."""
+        if not on.columns:
+            return np.ones(len(chosen))
+        kind: Any = options.kind
+        whole = estimate(on.design, chosen, statistic=kind, level=options.level)
+        deff = whole.table["deff"].to_numpy(float)
+        return np.where(np.isfinite(deff), np.maximum(deff, 1.0), 1.0)
+
+    low, high, note = limits(
+        chosen, options, value=full.value, se=se, df=df, n=n, overall_deff=overall_deff
     )
-    deff_all = partial(_overall_deff, on, chosen, options)
-    low, high, note = limits(chosen, options, (found.value, se, df, n), overall_deff=deff_all)
-    se = np.where(np.isnan(found.value), np.nan, se)
-    note = _noted(note, on, options, held)
-    parts = {
-        "estimate": found.value,
-        "se": se,
+    figures = {
+        "estimate": full.value,
+        "se": np.where(np.isnan(full.value), np.nan, se),
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "deff": deff,
+        "deff": effects(on.design.base_weight is None),
+        "deff_wr": effects(True),
+        "n": n,
+        "note": _noted(note, on, options, held),
     }
-    parts |= {"deff_wr": deff_wr, "n": n, "note": note}
     rows = on.keys.loc[on.keys.index.repeat(len(chosen))].reset_index(drop=True)
-    rows = rows.assign(measure=[m.name for m in chosen] * size)[[*on.columns, "measure"]]
-    table = result_table(rows, {name: part.ravel() for name, part in parts.items()})
+    rows["measure"] = [measure.name for measure in chosen] * size
+    rows = rows[[*on.columns, "measure"]]
+    table = result_table(rows, {name: figure.ravel() for name, figure in figures.items()})
     return Estimates(table, cov, held, on.columns, _conventions(on, options, held), on.design)
-
-
-def _overall_deff(on: Domains, chosen: list[Measure], options: Options) -> Array:
-    """Return the measures' design effects over all domains together, at least 1: (M,)."""
-    if not on.columns:
-        return np.ones(len(chosen))
-    kind: Any = options.kind
-    found = (
-        estimate(on.design, chosen, statistic=kind, level=options.level)
-        .table["deff"]
-        .to_numpy(float)
-    )
-    return np.where(np.isfinite(found), np.maximum(found, 1.0), 1.0)
 
 
 def _parsed(statistic: Statistic) -> tuple[Kind, Any]:
     """Return the kind of statistic and its argument."""
     if statistic == "median":
         return "quantile", 0.5
-    if (
-        isinstance(statistic, tuple)
-        and len(statistic) == 2
-        and statistic[0] in ("ratio", "quantile")
-    ):
-        kind, argument = statistic
-        return kind, _quantiles(argument) if kind == "quantile" else argument  # type: ignore[return-value]
-    allowed = ("mean", "proportion", "total", "median", '("ratio", denominator)', '("quantile", p)')
-    one_of(str(statistic), allowed[:4], argument="statistic", error=EstimatesError, code="E100")
+    if isinstance(statistic, tuple) and len(statistic) == 2:
+        if statistic[0] == "ratio":
+            return "ratio", statistic[1]
+        if statistic[0] == "quantile":
+            return "quantile", _quantiles(statistic[1])
+    allowed = ("mean", "proportion", "total", "median")
+    one_of(str(statistic), allowed, argument="statistic", error=EstimatesError, code="E100")
     return statistic, None  # type: ignore[return-value]
 
 
@@ -352,10 +232,10 @@ def _quantiles(argument: Any) -> float | tuple[float, ...]:
     """Return one quantile, or a tuple of several."""
     several = isinstance(argument, list | tuple | np.ndarray)
     listed = list(argument) if several else [argument]
-    wrong = [
-        p for p in listed if isinstance(p, bool) or not isinstance(p, Real) or not 0 < float(p) < 1
-    ]
-    if wrong or not listed:
+    wrong = not listed
+    for p in listed:
+        wrong |= isinstance(p, bool) or not isinstance(p, Real) or not 0 < float(p) < 1
+    if wrong:
         raise EstimatesError(
             "E104",
             f"分位点 {argument!r} 须为 0 与 1 之间的数。",
@@ -371,12 +251,10 @@ def _quantiles(argument: Any) -> float | tuple[float, ...]:
 
 def _named_measures(measures: Any) -> list[str | Measure]:
     """Return the measures as a list; refuse none at all, and what is neither a name nor a measure."""
-    listed = [measures] if isinstance(measures, str | Measure) else measures
-    if (
-        not isinstance(listed, Iterable)
-        or not (names := list(listed))
-        or not all(isinstance(m, str | Measure) for m in names)
-    ):
+    if isinstance(measures, str | Measure):
+        return [measures]
+    listed = list(measures) if isinstance(measures, Iterable) else []
+    if not listed or not all(isinstance(measure, str | Measure) for measure in listed):
         raise EstimatesError(
             "E387",
             f"没有给出可估计的指标: {measures!r}。",
@@ -387,69 +265,57 @@ def _named_measures(measures: Any) -> list[str | Measure]:
                 "Write the name of a column or measure, or a list of them.",
             ),
         )
-    return names
+    return listed
 
 
-def _check_options(
-    variance: str, interval: str, df: str, level: float, replicates: int, seed: int
-) -> None:
-    for name, value, kinds in (
-        ("variance", variance, Variance),
-        ("interval", interval, Interval),
-        ("df", df, DegreesOfFreedom),
-    ):
-        one_of(value, get_args(kinds), argument=name, error=EstimatesError, code="E100")
-    check_level(level)
-    for name, number, least in (("replicates", replicates, 2), ("seed", seed, 0)):
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < least:
-            raise EstimatesError(
-                "E381",
-                f"{name}={number!r} 无效：须为不小于 {least} 的整数。",
-                f"{name}={number!r} cannot be: a whole number of at least {least} is needed.",
-                where=name,
-                hint=(
-                    "例如写 replicates=200, seed=1。",
-                    "Write replicates=200, seed=1, for instance.",
-                ),
-            )
-
-
-def _resolved(variance: Variance, design: SurveyDesign) -> Variance:
-    if variance != "default":
-        return variance
-    return "jkn" if design.weighting is not None and design.weighting.several else "linearized"
+def _check_whole(name: str, number: Any, *, least: int) -> None:
+    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+    if not whole or number < least:
+        raise EstimatesError(
+            "E381",
+            f"{name}={number!r} 无效：须为不小于 {least} 的整数。",
+            f"{name}={number!r} cannot be: a whole number of at least {least} is needed.",
+            where=name,
+            hint=("例如写 replicates=200, seed=1。", "Write replicates=200, seed=1, for instance."),
+        )
 
 
 def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str, Any]:
+    """Say what produced the numbers."""
     design = on.design
-    interval = (
-        DEFAULT_INTERVALS[options.kind] if options.interval == "default" else options.interval
-    )
-    own: dict[str, dict[str, Any]] = {
-        "jkn": {"centre": "mean of the replicates"},
-        "fay": {"fay": FAY},
-    }
-    own["rao-wu"] = {"replicates": options.replicates - held.unsolved, "seed": options.seed}
-    replicated, used = options.variance not in ("linearized", "rake"), _variance_used(options, held)
+    used = _variance_used(options, held)
+    interval: str = options.interval
+    if interval == "default":
+        interval = DEFAULT_INTERVALS[options.kind]
+    drawn = "with" if design.base_weight is None else "without"
     fpc = " + ".join(design.fpc) or "none"
     if _fpc_dropped(on, used):
         fpc += " (not credited by these replicates)"
-    return {
+    conventions: dict[str, Any] = {
         "statistic": options.kind,
         "variance": used,
         "interval": interval,
         "level": options.level,
-        "df": "domain: PSUs - strata" if options.df == "domain" else "design: PSUs - strata",
-        "deff": f"against simple random sampling {'with' if design.base_weight is None else 'without'} replacement",
+        "df": f"{options.df}: PSUs - strata",
+        "deff": f"against simple random sampling {drawn} replacement",
         "lonely_psu": design.lonely_psu,
         "selection": design.selection,
         "calibration": design.weighting.name if design.weighting else "none",
         "fpc": fpc,
         "engine_exact": on.counted.exact,
-        **own.get(used, {}),
-        **({"replicates_unsolved": held.unsolved} if replicated and design.weighting else {}),
-        **({"replicates_note": held.remark} if held.remark else {}),
     }
+    if used == "jkn":
+        conventions["centre"] = "mean of the replicates"
+    elif used == "fay":
+        conventions["fay"] = FAY
+    elif used == "rao-wu":
+        conventions["replicates"] = options.replicates - held.unsolved
+        conventions["seed"] = options.seed
+    if design.weighting and not options.linearized:
+        conventions["replicates_unsolved"] = held.unsolved
+    if held.remark:
+        conventions["replicates_note"] = held.remark
+    return conventions
 
 
 def _variance_used(options: Options, held: Contributions) -> str:
@@ -465,8 +331,144 @@ def _fpc_dropped(on: Domains, variance: str) -> bool:
 
 def _noted(note: Array, on: Domains, options: Options, held: Contributions) -> Array:
     """Add to every row's note what the replicates could not do."""
-    remarks = [held.remark] if held.remark else []
+    remarks = [held.remark]
     if _fpc_dropped(on, _variance_used(options, held)):
         remarks.append(FPC_DROPPED)
     texts = ["; ".join(filter(None, [text, *remarks])) for text in note.ravel()]
     return np.array(texts, dtype=object).reshape(note.shape)
+
+
+FORMAT = 2
+KINDS = {"i": "int64", "u": "int64", "b": "bool", "f": "float64"}
+WORDS = """估计值与各初级单元的线性化变量合计；不含任何计数与答案。
+Estimates, and per sampling unit the totals of the linearized variables; no counts and no answers.
+
+estimates.csv      估计值 one row a domain and measure, in order
+units.csv          初级单元 sampling units of the first stage, in order
+contributions.csv  unit, quantity (行号，从 0 起 row numbers from 0), value
+members.csv        unit, quantity：该单元中有该域的受访者 units with a respondent of the domain (for degrees of freedom)
+conventions.json   约定 what produced the numbers
+"""
+
+
+def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
+    """Write estimates into a folder that does not exist yet: figures, PSU totals of linearized variables, PSUs of each domain.
+
+    Column `n` (respondents of a domain) is carried, because ranks ask for a minimum; counts of any finer cell are not. PSUs
+    keep their codes: two waves are told apart by them.
+
+    Raises
+    ------
+    EstimatesError
+        E181 for a folder that exists, E183 where every respondent is a PSU: the totals would be respondents.
+    """
+    target = Path(folder)
+    held = estimates.contributions
+    if ROW in held.units:
+        raise EstimatesError(
+            "E183",
+            "设计中每位受访者就是一个初级单元，带出的合计会是个人数据。",
+            "Every respondent is a PSU of this design: the totals would be persons.",
+            where="write_estimates",
+            hint=("在设计中声明 psu。", "Declare `psu` in the design."),
+        )
+    refuse_existing(target, EstimatesError, "E181")
+    matrix = sp.coo_array(sp.csr_array(held.matrix))
+    inside = held.members.inside.tocoo()
+    order = ["unit", "quantity"]
+    totals = pd.DataFrame({"unit": matrix.row, "quantity": matrix.col, "value": matrix.data})
+    members = pd.DataFrame({"unit": inside.row, "quantity": inside.col})
+    record = {
+        "format": FORMAT,
+        "by": list(estimates.by),
+        "conventions": estimates.conventions,
+        "shape": list(matrix.shape),
+        "unsolved": held.unsolved,
+        "remark": held.remark,
+        "strata": list(estimates.design.strata),
+        "stages": list(estimates.design.stages),
+        "stratum_of_unit": held.members.stratum.tolist(),
+        "kinds": {"estimates": _kinds(estimates.table), "units": _kinds(held.units)},
+    }
+    with new_folder(target) as scratch:
+        write_rfc4180(estimates.table, scratch / "estimates.csv")
+        write_rfc4180(held.units, scratch / "units.csv")
+        write_rfc4180(totals.sort_values(order), scratch / "contributions.csv")
+        write_rfc4180(members.sort_values(order), scratch / "members.csv")
+        write_json(record, scratch / "conventions.json")
+        write_text(WORDS, scratch / "README.txt")
+        write_checksums(scratch)
+    return target
+
+
+def read_estimates(folder: str | Path) -> Estimates:
+    """Read what `write_estimates` wrote: the same numbers to the last bit.
+
+    Returns
+    -------
+    Estimates
+        Its design has the sampling units as rows and no measures: nothing further can be estimated from it.
+
+    Raises
+    ------
+    EstimatesError
+        E182 for a folder that is none, or whose files were changed.
+    """
+    source = Path(folder)
+    sums = source / "SHA256SUMS"
+    changed = changed_since(source, sums) if sums.is_file() else {"SHA256SUMS": "missing"}
+    record: dict[str, Any] = {} if changed else read_json(source / "conventions.json")
+    if record.get("format") != FORMAT:
+        raise EstimatesError(
+            "E182",
+            "不是 write_estimates 写出的文件夹，或文件已被改动。",
+            "Not a folder that write_estimates wrote, or a file was changed.",
+            where=str(source),
+            got=str(changed or record.get("format")),
+            hint=("重新带出。", "Carry it out again."),
+        )
+    table = _typed(read_table(source / "estimates.csv"), record["kinds"]["estimates"])
+    units = _typed(read_table(source / "units.csv"), record["kinds"]["units"])
+    totals = read_table(source / "contributions.csv")
+    withheld_as_nan = totals["value"].replace("", "nan").astype(float)
+    matrix = sp.csr_array((withheld_as_nan, _places(totals)), shape=tuple(record["shape"]))
+    members = read_table(source / "members.csv")
+    stratum = np.array(record["stratum_of_unit"])
+    shape = (len(stratum), len(table))
+    inside = sp.csr_array((np.ones(len(members)), _places(members)), shape=shape)
+    held = Contributions(
+        units, matrix, Members(inside, stratum), record["unsolved"], record["remark"]
+    )
+    conventions = record["conventions"]
+    design = SurveyDesign(
+        units,
+        strata=record["strata"] or None,
+        psu=record["stages"][:1] or None,
+        lonely_psu=conventions["lonely_psu"],
+        selection=conventions["selection"],
+    )
+    return Estimates(table, held.covariance, held, tuple(record["by"]), conventions, design)
+
+
+def _places(listed: pd.DataFrame) -> tuple[pd.Series[int], pd.Series[int]]:
+    return listed["unit"].astype(int), listed["quantity"].astype(int)
+
+
+def _kinds(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Name the type of every column."""
+    kinds = []
+    for name, dtype in table.dtypes.items():
+        text = "str" if isinstance(dtype, pd.StringDtype) else "object"
+        kinds.append((str(name), KINDS.get(getattr(dtype, "kind", "O"), text)))
+    return kinds
+
+
+def _typed(table: pd.DataFrame, kinds: list[tuple[str, str]]) -> pd.DataFrame:
+    """Give columns of text their types again; an empty cell is a missing number, or an empty text."""
+    typed = {}
+    for name, kind in kinds:
+        column = table[name]
+        if kind not in ("str", "object"):
+            column = pd.to_numeric(column.replace("", np.nan))
+        typed[name] = column.astype(kind)
+    return pd.DataFrame(typed)

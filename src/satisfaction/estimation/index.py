@@ -36,46 +36,39 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     if not indices:
         return estimates
     measures = list(estimates.table["measure"].unique())
+    names = list(indices)
     domains = len(estimates.table) // len(measures)
-    block = sp.csr_array(
-        np.stack([_coefficients(index, measures, questionnaire) for index in indices.values()])
-    )
-    added = estimates.combined(
-        sp.kron(sp.eye_array(domains), block, format="csr"),
-        _keys(estimates, list(indices)),
-        by=estimates.by,
-    )
-    whole = sp.kron(
-        sp.eye_array(domains), sp.vstack([sp.eye_array(len(measures)), block]), format="csr"
-    )
+    coefficients = [_coefficients(index, measures, questionnaire) for index in indices.values()]
+    block = sp.csr_array(np.stack(coefficients))
+    keys = pd.DataFrame(index=[0])
+    if estimates.by:
+        keys = estimates.table[[*estimates.by]].drop_duplicates()
+    keys = keys.loc[keys.index.repeat(len(names))].reset_index(drop=True)
+    keys["measure"] = names * domains
+    each_domain = sp.eye_array(domains)
+    added = estimates.combined(sp.kron(each_domain, block, format="csr"), keys, by=estimates.by)
+    with_measures = sp.vstack([sp.eye_array(len(measures)), block])
+    whole = sp.kron(each_domain, with_measures, format="csr")
     cov = np.asarray(whole @ (whole @ estimates.cov).T).T
-    held = estimates.contributions.combined(whole)
-    width = len(measures) + len(indices)
-    rank = np.concatenate(
-        [np.repeat(np.arange(domains), len(measures)), np.repeat(np.arange(domains), len(indices))]
+    domain = np.arange(domains)
+    of_rows = np.concatenate([np.repeat(domain, len(measures)), np.repeat(domain, len(names))])
+    order = np.argsort(of_rows, kind="stable")
+    rows = pd.concat([estimates.table, added.table], ignore_index=True)
+    return Estimates(
+        rows.iloc[order].reset_index(drop=True),
+        cov,
+        estimates.contributions.combined(whole),
+        estimates.by,
+        estimates.conventions,
+        estimates.design,
     )
-    order = np.argsort(rank, kind="stable")
-    table = (
-        pd.concat([estimates.table, added.table], ignore_index=True)
-        .iloc[order]
-        .reset_index(drop=True)
-    )
-    assert len(table) == domains * width
-    return Estimates(table, cov, held, estimates.by, estimates.conventions, estimates.design)
 
 
 def _coefficients(index: Index, measures: list[str], questionnaire: Questionnaire) -> np.ndarray:
-    weights = {name: float(Fraction(str(weight))) for name, weight in index.weights.items()}
-    return np.array(
-        [weights.get(m, 0.0) * (POINTS if m in questionnaire.rates else 1.0) for m in measures]
-    )
-
-
-def _keys(estimates: Estimates, names: list[str]) -> pd.DataFrame:
-    domains = (
-        estimates.table[[*estimates.by]].drop_duplicates()
-        if estimates.by
-        else pd.DataFrame(index=[0])
-    )
-    keys = domains.loc[domains.index.repeat(len(names))].reset_index(drop=True)
-    return keys.assign(measure=names * len(domains))
+    """Return the weight of every measure in an index, rates as points: (M,)."""
+    coefficients = np.zeros(len(measures))
+    for k, m in enumerate(measures):
+        if m in index.weights:
+            points = POINTS if m in questionnaire.rates else 1.0
+            coefficients[k] = float(Fraction(str(index.weights[m]))) * points
+    return coefficients

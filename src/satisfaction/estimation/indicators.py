@@ -7,7 +7,7 @@ established, and where it is not, that is said.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +25,6 @@ from satisfaction.sampling.design import SurveyDesign
 
 STEP = 25.0  # points of a topic that importance is stated for: one answer of a scale of five
 VERDICTS = ("strong", "weak", "not decidable")
-SCALED = {"importance": "estimate", "se": "se", "ci_low": "ci_low", "ci_high": "ci_high"}
 QUADRANTS = {
     ("strong", True): "keep",
     ("weak", True): "improve first",
@@ -47,7 +46,7 @@ class Importance:
         overall, unit, method, n, level.
     """
 
-    table: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
     summary: Mapping[str, Any]
 
 
@@ -66,7 +65,7 @@ class Indicators:
         What is compared, level, multiplicity, selection.
     """
 
-    table: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
     importance: Importance
     summary: Mapping[str, Any]
 
@@ -99,19 +98,21 @@ def importance(
                 "Declare topics, and write `overall: NAME` in survey.yaml or in a new version of the questionnaire.",
             ),
         )
-    found = regression(design, overall, list(questionnaire.topics))
-    slopes = found.table.set_index("term").loc[list(questionnaire.topics)]
-    scaled = {name: slopes[source].to_numpy() * STEP * 100 for name, source in SCALED.items()}
-    table = pd.DataFrame(
-        {"topic": list(questionnaire.topics), **scaled, "p": slopes["p"].to_numpy()}
-    )
+    topics = list(questionnaire.topics)
+    fit = regression(design, overall, topics)
+    slopes = fit.table.set_index("term").loc[topics]
+    table = pd.DataFrame({"topic": topics})
+    table["importance"] = slopes["estimate"].to_numpy() * STEP * 100
+    for name in ("se", "ci_low", "ci_high"):
+        table[name] = slopes[name].to_numpy() * STEP * 100
+    table["p"] = slopes["p"].to_numpy()
     table["high"] = table["importance"] > table["importance"].median()
     summary = {
         "overall": overall,
         "unit": f"percentage points of {overall} for {STEP:g} points of the topic",
         "method": "weighted linear regression on all topics, se by the sample design",
-        "n": found.conventions["n"],
-        "level": found.conventions["level"],
+        "n": fit.conventions["n"],
+        "level": fit.conventions["level"],
     }
     return Importance(table, MappingProxyType(summary))
 
@@ -130,35 +131,47 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
     Indicators
         The area is a part of the whole; their covariance is in the error of the difference. df are the area's.
     """
-    topics, (by,) = list(matters.table["topic"]), areas.by
+    topics = list(matters.table["topic"])
+    (by,) = areas.by
     at = np.flatnonzero(areas.table["measure"].isin(topics))
     part = areas.table.iloc[at].reset_index(drop=True)
-    there = whole.table.reset_index().set_index("measure").loc[part["measure"], "index"].to_numpy()
-    difference = part["estimate"].to_numpy(float) - whole.table["estimate"].to_numpy(float)[there]
-    se = _difference_errors(areas.contributions.matrix[:, at], whole.contributions.matrix[:, there])
+    row_of_topic = whole.table.reset_index().set_index("measure")["index"]
+    of_whole = row_of_topic.loc[part["measure"]].to_numpy()
+    whole_score = whole.table["estimate"].to_numpy(float)[of_whole]
+    difference = part["estimate"].to_numpy(float) - whole_score
+    se = _difference_errors(
+        areas.contributions.matrix[:, at], whole.contributions.matrix[:, of_whole]
+    )
     df = part["df"].to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * special.stdtr(df, -np.abs(difference / se))
     half = special.stdtrit(df, (1 + areas.level) / 2) * se
     table = pd.DataFrame(
-        {"code": part[by].astype(str), "topic": part["measure"], "score": part["estimate"]}
+        {
+            "code": part[by].astype(str),
+            "topic": part["measure"],
+            "score": part["estimate"],
+            "whole": whole_score,
+            "difference": difference,
+            "se": se,
+            "df": df,
+            "ci_low": difference - half,
+            "ci_high": difference + half,
+            "p": p,
+        }
     )
-    table = table.assign(
-        whole=whole.table["estimate"].to_numpy(float)[there], difference=difference, se=se, df=df
-    )
-    table = table.assign(ci_low=difference - half, ci_high=difference + half, p=p)
     by_area = table.groupby("code")["p"]
     table["p_holm"] = by_area.transform(lambda p: holm(p.to_numpy()))
     provable = areas.conventions["selection"] == "probability"
-    sure = (table["p_holm"] <= 1 - areas.level) & provable
-    table["verdict"] = np.select(
-        [sure & (difference > 0), sure & (difference < 0)], VERDICTS[:2], VERDICTS[2]
-    )
+    established = (table["p_holm"] <= 1 - areas.level) & provable
+    stronger = established & (difference > 0)
+    weaker = established & (difference < 0)
+    table["verdict"] = np.select([stronger, weaker], VERDICTS[:2], VERDICTS[2])
     table = table.merge(matters.table[["topic", "importance", "high"]], on="topic", how="left")
-    table["quadrant"] = [
-        QUADRANTS.get((v, bool(h)), "")
-        for v, h in zip(table["verdict"], table["high"], strict=True)
-    ]
+    quadrants = []
+    for verdict, high in zip(table["verdict"], table["high"], strict=True):
+        quadrants.append(QUADRANTS.get((verdict, bool(high)), ""))
+    table["quadrant"] = quadrants
     summary = {
         "compared": "topic of the area minus topic of the whole, of which the area is a part",
         "level": areas.level,
@@ -172,5 +185,5 @@ def strengths_and_weaknesses(areas: Estimates, whole: Estimates, matters: Import
 def _difference_errors(own: Any, of_whole: Any) -> np.ndarray[Any, Any]:
     """Standard errors of column differences of two (U, Q) contribution matrices."""
     gap = sp.csr_array(own) - sp.csr_array(of_whole)
-    root: np.ndarray[Any, Any] = np.sqrt(np.asarray(gap.multiply(gap).sum(axis=0)).ravel())
-    return root
+    variance = gap.multiply(gap).sum(axis=0)
+    return np.asarray(np.sqrt(np.asarray(variance).ravel()))

@@ -1,4 +1,4 @@
-"""Array kernels of confidence limits and of degrees of freedom of linear combinations.
+"""Confidence limits of an estimate, and the degrees of freedom of combinations of estimates.
 
 Which confidence limits an estimate gets, and what replaces them where an estimate shows no variance at all.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -27,6 +27,7 @@ LARGEST = (
     1e12  # effective size: more than there are people, less than where the beta quantile fails
 )
 HALVINGS = 60  # of a bracket inside 0-1: more than a float can tell apart
+BOUNDARY = "Korn-Graubard"
 
 
 def check_level(
@@ -48,10 +49,34 @@ def check_level(
     )
 
 
+def standard_errors(cov: Array) -> Array:
+    """Return the roots of the variances of a covariance; rounding below 0 counts as 0."""
+    return np.asarray(np.sqrt(np.maximum(np.diag(cov), 0)))
+
+
+def fixed(cov: Array, at: Array) -> Array:
+    """Return a covariance (Q, Q) without errors of the quantities `at`, (Q,) bool."""
+    return np.where(at[:, None] | at, 0.0, cov)
+
+
+def quotient(
+    numerator: Array, denominator: Array, *, where: Array, otherwise: float = np.nan
+) -> Array:
+    """Divide where told; `otherwise` elsewhere."""
+    shape = np.broadcast_shapes(np.shape(numerator), np.shape(denominator))
+    out = np.full(shape, otherwise)
+    return np.asarray(np.divide(numerator, denominator, out=out, where=where))
+
+
+def t_quantile(df: Array | float, level: float) -> Array:
+    """Return the t of two-sided limits; df below 1 count as 1."""
+    return np.asarray(special.stdtrit(np.maximum(df, 1), (1 + level) / 2))
+
+
 def t_interval(estimate: Array, se: Array, df: Array, *, level: float) -> tuple[Array, Array]:
     """Return estimate -/+ t se; unbounded where df < 1."""
     with np.errstate(invalid="ignore"):
-        half = np.where(df >= 1, special.stdtrit(np.maximum(df, 1), (1 + level) / 2), np.inf) * se
+        half = np.where(df >= 1, t_quantile(df, level), np.inf) * se
     return estimate - half, estimate + half
 
 
@@ -59,10 +84,13 @@ def logit_interval(share: Array, se: Array, df: Array, *, level: float) -> tuple
     """Return the interval of a share 0-1 that is symmetric on the logit scale (R's svyciprop method "logit")."""
     inside = (share > 0) & (share < 1)
     safe = np.where(inside, share, 0.5)
-    low, high = t_interval(np.log(safe / (1 - safe)), se / (safe * (1 - safe)), df, level=level)
+    logit = np.log(safe / (1 - safe))
+    logit_se = se / (safe * (1 - safe))
+    low, high = t_interval(logit, logit_se, df, level=level)
     with np.errstate(over="ignore"):
-        limits = [np.where(inside, 1 / (1 + np.exp(-limit)), share) for limit in (low, high)]
-    return limits[0], limits[1]
+        low = np.where(inside, 1 / (1 + np.exp(-low)), share)
+        high = np.where(inside, 1 / (1 + np.exp(-high)), share)
+    return low, high
 
 
 def korn_graubard_interval(
@@ -70,20 +98,13 @@ def korn_graubard_interval(
 ) -> tuple[Array, Array]:
     """Return Clopper-Pearson limits at the effective sample size, corrected for df (Korn and Graubard 1998)."""
     tail = (1 - level) / 2
-    effective = (
-        n_effective
-        * (special.stdtrit(np.maximum(n - 1, 1), tail) / special.stdtrit(np.maximum(df, 1), tail))
-        ** 2
-    )
-    effective = np.minimum(effective, LARGEST)
-    x = share * effective
-    low = np.where(
-        share <= 0, 0.0, special.betaincinv(np.maximum(x, 1e-12), effective - x + 1, tail)
-    )
-    high = np.where(
-        share >= 1, 1.0, special.betaincinv(x + 1, np.maximum(effective - x, 1e-12), 1 - tail)
-    )
-    return low, high
+    at_n = special.stdtrit(np.maximum(n - 1, 1), tail)
+    at_df = special.stdtrit(np.maximum(df, 1), tail)
+    size = np.minimum(n_effective * (at_n / at_df) ** 2, LARGEST)
+    x = share * size
+    low = special.betaincinv(np.maximum(x, 1e-12), size - x + 1, tail)
+    high = special.betaincinv(x + 1, np.maximum(size - x, 1e-12), 1 - tail)
+    return np.where(share <= 0, 0.0, low), np.where(share >= 1, 1.0, high)
 
 
 def wilson_interval(
@@ -97,10 +118,11 @@ def wilson_interval(
     ----------
     Wilson (1927), JASA 22, 209-212; Kott and Carr (1997), Journal of Official Statistics 13, 123-137, for the effective size.
     """
-    quantile = special.stdtrit(np.maximum(df, 1), (1 + level) / 2) ** 2
+    quantile = t_quantile(df, level) ** 2
     to_half = quantile / (n_effective + quantile)  # how far the centre moves from the share to 1/2
     centre = share + to_half * (0.5 - share)
-    half = np.sqrt(to_half * (1 - to_half) * share * (1 - share) + to_half**2 / 4)
+    variance = to_half * (1 - to_half) * share * (1 - share)
+    half = np.sqrt(variance + to_half**2 / 4)
     return centre - half, centre + half
 
 
@@ -113,27 +135,53 @@ def likelihood_interval(
     (n - 1) / n: the deviance is divided by the dispersion n / (n - 1) of a share, as R's svyciprop method "likelihood" does.
     """
     with np.errstate(divide="ignore", over="ignore"):
-        quantile = special.stdtrit(np.maximum(df, 1), (1 + level) / 2) ** 2
-        fall = quantile / 2 / (n_effective * np.maximum(n - 1, 0) / np.maximum(n, 1))
+        quantile = t_quantile(df, level) ** 2
+        size = n_effective * np.maximum(n - 1, 0) / np.maximum(n, 1)
+        fall = quantile / 2 / size
     return _where_fallen(share, fall, end=0.0), _where_fallen(share, fall, end=1.0)
 
 
 def _where_fallen(share: Array, fall: Array, *, end: float) -> Array:
     """Find x between share and end where the log likelihood of one observation has fallen by `fall`, or the end."""
     share, fall = np.broadcast_arrays(share, fall)
-    inner, outer = share, np.full(share.shape, end)
+    inner = share
+    outer = np.full(share.shape, end)
     for _ in range(HALVINGS):
         middle = (inner + outer) / 2
-        beyond = special.kl_div(share, middle) + special.kl_div(1 - share, 1 - middle) > fall
-        inner, outer = np.where(beyond, inner, middle), np.where(beyond, middle, outer)
+        fallen = special.kl_div(share, middle) + special.kl_div(1 - share, 1 - middle)
+        beyond = fallen > fall
+        inner = np.where(beyond, inner, middle)
+        outer = np.where(beyond, middle, outer)
     return outer
 
 
-class ShareInterval(Protocol):
-    """A method of `INTERVALS`: limits of shares, within 0-1, around the share; arrays of any shape that broadcast.
+# R's "logit" fits a logistic model and "xlogit" transforms the mean: the same limits but for where the fit stops
+_FROM_ERROR = {"logit": logit_interval, "xlogit": logit_interval, "mean": t_interval}
+_FROM_SIZE = {
+    "beta": korn_graubard_interval,
+    "wilson": wilson_interval,
+    "likelihood": likelihood_interval,
+}
+INTERVALS = ("logit", "beta", "wilson", "xlogit", "mean", "likelihood")
+"""Methods of `share_interval`, by R's names where `svyciprop` has them."""
+
+
+def share_interval(
+    method: str,
+    share: Array,
+    se: Array,
+    *,
+    n: Array,
+    df: Array,
+    level: float,
+    n_effective: Array | None = None,
+) -> tuple[Array, Array]:
+    """Return limits of shares, within 0-1, around the share; arrays of any shape that broadcast.
 
     Parameters
     ----------
+    method : str
+        One of `INTERVALS`.
     share : float
         0-1; nan where there is none, and then both limits are nan.
     se : float
@@ -149,36 +197,24 @@ class ShareInterval(Protocol):
     n_effective : float, optional
         For "beta", "wilson" and "likelihood" where the se is 0: the effective sample size to use, for instance n over the
         deff of a larger area; n itself unless given. df under 1 count as 1 there, because the size does not come from the se.
-
-    Returns
-    -------
-    low, high : float
     """
-
-    def __call__(
-        self,
-        share: Array,
-        se: Array,
-        *,
-        n: Array,
-        df: Array,
-        level: float,
-        n_effective: Array | None = None,
-    ) -> tuple[Array, Array]:
-        """Return the limits."""
-        ...
-
-
-class _FromError(Protocol):
-    def __call__(
-        self, share: Array, se: Array, df: Array, /, *, level: float
-    ) -> tuple[Array, Array]: ...
-
-
-class _FromSize(Protocol):
-    def __call__(
-        self, share: Array, n_effective: Array, /, *, n: Array, df: Array, level: float
-    ) -> tuple[Array, Array]: ...
+    share = np.clip(np.asarray(share, dtype=float), 0, 1)
+    se = np.asarray(se, dtype=float)
+    df = np.asarray(df)
+    if method in _FROM_ERROR:
+        known = se > NO_ERROR
+        with np.errstate(over="ignore"):  # the logit of a share next to 0
+            low, high = _FROM_ERROR[method](share, se, df, level=level)
+        low = np.where(known, low, share)
+        high = np.where(known, high, share)
+    else:
+        n = np.asarray(n, dtype=float)
+        size, known = effective_size(share, se, n=n, n_effective=n_effective)
+        low, high = _FROM_SIZE[method](share, size, n=n, df=df, level=level)
+    unbounded = known & (df < 1)
+    low = np.where(unbounded, 0.0, np.maximum(low, 0.0))
+    high = np.where(unbounded, 1.0, np.minimum(high, 1.0))
+    return np.minimum(low, share), np.maximum(high, share)
 
 
 def effective_size(
@@ -194,80 +230,9 @@ def effective_size(
         Whether the se gave it.
     """
     known = (se > NO_ERROR) & (share > 0) & (share < 1)
-    size = np.where(
-        known,
-        share * (1 - share) / np.where(known, se, 1.0) ** 2,
-        n if n_effective is None else n_effective,
-    )
-    return np.minimum(size, LARGEST), known
-
-
-def _from_error(limits: _FromError) -> ShareInterval:
-    def _kernel(
-        share: Array,
-        se: Array,
-        *,
-        n: Array,
-        df: Array,
-        level: float,
-        n_effective: Array | None = None,
-    ) -> tuple[Array, Array]:
-        share, se, df = (
-            np.clip(np.asarray(share, dtype=float), 0, 1),
-            np.asarray(se, dtype=float),
-            np.asarray(df),
-        )
-        erring = se > NO_ERROR
-        with np.errstate(over="ignore"):  # the logit of a share next to 0
-            low, high = limits(share, se, df, level=level)
-        low, high = np.where(erring, low, share), np.where(erring, high, share)
-        return _around(share, low, high, unbounded=erring & (df < 1))
-
-    return _kernel
-
-
-def _from_size(limits: _FromSize) -> ShareInterval:
-    def _kernel(
-        share: Array,
-        se: Array,
-        *,
-        n: Array,
-        df: Array,
-        level: float,
-        n_effective: Array | None = None,
-    ) -> tuple[Array, Array]:
-        share, n, df = (
-            np.clip(np.asarray(share, dtype=float), 0, 1),
-            np.asarray(n, dtype=float),
-            np.asarray(df),
-        )
-        size, known = effective_size(
-            share, np.asarray(se, dtype=float), n=n, n_effective=n_effective
-        )
-        low, high = limits(share, size, n=n, df=df, level=level)
-        return _around(share, low, high, unbounded=known & (df < 1))
-
-    return _kernel
-
-
-def _around(share: Array, low: Array, high: Array, *, unbounded: Array) -> tuple[Array, Array]:
-    """Cut the limits to 0-1 and to their side of the share; nan with it."""
-    low = np.where(unbounded, 0.0, np.maximum(low, 0.0))
-    high = np.where(unbounded, 1.0, np.minimum(high, 1.0))
-    return np.minimum(low, share), np.maximum(high, share)
-
-
-# R's "logit" fits a logistic model and "xlogit" transforms the mean: the same limits but for where the fit stops
-_LOGIT = _from_error(logit_interval)
-INTERVALS: dict[str, ShareInterval] = {
-    "logit": _LOGIT,
-    "beta": _from_size(korn_graubard_interval),
-    "wilson": _from_size(wilson_interval),
-    "xlogit": _LOGIT,
-    "mean": _from_error(t_interval),
-    "likelihood": _from_size(likelihood_interval),
-}
-"""Methods of the limits of a share, by R's names where `svyciprop` has them; the contract is `ShareInterval`."""
+    from_se = share * (1 - share) / np.where(known, se, 1.0) ** 2
+    otherwise = n if n_effective is None else n_effective
+    return np.minimum(np.where(known, from_se, otherwise), LARGEST), known
 
 
 def satterthwaite(variance: Array, df: Array) -> Array:
@@ -278,8 +243,7 @@ def satterthwaite(variance: Array, df: Array) -> Array:
     total = variance.sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.where(variance > 0, variance**2 / df, 0.0).sum(axis=-1)
-    df_of_sum: Array = np.divide(total**2, error, out=np.full(total.shape, np.inf), where=error > 0)
-    return df_of_sum
+    return quotient(total**2, error, where=error > 0, otherwise=np.inf)
 
 
 def satterthwaite_of_blocks(
@@ -305,28 +269,28 @@ def satterthwaite_of_blocks(
         used = slice(matrix.indptr[i], matrix.indptr[i + 1])
         at = matrix.indices[used]
         coefficient = matrix.data[used]
-        block_of = domain[at] if linked is None else _blocks(linked, domain, at)
-        variances, dfs = [], []
+        block_of = _blocks(linked, domain, at)
+        variances = []
+        block_dfs = []
         for block in np.unique(block_of):
             inside = block_of == block
-            members_at = at[inside]
-            variance = (
-                coefficient[inside] @ cov[np.ix_(members_at, members_at)] @ coefficient[inside]
-            )
-            variances.append(max(float(variance), 0.0))
-            dfs.append(_block_df(members_at, domain, df, members))
-        known = satterthwaite(np.array(variances), np.maximum(dfs, 0.0))
-        combined_df[i] = known if np.isfinite(known) else min(dfs)
+            quantities = at[inside]
+            block_cov = cov[np.ix_(quantities, quantities)]
+            variance = float(coefficient[inside] @ block_cov @ coefficient[inside])
+            variances.append(max(variance, 0.0))
+            block_dfs.append(_block_df(quantities, domain, df, members))
+        over_blocks = satterthwaite(np.array(variances), np.maximum(block_dfs, 0.0))
+        combined_df[i] = over_blocks if np.isfinite(over_blocks) else min(block_dfs)
     return combined_df
 
 
 def summed_df(at: Array, *, domain: Array, df: Array, members: Members) -> float:
-    """Add up the df of the blocks (see `satterthwaite`) that the quantities numbered `at` form."""
-    linked = _linked(domain, members)
-    block_of = domain[at] if linked is None else _blocks(linked, domain, at)
-    return sum(
-        _block_df(at[block_of == block], domain, df, members) for block in np.unique(block_of)
-    )
+    """Add up the df of the blocks (see `satterthwaite_of_blocks`) that the quantities numbered `at` form."""
+    block_of = _blocks(_linked(domain, members), domain, at)
+    total = 0.0
+    for block in np.unique(block_of):
+        total += _block_df(at[block_of == block], domain, df, members)
+    return total
 
 
 def _linked(domain: Array, members: Members) -> sp.csr_array | None:
@@ -338,8 +302,10 @@ def _linked(domain: Array, members: Members) -> sp.csr_array | None:
     return sp.csr_array(sharing + same @ same.T)
 
 
-def _blocks(linked: sp.csr_array, domain: Array, at: Array) -> Array:
+def _blocks(linked: sp.csr_array | None, domain: Array, at: Array) -> Array:
     """Number the blocks of the quantities `at` by the first domain of each."""
+    if linked is None:
+        return np.asarray(domain[at])
     _, part = connected_components(linked[at][:, at], directed=False)
     first = np.full(part.max(initial=0) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, part, domain[at])
@@ -353,22 +319,23 @@ def _block_df(at: Array, domain: Array, df: Array, members: Members) -> float:
     return float(max(members.df(at), df[at].max()))
 
 
-BOUNDARY = "Korn-Graubard"
-
-
 def limits(
-    chosen: list[Measure],
+    measures: list[Measure],
     options: Options,
-    parts: tuple[Array, Array, Array, Array],
     *,
+    value: Array,
+    se: Array,
+    df: Array,
+    n: Array,
     overall_deff: Callable[[], Array],
 ) -> tuple[Array, Array, Array]:
     """Return confidence limits: of the method asked for where measures are shares, t for the others; and a note.
 
+    Bounded measures whose se is 0 get Korn and Graubard's limits.
+
     Parameters
     ----------
-    parts : value, se, df, n
-        (D, M) each.
+    value, se, df, n : (D, M)
     overall_deff : callable
         Returns the measures' design effects over all domains (M,); called only where an estimate shows no variance.
 
@@ -377,26 +344,34 @@ def limits(
     EstimatesError
         E103 where a share is asked for and the values are none.
     """
-    value, se, df, n = parts
     low, high = t_interval(value, se, df, level=options.level)
     note = np.full(value.shape, "", dtype=object)
-    share = _shares(chosen, options)
-    if options.kind in ("total", "ratio") or (options.interval == "t"):
+    if options.kind in ("total", "ratio") or options.interval == "t":
         return low, high, note
-    _refuse_no_share(value[:, share])
-    if share.any():
-        kernel = INTERVALS["logit" if options.interval == "default" else options.interval]
-        own = kernel(
-            value[:, share], se[:, share], n=n[:, share], df=df[:, share], level=options.level
+    proportion = options.kind == "proportion"
+    rate = np.array([proportion or measure.kind == "rate" for measure in measures])
+    is_share = rate if options.interval == "default" else np.ones_like(rate)
+    _refuse_no_share(value[:, is_share])
+    if is_share.any():
+        method = "logit" if options.interval == "default" else options.interval
+        columns = np.flatnonzero(is_share)
+        share = value[:, columns]
+        share_se = se[:, columns]
+        share_df = df[:, columns]
+        low[:, columns], high[:, columns] = share_interval(
+            method, share, share_se, n=n[:, columns], df=share_df, level=options.level
         )
-        low[:, share], high[:, share] = own
-    return _at_boundary(chosen, options, (value, se, df, low, high, n), overall_deff)
-
-
-def _shares(chosen: list[Measure], options: Options) -> Array:
-    """Return which measures are shares: rates, and all where a proportion or an interval for shares is asked for."""
-    every = options.kind == "proportion" or options.interval not in ("default", "t")
-    return np.array([every or m.kind == "rate" for m in chosen])
+    top = np.where(rate, 1.0, 100.0)
+    bounded = np.array([proportion or measure.kind != "column" for measure in measures])
+    without_variance = (n > 0) & bounded & (se <= 1e-12 * top)
+    if without_variance.any():
+        share = np.clip(np.nan_to_num(value / top), 0, 1)
+        size = n / overall_deff()
+        lower, upper = korn_graubard_interval(share, size, n=n, df=df, level=options.level)
+        low = np.where(without_variance, lower * top, low)
+        high = np.where(without_variance, upper * top, high)
+        note[without_variance] = BOUNDARY
+    return low, high, note
 
 
 def _refuse_no_share(value: Array) -> None:
@@ -410,25 +385,3 @@ def _refuse_no_share(value: Array) -> None:
             available=("mean", "proportion", "total"),
             hint=('改用 statistic="mean"。', 'Use statistic="mean".'),
         )
-
-
-def _at_boundary(
-    chosen: list[Measure],
-    options: Options,
-    parts: tuple[Array, ...],
-    overall_deff: Callable[[], Array],
-) -> tuple[Array, Array, Array]:
-    """Replace the limits of bounded measures whose se is 0 by Korn and Graubard's."""
-    value, se, df, low, high, n = parts
-    top = np.array(
-        [1.0 if options.kind == "proportion" or m.kind == "rate" else 100.0 for m in chosen]
-    )
-    bounded = np.array([options.kind == "proportion" or m.kind != "column" for m in chosen])
-    at = (n > 0) & bounded & (se <= 1e-12 * top)
-    note = np.where(at, BOUNDARY, "").astype(object)
-    if not at.any():
-        return low, high, note
-    deff = overall_deff()
-    share = np.clip(np.nan_to_num(value / top), 0, 1)
-    lower, upper = korn_graubard_interval(share, n / deff, n=n, df=df, level=options.level)
-    return np.where(at, lower * top, low), np.where(at, upper * top, high), note

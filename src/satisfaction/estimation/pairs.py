@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import narwhals as nw
@@ -12,18 +12,19 @@ import scipy.sparse as sp
 from scipy import special
 
 from satisfaction.estimation.estimates import estimate
-from satisfaction.estimation.intervals import satterthwaite_of_blocks, t_interval
-from satisfaction.estimation.max_t import (
+from satisfaction.estimation.hypothesis_tests import without_error
+from satisfaction.estimation.intervals import quotient, satterthwaite_of_blocks, t_interval
+from satisfaction.estimation.multiplicity import (
     DRAWS,
     FRAGILE,
     SEED,
     Simultaneous,
+    benjamini_hochberg,
     check_simultaneous,
+    holm,
     max_t_p,
 )
-from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.estimation.result import Estimates
-from satisfaction.estimation.test_results import without_error
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.sampling.design import SurveyDesign
 from satisfaction.sampling.measures import Measure
@@ -63,7 +64,7 @@ class Comparisons:
         asked.
     """
 
-    table: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
     conventions: dict[str, Any]
 
     def __post_init__(self) -> None:
@@ -72,13 +73,15 @@ class Comparisons:
     @property
     def summary(self) -> pd.DataFrame:
         """Return how many of the tested differences are significant at 1 - level, by adjustment."""
-        labels = {column: label for column, label in ADJUSTMENTS.items() if column in self.table}
-        p = self.table[list(labels)]
-        differ, tested = (
-            (p <= 1 - self.conventions["level"]).sum().to_numpy(),
-            p.notna().sum().to_numpy(),
+        columns = [column for column in ADJUSTMENTS if column in self.table]
+        p = self.table[columns]
+        table = pd.DataFrame(
+            {
+                "adjustment": [ADJUSTMENTS[column] for column in columns],
+                "differ": (p <= 1 - self.conventions["level"]).sum().to_numpy(),
+                "tested": p.notna().sum().to_numpy(),
+            }
         )
-        table = pd.DataFrame({"adjustment": labels.values(), "differ": differ, "tested": tested})
         return table.assign(share=table["differ"] / table["tested"])
 
 
@@ -108,46 +111,51 @@ def all_pairs(
     """
     if simultaneous is not None:
         check_simultaneous(simultaneous, draws)
-    if (
-        len(estimates.by) != 1
-        or len(set(estimates.table["measure"])) != 1
-        or len(estimates.table) < 2
-    ):
-        raise _not_comparable(estimates)
     table = estimates.table
-    areas, value, df = (
-        table[estimates.by[0]].to_numpy(),
-        table["estimate"].to_numpy(float),
-        table["df"].to_numpy(float),
-    )
-    first, second = np.triu_indices(len(areas), 1)
-    variance = np.diag(estimates.cov)
-    spread = np.sqrt(
-        np.maximum(variance[first] + variance[second] - 2 * estimates.cov[first, second], 0)
-    )
+    areas = len(table)
+    if len(estimates.by) != 1 or len(set(table["measure"])) != 1 or areas < 2:
+        raise _not_comparable(estimates)
+    name = table[estimates.by[0]].to_numpy()
+    value = table["estimate"].to_numpy(float)
+    df = table["df"].to_numpy(float)
+    cov = estimates.cov
+    variance = np.diag(cov)
+    first, second = np.triu_indices(areas, 1)
+    pair_variance = variance[first] + variance[second] - 2 * cov[first, second]
     pair_df = satterthwaite_of_blocks(
-        pair_matrix(len(areas)),
-        estimates.cov,
-        domain=np.arange(len(areas)),
+        pair_matrix(areas),
+        cov,
+        domain=np.arange(areas),
         df=df,
         members=estimates.contributions.members,
     )
-    known = usable(value, table["se"].to_numpy(float), df)
-    keys = pd.DataFrame({"area": areas[first], "other": areas[second]})
-    plain = tested(
-        keys,
-        (value[first] - value[second], spread, pair_df),
-        usable=known[first] & known[second],
+    testable = usable(value, table["se"].to_numpy(float), df)
+    pairs = tested(
+        pd.DataFrame({"area": name[first], "other": name[second]}),
+        difference=value[first] - value[second],
+        se=np.sqrt(np.maximum(pair_variance, 0)),
+        df=pair_df,
+        usable=testable[first] & testable[second],
         level=estimates.level,
     )
-    found = Comparisons(plain, _declared(estimates, NULLS["pairs"]))
+    conventions = _declared(estimates, NULLS["pairs"])
     if simultaneous is None:
-        return found
+        return Comparisons(pairs, conventions)
     if estimates.conventions["selection"] != "probability":
-        return replace(
-            found, table=plain.assign(p_maxt=np.nan, maxt_error=np.nan, maxt_fragile=False)
-        )
-    return _together(found, estimates.cov, simultaneous, draws, seed)
+        unknown = pairs.assign(p_maxt=np.nan, maxt_error=np.nan, maxt_fragile=False)
+        return Comparisons(unknown, conventions)
+    t = pairs["t"].to_numpy(float)
+    together = max_t_p(t, pair_df, first=first, second=second, cov=cov, draws=draws, seed=seed)
+    p, error = together.chosen(simultaneous)
+    fragile = together.fragile(simultaneous, level=estimates.level)
+    conventions |= {
+        "simultaneous": f"max-t, {simultaneous}, Gaussian copula; p at least 1 / (draws + 1)",
+        "draws": draws,
+        "seed": seed,
+        "fragile": f"p within {FRAGILE:g} Monte-Carlo standard errors of 1 - level",
+        "fragile_pairs": int(fragile.sum()),
+    }
+    return Comparisons(pairs.assign(p_maxt=p, maxt_error=error, maxt_fragile=fragile), conventions)
 
 
 def against_rest(
@@ -185,58 +193,53 @@ def against_rest(
         E101 for an unknown column, E121 for fewer than two areas, E122 when an area lies in several larger ones or in none.
     """
     chosen = resolve(design, measure)
-    size = replace(
-        chosen,
-        name=f"_size__{chosen.name}",
-        kind="score",
-        unit=1,
-        stages=(*chosen.stages, _size_stage(chosen)),
-    )
-    counted = tally(design, [chosen, size], by=[by, *([within] if within else [])])
-    totals = estimate(
-        design, [chosen, size], statistic="total", by=by, level=level, counted=counted
-    )
-    means = (
-        estimate(design, [chosen, size], by=by, level=level, counted=counted).of(chosen.name).table
-    )
+    size = _size_of(chosen)
+    columns = [by] if within is None else [by, within]
+    counted = tally(design, [chosen, size], by=columns)
+    both = [chosen, size]
+    totals = estimate(design, both, statistic="total", by=by, level=level, counted=counted)
+    means = estimate(design, both, by=by, level=level, counted=counted).of(chosen.name).table
     if len(means) < 2:
         raise _not_comparable(totals)
-    larger = _larger(counted, by, within, means[by]) if within else None
-    own, rest, slope = mean_and_rest(
-        *totals.table["estimate"].to_numpy(float).reshape(-1, 2).T, group=larger
-    )
+    keys = pd.DataFrame({"area": means[by]})
+    conventions = _declared(totals, NULLS["rest"])
+    larger = None
+    if within is not None:
+        larger = _larger(counted, by, within, means[by])
+        keys["within"] = larger
+        conventions |= {"null": NULLS["within"].format(within=within), "within": within}
+    total, count = totals.table["estimate"].to_numpy(float).reshape(-1, 2).T
+    own, rest, slope = mean_and_rest(total, count, group=larger)
+    compared = np.isfinite(rest)
+    slope = slope[compared]
     df = totals.table["df"].to_numpy(float)
-    spread, with_rest, there = (
-        np.full(len(own), np.nan),
-        np.full(len(own), np.nan),
-        np.isfinite(rest),
-    )
-    spread[there] = np.sqrt(
-        np.maximum(np.einsum("kq,kq->k", slope[there] @ totals.cov, slope[there]), 0)
-    )
-    with_rest[there] = satterthwaite_of_blocks(
-        sp.csr_array(slope[there]),
+    difference_se = np.full(len(own), np.nan)
+    difference_df = np.full(len(own), np.nan)
+    variance = np.einsum("kq,kq->k", slope @ totals.cov, slope)
+    difference_se[compared] = np.sqrt(np.maximum(variance, 0))
+    difference_df[compared] = satterthwaite_of_blocks(
+        sp.csr_array(slope),
         totals.cov,
         domain=totals.domain,
         df=df,
         members=totals.contributions.members,
     )
-    known = usable(own, means["se"].to_numpy(float), df[::2])
-    keys = pd.DataFrame({"area": means[by], "estimate": own, "rest": rest})
-    if within:
-        keys.insert(1, "within", larger)
-    null = NULLS["within"].format(within=within) if within else NULLS["rest"]
-    declared = _declared(totals, null) | ({"within": within} if within else {})
-    return Comparisons(
-        tested(keys, (own - rest, spread, with_rest), usable=known & there, level=level), declared
+    table = tested(
+        keys.assign(estimate=own, rest=rest),
+        difference=own - rest,
+        se=difference_se,
+        df=difference_df,
+        usable=usable(own, means["se"].to_numpy(float), df[::2]) & compared,
+        level=level,
     )
+    return Comparisons(table, conventions)
 
 
 def pair_matrix(units: int) -> sp.csr_array:
     """Coefficients of all differences, earlier minus later: (units (units - 1) / 2, units) sparse."""
     first, second = np.triu_indices(units, 1)
-    one = sp.eye_array(units, format="csr")
-    return one[first] - one[second]
+    identity = sp.eye_array(units, format="csr")
+    return identity[first] - identity[second]
 
 
 def mean_and_rest(
@@ -258,22 +261,28 @@ def mean_and_rest(
     slope : (A, 2A)
         Of own - rest, by (total, count) of area 1, area 2, ...; 0 where rest is nan.
     """
-    beside = (1.0 if group is None else group[:, None] == group) - np.eye(len(total))
+    areas = len(total)
+    if group is None:
+        group = np.zeros(areas, dtype=int)
+        group_total = total.sum()
+        group_count = count.sum()
+    else:
+        number = np.unique(group, return_inverse=True)[1]
+        group_total = np.bincount(number, total)[number]
+        group_count = np.bincount(number, count)[number]
+    itself = np.eye(areas)
+    beside = (group[:, None] == group) - itself
     with np.errstate(divide="ignore", invalid="ignore"):
-        others = _group_sum(count, group) - count
-        own, rest = total / count, (_group_sum(total, group) - total) / others
-        inside, outside = np.eye(len(total)) / count[:, None], beside / others[:, None]
-        by_total, by_count = inside - outside, rest[:, None] * outside - own[:, None] * inside
-    slope = np.stack([by_total, by_count], axis=2).reshape(len(total), -1)
+        others = group_count - count
+        own = total / count
+        rest = (group_total - total) / others
+        inside = itself / count[:, None]
+        outside = beside / others[:, None]
+        by_total = inside - outside
+        by_count = rest[:, None] * outside - own[:, None] * inside
+    slope = np.stack([by_total, by_count], axis=2).reshape(areas, -1)
     slope[others == 0] = 0.0  # nothing to compare with
     return own, rest, slope
-
-
-def _group_sum(values: Array, group: Array | None) -> Array:
-    if group is None:
-        return np.asarray(values.sum())
-    number = np.unique(group, return_inverse=True)[1]
-    return np.asarray(np.bincount(number, values)[number])
 
 
 def _larger(counted: Tally, by: str, within: str, areas: pd.Series[Any]) -> Array:
@@ -281,12 +290,13 @@ def _larger(counted: Tally, by: str, within: str, areas: pd.Series[Any]) -> Arra
     pairs = counted.keys[[by, within]].dropna(subset=[by]).drop_duplicates()
     unclear = pairs.loc[pairs[by].duplicated(keep=False) | pairs[within].isna(), by]
     if len(unclear):
+        area = unclear.iloc[0]
         raise EstimatesError(
             "E122",
-            f"地区 {unclear.iloc[0]!r} 没有唯一的 '{within}'。",
-            f"Area {unclear.iloc[0]!r} has no '{within}', or more than one.",
+            f"地区 {area!r} 没有唯一的 '{within}'。",
+            f"Area {area!r} has no '{within}', or more than one.",
             where="within",
-            available=pairs.loc[pairs[by] == unclear.iloc[0], within].tolist(),
+            available=pairs.loc[pairs[by] == area, within].tolist(),
             hint=(
                 "每个地区须属于恰好一个上级地区。",
                 "Let every area lie in exactly one larger area.",
@@ -295,32 +305,12 @@ def _larger(counted: Tally, by: str, within: str, areas: pd.Series[Any]) -> Arra
     return np.asarray(pairs.set_index(by)[within].loc[list(areas)])
 
 
-def _together(
-    found: Comparisons, cov: Array, method: Simultaneous, draws: int, seed: int
-) -> Comparisons:
-    """Add max-t p-values to all pairs of areas."""
-    first, second = np.triu_indices(len(cov), 1)
-    t, df = found.table["t"].to_numpy(float), found.table["df"].to_numpy(float)
-    adjusted = max_t_p(t, df, first=first, second=second, cov=cov, draws=draws, seed=seed)
-    p, error = adjusted.chosen(method)
-    fragile = adjusted.fragile(method, level=found.conventions["level"])
-    said = {
-        "simultaneous": f"max-t, {method}, Gaussian copula; p at least 1 / (draws + 1)",
-        "draws": draws,
-        "seed": seed,
-        "fragile": f"p within {FRAGILE:g} Monte-Carlo standard errors of 1 - level",
-        "fragile_pairs": int(fragile.sum()),
-    }
-    return Comparisons(
-        found.table.assign(p_maxt=p, maxt_error=error, maxt_fragile=fragile),
-        found.conventions | said,
-    )
-
-
-def _size_stage(measure: Measure) -> dict[str, nw.Expr]:
-    """Count the valid values of a measure as a measure of its own."""
-    name, valid = f"_size__{measure.name}", nw.col(measure.valid_column)
-    return {f"_valid__{name}": valid, f"_score__{name}": valid}
+def _size_of(measure: Measure) -> Measure:
+    """Return the measure that counts the valid values of another."""
+    name = f"_size__{measure.name}"
+    valid = nw.col(measure.valid_column)
+    stage = {f"_valid__{name}": valid, f"_score__{name}": valid}
+    return replace(measure, name=name, kind="score", unit=1, stages=(*measure.stages, stage))
 
 
 def usable(value: Array, se: Array, df: Array) -> Array:
@@ -329,29 +319,40 @@ def usable(value: Array, se: Array, df: Array) -> Array:
 
 
 def tested(
-    keys: pd.DataFrame, parts: tuple[Array, Array, Array], *, usable: Array, level: float
+    keys: pd.DataFrame, *, difference: Array, se: Array, df: Array, usable: Array, level: float
 ) -> pd.DataFrame:
-    """Add tests and limits to differences; parts are difference, se, df: (K,) each."""
-    difference, se, df = parts
+    """Add tests and limits to differences, their se and df: (K,) each."""
     se = np.where(np.isnan(difference), np.nan, se)
     usable = usable & (se > 0) & (df > 0)
-    t = np.divide(difference, se, out=np.full(len(se), np.nan), where=usable)
-    p = np.where(
-        usable, 2 * special.stdtr(np.where(usable, df, 1.0), -np.abs(np.nan_to_num(t))), np.nan
-    )
+    t = quotient(difference, se, where=usable)
+    p = 2 * special.stdtr(np.where(usable, df, 1.0), -np.abs(t))
     low, high = t_interval(difference, se, df, level=level)
-    table = keys.assign(difference=difference, se=se, df=df, t=t, p=p, p_holm=holm(p))
-    return table.assign(p_bh=benjamini_hochberg(p), ci_low=low, ci_high=high)
+    return keys.assign(
+        difference=difference,
+        se=se,
+        df=df,
+        t=t,
+        p=p,
+        p_holm=holm(p),
+        p_bh=benjamini_hochberg(p),
+        ci_low=low,
+        ci_high=high,
+    )
 
 
 def _declared(estimates: Estimates, null: str) -> dict[str, Any]:
-    kept = {name: estimates.conventions[name] for name in ("level", "selection", "calibration")}
-    return {"measure": estimates.table["measure"].iloc[0], "null": null, **CONVENTIONS, **kept}
+    conventions = {"measure": estimates.table["measure"].iloc[0], "null": null, **CONVENTIONS}
+    for name in ("level", "selection", "calibration"):
+        conventions[name] = estimates.conventions[name]
+    return conventions
 
 
 def _not_comparable(estimates: Estimates) -> EstimatesError:
     return EstimatesError(
-        "E121", "比较需要按一个地区列、至少两个地区的一个指标。",
-        "Comparisons need one measure by one column of two or more areas.", where="comparisons",
-        available=estimates.table["measure"].unique(), hint=("先用 .of(指标) 选出一个指标。", "Choose one measure with .of(measure)."),
-    )  # fmt: skip
+        "E121",
+        "比较需要按一个地区列、至少两个地区的一个指标。",
+        "Comparisons need one measure by one column of two or more areas.",
+        where="comparisons",
+        available=estimates.table["measure"].unique(),
+        hint=("先用 .of(指标) 选出一个指标。", "Choose one measure with .of(measure)."),
+    )

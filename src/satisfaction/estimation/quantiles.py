@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from scipy import special
 
-from satisfaction.estimation.domains import Domains, Options, cut, without_rounding
-from satisfaction.estimation.intervals import INTERVALS
+from satisfaction.estimation.domains import Domains, Options, cut, point, without_rounding
+from satisfaction.estimation.intervals import quotient, share_interval, standard_errors, t_quantile
 from satisfaction.estimation.result import Estimates, result_table
 from satisfaction.estimation.sample import Contributions
-from satisfaction.estimation.statistics import point
 from satisfaction.sampling.design import SurveyDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, tally
@@ -71,11 +69,10 @@ def distribution(domain: Array, value: Array, weight: Array, *, domains: int) ->
     order = used[np.lexsort((value[used], domain[used]))]
     start = np.searchsorted(domain[order], np.arange(domains + 1))
     share = weight[order].astype(float)
-    for a, b in pairwise(
-        start
-    ):  # each domain on its own, lest the sums before it round away a small one
-        running = _running_sums(share[a:b])
-        share[a:b] = running / running[-1:]
+    # each domain on its own, lest the sums before it round away a small one
+    for first, end in pairwise(start):
+        running = _running_sums(share[first:end])
+        share[first:end] = running / running[-1:]
     return Distribution(domain[order], value[order].astype(float), share, start)
 
 
@@ -84,7 +81,8 @@ def _running_sums(x: Array) -> Array:
     total = np.cumsum(x)
     before = np.concatenate([[0.0], total[:-1]])
     added = total - before
-    return np.asarray(total + np.cumsum((before - (total - added)) + (x - added)))
+    rounding = (before - (total - added)) + (x - added)
+    return np.asarray(total + np.cumsum(rounding))
 
 
 def quantiles(of: Distribution, p: float | Array) -> Array:
@@ -96,33 +94,21 @@ def quantiles(of: Distribution, p: float | Array) -> Array:
     size = np.diff(of.start)
     wanted = np.broadcast_to(np.asarray(p, dtype=float), size.shape) * (1 - ROUNDING)
     below = np.bincount(of.domain, of.share < wanted[of.domain], len(size)).astype(int)
-    return _at(
-        of.value, of.start[:-1] + np.minimum(below, size - 1), (size > 0) & ~np.isnan(wanted)
-    )
+    row = of.start[:-1] + np.minimum(below, size - 1)
+    known = (size > 0) & ~np.isnan(wanted)
+    quantile = np.full(len(size), np.nan)
+    quantile[known] = of.value[row[known]]
+    return quantile
 
 
 def share_at_or_below(of: Distribution, value: Array) -> Array:
     """Return the share 0-1 of each domain's weight at or below its value: (D,), nan in a domain without rows."""
     size = np.diff(of.start)
     rows = np.bincount(of.domain, of.value <= value[of.domain], len(size)).astype(int)
-    return np.where(
-        (size > 0) & (rows == 0),
-        0.0,
-        _at(of.share, of.start[:-1] + np.maximum(rows, 1) - 1, size > 0),
-    )
-
-
-def _at(of_row: Array, row: Array, there: Array) -> Array:
-    found = np.full(len(row), np.nan)
-    found[there] = of_row[row[there]]
-    return found
-
-
-def weighted_quantiles(
-    domain: Array, value: Array, weight: Array, *, p: float | Array, domains: int
-) -> Array:
-    """Return the p-quantiles of D domains: `quantiles` of their `distribution`."""
-    return quantiles(distribution(domain, value, weight, domains=domains), p)
+    share = np.where(size > 0, 0.0, np.nan)
+    some = rows > 0
+    share[some] = of.share[(of.start[:-1] + rows - 1)[some]]
+    return share
 
 
 def woodruff(
@@ -165,12 +151,13 @@ def woodruff(
     """
     n = np.diff(of.start)
     share = share_at_or_below(of, quantile)
-    limits = INTERVALS["mean"](share, se_share, n=n, df=df, level=level)
-    low, high = (quantiles(of, limit) for limit in limits)
-    known, t = df >= 1, special.stdtrit(np.maximum(df, 1), (1 + level) / 2)
-    se = np.where(known, (high - low) / (2 * t), np.nan)
-    there = n > 0
-    return np.where(known | ~there, low, -np.inf), np.where(known | ~there, high, np.inf), se
+    share_low, share_high = share_interval("mean", share, se_share, n=n, df=df, level=level)
+    low = quantiles(of, share_low)
+    high = quantiles(of, share_high)
+    known = df >= 1
+    se = np.where(known, (high - low) / (2 * t_quantile(df, level)), np.nan)
+    bounded = known | (n == 0)
+    return np.where(bounded, low, -np.inf), np.where(bounded, high, np.inf), se
 
 
 COARSE = "one value"
@@ -188,40 +175,39 @@ def estimate_percentile(
     """Estimate one quantile of one measure in every domain: table (D rows), contributions, and the domains."""
     counted = tally(design, [measure], by=columns, by_values=True)
     on = cut(design, counted, columns=columns, listed=listed)
-    size, valid = len(on.keys), on.counted.valid[:, 0]
-    value = np.where(
-        valid > 0, counted.keys[measure.score_column].to_numpy(float) / measure.unit, np.nan
-    )
+    size = len(on.keys)
+    valid = on.counted.valid[:, 0]
+    score = on.counted.keys[measure.score_column].to_numpy(float)
+    value = np.where(valid > 0, score / measure.unit, np.nan)
     of = distribution(on.domain, value, on.sample.weight * valid, domains=size)
-    found = quantiles(of, p)
-    below = _at_or_below(on.counted, value, found[on.domain])
+    quantile = quantiles(of, p)
+    below = _at_or_below(on.counted, value, quantile[on.domain])
     share = point("mean", below, on.domain, on.sample.weight, size)
     held = on.contributions(below, share.z, replace(options, kind="mean"))
-    se_share = np.sqrt(np.maximum(np.diag(held.covariance), 0))
-    own = domain_df(on.domain, on.counted.valid, on.sample.clusters, domains=size)[:, 0]
-    df = own if options.df == "domain" else np.full(size, on.sample.df)
-    low, high, se = woodruff(of, found, se_share, df=df, level=options.level)
-    scale = -np.divide(se, se_share, out=np.zeros(size), where=(se_share > 0) & np.isfinite(se))
+    se_share = standard_errors(held.covariance)
+    if options.df == "domain":
+        df = domain_df(on.domain, on.counted.valid, on.sample.clusters, domains=size)[:, 0]
+    else:
+        df = np.full(size, on.sample.df)
+    low, high, se = woodruff(of, quantile, se_share, df=df, level=options.level)
+    known = (se_share > 0) & np.isfinite(se)
+    scale = -quotient(se, se_share, where=known, otherwise=0.0)
     scaled = replace(held, matrix=held.matrix @ sp.diags_array(scale))
     n = np.bincount(on.domain, valid, size).astype(int)
-    note = np.where((n > 0) & (se == 0), COARSE, "").astype(object)
-    none = np.full(size, np.nan)
-    parts = {
-        "estimate": found,
+    unknown = np.full(size, np.nan)
+    figures = {
+        "estimate": quantile,
         "se": se,
         "df": df,
         "ci_low": low,
         "ci_high": high,
-        "deff": none,
-        "deff_wr": none,
+        "deff": unknown,
+        "deff_wr": unknown,
         "n": n,
-        "note": note,
+        "note": np.where((n > 0) & (se == 0), COARSE, "").astype(object),
     }
-    return (
-        result_table(on.keys.assign(measure=measure.name)[[*columns, "measure"]], parts),
-        scaled,
-        on,
-    )
+    keys = on.keys.assign(measure=measure.name)[[*columns, "measure"]]
+    return result_table(keys, figures), scaled, on
 
 
 def interleaved(
@@ -231,23 +217,17 @@ def interleaved(
     design: SurveyDesign,
 ) -> Estimates:
     """Join estimates of several measures, domain-major."""
-    domains, width = len(parts[0][0]), len(parts)
-    order = np.arange(domains * width).reshape(width, domains).T.ravel()
-    table = (
-        pd.concat([table for table, _ in parts], ignore_index=True)
-        .iloc[order]
-        .reset_index(drop=True)
-    )
-    matrix = sp.csr_array(
-        sp.csc_array(sp.hstack([sp.csr_array(held.matrix) for _, held in parts]))[:, order]
-    )
-    inside = sp.csr_array(
-        sp.csc_array(sp.hstack([held.members.inside for _, held in parts]))[:, order]
-    )
-    first = parts[0][1]
-    held = replace(first, matrix=matrix, members=Members(inside, first.members.stratum))
-    cov = without_rounding(held.covariance, table["estimate"].to_numpy(float))
-    return Estimates(table, cov, held, columns, conventions, design)
+    tables = [table for table, _ in parts]
+    held = [contributions for _, contributions in parts]
+    domains = len(tables[0])
+    order = np.arange(domains * len(parts)).reshape(len(parts), domains).T.ravel()
+    table = pd.concat(tables, ignore_index=True).iloc[order].reset_index(drop=True)
+    matrix = sp.csc_array(sp.hstack([sp.csr_array(part.matrix) for part in held]))[:, order]
+    inside = sp.csc_array(sp.hstack([part.members.inside for part in held]))[:, order]
+    members = Members(sp.csr_array(inside), held[0].members.stratum)
+    joined = replace(held[0], matrix=sp.csr_array(matrix), members=members)
+    cov = without_rounding(joined.covariance, table["estimate"].to_numpy(float))
+    return Estimates(table, cov, joined, columns, conventions, design)
 
 
 def _at_or_below(counted: Tally, value: Array, quantile: Array) -> Tally:

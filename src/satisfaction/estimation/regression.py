@@ -10,7 +10,7 @@ Newton's method in the logistic case.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,32 +18,41 @@ import pandas as pd
 import scipy.sparse as sp
 from scipy import linalg, special
 
-from satisfaction.estimation.intervals import check_level
-from satisfaction.estimation.sample import lay_out
-from satisfaction.estimation.test_results import (
+from satisfaction.estimation.hypothesis_tests import (
     DF_USED,
+    LOOKED_UP,
+    NOT_TESTED,
     HypothesisTest,
     Variable,
+    WaldStatistic,
+    check_statistic,
     declared,
-    fault,
     levels,
     name_of,
     no_residual,
     t_table,
     used_df,
+    wald_row,
     with_values,
     without_error,
 )
-from satisfaction.estimation.wald import LOOKED_UP, WaldStatistic, wald_row
+from satisfaction.estimation.intervals import check_level, quotient, standard_errors
+from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.sampling.design import SurveyDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
 
 Array = np.ndarray[Any, Any]
-DEPENDENT = (
-    1e-10  # of a column's length: what is left of it after regression on the columns before it
-)
+Family = Literal["linear", "logistic"]
+INTERCEPT = "intercept"
+NULLS = {
+    "linear": "该系数在总体的线性回归中等于 0 the coefficient is 0 in the population's linear regression",
+    "logistic": "该系数在总体的逻辑斯蒂回归中等于 0（对数优势比）the coefficient (log odds ratio) is 0 in the population's logistic regression",
+    "joint": "这些系数在总体中都等于 0 all these coefficients are 0 in the population",
+}
+MISSING = "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design"
+DEPENDENT = 1e-10  # of a column's length: what is left of it after regression on the columns before
 NO_RESIDUAL = 1e-11  # of the largest sum of outcomes: rounding
 MOST_ITERATIONS = 30
 CONVERGED = 1e-10  # largest change of a linear predictor
@@ -66,8 +75,8 @@ class Fit:
     """
 
     coefficient: Array
-    influence: Array
-    residual: Array
+    influence: Array = field(repr=False)
+    residual: Array = field(repr=False)
     growing: int = -1
 
 
@@ -82,51 +91,63 @@ def least_squares(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit
         Final weight, valid outcomes, their sum (0 where there are none).
     """
     root = np.sqrt(weight * valid)
-    mean = np.divide(total, valid, out=np.zeros(len(total)), where=valid > 0)
+    mean = quotient(total, valid, where=valid > 0, otherwise=0.0)
     q, r = linalg.qr(root[:, None] * x, mode="economic")
     coefficient = linalg.solve_triangular(r, q.T @ (root * mean))
     residual = total - valid * (x @ coefficient)
     return Fit(coefficient, _influence(x, residual, r), residual)
 
 
+def least_squares_that_vary(
+    x: Array, *, weight: Array, valid: Array, total: Array, name: str
+) -> Fit:
+    """Fit `least_squares` to an outcome that varies (E144)."""
+    fit = least_squares(x, weight=weight, valid=valid, total=total)
+    _refuse_no_variation(fit, total, name)
+    return fit
+
+
 def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
     """Solve sum w x (y - 1 / (1 + exp(-x'b))) = 0 by Newton's method with halved steps; parameters as `least_squares`."""
-    basis = linalg.qr(np.sqrt(weight * valid)[:, None] * x, mode="r")[0][: x.shape[1]]
-    u = linalg.solve_triangular(
-        basis, x.T, trans="T"
-    ).T  # orthonormal under the weights, whatever the units of x
-    coefficient, growing = np.zeros(x.shape[1]), -1
+    root = np.sqrt(weight * valid)
+    basis = linalg.qr(root[:, None] * x, mode="r")[0][: x.shape[1]]
+    # orthonormal under the weights, whatever the units of x
+    u = linalg.solve_triangular(basis, x.T, trans="T").T
+    coefficient = np.zeros(x.shape[1])
+    growing = -1
     for _ in range(MOST_ITERATIONS):
         residual, r = _newton(u, coefficient, weight, valid, total)
         if np.abs(np.diag(r)).min() <= DEPENDENT:
             break  # fitted shares of 0 and 1 only: nothing is left to weight by
         step = linalg.cho_solve((r, False), u.T @ (weight * residual))
         coefficient = _descend(u, coefficient, step, weight, valid, total)
-        growing = int(
-            np.argmax(np.abs(linalg.solve_triangular(basis, step)) * np.abs(x).max(axis=0))
-        )
+        growth = np.abs(linalg.solve_triangular(basis, step)) * np.abs(x).max(axis=0)
+        growing = int(np.argmax(growth))
         if np.abs(u @ step).max() <= CONVERGED:
             growing = -1
             break
-    found = linalg.solve_triangular(basis, coefficient)
+    in_units_of_x = linalg.solve_triangular(basis, coefficient)
     if growing >= 0:
-        return Fit(found, np.zeros_like(x), residual, growing)
+        return Fit(in_units_of_x, np.zeros_like(x), residual, growing)
     residual, r = _newton(u, coefficient, weight, valid, total)
-    return Fit(found, linalg.solve_triangular(basis, _influence(u, residual, r).T).T, residual)
+    influence = linalg.solve_triangular(basis, _influence(u, residual, r).T).T
+    return Fit(in_units_of_x, influence, residual)
 
 
 def dependent_columns(x: Array, size: Array) -> Array:
     """Return the columns that are linear combinations of earlier ones over the rows with size > 0: (...,) int."""
-    there = x[size > 0]
-    length = np.sqrt((there**2).sum(axis=0))
-    left = np.abs(np.diag(linalg.qr(there / np.where(length > 0, length, 1.0), mode="r")[0]))
+    rows = x[size > 0]
+    length = np.sqrt((rows**2).sum(axis=0))
+    unit_columns = rows / np.where(length > 0, length, 1.0)
+    left = np.abs(np.diag(linalg.qr(unit_columns, mode="r")[0]))
     left = np.pad(left, (0, x.shape[1] - len(left)))
     return np.flatnonzero(left <= DEPENDENT)
 
 
-def no_variation(fit: Fit, total: Array) -> bool:
-    """Return whether the residuals are rounding only: a constant outcome, or one the covariates determine."""
-    return bool(np.abs(fit.residual).max() <= NO_RESIDUAL * max(float(np.abs(total).max()), 1e-300))
+def _refuse_no_variation(fit: Fit, total: Array, name: str) -> None:
+    """Refuse residuals that are rounding only: a constant outcome, or one the covariates determine (E144)."""
+    if np.abs(fit.residual).max() <= NO_RESIDUAL * max(float(np.abs(total).max()), 1e-300):
+        raise no_residual(name)
 
 
 def _influence(x: Array, residual: Array, r: Array) -> Array:
@@ -139,7 +160,8 @@ def _newton(
     """Return the residuals and the triangular root of the information."""
     share = special.expit(x @ coefficient)
     root = np.sqrt(weight * valid * share * (1 - share))
-    return total - valid * share, linalg.qr(root[:, None] * x, mode="r")[0][: x.shape[1]]
+    r = linalg.qr(root[:, None] * x, mode="r")[0][: x.shape[1]]
+    return total - valid * share, r
 
 
 def _deviance(predictor: Array, weight: Array, valid: Array, total: Array) -> float:
@@ -154,16 +176,6 @@ def _descend(x: Array, start: Array, step: Array, *parts: Array) -> Array:
         if _deviance(x @ new, *parts) <= deviance + 1e-9 * abs(deviance):
             break
     return np.asarray(new)
-
-
-Family = Literal["linear", "logistic"]
-INTERCEPT = "intercept"
-NULLS = {
-    "linear": "该系数在总体的线性回归中等于 0 the coefficient is 0 in the population's linear regression",
-    "logistic": "该系数在总体的逻辑斯蒂回归中等于 0（对数优势比）the coefficient (log odds ratio) is 0 in the population's logistic regression",
-    "joint": "这些系数在总体中都等于 0 all these coefficients are 0 in the population",
-}
-MISSING = "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +195,11 @@ class Regression:
     design : SurveyDesign
     """
 
-    table: pd.DataFrame
-    cov: Array
+    table: pd.DataFrame = field(repr=False)
+    cov: Array = field(repr=False)
     covariate: tuple[str, ...]
-    conventions: dict[str, Any]
-    design: SurveyDesign
+    conventions: dict[str, Any] = field(repr=False)
+    design: SurveyDesign = field(repr=False)
 
     def __post_init__(self) -> None:
         if self.design.selection == "probability":
@@ -203,35 +215,30 @@ class Regression:
         EstimatesError
             E140 unknown statistic, E147 too few degrees of freedom, E163 no such covariate.
         """
-        one_of(
-            statistic,
-            get_args(WaldStatistic),
-            argument="statistic",
-            error=EstimatesError,
-            code="E140",
-        )
+        check_statistic(statistic)
         known = [name for name in dict.fromkeys(self.covariate) if name != INTERCEPT]
-        if not covariates or set(covariates) - set(known):
-            got = next((name for name in covariates if name not in known), "")
-            raise fault(
-                "E163", (f"回归中没有自变量 '{got}'。", f"The regression has no covariate '{got}'."), where="joint_test",
-                available=known, got=got, hint=("改为回归中的自变量。", "Name covariates of the regression."),
-            )  # fmt: skip
-        at = np.flatnonzero(np.isin(self.covariate, covariates))
-        value, df = self.table["estimate"].to_numpy(float)[at], float(self.table["df"].iloc[0])
-        if self.design.selection == "probability":
-            row = wald_row(
-                value, self.cov[np.ix_(at, at)], df, statistic=statistic, where="joint_test"
+        unknown = [name for name in covariates if name not in known]
+        if unknown or not covariates:
+            got = unknown[0] if unknown else ""
+            raise EstimatesError(
+                "E163",
+                f"回归中没有自变量 '{got}'。",
+                f"The regression has no covariate '{got}'.",
+                where="joint_test",
+                available=known,
+                got=got,
+                hint=("改为回归中的自变量。", "Name covariates of the regression."),
             )
-        else:
-            row = dict.fromkeys(("wald", "statistic", "df", "ddf", "p"), np.nan)
-        conventions = self.conventions | {
-            "test": f"Wald: {LOOKED_UP[statistic]}",
-            "null": NULLS["joint"],
-        }
-        return HypothesisTest(
-            pd.DataFrame([row]), self.table.iloc[at].reset_index(drop=True), conventions
-        )
+        at = np.flatnonzero(np.isin(self.covariate, covariates))
+        terms = self.table.iloc[at].reset_index(drop=True)
+        row: dict[str, float] = NOT_TESTED
+        if self.design.selection == "probability":
+            value = terms["estimate"].to_numpy(float)
+            cov = self.cov[np.ix_(at, at)]
+            df = float(terms["df"].iloc[0])
+            row = wald_row(value, cov, df, statistic=statistic, where="joint_test")
+        joint = {"test": f"Wald: {LOOKED_UP[statistic]}", "null": NULLS["joint"]}
+        return HypothesisTest(pd.DataFrame([row]), terms, self.conventions | joint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,17 +249,17 @@ class Terms:
     ----------
     x : (T, K) float
         0 in rows not used.
-    names, covariate : tuple of str (K,)
+    names, covariate : list of str (K,)
     baseline : dict
         Categorical covariate -> the level that has no column.
     used : (T,) bool
     """
 
-    x: Array
-    names: tuple[str, ...]
-    covariate: tuple[str, ...]
+    x: Array = field(repr=False)
+    names: list[str]
+    covariate: list[str]
     baseline: dict[str, Any]
-    used: Array
+    used: Array = field(repr=False)
 
 
 def regression(
@@ -299,26 +306,63 @@ def regression(
     check_level(level)
     covariates = [covariates] if isinstance(covariates, str | Measure) else list(covariates)
     categorical = named(categorical)
-    chosen, names = resolve(design, outcome), [name_of(v) for v in covariates]
+    chosen = resolve(design, outcome)
+    names = [name_of(covariate) for covariate in covariates]
     _check_names(chosen.name, names, categorical)
     held, columns = with_values(design, covariates, where="covariates")
     counted = tally(held, [chosen], by=columns)
     sample = lay_out(held, counted)
     terms = regression_terms(counted, dict(zip(names, columns, strict=True)), categorical)
+    weight = sample.weight
     valid = np.where(terms.used, counted.valid[:, 0], 0).astype(float)
     total = np.where(terms.used, counted.sums()[:, 0], 0.0)
-    _check_rank(terms, sample.weight * valid)
-    fit = _fit(family, terms, counted, (sample.weight, valid, total))
+    dependent = [terms.names[k] for k in dependent_columns(terms.x, weight * valid)]
+    if dependent:
+        raise EstimatesError(
+            "E145",
+            f"自变量共线：{'、'.join(dependent)} 由其余各项决定。",
+            f"Collinear covariates: {', '.join(dependent)} follow from the terms before.",
+            where="covariates",
+            available=terms.names,
+            hint=("去掉其中的自变量，或合并类别。", "Leave one of them out, or merge levels."),
+        )
+    if family == "logistic":
+        squares = np.where(terms.used, counted.sums_of_squares()[:, 0], 0.0)
+        _check_shares(chosen.name, valid, total, squares)
+        fit = logistic(terms.x, weight=weight, valid=valid, total=total)
+    else:
+        fit = least_squares(terms.x, weight=weight, valid=valid, total=total)
+    if fit.growing >= 0:
+        growing = terms.names[fit.growing]
+        raise EstimatesError(
+            "E146",
+            f"完全分离：'{growing}' 的系数无限增大，没有有限的估计。",
+            f"Separation: the coefficient of '{growing}' grows without limit; there is no finite estimate.",
+            where=growing,
+            available=terms.names,
+            hint=(
+                "合并结果全为 0 或全为 1 的类别，或去掉该自变量。",
+                "Merge levels in which the outcome is always 0 or always 1, or leave the covariate out.",
+            ),
+        )
+    _refuse_no_variation(fit, total, chosen.name)
     cov = sample.covariance(sp.csr_array(fit.influence))
     df = used_df(valid.astype(np.int64), sample.clusters) + 1 - len(terms.names)
-    se = np.sqrt(np.maximum(np.diag(cov), 0))
+    se = standard_errors(cov)
     keys = pd.DataFrame({"term": terms.names})
     table = t_table(keys, fit.coefficient, se, df=df, name="estimate", null=0.0, level=level)
-    own = {
-        "outcome": chosen.name, "family": family, "test": "two-sided t", "null": NULLS[family], "baseline": terms.baseline,
-        "df": f"{DF_USED} + 1 - coefficients", "missing": MISSING, "n": int(valid.sum()), "level": level,
-    }  # fmt: skip
-    return Regression(table, cov, terms.covariate, declared(design, own), design)
+    conventions = {
+        "outcome": chosen.name,
+        "family": family,
+        "test": "two-sided t",
+        "null": NULLS[family],
+        "baseline": terms.baseline,
+        "df": f"{DF_USED} + 1 - coefficients",
+        "missing": MISSING,
+        "n": int(valid.sum()),
+        "level": level,
+    }
+    return Regression(table, cov, tuple(terms.covariate), declared(design, conventions), design)
 
 
 def regression_terms(
@@ -328,89 +372,84 @@ def regression_terms(
     keys = counted.keys
     used = (counted.valid[:, 0] > 0) & keys[list(columns.values())].notna().all(axis=1).to_numpy()
     if not used.any():
-        raise fault(
-            "E162", ("没有因变量与自变量都有效的记录。", "No respondent has both the outcome and the covariates."), where="covariates",
-            available=columns, hint=("检查这些列的缺失。", "Look at what is missing in these columns."),
-        )  # fmt: skip
-    parts, covariate, baseline = [used.astype(float)[:, None]], [INTERCEPT], {}
+        raise EstimatesError(
+            "E162",
+            "没有因变量与自变量都有效的记录。",
+            "No respondent has both the outcome and the covariates.",
+            where="covariates",
+            available=columns,
+            hint=("检查这些列的缺失。", "Look at what is missing in these columns."),
+        )
+    x = [used.astype(float)]
     names = [INTERCEPT]
+    covariate = [INTERCEPT]
+    baseline = {}
     for name, column in columns.items():
-        found, code = levels(keys[column], used)
-        if len(found) < 2:
-            raise _constant(name, found)
+        groups, code = levels(keys[column], used)
+        if len(groups) < 2:
+            raise EstimatesError(
+                "E142",
+                f"自变量 '{name}' 在可用记录中只有一个取值。",
+                f"Covariate '{name}' has a single level among the usable respondents.",
+                where="covariates",
+                available=groups,
+                hint=("去掉它。", "Leave it out."),
+            )
         if name in categorical or not pd.api.types.is_numeric_dtype(keys[column]):
-            parts.append((code[:, None] == np.arange(1, len(found))).astype(float))
-            names += [f"{name}={level}" for level in found[1:]]
-            baseline[name] = found[0]
+            baseline[name] = groups[0]
+            for k, group in enumerate(groups[1:], 1):
+                x.append((code == k).astype(float))
+                names.append(f"{name}={group}")
+                covariate.append(name)
         else:
-            parts.append(_number(keys[column], used, name)[:, None])
+            x.append(_number(keys[column], used, name))
             names.append(name)
-        covariate += [name] * parts[-1].shape[1]
-    return Terms(np.concatenate(parts, axis=1), tuple(names), tuple(covariate), baseline, used)
+            covariate.append(name)
+    return Terms(np.stack(x, axis=1), names, covariate, baseline, used)
 
 
 def _number(values: pd.Series[Any], used: Array, name: str) -> Array:
     number = np.where(used, values.to_numpy(float, na_value=np.nan), 0.0)
     if not np.isfinite(number).all():
-        raise fault(
-            "E165", (f"'{name}' 含无穷大的值。", f"'{name}' has infinite values."), where=name, hint=("改正或置为缺失。", "Correct them, or make them missing.")
-        )  # fmt: skip
-    return number
-
-
-def _fit(family: Family, terms: Terms, counted: Tally, parts: tuple[Array, Array, Array]) -> Fit:
-    weight, valid, total = parts
-    name = counted.measures[0]
-    if family == "logistic":
-        _check_shares(
-            name, valid, total, np.where(terms.used, counted.sums_of_squares()[:, 0], 0.0)
+        raise EstimatesError(
+            "E165",
+            f"'{name}' 含无穷大的值。",
+            f"'{name}' has infinite values.",
+            where=name,
+            hint=("改正或置为缺失。", "Correct them, or make them missing."),
         )
-    fit = (logistic if family == "logistic" else least_squares)(
-        terms.x, weight=weight, valid=valid, total=total
-    )
-    if fit.growing >= 0:
-        raise fault(
-            "E146", (f"完全分离：'{terms.names[fit.growing]}' 的系数无限增大，没有有限的估计。", f"Separation: the coefficient of '{terms.names[fit.growing]}' grows without limit; there is no finite estimate."),
-            where=terms.names[fit.growing], available=terms.names,
-            hint=("合并结果全为 0 或全为 1 的类别，或去掉该自变量。", "Merge levels in which the outcome is always 0 or always 1, or leave the covariate out."),
-        )  # fmt: skip
-    if no_variation(fit, total):
-        raise no_residual(name)
-    return fit
+    return number
 
 
 def _check_shares(name: str, valid: Array, total: Array, squares: Array) -> None:
     """Refuse an outcome outside 0-1 (E148); one that is all 0 or all 1 does not vary (E144)."""
     if ((total < 0) | (total > valid) | (squares > total * (1 + 1e-12))).any():
-        raise fault(
-            "E148", (f"'{name}' 有 0-1 之外的取值，不能用于逻辑斯蒂回归。", f"'{name}' has values outside 0-1; logistic regression cannot use it."), where="outcome",
-            available=get_args(Family), hint=('改用 family="linear"，或换成 0/1 的指标。', 'Use family="linear", or an outcome of 0 and 1.'),
-        )  # fmt: skip
+        raise EstimatesError(
+            "E148",
+            f"'{name}' 有 0-1 之外的取值，不能用于逻辑斯蒂回归。",
+            f"'{name}' has values outside 0-1; logistic regression cannot use it.",
+            where="outcome",
+            available=get_args(Family),
+            hint=(
+                '改用 family="linear"，或换成 0/1 的指标。',
+                'Use family="linear", or an outcome of 0 and 1.',
+            ),
+        )
     if total.sum() in (0, valid.sum()):
         raise no_residual(name)
 
 
 def _check_names(outcome: str, names: Sequence[str], categorical: Sequence[str]) -> None:
-    repeated = [name for i, name in enumerate(names) if name in (outcome, *names[:i])]
-    unknown = [name for name in categorical if name not in names]
-    if repeated or unknown or not names:
-        raise fault(
-            "E161", (f"自变量须至少一个、互不相同，且不是因变量；categorical 只能列出自变量: {repeated or unknown}。", f"Covariates are at least one, all different, and not the outcome; `categorical` lists covariates only: {repeated or unknown}."),
-            where="covariates", available=names, got=str((repeated or unknown or [""])[0]), hint=("改正自变量列表。", "Correct the list of covariates."),
-        )  # fmt: skip
-
-
-def _check_rank(terms: Terms, size: Array) -> None:
-    dependent = [terms.names[k] for k in dependent_columns(terms.x, size)]
-    if dependent:
-        raise fault(
-            "E145", (f"自变量共线：{'、'.join(dependent)} 由其余各项决定。", f"Collinear covariates: {', '.join(dependent)} follow from the terms before."), where="covariates",
-            available=terms.names, hint=("去掉其中的自变量，或合并类别。", "Leave one of them out, or merge levels."),
-        )  # fmt: skip
-
-
-def _constant(name: str, found: Sequence[Any]) -> EstimatesError:
-    return fault(
-        "E142", (f"自变量 '{name}' 在可用记录中只有一个取值。", f"Covariate '{name}' has a single level among the usable respondents."), where="covariates",
-        available=found, hint=("去掉它。", "Leave it out."),
-    )  # fmt: skip
+    """Refuse no covariates, repeated ones, the outcome among them, and unknown categories (E161)."""
+    wrong = [name for i, name in enumerate(names) if name in (outcome, *names[:i])]
+    wrong = wrong or [name for name in categorical if name not in names]
+    if wrong or not names:
+        raise EstimatesError(
+            "E161",
+            f"自变量须至少一个、互不相同，且不是因变量；categorical 只能列出自变量: {wrong}。",
+            f"Covariates are at least one, all different, and not the outcome; `categorical` lists covariates only: {wrong}.",
+            where="covariates",
+            available=names,
+            got=str(wrong[0]) if wrong else "",
+            hint=("改正自变量列表。", "Correct the list of covariates."),
+        )

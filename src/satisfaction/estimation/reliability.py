@@ -1,13 +1,18 @@
-"""Internal consistency of items: Cronbach's alpha, equal weights beside the sample design, and item-total correlations.
+"""How far answers can be relied on: internal consistency of items, and likeness of answers to one interviewer.
 
-Array kernels of Cronbach's alpha: on complete scores with equal weights, and on the weighted sums of a tally.
+Cronbach's alpha with equal weights beside the sample design, and item-total correlations: on complete scores, and on the
+weighted sums of a tally.
+
+Interviewer effects are one-way random effects: answer = mean of the place + interviewer + error. The estimator is the
+analysis of variance's for groups of unequal size (Searle, Casella and McCulloch 1992, ch. 3); the limits are Wald's (1940),
+exact for normal errors whatever the sizes, and those of Searle (1971) where sizes are equal.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import add, mul
 from typing import Any
@@ -15,129 +20,25 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pandas as pd
-import pingouin
 import scipy.sparse as sp
 from scipy import special
+from scipy.optimize import brentq
 
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.estimation.intervals import check_level
+from satisfaction.estimation.hypothesis_tests import declared, used_df
+from satisfaction.estimation.intervals import check_level, quotient, t_quantile
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SurveyDesign, named
 from satisfaction.sampling.measures import Measure, Stage, add_columns
 from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
-from satisfaction.sampling.variance import domain_df
 
 Array = np.ndarray[Any, Any]
 ROUNDING = 1e-13  # of the mean square: a smaller variance is none
-
-
-@dataclass(frozen=True, slots=True)
-class Variances:
-    """Weighted variances of M quantities, linearized over T tally rows.
-
-    Attributes
-    ----------
-    mean, variance : (M,) float
-        sum w x / sum w and sum w (x - mean)^2 / sum w.
-    z : (T, M) float
-        Derivative of each variance by the weight of a respondent, summed over a row's respondents.
-    """
-
-    mean: Array
-    variance: Array
-    z: Array
-
-
-def cronbach_alpha(scores: Array) -> float:
-    """Cronbach's alpha of complete scores with equal weights, (n, K); nan for a single item or scores without variance."""
-    if scores.shape[1] < 2 or np.ptp(scores.sum(axis=1)) == 0:
-        return float("nan")
-    return float(pingouin.cronbach_alpha(data=pd.DataFrame(scores))[0])
-
-
-def feldt_interval(alpha: float, *, n: int, items: int, level: float) -> tuple[float, float]:
-    """Feldt's (1965) interval of alpha: n persons drawn at random, normal scores, equal weights.
-
-    As in pingouin, which rounds its limits to three decimals.
-    """
-    tails = special.fdtri(
-        n - 1, (n - 1) * (items - 1), np.array([(1 + level) / 2, (1 - level) / 2])
-    )
-    low, high = 1 - (1 - alpha) * tails
-    return float(low), float(high)
-
-
-def item_total(scores: Array) -> Array:
-    """Correlation of each item with the sum of the others, (n, K) -> (K,); nan where one of them does not vary."""
-    rest = scores.sum(axis=1, keepdims=True) - scores
-    own, rest = scores - scores.mean(axis=0), rest - rest.mean(axis=0)
-    spread = np.sqrt((own**2).sum(axis=0) * (rest**2).sum(axis=0))
-    return np.asarray(
-        np.divide(
-            (own * rest).sum(axis=0), spread, out=np.full(scores.shape[1], np.nan), where=spread > 0
-        )
-    )
-
-
-def weighted_variances(weight: Array, *, count: Array, total: Array, squares: Array) -> Variances:
-    """Weighted variances and their linearized variables, from sums over the respondents of each row.
-
-    Parameters
-    ----------
-    weight : (T,) float
-        Of each respondent of a row.
-    count : (T,) float
-        Respondents of a row that count.
-    total, squares : (T, M) float
-        Sums of their values and of the squares.
-    """
-    size = weight @ count
-    mean, square = weight @ total / size, weight @ squares / size
-    variance = square - mean**2
-    variance = np.where(variance <= ROUNDING * square, 0.0, variance)
-    z = (squares - 2 * mean * total + (mean**2 - variance) * count[:, None]) / size
-    return Variances(mean, variance, z)
-
-
-def weighted_alpha(items: Array, total: float) -> float:
-    """Cronbach's alpha from the variances of K items, (K,), and of their sum; nan where that is 0."""
-    return (
-        float(len(items) / (len(items) - 1) * (1 - items.sum() / total))
-        if total > 0 and len(items) > 1
-        else float("nan")
-    )
-
-
-def weighted_item_total(items: Array, rest: Array, total: float) -> Array:
-    """Correlation of each item with the sum of the others, from the variances of both, (K,), and of the sum of all."""
-    spread = np.sqrt(items * rest)
-    return np.asarray(
-        np.divide(
-            (total - items - rest) / 2, spread, out=np.full(len(items), np.nan), where=spread > 0
-        )
-    )
-
-
-def alpha_influence(found: Variances, items: int) -> Array:
-    """Linearize alpha, a smooth function of the variances of K items (first) and of their sum (next): (T,)."""
-    own, total = found.variance[:items].sum(), found.variance[items]
-    slope = found.z[:, :items].sum(axis=1) / total - own / total**2 * found.z[:, items]
-    return np.asarray(-items / (items - 1) * slope)
-
-
-def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[float, float]:
-    """Return the t interval of log(1 - alpha), turned back: never above 1; nan where alpha is 1, infinite where df < 1."""
-    if not alpha < 1:
-        return float("nan"), float("nan")
-    half = float(special.stdtrit(df, (1 + level) / 2)) * se / (1 - alpha) if df >= 1 else np.inf
-    with np.errstate(over="ignore"):
-        return float(1 - (1 - alpha) * np.exp(half)), float(1 - (1 - alpha) * np.exp(-half))
-
-
 LARGEST = 2.0**62  # half of what a 64-bit sum holds
-ALL_VALID, SUM = "_complete.flag", "_complete.sum"
+ALL_VALID = "_complete.flag"
+SUM = "_complete.sum"
 CONVENTIONS = {
     "null": "无检验，只有区间 none: estimated, not tested",
     "method": "Cronbach (1951); corrected item-total correlations",
@@ -172,10 +73,6 @@ class Reliability:
 
     index: str
     alpha: float
-    complete: int
-    respondents: int
-    table: pd.DataFrame
-    conventions: dict[str, Any]
     alpha_low: float
     alpha_high: float
     weighted_alpha: float
@@ -183,6 +80,10 @@ class Reliability:
     df: float
     ci_low: float
     ci_high: float
+    complete: int
+    respondents: int
+    table: pd.DataFrame = field(repr=False)
+    conventions: dict[str, Any] = field(repr=False)
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] != "probability":
@@ -192,18 +93,8 @@ class Reliability:
     @property
     def summary(self) -> pd.Series[Any]:
         """Return what holds for the items as a whole, conventions included."""
-        figures = (
-            "index",
-            "alpha",
-            "alpha_low",
-            "alpha_high",
-            "weighted_alpha",
-            "se",
-            "df",
-            "ci_low",
-            "ci_high",
-        )
-        head = {name: getattr(self, name) for name in (*figures, "complete", "respondents")}
+        figures = [name for name in self.__slots__ if name not in ("table", "conventions")]
+        head = {name: getattr(self, name) for name in figures}
         return pd.Series(head | self.conventions, name="reliability")
 
 
@@ -261,132 +152,212 @@ def assess_items(
     """
     chosen = [resolve(design, item) for item in items]
     check_level(level)
-    if len({one.name for one in chosen}) < max(2, len(chosen)):
+    k = len(chosen)
+    if len({item.name for item in chosen}) < max(2, k):
         raise _too_few(name)
     counted = tally(design, [*chosen, *complete_cases(chosen)])
-    _refuse_overflow(counted, len(chosen))
+    _refuse_overflow(counted, k)
     scores = _scores(design, chosen)
     if len(scores) < 2:
         raise _too_few(name)
-    weighted, columns = _weighted(design, counted, len(chosen), level)
     alpha = cronbach_alpha(scores)
-    low, high = feldt_interval(alpha, n=len(scores), items=len(chosen), level=level)
-    kept = {
-        "level": level,
-        "lonely_psu": design.lonely_psu,
-        "fpc": " + ".join(design.fpc) or "none",
-    }
-    kept |= {
-        "selection": design.selection,
-        "calibration": design.weighting.name if design.weighting else "none",
-    }
-    several = design.weighting is not None and design.weighting.several
-    kept["variance"] = "linearized" + (
-        "; of several weighting steps only the last calibration is credited" if several else ""
+    alpha_low, alpha_high = feldt_interval(alpha, n=len(scores), items=k, level=level)
+
+    sample = lay_out(design, counted)
+    complete = counted.valid[:, k]
+    n = int(complete.sum())
+    variances = weighted_variances(
+        sample.weight,
+        count=complete.astype(float),
+        total=counted.sums()[:, k:],
+        squares=counted.sums_of_squares()[:, k:],
     )
+    of_items = variances.variance[:k]
+    of_sum = float(variances.variance[k])
+    of_rest = variances.variance[k + 1 :]
+    alpha_weighted = weighted_alpha(of_items, of_sum)
+    df = float(used_df(complete, sample.clusters))
+    se = ci_low = ci_high = float("nan")
+    if np.isfinite(alpha_weighted):
+        z = sp.csr_array(_alpha_influence(variances, k)[:, None])
+        se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
+        ci_low, ci_high = log_interval(alpha_weighted, se, df=df, level=level)
+
+    label_zh, label_en, alpha_without, weighted_alpha_without = [], [], [], []
+    for i, item in enumerate(chosen):
+        label_zh.append(item.label.zh if item.label else item.name)
+        label_en.append(item.label.en if item.label else item.name)
+        alpha_without.append(cronbach_alpha(np.delete(scores, i, axis=1)))
+        without = weighted_alpha(np.delete(of_items, i), float(of_rest[i]))
+        weighted_alpha_without.append(without)
+    table = pd.DataFrame({"item": [item.name for item in chosen], "zh": label_zh, "en": label_en})
+    table["mean"] = scores.mean(axis=0)
+    table["sd"] = scores.std(axis=0, ddof=1)
+    table["item_total"] = item_total(scores)
+    table["alpha_without"] = alpha_without
+    table["weighted_mean"] = variances.mean[:k]
+    table["weighted_sd"] = np.sqrt(of_items * n / (n - 1))
+    table["weighted_item_total"] = weighted_item_total(of_items, of_rest, of_sum)
+    table["weighted_alpha_without"] = weighted_alpha_without
     return Reliability(
-        index=name, alpha=alpha, complete=len(scores), respondents=int(counted.n[lay_out(design, counted).weight > 0].sum()), table=_described(chosen, scores).assign(**columns),
-        conventions=CONVENTIONS | kept, alpha_low=low, alpha_high=high, **weighted,
-    )  # fmt: skip
+        index=name,
+        alpha=alpha,
+        alpha_low=alpha_low,
+        alpha_high=alpha_high,
+        weighted_alpha=alpha_weighted,
+        se=se,
+        df=df,
+        ci_low=ci_low,
+        ci_high=ci_high,
+        complete=len(scores),
+        respondents=int(counted.n[sample.weight > 0].sum()),
+        table=table,
+        conventions=CONVENTIONS | {"level": level} | declared(design, {}),
+    )
+
+
+def cronbach_alpha(scores: Array) -> float:
+    """Cronbach's alpha of complete scores with equal weights, (n, K); nan for a single item or scores without variance."""
+    total = scores.sum(axis=1)
+    if np.ptp(total) == 0:
+        return float("nan")
+    return weighted_alpha(scores.var(axis=0, ddof=1), float(total.var(ddof=1)))
+
+
+def feldt_interval(alpha: float, *, n: int, items: int, level: float) -> tuple[float, float]:
+    """Feldt's (1965) interval of alpha: n persons drawn at random, normal scores, equal weights.
+
+    As in pingouin, which rounds its limits to three decimals.
+    """
+    tails = np.array([(1 + level) / 2, (1 - level) / 2])
+    low, high = 1 - (1 - alpha) * special.fdtri(n - 1, (n - 1) * (items - 1), tails)
+    return float(low), float(high)
+
+
+def item_total(scores: Array) -> Array:
+    """Correlation of each item with the sum of the others, (n, K) -> (K,); nan where one of them does not vary."""
+    rest = scores.sum(axis=1, keepdims=True) - scores
+    item = scores - scores.mean(axis=0)
+    rest = rest - rest.mean(axis=0)
+    spread = np.sqrt((item**2).sum(axis=0) * (rest**2).sum(axis=0))
+    return quotient((item * rest).sum(axis=0), spread, where=spread > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Variances:
+    """Weighted variances of M quantities, linearized over T tally rows.
+
+    Attributes
+    ----------
+    mean, variance : (M,) float
+        sum w x / sum w and sum w (x - mean)^2 / sum w.
+    z : (T, M) float
+        Derivative of each variance by the weight of a respondent, summed over a row's respondents.
+    """
+
+    mean: Array
+    variance: Array
+    z: Array = field(repr=False)
+
+
+def weighted_variances(weight: Array, *, count: Array, total: Array, squares: Array) -> Variances:
+    """Weighted variances and their linearized variables, from sums over the respondents of each row.
+
+    Parameters
+    ----------
+    weight : (T,) float
+        Of each respondent of a row.
+    count : (T,) float
+        Respondents of a row that count.
+    total, squares : (T, M) float
+        Sums of their values and of the squares.
+    """
+    size = weight @ count
+    mean = weight @ total / size
+    square = weight @ squares / size
+    variance = square - mean**2
+    variance = np.where(variance <= ROUNDING * square, 0.0, variance)
+    z = (squares - 2 * mean * total + (mean**2 - variance) * count[:, None]) / size
+    return Variances(mean, variance, z)
+
+
+def weighted_alpha(items: Array, total: float) -> float:
+    """Cronbach's alpha from the variances of K items, (K,), and of their sum; nan where that is 0."""
+    k = len(items)
+    if k < 2 or not total > 0:
+        return float("nan")
+    return float(k / (k - 1) * (1 - items.sum() / total))
+
+
+def weighted_item_total(items: Array, rest: Array, total: float) -> Array:
+    """Correlation of each item with the sum of the others, from the variances of both, (K,), and of the sum of all."""
+    covariance = (total - items - rest) / 2
+    spread = np.sqrt(items * rest)
+    return quotient(covariance, spread, where=spread > 0)
+
+
+def _alpha_influence(of: Variances, items: int) -> Array:
+    """Linearize alpha, a smooth function of the variances of K items (first) and of their sum (next): (T,)."""
+    own = of.variance[:items].sum()
+    total = of.variance[items]
+    z_own = of.z[:, :items].sum(axis=1)
+    z_total = of.z[:, items]
+    slope = z_own / total - own / total**2 * z_total
+    return np.asarray(-items / (items - 1) * slope)
+
+
+def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[float, float]:
+    """Return the t interval of log(1 - alpha), turned back: never above 1; nan where alpha is 1, infinite where df < 1."""
+    if not alpha < 1:
+        return float("nan"), float("nan")
+    half = float(t_quantile(df, level)) * se / (1 - alpha) if df >= 1 else np.inf
+    with np.errstate(over="ignore"):
+        low = 1 - (1 - alpha) * np.exp(half)
+        high = 1 - (1 - alpha) * np.exp(-half)
+    return float(low), float(high)
 
 
 def complete_cases(items: Sequence[Measure]) -> list[Measure]:
     """Return the items, their sum and the sum without each, all valid only where every item is: 2K + 1 measures."""
-    depth = max(len(one.stages) for one in items)
-    shared = [
-        reduce(lambda a, b: a | b, (m.stages[d] for m in items if d < len(m.stages)))
-        for d in range(depth)
-    ]
-    unit = math.lcm(*(one.unit for one in items))
-    points = [nw.col(one.score_column) * (unit // one.unit) for one in items]
+    shared: list[Stage] = [{} for _ in range(max(len(item.stages) for item in items))]
+    for item in items:
+        for depth, stage in enumerate(item.stages):
+            shared[depth] = shared[depth] | stage
+    unit = math.lcm(*(item.unit for item in items))
+    points = {item.name: nw.col(item.score_column) * (unit // item.unit) for item in items}
     together: Stage = {
-        ALL_VALID: reduce(mul, [nw.col(one.valid_column) for one in items]),
-        SUM: reduce(add, points),
+        ALL_VALID: reduce(mul, [nw.col(item.valid_column) for item in items]),
+        SUM: reduce(add, points.values()),
     }
-    values = {f"_own__{one.name}": score for one, score in zip(items, points, strict=True)} | {
-        "_sum": nw.col(SUM)
-    }
-    values |= {
-        f"_rest__{one.name}": nw.col(SUM) - score for one, score in zip(items, points, strict=True)
-    }
-    return [
-        Measure(name, "score", unit, (*shared, together, _where_complete(name, value)))
-        for name, value in values.items()
-    ]
-
-
-def _where_complete(name: str, value: nw.Expr) -> Stage:
-    return {f"_valid__{name}": nw.col(ALL_VALID), f"_score__{name}": value * nw.col(ALL_VALID)}
-
-
-def _weighted(
-    design: SurveyDesign, counted: Tally, items: int, level: float
-) -> tuple[dict[str, float], dict[str, Array]]:
-    """Return the fields and the columns of the design-weighted assessment."""
-    sample = lay_out(design, counted)
-    complete, n = counted.valid[:, items], int(counted.valid[:, items].sum())
-    total, squares = counted.sums()[:, items:], counted.sums_of_squares()[:, items:]
-    found = weighted_variances(
-        sample.weight, count=complete.astype(float), total=total, squares=squares
-    )
-    own, whole, rest = (
-        found.variance[:items],
-        float(found.variance[items]),
-        found.variance[items + 1 :],
-    )
-    alpha, se, limits = weighted_alpha(own, whole), float("nan"), (float("nan"), float("nan"))
-    none = np.zeros(len(complete), dtype=int)
-    df = float(domain_df(none, complete[:, None], sample.clusters, domains=1)[0, 0])
-    if np.isfinite(alpha):
-        z = sp.csr_array(alpha_influence(found, items)[:, None])
-        se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
-        limits = log_interval(alpha, se, df=df, level=level)
-    without = [weighted_alpha(np.delete(own, k), float(rest[k])) for k in range(items)]
-    columns = {
-        "weighted_mean": found.mean[:items],
-        "weighted_sd": np.sqrt(own * n / (n - 1)),
-        "weighted_item_total": weighted_item_total(own, rest, whole),
-        "weighted_alpha_without": np.array(without),
-    }
-    return {
-        "weighted_alpha": alpha,
-        "se": se,
-        "df": df,
-        "ci_low": limits[0],
-        "ci_high": limits[1],
-    }, columns
+    values = {f"_own__{name}": score for name, score in points.items()}
+    values["_sum"] = nw.col(SUM)
+    values |= {f"_rest__{name}": nw.col(SUM) - score for name, score in points.items()}
+    measures = []
+    for name, value in values.items():
+        all_valid = nw.col(ALL_VALID)
+        last: Stage = {f"_valid__{name}": all_valid, f"_score__{name}": value * all_valid}
+        measures.append(Measure(name, "score", unit, (*shared, together, last)))
+    return measures
 
 
 def _scores(design: SurveyDesign, items: list[Measure]) -> Array:
     """Fetch the values of the complete cases, (n, K), for the figures with equal weights."""
-    names = [column for one in items for column in (one.valid_column, one.score_column)]
-    rows = fetch(add_columns(design.rows(), items).select(*(nw.col(name) for name in names)))
-    valid = rows[[one.valid_column for one in items]].to_numpy(bool).all(axis=1)
-    values = rows.loc[valid, [one.score_column for one in items]].to_numpy(float)
-    return np.asarray(values / np.array([one.unit for one in items]))
-
-
-def _described(items: list[Measure], scores: Array) -> pd.DataFrame:
-    table = pd.DataFrame({"item": [one.name for one in items]})
-    labels = {
-        lang: [getattr(one.label, lang) if one.label else one.name for one in items]
-        for lang in ("zh", "en")
-    }
-    others = [cronbach_alpha(np.delete(scores, k, axis=1)) for k in range(len(items))]
-    return table.assign(
-        **labels,
-        mean=scores.mean(axis=0),
-        sd=scores.std(axis=0, ddof=1),
-        item_total=item_total(scores),
-        alpha_without=others,
+    valid = [item.valid_column for item in items]
+    score = [item.score_column for item in items]
+    rows = fetch(
+        add_columns(design.rows(), items).select(*map(nw.col, dict.fromkeys(valid + score)))
     )
+    complete = rows[valid].to_numpy(bool).all(axis=1)
+    values = rows.loc[complete, score].to_numpy(float)
+    return np.asarray(values / np.array([item.unit for item in items]))
 
 
 def _refuse_overflow(counted: Tally, items: int) -> None:
     """Refuse sums of squares of the items' sum that 64 bits may not hold: at most K times those of the items."""
     unit = float(counted.units[items])
     most = items * unit**2 * counted.sums_of_squares()[:, :items].sum(axis=1).max()
-    if counted.exact and most / (1.0 if unit == 1 else float(LIMB) ** 2) >= LARGEST:
+    limb = 1.0 if unit == 1 else float(LIMB) ** 2
+    if counted.exact and most / limb >= LARGEST:
         raise EstimatesError(
             "E134",
             "题目的整数过大，其和的平方会溢出。",
@@ -408,6 +379,7 @@ def _too_few(name: str) -> EstimatesError:
 
 
 def _items(design: SurveyDesign, questionnaire: Questionnaire, index: str) -> list[Measure]:
+    """Return the measures of an index's items (E131, E132)."""
     person = {name: one for name, one in questionnaire.indices.items() if one.level == "person"}
     if index not in person:
         raise EstimatesError(
@@ -419,13 +391,324 @@ def _items(design: SurveyDesign, questionnaire: Questionnaire, index: str) -> li
             got=index,
             hint=("选用 level 为 person 的指数。", "Choose an index of level person."),
         )
-    if lacking := [item for item in person[index].weights if item not in design.measures]:
-        raise EstimatesError(
-            "E132",
-            f"指数 '{index}' 的题目 '{lacking[0]}' 没有单独计分。",
-            f"Item '{lacking[0]}' of '{index}' has no score of its own.",
-            where=f"indices.{index}.weights",
-            available=design.measures,
-            hint=("把该题目列入 topics。", "List the item under `topics`."),
-        )
+    for item in person[index].weights:
+        if item not in design.measures:
+            raise EstimatesError(
+                "E132",
+                f"指数 '{index}' 的题目 '{item}' 没有单独计分。",
+                f"Item '{item}' of '{index}' has no score of its own.",
+                where=f"indices.{index}.weights",
+                available=design.measures,
+                hint=("把该题目列入 topics。", "List the item under `topics`."),
+            )
     return [design.measures[item] for item in person[index].weights]
+
+
+INTERVIEWER_CONVENTIONS = {
+    "null": "组间方差为 0：同一访问员的回答不比其他人的更相似 no variance between groups: answers to one interviewer are no more alike than others",
+    "method": "one-way random effects, ANOVA estimator; F test on df_between and df_within",
+    "interval": "Wald (1940): exact for normal errors and groups of any size; an approximation for rates",
+    "weights": "not used: this describes the fieldwork, not the population",
+    "design_effect": "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place",
+}
+CONFOUNDED = {
+    False: "地区差异也算在访问员头上，除非受访者随机分给访问员 differences between places count as interviewers' unless respondents were assigned to interviewers at random (interpenetrated)",
+    True: "已减去 {places} 的均值；同一处内分派不随机时仍有混淆 means of {places} removed; confounding remains where assignment inside them was not random",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Anova:
+    """Analysis of variance of groups within places.
+
+    Attributes
+    ----------
+    between, within : float
+        Mean squares.
+    df_between, df_within : int
+        Groups minus places that have respondents; respondents minus groups.
+    n0 : float
+        The group size that enters the expected mean square between: within + n0 x variance of the groups.
+    """
+
+    between: float
+    within: float
+    df_between: int
+    df_within: int
+    n0: float
+
+    @property
+    def rho(self) -> float:
+        """Return the intraclass correlation; below 0 where groups differ less than chance would have it; nan without variance."""
+        spread = self.between + (self.n0 - 1) * self.within
+        return (self.between - self.within) / spread if spread > 0 else float("nan")
+
+    @property
+    def f(self) -> float:
+        """Return the F statistic; nan without variance within."""
+        return self.between / self.within if self.within > 0 else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class IntraclassCorrelation:
+    """How alike the answers of one group (interviewer) are.
+
+    Attributes
+    ----------
+    measure, by : str
+    within : tuple of str
+        Columns of places whose means were removed; empty: none.
+    rho, ci_low, ci_high : float
+        Intraclass correlation and limits.
+    f, df_between, df_within, p : float
+        Test of rho = 0.
+    between, error : float
+        Variance components, in the measure's squared unit; `between` may be negative.
+    n0 : float
+    groups, respondents, left_out : int
+        Groups (an interviewer in two places counts as two); respondents with a valid value; those of them without a group or
+        place.
+    mean_workload, deff, deff_workloads : float
+        Respondents a group, and the design effects of interviewing that rho implies (see conventions).
+    table : DataFrame (groups, ...)
+        Places, group, n, mean, deviation (from the mean of the place), in the measure's unit.
+    conventions : dict
+        null, method, interval, weights, design_effect, confounding, groups_in_several_places, level.
+    """
+
+    measure: str
+    by: str
+    within: tuple[str, ...]
+    rho: float
+    ci_low: float
+    ci_high: float
+    f: float
+    df_between: int
+    df_within: int
+    p: float
+    between: float
+    error: float
+    n0: float
+    groups: int
+    respondents: int
+    left_out: int
+    mean_workload: float
+    deff: float
+    deff_workloads: float
+    table: pd.DataFrame = field(repr=False)
+    conventions: dict[str, Any] = field(repr=False)
+
+    @property
+    def summary(self) -> pd.Series[Any]:
+        """Return all but the table, conventions included."""
+        figures = [
+            name for name in self.__slots__ if name not in ("table", "conventions", "within")
+        ]
+        head = {name: getattr(self, name) for name in figures} | {"within": ", ".join(self.within)}
+        return pd.Series(head | self.conventions, name="intraclass correlation")
+
+
+def intraclass_correlation(
+    design: SurveyDesign,
+    measure: str | Measure,
+    *,
+    by: str,
+    within: str | Sequence[str] | None = None,
+    level: float = 0.95,
+) -> IntraclassCorrelation:
+    """Estimate the intraclass correlation of interviewers (or any groups), and the design effect it implies.
+
+    Interviewers mostly work in one place each, so their differences are also those of places. `within` removes the means of
+    places first (PSUs, strata, counties): only interviewers of the same place are then compared with each other.
+
+    Parameters
+    ----------
+    design : SurveyDesign
+        Its weights are not used.
+    measure : str or Measure
+        One value per respondent.
+    by : str
+        The column of interviewers.
+    within : column or list of columns, optional
+        Places. A PSU whose codes are nested is taken together with its strata. An interviewer in several places is a group of
+        its own in each: the estimate stays unbiased, its limits are then too narrow.
+    level : float
+
+    Raises
+    ------
+    EstimatesError
+        E101, E102 for unknown or non-numeric columns, E104 for a level that is none, E135 when no place has two groups, E136
+        when no group has two respondents.
+    """
+    chosen = resolve(design, measure)
+    places = _places(design, named(within))
+    check_level(level)
+    counted = tally(design, [chosen], by=[*places, by])
+    groups, left_out = _groups(counted, list(places), by)
+    n = groups["n"].to_numpy(float)
+    total = groups["total"].to_numpy(float)
+    place = np.zeros(len(groups), dtype=int)
+    if places:
+        place = groups.groupby(list(places), sort=True).ngroup().to_numpy()
+    _require_spread(n, place, by, places)
+    analysis = anova(n, total, groups["squares"].to_numpy(float), place=place)
+    mean = total / n
+    low, high = wald_limits(n, mean, place=place, analysis=analysis, level=level)
+    centre = (np.bincount(place, total) / np.bincount(place, n))[place]
+    in_several_places = groups.groupby(by).size() > 1
+    conventions: dict[str, Any] = dict(INTERVIEWER_CONVENTIONS)
+    conventions["confounding"] = CONFOUNDED[bool(places)].format(places=" x ".join(places))
+    conventions["groups_in_several_places"] = int(in_several_places.sum())
+    conventions["level"] = level
+    table = groups.drop(columns=["total", "squares"])
+    table["mean"] = mean
+    table["deviation"] = mean - centre
+    rho = analysis.rho
+    df_between = analysis.df_between
+    df_within = analysis.df_within
+    mean_workload = float(n.mean())
+    respondents = n.sum()
+    workload_of_a_respondent = float(n @ n / respondents)
+    return IntraclassCorrelation(
+        measure=chosen.name,
+        by=by,
+        within=places,
+        rho=rho,
+        ci_low=low,
+        ci_high=high,
+        f=analysis.f,
+        df_between=df_between,
+        df_within=df_within,
+        p=float(special.fdtrc(df_between, df_within, analysis.f)),
+        between=(analysis.between - analysis.within) / analysis.n0,
+        error=analysis.within,
+        n0=analysis.n0,
+        groups=len(n),
+        respondents=int(respondents),
+        left_out=left_out,
+        mean_workload=mean_workload,
+        deff=design_effect(rho, mean_workload),
+        deff_workloads=design_effect(rho, workload_of_a_respondent),
+        table=table,
+        conventions=conventions,
+    )
+
+
+def anova(n: Array, total: Array, squares: Array, *, place: Array) -> Anova:
+    """Analyse the variance of groups within places.
+
+    Parameters
+    ----------
+    n, total, squares : (G,) float
+        Values of each group, their sum and sum of squares.
+    place : (G,) int
+        Place of each group, 0..; all 0 for the one-way analysis.
+    """
+    mean = total / n
+    size = np.bincount(place, n)
+    centre = (np.bincount(place, total) / size)[place]
+    df_between = len(n) - len(size)
+    df_within = int(n.sum()) - len(n)
+    between = float(n @ (mean - centre) ** 2) / df_between
+    within = max(float((squares - total * mean).sum()), 0.0) / df_within
+    n0 = float(n.sum() - (np.bincount(place, n**2) / size).sum()) / df_between
+    return Anova(between, within, df_between, df_within, n0)
+
+
+def wald_limits(
+    n: Array, mean: Array, *, place: Array, analysis: Anova, level: float
+) -> tuple[float, float]:
+    """Limits of the intraclass correlation: the ratios of variances at which the weighted F statistic is at its quantiles.
+
+    Parameters
+    ----------
+    n, mean : (G,) float
+    place : (G,) int
+    analysis : Anova
+        Of the same groups.
+    level : float
+
+    Returns
+    -------
+    low, high : float
+        Not below -1 / (largest n - 1), where answers of one group would exclude each other; nan without variance within.
+    """
+    if not analysis.within > 0:
+        return float("nan"), float("nan")
+
+    def statistic(ratio: float) -> float:
+        weight = 1 / (ratio + 1 / n)
+        centre = (np.bincount(place, weight * mean) / np.bincount(place, weight))[place]
+        between = float(weight @ (mean - centre) ** 2)
+        return between / (analysis.df_between * analysis.within)
+
+    least = -1 / float(n.max())
+    limits = []
+    for tail in ((1 + level) / 2, (1 - level) / 2):
+        quantile = float(special.fdtri(analysis.df_between, analysis.df_within, tail))
+        ratio = _ratio_at(statistic, quantile, least=least)
+        limits.append(ratio / (1 + ratio))
+    return limits[0], limits[1]
+
+
+def design_effect(rho: float, workload: float) -> float:
+    """Factor by which interviewers inflate the variance of a mean: 1 + (workload - 1) rho (Kish 1962)."""
+    return 1 + (workload - 1) * rho
+
+
+def _ratio_at(statistic: Callable[[float], float], quantile: float, *, least: float) -> float:
+    """Find the ratio of variances where a falling statistic meets a quantile; the least one where it is never that large."""
+    start = least * (1 - 1e-9)
+    if statistic(start) <= quantile:
+        return least
+    end = 1.0
+    while statistic(end) > quantile:
+        end *= 4
+    return float(
+        brentq(lambda ratio: statistic(ratio) - quantile, start, end, xtol=1e-13, rtol=1e-13)
+    )
+
+
+def _places(design: SurveyDesign, within: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the units above a PSU too where its codes are used again in other strata."""
+    stages = [stage for stage, column in enumerate(design.stages) if column in within]
+    if not stages or design.psu_codes == "unique":
+        return tuple(dict.fromkeys(within))
+    above = (*design.strata, *design.stages[: max(stages)])
+    return tuple(dict.fromkeys((*above, *within)))
+
+
+def _groups(counted: Tally, places: list[str], by: str) -> tuple[pd.DataFrame, int]:
+    """Add the tally up to groups: places, by, n, total, squares; and the values left out."""
+    keys = list(dict.fromkeys([*places, by]))
+    rows = counted.keys[keys].copy()
+    rows["n"] = counted.valid[:, 0]
+    rows["total"] = counted.sums()[:, 0]
+    rows["squares"] = counted.sums_of_squares()[:, 0]
+    grouped = rows.dropna(subset=keys).groupby(keys, sort=True, observed=True)
+    groups = grouped[["n", "total", "squares"]].sum().reset_index()
+    groups = groups[groups["n"] > 0].reset_index(drop=True)
+    return groups, int(rows["n"].sum() - groups["n"].sum())
+
+
+def _require_spread(n: Array, place: Array, by: str, places: tuple[str, ...]) -> None:
+    if len(n) == len(np.unique(place)):
+        raise EstimatesError(
+            "E135",
+            f"没有一处有两个以上的 '{by}'，组间差异无从比较。",
+            f"No place has two values of '{by}': groups cannot be told from places.",
+            where="by" if not places else "within",
+            available=(by, *places),
+            hint=(
+                "改用更大的 within（例如县），或不写。",
+                "Use larger places (counties, for instance), or none.",
+            ),
+        )
+    if n.sum() == len(n):
+        raise EstimatesError(
+            "E136",
+            f"每个 '{by}' 只有一份有效答案。",
+            f"Every '{by}' has one valid answer only.",
+            where="by",
+            hint=("选用每组有多份答案的列。", "Choose a column whose groups hold several answers."),
+        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from numbers import Real
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.estimation.intervals import satterthwaite_of_blocks, t_interval
+from satisfaction.estimation.intervals import satterthwaite_of_blocks, standard_errors, t_interval
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.pages import card
@@ -20,19 +21,8 @@ from satisfaction.sampling.design import NO_ERROR, SurveyDesign
 Array = np.ndarray[Any, Any]
 ERROR = ("se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n_effective")
 COLUMNS = (
-    "measure",
-    "estimate",
-    "se",
-    "df",
-    "ci_low",
-    "ci_high",
-    "cv",
-    "deff",
-    "deff_wr",
-    "n",
-    "n_effective",
-    "note",
-)
+    "measure", "estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n", "n_effective", "note",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +47,21 @@ class Estimates:
     design : SurveyDesign
     """
 
-    table: pd.DataFrame
-    cov: Array
-    contributions: Contributions
+    table: pd.DataFrame = field(repr=False)
+    cov: Array = field(repr=False)
+    contributions: Contributions = field(repr=False)
     by: tuple[str, ...]
     conventions: dict[str, Any]
-    design: SurveyDesign
+    design: SurveyDesign = field(repr=False)
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] == "probability":
             return
-        without = self.contributions.without_values()
-        object.__setattr__(self, "table", self.table.assign(**dict.fromkeys(ERROR, np.nan)))
-        object.__setattr__(self, "cov", np.full(np.shape(self.cov), np.nan))
-        object.__setattr__(self, "contributions", without)
+        unknown = dict.fromkeys(ERROR, np.nan)
         unused = dict.fromkeys(("variance", "interval", "df", "deff"), NO_ERROR)
+        object.__setattr__(self, "table", self.table.assign(**unknown))
+        object.__setattr__(self, "cov", np.full(np.shape(self.cov), np.nan))
+        object.__setattr__(self, "contributions", self.contributions.without_values())
         object.__setattr__(self, "conventions", self.conventions | unused)
 
     def _repr_html_(self) -> str:
@@ -86,11 +76,9 @@ class Estimates:
     @property
     def domain(self) -> Array:
         """Return the number of each row's domain: (Q,) int."""
-        return (
-            self.table.groupby(list(self.by)).ngroup().to_numpy()
-            if self.by
-            else np.zeros(len(self.table), dtype=int)
-        )
+        if not self.by:
+            return np.zeros(len(self.table), dtype=int)
+        return np.asarray(self.table.groupby(list(self.by)).ngroup())
 
     @property
     def level(self) -> float:
@@ -116,10 +104,10 @@ class Estimates:
                 got=measure,
                 hint=("改为已有的指标。", "Use a measure that was estimated."),
             )
-        table, cov = self.table.iloc[at].reset_index(drop=True), self.cov[np.ix_(at, at)]
-        return Estimates(
-            table, cov, self.contributions.of(at), self.by, self.conventions, self.design
-        )
+        table = self.table.iloc[at].reset_index(drop=True)
+        cov = self.cov[np.ix_(at, at)]
+        contributions = self.contributions.of(at)
+        return Estimates(table, cov, contributions, self.by, self.conventions, self.design)
 
     def contrast(self, combinations: Mapping[str, Mapping[Any, float]]) -> Estimates:
         """Estimate linear combinations of the rows.
@@ -136,12 +124,8 @@ class Estimates:
             of domains that share PSUs.
         """
         _check_combinations(combinations)
-        rows = {
-            key: i
-            for i, key in enumerate(
-                self.table[[*self.by, "measure"]].itertuples(index=False, name=None)
-            )
-        }
+        keys = self.table[[*self.by, "measure"]].itertuples(index=False, name=None)
+        rows = {key: i for i, key in enumerate(keys)}
         matrix = np.zeros((len(combinations), len(self.table)))
         for i, terms in enumerate(combinations.values()):
             for key, coefficient in terms.items():
@@ -156,9 +140,8 @@ class Estimates:
                         hint=("行写作 (域, ..., 指标)。", "A row is (domain, ..., measure)."),
                     )
                 matrix[i, rows.get(key, key)] = coefficient
-        return self.combined(
-            sp.csr_array(matrix), pd.DataFrame({"measure": list(combinations)}), by=()
-        )
+        names = pd.DataFrame({"measure": list(combinations)})
+        return self.combined(sp.csr_array(matrix), names, by=())
 
     def combined(
         self, matrix: sp.csr_array, keys: pd.DataFrame, *, by: tuple[str, ...]
@@ -166,40 +149,47 @@ class Estimates:
         """Return matrix @ estimates, with covariance; `keys` (K rows) names the results by domain and measure."""
         estimate = matrix @ self.table["estimate"].to_numpy(float)
         cov = np.asarray(matrix @ (matrix @ self.cov).T).T
-        se = np.where(np.isnan(estimate), np.nan, np.sqrt(np.maximum(np.diag(cov), 0)))
-        own = self.table["df"].to_numpy(float)
+        se = np.where(np.isnan(estimate), np.nan, standard_errors(cov))
         df = satterthwaite_of_blocks(
-            matrix, self.cov, domain=self.domain, df=own, members=self.contributions.members
+            matrix,
+            self.cov,
+            domain=self.domain,
+            df=self.table["df"].to_numpy(float),
+            members=self.contributions.members,
         )
-        n = [
-            int(self.table["n"].to_numpy()[matrix.indices[a:b]].min())
-            for a, b in zip(matrix.indptr, matrix.indptr[1:], strict=False)
-        ]
+        n = self.table["n"].to_numpy()
+        smallest_n = [int(n[matrix.indices[a:b]].min()) for a, b in pairwise(matrix.indptr)]
         low, high = t_interval(estimate, se, df, level=self.level)
-        none = np.full(len(estimate), np.nan)
-        parts = {"estimate": estimate, "se": se, "df": df, "ci_low": low, "ci_high": high}
-        note = np.full(len(estimate), self.contributions.remark, dtype=object)
-        table = result_table(
-            keys, parts | {"deff": none, "deff_wr": none, "n": np.array(n), "note": note}
-        )
+        unknown = np.full(len(estimate), np.nan)
+        figures = {
+            "estimate": estimate,
+            "se": se,
+            "df": df,
+            "ci_low": low,
+            "ci_high": high,
+            "deff": unknown,
+            "deff_wr": unknown,
+            "n": np.array(smallest_n),
+            "note": np.full(len(estimate), self.contributions.remark, dtype=object),
+        }
+        table = result_table(keys, figures)
+        contributions = self.contributions.combined(matrix)
         conventions = self.conventions | {"interval": "t", "df": "Satterthwaite"}
-        return Estimates(
-            table, cov, self.contributions.combined(matrix), by, conventions, self.design
-        )
+        return Estimates(table, cov, contributions, by, conventions, self.design)
 
 
 def _check_combinations(combinations: Any) -> None:
-    """Refuse combinations that are no {name: {row: coefficient}}, and coefficients that are no numbers."""
-    named = isinstance(combinations, Mapping) and len(combinations) > 0
-    parts = list(combinations.values()) if named else [None]
-    if not all(
-        isinstance(terms, Mapping) and all(isinstance(c, Real) for c in terms.values())
-        for terms in parts
-    ):
+    """Refuse combinations that are no {name: {row: coefficient}}, and coefficients that are no numbers (E388)."""
+    right = isinstance(combinations, Mapping) and len(combinations) > 0
+    for terms in combinations.values() if right else ():
+        right &= isinstance(terms, Mapping)
+        right = right and all(isinstance(coefficient, Real) for coefficient in terms.values())
+    if not right:
+        written = type(combinations).__name__
         raise EstimatesError(
             "E388",
-            f"组合须写成 {{名称: {{行: 系数}}}}，而不是 {type(combinations).__name__}: {combinations!r}。",
-            f"Combinations are {{name: {{row: coefficient}}}}, not the {type(combinations).__name__} {combinations!r}.",
+            f"组合须写成 {{名称: {{行: 系数}}}}，而不是 {written}: {combinations!r}。",
+            f"Combinations are {{name: {{row: coefficient}}}}, not the {written} {combinations!r}.",
             where="contrast",
             hint=(
                 '例如 {"差 gap": {("甲", "y"): 1, ("乙", "y"): -1}}。',
@@ -208,10 +198,11 @@ def _check_combinations(combinations: Any) -> None:
         )
 
 
-def result_table(keys: pd.DataFrame, parts: Mapping[str, Array]) -> pd.DataFrame:
-    """Put the columns of a table of estimates in order; parts are (Q,) arrays, keys (Q, ...) domains and measure."""
+def result_table(keys: pd.DataFrame, figures: Mapping[str, Array]) -> pd.DataFrame:
+    """Put the columns of a table of estimates in order; figures are (Q,) arrays, keys (Q, ...) domains and measure."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        cv = parts["se"] / np.abs(parts["estimate"])
-        effective = np.where(parts["deff_wr"] > 0, parts["n"] / parts["deff_wr"], np.nan)
-    table = keys.assign(**parts, cv=cv, n_effective=effective)
-    return table[[*(c for c in keys if c != "measure"), *COLUMNS]]
+        cv = figures["se"] / np.abs(figures["estimate"])
+        effective = np.where(figures["deff_wr"] > 0, figures["n"] / figures["deff_wr"], np.nan)
+    table = keys.assign(**figures, cv=cv, n_effective=effective)
+    domains = [column for column in keys if column != "measure"]
+    return table[[*domains, *COLUMNS]]

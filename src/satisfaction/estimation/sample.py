@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -46,9 +46,9 @@ class Contributions:
         What was done about them, and which level or bound it is; empty without any.
     """
 
-    units: pd.DataFrame
-    matrix: Sparse | Array
-    members: Members
+    units: pd.DataFrame = field(repr=False)
+    matrix: Sparse | Array = field(repr=False)
+    members: Members = field(repr=False)
     unsolved: int = 0
     remark: str = ""
 
@@ -94,14 +94,14 @@ class Sample:
     lonely : str
     """
 
-    stages: tuple[Clusters, ...]
-    units: pd.DataFrame
-    n: Array
-    base: Array
-    entering: Array
-    weight: Array
-    margins: Sparse | None
-    margin_of: Array
+    stages: tuple[Clusters, ...] = field(repr=False)
+    units: pd.DataFrame = field(repr=False)
+    n: Array = field(repr=False)
+    base: Array = field(repr=False)
+    entering: Array = field(repr=False)
+    weight: Array = field(repr=False)
+    margins: Sparse | None = field(repr=False)
+    margin_of: Array = field(repr=False)
     lonely: LonelyPsu
 
     @property
@@ -127,11 +127,18 @@ class Sample:
         """
         parts = []
         for clusters in self.stages:
-            totals = (
-                psu_totals(z, self.weight, clusters)
-                if self.margins is None
-                else self._residuals(z, clusters, convention)
-            )
+            if self.margins is None:
+                totals = psu_totals(z, self.weight, clusters)
+            else:
+                totals = residual_totals(
+                    z,
+                    self.margins,
+                    n=self.n,
+                    entering=self.entering,
+                    weight=self.weight,
+                    clusters=clusters,
+                    sweeps=self.margin_of if convention == "rake" else None,
+                )
             parts.append(contributions(totals, clusters, self.lonely))
         return parts[0] if len(parts) == 1 else sp.csr_array(sp.vstack(parts))
 
@@ -140,62 +147,56 @@ class Sample:
         matrix = self.deviations(z, convention=convention)
         return crossed(matrix, matrix)
 
-    def _residuals(self, z: Sparse, clusters: Clusters, convention: Convention) -> Sparse | Array:
-        assert self.margins is not None
-        return residual_totals(
-            z,
-            self.margins,
-            n=self.n,
-            entering=self.entering,
-            weight=self.weight,
-            clusters=clusters,
-            sweeps=self.margin_of if convention == "rake" else None,
-        )
-
 
 def lay_out(design: SurveyDesign, counted: Tally) -> Sample:
     """Lay a design over the rows of one of its tallies."""
     keys = counted.keys
-    base, weighting = keys[design.weight_column].to_numpy(float), design.weighting
+    weighting = design.weighting
     stages, units = _stages(design, keys)
-    entering, weight, margins, margin_of = base, base, None, np.array([], dtype=int)
+    base = entering = weight = keys[design.weight_column].to_numpy(float)
+    margins = None
+    margin_of = np.array([], dtype=int)
     if weighting is not None:
         cell = design.cell_index(keys)
-        entering, weight = base * weighting.entering[cell], base * weighting.factor[cell]
+        entering = base * weighting.entering[cell]
+        weight = base * weighting.factor[cell]
         if weighting.margins is not None:
-            margins, margin_of = sp.csr_array(weighting.margins)[cell], weighting.margin_of
+            margins = sp.csr_array(weighting.margins)[cell]
+            margin_of = weighting.margin_of
     return Sample(
         stages,
         units,
-        counted.n.astype(float),
-        base,
-        entering,
-        weight,
-        margins,
-        margin_of,
-        design.lonely_psu,
+        n=counted.n.astype(float),
+        base=base,
+        entering=entering,
+        weight=weight,
+        margins=margins,
+        margin_of=margin_of,
+        lonely=design.lonely_psu,
     )
 
 
 def _stages(design: SurveyDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, ...], pd.DataFrame]:
-    """Number the units of every stage and find their sampling fractions."""
+    """Number the units of every stage and find their sampling fractions; name those of the first."""
     above, label = _strata(design, keys)
-    share, found, units = np.ones(1), [], pd.DataFrame()
+    share = np.ones(1)
+    stages = []
+    units = pd.DataFrame()
     for stage, column in enumerate(design.stages):
         unit, names = numbered(keys, [*design.strata, *design.stages[:stage], column])
         first = np.unique(unit, return_index=True)[1]
         parent = above[first]
         fraction = np.zeros(int(parent.max()) + 1)
         if stage < len(design.fpc):
-            population = _population(
-                keys[design.fpc[stage]].to_numpy(float)[first], label[first], parent
-            )
-            fraction = np.bincount(parent) / population
-        share = np.broadcast_to(share, fraction.shape) if stage == 0 else share
-        found.append(Clusters(unit, parent, fraction, share))
-        share, above, label = (share * fraction)[parent], unit, unit
-        units = names if stage == 0 else units
-    return tuple(found), units
+            population = keys[design.fpc[stage]].to_numpy(float)[first]
+            fraction = np.bincount(parent) / _population(population, label[first], parent)
+        if stage == 0:
+            units = names
+            share = np.broadcast_to(share, fraction.shape)
+        stages.append(Clusters(unit, parent, fraction, share))
+        share = (share * fraction)[parent]
+        above = label = unit
+    return tuple(stages), units
 
 
 def _strata(design: SurveyDesign, keys: pd.DataFrame) -> tuple[Array, Array]:
@@ -203,13 +204,14 @@ def _strata(design: SurveyDesign, keys: pd.DataFrame) -> tuple[Array, Array]:
     if not design.strata:
         none = np.zeros(len(keys), dtype=int)
         return none, none
-    own, names = numbered(keys, list(design.strata))
+    stratum, names = numbered(keys, list(design.strata))
     if not design.collapse:
-        return own, own
+        return stratum, stratum
     levels = list(names.itertuples(index=False, name=None))
     place = {level: i for i, level in enumerate(levels)}
     merged = np.array([place[design.collapse.get(level, level)] for level in levels])
-    return np.unique(merged, return_inverse=True)[1][own], own
+    collapsed = np.unique(merged, return_inverse=True)[1]
+    return collapsed[stratum], stratum
 
 
 def _population(of_unit: Array, stratum: Array, parent: Array) -> Array:

@@ -1,32 +1,105 @@
 """Small areas: a model borrows strength from covariates; its composite stands beside the direct estimate.
 
-`fitting` holds the formulas; what is read, checked and told stands here.
-
-The Fay-Herriot model on arrays: between-area variance by REML, composite estimates, mean squared errors.
-
-``direct = X beta + u + e``, u ~ N(0, A) between areas, e ~ N(0, D) from sampling, D taken as known.
+``direct = X beta + u + e``, u ~ N(0, A) between areas, e ~ N(0, D) from sampling, D taken as known: the variance between
+areas by REML or ML, composite estimates, mean squared errors (Fay and Herriot 1979). Rankings shrink by the same model
+towards one mean, X a constant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 from scipy import special
+from scipy.optimize import brentq
 
-from satisfaction.estimation.between_areas import (
-    between_variance,
-    restricted_likelihood,
-    weighted_least_squares,
-)
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError, one_of
 
 Array = np.ndarray[Any, Any]
+Errors: TypeAlias = Literal["estimated", "smoothed"]
+Likelihood = Literal["reml", "ml"]
+GRID = 80  # points between which the likelihood's highest one is sought: it may have more than one
+SAID = (
+    "综合估计来自模型（Fay-Herriot），不是直接估计，不能代替直接估计公布而不加说明 "
+    "the composite comes from a model (Fay-Herriot); it is no direct estimate and may not stand in its place unsaid"
+)
+
+
+def between_variance(
+    direct: Array, variance: Array, x: Array | None = None, *, likelihood: Likelihood = "reml"
+) -> float:
+    """Estimate A at the highest point of the likelihood; 0 where areas differ no more than sampling explains.
+
+    ML is smaller than REML: it does not count the degrees of freedom that the coefficients have taken.
+
+    Parameters
+    ----------
+    direct, variance : (p,)
+        Direct estimates and their sampling variances, > 0.
+    x : (p, k), optional
+        Covariates of full column rank, the constant among them. None: one mean.
+    """
+    slope = partial(_slope, direct=direct, variance=variance, x=x, likelihood=likelihood)
+    if x is None:
+        below = 0.0
+        above = float(np.var(direct, ddof=1))
+    else:
+        below, above = _around_the_top(direct, variance, x)
+    if slope(below) <= 0:
+        return below
+    while slope(above) > 0:
+        above *= 2
+    return float(brentq(slope, below, above, xtol=1e-14 * above, rtol=1e-13, maxiter=500))
+
+
+def weighted_least_squares(direct: Array, total: Array, x: Array) -> tuple[Array, Array]:
+    """Fit with weights 1 / total: coefficients (k,) and their covariance (k, k)."""
+    root = np.sqrt(total)
+    _, r = np.linalg.qr(x / root[:, None])
+    inverse = np.linalg.inv(r)
+    cov = inverse @ inverse.T
+    return cov @ (x.T @ (direct / total)), cov
+
+
+def restricted_likelihood(between: float, direct: Array, variance: Array, x: Array) -> float:
+    """Restricted log-likelihood of A, the constant left out."""
+    total = between + variance
+    beta, cov = weighted_least_squares(direct, total, x)
+    distance = ((direct - x @ beta) ** 2 / total).sum()
+    log_determinant = np.log(total).sum() - np.linalg.slogdet(cov)[1]
+    return float(-0.5 * (log_determinant + distance))
+
+
+def _slope(
+    between: float, *, direct: Array, variance: Array, x: Array | None, likelihood: Likelihood
+) -> float:
+    """Twice the likelihood's slope at A: y'PPy - tr P, P the projection that takes X out; ML: - tr V^-1."""
+    total = between + variance
+    weight = 1 / total
+    if x is None:
+        residual = direct - weight @ direct / weight.sum()
+        explained = (weight**2).sum() / weight.sum()
+    else:
+        beta, cov = weighted_least_squares(direct, total, x)
+        residual = direct - x @ beta
+        explained = np.einsum("ij,jk,ik,i->", x, cov, x, weight**2)
+    slope = weight**2 @ residual**2 - weight.sum()
+    return float(slope + explained if likelihood == "reml" else slope)
+
+
+def _around_the_top(direct: Array, variance: Array, x: Array) -> tuple[float, float]:
+    """Find the points of a grid beside the one where the restricted likelihood is highest."""
+    residual = direct - x @ np.linalg.lstsq(x, direct, rcond=None)[0]
+    spread = float(np.var(residual)) + float(variance.max())
+    grid = np.concatenate([[0.0], np.geomspace(spread * 1e-6, spread * 10, GRID)])
+    top = int(np.argmax([restricted_likelihood(a, direct, variance, x) for a in grid]))
+    return float(grid[max(top - 1, 0)]), float(grid[min(top + 1, GRID)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +164,8 @@ def predict(fit: Fit, direct: Array, variance: Array, x: Array) -> Prediction:
     of the sampling error, what the coefficients add, what not knowing A adds (twice: g1 at the estimate is too small).
     """
     seen = np.isfinite(direct) & np.isfinite(variance)
-    a, d = fit.between, np.where(seen, variance, np.inf)
+    a = fit.between
+    d = np.where(seen, variance, np.inf)
     gamma = a / (a + d)
     synthetic = x @ fit.beta
     composite = synthetic + gamma * (np.where(seen, direct, 0) - np.where(seen, synthetic, 0))
@@ -108,15 +182,9 @@ def smoothed_variance(variance: Array, n: Array) -> Array:
     A variance from a few PSUs is itself uncertain; taken as known, areas that happen to look exact would count too much.
     """
     x = np.column_stack([np.ones(len(n)), np.log(n)])
-    line = np.exp(x @ np.linalg.lstsq(x, np.log(variance), rcond=None)[0])
+    slopes = np.linalg.lstsq(x, np.log(variance), rcond=None)[0]
+    line = np.exp(x @ slopes)
     return np.asarray(line * variance.sum() / line.sum())
-
-
-Errors: TypeAlias = Literal["estimated", "smoothed"]
-SAID = (
-    "综合估计来自模型（Fay-Herriot），不是直接估计，不能代替直接估计公布而不加说明 "
-    "the composite comes from a model (Fay-Herriot); it is no direct estimate and may not stand in its place unsaid"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,8 +205,8 @@ class SmallAreas:
         statistic), benchmark, said.
     """
 
-    table: pd.DataFrame
-    coefficients: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
+    coefficients: pd.DataFrame = field(repr=False)
     summary: Mapping[str, Any]
 
 
@@ -181,9 +249,9 @@ def fay_herriot(
     Fay and Herriot (1979); REML and mean squared error as in Datta and Lahiri (2000), Rao and Molina (2015), ch. 6.
     """
     one_of(errors, get_args(Errors), argument="errors", error=EstimatesError, code="E184")
-    given = read_direct(direct)
-    x = read_covariates(covariates)
     areas = [str(area) for area in covariates.index]
+    given = _read_direct(direct)
+    x = _read_covariates(covariates)
     lost = given.index.difference(areas)
     if len(lost):
         raise _fault(
@@ -193,34 +261,96 @@ def fay_herriot(
             lost,
         )
     given = given.reindex(areas)
-    estimate, variance = given["estimate"].to_numpy(float), given["se"].to_numpy(float) ** 2
+    estimate = given["estimate"].to_numpy(float)
+    variance = given["se"].to_numpy(float) ** 2
     seen = np.isfinite(estimate) & np.isfinite(variance)
     if errors == "smoothed":
-        variance[seen] = smoothed_variance(variance[seen], sizes(given)[seen])
-    _enough(int(seen.sum()), x)
-    fitted = fit_reml(estimate[seen], variance[seen], x[seen])
-    found = predict(fitted, estimate, variance, x)
-    shift = _shift(found, estimate, seen, areas=areas, benchmark=benchmark)
-    table = area_table(
-        given, areas, fitted=fitted, found=found, seen=seen, shift=shift, level=level
+        if "n" not in given:
+            raise _fault(
+                "E181",
+                "errors='smoothed' 需要 n 列。",
+                "errors='smoothed' needs the column n.",
+                given,
+            )
+        variance[seen] = smoothed_variance(variance[seen], given["n"].to_numpy(float)[seen])
+    direct_seen = estimate[seen]
+    variance_seen = variance[seen]
+    k = x.shape[1]
+    if len(direct_seen) < k + 3:
+        raise EstimatesError(
+            "E183",
+            f"有直接估计的地区只有 {len(direct_seen)} 个，不足以估计 {k} 个系数和地区间方差。",
+            f"Only {len(direct_seen)} areas have a direct estimate: too few for {k} coefficients and the variance between areas.",
+            where="direct",
+            hint=("减少协变量，或增加地区。", "Use fewer covariates, or more areas."),
+        )
+    model = fit_reml(direct_seen, variance_seen, x[seen])
+    predicted = predict(model, estimate, variance, x)
+    composite_seen = predicted.composite[seen]
+    shift = 0.0
+    benchmarked = "none"
+    if benchmark is not None:
+        population = _population(benchmark, areas)[seen]
+        shift = float(np.average(direct_seen - composite_seen, weights=population))
+        benchmarked = f"shifted by {shift:.12g} to the direct mean"
+
+    rmse = np.sqrt(predicted.mse)
+    composite = predicted.composite + shift
+    half = special.ndtri((1 + level) / 2) * rmse
+    residual = np.full(len(seen), np.nan)
+    residual[seen] = model.residual
+    columns = {"area": areas, "direct": estimate, "direct_se": given["se"].to_numpy()}
+    if "n" in given:
+        columns["n"] = given["n"].to_numpy()
+    table = pd.DataFrame(columns).assign(
+        synthetic=predicted.synthetic,
+        composite=composite,
+        rmse=rmse,
+        ci_low=composite - half,
+        ci_high=composite + half,
+        gamma=predicted.gamma,
+        residual=residual,
+        note=np.where(seen, "", "synthetic"),
     )
-    summary = {
+
+    se = np.sqrt(np.diag(model.beta_cov))
+    z = model.beta / se
+    coefficients = pd.DataFrame(
+        {
+            "covariate": ["constant", *map(str, covariates.columns)],
+            "estimate": model.beta,
+            "se": se,
+            "z": z,
+            "p": 2 * special.ndtr(-np.abs(z)),
+        }
+    )
+
+    alone = fit_reml(direct_seen, variance_seen, np.ones((len(direct_seen), 1))).between
+    explained = max(1 - model.between / alone, 0.0) if alone > 0 else float("nan")
+    distance = (direct_seen - composite_seen) ** 2 / (variance_seen + predicted.mse[seen])
+    goodness_of_fit = float(distance.sum())
+    from scipy.stats import shapiro  # takes half a second to import
+
+    summary: dict[str, Any] = {
         "areas": len(areas),
         "synthetic": int((~seen).sum()),
-        "between": fitted.between,
-        "explained": explained(fitted, estimate[seen], variance[seen]),
+        "between": model.between,
+        "explained": float(explained),
         "method": "Fay-Herriot, REML; mean squared error of Prasad-Rao / Datta-Lahiri",
         "errors": errors,
         "level": level,
-        "benchmark": "none" if benchmark is None else f"shifted by {shift:.12g} to the direct mean",
+        "benchmark": benchmarked,
         "said": SAID,
-    } | diagnostics(fitted, found, estimate[seen], variance[seen], seen)
-    return SmallAreas(
-        table, coefficient_table(fitted, covariates.columns), MappingProxyType(summary)
-    )
+    }
+    summary["residuals_normal_p"] = float(shapiro(model.residual).pvalue)
+    summary["largest_residual"] = float(np.abs(model.residual).max())
+    summary["goodness_of_fit"] = goodness_of_fit
+    summary["goodness_of_fit_p"] = float(special.chdtrc(len(direct_seen), goodness_of_fit))
+    summary["at_zero"] = model.between == 0
+    return SmallAreas(table, coefficients, MappingProxyType(summary))
 
 
-def read_direct(direct: Estimates | pd.DataFrame) -> pd.DataFrame:
+def _read_direct(direct: Estimates | pd.DataFrame) -> pd.DataFrame:
     """Read direct estimates as a table indexed by area (text): estimate, se, n. An se of 0 counts as missing."""
     if isinstance(direct, Estimates):
         if len(direct.by) != 1 or len(set(direct.table["measure"])) != 1:
@@ -249,7 +379,7 @@ def read_direct(direct: Estimates | pd.DataFrame) -> pd.DataFrame:
     return table.where(table["se"] > 0)
 
 
-def read_covariates(covariates: pd.DataFrame) -> Array:
+def _read_covariates(covariates: pd.DataFrame) -> Array:
     """Read covariates with a constant in front, (p, k)."""
     numeric = covariates.select_dtypes("number")
     if list(numeric) != list(covariates) or not np.isfinite(numeric.to_numpy(float)).all():
@@ -269,110 +399,17 @@ def read_covariates(covariates: pd.DataFrame) -> Array:
     return x
 
 
-def sizes(given: pd.DataFrame) -> Array:
-    """Return n by area, refused where smoothing needs it and it is missing."""
-    if "n" not in given:
-        raise _fault(
-            "E181", "errors='smoothed' 需要 n 列。", "errors='smoothed' needs the column n.", given
-        )
-    return np.asarray(given["n"], dtype=float)
-
-
-def area_table(
-    given: pd.DataFrame,
-    areas: Iterable[str],
-    *,
-    fitted: Fit,
-    found: Prediction,
-    seen: Array,
-    shift: float,
-    level: float,
-) -> pd.DataFrame:
-    """Put direct and composite estimates side by side."""
-    residual = np.full(len(seen), np.nan)
-    residual[seen] = fitted.residual
-    rmse, composite = np.sqrt(found.mse), found.composite + shift
-    half = special.ndtri((1 + level) / 2) * rmse
-    table = pd.DataFrame(
-        {
-            "area": list(areas),
-            "direct": given["estimate"].to_numpy(),
-            "direct_se": given["se"].to_numpy(),
-        }
-    )
-    if "n" in given:
-        table["n"] = given["n"].to_numpy()
-    model = {
-        "synthetic": found.synthetic,
-        "composite": composite,
-        "rmse": rmse,
-        "ci_low": composite - half,
-    }
-    model |= {"ci_high": composite + half, "gamma": found.gamma, "residual": residual}
-    return table.assign(**model, note=np.where(seen, "", "synthetic"))
-
-
-def coefficient_table(fitted: Fit, names: Iterable[Any]) -> pd.DataFrame:
-    """Tell the coefficients with their se."""
-    se = np.sqrt(np.diag(fitted.beta_cov))
-    z = fitted.beta / se
-    columns = {"estimate": fitted.beta, "se": se, "z": z, "p": 2 * special.ndtr(-np.abs(z))}
-    return pd.DataFrame({"covariate": ["constant", *map(str, names)], **columns})
-
-
-def explained(fitted: Fit, estimate: Array, variance: Array) -> float:
-    """Share of the variance between areas that the covariates explain (0-1); NaN where there is none to explain."""
-    alone = fit_reml(estimate, variance, np.ones((len(estimate), 1))).between
-    return float(max(1 - fitted.between / alone, 0.0)) if alone > 0 else float("nan")
-
-
-def diagnostics(
-    fitted: Fit, found: Prediction, estimate: Array, variance: Array, seen: Array
-) -> dict[str, Any]:
-    """Check the model: residuals against a normal, direct estimates against composites; both at once may miss much."""
-    from scipy.stats import shapiro  # takes half a second to import
-
-    distance = (estimate - found.composite[seen]) ** 2 / (variance + found.mse[seen])
-    fit = float(distance.sum())
-    return {
-        "residuals_normal_p": float(shapiro(fitted.residual).pvalue),
-        "largest_residual": float(np.abs(fitted.residual).max()),
-        "goodness_of_fit": fit,
-        "goodness_of_fit_p": float(special.chdtrc(len(estimate), fit)),
-        "at_zero": fitted.between == 0,
-    }
-
-
-def _shift(
-    found: Prediction,
-    estimate: Array,
-    seen: Array,
-    *,
-    areas: list[str],
-    benchmark: Mapping[str, float] | None,
-) -> float:
-    if benchmark is None:
-        return 0.0
-    if lost := [area for area in areas if not benchmark.get(area, 0) > 0]:
+def _population(benchmark: Mapping[str, float], areas: list[str]) -> Array:
+    """Return the population of every area (E184)."""
+    lost = [area for area in areas if not benchmark.get(area, 0) > 0]
+    if lost:
         raise _fault(
             "E184",
             "benchmark 缺少这些地区的人口。",
             "benchmark lacks the population of these areas.",
             lost,
         )
-    population = np.array([benchmark[area] for area in areas])[seen]
-    return float(np.average(estimate[seen] - found.composite[seen], weights=population))
-
-
-def _enough(p: int, x: Array) -> None:
-    if p < x.shape[1] + 3:
-        raise EstimatesError(
-            "E183",
-            f"有直接估计的地区只有 {p} 个，不足以估计 {x.shape[1]} 个系数和地区间方差。",
-            f"Only {p} areas have a direct estimate: too few for {x.shape[1]} coefficients and the variance between areas.",
-            where="direct",
-            hint=("减少协变量，或增加地区。", "Use fewer covariates, or more areas."),
-        )
+    return np.array([benchmark[area] for area in areas])
 
 
 def _fault(code: str, zh: str, en: str, available: Iterable[Any] = ()) -> EstimatesError:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.estimation.interviewers import IntraclassCorrelation, intraclass_correlation
 from satisfaction.estimation.multiplicity import benjamini_hochberg
+from satisfaction.estimation.reliability import IntraclassCorrelation, intraclass_correlation
 from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings, no_findings, require
 from satisfaction.fieldwork.outliers import at_interviewers, others_quartiles
 from satisfaction.foundation.errors import EstimatesError

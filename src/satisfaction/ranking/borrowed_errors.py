@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import Survey
-from satisfaction.estimation.max_t import symmetric_root
+from satisfaction.estimation.multiplicity import symmetric_root
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import shortened
 from satisfaction.ranking.pairs import Bools, Floats

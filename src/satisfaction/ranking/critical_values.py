@@ -34,7 +34,7 @@ from scipy import special
 from scipy.interpolate import BarycentricInterpolator, CubicSpline
 from scipy.optimize import brentq
 
-from satisfaction.estimation.max_t import drawn_errors, normal_scores, symmetric_root
+from satisfaction.estimation.multiplicity import drawn_errors, normal_scores, symmetric_root
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, spread_of
 
 WIDEST = 16.0  # the range of 10,000 standard normals exceeds 16 with probability below 1e-20

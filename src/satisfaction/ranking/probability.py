@@ -15,10 +15,10 @@ import numpy as np
 from scipy import special
 from scipy.optimize import minimize
 
-from satisfaction.estimation import between_areas
+from satisfaction.estimation import small_areas
 from satisfaction.ranking.pairs import TIE, Floats, Ints
 
-Between: TypeAlias = between_areas.Likelihood
+Between: TypeAlias = small_areas.Likelihood
 NODES = np.linspace(-7.0, 7.0, 281)
 MANY = 300  # units from which on one grid serves all of them
 WIDEST_GRID = 20_000  # nodes; se that differ more than this can hold keep a grid for each unit
@@ -68,7 +68,7 @@ def between_variance(score: Floats, se: Floats, between: Between = "reml") -> fl
     ML is smaller: it does not count the degree of freedom that the mean has taken.
     """
     variance = np.maximum(se**2, TIE**2)
-    return between_areas.between_variance(score, variance, likelihood=between)
+    return small_areas.between_variance(score, variance, likelihood=between)
 
 
 def total_variance(tau2: float, se: Floats) -> Floats:

@@ -15,8 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from scipy import special
 
-from satisfaction.estimation.max_t import normal_scores
-from satisfaction.estimation.multiplicity import holm
+from satisfaction.estimation.multiplicity import holm, normal_scores
 from satisfaction.ranking.critical_values import (
     DRAWS,
     FRAGILE,

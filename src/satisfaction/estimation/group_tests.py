@@ -1,0 +1,269 @@
+"""Do groups differ? t tests of means, and rank tests: Wilcoxon for two groups, Kruskal-Wallis for more."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from satisfaction.estimation.hypothesis_tests import (
+    DF_USED,
+    ROW_NUMBER,
+    HypothesisTest,
+    Variable,
+    declared,
+    levels,
+    name_of,
+    require_df,
+    require_groups,
+    t_table,
+    used_df,
+    wald_row,
+    with_row_numbers,
+    with_values,
+)
+from satisfaction.estimation.intervals import check_level, standard_errors
+from satisfaction.estimation.regression import least_squares_that_vary
+from satisfaction.estimation.sample import lay_out
+from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.measures import Measure
+from satisfaction.sampling.tally import refuse_infinite, resolve, tally
+
+Array = np.ndarray[Any, Any]
+EQUAL_MEANS = "两组的总体均值相等 the two groups have equal population means"
+GIVEN_MEAN = "总体均值等于给定值 the population mean equals the value given"
+EQUAL_RANKS = "各组在总体中的平均秩相等 all groups have equal mean ranks in the population"
+Ties = Literal["midpoint", "row_order"]
+TIES = {
+    "midpoint": "midpoint: F(y-) + mass(y) / 2",
+    "row_order": "row_order: unweighted mean of the running weights of tied rows (R survey); depends on the order of rows",
+}
+
+
+def t_test(
+    design: SurveyDesign,
+    measure: str | Measure,
+    by: Variable | None = None,
+    *,
+    value: float = 0.0,
+    level: float = 0.95,
+) -> HypothesisTest:
+    """Test whether two groups have equal means, or whether the mean is a given value (R's `svyttest`).
+
+    Parameters
+    ----------
+    design : SurveyDesign
+    measure : str or Measure
+        Declared measure or numeric column.
+    by : str or Measure, optional
+        Variable of two groups; the difference is the second (in sorted order) minus the first. None: one-sample test.
+    value : float
+        What the mean (without `by`) or the difference is compared with, in the measure's unit.
+
+    Returns
+    -------
+    HypothesisTest
+        `table`: difference (or estimate), se, t, df, p, ci_low, ci_high; `details`: group, mean, n.
+
+    Raises
+    ------
+    EstimatesError
+        E101, E102 unknown measure or no number, E104 level, E141 unknown group column, E142 a single group, E143 more than
+        two, E144 a measure that does not vary, E380 a value that is no number.
+
+    Notes
+    -----
+    The difference is the slope of a linear regression on the group, which is exactly the contrast of the two domain
+    means with their covariance (Lumley 2010). df: PSUs with a respondent used minus their strata, minus 1 for the slope.
+    """
+    check_level(level)
+    if not np.isfinite(value):
+        raise EstimatesError(
+            "E380",
+            f"比较值 value={value} 不是有限的数。",
+            f"value={value} is no finite number to compare with.",
+            where="value",
+            hint=("例如写 value=0。", "Write value=0, for instance."),
+        )
+    outcome = resolve(design, measure)
+    held, columns = with_values(design, [] if by is None else [by], where="by")
+    counted = tally(held, [outcome], by=columns)
+    valid = counted.valid[:, 0].astype(float)
+    total = counted.sums()[:, 0]
+    if by is None:
+        group_name = "group"
+        groups = ["all"]
+        code = np.where(valid > 0, 0, -1)
+        name = "estimate"
+        test = "two-sided t"
+        null = GIVEN_MEAN
+        df_rule = DF_USED
+    else:
+        group_name = name_of(by)
+        groups, code = levels(counted.keys[columns[0]], valid > 0)
+        require_groups(groups, group_name, where="by", exactly=2)
+        name = "difference"
+        test = "two-sided t, regression on the group"
+        null = EQUAL_MEANS
+        df_rule = f"{DF_USED} - 1"
+    used = code >= 0
+    columns_of_x = [used, code == 1][: len(groups)]
+    x = np.stack(columns_of_x, axis=1).astype(float)
+    sample = lay_out(held, counted)
+    fit = least_squares_that_vary(
+        x, weight=sample.weight, valid=valid * used, total=total * used, name=outcome.name
+    )
+    cov = sample.covariance(sp.csr_array(fit.influence))
+    se = standard_errors(cov)[-1:]
+    df = used_df((valid * used).astype(np.int64), sample.clusters) - (len(groups) - 1)
+    keys = pd.DataFrame(index=[0])
+    table = t_table(keys, fit.coefficient[-1:], se, df=df, name=name, null=value, level=level)
+    conventions = {
+        "measure": outcome.name,
+        "test": test,
+        "null": null,
+        "value": value,
+        "df": df_rule,
+        "level": level,
+    }
+    n = np.bincount(code[used], valid[used], len(groups)).astype(np.int64)
+    details = pd.DataFrame({group_name: groups}).assign(mean=np.cumsum(fit.coefficient), n=n)
+    return HypothesisTest(table, details, declared(design, conventions))
+
+
+def rank_test(
+    design: SurveyDesign,
+    measure: str | Measure,
+    by: Variable,
+    *,
+    ties: Ties = "midpoint",
+    level: float = 0.95,
+) -> HypothesisTest:
+    """Test whether groups tend to equally high values, by their ranks in the estimated population (R's `svyranktest`).
+
+    Parameters
+    ----------
+    design : SurveyDesign
+    measure : str or Measure
+        Declared measure or numeric column; only its order matters.
+    by : str or Measure
+        The groups. Two: Wilcoxon, t with df - 1; more: Kruskal-Wallis, Wald W / k in F(k, df - k) for k + 1 groups.
+    ties : {"midpoint", "row_order"}
+        The rank score of respondents with equal values. midpoint is right: F(y-) plus half the mass at y is the same for
+        all of them, does not depend on the order of rows, and makes the scores' weighted mean exactly 1/2. row_order is
+        R's: rows are put in their given order within ties and the midpoints of their running weights averaged *without*
+        weights, so the result changes when rows are shuffled wherever weights differ within ties. It is here only to
+        reproduce R.
+
+    Returns
+    -------
+    HypothesisTest
+        Two groups: difference of the mean rank scores (second minus first; 0-1), se, t, df, p, limits. With midpoints,
+        1/2 + difference is P(second > first) + P(equal) / 2 for one member of each group. More groups: wald, statistic,
+        df, ddf, p. `details`: group, mean rank score, n.
+
+    Raises
+    ------
+    EstimatesError
+        E101, E102 unknown measure or no number, E104 level, E140 unknown option, E141 unknown group column, E142 a single
+        group, E144 all values equal, E147 too few degrees of freedom for the groups.
+
+    Notes
+    -----
+    Lumley and Scott (2013): a weighted regression of the rank scores on the groups, the scores taken as given.
+    """
+    one_of(ties, get_args(Ties), argument="ties", error=EstimatesError, code="E140")
+    check_level(level)
+    outcome = resolve(design, measure)
+    ranked: Variable = name_of(measure) if outcome.kind == "column" else outcome
+    held, (group, value) = with_values(design, [by, ranked], where="by")
+    columns = [group, value]
+    if ties == "row_order":
+        held = with_row_numbers(held)
+        columns.append(ROW_NUMBER)
+    counted = tally(held, (), by=columns)
+    groups, code = levels(counted.keys[group], counted.keys[value].notna().to_numpy())
+    require_groups(groups, name_of(by), where="by")
+    refuse_infinite(counted.keys[value], outcome)
+    sample = lay_out(held, counted)
+    used = code >= 0
+    n = np.where(used, sample.n, 0.0)
+    df = used_df(n.astype(np.int64), sample.clusters)
+    k = len(groups) - 1
+    require_df(df, k + 1, where="by")
+    score = _rank_scores(counted.keys, value, n * sample.weight, ties)
+    x = (code[:, None] == np.arange(k + 1)).astype(float)
+    x[:, 0] = used
+    fit = least_squares_that_vary(
+        x, weight=sample.weight, valid=n, total=n * score, name=outcome.name
+    )
+    beyond_first = fit.coefficient[1:]
+    cov = sample.covariance(sp.csr_array(fit.influence[:, 1:]))
+    if k == 1:
+        test = "Wilcoxon: two-sided t"
+        keys = pd.DataFrame(index=[0])
+        se = standard_errors(cov)
+        table = t_table(keys, beyond_first, se, df=df - 1, name="difference", null=0, level=level)
+    else:
+        test = "Kruskal-Wallis: W / k in F(k, df - k)"
+        table = pd.DataFrame([wald_row(beyond_first, cov, df - k, where="by")])
+    conventions = {
+        "measure": outcome.name,
+        "test": test,
+        "null": EQUAL_RANKS,
+        "ties": TIES[ties],
+        "df": f"{DF_USED} - {k}",
+        "level": level,
+    }
+    mean = fit.coefficient.copy()
+    mean[1:] += fit.coefficient[0]
+    size = np.bincount(code[used], n[used], k + 1).astype(np.int64)
+    details = pd.DataFrame({name_of(by): groups, "mean_rank": mean, "n": size})
+    return HypothesisTest(table, details, declared(design, conventions))
+
+
+def midpoint_ranks(value: Array, mass: Array) -> Array:
+    """Return F(y-) + mass(y) / 2 of every row, as shares of the whole mass: (T,) float.
+
+    Parameters
+    ----------
+    value, mass : (T,) float
+        Rows of mass 0 take part with no mass of their own.
+    """
+    values, at = np.unique(value, return_inverse=True)
+    mass_at = np.bincount(at, mass, len(values))
+    rank = (np.cumsum(mass_at) - mass_at / 2) / mass_at.sum()
+    return np.asarray(rank[at])
+
+
+def row_order_ranks(value: Array, weight: Array) -> Array:
+    """Return R survey's rank scores: the unweighted mean, over tied rows, of cumulated weight minus half the own.
+
+    Parameters
+    ----------
+    value, weight : (T,) float
+        One row a respondent, in the given order; rows of weight 0 must not share a value with others.
+    """
+    order = np.argsort(value, kind="stable")
+    midpoint = np.empty(len(value))
+    midpoint[order] = np.cumsum(weight[order]) - weight[order] / 2
+    values, at = np.unique(value, return_inverse=True)
+    mean = np.bincount(at, midpoint, len(values)) / np.bincount(at)
+    return np.asarray(mean[at] / weight.sum())
+
+
+def _rank_scores(keys: pd.DataFrame, value: str, mass: Array, ties: Ties) -> Array:
+    """Rank the rows with mass; the others score 0. A row of the tally is one respondent under row_order."""
+    values = keys[value].to_numpy(float, na_value=np.nan)
+    score = np.zeros(len(keys))
+    if ties == "midpoint":
+        at = np.flatnonzero(mass > 0)
+        score[at] = midpoint_ranks(values[at], mass[at])
+    else:
+        order = np.argsort(keys[ROW_NUMBER].to_numpy(), kind="stable")
+        at = order[mass[order] > 0]
+        score[at] = row_order_ranks(values[at], mass[at])
+    return score

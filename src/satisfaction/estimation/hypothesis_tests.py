@@ -1,0 +1,453 @@
+"""What a design-based test returns; joint Wald tests of several linear combinations of estimates.
+
+Columns and measures as keys of a tally: what a test groups, ranks or regresses on.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from satisfaction.estimation.intervals import (
+    fixed,
+    quotient,
+    standard_errors,
+    summed_df,
+    t_interval,
+)
+from satisfaction.estimation.result import Estimates
+from satisfaction.estimation.sample import lay_out
+from satisfaction.foundation.engines import fetch, never_null, scan
+from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.pages import card
+from satisfaction.sampling.design import SurveyDesign, require_columns
+from satisfaction.sampling.measures import Measure, add_columns
+from satisfaction.sampling.tally import tally
+from satisfaction.sampling.variance import Clusters, domain_df
+
+Array = np.ndarray[Any, Any]
+Variable = str | Measure
+WaldStatistic = Literal["F", "adjusted_F", "chisq"]
+Contrasts = Mapping[str, Mapping[Any, float]]
+ERROR = (
+    "se", "se_random", "df", "ddf", "wald", "pearson", "statistic", "t", "p", "p_holm", "p_bh", "p_maxt", "maxt_error", "maxt_fragile",
+    "ci_low", "ci_high", "correlation", "cv", "deff", "deff_wr", "n_effective", "delta", "eigenvalue",
+)  # fmt: skip
+DF_USED = "PSUs - strata, over those with a respondent used"
+ROW_NUMBER = "_row"
+
+
+def without_error(table: pd.DataFrame, selection: str) -> pd.DataFrame:
+    """Return a table with its errors and tests missing where the sample is no probability sample: it has no design error."""
+    if selection == "probability":
+        return table
+    return table.assign(**dict.fromkeys((name for name in ERROR if name in table), np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class HypothesisTest:
+    """One test of one null hypothesis.
+
+    Attributes
+    ----------
+    table : DataFrame (1, ...)
+        Joint tests: wald or pearson (the quadratic form), statistic (what is looked up), df, ddf (inf: chi-square), p.
+        t tests: difference (or estimate) in the measure's unit, se, t, df, p, ci_low, ci_high. p is nan where df < 1.
+    details : DataFrame
+        What was compared: the groups, the cells of the table, or the contrasts.
+    conventions : dict
+        test, null, df, missing, level (of limits), selection, calibration, lonely_psu, fpc, variance, and those of the test itself.
+    """
+
+    table: pd.DataFrame
+    details: pd.DataFrame = field(repr=False)
+    conventions: dict[str, Any] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        selection = self.conventions["selection"]
+        object.__setattr__(self, "table", without_error(self.table, selection))
+        object.__setattr__(self, "details", without_error(self.details, selection))
+
+    def _repr_html_(self) -> str:
+        conventions = pd.DataFrame(
+            {"name": self.conventions.keys(), "value": map(str, self.conventions.values())}
+        )
+        return card(
+            f"检验 test: {self.conventions.get('test', '')}",
+            facts={"null": self.conventions.get("null")},
+            tables={
+                "table": self.table,
+                "details": self.details,
+                "约定 conventions": conventions,
+            },
+        )
+
+    @property
+    def p(self) -> float:
+        """Return the p-value."""
+        return float(self.table["p"].iloc[0])
+
+
+def declared(design: SurveyDesign, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a test's own conventions and those of the design it used."""
+    variance = "linearized"
+    if design.weighting is not None and design.weighting.several:
+        variance += "; of several weighting steps only the last calibration is credited"
+    return {
+        **own,
+        "selection": design.selection,
+        "calibration": design.weighting.name if design.weighting else "none",
+        "lonely_psu": design.lonely_psu,
+        "fpc": " + ".join(design.fpc) or "none",
+        "variance": variance,
+    }
+
+
+def used_df(used: Array, clusters: Clusters) -> int:
+    """Degrees of freedom of the respondents used: PSUs with one of them minus their strata; `used` is (T,) int."""
+    one_domain = np.zeros(len(used), dtype=int)
+    return int(domain_df(one_domain, used[:, None], clusters, domains=1)[0, 0])
+
+
+def t_table(
+    keys: pd.DataFrame, value: Array, se: Array, *, df: float, name: str, null: float, level: float
+) -> pd.DataFrame:
+    """Add two-sided t tests of value = null and limits: (K, ...)."""
+    testable = (se > 0) & (df >= 1)
+    t = quotient(value - null, se, where=testable)
+    p = 2 * special.stdtr(max(df, 1.0), -np.abs(t))
+    low, high = t_interval(value, se, np.full(len(se), float(df)), level=level)
+    return keys.assign(**{name: value}, se=se, df=df, t=t, p=p, ci_low=low, ci_high=high)
+
+
+def joint_row(
+    form: float, statistic: float, *, df: float, ddf: float, name: str
+) -> dict[str, float]:
+    """Look a joint statistic up: in F on (df, ddf), or in chi-square on df where ddf is inf."""
+    p = special.chdtrc(df, statistic) if np.isinf(ddf) else special.fdtrc(df, ddf, statistic)
+    return {name: form, "statistic": statistic, "df": df, "ddf": ddf, "p": float(p)}
+
+
+def require_df(df: float, needed: int, *, where: str) -> None:
+    """Refuse a joint test of more parameters than the design has degrees of freedom for (E147)."""
+    if df < needed:
+        raise EstimatesError(
+            "E147",
+            f"自由度只有 {df:g}，至少需要 {needed}。",
+            f"There are {df:g} degrees of freedom; at least {needed} are needed.",
+            where=where,
+            hint=(
+                "合并类别，减少待检验的参数。",
+                "Merge categories, so that fewer parameters are tested.",
+            ),
+        )
+
+
+def no_residual(name: str) -> EstimatesError:
+    """Make the error for an outcome that leaves nothing to estimate an error from."""
+    return EstimatesError(
+        "E144",
+        f"'{name}' 不变化，或完全由自变量决定，无法估计误差。",
+        f"'{name}' does not vary, or the covariates determine it completely; there is no error to estimate.",
+        where=name,
+        hint=(
+            "检查该列的取值，或去掉决定它的自变量。",
+            "Look at the column's values, or leave out the covariate that determines it.",
+        ),
+    )
+
+
+def name_of(variable: Variable) -> str:
+    """Return the name a variable is shown under."""
+    return variable if isinstance(variable, str) else variable.name
+
+
+def with_values(
+    design: SurveyDesign, variables: Sequence[Variable], *, where: str
+) -> tuple[SurveyDesign, list[str]]:
+    """Return the design with a column of values for every measure among the variables, and the variables' columns.
+
+    Raises
+    ------
+    EstimatesError
+        E141 for a name that is neither a declared measure nor a column.
+    """
+    columns = []
+    plain = []
+    values = {}
+    for variable in variables:
+        measure = variable if isinstance(variable, Measure) else design.measures.get(variable)
+        if measure is None:
+            plain.append(name_of(variable))
+            columns.append(name_of(variable))
+        else:
+            column = f"_value_{measure.name}"  # no dot: DuckDB reads one as table.column
+            values[column] = measure
+            columns.append(column)
+    require_columns(design, plain, argument=where, error=EstimatesError, code="E141")
+    if values:
+        table = add_columns(design.table, list(values.values()))
+        shown = [_value(measure).alias(column) for column, measure in values.items()]
+        design = _holding(design, table.with_columns(*shown).to_native())
+    return design, columns
+
+
+def with_row_numbers(design: SurveyDesign) -> SurveyDesign:
+    """Return the design with the respondents here, numbered in the column `ROW_NUMBER` in their given order."""
+    rows = fetch(design.table)
+    return _holding(design, rows.assign(**{ROW_NUMBER: np.arange(len(rows))}))
+
+
+def _value(measure: Measure) -> nw.Expr:
+    """Return the value in the measure's own unit, null where not valid."""
+    score = nw.col(measure.score_column)
+    value = score if measure.unit == 1 else score / measure.unit
+    return nw.when(nw.col(measure.valid_column) == 1).then(value)
+
+
+def _holding(design: SurveyDesign, respondents: Any) -> SurveyDesign:
+    """Return the design over the same respondents with more columns."""
+    new = copy.copy(design)
+    object.__setattr__(new, "respondents", respondents)
+    object.__setattr__(new, "table", scan(respondents))
+    object.__setattr__(new, "complete", never_null(respondents))
+    return new
+
+
+def levels(values: pd.Series[Any], used: Array) -> tuple[list[Any], Array]:
+    """Return the sorted levels among the rows used and the level of every row, -1 where not used or missing: (T,) int."""
+    there = used & values.notna().to_numpy()
+    code = np.full(len(values), -1)
+    code[there], sorted_levels = pd.factorize(values[there], sort=True)
+    names = []
+    for level in sorted_levels.tolist():
+        whole = isinstance(level, float) and level.is_integer()
+        names.append(int(level) if whole else level)
+    return names, code
+
+
+def require_groups(
+    groups: Sequence[Any], variable: str, *, where: str, exactly: int | None = None
+) -> None:
+    """Refuse a grouping with fewer than two groups (E142), or with another number than needed (E143)."""
+    number = len(groups)
+    if number < 2:
+        raise EstimatesError(
+            "E142",
+            f"'{variable}' 在可用记录中只有 {number} 个取值，无从比较。",
+            f"'{variable}' has {number} level(s) among the usable respondents; there is nothing to compare.",
+            where=where,
+            available=groups,
+            hint=("选用至少有两个取值的列。", "Choose a column with at least two levels."),
+        )
+    if exactly and number != exactly:
+        raise EstimatesError(
+            "E143",
+            f"'{variable}' 有 {number} 个取值，此检验只比较 {exactly} 组。",
+            f"'{variable}' has {number} levels; this test compares {exactly} groups.",
+            where=where,
+            available=groups,
+            hint=(
+                "多于两组时用 regression 或 rank_test。",
+                "For more than two groups use regression or rank_test.",
+            ),
+        )
+
+
+NULL = "各线性组合在总体中都等于 0 all linear combinations are 0 in the population"
+LOOKED_UP = {
+    "F": "W / k in F(k, df)",
+    "adjusted_F": "W (df - k + 1) / (k df) in F(k, df - k + 1)",
+    "chisq": "W in chi-square(k), df taken as infinite",
+}
+DF = "design: PSUs - strata, at most the sum over the domains compared"
+RANK = 1e-10  # of the largest eigenvalue of the correlation matrix
+ROUNDING = 1e-13  # of the largest variance
+CONTRADICTION = 1e-6  # in units of the standard errors
+NOT_TESTED = dict.fromkeys(("wald", "statistic", "df", "ddf", "p"), np.nan)
+
+
+def wald(
+    estimates: Estimates, contrasts: Contrasts | None = None, *, statistic: WaldStatistic = "F"
+) -> HypothesisTest:
+    """Test that several linear combinations of estimates are 0 together.
+
+    Parameters
+    ----------
+    estimates : Estimates
+    contrasts : mapping, optional
+        As in `Estimates.contrast`. None: that all rows of one measure are equal.
+    statistic : {"F", "adjusted_F", "chisq"}
+        W = c' V^- c of rank k: W / k in F(k, df); W (df - k + 1) / (k df) in F(k, df - k + 1), which holds its level where
+        k is not small against df; W in chi-square(k), only for large df.
+
+    Returns
+    -------
+    HypothesisTest
+        `details` is the table of the combinations. df are the design's (PSUs minus strata), at most the sum of the df of
+        the domains that are compared.
+
+    Raises
+    ------
+    EstimatesError
+        E112 unknown row, E140 unknown statistic, E147 too few degrees of freedom, E149 nothing to test, E160 no variance,
+        E162 a combination of domains without respondents.
+
+    Notes
+    -----
+    Wald (1943); the F forms are those of Korn and Graubard (1990) and Thomas and Rao (1987). A combination that repeats
+    others does not count: k is the rank of V.
+    """
+    check_statistic(statistic)
+    if contrasts is None:
+        combined = estimates.contrast(_differences(estimates))
+    else:
+        _refuse_empty(contrasts)
+        combined = estimates.contrast(contrasts)
+    value = combined.table["estimate"].to_numpy(float)
+    if not np.isfinite(value).all():
+        raise EstimatesError(
+            "E162",
+            "有的组合没有估计值（域内没有有效回答）。",
+            "A combination has no estimate (a domain without valid answers).",
+            where="contrasts",
+            available=combined.table.loc[np.isfinite(value), "measure"],
+            hint=("去掉空的域。", "Leave out empty domains."),
+        )
+    row: dict[str, float] = NOT_TESTED
+    if estimates.conventions["selection"] == "probability":
+        noise = np.diag(combined.cov) <= ROUNDING * np.fmax.reduce(np.diag(estimates.cov))
+        cov = fixed(combined.cov, noise)
+        df_of_design = float(lay_out(estimates.design, tally(estimates.design, ())).df)
+        used = np.flatnonzero(_rows_used(estimates, contrasts))
+        df_of_domains = summed_df(
+            used,
+            domain=estimates.domain,
+            df=estimates.table["df"].to_numpy(float),
+            members=estimates.contributions.members,
+        )
+        df = min(df_of_design, df_of_domains)
+        row = wald_row(value, cov, df, statistic=statistic, where="contrasts")
+    own = {
+        "test": f"Wald: {LOOKED_UP[statistic]}",
+        "null": NULL,
+        "df": DF,
+        "level": estimates.level,
+    }
+    conventions = declared(estimates.design, own) | {"variance": estimates.conventions["variance"]}
+    return HypothesisTest(pd.DataFrame([row]), combined.table, conventions)
+
+
+def check_statistic(statistic: str) -> None:
+    """Refuse an unknown form of the Wald statistic (E140)."""
+    known = get_args(WaldStatistic)
+    one_of(statistic, known, argument="statistic", error=EstimatesError, code="E140")
+
+
+def wald_row(
+    value: Array, cov: Array, df: float, *, statistic: WaldStatistic = "F", where: str
+) -> dict[str, float]:
+    """Test value = 0 jointly; returns wald, statistic, df, ddf, p.
+
+    Raises
+    ------
+    EstimatesError
+        E147 too few degrees of freedom, E160 a combination without sampling variance that is not 0.
+    """
+    form, rank, outside = quadratic_form(value, cov)
+    if 0 < rank < len(value) and rank >= df:  # the covariance of so few PSUs cannot hold more
+        require_df(df, rank + 1, where=where)
+    if rank == 0 or outside > CONTRADICTION * max(1.0, float(np.sqrt(form))):
+        raise EstimatesError(
+            "E160",
+            "有的组合没有抽样误差（例如校准总数决定的量），无法检验。",
+            "A combination has no sampling variance (for instance one that the calibration fixes); it cannot be tested.",
+            where=where,
+            hint=("去掉标准误为 0 的组合。", "Leave out combinations whose se is 0."),
+        )
+    if statistic == "chisq":
+        return joint_row(form, form, df=rank, ddf=np.inf, name="wald")
+    ddf = df - rank + 1 if statistic == "adjusted_F" else df
+    require_df(ddf, 1, where=where)
+    return joint_row(form, form / rank * (ddf / df), df=rank, ddf=ddf, name="wald")
+
+
+def quadratic_form(value: Array, cov: Array) -> tuple[float, int, float]:
+    """Return v' V^- v on the correlation scale, the rank of V, and how far v lies outside the span of V.
+
+    Parameters
+    ----------
+    value : (K,) float
+    cov : (K, K) float
+        May be singular; variances of 0 stay 0.
+
+    Returns
+    -------
+    form : float
+    rank : int
+    outside : float
+        Largest part of v / se (of v itself where se = 0) that has no variance at all; 0 for a regular V.
+    """
+    se = standard_errors(cov)
+    scale = np.where(se > 0, se, 1.0)
+    spread, axes = np.linalg.eigh(cov / np.outer(scale, scale))
+    along = axes.T @ (value / scale)
+    varies = spread > RANK * max(spread.max(), 0.0)
+    form = float((along[varies] ** 2 / spread[varies]).sum())
+    outside = float(np.abs(along[~varies]).max(initial=0.0))
+    return form, int(varies.sum()), outside
+
+
+def _refuse_empty(contrasts: Contrasts) -> None:
+    """Refuse an empty list, and combinations without a coefficient; `contrast` refuses what is no mapping."""
+    if not isinstance(contrasts, Mapping):
+        return
+    empty = []
+    for name, terms in contrasts.items():
+        if isinstance(terms, Mapping) and not any(terms.values()):
+            empty.append(name)
+    if empty or not contrasts:
+        raise EstimatesError(
+            "E149",
+            f"没有可检验的组合{empty or ''}。",
+            f"There is nothing to test: no combination with a coefficient {empty or ''}.",
+            where="contrasts",
+            hint=('写成 {"名称": {行: 系数}}。', 'Write {"name": {row: coefficient}}.'),
+        )
+
+
+def _differences(estimates: Estimates) -> Contrasts:
+    """Return the differences of all rows of one measure from the first."""
+    rows = estimates.table
+    if len(set(rows["measure"])) != 1 or len(rows) < 2:
+        raise EstimatesError(
+            "E149",
+            "不写 contrasts 时需要一个指标的至少两行估计。",
+            "Without contrasts it takes at least two rows of one measure.",
+            where="contrasts",
+            available=rows["measure"].unique(),
+            hint=("先用 .of(指标) 选出一个指标。", "Choose one measure with .of(measure)."),
+        )
+    domains = rows[list(estimates.by)].itertuples(index=False, name=None)
+    first, *others = [" ".join(map(str, domain)) for domain in domains]
+    return {f"{other} - {first}": {i: 1.0, 0: -1.0} for i, other in enumerate(others, 1)}
+
+
+def _rows_used(estimates: Estimates, contrasts: Contrasts | None) -> Array:
+    """Return which rows have a coefficient: (Q,) bool."""
+    if contrasts is None:
+        return np.ones(len(estimates.table), dtype=bool)
+    with_coefficient: set[Any] = set()
+    for terms in contrasts.values():
+        with_coefficient.update(key for key, coefficient in terms.items() if coefficient)
+    keys = estimates.table[[*estimates.by, "measure"]].itertuples(index=False, name=None)
+    return np.array(
+        [key in with_coefficient or i in with_coefficient for i, key in enumerate(keys)]
+    )
