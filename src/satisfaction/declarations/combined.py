@@ -41,8 +41,8 @@ class Component(Record):
     @model_validator(mode="after")
     def _one_kind(self) -> Component:
         kinds = ("measure", "file", "assessment")
-        given = [kind for kind in kinds if getattr(self, kind) is not None]
-        if len(given) != 1 or (self.assessment is None) != (self.lost is None):
+        sources = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(sources) != 1 or (self.assessment is None) != (self.lost is None):
             raise fault(
                 "K301",
                 "一个部分须恰好写 measure、file、assessment 之一；assessment 须与 lost 同时写。",
@@ -73,7 +73,7 @@ class CombinedFile(Record):
 
     @model_validator(mode="after")
     def _weights_complete(self) -> CombinedFile:
-        total = sum(one.weight for one in self.components.values())
+        total = sum(component.weight for component in self.components.values())
         if abs(total - 1) > TOTAL:
             raise fault(
                 "K303",
@@ -145,32 +145,39 @@ class Assessment(Record):
     items: Annotated[dict[Name, AssessmentItem], Field(min_length=1)]
     veto: dict[Name, Veto] = {}
 
+    def __repr__(self) -> str:
+        return f"Assessment({self.title}: {len(self.leaves())} items, {len(self.veto)} vetoes)"
+
     def leaves(self) -> dict[str, tuple[tuple[str, ...], AssessmentItem]]:
         """Return the leaves by their own name: the names that lead to each, and the item."""
-        return {
-            path[-1]: (path, leaf)
-            for name, item in self.items.items()
-            for path, leaf in item.leaves((name,))
-        }
+        leaves = {}
+        for name, item in self.items.items():
+            for path, leaf in item.leaves((name,)):
+                leaves[path[-1]] = (path, leaf)
+        return leaves
 
     @model_validator(mode="after")
     def _names_apart(self) -> Assessment:
-        names = [
-            path[-1] for name, item in self.items.items() for path, _ in item.leaves((name,))
-        ] + list(self.veto)
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        names = list(self.veto)
+        points = 0.0
+        for name, item in self.items.items():
+            for path, leaf in item.leaves((name,)):
+                names.append(path[-1])
+                points += leaf.points or 0
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
             raise fault(
                 "K306",
-                f"末级指标或否决项 '{twice[0]}' 出现两次。",
-                f"The item '{twice[0]}' stands twice.",
+                f"末级指标或否决项 '{min(twice)}' 出现两次。",
+                f"The item '{min(twice)}' stands twice.",
                 at=("items",),
-                got=twice[0],
+                got=min(twice),
                 hint=(
                     "每个末级指标和否决项用不同的名称。",
                     "Give every lowest item and veto a name of its own.",
                 ),
             )
-        if not sum(leaf.points or 0 for _, leaf in self.leaves().values()) > 0:
+        if points <= 0:
             raise fault(
                 "K307",
                 "总分为 0。",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from satisfaction.declarations.wave import SurveyFile
@@ -51,8 +51,8 @@ class Delivered:
         Patterns of `files` without a file.
     """
 
-    files: tuple[Path, ...]
-    unread: tuple[Unread, ...]
+    files: tuple[Path, ...] = field(repr=False)
+    unread: tuple[Unread, ...] = field(repr=False)
     unmatched: tuple[str, ...]
 
 

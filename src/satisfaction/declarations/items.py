@@ -1,11 +1,4 @@
-"""Items, answers and special codes: what may stand in a questionnaire's `scales` and `items`.
-
-Rates and indices: what may stand in a questionnaire's `rates` and `indices`.
-
-Comparisons between two items, or an item and a number: what must hold for the answers of one respondent.
-
-Which other versions a questionnaire's figures may be compared with: what may stand in `comparable_with`.
-"""
+"""The parts of a questionnaire: scales and items, rates and indices, constraints, comparable versions."""
 
 from __future__ import annotations
 
@@ -22,9 +15,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from satisfaction.foundation.errors import shortened
 from satisfaction.foundation.yaml import Code, Label, Name, Record, fault
 
-ROUNDING = (
-    8 * sys.float_info.epsilon
-)  # what binary arithmetic changes a quotient by, relative to it
+# what binary arithmetic changes a quotient by, relative to it
+ROUNDING = 8 * sys.float_info.epsilon
 Names = Annotated[list[Name], Field(min_length=1)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Reason = Literal["not_applicable", "dont_know", "refused"]
@@ -183,7 +175,9 @@ class MultipleItem(ItemBase):
     def _knowledge_complete(self) -> MultipleItem:
         _apart(self.options, self.special)
         marked = [option.correct for option in self.options.values()]
-        if self.knowledge and (None in marked or True not in marked):
+        if self.knowledge is None:
+            return self
+        if None in marked or True not in marked:
             raise fault(
                 "Q112",
                 "知识题的每个选项都须写明 correct: true 或 false，且至少一个为 true。",
@@ -191,9 +185,8 @@ class MultipleItem(ItemBase):
                 at=("options",),
                 hint=("补全 correct。", "Complete `correct`."),
             )
-        if self.knowledge and (self.knowledge.credit == "at_least") != (
-            self.knowledge.least is not None
-        ):
+        needs_least = self.knowledge.credit == "at_least"
+        if needs_least != (self.knowledge.least is not None):
             raise fault(
                 "Q113",
                 "credit: at_least 须写 least，其他规则不写。",
@@ -217,7 +210,8 @@ def option_column(item: str, code: int) -> str:
 
 def _apart(answers: Iterable[int], special: Mapping[int, Special]) -> None:
     """Refuse a code with two meanings, and a reason with two rules."""
-    if both := sorted(set(answers) & set(special)):
+    both = sorted(set(answers) & set(special))
+    if both:
         raise fault(
             "Q101",
             f"编码 {shortened(both)} 既是答案又是特殊码。",
@@ -226,12 +220,12 @@ def _apart(answers: Iterable[int], special: Mapping[int, Special]) -> None:
             hint=("为特殊码另选编码。", "Choose another code for the special one."),
         )
     rules: dict[str, str] = {}
-    for code, one in special.items():
-        if rules.setdefault(one.reason, one.denominator) != one.denominator:
+    for code, answer in special.items():
+        if rules.setdefault(answer.reason, answer.denominator) != answer.denominator:
             raise fault(
                 "Q102",
-                f"特殊码 {code} 与同一原因 '{one.reason}' 的另一编码分母规则不同。",
-                f"Special code {code} and another code of reason '{one.reason}' differ in `denominator`.",
+                f"特殊码 {code} 与同一原因 '{answer.reason}' 的另一编码分母规则不同。",
+                f"Special code {code} and another code of reason '{answer.reason}' differ in `denominator`.",
                 at=("special", code),
                 hint=("使同一原因的规则一致。", "Give one reason one rule."),
             )
@@ -275,7 +269,8 @@ class Index(Label):
     @model_validator(mode="after")
     def _weights_add_up(self) -> Index:
         exact = [Fraction(str(weight)) for weight in self.weights.values()]
-        if (total := sum(exact, Fraction(0))) != 1 or min(exact) < 0:
+        total = sum(exact, Fraction(0))
+        if total != 1 or min(exact) < 0:
             raise fault(
                 "Q121",
                 f"指数的权重之和为 {float(total):.12g}，须等于 1 且不为负。",
@@ -342,16 +337,18 @@ class Constraint(Label):
     @property
     def operator(self) -> Operator:
         """Return the operator."""
-        return next(one for one in get_args(Operator) if one == self._part("op"))
+        return next(operator for operator in get_args(Operator) if operator == self._part("op"))
 
     def items(self) -> list[str]:
         """Return the items that are compared."""
-        return [self.left, *([self.right] if isinstance(self.right, str) else [])]
+        if isinstance(self.right, str):
+            return [self.left, self.right]
+        return [self.left]
 
     def _part(self, name: str) -> str:
-        found = COMPARISON.fullmatch(self.check)
-        assert found is not None
-        return found[name]
+        parts = COMPARISON.fullmatch(self.check)
+        assert parts is not None
+        return parts[name]
 
     @model_validator(mode="after")
     def _readable(self) -> Constraint:

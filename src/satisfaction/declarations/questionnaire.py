@@ -84,6 +84,12 @@ class Questionnaire(Record):
     eligibility: dict[Name, list[Code]] = {}
     constraints: dict[Name, Constraint] = {}
 
+    def __repr__(self) -> str:
+        return (
+            f"Questionnaire({self.reference}: {len(self.items)} items, {len(self.rates)} rates, "
+            f"{len(self.indices)} indices, ranked by {self.ranked})"
+        )
+
     def _repr_html_(self) -> str:
         items = []
         for name, item in self.items.items():

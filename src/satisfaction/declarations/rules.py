@@ -104,9 +104,9 @@ class Target(Record):
     @model_validator(mode="after")
     def _one_kind(self) -> Target:
         kinds = ("top", "rise", "first_in")
-        if sum(getattr(self, kind) is not None for kind in kinds) != 1 or (
-            self.since is not None and self.rise is None
-        ):
+        declared = [kind for kind in kinds if getattr(self, kind) is not None]
+        since_without_rise = self.since is not None and self.rise is None
+        if len(declared) != 1 or since_without_rise:
             raise fault(
                 "S170",
                 "一个目标须恰好写 top、rise、first_in 之一；since 只用于 rise。",
@@ -216,3 +216,9 @@ class Rules(Record):
         description="小单元不公布: 答卷少于 minimum_n 的数字留空，可由其他数字算出的也留空\n"
         "small cells are not published: figures on fewer answers stay empty, and what others would give away",
     )
+
+    def __repr__(self) -> str:
+        return (
+            f"Rules({self.ranking!r}, {len(self.thresholds)} thresholds, "
+            f"targets of {len(self.targets)} areas)"
+        )

@@ -131,6 +131,13 @@ class Survey:
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
 
+    def __repr__(self) -> str:
+        return (
+            f"Survey({self.name}, wave {self.declared.wave}, {self.questionnaire.reference}, "
+            f"{self.declared.selection}: {len(self.ranked_areas())} areas ranked, "
+            f"{len(self.files)} files of responses)"
+        )
+
     def _repr_html_(self) -> str:
         declared = self.declared
         steps = []

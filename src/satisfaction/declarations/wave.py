@@ -373,6 +373,13 @@ class SurveyFile(Record):
         description="排名规则\nrules of the ranking",
     )
 
+    def __repr__(self) -> str:
+        steps = ", ".join(step.step for step in self.weighting)
+        return (
+            f"SurveyFile({self.survey}, wave {self.wave}, {self.questionnaire}, {self.selection}, "
+            f"weighting: {steps or 'none'})"
+        )
+
     @property
     def base(self) -> BaseStep | None:
         """Return the base step, if one is declared."""
