@@ -119,6 +119,12 @@ def test_the_floor_under_an_areas_own_error_is_written_out_and_explained(wave):
     assert "# minimum_df, minimum_deff: 自身误差的自由度或设计效应低于此数的地区" in text
 
 
+def test_the_schema_says_of_a_key_what_the_comment_says():
+    keys = SurveyFile.model_json_schema()["properties"]
+    for key, (zh, en) in COMMENTS.items():
+        assert keys[key]["description"] == f"{zh}\n{en}"
+
+
 def test_dates_must_be_filled_in_before_the_wave_is_read(wave):
     with pytest.raises(SurveyError, match="YYYY-MM-DD") as refused:
         read_survey(wave)

@@ -93,14 +93,15 @@ def check_declarations(
                 hint=("改正该项。", "Correct the entry."),
             )
     rates = questionnaire.overall_rates()
-    if declared.overall is not None and declared.overall not in rates:
+    overall = declared.overall
+    if overall is not None and overall not in rates:
         raise SurveyError(
             "S340",
-            f"'{declared.overall}' 不能作总体评价的率。",
-            f"'{declared.overall}' cannot be the rate of the overall judgement.",
+            f"'{overall}' 不能作总体评价的率。",
+            f"'{overall}' cannot be the rate of the overall judgement.",
             where=document.place(("overall",)),
             available=rates,
-            got=declared.overall,
+            got=overall,
             hint=(
                 "写由一道单选题、且不是 topics 的题算出的率。",
                 "Name a rate of one single item that is no topic.",
@@ -130,12 +131,13 @@ def _check_items(document: Document, declared: SurveyFile, questionnaire: Questi
 
     def check(at: Location, names: list[str], usable: list[str], kind: tuple[str, str]) -> None:
         zh, en = kind
+        key = at[-1]
         for item in names:
             if item not in usable:
                 raise SurveyError(
                     "S163",
-                    f"{at[-1]} 中的 '{item}' 不是问卷中的{zh}。",
-                    f"'{item}' under `{at[-1]}` is no {en} of the questionnaire.",
+                    f"{key} 中的 '{item}' 不是问卷中的{zh}。",
+                    f"'{item}' under `{key}` is no {en} of the questionnaire.",
                     where=document.place(at),
                     available=usable,
                     got=item,
@@ -181,7 +183,7 @@ def check_rules(survey: Survey, document: Document) -> None:
         between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings.
     """
     for position, threshold in enumerate(survey.rules.thresholds):
-        _check_threshold(survey, document, ("thresholds", position), threshold)
+        _check_threshold(survey.questionnaire, document, ("thresholds", position), threshold)
     _check_history(survey, document)
     ranked = survey.ranked_areas()
     for code, targets in survey.rules.targets.items():
@@ -236,10 +238,12 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
     earlier = survey.earlier_waves()
     since = target.since or next(reversed(earlier), "")
     if since not in earlier:
+        zh = f"期次 {since} " if since else "前期"
+        en = f"wave {since}" if since else "an earlier wave"
         raise SurveyError(
             "S171",
-            f"没有{f'期次 {since} ' if since else '前期'}的公布名次，无法检验上升目标。",
-            f"There is no published ranking of {f'wave {since}' if since else 'an earlier wave'} to rise from.",
+            f"没有{zh}的公布名次，无法检验上升目标。",
+            f"There is no published ranking of {en} to rise from.",
             where=where,
             available=earlier,
             got=since,
@@ -262,20 +266,22 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
     history = survey.rules.history
     if history is None or history.questionnaire is None:
         return
+    earlier_questionnaire = history.questionnaire
     questionnaire = survey.questionnaire
+    reference = questionnaire.reference
     ranked_items = questionnaire.rests_on(questionnaire.ranked)
-    comparable = [questionnaire.reference]
+    comparable = [reference]
     for other in questionnaire.comparable_with:
         if other.bridge_items is None or ranked_items <= set(other.bridge_items):
             comparable.append(other.version)
-    if history.questionnaire not in comparable:
+    if earlier_questionnaire not in comparable:
         raise SurveyError(
             "S182",
-            f"前期排名用的问卷 {history.questionnaire} 未声明与 {questionnaire.reference} 可比。",
-            f"The earlier rankings used {history.questionnaire}, which {questionnaire.reference} does not declare comparable.",
+            f"前期排名用的问卷 {earlier_questionnaire} 未声明与 {reference} 可比。",
+            f"The earlier rankings used {earlier_questionnaire}, which {reference} does not declare comparable.",
             where=where,
             available=comparable,
-            got=history.questionnaire,
+            got=earlier_questionnaire,
             hint=(
                 "去掉上升目标，或在问卷中写 comparable_with。",
                 "Remove the target, or write `comparable_with` in the questionnaire.",
@@ -284,10 +290,10 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
 
 
 def _check_threshold(
-    survey: Survey, document: Document, at: Location, threshold: Threshold
+    questionnaire: Questionnaire, document: Document, at: Location, threshold: Threshold
 ) -> None:
-    questionnaire = survey.questionnaire
     measure = threshold.measure
+    below = threshold.below
     measures = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics]
     if measure not in measures:
         raise SurveyError(
@@ -310,11 +316,11 @@ def _check_threshold(
         top = 100
         zh = "分数 0-100"
         en = "points 0-100"
-    if not 0 < threshold.below < top:
+    if not 0 < below < top:
         raise SurveyError(
             "S174",
-            f"'{measure}' 的界限是{zh}，不能是 {threshold.below:g}。",
-            f"A threshold of '{measure}' is {en}, which {threshold.below:g} is not.",
+            f"'{measure}' 的界限是{zh}，不能是 {below:g}。",
+            f"A threshold of '{measure}' is {en}, which {below:g} is not.",
             where=document.place((*at, "below")),
             hint=(f"写 0 与 {top} 之间的数。", f"Write a number between 0 and {top}."),
         )
@@ -379,13 +385,14 @@ def _check_gaps(survey: Survey, document: Document) -> None:
         missing += between or []
     declared = [gap.wave for gap in gaps or []]
     explained = {period_of(wave) for wave in declared}
-    lacking = [wave for wave in missing if period_of(wave) not in explained]
-    if lacking:
-        example = f"gaps: [{{wave: {lacking[0]}, source: ...}}]"
+    unexplained = [wave for wave in missing if period_of(wave) not in explained]
+    if unexplained:
+        lacking = shortened(unexplained)
+        example = f"gaps: [{{wave: {unexplained[0]}, source: ...}}]"
         raise SurveyError(
             "S341",
-            f"历次排名缺少 {shortened(lacking)}，不能数连续在名单上的期次。",
-            f"The earlier rankings lack {shortened(lacking)}: waves on the list in a row cannot be counted.",
+            f"历次排名缺少 {lacking}，不能数连续在名单上的期次。",
+            f"The earlier rankings lack {lacking}: waves on the list in a row cannot be counted.",
             where=document.place(("history", "file")),
             available=waves,
             hint=(

@@ -110,15 +110,13 @@ class Questionnaire(Record):
         for name, index in self.indices.items():
             row = {"index": name, "zh": index.zh, "en": index.en, "level": index.level}
             indices.append(row | {"weights": str(index.weights), "source": index.source})
-        return card(
-            f"{self.title} · {self.reference}",
-            facts={"source": self.source, "universe": str(self.universe), "ranked": self.ranked},
-            tables={
-                "题目 items": pd.DataFrame(items),
-                "率（分母规则）rates (denominators)": pd.DataFrame(rates),
-                "指数 indices": pd.DataFrame(indices),
-            },
-        )
+        facts = {"source": self.source, "universe": str(self.universe), "ranked": self.ranked}
+        tables = {
+            "题目 items": pd.DataFrame(items),
+            "率（分母规则）rates (denominators)": pd.DataFrame(rates),
+            "指数 indices": pd.DataFrame(indices),
+        }
+        return card(f"{self.title} · {self.reference}", facts=facts, tables=tables)
 
     @property
     def reference(self) -> str:
@@ -308,12 +306,12 @@ class Questionnaire(Record):
 
     def _check_condition(self, item: str, codes: list[int], at: Location) -> None:
         known = [*self.answers(item), *self.special(item)]
-        unknown = [code for code in codes if code not in known]
+        unknown = shortened(code for code in codes if code not in known)
         if unknown:
             raise fault(
                 "Q136",
-                f"条件中的编码 {shortened(unknown)} 不在题目 '{item}' 的量表内。",
-                f"The condition names {shortened(unknown)}, not codes of item '{item}'.",
+                f"条件中的编码 {unknown} 不在题目 '{item}' 的量表内。",
+                f"The condition names {unknown}, not codes of item '{item}'.",
                 at=at,
                 available=known,
                 hint=("改为量表内的编码。", "Use codes of the scale."),
@@ -376,12 +374,12 @@ def _refuse_open(
     code: str, key: str, item: str, values: Mapping[int, object], at: Location
 ) -> None:
     """Refuse a scale with answers that leave a key open which is needed."""
-    lacking = [answer for answer, value in values.items() if value is None]
+    lacking = shortened(answer for answer, value in values.items() if value is None)
     if lacking:
         raise fault(
             code,
-            f"题目 '{item}' 的答案 {shortened(lacking)} 没有声明 {key}。",
-            f"Answers {shortened(lacking)} of item '{item}' declare no `{key}`.",
+            f"题目 '{item}' 的答案 {lacking} 没有声明 {key}。",
+            f"Answers {lacking} of item '{item}' declare no `{key}`.",
             at=at,
             hint=(
                 f"在量表中为每个答案写明 {key}。",

@@ -132,11 +132,9 @@ class Survey:
     covered: frozenset[str] | None = None
 
     def __repr__(self) -> str:
-        return (
-            f"Survey({self.name}, wave {self.declared.wave}, {self.questionnaire.reference}, "
-            f"{self.declared.selection}: {len(self.ranked_areas())} areas ranked, "
-            f"{len(self.files)} files of responses)"
-        )
+        areas = len(self.ranked_areas())
+        files = len(self.files)
+        return f"Survey({self.declared!r}: {areas} areas ranked, {files} files of responses)"
 
     def _repr_html_(self) -> str:
         declared = self.declared
@@ -147,17 +145,18 @@ class Survey:
         fielded = ""
         if declared.fielded:
             fielded = f"{declared.fielded.start} – {declared.fielded.end}"
+        facts = {
+            "wave": declared.wave,
+            "questionnaire": declared.questionnaire,
+            "selection": declared.selection,
+            "fielded": fielded,
+            "files": len(self.files),
+            "areas ranked": len(self.ranked_areas()),
+            "ranking rule": self.rules.ranking.source,
+        }
         return card(
             str(declared.title),
-            facts={
-                "wave": declared.wave,
-                "questionnaire": declared.questionnaire,
-                "selection": declared.selection,
-                "fielded": fielded,
-                "files": len(self.files),
-                "areas ranked": len(self.ranked_areas()),
-                "ranking rule": self.rules.ranking.source,
-            },
+            facts=facts,
             tables={"加权步骤 weighting": pd.DataFrame(steps)},
             mark=str(self.marks or ""),
         )
