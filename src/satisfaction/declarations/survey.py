@@ -404,9 +404,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     delivered = find_delivered(folder, declared)
     if areas is not None and declared.areas is not None:
         check_areas(areas, roles.area, folder / declared.areas.file)
-    if declared.frame is not None and declared.sample is not None:
-        assert frame is not None
-        assert sample is not None
+    if frame is not None and sample is not None and declared.frame and declared.sample:
         check_frame(
             frame,
             sample,
@@ -429,18 +427,18 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     sources = [document.path, instrument, *(folder / name for name in (declared.rules, *files))]
 
     survey = Survey(
-        folder,
-        declared,
-        questionnaire,
-        rules,
-        areas,
-        frame,
-        sample,
-        margins,
-        tuple(sources),
-        delivered.files,
-        nonrespondents,
-        history,
+        folder=folder,
+        declared=declared,
+        questionnaire=questionnaire,
+        rules=rules,
+        areas=areas,
+        frame=frame,
+        sample=sample,
+        margins=margins,
+        sources=tuple(sources),
+        files=delivered.files,
+        nonrespondents=nonrespondents,
+        history=history,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
     )
@@ -453,9 +451,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
 
     # what the fieldwork is compared with
     if declared.quota is not None:
-        quota_path = folder / declared.quota.file
-        quota = read_counts(quota_path, declared.quota.by, "planned", questionnaire, areas=areas)
-        survey = replace(survey, quota=quota)
+        planned = read_counts(
+            folder / declared.quota.file, declared.quota.by, "planned", questionnaire, areas=areas
+        )
+        survey = replace(survey, quota=planned)
     if declared.outcomes is not None:
         outcomes = read_outcomes(folder / declared.outcomes.file)
         survey = replace(survey, outcomes=outcomes)
