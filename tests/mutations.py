@@ -443,8 +443,8 @@ FAULTS = (
     Fault("rules: rounded from the bits", 'f"{score:.{PUBLISHED}g}"', 'f"{score:.17g}"', RULES),
     Fault(
         "figures: what is small",
-        "SMALL = 0.001\nDIGITS",
-        "SMALL = 0.01\nDIGITS",
+        '\nSMALL = 0.001\n"""A probability',
+        '\nSMALL = 0.01\n"""A probability',
         "test_sentences.py test_reading.py",
     ),
     Fault("fieldwork: error of a median", "np.pi / 2", "1.0", "test_fieldwork_compare.py"),

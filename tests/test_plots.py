@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.figures import signed
 from satisfaction.pipeline import run
 from satisfaction.publication import plots
 from satisfaction.publication.plots.areas import VERDICTS
@@ -29,14 +30,15 @@ from satisfaction.publication.plots.canvas import (
     GOOD,
     LISTED,
     NEUTRAL,
+    ON_LIST,
     OPEN,
+    STATUS_FIRST,
     text_columns,
     wrapped,
 )
-from satisfaction.publication.plots.pairs import difference_table, runs
-from satisfaction.publication.plots.rows import ON_LIST, STATUS_FIRST
+from satisfaction.publication.plots.ranks import difference_table, runs
 from satisfaction.publication.plots.verdicts import BELOW
-from satisfaction.publication.plots.waves import CHANGED, signed
+from satisfaction.publication.plots.waves import CHANGED
 from satisfaction.publication.ranking_table import ranking_table
 from satisfaction.publication.tables import indices_table
 from satisfaction.ranking.rank import rank
@@ -667,7 +669,7 @@ def test_target_board_shows_every_verdict_with_its_probability(field):
     figure = plots.target_board(of)
     said = texts(figure)
     assert "目标：12 项，确认达到 3 项，无法判断 3 项" in said
-    assert sum(text.startswith("无法判断 not decidable, p=") for text in said) == 3
+    assert sum(text.startswith("无法判断 not decidable, p = ") for text in said) == 3
     assert said.count("—") == said.count("不排名 not ranked") - 1 == 3  # and once in the legend
     assert sorted(bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(
         sorted(100 * of["probability"].dropna())

@@ -12,9 +12,10 @@ import pytest
 
 from satisfaction import read_survey
 from satisfaction.declarations.rules import ResponseRules
+from satisfaction.foundation import figures
 from satisfaction.pipeline import run
-from satisfaction.publication.report import render, words
-from satisfaction.publication.report.tables import two_languages
+from satisfaction.publication.labels import two_languages
+from satisfaction.publication.report import method, render
 from satisfaction.publication.tables import tables_of
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +25,7 @@ VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 def is_hollow(said: str) -> bool:
     """Tell whether a missing value was written; the words that files may have for one are declared, and printed."""
-    declared = words.plain(ResponseRules().empty)
+    declared = method.plain(ResponseRules().empty)
     assert declared in said
     return bool(re.search(r"\b(nan|NaN|None|NA|inf)\b", said.replace(declared, "")))
 
@@ -179,7 +180,7 @@ def test_every_convention_stands_in_the_page(made, page):
                 continue
             assert name in said
             for part in value.values() if hasattr(value, "values") else [value]:
-                assert f"{words.plain(part)}" in said, name
+                assert f"{method.plain(part)}" in said, name
     assert "kish_deff" in said
 
 
@@ -324,7 +325,7 @@ def test_a_survey_that_declares_little_is_reported_too(quota):
     }
     assert all(
         f"{label.zh} {label.en}" in said
-        for step, label in words.ABSENT_STEPS.items()
+        for step, label in method.ABSENT_STEPS.items()
         if step in results.absent
     )
     assert "not a probability sample" in re.search("<title>(.*?)</title>", html)[1]
@@ -365,12 +366,12 @@ def test_a_questionnaire_without_topics_or_rates_is_reported(small):
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (words.score(0.7734, "rate"), "77.3 %"), (words.score(68.686, "index"), "68.7"), (words.score(68.686, "index", 2), "68.69"),
-        (words.score(float("nan"), "rate"), "—"), (words.interval(0.7, 0.8, "rate"), "70.0–80.0 %"), (words.interval(-np.inf, np.inf, "index"), "无界 unbounded"),
-        (words.interval(float("nan"), 1, "index"), "—"), (words.probability(0.0), "< 0.1 %"), (words.probability(1.0), "> 99.9 %"),
-        (words.p_value(0.0001), "< 0.001"), (words.p_value(1.0), "> 0.999"), (words.p_value(0.04), "0.040"), (words.span(pd.NA, pd.NA), "—"), (words.span(1, 12), "1–12"),
-        (words.plain(None), "无 none"), (words.plain(True), "是 yes"), (words.plain(()), "无 none"), (words.plain(1.41387062), "1.41387"),
-        (words.plain("linearized"), "线性化 linearized"), (words.count(22034), "22,034"),
+        (figures.estimate(0.7734, "rate"), "77.3 %"), (figures.estimate(68.686, "index"), "68.7"), (figures.estimate(68.686, "index", 2), "68.69"),
+        (figures.estimate(float("nan"), "rate"), "—"), (figures.interval(0.7, 0.8, "rate"), "70.0–80.0 %"), (figures.interval(-np.inf, np.inf, "index"), "无界 unbounded"),
+        (figures.interval(float("nan"), 1, "index"), "—"), (figures.probability(0.0), "< 0.1 %"), (figures.probability(1.0), "> 99.9 %"),
+        (figures.p_value(0.0001), "< 0.001"), (figures.p_value(1.0), "> 0.999"), (figures.p_value(0.04), "0.040"), (figures.rank_set(pd.NA, pd.NA), "—"), (figures.rank_set(1, 12), "1–12"),
+        (method.plain(None), "无 none"), (method.plain(True), "是 yes"), (method.plain(()), "无 none"), (method.plain(1.41387062), "1.41387"),
+        (method.plain("linearized"), "线性化 linearized"), (figures.count(22034), "22,034"),
     ],
 )  # fmt: skip
 def test_numbers_are_written_for_people(written, expected):

@@ -168,7 +168,8 @@ def test_what_an_earlier_rank_is_worth(small):
     results = run(small.read())
     source = source_of(results, tables_of(results))
     said = {
-        code: area_values(source, "county", code)["meaning"].en for code in source.codes("county")
+        code: area_values(source, "county", code)["ranks"].move.en
+        for code in source.codes("county")
     }
     assert "overlap" in said["990101"]
     assert "Not both ranks have a set" in said["990201"]

@@ -10,18 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satisfaction.foundation.errors import RankingError
-from satisfaction.publication.ground import (
-    Said,
-    difference,
-    in_english,
-    listing,
-    many_units,
-    mark,
-    numeral,
-    p_value,
-    probability,
-)
+from satisfaction.foundation.errors import RankingError, number_of
+from satisfaction.foundation.figures import Text, difference, in_english, numeral
+from satisfaction.foundation.figures import p_value_in_words as p_value
+from satisfaction.foundation.figures import probability_in_words as probability
+from satisfaction.publication.clauses import listing
+from satisfaction.publication.clauses import mark_of_sentences as mark
 from satisfaction.publication.sentences import GREY, list_statement, near_cut, unit_sentences
 from satisfaction.ranking.rank import rank
 
@@ -229,7 +223,10 @@ def test_a_tie_at_the_cut_is_told_with_both_sizes(made, kind):
             f"都不计入时名单为 {low} 个单位，都计入时为 {high} 个，规则要求 {summary['bottom']} 个"
             in said.zh
         )
-        assert f"without them the list has {many_units(low)}, with all of them {high}" in said.en
+        assert (
+            f"without them the list has {number_of(low, 'unit')}, with all of them {high}"
+            in said.en
+        )
         assert all(name in said.zh for name in table.loc[table["listed"] == "tied", "name_zh"])
         assert "名单为：" not in said.zh
 
@@ -301,7 +298,7 @@ def test_a_unit_on_the_list_in_full(five):
     table, summary = five
     probability_in = f"{100 * table['probability_bottom'][3]:.1f}%"
     said = unit_sentences(
-        table, summary, kind="index", measure=Said("满意度指数", "the satisfaction index")
+        table, summary, kind="index", measure=Text("满意度指数", "the satisfaction index")
     ).iloc[3]
     assert said["zh"] == (
         "丁县：满意度指数为 63.00 分，在参加排名的 5 个单位中排第 4 名，真实名次在第 2 至 5 名之间（95% 置信水平，单独看该单位；"
@@ -431,7 +428,7 @@ def test_rates_are_percentages_and_their_differences_percentage_points():
         rank(np.array([0.8, 0.64, 0.635, 0.6349]), se=np.full(4, 0.02), bottom=2)
     )
     said = unit_sentences(
-        table, summary, kind="rate", measure=Said("满意率", "the satisfaction rate")
+        table, summary, kind="rate", measure=Text("满意率", "the satisfaction rate")
     )
     assert "满意率为 64.0%" in said["zh"][1]
     assert "满意率比名单内最接近的丙县高 0.5 个百分点" in said["zh"][1]
@@ -507,15 +504,15 @@ def test_what_cannot_be_said_is_refused_in_both_languages(five, function, change
     ("written", "expected"),
     [
         (numeral(1), "一"), (numeral(2), "两"), (numeral(10), "十"), (numeral(12), "十二"), (numeral(20), "二十"), (numeral(92), "九十二"), (numeral(120), " 120 "),
-        (in_english(1), "one"), (in_english(12), "twelve"), (in_english(13), "13"), (many_units(1), "1 unit"), (many_units(2, "other "), "2 other units"),
-        (probability(0.0004), Said("低于 0.1%", "below 0.1%")), (probability(1.0), Said("高于 99.9%", "above 99.9%")), (probability(0.591), Said("为 59.1%", "59.1%")),
-        (p_value(0.0001), Said("小于 0.001", "below 0.001")), (p_value(0.918), Said("为 0.918", "0.918")),
-        (p_value(0.005), Said("为 0.005", "0.005")), (p_value(0.001), Said("为 0.001", "0.001")), (probability(0.005), Said("为 0.5%", "0.5%")),
-        (probability(0.995), Said("为 99.5%", "99.5%")),
-        (difference(-0.37, "index"), Said(" 0.37 分", "0.37 points")), (difference(0.001, "index"), Said("不到 0.01 分", "less than 0.01 points")),
-        (difference(0.0004, "rate"), Said("不到 0.1 个百分点", "less than 0.1 percentage points")), (listing([Said("甲", "A")]), Said("甲", "A")),
-        (listing([Said("甲", "A"), Said("乙", "B"), Said("丙", "C")]), Said("甲、乙、丙", "A, B and C")),
-        (mark(SIMULATED), Said("【模拟数据，不是真实调查结果】", "[simulated data, not a real survey]")), (mark("trial"), Said("【trial】", "[trial]")), (mark(np.nan), None),
+        (in_english(1), "one"), (in_english(12), "twelve"), (in_english(13), "13"), (number_of(1, "unit"), "1 unit"), (number_of(2, "other unit"), "2 other units"),
+        (probability(0.0004), Text("低于 0.1%", "below 0.1%")), (probability(1.0), Text("高于 99.9%", "above 99.9%")), (probability(0.591), Text("为 59.1%", "59.1%")),
+        (p_value(0.0001), Text("小于 0.001", "below 0.001")), (p_value(0.918), Text("为 0.918", "0.918")),
+        (p_value(0.005), Text("为 0.005", "0.005")), (p_value(0.001), Text("为 0.001", "0.001")), (probability(0.005), Text("为 0.5%", "0.5%")),
+        (probability(0.995), Text("为 99.5%", "99.5%")),
+        (difference(-0.37, "index"), Text(" 0.37 分", "0.37 points")), (difference(0.001, "index"), Text("不到 0.01 分", "less than 0.01 points")),
+        (difference(0.0004, "rate"), Text("不到 0.1 个百分点", "less than 0.1 percentage points")), (listing([Text("甲", "A")]), Text("甲", "A")),
+        (listing([Text("甲", "A"), Text("乙", "B"), Text("丙", "C")]), Text("甲、乙、丙", "A, B and C")),
+        (mark(SIMULATED), Text("【模拟数据，不是真实调查结果】", "[simulated data, not a real survey]")), (mark("trial"), Text("【trial】", "[trial]")), (mark(np.nan), None),
     ],
 )  # fmt: skip
 def test_words_and_numbers(written, expected):

@@ -115,8 +115,8 @@ def trial(official: Path, trial: Path, engine: str) -> None:
 def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
     from satisfaction.collection.account import coverage_lines, unanswered_areas, unread_lines
+    from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.pipeline import lonely_note, replicates_note
-    from satisfaction.publication.ground import chance
     from satisfaction.publication.labels import STATUS, area_labels, mark, whole_code
 
     survey, counts = (
@@ -150,13 +150,10 @@ def _summary(results: Results) -> None:
         click.echo(f"注意 note: {replicates_note(results)}")
     click.echo(f"{names[whole_code(survey)]}:")
     for name, label in labels.items():
-        row, scale, unit = (
-            whole.loc[name],
-            *((100, "%") if name in survey.questionnaire.rates else (1, "")),
-        )
-        low, high = row.ci_low * scale, row.ci_high * scale
-        interval = f"  ({low:.2f} – {high:.2f})" if proven else ""
-        click.echo(f"  {label.zh} {label.en}: {row.estimate * scale:.2f}{unit}{interval}")
+        row = whole.loc[name]
+        unit = unit_of("rate" if name in survey.questionnaire.rates else "index")
+        interval = unit.limits(row.ci_low, row.ci_high) if proven else ""
+        click.echo(f"  {label.zh} {label.en}: {unit.level(row.estimate)}{interval}")
     table = results.ranking.table.set_index("unit")
     summary = results.ranking.summary
     if not results.ranking.ranks_any:
@@ -171,8 +168,8 @@ def _summary(results: Results) -> None:
         certainty = ""
         if proven:
             certainty = (
-                f"  名次范围 rank set {row.marginal_low}–{row.marginal_high}  "
-                f"P(名单 list) {chance(row.probability_bottom)}  {STATUS[row.status]}"
+                f"  {rank_set_in_words(row)}  "
+                f"P(名单 list) {probability(row.probability_bottom)}  {STATUS[row.status]}"
             )
         click.echo(f"  {row['rank']:>3} {unit} {names[unit].zh}  {row.estimate:.2f}{certainty}")
     for note in summary["notes"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -13,8 +12,15 @@ from satisfaction.comparison.sides import joint_mark
 from satisfaction.comparison.trial import Trial
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import number_of
+from satisfaction.foundation.figures import (
+    Unit,
+    p_value,
+    probability,
+    rank,
+    rank_set_in_words,
+    unit_of,
+)
 from satisfaction.pipeline import Results
-from satisfaction.publication.ground import chance
 from satisfaction.publication.labels import measure_labels
 
 HONEST = (
@@ -64,7 +70,7 @@ def change_lines(found: WaveChange) -> list[str]:
         f"可比 comparable: {summary['comparable']}",
         f"两期共有初级单元 PSUs in both waves: {summary['shared_psus']}",
         f"总体 whole: {figure.level(whole['earlier'])} → {figure.level(whole['later'])}，变化 change "
-        f"{figure.change(whole['difference'])}{figure.limits(whole['ci_low'], whole['ci_high'])}",
+        f"{figure.change(whole['difference'])}{figure.change_limits(whole['ci_low'], whole['ci_high'])}",
         *other_areas(found),
         *beyond_error(found, figure),
         *summary["notes"],
@@ -98,33 +104,9 @@ def rolling_lines(found: WaveRolling) -> list[str]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """How a measure's figures are written: rates in percent and percentage points, scores and indices in points."""
-
-    scale: int
-    unit: str
-    difference: str
-
-    def level(self, value: float) -> str:
-        """Write a figure."""
-        return f"{value * self.scale:.2f}{self.unit}"
-
-    def change(self, value: float) -> str:
-        """Write a difference, with its sign."""
-        return f"{value * self.scale:+.2f}{self.difference}"
-
-    def limits(self, low: float, high: float) -> str:
-        """Write limits of a difference in brackets; nothing where there are none."""
-        if pd.isna(low):
-            return ""
-        return f"  ({self.change(low)} – {self.change(high)})"
-
-
-def figures(survey: Survey, measure: str) -> Figures:
+def figures(survey: Survey, measure: str) -> Unit:
     """Return how a measure's figures are written."""
-    rate = measure_labels(survey.questionnaire)[measure][0] == "rate"
-    return Figures(100, "%", " pp") if rate else Figures(1, "", "")
+    return unit_of(measure_labels(survey.questionnaire)[measure][0])
 
 
 def heading(surveys: list[Survey], measure: str) -> list[str]:
@@ -134,7 +116,7 @@ def heading(surveys: list[Survey], measure: str) -> list[str]:
     return [*lines, f"*** {mark} ***"] if mark else lines
 
 
-def beyond_error(found: WaveChange, figure: Figures) -> list[str]:
+def beyond_error(found: WaveChange, figure: Unit) -> list[str]:
     """Count and name the areas whose score changed relative to the field beyond sampling error."""
     summary, table = found.ranks.summary, found.table
     if summary["selection"] != "probability":
@@ -147,7 +129,7 @@ def beyond_error(found: WaveChange, figure: Figures) -> list[str]:
     ]
 
 
-def largest_jump(found: WaveChange, figure: Figures) -> list[str]:
+def largest_jump(found: WaveChange, figure: Unit) -> list[str]:
     """Say what the largest change of a rank is worth; it was picked afterwards, so the bounds are those of the whole table."""
     ranked = found.table[found.table["rise"].notna()]
     row = ranked.loc[ranked["rise"].astype(float).abs().idxmax()]
@@ -161,7 +143,7 @@ def largest_jump(found: WaveChange, figure: Figures) -> list[str]:
     m, up = found.ranks.summary["places"], row["rise"] > 0
     rising = found.ranks.probability_rise(m if up else 1 - m)[row["code"]]
     likely, (zh, en) = (
-        chance(rising if up else 1 - rising),
+        probability(rising if up else 1 - rising),
         ("升", "rise") if up else ("降", "fall"),
     )
     lines = [f"{jump}，P(真{zh}至少 {m} 位 true {en} of {m} or more) {likely}"]
@@ -199,14 +181,15 @@ def rank_with_set(results: Results, code: str) -> str:
     """Write the rank of an area in one wave with its set for this area by itself, as `run` prints it; no set where there is none."""
     row = results.ranking.table.set_index("unit").loc[code]
     if pd.isna(row["marginal_low"]):
-        return f"{row['rank']:g}"
-    return f"{row['rank']:g} (名次范围 rank set {row['marginal_low']}–{row['marginal_high']})"
+        return rank(row["rank"])
+    return f"{rank(row['rank'])} ({rank_set_in_words(row)})"
 
 
-def relative(row: Any, figure: Figures) -> str:
+def relative(row: Any, figure: Unit) -> str:
     """Write a change relative to the field with its interval and the adjusted p-value."""
-    low, high = figure.change(row["ci_low"]), figure.change(row["ci_high"])
-    return f"得分相对变化 relative change {figure.change(row['relative_change'])}  ({low} – {high})  校正 adjusted p {row['p_bh']:.2g}"
+    change = figure.change(row["relative_change"])
+    limits = figure.change_limits(row["ci_low"], row["ci_high"])
+    return f"得分相对变化 relative change {change}{limits}  校正 adjusted p {p_value(row['p_bh'])}"
 
 
 def trial_lines(found: Trial) -> list[str]:
@@ -228,11 +211,9 @@ def trial_lines(found: Trial) -> list[str]:
         lines += UNTESTED
     for _, row in beyond.iterrows():
         figure = figures(surveys[1], row["measure"])
-        interval = (
-            f"  ({figure.change(row['ci_low'])} – {figure.change(row['ci_high'])})"
-            if found.tested
-            else ""
-        )
+        interval = ""
+        if found.tested:
+            interval = figure.change_limits(row["ci_low"], row["ci_high"])
         label = measure_labels(surveys[1].questionnaire)[row["measure"]][1]
         lines.append(
             f"  {unit(row)}  {label}: {figure.level(row['official'])} → {figure.level(row['trial'])}  "

@@ -253,11 +253,12 @@ def write_plan(results: Results, plan: Plan) -> Path:
 
 def plan_page(results: Results, plan: Plan) -> str:
     """Return the page for a budget office: what each wish needs, what each way of dividing the budget brings."""
+    from satisfaction.foundation.figures import Text
     from satisfaction.planning.plan import needs_plot
-    from satisfaction.publication.report.words import Words, picture
+    from satisfaction.publication.plots.canvas import picture
 
     survey = results.survey
-    alt = Words(
+    alt = Text(
         "各项要求所需的访问数，数值见下表。",
         "Interviews each wish needs; the values stand in the table below.",
     )

@@ -1,345 +1,585 @@
-"""What the sentences say, clause by clause. A clause that names a rank names its set."""
+"""What sentences about a ranking share, and what they say, clause by clause.
+
+A clause that names a rank names its set, and nothing is claimed that is not proven.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, get_args
 
+import numpy as np
 import pandas as pd
 
-from satisfaction.publication.ground import (
-    WHERE,
-    Ground,
-    Said,
+from satisfaction.foundation.errors import RankingError, number_of, one_of
+from satisfaction.foundation.figures import (
+    NOTHING,
+    Kind,
+    Text,
     amount,
-    joined,
-    lies,
-    listing,
-    many_units,
-    name,
-    p_value,
+    difference,
+    in_english,
+    numeral,
+    p_value_in_words,
     places,
-    probability,
-    sentence,
-    two_languages,
+    probability_in_words,
 )
+from satisfaction.publication.labels import two_languages
 
+Row: TypeAlias = Mapping[str, Any]
+Rows: TypeAlias = Sequence[Row]
+
+COLUMNS = (
+    "code", "name_zh", "name_en", "estimate", "n", "rank", "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high", "listed",
+    "status", "probability_bottom",
+)  # fmt: skip
+MEASURES = {
+    "rate": Text("数值", "the rate"),
+    "index": Text("得分", "the score"),
+    "score": Text("得分", "the score"),
+}
+WHERE = {
+    "yes": Text("名单内", "on the list"),
+    "no": Text("名单外", "off the list"),
+    "tied": Text("分界上", "at the cut"),
+}
+LEVEL = 1e-9
+"""Scores closer than this are level, as in the ranking."""
 NAMED = 3
 """Units off the list that are named when there are more."""
-Row = Mapping[str, Any]
-Rows = Sequence[Row]
 
 
-def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Said:
-    """Say of a ranked unit: score, rank with sets, list and status, probability, distance to the cut."""
-    clauses = [
-        rank_with_set(ground, row, level_with),
-        standing(ground, row),
-        error_from_elsewhere(ground, row),
-    ]
-    return joined([ground.mark, *clauses, distance(ground, row)])
+def joined(parts: Iterable[Text | None]) -> Text:
+    """Put sentences, or parts of one, behind each other; None is left out."""
+    present = [part for part in parts if part is not None]
+    return Text("".join(part.zh for part in present), " ".join(part.en for part in present))
 
 
-def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Said:
-    """Say of a unit that is not ranked why it is not."""
-    own, n = name(row), 0 if pd.isna(row["n"]) else int(row["n"])
-    score = Said("", "") if pd.isna(row["estimate"]) else amount(row["estimate"], ground.kind)
-    figure = (
-        Said(f"{ground.measure.zh}为 {score.zh}，", f"{ground.measure.en} is {score.en}; ")
-        if score.zh
-        else score
+def listing(names: Iterable[Text]) -> Text:
+    """List names: A、B、C; A, B and C."""
+    names = list(names)
+    zh = "、".join(name.zh for name in names)
+    *first, last = (name.en for name in names)
+    return Text(zh, f"{', '.join(first)} and {last}" if first else last)
+
+
+def sentence(text: str) -> str:
+    """Start an English sentence with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+def mark_of_sentences(text: Any) -> Text | None:
+    """Return the mark of a table in brackets, each language by itself; None where there is none."""
+    if not isinstance(text, str) or not text:
+        return None
+    mark = two_languages(text)
+    return Text(f"【{mark.zh}】", f"[{mark.en or mark.zh}]")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of the ranking that is listed.
+
+    Attributes
+    ----------
+    side : {"last", "first"}
+    size : int
+        Places that the list is to have.
+    name : Text
+        末十位; "the last ten".
+    member : Text
+        属于末十位; "among the last ten", to stand behind "is".
+    """
+
+    side: str
+    size: int
+    name: Text
+    member: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """The units nearest to one unit on the other side of the cut.
+
+    Attributes
+    ----------
+    code : str
+        The first of them.
+    names : Text
+    listed : str
+        Where they stand: "yes", "no" or "tied".
+    gap : float
+        The unit's estimate minus theirs.
+    """
+
+    code: str
+    names: Text
+    listed: str
+    gap: float
+
+    def compared(self, kind: Kind) -> Text:
+        """Say how far away they are, to stand behind the unit as subject."""
+        names, where = self.names, WHERE[self.listed]
+        if abs(self.gap) < LEVEL:
+            return Text(
+                f"与{where.zh}最接近的{names.zh}持平",
+                f"is level with {names.en}, the nearest {where.en}",
+            )
+        size = difference(self.gap, kind)
+        way = Text("高", "above") if self.gap > 0 else Text("低", "below")
+        return Text(
+            f"比{where.zh}最接近的{names.zh}{way.zh}{size.zh}",
+            f"is {size.en} {way.en} {names.en}, the nearest {where.en}",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all sentences about one ranking share.
+
+    Attributes
+    ----------
+    kind : {"rate", "index", "score"}
+    measure : Text
+        What is ranked, as subject of a sentence.
+    rows : list of dict
+        The table, in rank order.
+    p : int
+        Units ranked.
+    level : str
+        Confidence, "95%".
+    alpha : float
+    end : End
+    proven : bool
+        Whether anything may be called established or excluded: only in a probability sample.
+    family : Text
+        What the tests guard against: one named unit, or the whole table.
+    mark : Text or None
+        "simulated" and the like, in brackets.
+    across : dict
+        By code, the nearest on the other side of the cut; none for units at the cut or not ranked.
+    errors : mapping
+        By code, why the error behind a unit's rank is not its own, in Chinese and then in English.
+    """
+
+    kind: Kind
+    measure: Text
+    rows: list[dict[str, Any]] = field(repr=False)
+    p: int
+    level: str
+    alpha: float
+    end: End
+    proven: bool
+    family: Text
+    mark: Text | None
+    across: dict[str, Across] = field(repr=False)
+    errors: Mapping[str, str] = field(repr=False)
+
+    @property
+    def trust(self) -> Text:
+        """At which confidence tests hold, and for how many units."""
+        return Text(
+            f"{self.level} 置信水平，{self.family.zh}",
+            f"at the {self.level} confidence level, {self.family.en}",
+        )
+
+    def ranked(self) -> list[dict[str, Any]]:
+        """Return the ranked rows."""
+        return [row for row in self.rows if is_ranked(row)]
+
+    def at(self, listed: str) -> list[dict[str, Any]]:
+        """Return the ranked rows that stand on the list ("yes"), off it ("no"), or at its cut ("tied")."""
+        return [row for row in self.ranked() if row["listed"] == listed]
+
+    def gap(self, row: Row) -> float:
+        """Return a row's estimate minus that of the nearest unit across the cut; 0 at the cut."""
+        across = self.across.get(row["code"])
+        return across.gap if across else 0.0
+
+    def status(self, row: Row) -> str:
+        """Return the status of a ranked row: "possible" where nothing can be proven."""
+        return str(row["status"]) if self.proven else "possible"
+
+
+def ground_of(
+    ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: Kind, measure: Text | None
+) -> Ground:
+    """Read what sentences need.
+
+    Raises
+    ------
+    RankingError
+        K190 for another kind, K191 for missing columns, K192 where table and summary are not of one ranking.
+    """
+    one_of(kind, get_args(Kind), argument="kind", error=RankingError, code="K190")
+    check_columns(ranking, COLUMNS)
+    rows: list[dict[str, Any]] = ranking.to_dict("records")
+    ranked = [row for row in rows if is_ranked(row)]
+    if len(ranked) != summary["p"]:
+        raise RankingError(
+            "K192",
+            f"名次表有 {len(ranked)} 个单位参加排名，概要有 {summary['p']} 个：两者不属于同一次排名。",
+            f"The table ranks {len(ranked)} units, the summary {summary['p']}: they do not belong to one ranking.",
+            where="ranking, summary",
+        )
+    family = Text("逐个单位检验", "each unit tested by itself")
+    if "multiplicity" in summary:
+        family = Text("已按全表作多重比较校正", "adjusted for the whole table")
+    side = str(ranking["side"].iloc[0]) if "side" in ranking else "last"
+    return Ground(
+        kind=kind,
+        measure=measure or MEASURES[kind],
+        rows=rows,
+        p=len(ranked),
+        level=f"{100 * summary['level']:g}%",
+        alpha=1 - summary["level"],
+        end=_end(int(summary["bottom"]), side),
+        proven=summary["selection"] == "probability",
+        family=family,
+        mark=mark_of_sentences(ranking["mark"].iloc[0]) if "mark" in ranking else None,
+        across=dict(_across(ranked)),
+        errors=summary.get("se_from_larger", {}),
     )
-    answers = f"{n} valid answer{'' if n == 1 else 's'}"
+
+
+def is_ranked(row: Row) -> bool:
+    """Whether a row has a rank."""
+    return not pd.isna(row["rank"])
+
+
+def name(row: Row) -> Text:
+    """Return the names of a row's unit; its code where it has none."""
+    zh, en = row["name_zh"], row["name_en"]
+    code = str(row["code"])
+    return Text(
+        zh if isinstance(zh, str) and zh else code, en if isinstance(en, str) and en else code
+    )
+
+
+def check_columns(ranking: pd.DataFrame, columns: Iterable[str]) -> None:
+    """Refuse a table without the columns that are needed; K191."""
+    if missing := [column for column in columns if column not in ranking]:
+        raise RankingError(
+            "K191",
+            f"名次表缺少列：{'、'.join(missing)}。",
+            f"The ranking lacks the columns {', '.join(missing)}.",
+            where="ranking",
+            available=ranking.columns,
+            hint=(
+                "用 published.ranking_table 的结果。",
+                "Use what published.ranking_table returns.",
+            ),
+        )
+
+
+def _end(size: int, side: str) -> End:
+    zh, en = ("前", "first") if side == "first" else ("末", "last")
+    if size == 1:
+        only = "首位" if side == "first" else "末位"
+        return End(side, size, Text(only, f"the {en} one"), Text(f"属于{only}", en))
+    end = Text(f"{zh}{numeral(size)}位", f"the {en} {in_english(size)}")
+    return End(side, size, end, Text(f"属于{end.zh}", f"among {end.en}"))
+
+
+def _across(ranked: list[dict[str, Any]]) -> Iterator[tuple[str, Across]]:
+    """Find the nearest units across the cut, all of them where several are equally near."""
+    listed = np.array([row["listed"] for row in ranked])
+    estimate = np.array([row["estimate"] for row in ranked], dtype=float)
+    for side in ("yes", "no"):
+        others = np.flatnonzero(listed != side)
+        if not len(others):
+            continue
+        for unit in np.flatnonzero(listed == side):
+            distance = np.abs(estimate[unit] - estimate[others])
+            nearest = [ranked[other] for other in others[distance < distance.min() + LEVEL]]
+            first = nearest[0]
+            names = listing(name(row) for row in nearest)
+            gap = float(estimate[unit] - first["estimate"])
+            yield ranked[unit]["code"], Across(first["code"], names, str(first["listed"]), gap)
+
+
+def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Text:
+    """Say of a ranked unit: score, rank with sets, list and status, probability, distance to the cut."""
+    clauses = [ground.mark, _rank_and_sets(ground, row, level_with), _standing(ground, row)]
+    if row["code"] in ground.errors:
+        why = two_languages(ground.errors[row["code"]])
+        clauses.append(Text(f"该单位{why.zh}。", f"{sentence(why.en or why.zh)}."))
+    across = ground.across.get(row["code"])
+    if across is not None:
+        measure, compared = ground.measure, across.compared(ground.kind)
+        clauses.append(
+            Text(f"{measure.zh}{compared.zh}。", f"{sentence(measure.en)} {compared.en}.")
+        )
+    return joined(clauses)
+
+
+def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
+    """Say of a unit that is not ranked why it is not."""
+    unit, measure, member = name(row), ground.measure, ground.end.member
+    figure = NOTHING
+    if not pd.isna(row["estimate"]):
+        score = amount(row["estimate"], ground.kind)
+        figure = Text(f"{measure.zh}为 {score.zh}，", f"{measure.en} is {score.en}; ")
+    n = 0 if pd.isna(row["n"]) else int(row["n"])
     if minimum_n is not None and n < minimum_n:
-        why = Said(
-            f"有效样本 {n} 人，少于规则要求的 {minimum_n} 人",
-            f"with {answers}, fewer than the {minimum_n} of the rule",
-        )
+        why = Text(f"少于规则要求的 {minimum_n} 人", f"fewer than the {minimum_n} of the rule")
     elif not ground.p:
-        why = Said(
-            f"有效样本 {n} 人，没有其他有答卷的地区可比",
-            f"with {answers}, it has no other area with answers beside it",
-        )
+        why = Text("没有其他有答卷的地区可比", "it has no other area with answers beside it")
     else:
-        why = Said(
-            f"有效样本 {n} 人，未达到参加排名的条件",
-            f"with {answers}, it does not meet the conditions for being ranked",
-        )
-    said = Said(
-        f"{own.zh}：{figure.zh}{why.zh}，不参加排名，没有名次，也不判断其是否{ground.end.member.zh}。",
-        f"{own.en}: {figure.en}{why.en}; it is not ranked and nothing is said about its being {ground.end.member.en}.",
+        why = Text("未达到参加排名的条件", "it does not meet the conditions for being ranked")
+    answers = f"{n} valid answer{'' if n == 1 else 's'}"
+    said = Text(
+        f"{unit.zh}：{figure.zh}有效样本 {n} 人，{why.zh}，不参加排名，没有名次，也不判断其是否{member.zh}。",
+        f"{unit.en}: {figure.en}with {answers}, {why.en}; it is not ranked and nothing is said about its being {member.en}.",
     )
     return joined([ground.mark, said])
 
 
-def rank_with_set(ground: Ground, row: Row, level_with: int) -> Said:
+def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
     """Say score, rank of how many, the set of this unit by itself and within the whole table."""
-    own, score, rank = name(row), amount(row["estimate"], ground.kind), f"{row['rank']:g}"
-    shared = (
-        Said(f"与另外 {level_with} 个单位并列", f", shared with {many_units(level_with, 'other ')}")
-        if level_with
-        else Said("排", "")
+    unit, measure, score = name(row), ground.measure, amount(row["estimate"], ground.kind)
+    shared = Text("排")
+    if level_with:
+        others = number_of(level_with, "other unit")
+        shared = Text(f"与另外 {level_with} 个单位并列", f", shared with {others}")
+    counted = Text(
+        f"在参加排名的 {ground.p} 个单位中{shared.zh}第 {row['rank']:g} 名",
+        f"rank {row['rank']:g} of the {ground.p} units ranked{shared.en}",
     )
-    counted_zh = f"在参加排名的 {ground.p} 个单位中{shared.zh}第 {rank} 名"
-    counted_en = f"rank {rank} of the {ground.p} units ranked{shared.en}"
     if not ground.proven:
-        return Said(
-            f"{own.zh}：{ground.measure.zh}为 {score.zh}，按估计值{counted_zh}；样本不是概率样本，名次有多确定未知。",
-            f"{own.en}: {ground.measure.en} is {score.en}, by the estimate {counted_en}; "
+        return Text(
+            f"{unit.zh}：{measure.zh}为 {score.zh}，按估计值{counted.zh}；样本不是概率样本，名次有多确定未知。",
+            f"{unit.en}: {measure.en} is {score.en}, by the estimate {counted.en}; "
             "without a probability sample it is unknown how certain the rank is.",
         )
-    alone = lies(row["marginal_low"], row["marginal_high"])
+    low, high = row["marginal_low"], row["marginal_high"]
+    alone = places(low, high)
+    lies = Text(f"在{alone.zh}之间", f"lies between {low:g} and {high:g}")
+    if low == high:
+        lies = Text(f"为{alone.zh}", f"is {alone.en}")
     table = places(row["simultaneous_low"], row["simultaneous_high"])
-    trust = Said(
-        f"{ground.level} 置信水平，单独看该单位",
-        f"at the {ground.level} confidence level, for this unit by itself",
-    )
-    outside = not row["marginal_low"] <= row["rank"] <= row["marginal_high"]
-    counted = (
-        Said(
+    otherwise = NOTHING
+    if not low <= row["rank"] <= high:
+        otherwise = Text(
             "；名次按规则编号，与名次集合的计法不同",
             "; the rule counts ranks otherwise than the set does",
         )
-        if outside
-        else Said("", "")
-    )
-    return Said(
-        f"{own.zh}：{ground.measure.zh}为 {score.zh}，{counted_zh}，"
-        f"真实名次{alone.zh}（{trust.zh}；全表同时比较时为{table.zh}{counted.zh}）。",
-        f"{own.en}: {ground.measure.en} is {score.en}, {counted_en}; the true rank {alone.en} "
-        f"({trust.en}; {table.en} when the whole table is compared at once{counted.en}).",
+    return Text(
+        f"{unit.zh}：{measure.zh}为 {score.zh}，{counted.zh}，真实名次{lies.zh}（{ground.level} 置信水平，"
+        f"单独看该单位；全表同时比较时为{table.zh}{otherwise.zh}）。",
+        f"{unit.en}: {measure.en} is {score.en}, {counted.en}; the true rank {lies.en} "
+        f"(at the {ground.level} confidence level, for this unit by itself; "
+        f"{table.en} when the whole table is compared at once{otherwise.en}).",
     )
 
 
-def standing(ground: Ground, row: Row) -> Said:
+def _standing(ground: Ground, row: Row) -> Text:
     """Say where a unit stands with the list, what is established about it, and its probability."""
-    end, found = ground.end, verdict(ground, row)
+    end, proof = ground.end, _verdict(ground, row)
     if row["listed"] == "tied":
-        zh = f"处在{end.name.zh}名单的分界上，得分并列，是否列入由规则决定，此处不作取舍；"
-        en = f"It is tied at the cut of the list of {end.name.en}, and the tie is not broken here;"
+        where = Text(
+            f"处在{end.name.zh}名单的分界上，得分并列，是否列入由规则决定，此处不作取舍；",
+            f"It is tied at the cut of the list of {end.name.en}, and the tie is not broken here;",
+        )
     else:
-        where = {"yes": Said("已列入", "on"), "no": Said("未列入", "off")}[row["listed"]]
+        on = Text("已列入", "on") if row["listed"] == "yes" else Text("未列入", "off")
         agrees = (row["listed"], ground.status(row)) in {("yes", "established"), ("no", "excluded")}
-        but = Said("并", "and") if agrees else Said("但", "but")
-        zh, en = (
-            f"{where.zh}{end.name.zh}名单，{but.zh}",
-            f"It is {where.en} the list of {end.name.en}, {but.en}",
+        but = Text("并", "and") if agrees else Text("但", "but")
+        where = Text(
+            f"{on.zh}{end.name.zh}名单，{but.zh}",
+            f"It is {on.en} the list of {end.name.en}, {but.en}",
         )
     if not ground.proven:
-        return Said(f"{zh}{found.zh}。", f"{en} {found.en}.")
-    chance = probability(row["probability_bottom"])
-    return Said(
-        f"{zh}{found.zh}；按模型估计，其{end.member.zh}的概率{chance.zh}。",
-        f"{en} {found.en}; under the model, the probability that it is {end.member.en} is {chance.en}.",
+        return Text(f"{where.zh}{proof.zh}。", f"{where.en} {proof.en}.")
+    chance = probability_in_words(row["probability_bottom"])
+    return Text(
+        f"{where.zh}{proof.zh}；按模型估计，其{end.member.zh}的概率{chance.zh}。",
+        f"{where.en} {proof.en}; under the model, the probability that it is {end.member.en} is {chance.en}.",
     )
 
 
-def error_from_elsewhere(ground: Ground, row: Row) -> Said | None:
-    """Say that the error behind a unit's rank is not its own, and why."""
-    if row["code"] not in ground.errors:
-        return None
-    said = two_languages(ground.errors[row["code"]])
-    return Said(f"该单位{said.zh}。", f"{sentence(said.en)}.")
-
-
-def verdict(ground: Ground, row: Row) -> Said:
+def _verdict(ground: Ground, row: Row) -> Text:
     """Say what is established about a ranked unit, and what is not."""
-    member, status = ground.end.member, ground.status(row)
+    member, status, trust = ground.end.member, ground.status(row), ground.trust
     if not ground.proven:
-        return Said(
+        return Text(
             f"其是否真正{member.zh}不能判定",
             f"whether it is truly {member.en} is undecidable",
         )
     if status == "possible" and row["listed"] == "no":
-        return Said(
+        return Text(
             f"不能排除其{member.zh}，也不能确认",
             f"it is not excluded that it is {member.en}, nor is this established",
         )
     if status == "possible":
-        return Said(
+        return Text(
             f"不能确认其{member.zh}，也不能排除",
             f"it is not established that it is {member.en}, nor is this excluded",
         )
-    word = {"established": "确认", "excluded": "排除"}[status]
-    return Said(
-        f"已{word}其{member.zh}（{ground.level} 置信水平，{ground.family.zh}）",
-        f"it is {status} that it is {member.en} (at the {ground.level} confidence level, {ground.family.en})",
+    word = "确认" if status == "established" else "排除"
+    return Text(
+        f"已{word}其{member.zh}（{trust.zh}）",
+        f"it is {status} that it is {member.en} ({trust.en})",
     )
 
 
-def distance(ground: Ground, row: Row) -> Said | None:
-    """Say how far the nearest units across the cut are."""
-    across = ground.across.get(row["code"])
-    if across is None:
-        return None
-    compared = across.compared(ground.kind)
-    return Said(
-        f"{ground.measure.zh}{compared.zh}。", f"{sentence(ground.measure.en)} {compared.en}."
-    )
-
-
-def members(ground: Ground, listed: Rows, tied: Rows) -> Said:
+def members(ground: Ground, listed: Rows, tied: Rows) -> Text:
     """Name the units on the list with their scores."""
-    end, measure = ground.end.name, ground.measure
+    end = ground.end.name
     if not ground.p:
-        return Said(
+        return Text(
             "有答卷的地区不足两个，不排名，没有名单。",
             "Fewer than two areas have answers: no ranks and no list.",
         )
     if not listed:
-        return Said(
+        return Text(
             f"{end.zh}名单上没有可以直接确定的单位。",
             f"No unit is on the list of {end.en} however ties are broken.",
         )
-    named = listing(with_score(ground, row) for row in listed)
+    scored = []
+    for row in listed:
+        unit, score = name(row), amount(row["estimate"], ground.kind)
+        scored.append(Text(f"{unit.zh}（{score.zh}）", f"{unit.en} ({score.en})"))
+    units = listing(scored)
+    this = Text(f"列出的{end.zh}名单为", f"this is the list of {end.en}")
     if tied:
-        zh, en = (
+        this = Text(
             f"不论并列如何取舍都列入{end.zh}名单的是",
             f"these are on the list of {end.en} however ties are broken",
         )
-    else:
-        zh, en = f"列出的{end.zh}名单为", f"this is the list of {end.en}"
-    return Said(
-        f"在参加排名的 {ground.p} 个单位中，按{measure.zh}{zh}：{named.zh}。",
-        f"Of the {ground.p} units ranked by {measure.en}, {en}: {named.en}.",
+    return Text(
+        f"在参加排名的 {ground.p} 个单位中，按{ground.measure.zh}{this.zh}：{units.zh}。",
+        f"Of the {ground.p} units ranked by {ground.measure.en}, {this.en}: {units.en}.",
     )
 
 
-def with_score(ground: Ground, row: Row) -> Said:
-    """Name a unit with its score."""
-    own, score = name(row), amount(row["estimate"], ground.kind)
-    return Said(f"{own.zh}（{score.zh}）", f"{own.en} ({score.en})")
-
-
-def tie_at_cut(ground: Ground, listed: Rows, tied: Rows) -> Said | None:
+def tie_at_cut(ground: Ground, listed: Rows, tied: Rows) -> Text | None:
     """Name the units tied at the cut and both sizes of the list."""
     if not tied:
         return None
-    named, low, high = listing(name(row) for row in tied), len(listed), len(listed) + len(tied)
-    return Said(
-        f"分界处有 {len(tied)} 个单位并列：{named.zh}；都不计入时名单为 {low} 个单位，都计入时为 {high} 个，"
-        f"规则要求 {ground.end.size} 个，此处不作取舍。",
-        f"At the cut, {many_units(len(tied))} {'is' if len(tied) == 1 else 'are'} tied: {named.en}; without them the list has "
-        f"{many_units(low)}, with all of them {high}; the rule asks for {ground.end.size}, and the tie is not broken here.",
+    units, size = listing(name(row) for row in tied), ground.end.size
+    low, high = len(listed), len(listed) + len(tied)
+    return Text(
+        f"分界处有 {len(tied)} 个单位并列：{units.zh}；都不计入时名单为 {low} 个单位，都计入时为 {high} 个，"
+        f"规则要求 {size} 个，此处不作取舍。",
+        f"At the cut, {_are(len(tied), 'unit')} tied: {units.en}; without them the list has {number_of(low, 'unit')}, "
+        f"with all of them {high}; the rule asks for {size}, and the tie is not broken here.",
     )
 
 
-def established(ground: Ground, listed: Rows, sure: Rows) -> Said | None:
+def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
     """Say how many of the listed are established."""
-    member, many = ground.end.member, len(listed)
+    member, trust, many = ground.end.member, ground.trust, len(listed)
     if not ground.proven:
-        return Said(
+        return Text(
             "样本不是概率样本，没有抽样误差：名单只按估计值列出，其确定程度未知，任何单位是否真正属于名单不能判定。",
             "Without a probability sample there is no sampling error: the list follows the estimates alone, how certain it is is "
             "unknown, and whether any unit truly belongs to it is undecidable.",
         )
     if not listed:
         return None
-    trust = Said(
-        f"{ground.level} 置信水平，{ground.family.zh}",
-        f"at the {ground.level} confidence level, {ground.family.en}",
-    )
-    if len(sure) == many:
-        zh, en = (
-            f"都已确认{member.zh}" if many > 1 else f"已确认{member.zh}",
-            "All of them are" if many > 1 else "It is",
+    if sure and len(sure) < many:
+        units, rest = listing(name(row) for row in sure), many - len(sure)
+        return Text(
+            f"名单上的 {many} 个单位中，已确认{member.zh}的有 {len(sure)} 个：{units.zh}；其余 {rest} 个不能确认（{trust.zh}）。",
+            f"Of the {many} units listed, {_are(len(sure))} established as being {member.en}: {units.en}; "
+            f"the other {_are(rest)} not ({trust.en}).",
         )
-        return Said(
-            f"名单上的 {many} 个单位{zh}（{trust.zh}）。",
-            f"{en} established as being {member.en} ({trust.en}).",
-        )
-    if not sure:
-        zh, en = (
-            ("没有一个能确认" if many > 1 else "不能确认"),
-            ("Not one of them is" if many > 1 else "It is not"),
-        )
-        return Said(
-            f"名单上的 {many} 个单位{zh}{member.zh}（{trust.zh}）。",
-            f"{en} established as being {member.en} ({trust.en}).",
-        )
-    named = listing(name(row) for row in sure)
-    return Said(
-        f"名单上的 {many} 个单位中，已确认{member.zh}的有 {len(sure)} 个：{named.zh}；其余 {many - len(sure)} 个不能确认（{trust.zh}）。",
-        f"Of the {many} units listed, {len(sure)} {'is' if len(sure) == 1 else 'are'} established as being {member.en}: {named.en}; the other "
-        f"{many - len(sure)} {'is' if many - len(sure) == 1 else 'are'} not ({trust.en}).",
+    if sure:
+        all_or_none = Text("都已确认", "All of them are") if many > 1 else Text("已确认", "It is")
+    elif many > 1:
+        all_or_none = Text("没有一个能确认", "Not one of them is")
+    else:
+        all_or_none = Text("不能确认", "It is not")
+    return Text(
+        f"名单上的 {many} 个单位{all_or_none.zh}{member.zh}（{trust.zh}）。",
+        f"{all_or_none.en} established as being {member.en} ({trust.en}).",
     )
 
 
-def whole_list(ground: Ground, summary: Mapping[str, Any]) -> Said | None:
+def _are(number: int, noun: str = "") -> str:
+    counted = number_of(number, noun) if noun else str(number)
+    return f"{counted} {'is' if number == 1 else 'are'}"
+
+
+def whole_list(ground: Ground, summary: Mapping[str, Any]) -> Text | None:
     """Say whether the list as a whole is established."""
     if not ground.proven:
         return None
-    p, alpha = p_value(summary["list_p"]), f"{ground.alpha:.3g}"
-    zh, en = (
-        (("已确认", "不大于"), ("", "at most"))
-        if summary["list_established"]
-        else (("不能确认", "大于"), ("not ", "above"))
-    )
-    return Said(
-        f"整份名单作为一个整体{zh[0]}：整体检验的 p 值{p.zh}，{zh[1]} {alpha}。",
-        f"The list as a whole is {en[0]}established: the p-value of its verification is {p.en}, {en[1]} {alpha}.",
+    p, alpha = p_value_in_words(summary["list_p"]), f"{ground.alpha:.3g}"
+    if summary["list_established"]:
+        return Text(
+            f"整份名单作为一个整体已确认：整体检验的 p 值{p.zh}，不大于 {alpha}。",
+            f"The list as a whole is established: the p-value of its verification is {p.en}, at most {alpha}.",
+        )
+    return Text(
+        f"整份名单作为一个整体不能确认：整体检验的 p 值{p.zh}，大于 {alpha}。",
+        f"The list as a whole is not established: the p-value of its verification is {p.en}, above {alpha}.",
     )
 
 
-def expected_members(ground: Ground, listed: Rows, expected: float) -> Said | None:
+def expected_members(ground: Ground, listed: Rows, expected: float) -> Text | None:
     """Say how many of the listed are expected to be true members."""
     member, many = ground.end.member, len(listed)
     if not listed or not ground.proven:
         return None
     if many == 1:
-        chance = probability(expected)
-        return Said(
+        chance = probability_in_words(expected)
+        return Text(
             f"按模型估计，其{member.zh}的概率{chance.zh}。",
             f"Under the model, the probability that it is {member.en} is {chance.en}.",
         )
-    return Said(
+    return Text(
         f"按模型估计，名单上的 {many} 个单位中真正{member.zh}的预计为 {expected:.1f} 个。",
         f"Under the model, {expected:.1f} of the {many} units listed are expected to be truly {member.en}.",
     )
 
 
-def not_excluded(ground: Ground, off: Rows, still_open: Rows) -> Said | None:
+def not_excluded(ground: Ground, off: Rows, still_open: Rows) -> Text | None:
     """Say how many units off the list cannot be excluded; name the nearest."""
     member, many = ground.end.member, len(still_open)
     if not ground.proven or not off:
         return None
     if not still_open:
-        return Said(
+        return Text(
             f"名单外的单位都已排除{member.zh}的可能。",
             f"For every unit off the list it is excluded that it is {member.en}.",
         )
-    named = listing(name(row) for row in still_open[:NAMED])
-    zh, en = ("：", ": ") if many <= NAMED else ("，其中离分界最近的是", "; nearest to the cut: ")
-    return Said(
-        f"名单外还有 {many} 个单位不能排除其{member.zh}的可能{zh}{named.zh}。",
-        f"Off the list, {many_units(many)} cannot be excluded from being {member.en}{en}{named.en}.",
+    units = listing(name(row) for row in still_open[:NAMED])
+    namely = Text("：", ": ")
+    if many > NAMED:
+        namely = Text("，其中离分界最近的是", "; nearest to the cut: ")
+    return Text(
+        f"名单外还有 {many} 个单位不能排除其{member.zh}的可能{namely.zh}{units.zh}。",
+        f"Off the list, {number_of(many, 'unit')} cannot be excluded from being {member.en}{namely.en}{units.en}.",
     )
 
 
-def step_from_cut(ground: Ground, row: Row) -> Said:
+def step_from_cut(ground: Ground, row: Row) -> Text:
     """Say of a unit near the cut: rank with set, side, distance, and what is open."""
-    own, where, across = name(row), WHERE[row["listed"]], ground.across.get(row["code"])
-    compared = across.compared(ground.kind) if across else None
-    zh = f"，{ground.measure.zh}{compared.zh}" if compared else ""
-    en = f"; {ground.measure.en} {compared.en}" if compared else ""
-    found = verdict(ground, row)
-    if not ground.proven:
-        by_point = Said(
-            f"{own.zh}（按估计值第 {row['rank']:g} 名）在{ground.end.name.zh}{where.zh}{zh}；{found.zh}。",
-            f"{own.en} (rank {row['rank']:g} by the estimate) is {where.en} of {ground.end.name.en}{en}; {found.en}.",
-        )
-        return joined([ground.mark, by_point])
-    places_of = places(row["marginal_low"], row["marginal_high"])
-    trust = Said(f"{ground.level} 置信水平的", f" at the {ground.level} confidence level")
-    chance = probability(row["probability_bottom"])
-    return joined(
-        [
-            ground.mark,
-            Said(
-                f"{own.zh}（第 {row['rank']:g} 名，{trust.zh}名次集合为{places_of.zh}）在{ground.end.name.zh}{where.zh}{zh}；"
-                f"{found.zh}，按模型估计的概率{chance.zh}。",
-                f"{own.en} (rank {row['rank']:g}, rank set {places_of.en}{trust.en}) is {where.en} of {ground.end.name.en}{en}; "
-                f"{found.en}, and under the model the probability is {chance.en}.",
-            ),
-        ]
+    unit, end, where, proof = (
+        name(row),
+        ground.end.name,
+        WHERE[row["listed"]],
+        _verdict(ground, row),
     )
+    distance = NOTHING
+    if across := ground.across.get(row["code"]):
+        measure, compared = ground.measure, across.compared(ground.kind)
+        distance = Text(f"，{measure.zh}{compared.zh}", f"; {measure.en} {compared.en}")
+    if not ground.proven:
+        said = Text(
+            f"{unit.zh}（按估计值第 {row['rank']:g} 名）在{end.zh}{where.zh}{distance.zh}；{proof.zh}。",
+            f"{unit.en} (rank {row['rank']:g} by the estimate) is {where.en} of {end.en}{distance.en}; {proof.en}.",
+        )
+        return joined([ground.mark, said])
+    sets = places(row["marginal_low"], row["marginal_high"])
+    chance = probability_in_words(row["probability_bottom"])
+    said = Text(
+        f"{unit.zh}（第 {row['rank']:g} 名，{ground.level} 置信水平的名次集合为{sets.zh}）在{end.zh}{where.zh}{distance.zh}；"
+        f"{proof.zh}，按模型估计的概率{chance.zh}。",
+        f"{unit.en} (rank {row['rank']:g}, rank set {sets.en} at the {ground.level} confidence level) is {where.en} of {end.en}"
+        f"{distance.en}; {proof.en}, and under the model the probability is {chance.en}.",
+    )
+    return joined([ground.mark, said])

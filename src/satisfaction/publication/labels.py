@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.figures import Text
 from satisfaction.foundation.yaml import Label
 
 DIGITS = 12
 STATUS = {
-    "established": Label(zh="已确认属于", en="established"),
-    "possible": Label(zh="不能确定", en="possible"),
-    "excluded": Label(zh="已排除", en="excluded"),
-    "not ranked": Label(zh="样本不足，不排名", en="not ranked"),
+    "established": Text("已确认属于", "established"),
+    "possible": Text("不能确定", "possible"),
+    "excluded": Text("已排除", "excluded"),
+    "not ranked": Text("样本不足，不排名", "not ranked"),
 }
 BELOW = {
-    "established": Label(zh="已确认低于", en="established"),
-    "possible": Label(zh="不能确定", en="possible"),
-    "excluded": Label(zh="已排除低于", en="excluded"),
+    "established": Text("已确认低于", "established"),
+    "possible": Text("不能确定", "possible"),
+    "excluded": Text("已排除低于", "excluded"),
 }
 VERDICT = {
-    "met": Label(zh="已达到", en="met"),
-    "not met": Label(zh="未达到", en="not met"),
-    "not decidable": Label(zh="无法判断", en="not decidable"),
-    "not ranked": Label(zh="不排名", en="not ranked"),
+    "met": Text("已达到", "met"),
+    "not met": Text("未达到", "not met"),
+    "not decidable": Text("无法判断", "not decidable"),
+    "not ranked": Text("不排名", "not ranked"),
 }
+
+_CHINESE_THEN_ENGLISH = re.compile(r"(?P<zh>.*[^\x00-\x7f])\s+(?P<en>[\x00-\x7f]+)", re.DOTALL)
 
 
 def twelve_digits(table: pd.DataFrame) -> pd.DataFrame:
@@ -54,46 +59,44 @@ def area_labels(survey: Survey) -> dict[str, Label]:
 
 
 def _partial(survey: Survey, name: Label, have: int, of: int, *, is_whole: bool) -> Label:
-    unit, plural = (
-        ("县", "counties") if survey.questionnaire.roles.area == "county" else ("地区", "areas")
-    )
-    every = f"全{name.zh[-1]}" if name.zh[-1] in "省市州区县" else f"{name.zh}共"
+    unit = Text("地区", "areas")
+    if survey.questionnaire.roles.area == "county":
+        unit = Text("县", "counties")
     if not have:
         return Label(
-            zh=f"{name.zh}（{of} 个{unit}均无答卷）",
-            en=f"{name.en} (none of {of} {plural} has answers)",
+            zh=f"{name.zh}（{of} 个{unit.zh}均无答卷）",
+            en=f"{name.en} (none of {of} {unit.en} has answers)",
         )
-    inside_zh = "" if is_whole else name.zh
-    inside_en = "" if is_whole else f" of {name.en}"
-    together = f"the {have} surveyed {plural}{inside_en} together (of {of})"
+    every = f"全{name.zh[-1]}" if name.zh[-1] in "省市州区县" else f"{name.zh}共"
+    inside = Text("") if is_whole else Text(name.zh, f" of {name.en}")
+    together = f"the {have} surveyed {unit.en}{inside.en} together (of {of})"
     if have == 1:
-        together = f"the one surveyed of {of} {plural}{inside_en}"
+        together = f"the one surveyed of {of} {unit.en}{inside.en}"
     return Label(
-        zh=f"本次调查的{inside_zh} {have} 个{unit}合计（{every} {of} 个{unit}）", en=together
+        zh=f"本次调查的{inside.zh} {have} 个{unit.zh}合计（{every} {of} 个{unit.zh}）", en=together
     )
 
 
 def whole_code(survey: Survey) -> str:
     """Return the code that all areas together carry."""
-    return (
-        "all"
-        if survey.areas is None
-        else str(survey.areas.loc[survey.areas["parent"] == "", "code"].iloc[0])
-    )
+    if survey.areas is None:
+        return "all"
+    return str(survey.areas.loc[survey.areas["parent"] == "", "code"].iloc[0])
 
 
 def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Label]]:
     """Return kind and label of every published measure."""
-    groups: dict[str, dict[str, Any]] = {
-        "rate": dict(questionnaire.rates),
-        "score": {name: questionnaire.items[name] for name in questionnaire.topics},
-        "index": dict(questionnaire.indices),
+    topics = {name: questionnaire.items[name] for name in questionnaire.topics}
+    groups: dict[str, Mapping[str, Any]] = {
+        "rate": questionnaire.rates,
+        "score": topics,
+        "index": questionnaire.indices,
     }
-    return {
-        name: (kind, Label(zh=one.zh, en=one.en))
-        for kind, group in groups.items()
-        for name, one in group.items()
-    }
+    labels = {}
+    for kind, group in groups.items():
+        for name, declared in group.items():
+            labels[name] = (kind, Label(zh=declared.zh, en=declared.en))
+    return labels
 
 
 def mark(survey: Survey) -> str:
@@ -101,13 +104,32 @@ def mark(survey: Survey) -> str:
     return str(survey.marks or "")
 
 
-def labelled(table: pd.DataFrame, labels: dict[str, Label], *, key: str, into: str) -> pd.DataFrame:
+def levels(indices: pd.DataFrame) -> list[str]:
+    """Return the levels of area of the published indices, the ranked one first, the whole last."""
+    return list(indices["level"].unique())
+
+
+def label_of(row: Any, what: str) -> Text:
+    """Return what a row of a published table calls its `what`: name, measure, topic, within."""
+    return Text.of(row[f"{what}_zh"], row[f"{what}_en"])
+
+
+def two_languages(text: str) -> Text:
+    """Take a text apart that stands in Chinese and then in English: a sentence, or a few words."""
+    zh, stop, en = text.partition("。 ")
+    if stop:
+        return Text(zh + stop.strip(), en)
+    parts = _CHINESE_THEN_ENGLISH.fullmatch(text)
+    return Text(parts["zh"], parts["en"]) if parts else Text(text)
+
+
+def labelled(
+    table: pd.DataFrame, labels: Mapping[str, Label | Text], *, key: str, into: str
+) -> pd.DataFrame:
     """Add the Chinese and English labels of a column's values as `into`_zh and `into`_en."""
-    words = {
-        f"{into}_{side}": table[key].map({k: getattr(label, side) for k, label in labels.items()})
-        for side in ("zh", "en")
-    }
-    return table.assign(**words)
+    zh = {value: label.zh for value, label in labels.items()}
+    en = {value: label.en for value, label in labels.items()}
+    return table.assign(**{f"{into}_zh": table[key].map(zh), f"{into}_en": table[key].map(en)})
 
 
 def published(survey: Survey, table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Sentences about a ranking, in Chinese and in English: no rank without its set, nothing claimed that is not proven.
 
-`unit_sentences` speaks about every unit, `list_statement` about the filed list, `near_cut` about the units that stand one
-step from its cut. `clauses` holds what they say, `ground` what they share, `words` the words and numbers inside a clause.
+`unit_sentences` speaks about every unit, `list_statement` about the filed list, `near_cut` about the units that
+stand one step from its cut. `clauses` holds what they say and what they share.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
+from satisfaction.foundation.figures import Kind, Text
 from satisfaction.publication import clauses
-from satisfaction.publication.ground import SAME, Ground, Kind, Said, ground_of, is_ranked, joined
+from satisfaction.publication.clauses import LEVEL, Ground, ground_of, is_ranked, joined
 
 GREY = (0.2, 0.8)
 """Between these probabilities of the list a unit whose status is open counts as one step from the cut."""
@@ -52,7 +53,7 @@ def unit_sentences(
     summary: Mapping[str, Any],
     *,
     kind: Kind,
-    measure: Said | None = None,
+    measure: Text | None = None,
     minimum_n: int | None = None,
 ) -> pd.DataFrame:
     """Say of every unit what its rank can and cannot tell.
@@ -66,7 +67,7 @@ def unit_sentences(
         `Ranking.summary` of the same ranking.
     kind : {"rate", "index", "score"}
         Whether estimates are shares 0-1 or points 0-100.
-    measure : Said, optional
+    measure : Text, optional
         What is ranked, as subject of a sentence; default 得分 or 数值.
     minimum_n : int, optional
         Valid answers that the rule asks for; units that are not ranked are told when they have fewer.
@@ -83,24 +84,18 @@ def unit_sentences(
     """
     ground = ground_of(ranking, summary, kind=kind, measure=measure)
     tied = Counter(row["rank"] for row in ground.ranked())
-    said = [
-        clauses.ranked_unit(ground, row, level_with=tied[row["rank"]] - 1)
-        if is_ranked(row)
-        else clauses.unranked_unit(ground, row, minimum_n)
-        for row in ground.rows
-    ]
-    return pd.DataFrame(
-        {
-            "code": [row["code"] for row in ground.rows],
-            "zh": [one.zh for one in said],
-            "en": [one.en for one in said],
-        },
-        dtype=str,
-    )
+    rows = []
+    for row in ground.rows:
+        if is_ranked(row):
+            said = clauses.ranked_unit(ground, row, level_with=tied[row["rank"]] - 1)
+        else:
+            said = clauses.unranked_unit(ground, row, minimum_n)
+        rows.append((row["code"], said.zh, said.en))
+    return pd.DataFrame(rows, columns=["code", "zh", "en"], dtype=str)
 
 
 def list_statement(
-    ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: Kind, measure: Said | None = None
+    ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: Kind, measure: Text | None = None
 ) -> Statement:
     """State the filed list: who is on it, how much of it is established, who else may belong to it.
 
@@ -136,7 +131,7 @@ def list_statement(
 
 
 def near_cut(
-    ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: Kind, measure: Said | None = None
+    ranking: pd.DataFrame, summary: Mapping[str, Any], *, kind: Kind, measure: Text | None = None
 ) -> pd.DataFrame:
     """Say which units stand one step from the cut of the list.
 
@@ -155,37 +150,33 @@ def near_cut(
         the cut, in the unit of the estimate; 0 at the cut), probability (of the list), zh, en.
     """
     ground = ground_of(ranking, summary, kind=kind, measure=measure)
-    closest = {
-        side: min((abs(ground.gap(row)) for row in ground.at(side)), default=0.0)
-        for side in ("yes", "no")
-    }
-    rows = [(row, reason) for row in ground.ranked() if (reason := _reason(ground, row, closest))]
-    said = [clauses.step_from_cut(ground, row) for row, _ in rows]
-    columns: dict[str, list[Any]] = {
-        "code": [row["code"] for row, _ in rows],
-        "listed": [row["listed"] for row, _ in rows],
-        "reason": [reason for _, reason in rows],
-        "gap": [ground.gap(row) for row, _ in rows],
-        "probability": [float(row["probability_bottom"]) for row, _ in rows],
-        "zh": [one.zh for one in said],
-        "en": [one.en for one in said],
-    }
-    return pd.DataFrame(columns).astype(
-        {"code": str, "listed": str, "reason": str, "gap": float, "zh": str, "en": str}
+    closest = {}
+    for side in ("yes", "no"):
+        gaps = [abs(ground.gap(row)) for row in ground.at(side)]
+        closest[side] = min(gaps, default=0.0)
+    near = []
+    for row in ground.ranked():
+        if reason := _reason(ground, row, closest):
+            said, chance = clauses.step_from_cut(ground, row), float(row["probability_bottom"])
+            near.append(
+                (row["code"], row["listed"], reason, ground.gap(row), chance, said.zh, said.en)
+            )
+    texts = dict.fromkeys(("code", "listed", "reason", "zh", "en"), str)
+    table = pd.DataFrame(
+        near, columns=["code", "listed", "reason", "gap", "probability", "zh", "en"]
     )
+    return table.astype({**texts, "gap": float})
 
 
 def _reason(ground: Ground, row: Mapping[str, Any], closest: Mapping[str, float]) -> str:
     if row["listed"] == "tied":
         return "tied"
-    if abs(ground.gap(row)) < closest[row["listed"]] + SAME:
+    if abs(ground.gap(row)) < closest[row["listed"]] + LEVEL:
         return "nearest"
     low, high = GREY
-    return (
-        "open"
-        if ground.status(row) == "possible" and low <= row["probability_bottom"] <= high
-        else ""
-    )
+    if ground.status(row) == "possible" and low <= row["probability_bottom"] <= high:
+        return "open"
+    return ""
 
 
 def _codes(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -16,9 +16,9 @@ import pandas as pd
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.indicators import Indicators, importance, strengths_and_weaknesses
 from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.figures import Kind, Text
 from satisfaction.foundation.yaml import Label
 from satisfaction.pipeline import Results
-from satisfaction.publication.ground import Kind, Said
 from satisfaction.publication.labels import (
     area_labels,
     labelled,
@@ -136,10 +136,10 @@ def tables_of(results: Results) -> Tables:
     )
 
 
-def spoken(survey: Survey) -> tuple[Kind, Said]:
+def spoken(survey: Survey) -> tuple[Kind, Text]:
     """Return the kind of the ranked measure, and its name as a sentence says it."""
     kind, label = measure_labels(survey.questionnaire)[survey.questionnaire.ranked]
-    return cast(Kind, kind), Said(label.zh, f"the {label.en[:1].lower()}{label.en[1:]}")
+    return cast(Kind, kind), Text(label.zh, f"the {label.en[:1].lower()}{label.en[1:]}")
 
 
 VERDICTS = {

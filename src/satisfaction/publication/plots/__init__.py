@@ -2,7 +2,7 @@
 
 Every function takes the tables of `published` and returns a matplotlib Figure that belongs to nobody else. Colours of
 statuses and verdicts differ in lightness too and come with a marker or hatch of their own, so they survive colour-blindness
-and grey printing. `canvas` is the sheet, `rows` what a row is called and how it looks.
+and grey printing. `canvas` is the sheet, what a row is called and how it looks.
 """
 
 from __future__ import annotations
@@ -10,10 +10,15 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from satisfaction.publication.plots.areas import performance_plot, rates_by_area, tile_map, topics
-from satisfaction.publication.plots.canvas import bars, svg, theme
-from satisfaction.publication.plots.pairs import difference_plot, difference_table, pair_matrix
-from satisfaction.publication.plots.ranks import probability_near_cut, ranking_ladder
-from satisfaction.publication.plots.rows import COMPARED, STATUS, VERDICT
+from satisfaction.publication.plots.canvas import COMPARED, STATUS, VERDICT, bars, svg, theme
+from satisfaction.publication.plots.ranks import (
+    difference_plot,
+    difference_table,
+    pair_matrix,
+    probability_near_cut,
+    ranking_ladder,
+    sets_on_a_line,
+)
 from satisfaction.publication.plots.verdicts import target_board, threshold_plot
 from satisfaction.publication.plots.waves import change_plot, rank_paths
 
@@ -32,6 +37,7 @@ __all__ = [
     "rank_paths",
     "ranking_ladder",
     "rates_by_area",
+    "sets_on_a_line",
     "svg",
     "target_board",
     "theme",

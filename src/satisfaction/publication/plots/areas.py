@@ -16,33 +16,31 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from satisfaction.publication.labels import label_of, levels
 from satisfaction.publication.plots.canvas import (
     ACCENT,
     ALERT,
+    BETTER,
     FAINT,
     INK,
+    NAME_COLUMNS,
+    UNDECIDED,
     WIDTH,
+    WORSE,
+    Look,
     breadth,
     columns_in,
+    dot,
+    draw_intervals,
+    has_intervals,
     label_rows,
     lines,
+    mark_of,
+    names_of,
     new_canvas,
     row_height,
     themed,
     wrapped,
-)
-from satisfaction.publication.plots.rows import (
-    BETTER,
-    NAME_COLUMNS,
-    UNDECIDED,
-    WORSE,
-    Look,
-    both,
-    dot,
-    draw_intervals,
-    has_intervals,
-    mark_of,
-    names_of,
 )
 
 
@@ -66,7 +64,7 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
     ]
     across, left = min(2, len(measures)), breadth(names)
     room = columns_in((WIDTH - left) / across - 0.2)
-    heads = [wrapped(f"{both(row, 'measure')}: {row['estimate']:.1%}", room) for row in wholes]
+    heads = [wrapped(f"{label_of(row, 'measure')}: {row['estimate']:.1%}", room) for row in wholes]
     head = 0.17 * max(map(lines, heads)) + 0.1
     with_zh, with_en = (
         ("及其置信区间", " with confidence intervals") if has_intervals(rates) else ("", "")
@@ -102,7 +100,9 @@ def topics(indices: pd.DataFrame) -> Figure:
     """
     scores = indices[(indices["level"] == levels(indices)[-1]) & (indices["kind"] == "score")]
     rows = scores.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
-    names = [wrapped(both(row, "measure"), NAME_COLUMNS + 10) for _, row in rows.iterrows()]
+    names = [
+        wrapped(str(label_of(row, "measure")), NAME_COLUMNS + 10) for _, row in rows.iterrows()
+    ]
     figure, grid = new_canvas(
         "各项目得分：由强到弱", "Topics: strongest to weakest", mark_of(indices), body=row_height(names, 0.27) * len(rows) + 0.1,
         left=breadth(names), right=0.45,
@@ -121,14 +121,9 @@ def topics(indices: pd.DataFrame) -> Figure:
         )
     label_rows(axes, names)
     axes.set_xlabel(
-        f"{both(rows.iloc[0], 'name')}：平均得分（分，0-100） mean score (points 0-100)"
+        f"{label_of(rows.iloc[0], 'name')}：平均得分（分，0-100） mean score (points 0-100)"
     )
     return figure
-
-
-def levels(indices: pd.DataFrame) -> list[str]:
-    """Return the levels of area, the ranked one first, the whole last."""
-    return list(indices["level"].unique())
 
 
 PER_ROW = 8  # tiles beside one another

@@ -5,22 +5,30 @@ Bars of a few named numbers beside a line.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ParamSpec, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, ParamSpec, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pylopdf_fonts_zh_cn
+from markupsafe import Markup
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from satisfaction.foundation.figures import Text, rank_with_set
+from satisfaction.publication.labels import label_of
 
 Arguments = ParamSpec("Arguments")
 Grid: TypeAlias = np.ndarray[Any, Any]
@@ -39,6 +47,8 @@ LISTED = INK  # on the list, which alone proves nothing
 NEUTRAL = "#8a949e"  # neither: not on the list
 ACCENT = "#1f4e79"  # amounts, estimates and their intervals, good or bad
 ALERT = "#9c1c1c"  # lines that decide: cuts, limits; and the mark of what is no survey
+
+CUT: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": (0, (5, 2))}
 
 # seaborn's "whitegrid" at the size of a paper (sns.axes_style | sns.plotting_context), written out and held to it by a test:
 # importing seaborn would add half a second to every run
@@ -88,9 +98,8 @@ def themed(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     def _drawn(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
         with _settings():
             figure = draw(*args, **kwargs)
-            for axes in (
-                figure.axes
-            ):  # ticks are made late; made after this context they would have the caller's font
+            # ticks are made late; made after this context they would have the caller's font
+            for axes in figure.axes:
                 axes.get_xticklabels()
             return figure
 
@@ -142,18 +151,10 @@ def new_canvas(
 def label_rows(axes: Axes, names: list[str], *, size: float = SMALL) -> None:
     """Put one row a name beside the vertical axis, the first on top; empty names leave the rows without."""
     axes.set_yticks([])
-    for row, name in enumerate(
-        names if any(names) else []
-    ):  # plain text: ticks cost three times as long to draw
-        axes.text(
-            -0.02,
-            row,
-            name,
-            transform=axes.get_yaxis_transform(),
-            ha="right",
-            va="center",
-            fontsize=size,
-        )
+    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
+    for row, name in enumerate(names if any(names) else []):
+        # plain text: ticks cost three times as long to draw
+        axes.text(-0.02, row, name, ha="right", fontsize=size, **beside)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(length=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
@@ -203,6 +204,20 @@ def wrapped(text: str, columns: int) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure in a page: what it shows, in words, and its SVG as a data address."""
+
+    alt: Text
+    address: Markup = field(repr=False)
+
+
+def picture(figure: Figure, alt: Text) -> Picture:
+    """Put a figure into an address of its own: same figure, same text."""
+    encoded = base64.b64encode(svg(figure).encode()).decode("ascii")
+    return Picture(alt, Markup("data:image/svg+xml;base64," + encoded))
+
+
 @themed
 def bars(
     names: Sequence[str],
@@ -216,8 +231,7 @@ def bars(
     mark: str,
 ) -> Figure:
     """Draw one bar a name with its number, and a line to compare with."""
-    dash = {"color": ALERT, "linewidth": 1.1, "linestyle": (0, (5, 2))}
-    legend = [Line2D([], [], label=f"{line_label}: {line:,.0f}", **dash)]  # type: ignore[arg-type]
+    legend = [Line2D([], [], label=f"{line_label}: {line:,.0f}", **CUT)]
     figure, grid = new_canvas(
         zh,
         en,
@@ -230,16 +244,162 @@ def bars(
     axes = grid[0, 0]
     axes.barh(range(len(values)), values, height=0.6, color=ACCENT, edgecolor=INK, linewidth=0.5)
     for row, value in enumerate(values):
-        axes.annotate(
-            f"{value:,.0f}",
-            (value, row),
-            xytext=(3, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8.5,
-        )
-    axes.axvline(line, **dash)
+        axes.annotate(f"{value:,.0f}", (value, row), va="center", fontsize=8.5, **BESIDE_BAR)
+    axes.axvline(line, **CUT)
     label_rows(axes, list(names))
     axes.set_xlabel(unit)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     return figure
+
+
+NAME_COLUMNS = 40
+
+
+class Look(NamedTuple):
+    """How something is drawn: colours differ in lightness too, markers and hatches in shape."""
+
+    label: str
+    colour: str
+    marker: str
+    hatch: str
+
+
+WORSE = (BAD, "s", "")
+UNDECIDED = (OPEN, "D", "///")
+BETTER = (GOOD, "o", "..")
+NONE = ("#ffffff", "X", "")
+STATUS = {
+    "established": Look("已确认属于 established", *WORSE),
+    "possible": Look("不能确定 possible", *UNDECIDED),
+    "excluded": Look("已排除 excluded", *BETTER),
+    "not ranked": Look("不排名 not ranked", *NONE),
+}
+STATUS_FIRST = STATUS | {
+    "established": STATUS["established"]._replace(colour=GOOD),
+    "excluded": STATUS["excluded"]._replace(colour=BAD),
+}
+VERDICT = {
+    "met": Look("已达到 met", *BETTER),
+    "not decidable": Look("无法判断 not decidable", *UNDECIDED),
+    "not met": Look("未达到 not met", *WORSE),
+    "not ranked": Look("不排名 not ranked", *NONE),
+}
+COMPARED = {
+    "better": Look("确证更好 proven better", GOOD, "o", ""),
+    "undecided": Look("不能判定 not decidable", OPEN, "D", ""),
+    "worse": Look("确证更差 proven worse", BAD, "s", ""),
+}
+ON_LIST = {
+    "yes": Look("在名单上 on the list", LISTED, "s", ""),
+    "tied": Look("并列于分界 tied at the cut", *UNDECIDED),
+    "no": Look("不在名单上 not on the list", NEUTRAL, "o", ""),
+}
+NOT_RANKED = "不排名 not ranked"
+INTERVAL_LINE: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
+BESIDE_BAR: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points"}
+POINT: dict[str, Any] = {"s": 22, "edgecolor": INK, "linewidth": 0.6, "zorder": 3}
+
+
+def status_looks(ranking: pd.DataFrame) -> dict[str, Look]:
+    """Return how statuses look: to belong to the list is bad, unless it is one of the first units."""
+    return STATUS_FIRST if "side" in ranking and (ranking["side"] == "first").all() else STATUS
+
+
+def used(looks: dict[str, Look], words: Iterable[str], *, always: int = 3) -> list[Look]:
+    """Return what a legend must explain: the first `always` looks, and of the others those that occur."""
+    shown = {*list(looks)[:always], *words}
+    return [look for word, look in looks.items() if word in shown]
+
+
+def dot(look: Look) -> Line2D:
+    """Return a marker for a legend."""
+    return Line2D(
+        [], [], color=look.colour, marker=look.marker, linestyle="", markeredgecolor=INK, markeredgewidth=0.6, markersize=5,
+        label=look.label,
+    )  # fmt: skip
+
+
+def bar(look: Look) -> Patch:
+    """Return a bar for a legend."""
+    return Patch(
+        facecolor=look.colour, edgecolor=INK, linewidth=0.5, hatch=look.hatch, label=look.label
+    )
+
+
+def cut_line() -> Line2D:
+    """Return the line of the cut for a legend."""
+    return Line2D([], [], label="名单分界线 cut of the list", **CUT)
+
+
+def cuts(rows: pd.DataFrame) -> list[float]:
+    """Return where the cut lies between rows in rank order; two places where units are tied at it."""
+    listed = rows.loc[rows["rank"].notna(), "listed"].to_numpy()
+    return [float(at) + 0.5 for at in np.flatnonzero(listed[1:] != listed[:-1])]
+
+
+def draw_cuts(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw the cut between the rows of a picture."""
+    for at in cuts(rows):
+        axes.axhline(at, **CUT, zorder=2)
+
+
+def draw_intervals(axes: Axes, rows: pd.DataFrame, *, scale: int = 1) -> None:
+    """Draw intervals; one that is unbounded is left out, as no line can show it."""
+    limits = rows[["ci_low", "ci_high"]].astype(float).where(lambda x: np.isfinite(x)) * scale
+    axes.hlines(rows.index, limits["ci_low"], limits["ci_high"], **INTERVAL_LINE)
+
+
+def has_intervals(rows: pd.DataFrame) -> bool:
+    """Tell whether there is any interval to draw: a sample without probability has none."""
+    return bool(rows["ci_low"].notna().any())
+
+
+def write_right(axes: Axes, texts: Iterable[str], *, size: float = SMALL) -> None:
+    """Write one text a row to the right of the axes."""
+    for row, text in enumerate(texts):
+        axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=size)
+
+
+def mark_of(table: pd.DataFrame) -> str:
+    """Return what the table says about its sample; empty for a real probability sample."""
+    return str(table["mark"].iloc[0])
+
+
+def name(row: Any, columns: int = NAME_COLUMNS) -> str:
+    """Return a unit's name in both languages, broken into lines."""
+    return wrapped(str(label_of(row, "name")), columns)
+
+
+def names_of(rows: pd.DataFrame) -> list[str]:
+    """Return the names of all rows."""
+    return [name(row) for row in rows.to_dict("records")]
+
+
+def ranks_of(rows: pd.DataFrame) -> list[str]:
+    """Return the ranks of all rows, never one without its marginal set where there is one."""
+    return [rank_or_not(row) for row in rows.to_dict("records")]
+
+
+def rank_or_not(row: Any) -> str:
+    """Return a rank with its marginal set, or that there is none."""
+    return NOT_RANKED if pd.isna(row["rank"]) else rank_with_set(row)
+
+
+def draw_points(axes: Axes, values: pd.Series, words: Any, looks: Mapping[str, Look]) -> None:
+    """Draw one marker a row, looking as its word (status, verdict) does."""
+    for word, part in values.groupby(words, sort=False):
+        look = looks[str(word)]
+        axes.scatter(part, part.index, marker=look.marker, color=look.colour, **POINT)
+
+
+def rank_ticks(places: int, most: int = 6) -> list[int]:
+    """Return ranks for an axis: 1 and round numbers up to `places`."""
+    fitting = [step for step in (1, 2, 5, 10, 20, 50, 100) if places <= most * step]
+    step = fitting[0] if fitting else 500
+    return [1, *range(max(step, 2), places + 1, step)]
+
+
+def scale_of(table: pd.DataFrame) -> tuple[int, str]:
+    """Return the factor to the drawn unit and that unit in words, from the column `unit`; points where there is none."""
+    share = "unit" in table and table["unit"].iloc[0] == "share 0-1"
+    return (100, "百分点 percentage points") if share else (1, "分 points")

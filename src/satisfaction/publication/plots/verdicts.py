@@ -4,44 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from satisfaction.foundation.figures import Text, estimate, p_value
+from satisfaction.publication.labels import label_of
 from satisfaction.publication.plots.canvas import (
     ALERT,
+    NAME_COLUMNS,
+    POINT,
     SMALL,
+    STATUS,
+    VERDICT,
     WIDTH,
     breadth,
     columns_in,
-    label_rows,
-    lines,
-    new_canvas,
-    row_height,
-    text_columns,
-    themed,
-    wrapped,
-)
-from satisfaction.publication.plots.ranks import draw_probabilities
-from satisfaction.publication.plots.rows import (
-    NAME_COLUMNS,
-    NOTHING,
-    POINT,
-    STATUS,
-    VERDICT,
-    both,
     dot,
     draw_intervals,
+    draw_points,
     has_intervals,
+    label_rows,
+    lines,
     mark_of,
     name,
     names_of,
+    new_canvas,
+    row_height,
     scale_of,
+    text_columns,
+    themed,
     used,
+    wrapped,
     write_right,
 )
+from satisfaction.publication.plots.ranks import draw_probabilities
 
 BELOW = {
     "established": STATUS["established"]._replace(label="已确认低于 established below"),
@@ -64,9 +62,11 @@ def target_board(targets: pd.DataFrame) -> Figure:
         one row.
     """
     rows = targets.reset_index(drop=True)
-    names = [name_with_target(row) for _, row in rows.iterrows()]
-    said = [verdict_with_p(row) for _, row in rows.iterrows()]
-    met, open_ = (int((rows["verdict"] == word).sum()) for word in ("met", "not decidable"))
+    records = rows.to_dict("records")
+    names = [name_with_target(row) for row in records]
+    said = [verdict_with_p(row) for row in records]
+    met = int((rows["verdict"] == "met").sum())
+    open_ = int((rows["verdict"] == "not decidable").sum())
     figure, grid = new_canvas(
         f"目标：{len(rows)} 项，确认达到 {met} 项，无法判断 {open_} 项", f"Targets: {len(rows)}; met {met}, not decidable {open_}",
         mark_of(rows), body=row_height([*names, *said], 0.28) * len(rows) + 0.1, left=breadth(names),
@@ -82,26 +82,22 @@ def target_board(targets: pd.DataFrame) -> Figure:
     return figure
 
 
-def name_with_target(row: pd.Series) -> str:
+def name_with_target(row: Any) -> str:
     """Return whose target it is and what it asks; what it asks goes to a line of its own where one line is too short."""
     asked = f"{row['target_zh']} {row['target']}"
-    whole = f"{both(row, 'name')}：{asked}"
-    return (
-        whole
-        if text_columns(whole) <= NAME_COLUMNS
-        else f"{name(row)}：\n{wrapped(asked, NAME_COLUMNS)}"
-    )
+    whole = f"{label_of(row, 'name')}：{asked}"
+    if text_columns(whole) <= NAME_COLUMNS:
+        return whole
+    return f"{name(row)}：\n{wrapped(asked, NAME_COLUMNS)}"
 
 
-def verdict_with_p(row: pd.Series) -> str:
+def verdict_with_p(row: Any) -> str:
     """Return a verdict in both languages with the smaller of the two one-sided p-values, which decides it."""
-    verdict, p = (
-        f"{row['verdict_zh']} {row['verdict']}",
-        row[["p_met", "p_not_met"]].astype(float).min(),
-    )
-    if pd.isna(p):
+    verdict = f"{row['verdict_zh']} {row['verdict']}"
+    if pd.isna(row["p_met"]):
         return verdict
-    return f"{verdict}, p<0.001" if p < 0.001 else f"{verdict}, p={p:.3f}"
+    p = p_value(min(row["p_met"], row["p_not_met"]))
+    return f"{verdict}, p {p}" if p[0] in "<>" else f"{verdict}, p = {p}"
 
 
 def draw_verdicts(axes: Axes, verdicts: pd.Series, said: list[str]) -> None:
@@ -138,13 +134,11 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
     left = breadth(every)
     heads = [wrapped(threshold_head(part), columns_in(WIDTH - left - 0.1)) for part in parts]
     head = 0.17 * max(map(lines, heads)) + 0.12
-    what_zh, what_en = (
-        ("估计值、置信区间", "estimate and interval")
-        if has_intervals(thresholds)
-        else ("估计值", "estimate")
-    )
+    what = Text("估计值", "estimate")
+    if has_intervals(thresholds):
+        what = Text("估计值、置信区间", "estimate and interval")
     figure, grid = new_canvas(
-        f"门槛：每个单位的{what_zh}与门槛", f"Thresholds: every unit's {what_en} beside the threshold", mark_of(thresholds),
+        f"门槛：每个单位的{what.zh}与门槛", f"Thresholds: every unit's {what.en} beside the threshold", mark_of(thresholds),
         body=row_height(every, 0.185) * longest + 0.1, left=left, right=0.6, rows=len(parts), gap=head + 0.55, head=head,
         legend=[*(dot(look) for look in BELOW.values()), Line2D([], [], label="门槛 threshold", **LIMIT)],
     )  # fmt: skip
@@ -158,7 +152,7 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
 def threshold_head(part: pd.DataFrame) -> str:
     """Return what one panel is about, with the number of units in each status."""
     first, scale = part.iloc[0], threshold_scale(part)
-    measure = f"{both(first, 'measure')}：" if "measure_zh" in part else ""
+    measure = f"{label_of(first, 'measure')}：" if "measure_zh" in part else ""
     limit = f"{first['threshold'] * scale:g}" + ("%" if scale == 100 else " 分 points")
     counted = ", ".join(
         f"{look.label} {(part['status'] == word).sum()}" for word, look in BELOW.items()
@@ -170,25 +164,22 @@ def draw_threshold(axes: Axes, part: pd.DataFrame) -> None:
     """Draw estimates and intervals of one threshold, and its line."""
     scale = threshold_scale(part)
     draw_intervals(axes, part, scale=scale)
-    for status, rows in part.groupby("status", sort=False):
-        look = BELOW[str(status)]
-        axes.scatter(
-            rows["estimate"] * scale, rows.index, marker=look.marker, color=look.colour, **POINT
-        )
+    draw_points(axes, part["estimate"] * scale, part["status"], BELOW)
     axes.axvline(part["threshold"].iloc[0] * scale, zorder=2, **LIMIT)
-    write_right(
-        axes,
-        (NOTHING if np.isnan(value) else f"{value * scale:.1f}" for value in part["estimate"]),
-        size=7.5,
-    )
+    numbers = [estimate(value * scale, "") for value in part["estimate"]]
+    write_right(axes, numbers, size=7.5)
     axes.xaxis.set_major_formatter("{x:g}%" if scale == 100 else "{x:g}")
-    axes.set_xlabel(
-        "估计值与（双侧）置信区间；状态由单侧检验判定\nestimate with its two-sided interval; the status is decided by a one-sided test"
-        if has_intervals(part)
-        else "估计值 estimate"
-    )
+    label = "估计值 estimate"
+    if has_intervals(part):
+        label = (
+            "估计值与（双侧）置信区间；状态由单侧检验判定\n"
+            "estimate with its two-sided interval; the status is decided by a one-sided test"
+        )
+    axes.set_xlabel(label)
 
 
 def threshold_scale(part: pd.DataFrame) -> int:
     """Return the factor to percent or points; without a unit a threshold of at most 1 is a share."""
-    return scale_of(part)[0] if "unit" in part else 100 if part["threshold"].iloc[0] <= 1 else 1
+    if "unit" in part:
+        return scale_of(part)[0]
+    return 100 if part["threshold"].iloc[0] <= 1 else 1

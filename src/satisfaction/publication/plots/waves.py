@@ -12,38 +12,37 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.foundation.figures import signed
 from satisfaction.publication.plots.canvas import (
     BAD,
     FAINT,
     GOOD,
     INK,
-    OPEN,
-    breadth,
-    label_rows,
-    lines,
-    new_canvas,
-    row_height,
-    text_columns,
-    themed,
-)
-from satisfaction.publication.plots.ranks import MARGINAL
-from satisfaction.publication.plots.rows import (
     NOT_RANKED,
-    NOTHING,
     ON_LIST,
+    OPEN,
     POINT,
     Look,
+    breadth,
     dot,
     draw_intervals,
+    draw_points,
+    label_rows,
+    lines,
     mark_of,
     name,
     names_of,
+    new_canvas,
+    rank_or_not,
     rank_ticks,
-    rank_with_set,
+    row_height,
     scale_of,
+    text_columns,
+    themed,
     used,
     write_right,
 )
+from satisfaction.publication.plots.ranks import MARGINAL
 
 MOST = 12
 ACROSS = 3
@@ -119,12 +118,11 @@ def rank_paths(paths: pd.DataFrame, *, units: Sequence[str] | None = None) -> Fi
 def recently_listed(paths: pd.DataFrame, waves: list[str]) -> list[str]:
     """Return the codes of units on the list of the newest wave, then of the one before, by rank; else all."""
     listed = paths[paths["listed"].isin(["yes", "tied"])]
-    codes = [
-        code
-        for wave in waves[:-3:-1]
-        for code in listed[listed["wave"] == wave].sort_values("rank", kind="stable")["code"]
-    ]
-    return list(dict.fromkeys(codes)) or list(dict.fromkeys(paths["code"]))
+    codes: list[str] = []
+    for wave in waves[:-3:-1]:
+        then = listed[listed["wave"] == wave].sort_values("rank", kind="stable")
+        codes += then["code"].tolist()
+    return list(dict.fromkeys(codes or paths["code"]))
 
 
 def check_units(units: Sequence[str], paths: pd.DataFrame) -> None:
@@ -146,37 +144,24 @@ def check_units(units: Sequence[str], paths: pd.DataFrame) -> None:
 def path_head(path: pd.DataFrame, wave: str) -> str:
     """Return a unit's name, and its rank in a wave with the set, or that there is none."""
     now = path[path["wave"] == wave]
-    if now.empty or pd.isna(now["rank"].iloc[0]):
-        said = NOT_RANKED
-    elif pd.isna(now["marginal_low"].iloc[0]):
-        said = f"{now['rank'].iloc[0]:g}（无集合 no set）"
-    else:
-        said = rank_with_set(now.iloc[0])
-    return f"{name(path.iloc[-1], PANEL_COLUMNS)}\n{said}"
+    rank = NOT_RANKED if now.empty else rank_or_not(now.iloc[0])
+    if rank != NOT_RANKED and pd.isna(now["marginal_low"].iloc[0]):
+        rank += "（无集合 no set）"
+    return f"{name(path.iloc[-1], PANEL_COLUMNS)}\n{rank}"
 
 
 def draw_path(axes: Axes, path: pd.DataFrame) -> None:
     """Draw one unit's ranks, one row a wave; a rank without a set is hollow."""
     at = np.arange(len(path))
     axes.plot(at, path["rank"].to_numpy(float), color=FAINT, linewidth=0.9)
-    axes.vlines(
-        at,
-        path["marginal_low"].astype(float),
-        path["marginal_high"].astype(float),
-        **MARGINAL,
-        zorder=2,
-    )
-    without = path["marginal_low"].isna().to_numpy()
+    low, high = path["marginal_low"].astype(float), path["marginal_high"].astype(float)
+    axes.vlines(at, low, high, **MARGINAL, zorder=2)
+    rank, without = path["rank"], path["marginal_low"].isna().to_numpy()
     for word, look in ON_LIST.items():
-        here = (path["listed"] == word).to_numpy() & path["rank"].notna().to_numpy()
-        axes.scatter(
-            at[here & ~without],
-            path["rank"][here & ~without],
-            marker=look.marker,
-            color=look.colour,
-            **POINT,
-        )
-        axes.scatter(at[here & without], path["rank"][here & without], marker=look.marker, **NO_SET)
+        here = (path["listed"] == word).to_numpy() & rank.notna().to_numpy()
+        sure, bare = here & ~without, here & without
+        axes.scatter(at[sure], rank[sure], marker=look.marker, color=look.colour, **POINT)
+        axes.scatter(at[bare], rank[bare], marker=look.marker, **NO_SET)
 
 
 def frame_path(axes: Axes, waves: list[str], *, lowest: int, first: bool, last: bool) -> None:
@@ -255,19 +240,10 @@ def change_plot(changes: pd.DataFrame) -> Figure:
         ["up", "down"],
         "no",
     )
-    for word, part in rows.groupby(change, sort=False):
-        look = CHANGED[str(word)]
-        axes.scatter(
-            part["change"] * scale, part.index, marker=look.marker, color=look.colour, **POINT
-        )
+    draw_points(axes, rows["change"] * scale, change, CHANGED)
     axes.scatter(rows["shrunk"] * scale, rows.index, **SHRUNK)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     label_rows(axes, names)
     write_right(axes, numbers, size=7.5)
     axes.set_xlabel(f"变化 change ({unit})\n右侧：原变化 → 收缩后 beside: raw → shrunk")
     return figure
-
-
-def signed(value: float) -> str:
-    """Return a number with its sign, a dash where there is none; nothing is minus zero."""
-    return NOTHING if np.isnan(value) else f"{round(value, 1) + 0.0:+.1f}"

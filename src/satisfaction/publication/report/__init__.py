@@ -1,27 +1,27 @@
-"""The report of one wave: one HTML page that needs nothing beside it, Chinese first, English beside it.
+"""The pages of a wave: the report, one page an area in each language, an index, and PDF on request.
 
-`render` gathers what the page says, `tables` and `verdicts` cut the published tables into rows, `method` lists what was declared, `words`
-holds labels and number formats. What it looks like stands in templates/report.html.
-
-The pages of a wave as a folder: the report, one page an area in each language, an index, and PDF on request.
+The report is one HTML page that needs nothing beside it, Chinese first, English beside it. `rows` makes the rows of
+its tables, `method` lists what was declared; what it looks like stands in templates/report.html.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
 from satisfaction.collection.account import unanswered_areas
+from satisfaction.foundation import figures
 from satisfaction.foundation.files import dated_folder, refuse_existing
 from satisfaction.foundation.pages import fill, find_browser, print_pages
 from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication import plots
-from satisfaction.publication.report import method, tables, words
-from satisfaction.publication.report import tables as verdicts
+from satisfaction.publication.labels import two_languages
+from satisfaction.publication.plots.canvas import Picture, picture
+from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
     LANGUAGES,
     Language,
@@ -30,7 +30,6 @@ from satisfaction.publication.report.areas import (
     index_values,
     source_of,
 )
-from satisfaction.publication.report.words import Picture, picture
 from satisfaction.publication.tables import Tables, tables_of
 
 
@@ -48,70 +47,82 @@ def render(results: Results, published: Tables) -> str:
     str
         A self-contained HTML page: same results, same text; no clock, no outside host.
     """
-    survey, summary = results.survey, results.ranking.summary
+    survey, summary, responses = results.survey, results.ranking.summary, results.responses
     indices, ranking = published.indices, published.ranking
-    scale = words.scale(indices, ranking)
+    ranks_any = results.ranking.ranks_any
+    kind = rows.ranked_kind(indices, ranking)
+    whole = rows.of_the_whole(indices)
+    counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
     values = {
         "survey": survey,
         "declared": survey.declared,
         "marks": survey.marks,
         "proven": summary["selection"] == "probability",
-        "confidence": words.level(survey.declared.level),
-        "counts": results.responses.summary[["rows", "accepted", "rejected", "blanked"]]
-        .sum()
-        .map(words.count),
-        "whole": tables.headline(indices),
-        "size": int(summary["bottom"]),
-        "side": words.SIDES[summary["side"]],
-        "listed": tables.ranked_rows(ranking[ranking["listed"] != "no"], scale),
-        "ranked": tables.ranked_rows(ranking, scale),
-        "targets": verdicts.target_rows(published.targets),
-        "thresholds": verdicts.threshold_rows(published.thresholds),
-        "escalation": verdicts.escalation_rows(published.escalation),
-        "within": verdicts.within_tables(survey, published.within, scale),
-        "statement": published.statement,
-        "near": tables.records(published.near_cut),
-        "sentences": tables.records(published.sentences),
-        "measured": tables.ranked_measure(indices, ranking),
-        "ranks_any": results.ranking.ranks_any,
-        "findings": tables.findings(summary) if results.ranking.ranks_any else [],
-        "notes": [tables.two_languages(note) for note in summary["notes"]],
-        "areas": tables.areas(survey, indices),
-        "topics": tables.topics(indices),
-        "pictures": dict(_pictures(results, published)),
-        "files": tables.records(results.responses.summary),
-        "not_read": tables.records(results.responses.not_read),
-        "unanswered": tables.records(unanswered_areas(survey, results.responses.by_area)),
-        "reasons": tables.reasons(results.responses.log),
-        "method": method.sections(results),
-        "status": words.STATUS_SHAPES,
+        "confidence": f"{100 * survey.declared.level:g} %",
+        "shapes": rows.SHAPES,
+        "words": rows.WORDS,
+        "kind": kind,
     }
-    return fill("report.html", values)
+    values |= {
+        "counts": counts.map(figures.count),
+        "whole": rows.records(whole[whole["kind"] != "score"]),
+        "measured": rows.ranked_label(indices, ranking),
+        "notes": [two_languages(note) for note in summary["notes"]],
+        "findings": rows.findings(summary) if ranks_any else [],
+        "pictures": dict(_pictures(results, published)),
+    }
+    values |= {
+        "ranks_any": ranks_any,
+        "size": int(summary["bottom"]),
+        "side": rows.SIDES[summary["side"]],
+        "statement": published.statement,
+        "listed": rows.records(ranking[ranking["listed"] != "no"]),
+        "ranked": rows.records(ranking),
+        "near": rows.records(published.near_cut),
+        "sentences": rows.records(published.sentences),
+    }
+    values |= {
+        "targets": rows.target_rows(published.targets),
+        "thresholds": rows.threshold_rows(published.thresholds),
+        "escalation": rows.escalation_rows(published.escalation),
+        "within": rows.within_tables(survey, published.within, kind),
+        "areas": rows.areas(survey, indices),
+        "topics": rows.topics(indices),
+    }
+    values |= {
+        "files": rows.records(responses.summary),
+        "not_read": rows.records(responses.not_read),
+        "unanswered": rows.records(unanswered_areas(survey, responses.by_area)),
+        "reasons": rows.reasons(responses.log),
+        "method": method.sections(results),
+    }
+    return fill("report.html", values, filters=rows.FILTERS)
 
 
 def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Picture]]:
     """Draw the figures that the tables have something for."""
     indices, ranking = published.indices, published.ranking
-    alt = tables.alternatives(indices, ranking, results.ranking.summary)
-    drawn: dict[str, Callable[[], plots.Figure]] = {}
-    if results.ranking.ranks_any:
-        drawn["ladder"] = lambda: plots.ranking_ladder(ranking, indices)
+    ranks_any = results.ranking.ranks_any
     proven = results.ranking.summary["selection"] == "probability"
-    if results.ranking.ranks_any and proven:
-        drawn["probability"] = lambda: plots.probability_near_cut(ranking)
-        drawn["pairs"] = lambda: plots.pair_matrix(ranking, results.ranking.order())
+    drawn = {}
+    if ranks_any:
+        drawn["ladder"] = plots.ranking_ladder(ranking, indices)
+    if ranks_any and proven:
+        drawn["probability"] = plots.probability_near_cut(ranking)
+        drawn["pairs"] = plots.pair_matrix(ranking, results.ranking.order())
     if published.paths["wave"].nunique() > 1:
-        drawn["paths"] = lambda: plots.rank_paths(published.paths)
+        drawn["paths"] = plots.rank_paths(published.paths)
     if len(published.targets) and proven:
-        drawn["targets"] = lambda: plots.target_board(published.targets)
+        drawn["targets"] = plots.target_board(published.targets)
     if len(published.thresholds):
-        drawn["thresholds"] = lambda: plots.threshold_plot(published.thresholds)
+        drawn["thresholds"] = plots.threshold_plot(published.thresholds)
     if (indices["kind"] == "rate").any():
-        drawn["rates"] = lambda: plots.rates_by_area(indices)
+        drawn["rates"] = plots.rates_by_area(indices)
     if (indices["kind"] == "score").any():
-        drawn["topics"] = lambda: plots.topics(indices)
-    for name, draw in drawn.items():
-        yield name, picture(draw(), alt[name])
+        drawn["topics"] = plots.topics(indices)
+    alt = rows.alternatives(indices, ranking, results.ranking.summary)
+    for name, figure in drawn.items():
+        yield name, picture(figure, alt[name])
 
 
 INDEX = {"zh": "index.html", "en": "index-en.html"}
@@ -146,8 +157,6 @@ def write_report(
     ExportError
         X101 a folder that exists, X141 no browser for `pdf`, X142 a page that it could not print.
     """
-    pass
-
     if folder is not None:
         refuse_existing(folder, code="X101")
     browser = find_browser() if pdf else None
@@ -157,7 +166,7 @@ def write_report(
     published = tables_of(results)
     source = source_of(results, published)
     wanted = source.levels() if levels is None else levels
-    count = sum(len(source.codes(name)) for name in wanted) * len(languages)
+    count = sum(len(source.codes(level)) for level in wanted) * len(languages)
     with dated_folder(folder or first) as made:
         scratch = made.scratch
         write_text(render(results, published), scratch / "report.html")
@@ -169,9 +178,5 @@ def write_report(
         for name, text in tqdm(pages, desc="页面 pages", total=count, disable=None, leave=False):
             write_text(text, scratch / name)
         if browser is not None:
-            print_pages(browser, list(_pages(scratch)))
+            print_pages(browser, sorted(scratch.rglob("*.html")))
     return made.target
-
-
-def _pages(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.rglob("*.html"))

@@ -6,42 +6,102 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep
+from satisfaction.foundation.figures import Text
 from satisfaction.pipeline import Results, lonely_note, weighting_log
-from satisfaction.publication.report.words import (
-    ABSENT_STEPS,
-    REASONS,
-    SELECTION,
-    WAYS,
-    Words,
-    both,
-    key,
-    plain,
-)
 from satisfaction.publication.verdicts import demand
 
+REASONS = {
+    "dont_know": Text("不知道", "don't know"),
+    "refused": Text("拒答", "refused"),
+    "not_applicable": Text("不适用", "not applicable"),
+    "no_answer": Text("未作答", "no answer"),
+    "skipped": Text("按跳转规则未问", "left out by the skip rule"),
+}
+
+WAYS = {
+    "in": Text("计入分母", "in the denominator"),
+    "out": Text("不计入分母", "out of the denominator"),
+}
+
+SELECTION = {
+    "probability": Text("概率样本", "probability sample"),
+    "quota": Text("配额样本", "quota sample"),
+    "open_link": Text("公开链接样本", "open link"),
+}
+
+ABSENT_STEPS = {
+    "areas": Text("地区表", "table of areas"),
+    "fielding period": Text("访问起止日期", "fielding period"),
+    "strata": Text("分层", "strata"),
+    "psu": Text("初级抽样单元", "PSUs"),
+    "base weights": Text("基础权数", "base weights"),
+    "margins": Text("总体边际", "margins"),
+    "calibration": Text("校准", "calibration"),
+    "overall rate": Text("总体评价的率（overall）", "overall rate"),
+}
+
+KEYS = {
+    "statistic": "统计量", "variance": "方差估计", "interval": "置信区间", "level": "置信水平", "df": "自由度", "deff": "设计效应",
+    "lonely_psu": "单一初级单元层的处理", "selection": "样本选取方式", "calibration": "校准方法", "fpc": "有限总体校正",
+    "engine_exact": "计数逐位可重现", "p": "参与排名的单位数", "not_ranked": "不排名的单位", "rankability": "可排名度",
+    "tau2": "单位间真实方差", "mu": "单位均值", "decidable_share": "可判定先后的单位对比例", "tied_at_cut": "分界处并列的单位",
+    "tie_at_cut": "分界处是否并列", "list_size_low": "名单最少个数", "list_size_high": "名单最多个数", "listed": "名单",
+    "expected_true_bottom": "名单中真正属于末位的期望个数", "established_listed": "名单中已确认的个数", "list_p": "整份名单的 p 值",
+    "list_established": "整份名单是否得到确认", "critical_values": "临界值", "se_from_limits": "标准误由置信限得出的单位",
+    "zero_se": "标准误为零的单位", "independent": "单位之间独立", "ties": "并列的处理", "probabilities": "概率的算法", "seed": "随机种子",
+    "fragile": "受模拟误差影响的界限", "bottom": "名单长度", "higher_is_better": "数值越大越好", "marginal": "单独看的名次集合",
+    "marginal_asked": "要求的单独集合方法", "simultaneous": "同时成立的名次集合", "membership": "名单成员检验", "step": "步骤",
+    "method": "方法", "tolerance": "容差", "iterations": "迭代次数", "discrepancy": "最大偏差", "margins": "边际及其水平数",
+    "factor_low": "最小因子", "factor_high": "最大因子", "before": "校准前权数", "after": "校准后权数", "respondents": "受访者数",
+    "sum": "权数之和", "low": "最小", "high": "最大", "cv": "变异系数", "kish_deff": "Kish 设计效应", "effective_n": "有效样本量",
+    "list_size": "名单长度", "side": "名单取向", "minimum_n": "最少样本量", "round_before_ranking": "排名前取整", "source": "来源",
+    "unknown_area": "未知地区代码", "outside_scale": "量表外的答案", "unknown_answers": "问卷不认识的答案超过此数即停止", "empty": "作空白读取的文字",
+    "count": "个数", "share": "占比", "repeated": "同一说法的次数", "sampled": "抽中人数", "strata": "层数", "multiply": "乘以的题目",
+    "divide": "除以的题目", "missing": "缺失、按 1 计的人数", "column": "权数所在的题目", "by": "调整所依据的题目", "response_rate": "加权应答率",
+    "weights_before": "本步骤前权数", "weights_after": "本步骤后权数", "bounds": "因子的界限", "at_bounds": "因子在界限上的单元数",
+    "lower": "权数下界", "upper": "权数上界", "within": "权数之和不变的分组", "trimmed": "被截尾的人数", "share_trimmed": "截去的权数占比",
+    "sum_lost": "未能重新分配的权数占比", "columns": "权数所依据的列", "minimum_reliability": "最低信度", "minimum_df": "自身误差的最低自由度", "minimum_deff": "自身误差的最低设计效应",
+    "se_from_larger": "误差按上级地区推算的单位", "multiplicity": "多重性",
+    "actions": "各规则的处理", "membership_asked": "要求的成员检验方法", "simultaneous_asked": "要求的同时集合方法", "draws": "模拟次数",
+    "critical_steps": "逐步检验的轮数", "monte_carlo_error": "临界值的模拟误差", "between": "单位间方差的估计", "step_down": "是否逐步检验",
+}  # fmt: skip
+
+VALUES = {
+    "mean": "均值", "linearized": "线性化", "t; logit for rates": "t 区间；率用 logit 区间", "domain: PSUs - strata": "本域初级单元数 − 层数",
+    "probability": "概率样本", "quota": "配额样本", "open_link": "公开链接样本", "none": "无", "none: not a probability sample": "无：不是概率样本", "raking": "多边际迭代校准", "linear": "线性校准",
+    "poststratify": "事后分层", "calibration": "校准", "fail": "报错停止", "adjust": "以总均值代替", "average": "取平均", "certainty": "视为必选",
+    "remove": "剔除", "simes": "Simes 闭合检验", "holm": "Holm 逐步检验", "tukey": "Tukey-Kramer", "joint-ci": "联合置信区间",
+    "base": "基础权数", "nonresponse": "无应答调整", "trimming": "权数截尾", "classes": "加权类", "propensity": "应答倾向模型", "logit": "有界 logit 校准", "frame": "抽样框人数 ÷ 抽中人数", "column": "问卷中的题目",
+    "trimming (cell)": "截尾，超出部分留在单元内", "trimming (equal)": "截尾，超出部分平均分给其余权数",
+    "last": "末位", "first": "首位", "one": "逐个单位", "bh": "Benjamini-Hochberg", "modified": "并列同名次，取末位名次", "dense": "并列同名次，后续不跳位",
+    "fractional": "并列取平均名次", "maxt": "max-t 模拟", "dunnett": "Dunnett", "bonferroni": "Bonferroni", "warn": "只提示", "competition": "并列同名次，后续跳位", "off": "不取整", "stop": "停止运行", "reject_row": "整行拒收", "blank_item": "该题置空",
+}  # fmt: skip
+
 RECORDS = {
-    "base": Words("基础权数记录", "Record of the base weight"),
-    "nonresponse": Words("无应答调整记录", "Record of the nonresponse adjustment"),
-    "calibration": Words("校准记录", "Record of the calibration"),
-    "trimming": Words("权数截尾记录", "Record of the trimming"),
-    "replicates": Words("无解的重复样本", "Replicates without a solution"),
+    "base": Text("基础权数记录", "Record of the base weight"),
+    "nonresponse": Text("无应答调整记录", "Record of the nonresponse adjustment"),
+    "calibration": Text("校准记录", "Record of the calibration"),
+    "trimming": Text("权数截尾记录", "Record of the trimming"),
+    "replicates": Text("无解的重复样本", "Replicates without a solution"),
 }
 DESIGN_EFFECT = ("kish_deff", "effective_n")  # of the weights before and after a step
 WHOLE_LIST = ("notes", "listed")  # the report shows them in sections of their own
 LEVEL_OF_INDEX = {
-    "person": Words(
+    "person": Text(
         "先按人计算有效题目的加权平均，再求平均",
         "per person: weighted mean of the valid items, then the mean",
     ),
-    "area": Words("地区估计值的加权和", "per area: weighted sum of the area's estimates"),
+    "area": Text("地区估计值的加权和", "per area: weighted sum of the area's estimates"),
 }
 ERROR_OF_INDEX = {
-    "person": Words("线性化方差", "linearized"),
-    "area": Words(
+    "person": Text("线性化方差", "linearized"),
+    "area": Text(
         "协方差一并传递；t 区间，Satterthwaite 自由度；不计 deff",
         "with their covariance; t interval, Satterthwaite df; no deff",
     ),
@@ -52,8 +112,8 @@ ERROR_OF_INDEX = {
 class Section:
     """A heading with entries (label, lines) and sections below it."""
 
-    title: Words
-    entries: list[tuple[Words, list[str]]]
+    title: Text
+    entries: list[tuple[Text, list[str]]]
     parts: tuple[Section, ...] = ()
 
 
@@ -64,12 +124,12 @@ def sections(results: Results) -> list[Section]:
     return [
         _instrument(questionnaire),
         Section(
-            Words("率的定义", "How rates are defined"),
+            Text("率的定义", "How rates are defined"),
             [],
             tuple(_rate(questionnaire, r) for r in questionnaire.rates.values()),
         ),
         Section(
-            Words("指数的定义", "How indices are defined"),
+            Text("指数的定义", "How indices are defined"),
             [],
             tuple(_index(questionnaire, i, proven=proven) for i in questionnaire.indices.values()),
         ),
@@ -78,7 +138,7 @@ def sections(results: Results) -> list[Section]:
         _weighting(results),
         _estimation(results),
         Section(
-            Words("排名的约定与整体结果", "Ranking: conventions and overall results"),
+            Text("排名的约定与整体结果", "Ranking: conventions and overall results"),
             _entries(results.ranking.summary, WHOLE_LIST),
         ),
         _rules(survey),
@@ -87,13 +147,13 @@ def sections(results: Results) -> list[Section]:
 
 def _entries(
     mapping: Mapping[str, Any], without: Iterable[str] = ()
-) -> list[tuple[Words, list[str]]]:
+) -> list[tuple[Text, list[str]]]:
     return [(key(name), _lines(value)) for name, value in mapping.items() if name not in without]
 
 
 def _lines(value: Any) -> list[str]:
     if isinstance(value, Mapping):
-        return [f"{_text(key(str(name)))}: {plain(one)}" for name, one in value.items()] or [
+        return [f"{key(str(name))!s}: {plain(one)}" for name, one in value.items()] or [
             plain(value)
         ]
     return [plain(value)]
@@ -101,13 +161,13 @@ def _lines(value: Any) -> list[str]:
 
 def _instrument(questionnaire: Questionnaire) -> Section:
     entries = [
-        (Words("问卷与版本", "questionnaire@version"), [questionnaire.reference]),
-        (Words("名称", "title"), [str(questionnaire.title)]),
-        (Words("调查对象", "universe"), [str(questionnaire.universe)]),
-        (Words("来源", "source"), [questionnaire.source]),
-        (Words("与上一版的变化", "changes"), list(questionnaire.changes)),
+        (Text("问卷与版本", "questionnaire@version"), [questionnaire.reference]),
+        (Text("名称", "title"), [str(questionnaire.title)]),
+        (Text("调查对象", "universe"), [str(questionnaire.universe)]),
+        (Text("来源", "source"), [questionnaire.source]),
+        (Text("与上一版的变化", "changes"), list(questionnaire.changes)),
         (
-            Words("合格条件", "eligibility"),
+            Text("合格条件", "eligibility"),
             [
                 _eligible(questionnaire, item, codes)
                 for item, codes in questionnaire.eligibility.items()
@@ -115,7 +175,7 @@ def _instrument(questionnaire: Questionnaire) -> Section:
         ),
     ]
     return Section(
-        Words("问卷", "Questionnaire"), [(label, lines) for label, lines in entries if lines]
+        Text("问卷", "Questionnaire"), [(label, lines) for label, lines in entries if lines]
     )
 
 
@@ -128,19 +188,17 @@ def _rate(questionnaire: Questionnaire, rate: Rate) -> Section:
     if len(rate.items) > 1:
         entries.append(
             (
-                Words("多题合并", "several items"),
+                Text("多题合并", "several items"),
                 ["每人有效题目得分的平均 mean of the credits of a person's valid items"],
             )
         )
-        entries.append((Words("最少有效题数", "min_valid_items"), [str(rate.min_valid_items)]))
+        entries.append((Text("最少有效题数", "min_valid_items"), [str(rate.min_valid_items)]))
     if rate.source:
-        entries.append((Words("来源", "source"), [rate.source]))
-    return Section(both(rate.zh, rate.en), entries)
+        entries.append((Text("来源", "source"), [rate.source]))
+    return Section(Text.of(rate.zh, rate.en), entries)
 
 
-def _rate_item(
-    questionnaire: Questionnaire, item: str, rate: Rate
-) -> list[tuple[Words, list[str]]]:
+def _rate_item(questionnaire: Questionnaire, item: str, rate: Rate) -> list[tuple[Text, list[str]]]:
     declared = questionnaire.items[item]
     if isinstance(declared, MultipleItem):
         counted = _knowledge(declared) if declared.knowledge else _chosen(declared, rate)
@@ -155,13 +213,13 @@ def _rate_item(
     }
     ways = questionnaire.denominator(item, rate)
     lines = [
-        f"{codes.get(reason, '')}({_text(REASONS[reason])}): {_text(WAYS[way])}"
+        f"{codes.get(reason, '')}({REASONS[reason]!s}): {WAYS[way]!s}"
         for reason, way in ways.items()
     ]
     return [
-        (Words("题目", "item"), [_label(questionnaire, item)]),
-        (Words("计入的答案", "answers that count"), [counted]),
-        (Words("特殊码与分母", "special codes and the denominator"), lines),
+        (Text("题目", "item"), [_label(questionnaire, item)]),
+        (Text("计入的答案", "answers that count"), [counted]),
+        (Text("特殊码与分母", "special codes and the denominator"), lines),
     ]
 
 
@@ -186,18 +244,18 @@ def _knowledge(item: MultipleItem) -> str:
 
 
 def _index(questionnaire: Questionnaire, index: Index, *, proven: bool) -> Section:
-    computed = [_text(LEVEL_OF_INDEX[index.level])]
+    computed = [str(LEVEL_OF_INDEX[index.level])]
     if proven:
-        computed.append(_text(ERROR_OF_INDEX[index.level]))
+        computed.append(str(ERROR_OF_INDEX[index.level]))
     weights = [f"{_label(questionnaire, name)}: {weight}" for name, weight in index.weights.items()]
     entries = [
-        (Words("层次", f"level: {index.level}"), computed),
-        (Words("权重", "weights"), weights),
-        (Words("来源", "source"), [index.source]),
+        (Text("层次", f"level: {index.level}"), computed),
+        (Text("权重", "weights"), weights),
+        (Text("来源", "source"), [index.source]),
     ]
     if index.level == "person":
-        entries.insert(2, (Words("最少有效题数", "min_valid_items"), [str(index.min_valid_items)]))
-    return Section(both(index.zh, index.en), entries)
+        entries.insert(2, (Text("最少有效题数", "min_valid_items"), [str(index.min_valid_items)]))
+    return Section(Text.of(index.zh, index.en), entries)
 
 
 def _scores(questionnaire: Questionnaire) -> Section:
@@ -212,22 +270,22 @@ def _scores(questionnaire: Questionnaire) -> Section:
         said = "; ".join(f"{code} {answer} = {answer.score}" for code, answer in answers)
         shared.setdefault(said, []).append(_label(questionnaire, name))
     entries = [
-        (Words("计分", "scores"), [said, "题目 items: " + "、".join(items)])
+        (Text("计分", "scores"), [said, "题目 items: " + "、".join(items)])
         for said, items in shared.items()
     ]
-    return Section(Words("计分（分，0-100）", "Scores of answers (points 0-100)"), entries)
+    return Section(Text("计分（分，0-100）", "Scores of answers (points 0-100)"), entries)
 
 
 def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: str) -> Section:
     declared, roles = survey.declared, survey.questionnaire.roles
-    entries: list[tuple[Words, list[str]]] = [
-        (Words("样本选取方式", "selection"), [_text(SELECTION[declared.selection])]),
+    entries: list[tuple[Text, list[str]]] = [
+        (Text("样本选取方式", "selection"), [str(SELECTION[declared.selection])]),
         (
-            Words("分层", "strata"),
+            Text("分层", "strata"),
             [" × ".join(_label(survey.questionnaire, name) for name in roles.strata) or "无 none"],
         ),
         (
-            Words("初级抽样单元", "PSU"),
+            Text("初级抽样单元", "PSU"),
             [
                 _label(survey.questionnaire, roles.psu)
                 if roles.psu
@@ -235,36 +293,36 @@ def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: str) -> Section:
             ],
         ),
         (
-            Words("单一初级单元层的处理", "lonely_psu"),
+            Text("单一初级单元层的处理", "lonely_psu"),
             [plain(declared.lonely_psu), *filter(None, [lonely])],
         ),
         (
-            Words("未声明、因而未做的步骤", "steps not declared, hence left out"),
-            [_text(ABSENT_STEPS[a]) for a in absent] or ["无 none"],
+            Text("未声明、因而未做的步骤", "steps not declared, hence left out"),
+            [str(ABSENT_STEPS[a]) for a in absent] or ["无 none"],
         ),
     ]
     if declared.selection_note:
-        entries.insert(1, (Words("选取说明", "note on selection"), [str(declared.selection_note)]))
+        entries.insert(1, (Text("选取说明", "note on selection"), [str(declared.selection_note)]))
     if declared.fielded:
         entries.append(
-            (Words("访问日期", "fielded"), [f"{declared.fielded.start} – {declared.fielded.end}"])
+            (Text("访问日期", "fielded"), [f"{declared.fielded.start} – {declared.fielded.end}"])
         )
     if declared.simulated:
         entries.append(
             (
-                Words("模拟", "simulated"),
+                Text("模拟", "simulated"),
                 [str(declared.simulated.note), f"随机种子 seed {declared.simulated.seed}"],
             )
         )
     for name, label in {
-        "areas": Words("地区表", "areas"),
-        "frame": Words("抽样框", "frame"),
-        "sample": Words("样本表", "sample"),
-        "nonrespondents": Words("无应答者表", "nonrespondents"),
+        "areas": Text("地区表", "areas"),
+        "frame": Text("抽样框", "frame"),
+        "sample": Text("样本表", "sample"),
+        "nonrespondents": Text("无应答者表", "nonrespondents"),
     }.items():
         if table := getattr(declared, name):
             entries.append((label, [f"{table.source} ({table.date})"]))
-    return Section(Words("样本与事实表", "Sample and tables of facts"), entries)
+    return Section(Text("样本与事实表", "Sample and tables of facts"), entries)
 
 
 def _weighting(results: Results) -> Section:
@@ -275,26 +333,26 @@ def _weighting(results: Results) -> Section:
     ]
     entries = [
         (
-            Words("步骤", "steps"),
+            Text("步骤", "steps"),
             steps or ["无：每位受访者的权数为 1 none: every respondent has weight 1"],
         )
     ]
     if survey.declared.base:
         entries.append(
             (
-                Words("基础权数", "base weight"),
+                Text("基础权数", "base weight"),
                 [_base_weight(survey.questionnaire, survey.declared.base)],
             )
         )
     for name, margin in survey.declared.margins.items():
         by = " × ".join(_label(survey.questionnaire, item) for item in margin.by)
-        entries.append((Words("边际", name), [by, f"{margin.source} ({margin.date})"]))
+        entries.append((Text("边际", name), [by, f"{margin.source} ({margin.date})"]))
     hidden = () if survey.declared.selection == "probability" else DESIGN_EFFECT
     parts = tuple(
         Section(RECORDS[record["step"]], _entries(_of_step(record, hidden)))
         for record in weighting_log(results)
     )
-    return Section(Words("权数", "Weights"), entries, parts)
+    return Section(Text("权数", "Weights"), entries, parts)
 
 
 def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> str:
@@ -328,18 +386,18 @@ def _estimation(results: Results) -> Section:
     """Print the conventions once; a level of area that departs from them gets its own."""
     common = results.estimates[results.area].conventions
     parts = tuple(
-        Section(Words(level), _entries(one.conventions))
+        Section(Text(level), _entries(one.conventions))
         for level, one in results.estimates.items()
         if one.conventions != common
     )
-    return Section(Words("估计的约定", "Estimation: conventions"), _entries(common), parts)
+    return Section(Text("估计的约定", "Estimation: conventions"), _entries(common), parts)
 
 
 def _rules(survey: Survey) -> Section:
     rules, names = survey.rules, survey.area_names()
     entries = _entries(rules.ranking.model_dump()) + _entries(rules.responses.model_dump())
     targets = [
-        f"{_text(both(names[code].zh, names[code].en))}: {demand(survey, code, target)}"
+        f"{Text.of(names[code].zh, names[code].en)!s}: {demand(survey, code, target)}"
         for code, set_for_it in rules.targets.items()
         for target in set_for_it
     ]
@@ -354,17 +412,17 @@ def _rules(survey: Survey) -> Section:
         else []
     )
     further = {
-        Words("目标", "targets"): targets,
-        Words("界线", "thresholds"): thresholds,
-        Words("以往公布的排名", "history"): history,
-        Words("连续列入名单的措施", "escalation, by waves in a row"): steps,
-        Words(
+        Text("目标", "targets"): targets,
+        Text("界线", "thresholds"): thresholds,
+        Text("以往公布的排名", "history"): history,
+        Text("连续列入名单的措施", "escalation, by waves in a row"): steps,
+        Text(
             "未开展的期次（连续期次跨过它们计数）",
             "waves that were not held; waves in a row count across them",
         ): gaps,
     }
     return Section(
-        Words("规则（rules.yaml）", "Rules"),
+        Text("规则（rules.yaml）", "Rules"),
         [*entries, *((label, lines or ["无 none"]) for label, lines in further.items())],
     )
 
@@ -376,12 +434,28 @@ def _label(questionnaire: Questionnaire, name: str) -> str:
         or questionnaire.rates.get(name)
         or questionnaire.indices[name]
     )
-    return f"{_text(both(declared.zh, declared.en))} ({name})"
+    return f"{Text.of(declared.zh, declared.en)!s} ({name})"
 
 
 def _answers(questionnaire: Questionnaire, item: str, codes: Iterable[int]) -> str:
     return "; ".join(f"{code} {questionnaire.answers(item)[code]}" for code in codes)
 
 
-def _text(label: Words) -> str:
-    return f"{label.zh} {label.en}".rstrip()
+def key(name: str) -> Text:
+    """Return the label of a convention; its own name stands for the English."""
+    return Text(KEYS[name], name) if name in KEYS else Text(name)
+
+
+def plain(value: Any) -> str:
+    """Write the value of a convention."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return "无 none"
+    if isinstance(value, bool | np.bool_):
+        return "是 yes" if value else "否 no"
+    if isinstance(value, float):
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {plain(part)}" for name, part in value.items()) or "无 none"
+    if isinstance(value, tuple | list):
+        return ", ".join(plain(part) for part in value) or "无 none"
+    return f"{VALUES[value]} {value}" if value in VALUES else str(value)

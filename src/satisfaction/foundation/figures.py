@@ -1,0 +1,240 @@
+"""How figures are written for people: shares, points, p-values, probabilities, intervals, ranks with their sets.
+
+One writer each, for the console, the pages, the sentences and the pictures. A string where digits and signs
+suffice, a `Text` where words are needed. No missing value is shown as 'nan', and nothing is written as certain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+Kind: TypeAlias = Literal["rate", "index", "score"]
+
+ABSENT = "—"
+SMALL = 0.001
+"""A probability or p-value nearer to 0 or 1 than this is written as a bound."""
+CHINESE_DIGITS = "零一二三四五六七八九"
+ENGLISH = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+           "eleven", "twelve")  # fmt: skip
+
+
+class Text(NamedTuple):
+    """Words in Chinese and in English; `en` is empty where both are the same."""
+
+    zh: str
+    en: str = ""
+
+    def __str__(self) -> str:
+        """Both languages behind each other."""
+        return f"{self.zh} {self.en}".rstrip()
+
+    @classmethod
+    def of(cls, zh: Any, en: Any) -> Text:
+        """Return words in two languages, or once where they are the same."""
+        return cls(str(zh), "" if zh == en else str(en))
+
+
+NOTHING = Text("")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How one measure is written with two decimals: rates in percent, scores and indices in points.
+
+    Attributes
+    ----------
+    scale : int
+        From the published figure (share 0-1, points 0-100) to the written one.
+    sign : str
+        Behind a level.
+    of_change : str
+        Behind a difference.
+    """
+
+    scale: int
+    sign: str
+    of_change: str
+
+    def level(self, value: float) -> str:
+        """Write a figure."""
+        return f"{value * self.scale:.2f}{self.sign}"
+
+    def limits(self, low: float, high: float) -> str:
+        """Write the limits of a figure in brackets."""
+        return f"  ({low * self.scale:.2f} – {high * self.scale:.2f})"
+
+    def change(self, value: float) -> str:
+        """Write a difference, with its sign."""
+        return f"{value * self.scale:+.2f}{self.of_change}"
+
+    def change_limits(self, low: float, high: float) -> str:
+        """Write the limits of a difference in brackets; nothing where there are none."""
+        if pd.isna(low):
+            return ""
+        return f"  ({self.change(low)} – {self.change(high)})"
+
+
+def unit_of(kind: str) -> Unit:
+    """Return how a measure of a kind is written."""
+    if kind == "rate":
+        return Unit(100, "%", " pp")
+    return Unit(1, "", "")
+
+
+def count(value: Any) -> str:
+    """Write a whole number."""
+    return f"{int(value):,}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Write a share 0-1 as it stands in a sentence: "77.3%"."""
+    return f"{100 * share:.{digits}f}%"
+
+
+def estimate(value: Any, kind: str, digits: int = 1) -> str:
+    """Write an estimate as it stands in a table: a share 0-1 ("rate") as "77.3 %", anything else in points."""
+    if pd.isna(value):
+        return ABSENT
+    if kind == "rate":
+        return f"{value:.1%}".replace("%", " %")
+    return f"{value:.{digits}f}"
+
+
+def interval(low: Any, high: Any, kind: str) -> str:
+    """Write limits of an estimate; unbounded where it has no degrees of freedom."""
+    if pd.isna(low) or pd.isna(high):
+        return ABSENT
+    if np.isinf(low) or np.isinf(high):
+        return "无界 unbounded"
+    return f"{estimate(low, kind).removesuffix(' %')}–{estimate(high, kind)}"
+
+
+def signed(value: float) -> str:
+    """Write a difference with its sign; nothing is minus zero."""
+    if pd.isna(value):
+        return ABSENT
+    return f"{round(value, 1) + 0.0:+.1f}"
+
+
+def signed_limits(low: float, high: float) -> str:
+    """Write the limits of a difference, each with its sign."""
+    return ABSENT if pd.isna(low) else f"{signed(low)} – {signed(high)}"
+
+
+def probability(value: Any) -> str:
+    """Write a probability; nothing is ever written as certain.
+
+    >>> probability(0.4768), probability(0.99999), probability(0.0)
+    ('47.7 %', '> 99.9 %', '< 0.1 %')
+    """
+    if pd.isna(value):
+        return ABSENT
+    if value < SMALL:
+        return "< 0.1 %"
+    if value > 1 - SMALL:
+        return "> 99.9 %"
+    return f"{100 * value:.1f} %"
+
+
+def probability_in_words(value: float) -> Text:
+    """Write a probability to stand behind "the probability is"."""
+    if value < SMALL:
+        return Text("低于 0.1%", "below 0.1%")
+    if value > 1 - SMALL:
+        return Text("高于 99.9%", "above 99.9%")
+    return Text(f"为 {percent(value)}", percent(value))
+
+
+def p_value(value: Any) -> str:
+    """Write a p-value; what would round to 0 or 1 says so.
+
+    >>> p_value(0.04), p_value(0.00001)
+    ('0.040', '< 0.001')
+    """
+    if pd.isna(value):
+        return ABSENT
+    if value < SMALL:
+        return "< 0.001"
+    if value > 1 - SMALL:
+        return "> 0.999"
+    return f"{value:.3f}"
+
+
+def p_value_in_words(value: float) -> Text:
+    """Write a p-value with what it equals or falls below."""
+    if value < SMALL:
+        return Text("小于 0.001", "below 0.001")
+    return Text(f"为 {value:.3f}", f"{value:.3f}")
+
+
+def amount(value: float, kind: Kind) -> Text:
+    """Write an estimate in a sentence: a share 0-1 as a percentage, anything else in points 0-100."""
+    if kind == "rate":
+        return Text(percent(value), percent(value))
+    return Text(f"{value:.2f} 分", f"{value:.2f} points")
+
+
+def difference(value: float, kind: Kind) -> Text:
+    """Write the size of a difference of two estimates in a sentence; what would round to 0 says so."""
+    size, digits, unit = abs(value), 2, Text("分", "points")
+    if kind == "rate":
+        size, digits, unit = 100 * abs(value), 1, Text("个百分点", "percentage points")
+    least = 10.0**-digits
+    if size < least / 2:
+        return Text(f"不到 {least:.{digits}f} {unit.zh}", f"less than {least:.{digits}f} {unit.en}")
+    return Text(f" {size:.{digits}f} {unit.zh}", f"{size:.{digits}f} {unit.en}")
+
+
+def rank(value: Any) -> str:
+    """Write a rank, which the rule of ties may make fractional."""
+    return ABSENT if pd.isna(value) else f"{value:g}"
+
+
+def rank_set(low: Any, high: Any) -> str:
+    """Write a set of ranks: "3–12"."""
+    return ABSENT if pd.isna(low) or pd.isna(high) else f"{low:.0f}–{high:.0f}"
+
+
+def rank_with_set(row: Any) -> str:
+    """Write the rank of a table's row with its marginal set, where there is one: "7 [3–12]"."""
+    if pd.isna(row["marginal_low"]):
+        return rank(row["rank"])
+    return f"{rank(row['rank'])} [{rank_set(row['marginal_low'], row['marginal_high'])}]"
+
+
+def rank_set_in_words(row: Any) -> str:
+    """Write the marginal set of a row of a `Ranking`'s table, as the console prints it behind a rank."""
+    return f"名次范围 rank set {rank_set(row['marginal_low'], row['marginal_high'])}"
+
+
+def places(low: float, high: float) -> Text:
+    """Write a set of ranks in a sentence."""
+    if low == high:
+        return Text(f"第 {low:g} 名", f"{low:g}")
+    return Text(f"第 {low:g} 至 {high:g} 名", f"{low:g} to {high:g}")
+
+
+def numeral(number: int) -> str:
+    """Write a number from 1 to 99 in Chinese as it stands before a measure word; others in digits.
+
+    >>> numeral(2), numeral(10), numeral(12), numeral(20), numeral(35)
+    ('两', '十', '十二', '二十', '三十五')
+    """
+    if not 0 < number < 100:
+        return f" {number} "
+    if number == 2:
+        return "两"
+    tens, ones = divmod(number, 10)
+    written = CHINESE_DIGITS[ones] if ones else ""
+    if tens == 0:
+        return written
+    return f"{CHINESE_DIGITS[tens] if tens > 1 else ''}十{written}"
+
+
+def in_english(number: int) -> str:
+    """Write a small number in words, others in digits."""
+    return ENGLISH[number] if 0 <= number < len(ENGLISH) else str(number)

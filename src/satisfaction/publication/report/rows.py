@@ -1,0 +1,305 @@
+"""The rows of the report's tables: the published rows themselves, and what the rules make of them.
+
+Templates read the published columns and write them with `FILTERS`. No rank leaves without its sets and its status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import pandas as pd
+
+from satisfaction.declarations.survey import Survey
+from satisfaction.foundation import figures
+from satisfaction.foundation.figures import ABSENT, NOTHING, Text, p_value, probability
+from satisfaction.publication.labels import STATUS, label_of, levels
+
+Row: TypeAlias = dict[str, Any]
+
+SHAPES = {"established": "■", "possible": "◆", "excluded": "●", "not ranked": "✕"}
+WORDS = {status: Text.of(label.zh, label.en) for status, label in STATUS.items()}
+SIDES = {"last": Text("末", "last"), "first": Text("前", "first")}
+LEVELS = {
+    "province": Text("省级", "province"),
+    "prefecture": Text("市级", "prefecture"),
+    "county": Text("县级", "county"),
+    "township": Text("乡级", "township"),
+    "all": Text("全部", "all"),
+}
+ACTIONS = {
+    "reject_row": Text("整行拒收", "row rejected"),
+    "blank_item": Text("该题置空", "item blanked"),
+    "normalised": Text("已规范", "normalised"),
+    "warn": Text("只提示", "warned"),
+    "corrected": Text("已按更正改写", "corrected"),
+    "recoded": Text("已换码", "recoded"),
+    "masked": Text("已遮盖", "masked"),
+    "note": Text("说明", "note"),
+}
+
+
+def limits(row: Row) -> str:
+    """Write the interval of a published estimate."""
+    return figures.interval(row["ci_low"], row["ci_high"], row["kind"])
+
+
+FILTERS: dict[str, Callable[..., str | Text]] = {
+    "estimate": figures.estimate,
+    "label_of": label_of,
+    "limits": limits,
+    "p_value": p_value,
+    "probability": probability,
+    "rank": figures.rank,
+    "rank_set": figures.rank_set,
+    "rank_with_set": figures.rank_with_set,
+    "signed": figures.signed,
+    "signed_limits": figures.signed_limits,
+    "whole_number": figures.count,
+}
+
+
+class AreaTable(NamedTuple):
+    """All areas of one level, the whole last: the published rows of each, one a measure."""
+
+    level: Text
+    heads: list[Text]
+    areas: list[list[Row]]
+
+
+class Verdict(NamedTuple):
+    """A verdict on the area of a published row: what was asked, on what basis, how sure it is."""
+
+    row: Row
+    asked: Text
+    basis: Text
+    verdict: Text
+    figures: tuple[str, ...]
+
+
+class Within(NamedTuple):
+    """One ranking within a larger area."""
+
+    title: Text
+    rows: list[Verdict]
+
+
+def records(table: pd.DataFrame) -> list[Row]:
+    """Return the rows of a table."""
+    rows: list[Row] = table.to_dict("records")
+    return rows
+
+
+def of_the_whole(indices: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of all areas together."""
+    return indices[indices["level"] == levels(indices)[-1]]
+
+
+def topics(indices: pd.DataFrame) -> list[Row]:
+    """Return the topics of all areas together, strongest first."""
+    whole = of_the_whole(indices)
+    scores = whole[whole["kind"] == "score"]
+    return records(scores.sort_values("estimate", ascending=False, kind="stable"))
+
+
+def areas(survey: Survey, indices: pd.DataFrame) -> list[AreaTable]:
+    """Return rates and indices of every level but the whole, the highest first; the whole closes each table."""
+    shown = indices[indices["kind"] != "score"]
+    *below, whole = levels(indices)
+    heads = [label_of(row, "measure") for row in records(shown.drop_duplicates("measure"))]
+    tables = []
+    for level in reversed(below):
+        by_area: dict[str, list[Row]] = {}
+        for part in (level, whole):
+            for row in records(shown[shown["level"] == part]):
+                by_area.setdefault(row["code"], []).append(row)
+        tables.append(AreaTable(level_label(survey, level), heads, list(by_area.values())))
+    return tables
+
+
+def level_label(survey: Survey, level: str) -> Text:
+    """Return what a level of area is called: as in the questionnaire, where it has no common name."""
+    if level in LEVELS:
+        return LEVELS[level]
+    item = survey.questionnaire.items.get(level)
+    return Text.of(item.zh, item.en) if item else Text(level)
+
+
+def ranked_kind(indices: pd.DataFrame, ranking: pd.DataFrame) -> str:
+    """Return the kind of the measure that is ranked."""
+    return str(_ranked_measure(indices, ranking)["kind"])
+
+
+def ranked_label(indices: pd.DataFrame, ranking: pd.DataFrame) -> Text:
+    """Return the label of the measure that is ranked."""
+    return label_of(_ranked_measure(indices, ranking), "measure")
+
+
+def _ranked_measure(indices: pd.DataFrame, ranking: pd.DataFrame) -> Any:
+    return indices[indices["measure"] == ranking["measure"].iloc[0]].iloc[0]
+
+
+def findings(summary: Mapping[str, Any]) -> list[Text]:
+    """Say in sentences what the ranking as a whole can and cannot tell."""
+    if summary["selection"] != "probability":
+        return []
+    size, bottom, side = summary["list_size_low"], summary["bottom"], SIDES[summary["side"]]
+    expected = f"{summary['expected_true_bottom']:.1f}"
+    p, alpha = p_value(summary["list_p"]), f"{1 - summary['level']:.3g}"
+    share = figures.percent(summary["decidable_share"])
+    units, rankability = summary["p"], f"{summary['rankability']:.2f}"
+    return [
+        Text(
+            f"按模型，名单上的 {size} 个单位中预计有 {expected} 个真正属于{side.zh} {bottom} 位。",
+            f"Under the model, {expected} of the {size} units listed are expected to be true members of the {side.en} {bottom}.",
+        ),
+        Text(
+            f"整份名单的检验 p 值为 {p}；低于 {alpha} 且为概率样本时名单才算得到确认。",
+            f"The p-value of the list as a whole is {p}; a probability sample and a value of at most {alpha} would establish it.",
+        ),
+        Text(
+            f"{units} 个单位的全部两两比较中，{share} 能在全表同时判断先后；可排名度 {rankability}（0-1）。",
+            f"Of all pairs of the {units} units, {share} can be put in order for the whole table at once; "
+            f"rankability {rankability} (0-1).",
+        ),
+    ]
+
+
+def reasons(log: pd.DataFrame) -> list[tuple[str, Text, Text, str]]:
+    """Count the log's entries by rule: rule, action, message, entries."""
+    counted = []
+    for (rule, action, zh, en), number in (
+        log.groupby(["rule", "action", "zh", "en"]).size().items()
+    ):
+        what = ACTIONS.get(action, Text(action))
+        counted.append((rule, what, Text.of(zh, en), figures.count(number)))
+    return counted
+
+
+def alternatives(
+    indices: pd.DataFrame, ranking: pd.DataFrame, summary: Mapping[str, Any]
+) -> dict[str, Text]:
+    """Describe each figure in words, for those who cannot see it."""
+    size, side = summary["bottom"], SIDES[summary["side"]]
+    units = int(ranking["rank"].notna().sum())
+    many = indices.loc[indices["level"] == levels(indices)[-2], "code"].nunique()
+    with_sets = with_limits = and_limits = NOTHING
+    if summary["selection"] == "probability":
+        with_sets = Text("、置信区间和名次集合", ", interval and rank sets")
+        with_limits = Text("及其置信区间", " with intervals")
+        and_limits = Text("、区间", " and interval")
+    described = {
+        "ladder": Text(
+            f"{units} 个单位按名次排列，每个单位有估计值{with_sets.zh}；数值见完整排名表。",
+            f"{units} units in rank order, each with estimate{with_sets.en}; the full ranking table holds the numbers.",
+        ),
+        "probability": Text(
+            f"分界两侧各单位属于{side.zh} {size} 位的概率；数值见完整排名表。",
+            f"Probability of the {side.en} {size} for the units nearest the cut; the full ranking table holds the numbers.",
+        ),
+        "rates": Text(
+            f"{many} 个地区的率{with_limits.zh}；数值见各地区表。",
+            f"Rates of {many} areas{with_limits.en}; the tables by area hold the numbers.",
+        ),
+        "paths": Text(
+            "名单上各单位历次的名次；有名次集合的，一并画出。",
+            "Ranks of the units listed over the waves, with their sets where there are any.",
+        ),
+        "targets": Text(
+            "各项目标的结论；数值见目标表。",
+            "Verdicts on the targets; the table of targets holds the numbers.",
+        ),
+        "thresholds": Text(
+            f"各地区的值{and_limits.zh}与界线。",
+            f"Every area's value{and_limits.en} beside the threshold.",
+        ),
+    }
+    if summary["decidable_share"] is not None:
+        share = figures.percent(summary["decidable_share"])
+        described["pairs"] = Text(
+            f"{units} 个单位两两比较：{share} 的比较能分出先后，其余不能。",
+            f"All pairs of {units} units: {share} can be put in order, the others cannot.",
+        )
+    if scores := topics(indices):
+        best, worst = label_of(scores[0], "measure"), label_of(scores[-1], "measure")
+        described["topics"] = Text(
+            f"{len(scores)} 个项目的得分：最高为{best.zh}，最低为{worst.zh}。",
+            f"Scores of {len(scores)} topics: strongest {best.en or best.zh}, weakest {worst.en or worst.zh}.",
+        )
+    return described
+
+
+def target_rows(targets: pd.DataFrame) -> list[Verdict]:
+    """Return the targets: the rank that decides with its set, p of met and of not met, probability."""
+    rows = []
+    for row in records(targets):
+        rank = f"{figures.rank_with_set(row)} / {row['of']}"
+        ps = p_value(row["p_met"]), p_value(row["p_not_met"])
+        asked = Text(row["target_zh"], row["target"])
+        basis = Text.of(row["basis_zh"], row["basis"])
+        verdict = Text.of(row["verdict_zh"], row["verdict"])
+        rows.append(
+            Verdict(row, asked, basis, verdict, (rank, *ps, probability(row["probability"])))
+        )
+    return rows
+
+
+def threshold_rows(thresholds: pd.DataFrame) -> list[Verdict]:
+    """Return the areas that are not excluded from lying below a threshold."""
+    rows = []
+    for row in records(thresholds):
+        if row["status"] == "excluded":
+            continue
+        kind = "rate" if row["threshold"] <= 1 else "index"
+        estimate = figures.estimate(row["estimate"], kind)
+        if not pd.isna(row["ci_low"]):
+            estimate += f"（{figures.interval(row['ci_low'], row['ci_high'], kind)}）"
+        asked = Text(row["consequence_zh"], row["consequence_en"])
+        ps = p_value(row["p_below"]), p_value(row["p_not_below"])
+        rows.append(
+            Verdict(row, asked, Text(estimate), _status(row), (*ps, figures.count(row["n"])))
+        )
+    return rows
+
+
+def escalation_rows(escalation: pd.DataFrame) -> list[Verdict]:
+    """Return the step that follows for every area on the list, with the status of its listing."""
+    rows = []
+    for row in records(escalation):
+        times = row["listed_in_a_row"]
+        step = Text(row["step_zh"] or ABSENT, row["step_en"])
+        in_a_row = Text(f"连续 {times} 期", f"{times} in a row")
+        sure = p_value(row["p_in"]), probability(row["probability_bottom"])
+        rows.append(Verdict(row, step, in_a_row, _status(row), sure))
+    return rows
+
+
+def _status(row: Row) -> Text:
+    return Text.of(row["status_zh"], row["status"])
+
+
+def within_tables(survey: Survey, within: pd.DataFrame, kind: str) -> list[Within]:
+    """Return the rankings within larger areas, the highest level first."""
+    tables: list[Within] = []
+    if not len(within):
+        return tables
+    for (level, _), part in within.groupby(["level", "within"], sort=False):
+        among, label = label_of(part.iloc[0], "within"), level_label(survey, str(level))
+        title = Text(
+            f"{among.zh}：{label.zh}排名",
+            f"{among.en or among.zh}: ranking by {label.en or level}",
+        )
+        tables.append(Within(title, [_within_row(row, kind) for row in records(part)]))
+    return tables[::-1]
+
+
+def _within_row(row: Row, kind: str) -> Verdict:
+    written = (
+        figures.estimate(row["estimate"], kind, 2),
+        figures.rank_set(row["simultaneous_low"], row["simultaneous_high"]),
+        probability(row["probability_first"]),
+        probability(row["probability_last"]),
+        figures.count(row["n"]),
+    )
+    rank = Text(figures.rank_with_set(row))
+    return Verdict(row, NOTHING, rank, Text(row["note"]), written)
