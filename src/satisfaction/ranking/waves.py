@@ -18,6 +18,7 @@ import scipy.sparse as sp
 
 from satisfaction.declarations.items import SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare
@@ -196,9 +197,6 @@ def _with_shared_psus(
     """Put two waves side by side with the covariance of their Estimates; `order` is that of the
     earlier one's rows.
     """
-    # here: it loads statsmodels, which a plain ranking does not need
-    from satisfaction.estimation.change import combine_waves
-
     both = combine_waves({"later": later, "earlier": earlier})
     p = len(order)
     members = both.contributions.members.of(np.concatenate([np.arange(p), p + order]))
@@ -297,9 +295,6 @@ def rolling(
     EstimatesError
         E171, E172 as `combine_waves`.
     """
-    # here: it loads statsmodels, which a plain ranking does not need
-    from satisfaction.estimation.change import combine_waves
-
     declared = require_comparable(comparable)
     one_of(weights, MEANING, argument="weights", error=RankingError, code="K156")
     window = _window(waves, last=last, measure=measure)
