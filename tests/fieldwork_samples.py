@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from satisfaction.fieldwork.checks import Fields
+from satisfaction.fieldwork.findings import Fields
 
 ITEMS = [f"q{i:02d}" for i in range(12)]
 FIELDS = Fields(

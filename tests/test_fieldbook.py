@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 
 from satisfaction.collection.responses import load_responses
 from satisfaction.fieldwork.answers import points
-from satisfaction.fieldwork.checks import CHECKS
-from satisfaction.fieldwork.daily_files import write_fieldwork
-from satisfaction.fieldwork.pages import county_pages, file_name, index_page
-from satisfaction.fieldwork.standing import LEVELS, NAMES, elapsed, stand, written
+from satisfaction.fieldwork.daily import county_pages, file_name, index_page, write_fieldwork
+from satisfaction.fieldwork.findings import CHECKS, LEVELS, written
+from satisfaction.fieldwork.standing import elapsed, stand
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 from satisfaction.foundation.tables import read_tables
 from satisfaction.publication.labels import mark
@@ -102,8 +101,8 @@ def pages(folder) -> dict[str, str]:
 
 
 def test_every_check_has_names_a_unit_and_what_it_needs():
-    assert list(NAMES) == list(CHECKS)
-    assert all(all((zh, en, *needs)) for zh, en, _, needs in NAMES.values())
+    for check in CHECKS.values():
+        assert all((*check.name, check.unit, *check.needs, *check.figure, *check.advice))
 
 
 def test_the_set_appears_in_one_step_and_latest_stays(flagged, folder):
@@ -127,7 +126,7 @@ def test_a_second_set_overwrites_nothing_and_says_the_same(flagged, folder):
 
 
 def test_a_failure_leaves_nothing(flagged, monkeypatch):
-    monkeypatch.setattr("satisfaction.fieldwork.daily_files.index_page", lambda _: 1 / 0)
+    monkeypatch.setattr("satisfaction.fieldwork.daily.index_page", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_fieldwork(standing(flagged))
     assert list((flagged.folder / "out").iterdir()) == []
@@ -170,7 +169,9 @@ def test_a_planted_interviewer_leads_the_index_and_its_county_page(flagged, fold
     found = pages(folder)
     assert Page(found["index.html"]).links[0] == "counties/990101.html"
     first = found["counties/990101.html"].split("先看这里")[1].split("</section>")[0]
-    assert all(word in first for word in ("说不清", "don&#39;t know", "I1", CHECKS["dont_know"][2]))
+    assert all(
+        word in first for word in ("说不清", "don&#39;t know", "I1", CHECKS["dont_know"].advice.zh)
+    )
     for other in COUNTIES[1:]:
         assert "均无标记" in found[f"counties/{other}.html"]
 
@@ -388,7 +389,7 @@ def test_the_command_line_says_what_is_flagged_and_where_the_files_lie(call, fla
     assert (code, err) == (0, "")
     assert "读入 read 120 = 接受 accepted 120 + 拒收 rejected 0" in out
     assert "说不清 don't know: 1 / 12 访问员 interviewers" in out
-    assert CHECKS["dont_know"][3] in out
+    assert CHECKS["dont_know"].advice.en in out
     assert all(
         (flagged.folder / "out" / path).is_file()
         for path in re.findall(r"out/(\S+\.(?:xlsx|html|csv))", out)
@@ -478,6 +479,6 @@ def test_what_is_declared_for_the_fieldwork_is_checked(small, block, code):
 
 
 def test_the_share_of_a_back_check_that_differs_is_named_so_and_written_in_per_cent():
-    assert NAMES["back_check"][:2] == ("回访不一致率", "back-check disagreement")
+    assert CHECKS["back_check"].name == ("回访不一致率", "back-check disagreement")
     assert written("back_check", 1 / 6, "interviewer") == "16.7 %"
     assert written("back_check", 0.45, "item") == "kappa 0.45"

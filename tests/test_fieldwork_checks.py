@@ -13,8 +13,13 @@ from hypothesis import strategies as st
 from fieldwork_samples import FIELDS, ITEMS, clean
 from satisfaction import SurveyDesign, estimate
 from satisfaction.estimation.reliability import intraclass_correlation
+from satisfaction.fieldwork.answers import (
+    answer_patterns,
+    little_variance,
+    relative_variances,
+    straight_lining,
+)
 from satisfaction.fieldwork.backcheck import back_check, cohen_kappa
-from satisfaction.fieldwork.checks import CHECKS, COLUMNS
 from satisfaction.fieldwork.coaching import (
     estimated_mode_gap,
     jumps,
@@ -28,13 +33,8 @@ from satisfaction.fieldwork.duplicates import (
     near_duplicates,
     shared_values,
 )
-from satisfaction.fieldwork.interviewers import interviewer_effects, interviewer_means
-from satisfaction.fieldwork.patterns import (
-    answer_patterns,
-    little_variance,
-    relative_variances,
-    straight_lining,
-)
+from satisfaction.fieldwork.findings import CHECKS, COLUMNS
+from satisfaction.fieldwork.outliers import interviewer_effects, interviewer_means
 from satisfaction.fieldwork.progress import by_day, quota_progress
 from satisfaction.fieldwork.timing import (
     many_a_day,

@@ -151,7 +151,7 @@ def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
     """实施质量：当日工作簿与每县一页，写入 FOLDER/out/。 Fieldwork quality: a workbook of the day and a page a county."""
     from satisfaction.collection.responses import load_responses
     from satisfaction.declarations.survey import read_survey
-    from satisfaction.fieldwork.daily_files import summary_lines, write_fieldwork
+    from satisfaction.fieldwork.daily import summary_lines, write_fieldwork
     from satisfaction.fieldwork.standing import stand
 
     survey = read_survey(folder, ranking=False)

@@ -1,8 +1,13 @@
-"""Item nonresponse and don't-knows: who was asked, how they answered, and which interviewers leave more open than others."""
+"""Answers left open and answers that say little: don't-knows, blanks, one answer down a battery, too little variance.
+
+The answers as points, codes and rates that the other checks compare stand here, too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +15,17 @@ import pandas as pd
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.items import MultipleItem, SingleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.fieldwork.checks import USUAL, Fields, Limits
-from satisfaction.fieldwork.outliers import at_interviewers
+from satisfaction.fieldwork.findings import USUAL, Fields, Limits, require
+from satisfaction.fieldwork.outliers import (
+    at_counties,
+    at_interviewers,
+    at_respondents,
+    interviewers,
+)
 from satisfaction.foundation.engines import fetch, scan
 from satisfaction.sampling.measures import add_columns, compile_measures
 
+Array = np.ndarray[Any, Any]
 OUTCOMES = ("answered", "not_applicable", "dont_know", "refused", "no_answer")
 
 
@@ -27,18 +38,18 @@ def item_nonresponse(responses: Responses, questionnaire: Questionnaire) -> pd.D
         One row an item: item, zh, en, asked, then counts answered, not_applicable, dont_know, refused, no_answer, which
         add up to asked (the skip rule leaves the others out), and their shares of asked (0-1) as share_answered, ...
     """
+    respondents = responses.accepted
     rows = []
     for name in _coded_items(questionnaire):
-        asked = _asked(responses.accepted, questionnaire, name)
-        outcome = _outcome(responses.accepted, questionnaire, name)[asked].value_counts()
         item = questionnaire.items[name]
-        counts = {one: int(outcome.get(one, 0)) for one in OUTCOMES}
-        rows.append(
-            {"item": name, "zh": item.zh, "en": item.en, "asked": int(asked.sum()), **counts}
-        )
+        asked = _asked(respondents, questionnaire, name)
+        outcomes = _outcome(respondents, questionnaire, name)[asked].value_counts()
+        counts = outcomes.reindex(OUTCOMES, fill_value=0)
+        rows.append([name, item.zh, item.en, int(asked.sum()), *counts])
     table = pd.DataFrame(rows, columns=["item", "zh", "en", "asked", *OUTCOMES])
-    asked = table["asked"].where(table["asked"] > 0).astype(float)
-    return table.assign(**{f"share_{one}": table[one] / asked for one in OUTCOMES})
+    for outcome in OUTCOMES:
+        table[f"share_{outcome}"] = _share_of(table[outcome], table["asked"])
+    return table
 
 
 def dont_know_by_interviewer(responses: Responses, questionnaire: Questionnaire) -> pd.DataFrame:
@@ -61,10 +72,9 @@ def dont_know_by_interviewer(responses: Responses, questionnaire: Questionnaire)
     counts = outcome_counts(respondents, questionnaire, "dont_know").assign(respondents=1)
     interviewer = respondents[questionnaire.roles.interviewer].fillna("").rename("interviewer")
     table = counts.groupby(interviewer).sum().reset_index()
-    table["share"] = table["dont_know"] / table["asked"].where(table["asked"] > 0)
-    return table.sort_values(["share", "interviewer"], ascending=[False, True], ignore_index=True)[
-        columns
-    ]
+    table["share"] = _share_of(table["dont_know"], table["asked"])
+    order = ["share", "interviewer"]
+    return table.sort_values(order, ascending=[False, True], ignore_index=True)[columns]
 
 
 def outcome_counts(
@@ -84,16 +94,12 @@ def outcome_counts(
     """
     counts = pd.DataFrame({"asked": 0, outcome: 0}, index=respondents.index)
     for name in _coded_items(questionnaire):
-        if outcome in {
-            "answered",
-            "no_answer",
-            *(special.reason for special in questionnaire.special(name).values()),
-        }:
+        reasons = {special.reason for special in questionnaire.special(name).values()}
+        if outcome in {"answered", "no_answer", *reasons}:
             asked = _asked(respondents, questionnaire, name)
+            has_it = asked & (_outcome(respondents, questionnaire, name) == outcome)
             counts["asked"] += asked.astype(int)
-            counts[outcome] += (
-                asked & (_outcome(respondents, questionnaire, name) == outcome)
-            ).astype(int)
+            counts[outcome] += has_it.astype(int)
     return counts
 
 
@@ -114,7 +120,7 @@ def open_items(
     tables = []
     for check in ("no_answer", "dont_know"):
         counts = outcome_counts(respondents, questionnaire, check)
-        share = (counts[check] / counts["asked"].where(counts["asked"] > 0)).to_numpy(float)
+        share = _share_of(counts[check], counts["asked"]).to_numpy(float)
         tables.append(at_interviewers(check, respondents, share, fields=fields, limits=limits))
     return pd.concat(tables, ignore_index=True)
 
@@ -123,27 +129,23 @@ def points(
     respondents: pd.DataFrame, questionnaire: Questionnaire, items: Sequence[str]
 ) -> pd.DataFrame:
     """Return single items as the points (0-100) of their answers, nan without a valid one: (respondents, items) float."""
-    scored = {
-        name: {code: answer.score for code, answer in questionnaire.answers(name).items()}
-        for name in items
-    }
-    return pd.DataFrame(
-        {name: respondents[name].map(scored[name]).astype(float) for name in items},
-        index=respondents.index,
-    )
+    columns = {}
+    for name in items:
+        scores = {code: answer.score for code, answer in questionnaire.answers(name).items()}
+        columns[name] = respondents[name].map(scores).astype(float)
+    return pd.DataFrame(columns, index=respondents.index)
 
 
 def answer_codes(
-    respondents: pd.DataFrame, questionnaire: Questionnaire, *, without: Iterable[str] = ()
+    respondents: pd.DataFrame, questionnaire: Questionnaire, *, without: Iterable[str | None] = ()
 ) -> pd.DataFrame:
     """Return one column of codes a coded item, special codes included; a select-all answer is one code, nan: no answer."""
     columns = {}
     for name in _coded_items(questionnaire):
         if name not in set(without):
-            own = respondents[questionnaire.columns(name)]
-            columns[name] = (
-                own.groupby(list(own), dropna=False).ngroup().where(own.notna().any(axis=1))
-            )
+            answer = respondents[questionnaire.columns(name)]
+            codes = answer.groupby(list(answer), dropna=False).ngroup()
+            columns[name] = codes.where(answer.notna().any(axis=1))
     return pd.DataFrame(columns, index=respondents.index).astype(float)
 
 
@@ -151,22 +153,26 @@ def rate_values(
     respondents: pd.DataFrame, questionnaire: Questionnaire, rates: Sequence[str]
 ) -> pd.DataFrame:
     """Return each respondent's value of rates (share, 0-1), nan where not valid: (respondents, rates) float."""
-    wanted = [measure for measure in compile_measures(questionnaire) if measure.name in rates]
-    columns = [name for one in wanted for name in (one.valid_column, one.score_column)]
-    found = fetch(add_columns(scan(respondents), wanted).select(*columns))
-    values = {
-        one.name: found[one.score_column].where(found[one.valid_column] == 1) / one.unit
-        for one in wanted
-    }
+    measures = [measure for measure in compile_measures(questionnaire) if measure.name in rates]
+    columns = []
+    for measure in measures:
+        columns += [measure.valid_column, measure.score_column]
+    computed = fetch(add_columns(scan(respondents), measures).select(*columns))
+    values = {}
+    for measure in measures:
+        valid = computed[measure.valid_column] == 1
+        values[measure.name] = computed[measure.score_column].where(valid) / measure.unit
     return pd.DataFrame(values).astype(float).set_axis(respondents.index)
 
 
+def _share_of(part: pd.Series[Any], whole: pd.Series[Any]) -> pd.Series[Any]:
+    """Divide counts; nan where the whole is 0."""
+    return part / whole.where(whole > 0).astype(float)
+
+
 def _coded_items(questionnaire: Questionnaire) -> list[str]:
-    return [
-        name
-        for name, item in questionnaire.items.items()
-        if isinstance(item, SingleItem | MultipleItem)
-    ]
+    items = questionnaire.items.items()
+    return [name for name, item in items if isinstance(item, SingleItem | MultipleItem)]
 
 
 def _asked(respondents: pd.DataFrame, questionnaire: Questionnaire, item: str) -> pd.Series:
@@ -183,13 +189,158 @@ def _outcome(respondents: pd.DataFrame, questionnaire: Questionnaire, item: str)
     reasons = {code: special.reason for code, special in questionnaire.special(item).items()}
     outcome = respondents[item].map(reasons).astype(object)
     if isinstance(declared, MultipleItem):
-        answered = (
-            respondents[[option_column(item, code) for code in declared.options]]
-            .notna()
-            .any(axis=1)
-        )
+        options = [option_column(item, code) for code in declared.options]
+        answered = respondents[options].notna().any(axis=1)
     else:
         answered = respondents[item].notna() & outcome.isna()
-    return pd.Series(
-        np.where(answered, "answered", outcome.fillna("no_answer")), index=respondents.index
+    return outcome.fillna("no_answer").mask(answered, "answered")
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """How each respondent went down a battery of K items. n respondents.
+
+    Attributes
+    ----------
+    answered : (n,) int
+        Items with an answer.
+    longest : (n,) int
+        Longest run of equal answers in the order of the items; a blank ends it.
+    identical : (n,) float
+        Share of the answered items that hold the commonest answer; nan without answers.
+    spread : (n,) float
+        Standard deviation of the answers (intra-individual response variability); nan without answers.
+    """
+
+    answered: Array
+    longest: Array
+    identical: Array
+    spread: Array
+
+
+def straight_lining(
+    rows: pd.DataFrame, battery: Sequence[str], *, fields: Fields, limits: Limits = USUAL
+) -> pd.DataFrame:
+    """Find straight-liners: respondents, and interviewers and counties with more of them than the others.
+
+    Respondents are compared by their longest run of equal answers as a share of the battery, with those of other counties;
+    interviewers and counties by the share of respondents all of whose answers are equal (half of the items answered at
+    least, and three). Contented residents do straight-line: the comparison, not the run, is the sign.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    battery : sequence of str
+        Items of one scale in the order asked; codes, special codes included.
+    fields : Fields
+    limits : Limits
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS; check straight_line at the levels respondent, interviewer, county.
+    """
+    require(rows, battery)
+    patterns = answer_patterns(rows[list(battery)].to_numpy(float, na_value=np.nan))
+    enough = patterns.answered >= max(3, len(battery) / 2)
+    run = np.where(enough, patterns.longest / len(battery), np.nan)
+    straight = np.where(enough, patterns.identical == 1, np.nan)
+    check = "straight_line"
+    respondent = at_respondents(check, rows, run, fields=fields, limits=limits)
+    interviewer = at_interviewers(check, rows, straight, fields=fields, limits=limits)
+    county = at_counties(check, rows, straight, fields=fields, limits=limits)
+    return pd.concat([respondent, interviewer, county], ignore_index=True)
+
+
+def little_variance(
+    rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL
+) -> pd.DataFrame:
+    """Find interviewers and counties whose respondents answer too much alike.
+
+    The figure is the variance of the answers around the unit's own item means, as a share of the largest variance possible at
+    those means, averaged over the items; interviewers are compared with the others of the county, counties with the other counties; only
+    little variance is flagged.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Items as numbers of one scale, nan where there is no answer on it.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS; check little_variance at the levels interviewer, county.
+    """
+    require(rows, items)
+    values = rows[list(items)].to_numpy(float, na_value=np.nan)
+    interviewer, _, _ = interviewers(rows, fields)
+    county, _ = pd.factorize(fields.codes(rows, "county"))
+    tables = []
+    for compare, unit in ((at_interviewers, interviewer), (at_counties, county)):
+        share = relative_variances(values, unit=unit)
+        tables.append(
+            compare("little_variance", rows, share, fields=fields, limits=limits, side="low")
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def answer_patterns(answers: Array) -> Patterns:
+    """Describe each row of answers (n, K); nan: no answer."""
+    known = np.isfinite(answers)
+    answered = known.sum(axis=1)
+    items = answers.shape[1]
+    run = known[:, 0].astype(int) if items else answered
+    longest = run
+    for item in range(1, items):
+        goes_on = answers[:, item] == answers[:, item - 1]
+        run = np.where(goes_on, run + 1, known[:, item].astype(int))
+        longest = np.maximum(longest, run)
+    alike = [(answers == answers[:, [item]]).sum(axis=1) for item in range(items)]
+    divisor = np.maximum(answered, 1)
+    centre = np.where(known, answers, 0).sum(axis=1) / divisor
+    deviations = np.where(known, answers - centre[:, None], 0)
+    identical = np.max(alike, axis=0) / divisor
+    spread = np.sqrt((deviations**2).sum(axis=1) / divisor)
+    return Patterns(
+        answered,
+        longest,
+        np.where(answered > 0, identical, np.nan),
+        np.where(answered > 0, spread, np.nan),
     )
+
+
+def relative_variances(values: Array, *, unit: Array) -> Array:
+    """Squared distance of each respondent's answers from the unit's item means, as a share of the largest variance possible.
+
+    That is (mean - low)(high - mean), reached when all answers lie at the ends of the scale: without it, contented units would
+    look even because their answers have less room.
+
+    Parameters
+    ----------
+    values : (n, K) float
+    unit : (n,) int
+        -1: in none.
+
+    Returns
+    -------
+    (n,) float
+        Mean over the items, times m / (m - 1) for m answers in the unit, so that its mean over a unit does not depend on the
+        unit's size; nan without a unit, or where no item has two answers in it whose mean lies inside the scale (perfect scores
+        are `top_box`'s).
+    """
+    in_unit = unit >= 0
+    bin_of = np.maximum(unit, 0)
+    total = np.zeros(len(values))
+    count = np.zeros(len(values))
+    for column in values.T:
+        known = in_unit & np.isfinite(column)
+        m = np.bincount(bin_of, known)[bin_of]
+        mean = np.bincount(bin_of, np.where(known, column, 0))[bin_of] / np.maximum(m, 1)
+        low = np.min(column[known], initial=np.inf)
+        high = np.max(column[known], initial=-np.inf)
+        used = np.flatnonzero(known & (m > 1) & (mean > low) & (mean < high))
+        room = (mean[used] - low) * (high - mean[used]) * (1 - 1 / m[used])
+        total[used] += (column[used] - mean[used]) ** 2 / room
+        count[used] += 1
+    nothing = np.full(len(values), np.nan)
+    return np.asarray(np.divide(total, count, out=nothing, where=count > 0))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings, require
+from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings, require
 from satisfaction.fieldwork.outliers import at_interviewers, others_quartiles
 
 Array = np.ndarray[Any, Any]

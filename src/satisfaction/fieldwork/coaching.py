@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import special
 
 from satisfaction.estimation.result import Estimates
-from satisfaction.fieldwork.checks import USUAL, Fields, Limits, require
+from satisfaction.fieldwork.findings import USUAL, Fields, Limits, require
 from satisfaction.fieldwork.outliers import among, at_counties, at_interviewers, tested
 
 Array = np.ndarray[Any, Any]

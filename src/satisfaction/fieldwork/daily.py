@@ -1,80 +1,94 @@
-"""What a team receives: all findings of a day, one workbook a day, one page a county."""
+"""What a team receives of a day: a workbook, a page a county with an index, and all findings; written in one step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields as slots
+import datetime
+import re
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tqdm import tqdm
 
-from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.fieldwork.answers import answer_codes, open_items, points, rate_values
-from satisfaction.fieldwork.checks import CHECKS, COLUMNS, USUAL, Fields, Limits
-from satisfaction.fieldwork.coaching import knowledge_ceiling, top_box
 from satisfaction.fieldwork.dispositions import Dispositions
-from satisfaction.fieldwork.duplicates import duplicate_ids, near_duplicates, shared_values
-from satisfaction.fieldwork.interviewers import interviewer_effects, interviewer_means
-from satisfaction.fieldwork.patterns import little_variance, straight_lining
-from satisfaction.fieldwork.progress import by_day
-from satisfaction.fieldwork.timing import many_a_day, odd_hours, overlaps, reversed_times, speeders
-
-NOTE = (
-    "标记只是核查的线索，不是结论；检查不删除、不修改任何记录。",
-    "A flag is a reason to look, never a verdict; no check deletes or changes a row.",
+from satisfaction.fieldwork.findings import (
+    CHECKS,
+    COLUMNS,
+    LEVELS,
+    USUAL,
+    Fields,
+    Limits,
+    written,
 )
+from satisfaction.fieldwork.progress import by_day
+from satisfaction.fieldwork.standing import Standing
+from satisfaction.foundation.files import dated_folder, sha256
+from satisfaction.foundation.pages import fill
+from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
+from satisfaction.publication.labels import mark, twelve_digits
+from satisfaction.publication.manifest import plain
+
+Row = dict[Hashable, Any]
+NOTE_ZH = "标记只是核查的线索，不是结论；检查不删除、不修改任何记录。"
+NOTE_EN = "A flag is a reason to look, never a verdict; no check deletes or changes a row."
 ORIGIN = {"_file": "file", "_sheet": "sheet", "_row": "row"}
+# levels whose units count once, whatever flags them; a county's own flags are counted one by one
+UNITS = {"interviewers": "interviewer", "cells": "cell", "interviews": "respondent"}
+# levels that have a table of their own; units of the others are listed where flagged
+TABULATED = ("county", "interviewer", "cell")
+ABSENT = "–"
 
 
-def run_checks(
-    rows: pd.DataFrame,
-    questionnaire: Questionnaire,
-    *,
-    fields: Fields,
-    limits: Limits = USUAL,
-    rates: tuple[str, str] = ("awareness", "participation"),
-) -> pd.DataFrame:
-    """Run every check that accepted respondents and their paradata allow; a check whose fields are missing is left out.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Accepted respondents as coded, with the columns of paradata that `fields` names.
-    questionnaire : Questionnaire
-        Its topics are the battery; all coded items but those of the sample design are compared for near duplicates.
-    fields : Fields
-    limits : Limits
-    rates : (str, str)
-        Knowledge and participation; compared where the questionnaire has both.
+def check_table(standing: Standing) -> pd.DataFrame:
+    """Count units and flags of every check that ran, the most flagged first.
 
     Returns
     -------
     DataFrame
-        COLUMNS and `other`, the interview a near duplicate is near to. Findings of quotas, response rates, back-checks, modes and waves need tables of their own: concatenate them.
-
-    Raises
-    ------
-    ResponsesError
-        R401, R405.
+        check, zh, en, level, level_zh, level_en, units, flagged, share (0-1).
     """
-    found = _timing(rows, fields, limits)
-    found += _answers(rows, questionnaire, fields, limits)
-    found.append(duplicate_ids(rows, fields=fields))
-    if fields.device:
-        found.append(shared_values(rows, fields=fields, field="device"))
-    if fields.ip:
-        found.append(shared_values(rows, fields=fields, field="ip"))
-    if set(rates) <= set(questionnaire.rates):
-        values = rows.assign(**rate_values(rows, questionnaire, rates))
-        found.append(
-            knowledge_ceiling(
-                values, knowledge=rates[0], participation=rates[1], fields=fields, limits=limits
-            )
-        )
-    listed = pd.concat([table for table in found if len(table)], ignore_index=True).reindex(
-        columns=[*COLUMNS, "other"]
-    )
-    return listed.assign(other=listed["other"].fillna(""))
+    table = _count_flags(standing.found)
+    names = [CHECKS[check].name for check in table["check"]]
+    levels = [LEVELS[level] for level in table["level"]]
+    table = table.join(pd.DataFrame(names, columns=["zh", "en"]))
+    table = table.join(pd.DataFrame(levels, columns=["level_zh", "level_en"]))
+    table["share"] = table["flagged"] / table["units"]
+    columns = ["check", "zh", "en", "level", "level_zh", "level_en", "units", "flagged", "share"]
+    order = ["flagged", "share"]
+    return table[columns].sort_values(order, ascending=False, kind="stable", ignore_index=True)
+
+
+def county_table(standing: Standing) -> pd.DataFrame:
+    """Count the flags of every ranked area, the most flagged first: by the county's own, then interviewers, cells, interviews.
+
+    Returns
+    -------
+    DataFrame
+        code, name_zh, name_en, accepted, planned, share (accepted / planned, 0-1), county (flags of its own), interviewers, cells and
+        interviews (flagged at least once), interviews_share (0-1), further (flagged days, devices, addresses).
+    """
+    columns = ["code", "name_zh", "name_en", "accepted", "planned", "share"]
+    table = standing.progress[columns].set_index("code")
+    flagged = standing.found[standing.found["flag"]]
+    table["county"] = flagged.loc[flagged["level"] == "county", "county"].value_counts()
+    for name, level in UNITS.items():
+        units = flagged[flagged["level"] == level]
+        table[name] = units.groupby("county")["unit"].nunique()
+    further = ~flagged["level"].isin(["county", *UNITS.values()])
+    table["further"] = flagged.loc[further, "county"].value_counts()
+    counts = ["county", *UNITS, "further"]
+    table[counts] = table[counts].fillna(0).astype(int)
+    share = table["interviews"] / table["accepted"].where(table["accepted"] > 0)
+    table.insert(table.columns.get_loc("further"), "interviews_share", share.astype(float))
+    table = table.reset_index().sort_values("code", kind="stable")
+    return table.sort_values(["county", *UNITS], ascending=False, kind="stable", ignore_index=True)
+
+
+def _count_flags(found: pd.DataFrame) -> pd.DataFrame:
+    flags = found.groupby(["check", "level"], sort=False)["flag"]
+    return flags.agg(units="size", flagged="sum").reset_index()
 
 
 def daily_workbook(
@@ -86,8 +100,8 @@ def daily_workbook(
     mark: str,
     limits: Limits = USUAL,
     outcomes: Dispositions | None = None,
-) -> Mapping[str, pd.DataFrame]:
-    """Arrange a day's findings as the sheets of one workbook, for `io.writing.write_xlsx`.
+) -> dict[str, pd.DataFrame]:
+    """Arrange a day's findings as the sheets of one workbook.
 
     Parameters
     ----------
@@ -99,7 +113,7 @@ def daily_workbook(
     day : str
         The day of the report, ISO text.
     mark : str
-        What every output must say about the sample (`published.mark`); a column of every sheet.
+        What every output must say about the sample; a column of every sheet.
     limits : Limits
         As the checks used them; printed.
     outcomes : Dispositions, optional
@@ -112,28 +126,28 @@ def daily_workbook(
     """
     sheets = {
         "notes": _notes(day, len(rows), limits),
-        "checks": _summary(found),
+        "checks": _check_sheet(found),
         "flags": _flags(found, rows, fields),
     }
     for level, name in (("county", "counties"), ("interviewer", "interviewers")):
-        if (found["level"] == level).any():
-            sheets[name] = _wide(found[found["level"] == level])
+        units = found[found["level"] == level]
+        if len(units):
+            sheets[name] = _side_by_side(units)
     if fields.day:
         sheets["days"] = by_day(rows, fields=fields)
-    if (cells := found[found["level"] == "cell"].drop(columns="level")).size:
-        sheets["cells"] = cells
+    cells = found[found["level"] == "cell"]
+    if len(cells):
+        sheets["cells"] = cells.drop(columns="level")
     if outcomes is not None:
         share = pd.DataFrame({"rate": ["e"], "value": [outcomes.e], "formula": [outcomes.e_source]})
-        sheets |= {
-            "outcomes": outcomes.counts,
-            "rates": pd.concat([outcomes.rates, share], ignore_index=True),
-        }
-    return {name: _shown(table).assign(mark=mark) for name, table in sheets.items()}
+        sheets["outcomes"] = outcomes.counts
+        sheets["rates"] = pd.concat([outcomes.rates, share], ignore_index=True)
+    return _shown(sheets, mark)
 
 
 def county_page(
     rows: pd.DataFrame, found: pd.DataFrame, county: str, *, fields: Fields, mark: str
-) -> Mapping[str, pd.DataFrame]:
+) -> dict[str, pd.DataFrame]:
     """Select what one county's page shows.
 
     Returns
@@ -142,123 +156,382 @@ def county_page(
         figures (each check of the county beside the other counties), interviewers, cells, flags (respondents, devices and
         days, with file and row), days; every table with the mark. Tables without a row are kept: they say that nothing is there.
     """
-    own, mine = found[found["county"] == county], rows[fields.codes(rows, "county") == county]
-    titles = (
-        own["check"].map(lambda check: CHECKS[check][0]),
-        own["check"].map(lambda check: CHECKS[check][1]),
+    found = found[found["county"] == county]
+    titles = [CHECKS[check].figure for check in found["check"]]
+    titled = found.assign(
+        figure_zh=[title.zh for title in titles], figure_en=[title.en for title in titles]
     )
-    named = own.assign(figure_zh=titles[0], figure_en=titles[1])
-    single = own[~own["level"].isin(["county", "interviewer", "cell"])]
+    level = found["level"]
     tables = {
-        "figures": named[named["level"] == "county"].drop(columns=["level", "unit", "county"]),
-        "interviewers": named[named["level"] == "interviewer"].drop(columns=["level", "county"]),
-        "cells": named[named["level"] == "cell"].drop(columns=["level", "county"]),
-        "flags": _flags(single, rows, fields),
+        "figures": titled[level == "county"].drop(columns=["level", "unit", "county"]),
+        "interviewers": titled[level == "interviewer"].drop(columns=["level", "county"]),
+        "cells": titled[level == "cell"].drop(columns=["level", "county"]),
+        "flags": _flags(found[~level.isin(TABULATED)], rows, fields),
     }
     if fields.day:
-        tables["days"] = by_day(mine, fields=fields)
-    return {name: _shown(table).assign(mark=mark) for name, table in tables.items()}
-
-
-def _timing(rows: pd.DataFrame, fields: Fields, limits: Limits) -> list[pd.DataFrame]:
-    found = []
-    if fields.duration:
-        found.append(speeders(rows, fields=fields, limits=limits))
-    if fields.started:
-        found.append(odd_hours(rows, fields=fields, limits=limits))
-    if fields.started and fields.ended:
-        found.append(reversed_times(rows, fields=fields))
-    if fields.started and fields.ended and fields.interviewer:
-        found.append(overlaps(rows, fields=fields))
-    if fields.day and fields.interviewer:
-        found.append(many_a_day(rows, fields=fields))
-    return found
-
-
-def _answers(
-    rows: pd.DataFrame, questionnaire: Questionnaire, fields: Fields, limits: Limits
-) -> list[pd.DataFrame]:
-    battery, roles = questionnaire.topics, questionnaire.roles
-    design = {roles.area, *roles.strata, *questionnaire.eligibility, *filter(None, [fields.mode])}
-    compared = answer_codes(rows, questionnaire, without=design)
-    found = [
-        near_duplicates(rows.assign(**compared), list(compared), fields=fields, limits=limits),
-        open_items(rows, questionnaire, fields=fields, limits=limits),
-    ]
-    if battery:
-        scored = rows.assign(**points(rows, questionnaire, battery))
-        tops = {
-            item: max(answer.score or 0 for answer in questionnaire.answers(item).values())
-            for item in battery
-        }
-        found += [
-            straight_lining(rows, battery, fields=fields, limits=limits),
-            little_variance(scored, battery, fields=fields, limits=limits),
-            top_box(scored, tops, fields=fields, limits=limits),
-            interviewer_means(scored, battery, fields=fields, limits=limits),
-        ]
-        if fields.interviewer:
-            found.append(interviewer_effects(scored, battery, fields=fields, limits=limits))
-    return found
+        interviews = rows[fields.codes(rows, "county") == county]
+        tables["days"] = by_day(interviews, fields=fields)
+    return _shown(tables, mark)
 
 
 def _notes(day: str, interviews: int, limits: Limits) -> pd.DataFrame:
-    lines = [("day", day), ("interviews", interviews), ("说明", NOTE[0]), ("note", NOTE[1])]
-    return pd.DataFrame(
-        [*lines, *((one.name, getattr(limits, one.name)) for one in slots(limits))],
-        columns=["name", "value"],
-    )
+    lines = {"day": day, "interviews": interviews, "说明": NOTE_ZH, "note": NOTE_EN}
+    lines |= asdict(limits)
+    return pd.DataFrame(list(lines.items()), columns=["name", "value"])
 
 
-def _summary(found: pd.DataFrame) -> pd.DataFrame:
+def _check_sheet(found: pd.DataFrame) -> pd.DataFrame:
     """Count, for every check, the units looked at and flagged; one that was not run or found no such unit has none."""
-    counted = (
-        found.groupby(["check", "level"], sort=False)["flag"].agg(["size", "sum"]).reset_index()
-    )
-    titles = pd.DataFrame(
-        [(check, zh, en) for check, (zh, en, _, _) in CHECKS.items()], columns=["check", "zh", "en"]
-    )
-    table = titles.merge(
-        counted.rename(columns={"size": "units", "sum": "flagged"}), how="left", on="check"
-    )
-    return table.assign(
-        level=table["level"].fillna("not run, or none 未检查或没有"),
-        **table[["units", "flagged"]].fillna(0).astype(int),
-    )
+    titles = pd.DataFrame([check.figure for check in CHECKS.values()], columns=["zh", "en"])
+    titles.insert(0, "check", list(CHECKS))
+    table = titles.merge(_count_flags(found), how="left", on="check")
+    table["level"] = table["level"].fillna("not run, or none 未检查或没有")
+    counts = ["units", "flagged"]
+    table[counts] = table[counts].fillna(0).astype(int)
+    return table
 
 
 def _flags(found: pd.DataFrame, rows: pd.DataFrame, fields: Fields) -> pd.DataFrame:
     """List what is flagged; respondents with the place they were read from, each of several with one number its own."""
-    time = found.groupby(["check", "level", "unit"], sort=False).cumcount()
+    key = ["check", "level", "unit"]
     columns = [name for name in (*COLUMNS, "other") if name != "flag" and name in found]
-    flagged = found[columns].assign(time=time)[found["flag"]]
-    unit = fields.codes(rows, "respondent")
+    flagged = found[columns].assign(time=found.groupby(key, sort=False).cumcount())
+    flagged = flagged[found["flag"]]
+    respondent = fields.codes(rows, "respondent")
     places = rows[[name for name in ORIGIN if name in rows]].rename(columns=ORIGIN)
-    places = places.assign(unit=unit, level="respondent", time=unit.groupby(unit).cumcount())
-    return flagged.merge(places, how="left", on=["unit", "level", "time"]).drop(columns="time")
+    places["unit"] = respondent
+    places["level"] = "respondent"
+    places["time"] = respondent.groupby(respondent).cumcount()
+    listed = flagged.merge(places, how="left", on=["unit", "level", "time"])
+    return listed.drop(columns="time")
 
 
-def _wide(found: pd.DataFrame) -> pd.DataFrame:
+def _side_by_side(found: pd.DataFrame) -> pd.DataFrame:
     """Set the figures of a level side by side: a column a check, and the names of the checks that flag the unit."""
     keys = ["county", "unit"]
-    units = pd.MultiIndex.from_frame(found[keys].drop_duplicates())
     table = found.pivot_table(
         index=keys, columns="check", values="figure", aggfunc="first", sort=False
-    ).rename_axis(columns=None)
-    table, flagged = (
-        table.reindex(units),
-        found[found["flag"]].groupby(keys)["check"].agg("; ".join),
     )
-    return table.assign(flagged=flagged.reindex(table.index).fillna("")).reset_index()
+    # pivoting drops units whose figures are all missing
+    units = pd.MultiIndex.from_frame(found[keys].drop_duplicates())
+    table = table.rename_axis(columns=None).reindex(units)
+    flagged = found[found["flag"]].groupby(keys)["check"].agg("; ".join)
+    table["flagged"] = flagged.reindex(table.index).fillna("")
+    return table.reset_index()
 
 
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
-    """Round to four significant digits; the findings themselves are not rounded."""
-    floats: dict[str, Any] = {
-        name: table[name].map(_four_digits) for name in table.select_dtypes("float")
-    }
-    return table.assign(**floats).reset_index(drop=True)
+def _shown(tables: Mapping[str, pd.DataFrame], mark: str) -> dict[str, pd.DataFrame]:
+    """Round to four significant digits and add the mark; the findings themselves are not rounded."""
+    shown = {}
+    for name, table in tables.items():
+        rounded = table.reset_index(drop=True)
+        for column in table.select_dtypes("float"):
+            rounded[column] = rounded[column].map(_four_digits)
+        shown[name] = rounded.assign(mark=mark)
+    return shown
 
 
 def _four_digits(value: float) -> float:
     return float(f"{value:.4g}")
+
+
+def county_pages(standing: Standing) -> Iterator[tuple[str, str]]:
+    """Yield the file name and the text of every county's page, in order of the areas."""
+    shared = _shared(standing)
+    names = standing.survey.area_names()
+    progress = standing.progress.set_index("code")
+    rows_of = dict(list(standing.rows.groupby(standing.fields.codes(standing.rows, "county"))))
+    found_of = dict(list(standing.found.groupby("county")))
+    for code in standing.survey.ranked_areas():
+        rows = rows_of.get(code, standing.rows.iloc[:0])
+        found = found_of.get(code, standing.found.iloc[:0])
+        level = found["level"]
+        tables = county_page(rows, found, code, fields=standing.fields, mark="")
+        days = tables.get("days", pd.DataFrame())
+        values = shared | {
+            "code": code,
+            "name": names[code],
+            "cards": _cards(progress.loc[code], found),
+            "advice": _listed(found[found["flag"] & level.isin(TABULATED)]),
+            "figures": _listed(found[level == "county"]),
+            "interviewers": _interviewers(found[level == "interviewer"]),
+            "cells": _listed(found[level == "cell"]),
+            "flags": _by_check(tables["flags"]),
+            "days": days.to_dict("records"),
+        }
+        yield file_name(code), fill("county.html", values)
+
+
+def index_page(standing: Standing) -> str:
+    """Write the page that lists the checks and the counties with their flags, the most flagged first."""
+    flagged = standing.found[standing.found["flag"]]
+    checks = []
+    for row in check_table(standing).to_dict("records"):
+        checks.append(_words(row["check"]) | row)
+    values = _shared(standing) | {
+        "summary": standing.responses.summary[["rows", "accepted", "rejected"]].sum(),
+        "interviews": len(standing.rows),
+        "counties": _index_lines(standing, flagged[flagged["level"] == "county"]),
+        "checks": checks,
+        "others": _listed(flagged[flagged["county"] == ""]),
+        "outcomes": [],
+        "rates": [],
+    }
+    if standing.outcomes is not None:
+        values["outcomes"] = standing.outcomes.counts.to_dict("records")
+        values["rates"] = standing.outcomes.rates.to_dict("records")
+    return fill("counties.html", values)
+
+
+def file_name(code: str) -> str:
+    """Return the name of a county's page; a code never leads out of the folder."""
+    return re.sub(r"[^0-9A-Za-z-]", "_", code) + ".html"
+
+
+def _shared(standing: Standing) -> dict[str, object]:
+    """Return what every page says of the survey, the limits and the checks that did not run."""
+    survey = standing.survey
+    return {
+        "survey": survey,
+        "declared": survey.declared,
+        "marks": survey.marks,
+        "day": standing.day,
+        "limits": standing.limits,
+        "left_out": standing.left_out.to_dict("records"),
+    }
+
+
+def _index_lines(standing: Standing, flagged: pd.DataFrame) -> list[Row]:
+    """Write every county's line of the index; `flagged` are the findings about counties as a whole."""
+    names = standing.survey.area_names()
+    response = standing.found[standing.found["check"] == "response_rate"]
+    rates = response.set_index("county")["figure"]
+    lines = []
+    for line in county_table(standing).to_dict("records"):
+        code = line["code"]
+        checks = flagged.loc[flagged["county"] == code, "check"]
+        line["href"] = f"counties/{file_name(code)}"
+        line["name"] = names[code]
+        if pd.isna(line["planned"]):
+            line["planned"] = ABSENT
+        line["share"] = written("quota", line["share"])
+        line["rate"] = written("response_rate", rates.get(code))
+        line["checks"] = [_words(check) for check in checks]
+        line["interviews_share"] = _share(line["interviews"], line["accepted"])
+        lines.append(line)
+    return lines
+
+
+def _cards(progress: pd.Series[Any], found: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return the figures on top of a county's page: Chinese, English, value."""
+    at_interviewers = found[found["level"] == "interviewer"]
+    interviewers = at_interviewers["unit"].nunique()
+    interviewers_flagged = at_interviewers.loc[at_interviewers["flag"], "unit"].nunique()
+    county_flags = (found["flag"] & (found["level"] == "county")).sum()
+    respondents = found[found["flag"] & (found["level"] == "respondent")]
+    flagged = respondents["unit"].nunique()
+    accepted = int(progress["accepted"])
+    planned = ""
+    if pd.notna(progress["planned"]):
+        planned = f" / {int(progress['planned'])}（{written('quota', progress['share'])}）"
+    share = _share(flagged, accepted)
+    cards = [("接受 / 计划", "accepted / planned", f"{accepted}{planned}")]
+    if pd.notna(progress["psus_planned"]):
+        psus = f"{int(progress['psus_reached'])} / {int(progress['psus_planned'])}"
+        cards.append(("到达 / 计划初级单元", "PSUs reached / planned", psus))
+    cards.append(("县级标记", "flags of the county", f"{county_flags}"))
+    if interviewers:
+        of_all = f"{interviewers_flagged} / {interviewers}"
+        cards.append(("有标记的访问员", "interviewers flagged", of_all))
+    cards.append(("有标记的答卷", "interviews flagged", f"{flagged} / {accepted}（{share}）"))
+    return cards
+
+
+def _interviewers(found: pd.DataFrame) -> Row:
+    """Set an interviewer's figures side by side: heads, and rows of a name and cells (text, flagged)."""
+    ran = set(found["check"])
+    checks = [check for check in CHECKS if check in ran]
+    rows = []
+    for unit, findings in found.groupby("unit", sort=True):
+        by_check = findings.drop_duplicates("check", keep="last").set_index("check")
+        cells = []
+        for check in checks:
+            if check in by_check.index:
+                figure = written(check, by_check.loc[check, "figure"])
+                cells.append((figure, bool(by_check.loc[check, "flag"])))
+            else:
+                cells.append((ABSENT, False))
+        flagged = sum(flag for _, flag in cells)
+        n = int(findings["n"].max())
+        rows.append({"unit": unit, "n": n, "cells": cells, "flagged": flagged})
+    rows.sort(key=lambda row: (-row["flagged"], row["unit"]))
+    return {"heads": [_words(check) for check in checks], "rows": rows}
+
+
+def _by_check(flags: pd.DataFrame) -> list[Row]:
+    """Gather flagged interviews, days and devices under the check that flags them."""
+    gathered = []
+    for (check, level), units in flags.groupby(["check", "level"], sort=False):
+        about = {"check": check, "level": level, "rows": _listed(units)}
+        gathered.append(_words(check) | _level_words(level) | about)
+    return gathered
+
+
+def _listed(found: pd.DataFrame) -> list[Row]:
+    """Write the figure of every finding beside what it is compared with."""
+    listed = []
+    for finding in found.to_dict("records"):
+        check = finding["check"]
+        level = finding["level"]
+        quartiles = ""
+        if pd.notna(finding["q1"]):
+            q1 = written(check, finding["q1"], level)
+            quartiles = f"{q1} – {written(check, finding['q3'], level)}"
+        finding["figure"] = written(check, finding["figure"], level)
+        finding["median"] = written(check, finding["median"], level)
+        finding["quartiles"] = quartiles
+        listed.append(finding | _words(check) | _level_words(level))
+    return listed
+
+
+def _words(check: str) -> Row:
+    about = CHECKS[check]
+    return {
+        "zh": about.name.zh,
+        "en": about.name.en,
+        "title_zh": about.figure.zh,
+        "title_en": about.figure.en,
+        "advice_zh": about.advice.zh,
+        "advice_en": about.advice.en,
+    }
+
+
+def _level_words(level: str) -> Row:
+    return {"level_zh": LEVELS[level].zh, "level_en": LEVELS[level].en}
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else ABSENT
+
+
+def write_fieldwork(standing: Standing) -> Path:
+    """Write the file set into <survey>/out/<time>-fieldwork/, which appears when everything is written.
+
+    fieldwork-<day>.xlsx, index.html, counties/<code>.html, findings.csv (one row a check and unit) and run.json, which alone
+    holds the clock. Nothing is overwritten, and `out/latest` stays where it is.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    finished = datetime.datetime.now(datetime.UTC)
+    target = standing.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-fieldwork"
+    with dated_folder(target) as folder:
+        scratch = folder.scratch
+        write_xlsx(workbook(standing), scratch / workbook_name(standing))
+        write_csv(findings_table(standing), scratch / "findings.csv")
+        write_text(index_page(standing), scratch / "index.html")
+        (scratch / "counties").mkdir()
+        pages = tqdm(
+            county_pages(standing),
+            desc="县页 pages",
+            total=len(standing.progress),
+            disable=None,
+            leave=False,
+        )
+        for name, text in pages:
+            write_text(text, scratch / "counties" / name)
+        outputs = {}
+        for path in sorted(scratch.rglob("*")):
+            if path.is_file():
+                outputs[path.relative_to(scratch).as_posix()] = sha256(path)
+        stamp = {"finished": finished.isoformat(timespec="seconds"), "outputs": outputs}
+        write_json(plain(record(standing) | stamp), scratch / "run.json")
+    return folder.target
+
+
+def workbook_name(standing: Standing) -> str:
+    """Return the file name of the day's workbook, without the day where none is recorded."""
+    return f"fieldwork-{standing.day}.xlsx" if standing.day else "fieldwork.xlsx"
+
+
+def workbook(standing: Standing) -> dict[str, pd.DataFrame]:
+    """Return the sheets of the day: those of `daily_workbook`, progress by area, and the checks left out."""
+    marked = mark(standing.survey)
+    sheets = daily_workbook(
+        standing.rows,
+        standing.found,
+        fields=standing.fields,
+        day=standing.day,
+        mark=marked,
+        limits=standing.limits,
+        outcomes=standing.outcomes,
+    )
+    sheets["progress"] = standing.progress.assign(mark=marked)
+    sheets["left_out"] = standing.left_out.assign(mark=marked)
+    return sheets
+
+
+def findings_table(standing: Standing) -> pd.DataFrame:
+    """Return all findings with the survey, the day and the mark, to 12 digits."""
+    survey = standing.survey
+    table = standing.found.assign(mark=mark(survey))
+    table.insert(0, "survey", survey.name)
+    table.insert(1, "wave", survey.declared.wave)
+    table.insert(2, "day", standing.day)
+    return twelve_digits(table)
+
+
+def record(standing: Standing) -> dict[str, Any]:
+    """Return what the files were made from: survey, counts, limits, and which checks ran and flagged what."""
+    survey = standing.survey
+    summary = standing.responses.summary
+    counts = summary[["rows", "accepted", "rejected"]].sum()
+    checks = check_table(standing)[["check", "level", "units", "flagged"]]
+    return {
+        "survey": survey.name,
+        "wave": survey.declared.wave,
+        "questionnaire": survey.questionnaire.reference,
+        "mark": mark(survey),
+        "day": standing.day,
+        "rows": {str(name): int(count) for name, count in counts.items()},
+        "looked_at": len(standing.rows),
+        "limits": asdict(standing.limits),
+        "checks": checks.to_dict("records"),
+        "left_out": standing.left_out.to_dict("records"),
+        "responses": summary[["file", "sheet", "sha256"]].to_dict("records"),
+    }
+
+
+def summary_lines(standing: Standing, folder: Path) -> list[str]:
+    """Say in a few lines what was read, what is flagged and what to do, and where the files lie."""
+    survey = standing.survey
+    counts = standing.responses.summary[["rows", "accepted", "rejected"]].sum()
+    lines = [str(survey.declared.title)]
+    if survey.marks:
+        lines.append(f"*** {mark(survey)} ***")
+    lines.append(
+        f"读入 read {counts.rows} = 接受 accepted {counts.accepted} + 拒收 rejected {counts.rejected}"
+    )
+    lines.append(
+        f"截至 up to {standing.day or '–'}: 所看答卷 interviews looked at {len(standing.rows)}"
+    )
+    checks = check_table(standing)
+    flagged = checks[checks["flagged"] > 0]
+    if len(flagged):
+        lines.append("标记（线索，不是结论） flags (reasons to look, not verdicts):")
+    else:
+        lines.append("没有标记 nothing is flagged")
+    for row in flagged.itertuples():
+        advice = CHECKS[row.check].advice
+        units = f"{row.flagged} / {row.units} {row.level_zh} {row.level_en}"
+        lines.append(f"  {row.zh} {row.en}: {units}")
+        lines.append(f"    {advice.zh} {advice.en}")
+    if len(standing.left_out):
+        names = standing.left_out["zh"] + " " + standing.left_out["en"]
+        lines.append(f"未做的检查 checks left out: {'; '.join(names)}")
+    lines.append(f"工作簿 workbook: {folder / workbook_name(standing)}")
+    lines.append(f"县页 pages: {folder / 'index.html'}")
+    lines.append(f"全部 all: {folder / 'findings.csv'}")
+    return lines

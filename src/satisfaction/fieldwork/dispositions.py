@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.facts import DISPOSITIONS
-from satisfaction.fieldwork.checks import USUAL, Limits, require
+from satisfaction.fieldwork.findings import USUAL, Limits, require
 from satisfaction.fieldwork.outliers import Side, among, share_error, tested
 from satisfaction.foundation.errors import ResponsesError, SurveyError, number_of, shortened
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings, require
+from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings, require
 from satisfaction.fieldwork.outliers import (
     at_counties,
     at_interviewers,

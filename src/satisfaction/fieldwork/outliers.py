@@ -1,13 +1,12 @@
-"""Kernels that compare a unit with the others: interviewers inside a county, counties, respondents with other counties.
+"""Units beside the others: respondents with other counties, interviewers inside their county, counties; interviewer effects.
 
 The reference is always what the *other* units show, because the unit under suspicion would move it.
-
-One value per respondent, compared at three levels: respondents, interviewers inside their county, counties.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -15,16 +14,25 @@ import pandas as pd
 from scipy import special
 
 from satisfaction.estimation.multiplicity import benjamini_hochberg
-from satisfaction.fieldwork.checks import Fields, Limits, findings, no_findings
+from satisfaction.estimation.reliability import intraclass_correlation
+from satisfaction.fieldwork.findings import (
+    USUAL,
+    Fields,
+    Limits,
+    findings,
+    no_findings,
+    require,
+)
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.sampling.design import SurveyDesign
 
 Array = np.ndarray[Any, Any]
 Side = Literal["high", "low", "two"]
 LEAST_OTHERS = 5  # units whose quartiles are a reference at all
 LEAST_ANSWERS = 5  # respondents of an interviewer whose mean is tested at all
 IQR = 1.3489795003921634  # interquartile range of a standard normal
-EFFICIENCY = (
-    0.37  # of the interquartile range as an estimate of spread, beside the standard deviation
-)
+# of the interquartile range as an estimate of spread, beside the standard deviation
+EFFICIENCY = 0.37
 MOST_ANSWERS = 5_000  # that a unit's shares of items stand for
 WHOLE = 1e-9  # below a whole number: is one
 ROUNDING = 1e-12  # smaller differences and variances are none
@@ -45,11 +53,11 @@ class Compared:
         Respondents with a value.
     """
 
-    figure: Array
-    reference: Array
-    p: Array
-    p_bh: Array
-    n: Array
+    figure: Array = field(repr=False)
+    reference: Array = field(repr=False)
+    p: Array = field(repr=False)
+    p_bh: Array = field(repr=False)
+    n: Array = field(repr=False)
 
 
 def among(
@@ -73,18 +81,22 @@ def among(
     """
     used = np.isfinite(figure)
     others = int(used.sum()) - 1
-    reference, p = np.full((3, len(figure)), np.nan), np.full(len(figure), np.nan)
-    reference[:, used] = others_quartiles(figure[used])
+    reference = _others_known(figure)
+    p = np.full(len(figure), np.nan)
     if others >= LEAST_OTHERS:
         median, q1, q3 = reference[:, used]
         spread = ((q3 - q1) / IQR) ** 2
-        own = spread if se is None else se[used] ** 2
-        tau = 0.0 if se is None else np.maximum(spread - others_quantile(own, 0.5), 0)
-        scale = np.sqrt(tau + own + np.pi / 2 * spread / others)
+        if se is None:
+            error = spread
+            tau = 0.0
+        else:
+            error = se[used] ** 2
+            tau = np.maximum(spread - others_quantile(error, 0.5), 0)
+        scale = np.sqrt(tau + error + np.pi / 2 * spread / others)
         p[used] = _tail(figure[used] - median, scale, df=EFFICIENCY * (others - 1), side=side)
-    return Compared(
-        figure, reference, p, benjamini_hochberg(p), np.zeros(len(figure), int) if n is None else n
-    )
+    if n is None:
+        n = np.zeros(len(figure), int)
+    return Compared(figure, reference, p, benjamini_hochberg(p), n)
 
 
 def funnel_means(
@@ -105,16 +117,17 @@ def funnel_means(
     rho : float
     side : {"high", "low", "two"}
     """
-    own, rest = _sums(values, unit, place)
+    unit_sums, rest = _sums(values, unit, place)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean, centre = own.total / own.n, rest.total / rest.n
+        mean = unit_sums.total / unit_sums.n
+        centre = rest.total / rest.n
         deviations = rest.squares - rest.total * centre
         spread = np.where(deviations > ROUNDING * rest.squares, deviations, 0) / (rest.n - 1)
-        scale = np.sqrt(
-            spread * ((1 - rho) * (1 / own.n + 1 / rest.n) + rho * (1 + rest.groups / rest.n**2))
-        )
+        sampling = (1 - rho) * (1 / unit_sums.n + 1 / rest.n)
+        tolerated = rho * (1 + rest.groups / rest.n**2)
+        scale = np.sqrt(spread * (sampling + tolerated))
         p = _tail(mean - centre, scale, df=rest.n - 1, side=side)
-    return _compared(mean, place, p, own.n, rest.n)
+    return _compared(mean, place, p, unit_sums.n, rest.n)
 
 
 def funnel_shares(values: Array, *, unit: Array, place: Array, rho: float) -> Compared:
@@ -131,22 +144,22 @@ def funnel_shares(values: Array, *, unit: Array, place: Array, rho: float) -> Co
     unit, place, rho
         As in `funnel_means`.
     """
-    own, rest = _sums(values, unit, place)
+    unit_sums, rest = _sums(values, unit, place)
     answer = values[values > 0].min(initial=1.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean, n = own.total / own.n, rest.n + answer
+        mean = unit_sums.total / unit_sums.n
+        n = rest.n + answer
         centre = (rest.total + answer / 2) / n
         spread = (rest.squares + answer**2 / 2 - centre**2 * n) / n
-        answers = np.minimum(
-            own.n * centre * (1 - centre) / np.maximum(spread, ROUNDING), MOST_ANSWERS
-        )
+        answers = unit_sums.n * centre * (1 - centre) / np.maximum(spread, ROUNDING)
+        answers = np.minimum(answers, MOST_ANSWERS)
         varies = rho * (1 + rest.groups / rest.n**2) + (1 - rho) / rest.n
-    tested = np.isfinite(mean) & (rest.n > 0)
+    known = np.isfinite(mean) & (rest.n > 0)
     p = np.full(len(mean), np.nan)
-    p[tested] = beta_binomial_tail(
-        mean[tested], n=answers[tested], mean=centre[tested], rho=varies[tested]
+    p[known] = beta_binomial_tail(
+        mean[known], n=answers[known], mean=centre[known], rho=varies[known]
     )
-    return _compared(mean, place, p, own.n, rest.n)
+    return _compared(mean, place, p, unit_sums.n, rest.n)
 
 
 def beta_binomial_tail(share: Array, *, n: Array, mean: Array, rho: Array) -> Array:
@@ -157,7 +170,8 @@ def beta_binomial_tail(share: Array, *, n: Array, mean: Array, rho: Array) -> Ar
     whole = np.floor(n + WHOLE).astype(int)[:, None]
     least = np.floor(share[:, None] * whole + WHOLE)
     size = np.maximum(1 / rho - 1, ROUNDING)
-    a, b = (mean * size)[:, None], ((1 - mean) * size)[:, None]
+    a = (mean * size)[:, None]
+    b = ((1 - mean) * size)[:, None]
     grid = np.arange(int(whole.max(initial=0)) + 1)
     count = np.minimum(grid, whole)
     log = special.betaln(count + a, whole - count + b) - special.betaln(a, b)
@@ -183,15 +197,18 @@ def beyond_others(values: Array, *, place: Array, rate: float) -> tuple[Array, A
     reference : (3, n) float
         Median and quartiles of the other places.
     """
-    cuts, known = np.full((4, len(values)), np.nan), np.isfinite(values)
-    for one in np.unique(place):
-        inside = place == one
+    known = np.isfinite(values)
+    cut = np.full(len(values), np.nan)
+    reference = np.full((3, len(values)), np.nan)
+    for code in np.unique(place):
+        inside = place == code
         others = values[known & ~inside]
-        others = others if len(others) else values[known]
+        if not len(others):
+            others = values[known]
         if len(others):
-            cuts[:3, inside] = np.quantile(others, [0.5, 0.25, 0.75])[:, None]
-            cuts[3, inside] = np.quantile(others, 1 - rate, method="higher")
-    return np.greater(values, cuts[3]), cuts[3], cuts[:3]
+            reference[:, inside] = np.quantile(others, [0.5, 0.25, 0.75])[:, None]
+            cut[inside] = np.quantile(others, 1 - rate, method="higher")
+    return np.greater(values, cut), cut, reference
 
 
 def others_quantile(values: Array, share: float) -> Array:
@@ -200,18 +217,30 @@ def others_quantile(values: Array, share: float) -> Array:
     if size < 2:
         return np.full(size, np.nan)
     order = np.argsort(values, kind="stable")
-    at, place = share * (size - 2), np.arange(size)
-    low, high = (
-        values[order][int(end) + (int(end) >= place)] for end in (np.floor(at), np.ceil(at))
-    )
-    found = np.empty(size)
-    found[order] = low + (at - np.floor(at)) * (high - low)
-    return found
+    ranked = values[order]
+    rank = np.arange(size)
+    position = share * (size - 2)
+    below = int(np.floor(position))
+    above = int(np.ceil(position))
+    # without the value of a rank, the later ones move up by one
+    low = ranked[below + (below >= rank)]
+    high = ranked[above + (above >= rank)]
+    quantile = np.empty(size)
+    quantile[order] = low + (position - below) * (high - low)
+    return quantile
 
 
 def others_quartiles(values: Array) -> Array:
     """Median and quartiles of the other values, for each value: (U,) -> (3, U)."""
     return np.stack([others_quantile(values, share) for share in (0.5, 0.25, 0.75)])
+
+
+def _others_known(figure: Array) -> Array:
+    """Median and quartiles of the other values that are not nan: (U,) -> (3, U)."""
+    reference = np.full((3, len(figure)), np.nan)
+    known = np.isfinite(figure)
+    reference[:, known] = others_quartiles(figure[known])
+    return reference
 
 
 def share_error(share: Array, n: Array) -> Array:
@@ -231,16 +260,18 @@ class _Sums:
 def _sums(values: Array, unit: Array, place: Array) -> tuple[_Sums, _Sums]:
     """Add values up by unit, and over the others of its place."""
     known = np.isfinite(values)
-    at, size = unit[known], len(place)
-    n, total, squares = (
-        np.bincount(at, weights, size) for weights in (None, values[known], values[known] ** 2)
-    )
-    own = _Sums(n.astype(float), total, squares, n.astype(float) ** 2)
-    rest = (
-        np.bincount(place, part)[place] - part
-        for part in (own.n, own.total, own.squares, own.groups)
-    )
-    return own, _Sums(*rest)
+    size = len(place)
+    unit = unit[known]
+    values = values[known]
+    n = np.bincount(unit, minlength=size).astype(float)
+    total = np.bincount(unit, values, size)
+    squares = np.bincount(unit, values**2, size)
+
+    def of_others(part: Array) -> Array:
+        return np.asarray(np.bincount(place, part)[place] - part)
+
+    rest = _Sums(of_others(n), of_others(total), of_others(squares), of_others(n**2))
+    return _Sums(n, total, squares, n**2), rest
 
 
 def _tail(distance: Array, scale: Array, *, df: Array | float, side: Side) -> Array:
@@ -248,15 +279,16 @@ def _tail(distance: Array, scale: Array, *, df: Array | float, side: Side) -> Ar
     with np.errstate(invalid="ignore", divide="ignore"):
         t = np.where(np.abs(distance) > ROUNDING, distance, 0) / scale
     signed = {"high": -t, "low": t, "two": -np.abs(t)}[side]
-    return np.asarray(special.stdtr(df, signed) * (2 if side == "two" else 1))
+    sides = 2 if side == "two" else 1
+    return np.asarray(special.stdtr(df, signed) * sides)
 
 
 def _compared(mean: Array, place: Array, p: Array, n: Array, others: Array) -> Compared:
     """Leave out small units and places without others; add the quartiles of the others of the place."""
     p = np.where((n >= LEAST_ANSWERS) & (others >= LEAST_ANSWERS), p, np.nan)
     reference = np.full((3, len(mean)), np.nan)
-    for one in np.unique(place):
-        inside = np.flatnonzero((place == one) & np.isfinite(mean))
+    for code in np.unique(place):
+        inside = np.flatnonzero((place == code) & np.isfinite(mean))
         reference[:, inside] = others_quartiles(mean[inside])
     return Compared(mean, reference, p, benjamini_hochberg(p), n.astype(int))
 
@@ -297,17 +329,16 @@ def at_interviewers(
     """
     if fields.interviewer is None:
         return no_findings()
-    unit, keys, place = interviewers(rows, fields)
+    unit, pairs, place = interviewers(rows, fields)
     values = np.where(unit >= 0, values, np.nan)
-    at, rho = np.maximum(unit, 0), limits.tolerated_rho
-    found = (
-        funnel_shares(values, unit=at, place=place, rho=rho)
-        if side == "high"
-        else funnel_means(values, unit=at, place=place, rho=rho, side=side)
-    )
-    return tested(
-        check, "interviewer", found, unit=keys["interviewer"], county=keys["county"], limits=limits
-    )
+    unit = np.maximum(unit, 0)
+    rho = limits.tolerated_rho
+    if side == "high":
+        compared = funnel_shares(values, unit=unit, place=place, rho=rho)
+    else:
+        compared = funnel_means(values, unit=unit, place=place, rho=rho, side=side)
+    names = pairs["interviewer"]
+    return tested(check, "interviewer", compared, unit=names, county=pairs["county"], limits=limits)
 
 
 def at_counties(
@@ -327,29 +358,35 @@ def at_counties(
     """
     if fields.county is None:
         return no_findings()
-    table = pd.DataFrame({"county": fields.codes(rows, "county"), "value": values}).groupby(
-        "county"
-    )["value"]
-    table = table.agg(["count", "mean", "std"])
-    n, mean = table["count"].to_numpy(), table["mean"].to_numpy(float)
+    by_county = pd.Series(values).groupby(fields.codes(rows, "county").to_numpy())
+    table = by_county.agg(["count", "mean", "std"])
+    n = table["count"].to_numpy()
+    mean = table["mean"].to_numpy(float)
     shares = np.isin(values[np.isfinite(values)], (0, 1)).all()
-    se = (
-        share_error(mean, n / together)
-        if shares
-        else table["std"].to_numpy(float) / np.sqrt(n / together)
-    )
-    found = among(np.where(np.isfinite(se), mean, np.nan), se=se, n=n, side=side)
-    return tested(check, "county", found, unit=table.index, county=table.index, limits=limits)
+    if shares:
+        se = share_error(mean, n / together)
+    else:
+        se = table["std"].to_numpy(float) / np.sqrt(n / together)
+    mean = np.where(np.isfinite(se), mean, np.nan)
+    compared = among(mean, se=se, n=n, side=side)
+    return tested(check, "county", compared, unit=table.index, county=table.index, limits=limits)
 
 
 def tested(
-    check: str, level: str, found: Compared, *, unit: Any, county: Any, limits: Limits
+    check: str, level: str, compared: Compared, *, unit: Any, county: Any, limits: Limits
 ) -> pd.DataFrame:
     """Arrange compared units as findings; those are flagged whose adjusted p-value passes the false discovery level."""
-    flag = found.p_bh <= limits.false_discovery
     return findings(
-        check, level, unit=unit, county=county, n=found.n, figure=found.figure, reference=found.reference, flag=flag, p_bh=found.p_bh
-    )  # fmt: skip
+        check,
+        level,
+        unit=unit,
+        county=county,
+        n=compared.n,
+        figure=compared.figure,
+        reference=compared.reference,
+        flag=compared.p_bh <= limits.false_discovery,
+        p_bh=compared.p_bh,
+    )
 
 
 def interviewers(rows: pd.DataFrame, fields: Fields) -> tuple[Array, pd.DataFrame, Array]:
@@ -363,11 +400,109 @@ def interviewers(rows: pd.DataFrame, fields: Fields) -> tuple[Array, pd.DataFram
     place : (U,) int
         County of each pair.
     """
-    pairs = pd.DataFrame(
-        {"county": fields.codes(rows, "county"), "interviewer": fields.codes(rows, "interviewer")}
-    )
+    pairs = pd.DataFrame({name: fields.codes(rows, name) for name in ("county", "interviewer")})
     named = pairs["interviewer"] != ""
     keys = pairs[named].drop_duplicates().sort_values(["county", "interviewer"], ignore_index=True)
-    at = pd.MultiIndex.from_frame(keys)
-    unit = np.where(named, at.get_indexer(pd.MultiIndex.from_frame(pairs)), -1)
-    return unit, keys, pd.factorize(keys["county"])[0]
+    numbers = pd.MultiIndex.from_frame(keys).get_indexer(pd.MultiIndex.from_frame(pairs))
+    place, _ = pd.factorize(keys["county"])
+    return np.where(named, numbers, -1), keys, place
+
+
+def interviewer_effects(
+    rows: pd.DataFrame,
+    items: Sequence[str],
+    *,
+    fields: Fields,
+    limits: Limits = USUAL,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Estimate the intraclass correlation of interviewers within counties for each item, and its design effect.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Items as numbers, nan where there is no answer on the scale.
+    items : sequence of str
+    fields : Fields
+        interviewer; county, whose means are removed where it is declared.
+    limits : Limits
+        Flagged: the adjusted test of 0 and the lower limit beyond `tolerated_rho`.
+    level : float
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS, check interviewer_effect, one row an item: figure is rho, the reference that of the other items; then
+        ci_low, ci_high, deff, interviewers. An item without enough interviewers or answers keeps its row, nan.
+
+    Raises
+    ------
+    ResponsesError
+        R401.
+    """
+    require(rows, items)
+    fields.column(rows, "interviewer")
+    groups = [name for name in (fields.county, fields.interviewer) if name]
+    design = SurveyDesign(rows[[*groups, *items]].reset_index(drop=True))
+    estimates: list[dict[str, float]] = []
+    for item in items:
+        try:
+            effect = intraclass_correlation(
+                design, item, by=str(fields.interviewer), within=fields.county, level=level
+            )
+        except EstimatesError as fault:
+            # interviewers cannot be told from places, or none has two answers
+            if fault.code not in ("E135", "E136"):
+                raise
+            estimates.append({"interviewers": 0, "n": 0})
+        else:
+            estimates.append(
+                {
+                    "rho": effect.rho,
+                    "p": effect.p,
+                    "ci_low": effect.ci_low,
+                    "ci_high": effect.ci_high,
+                    "deff": effect.deff,
+                    "interviewers": effect.groups,
+                    "n": effect.respondents,
+                }
+            )
+    columns = ["rho", "p", "ci_low", "ci_high", "deff", "interviewers", "n"]
+    table = pd.DataFrame(estimates, columns=columns)
+    rho = table["rho"].to_numpy(float)
+    p_bh = benjamini_hochberg(table["p"].to_numpy(float))
+    beyond = table["ci_low"] > limits.tolerated_rho
+    effects = findings(
+        "interviewer_effect",
+        "item",
+        unit=list(items),
+        county="",
+        n=table["n"],
+        figure=rho,
+        reference=_others_known(rho),
+        flag=(p_bh <= limits.false_discovery) & beyond,
+        p_bh=p_bh,
+    )
+    return effects.join(table[["ci_low", "ci_high", "deff", "interviewers"]])
+
+
+def interviewer_means(
+    rows: pd.DataFrame, items: Sequence[str], *, fields: Fields, limits: Limits = USUAL
+) -> pd.DataFrame:
+    """Find interviewers whose respondents score higher or lower on average than all others of the county.
+
+    A respondent's value is the mean of the valid items. Interviewers of one county may still have worked in different
+    communities: a reason to look, not a finding.
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS, check interviewer_mean, one row an interviewer and county; empty where no interviewer is declared.
+    """
+    require(rows, items)
+    if fields.interviewer is None:
+        return no_findings()
+    values = rows[list(items)].astype(float).mean(axis=1).to_numpy(float)
+    return at_interviewers(
+        "interviewer_mean", rows, values, fields=fields, limits=limits, side="two"
+    )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.survey import Survey
-from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings, require
+from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings, require
 from satisfaction.fieldwork.outliers import others_quartiles
 from satisfaction.foundation.errors import ResponsesError
 

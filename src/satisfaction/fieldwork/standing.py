@@ -1,205 +1,52 @@
-"""How a survey's fieldwork stands on a day: what was recorded, every check it allows, and the checks it does not.
-
-The checks that compare the interviews with something beside them: re-interviews, another mode, the wave before.
-
-Short names of the checks, what each needs, and how its figures are written.
-"""
+"""How a survey's fieldwork stands on a day: what was recorded, every check it allows, and the checks it does not."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from satisfaction.collection.coding import code_answers
 from satisfaction.collection.responses import Responses, load_responses
+from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.change import change
 from satisfaction.estimation.result import Estimates
-from satisfaction.fieldwork.answers import points
+from satisfaction.fieldwork.answers import (
+    answer_codes,
+    little_variance,
+    open_items,
+    points,
+    rate_values,
+    straight_lining,
+)
 from satisfaction.fieldwork.backcheck import back_check
-from satisfaction.fieldwork.checks import COLUMNS, USUAL, Fields, Limits, declared_fields
-from satisfaction.fieldwork.coaching import jumps, mode_gap
-from satisfaction.fieldwork.daily import run_checks
+from satisfaction.fieldwork.coaching import jumps, knowledge_ceiling, mode_gap, top_box
 from satisfaction.fieldwork.dispositions import Dispositions, dispositions, response_rates
+from satisfaction.fieldwork.duplicates import duplicate_ids, near_duplicates, shared_values
+from satisfaction.fieldwork.findings import (
+    CHECKS,
+    COLUMNS,
+    USUAL,
+    Fields,
+    Limits,
+    declared_fields,
+)
+from satisfaction.fieldwork.outliers import interviewer_effects, interviewer_means
 from satisfaction.fieldwork.progress import progress, quota_progress
-from satisfaction.fieldwork.timing import moments, reversed_times
+from satisfaction.fieldwork.timing import (
+    many_a_day,
+    moments,
+    odd_hours,
+    overlaps,
+    reversed_times,
+    speeders,
+)
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 from satisfaction.pipeline import base_design, estimate_areas, weigh
 from satisfaction.ranking.waves import comparability, require_comparable
-
-MEAN = "_topics"
-
-
-def back_checks(
-    survey: Survey, rows: pd.DataFrame, *, fields: Fields, limits: Limits
-) -> pd.DataFrame:
-    """Compare the declared re-interviews with the first interviews; see `fieldwork.back_check`."""
-    declared, again, questionnaire = (
-        survey.declared.fieldwork.backcheck,
-        survey.backcheck,
-        survey.questionnaire,
-    )
-    assert declared is not None
-    assert again is not None
-    text = pd.DataFrame(
-        "", index=again.index, columns=list(questionnaire.items), dtype=object
-    ).assign(**dict(again.items()))
-    coded = code_answers(text, survey).table
-    return back_check(rows, coded, declared.items, fields=fields, limits=limits)
-
-
-def mode_gaps(
-    survey: Survey, rows: pd.DataFrame, *, fields: Fields, limits: Limits
-) -> pd.DataFrame:
-    """Compare the gap between the declared modes in every county; the figure is the mean score of the topics, 0-100."""
-    modes, topics = survey.declared.fieldwork.modes, survey.questionnaire.topics
-    assert modes is not None
-    mean = pd.DataFrame(points(rows, survey.questionnaire, topics)).mean(axis=1)
-    first, second = map(str, modes.compared)
-    return mode_gap(
-        rows.assign(**{MEAN: mean}), MEAN, modes=(first, second), fields=fields, limits=limits
-    )
-
-
-def jumps_since(survey: Survey, responses: Responses, *, limits: Limits) -> pd.DataFrame:
-    """Compare the ranked measure's change since the declared earlier wave with the other areas'; weights as declared.
-
-    Raises
-    ------
-    SatisfactionError
-        Where either wave cannot be estimated (yet), or the two may not be compared.
-    """
-    earlier = read_survey(survey.folder / str(survey.declared.fieldwork.earlier))
-    measure = survey.questionnaire.ranked
-    require_comparable(comparability(survey.questionnaire, earlier.questionnaire, measure))
-    later, before = _ranked(survey, responses), _ranked(earlier, load_responses(earlier))
-    return jumps(change(later, before).table, county=later.by[0], limits=limits)
-
-
-def _ranked(survey: Survey, responses: Responses) -> Estimates:
-    estimates = estimate_areas(survey, weigh(survey, base_design(survey, responses)))
-    return estimates[survey.ranked_level].of(survey.questionnaire.ranked)
-
-
-def beside(
-    survey: Survey, responses: Responses, rows: pd.DataFrame, *, fields: Fields, limits: Limits
-) -> tuple[list[pd.DataFrame], dict[str, SatisfactionError]]:
-    """Run what survey.yaml declares under `fieldwork`; a comparison of waves that is not possible yet says why."""
-    declared, found, reasons = survey.declared.fieldwork, [], dict[str, SatisfactionError]()
-    if declared.backcheck is not None:
-        found.append(back_checks(survey, rows, fields=fields, limits=limits))
-    if declared.modes is not None and survey.questionnaire.topics:
-        found.append(mode_gaps(survey, rows, fields=fields, limits=limits))
-    if declared.earlier is not None:
-        try:
-            found.append(jumps_since(survey, responses, limits=limits))
-        except (
-            SatisfactionError
-        ) as reason:  # a wave in the field may lack strata that its weights need
-            reasons["jump"] = reason
-    return found, reasons
-
-
-Unit = Literal["share", "seconds", "count", "number"]
-
-QUOTA = ("survey.yaml 的 quota", "`quota` in survey.yaml")
-OUTCOMES = (
-    "survey.yaml 的 outcomes 及全部样本的结果",
-    "`outcomes` in survey.yaml and the outcome of every case",
-)
-DURATION = ("访问时长列", "a column of durations")
-STARTED = ("开始时间列", "a column of starting times")
-TIMES = ("开始与结束时间列", "columns of starting and ending times")
-BY_INTERVIEWER = ("访问员列", "a column of interviewers")
-DAYS = ("访问日期与访问员列", "columns of interview days and interviewers")
-TOPICS = ("问卷的 topics", "`topics` in the questionnaire")
-EFFECT = ("访问员列与问卷的 topics", "a column of interviewers, and `topics` in the questionnaire")
-BACK = (
-    "survey.yaml 的 fieldwork: backcheck（回访记录）",
-    "`fieldwork: backcheck` in survey.yaml (re-interviews)",
-)
-MODES = (
-    "survey.yaml 的 fieldwork: modes（访问方式）",
-    "`fieldwork: modes` in survey.yaml (modes of interview)",
-)
-WAVES = (
-    "survey.yaml 的 fieldwork: earlier（上期调查）",
-    "`fieldwork: earlier` in survey.yaml (the wave before)",
-)
-RATES = ("问卷的知晓率与参与率", "rates `awareness` and `participation` in the questionnaire")
-NUMBER = ("受访者编号", "numbers of respondents")
-# check -> its short name in Chinese and English, what its figures are, and what it needs
-NAMES: dict[str, tuple[str, str, Unit, tuple[str, str]]] = {
-    "quota": ("配额进度", "quota", "share", QUOTA),
-    "outside_quota": ("配额外单元", "outside the quota", "share", QUOTA),
-    "response_rate": ("应答率", "response rate", "share", OUTCOMES),
-    "speed": ("访问过快", "too fast", "seconds", DURATION),
-    "reversed_times": ("时间倒置", "reversed times", "seconds", TIMES),
-    "overlap": ("时间重叠", "overlap", "seconds", TIMES),
-    "odd_hours": ("时段异常", "odd hours", "number", STARTED),
-    "many_a_day": ("一日份数", "interviews in a day", "count", DAYS),
-    "straight_line": ("一路同答", "straight-lining", "share", TOPICS),
-    "little_variance": ("答案少变化", "little variance", "share", TOPICS),
-    "no_answer": ("漏答", "no answer", "share", BY_INTERVIEWER),
-    "dont_know": ("说不清", "don't know", "share", BY_INTERVIEWER),
-    "near_duplicate": ("近似重复", "near duplicate", "share", NUMBER),
-    "duplicate_id": ("编号重复", "number twice", "count", NUMBER),
-    "shared_device": ("同一设备", "one device", "count", ("设备列", "a column of devices")),
-    "shared_ip": ("同一网络地址", "one network address", "count", ("网络地址列", "a column of network addresses")),
-    "interviewer_effect": ("访问员效应", "interviewer effect", "number", EFFECT),
-    "interviewer_mean": ("访问员均值", "interviewer's mean", "number", EFFECT),
-    "back_check": ("回访不一致率", "back-check disagreement", "share", BACK),
-    "back_check_lost": ("回访编号不符", "back-check lost", "number", BACK),
-    "mode_gap": ("方式差距", "mode gap", "number", MODES),
-    "top_box": ("全答最高", "all top answers", "share", TOPICS),
-    "knowledge_ceiling": ("知晓封顶", "knowledge ceiling", "share", RATES),
-    "jump": ("较上期突变", "jump", "number", WAVES),
-}  # fmt: skip
-LEVELS = {
-    "respondent": ("受访者", "respondents"), "interviewer": ("访问员", "interviewers"), "county": ("县", "counties"), "cell": ("配额单元", "cells"),
-    "day": ("访问员·日", "interviewer-days"), "device": ("设备", "devices"), "ip": ("网络地址", "network addresses"), "item": ("题目", "items"),
-}  # fmt: skip
-
-
-def written(check: str, value: float, level: str = "") -> str:
-    """Write a figure of a check: shares in per cent, the others as they are; a dash where there is none.
-
-    >>> written("back_check", 1 / 6, "interviewer"), written("back_check", 0.45, "item")
-    ('16.7 %', 'kappa 0.45')
-    """
-    if pd.isna(value):
-        return "–"
-    if (check, level) == ("back_check", "item"):
-        return f"kappa {value:.3g}"
-    unit = NAMES[check][2]
-    if unit == "share":
-        return f"{100 * value:.1f} %"
-    return f"{value:,.0f}" if unit in ("seconds", "count") else f"{value:.3g}"
-
-
-def left_out(ran: set[str], reasons: Mapping[str, SatisfactionError]) -> pd.DataFrame:
-    """List the checks that did not run and what they need, or why they could not: check, zh, en, needs_zh, needs_en."""
-    done = (
-        ran
-        | ({"outside_quota"} if "quota" in ran else set())
-        | ({"back_check_lost"} if "back_check" in ran else set())
-    )
-    done -= set(reasons)
-    told = {
-        check: (f"[{one.code}] {one.zh}", f"[{one.code}] {one.en}")
-        for check, one in reasons.items()
-    }
-    rows = [
-        (check, zh, en, *told.get(check, needs))
-        for check, (zh, en, _, needs) in NAMES.items()
-        if check not in done
-    ]
-    return pd.DataFrame(rows, columns=["check", "zh", "en", "needs_zh", "needs_en"])
-
 
 PARADATA = {
     "started": "_started",
@@ -209,6 +56,9 @@ PARADATA = {
     "ip": "_ip",
 }
 DAY = "_day"
+MEAN = "_topics"
+KNOWLEDGE = "awareness"
+PARTICIPATION = "participation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,23 +76,23 @@ class Standing:
         Which columns hold what.
     limits : Limits
     found : DataFrame
-        Findings of every check that ran: the columns of `fieldwork.COLUMNS`, `other`, and planned and accepted of cells.
+        Findings of every check that ran: COLUMNS, `other`, and planned and accepted of cells.
     left_out : DataFrame
         check, zh, en, needs_zh, needs_en; one row a check that did not run.
     progress : DataFrame
-        As `fieldwork.progress`, one row an area.
+        As `progress.progress`, one row an area.
     outcomes : Dispositions or None
     """
 
-    survey: Survey
-    responses: Responses
+    survey: Survey = field(repr=False)
+    responses: Responses = field(repr=False)
     day: str
     fields: Fields
     limits: Limits
-    found: pd.DataFrame
-    left_out: pd.DataFrame
-    progress: pd.DataFrame
-    outcomes: Dispositions | None
+    found: pd.DataFrame = field(repr=False)
+    left_out: pd.DataFrame = field(repr=False)
+    progress: pd.DataFrame = field(repr=False)
+    outcomes: Dispositions | None = field(repr=False)
 
     @property
     def rows(self) -> pd.DataFrame:
@@ -274,30 +124,134 @@ def stand(
         R403 an outcome code that the map does not have; R406 a day is given, but none is recorded; R407 no accepted interview
         up to that day.
     """
-    rows, fields = recorded(responses.accepted, survey)
-    rows, until = up_to(rows, fields, day)
-    found = [run_checks(rows, survey.questionnaire, fields=fields, limits=limits)]
+    recorded_rows, fields = recorded(responses.accepted, survey)
+    rows, until = up_to(recorded_rows, fields, day)
+    tables = [run_checks(rows, survey.questionnaire, fields=fields, limits=limits)]
     if survey.quota is not None:
         by = [name for name in survey.quota if name != "planned"]
-        found.append(
-            quota_progress(rows, survey.quota, by=by, elapsed=elapsed(survey, until), limits=limits)
-        )
-    outcomes, cases = None, _cases(survey, responses)
+        passed = elapsed(survey, until)
+        tables.append(quota_progress(rows, survey.quota, by=by, elapsed=passed, limits=limits))
+    outcomes = None
+    cases = _cases(survey, responses)
     if survey.outcomes is not None and cases is not None:
         outcomes = dispositions(cases["outcome"], survey.outcomes)
         area = survey.questionnaire.roles.area
-        found.append(
+        tables.append(
             response_rates(cases, survey.outcomes, outcome="outcome", by=area, limits=limits)
         )
-    further, reasons = beside(survey, responses, rows, fields=fields, limits=limits)
-    every = pd.concat([*found, *(table for table in further if len(table))], ignore_index=True)
-    every = every[[*COLUMNS, *(name for name in ("other", "planned", "accepted") if name in every)]]
-    until_then = replace(responses, accepted=rows)
+    declared = survey.declared.fieldwork
+    if declared.backcheck is not None:
+        tables.append(_back_checks(survey, rows, fields, limits))
+    if declared.modes is not None and survey.questionnaire.topics:
+        tables.append(_mode_gaps(survey, rows, fields, limits))
+    reasons = {}
+    if declared.earlier is not None:
+        try:
+            tables.append(_jumps_since(survey, responses, limits))
+        except SatisfactionError as reason:
+            # a wave in the field may lack strata that its weights need
+            reasons["jump"] = reason
+    found = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    further = [name for name in ("other", "planned", "accepted") if name in found]
+    found = found[[*COLUMNS, *further]]
+    responses_until = replace(responses, accepted=rows)
     return Standing(
-        survey, until_then, until, fields, limits, every.assign(other=every["other"].fillna("")),
-        left_out(set(every["check"]), reasons),
-        progress(until_then, survey), outcomes,
-    )  # fmt: skip
+        survey,
+        responses_until,
+        until,
+        fields,
+        limits,
+        found.assign(other=found["other"].fillna("")),
+        _left_out(set(found["check"]), reasons),
+        progress(responses_until, survey),
+        outcomes,
+    )
+
+
+def run_checks(
+    rows: pd.DataFrame,
+    questionnaire: Questionnaire,
+    *,
+    fields: Fields,
+    limits: Limits = USUAL,
+) -> pd.DataFrame:
+    """Run every check that accepted respondents and their paradata allow; a check whose fields are missing is left out.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Accepted respondents as coded, with the columns of paradata that `fields` names.
+    questionnaire : Questionnaire
+        Its topics are the battery; all coded items but those of the sample design are compared for near duplicates.
+        Awareness and participation are compared where it has both rates.
+    fields : Fields
+    limits : Limits
+
+    Returns
+    -------
+    DataFrame
+        COLUMNS and `other`, the interview a near duplicate is near to. Findings of quotas, response rates, back-checks,
+        modes and waves need tables of their own: concatenate them.
+
+    Raises
+    ------
+    ResponsesError
+        R401, R405.
+    """
+    tables = []
+    if fields.duration:
+        tables.append(speeders(rows, fields=fields, limits=limits))
+    if fields.started:
+        tables.append(odd_hours(rows, fields=fields, limits=limits))
+    if fields.started and fields.ended:
+        tables.append(reversed_times(rows, fields=fields))
+        if fields.interviewer:
+            tables.append(overlaps(rows, fields=fields))
+    if fields.day and fields.interviewer:
+        tables.append(many_a_day(rows, fields=fields))
+
+    roles = questionnaire.roles
+    same_by_design = {roles.area, *roles.strata, *questionnaire.eligibility, fields.mode}
+    codes = answer_codes(rows, questionnaire, without=same_by_design)
+    coded = rows.assign(**codes)
+    tables.append(near_duplicates(coded, list(codes), fields=fields, limits=limits))
+    tables.append(open_items(rows, questionnaire, fields=fields, limits=limits))
+
+    battery = questionnaire.topics
+    if battery:
+        scored = rows.assign(**points(rows, questionnaire, battery))
+        tops = {}
+        for item in battery:
+            answers = questionnaire.answers(item).values()
+            tops[item] = max(answer.score or 0 for answer in answers)
+        tables.append(straight_lining(rows, battery, fields=fields, limits=limits))
+        tables.append(little_variance(scored, battery, fields=fields, limits=limits))
+        tables.append(top_box(scored, tops, fields=fields, limits=limits))
+        tables.append(interviewer_means(scored, battery, fields=fields, limits=limits))
+        if fields.interviewer:
+            tables.append(interviewer_effects(scored, battery, fields=fields, limits=limits))
+
+    tables.append(duplicate_ids(rows, fields=fields))
+    if fields.device:
+        tables.append(shared_values(rows, fields=fields, field="device"))
+    if fields.ip:
+        tables.append(shared_values(rows, fields=fields, field="ip"))
+
+    rates = (KNOWLEDGE, PARTICIPATION)
+    if set(rates) <= set(questionnaire.rates):
+        valued = rows.assign(**rate_values(rows, questionnaire, rates))
+        tables.append(
+            knowledge_ceiling(
+                valued,
+                knowledge=KNOWLEDGE,
+                participation=PARTICIPATION,
+                fields=fields,
+                limits=limits,
+            )
+        )
+    found = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    found = found.reindex(columns=[*COLUMNS, "other"])
+    return found.assign(other=found["other"].fillna(""))
 
 
 def recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fields]:
@@ -306,27 +260,26 @@ def recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fiel
     Without a duration it is the time between start and end. Without an interview date in the questionnaire the day is that of
     the start, else of the submission.
     """
+    rows = accepted
     fields = declared_fields(survey.questionnaire)
-    there = {field: name for field, name in PARADATA.items() if _has_values(accepted, name)}
-    if fields.interviewer is None and _has_values(accepted, "_interviewer"):
-        there["interviewer"] = "_interviewer"
-    if "duration" not in there and {"started", "ended"} <= set(there):
-        between = reversed_times(accepted, fields=replace(fields, **there))["figure"].to_numpy()
-        accepted, there["duration"] = (
-            accepted.assign(**{PARADATA["duration"]: between}),
-            PARADATA["duration"],
-        )
-    stamps = [name for name in ("_started", "_submitted") if _has_values(accepted, name)]
+    columns = {name: column for name, column in PARADATA.items() if _has_values(rows, column)}
+    fields = replace(fields, **columns)
+    if fields.interviewer is None and _has_values(rows, "_interviewer"):
+        fields = replace(fields, interviewer="_interviewer")
+    if fields.duration is None and fields.started and fields.ended:
+        seconds = reversed_times(rows, fields=fields)["figure"].to_numpy()
+        rows = rows.assign(**{PARADATA["duration"]: seconds})
+        fields = replace(fields, duration=PARADATA["duration"])
+    stamps = [name for name in ("_started", "_submitted") if _has_values(rows, name)]
     if fields.day is None and stamps:
-        first = accepted[stamps[0]].astype(str).str.split("[ T]", n=1, regex=True).str[0]
-        days = moments(first)
-        accepted, there["day"] = (
-            accepted.assign(**{DAY: days.dt.strftime("%Y-%m-%d").astype(object)}),
-            DAY,
-        )
-    if survey.declared.fieldwork.modes is not None:
-        there["mode"] = survey.declared.fieldwork.modes.item
-    return accepted, replace(fields, **there)
+        dates = rows[stamps[0]].astype(str).str.split("[ T]", n=1, regex=True).str[0]
+        days = moments(dates).dt.strftime("%Y-%m-%d")
+        rows = rows.assign(**{DAY: days.astype(object)})
+        fields = replace(fields, day=DAY)
+    modes = survey.declared.fieldwork.modes
+    if modes is not None:
+        fields = replace(fields, mode=modes.item)
+    return rows, fields
 
 
 def up_to(
@@ -347,7 +300,8 @@ def up_to(
             )
         return rows, ""
     days = rows[fields.day].dropna().astype(str)
-    until = day.isoformat() if day is not None else str(days.max()) if len(days) else ""
+    last = str(days.max()) if len(days) else ""
+    until = last if day is None else day.isoformat()
     early = days.index[days <= until]
     if day is not None and early.empty:
         raise ResponsesError(
@@ -355,10 +309,11 @@ def up_to(
             f"到 {until} 为止没有已接受的答卷。",
             f"There is no accepted interview up to {until}.",
             where=f"--day {day}",
-            available=(days.min(), days.max()) if len(days) else (),
+            available=(days.min(), last) if len(days) else (),
             hint=("改为首末访问日之间的日期。", "Give a day between the first and the last one."),
         )
-    return rows[rows[fields.day].isna() | rows.index.isin(early)].reset_index(drop=True), until
+    looked_at = rows[fields.day].isna() | rows.index.isin(early)
+    return rows[looked_at].reset_index(drop=True), until
 
 
 def elapsed(survey: Survey, day: str) -> float:
@@ -367,13 +322,15 @@ def elapsed(survey: Survey, day: str) -> float:
     if fielded is None or not day:
         return 1.0
     passed = (datetime.date.fromisoformat(day) - fielded.start).days + 1
-    return min(max(passed / ((fielded.end - fielded.start).days + 1), 0.0), 1.0)
+    period = (fielded.end - fielded.start).days + 1
+    return min(max(passed / period, 0.0), 1.0)
 
 
 def _has_values(rows: pd.DataFrame, column: str) -> bool:
-    return column in rows and bool(
-        rows[column].astype("string").str.strip().replace("", pd.NA).notna().any()
-    )
+    if column not in rows:
+        return False
+    text = rows[column].astype("string").str.strip()
+    return bool(text.replace("", pd.NA).notna().any())
 
 
 def _cases(survey: Survey, responses: Responses) -> pd.DataFrame | None:
@@ -395,12 +352,63 @@ def _cases(survey: Survey, responses: Responses) -> pd.DataFrame | None:
     return pd.DataFrame({area: ranked, "outcome": rows["_outcome"]}).reset_index(drop=True)
 
 
-def counties(standing: Standing) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
-    """Yield code, respondents and findings of every ranked area, in order."""
-    whose = standing.fields.codes(standing.rows, "county")
-    rows, found = (
-        dict(list(standing.rows.groupby(whose))),
-        dict(list(standing.found.groupby("county"))),
-    )
-    for code in standing.survey.ranked_areas():
-        yield code, rows.get(code, standing.rows.iloc[:0]), found.get(code, standing.found.iloc[:0])
+def _back_checks(
+    survey: Survey, rows: pd.DataFrame, fields: Fields, limits: Limits
+) -> pd.DataFrame:
+    """Compare the declared re-interviews with the first interviews."""
+    declared = survey.declared.fieldwork.backcheck
+    assert declared is not None
+    assert survey.backcheck is not None
+    text = survey.backcheck.reindex(columns=list(survey.questionnaire.items), fill_value="")
+    again = code_answers(text, survey).table
+    return back_check(rows, again, declared.items, fields=fields, limits=limits)
+
+
+def _mode_gaps(survey: Survey, rows: pd.DataFrame, fields: Fields, limits: Limits) -> pd.DataFrame:
+    """Compare the gap between the declared modes in every county; the figure is the mean score of the topics, 0-100."""
+    modes = survey.declared.fieldwork.modes
+    assert modes is not None
+    scores = points(rows, survey.questionnaire, survey.questionnaire.topics)
+    rows = rows.assign(**{MEAN: scores.mean(axis=1)})
+    first, second = modes.compared
+    return mode_gap(rows, MEAN, modes=(str(first), str(second)), fields=fields, limits=limits)
+
+
+def _jumps_since(survey: Survey, responses: Responses, limits: Limits) -> pd.DataFrame:
+    """Compare the ranked measure's change since the declared earlier wave with the other areas'; weights as declared.
+
+    Raises
+    ------
+    SatisfactionError
+        Where either wave cannot be estimated (yet), or the two may not be compared.
+    """
+    earlier = read_survey(survey.folder / str(survey.declared.fieldwork.earlier))
+    measure = survey.questionnaire.ranked
+    require_comparable(comparability(survey.questionnaire, earlier.questionnaire, measure))
+    later = _ranked(survey, responses)
+    before = _ranked(earlier, load_responses(earlier))
+    return jumps(change(later, before).table, county=later.by[0], limits=limits)
+
+
+def _ranked(survey: Survey, responses: Responses) -> Estimates:
+    estimates = estimate_areas(survey, weigh(survey, base_design(survey, responses)))
+    return estimates[survey.ranked_level].of(survey.questionnaire.ranked)
+
+
+def _left_out(ran: set[str], reasons: Mapping[str, SatisfactionError]) -> pd.DataFrame:
+    """List the checks that did not run and what they need, or why they could not: check, zh, en, needs_zh, needs_en."""
+    done = set(ran)
+    # these two show nothing where nothing is wrong
+    if "quota" in ran:
+        done.add("outside_quota")
+    if "back_check" in ran:
+        done.add("back_check_lost")
+    rows = []
+    for check, about in CHECKS.items():
+        if check in reasons:
+            reason = reasons[check]
+            code = f"[{reason.code}]"
+            rows.append((check, *about.name, f"{code} {reason.zh}", f"{code} {reason.en}"))
+        elif check not in done:
+            rows.append((check, *about.name, *about.needs))
+    return pd.DataFrame(rows, columns=["check", "zh", "en", "needs_zh", "needs_en"])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings
+from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings
 from satisfaction.fieldwork.outliers import others_quartiles
 
 Array = np.ndarray[Any, Any]
