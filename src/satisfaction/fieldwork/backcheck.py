@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings, require
-from satisfaction.fieldwork.outliers import at_interviewers, others_quartiles
+from satisfaction.fieldwork.outliers import at_interviewers, others_known
 
 Array = np.ndarray[Any, Any]
 ONE_SIDED = 1.6448536269514722  # normal quantile of 0.95
@@ -49,26 +49,39 @@ def back_check(
     """
     require(rows, items)
     require(again, items)
-    number = pd.Index(fields.codes(rows, "respondent", needed=True))
-    second = fields.codes(again, "respondent", needed=True)
-    first = rows[~number.duplicated()].set_index(number[~number.duplicated()])
-    there = second.isin(first.index).to_numpy()
-    pairs = first.loc[second[there]]
+    numbers = pd.Index(fields.codes(rows, "respondent", needed=True))
+    unique = ~numbers.duplicated()
+    first = rows[unique].set_index(numbers[unique])
+    checked = fields.codes(again, "respondent", needed=True)
+    has_first = checked.isin(first.index).to_numpy()
+    pairs = first.loc[checked[has_first]]
     before = pairs[list(items)].to_numpy(float, na_value=np.nan)
-    after = again.loc[there, list(items)].to_numpy(float, na_value=np.nan)
-    differs = np.where(np.isfinite(before) & np.isfinite(after), before != after, np.nan)
-    by_interviewer = at_interviewers(
-        "back_check", pairs, _row_means(differs), fields=fields, limits=limits
+    after = again.loc[has_first, list(items)].to_numpy(float, na_value=np.nan)
+
+    by_item = _items(before, after, items=items, limits=limits)
+
+    both = np.isfinite(before) & np.isfinite(after)
+    answered = both.sum(axis=1)
+    different = (both & (before != after)).sum(axis=1)
+    share = np.full(len(pairs), np.nan)
+    np.divide(different, answered, out=share, where=answered > 0)
+    by_interviewer = at_interviewers("back_check", pairs, share, fields=fields, limits=limits)
+    by_interviewer["agreement"] = 1 - by_interviewer["figure"]
+
+    lost = checked[~has_first]
+    nothing = np.full((3, 1), np.nan)
+    by_respondent = findings(
+        "back_check_lost",
+        "respondent",
+        unit=lost,
+        county="",
+        n=1,
+        figure=np.nan,
+        reference=nothing,
+        flag=np.ones(len(lost), bool),
     )
-    lost = second[~there]
-    tables = [
-        _items(before, after, items=items, limits=limits),
-        by_interviewer.assign(agreement=1 - by_interviewer["figure"]),
-        findings(
-            "back_check_lost", "respondent", unit=lost, county="", n=1, figure=np.nan, reference=np.full((3, 1), np.nan),
-            flag=np.ones(len(lost), bool),
-        ).assign(agreement=np.nan),
-    ]  # fmt: skip
+    by_respondent["agreement"] = np.nan
+    tables = [by_item, by_interviewer, by_respondent]
     return pd.concat([table for table in tables if len(table)], ignore_index=True)
 
 
@@ -88,39 +101,34 @@ def cohen_kappa(first: Array, second: Array) -> tuple[float, float, float, int]:
         Pairs.
     """
     known = np.isfinite(first) & np.isfinite(second)
-    first, second, n = first[known], second[known], int(known.sum())
+    n = int(known.sum())
     if not n:
         return np.nan, np.nan, np.nan, 0
+    first = first[known]
+    second = second[known]
     agreement = float((first == second).mean())
-    chance = float(
-        sum((first == code).mean() * (second == code).mean() for code in np.unique(first))
-    )
+    chance = 0.0
+    for code in np.unique(first):
+        chance += float((first == code).mean() * (second == code).mean())
     if chance == 1:
         return np.nan, np.nan, agreement, n
+    kappa = (agreement - chance) / (1 - chance)
     se = float(np.sqrt(agreement * (1 - agreement) / n)) / (1 - chance)
-    return (agreement - chance) / (1 - chance), se, agreement, n
+    return kappa, se, agreement, n
 
 
 def _items(before: Array, after: Array, *, items: Sequence[str], limits: Limits) -> pd.DataFrame:
-    found = [cohen_kappa(before[:, at], after[:, at]) for at in range(len(items))]
-    kappa, se, agreement, n = np.array(found, dtype=float).reshape(len(items), 4).T
-    reference, known = np.full((3, len(items)), np.nan), np.isfinite(kappa)
-    reference[:, known] = others_quartiles(kappa[known])
-    flag = kappa + ONE_SIDED * se < limits.kappa
-    shared = {"unit": list(items), "county": "", "n": n.astype(int), "figure": kappa}
-    return findings("back_check", "item", **shared, reference=reference, flag=flag).assign(
-        agreement=agreement
+    agreements = [cohen_kappa(before[:, at], after[:, at]) for at in range(len(items))]
+    table = pd.DataFrame(agreements, columns=["kappa", "se", "agreement", "n"])
+    kappa = table["kappa"].to_numpy(float)
+    by_item = findings(
+        "back_check",
+        "item",
+        unit=list(items),
+        county="",
+        n=table["n"],
+        figure=kappa,
+        reference=others_known(kappa),
+        flag=kappa + ONE_SIDED * table["se"] < limits.kappa,
     )
-
-
-def _row_means(values: Array) -> Array:
-    known = np.isfinite(values)
-    count = known.sum(axis=1)
-    return np.asarray(
-        np.divide(
-            np.where(known, values, 0).sum(axis=1),
-            count,
-            out=np.full(len(values), np.nan),
-            where=count > 0,
-        )
-    )
+    return by_item.assign(agreement=table["agreement"])

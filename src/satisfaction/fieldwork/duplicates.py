@@ -22,9 +22,11 @@ from satisfaction.fieldwork.outliers import (
     at_respondents,
     others_quartiles,
 )
-from satisfaction.fieldwork.timing import commonest, upper_fence
+from satisfaction.fieldwork.timing import commonest, quartiles, upper_fence
 from satisfaction.foundation.errors import ResponsesError
 
+Array = np.ndarray[Any, Any]
+BLOCK = 512  # rows compared with all others of the county at a time
 PERSONAL = re.compile(
     r"^\s*(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}|(?:\+?86)?1[3-9]\d{9})\b"
 )
@@ -46,14 +48,16 @@ def duplicate_ids(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     """
     unit = fields.codes(rows, "respondent", needed=True)
     times = unit.groupby(unit).transform("size").where(unit != "").to_numpy(float)
-    known = times[np.isfinite(times)]
-    reference = (
-        np.quantile(known, [0.5, 0.25, 0.75])[:, None] if len(known) else np.full((3, 1), np.nan)
-    )
     return findings(
-        "duplicate_id", "respondent", unit=unit, county=fields.codes(rows, "county"), n=1, figure=times, reference=reference,
+        "duplicate_id",
+        "respondent",
+        unit=unit,
+        county=fields.codes(rows, "county"),
+        n=1,
+        figure=times,
+        reference=quartiles(times),
         flag=times > 1,
-    )  # fmt: skip
+    )
 
 
 def shared_values(
@@ -82,27 +86,6 @@ def shared_values(
         R401; R405 for values that are a network address or telephone number as it stands: hash them before.
     """
     value = fields.codes(rows, field, needed=True)
-    _refuse_personal(value, field)
-    parts = pd.DataFrame(
-        {name: fields.codes(rows, name) for name in ("county", "interviewer")}
-    ).assign(value=value)
-    parts = parts[parts["value"] != ""]
-    by = parts.groupby("value")
-    table = pd.DataFrame({"n": by.size(), "county": commonest(parts, "county", by=["value"])})
-    table = table.assign(
-        counties=by["county"].nunique(), interviewers=by["interviewer"].nunique()
-    ).reset_index()
-    table = table.sort_values(["n", "value"], ascending=[False, True], ignore_index=True)
-    figure = table["n"].to_numpy(float)
-    reference = others_quartiles(figure)
-    found = findings(
-        f"shared_{field}", field, unit=table["value"], county=table["county"], n=table["n"], figure=figure, reference=reference,
-        flag=figure > (upper_fence(reference) if most is None else most),
-    )  # fmt: skip
-    return found.assign(counties=table["counties"], interviewers=table["interviewers"])
-
-
-def _refuse_personal(value: pd.Series[Any], field: str) -> None:
     if value.str.match(PERSONAL).any():
         raise ResponsesError(
             "R405",
@@ -111,10 +94,31 @@ def _refuse_personal(value: pd.Series[Any], field: str) -> None:
             where="fieldwork",
             hint=("先以密钥散列该列，再做检查。", "Hash the column with a key before the check."),
         )
-
-
-Array = np.ndarray[Any, Any]
-BLOCK = 512  # rows compared with all others of the county at a time
+    interviews = pd.DataFrame({"value": value})
+    for name in ("county", "interviewer"):
+        interviews[name] = fields.codes(rows, name)
+    interviews = interviews[interviews["value"] != ""]
+    by_value = interviews.groupby("value")
+    table = by_value.size().rename("n").to_frame()
+    table["county"] = commonest(interviews, "county", by=["value"])
+    table["counties"] = by_value["county"].nunique()
+    table["interviewers"] = by_value["interviewer"].nunique()
+    order = ["n", "value"]
+    table = table.reset_index().sort_values(order, ascending=[False, True], ignore_index=True)
+    figure = table["n"].to_numpy(float)
+    reference = others_quartiles(figure)
+    limit = upper_fence(reference) if most is None else most
+    found = findings(
+        f"shared_{field}",
+        field,
+        unit=table["value"],
+        county=table["county"],
+        n=table["n"],
+        figure=figure,
+        reference=reference,
+        flag=figure > limit,
+    )
+    return found.join(table[["counties", "interviewers"]])
 
 
 def near_duplicates(
@@ -138,28 +142,27 @@ def near_duplicates(
         interviewer, county. The highest share grows with the interviews of a county: compare counties of like size.
     """
     require(rows, items)
-    codes = (
-        np.stack([pd.factorize(rows[name])[0] for name in items], axis=1)
-        if items
-        else np.empty((len(rows), 0), int)
-    )
+    codes = np.empty((len(rows), len(items)), int)
+    for position, name in enumerate(items):
+        codes[:, position] = pd.factorize(rows[name])[0]
     respondent = fields.codes(rows, "respondent").to_numpy()
-    share, other = np.full(len(rows), np.nan), np.full(len(rows), "", dtype=object)
-    for at in (
-        pd.Series(range(len(rows)))
-        .groupby(fields.codes(rows, "county").to_numpy())
-        .indices.values()
-    ):
-        share[at], partner = highest_match(codes[at], least=max(1, codes.shape[1] // 2))
-        other[at] = np.where(partner >= 0, respondent[at][partner], "")
+    county = fields.codes(rows, "county").to_numpy()
+    least = max(1, len(items) // 2)
+    share = np.full(len(rows), np.nan)
+    other = np.full(len(rows), "", dtype=object)
+    for interviews in pd.Series(county).groupby(county).indices.values():
+        share[interviews], partner = highest_match(codes[interviews], least=least)
+        names = respondent[interviews][partner]
+        other[interviews] = np.where(partner >= 0, names, "")
     near = np.where(np.isfinite(share), share >= limits.match, np.nan)
-    persons = at_respondents("near_duplicate", rows, share, fields=fields, limits=limits).assign(
-        other=other
-    )
-    interviewer = at_interviewers("near_duplicate", rows, near, fields=fields, limits=limits)
-    county = at_counties("near_duplicate", rows, near, fields=fields, limits=limits, together=2)
-    groups = [table.assign(other="") for table in (interviewer, county)]
-    return pd.concat([persons, *groups], ignore_index=True)
+    check = "near_duplicate"
+    by_respondent = at_respondents(check, rows, share, fields=fields, limits=limits)
+    by_interviewer = at_interviewers(check, rows, near, fields=fields, limits=limits)
+    by_county = at_counties(check, rows, near, fields=fields, limits=limits, together=2)
+    by_respondent["other"] = other
+    by_interviewer["other"] = ""
+    by_county["other"] = ""
+    return pd.concat([by_respondent, by_interviewer, by_county], ignore_index=True)
 
 
 def highest_match(codes: Array, *, least: int) -> tuple[Array, Array]:
@@ -180,24 +183,26 @@ def highest_match(codes: Array, *, least: int) -> tuple[Array, Array]:
         Its row, the first of several; -1 where share is nan.
     """
     n = len(codes)
-    share, other = np.full(n, np.nan), np.full(n, -1)
-    columns = np.ascontiguousarray(
-        codes.T, dtype=np.int16 if codes.max(initial=0) < 2**15 else np.int64
-    )
+    share = np.full(n, np.nan)
+    other = np.full(n, -1)
+    code_type = np.int16 if codes.max(initial=0) < 2**15 else np.int64
+    columns = np.ascontiguousarray(codes.T, dtype=code_type)
+    count_type = np.uint8 if len(columns) < 256 else np.int32
     answered = (codes >= 0).astype(np.float32)
     for start in range(0, n, BLOCK):
-        mine = slice(start, min(start + BLOCK, n))
-        equal = np.zeros((mine.stop - start, n), np.uint8 if len(columns) < 256 else np.int32)
+        block = slice(start, min(start + BLOCK, n))
+        equal = np.zeros((block.stop - start, n), count_type)
         for column in columns:
-            equal += np.where(column[mine] < 0, -2, column[mine])[:, None] == column
-        common = answered[mine] @ answered.T
+            # -2: no answer equals no other one
+            compared = np.where(column[block] < 0, -2, column[block])
+            equal += compared[:, None] == column
+        common = answered[block] @ answered.T
         match = np.where(common >= least, equal / np.maximum(common, 1), -1)
-        own = np.arange(len(equal))
-        match[own, own + start] = -1
+        row = np.arange(len(equal))
+        match[row, row + start] = -1
         best = match.argmax(axis=1)
-        found = match[own, best] >= 0
-        share[mine] = np.where(
-            found, equal[own, best] / np.maximum(common[own, best], 1).astype(float), np.nan
-        )
-        other[mine] = np.where(found, best, -1)
+        matched = match[row, best] >= 0
+        highest = equal[row, best] / np.maximum(common[row, best], 1).astype(float)
+        share[block] = np.where(matched, highest, np.nan)
+        other[block] = np.where(matched, best, -1)
     return share, other

@@ -81,7 +81,7 @@ def among(
     """
     used = np.isfinite(figure)
     others = int(used.sum()) - 1
-    reference = _others_known(figure)
+    reference = others_known(figure)
     p = np.full(len(figure), np.nan)
     if others >= LEAST_OTHERS:
         median, q1, q3 = reference[:, used]
@@ -235,7 +235,7 @@ def others_quartiles(values: Array) -> Array:
     return np.stack([others_quantile(values, share) for share in (0.5, 0.25, 0.75)])
 
 
-def _others_known(figure: Array) -> Array:
+def others_known(figure: Array) -> Array:
     """Median and quartiles of the other values that are not nan: (U,) -> (3, U)."""
     reference = np.full((3, len(figure)), np.nan)
     known = np.isfinite(figure)
@@ -479,7 +479,7 @@ def interviewer_effects(
         county="",
         n=table["n"],
         figure=rho,
-        reference=_others_known(rho),
+        reference=others_known(rho),
         flag=(p_bh <= limits.false_discovery) & beyond,
         p_bh=p_bh,
     )

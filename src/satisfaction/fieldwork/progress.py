@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.survey import Survey
 from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings, require
-from satisfaction.fieldwork.outliers import others_quartiles
+from satisfaction.fieldwork.outliers import others_known
 from satisfaction.foundation.errors import ResponsesError
 
 
@@ -23,45 +22,26 @@ def progress(responses: Responses, survey: Survey) -> pd.DataFrame:
         One row a ranked area, also where nobody was reached: code, name_zh, name_en, planned and accepted interviews,
         share (accepted / planned, 0-1), psus_planned, psus_reached. Without a sample table (or PSUs) these are missing.
     """
-    roles, names, codes = survey.questionnaire.roles, survey.area_names(), survey.ranked_areas()
-    area = responses.accepted[roles.area].astype(str)
-    table = pd.DataFrame(
-        {
-            "code": codes,
-            "name_zh": [names[c].zh for c in codes],
-            "name_en": [names[c].en for c in codes],
-        }
-    )
+    roles = survey.questionnaire.roles
+    names = survey.area_names()
+    codes = survey.ranked_areas()
+    accepted = responses.accepted.groupby(responses.accepted[roles.area].astype(str))
     planned = psus_planned = psus_reached = pd.Series(dtype="Int64")
     if survey.sample is not None and roles.psu and roles.area in survey.sample:
-        by = survey.sample.groupby(roles.area)
-        planned, psus_planned = (
-            by["planned"].agg(lambda counts: pd.to_numeric(counts).sum()),
-            by[roles.psu].nunique(),
-        )
+        sample = survey.sample.groupby(roles.area)
+        planned = sample["planned"].agg(lambda counts: pd.to_numeric(counts).sum())
+        psus_planned = sample[roles.psu].nunique()
     if roles.psu:
-        psus_reached = responses.accepted.groupby(area)[roles.psu].nunique()
-    counted = {
-        "planned": planned,
-        "accepted": area.value_counts(),
-        "psus_planned": psus_planned,
-        "psus_reached": psus_reached,
-    }
-    found = {name: _by_area(counts, codes) for name, counts in counted.items()}
-    table = table.assign(**found)
+        psus_reached = accepted[roles.psu].nunique()
+    table = pd.DataFrame({"code": codes})
+    table["name_zh"] = [names[code].zh for code in codes]
+    table["name_en"] = [names[code].en for code in codes]
+    table["planned"] = _by_area(planned, codes)
+    table["accepted"] = _by_area(accepted.size(), codes)
     table["share"] = table["accepted"] / table["planned"]
-    return table[
-        [
-            "code",
-            "name_zh",
-            "name_en",
-            "planned",
-            "accepted",
-            "share",
-            "psus_planned",
-            "psus_reached",
-        ]
-    ]
+    table["psus_planned"] = _by_area(psus_planned, codes)
+    table["psus_reached"] = _by_area(psus_reached, codes)
+    return table
 
 
 def quota_progress(
@@ -100,26 +80,33 @@ def quota_progress(
     """
     require(rows, by)
     require(quota, [*by, "planned"])
-    cells = (
-        quota[[*by]].astype(str).assign(planned=pd.to_numeric(quota["planned"], errors="coerce"))
-    )
+    cells = quota[[*by]].astype(str)
+    cells["planned"] = pd.to_numeric(quota["planned"], errors="coerce")
     _check_quota(cells, by)
-    done = rows[[*by]].astype(str).value_counts(sort=False).rename("accepted").reset_index()
-    table = cells.merge(done, how="outer", on=list(by), sort=True)
-    known = table["planned"].notna().to_numpy()
+    accepted = rows[[*by]].astype(str).value_counts(sort=False).rename("accepted")
+    table = cells.merge(accepted.reset_index(), how="outer", on=list(by), sort=True)
+    in_quota = table["planned"].notna()
     table[["planned", "accepted"]] = table[["planned", "accepted"]].fillna(0).astype(int)
     due = table["planned"] * elapsed
-    figure = (table["accepted"] / due.where(due > 0)).to_numpy(float)
-    reference = np.full((3, len(table)), np.nan)
-    reference[:, np.isfinite(figure)] = others_quartiles(figure[np.isfinite(figure)])
-    flag = np.where(known, figure < limits.progress, True)
-    tables = [
-        findings(
-            check, "cell", unit=table.loc[at, list(by)].agg(" x ".join, axis=1), county=table.loc[at, by[0]],
-            n=table["accepted"][at], figure=figure[at], reference=reference[:, at], flag=flag[at],
-        ).assign(planned=table["planned"][at].to_numpy(), accepted=table["accepted"][at].to_numpy())
-        for check, at in (("quota", known), ("outside_quota", ~known)) if at.any()
-    ]  # fmt: skip
+    table["figure"] = (table["accepted"] / due.where(due > 0)).astype(float)
+    table[["median", "q1", "q3"]] = others_known(table["figure"].to_numpy()).T
+    table["unit"] = table[list(by)].agg(" x ".join, axis=1)
+    table["flag"] = ~in_quota | (table["figure"] < limits.progress)
+    tables = []
+    for check, chosen in (("quota", in_quota), ("outside_quota", ~in_quota)):
+        part = table[chosen].reset_index(drop=True)
+        if len(part):
+            found = findings(
+                check,
+                "cell",
+                unit=part["unit"],
+                county=part[by[0]],
+                n=part["accepted"],
+                figure=part["figure"],
+                reference=part[["median", "q1", "q3"]].to_numpy().T,
+                flag=part["flag"],
+            )
+            tables.append(found.join(part[["planned", "accepted"]]))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -132,17 +119,13 @@ def by_day(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
         day, interviews, cumulative, and, where declared, interviewers and counties at work that day; days in order, "" for
         interviews without a day.
     """
-    counted = {
-        name: fields.codes(rows, name)
-        for name in ("interviewer", "county")
-        if getattr(fields, name)
-    }
-    parts = pd.DataFrame({"day": fields.codes(rows, "day")} | counted)
-    table = parts.groupby("day").size().rename("interviews").reset_index()
+    day = fields.codes(rows, "day").rename("day")
+    table = day.groupby(day).size().rename("interviews").reset_index()
     table["cumulative"] = table["interviews"].cumsum()
     for name, plural in (("interviewer", "interviewers"), ("county", "counties")):
-        if name in counted:
-            table[plural] = parts.groupby("day")[name].nunique().to_numpy()
+        if getattr(fields, name):
+            codes = fields.codes(rows, name)
+            table[plural] = codes.groupby(day).nunique().to_numpy()
     return table
 
 

@@ -29,32 +29,18 @@ def speeders(rows: pd.DataFrame, *, fields: Fields, limits: Limits = USUAL) -> p
         R401.
     """
     seconds = pd.to_numeric(fields.column(rows, "duration"), errors="coerce").astype(float)
-    by = seconds.groupby(fields.codes(rows, "mode"))
-    reference = np.stack(
-        [by.transform("quantile", share).to_numpy() for share in (0.5, 0.25, 0.75)]
-    )
+    by_mode = seconds.groupby(fields.codes(rows, "mode"))
+    medians_and_quartiles = [by_mode.transform("quantile", part) for part in (0.5, 0.25, 0.75)]
+    reference = np.stack(medians_and_quartiles)
     figure = seconds.to_numpy()
-    return _at_respondents(
-        "speed",
-        rows,
-        figure,
-        fields=fields,
-        reference=reference,
-        flag=figure < limits.speed * reference[0],
-    )
+    flag = figure < limits.speed * reference[0]
+    return _at_respondents("speed", rows, fields, figure, flag, reference)
 
 
 def reversed_times(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
     """Find interviews that end no later than they start; figure: end minus start in seconds."""
     seconds = _seconds(rows, fields, "ended") - _seconds(rows, fields, "started")
-    return _at_respondents(
-        "reversed_times",
-        rows,
-        seconds,
-        fields=fields,
-        reference=_quartiles(seconds),
-        flag=seconds <= 0,
-    )
+    return _at_respondents("reversed_times", rows, fields, seconds, seconds <= 0)
 
 
 def overlaps(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
@@ -62,25 +48,23 @@ def overlaps(rows: pd.DataFrame, *, fields: Fields) -> pd.DataFrame:
 
     Interviews without an interviewer or without both times are not compared; one that ends before it starts neither.
     """
-    start, end = _seconds(rows, fields, "started"), _seconds(rows, fields, "ended")
-    who = fields.codes(rows, "interviewer", needed=True).to_numpy()
+    start = _seconds(rows, fields, "started")
+    end = _seconds(rows, fields, "ended")
+    interviewer = fields.codes(rows, "interviewer", needed=True).to_numpy()
     shared = np.full(len(rows), np.nan)
-    used = np.flatnonzero((who != "") & (end > start))
-    for one in pd.Series(used).groupby(who[used]).indices.values():
-        at = used[one]
-        shared[at] = overlap_seconds(start[at], end[at])
-    return _at_respondents(
-        "overlap", rows, shared, fields=fields, reference=_quartiles(shared), flag=shared > 0
-    )
+    compared = np.flatnonzero((interviewer != "") & (end > start))
+    groups = pd.Series(compared).groupby(interviewer[compared]).indices
+    for positions in groups.values():
+        interviews = compared[positions]
+        shared[interviews] = overlap_seconds(start[interviews], end[interviews])
+    return _at_respondents("overlap", rows, fields, shared, shared > 0)
 
 
 def odd_hours(rows: pd.DataFrame, *, fields: Fields, limits: Limits = USUAL) -> pd.DataFrame:
     """Find interviews that start outside the hours allowed; figure: the hour of the local clock (0-24)."""
     hour = _seconds(rows, fields, "started") % 86400 / 3600
     outside = (hour < limits.first_hour) | (hour >= limits.last_hour)
-    return _at_respondents(
-        "odd_hours", rows, hour, fields=fields, reference=_quartiles(hour), flag=outside
-    )
+    return _at_respondents("odd_hours", rows, fields, hour, outside)
 
 
 def many_a_day(rows: pd.DataFrame, *, fields: Fields, most: int | None = None) -> pd.DataFrame:
@@ -104,19 +88,27 @@ def many_a_day(rows: pd.DataFrame, *, fields: Fields, most: int | None = None) -
     ResponsesError
         R401.
     """
-    needed = {name: fields.codes(rows, name, needed=True) for name in ("interviewer", "day")}
-    parts = pd.DataFrame(needed | {"county": fields.codes(rows, "county")})
-    parts = parts[(parts["interviewer"] != "") & (parts["day"] != "")]
+    interviews = pd.DataFrame({"county": fields.codes(rows, "county")})
+    for name in ("interviewer", "day"):
+        interviews[name] = fields.codes(rows, name, needed=True)
+    interviews = interviews[(interviews["interviewer"] != "") & (interviews["day"] != "")]
     keys = ["interviewer", "day"]
-    table = pd.DataFrame(
-        {"n": parts.groupby(keys).size(), "county": commonest(parts, "county", by=keys)}
-    ).reset_index()
+    table = interviews.groupby(keys).size().rename("n").to_frame()
+    table["county"] = commonest(interviews, "county", by=keys)
+    table = table.reset_index()
     figure = table["n"].to_numpy(float)
     reference = others_quartiles(figure)
+    limit = upper_fence(reference) if most is None else most
     return findings(
-        "many_a_day", "day", unit=table["interviewer"] + " " + table["day"], county=table["county"], n=table["n"], figure=figure,
-        reference=reference, flag=figure > (upper_fence(reference) if most is None else most),
-    )  # fmt: skip
+        "many_a_day",
+        "day",
+        unit=table["interviewer"] + " " + table["day"],
+        county=table["county"],
+        n=table["n"],
+        figure=figure,
+        reference=reference,
+        flag=figure > limit,
+    )
 
 
 def upper_fence(reference: Array) -> Array:
@@ -130,28 +122,27 @@ def upper_fence(reference: Array) -> Array:
 def commonest(parts: pd.DataFrame, column: str, *, by: list[str]) -> pd.Series[Any]:
     """Return the commonest value of a column in each group, the first in order of several."""
     counted = parts.groupby([*by, column]).size().rename("n").reset_index()
-    first = counted.sort_values(
-        ["n", column], ascending=[False, True], kind="stable"
-    ).drop_duplicates(by)
-    return first.set_index(by)[column].sort_index()
+    order = ["n", column]
+    ranked = counted.sort_values(order, ascending=[False, True], kind="stable")
+    return ranked.drop_duplicates(by).set_index(by)[column].sort_index()
 
 
 def overlap_seconds(start: Array, end: Array) -> Array:
     """Seconds each interval shares with the one other it shares most with: (k,), (k,) -> (k,); ends after starts."""
     order = np.argsort(start, kind="stable")
-    start, end = start[order], end[order]
-    latest = np.maximum.accumulate(end)
-    before = np.minimum(end, np.concatenate([[-np.inf], latest[:-1]])) - start
-    after = np.zeros(len(start))
+    start = start[order]
+    end = end[order]
+    latest_end = np.concatenate([[-np.inf], np.maximum.accumulate(end)[:-1]])
+    with_earlier = np.minimum(end, latest_end) - start
+    with_later = np.zeros(len(start))
     for step in range(1, len(start)):
         if not (end[:-step] > start[step:]).any():
             break
-        after[:-step] = np.maximum(
-            after[:-step], np.minimum(end[:-step], end[step:]) - start[step:]
-        )
-    found = np.empty(len(start))
-    found[order] = np.maximum(np.maximum(before, after), 0)
-    return found
+        shared = np.minimum(end[:-step], end[step:]) - start[step:]
+        with_later[:-step] = np.maximum(with_later[:-step], shared)
+    seconds = np.empty(len(start))
+    seconds[order] = np.maximum(np.maximum(with_earlier, with_later), 0)
+    return seconds
 
 
 def moments(text: pd.Series[Any]) -> pd.Series[Any]:
@@ -162,38 +153,41 @@ def moments(text: pd.Series[Any]) -> pd.Series[Any]:
 
 def _seconds(rows: pd.DataFrame, fields: Fields, field: str) -> Array:
     """Read local clock times as seconds; nan where missing or unreadable."""
-    text = fields.column(rows, field)
-    if not pd.api.types.is_datetime64_any_dtype(text):
-        text = (
-            text.astype("string")
-            .str.strip()
-            .str.replace(r"(?<=\d)\s*(?:Z|[+-]\d{2}:?\d{2})$", "", regex=True)
-        )
-        text = moments(text)
-    elif text.dt.tz is not None:
-        text = text.dt.tz_localize(None)
-    return np.asarray(
-        ((text - pd.Timestamp(0)) / pd.Timedelta(seconds=1)).to_numpy(float, na_value=np.nan)
-    )
+    times = fields.column(rows, field)
+    if not pd.api.types.is_datetime64_any_dtype(times):
+        text = times.astype("string").str.strip()
+        local = text.str.replace(r"(?<=\d)\s*(?:Z|[+-]\d{2}:?\d{2})$", "", regex=True)
+        times = moments(local)
+    elif times.dt.tz is not None:
+        times = times.dt.tz_localize(None)
+    seconds = (times - pd.Timestamp(0)) / pd.Timedelta(seconds=1)
+    return np.asarray(seconds.to_numpy(float, na_value=np.nan))
 
 
 def _at_respondents(
-    check: str, rows: pd.DataFrame, figure: Array, *, fields: Fields, reference: Array, flag: Array
+    check: str,
+    rows: pd.DataFrame,
+    fields: Fields,
+    figure: Array,
+    flag: Array,
+    reference: Array | None = None,
 ) -> pd.DataFrame:
-    unit, county = fields.codes(rows, "respondent"), fields.codes(rows, "county")
+    """Arrange findings of respondents, beside the quartiles of all figures where no reference is given."""
     return findings(
         check,
         "respondent",
-        unit=unit,
-        county=county,
+        unit=fields.codes(rows, "respondent"),
+        county=fields.codes(rows, "county"),
         n=1,
         figure=figure,
-        reference=reference,
+        reference=quartiles(figure) if reference is None else reference,
         flag=flag,
     )
 
 
-def _quartiles(figure: Array) -> Array:
+def quartiles(figure: Array) -> Array:
+    """Median and quartiles of all figures that are not nan: (U,) -> (3, 1)."""
     known = figure[np.isfinite(figure)]
-    found = np.quantile(known, [0.5, 0.25, 0.75]) if len(known) else np.full(3, np.nan)
-    return np.asarray(found)[:, None]
+    if not len(known):
+        return np.full((3, 1), np.nan)
+    return np.quantile(known, [0.5, 0.25, 0.75])[:, None]
