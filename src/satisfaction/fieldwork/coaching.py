@@ -41,13 +41,9 @@ def top_box(
     known = np.isfinite(answers)
     perfect = ((answers == np.array(list(tops.values()), float)) | ~known).all(axis=1)
     values = np.where(known.sum(axis=1) >= max(1, len(tops) / 2), perfect, np.nan)
-    return pd.concat(
-        [
-            level("top_box", rows, values, fields=fields, limits=limits)
-            for level in (at_interviewers, at_counties)
-        ],
-        ignore_index=True,
-    )
+    by_interviewer = at_interviewers("top_box", rows, values, fields=fields, limits=limits)
+    by_county = at_counties("top_box", rows, values, fields=fields, limits=limits)
+    return pd.concat([by_interviewer, by_county], ignore_index=True)
 
 
 def knowledge_ceiling(
@@ -73,24 +69,18 @@ def knowledge_ceiling(
         participation stands out and participation is not above the others' median.
     """
     require(rows, [knowledge, participation])
-    known, active = (
-        rows[name].to_numpy(float, na_value=np.nan) for name in (knowledge, participation)
-    )
+    known = rows[knowledge].to_numpy(float, na_value=np.nan)
+    active = rows[participation].to_numpy(float, na_value=np.nan)
     found = at_counties("knowledge_ceiling", rows, known - active, fields=fields, limits=limits)
-    means = (
-        rows.groupby(fields.codes(rows, "county"))[[knowledge, participation]]
-        .mean()
-        .reindex(found["unit"])
-    )
-    found = found.assign(
-        knowledge=means[knowledge].to_numpy(float),
-        participation=means[participation].to_numpy(float),
-    )
-    low = found["participation"] <= among(found["participation"].to_numpy()).reference[0]
-    quiet = found["flag"] & ~low
-    return found.assign(
-        flag=found["flag"] & low, zh=found["zh"].mask(quiet, ""), en=found["en"].mask(quiet, "")
-    )
+    by_county = rows.groupby(fields.codes(rows, "county"))[[knowledge, participation]]
+    means = by_county.mean().reindex(found["unit"])
+    found["knowledge"] = means[knowledge].to_numpy(float)
+    found["participation"] = means[participation].to_numpy(float)
+    median = among(found["participation"].to_numpy()).reference[0]
+    active_too = ~(found["participation"] <= median)
+    found["flag"] &= ~active_too
+    found.loc[active_too, ["zh", "en"]] = ""
+    return found
 
 
 def mode_gap(
@@ -136,13 +126,9 @@ def mode_gap(
     both = first.join(second, how="inner").dropna()
     variance = both["var_1"] / both["count_1"] + both["var_2"] / both["count_2"]
     gap = (both["mean_1"] - both["mean_2"]).to_numpy(float)
-    return _gaps(
-        both.index,
-        gap,
-        np.sqrt(variance.to_numpy(float)),
-        n=both["count_1"] + both["count_2"],
-        limits=limits,
-    )
+    se = np.sqrt(variance.to_numpy(float))
+    n = both["count_1"] + both["count_2"]
+    return _gaps(both.index, gap, se, n=n, limits=limits)
 
 
 def estimated_mode_gap(
@@ -159,21 +145,16 @@ def estimated_mode_gap(
     """
     county, mode = estimates.by
     numbered = estimates.table[[county, mode]].assign(row=np.arange(len(estimates.table)))
-    pairs = (
-        numbered.pivot_table(index=county, columns=mode, values="row")
-        .reindex(columns=list(modes))
-        .dropna()
-        .astype(int)
-    )
+    row_of = numbered.pivot_table(index=county, columns=mode, values="row")
+    pairs = row_of.reindex(columns=list(modes)).dropna().astype(int)
     first, second = pairs.to_numpy().T
-    value, variance = estimates.table["estimate"].to_numpy(float), np.diag(estimates.cov)
-    se = np.sqrt(
-        np.maximum(variance[first] + variance[second] - 2 * estimates.cov[first, second], 0)
-    )
+    value = estimates.table["estimate"].to_numpy(float)
+    gap = value[first] - value[second]
+    variance = np.diag(estimates.cov)
+    variance = variance[first] + variance[second] - 2 * estimates.cov[first, second]
+    se = np.sqrt(np.maximum(variance, 0))
     n = estimates.table["n"].to_numpy()
-    return _gaps(
-        pairs.index, value[first] - value[second], se, n=n[first] + n[second], limits=limits
-    )
+    return _gaps(pairs.index, gap, se, n=n[first] + n[second], limits=limits)
 
 
 def jumps(changes: pd.DataFrame, *, county: str, limits: Limits = USUAL) -> pd.DataFrame:
@@ -196,7 +177,8 @@ def jumps(changes: pd.DataFrame, *, county: str, limits: Limits = USUAL) -> pd.D
         R401.
     """
     require(changes, [county, "difference", "se"])
-    change, se = (changes[name].to_numpy(float) for name in ("difference", "se"))
+    change = changes["difference"].to_numpy(float)
+    se = changes["se"].to_numpy(float)
     found = among(change, se=se, side="two")
     units = changes[county].astype(str)
     return tested("jump", "county", found, unit=units, county=units, limits=limits).assign(

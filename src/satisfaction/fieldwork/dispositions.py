@@ -7,7 +7,7 @@ other), NE not eligible. Rates marked "e" count the unknown by e, the share elig
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -57,8 +57,8 @@ class Dispositions:
         How e was found.
     """
 
-    counts: pd.DataFrame
-    rates: pd.DataFrame
+    counts: pd.DataFrame = field(repr=False)
+    rates: pd.DataFrame = field(repr=False)
     e: float
     e_source: str
 
@@ -97,21 +97,16 @@ def dispositions(
                 "Write a number from 0 to 1, or leave it out to compute it.",
             ),
         )
-    values, tops, bases = outcome_rates(counted[None], e=np.array([share]))
-    rates = pd.DataFrame(
-        {"rate": list(RATES), "value": values[0], "numerator": tops[0], "denominator": bases[0]}
-    )
-    table = pd.DataFrame(
-        [(code, zh, en) for code, (zh, en) in DISPOSITIONS.items()],
-        columns=["disposition", "zh", "en"],
-    )
-    source = "given" if e is not None else "eligible / (eligible + not eligible)"
-    return Dispositions(
-        table.assign(cases=counted),
-        rates.assign(formula=[_formula(one) for one in RATES]),
-        share,
-        source,
-    )
+    values, numerators, denominators = outcome_rates(counted[None], e=np.array([share]))
+    rates = pd.DataFrame({"rate": list(RATES), "value": values[0]})
+    rates["numerator"] = numerators[0]
+    rates["denominator"] = denominators[0]
+    rates["formula"] = [_formula(rate) for rate in RATES]
+    counts = pd.DataFrame(list(DISPOSITIONS.values()), columns=["zh", "en"])
+    counts.insert(0, "disposition", list(DISPOSITIONS))
+    counts["cases"] = counted
+    source = "eligible / (eligible + not eligible)" if e is None else "given"
+    return Dispositions(counts, rates, share, source)
 
 
 def response_rates(
@@ -150,20 +145,15 @@ def response_rates(
     require(cases, [outcome, by])
     units = sorted(cases[by].dropna().astype(str).unique())
     grouped = dict(list(cases[outcome].groupby(cases[by].astype(str))))
-    counted = np.array([case_counts(grouped[unit], mapping) for unit in units]).reshape(
-        len(units), len(DISPOSITIONS)
-    )
-    values, _, bases = outcome_rates(counted, e=eligible_share(counted))
-    share, n = values[:, 0], bases[:, 0]
-    found = among(share, se=share_error(share, n), n=n.astype(int), side=side)
-    return tested(
-        "response_rate",
-        level,
-        found,
-        unit=units,
-        county=units if level == "county" else "",
-        limits=limits,
-    )
+    counts = np.empty((len(units), len(DISPOSITIONS)), int)
+    for row, unit in enumerate(units):
+        counts[row] = case_counts(grouped[unit], mapping)
+    values, _, bases = outcome_rates(counts, e=eligible_share(counts))
+    rr1 = values[:, 0]
+    n = bases[:, 0]
+    compared = among(rr1, se=share_error(rr1, n), n=n.astype(int), side=side)
+    county = units if level == "county" else ""
+    return tested("response_rate", level, compared, unit=units, county=county, limits=limits)
 
 
 def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
@@ -193,17 +183,16 @@ def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
                 "Add them to the survey folder's table of outcome codes.",
             ),
         )
-    return np.asarray(
-        codes.map(mapping).value_counts().reindex(list(DISPOSITIONS), fill_value=0).to_numpy(int)
-    )
+    counts = codes.map(mapping).value_counts().reindex(list(DISPOSITIONS), fill_value=0)
+    return np.asarray(counts.to_numpy(int))
 
 
 def eligible_share(counts: Array) -> Array:
     """Share eligible among the resolved cases, (U, 8) -> (U,); nan without resolved cases."""
-    eligible, resolved = counts[:, :5].sum(axis=1), counts[:, :5].sum(axis=1) + counts[:, 7]
-    return np.asarray(
-        np.divide(eligible, resolved, out=np.full(len(counts), np.nan), where=resolved > 0)
-    )
+    eligible = counts[:, :5].sum(axis=1)
+    resolved = eligible + counts[:, 7]
+    share = np.full(len(counts), np.nan)
+    return np.asarray(np.divide(eligible, resolved, out=share, where=resolved > 0))
 
 
 def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
