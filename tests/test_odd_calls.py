@@ -14,7 +14,8 @@ from satisfaction.estimation.group_tests import rank_test, t_test
 from satisfaction.estimation.hypothesis_tests import wald
 from satisfaction.estimation.pairs import all_pairs
 from satisfaction.estimation.regression import regression
-from satisfaction.weighting.weights import adjust_nonresponse, trim
+from satisfaction.weighting.nonresponse import adjust_nonresponse
+from satisfaction.weighting.trimming import trim
 
 
 def table() -> pd.DataFrame:

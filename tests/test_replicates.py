@@ -13,7 +13,8 @@ from satisfaction import Estimates, SurveyDesign, calibrate, estimate
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.sampling.replicates import balanced, jackknife, rao_wu
 from satisfaction.sampling.variance import Clusters
-from satisfaction.weighting.weights import adjust_nonresponse, trim
+from satisfaction.weighting.nonresponse import adjust_nonresponse
+from satisfaction.weighting.trimming import trim
 
 EXACT = 1e-12  # equal in exact arithmetic; additions in another order
 FACTORS = 1e-14  # sums of a few factors

@@ -28,9 +28,10 @@ from satisfaction.sampling.design import SurveyDesign
 from satisfaction.sampling.measures import add_columns, compile_measures, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
-from satisfaction.weighting.margins import Margins, margin_targets
-from satisfaction.weighting.sampled_persons import RESPONDED, sampled_persons
-from satisfaction.weighting.weights import adjust_nonresponse, calibrate, trim
+from satisfaction.weighting.base import RESPONDED, sampled_persons
+from satisfaction.weighting.calibration import Margins, calibrate, margin_targets
+from satisfaction.weighting.nonresponse import adjust_nonresponse
+from satisfaction.weighting.trimming import trim
 
 PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings")
 

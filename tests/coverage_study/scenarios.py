@@ -14,7 +14,9 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.sampling.design import SurveyDesign
 from satisfaction.sampling.measures import column_measure
 from satisfaction.sampling.tally import tally
-from satisfaction.weighting.weights import adjust_nonresponse, calibrate, trim
+from satisfaction.weighting.calibration import calibrate
+from satisfaction.weighting.nonresponse import adjust_nonresponse
+from satisfaction.weighting.trimming import trim
 
 from .province import Province
 from .sampling import (

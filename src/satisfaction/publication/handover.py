@@ -32,7 +32,7 @@ from satisfaction.publication.labels import mark
 from satisfaction.sampling.design import SurveyDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import resolve
-from satisfaction.weighting.sampled_persons import RESPONDED
+from satisfaction.weighting.base import RESPONDED
 
 
 @dataclass(frozen=True, slots=True)

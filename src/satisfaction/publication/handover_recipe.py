@@ -16,7 +16,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from satisfaction.sampling.design import SurveyDesign, Weighting
-from satisfaction.weighting.recipe import Calibration
+from satisfaction.weighting.calibration import Calibration
 
 RESERVED = {
     "if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL", "Inf", "NaN", "NA",

@@ -1,24 +1,177 @@
-"""Margins laid over cells: indicators and targets, with every mismatch refused by name."""
+"""Calibration: weights that meet population margins, each margin laid over the cells, every mismatch refused by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.foundation.errors import WeightsError, shortened
-from satisfaction.sampling.design import named
-from satisfaction.sampling.variance import Sparse
-from satisfaction.weighting.solving import Bounds, Method, Solution, feasible_bounds
+from satisfaction.foundation.engines import one_blas_thread
+from satisfaction.foundation.errors import WeightsError, one_of, shortened
+from satisfaction.sampling.design import SurveyDesign, named, require_columns
+from satisfaction.sampling.variance import Sparse, block_inverse
+from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
+from satisfaction.weighting.solving import (
+    Bounds,
+    Distance,
+    Method,
+    Solution,
+    calibration_distance,
+    feasible_bounds,
+    newton,
+    replay,
+)
 
 Array = np.ndarray[Any, Any]
 Levels: TypeAlias = Mapping[Any, float]
 Margins: TypeAlias = Mapping[str | tuple[str, ...], Levels | float]
+
+
+@one_blas_thread
+def calibrate(
+    design: SurveyDesign,
+    margins: Margins,
+    *,
+    method: Method = "raking",
+    bounds: Bounds | None = None,
+    tolerance: float = 1e-10,
+) -> SurveyDesign:
+    """Calibrate the weights of a design to population margins.
+
+    Parameters
+    ----------
+    design : SurveyDesign
+    margins : mapping
+        {"age": {level: population, ...}, ("county", "sex"): {(level, level): population, ...}, "income": total}; a number
+        is the total of a numeric column. A pandas Series is a margin too: its index holds the levels (of a crossed margin a
+        MultiIndex, in the order of the names); so is a DataFrame with one column beside them.
+    method : {"poststratify", "raking", "linear", "logit"}
+        poststratify takes exactly one (possibly crossed) categorical margin.
+    bounds : (low, high), optional
+        Range of the factor final / entering weight, around 1. Needed by logit; range-restricts raking and linear.
+    tolerance : float
+        On max |achieved / target - 1|.
+
+    Raises
+    ------
+    WeightsError
+        W100 an unknown method, W101 unknown column, W102 levels of the sample that the margin does not know, W103 levels
+        without respondents, W104 margins that disagree on the total, W105 no convergence, W106 no margins, W107 several
+        margins for post-stratification, W108 negative weights, W109 populations not above zero, W110 infeasible bounds,
+        W113 missing or infinite values of a numeric column, W114 a total of no number, W115 bounds that are none,
+        W381 margins in another form.
+
+    Notes
+    -----
+    Distances: Deville and Särndal (1992). Linear is the generalised regression estimator.
+    """
+    one_of(method, get_args(Method), argument="method", error=WeightsError, code="W100")
+    margins = as_margins(margins)
+    _check_options(margins, method, bounds)
+    columns = margin_columns(margins)
+    require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
+    cells = cells_for(design, columns)
+    laid, size = lay_margins(cells.table, cells.size, margins), cells.size
+    distance = calibration_distance(method, bounds)
+    solution = newton(laid.matrix, size, laid.targets, distance=distance, tolerance=tolerance)
+    check_solution(solution, laid, size, method=method, bounds=bounds, tolerance=tolerance)
+    slope = size * distance.slope(laid.matrix @ solution.coefficients)
+    inverse = block_inverse(laid.matrix.T @ sp.diags_array(slope) @ laid.matrix)
+    places = tuple(place(margin, level, bounds) for margin, level in laid.names)
+    step = Calibration(
+        laid.matrix, laid.targets, places, distance, tolerance, solution.coefficients, inverse
+    )
+    record = {
+        "step": "calibration",
+        "method": method,
+        "bounds": list(bounds) if bounds else None,
+        "tolerance": tolerance,
+        "iterations": solution.iterations,
+        "discrepancy": solution.discrepancy,
+        "margins": {
+            "+".join(named(m)): len(levels) if hasattr(levels, "__len__") else 1
+            for m, levels in margins.items()
+        },
+        "columns": list(columns),
+        "at_bounds": _at_bounds(cells, solution.factor, bounds),
+    }
+    weight = cells.entering * solution.factor
+    return extended(
+        design, cells, step, weight=weight, record=record, margins=(laid.matrix, laid.margin_of)
+    )
+
+
+def margins_table(design: SurveyDesign, margins: Margins) -> pd.DataFrame:
+    """Compare margins with the sums of base and final weights: margin, level, target, base, final and their ratios.
+
+    Raises
+    ------
+    WeightsError
+        As `calibrate`.
+    """
+    margins = as_margins(margins)
+    columns = margin_columns(margins)
+    require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
+    cells = cells_for(design, columns)
+    laid = lay_margins(cells.table, cells.size, margins)
+    base, final = laid.matrix.T @ (cells.count * cells.start), laid.matrix.T @ cells.size
+    table = pd.DataFrame(laid.names, columns=["margin", "level"]).assign(
+        target=laid.targets, base=base, final=final
+    )
+    return table.assign(base_to_target=base / laid.targets, final_to_target=final / laid.targets)
+
+
+def margin_targets(table: pd.DataFrame, columns: Sequence[str]) -> dict[Any, float]:
+    """Turn a margin table into the mapping `calibrate` takes; levels without population are left out."""
+    kept = table[table["population"] > 0]
+    keys = kept[list(columns)].itertuples(index=False, name=None)
+    return dict(zip(keys, kept["population"].astype(float), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Calibration to margins.
+
+    Attributes
+    ----------
+    margins : (C, L) sparse
+    targets : (L,) float
+    distance, tolerance, start, inverse
+        Of `replay`.
+    places : tuple of str
+        Names of the L levels.
+    """
+
+    margins: Sparse
+    targets: Array
+    places: tuple[str, ...]
+    distance: Distance
+    tolerance: float
+    start: Array
+    inverse: Sparse
+
+    def reweight(self, count: Array, weight: Array) -> Array:
+        """Return weights that meet the margins in every replicate; (C, R)."""
+        factor = replay(
+            self.margins, count * weight, np.repeat(self.targets[:, None], count.shape[1], axis=1),
+            distance=self.distance, tolerance=self.tolerance, start=self.start, inverse=self.inverse,
+        )  # fmt: skip
+        return np.asarray(weight * factor)
+
+    def unsolved(self, count: Array, before: Array, after: Array) -> Array:
+        """Tell which level a replicate misses, because no weights meet all of them: (L, R) bool."""
+        targets = self.targets[:, None]
+        scale = np.where(targets != 0, np.abs(targets), 1.0)
+        return np.asarray(np.abs(self.margins.T @ (count * after) - targets) / scale > UNSOLVED)
+
+    def on(self, index: Array) -> Calibration:
+        """Return the step on finer cells."""
+        return replace(self, margins=self.margins[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +267,6 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> Laid:
     _check_empty(matrix, names)
     margin_of = np.repeat(np.arange(len(targets)), [len(one) for one in targets])
     return Laid(matrix, np.concatenate(targets), margin_of, names)
-
-
-def margin_targets(table: pd.DataFrame, columns: Sequence[str]) -> dict[Any, float]:
-    """Turn a margin table into the mapping `calibrate` takes; levels without population are left out."""
-    kept = table[table["population"] > 0]
-    keys = kept[list(columns)].itertuples(index=False, name=None)
-    return dict(zip(keys, kept["population"].astype(float), strict=True))
 
 
 def _indicators(
@@ -223,6 +369,51 @@ def _check_totals(margins: Margins) -> None:
         )
 
 
+def _check_options(margins: Margins, method: Method, bounds: Bounds | None) -> None:
+    if not margins:
+        raise WeightsError(
+            "W106",
+            "没有给出边际。",
+            "No margins are given.",
+            where="calibrate",
+            hint=("给出至少一个边际。", "Give at least one margin."),
+        )
+    if method == "poststratify" and (
+        len(margins) != 1 or not hasattr(next(iter(margins.values())), "keys")
+    ):
+        raise WeightsError(
+            "W107",
+            "事后分层只接受一个（可交叉的）分类边际。",
+            "Post-stratification takes exactly one (possibly crossed) categorical margin.",
+            where="margins",
+            hint=(
+                '写成 {("county", "sex"): {...}}，或改用 raking。',
+                'Write {("county", "sex"): {...}}, or use raking.',
+            ),
+        )
+    if not _usable(bounds, method):
+        raise WeightsError(
+            "W115",
+            f"bounds={bounds} 无效：须有 0 <= 下界 < 1 < 上界（logit 必须给出，且上界有限）。",
+            f"bounds={bounds} cannot be: 0 <= low < 1 < high is needed (logit must have them, both finite).",
+            where="bounds",
+            hint=("例如写 (0.3, 3)。", "Write (0.3, 3), for instance."),
+        )
+
+
+def _usable(bounds: Any, method: Method) -> bool:
+    if bounds is None:
+        return method != "logit"
+    if (
+        not isinstance(bounds, list | tuple)
+        or len(bounds) != 2
+        or not all(isinstance(one, Real) for one in bounds)
+    ):
+        return False
+    low, high = bounds
+    return 0 <= low < 1 < high and (method != "logit" or bool(np.isfinite(high)))
+
+
 def check_solution(
     solution: Solution,
     laid: Laid,
@@ -287,3 +478,11 @@ def _infeasible(laid: Laid, size: Array, bounds: Bounds, worst: int) -> WeightsE
         where="bounds",
         hint=("放宽界限，或合并该水平。", "Widen the bounds, or merge this level."),
     )
+
+
+def _at_bounds(cells: Cells, factor: Array, bounds: Bounds | None) -> int:
+    """Count the cells whose factor lies at a bound."""
+    if bounds is None:
+        return 0
+    near = (factor <= bounds[0] * (1 + 1e-6)) | (factor >= bounds[1] * (1 - 1e-6))
+    return int((near & (cells.size > 0)).sum())
