@@ -13,7 +13,7 @@ from satisfaction.estimation.reliability import IntraclassCorrelation, intraclas
 from satisfaction.fieldwork.checks import USUAL, Fields, Limits, findings, no_findings, require
 from satisfaction.fieldwork.outliers import at_interviewers, others_quartiles
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign, SurveyDesign
 
 Array = np.ndarray[Any, Any]
 
@@ -97,7 +97,7 @@ def interviewer_means(
 
 
 def _effect(
-    design: SurveyDesign, item: str, fields: Fields, level: float
+    design: SampleDesign, item: str, fields: Fields, level: float
 ) -> IntraclassCorrelation | None:
     """Estimate one item; None where interviewers cannot be told from places, or none has two answers."""
     try:

@@ -6,7 +6,7 @@ What a sample design must hold: columns, weights, nesting, lonely PSUs, finite p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, get_args
 
 import narwhals as nw
@@ -32,7 +32,7 @@ from satisfaction.sampling.variance import LonelyPsu
 
 
 def require_columns(
-    design: SurveyDesign, wanted: Sequence[str], *, argument: str, error: type[Any], code: str
+    design: SampleDesign, wanted: Sequence[str], *, argument: str, error: type[Any], code: str
 ) -> None:
     """Refuse columns that the respondents do not have.
 
@@ -58,7 +58,7 @@ def require_columns(
             )
 
 
-def check(design: SurveyDesign) -> None:
+def check(design: SampleDesign) -> None:
     """Refuse a design that cannot be as declared.
 
     Raises
@@ -127,7 +127,7 @@ def check(design: SurveyDesign) -> None:
         _check_stage(design, units, stage)
 
 
-def check_frame(design: SurveyDesign, frame: pd.DataFrame) -> None:
+def check_frame(design: SampleDesign, frame: pd.DataFrame) -> None:
     """Refuse a sample that does not cover its frame: strata of the frame without sample, strata of the sample outside it.
 
     Parameters
@@ -179,7 +179,7 @@ def _any_missing(keys: list[str]) -> str:
     return " or ".join(f'"{name}" is null or "{name}"::varchar = \'nan\'' for name in keys)
 
 
-def _check_weights(design: SurveyDesign, bad: int) -> None:
+def _check_weights(design: SampleDesign, bad: int) -> None:
     if bad:
         raise DesignError(
             "D102",
@@ -194,7 +194,7 @@ def _check_weights(design: SurveyDesign, bad: int) -> None:
         )
 
 
-def _check_names(design: SurveyDesign) -> None:
+def _check_names(design: SampleDesign) -> None:
     """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
     own = [
         name for name in ("_respondent", "_one") if name in design.table.collect_schema().names()
@@ -222,7 +222,7 @@ def _check_names(design: SurveyDesign) -> None:
         )
 
 
-def _check_numbers(design: SurveyDesign) -> None:
+def _check_numbers(design: SampleDesign) -> None:
     """Refuse weights and population counts that are text."""
     schema = design.rows().collect_schema()
     for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
@@ -254,7 +254,7 @@ def _check_known(name: str, unknown: int) -> None:
         )
 
 
-def _check_collapse(design: SurveyDesign, units: pd.DataFrame) -> None:
+def _check_collapse(design: SampleDesign, units: pd.DataFrame) -> None:
     if not design.collapse:
         return
     known = {*units[list(design.strata)].itertuples(index=False, name=None)}
@@ -274,7 +274,7 @@ def _check_collapse(design: SurveyDesign, units: pd.DataFrame) -> None:
         )
 
 
-def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
+def _check_stage(design: SampleDesign, units: pd.DataFrame, stage: int) -> None:
     """Check one stage: codes, lonely units, population counts."""
     above, unit = [*design.strata, *design.stages[:stage]], design.stages[stage]
     limits = {
@@ -353,7 +353,7 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
         raise fault
 
 
-def _parents(design: SurveyDesign, there: pd.DataFrame, above: list[str], *, first: bool) -> Any:
+def _parents(design: SampleDesign, there: pd.DataFrame, above: list[str], *, first: bool) -> Any:
     """Return what the units of a stage are grouped by: their stratum after collapsing, or the unit above."""
     if not above:
         return pd.Series("all", index=there.index)
@@ -467,127 +467,42 @@ class Weighting:
         return len(self.steps) > 1 or self.margins is None
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class SurveyDesign:
-    """How the respondents were selected; never changed, steps return a new one.
+@dataclass(frozen=True, slots=True)
+class SampleDesign:
+    """How the respondents were selected; never changed, steps return a new one. See `SurveyDesign`.
 
-    Parameters
+    Attributes
     ----------
-    respondents : pandas or polars DataFrame, DuckDB relation, PySpark DataFrame, or a Parquet path
-        One row a respondent; every row belongs to the sample (domains never filter it).
-    strata : column or list of columns, optional
-        None: one stratum.
-    psu : column or list of columns (stages), optional
-        None: every respondent is a PSU.
-    psu_codes : {"nested", "unique"}
-        nested: a code may be used again in another stratum (or unit above); it is then another unit. unique: that is an
-        error.
-    base_weight : column, optional
-        Residents a respondent stands for, > 0. None: 1.
-    fpc : column or list of columns (stages), optional
-        Number of units in the population of the stratum (of the unit above). None: drawn with replacement, or from many.
-        A second stage enters the variance only where it has a column here; one more column than `psu` has makes
-        respondents the last stage.
-    collapse : mapping, optional
-        Stratum -> stratum it is merged with for the variance; a stratum of several columns is a tuple.
-    lonely_psu : {"fail", "adjust", "average", "certainty", "remove"}
-        What a stratum with a single PSU contributes, unless it is taken whole (fpc 1): an error; its distance from the mean
-        of all PSUs' totals (Stata's "centered"; R does not centre the totals of its "adjust", so means agree and totals do
-        not); the average of the other strata, by which every variance of the design is multiplied, also in a domain without
-        a lonely stratum (R's subset multiplies by the subset's own strata); nothing (certainty, remove).
-    selection : {"probability", "quota", "open_link"}
-        For the last two there is no design error, and no rank is established.
-    measures : sequence of Measure
-        What `estimate` may name besides columns.
-    codes : mapping, optional
-        Columns of a questionnaire's codes that are no numbers (`Questionnaire.coded_columns`); `estimate` refuses their
-        means. Accepted responses bring it along.
-
-    Raises
-    ------
-    DesignError
-        D101 unknown column, D102 missing or non-positive weights, D103 missing strata or PSU, D104 lonely PSUs under
-        "fail", D105 fpc that varies within a stratum or is smaller than the sample, D106 a PSU code in two strata, D107
-        more fpc columns than stages, D108 a collapse of a stratum that is not there, D382 a table without rows, D383 a reserved column name, D384 a
-        column that is stratum and PSU, D385 a collapse that is no mapping, D380 lonely PSUs under "average" where no
-        stratum is left to take the average of.
+    respondents
+        As they were given.
+    strata, psu, fpc : tuple of str
+    base_weight : str or None
+    psu_codes, lonely_psu, selection : str
+    collapse : {stratum: stratum}
+        Both are tuples, one part a strata column.
+    measures : {name: Measure}
+    codes : {column: codes of the questionnaire}
+    table : lazy table
+        The respondents, for the engine that holds them.
+    complete : set of str
+        Columns that are known to hold no null.
+    weighting : Weighting or None
     """
 
-    respondents: Any
+    respondents: Any = field(repr=False)
     strata: tuple[str, ...]
     psu: tuple[str, ...]
     base_weight: str | None
     psu_codes: Nesting
     fpc: tuple[str, ...]
-    collapse: dict[tuple[Any, ...], tuple[Any, ...]]
+    collapse: dict[tuple[Any, ...], tuple[Any, ...]] = field(repr=False)
     lonely_psu: LonelyPsu
     selection: Selection
-    measures: dict[str, Measure]
-    codes: dict[str, Mapping[str, Any]]
-    weighting: Weighting | None
-    table: Lazy
-    complete: frozenset[str]
-
-    def _repr_html_(self) -> str:
-        facts = {
-            "strata": ", ".join(self.strata) or "1",
-            "psu": " → ".join(self.psu) or "every respondent",
-            "base weight": self.base_weight or "1",
-            "fpc": ", ".join(self.fpc),
-            "lonely_psu": self.lonely_psu,
-            "selection": self.selection,
-            "weighting": self.weighting.name if self.weighting else "none",
-            "measures": ", ".join(self.measures),
-        }
-        log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
-        return card("抽样设计 sample design", facts=facts, tables={"加权步骤 weighting steps": log})
-
-    def __init__(
-        self,
-        respondents: Any,
-        *,
-        strata: str | Sequence[str] | None = None,
-        psu: str | Sequence[str] | None = None,
-        base_weight: str | None = None,
-        psu_codes: Nesting = "nested",
-        fpc: str | Sequence[str] | None = None,
-        collapse: Mapping[Any, Any] | None = None,
-        lonely_psu: LonelyPsu = "fail",
-        selection: Selection = "probability",
-        measures: Sequence[Measure] = (),
-        codes: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        one_of(
-            lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100"
-        )
-        one_of(psu_codes, get_args(Nesting), argument="psu_codes", error=DesignError, code="D100")
-        one_of(selection, get_args(Selection), argument="selection", error=DesignError, code="D100")
-        if not isinstance(collapse, Mapping | None):
-            raise DesignError(
-                "D385",
-                f"collapse 须为映射，而不是 {type(collapse).__name__}。",
-                f"`collapse` is a mapping, not a {type(collapse).__name__}.",
-                where="collapse",
-                hint=("写成 {层: 并入的层}。", "Write {stratum: the stratum it joins}."),
-            )
-        for name, value in {
-            "respondents": respondents,
-            "strata": named(strata),
-            "psu": named(psu),
-            "base_weight": base_weight,
-            "psu_codes": psu_codes,
-            "fpc": named(fpc),
-            "collapse": {_level(old): _level(new) for old, new in (collapse or {}).items()},
-            "lonely_psu": lonely_psu,
-            "selection": selection,
-            "measures": {m.name: m for m in measures},
-            "codes": dict(codes or getattr(respondents, "attrs", {}).get(CODES, {})),
-            "weighting": None,
-            "table": scan(respondents),
-            "complete": never_null(respondents),
-        }.items():
-            object.__setattr__(self, name, value)
-        check(self)
+    measures: dict[str, Measure] = field(repr=False)
+    codes: dict[str, Mapping[str, Any]] = field(repr=False)
+    table: Lazy = field(repr=False)
+    complete: frozenset[str] = field(repr=False)
+    weighting: Weighting | None = field(default=None, repr=False)
 
     @property
     def weights(self) -> Array:
@@ -628,13 +543,124 @@ class SurveyDesign:
         assert self.weighting is not None
         return matched(rows, self.weighting.cells, self.weighting.columns)
 
-    def weighted(self, weighting: Weighting) -> SurveyDesign:
+    def weighted(self, weighting: Weighting) -> SampleDesign:
         """Return this design with a solved recipe."""
-        new = object.__new__(SurveyDesign)
-        for name in SurveyDesign.__slots__:
-            object.__setattr__(new, name, getattr(self, name))
-        object.__setattr__(new, "weighting", weighting)
-        return new
+        return replace(self, weighting=weighting)
+
+    def over(self, respondents: Any) -> SampleDesign:
+        """Return this design over the same respondents, in the same order, with more columns."""
+        table = scan(respondents)
+        complete = never_null(respondents)
+        return replace(self, respondents=respondents, table=table, complete=complete)
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "strata": ", ".join(self.strata) or "1",
+            "psu": " → ".join(self.psu) or "every respondent",
+            "base weight": self.base_weight or "1",
+            "fpc": ", ".join(self.fpc),
+            "lonely_psu": self.lonely_psu,
+            "selection": self.selection,
+            "weighting": self.weighting.name if self.weighting else "none",
+            "measures": ", ".join(self.measures),
+        }
+        log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
+        return card("抽样设计 sample design", facts=facts, tables={"加权步骤 weighting steps": log})
+
+
+def SurveyDesign(
+    respondents: Any,
+    *,
+    strata: str | Sequence[str] | None = None,
+    psu: str | Sequence[str] | None = None,
+    base_weight: str | None = None,
+    psu_codes: Nesting = "nested",
+    fpc: str | Sequence[str] | None = None,
+    collapse: Mapping[Any, Any] | None = None,
+    lonely_psu: LonelyPsu = "fail",
+    selection: Selection = "probability",
+    measures: Sequence[Measure] = (),
+    codes: Mapping[str, Mapping[str, Any]] | None = None,
+) -> SampleDesign:
+    """Declare how the respondents were selected.
+
+    Parameters
+    ----------
+    respondents : pandas or polars DataFrame, DuckDB relation, PySpark DataFrame, or a Parquet path
+        One row a respondent; every row belongs to the sample (domains never filter it).
+    strata : column or list of columns, optional
+        None: one stratum.
+    psu : column or list of columns (stages), optional
+        None: every respondent is a PSU.
+    psu_codes : {"nested", "unique"}
+        nested: a code may be used again in another stratum (or unit above); it is then another unit. unique: that is an
+        error.
+    base_weight : column, optional
+        Residents a respondent stands for, > 0. None: 1.
+    fpc : column or list of columns (stages), optional
+        Number of units in the population of the stratum (of the unit above). None: drawn with replacement, or from many.
+        A second stage enters the variance only where it has a column here; one more column than `psu` has makes
+        respondents the last stage.
+    collapse : mapping, optional
+        Stratum -> stratum it is merged with for the variance; a stratum of several columns is a tuple.
+    lonely_psu : {"fail", "adjust", "average", "certainty", "remove"}
+        What a stratum with a single PSU contributes, unless it is taken whole (fpc 1): an error; its distance from the mean
+        of all PSUs' totals (Stata's "centered"; R does not centre the totals of its "adjust", so means agree and totals do
+        not); the average of the other strata, by which every variance of the design is multiplied, also in a domain without
+        a lonely stratum (R's subset multiplies by the subset's own strata); nothing (certainty, remove).
+    selection : {"probability", "quota", "open_link"}
+        For the last two there is no design error, and no rank is established.
+    measures : sequence of Measure
+        What `estimate` may name besides columns.
+    codes : mapping, optional
+        Columns of a questionnaire's codes that are no numbers (`Questionnaire.coded_columns`); `estimate` refuses their
+        means. Accepted responses bring it along.
+
+    Returns
+    -------
+    SampleDesign
+
+    Raises
+    ------
+    DesignError
+        D101 unknown column, D102 missing or non-positive weights, D103 missing strata or PSU, D104 lonely PSUs under
+        "fail", D105 fpc that varies within a stratum or is smaller than the sample, D106 a PSU code in two strata, D107
+        more fpc columns than stages, D108 a collapse of a stratum that is not there, D382 a table without rows, D383 a reserved column name, D384 a
+        column that is stratum and PSU, D385 a collapse that is no mapping, D380 lonely PSUs under "average" where no
+        stratum is left to take the average of.
+    """
+    one_of(lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100")
+    one_of(psu_codes, get_args(Nesting), argument="psu_codes", error=DesignError, code="D100")
+    one_of(selection, get_args(Selection), argument="selection", error=DesignError, code="D100")
+    if not isinstance(collapse, Mapping | None):
+        raise DesignError(
+            "D385",
+            f"collapse 须为映射，而不是 {type(collapse).__name__}。",
+            f"`collapse` is a mapping, not a {type(collapse).__name__}.",
+            where="collapse",
+            hint=("写成 {层: 并入的层}。", "Write {stratum: the stratum it joins}."),
+        )
+    merged_strata = {}
+    for stratum, target in (collapse or {}).items():
+        merged_strata[_level(stratum)] = _level(target)
+    brought_along = getattr(respondents, "attrs", {}).get(CODES, {})
+    design = SampleDesign(
+        respondents=respondents,
+        strata=named(strata),
+        psu=named(psu),
+        base_weight=base_weight,
+        psu_codes=psu_codes,
+        fpc=named(fpc),
+        collapse=merged_strata,
+        lonely_psu=lonely_psu,
+        selection=selection,
+        measures={measure.name: measure for measure in measures},
+        codes=dict(codes or brought_along),
+        table=scan(respondents),
+        complete=never_null(respondents),
+    )
+    check(design)
+    return design
 
 
 def named(columns: str | Sequence[str] | None) -> tuple[str, ...]:

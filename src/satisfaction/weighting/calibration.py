@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
-from satisfaction.sampling.design import SurveyDesign, named, require_columns
+from satisfaction.sampling.design import SampleDesign, named, require_columns
 from satisfaction.sampling.variance import Sparse, block_inverse
 from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
 from satisfaction.weighting.solving import (
@@ -34,18 +34,18 @@ Margins: TypeAlias = Mapping[str | tuple[str, ...], Levels | float]
 
 @one_blas_thread
 def calibrate(
-    design: SurveyDesign,
+    design: SampleDesign,
     margins: Margins,
     *,
     method: Method = "raking",
     bounds: Bounds | None = None,
     tolerance: float = 1e-10,
-) -> SurveyDesign:
+) -> SampleDesign:
     """Calibrate the weights of a design to population margins.
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     margins : mapping
         {"age": {level: population, ...}, ("county", "sex"): {(level, level): population, ...}, "income": total}; a number
         is the total of a numeric column. A pandas Series is a margin too: its index holds the levels (of a crossed margin a
@@ -106,7 +106,7 @@ def calibrate(
     )
 
 
-def margins_table(design: SurveyDesign, margins: Margins) -> pd.DataFrame:
+def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
     """Compare margins with the sums of base and final weights: margin, level, target, base, final and their ratios.
 
     Raises

@@ -12,7 +12,7 @@ from satisfaction.foundation.engines import DONE, write_joined
 from satisfaction.foundation.errors import WeightsError
 from satisfaction.foundation.files import new_folder, refuse_existing
 from satisfaction.foundation.tables import write_text
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign
 
 Array = np.ndarray[Any, Any]
 FINAL = "final_weight"
@@ -38,12 +38,12 @@ def weight_diagnostics(weight: Array, n: Array) -> dict[str, float]:
     }
 
 
-def write_weights(design: SurveyDesign, folder: str | Path) -> str:
+def write_weights(design: SampleDesign, folder: str | Path) -> str:
     """Write the respondents with their final weight (column `final_weight`) as a folder of Parquet files; returns its name.
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     folder : path, or for Spark an address that its workers write to
         Must not exist. A mark of success, the file `_SUCCESS`, is written last; `finished_weights` requires it.
 

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
-from satisfaction.sampling.design import SurveyDesign, named, require_columns
+from satisfaction.sampling.design import SampleDesign, named, require_columns
 from satisfaction.sampling.variance import Sparse, block_inverse
 from satisfaction.weighting.recipe import Cells, cells_for, extended, place, summing
 from satisfaction.weighting.solving import Distance, newton, replay, response_distance
@@ -26,17 +26,17 @@ FAR_FROM_SAMPLED = 0.25  # of the sampled weight: inverse propensities that add 
 
 @one_blas_thread
 def adjust_nonresponse(
-    design: SurveyDesign,
+    design: SampleDesign,
     responded: str,
     *,
     by: str | Sequence[str],
     method: ResponseMethod = "classes",
-) -> SurveyDesign:
+) -> SampleDesign:
     """Give the weight of sampled persons who did not answer to those who did.
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
         Its rows are all sampled persons; they stay in the design.
     responded : str
         Column that is 1 (or true) for respondents, 0 for nonrespondents, who get weight 0.

@@ -17,7 +17,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from satisfaction.foundation.engines import fetch, matched, ordered
-from satisfaction.sampling.design import SurveyDesign, Weighting, WeightingStep
+from satisfaction.sampling.design import SampleDesign, Weighting, WeightingStep
 from satisfaction.sampling.tally import totals
 from satisfaction.sampling.variance import Sparse
 from satisfaction.weighting.final_weights import weight_diagnostics
@@ -67,7 +67,7 @@ class Cells:
         return np.asarray(self.count * self.entering)
 
 
-def cells_for(design: SurveyDesign, columns: Sequence[str], *, by_weight: bool = False) -> Cells:
+def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool = False) -> Cells:
     """Count the respondents by the recipe's columns so far and those a further step needs.
 
     Parameters
@@ -96,14 +96,14 @@ def cells_for(design: SurveyDesign, columns: Sequence[str], *, by_weight: bool =
 
 
 def extended(
-    design: SurveyDesign,
+    design: SampleDesign,
     cells: Cells,
     step: WeightingStep,
     *,
     weight: Array,
     record: dict[str, Any],
     margins: tuple[Sparse, Array] | None = None,
-) -> SurveyDesign:
+) -> SampleDesign:
     """Return the design with one more step in its recipe.
 
     Parameters
@@ -154,7 +154,7 @@ def described(cells: Cells, came: Array, factor: Array) -> dict[str, Any]:
     return {"factor_low": float(change.min()), "factor_high": float(change.max()), **parts}
 
 
-def calibrated_columns(design: SurveyDesign) -> tuple[str, ...]:
+def calibrated_columns(design: SampleDesign) -> tuple[str, ...]:
     """Return the columns of the last calibration, none without one."""
     if design.weighting is None:
         return ()

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from satisfaction.foundation.errors import WeightsError, one_of
-from satisfaction.sampling.design import SurveyDesign, named, require_columns
+from satisfaction.sampling.design import SampleDesign, named, require_columns
 from satisfaction.weighting.recipe import (
     UNSOLVED,
     Cells,
@@ -26,19 +26,19 @@ MOST_ROUNDS = 500
 
 
 def trim(
-    design: SurveyDesign,
+    design: SampleDesign,
     *,
     lower: float | None = None,
     upper: float | None = None,
     relative_to: Relative = "none",
     within: str | Sequence[str] | None = None,
     spread: Spread = "cell",
-) -> SurveyDesign:
+) -> SampleDesign:
     """Cut weights beyond bounds and give the excess to the others.
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     lower, upper : float, optional
         Bounds of a weight, or multiples of the respondents' median or mean weight.
     relative_to : {"none", "median", "mean"}
