@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -29,7 +29,7 @@ class SampledPersons:
         What the base step did, for the log of steps; None where 1 / inclusion probability says it all.
     """
 
-    table: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
     record: dict[str, Any] | None
 
 
@@ -49,17 +49,18 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
     WeightsError
         W111, W112 from the sample table (source: inclusion).
     """
-    step, persons = survey.declared.base, _with_nonrespondents(survey, respondents)
+    step = survey.declared.base
+    persons = _with_nonrespondents(survey, respondents)
     if step is None:
         return SampledPersons(persons, None)
     if step.source == "inclusion":
         assert survey.sample is not None
-        return SampledPersons(
-            base_weights(persons, survey.sample, str(survey.questionnaire.roles.psu)), None
-        )
-    weight = (
-        persons[step.column].astype(float) if step.column else _from_frame(survey, step, persons)
-    )
+        psu = str(survey.questionnaire.roles.psu)
+        return SampledPersons(base_weights(persons, survey.sample, psu), None)
+    if step.column:
+        weight = persons[step.column].astype(float)
+    else:
+        weight = _from_frame(survey, step, persons)
     return SampledPersons(persons.assign(base_weight=weight), _record(survey, step, persons))
 
 
@@ -106,13 +107,13 @@ def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFr
     """Append the nonrespondents, in an order of their own content, so that the file's order does not matter."""
     if survey.nonrespondents is None or survey.declared.nonrespondents is None:
         return respondents
-    given, roles = survey.nonrespondents, survey.questionnaire.roles
-    given = given.sort_values(list(given), kind="stable")
-    origin = {"_file": survey.declared.nonrespondents.file, "_sheet": "", "_row": given.index + 2}
-    persons = with_parents(given.assign(**origin), survey).reset_index(drop=True)
-    persons[roles.respondent] = [
-        f"nonrespondent {number:07d}" for number in range(1, len(persons) + 1)
-    ]
+    roles = survey.questionnaire.roles
+    silent = survey.nonrespondents
+    silent = silent.sort_values(list(silent), kind="stable")
+    origin = {"_file": survey.declared.nonrespondents.file, "_sheet": "", "_row": silent.index + 2}
+    persons = with_parents(silent.assign(**origin), survey).reset_index(drop=True)
+    numbers = range(1, len(persons) + 1)
+    persons[roles.respondent] = [f"nonrespondent {number:07d}" for number in numbers]
     persons = persons.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
     together = pd.concat([respondents, persons], ignore_index=True)
     text = [name for name in together if together[name].dtype == object]
@@ -128,33 +129,31 @@ def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Ser
     assert survey.frame is not None
     assert survey.declared.frame is not None
     strata = survey.questionnaire.roles.strata
-    own = persons[strata].astype(str).assign(_all=0)
+    keys = persons[strata].astype(str).assign(_all=0)
     check_frame(
         survey.frame,
-        own[strata],
+        keys[strata],
         strata=strata,
         frame_path=survey.folder / survey.declared.frame.file,
         sample_path=survey.folder / "responses",
     )
     people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
     by = [*strata, "_all"]
-    population = own.merge(
-        people.groupby(by, as_index=False)["population"].sum(), on=by, how="left"
-    )["population"]
+    counts = people.groupby(by, as_index=False)["population"].sum()
+    population = keys.merge(counts, on=by, how="left")["population"]
     multiple = pd.Series(1.0, index=persons.index)
     for name in step.multiply:
         multiple = multiple * persons[name].fillna(1).astype(float)
     for name in step.divide:
         multiple = multiple / persons[name].fillna(1).astype(float)
-    return (
-        population.to_numpy(float)
-        * multiple
-        / multiple.groupby([own[name] for name in by]).transform("sum")
-    )
+    within = multiple.groupby([keys[name] for name in by])
+    return population.to_numpy(float) * multiple / within.transform("sum")
 
 
 def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, Any]:
-    answered = persons[RESPONDED].sum() if RESPONDED in persons else len(persons)
+    answered = len(persons)
+    if RESPONDED in persons:
+        answered = persons[RESPONDED].sum()
     record: dict[str, Any] = {
         "step": "base",
         "method": step.source,
@@ -164,11 +163,10 @@ def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, 
     if step.column:
         return record | {"column": step.column}
     taken_as_one = {name: int(persons[name].isna().sum()) for name in step.items}
-    strata = (
-        len(persons[survey.questionnaire.roles.strata].drop_duplicates())
-        if survey.questionnaire.roles.strata
-        else 1
-    )
+    columns = survey.questionnaire.roles.strata
+    strata = 1
+    if columns:
+        strata = len(persons[columns].drop_duplicates())
     return record | {
         "strata": strata,
         "multiply": list(step.multiply),

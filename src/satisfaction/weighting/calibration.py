@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any, TypeAlias, get_args
 
@@ -76,7 +76,8 @@ def calibrate(
     columns = margin_columns(margins)
     require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
     cells = cells_for(design, columns)
-    laid, size = lay_margins(cells.table, cells.size, margins), cells.size
+    size = cells.size
+    laid = lay_margins(cells.table, size, margins)
     distance = calibration_distance(method, bounds)
     solution = newton(laid.matrix, size, laid.targets, distance=distance, tolerance=tolerance)
     check_solution(solution, laid, size, method=method, bounds=bounds, tolerance=tolerance)
@@ -86,6 +87,9 @@ def calibrate(
     step = Calibration(
         laid.matrix, laid.targets, places, distance, tolerance, solution.coefficients, inverse
     )
+    levels_of = {}
+    for margin, levels in margins.items():
+        levels_of["+".join(named(margin))] = len(levels) if isinstance(levels, Mapping) else 1
     record = {
         "step": "calibration",
         "method": method,
@@ -93,10 +97,7 @@ def calibrate(
         "tolerance": tolerance,
         "iterations": solution.iterations,
         "discrepancy": solution.discrepancy,
-        "margins": {
-            "+".join(named(m)): len(levels) if hasattr(levels, "__len__") else 1
-            for m, levels in margins.items()
-        },
+        "margins": levels_of,
         "columns": list(columns),
         "at_bounds": _at_bounds(cells, solution.factor, bounds),
     }
@@ -119,7 +120,8 @@ def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
     require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
     cells = cells_for(design, columns)
     laid = lay_margins(cells.table, cells.size, margins)
-    base, final = laid.matrix.T @ (cells.count * cells.start), laid.matrix.T @ cells.size
+    base = laid.matrix.T @ (cells.count * cells.start)
+    final = laid.matrix.T @ cells.size
     table = pd.DataFrame(laid.names, columns=["margin", "level"]).assign(
         target=laid.targets, base=base, final=final
     )
@@ -128,9 +130,9 @@ def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
 
 def margin_targets(table: pd.DataFrame, columns: Sequence[str]) -> dict[Any, float]:
     """Turn a margin table into the mapping `calibrate` takes; levels without population are left out."""
-    kept = table[table["population"] > 0]
-    keys = kept[list(columns)].itertuples(index=False, name=None)
-    return dict(zip(keys, kept["population"].astype(float), strict=True))
+    populated = table[table["population"] > 0]
+    keys = populated[list(columns)].itertuples(index=False, name=None)
+    return dict(zip(keys, populated["population"].astype(float), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +149,13 @@ class Calibration:
         Names of the L levels.
     """
 
-    margins: Sparse
-    targets: Array
-    places: tuple[str, ...]
-    distance: Distance
+    margins: Sparse = field(repr=False)
+    targets: Array = field(repr=False)
+    places: tuple[str, ...] = field(repr=False)
+    distance: Distance = field(repr=False)
     tolerance: float
-    start: Array
-    inverse: Sparse
+    start: Array = field(repr=False)
+    inverse: Sparse = field(repr=False)
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return weights that meet the margins in every replicate; (C, R)."""
@@ -167,7 +169,8 @@ class Calibration:
         """Tell which level a replicate misses, because no weights meet all of them: (L, R) bool."""
         targets = self.targets[:, None]
         scale = np.where(targets != 0, np.abs(targets), 1.0)
-        return np.asarray(np.abs(self.margins.T @ (count * after) - targets) / scale > UNSOLVED)
+        achieved = self.margins.T @ (count * after)
+        return np.asarray(np.abs(achieved - targets) / scale > UNSOLVED)
 
     def on(self, index: Array) -> Calibration:
         """Return the step on finer cells."""
@@ -254,7 +257,8 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> Laid:
         W113 a numeric column with missing values, W114 a total of a column that is no number.
     """
     _check_totals(margins)
-    blocks, targets = [], []
+    blocks = []
+    targets = []
     for margin, levels in margins.items():
         if isinstance(levels, Mapping):
             blocks.append(_indicators(cells, named(margin), levels, size > 0))
@@ -265,7 +269,7 @@ def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> Laid:
     names = tuple(_level_names(margins))
     matrix = sp.csr_array(sp.hstack(blocks))
     _check_empty(matrix, names)
-    margin_of = np.repeat(np.arange(len(targets)), [len(one) for one in targets])
+    margin_of = np.repeat(np.arange(len(targets)), [len(block) for block in targets])
     return Laid(matrix, np.concatenate(targets), margin_of, names)
 
 
@@ -273,13 +277,13 @@ def _indicators(
     cells: pd.DataFrame, columns: tuple[str, ...], levels: Levels, weighted: Array
 ) -> Sparse:
     """(C, levels) indicators of one margin; levels of the sample that it does not know are refused."""
-    position = {
-        level if isinstance(level, tuple) else (level,): i for i, level in enumerate(levels)
-    }
-    found = np.array(
-        [position.get(key, -1) for key in cells[list(columns)].itertuples(index=False, name=None)]
-    )
-    if (strange := (found < 0) & weighted).any():
+    position = {}
+    for i, level in enumerate(levels):
+        position[level if isinstance(level, tuple) else (level,)] = i
+    keys = cells[list(columns)].itertuples(index=False, name=None)
+    level_of = np.array([position.get(key, -1) for key in keys])
+    strange = (level_of < 0) & weighted
+    if strange.any():
         unknown = cells.loc[strange, list(columns)].drop_duplicates().to_numpy().tolist()
         raise WeightsError(
             "W102",
@@ -290,9 +294,8 @@ def _indicators(
             hint=("补全边际表，或合并这些水平。", "Complete the margin, or merge these levels."),
         )
     inside = np.flatnonzero(weighted)
-    return sp.csr_array(
-        (np.ones(len(inside)), (inside, found[inside])), shape=(len(cells), len(levels))
-    )
+    ones = np.ones(len(inside))
+    return sp.csr_array((ones, (inside, level_of[inside])), shape=(len(cells), len(levels)))
 
 
 def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> Sparse:
@@ -322,12 +325,14 @@ def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> S
 
 
 def _level_names(margins: Margins) -> list[tuple[str, Any]]:
-    named_levels = {" x ".join(named(margin)): levels for margin, levels in margins.items()}
-    return [
-        (name, level)
-        for name, levels in named_levels.items()
-        for level in (levels if isinstance(levels, Mapping) else ["total"])
-    ]
+    names: list[tuple[str, Any]] = []
+    for margin, levels in margins.items():
+        name = " x ".join(named(margin))
+        if isinstance(levels, Mapping):
+            names.extend((name, level) for level in levels)
+        else:
+            names.append((name, "total"))
+    return names
 
 
 def _check_empty(matrix: Sparse, level_names: tuple[tuple[str, Any], ...]) -> None:
@@ -344,13 +349,13 @@ def _check_empty(matrix: Sparse, level_names: tuple[tuple[str, Any], ...]) -> No
 
 
 def _check_totals(margins: Margins) -> None:
-    counts = {
-        " x ".join(named(margin)): levels
-        for margin, levels in margins.items()
-        if isinstance(levels, Mapping)
-    }
-    totals = {name: float(sum(levels.values())) for name, levels in counts.items()}
-    if counts and max(totals.values()) > min(totals.values()) * (1 + 1e-6):
+    populations: list[float] = []
+    totals = {}
+    for margin, levels in margins.items():
+        if isinstance(levels, Mapping):
+            populations.extend(levels.values())
+            totals[" x ".join(named(margin))] = float(sum(levels.values()))
+    if totals and max(totals.values()) > min(totals.values()) * (1 + 1e-6):
         listed = [f"{name}: {total:,.0f}" for name, total in totals.items()]
         raise WeightsError(
             "W104",
@@ -359,7 +364,7 @@ def _check_totals(margins: Margins) -> None:
             where="margins",
             hint=("使用同一来源、同一口径的边际。", "Use margins of one source and one universe."),
         )
-    if any(not population > 0 for levels in counts.values() for population in levels.values()):
+    if any(not population > 0 for population in populations):
         raise WeightsError(
             "W109",
             "边际中有不大于零的人数。",
@@ -378,9 +383,9 @@ def _check_options(margins: Margins, method: Method, bounds: Bounds | None) -> N
             where="calibrate",
             hint=("给出至少一个边际。", "Give at least one margin."),
         )
-    if method == "poststratify" and (
-        len(margins) != 1 or not hasattr(next(iter(margins.values())), "keys")
-    ):
+    one_margin = len(margins) == 1
+    categorical = isinstance(next(iter(margins.values())), Mapping)
+    if method == "poststratify" and not (one_margin and categorical):
         raise WeightsError(
             "W107",
             "事后分层只接受一个（可交叉的）分类边际。",
@@ -404,11 +409,9 @@ def _check_options(margins: Margins, method: Method, bounds: Bounds | None) -> N
 def _usable(bounds: Any, method: Method) -> bool:
     if bounds is None:
         return method != "logit"
-    if (
-        not isinstance(bounds, list | tuple)
-        or len(bounds) != 2
-        or not all(isinstance(one, Real) for one in bounds)
-    ):
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+        return False
+    if not all(isinstance(bound, Real) for bound in bounds):
         return False
     low, high = bounds
     return 0 <= low < 1 < high and (method != "logit" or bool(np.isfinite(high)))
@@ -431,12 +434,8 @@ def check_solution(
         W105 no convergence, W108 negative weights, W110 bounds that no weights can keep.
     """
     if not solution.discrepancy <= tolerance:
-        worst = int(
-            np.nanargmax(
-                np.abs(solution.achieved - laid.targets)
-                / np.where(laid.targets, np.abs(laid.targets), 1.0)
-            )
-        )
+        scale = np.where(laid.targets, np.abs(laid.targets), 1.0)
+        worst = int(np.nanargmax(np.abs(solution.achieved - laid.targets) / scale))
         where = f"margins: {laid.names[worst][0]}"
         if bounds is not None:
             raise _infeasible(laid, size, bounds, worst)

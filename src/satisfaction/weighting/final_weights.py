@@ -25,7 +25,9 @@ def weight_diagnostics(weight: Array, n: Array) -> dict[str, float]:
     ----------
     weight, n : (T,) float and int
     """
-    count, total, square = float(n.sum()), float((n * weight).sum()), float((n * weight**2).sum())
+    count = float(n.sum())
+    total = float((n * weight).sum())
+    square = float((n * weight**2).sum())
     kish = count * square / total**2
     return {
         "respondents": count,
@@ -55,11 +57,10 @@ def write_weights(design: SampleDesign, folder: str | Path) -> str:
     lookup = pd.DataFrame({"factor": [1.0]})
     on: tuple[str, ...] = ()
     if design.weighting is not None:
-        lookup, on = (
-            design.weighting.cells.assign(factor=design.weighting.factor),
-            design.weighting.columns,
-        )
-    rows, weight = design.rows(), design.weight_column
+        lookup = design.weighting.cells.assign(factor=design.weighting.factor)
+        on = design.weighting.columns
+    rows = design.rows()
+    weight = design.weight_column
     if rows.implementation.is_pyspark():
         write_joined(rows, lookup, on=on, weight=weight, into=FINAL, folder=str(folder))
         return str(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -58,9 +58,11 @@ def adjust_nonresponse(
     )
     cells = cells_for(design, [responded, *by])
     answered = _answered(cells, responded, by)
-    step = (
-        _classes(cells, answered, by) if method == "classes" else _propensity(cells, answered, by)
-    )
+    step: Classes | Propensity
+    if method == "classes":
+        step = _classes(cells, answered, by)
+    else:
+        step = _propensity(cells, answered, by)
     weight = step.reweight(cells.count[:, None], cells.entering[:, None])[:, 0]
     record = {
         "step": "nonresponse",
@@ -85,15 +87,16 @@ class Classes:
         Names of the classes.
     """
 
-    group: Array
-    responded: Array
-    places: tuple[str, ...]
+    group: Array = field(repr=False)
+    responded: Array = field(repr=False)
+    places: tuple[str, ...] = field(repr=False)
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, the class's ratio for respondents; (C, R)."""
         size = count * weight
         classes = summing(self.group)
-        sampled, answered = classes @ size, classes @ (size * self.responded[:, None])
+        sampled = classes @ size
+        answered = classes @ (size * self.responded[:, None])
         ratio = np.divide(sampled, answered, out=np.zeros_like(sampled), where=answered > 0)
         shared = np.where(answered > 0, sampled, 0.0).sum(axis=0)
         rest = np.divide(sampled.sum(axis=0), shared, out=np.ones_like(shared), where=shared > 0)
@@ -101,8 +104,11 @@ class Classes:
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell which class has no respondents, so that its weight went to those of all classes: (classes, R) bool."""
-        classes, size = summing(self.group), count * before
-        return np.asarray((classes @ size > 0) & (classes @ (size * self.responded[:, None]) <= 0))
+        classes = summing(self.group)
+        size = count * before
+        sampled = classes @ size
+        answered = classes @ (size * self.responded[:, None])
+        return np.asarray((sampled > 0) & (answered <= 0))
 
     def on(self, index: Array) -> Classes:
         """Return the step on finer cells."""
@@ -123,13 +129,13 @@ class Propensity:
         Names of the L covariates and levels, and of the model.
     """
 
-    covariates: Sparse
-    responded: Array
-    places: tuple[str, ...]
-    distance: Distance
+    covariates: Sparse = field(repr=False)
+    responded: Array = field(repr=False)
+    places: tuple[str, ...] = field(repr=False)
+    distance: Distance = field(repr=False)
     tolerance: float
-    start: Array
-    inverse: Sparse
+    start: Array = field(repr=False)
+    inverse: Sparse = field(repr=False)
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, weight / propensity for respondents; (C, R)."""
@@ -139,19 +145,18 @@ class Propensity:
             self.covariates, size, targets,
             distance=self.distance, tolerance=self.tolerance, start=self.start, inverse=self.inverse,
         )  # fmt: skip
-        return np.asarray(
-            np.divide(
-                weight, propensity, out=np.zeros_like(propensity), where=self.responded[:, None]
-            )
-        )
+        answered = self.responded[:, None]
+        nothing = np.zeros_like(propensity)
+        return np.asarray(np.divide(weight, propensity, out=nothing, where=answered))
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell of which level nobody responded, and where the propensities do not make up for the silent: (L + 1, R) bool."""
         size = count * before
-        sampled, answered = (
-            abs(self.covariates).T @ part for part in (size, size * self.responded[:, None])
-        )
-        far = np.abs((count * after).sum(axis=0) / size.sum(axis=0) - 1) > FAR_FROM_SAMPLED
+        covariates = abs(self.covariates).T
+        sampled = covariates @ size
+        answered = covariates @ (size * self.responded[:, None])
+        ratio = (count * after).sum(axis=0) / size.sum(axis=0)
+        far = np.abs(ratio - 1) > FAR_FROM_SAMPLED
         return np.vstack([(sampled > 0) & (answered <= 0), far])
 
     def on(self, index: Array) -> Propensity:
@@ -184,11 +189,9 @@ def _answered(cells: Cells, responded: str, by: Sequence[str]) -> Array:
 
 
 def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
-    group = (
-        cells.table.groupby(list(by)).ngroup().to_numpy()
-        if by
-        else np.zeros(len(cells.table), dtype=int)
-    )
+    group = np.zeros(len(cells.table), dtype=int)
+    if by:
+        group = cells.table.groupby(list(by)).ngroup().to_numpy()
     silent = np.bincount(group, answered * cells.size) <= 0
     if silent.any():
         names = cells.table.loc[silent[group], list(by)].drop_duplicates().to_numpy().tolist()
@@ -237,12 +240,10 @@ def _refuse_separation(cells: Cells, step: Propensity, by: Sequence[str]) -> Non
     """Refuse propensities that are 0 or 1, or whose inverses do not add up to about what was sampled."""
     propensity = step.distance.curve(step.covariates @ step.start)[cells.size > 0]
     weight = step.reweight(cells.count[:, None], cells.entering[:, None])[:, 0]
-    total, sampled = float((cells.count * weight).sum()), float(cells.size.sum())
-    if (
-        propensity.min() >= CERTAIN
-        and propensity.max() <= 1 - CERTAIN
-        and abs(total / sampled - 1) <= FAR_FROM_SAMPLED
-    ):
+    total = float((cells.count * weight).sum())
+    sampled = float(cells.size.sum())
+    uncertain = propensity.min() >= CERTAIN and propensity.max() <= 1 - CERTAIN
+    if uncertain and abs(total / sampled - 1) <= FAR_FROM_SAMPLED:
         return
     guilty = [name for name in by if _separates(cells.table[name], step.responded)] or list(by)
     raise WeightsError(
@@ -263,7 +264,8 @@ def _separates(values: pd.Series[Any], responded: Array) -> bool:
     """Return whether all respondents lie on one side of all nonrespondents."""
     if not pd.api.types.is_numeric_dtype(values) or responded.all():
         return False
-    answered, silent = values[responded], values[~responded]
+    answered = values[responded]
+    silent = values[~responded]
     return bool(answered.min() >= silent.max() or answered.max() <= silent.min())
 
 

@@ -9,7 +9,7 @@ C cells, R replicates. A cell holds `count` respondents (a replicate's count nee
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,15 +51,15 @@ class Cells:
     """
 
     columns: tuple[str, ...]
-    table: pd.DataFrame
-    count: Array
-    start: Array
-    entering: Array
-    steps: tuple[WeightingStep, ...]
-    index: Array
-    people: Array
-    base: Array
-    cell: Array
+    table: pd.DataFrame = field(repr=False)
+    count: Array = field(repr=False)
+    start: Array = field(repr=False)
+    entering: Array = field(repr=False)
+    steps: tuple[WeightingStep, ...] = field(repr=False)
+    index: Array = field(repr=False)
+    people: Array = field(repr=False)
+    base: Array = field(repr=False)
+    cell: Array = field(repr=False)
 
     @property
     def size(self) -> Array:
@@ -75,23 +75,46 @@ def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool =
     by_weight : bool
         The step looks at single weights, so the base weight is a key of the cells.
     """
-    before, weight = design.weighting, design.weight_column
-    known = before.columns if before else ()
-    wanted = dict.fromkeys([*known, *columns, *([weight] if by_weight else [])])
+    before = design.weighting
+    weight = design.weight_column
+    wanted = list(columns)
+    if before:
+        wanted = [*before.columns, *columns]
+    if by_weight:
+        wanted.append(weight)
+    wanted = list(dict.fromkeys(wanted))
     keys = list(dict.fromkeys([*wanted, weight]))
     rows = ordered(fetch(totals(design.rows().select(*keys), keys)), keys)
-    table = rows[list(wanted)].drop_duplicates(ignore_index=True) if wanted else rows.iloc[:1][[]]
-    cell = matched(rows, table, list(wanted))
-    people, base = rows["_n"].to_numpy(np.int64), rows[weight].to_numpy(float)
+    table = rows.iloc[:1][[]]
+    if wanted:
+        table = rows[wanted].drop_duplicates(ignore_index=True)
+    cell = matched(rows, table, wanted)
+    people = rows["_n"].to_numpy(np.int64)
+    base = rows[weight].to_numpy(float)
     if weight in wanted:
-        count, start = np.bincount(cell, people).astype(float), table[weight].to_numpy(float)
+        count = np.bincount(cell, people).astype(float)
+        start = table[weight].to_numpy(float)
     else:
-        count, start = np.bincount(cell, people * base), np.ones(len(table))
-    index = design.cell_index(table) if before else np.zeros(len(table), dtype=int)
-    factor = before.factor[index] if before else np.ones(len(table))
-    steps = tuple(step.on(index) for step in before.steps) if before else ()
+        count = np.bincount(cell, people * base)
+        start = np.ones(len(table))
+    index = np.zeros(len(table), dtype=int)
+    factor = np.ones(len(table))
+    steps: tuple[WeightingStep, ...] = ()
+    if before:
+        index = design.cell_index(table)
+        factor = before.factor[index]
+        steps = tuple(step.on(index) for step in before.steps)
     return Cells(
-        tuple(wanted), table, count, start, start * factor, steps, index, people, base, cell
+        columns=tuple(wanted),
+        table=table,
+        count=count,
+        start=start,
+        entering=start * factor,
+        steps=steps,
+        index=index,
+        people=people,
+        base=base,
+        cell=cell,
     )
 
 
@@ -113,45 +136,48 @@ def extended(
     margins : (Sparse, Array), optional
         Of a calibration: its matrix and the margin of each column.
     """
-    before, factor = design.weighting, weight / cells.start
-    came = cells.entering / cells.start
+    before = design.weighting
+    factor = weight / cells.start
+    entering_factor = cells.entering / cells.start
+    entering = entering_factor
+    matrix: Sparse | None = None
+    margin_of = np.array([], dtype=int)
     if margins is not None:
-        entering, (matrix, margin_of) = came, margins
+        matrix, margin_of = margins
     elif before is not None and before.margins is not None:
-        entering, matrix, margin_of = (
-            before.entering[cells.index],
-            before.margins[cells.index],
-            before.margin_of,
-        )
-    else:
-        entering, matrix, margin_of = came, None, np.array([], dtype=int)
-    log = (before.log if before else ()) + (record | described(cells, came, factor),)
-    steps = (*cells.steps, step)
-    return design.weighted(
-        Weighting(
-            cells.columns,
-            cells.table,
-            cells.count,
-            cells.start,
-            factor,
-            entering,
-            matrix,
-            margin_of,
-            steps,
-            log,
-        )
+        entering = before.entering[cells.index]
+        matrix = before.margins[cells.index]
+        margin_of = before.margin_of
+    log = before.log if before else ()
+    log = (*log, record | described(cells, entering_factor, factor))
+    weighting = Weighting(
+        columns=cells.columns,
+        cells=cells.table,
+        count=cells.count,
+        start=cells.start,
+        factor=factor,
+        entering=entering,
+        margins=matrix,
+        margin_of=margin_of,
+        steps=(*cells.steps, step),
+        log=log,
     )
+    return design.weighted(weighting)
 
 
-def described(cells: Cells, came: Array, factor: Array) -> dict[str, Any]:
+def described(cells: Cells, entering: Array, factor: Array) -> dict[str, Any]:
     """Return what a step did to the weights: range of its factor, weights before and after."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        change = (factor / came)[(came > 0) & (factor > 0)]
-    held = {"before": cells.base * came[cells.cell], "after": cells.base * factor[cells.cell]}
-    parts = {
-        name: weight_diagnostics(one[one > 0], cells.people[one > 0]) for name, one in held.items()
+        change = (factor / entering)[(entering > 0) & (factor > 0)]
+    description: dict[str, Any] = {
+        "factor_low": float(change.min()),
+        "factor_high": float(change.max()),
     }
-    return {"factor_low": float(change.min()), "factor_high": float(change.max()), **parts}
+    for name, of_base in (("before", entering), ("after", factor)):
+        weight = cells.base * of_base[cells.cell]
+        held = weight > 0
+        description[name] = weight_diagnostics(weight[held], cells.people[held])
+    return description
 
 
 def calibrated_columns(design: SampleDesign) -> tuple[str, ...]:
@@ -164,10 +190,10 @@ def calibrated_columns(design: SampleDesign) -> tuple[str, ...]:
 
 def summing(group: Array) -> Sparse:
     """Return the (G, C) matrix that sums cells by group."""
-    return sp.csr_array(
-        (np.ones(len(group)), (group, np.arange(len(group)))),
-        shape=(int(group.max()) + 1, len(group)),
-    )
+    cells = len(group)
+    ones = np.ones(cells)
+    shape = (int(group.max()) + 1, cells)
+    return sp.csr_array((ones, (group, np.arange(cells))), shape=shape)
 
 
 def place(margin: str, level: Any, bounds: Bounds | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -63,19 +63,22 @@ def trim(
     """
     one_of(relative_to, get_args(Relative), argument="relative_to", error=WeightsError, code="W100")
     one_of(spread, get_args(Spread), argument="spread", error=WeightsError, code="W100")
-    groups = calibrated_columns(design) if within is None else named(within)
+    groups = named(within)
+    if within is None:
+        groups = calibrated_columns(design)
     require_columns(design, groups, argument="within", error=WeightsError, code="W101")
     cells = cells_for(design, groups, by_weight=True)
     low, high = _absolute(cells, lower, upper, relative_to)
-    group = (
-        cells.table.groupby(list(groups), dropna=False).ngroup().to_numpy()
-        if groups and spread == "cell"
-        else np.zeros(len(cells.table), int)
-    )
+    group = np.zeros(len(cells.table), int)
+    if groups and spread == "cell":
+        group = cells.table.groupby(list(groups), dropna=False).ngroup().to_numpy()
     step = Trimming(group, low, high, spread == "equal")
     weight = step.reweight(cells.count[:, None], cells.entering[:, None])[:, 0]
-    outside = (cells.entering > 0) & ((cells.entering < low) | (cells.entering > high))
-    cut = np.where(outside, np.abs(cells.entering - np.clip(cells.entering, low, high)), 0.0)
+    entering = cells.entering
+    outside = (entering > 0) & ((entering < low) | (entering > high))
+    cut = np.where(outside, np.abs(entering - np.clip(entering, low, high)), 0.0)
+    share_trimmed = (cells.count * cut).sum() / cells.size.sum()
+    sum_lost = 1 - (cells.count * weight).sum() / cells.size.sum()
     record = {
         "step": "trimming",
         "method": f"trimming ({spread})",
@@ -83,8 +86,8 @@ def trim(
         "upper": high if np.isfinite(high) else None,
         "within": list(groups),
         "trimmed": float(cells.count[outside].sum()),
-        "share_trimmed": float((cells.count * cut).sum() / cells.size.sum()),
-        "sum_lost": float(1 - (cells.count * weight).sum() / cells.size.sum()),
+        "share_trimmed": float(share_trimmed),
+        "sum_lost": float(sum_lost),
     }
     return extended(design, cells, step, weight=weight, record=record)
 
@@ -104,7 +107,7 @@ class Trimming:
         weights of the group grow in proportion, and what a wholly trimmed group cannot take goes to all untrimmed weights.
     """
 
-    group: Array
+    group: Array = field(repr=False)
     low: float
     high: float
     equal: bool
@@ -114,9 +117,9 @@ class Trimming:
         kept = weight > 0
         spread = self._equally if self.equal else self._in_proportion
         for _ in range(MOST_ROUNDS):
-            outside = kept & (
-                (weight < self.low * (1 - 1e-12)) | (weight > self.high * (1 + 1e-12))
-            )
+            below = weight < self.low * (1 - 1e-12)
+            above = weight > self.high * (1 + 1e-12)
+            outside = kept & (below | above)
             if not outside.any():
                 break
             cut = np.where(kept, np.clip(weight, self.low, self.high), weight)
@@ -125,9 +128,9 @@ class Trimming:
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell where the bounds cannot hold all the weight: (1, R) bool."""
-        return np.asarray(
-            np.abs((count * after).sum(axis=0) / (count * before).sum(axis=0) - 1) > UNSOLVED
-        )[None]
+        entered = (count * before).sum(axis=0)
+        left = (count * after).sum(axis=0)
+        return np.asarray(np.abs(left / entered - 1) > UNSOLVED)[None]
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -142,10 +145,10 @@ class Trimming:
         self, count: Array, weight: Array, cut: Array, outside: Array, kept: Array
     ) -> Array:
         free = kept & ~outside
-        excess, takers = (count * (weight - cut)).sum(axis=0), (count * free).sum(axis=0)
-        return np.asarray(
-            cut + free * np.divide(excess, takers, out=np.zeros_like(excess), where=takers > 0)
-        )
+        excess = (count * (weight - cut)).sum(axis=0)
+        takers = (count * free).sum(axis=0)
+        more = np.divide(excess, takers, out=np.zeros_like(excess), where=takers > 0)
+        return np.asarray(cut + free * more)
 
     def _in_proportion(
         self, count: Array, weight: Array, cut: Array, outside: Array, kept: Array
@@ -153,11 +156,13 @@ class Trimming:
         """Scale the free weights of each group; a group without free weights hands its excess to all free weights."""
         free = kept & (cut > self.low * (1 + 1e-12)) & (cut < self.high * (1 - 1e-12))
         groups = summing(self.group)
-        excess, takers = groups @ (count * (weight - cut)), groups @ (count * cut * free)
+        excess = groups @ (count * (weight - cut))
+        takers = groups @ (count * cut * free)
         able = takers > 0
-        own = np.divide(excess, takers, out=np.zeros_like(excess), where=able)
-        cut = np.where(free, cut * (1 + own[self.group]), cut)
-        rest, all_free = np.where(able, 0.0, excess).sum(axis=0), (count * cut * free).sum(axis=0)
+        growth = np.divide(excess, takers, out=np.zeros_like(excess), where=able)
+        cut = np.where(free, cut * (1 + growth[self.group]), cut)
+        rest = np.where(able, 0.0, excess).sum(axis=0)
+        all_free = (count * cut * free).sum(axis=0)
         more = np.divide(rest, all_free, out=np.zeros_like(rest), where=all_free > 0)
         return np.asarray(np.where(free, cut * (1 + more), cut))
 
@@ -167,11 +172,16 @@ def _absolute(
 ) -> tuple[float, float]:
     """Return the bounds as weights."""
     kept = cells.entering > 0
-    weight, count = cells.entering[kept], cells.count[kept]
+    weight = cells.entering[kept]
+    count = cells.count[kept]
     mean = float((weight * count).sum() / count.sum())
     unit = {"none": 1.0, "median": median_weight(weight, count), "mean": mean}[relative_to]
-    low, high = (lower or 0.0) * unit, np.inf if upper is None else upper * unit
-    if (lower is None and upper is None) or not 0 <= low < high or not low <= mean <= high:
+    low = (lower or 0.0) * unit
+    high = np.inf
+    if upper is not None:
+        high = upper * unit
+    none_given = lower is None and upper is None
+    if none_given or not 0 <= low < high or not low <= mean <= high:
         raise WeightsError(
             "W130",
             f"界限 [{low:g}, {high:g}] 无效：须包含平均权数 {mean:g}。",
