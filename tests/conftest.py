@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from satisfaction import SurveyDesign, read_survey
+from satisfaction.sampling.design import SampleDesign
 
 # a busy machine is no fault; the same examples every time, but for `make fuzz`
 settings.register_profile(
@@ -197,7 +198,7 @@ def province():
     )  # fmt: skip
 
 
-def province_design(respondents, **changes) -> SurveyDesign:
+def province_design(respondents, **changes) -> SampleDesign:
     """Strata, PSUs and base weights of the province."""
     return SurveyDesign(
         respondents, **({"strata": "stratum", "psu": "psu", "base_weight": "base_weight"} | changes)

@@ -27,7 +27,7 @@ from satisfaction.estimation.group_tests import rank_test, t_test
 from satisfaction.estimation.regression import regression
 from satisfaction.estimation.reliability import assess_items
 from satisfaction.foundation.errors import DesignError, SatisfactionError
-from satisfaction.weighting.weights import trim
+from satisfaction.weighting.trimming import trim
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from satisfaction import SurveyDesign, calibrate
+from satisfaction.sampling.design import SampleDesign
 
 TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<comment>\#[^\n]*)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)"""
@@ -147,7 +148,7 @@ def table(path: Any, text: list[str]) -> pd.DataFrame:
     )
 
 
-def declared(folder: Any) -> SurveyDesign:
+def declared(folder: Any) -> SampleDesign:
     """Return the design that the script declares over the file, calibrated where the script calibrates."""
     script = (folder / "survey.R").read_text(encoding="utf-8")
     arguments = call(script, "svydesign")

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from satisfaction import SurveyDesign
+from satisfaction.sampling.design import SampleDesign
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 API_DESIGNS = {
@@ -37,7 +38,7 @@ def api_rows(name: str) -> pd.DataFrame:
     return rows.assign(no=(rows["sch.wide"] == "No").astype(int))
 
 
-def api_design(name: str, rows: pd.DataFrame | None = None) -> SurveyDesign:
+def api_design(name: str, rows: pd.DataFrame | None = None) -> SampleDesign:
     """Return one of `API_NAMES`, as in the reference's README; `rows` stand in for its respondents."""
     sample, _, no_fpc = name.partition("_")
     options = {

@@ -9,6 +9,7 @@ import pytest
 from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.estimation.change import change, combine_waves
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.sampling.design import SampleDesign
 
 EXACT = 1e-12
 PSUS, PERSONS, SHARED = 8, 5, 3
@@ -36,7 +37,7 @@ def wave(seed: int, *, first_psu: int = 0, county_effect: float = 0.0) -> pd.Dat
     return pd.DataFrame(rows, columns=["county", "stratum", "psu", "sex", "w", "y"])
 
 
-def design(rows: pd.DataFrame, **options) -> SurveyDesign:
+def design(rows: pd.DataFrame, **options) -> SampleDesign:
     return SurveyDesign(rows, strata=["county", "stratum"], psu="psu", base_weight="w", **options)
 
 

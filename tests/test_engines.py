@@ -29,7 +29,7 @@ from satisfaction.foundation.engines import fetch, hold, scan
 from satisfaction.foundation.errors import EngineError, WeightsError
 from satisfaction.pipeline import base_design, estimate_areas, run, weigh
 from satisfaction.sampling.tally import tally
-from satisfaction.weighting.weights import FINAL, finished_weights, write_weights
+from satisfaction.weighting.final_weights import FINAL, finished_weights, write_weights
 
 ENGINES = ("pandas", "polars", "duckdb", "pyspark")
 SPARK = bool(shutil.which("java")) and importlib.util.find_spec("pyspark") is not None
@@ -361,7 +361,7 @@ def test_a_run_that_is_killed_leaves_nothing_and_the_next_one_succeeds(large, tm
         tmp_path / "set", pd.concat([large] * 300, ignore_index=True), parts=2, groups=100_000
     )
     program = (
-        "import sys; from satisfaction import SurveyDesign; from satisfaction.weighting.weights import write_weights; "
+        "import sys; from satisfaction import SurveyDesign; from satisfaction.weighting.final_weights import write_weights; "
         "design = SurveyDesign(sys.argv[1], strata='stratum', psu='psu', base_weight='w'); print('ready', flush=True); "
         "write_weights(design, sys.argv[2])"
     )

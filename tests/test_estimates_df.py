@@ -10,6 +10,7 @@ from satisfaction import SurveyDesign, estimate
 from satisfaction.estimation.change import change, combine_waves
 from satisfaction.estimation.hypothesis_tests import wald
 from satisfaction.estimation.pairs import against_rest, all_pairs
+from satisfaction.sampling.design import SampleDesign
 
 
 def persons(psus: dict[str, int], *, seed: int = 1) -> pd.DataFrame:
@@ -24,7 +25,7 @@ def persons(psus: dict[str, int], *, seed: int = 1) -> pd.DataFrame:
     )
 
 
-def design(rows: pd.DataFrame) -> SurveyDesign:
+def design(rows: pd.DataFrame) -> SampleDesign:
     return SurveyDesign(rows, strata="stratum", psu="psu")
 
 

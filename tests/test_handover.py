@@ -27,6 +27,7 @@ from satisfaction import (
 from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.files import sha256
 from satisfaction.pipeline import run
+from satisfaction.sampling.design import SampleDesign
 from shared_reference import api_rows
 from test_survey_weighting import ABSENT, BASE, CLASSES, RAKING, TRIM, absent_persons
 
@@ -52,7 +53,7 @@ def people(n: int = 400) -> pd.DataFrame:
     return table
 
 
-def design(**options) -> SurveyDesign:
+def design(**options) -> SampleDesign:
     return SurveyDesign(people(), base_weight="w", **options)
 
 
@@ -108,7 +109,7 @@ def expectation(folder) -> pd.DataFrame:
 
 
 def compare(
-    folder, again: SurveyDesign, *, column: str = "se", tolerance: float = SAME, **options
+    folder, again: SampleDesign, *, column: str = "se", tolerance: float = SAME, **options
 ) -> None:
     """Estimate from what was read back, and compare with expected.csv."""
     expected = expectation(folder)

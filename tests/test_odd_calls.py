@@ -14,7 +14,9 @@ from satisfaction.estimation.group_tests import rank_test, t_test
 from satisfaction.estimation.hypothesis_tests import wald
 from satisfaction.estimation.pairs import all_pairs
 from satisfaction.estimation.regression import regression
-from satisfaction.weighting.weights import adjust_nonresponse, trim
+from satisfaction.sampling.design import SampleDesign
+from satisfaction.weighting.nonresponse import adjust_nonresponse
+from satisfaction.weighting.trimming import trim
 
 
 def table() -> pd.DataFrame:
@@ -38,7 +40,7 @@ def table() -> pd.DataFrame:
     )
 
 
-def design(rows: pd.DataFrame | None = None, **options) -> SurveyDesign:
+def design(rows: pd.DataFrame | None = None, **options) -> SampleDesign:
     return SurveyDesign(
         table() if rows is None else rows,
         **({"strata": "h", "psu": "psu", "base_weight": "w"} | options),

@@ -11,9 +11,11 @@ import scipy.sparse as sp
 
 from satisfaction import Estimates, SurveyDesign, calibrate, estimate
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.replicates import balanced, jackknife, rao_wu
 from satisfaction.sampling.variance import Clusters
-from satisfaction.weighting.weights import adjust_nonresponse, trim
+from satisfaction.weighting.nonresponse import adjust_nonresponse
+from satisfaction.weighting.trimming import trim
 
 EXACT = 1e-12  # equal in exact arithmetic; additions in another order
 FACTORS = 1e-14  # sums of a few factors
@@ -223,15 +225,15 @@ BOUNDS = (
     0.9,
     1.4,
 )  # in six of the ten replicates some raking factors lie on them, in the full sample none
-Recipe = Callable[[SurveyDesign], SurveyDesign]
+Recipe = Callable[[SampleDesign], SampleDesign]
 
 
-def full_recipe(of: SurveyDesign) -> SurveyDesign:
+def full_recipe(of: SampleDesign) -> SampleDesign:
     of = calibrate(adjust_nonresponse(of, "answered", by=["sex"]), {"sex": SEX, "age": AGE})
     return calibrate(trim(of, upper=260.0, within=["sex"]), {"sex": SEX, "age": AGE})
 
 
-def equal_recipe(of: SurveyDesign) -> SurveyDesign:
+def equal_recipe(of: SampleDesign) -> SampleDesign:
     raked = calibrate(of, {"sex": SEX, "age": AGE})
     return calibrate(
         trim(raked, lower=110.0, upper=300.0, spread="equal"),
@@ -314,7 +316,7 @@ def by_hand(rows: pd.DataFrame, weights: np.ndarray) -> list[float]:
     return [*parts, weights @ rows["y"] / (weights @ rows["income"])]
 
 
-def estimated(of: SurveyDesign, **options) -> np.ndarray:
+def estimated(of: SampleDesign, **options) -> np.ndarray:
     """Return contributions to the same statistics: (P, 8)."""
     found = [
         estimate(of, ["y", "income"], by="sex", **options),

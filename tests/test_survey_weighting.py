@@ -18,9 +18,8 @@ from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import SatisfactionError, SurveyError, WeightsError
 from satisfaction.foundation.yaml import read_yaml
 from satisfaction.pipeline import absent_steps, base_design, run, weigh, weighting_log
-from satisfaction.weighting import margins as margin_kernels
-from satisfaction.weighting import weights
-from satisfaction.weighting.sampled_persons import sampled_persons
+from satisfaction.weighting import calibration, nonresponse, trimming
+from satisfaction.weighting.base import sampled_persons
 
 BASE = "  - {step: base}\n"
 RAKING = "  - {step: calibration, method: raking, margins: [county_sex, county_age], tolerance: 1.0e-10}\n"
@@ -307,11 +306,11 @@ def test_weigh_carries_out_the_steps_as_declared(adjusted):
     margins = {("county", item): {} for item in ("sex", "age_group")}
     for (_, item), name in zip(margins, ("county_sex", "county_age"), strict=True):
         table = survey.margins[name].astype({item: int})
-        margins["county", item] = margin_kernels.margin_targets(table, ["county", item])
-    expected = weights.adjust_nonresponse(base, "responded", by=["county", "age_group"])
-    expected = weights.calibrate(expected, margins)
-    expected = weights.trim(expected, upper=1.5, relative_to="median")
-    expected = weights.calibrate(expected, margins)
+        margins["county", item] = calibration.margin_targets(table, ["county", item])
+    expected = nonresponse.adjust_nonresponse(base, "responded", by=["county", "age_group"])
+    expected = calibration.calibrate(expected, margins)
+    expected = trimming.trim(expected, upper=1.5, relative_to="median")
+    expected = calibration.calibrate(expected, margins)
     np.testing.assert_array_equal(weigh(survey, base).weights, expected.weights)
 
 

@@ -34,9 +34,9 @@ from .ranking.rank import Ranking as Ranking
 from .ranking.rank import rank as rank
 from .sampling.design import SurveyDesign as SurveyDesign
 from .sampling.measures import compile_measures as compile_measures
-from .weighting.weights import adjust_nonresponse as adjust_nonresponse
-from .weighting.weights import calibrate as calibrate
-from .weighting.weights import trim as trim
-from .weighting.weights import write_weights as write_weights
+from .weighting.calibration import calibrate as calibrate
+from .weighting.final_weights import write_weights as write_weights
+from .weighting.nonresponse import adjust_nonresponse as adjust_nonresponse
+from .weighting.trimming import trim as trim
 
 __version__: str

@@ -24,13 +24,14 @@ from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, rank_by_rules, rank_within
 from satisfaction.ranking.suppression import withhold
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign, SurveyDesign
 from satisfaction.sampling.measures import add_columns, compile_measures, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
-from satisfaction.weighting.margins import Margins, margin_targets
-from satisfaction.weighting.sampled_persons import RESPONDED, sampled_persons
-from satisfaction.weighting.weights import adjust_nonresponse, calibrate, trim
+from satisfaction.weighting.base import RESPONDED, sampled_persons
+from satisfaction.weighting.calibration import Margins, calibrate, margin_targets
+from satisfaction.weighting.nonresponse import adjust_nonresponse
+from satisfaction.weighting.trimming import trim
 
 PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings")
 
@@ -43,7 +44,7 @@ class Results:
     ----------
     survey : Survey
     responses : Responses
-    design : SurveyDesign
+    design : SampleDesign
         With its weighting steps, if any are declared. Nonrespondents, where a table of them is declared, are rows after
         the respondents: `responded` is 0, no measure is valid, and the final weight is 0.
     estimates : dict of Estimates
@@ -64,7 +65,7 @@ class Results:
 
     survey: Survey
     responses: Responses
-    design: SurveyDesign
+    design: SampleDesign
     estimates: dict[str, Estimates]
     ranking: Ranking
     rankings: Rankings
@@ -145,7 +146,7 @@ def beside_folder(results: Results) -> Results:
     return replace(results, survey=survey, computed=results.computed | {"survey": survey})
 
 
-def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SurveyDesign:
+def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
     """Declare the sample design of the responses, before any weighting step; see `sample_design`."""
     persons = sampled_persons(survey, responses.accepted)
     return sample_design(survey, persons.table, engine=engine)
@@ -153,7 +154,7 @@ def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckd
 
 def sample_design(
     survey: Survey, persons: pd.DataFrame, *, engine: Engine = "duckdb"
-) -> SurveyDesign:
+) -> SampleDesign:
     """Declare the sample design, with base weights and the questionnaire's measures, on an engine.
 
     Without a probability sample there is no sampling error for a lonely PSU to spoil: where survey.yaml says `fail`, `adjust` is
@@ -171,7 +172,7 @@ def sample_design(
         rows = only_where(rows, measures, RESPONDED)
     table = materialize(rows)
 
-    def declared(lonely_psu: LonelyPsu) -> SurveyDesign:
+    def declared(lonely_psu: LonelyPsu) -> SampleDesign:
         return SurveyDesign(
             table,
             strata=roles.strata,
@@ -222,7 +223,7 @@ def _in_the_words_of_a_survey(fault: DesignError, survey: Survey) -> DesignError
     )
 
 
-def lonely_note(survey: Survey, design: SurveyDesign) -> str:
+def lonely_note(survey: Survey, design: SampleDesign) -> str:
     """Say that strata of one PSU were treated otherwise than declared, because the sample is no probability sample; else empty."""
     if design.lonely_psu == survey.declared.lonely_psu:
         return ""
@@ -233,7 +234,7 @@ def lonely_note(survey: Survey, design: SurveyDesign) -> str:
     )
 
 
-def weigh(survey: Survey, design: SurveyDesign) -> SurveyDesign:
+def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
     """Carry out the declared weighting steps after the base weight, in their order."""
     for step in survey.declared.weighting:
         if isinstance(step, NonresponseStep):
@@ -286,7 +287,7 @@ def replicates_note(results: Results) -> str:
 
 
 def estimate_areas(
-    survey: Survey, design: SurveyDesign, counted: Tally | None = None
+    survey: Survey, design: SampleDesign, counted: Tally | None = None
 ) -> dict[str, Estimates]:
     """Estimate every measure and index for each level of area, and for all together."""
     measures = list(design.measures)

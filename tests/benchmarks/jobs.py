@@ -22,6 +22,7 @@ import pandas as pd
 from memory import peak_mb
 
 from satisfaction import SurveyDesign, calibrate, estimate, rank
+from satisfaction.sampling.design import SampleDesign
 
 SHARED = Path(__file__).parents[3] / "shared" / "tools"
 Job = Callable[[], object]
@@ -35,7 +36,7 @@ def floors() -> ModuleType:
     return floor
 
 
-def design(table: Any) -> SurveyDesign:
+def design(table: Any) -> SampleDesign:
     """Declare the bench frame's sample design."""
     return SurveyDesign(table, strata="stratum", psu="psu", base_weight="base_weight")
 

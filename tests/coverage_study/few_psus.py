@@ -14,7 +14,7 @@ import pandas as pd
 from satisfaction.estimation.change import change
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.pairs import all_pairs
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign, SurveyDesign
 
 from .sampling import generator
 from .scoring import scored
@@ -74,5 +74,5 @@ def _answers(people: pd.DataFrame, side: Array, psus: int, random: np.random.Gen
     return np.asarray(own[psu] + 0.5 * of_side[psu, side] + random.normal(size=len(people)))
 
 
-def _design(people: pd.DataFrame) -> SurveyDesign:
+def _design(people: pd.DataFrame) -> SampleDesign:
     return SurveyDesign(people, strata="stratum", psu="psu")

@@ -11,10 +11,12 @@ import pandas as pd
 from satisfaction.estimation.change import change
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.result import Estimates
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign, SurveyDesign
 from satisfaction.sampling.measures import column_measure
 from satisfaction.sampling.tally import tally
-from satisfaction.weighting.weights import adjust_nonresponse, calibrate, trim
+from satisfaction.weighting.calibration import calibrate
+from satisfaction.weighting.nonresponse import adjust_nonresponse
+from satisfaction.weighting.trimming import trim
 
 from .province import Province
 from .sampling import (
@@ -32,7 +34,7 @@ SCORE, RATES = "score", ("rate90", "rate60")
 TRIMMED_ABOVE = 3.0  # x the median weight
 
 
-def designed(respondents: pd.DataFrame) -> SurveyDesign:
+def designed(respondents: pd.DataFrame) -> SampleDesign:
     """Declare the design of a drawn sample; the rates are declared as such, so that `mean` gives them logit limits."""
     rates = [replace(column_measure(name), kind="rate") for name in RATES]
     return SurveyDesign(
@@ -82,7 +84,7 @@ def recipe(province: Province, seed: int, *, method: str = "classes") -> list[Re
     return records
 
 
-def adjusted(province: Province, design: SurveyDesign, method: str) -> SurveyDesign:
+def adjusted(province: Province, design: SampleDesign, method: str) -> SampleDesign:
     """Run the recipe."""
     by = ["county", "age", "sex"]
     answering = adjust_nonresponse(design, "responded", by=by, method=method)  # type: ignore[arg-type]
@@ -121,12 +123,12 @@ def _relative(table: pd.DataFrame, province: Province, by: list[str]) -> float:
     return float((kept["se"] / kept["estimate"]).max())
 
 
-def _county_means(province: Province, design: SurveyDesign, scenario: str) -> list[Record]:
+def _county_means(province: Province, design: SampleDesign, scenario: str) -> list[Record]:
     found = estimate(design, SCORE, by="county").table
     return [scored(scenario, SCORE, "t", found, province.means(SCORE), required=True)]
 
 
-def _proportions(province: Province, design: SurveyDesign) -> list[Record]:
+def _proportions(province: Province, design: SampleDesign) -> list[Record]:
     counted = tally(design, RATES, by=["county"])
     records = []
     for interval, required in (("default", True), ("beta", False), ("t", False)):
@@ -151,7 +153,7 @@ def _proportions(province: Province, design: SurveyDesign) -> list[Record]:
     return records
 
 
-def _raked(province: Province, design: SurveyDesign) -> list[Record]:
+def _raked(province: Province, design: SampleDesign) -> list[Record]:
     found = estimate(calibrate(design, province.margins()), [SCORE, *RATES], by="county")
     methods = {SCORE: "linearized, t"} | dict.fromkeys(RATES, "linearized, logit")
     return [
@@ -163,7 +165,7 @@ def _raked(province: Province, design: SurveyDesign) -> list[Record]:
 
 
 def _change(
-    province: Province, drawn: pd.DataFrame, earlier: SurveyDesign, seed: int
+    province: Province, drawn: pd.DataFrame, earlier: SampleDesign, seed: int
 ) -> list[Record]:
     """Score the change between two raked waves that share a quarter of the PSUs, with the overlap and as if without."""
     fresh = interview(
@@ -192,7 +194,7 @@ def _as_if_apart(found: pd.DataFrame, later: Estimates, earlier: Estimates) -> p
     return found.assign(se=se, ci_low=found["estimate"] - half, ci_high=found["estimate"] + half)
 
 
-def _medians(province: Province, design: SurveyDesign) -> list[Record]:
+def _medians(province: Province, design: SampleDesign) -> list[Record]:
     found = estimate(design, SCORE, statistic="median", by="county").table
     return [
         scored(

@@ -19,7 +19,7 @@ from satisfaction.planning.rehearsal.sampling import draw_wave
 from satisfaction.planning.rehearsal.truth import true_values
 from satisfaction.sampling.design import SurveyDesign
 from satisfaction.sampling.measures import compile_measures
-from satisfaction.weighting.weights import base_weights
+from satisfaction.weighting.base import base_weights
 
 from .scoring import scored
 

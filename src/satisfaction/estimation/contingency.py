@@ -28,7 +28,7 @@ from satisfaction.estimation.hypothesis_tests import (
 from satisfaction.estimation.intervals import fixed, quotient
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import tally
 
 Array = np.ndarray[Any, Any]
@@ -78,13 +78,13 @@ class CrossTable:
 
 
 def rao_scott(
-    design: SurveyDesign, rows: Variable, columns: Variable, *, statistic: RaoScott = "F"
+    design: SampleDesign, rows: Variable, columns: Variable, *, statistic: RaoScott = "F"
 ) -> HypothesisTest:
     """Test whether two categorical variables are independent in the population (R's `svychisq`).
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     rows, columns : str or Measure
         Columns, or declared measures with few values (rates).
     statistic : {"F", "chisq", "saddlepoint", "wald", "adjusted_wald"}
@@ -134,7 +134,7 @@ def rao_scott(
     return HypothesisTest(pd.DataFrame([row]), cells, declared(design, own))
 
 
-def cross_table(design: SurveyDesign, rows: Variable, columns: Variable) -> CrossTable:
+def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> CrossTable:
     """Estimate the population of the cells of a two-way table, with its covariance."""
     held, (row, column) = with_values(design, [rows, columns], where="rows, columns")
     counted = tally(held, (), by=[row, column])

@@ -25,7 +25,7 @@ from satisfaction.estimation.sample import Contributions, Sample, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
 from satisfaction.foundation.yaml import Label
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.replicates import (
     Replicates,
@@ -177,7 +177,7 @@ class Domains:
 
     Attributes
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     sample : Sample
     counted : Tally
         Rows outside every domain, or of weight 0, hold no valid value.
@@ -186,7 +186,7 @@ class Domains:
     columns : tuple of str
     """
 
-    design: SurveyDesign = field(repr=False)
+    design: SampleDesign = field(repr=False)
     sample: Sample = field(repr=False)
     counted: Tally = field(repr=False)
     keys: pd.DataFrame = field(repr=False)
@@ -207,7 +207,7 @@ class Domains:
 
 
 def cut(
-    design: SurveyDesign, counted: Tally, *, columns: tuple[str, ...], listed: Sequence[Any] | None
+    design: SampleDesign, counted: Tally, *, columns: tuple[str, ...], listed: Sequence[Any] | None
 ) -> Domains:
     """Cut a tally into the domains of its columns, and of the values listed: sorted, missing keys in none.
 
@@ -418,7 +418,7 @@ class _Unsolved:
         )
 
 
-def _recipe(design: SurveyDesign, unsolved: _Unsolved) -> Any:
+def _recipe(design: SampleDesign, unsolved: _Unsolved) -> Any:
     """Return the recipe as a function of counts; it notes in `unsolved` what some step could not solve."""
     weighting = design.weighting
     if weighting is None:

@@ -46,7 +46,7 @@ from satisfaction.foundation.tables import (
     write_rfc4180,
     write_text,
 )
-from satisfaction.sampling.design import ROW, SurveyDesign, named
+from satisfaction.sampling.design import ROW, SampleDesign, SurveyDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, refuse_reserved, resolve, resolve_all, tally
 from satisfaction.sampling.variance import Members, domain_df, sum_by_domain
@@ -65,7 +65,7 @@ DEFAULT_INTERVALS = {
 
 @one_blas_thread
 def estimate(
-    design: SurveyDesign,
+    design: SampleDesign,
     measures: str | Measure | Sequence[str | Measure],
     *,
     statistic: Statistic = "mean",
@@ -83,7 +83,7 @@ def estimate(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
         Domains never filter it: PSUs without a member of a domain count in n_h.
     measures : str, Measure, or a sequence of them
         Declared measures or numeric columns. Null is not valid and makes the domain smaller.

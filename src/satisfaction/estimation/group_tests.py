@@ -28,7 +28,7 @@ from satisfaction.estimation.intervals import check_level, standard_errors
 from satisfaction.estimation.regression import least_squares_that_vary
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import refuse_infinite, resolve, tally
 
@@ -44,7 +44,7 @@ TIES = {
 
 
 def t_test(
-    design: SurveyDesign,
+    design: SampleDesign,
     measure: str | Measure,
     by: Variable | None = None,
     *,
@@ -55,7 +55,7 @@ def t_test(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     measure : str or Measure
         Declared measure or numeric column.
     by : str or Measure, optional
@@ -135,7 +135,7 @@ def t_test(
 
 
 def rank_test(
-    design: SurveyDesign,
+    design: SampleDesign,
     measure: str | Measure,
     by: Variable,
     *,
@@ -146,7 +146,7 @@ def rank_test(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     measure : str or Measure
         Declared measure or numeric column; only its order matters.
     by : str or Measure

@@ -5,7 +5,6 @@ Columns and measures as keys of a tally: what a test groups, ranks or regresses 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -24,10 +23,10 @@ from satisfaction.estimation.intervals import (
 )
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import lay_out
-from satisfaction.foundation.engines import fetch, never_null, scan
+from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.pages import card
-from satisfaction.sampling.design import SurveyDesign, require_columns
+from satisfaction.sampling.design import SampleDesign, require_columns
 from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.sampling.tally import tally
 from satisfaction.sampling.variance import Clusters, domain_df
@@ -95,7 +94,7 @@ class HypothesisTest:
         return float(self.table["p"].iloc[0])
 
 
-def declared(design: SurveyDesign, own: Mapping[str, Any]) -> dict[str, Any]:
+def declared(design: SampleDesign, own: Mapping[str, Any]) -> dict[str, Any]:
     """Return a test's own conventions and those of the design it used."""
     variance = "linearized"
     if design.weighting is not None and design.weighting.several:
@@ -170,8 +169,8 @@ def name_of(variable: Variable) -> str:
 
 
 def with_values(
-    design: SurveyDesign, variables: Sequence[Variable], *, where: str
-) -> tuple[SurveyDesign, list[str]]:
+    design: SampleDesign, variables: Sequence[Variable], *, where: str
+) -> tuple[SampleDesign, list[str]]:
     """Return the design with a column of values for every measure among the variables, and the variables' columns.
 
     Raises
@@ -195,14 +194,14 @@ def with_values(
     if values:
         table = add_columns(design.table, list(values.values()))
         shown = [_value(measure).alias(column) for column, measure in values.items()]
-        design = _holding(design, table.with_columns(*shown).to_native())
+        design = design.over(table.with_columns(*shown).to_native())
     return design, columns
 
 
-def with_row_numbers(design: SurveyDesign) -> SurveyDesign:
+def with_row_numbers(design: SampleDesign) -> SampleDesign:
     """Return the design with the respondents here, numbered in the column `ROW_NUMBER` in their given order."""
     rows = fetch(design.table)
-    return _holding(design, rows.assign(**{ROW_NUMBER: np.arange(len(rows))}))
+    return design.over(rows.assign(**{ROW_NUMBER: np.arange(len(rows))}))
 
 
 def _value(measure: Measure) -> nw.Expr:
@@ -210,15 +209,6 @@ def _value(measure: Measure) -> nw.Expr:
     score = nw.col(measure.score_column)
     value = score if measure.unit == 1 else score / measure.unit
     return nw.when(nw.col(measure.valid_column) == 1).then(value)
-
-
-def _holding(design: SurveyDesign, respondents: Any) -> SurveyDesign:
-    """Return the design over the same respondents with more columns."""
-    new = copy.copy(design)
-    object.__setattr__(new, "respondents", respondents)
-    object.__setattr__(new, "table", scan(respondents))
-    object.__setattr__(new, "complete", never_null(respondents))
-    return new
 
 
 def levels(values: pd.Series[Any], used: Array) -> tuple[list[Any], Array]:

@@ -21,7 +21,7 @@ from satisfaction.estimation.multiplicity import holm
 from satisfaction.estimation.regression import regression
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign
 
 STEP = 25.0  # points of a topic that importance is stated for: one answer of a scale of five
 VERDICTS = ("strong", "weak", "not decidable")
@@ -71,7 +71,7 @@ class Indicators:
 
 
 def importance(
-    design: SurveyDesign, questionnaire: Questionnaire, *, overall: str | None = None
+    design: SampleDesign, questionnaire: Questionnaire, *, overall: str | None = None
 ) -> Importance:
     """Estimate what a topic goes with: percentage points of the overall rate for 25 points of the topic, the others equal.
 

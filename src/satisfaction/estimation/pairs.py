@@ -26,7 +26,7 @@ from satisfaction.estimation.multiplicity import (
 )
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
 
@@ -159,7 +159,7 @@ def all_pairs(
 
 
 def against_rest(
-    design: SurveyDesign,
+    design: SampleDesign,
     measure: str | Measure,
     *,
     by: str,
@@ -173,7 +173,7 @@ def against_rest(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     measure : str or Measure
         One value per respondent: a rate, a score, an index of level person, or a numeric column.
     by : str

@@ -18,7 +18,7 @@ from satisfaction.estimation.domains import Domains, Options, cut, point, withou
 from satisfaction.estimation.intervals import quotient, share_interval, standard_errors, t_quantile
 from satisfaction.estimation.result import Estimates, result_table
 from satisfaction.estimation.sample import Contributions
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import Members, domain_df
@@ -164,7 +164,7 @@ COARSE = "one value"
 
 
 def estimate_percentile(
-    design: SurveyDesign,
+    design: SampleDesign,
     measure: Measure,
     p: float,
     *,
@@ -214,7 +214,7 @@ def interleaved(
     parts: Sequence[tuple[pd.DataFrame, Contributions]],
     columns: tuple[str, ...],
     conventions: dict[str, Any],
-    design: SurveyDesign,
+    design: SampleDesign,
 ) -> Estimates:
     """Join estimates of several measures, domain-major."""
     tables = [table for table, _ in parts]

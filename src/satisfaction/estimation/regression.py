@@ -39,7 +39,7 @@ from satisfaction.estimation.hypothesis_tests import (
 from satisfaction.estimation.intervals import check_level, quotient, standard_errors
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.sampling.design import SurveyDesign, named
+from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
 
@@ -192,14 +192,14 @@ class Regression:
         The covariate that a term belongs to.
     conventions : dict
         outcome, family, null, baseline, df, missing, n, level, selection, calibration, lonely_psu, fpc, variance.
-    design : SurveyDesign
+    design : SampleDesign
     """
 
     table: pd.DataFrame = field(repr=False)
     cov: Array = field(repr=False)
     covariate: tuple[str, ...]
     conventions: dict[str, Any] = field(repr=False)
-    design: SurveyDesign = field(repr=False)
+    design: SampleDesign = field(repr=False)
 
     def __post_init__(self) -> None:
         if self.design.selection == "probability":
@@ -263,7 +263,7 @@ class Terms:
 
 
 def regression(
-    design: SurveyDesign,
+    design: SampleDesign,
     outcome: str | Measure,
     covariates: Variable | Sequence[Variable],
     *,
@@ -275,7 +275,7 @@ def regression(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     outcome : str or Measure
         Declared measure or numeric column, in its own unit; for "logistic" between 0 and 1.
     covariates : sequence of str or Measure

@@ -30,7 +30,7 @@ from satisfaction.estimation.intervals import check_level, quotient, t_quantile
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.sampling.design import SurveyDesign, named
+from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage, add_columns
 from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
 
@@ -99,13 +99,13 @@ class Reliability:
 
 
 def reliability(
-    design: SurveyDesign, questionnaire: Questionnaire, index: str, *, level: float = 0.95
+    design: SampleDesign, questionnaire: Questionnaire, index: str, *, level: float = 0.95
 ) -> Reliability:
     """Assess the items of a person-level index on the respondents who answered all of them.
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
         With the questionnaire's measures.
     questionnaire : Questionnaire
     index : str
@@ -121,7 +121,7 @@ def reliability(
 
 
 def assess_items(
-    design: SurveyDesign,
+    design: SampleDesign,
     items: Sequence[str | Measure],
     *,
     name: str = "items",
@@ -131,7 +131,7 @@ def assess_items(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
         Respondents without a valid value of every item make the domain smaller, never the design.
     items : sequence of str or Measure
         Measures of the design, or numeric columns; two or more.
@@ -340,7 +340,7 @@ def complete_cases(items: Sequence[Measure]) -> list[Measure]:
     return measures
 
 
-def _scores(design: SurveyDesign, items: list[Measure]) -> Array:
+def _scores(design: SampleDesign, items: list[Measure]) -> Array:
     """Fetch the values of the complete cases, (n, K), for the figures with equal weights."""
     valid = [item.valid_column for item in items]
     score = [item.score_column for item in items]
@@ -378,7 +378,7 @@ def _too_few(name: str) -> EstimatesError:
     )
 
 
-def _items(design: SurveyDesign, questionnaire: Questionnaire, index: str) -> list[Measure]:
+def _items(design: SampleDesign, questionnaire: Questionnaire, index: str) -> list[Measure]:
     """Return the measures of an index's items (E131, E132)."""
     person = {name: one for name, one in questionnaire.indices.items() if one.level == "person"}
     if index not in person:
@@ -509,7 +509,7 @@ class IntraclassCorrelation:
 
 
 def intraclass_correlation(
-    design: SurveyDesign,
+    design: SampleDesign,
     measure: str | Measure,
     *,
     by: str,
@@ -523,7 +523,7 @@ def intraclass_correlation(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
         Its weights are not used.
     measure : str or Measure
         One value per respondent.
@@ -669,7 +669,7 @@ def _ratio_at(statistic: Callable[[float], float], quantile: float, *, least: fl
     )
 
 
-def _places(design: SurveyDesign, within: tuple[str, ...]) -> tuple[str, ...]:
+def _places(design: SampleDesign, within: tuple[str, ...]) -> tuple[str, ...]:
     """Name the units above a PSU too where its codes are used again in other strata."""
     stages = [stage for stage, column in enumerate(design.stages) if column in within]
     if not stages or design.psu_codes == "unique":

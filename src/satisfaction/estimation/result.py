@@ -16,7 +16,7 @@ from satisfaction.estimation.intervals import satterthwaite_of_blocks, standard_
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.pages import card
-from satisfaction.sampling.design import NO_ERROR, SurveyDesign
+from satisfaction.sampling.design import NO_ERROR, SampleDesign
 
 Array = np.ndarray[Any, Any]
 ERROR = ("se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n_effective")
@@ -44,7 +44,7 @@ class Estimates:
         Domain columns.
     conventions : dict
         What produced the numbers: statistic, variance, interval, df, deff, level, selection, calibration, exact.
-    design : SurveyDesign
+    design : SampleDesign
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -52,7 +52,7 @@ class Estimates:
     contributions: Contributions = field(repr=False)
     by: tuple[str, ...]
     conventions: dict[str, Any]
-    design: SurveyDesign = field(repr=False)
+    design: SampleDesign = field(repr=False)
 
     def __post_init__(self) -> None:
         if self.conventions["selection"] == "probability":

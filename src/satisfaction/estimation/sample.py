@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import (
     Clusters,
@@ -148,7 +148,7 @@ class Sample:
         return crossed(matrix, matrix)
 
 
-def lay_out(design: SurveyDesign, counted: Tally) -> Sample:
+def lay_out(design: SampleDesign, counted: Tally) -> Sample:
     """Lay a design over the rows of one of its tallies."""
     keys = counted.keys
     weighting = design.weighting
@@ -176,7 +176,7 @@ def lay_out(design: SurveyDesign, counted: Tally) -> Sample:
     )
 
 
-def _stages(design: SurveyDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, ...], pd.DataFrame]:
+def _stages(design: SampleDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, ...], pd.DataFrame]:
     """Number the units of every stage and find their sampling fractions; name those of the first."""
     above, label = _strata(design, keys)
     share = np.ones(1)
@@ -199,7 +199,7 @@ def _stages(design: SurveyDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, .
     return tuple(stages), units
 
 
-def _strata(design: SurveyDesign, keys: pd.DataFrame) -> tuple[Array, Array]:
+def _strata(design: SampleDesign, keys: pd.DataFrame) -> tuple[Array, Array]:
     """Number the strata of the tally rows, after and before collapsing."""
     if not design.strata:
         none = np.zeros(len(keys), dtype=int)

@@ -29,10 +29,10 @@ from satisfaction.publication.handover_script import (
     svydesign_call,
 )
 from satisfaction.publication.labels import mark
-from satisfaction.sampling.design import SurveyDesign, named
+from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import resolve
-from satisfaction.weighting.sampled_persons import RESPONDED
+from satisfaction.weighting.base import RESPONDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class HandOver:
 
 
 def hand_over(
-    design: SurveyDesign,
+    design: SampleDesign,
     folder: str | Path,
     *,
     measures: str | Measure | Sequence[str | Measure] | None = None,
@@ -88,7 +88,7 @@ def hand_over(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
         Its margins, if it is calibrated, are taken from its own recipe.
     folder : path
         Made in one step: respondents.csv, expected.csv, survey.R, README.txt.
@@ -160,7 +160,7 @@ def _identifiers(results: Results) -> tuple[str, ...]:
 
 
 def _made(
-    design: SurveyDesign,
+    design: SampleDesign,
     chosen: Sequence[Measure],
     found: Sequence[Estimates],
     *,

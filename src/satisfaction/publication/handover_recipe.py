@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.sampling.design import SurveyDesign, Weighting
-from satisfaction.weighting.recipe import Calibration
+from satisfaction.sampling.design import SampleDesign, Weighting
+from satisfaction.weighting.calibration import Calibration
 
 RESERVED = {
     "if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL", "Inf", "NaN", "NA",
@@ -134,12 +134,12 @@ class Margin:
         return len(self.levels) == 0
 
 
-def repeatable(design: SurveyDesign) -> bool:
+def repeatable(design: SampleDesign) -> bool:
     """Return whether the recipe is a single calibration, which R credits as we do."""
     return design.weighting is not None and not design.weighting.several
 
 
-def calibration_margins(design: SurveyDesign) -> tuple[Margin, ...]:
+def calibration_margins(design: SampleDesign) -> tuple[Margin, ...]:
     """Return the margins of a design's single calibration; of any other recipe none."""
     weighting = design.weighting
     if weighting is None or weighting.several:
@@ -184,7 +184,7 @@ def _is_numeric(matrix: sp.csc_array, table: pd.DataFrame) -> bool:
     )
 
 
-def full_rank(design: SurveyDesign, margins: tuple[Margin, ...]) -> bool:
+def full_rank(design: SampleDesign, margins: tuple[Margin, ...]) -> bool:
     """Return whether R's treatment contrasts of the margins are independent; its unbounded linear solver needs that."""
     assert design.weighting is not None
     levels = pd.concat([margin.levels for margin in margins])

@@ -18,7 +18,7 @@ from satisfaction.publication.handover_recipe import (
     repeatable,
     unique_name,
 )
-from satisfaction.sampling.design import ONE, ROW, SurveyDesign
+from satisfaction.sampling.design import ONE, ROW, SampleDesign
 from satisfaction.sampling.measures import Measure, add_columns
 
 Array = np.ndarray[Any, Any]
@@ -134,7 +134,7 @@ class Part:
 
 
 def respondent_rows(
-    design: SurveyDesign,
+    design: SampleDesign,
     measures: Sequence[Measure],
     *,
     by: Sequence[str],
@@ -145,7 +145,7 @@ def respondent_rows(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     measures : sequence of Measure
     by : sequence of str
         Domain columns.
@@ -204,7 +204,7 @@ def respondent_rows(
     return replace(made, ids=ids, strata=strata, fpc=tuple(fpc))
 
 
-def _fetch(design: SurveyDesign, measures: Sequence[Measure], by: Sequence[str]) -> pd.DataFrame:
+def _fetch(design: SampleDesign, measures: Sequence[Measure], by: Sequence[str]) -> pd.DataFrame:
     wanted = [
         *design.strata,
         *design.psu,
@@ -217,7 +217,7 @@ def _fetch(design: SurveyDesign, measures: Sequence[Measure], by: Sequence[str])
     return fetch(add_columns(design.rows(), measures).select(*dict.fromkeys([*wanted, *values])))
 
 
-def _recipe_columns(design: SurveyDesign) -> list[str]:
+def _recipe_columns(design: SampleDesign) -> list[str]:
     return [
         name
         for name in (design.weighting.columns if design.weighting else ())
@@ -226,7 +226,7 @@ def _recipe_columns(design: SurveyDesign) -> list[str]:
 
 
 def _check_identifiers(
-    design: SurveyDesign,
+    design: SampleDesign,
     rows: pd.DataFrame,
     stages: tuple[str, ...],
     identifiers: Sequence[str],
@@ -262,7 +262,7 @@ def _joined(codes: list[Any], separator: str) -> Any:
 
 
 def _collapsed(
-    design: SurveyDesign, rows: pd.DataFrame, joined: Any, separator: str
+    design: SampleDesign, rows: pd.DataFrame, joined: Any, separator: str
 ) -> Iterator[Part]:
     """Yield stratum and population of the first stage after collapsing."""
     if not design.collapse:
@@ -287,7 +287,7 @@ def _collapsed(
         )
 
 
-def _levels(design: SurveyDesign, rows: pd.DataFrame) -> list[tuple[Any, ...]]:
+def _levels(design: SampleDesign, rows: pd.DataFrame) -> list[tuple[Any, ...]]:
     return list(rows[list(design.strata)].drop_duplicates().itertuples(index=False, name=None))
 
 
@@ -314,7 +314,7 @@ def _together(keys: list[Any]) -> Any:
 
 
 def _weights_and_columns(
-    design: SurveyDesign, rows: pd.DataFrame, by: Sequence[str]
+    design: SampleDesign, rows: pd.DataFrame, by: Sequence[str]
 ) -> Iterator[Part]:
     """Yield the base weight, the domains, the columns of the recipe."""
     yield Part(
@@ -343,7 +343,7 @@ def _weights_and_columns(
 
 
 def _values(
-    design: SurveyDesign, rows: pd.DataFrame, measures: Sequence[Measure]
+    design: SampleDesign, rows: pd.DataFrame, measures: Sequence[Measure]
 ) -> Iterator[Part]:
     """Yield the measures in their own units, missing where not valid."""
     for measure in measures:
@@ -354,7 +354,7 @@ def _values(
         yield Part(measure.name, "measure", "numeric", (score / measure.unit).where(valid))
 
 
-def _final_weight(design: SurveyDesign, rows: pd.DataFrame) -> Array:
+def _final_weight(design: SampleDesign, rows: pd.DataFrame) -> Array:
     base = rows[design.weight_column].to_numpy(float)
     return np.asarray(
         base

@@ -21,7 +21,7 @@ from satisfaction.publication.handover_recipe import (
     vector,
 )
 from satisfaction.publication.handover_rows import NUMBER, ROLES, Column, Rows
-from satisfaction.sampling.design import SurveyDesign
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 
 WHOLE = "(all)"  # of the file's levels and codes; no R name, hence no column's
@@ -88,12 +88,12 @@ cat("largest relative difference of standard errors:", apart(compared${se}, comp
 """
 
 
-def survey_script(design: SurveyDesign, rows: Rows, *, heading: Iterable[str]) -> str:
+def survey_script(design: SampleDesign, rows: Rows, *, heading: Iterable[str]) -> str:
     """Return the R script that reads the files, declares the design and compares the means by area.
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     rows : Rows
     heading : iterable of str
         Title and mark; become comments.
@@ -117,7 +117,7 @@ def survey_script(design: SurveyDesign, rows: Rows, *, heading: Iterable[str]) -
     return "\n\n".join(parts)
 
 
-def svydesign_call(design: SurveyDesign, rows: Rows) -> str:
+def svydesign_call(design: SampleDesign, rows: Rows) -> str:
     """Return the call of R's `svydesign` that declares the design."""
     lines = ["ids = ~1" if rows.ids == (NUMBER,) else f"ids = ~{' + '.join(rows.ids)}"]
     if len(rows.strata) == 1:
@@ -145,7 +145,7 @@ def _reading(rows: Rows) -> str:
     )
 
 
-def _calibration(design: SurveyDesign, rows: Rows) -> str:
+def _calibration(design: SampleDesign, rows: Rows) -> str:
     """Return the data frames of the margins and the call that calibrates to them."""
     assert design.weighting is not None
     record, margins = design.weighting.log[0], calibration_margins(design)
@@ -180,7 +180,7 @@ def _frame(name: str, margin: Margin, rows: Rows) -> str:
 
 
 def _calibrate(
-    design: SurveyDesign, rows: Rows, frames: dict[str, Margin], margins: tuple[Margin, ...]
+    design: SampleDesign, rows: Rows, frames: dict[str, Margin], margins: tuple[Margin, ...]
 ) -> list[str]:
     """Return formula, population totals in R's order, and the call of `calibrate`."""
     assert design.weighting is not None
@@ -302,7 +302,7 @@ class About:
 
 
 def readme_text(
-    design: SurveyDesign,
+    design: SampleDesign,
     rows: Rows,
     about: About,
     *,
@@ -314,7 +314,7 @@ def readme_text(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     rows : Rows
     about : About
     measures : iterable of Measure

@@ -6,7 +6,7 @@ What a sample design must hold: columns, weights, nesting, lonely PSUs, finite p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, get_args
 
 import narwhals as nw
@@ -32,7 +32,7 @@ from satisfaction.sampling.variance import LonelyPsu
 
 
 def require_columns(
-    design: SurveyDesign, wanted: Sequence[str], *, argument: str, error: type[Any], code: str
+    design: SampleDesign, wanted: Sequence[str], *, argument: str, error: type[Any], code: str
 ) -> None:
     """Refuse columns that the respondents do not have.
 
@@ -44,7 +44,9 @@ def require_columns(
     available = design.table.collect_schema().names()
     for name in wanted:
         if name not in available:
-            near = closest(name, available)
+            hint = ("改为已有的列。", "Use a column that exists.")
+            if near := closest(name, available):
+                hint = (f"改为 '{near}'。", f"Write '{near}'.")
             raise error(
                 code,
                 f"找不到列 '{name}'。",
@@ -52,13 +54,11 @@ def require_columns(
                 where=argument,
                 available=available,
                 got=name,
-                hint=(f"改为 '{near}'。", f"Write '{near}'.")
-                if near
-                else ("改为已有的列。", "Use a column that exists."),
+                hint=hint,
             )
 
 
-def check(design: SurveyDesign) -> None:
+def check(design: SampleDesign) -> None:
     """Refuse a design that cannot be as declared.
 
     Raises
@@ -75,33 +75,14 @@ def check(design: SurveyDesign) -> None:
             available=design.psu,
             hint=("每个阶段一列。", "Give one column a stage."),
         )
-    wanted = [*design.strata, *design.psu, *design.fpc, *filter(None, (design.base_weight,))]
+    wanted = [*design.strata, *design.psu, *design.fpc]
+    if design.base_weight:
+        wanted.append(design.base_weight)
     require_columns(design, wanted, argument="SurveyDesign", error=DesignError, code="D101")
-    weight, keys = nw.col(design.weight_column), [*design.strata, *design.stages]
     _check_names(design)
     _check_numbers(design)
-    bad = flag(weight.is_null() | ~(weight > 0) | (weight > 1e300)).alias("_bad")
-    populations = [nw.col(name).cast(nw.Float64) for name in design.fpc]
-    unknown = [
-        flag(one.is_null() | one.is_nan()).alias(f"_unknown{i}")
-        for i, one in enumerate(populations)
-    ]
-    limits = [
-        nw.col(name).alias(f"_{end}{i}")
-        for i, name in enumerate(design.fpc)
-        for end in ("low", "high")
-    ]
-    extremes = [
-        getattr(nw.col(f"_{end}{i}"), fold)()
-        for i in range(len(design.fpc))
-        for end, fold in EXTREMES
-    ]
-    counts = [
-        nw.col(name).sum() for name in ("_bad", *(f"_unknown{i}" for i in range(len(unknown))))
-    ]
-    units = fetch(
-        design.rows().select(*keys, bad, *unknown, *limits).group_by(*keys).agg(*counts, *extremes)
-    )
+    keys = [*design.strata, *design.stages]
+    units = _counted_units(design, keys)
     if units.empty:
         raise DesignError(
             "D382",
@@ -127,7 +108,27 @@ def check(design: SurveyDesign) -> None:
         _check_stage(design, units, stage)
 
 
-def check_frame(design: SurveyDesign, frame: pd.DataFrame) -> None:
+def _counted_units(design: SampleDesign, keys: list[str]) -> pd.DataFrame:
+    """Return one row a unit of the last stage: its unusable weights, its missing and extreme population counts."""
+    weight = nw.col(design.weight_column)
+    unusable = weight.is_null() | ~(weight > 0) | (weight > 1e300)
+    columns = [flag(unusable).alias("_bad")]
+    folds = [nw.col("_bad").sum()]
+    for stage, name in enumerate(design.fpc):
+        population = nw.col(name)
+        number = population.cast(nw.Float64)
+        unknown = flag(number.is_null() | number.is_nan())
+        columns.append(unknown.alias(f"_unknown{stage}"))
+        columns.append(population.alias(f"_low{stage}"))
+        columns.append(population.alias(f"_high{stage}"))
+        folds.append(nw.col(f"_unknown{stage}").sum())
+        folds.append(nw.col(f"_low{stage}").min())
+        folds.append(nw.col(f"_high{stage}").max())
+    rows = design.rows().select(*keys, *columns)
+    return fetch(rows.group_by(*keys).agg(*folds))
+
+
+def check_frame(design: SampleDesign, frame: pd.DataFrame) -> None:
     """Refuse a sample that does not cover its frame: strata of the frame without sample, strata of the sample outside it.
 
     Parameters
@@ -171,7 +172,6 @@ def check_frame(design: SurveyDesign, frame: pd.DataFrame) -> None:
             )
 
 
-EXTREMES = (("low", "min"), ("high", "max"))
 CONDITION = '"{name}" is null or not ("{name}" > 0) or isnan("{name}"::double)'
 
 
@@ -179,13 +179,15 @@ def _any_missing(keys: list[str]) -> str:
     return " or ".join(f'"{name}" is null or "{name}"::varchar = \'nan\'' for name in keys)
 
 
-def _check_weights(design: SurveyDesign, bad: int) -> None:
+def _check_weights(design: SampleDesign, bad: int) -> None:
     if bad:
+        name = design.weight_column
+        rows = offenders(design.respondents, CONDITION.format(name=name))
         raise DesignError(
             "D102",
             f"有 {bad} 个基础权数缺失、为零或为负。",
             f"{bad} base weights are missing, zero or negative.",
-            where=f"{design.weight_column} {offenders(design.respondents, CONDITION.format(name=design.weight_column))}".strip(),
+            where=f"{name} {rows}".strip(),
             hint=(
                 "改正这些权数。不要删除记录，否则其初级单元会从设计中消失；不参与估计的人，把指标设为缺失，或用 by 分出一个域。",
                 "Correct these weights. Do not remove the rows: their PSUs would leave the design. Whoever is not to count gets "
@@ -194,19 +196,18 @@ def _check_weights(design: SurveyDesign, bad: int) -> None:
         )
 
 
-def _check_names(design: SurveyDesign) -> None:
+def _check_names(design: SampleDesign) -> None:
     """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
-    own = [
-        name for name in ("_respondent", "_one") if name in design.table.collect_schema().names()
-    ]
-    if own:
-        raise DesignError(
-            "D383",
-            f"列名 '{own[0]}' 由本软件自用。",
-            f"The column name '{own[0]}' is used by the design itself.",
-            where="respondents",
-            hint=("给该列改名。", "Rename the column."),
-        )
+    columns = design.table.collect_schema().names()
+    for name in (ROW, ONE):
+        if name in columns:
+            raise DesignError(
+                "D383",
+                f"列名 '{name}' 由本软件自用。",
+                f"The column name '{name}' is used by the design itself.",
+                where="respondents",
+                hint=("给该列改名。", "Rename the column."),
+            )
     units = [*design.strata, *design.psu]
     twice = [name for i, name in enumerate(units) if name in units[:i]]
     if twice:
@@ -222,7 +223,7 @@ def _check_names(design: SurveyDesign) -> None:
         )
 
 
-def _check_numbers(design: SurveyDesign) -> None:
+def _check_numbers(design: SampleDesign) -> None:
     """Refuse weights and population counts that are text."""
     schema = design.rows().collect_schema()
     for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
@@ -254,17 +255,19 @@ def _check_known(name: str, unknown: int) -> None:
         )
 
 
-def _check_collapse(design: SurveyDesign, units: pd.DataFrame) -> None:
+def _check_collapse(design: SampleDesign, units: pd.DataFrame) -> None:
     if not design.collapse:
         return
     known = {*units[list(design.strata)].itertuples(index=False, name=None)}
-    unknown = [level for pair in design.collapse.items() for level in pair if level not in known]
-    chained = [new for new in design.collapse.values() if new in design.collapse]
-    if unknown or chained:
+    mentioned = [level for pair in design.collapse.items() for level in pair]
+    unknown = [level for level in mentioned if level not in known]
+    chained = [target for target in design.collapse.values() if target in design.collapse]
+    wrong = [*unknown, *chained]
+    if wrong:
         raise DesignError(
             "D108",
-            f"collapse 中的层不存在或被重复合并: {shortened([*unknown, *chained])}。",
-            f"Strata in `collapse` do not exist or are merged twice: {shortened([*unknown, *chained])}.",
+            f"collapse 中的层不存在或被重复合并: {shortened(wrong)}。",
+            f"Strata in `collapse` do not exist or are merged twice: {shortened(wrong)}.",
             where="collapse",
             available=sorted(map(str, known)),
             hint=(
@@ -274,24 +277,22 @@ def _check_collapse(design: SurveyDesign, units: pd.DataFrame) -> None:
         )
 
 
-def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
+def _check_stage(design: SampleDesign, units: pd.DataFrame, stage: int) -> None:
     """Check one stage: codes, lonely units, population counts."""
-    above, unit = [*design.strata, *design.stages[:stage]], design.stages[stage]
-    limits = {
-        name: units.get(f"_{name}{stage}", pd.Series(np.inf, index=units.index))
-        for name in ("low", "high")
-    }
-    there = (
-        units[[*above, unit]]
-        .assign(**limits)
-        .groupby([*above, unit], as_index=False)
-        .agg({"low": "min", "high": "max"})
-    )
-    if design.psu_codes == "unique" and (twice := there[unit].duplicated()).any():
+    above = [*design.strata, *design.stages[:stage]]
+    unit = design.stages[stage]
+    sampled = units[[*above, unit]].assign(low=np.inf, high=np.inf)
+    if stage < len(design.fpc):
+        sampled["low"] = units[f"_low{stage}"]
+        sampled["high"] = units[f"_high{stage}"]
+    sampled = sampled.groupby([*above, unit], as_index=False).agg({"low": "min", "high": "max"})
+    twice = sampled[unit].duplicated()
+    if design.psu_codes == "unique" and twice.any():
+        codes = shortened(sampled.loc[twice, unit].unique())
         raise DesignError(
             "D106",
-            f"'{unit}' 的编码出现在不止一个层（或上级单元）中: {shortened(there.loc[twice, unit].unique())}。",
-            f"Codes of '{unit}' stand in more than one stratum (or unit above): {shortened(there.loc[twice, unit].unique())}.",
+            f"'{unit}' 的编码出现在不止一个层（或上级单元）中: {codes}。",
+            f"Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
             where="psu",
             available=("nested", "unique"),
             hint=(
@@ -299,14 +300,15 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
                 'Correct the codes; if they are numbered within strata, write psu_codes="nested".',
             ),
         )
-    parent = _parents(design, there, above, first=stage == 0)
-    sizes = there.groupby(parent).agg(n=(unit, "size"), low=("low", "min"), high=("high", "max"))
-    own = (
-        there.groupby(above).agg(n=(unit, "size"), low=("low", "min"), high=("high", "max"))
-        if above
-        else sizes
-    )
-    if stage < len(design.fpc) and ((own["low"] != own["high"]) | (own["low"] < own["n"])).any():
+    folds = {"n": (unit, "size"), "low": ("low", "min"), "high": ("high", "max")}
+    parent = _parents(design, sampled, above, first=stage == 0)
+    sizes = sampled.groupby(parent).agg(**folds)
+    uncollapsed = sizes
+    if above:
+        uncollapsed = sampled.groupby(above).agg(**folds)
+    varies = uncollapsed["low"] != uncollapsed["high"]
+    too_small = uncollapsed["low"] < uncollapsed["n"]
+    if stage < len(design.fpc) and (varies | too_small).any():
         raise DesignError(
             "D105",
             "fpc 在层内不一致，或小于样本中的单元数。",
@@ -318,11 +320,8 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
             ),
         )
     lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
-    if (
-        len(lonely)
-        and design.lonely_psu == "average"
-        and not ((sizes["n"] > 1) & (sizes["low"] > sizes["n"])).any()
-    ):
+    has_an_error = (sizes["n"] > 1) & (sizes["low"] > sizes["n"])
+    if len(lonely) and design.lonely_psu == "average" and not has_an_error.any():
         raise DesignError(
             "D380",
             f"没有一个层（或上级单元）能估计误差，无从取平均: 各层只有一个单元 '{unit}'，或全数调查。",
@@ -332,12 +331,14 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
             hint=("用 collapse 合并这些层。", "Merge these strata with `collapse`."),
         )
     if len(lonely) and design.lonely_psu == "fail":
-        near = _neighbour(sizes, lonely[0]) if stage == 0 else None
-        proposal = (
-            f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
-            if near is not None
-            else 'lonely_psu="adjust"'
-        )
+        near = None
+        if stage == 0:
+            near = _neighbour(sizes, lonely[0])
+        merge = None
+        proposal = 'lonely_psu="adjust"'
+        if near is not None:
+            merge = (_plain(lonely[0]), _plain(near))
+            proposal = f"collapse={{{merge[0]!r}: {merge[1]!r}}}"
         fault = DesignError(
             "D104",
             f"{len(lonely)} 个层（或上级单元）只有一个单元 '{unit}': {shortened(lonely)}。",
@@ -349,20 +350,20 @@ def _check_stage(design: SurveyDesign, units: pd.DataFrame, stage: int) -> None:
                 f"Merge with a similar stratum (for instance {proposal}), or declare a lonely_psu policy.",
             ),
         )
-        fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
+        fault.merge = merge
         raise fault
 
 
-def _parents(design: SurveyDesign, there: pd.DataFrame, above: list[str], *, first: bool) -> Any:
+def _parents(design: SampleDesign, sampled: pd.DataFrame, above: list[str], *, first: bool) -> Any:
     """Return what the units of a stage are grouped by: their stratum after collapsing, or the unit above."""
     if not above:
-        return pd.Series("all", index=there.index)
+        return pd.Series("all", index=sampled.index)
     if first and design.collapse:
-        levels = list(there[above].itertuples(index=False, name=None))
-        merged = [design.collapse.get(level, level) for level in levels]
-        return pd.Series(
-            [level[0] if len(level) == 1 else level for level in merged], index=there.index
-        )
+        merged = []
+        for level in sampled[above].itertuples(index=False, name=None):
+            target = design.collapse.get(level, level)
+            merged.append(target[0] if len(target) == 1 else target)
+        return pd.Series(merged, index=sampled.index)
     return above if len(above) > 1 else above[0]
 
 
@@ -467,127 +468,42 @@ class Weighting:
         return len(self.steps) > 1 or self.margins is None
 
 
-@dataclass(frozen=True, slots=True, init=False)
-class SurveyDesign:
-    """How the respondents were selected; never changed, steps return a new one.
+@dataclass(frozen=True, slots=True)
+class SampleDesign:
+    """How the respondents were selected; never changed, steps return a new one. See `SurveyDesign`.
 
-    Parameters
+    Attributes
     ----------
-    respondents : pandas or polars DataFrame, DuckDB relation, PySpark DataFrame, or a Parquet path
-        One row a respondent; every row belongs to the sample (domains never filter it).
-    strata : column or list of columns, optional
-        None: one stratum.
-    psu : column or list of columns (stages), optional
-        None: every respondent is a PSU.
-    psu_codes : {"nested", "unique"}
-        nested: a code may be used again in another stratum (or unit above); it is then another unit. unique: that is an
-        error.
-    base_weight : column, optional
-        Residents a respondent stands for, > 0. None: 1.
-    fpc : column or list of columns (stages), optional
-        Number of units in the population of the stratum (of the unit above). None: drawn with replacement, or from many.
-        A second stage enters the variance only where it has a column here; one more column than `psu` has makes
-        respondents the last stage.
-    collapse : mapping, optional
-        Stratum -> stratum it is merged with for the variance; a stratum of several columns is a tuple.
-    lonely_psu : {"fail", "adjust", "average", "certainty", "remove"}
-        What a stratum with a single PSU contributes, unless it is taken whole (fpc 1): an error; its distance from the mean
-        of all PSUs' totals (Stata's "centered"; R does not centre the totals of its "adjust", so means agree and totals do
-        not); the average of the other strata, by which every variance of the design is multiplied, also in a domain without
-        a lonely stratum (R's subset multiplies by the subset's own strata); nothing (certainty, remove).
-    selection : {"probability", "quota", "open_link"}
-        For the last two there is no design error, and no rank is established.
-    measures : sequence of Measure
-        What `estimate` may name besides columns.
-    codes : mapping, optional
-        Columns of a questionnaire's codes that are no numbers (`Questionnaire.coded_columns`); `estimate` refuses their
-        means. Accepted responses bring it along.
-
-    Raises
-    ------
-    DesignError
-        D101 unknown column, D102 missing or non-positive weights, D103 missing strata or PSU, D104 lonely PSUs under
-        "fail", D105 fpc that varies within a stratum or is smaller than the sample, D106 a PSU code in two strata, D107
-        more fpc columns than stages, D108 a collapse of a stratum that is not there, D382 a table without rows, D383 a reserved column name, D384 a
-        column that is stratum and PSU, D385 a collapse that is no mapping, D380 lonely PSUs under "average" where no
-        stratum is left to take the average of.
+    respondents
+        As they were given.
+    strata, psu, fpc : tuple of str
+    base_weight : str or None
+    psu_codes, lonely_psu, selection : str
+    collapse : {stratum: stratum}
+        Both are tuples, one part a strata column.
+    measures : {name: Measure}
+    codes : {column: codes of the questionnaire}
+    table : lazy table
+        The respondents, for the engine that holds them.
+    complete : set of str
+        Columns that are known to hold no null.
+    weighting : Weighting or None
     """
 
-    respondents: Any
+    respondents: Any = field(repr=False)
     strata: tuple[str, ...]
     psu: tuple[str, ...]
     base_weight: str | None
     psu_codes: Nesting
     fpc: tuple[str, ...]
-    collapse: dict[tuple[Any, ...], tuple[Any, ...]]
+    collapse: dict[tuple[Any, ...], tuple[Any, ...]] = field(repr=False)
     lonely_psu: LonelyPsu
     selection: Selection
-    measures: dict[str, Measure]
-    codes: dict[str, Mapping[str, Any]]
-    weighting: Weighting | None
-    table: Lazy
-    complete: frozenset[str]
-
-    def _repr_html_(self) -> str:
-        facts = {
-            "strata": ", ".join(self.strata) or "1",
-            "psu": " → ".join(self.psu) or "every respondent",
-            "base weight": self.base_weight or "1",
-            "fpc": ", ".join(self.fpc),
-            "lonely_psu": self.lonely_psu,
-            "selection": self.selection,
-            "weighting": self.weighting.name if self.weighting else "none",
-            "measures": ", ".join(self.measures),
-        }
-        log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
-        return card("抽样设计 sample design", facts=facts, tables={"加权步骤 weighting steps": log})
-
-    def __init__(
-        self,
-        respondents: Any,
-        *,
-        strata: str | Sequence[str] | None = None,
-        psu: str | Sequence[str] | None = None,
-        base_weight: str | None = None,
-        psu_codes: Nesting = "nested",
-        fpc: str | Sequence[str] | None = None,
-        collapse: Mapping[Any, Any] | None = None,
-        lonely_psu: LonelyPsu = "fail",
-        selection: Selection = "probability",
-        measures: Sequence[Measure] = (),
-        codes: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        one_of(
-            lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100"
-        )
-        one_of(psu_codes, get_args(Nesting), argument="psu_codes", error=DesignError, code="D100")
-        one_of(selection, get_args(Selection), argument="selection", error=DesignError, code="D100")
-        if not isinstance(collapse, Mapping | None):
-            raise DesignError(
-                "D385",
-                f"collapse 须为映射，而不是 {type(collapse).__name__}。",
-                f"`collapse` is a mapping, not a {type(collapse).__name__}.",
-                where="collapse",
-                hint=("写成 {层: 并入的层}。", "Write {stratum: the stratum it joins}."),
-            )
-        for name, value in {
-            "respondents": respondents,
-            "strata": named(strata),
-            "psu": named(psu),
-            "base_weight": base_weight,
-            "psu_codes": psu_codes,
-            "fpc": named(fpc),
-            "collapse": {_level(old): _level(new) for old, new in (collapse or {}).items()},
-            "lonely_psu": lonely_psu,
-            "selection": selection,
-            "measures": {m.name: m for m in measures},
-            "codes": dict(codes or getattr(respondents, "attrs", {}).get(CODES, {})),
-            "weighting": None,
-            "table": scan(respondents),
-            "complete": never_null(respondents),
-        }.items():
-            object.__setattr__(self, name, value)
-        check(self)
+    measures: dict[str, Measure] = field(repr=False)
+    codes: dict[str, Mapping[str, Any]] = field(repr=False)
+    table: Lazy = field(repr=False)
+    complete: frozenset[str] = field(repr=False)
+    weighting: Weighting | None = field(default=None, repr=False)
 
     @property
     def weights(self) -> Array:
@@ -628,13 +544,124 @@ class SurveyDesign:
         assert self.weighting is not None
         return matched(rows, self.weighting.cells, self.weighting.columns)
 
-    def weighted(self, weighting: Weighting) -> SurveyDesign:
+    def weighted(self, weighting: Weighting) -> SampleDesign:
         """Return this design with a solved recipe."""
-        new = object.__new__(SurveyDesign)
-        for name in SurveyDesign.__slots__:
-            object.__setattr__(new, name, getattr(self, name))
-        object.__setattr__(new, "weighting", weighting)
-        return new
+        return replace(self, weighting=weighting)
+
+    def over(self, respondents: Any) -> SampleDesign:
+        """Return this design over the same respondents, in the same order, with more columns."""
+        table = scan(respondents)
+        complete = never_null(respondents)
+        return replace(self, respondents=respondents, table=table, complete=complete)
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "strata": ", ".join(self.strata) or "1",
+            "psu": " → ".join(self.psu) or "every respondent",
+            "base weight": self.base_weight or "1",
+            "fpc": ", ".join(self.fpc),
+            "lonely_psu": self.lonely_psu,
+            "selection": self.selection,
+            "weighting": self.weighting.name if self.weighting else "none",
+            "measures": ", ".join(self.measures),
+        }
+        log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
+        return card("抽样设计 sample design", facts=facts, tables={"加权步骤 weighting steps": log})
+
+
+def SurveyDesign(
+    respondents: Any,
+    *,
+    strata: str | Sequence[str] | None = None,
+    psu: str | Sequence[str] | None = None,
+    base_weight: str | None = None,
+    psu_codes: Nesting = "nested",
+    fpc: str | Sequence[str] | None = None,
+    collapse: Mapping[Any, Any] | None = None,
+    lonely_psu: LonelyPsu = "fail",
+    selection: Selection = "probability",
+    measures: Sequence[Measure] = (),
+    codes: Mapping[str, Mapping[str, Any]] | None = None,
+) -> SampleDesign:
+    """Declare how the respondents were selected.
+
+    Parameters
+    ----------
+    respondents : pandas or polars DataFrame, DuckDB relation, PySpark DataFrame, or a Parquet path
+        One row a respondent; every row belongs to the sample (domains never filter it).
+    strata : column or list of columns, optional
+        None: one stratum.
+    psu : column or list of columns (stages), optional
+        None: every respondent is a PSU.
+    psu_codes : {"nested", "unique"}
+        nested: a code may be used again in another stratum (or unit above); it is then another unit. unique: that is an
+        error.
+    base_weight : column, optional
+        Residents a respondent stands for, > 0. None: 1.
+    fpc : column or list of columns (stages), optional
+        Number of units in the population of the stratum (of the unit above). None: drawn with replacement, or from many.
+        A second stage enters the variance only where it has a column here; one more column than `psu` has makes
+        respondents the last stage.
+    collapse : mapping, optional
+        Stratum -> stratum it is merged with for the variance; a stratum of several columns is a tuple.
+    lonely_psu : {"fail", "adjust", "average", "certainty", "remove"}
+        What a stratum with a single PSU contributes, unless it is taken whole (fpc 1): an error; its distance from the mean
+        of all PSUs' totals (Stata's "centered"; R does not centre the totals of its "adjust", so means agree and totals do
+        not); the average of the other strata, by which every variance of the design is multiplied, also in a domain without
+        a lonely stratum (R's subset multiplies by the subset's own strata); nothing (certainty, remove).
+    selection : {"probability", "quota", "open_link"}
+        For the last two there is no design error, and no rank is established.
+    measures : sequence of Measure
+        What `estimate` may name besides columns.
+    codes : mapping, optional
+        Columns of a questionnaire's codes that are no numbers (`Questionnaire.coded_columns`); `estimate` refuses their
+        means. Accepted responses bring it along.
+
+    Returns
+    -------
+    SampleDesign
+
+    Raises
+    ------
+    DesignError
+        D101 unknown column, D102 missing or non-positive weights, D103 missing strata or PSU, D104 lonely PSUs under
+        "fail", D105 fpc that varies within a stratum or is smaller than the sample, D106 a PSU code in two strata, D107
+        more fpc columns than stages, D108 a collapse of a stratum that is not there, D382 a table without rows, D383 a reserved column name, D384 a
+        column that is stratum and PSU, D385 a collapse that is no mapping, D380 lonely PSUs under "average" where no
+        stratum is left to take the average of.
+    """
+    one_of(lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100")
+    one_of(psu_codes, get_args(Nesting), argument="psu_codes", error=DesignError, code="D100")
+    one_of(selection, get_args(Selection), argument="selection", error=DesignError, code="D100")
+    if not isinstance(collapse, Mapping | None):
+        raise DesignError(
+            "D385",
+            f"collapse 须为映射，而不是 {type(collapse).__name__}。",
+            f"`collapse` is a mapping, not a {type(collapse).__name__}.",
+            where="collapse",
+            hint=("写成 {层: 并入的层}。", "Write {stratum: the stratum it joins}."),
+        )
+    merged_strata = {}
+    for stratum, target in (collapse or {}).items():
+        merged_strata[_level(stratum)] = _level(target)
+    brought_along = getattr(respondents, "attrs", {}).get(CODES, {})
+    design = SampleDesign(
+        respondents=respondents,
+        strata=named(strata),
+        psu=named(psu),
+        base_weight=base_weight,
+        psu_codes=psu_codes,
+        fpc=named(fpc),
+        collapse=merged_strata,
+        lonely_psu=lonely_psu,
+        selection=selection,
+        measures={measure.name: measure for measure in measures},
+        codes=dict(codes or brought_along),
+        table=scan(respondents),
+        complete=never_null(respondents),
+    )
+    check(design)
+    return design
 
 
 def named(columns: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from satisfaction.foundation.engines import Lazy, counter, fetch, ordered, refuse_mixed
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.sampling.design import SurveyDesign, require_columns
+from satisfaction.sampling.design import SampleDesign, require_columns
 from satisfaction.sampling.measures import Measure, add_columns, column_measure, flag
 
 LIMB = 2**20
@@ -88,7 +88,7 @@ class Tally:
 
 
 def tally(
-    design: SurveyDesign,
+    design: SampleDesign,
     measures: Sequence[str | Measure],
     *,
     by: Sequence[str] = (),
@@ -98,7 +98,7 @@ def tally(
 
     Parameters
     ----------
-    design : SurveyDesign
+    design : SampleDesign
     measures : sequence of str or Measure
         Names of the design's measures, or of numeric columns.
     by : sequence of str
@@ -163,7 +163,7 @@ def refuse_reserved(names: Sequence[str]) -> None:
         )
 
 
-def resolve_all(design: SurveyDesign, measures: Sequence[str | Measure]) -> list[Measure]:
+def resolve_all(design: SampleDesign, measures: Sequence[str | Measure]) -> list[Measure]:
     """Find measures by name, asking the engine for its columns once; see `resolve`."""
     own = any(isinstance(one, str) and one not in design.measures for one in measures)
     schema = design.rows().collect_schema() if own else None
@@ -171,7 +171,7 @@ def resolve_all(design: SurveyDesign, measures: Sequence[str | Measure]) -> list
 
 
 def resolve(
-    design: SurveyDesign, measure: str | Measure, *, schema: nw.Schema | None = None
+    design: SampleDesign, measure: str | Measure, *, schema: nw.Schema | None = None
 ) -> Measure:
     """Find a measure by name: declared in the design, or a numeric column of the respondents (of their schema, if given).
 
@@ -213,7 +213,7 @@ def resolve(
     )
 
 
-def _refuse_codes(design: SurveyDesign, column: str) -> None:
+def _refuse_codes(design: SampleDesign, column: str) -> None:
     """Refuse the mean of a select-all item, and of an item some of whose answers are special codes.
 
     Raises

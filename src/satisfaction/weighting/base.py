@@ -1,8 +1,8 @@
-"""The sampled persons of a wave: respondents and, where a table of them is declared, nonrespondents, with base weights."""
+"""Base weights: 1 / inclusion probability, or what the frame says of each stratum, for everybody who was sampled."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -11,7 +11,7 @@ from satisfaction.collection.coding import with_parents
 from satisfaction.declarations.facts import check_frame
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep
-from satisfaction.weighting.weights import base_weights
+from satisfaction.foundation.errors import WeightsError, shortened
 
 RESPONDED = "responded"
 
@@ -29,7 +29,7 @@ class SampledPersons:
         What the base step did, for the log of steps; None where 1 / inclusion probability says it all.
     """
 
-    table: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
     record: dict[str, Any] | None
 
 
@@ -49,31 +49,71 @@ def sampled_persons(survey: Survey, respondents: pd.DataFrame) -> SampledPersons
     WeightsError
         W111, W112 from the sample table (source: inclusion).
     """
-    step, persons = survey.declared.base, _with_nonrespondents(survey, respondents)
+    step = survey.declared.base
+    persons = _with_nonrespondents(survey, respondents)
     if step is None:
         return SampledPersons(persons, None)
     if step.source == "inclusion":
         assert survey.sample is not None
-        return SampledPersons(
-            base_weights(persons, survey.sample, str(survey.questionnaire.roles.psu)), None
-        )
-    weight = (
-        persons[step.column].astype(float) if step.column else _from_frame(survey, step, persons)
-    )
+        psu = str(survey.questionnaire.roles.psu)
+        return SampledPersons(base_weights(persons, survey.sample, psu), None)
+    if step.column:
+        weight = persons[step.column].astype(float)
+    else:
+        weight = _from_frame(survey, step, persons)
     return SampledPersons(persons.assign(base_weight=weight), _record(survey, step, persons))
+
+
+def base_weights(respondents: pd.DataFrame, sample: pd.DataFrame, psu: str) -> pd.DataFrame:
+    """Add base_weight = 1 / (psu_probability x person_probability) to respondents.
+
+    Parameters
+    ----------
+    respondents : DataFrame
+        With the PSU column.
+    sample : DataFrame
+        One row a sampled PSU: psu, psu_probability, person_probability (text or numbers, in (0, 1]).
+
+    Raises
+    ------
+    WeightsError
+        W111 a probability outside (0, 1]; W112 a PSU that stands twice in the sample.
+    """
+    probability = sample[["psu_probability", "person_probability"]].apply(
+        pd.to_numeric, errors="coerce"
+    )
+    wrong = ~((probability > 0) & (probability <= 1)).all(axis=1)
+    if wrong.any():
+        raise WeightsError(
+            "W111",
+            f"抽样概率不在 (0, 1] 内: {shortened(sample.loc[wrong, psu])}。",
+            f"Inclusion probabilities outside (0, 1]: {shortened(sample.loc[wrong, psu])}.",
+            where="sample",
+            hint=("改正 sample 表中的概率。", "Correct the probabilities in the sample table."),
+        )
+    if (twice := sample[psu].duplicated()).any():
+        raise WeightsError(
+            "W112",
+            f"sample 表中初级单元重复: {shortened(sample.loc[twice, psu])}。",
+            f"PSUs stand twice in the sample table: {shortened(sample.loc[twice, psu])}.",
+            where="sample",
+            hint=("每个初级单元只保留一行。", "Keep one row a PSU."),
+        )
+    weight = pd.Series(1 / probability.prod(axis=1).to_numpy(), index=sample[psu])
+    return respondents.assign(base_weight=respondents[psu].map(weight).astype(float))
 
 
 def _with_nonrespondents(survey: Survey, respondents: pd.DataFrame) -> pd.DataFrame:
     """Append the nonrespondents, in an order of their own content, so that the file's order does not matter."""
     if survey.nonrespondents is None or survey.declared.nonrespondents is None:
         return respondents
-    given, roles = survey.nonrespondents, survey.questionnaire.roles
-    given = given.sort_values(list(given), kind="stable")
-    origin = {"_file": survey.declared.nonrespondents.file, "_sheet": "", "_row": given.index + 2}
-    persons = with_parents(given.assign(**origin), survey).reset_index(drop=True)
-    persons[roles.respondent] = [
-        f"nonrespondent {number:07d}" for number in range(1, len(persons) + 1)
-    ]
+    roles = survey.questionnaire.roles
+    silent = survey.nonrespondents
+    silent = silent.sort_values(list(silent), kind="stable")
+    origin = {"_file": survey.declared.nonrespondents.file, "_sheet": "", "_row": silent.index + 2}
+    persons = with_parents(silent.assign(**origin), survey).reset_index(drop=True)
+    numbers = range(1, len(persons) + 1)
+    persons[roles.respondent] = [f"nonrespondent {number:07d}" for number in numbers]
     persons = persons.reindex(columns=respondents.columns).astype(respondents.dtypes.to_dict())
     together = pd.concat([respondents, persons], ignore_index=True)
     text = [name for name in together if together[name].dtype == object]
@@ -89,33 +129,31 @@ def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Ser
     assert survey.frame is not None
     assert survey.declared.frame is not None
     strata = survey.questionnaire.roles.strata
-    own = persons[strata].astype(str).assign(_all=0)
+    keys = persons[strata].astype(str).assign(_all=0)
     check_frame(
         survey.frame,
-        own[strata],
+        keys[strata],
         strata=strata,
         frame_path=survey.folder / survey.declared.frame.file,
         sample_path=survey.folder / "responses",
     )
     people = survey.frame.assign(population=survey.frame["population"].astype(float), _all=0)
     by = [*strata, "_all"]
-    population = own.merge(
-        people.groupby(by, as_index=False)["population"].sum(), on=by, how="left"
-    )["population"]
+    counts = people.groupby(by, as_index=False)["population"].sum()
+    population = keys.merge(counts, on=by, how="left")["population"]
     multiple = pd.Series(1.0, index=persons.index)
     for name in step.multiply:
         multiple = multiple * persons[name].fillna(1).astype(float)
     for name in step.divide:
         multiple = multiple / persons[name].fillna(1).astype(float)
-    return (
-        population.to_numpy(float)
-        * multiple
-        / multiple.groupby([own[name] for name in by]).transform("sum")
-    )
+    within = multiple.groupby([keys[name] for name in by])
+    return population.to_numpy(float) * multiple / within.transform("sum")
 
 
 def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, Any]:
-    answered = persons[RESPONDED].sum() if RESPONDED in persons else len(persons)
+    answered = len(persons)
+    if RESPONDED in persons:
+        answered = persons[RESPONDED].sum()
     record: dict[str, Any] = {
         "step": "base",
         "method": step.source,
@@ -125,11 +163,10 @@ def _record(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> dict[str, 
     if step.column:
         return record | {"column": step.column}
     taken_as_one = {name: int(persons[name].isna().sum()) for name in step.items}
-    strata = (
-        len(persons[survey.questionnaire.roles.strata].drop_duplicates())
-        if survey.questionnaire.roles.strata
-        else 1
-    )
+    columns = survey.questionnaire.roles.strata
+    strata = 1
+    if columns:
+        strata = len(persons[columns].drop_duplicates())
     return record | {
         "strata": strata,
         "multiply": list(step.multiply),

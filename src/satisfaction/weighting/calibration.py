@@ -1,0 +1,487 @@
+"""Calibration: weights that meet population margins, each margin laid over the cells, every mismatch refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Real
+from typing import Any, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from satisfaction.foundation.engines import one_blas_thread
+from satisfaction.foundation.errors import WeightsError, one_of, shortened
+from satisfaction.sampling.design import SampleDesign, named, require_columns
+from satisfaction.sampling.variance import Sparse, block_inverse
+from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
+from satisfaction.weighting.solving import (
+    Bounds,
+    Distance,
+    Method,
+    Solution,
+    calibration_distance,
+    feasible_bounds,
+    newton,
+    replay,
+)
+
+Array = np.ndarray[Any, Any]
+Levels: TypeAlias = Mapping[Any, float]
+Margins: TypeAlias = Mapping[str | tuple[str, ...], Levels | float]
+
+
+@one_blas_thread
+def calibrate(
+    design: SampleDesign,
+    margins: Margins,
+    *,
+    method: Method = "raking",
+    bounds: Bounds | None = None,
+    tolerance: float = 1e-10,
+) -> SampleDesign:
+    """Calibrate the weights of a design to population margins.
+
+    Parameters
+    ----------
+    design : SampleDesign
+    margins : mapping
+        {"age": {level: population, ...}, ("county", "sex"): {(level, level): population, ...}, "income": total}; a number
+        is the total of a numeric column. A pandas Series is a margin too: its index holds the levels (of a crossed margin a
+        MultiIndex, in the order of the names); so is a DataFrame with one column beside them.
+    method : {"poststratify", "raking", "linear", "logit"}
+        poststratify takes exactly one (possibly crossed) categorical margin.
+    bounds : (low, high), optional
+        Range of the factor final / entering weight, around 1. Needed by logit; range-restricts raking and linear.
+    tolerance : float
+        On max |achieved / target - 1|.
+
+    Raises
+    ------
+    WeightsError
+        W100 an unknown method, W101 unknown column, W102 levels of the sample that the margin does not know, W103 levels
+        without respondents, W104 margins that disagree on the total, W105 no convergence, W106 no margins, W107 several
+        margins for post-stratification, W108 negative weights, W109 populations not above zero, W110 infeasible bounds,
+        W113 missing or infinite values of a numeric column, W114 a total of no number, W115 bounds that are none,
+        W381 margins in another form.
+
+    Notes
+    -----
+    Distances: Deville and Särndal (1992). Linear is the generalised regression estimator.
+    """
+    one_of(method, get_args(Method), argument="method", error=WeightsError, code="W100")
+    margins = as_margins(margins)
+    _check_options(margins, method, bounds)
+    columns = margin_columns(margins)
+    require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
+    cells = cells_for(design, columns)
+    size = cells.size
+    laid = lay_margins(cells.table, size, margins)
+    distance = calibration_distance(method, bounds)
+    solution = newton(laid.matrix, size, laid.targets, distance=distance, tolerance=tolerance)
+    check_solution(solution, laid, size, method=method, bounds=bounds, tolerance=tolerance)
+    slope = size * distance.slope(laid.matrix @ solution.coefficients)
+    inverse = block_inverse(laid.matrix.T @ sp.diags_array(slope) @ laid.matrix)
+    places = tuple(place(margin, level, bounds) for margin, level in laid.names)
+    step = Calibration(
+        laid.matrix, laid.targets, places, distance, tolerance, solution.coefficients, inverse
+    )
+    levels_of = {}
+    for margin, levels in margins.items():
+        levels_of["+".join(named(margin))] = len(levels) if isinstance(levels, Mapping) else 1
+    record = {
+        "step": "calibration",
+        "method": method,
+        "bounds": list(bounds) if bounds else None,
+        "tolerance": tolerance,
+        "iterations": solution.iterations,
+        "discrepancy": solution.discrepancy,
+        "margins": levels_of,
+        "columns": list(columns),
+        "at_bounds": _at_bounds(cells, solution.factor, bounds),
+    }
+    weight = cells.entering * solution.factor
+    return extended(
+        design, cells, step, weight=weight, record=record, margins=(laid.matrix, laid.margin_of)
+    )
+
+
+def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
+    """Compare margins with the sums of base and final weights: margin, level, target, base, final and their ratios.
+
+    Raises
+    ------
+    WeightsError
+        As `calibrate`.
+    """
+    margins = as_margins(margins)
+    columns = margin_columns(margins)
+    require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
+    cells = cells_for(design, columns)
+    laid = lay_margins(cells.table, cells.size, margins)
+    base = laid.matrix.T @ (cells.count * cells.start)
+    final = laid.matrix.T @ cells.size
+    table = pd.DataFrame(laid.names, columns=["margin", "level"]).assign(
+        target=laid.targets, base=base, final=final
+    )
+    return table.assign(base_to_target=base / laid.targets, final_to_target=final / laid.targets)
+
+
+def margin_targets(table: pd.DataFrame, columns: Sequence[str]) -> dict[Any, float]:
+    """Turn a margin table into the mapping `calibrate` takes; levels without population are left out."""
+    populated = table[table["population"] > 0]
+    keys = populated[list(columns)].itertuples(index=False, name=None)
+    return dict(zip(keys, populated["population"].astype(float), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Calibration to margins.
+
+    Attributes
+    ----------
+    margins : (C, L) sparse
+    targets : (L,) float
+    distance, tolerance, start, inverse
+        Of `replay`.
+    places : tuple of str
+        Names of the L levels.
+    """
+
+    margins: Sparse = field(repr=False)
+    targets: Array = field(repr=False)
+    places: tuple[str, ...] = field(repr=False)
+    distance: Distance = field(repr=False)
+    tolerance: float
+    start: Array = field(repr=False)
+    inverse: Sparse = field(repr=False)
+
+    def reweight(self, count: Array, weight: Array) -> Array:
+        """Return weights that meet the margins in every replicate; (C, R)."""
+        factor = replay(
+            self.margins, count * weight, np.repeat(self.targets[:, None], count.shape[1], axis=1),
+            distance=self.distance, tolerance=self.tolerance, start=self.start, inverse=self.inverse,
+        )  # fmt: skip
+        return np.asarray(weight * factor)
+
+    def unsolved(self, count: Array, before: Array, after: Array) -> Array:
+        """Tell which level a replicate misses, because no weights meet all of them: (L, R) bool."""
+        targets = self.targets[:, None]
+        scale = np.where(targets != 0, np.abs(targets), 1.0)
+        achieved = self.margins.T @ (count * after)
+        return np.asarray(np.abs(achieved - targets) / scale > UNSOLVED)
+
+    def on(self, index: Array) -> Calibration:
+        """Return the step on finer cells."""
+        return replace(self, margins=self.margins[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Margins laid over C cells. L levels and numeric totals.
+
+    Attributes
+    ----------
+    matrix : (C, L) sparse
+    targets : (L,) float
+    margin_of : (L,) int
+    names : tuple of (margin, level)
+        A numeric total's level is 'total'.
+    """
+
+    matrix: Sparse
+    targets: Array
+    margin_of: Array
+    names: tuple[tuple[str, Any], ...]
+
+
+def as_margins(margins: Any) -> Margins:
+    """Return margins as mappings and numbers, whatever way they are written; see `calibrate`.
+
+    Raises
+    ------
+    WeightsError
+        W381.
+    """
+    if not isinstance(margins, Mapping):
+        raise _other_form("margins", margins)
+    return {margin: _levels(margin, levels) for margin, levels in margins.items()}
+
+
+def _levels(margin: str | tuple[str, ...], levels: Any) -> Levels | float:
+    if isinstance(levels, pd.DataFrame):
+        levels = _one_column(margin, levels)
+    if isinstance(levels, pd.Series) and len(named(margin)) == levels.index.nlevels:
+        return {level: float(population) for level, population in levels.items()}
+    if isinstance(levels, Mapping):
+        return levels
+    if isinstance(levels, Real) and not isinstance(levels, bool):
+        return float(levels)
+    raise _other_form(" x ".join(named(margin)), levels)
+
+
+def _one_column(margin: str | tuple[str, ...], table: pd.DataFrame) -> Any:
+    """Return the populations of a table whose levels stand in its index, or in columns of the margin's names."""
+    if set(named(margin)) <= set(table):
+        table = table.set_index(list(named(margin)))
+    return table.iloc[:, 0] if table.shape[1] == 1 else table
+
+
+def _other_form(where: str, given: Any) -> WeightsError:
+    return WeightsError(
+        "W381",
+        f"边际 '{where}' 的写法无法识别: {type(given).__name__}。",
+        f"The margin '{where}' is written in a form that is not known: {type(given).__name__}.",
+        where=f"margins: {where}",
+        available=("{level: population}", "Series", "DataFrame with one column", "total"),
+        hint=(
+            '写成 {"age": {水平: 人数}}，或 {"age": df.groupby("age")["w"].sum()}；交叉边际的列名写成元组。',
+            'Write {"age": {level: population}} or {"age": df.groupby("age")["w"].sum()}; the columns of a crossed margin are a tuple.',
+        ),
+    )
+
+
+def margin_columns(margins: Margins) -> tuple[str, ...]:
+    """Return the columns that margins name, each once."""
+    return tuple(dict.fromkeys(column for margin in margins for column in named(margin)))
+
+
+def lay_margins(cells: pd.DataFrame, size: Array, margins: Margins) -> Laid:
+    """Lay margins over cells; `size` (C,) is the entering weight, cells of weight 0 belong to no level.
+
+    Raises
+    ------
+    WeightsError
+        W102 unknown levels, W103 levels without respondents, W104 totals that disagree, W109 populations not above zero,
+        W113 a numeric column with missing values, W114 a total of a column that is no number.
+    """
+    _check_totals(margins)
+    blocks = []
+    targets = []
+    for margin, levels in margins.items():
+        if isinstance(levels, Mapping):
+            blocks.append(_indicators(cells, named(margin), levels, size > 0))
+            targets.append(np.fromiter(levels.values(), float))
+        else:
+            blocks.append(_values(cells, named(margin), size > 0))
+            targets.append(np.array([float(levels)]))
+    names = tuple(_level_names(margins))
+    matrix = sp.csr_array(sp.hstack(blocks))
+    _check_empty(matrix, names)
+    margin_of = np.repeat(np.arange(len(targets)), [len(block) for block in targets])
+    return Laid(matrix, np.concatenate(targets), margin_of, names)
+
+
+def _indicators(
+    cells: pd.DataFrame, columns: tuple[str, ...], levels: Levels, weighted: Array
+) -> Sparse:
+    """(C, levels) indicators of one margin; levels of the sample that it does not know are refused."""
+    position = {}
+    for i, level in enumerate(levels):
+        position[level if isinstance(level, tuple) else (level,)] = i
+    keys = cells[list(columns)].itertuples(index=False, name=None)
+    level_of = np.array([position.get(key, -1) for key in keys])
+    strange = (level_of < 0) & weighted
+    if strange.any():
+        unknown = cells.loc[strange, list(columns)].drop_duplicates().to_numpy().tolist()
+        raise WeightsError(
+            "W102",
+            f"样本中的水平不在边际中: {shortened(unknown)}。",
+            f"Levels of the sample are not in the margin: {shortened(unknown)}.",
+            where="margins: " + " x ".join(columns),
+            available=levels,
+            hint=("补全边际表，或合并这些水平。", "Complete the margin, or merge these levels."),
+        )
+    inside = np.flatnonzero(weighted)
+    ones = np.ones(len(inside))
+    return sp.csr_array((ones, (inside, level_of[inside])), shape=(len(cells), len(levels)))
+
+
+def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> Sparse:
+    """(C, 1) values of a numeric column."""
+    (name,) = columns
+    values = pd.to_numeric(cells[name], errors="coerce").to_numpy(float)
+    if not (pd.api.types.is_numeric_dtype(cells[name]) or pd.api.types.is_bool_dtype(cells[name])):
+        raise WeightsError(
+            "W114",
+            f"'{name}' 不是数值列，不能用总量校准。",
+            f"'{name}' is no number; it cannot be calibrated to a total.",
+            where=f"margins: {name}",
+            hint=(
+                "分类变量请写成 {水平: 人数}。",
+                "Write a categorical margin as {level: population}.",
+            ),
+        )
+    if not np.isfinite(values[weighted]).all():
+        raise WeightsError(
+            "W113",
+            f"数值列 '{name}' 有缺失或无穷大的值。",
+            f"The numeric column '{name}' has missing or infinite values.",
+            where=f"margins: {name}",
+            hint=("先补全或插补该列。", "Fill in or impute the column first."),
+        )
+    return sp.csr_array(np.where(weighted, np.nan_to_num(values), 0.0)[:, None])
+
+
+def _level_names(margins: Margins) -> list[tuple[str, Any]]:
+    names: list[tuple[str, Any]] = []
+    for margin, levels in margins.items():
+        name = " x ".join(named(margin))
+        if isinstance(levels, Mapping):
+            names.extend((name, level) for level in levels)
+        else:
+            names.append((name, "total"))
+    return names
+
+
+def _check_empty(matrix: Sparse, level_names: tuple[tuple[str, Any], ...]) -> None:
+    empty = np.flatnonzero(abs(matrix).sum(axis=0) == 0)
+    if len(empty):
+        names = [level_names[i] for i in empty]
+        raise WeightsError(
+            "W103",
+            f"边际中的水平没有受访者: {shortened(names)}。",
+            f"Levels of a margin have no respondents: {shortened(names)}.",
+            where="margins: " + names[0][0],
+            hint=("把它们与相邻水平合并。", "Merge them with a neighbouring level."),
+        )
+
+
+def _check_totals(margins: Margins) -> None:
+    populations: list[float] = []
+    totals = {}
+    for margin, levels in margins.items():
+        if isinstance(levels, Mapping):
+            populations.extend(levels.values())
+            totals[" x ".join(named(margin))] = float(sum(levels.values()))
+    if totals and max(totals.values()) > min(totals.values()) * (1 + 1e-6):
+        listed = [f"{name}: {total:,.0f}" for name, total in totals.items()]
+        raise WeightsError(
+            "W104",
+            f"各边际的总人数不一致: {shortened(listed)}。",
+            f"The margins disagree on the population: {shortened(listed)}.",
+            where="margins",
+            hint=("使用同一来源、同一口径的边际。", "Use margins of one source and one universe."),
+        )
+    if any(not population > 0 for population in populations):
+        raise WeightsError(
+            "W109",
+            "边际中有不大于零的人数。",
+            "A margin holds a population that is not above zero.",
+            where="margins",
+            hint=("去掉没有人口的水平。", "Remove levels without population."),
+        )
+
+
+def _check_options(margins: Margins, method: Method, bounds: Bounds | None) -> None:
+    if not margins:
+        raise WeightsError(
+            "W106",
+            "没有给出边际。",
+            "No margins are given.",
+            where="calibrate",
+            hint=("给出至少一个边际。", "Give at least one margin."),
+        )
+    one_margin = len(margins) == 1
+    categorical = isinstance(next(iter(margins.values())), Mapping)
+    if method == "poststratify" and not (one_margin and categorical):
+        raise WeightsError(
+            "W107",
+            "事后分层只接受一个（可交叉的）分类边际。",
+            "Post-stratification takes exactly one (possibly crossed) categorical margin.",
+            where="margins",
+            hint=(
+                '写成 {("county", "sex"): {...}}，或改用 raking。',
+                'Write {("county", "sex"): {...}}, or use raking.',
+            ),
+        )
+    if not _usable(bounds, method):
+        raise WeightsError(
+            "W115",
+            f"bounds={bounds} 无效：须有 0 <= 下界 < 1 < 上界（logit 必须给出，且上界有限）。",
+            f"bounds={bounds} cannot be: 0 <= low < 1 < high is needed (logit must have them, both finite).",
+            where="bounds",
+            hint=("例如写 (0.3, 3)。", "Write (0.3, 3), for instance."),
+        )
+
+
+def _usable(bounds: Any, method: Method) -> bool:
+    if bounds is None:
+        return method != "logit"
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+        return False
+    if not all(isinstance(bound, Real) for bound in bounds):
+        return False
+    low, high = bounds
+    return 0 <= low < 1 < high and (method != "logit" or bool(np.isfinite(high)))
+
+
+def check_solution(
+    solution: Solution,
+    laid: Laid,
+    size: Array,
+    *,
+    method: Method,
+    bounds: Bounds | None,
+    tolerance: float,
+) -> None:
+    """Refuse weights that miss a margin or are negative.
+
+    Raises
+    ------
+    WeightsError
+        W105 no convergence, W108 negative weights, W110 bounds that no weights can keep.
+    """
+    if not solution.discrepancy <= tolerance:
+        scale = np.where(laid.targets, np.abs(laid.targets), 1.0)
+        worst = int(np.nanargmax(np.abs(solution.achieved - laid.targets) / scale))
+        where = f"margins: {laid.names[worst][0]}"
+        if bounds is not None:
+            raise _infeasible(laid, size, bounds, worst)
+        margin, level = laid.names[worst]
+        raise WeightsError(
+            "W105",
+            f"校准在 {solution.iterations} 次迭代后未收敛；差距最大: {margin} = {level}，相差 {solution.discrepancy:.3g}。",
+            f"Calibration did not converge in {solution.iterations} iterations; worst: {margin} = {level}, off by {solution.discrepancy:.3g}.",
+            where=where,
+            hint=(
+                "检查该水平的人数，或与相邻水平合并。",
+                "Check this level's population, or merge it with a neighbour.",
+            ),
+        )
+    if solution.factor[size > 0].min() < 0:
+        raise WeightsError(
+            "W108",
+            f"{method} 校准产生了负权数（最小因子 {solution.factor.min():.3g}）。",
+            f"Calibration ({method}) gives negative weights (smallest factor {solution.factor.min():.3g}).",
+            where="method",
+            available=("raking", "logit", "bounds"),
+            hint=(
+                "改用 raking，给出 bounds，或合并水平。",
+                "Use raking, give bounds, or merge levels.",
+            ),
+        )
+
+
+def _infeasible(laid: Laid, size: Array, bounds: Bounds, worst: int) -> WeightsError:
+    margin, level = laid.names[worst]
+    inside = size > 0
+    feasible = feasible_bounds(laid.matrix[inside], size[inside], laid.targets, bounds)
+    listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
+    return WeightsError(
+        "W110",
+        f"在界限 {list(bounds)} 内无法满足边际；差距最大: {margin} = {level}。最紧的可行界限: {listed}。",
+        f"No weights within bounds {list(bounds)} meet the margins; worst: {margin} = {level}. "
+        f"Tightest feasible bounds: {listed}.",
+        where="bounds",
+        hint=("放宽界限，或合并该水平。", "Widen the bounds, or merge this level."),
+    )
+
+
+def _at_bounds(cells: Cells, factor: Array, bounds: Bounds | None) -> int:
+    """Count the cells whose factor lies at a bound."""
+    if bounds is None:
+        return 0
+    near = (factor <= bounds[0] * (1 + 1e-6)) | (factor >= bounds[1] * (1 - 1e-6))
+    return int((near & (cells.size > 0)).sum())

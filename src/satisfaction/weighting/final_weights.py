@@ -1,0 +1,91 @@
+"""Final weights: how they vary, and as files beside the respondents, joined and written by the engine, never collected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from satisfaction.foundation.engines import DONE, write_joined
+from satisfaction.foundation.errors import WeightsError
+from satisfaction.foundation.files import new_folder, refuse_existing
+from satisfaction.foundation.tables import write_text
+from satisfaction.sampling.design import SampleDesign
+
+Array = np.ndarray[Any, Any]
+FINAL = "final_weight"
+
+
+def weight_diagnostics(weight: Array, n: Array) -> dict[str, float]:
+    """Describe weights that n respondents each share: range, cv, Kish's deff and the effective sample size.
+
+    Parameters
+    ----------
+    weight, n : (T,) float and int
+    """
+    count = float(n.sum())
+    total = float((n * weight).sum())
+    square = float((n * weight**2).sum())
+    kish = count * square / total**2
+    return {
+        "respondents": count,
+        "sum": total,
+        "low": float(weight.min()),
+        "high": float(weight.max()),
+        "cv": float(np.sqrt(max(kish - 1, 0.0))),
+        "kish_deff": kish,
+        "effective_n": count / kish,
+    }
+
+
+def write_weights(design: SampleDesign, folder: str | Path) -> str:
+    """Write the respondents with their final weight (column `final_weight`) as a folder of Parquet files; returns its name.
+
+    Parameters
+    ----------
+    design : SampleDesign
+    folder : path, or for Spark an address that its workers write to
+        Must not exist. A mark of success, the file `_SUCCESS`, is written last; `finished_weights` requires it.
+
+    Raises
+    ------
+    WeightsError
+        W191 a folder that exists.
+    """
+    lookup = pd.DataFrame({"factor": [1.0]})
+    on: tuple[str, ...] = ()
+    if design.weighting is not None:
+        lookup = design.weighting.cells.assign(factor=design.weighting.factor)
+        on = design.weighting.columns
+    rows = design.rows()
+    weight = design.weight_column
+    if rows.implementation.is_pyspark():
+        write_joined(rows, lookup, on=on, weight=weight, into=FINAL, folder=str(folder))
+        return str(folder)
+    target = Path(folder)
+    refuse_existing(target, WeightsError, "W191")
+    with new_folder(target) as scratch:
+        write_joined(rows, lookup, on=on, weight=weight, into=FINAL, folder=scratch)
+        write_text("", scratch / DONE)
+    return str(target)
+
+
+def finished_weights(folder: str | Path) -> str:
+    """Return a folder that `write_weights` has written to its end, for `SurveyDesign(finished_weights(folder), base_weight="final_weight", ...)`.
+
+    Raises
+    ------
+    WeightsError
+        W192 for a folder without the mark of success.
+    """
+    if not (Path(folder) / DONE).is_file():
+        raise WeightsError(
+            "W192",
+            "该文件夹没有写完的标记 _SUCCESS。",
+            "The folder has no mark of success, _SUCCESS: it was not written to its end.",
+            where=str(folder),
+            hint=("重新写出权数。", "Write the weights again."),
+        )
+    return str(folder)

@@ -1,0 +1,288 @@
+"""Nonresponse: the weight of sampled persons who did not answer goes to those who did, by classes or by propensities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from satisfaction.foundation.engines import one_blas_thread
+from satisfaction.foundation.errors import WeightsError, one_of, shortened
+from satisfaction.sampling.design import SampleDesign, named, require_columns
+from satisfaction.sampling.variance import Sparse, block_inverse
+from satisfaction.weighting.recipe import Cells, cells_for, extended, place, summing
+from satisfaction.weighting.solving import Distance, newton, replay, response_distance
+
+Array = np.ndarray[Any, Any]
+ResponseMethod = Literal["classes", "propensity"]
+RESPONSE_TOLERANCE = 1e-10
+CERTAIN = 1e-8  # a propensity as near to 0 or 1 as this is a limit that the fit runs to
+FAR_FROM_SAMPLED = 0.25  # of the sampled weight: inverse propensities that add up to another sum belong to a model that fits nothing
+
+
+@one_blas_thread
+def adjust_nonresponse(
+    design: SampleDesign,
+    responded: str,
+    *,
+    by: str | Sequence[str],
+    method: ResponseMethod = "classes",
+) -> SampleDesign:
+    """Give the weight of sampled persons who did not answer to those who did.
+
+    Parameters
+    ----------
+    design : SampleDesign
+        Its rows are all sampled persons; they stay in the design.
+    responded : str
+        Column that is 1 (or true) for respondents, 0 for nonrespondents, who get weight 0.
+    by : sequence of str
+        Columns known for all sampled persons. classes: their combinations are the weighting classes. propensity: main
+        effects of a logistic regression; columns of floating-point numbers enter as they are, all others by their levels.
+    method : {"classes", "propensity"}
+
+    Raises
+    ------
+    WeightsError
+        W100, W101, W120 a class without respondents, W121 values other than 0 and 1, W122 missing values, W123 a
+        propensity model without a solution, W380 one in which a covariate separates respondents from nonrespondents.
+    """
+    one_of(method, get_args(ResponseMethod), argument="method", error=WeightsError, code="W100")
+    by = named(by)
+    require_columns(
+        design, [responded, *by], argument="adjust_nonresponse", error=WeightsError, code="W101"
+    )
+    cells = cells_for(design, [responded, *by])
+    answered = _answered(cells, responded, by)
+    step: Classes | Propensity
+    if method == "classes":
+        step = _classes(cells, answered, by)
+    else:
+        step = _propensity(cells, answered, by)
+    weight = step.reweight(cells.count[:, None], cells.entering[:, None])[:, 0]
+    record = {
+        "step": "nonresponse",
+        "method": method,
+        "by": list(by),
+        "sampled": float(cells.people.sum()),
+        "response_rate": float(cells.size[answered].sum() / cells.size.sum()),
+    }
+    return extended(design, cells, step, weight=weight, record=record)
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """Nonresponse adjustment by classes: respondents carry the weight of the whole class.
+
+    Attributes
+    ----------
+    group : (C,) int
+        Class of each cell.
+    responded : (C,) bool
+    places : tuple of str
+        Names of the classes.
+    """
+
+    group: Array = field(repr=False)
+    responded: Array = field(repr=False)
+    places: tuple[str, ...] = field(repr=False)
+
+    def reweight(self, count: Array, weight: Array) -> Array:
+        """Return new weights: 0 for nonrespondents, the class's ratio for respondents; (C, R)."""
+        size = count * weight
+        classes = summing(self.group)
+        sampled = classes @ size
+        answered = classes @ (size * self.responded[:, None])
+        ratio = np.divide(sampled, answered, out=np.zeros_like(sampled), where=answered > 0)
+        shared = np.where(answered > 0, sampled, 0.0).sum(axis=0)
+        rest = np.divide(sampled.sum(axis=0), shared, out=np.ones_like(shared), where=shared > 0)
+        return np.asarray(weight * ratio[self.group] * self.responded[:, None] * rest)
+
+    def unsolved(self, count: Array, before: Array, after: Array) -> Array:
+        """Tell which class has no respondents, so that its weight went to those of all classes: (classes, R) bool."""
+        classes = summing(self.group)
+        size = count * before
+        sampled = classes @ size
+        answered = classes @ (size * self.responded[:, None])
+        return np.asarray((sampled > 0) & (answered <= 0))
+
+    def on(self, index: Array) -> Classes:
+        """Return the step on finer cells."""
+        return replace(self, group=self.group[index], responded=self.responded[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Propensity:
+    """Nonresponse adjustment by inverse response propensities from a logistic regression, weighted by base weights.
+
+    Attributes
+    ----------
+    covariates : (C, L) sparse
+    responded : (C,) bool
+    distance, tolerance, start, inverse
+        Of `replay`; the propensity is the curve.
+    places : tuple of str
+        Names of the L covariates and levels, and of the model.
+    """
+
+    covariates: Sparse = field(repr=False)
+    responded: Array = field(repr=False)
+    places: tuple[str, ...] = field(repr=False)
+    distance: Distance = field(repr=False)
+    tolerance: float
+    start: Array = field(repr=False)
+    inverse: Sparse = field(repr=False)
+
+    def reweight(self, count: Array, weight: Array) -> Array:
+        """Return new weights: 0 for nonrespondents, weight / propensity for respondents; (C, R)."""
+        size = count * weight
+        targets = self.covariates.T @ (size * self.responded[:, None])
+        propensity = replay(
+            self.covariates, size, targets,
+            distance=self.distance, tolerance=self.tolerance, start=self.start, inverse=self.inverse,
+        )  # fmt: skip
+        answered = self.responded[:, None]
+        nothing = np.zeros_like(propensity)
+        return np.asarray(np.divide(weight, propensity, out=nothing, where=answered))
+
+    def unsolved(self, count: Array, before: Array, after: Array) -> Array:
+        """Tell of which level nobody responded, and where the propensities do not make up for the silent: (L + 1, R) bool."""
+        size = count * before
+        covariates = abs(self.covariates).T
+        sampled = covariates @ size
+        answered = covariates @ (size * self.responded[:, None])
+        ratio = (count * after).sum(axis=0) / size.sum(axis=0)
+        far = np.abs(ratio - 1) > FAR_FROM_SAMPLED
+        return np.vstack([(sampled > 0) & (answered <= 0), far])
+
+    def on(self, index: Array) -> Propensity:
+        """Return the step on finer cells."""
+        return replace(self, covariates=self.covariates[index], responded=self.responded[index])
+
+
+def _answered(cells: Cells, responded: str, by: Sequence[str]) -> Array:
+    """Return which cells are respondents."""
+    values = cells.table[responded]
+    if not values.isin([0, 1]).all():
+        raise WeightsError(
+            "W121",
+            f"列 '{responded}' 只能是 0 或 1。",
+            f"Column '{responded}' must be 0 or 1.",
+            where=responded,
+            available=values.unique(),
+            hint=("改正该列。", "Correct the column."),
+        )
+    if lacking := [name for name in by if cells.table[name].isna().any()]:
+        raise WeightsError(
+            "W122",
+            f"列 {lacking} 对部分样本缺失，不能用于无应答调整。",
+            f"Columns {lacking} are missing for some sampled persons and cannot adjust for nonresponse.",
+            where="by",
+            available=by,
+            hint=("只用全部样本都已知的列。", "Use only columns known for every sampled person."),
+        )
+    return np.asarray(values.to_numpy(float) == 1)
+
+
+def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
+    group = np.zeros(len(cells.table), dtype=int)
+    if by:
+        group = cells.table.groupby(list(by)).ngroup().to_numpy()
+    silent = np.bincount(group, answered * cells.size) <= 0
+    if silent.any():
+        names = cells.table.loc[silent[group], list(by)].drop_duplicates().to_numpy().tolist()
+        raise WeightsError(
+            "W120",
+            f"加权类中没有受访者: {shortened(names)}。",
+            f"Weighting classes have no respondents: {shortened(names)}.",
+            where="by",
+            hint=(
+                "与相近的类合并，或少用一列。",
+                "Merge them with a similar class, or use one column less.",
+            ),
+        )
+    first = np.unique(group, return_index=True)[1]
+    levels = cells.table.iloc[first][list(by)].itertuples(index=False, name=None)
+    return Classes(group, answered, tuple(place(" x ".join(by), level) for level in levels))
+
+
+def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
+    covariates, places = _design_matrix(cells.table, by)
+    distance = response_distance()
+    targets = covariates.T @ (cells.size * answered)
+    solution = newton(
+        covariates, cells.size, targets, distance=distance, tolerance=RESPONSE_TOLERANCE
+    )
+    nobody = (abs(covariates).T @ (cells.size * answered) == 0).any()
+    if nobody or not solution.discrepancy <= RESPONSE_TOLERANCE:
+        raise WeightsError(
+            "W123",
+            "应答倾向模型无解：某一水平的样本全部未应答。",
+            "The propensity model has no solution: nobody of some level responded.",
+            where="by",
+            available=by,
+            hint=("合并该水平，或改用 classes。", "Merge that level, or use classes."),
+        )
+    slope = cells.size * distance.slope(covariates @ solution.coefficients)
+    inverse = block_inverse(covariates.T @ sp.diags_array(slope) @ covariates)
+    step = Propensity(
+        covariates, answered, places, distance, RESPONSE_TOLERANCE, solution.coefficients, inverse
+    )
+    _refuse_separation(cells, step, by)
+    return step
+
+
+def _refuse_separation(cells: Cells, step: Propensity, by: Sequence[str]) -> None:
+    """Refuse propensities that are 0 or 1, or whose inverses do not add up to about what was sampled."""
+    propensity = step.distance.curve(step.covariates @ step.start)[cells.size > 0]
+    weight = step.reweight(cells.count[:, None], cells.entering[:, None])[:, 0]
+    total = float((cells.count * weight).sum())
+    sampled = float(cells.size.sum())
+    uncertain = propensity.min() >= CERTAIN and propensity.max() <= 1 - CERTAIN
+    if uncertain and abs(total / sampled - 1) <= FAR_FROM_SAMPLED:
+        return
+    guilty = [name for name in by if _separates(cells.table[name], step.responded)] or list(by)
+    raise WeightsError(
+        "W380",
+        f"应答倾向模型失效：{'、'.join(guilty)} 把应答者与未应答者完全（或几乎完全）分开，调整后权数之和为 {total:,.6g}，样本为 {sampled:,.6g}。",
+        f"The propensity model adjusts nothing: {', '.join(guilty)} tells respondents from nonrespondents (almost) completely; the "
+        f"adjusted weights add up to {total:,.6g}, the sample to {sampled:,.6g}.",
+        where=f"by: {', '.join(guilty)}",
+        available=by,
+        hint=(
+            "去掉该列，把它分成几组，或改用 classes。",
+            "Leave it out, cut it into groups, or use classes.",
+        ),
+    )
+
+
+def _separates(values: pd.Series[Any], responded: Array) -> bool:
+    """Return whether all respondents lie on one side of all nonrespondents."""
+    if not pd.api.types.is_numeric_dtype(values) or responded.all():
+        return False
+    answered = values[responded]
+    silent = values[~responded]
+    return bool(answered.min() >= silent.max() or answered.max() <= silent.min())
+
+
+def _design_matrix(table: pd.DataFrame, by: Sequence[str]) -> tuple[sp.csr_array, tuple[str, ...]]:
+    """Intercept, floating-point columns as they are, indicators of all levels of the others (their sums repeat: pinv).
+
+    With the names of the columns and of the model as a whole.
+    """
+    parts = [sp.csr_array(np.ones((len(table), 1)))]
+    places = ["nonresponse"]
+    for name in by:
+        if pd.api.types.is_float_dtype(table[name]):
+            parts.append(sp.csr_array(table[name].to_numpy(float)[:, None]))
+            places.append(name)
+        else:
+            grouped = table.groupby(name)
+            code = grouped.ngroup().to_numpy()
+            places += [place(name, level) for level in grouped.groups]
+            parts.append(sp.csr_array((np.ones(len(code)), (np.arange(len(code)), code))))
+    return sp.csr_array(sp.hstack(parts)), (*places, f"propensities ({', '.join(by)})")
