@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import xlsxwriter
 
+from satisfaction.foundation.engines import write_parquet
 from satisfaction.foundation.errors import InputFileError, SurveyError
 from satisfaction.foundation.files import (
     decode,
@@ -26,7 +27,6 @@ from satisfaction.foundation.tables import (
     read_tables,
     write_csv,
     write_json,
-    write_parquet,
     write_text,
     write_xlsx,
 )

@@ -15,8 +15,9 @@ from python_calamine import CalamineWorkbook
 
 from conftest import SmallSurvey
 from satisfaction.comparison.compare import compare, comparison_lines, verification_lines
+from satisfaction.foundation.engines import write_parquet
 from satisfaction.foundation.errors import InputFileError
-from satisfaction.foundation.tables import write_checksums, write_parquet
+from satisfaction.foundation.tables import write_checksums
 from satisfaction.pipeline import run
 from satisfaction.publication.file_set import export, export_dated
 from satisfaction.publication.verify import (

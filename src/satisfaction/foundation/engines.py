@@ -1,18 +1,24 @@
-"""A dataframe engine through narwhals: DuckDB (default), pandas, polars, PySpark. Engines only select, join and count.
+"""The engines, DuckDB (default), pandas, polars, PySpark, through narwhals; they only select, join and count.
 
 The type of the table handed in chooses the engine; a path is read by DuckDB.
 
 Parquet and csv files and folders through DuckDB: read in a stream within a memory limit; what is damaged is named.
 
 Spark: a session that is there already, or a local one; nothing of ours is installed on the workers.
+
+No other module imports an engine.
 """
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from functools import cache, reduce, wraps
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
@@ -22,13 +28,12 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import ThreadpoolController
 
-from satisfaction.foundation.errors import EngineError, one_of, shortened
+from satisfaction.foundation.errors import EngineError, InputFileError, one_of, shortened
 
-MEMORY, SPILL = (
-    "SATISFACTION_MEMORY",
-    "SATISFACTION_SPILL",
-)  # how much memory DuckDB may use ("512MB"), where it spills to
-DONE, UNFINISHED = "_SUCCESS", "_temporary"
+MEMORY = "SATISFACTION_MEMORY"  # how much memory DuckDB may use, as "512MB"
+SPILL = "SATISFACTION_SPILL"  # the folder it spills to
+DONE = "_SUCCESS"
+UNFINISHED = "_temporary"
 SUFFIXES = (".parquet", ".csv")
 
 
@@ -71,26 +76,27 @@ def _files(path: Path) -> list[Path]:
                 where=str(path),
                 hint=("等写入完成，或重新生成。", "Wait until it is finished, or make it again."),
             )
-        found = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(("_", "."))
-        )
+        below = [file for file in path.rglob("*") if not file.name.startswith(("_", "."))]
+        files = sorted(file for file in below if file.suffix.lower() in SUFFIXES)
+    elif path.is_file():
+        files = [path]
     else:
-        found = [path] if path.is_file() else []
-    kinds = {file.suffix.lower() for file in found}
-    if len(kinds) != 1 or not kinds <= set(SUFFIXES):
-        raise EngineError(
-            "G104",
-            "没有可读的 Parquet 或 csv 文件。" if not found else "文件夹里混有不同格式的文件。",
-            "There is no Parquet or csv file to read."
-            if not found
-            else "The folder holds files of different kinds.",
-            where=str(path),
-            available=sorted(kinds) or SUFFIXES,
-            hint=("检查路径。", "Check the path."),
-        )
-    return found
+        files = []
+    kinds = {file.suffix.lower() for file in files}
+    if len(kinds) == 1 and kinds <= set(SUFFIXES):
+        return files
+    if files:
+        zh, en = "文件夹里混有不同格式的文件。", "The folder holds files of different kinds."
+    else:
+        zh, en = "没有可读的 Parquet 或 csv 文件。", "There is no Parquet or csv file to read."
+    raise EngineError(
+        "G104",
+        zh,
+        en,
+        where=str(path),
+        available=sorted(kinds) or SUFFIXES,
+        hint=("检查路径。", "Check the path."),
+    )
 
 
 def _opened(query: str, names: list[str], *, where: Path) -> Any:
@@ -102,26 +108,22 @@ def _opened(query: str, names: list[str], *, where: Path) -> Any:
 
 def _check_schemas(names: list[str]) -> None:
     """Refuse files that are damaged at their end, where the schema stands, and files whose columns differ from the first."""
-    first: dict[str, str] | None = None
+    query = "select name, type from parquet_schema(?) where type is not null"
+    first: dict[str, str] = {}
     for name in names:
         try:
-            rows = (
-                connection()
-                .execute("select name, type from parquet_schema(?) where type is not null", [name])
-                .fetchall()
-            )
+            schema = dict(connection().execute(query, [name]).fetchall())
         except duckdb.Error as fault:
             raise unreadable(fault, where=name) from None
-        own = dict(rows)
-        first = own if first is None else first
-        if own != first:
-            differ = sorted({c for c in {*own, *first} if own.get(c) != first.get(c)})
+        first = first or schema
+        if schema != first:
+            differ = sorted({column for column, _ in schema.items() ^ first.items()})
             raise EngineError(
                 "G108",
                 f"文件的列与第一个文件不同: {shortened(differ)}。",
                 f"Columns differ from those of the first file: {shortened(differ)}.",
                 where=name,
-                available=[f"{c} {kind}" for c, kind in first.items()],
+                available=[f"{column} {kind}" for column, kind in first.items()],
                 hint=("用同样的列重新生成该文件。", "Make this file again with the same columns."),
             )
 
@@ -151,21 +153,97 @@ def offenders(respondents: Any, condition: str, *, most: int = 3) -> str:
         f"select filename, file_row_number from read_parquet(?, filename = true, file_row_number = true) where {condition} "
         f"order by 1, 2 limit {most}"
     )
+    rows = connection().execute(query, [files]).fetchall()
     return "; ".join(
-        f"{name} row {row + 1} (row group {_row_group(name, row)})"
-        for name, row in connection().execute(query, [files]).fetchall()
+        f"{name} row {row + 1} (row group {_row_group(name, row)})" for name, row in rows
     )
 
 
 def _row_group(name: str, row: int) -> int:
-    sizes = connection().execute(
-        "select row_group_id, max(row_group_num_rows) from parquet_metadata(?) group by 1 order by 1", [name]
-    ).fetchall()  # fmt: skip
+    query = (
+        "select row_group_id, max(row_group_num_rows) from parquet_metadata(?) "
+        "group by 1 order by 1"
+    )
+    sizes = connection().execute(query, [name]).fetchall()
     for group, size in sizes:
         if row < size:
             return int(group)
         row -= size
     return len(sizes)
+
+
+BLOCK = 2_000  # records read at a time
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetFile:
+    """A Parquet file that is open for reading: DuckDB's type of every column, and the number of rows."""
+
+    types: dict[str, str] = field(repr=False)
+    n_rows: int
+    _connection: Any = field(repr=False)
+
+    def records(self, expressions: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of SQL expressions of the columns."""
+        rows = self._connection.execute(f"select {', '.join(expressions)} from cells")
+        while block := rows.fetchmany(BLOCK):
+            yield from block
+
+
+@contextmanager
+def parquet_file(path: Path) -> Iterator[ParquetFile]:
+    """Open a Parquet file, on one thread so that its rows keep their order.
+
+    Raises
+    ------
+    InputFileError
+        F114 for what is no Parquet file, also where it turns out while the file is read.
+    """
+    try:
+        with duckdb.connect(config={"threads": 1}) as reader:
+            file = _quoted(glob.escape(str(path)))
+            reader.execute(f"create view cells as from read_parquet({file})")
+            columns = reader.execute("describe cells").fetchall()
+            types = {name: kind for name, kind, *_ in columns}
+            n_rows = reader.execute("select count(*) from cells").fetchall()[0][0]
+            yield ParquetFile(types, n_rows, reader)
+    except duckdb.Error as fault:
+        raise InputFileError(
+            "F114",
+            "不是有效的 Parquet 文件。",
+            f"Not a valid Parquet file ({str(fault).splitlines()[0]}).",
+            where=str(path),
+            hint=("重新导出，或另存为 csv。", "Export it again, or save it as csv."),
+        ) from None
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet, by DuckDB on one thread so that the bytes are always the same."""
+    with duckdb.connect(config={"threads": 1}) as writer:
+        writer.register("table_to_write", table)
+        target = _quoted(str(path))
+        try:
+            writer.execute(f"copy (select * from table_to_write) to {target} (format parquet)")
+        except duckdb.IOException as fault:
+            message = str(fault).splitlines()[0]
+            number = errno.ENOSPC if "No space" in str(fault) else errno.EIO
+            raise OSError(number, message, str(path)) from None
+
+
+def write_queries(
+    queries: Mapping[Path, str], *, tables: Mapping[str, pd.DataFrame], mark: str
+) -> None:
+    """Write what DuckDB computes from some tables, a Parquet file a query; `mark` stands in each file's metadata."""
+    options = f"format parquet, compression zstd, kv_metadata {{mark: {_quoted(mark)}}}"
+    with duckdb.connect() as writer:
+        for name, table in tables.items():
+            writer.register(name, table)
+        for path, query in queries.items():
+            writer.execute(f"copy ({query}) to {_quoted(str(path))} ({options})")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 LOCAL = {
@@ -224,24 +302,22 @@ def to_spark(table: pd.DataFrame) -> Any:
         "b": types.BooleanType,
         "f": types.DoubleType,
     }
-    shape = types.StructType(
-        [
-            types.StructField(str(name), kinds.get(getattr(kind, "kind", "O"), types.StringType)())
-            for name, kind in table.dtypes.items()
-        ]
-    )
-    columns = [
-        [
-            None if gone else _plain(value)
-            for value, gone in zip(table[c], table[c].isna(), strict=True)
-        ]
-        for c in table
-    ]
-    return session().createDataFrame(list(zip(*columns, strict=True)), shape)
+    fields = []
+    for name, dtype in table.dtypes.items():
+        kind = kinds.get(getattr(dtype, "kind", "O"), types.StringType)
+        fields.append(types.StructField(str(name), kind()))
+    columns = [_values(table[name]) for name in table]
+    rows = list(zip(*columns, strict=True))
+    return session().createDataFrame(rows, types.StructType(fields))
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """Return a column as plain Python values, None for the missing ones."""
+    values = []
+    for value, missing in zip(column.tolist(), column.isna(), strict=True):
+        plain = value.item() if isinstance(value, np.generic) else value
+        values.append(None if missing else plain)
+    return values
 
 
 Engine = Literal["duckdb", "pandas", "polars", "pyspark"]
@@ -280,11 +356,8 @@ def scan(table: Any) -> Lazy:
             where="respondents",
             hint=("改名或去掉其中一列。", "Rename or drop one of them."),
         )
-    if (
-        isinstance(table, pd.DataFrame)
-        and len(table) >= LARGE
-        and all(map(_is_plain, table.dtypes))
-    ):
+    is_large = isinstance(table, pd.DataFrame) and len(table) >= LARGE
+    if is_large and all(map(_is_plain, table.dtypes)):
         table = _in_place(table)
     try:
         lazy: Lazy = nw.from_native(table).lazy()
@@ -310,11 +383,10 @@ def never_null(table: Any) -> frozenset[str]:
     """Return the columns of a table that cannot hold a null, as far as their type says: numpy's whole numbers."""
     if not isinstance(table, pd.DataFrame):
         return frozenset()
-    return frozenset(
-        str(name)
-        for name, kind in table.dtypes.items()
-        if isinstance(kind, np.dtype) and kind.kind in "biu"
-    )
+    whole = table.dtypes[
+        [isinstance(kind, np.dtype) and kind.kind in "biu" for kind in table.dtypes]
+    ]
+    return frozenset(map(str, whole.index))
 
 
 def hold(table: pd.DataFrame, engine: Engine) -> Any:
@@ -337,9 +409,8 @@ def hold(table: pd.DataFrame, engine: Engine) -> Any:
         except ImportError:
             raise missing("polars", "pip install polars") from None
         kinds = {name: polars.Int64 for name in table if table[name].dtype == "Int64"}
-        return polars.DataFrame(
-            {name: _listed(table[name]) for name in table}, schema_overrides=kinds
-        )
+        columns = {name: _values(table[name]) for name in table}
+        return polars.DataFrame(columns, schema_overrides=kinds)
     return to_spark(table) if engine == "pyspark" else table
 
 
@@ -372,28 +443,26 @@ def fetch(lazy: Lazy) -> pd.DataFrame:
 
 def _collected(lazy: Lazy) -> pd.DataFrame:
     """Bring Spark's result here row by row: its own way to pandas would ask for pyarrow and warn of pandas 3."""
-    native, names = lazy.to_native(), lazy.columns
+    native = lazy.to_native()
     rows = native.collect()
-    columns = [
-        pd.Series([row[i] for row in rows], dtype=_dtype(native.schema[i]))
-        for i in range(len(names))
-    ]
-    plain = [
-        one.astype("int64") if one.dtype == "Int64" and not one.hasnans else one for one in columns
-    ]
-    return pd.DataFrame(dict(zip(names, plain, strict=True)))
+    columns = {}
+    for place, name in enumerate(lazy.columns):
+        kind = native.schema[place].dataType.typeName()
+        column = pd.Series([row[place] for row in rows], dtype=OF_SPARK.get(kind, "object"))
+        if column.dtype == "Int64" and not column.hasnans:
+            column = column.astype("int64")
+        columns[name] = column
+    return pd.DataFrame(columns)
 
 
-def _dtype(field: Any) -> str:
-    kind = field.dataType.typeName()
-    return {
-        "long": "Int64",
-        "integer": "Int64",
-        "short": "Int64",
-        "byte": "Int64",
-        "double": "float64",
-        "string": "str",
-    }.get(kind, "object")
+OF_SPARK = {
+    "long": "Int64",
+    "integer": "Int64",
+    "short": "Int64",
+    "byte": "Int64",
+    "double": "float64",
+    "string": "str",
+}
 
 
 def _fetched(lazy: Lazy) -> pd.DataFrame:
@@ -431,18 +500,25 @@ def joined(
             ),
         )
     if lazy.implementation.is_duckdb():
-        match = " and ".join(f'r."{name}" is not distinct from lookup."{name}"' for name in on)
-        found = native.query(
-            "given",
-            f'with r as (select *, row_number() over () as _place from given) select _place, r."{weight}" * factor as w '
-            f"from r left join lookup on {match}",
-        ).fetchnumpy()
-        out = np.empty(len(found["w"]))
-        out[found["_place"] - 1] = found["w"]
-        return out
+        query = (
+            "with r as (select *, row_number() over () as _place from given) "
+            f'select _place, r."{weight}" * factor as weighted '
+            f"from r left join lookup on {_same(on)}"
+        )
+        columns = native.query("given", query).fetchnumpy()
+        weights = np.empty(len(columns["weighted"]))
+        weights[columns["_place"] - 1] = columns["weighted"]
+        return weights
     rows = fetch(lazy.select(*dict.fromkeys((*on, weight))))
-    factor = rows[list(on)].merge(lookup, on=list(on), how="left")["factor"].to_numpy(float)
-    return np.asarray(rows[weight].to_numpy(float) * factor)
+    met = rows[list(on)].merge(lookup, on=list(on), how="left")
+    return np.asarray(rows[weight].to_numpy(float) * met["factor"].to_numpy(float))
+
+
+def _same(names: Sequence[str]) -> str:
+    """Return the SQL condition that a row and the lookup agree in some columns."""
+    return (
+        " and ".join(f'r."{name}" is not distinct from lookup."{name}"' for name in names) or "true"
+    )
 
 
 def write_joined(
@@ -467,12 +543,10 @@ def write_joined(
         return
     if not lazy.implementation.is_duckdb():
         native = connection().from_df(fetch(lazy))
-    match = (
-        " and ".join(f'r."{name}" is not distinct from lookup."{name}"' for name in on) or "true"
-    )
-    kept = ", ".join(f'r."{name}"' for name in lazy.collect_schema().names())
+    columns = ", ".join(f'r."{name}"' for name in lazy.collect_schema().names())
     query = (
-        f'select {kept}, r."{weight}" * factor as "{into}" from given r left join lookup on {match}'
+        f'select {columns}, r."{weight}" * factor as "{into}" '
+        f"from given r left join lookup on {_same(on)}"
     )
     native.query("given", query).write_parquet(str(Path(folder) / "part-0.parquet"))
 
@@ -483,14 +557,14 @@ def _write_spark(
     from pyspark.sql import functions
 
     names = {name: f"_on_{i}" for i, name in enumerate(on)}
-    small = functions.broadcast(to_spark(lookup.rename(columns=names)[[*names.values(), "factor"]]))
-    match = [native[name].eqNullSafe(small[other]) for name, other in names.items()] or [
-        functions.lit(True)
-    ]
-    met = native.join(small, on=reduce(lambda a, b: a & b, match), how="left")
-    met.select(
-        *native.columns, (functions.col(weight) * functions.col("factor")).alias(into)
-    ).write.parquet(folder)
+    renamed = lookup.rename(columns=names)[[*names.values(), "factor"]]
+    small = functions.broadcast(to_spark(renamed))
+    same = functions.lit(True)
+    for name, other in names.items():
+        same = same & native[name].eqNullSafe(small[other])
+    met = native.join(small, on=same, how="left")
+    weighted = functions.col(weight) * functions.col("factor")
+    met.select(*native.columns, weighted.alias(into)).write.parquet(folder)
 
 
 def counter(lazy: Lazy) -> Any:
@@ -521,24 +595,26 @@ def _controller() -> ThreadpoolController:
 def ordered(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Sort a small table by its keys, whole numbers before the others: those alone often tell all rows apart."""
     refuse_mixed(table, keys)
-    whole = [
-        name
-        for name in keys
-        if pd.api.types.is_integer_dtype(table[name].dtype) and not table[name].hasnans
-    ]
-    code, room = np.zeros(len(table), dtype=np.int64), 2**62
-    for name in whole if len(table) else ():
+    if table.empty:
+        return table.reset_index(drop=True)
+    whole = []
+    for name in keys:
+        if pd.api.types.is_integer_dtype(table[name].dtype) and not table[name].hasnans:
+            whole.append(name)
+    code = np.zeros(len(table), dtype=np.int64)
+    room = 2**62  # left in the code's 64 bits
+    for name in whole:
         values = table[name].to_numpy(np.int64)
-        room //= (span := int(values.max()) - int(values.min()) + 1)
+        span = int(values.max()) - int(values.min()) + 1
+        room //= span
         if not room:
             break
         code = code * span + (values - values.min())
     order = np.argsort(code, kind="stable")
     if room and (np.diff(code[order]) > 0).all():
         return table.iloc[order].reset_index(drop=True)
-    return table.sort_values(
-        [*whole, *(name for name in keys if name not in whole)], ignore_index=True
-    )
+    others = [name for name in keys if name not in whole]
+    return table.sort_values([*whole, *others], ignore_index=True)
 
 
 def refuse_mixed(table: pd.DataFrame, columns: Sequence[str]) -> None:
@@ -574,17 +650,19 @@ def matched(
     rows: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]
 ) -> np.ndarray[Any, Any]:
     """Return the row of `table` whose columns equal each of `rows`, -1 where there is none; missing values match: (T,) int."""
-    of_rows, of_table = np.zeros(len(rows), dtype=np.int64), np.zeros(len(table), dtype=np.int64)
+    of_rows = np.zeros(len(rows), dtype=np.int64)
+    of_table = np.zeros(len(table), dtype=np.int64)
     unknown = np.zeros(len(rows), dtype=bool)
     for name in columns:
         levels = pd.Index(table[name].unique())
-        found, own = levels.get_indexer(rows[name]), levels.get_indexer(table[name])
-        unknown |= found < 0
-        of_rows, of_table = of_rows * len(levels) + found, of_table * len(levels) + own
+        level = levels.get_indexer(rows[name])
+        unknown |= level < 0
+        of_rows = of_rows * len(levels) + level
+        of_table = of_table * len(levels) + levels.get_indexer(table[name])
     order = np.argsort(of_table, kind="stable")
-    place = np.minimum(np.searchsorted(of_table, of_rows, sorter=order), len(table) - 1)
-    at = order[place]
-    return np.where(unknown | (of_table[at] != of_rows), -1, at)
+    place = np.searchsorted(of_table, of_rows, sorter=order)
+    nearest = order[np.minimum(place, len(table) - 1)]
+    return np.where(unknown | (of_table[nearest] != of_rows), -1, nearest)
 
 
 def _is_plain(kind: Any) -> bool:
@@ -603,15 +681,8 @@ def _repeats(values: pd.Series[Any]) -> bool:
 
 def _spelt(table: pd.DataFrame) -> pd.DataFrame:
     """Write numbered texts as texts again."""
-    numbered = table.select_dtypes("category")
-    texts = [
-        name for name in numbered if isinstance(numbered[name].cat.categories.dtype, pd.StringDtype)
-    ]
+    texts = []
+    for name, column in table.select_dtypes("category").items():
+        if isinstance(column.cat.categories.dtype, pd.StringDtype):
+            texts.append(name)
     return table.astype(dict.fromkeys(texts, "str"))
-
-
-def _listed(values: pd.Series[Any]) -> list[Any]:
-    return [
-        None if missing else value
-        for value, missing in zip(values.tolist(), values.isna(), strict=True)
-    ]

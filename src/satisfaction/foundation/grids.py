@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import datetime
-import glob
 import io
 import re
 import zipfile
@@ -19,12 +18,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 from python_calamine import CalamineWorkbook
 
 from satisfaction.foundation.bounds import check_archive, check_sheets, check_spread
+from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import PASSED_OVER, decode_bytes, encoding_of, read_bytes
 from satisfaction.foundation.old_workbooks import read_old_workbook
@@ -35,7 +34,6 @@ Texts = npt.NDArray[np.object_]
 DELIMITED = (".csv", ".txt", ".tsv")
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 READ = (*DELIMITED, *WORKBOOKS, ".parquet", ".zip")
-BLOCK = 2_000
 BOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
 ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 HEAD = 200_000  # bytes in which the delimiter is looked for
@@ -276,52 +274,27 @@ def _member_name(info: zipfile.ZipInfo) -> str:
 
 def _parquet(path: Path) -> Grid:
     size = len(read_bytes(path))
-    try:
-        with duckdb.connect(config={"threads": 1}) as connection:
-            connection.execute(
-                "create view cells as from read_parquet($path)".replace("$path", _quoted(path))
-            )
-            kinds = {
-                name: kind for name, kind, *_ in connection.execute("describe cells").fetchall()
-            }
-            rows = connection.execute("select count(*) from cells").fetchall()[0][0]
-            check_spread(rows, len(kinds), size * ANSWERS_A_BYTE, where=str(path))
-            grid = _grid(path, "", _fetched(connection, kinds))
-            return replace(
-                grid, nested=tuple(name for name, kind in kinds.items() if NESTED.search(kind))
-            )
-    except duckdb.Error as fault:
-        raise InputFileError(
-            "F114",
-            "不是有效的 Parquet 文件。",
-            f"Not a valid Parquet file ({str(fault).splitlines()[0]}).",
-            where=str(path),
-            hint=("重新导出，或另存为 csv。", "Export it again, or save it as csv."),
-        ) from None
+    with parquet_file(path) as file:
+        check_spread(file.n_rows, len(file.types), size * ANSWERS_A_BYTE, where=str(path))
+        nested = tuple(name for name, kind in file.types.items() if NESTED.search(kind))
+        return replace(_grid(path, "", _parquet_records(file)), nested=nested)
 
 
-def _quoted(path: Path) -> str:
-    return "'" + glob.escape(str(path)).replace("'", "''") + "'"
-
-
-def _fetched(
-    connection: duckdb.DuckDBPyConnection, kinds: dict[str, str]
-) -> Iterator[Sequence[object]]:
+def _parquet_records(file: ParquetFile) -> Iterator[Sequence[object]]:
     """Yield names and rows; no cell of a nested column, a moment (stored in universal time) as the clock in China shows it."""
-    yield list(kinds)
-    cells = []
-    for name, kind in kinds.items():
+    yield list(file.types)
+    expressions = []
+    for name, kind in file.types.items():
         column = '"' + name.replace('"', '""') + '"'
         if NESTED.search(kind):
-            column = "''"
+            expressions.append("''")
         elif kind == "TIMESTAMP WITH TIME ZONE":
-            column = (
-                f"strftime(make_timestamp(epoch_us({column}) + {CHINA}), '%Y-%m-%dT%H:%M:%S+08:00')"
-            )
-        cells.append(column)
-    found = connection.execute(f"select {', '.join(cells)} from cells")
-    while rows := found.fetchmany(BLOCK):
-        yield from ([("" if cell is None else cell) for cell in row] for row in rows)
+            in_china = f"make_timestamp(epoch_us({column}) + {CHINA})"
+            expressions.append(f"strftime({in_china}, '%Y-%m-%dT%H:%M:%S+08:00')")
+        else:
+            expressions.append(column)
+    for record in file.records(expressions):
+        yield ["" if cell is None else cell for cell in record]
 
 
 def _grid(

@@ -8,7 +8,6 @@ SPSS files, written with their labels. pyreadstat stamps the clock, so the bytes
 from __future__ import annotations
 
 import datetime
-import errno
 import json
 import math
 import re
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import duckdb
 import pandas as pd
 import pyreadstat
 import xlsxwriter
@@ -228,24 +226,6 @@ def _write_cell(
         sheet.write_datetime(row, column, value)
     elif not pd.isna(value):
         sheet.write(row, column, value.item() if hasattr(value, "item") else value)
-
-
-def write_parquet(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as Parquet, by DuckDB on one thread so that the bytes are always the same."""
-    connection = duckdb.connect(config={"threads": 1})
-    connection.register("table_to_write", table)
-    try:
-        connection.execute(
-            f"copy (select * from table_to_write) to '{str(path).replace(chr(39), chr(39) * 2)}' (format parquet)"
-        )
-    except duckdb.IOException as fault:
-        raise OSError(
-            errno.ENOSPC if "No space" in str(fault) else errno.EIO,
-            str(fault).splitlines()[0],
-            str(path),
-        ) from None
-    finally:
-        connection.close()
 
 
 def write_json(content: object, path: Path) -> None:

@@ -23,6 +23,7 @@ from satisfaction.collection.corrections import write_rejected
 from satisfaction.collection.responses import Responses
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.engines import write_parquet
 from satisfaction.foundation.errors import DamagedSetError, ExportError, SatisfactionError
 from satisfaction.foundation.files import (
     dated_folder,
@@ -36,7 +37,6 @@ from satisfaction.foundation.tables import (
     write_checksums,
     write_csv,
     write_json,
-    write_parquet,
     write_text,
 )
 from satisfaction.pipeline import Results, beside_folder

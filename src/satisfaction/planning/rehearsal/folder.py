@@ -8,13 +8,13 @@ from __future__ import annotations
 import datetime
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire, read_questionnaire
 from satisfaction.declarations.survey import read_declared
 from satisfaction.declarations.wave import SurveyFile
+from satisfaction.foundation.engines import write_queries
 from satisfaction.foundation.errors import ExportError, SurveyError, shortened
 from satisfaction.foundation.files import new_file, new_folder
 from satisfaction.foundation.tables import read_table, write_csv, write_json, write_text
@@ -190,15 +190,13 @@ def simulate_rows(rows: int, folder: str | Path, *, items: int = 4, seed: int = 
     target = Path(folder)
     if rows < 1:
         raise ExportError("X162", "行数须为正整数。", "The number of rows is positive.", where=f"--rows {rows}", hint=("改正行数。", "Correct the number."))  # fmt: skip
-    with new_folder(target) as scratch, duckdb.connect() as connection:
+    with new_folder(target) as scratch:
         (scratch / "rows").mkdir()
-        connection.register("cuts", cuts())
+        queries = {}
         for part, first in enumerate(range(0, rows, PART)):
-            path = str(scratch / "rows" / f"part-{part:05d}.parquet").replace("'", "''")
-            query = part_query(first, min(rows, first + PART), items=items, seed=seed)
-            connection.execute(
-                f"copy ({query}) to '{path}' (format parquet, compression zstd, kv_metadata {{mark: '{MARK}'}})"
-            )
+            path = scratch / "rows" / f"part-{part:05d}.parquet"
+            queries[path] = part_query(first, min(rows, first + PART), items=items, seed=seed)
+        write_queries(queries, tables={"cuts": cuts()}, mark=MARK)
         write_csv(truth(items).assign(mark=MARK), scratch / "truth.csv")
         write_json(
             {"rows": rows, "items": items, "seed": seed, "mark": MARK}, scratch / "simulated.json"
