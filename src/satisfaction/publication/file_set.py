@@ -1,11 +1,6 @@
-"""The file set of a run, for the ranking office and everybody else.
+"""The file set of a run, for the ranking office and everybody else: a new folder, written in one step.
 
-`tables` (csv, Parquet), `people` (workbooks), `manifest` (what it was made from), `descriptor` (datapackage.json), `office`
-(README.txt and the page that people sign), `folder` (all of it, in one step).
-
-The file set as a new folder: written in one step, nothing overwritten, no clock inside the hashed files.
-
-The tables of a run as files; the notebooks write the same ones.
+Nothing is overwritten, and no clock stands in the hashed files. The notebooks write their tables by the same functions.
 """
 
 from __future__ import annotations
@@ -41,10 +36,9 @@ from satisfaction.foundation.tables import (
 )
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication.columns import with_chinese_headings
-from satisfaction.publication.descriptor import datapackage
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import mark, twelve_digits
-from satisfaction.publication.manifest import inputs, manifest, plain
+from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
 from satisfaction.publication.office import (
     confirm_page,
     readme,

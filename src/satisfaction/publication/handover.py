@@ -5,8 +5,8 @@ Respondent-level, hence no part of the ranking office's file set; a run writes i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,8 +19,7 @@ from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.files import new_folder
 from satisfaction.foundation.tables import write_rfc4180, write_text
 from satisfaction.pipeline import Results, weighting_log
-from satisfaction.publication.handover_recipe import repeatable, text_of
-from satisfaction.publication.handover_rows import Rows, respondent_rows
+from satisfaction.publication.handover_rows import Rows, repeatable, respondent_rows, text_of
 from satisfaction.publication.handover_script import (
     WHOLE,
     About,
@@ -52,11 +51,11 @@ class HandOver:
         survey.R and README.txt.
     """
 
-    respondents: pd.DataFrame
-    expected: pd.DataFrame
+    respondents: pd.DataFrame = field(repr=False)
+    expected: pd.DataFrame = field(repr=False)
     call: str
-    script: str
-    readme: str
+    script: str = field(repr=False)
+    readme: str = field(repr=False)
 
     def write(self, folder: str | Path) -> Path:
         """Write the four files into a folder that does not exist yet.
@@ -107,17 +106,19 @@ def hand_over(
         X120 an identifier where no running number can stand for it, X121 no measures, X101 the folder exists, X123 codes of
         empty text.
     """
-    names = (
-        [measures]
-        if isinstance(measures, str | Measure)
-        else list(design.measures if measures is None else measures)
-    )
-    chosen, about = [resolve(design, name) for name in names], about or About()
+    if measures is None:
+        named_measures: Sequence[str | Measure] = list(design.measures)
+    elif isinstance(measures, str | Measure):
+        named_measures = [measures]
+    else:
+        named_measures = measures
+    chosen = [resolve(design, measure) for measure in named_measures]
     _check_measures(chosen)
-    found = [estimate(design, chosen, by=one) for one in (*named(by), None)]
-    made = _made(design, chosen, found, identifiers=identifiers, about=about)
-    made.write(folder)
-    return made
+    domains = [*named(by), None]
+    estimates = [estimate(design, chosen, by=domain) for domain in domains]
+    content = _content(design, chosen, estimates, identifiers, about or About())
+    content.write(folder)
+    return content
 
 
 def hand_over_results(results: Results, folder: str | Path) -> HandOver:
@@ -131,80 +132,91 @@ def hand_over_results(results: Results, folder: str | Path) -> HandOver:
     ExportError
         As `hand_over`.
     """
-    survey, design = results.survey, results.design
-    title = f"{survey.declared.title} ({survey.name})"
+    survey = results.survey
     about = About(
-        title,
-        mark(survey),
-        _labels(survey.questionnaire),
-        tuple(_notes(results)),
-        weighting_log(results),
+        title=f"{survey.declared.title} ({survey.name})",
+        mark=mark(survey),
+        labels=_labels(survey.questionnaire),
+        notes=tuple(_notes(results)),
+        steps=weighting_log(results),
     )
-    measures, found = list(design.measures.values()), list(results.estimates.values())
-    made = _made(design, measures, found, identifiers=_identifiers(results), about=about)
-    made.write(folder)
-    return made
+    measures = list(results.design.measures.values())
+    estimates = list(results.estimates.values())
+    content = _content(results.design, measures, estimates, _identifiers(results), about)
+    content.write(folder)
+    return content
 
 
 def design_call(results: Results) -> str:
     """Return the design of a wave as a call of R's `svydesign` on the respondents handed over."""
-    levels = [column for one in results.estimates.values() for column in one.by]
-    rows = respondent_rows(
-        results.design, (), by=levels, identifiers=_identifiers(results), mark=""
-    )
-    return svydesign_call(results.design, rows)
+    design = results.design
+    by = _domains(results.estimates.values())
+    rows = respondent_rows(design, (), by=by, identifiers=_identifiers(results), mark="")
+    return svydesign_call(design, rows)
 
 
 def _identifiers(results: Results) -> tuple[str, ...]:
     return (results.survey.questionnaire.roles.respondent,)
 
 
-def _made(
+def _domains(estimates: Iterable[Estimates]) -> list[str]:
+    return [column for by_domain in estimates for column in by_domain.by]
+
+
+def _content(
     design: SampleDesign,
-    chosen: Sequence[Measure],
-    found: Sequence[Estimates],
-    *,
+    measures: Sequence[Measure],
+    estimates: Sequence[Estimates],
     identifiers: Sequence[str],
     about: About,
 ) -> HandOver:
-    by = [column for one in found for column in one.by]
-    rows = respondent_rows(design, chosen, by=by, identifiers=identifiers, mark=about.mark)
+    by = _domains(estimates)
+    rows = respondent_rows(design, measures, by=by, identifiers=identifiers, mark=about.mark)
+    expected = pd.concat(
+        [_expected(by_domain, measures, rows) for by_domain in estimates], ignore_index=True
+    )
+    if about.mark:
+        expected["mark"] = about.mark
+    heading = filter(None, [about.title, about.mark])
     call = svydesign_call(design, rows)
-    expected = pd.concat([_expected(one, chosen, rows) for one in found], ignore_index=True)
-    script = survey_script(design, rows, heading=filter(None, [about.title, about.mark]))
-    readme = readme_text(
-        design, rows, about, measures=chosen, conventions=found[0].conventions, call=call
-    )
+    conventions = estimates[0].conventions
     return HandOver(
-        rows.table,
-        expected.assign(**({"mark": about.mark} if about.mark else {})),
-        call,
-        script,
-        readme,
+        respondents=rows.table,
+        expected=expected,
+        call=call,
+        script=survey_script(design, rows, heading=heading),
+        readme=readme_text(
+            design, rows, about, measures=measures, conventions=conventions, call=call
+        ),
     )
 
 
-def _expected(found: Estimates, chosen: Sequence[Measure], rows: Rows) -> pd.DataFrame:
+def _expected(estimates: Estimates, measures: Sequence[Measure], rows: Rows) -> pd.DataFrame:
     """Return estimates as the script compares them: under the names of respondents.csv."""
-    table = found.table[
-        found.table["measure"].isin([measure.name for measure in chosen])
-    ].reset_index(drop=True)
-    codes = table[found.by[0]].map(text_of) if found.by else WHOLE
-    shown = table.assign(level=rows.code(found.by[0]) if found.by else WHOLE, code=codes)
-    design, extra = found.design, []
-    if design.weighting is not None and not repeatable(design):
-        fixed = design.weighted(replace(design.weighting, margins=None))
-        listed = table[found.by[0]].unique() if found.by else None
-        again = estimate(fixed, chosen, by=found.by or None, variance="linearized", domains=listed)
-        order = [*found.by, "measure"]
-        shown["se_fixed"] = table[order].merge(again.table[[*order, "se"]], on=order, how="left")[
-            "se"
-        ]
-        extra = ["se_fixed"]
-    shown["measure"] = shown["measure"].map(
-        {measure.name: rows.value(measure.name) for measure in chosen}
-    )
-    return shown[["level", "code", "measure", "estimate", "se", *extra, "n"]].astype({"n": "int64"})
+    names = {measure.name: rows.value(measure.name) for measure in measures}
+    table = estimates.table[estimates.table["measure"].isin(list(names))].reset_index(drop=True)
+    if estimates.by:
+        domain = estimates.by[0]
+        expected = table.assign(level=rows.code(domain), code=table[domain].map(text_of))
+    else:
+        expected = table.assign(level=WHOLE, code=WHOLE)
+    columns = ["level", "code", "measure", "estimate", "se", "n"]
+    weighting = estimates.design.weighting
+    if weighting is not None and not repeatable(estimates.design):
+        columns.insert(columns.index("n"), "se_fixed")
+        fixed_weights = estimates.design.weighted(replace(weighting, margins=None))
+        fixed = estimate(
+            fixed_weights,
+            measures,
+            by=estimates.by or None,
+            variance="linearized",
+            domains=table[estimates.by[0]].unique() if estimates.by else None,
+        )
+        key = [*estimates.by, "measure"]
+        matched = table[key].merge(fixed.table[[*key, "se"]], on=key, how="left")
+        expected["se_fixed"] = matched["se"]
+    expected["measure"] = expected["measure"].map(names)
+    return expected[columns].astype({"n": "int64"})
 
 
 def _check_measures(chosen: Sequence[Measure]) -> None:
@@ -220,29 +232,26 @@ def _check_measures(chosen: Sequence[Measure]) -> None:
 
 def _labels(questionnaire: Questionnaire) -> Mapping[str, str]:
     """Return the label of every item, with its answers where it has codes."""
-    labels = {name: f"{item.zh} {item.en}" for name, item in questionnaire.items.items()}
+    labels = {RESPONDED: "1 已应答 responded; 0 无应答 did not respond"}
     for name, item in questionnaire.items.items():
+        labels[name] = f"{item.zh} {item.en}"
         if isinstance(item, SingleItem):
-            answers = [
-                f"{code} {one}"
-                for code, one in (questionnaire.answers(name) | questionnaire.special(name)).items()
-            ]
-            labels[name] += f" ({'; '.join(answers)})"
-    return {RESPONDED: "1 已应答 responded; 0 无应答 did not respond", **labels}
+            answers = questionnaire.answers(name) | questionnaire.special(name)
+            listed = "; ".join(f"{code} {answer}" for code, answer in answers.items())
+            labels[name] += f" ({listed})"
+    return labels
 
 
 def _notes(results: Results) -> Iterator[str]:
     """Yield what the columns do not hold, and what the sample is."""
     survey = results.survey
-    yield f"selection: {survey.declared.selection}" + (
-        f" — {note}" if (note := survey.declared.selection_note) else ""
-    )
+    selection = f"selection: {survey.declared.selection}"
+    if survey.declared.selection_note:
+        selection += f" — {survey.declared.selection_note}"
+    yield selection
     if survey.declared.simulated:
         yield str(survey.declared.simulated.note)
     for name, index in survey.questionnaire.indices.items():
         if index.level == "area":
-            yield f"{name} {index.zh} {index.en}: {_sum(index.weights)}（各域均值的加权和，率乘 100 weighted sum of the domain's means, rates x 100）"
-
-
-def _sum(weights: Mapping[str, object]) -> str:
-    return " + ".join(f"{weight} x {name}" for name, weight in weights.items())
+            total = " + ".join(f"{weight} x {rate}" for rate, weight in index.weights.items())
+            yield f"{name} {index.zh} {index.en}: {total}（各域均值的加权和，率乘 100 weighted sum of the domain's means, rates x 100）"

@@ -1,31 +1,35 @@
-"""The respondents as they are handed over: design, recipe, domains and measures; nothing that tells who a person is."""
+"""The respondents as they are handed over: design, recipe, domains and measures; nothing that tells who a person is.
+
+The margins of a single calibration are read back from its solved step, so that another tool can repeat it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import ExportError, shortened
 from satisfaction.foundation.yaml import Label
-from satisfaction.publication.handover_recipe import (
-    as_codes,
-    calibration_margins,
-    repeatable,
-    unique_name,
-)
-from satisfaction.sampling.design import ONE, ROW, SampleDesign
+from satisfaction.sampling.design import ONE, ROW, SampleDesign, Weighting
 from satisfaction.sampling.measures import Measure, add_columns
+from satisfaction.weighting.calibration import Calibration
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["character", "integer", "numeric"]
 NUMBER, FINAL, MARK, BASE = "running_number", "final_weight", "mark", "base_weight"
 STRATUM, PSU, POPULATION = "variance_stratum", "variance_unit", "variance_fpc"
 SEPARATORS = (".", "|", "/", "::", " x ", "\u241f")
+RESERVED = {
+    "if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL", "Inf", "NaN", "NA",
+    "NA_integer_", "NA_real_", "NA_complex_", "NA_character_",
+}  # fmt: skip
 ROLES = {
     "number": Label(
         zh="顺序号，按内容排序后编排，与问卷编号无关",
@@ -90,8 +94,8 @@ class Rows:
     fpc : tuple of str
     """
 
-    table: pd.DataFrame
-    columns: tuple[Column, ...]
+    table: pd.DataFrame = field(repr=False)
+    columns: tuple[Column, ...] = field(repr=False)
     ids: tuple[str, ...]
     strata: tuple[str, ...]
     separator: str
@@ -103,34 +107,155 @@ class Rows:
 
     def code(self, source: str) -> str:
         """Return the name of the column of codes of one of the design's columns."""
-        return next(
-            c.name
-            for c in self.columns
-            if c.source == source and c.role in ("stratum", "unit", "domain", "recipe")
-        )
+        return self._first(source, ("stratum", "unit", "domain", "recipe"))
 
     def value(self, source: str) -> str:
         """Return the name of the column of values of a measure or a numeric margin."""
-        return next(
-            c.name for c in self.columns if c.source == source and c.role in ("measure", "margin")
-        )
+        return self._first(source, ("measure", "margin"))
+
+    def _first(self, source: str, roles: tuple[str, ...]) -> str:
+        return next(c.name for c in self.columns if c.source == source and c.role in roles)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Margin:
+    """One margin of a calibration.
+
+    Attributes
+    ----------
+    columns : tuple of str
+    levels : DataFrame (L, columns), text
+        The codes of each level; empty for a numeric column.
+    population : (L,) float
+        Of each level; for a numeric column its total alone.
+    """
+
+    columns: tuple[str, ...]
+    levels: pd.DataFrame = field(repr=False)
+    population: Array = field(repr=False)
+
+    @property
+    def numeric(self) -> bool:
+        """Return whether it is the total of a numeric column."""
+        return len(self.levels) == 0
+
+
+def repeatable(design: SampleDesign) -> bool:
+    """Return whether the recipe is a single calibration, which R credits as we do."""
+    return design.weighting is not None and not design.weighting.several
+
+
+def calibration_margins(design: SampleDesign) -> tuple[Margin, ...]:
+    """Return the margins of a design's single calibration; of any other recipe none."""
+    weighting = design.weighting
+    if weighting is None or weighting.several:
+        return ()
+    step = weighting.steps[0]
+    record = weighting.log[0]
+    assert isinstance(step, Calibration)
+    margins = []
+    for number, name in enumerate(record["margins"]):
+        columns = _margin_columns(name, record["columns"])
+        places = np.flatnonzero(weighting.margin_of == number)
+        margins.append(_margin(weighting, columns, places, step))
+    return tuple(margins)
+
+
+def _margin_columns(name: str, known: list[str]) -> tuple[str, ...]:
+    """Split 'county+sex' into columns; a column may have a plus sign in its own name."""
+    if name in known:
+        return (name,)
+    longest_first = sorted(known, key=len, reverse=True)
+    first = next(column for column in longest_first if name.startswith(f"{column}+"))
+    return (first, *_margin_columns(name[len(first) + 1 :], known))
+
+
+def _margin(
+    weighting: Weighting, columns: tuple[str, ...], places: Array, step: Calibration
+) -> Margin:
+    matrix = sp.csc_array(step.margins)[:, places]
+    cells = weighting.cells[list(columns)]
+    population = step.targets[places]
+    if _is_numeric(matrix, cells):
+        return Margin(columns, pd.DataFrame(columns=list(columns)), population)
+    first_cells = matrix.indices[matrix.indptr[:-1]]
+    levels = cells.iloc[first_cells].reset_index(drop=True)
+    texts = {name: [text_of(value) for value in levels[name]] for name in columns}
+    return Margin(columns, pd.DataFrame(texts), population)
+
+
+def _is_numeric(matrix: sp.csc_array, cells: pd.DataFrame) -> bool:
+    """Tell the values of a numeric column from a level's indicator."""
+    if matrix.shape[1] != 1 or cells.shape[1] != 1:
+        return False
+    values = cells.iloc[:, 0]
+    if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
+        return False
+    numbers = np.nan_to_num(values.to_numpy(float))
+    return np.array_equal(matrix.toarray()[:, 0], numbers)
+
+
+def r_name(name: str) -> str:
+    """Return a name as R takes it without backticks; a name that is one already stays as it is."""
+    valid = re.sub(r"[^\w.]", ".", name)
+    if not re.match(r"[^\W\d_]|\.(?!\d)", valid):
+        valid = f"X{valid}"
+    return f"{valid}." if valid in RESERVED else valid
+
+
+def unique_name(name: str, taken: Container[str], *, suffix: str = "_2") -> str:
+    """Return a valid R name that is not taken, with the suffix where it has to differ."""
+    free = r_name(name)
+    while free in taken:
+        free += suffix
+    return free
+
+
+def text_of(value: Any) -> str:
+    """Return a code as the csv file and the script spell it: whole numbers without a decimal point, truth values as 1 and 0."""
+    if isinstance(value, bool | np.bool_):
+        return str(int(value))
+    if isinstance(value, float | np.floating):
+        return str(int(value)) if float(value).is_integer() else f"{value:.17g}"
+    return str(value)
+
+
+def as_codes(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of codes as text; missing stays missing."""
+    return values.map({value: text_of(value) for value in values.dropna().unique()}).astype(object)
+
+
+VALUE_ROLES = ("measure", "margin")
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
     """A column before it has its name."""
 
     source: str
     role: str
     kind: Kind
-    held: Any
+    data: Any = field(repr=False)
     wish: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
         """Return what makes it another column: a column of codes may also be a measure."""
-        kinds = {"measure": "value", "margin": "value", "fpc": "fpc", "base": "base"}
-        return self.source or self.wish, kinds.get(self.role, "code")
+        if self.role in VALUE_ROLES:
+            use = "value"
+        elif self.role in ("fpc", "base"):
+            use = self.role
+        else:
+            use = "code"
+        return self.source or self.wish, use
+
+
+def _codes(name: str, role: str, rows: pd.DataFrame) -> _Draft:
+    return _Draft(name, role, "character", as_codes(rows[name]))
+
+
+def _numbers(name: str, role: str, rows: pd.DataFrame) -> _Draft:
+    return _Draft(name, role, "numeric", rows[name].astype(float))
 
 
 def respondent_rows(
@@ -161,68 +286,58 @@ def respondent_rows(
     """
     rows = _fetch(design, measures, by)
     stages = tuple(design.stages if design.fpc else design.psu) or (ROW,)
-    read = [name for measure in measures for name in (measure.name, *measure.own)]
-    _check_identifiers(
-        design,
-        rows,
-        stages,
-        identifiers,
-        named=[*design.strata, *by, *_recipe_columns(design), *read],
-    )
-    own = tuple(name for name in stages if name != ROW and name not in identifiers)
-    parts = [Part("", "number", "integer", np.arange(1, len(rows) + 1), NUMBER)]
-    parts += [Part(name, "stratum", "character", as_codes(rows[name])) for name in design.strata]
-    parts += [
-        Part(name, "unit", "character", as_codes(rows[name]))
-        for name in design.psu
-        if name not in identifiers
-    ]
-    parts += [Part(name, "fpc", "numeric", rows[name].astype(float)) for name in design.fpc]
-    codes = {part.source: part.held for part in parts if part.kind == "character"}
-    separator = _separator([codes[name] for name in design.strata])
-    joined = _joined([codes[name] for name in design.strata], separator)
-    collapsed = [*_collapsed(design, rows, joined, separator)]
-    numbered = [*_numbered(own, codes, joined, collapsed[0].held if collapsed else joined)]
-    parts += [
-        *collapsed,
-        *numbered,
-        *_weights_and_columns(design, rows, by),
-        *_values(design, rows, measures),
-    ]
-    parts += [Part("", "final", "numeric", _final_weight(design, rows), FINAL)]
-    parts += [Part("", "mark", "character", mark, MARK)] if mark else []
-    columns, table = _named(parts)
-    made = Rows(table, columns, (), (), separator, ())
-    units = [column.name for column in columns if column.role == "variance_unit"]
-    ids = tuple(units or [made.code(name) for name in own]) + (
-        (NUMBER,) if len(own) < len(stages) else ()
-    )
-    strata = (STRATUM,) if collapsed else tuple(made.code(name) for name in design.strata)
-    fpc = [made.column("fpc", name) for name in design.fpc]
+    used_otherwise = [*design.strata, *by, *_recipe_columns(design)]
+    for measure in measures:
+        used_otherwise += [measure.name, *measure.own]
+    _check_identifiers(design, rows, stages, identifiers, used_otherwise)
+
+    drafts = [_Draft("", "number", "integer", np.arange(1, len(rows) + 1), NUMBER)]
+    drafts += [_codes(name, "stratum", rows) for name in design.strata]
+    drafts += [_codes(name, "unit", rows) for name in design.psu if name not in identifiers]
+    drafts += [_numbers(name, "fpc", rows) for name in design.fpc]
+
+    codes = {draft.source: draft.data for draft in drafts if draft.kind == "character"}
+    strata_codes = [codes[name] for name in design.strata]
+    separator = _separator(strata_codes)
+    stratum = _joined(strata_codes, separator)
+    collapsed = list(_collapsed(design, rows, stratum, separator))
+    variance_stratum = collapsed[0].data if collapsed else stratum
+    written_units = [name for name in stages if name != ROW and name not in identifiers]
+    unit_codes = [codes[name] for name in written_units]
+    drafts += collapsed
+    drafts += _unit_numbers(unit_codes, stratum, variance_stratum)
+
+    drafts += _weights_and_columns(design, rows, by)
+    drafts += [_measure_values(measure, rows) for measure in measures]
+    drafts.append(_Draft("", "final", "numeric", _final_weight(design, rows), FINAL))
+    if mark:
+        drafts.append(_Draft("", "mark", "character", mark, MARK))
+    columns, table = _named(drafts)
+    layout = Rows(table, columns, (), (), separator, ())
+
+    ids = [column.name for column in columns if column.role == "variance_unit"]
+    ids = ids or [layout.code(name) for name in written_units]
+    if len(written_units) < len(stages):
+        ids.append(NUMBER)
+    strata = [STRATUM] if collapsed else [layout.code(name) for name in design.strata]
+    fpc = [layout.column("fpc", name) for name in design.fpc]
     if collapsed and fpc:
         fpc[0] = POPULATION
-    return replace(made, ids=ids, strata=strata, fpc=tuple(fpc))
+    return replace(layout, ids=tuple(ids), strata=tuple(strata), fpc=tuple(fpc))
 
 
 def _fetch(design: SampleDesign, measures: Sequence[Measure], by: Sequence[str]) -> pd.DataFrame:
-    wanted = [
-        *design.strata,
-        *design.psu,
-        *design.fpc,
-        design.weight_column,
-        *by,
-        *_recipe_columns(design),
-    ]
-    values = [name for measure in measures for name in (measure.valid_column, measure.score_column)]
-    return fetch(add_columns(design.rows(), measures).select(*dict.fromkeys([*wanted, *values])))
+    columns = [*design.strata, *design.psu, *design.fpc, design.weight_column, *by]
+    columns += _recipe_columns(design)
+    for measure in measures:
+        columns += [measure.valid_column, measure.score_column]
+    return fetch(add_columns(design.rows(), measures).select(*dict.fromkeys(columns)))
 
 
 def _recipe_columns(design: SampleDesign) -> list[str]:
-    return [
-        name
-        for name in (design.weighting.columns if design.weighting else ())
-        if name != design.weight_column
-    ]
+    if design.weighting is None:
+        return []
+    return [name for name in design.weighting.columns if name != design.weight_column]
 
 
 def _check_identifiers(
@@ -230,11 +345,10 @@ def _check_identifiers(
     rows: pd.DataFrame,
     stages: tuple[str, ...],
     identifiers: Sequence[str],
-    *,
-    named: list[str],
+    used_otherwise: list[str],
 ) -> None:
     """Refuse to hand over who a person is."""
-    wrong = [name for name in identifiers if name in [*named, *stages[:-1]]]
+    wrong = [name for name in identifiers if name in [*used_otherwise, *stages[:-1]]]
     last = [name for name in identifiers if name == stages[-1]]
     if last and rows.duplicated([*design.strata, *stages]).any():
         wrong += last
@@ -251,8 +365,11 @@ def _check_identifiers(
 
 def _separator(codes: list[Any]) -> str:
     """Return what stands in none of the codes, so that their combinations stay apart."""
-    values = {value for column in codes for value in column.unique()}
-    return next(one for one in SEPARATORS if not any(one in value for value in values))
+    values: set[str] = set()
+    for column in codes:
+        values.update(column.unique())
+    texts = "\n".join(map(str, values))
+    return next(separator for separator in SEPARATORS if separator not in texts)
 
 
 def _joined(codes: list[Any], separator: str) -> Any:
@@ -262,50 +379,43 @@ def _joined(codes: list[Any], separator: str) -> Any:
 
 
 def _collapsed(
-    design: SampleDesign, rows: pd.DataFrame, joined: Any, separator: str
-) -> Iterator[Part]:
+    design: SampleDesign, rows: pd.DataFrame, stratum: Any, separator: str
+) -> Iterator[_Draft]:
     """Yield stratum and population of the first stage after collapsing."""
     if not design.collapse:
         return
-    texts = {
-        level: _joined([as_codes(pd.Series([part])) for part in level], separator)[0]
-        for level in _levels(design, rows)
+    strata = rows[list(design.strata)].drop_duplicates()
+    texts = {}
+    for level in strata.itertuples(index=False, name=None):
+        codes = [as_codes(pd.Series([part])) for part in level]
+        texts[level] = _joined(codes, separator)[0]
+    collapsed_text = {
+        text: texts[design.collapse.get(level, level)] for level, text in texts.items()
     }
-    into = {text: texts[design.collapse.get(level, level)] for level, text in texts.items()}
-    merged = joined.map(into)
-    yield Part("", "variance_stratum", "character", merged, STRATUM)
+    merged = stratum.map(collapsed_text)
+    yield _Draft("", "variance_stratum", "character", merged, STRATUM)
     if design.fpc:
-        each = pd.DataFrame(
-            {"old": joined, "new": merged, "population": rows[design.fpc[0]].astype(float)}
-        ).drop_duplicates("old")
-        yield Part(
-            "",
-            "variance_fpc",
-            "numeric",
-            merged.map(each.groupby("new")["population"].sum()),
-            POPULATION,
-        )
+        population = rows[design.fpc[0]].astype(float)
+        each = pd.DataFrame({"old": stratum, "new": merged, "population": population})
+        totals = each.drop_duplicates("old").groupby("new")["population"].sum()
+        yield _Draft("", "variance_fpc", "numeric", merged.map(totals), POPULATION)
 
 
-def _levels(design: SampleDesign, rows: pd.DataFrame) -> list[tuple[Any, ...]]:
-    return list(rows[list(design.strata)].drop_duplicates().itertuples(index=False, name=None))
-
-
-def _numbered(
-    own: tuple[str, ...], codes: dict[str, Any], joined: Any, stratum: Any
-) -> Iterator[Part]:
+def _unit_numbers(unit_codes: list[Any], stratum: Any, variance_stratum: Any) -> Iterator[_Draft]:
     """Yield numbers of the sampling units where R, which joins codes by dots, would take different units for one."""
-    keys = ([] if joined is None else [joined]) + [codes[name] for name in own]
-    first = 0 if joined is None else 1
-    spelt = ([] if joined is None else [stratum]) + keys[first:]
-    if not own or all(
-        _together(keys[:end]).ngroups == _joined(spelt[:end], ".").nunique()
-        for end in range(first + 1, len(keys) + 1)
-    ):
-        return
-    for stage in range(len(own)):
-        number = _together(keys[: first + stage + 1]).ngroup() + 1
-        yield Part("", "variance_unit", "character", as_codes(number), f"{PSU}_{stage + 1}")
+    within = [] if stratum is None else [stratum]
+    within_in_r = [] if stratum is None else [variance_stratum]
+    stages = range(1, len(unit_codes) + 1)
+    numbers = []
+    mistaken = False
+    for stage in stages:
+        units = _together([*within, *unit_codes[:stage]])
+        units_in_r = _joined([*within_in_r, *unit_codes[:stage]], ".").nunique()
+        mistaken = mistaken or units.ngroups != units_in_r
+        numbers.append(units.ngroup() + 1)
+    if mistaken:
+        for stage, number in zip(stages, numbers, strict=True):
+            yield _Draft("", "variance_unit", "character", as_codes(number), f"{PSU}_{stage}")
 
 
 def _together(keys: list[Any]) -> Any:
@@ -315,69 +425,63 @@ def _together(keys: list[Any]) -> Any:
 
 def _weights_and_columns(
     design: SampleDesign, rows: pd.DataFrame, by: Sequence[str]
-) -> Iterator[Part]:
+) -> Iterator[_Draft]:
     """Yield the base weight, the domains, the columns of the recipe."""
-    yield Part(
-        design.base_weight or ONE,
-        "base",
-        "numeric",
-        rows[design.weight_column].astype(float),
-        design.base_weight or BASE,
-    )
-    yield from (Part(name, "domain", "character", as_codes(rows[name])) for name in by)
+    base = rows[design.weight_column].astype(float)
+    wish = design.base_weight or BASE
+    yield _Draft(design.base_weight or ONE, "base", "numeric", base, wish)
+    for name in by:
+        yield _codes(name, "domain", rows)
     numeric = [margin.columns[0] for margin in calibration_margins(design) if margin.numeric]
-    yield from (Part(name, "margin", "numeric", rows[name].astype(float)) for name in numeric)
+    for name in numeric:
+        yield _numbers(name, "margin", rows)
     schema = design.rows().collect_schema()
+    repeated = repeatable(design)
     for name in _recipe_columns(design):
-        if name not in numeric and not repeatable(design) and schema[name].is_float():
-            yield Part(name, "recipe", "numeric", rows[name].astype(float))
-        elif name not in numeric:
-            codes = as_codes(rows[name])
-            flags = not repeatable(design) and codes.isin(["0", "1"]).all()
-            yield Part(
-                name,
-                "recipe",
-                "integer" if flags else "character",
-                codes.astype(int) if flags else codes,
-            )
+        if name in numeric:
+            continue
+        if not repeated and schema[name].is_float():
+            yield _numbers(name, "recipe", rows)
+            continue
+        codes = as_codes(rows[name])
+        if not repeated and codes.isin(["0", "1"]).all():
+            yield _Draft(name, "recipe", "integer", codes.astype(int))
+        else:
+            yield _Draft(name, "recipe", "character", codes)
 
 
-def _values(
-    design: SampleDesign, rows: pd.DataFrame, measures: Sequence[Measure]
-) -> Iterator[Part]:
-    """Yield the measures in their own units, missing where not valid."""
-    for measure in measures:
-        valid, score = (
-            rows[measure.valid_column].to_numpy(float) > 0,
-            rows[measure.score_column].astype(float),
-        )
-        yield Part(measure.name, "measure", "numeric", (score / measure.unit).where(valid))
+def _measure_values(measure: Measure, rows: pd.DataFrame) -> _Draft:
+    """Return a measure in its own unit, missing where not valid."""
+    valid = rows[measure.valid_column].to_numpy(float) > 0
+    values = rows[measure.score_column].astype(float) / measure.unit
+    return _Draft(measure.name, "measure", "numeric", values.where(valid))
 
 
 def _final_weight(design: SampleDesign, rows: pd.DataFrame) -> Array:
-    base = rows[design.weight_column].to_numpy(float)
-    return np.asarray(
-        base
-        if design.weighting is None
-        else base * design.weighting.factor[design.cell_index(rows)]
-    )
+    base: Array = rows[design.weight_column].to_numpy(float)
+    if design.weighting is None:
+        return base
+    factor: Array = design.weighting.factor[design.cell_index(rows)]
+    return base * factor
 
 
-def _named(parts: Iterable[Part]) -> tuple[tuple[Column, ...], pd.DataFrame]:
-    """Give every part its name, each source once, and sort the rows by what they hold."""
+def _named(drafts: Iterable[_Draft]) -> tuple[tuple[Column, ...], pd.DataFrame]:
+    """Give every column its name, each source once, and sort the rows by what they hold."""
     columns: list[Column] = []
     values: dict[str, Any] = {}
     seen: set[tuple[str, str]] = set()
-    made = {NUMBER, FINAL, MARK, STRATUM, POPULATION}
-    for part in parts:
-        if part.key in seen:
+    for draft in drafts:
+        if draft.key in seen:
             continue
-        seen.add(part.key)
-        wish = part.wish or part.source
-        free = {*values, *(made if wish == part.source else ())}
-        name = unique_name(wish, free, suffix="_value" if part.key[1] == "value" else "_2")
-        columns.append(Column(name, part.source, part.role, part.kind))
-        values[name] = part.held
+        seen.add(draft.key)
+        wish = draft.wish or draft.source
+        taken = set(values)
+        if wish == draft.source:
+            taken |= {NUMBER, FINAL, MARK, STRATUM, POPULATION}
+        suffix = "_value" if draft.role in VALUE_ROLES else "_2"
+        name = unique_name(wish, taken, suffix=suffix)
+        columns.append(Column(name, draft.source, draft.role, draft.kind))
+        values[name] = draft.data
     table = pd.DataFrame(values)
     _check_codes(table, columns)
     order = [column.name for column in columns if column.role not in ("number", "mark")]

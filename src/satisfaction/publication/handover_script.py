@@ -7,28 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
+from math import prod
 from typing import Any
 
-from satisfaction.publication.handover_recipe import (
+import numpy as np
+import pandas as pd
+
+from satisfaction.publication.handover_rows import (
+    NUMBER,
+    ROLES,
+    Column,
     Margin,
+    Rows,
     calibration_margins,
-    comment,
-    full_rank,
-    quoted,
-    r_number,
     repeatable,
     unique_name,
-    vector,
 )
-from satisfaction.publication.handover_rows import NUMBER, ROLES, Column, Rows
-from satisfaction.sampling.design import SampleDesign
+from satisfaction.sampling.design import ONE, SampleDesign
 from satisfaction.sampling.measures import Measure
 
 WHOLE = "(all)"  # of the file's levels and codes; no R name, hence no column's
 EPSILON = 1e-10
 FAR = 1e9  # bounds that bind nobody
 MANY = 50  # levels, from which R's sparse matrices are worth while
-CALFUN = {"raking": "raking", "linear": "linear", "logit": "logit"}
+WIDTH = 110
+QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})  # R takes them for an error
 USE = (
     '用法：在 R 中把工作目录设为本文件夹，然后执行 source("survey.R", encoding = "UTF-8")。需要 survey 包 4.1 或更新版本。',
     'Use: in R set the working directory to this folder, then source("survey.R", encoding = "UTF-8"). Needs package survey, 4.1 or newer.',
@@ -43,6 +47,10 @@ CALIBRATED = (
     "校准：与本软件相同的边际、距离与界限；方差用进入校准时的权数做回归残差（R 的 calibrate 约定），标准误因此计入校准的作用。",
     "Calibration to the same margins, with the same distance and bounds. Variance by residuals of the regression weighted by the "
     "weights entering it (R's calibrate convention), so standard errors credit the calibration, as ours do.",
+)
+MEANS = (
+    "各域均值：R 与 expected.csv 并列。大的调查需要几分钟。",
+    "Means by domain: R's beside those of expected.csv. A large survey takes some minutes.",
 )
 SEVERAL = (
     "本期权数经过多个步骤（见 README.txt），这里直接使用最终权数：R 的标准误把权数当作固定的，与 expected.csv 的 se_fixed 一致；",
@@ -99,48 +107,49 @@ def survey_script(design: SampleDesign, rows: Rows, *, heading: Iterable[str]) -
         Title and mark; become comments.
     """
     several = design.weighting is not None and not repeatable(design)
+    design_comments = [*DESIGN, *LONELY.get(design.lonely_psu, ())]
+    if several:
+        design_comments += SEVERAL
     parts = [
-        comment(*heading, *USE),
-        'library(survey)\noptions(survey.lonely.psu = "' + design.lonely_psu + '")',
+        _comment(*heading, *USE),
+        f'library(survey)\noptions(survey.lonely.psu = "{design.lonely_psu}")',
         _reading(rows),
-        comment(*DESIGN, *LONELY.get(design.lonely_psu, ()), *(SEVERAL if several else ()))
-        + "\n"
-        + svydesign_call(design, rows),
-        *([_calibration(design, rows)] if repeatable(design) else []),
-        comment(
-            "各域均值：R 与 expected.csv 并列。大的调查需要几分钟。",
-            "Means by domain: R's beside those of expected.csv. A large survey takes some minutes.",
-        )
-        + "\n"
-        + COMPARE.replace("{se}", "se_fixed" if several else "se"),
+        f"{_comment(*design_comments)}\n{svydesign_call(design, rows)}",
     ]
+    if repeatable(design):
+        parts.append(_calibration(design, rows))
+    compare = COMPARE.replace("{se}", "se_fixed" if several else "se")
+    parts.append(f"{_comment(*MEANS)}\n{compare}")
     return "\n\n".join(parts)
 
 
 def svydesign_call(design: SampleDesign, rows: Rows) -> str:
     """Return the call of R's `svydesign` that declares the design."""
-    lines = ["ids = ~1" if rows.ids == (NUMBER,) else f"ids = ~{' + '.join(rows.ids)}"]
-    if len(rows.strata) == 1:
-        lines += [f"strata = ~{rows.strata[0]}", "nest = TRUE"]
-    elif rows.strata:
-        lines += [
-            f"strata = ~interaction({', '.join(rows.strata)}, drop = TRUE, sep = {quoted(rows.separator)})",
-            "nest = TRUE",
-        ]
-    lines += [f"fpc = ~{' + '.join(rows.fpc)}"] if rows.fpc else []
+    ids = "1" if rows.ids == (NUMBER,) else " + ".join(rows.ids)
+    arguments = [f"ids = ~{ids}"]
+    if rows.strata:
+        strata = rows.strata[0]
+        if len(rows.strata) > 1:
+            columns = ", ".join(rows.strata)
+            strata = f"interaction({columns}, drop = TRUE, sep = {_quoted(rows.separator)})"
+        arguments += [f"strata = ~{strata}", "nest = TRUE"]
+    if rows.fpc:
+        arguments.append(f"fpc = ~{' + '.join(rows.fpc)}")
     fixed = design.weighting is not None and not repeatable(design)
-    lines += [f"weights = ~{rows.column('final' if fixed else 'base')}", "data = respondents"]
-    return "design <- svydesign(\n" + ",\n".join(f"  {line}" for line in lines) + "\n)"
+    weights = rows.column("final" if fixed else "base")
+    arguments += [f"weights = ~{weights}", "data = respondents"]
+    return "design <- svydesign(\n  " + ",\n  ".join(arguments) + "\n)"
 
 
 def _reading(rows: Rows) -> str:
-    classes = vector((f'{column.name} = "{column.kind}"' for column in rows.columns), indent="    ")
-    said = comment(
+    """Return the call that reads respondents.csv."""
+    classes = _vector(f'{column.name} = "{column.kind}"' for column in rows.columns)
+    about = _comment(
         "一行一人；编码按文本读入，前导零不丢失。",
         "One row a person; codes are read as text, so that they keep their leading zeros.",
     )
     return (
-        f'{said}\nrespondents <- read.csv("respondents.csv", fileEncoding = "UTF-8", na.strings = "", check.names = FALSE,\n'
+        f'{about}\nrespondents <- read.csv("respondents.csv", fileEncoding = "UTF-8", na.strings = "", check.names = FALSE,\n'
         f"  colClasses = {classes})"
     )
 
@@ -148,34 +157,33 @@ def _reading(rows: Rows) -> str:
 def _calibration(design: SampleDesign, rows: Rows) -> str:
     """Return the data frames of the margins and the call that calibrates to them."""
     assert design.weighting is not None
-    record, margins = design.weighting.log[0], calibration_margins(design)
+    method = design.weighting.log[0]["method"]
+    margins = calibration_margins(design)
     frames: dict[str, Margin] = {}
     for margin in margins:
         if not margin.numeric:
-            frames[unique_name("margin_" + "_".join(map(rows.code, margin.columns)), frames)] = (
-                margin
-            )
-    lines = [comment(*CALIBRATED)] + [_frame(name, margin, rows) for name, margin in frames.items()]
-    if record["method"] == "poststratify":
+            codes = "_".join(map(rows.code, margin.columns))
+            frames[unique_name(f"margin_{codes}", frames)] = margin
+    lines = [_comment(*CALIBRATED)]
+    lines += [_frame(name, margin, rows) for name, margin in frames.items()]
+    if method == "poststratify":
         ((name, margin),) = frames.items()
-        formula = " + ".join(rows.code(column) for column in margin.columns)
+        formula = " + ".join(map(rows.code, margin.columns))
         lines.append(f"design <- postStratify(design, ~{formula}, population = {name})")
     else:
         lines += _calibrate(design, rows, frames, margins)
-    final = rows.column("final")
-    lines.append(
-        f'cat("largest relative difference of weights:", max(abs(weights(design) / respondents${final} - 1)), "\\n")'
-    )
+    ratio = f"weights(design) / respondents${rows.column('final')}"
+    lines.append(f'cat("largest relative difference of weights:", max(abs({ratio} - 1)), "\\n")')
     return "\n".join(lines)
 
 
 def _frame(name: str, margin: Margin, rows: Rows) -> str:
     """Return a margin as a data frame: its columns as text and Freq, R's word for a count."""
-    columns = [
-        f"  {rows.code(column)} = {vector(map(quoted, margin.levels[column]))}"
-        for column in margin.columns
-    ]
-    columns.append(f"  Freq = {vector(map(r_number, margin.population))}")
+    columns = []
+    for column in margin.columns:
+        levels = _vector(map(_quoted, margin.levels[column]))
+        columns.append(f"  {rows.code(column)} = {levels}")
+    columns.append(f"  Freq = {_vector(map(_r_number, margin.population))}")
     return f"{name} <- data.frame(\n" + ",\n".join(columns) + "\n)"
 
 
@@ -184,60 +192,117 @@ def _calibrate(
 ) -> list[str]:
     """Return formula, population totals in R's order, and the call of `calibrate`."""
     assert design.weighting is not None
-    terms = {name: _term(margin, rows) for name, margin in _in_one_order(frames).items()}
-    numeric = {
-        rows.value(margin.columns[0]): margin.population[0] for margin in margins if margin.numeric
-    }
-    formula = " + ".join(dict.fromkeys([*terms.values(), *numeric]) if terms else ["0", *numeric])
+    # R names interactions by the order of first mention: one common order of the columns
+    common_order = list(dict.fromkeys(c for margin in frames.values() for c in margin.columns))
+    terms = {}
+    for name, margin in frames.items():
+        # R gives no contrasts to a column of a single level
+        contrasted = [c for c in margin.columns if len(margin.levels[c].unique()) > 1]
+        contrasted.sort(key=common_order.index)
+        terms[name] = " * ".join(map(rows.code, contrasted)) or "1"
+    totals = {}
+    for margin in margins:
+        if margin.numeric:
+            totals[rows.value(margin.columns[0])] = margin.population[0]
+    intercept = [] if terms else ["0"]
+    formula = " + ".join(dict.fromkeys([*intercept, *terms.values(), *totals]))
     population = [f"totals(~ {term}, {name})" for name, term in terms.items()]
-    population += [f"{name} = {r_number(total)}" for name, total in numeric.items()]
+    population += [f"{name} = {_r_number(total)}" for name, total in totals.items()]
+
     record = design.weighting.log[0]
     bounds = record["bounds"]
-    independent = full_rank(design, margins)
+    independent = _full_rank(design, margins)
     if record["method"] == "linear" and bounds is None and not independent:
         bounds = [-FAR, FAR]  # R then solves by a generalised inverse
-    options = [f'calfun = "{CALFUN[record["method"]]}"']
-    options += [f"bounds = c({', '.join(map(r_number, bounds))})"] if bounds else []
-    options += (
-        ["sparse = TRUE"]
-        if independent and sum(map(len, (m.population for m in margins))) > MANY
-        else []
-    )
-    return [
-        *(
-            [
-                "totals <- function(formula, margin) colSums(margin$Freq * model.matrix(formula, margin))"
-            ]
-            if terms
-            else []
-        ),
-        f"formula <- ~ {formula}",
-        f"population <- {vector(population, indent='  ')}",
-        "population <- population[colnames(model.matrix(formula, respondents))]",
-        f"design <- calibrate(design, formula, population = population, {', '.join(options)}, epsilon = {EPSILON:g}, maxit = 200)",
-    ]
+    options = [f'calfun = "{record["method"]}"']
+    if bounds:
+        options.append(f"bounds = c({', '.join(map(_r_number, bounds))})")
+    if independent and sum(len(margin.population) for margin in margins) > MANY:
+        options.append("sparse = TRUE")
+    options += [f"epsilon = {EPSILON:g}", "maxit = 200"]
 
-
-def _in_one_order(frames: dict[str, Margin]) -> dict[str, Margin]:
-    """Return the margins with their columns in one common order: R names interactions by the order of first mention."""
-    first = {
-        column: place
-        for place, column in enumerate(dict.fromkeys(c for m in frames.values() for c in m.columns))
-    }
-    return {
-        name: Margin(
-            tuple(sorted(margin.columns, key=first.__getitem__)), margin.levels, margin.population
+    lines = []
+    if terms:
+        lines.append(
+            "totals <- function(formula, margin) colSums(margin$Freq * model.matrix(formula, margin))"
         )
-        for name, margin in frames.items()
-    }
-
-
-def _term(margin: Margin, rows: Rows) -> str:
-    """Return a margin's term; R gives no contrasts to a column of a single level."""
-    columns = [
-        rows.code(column) for column in margin.columns if margin.levels[column].nunique() > 1
+    return [
+        *lines,
+        f"formula <- ~ {formula}",
+        f"population <- {_vector(population, indent='  ')}",
+        "population <- population[colnames(model.matrix(formula, respondents))]",
+        f"design <- calibrate(design, formula, population = population, {', '.join(options)})",
     ]
-    return " * ".join(columns) or "1"
+
+
+def _full_rank(design: SampleDesign, margins: tuple[Margin, ...]) -> bool:
+    """Return whether R's treatment contrasts of the margins are independent; its unbounded linear solver needs that."""
+    assert design.weighting is not None
+    levels = pd.concat([margin.levels for margin in margins])
+    contrasts = 0
+    terms: set[frozenset[str]] = set()
+    for margin in margins:
+        if margin.numeric:
+            contrasts += 1
+        else:
+            for size in range(len(margin.columns) + 1):
+                terms.update(map(frozenset, combinations(margin.columns, size)))
+    for term in terms:
+        contrasts += prod(levels[name].nunique() - 1 for name in term)
+    matrix = design.weighting.margins
+    gram = (matrix.T @ matrix).toarray()
+    unit = np.sqrt(np.diag(gram))
+    scaled = gram / np.outer(unit, unit)
+    return bool(np.linalg.matrix_rank(scaled, hermitian=True, tol=1e-9) == contrasts)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as an R string; what could end it, or look like a quotation mark, is escaped."""
+    letters = []
+    for letter in text:
+        if letter in '\\"':
+            letters.append(f"\\{letter}")
+        elif letter.isprintable() and letter not in "“”‘’":
+            letters.append(letter)
+        elif ord(letter) < 0x10000:
+            letters.append(f"\\u{ord(letter):04x}")
+        else:
+            letters.append(f"\\U{ord(letter):08x}")
+    return '"' + "".join(letters) + '"'
+
+
+def _r_number(value: float) -> str:
+    """Return a number with the digits that make it the same double again."""
+    return f"{value:.17g}"
+
+
+def _vector(values: Iterable[str], *, indent: str = "    ") -> str:
+    """Return c(...) of values that are R already, broken into lines."""
+    lines = []
+    line = ""
+    for value in values:
+        if line and len(line) + len(value) > WIDTH:
+            lines.append(line.rstrip())
+            line = ""
+        line += f"{value}, "
+    lines.append(line.rstrip().rstrip(","))
+    body = "\n".join(indent + line for line in lines)
+    return f"c(\n{body}\n{indent[:-2]})"
+
+
+def _comment(*texts: str) -> str:
+    """Return texts as comment lines of bounded length; nothing in them can become code."""
+    lines = []
+    for text in texts:
+        rest = " ".join(text.split()).translate(QUOTES)
+        while len(rest) > WIDTH:
+            end = rest.rfind(" ", WIDTH // 2, WIDTH)
+            if end < 0:
+                end = WIDTH
+            lines.append(rest[:end])
+            rest = rest[end:].strip()
+        lines.append(rest)
+    return "\n".join(f"# {line}" for line in lines)
 
 
 UNITS = {
@@ -323,43 +388,48 @@ def readme_text(
     call : str
         The design in R.
     """
-    own = {measure.name: measure for measure in measures}
-    credit = "none" if design.weighting is None else "single" if repeatable(design) else "several"
-    sections: list[tuple[str, Iterable[str]]] = [
-        (about.title, [*filter(None, [about.mark]), *PERSONS]),
-        ("文件 Files", FILES),
-        (
-            "respondents.csv 的列 Columns of respondents.csv",
-            [_column(column, about, own) for column in rows.columns],
-        ),
-        ("expected.csv 的列 Columns of expected.csv", _expected(credit)),
-        ("抽样设计 Design", call.splitlines()),
-        (
-            "加权 Weighting",
-            [
-                *CREDIT[credit],
-                *_steps(about.steps or (design.weighting.log if design.weighting else ())),
-            ],
-        ),
-        (
-            "约定 Conventions",
-            [*(f"{name}: {_shown(value)}" for name, value in conventions.items()), *DF],
-        ),
-    ]
-    sections += [("说明 Notes", about.notes)] if about.notes else []
-    return "\n".join(line for title, lines in sections for line in (title, "=" * 60, *lines, ""))
+    weighting = design.weighting
+    if weighting is None:
+        credit = "none"
+    elif repeatable(design):
+        credit = "single"
+    else:
+        credit = "several"
+    by_name = {measure.name: measure for measure in measures}
+    columns = [_column(column, about, by_name) for column in rows.columns]
+    opening = [about.mark] if about.mark else []
+    steps = about.steps or (weighting.log if weighting else ())
+    choices = [f"{name}: {_option(value)}" for name, value in conventions.items()]
+    sections: dict[str, Iterable[str]] = {
+        about.title: [*opening, *PERSONS],
+        "文件 Files": FILES,
+        "respondents.csv 的列 Columns of respondents.csv": columns,
+        "expected.csv 的列 Columns of expected.csv": _expected(credit),
+        "抽样设计 Design": call.splitlines(),
+        "加权 Weighting": [*CREDIT[credit], *_steps(steps)],
+        "约定 Conventions": [*choices, *DF],
+    }
+    if about.notes:
+        sections["说明 Notes"] = about.notes
+    text = []
+    for title, lines in sections.items():
+        text += [title, "=" * 60, *lines, ""]
+    return "\n".join(text)
 
 
 def _column(column: Column, about: About, measures: Mapping[str, Measure]) -> str:
-    measure = measures.get(column.source) if column.role == "measure" else None
-    label = str(measure.label) if measure and measure.label else about.labels.get(column.source, "")
-    renamed = (
-        f" [{column.source}]"
-        if column.source and column.source not in (column.name, "_one")
-        else ""
-    )
-    words = [str(ROLES[column.role]), label, UNITS[measure.kind] if measure else ""]
-    return f"{column.name}{renamed} ({column.kind}): {' — '.join(' '.join(word.split()) for word in words if word)}"
+    label = about.labels.get(column.source, "")
+    unit = ""
+    if column.role == "measure" and column.source in measures:
+        measure = measures[column.source]
+        label = str(measure.label) if measure.label else label
+        unit = UNITS[measure.kind]
+    renamed = ""
+    if column.source not in ("", ONE, column.name):
+        renamed = f" [{column.source}]"
+    words = (str(ROLES[column.role]), label, unit)
+    meaning = " — ".join(" ".join(word.split()) for word in words if word)
+    return f"{column.name}{renamed} ({column.kind}): {meaning}"
 
 
 def _expected(credit: str) -> Iterator[str]:
@@ -374,18 +444,18 @@ def _expected(credit: str) -> Iterator[str]:
 def _steps(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield one line a step: its options as the log holds them, numbers as they are."""
     for number, record in enumerate(records, start=1):
-        options = [
-            f"{name}={_shown(value)}"
-            for name, value in record.items()
-            if not isinstance(value, dict) and name != "step"
-        ]
-        margins = [f"margins={' , '.join(record['margins'])}"] if "margins" in record else []
-        yield f"{number}. {record['step']}: {'; '.join([*options, *margins])}"
+        options = []
+        for name, value in record.items():
+            if name != "step" and not isinstance(value, dict):
+                options.append(f"{name}={_option(value)}")
+        if "margins" in record:
+            options.append(f"margins={' , '.join(record['margins'])}")
+        yield f"{number}. {record['step']}: {'; '.join(options)}"
 
 
-def _shown(value: Any) -> str:
+def _option(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return " ".join(map(_shown, value)) or "-"
+        return " ".join(map(_option, value)) or "-"
     if isinstance(value, float):
         return f"{value:.6g}"
     return "-" if value is None else str(value)

@@ -1,4 +1,7 @@
-"""What a file set was made from and how."""
+"""What a set says of itself to programs: manifest.json (what it was made from, and how) and datapackage.json.
+
+datapackage.json describes the csv files as Frictionless table schemas, so that any program can check them.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,18 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.files import refuse_changed
+from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.personal import masked_names
 from satisfaction.pipeline import Results, weighting_log
+from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import DIGITS, mark
 from satisfaction.ranking.suppression import SHIELD, SMALL
 
@@ -33,18 +39,32 @@ PACKAGES = (
     "xlsxwriter",
 )
 
+KEYS = {
+    "indices": ["level", "code", "measure"],
+    "ranking": ["code"],
+    "covariance": ["code", "other_code"],
+    "ranking_sentences": ["code"],
+    "ranking_within": ["level", "code"],
+    "ranking_escalation": ["code"],
+    "ranking_waves": ["wave", "code"],
+    "ranking_targets": ["code", "target"],
+    "ranking_thresholds": ["code", "measure", "threshold"],
+}
+INTO_INDICES = ("ranking", "ranking_within", "ranking_thresholds")
+INTO_RANKING = ("covariance", "ranking_sentences", "ranking_targets", "ranking_escalation")
+AREA_CODE = "[0-9]{6}"
+
 
 def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     """Return what the results were made from and how: inputs with hashes, versions, steps, conventions, counts.
 
     Holds no clock and no path of the machine: the same inputs give the same manifest.
     """
-    survey, declared = results.survey, results.survey.declared
-    summary = results.responses.summary
+    survey = results.survey
+    declared = survey.declared
+    simulated = declared.simulated
     departures = survey.departures()
-    trial = {"trial": list(departures)} if departures else {}
-    rows = {name: int(summary[name].sum()) for name in ("rows", "accepted", "rejected", "blanked")}
-    return {
+    content: dict[str, Any] = {
         "format": {"name": FORMAT_NAME, "version": FORMAT},
         "revision": revision,
         "survey": survey.name,
@@ -52,32 +72,55 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "questionnaire": survey.questionnaire.reference,
         "selection": declared.selection,
         "mark": mark(survey),
-        **trial,
-        "simulated_seed": declared.simulated.seed if declared.simulated else None,
-        "inputs": inputs(results),
-        "responses": summary.to_dict("records"),
-        "not_read": results.responses.not_read.to_dict("records"),
-        "areas_without_answers": list(unanswered_areas(survey, results.responses.by_area)["code"]),
-        "rows": rows | {"balanced": rows["rows"] == rows["accepted"] + rows["rejected"]},
-        "steps": {"declared": _declared_steps(survey), "weighting": list(weighting_log(results))},
-        "absent": results.absent,
-        "estimates": {level: one.conventions for level, one in results.estimates.items()},
-        "ranking": dict(results.ranking.summary),
-        "left_out": [
-            {
-                "level": one.level,
-                "parent": one.parent,
-                "codes": one.codes,
-                "reason": str(one.reason),
-            }
-            for one in results.rankings.left_out
-        ],
-        "rules": survey.rules.model_dump(),
-        "suppressed": suppressed_counts(results),
-        "digits": DIGITS,
-        "versions": {"python": platform.python_version()}
-        | {p: importlib.metadata.version(p) for p in PACKAGES},
     }
+    if departures:
+        content["trial"] = list(departures)
+    content["simulated_seed"] = simulated.seed if simulated else None
+    content["inputs"] = inputs(results)
+    content |= _rows_account(results)
+    content["steps"] = {
+        # what survey.yaml leaves to a default stands in the step's record
+        "declared": [step.model_dump(exclude_unset=True) for step in declared.weighting],
+        "weighting": list(weighting_log(results)),
+    }
+    content["absent"] = results.absent
+    content["estimates"] = {
+        level: estimates.conventions for level, estimates in results.estimates.items()
+    }
+    content["ranking"] = dict(results.ranking.summary)
+    content["left_out"] = _left_out(results)
+    content["rules"] = survey.rules.model_dump()
+    content["suppressed"] = suppressed_counts(results)
+    content["digits"] = DIGITS
+    content["versions"] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        content["versions"][package] = importlib.metadata.version(package)
+    return content
+
+
+def _rows_account(results: Results) -> dict[str, Any]:
+    """Account for every row that was read: by file, not read, areas without answers, sums."""
+    responses = results.responses
+    rows: dict[str, int] = {}
+    for name in ("rows", "accepted", "rejected", "blanked"):
+        rows[name] = int(responses.summary[name].sum())
+    silent = unanswered_areas(results.survey, responses.by_area)
+    balanced = rows["rows"] == rows["accepted"] + rows["rejected"]
+    return {
+        "responses": responses.summary.to_dict("records"),
+        "not_read": responses.not_read.to_dict("records"),
+        "areas_without_answers": list(silent["code"]),
+        "rows": rows | {"balanced": balanced},
+    }
+
+
+def _left_out(results: Results) -> list[dict[str, Any]]:
+    """Return the groups of areas that are not ranked, with the reason."""
+    records = []
+    for group in results.rankings.left_out:
+        record = {"level": group.level, "parent": group.parent, "codes": group.codes}
+        records.append(record | {"reason": str(group.reason)})
+    return records
 
 
 def plain(value: Any) -> Any:
@@ -99,11 +142,6 @@ def suppressed_counts(results: Results) -> dict[str, int]:
     return {"small": notes.count(str(SMALL)), "complementary": notes.count(str(SHIELD))}
 
 
-def _declared_steps(survey: Survey) -> list[dict[str, Any]]:
-    """Return the steps as survey.yaml writes them; what it leaves to a default stands in the step's record."""
-    return [step.model_dump(exclude_unset=True) for step in survey.declared.weighting]
-
-
 def inputs(results: Results) -> dict[str, str]:
     """Return the SHA-256 of the bytes that were read of every file, by its name as `input_names` has it.
 
@@ -114,20 +152,128 @@ def inputs(results: Results) -> dict[str, str]:
     """
     read = {**results.survey.read, **results.responses.read}
     refuse_changed(read)
-    names = _shown(results.survey, read)
+    names = _names_in_set(results.survey, read)
     return {names[path]: digest for path, digest in read.items()}
 
 
 def input_names(survey: Survey) -> set[str]:
     """Return the names of a survey's input files: their paths below its folder, personal data masked."""
-    return set(
-        _shown(
-            survey, [os.path.abspath(path) for path in (*survey.sources, *survey.files)]
-        ).values()
-    )
+    paths = [os.path.abspath(path) for path in (*survey.sources, *survey.files)]
+    return set(_names_in_set(survey, paths).values())
 
 
-def _shown(survey: Survey, paths: Iterable[str]) -> dict[str, str]:
+def _names_in_set(survey: Survey, paths: Iterable[str]) -> dict[str, str]:
     ordered = sorted(paths)
     below = [os.path.relpath(path, survey.folder).replace(os.sep, "/") for path in ordered]
     return dict(zip(ordered, masked_names(below), strict=True))
+
+
+def datapackage(
+    results: Results, tables: dict[str, pd.DataFrame], folder: Path, *, revision: int
+) -> dict[str, Any]:
+    """Describe the csv files of a set.
+
+    Parameters
+    ----------
+    results : Results
+    tables : mapping
+        The published tables by file name without ending, `indices` and `ranking` among them.
+    folder : Path
+        Where their files lie: sizes and hashes come from there.
+    revision : int
+    """
+    survey = results.survey
+    area_codes = tables["indices"]["code"]
+    if all(len(code) == 6 and code.isdigit() for code in area_codes):
+        patterns = dict.fromkeys(("code", "other_code", "within"), AREA_CODE)
+    else:
+        patterns = {}
+    described = [_resource(name, table, folder, patterns) for name, table in tables.items()]
+    in_chinese = []
+    for resource in described:
+        if resource["name"] in ("indices", "ranking"):
+            in_chinese.append(_in_chinese(resource, folder))
+    return {
+        "profile": "tabular-data-package",
+        "name": FORMAT_NAME,
+        "version": FORMAT,
+        "title": str(survey.declared.title),
+        "description": mark(survey),
+        "revision": revision,
+        "survey": survey.name,
+        "wave": survey.declared.wave,
+        "resources": [*described, *in_chinese],
+    }
+
+
+def _resource(
+    name: str, table: pd.DataFrame, folder: Path, patterns: dict[str, str]
+) -> dict[str, Any]:
+    fields = [_field(column, table[column], patterns.get(column, "")) for column in table]
+    schema: dict[str, Any] = {"fields": fields, "missingValues": [""], "primaryKey": KEYS[name]}
+    if name in INTO_INDICES:
+        schema["foreignKeys"] = [_reference(["code", "measure"], "indices")]
+    elif name in INTO_RANKING:
+        schema["foreignKeys"] = [_reference(["code"], "ranking")]
+    return {"name": name.replace("_", "-"), **_file(folder / f"{name}.csv"), "schema": schema}
+
+
+def _in_chinese(resource: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Describe the file that holds the same rows under Chinese headings."""
+    schema = resource["schema"]
+    name = resource["name"]
+    fields = [field | {"name": COLUMNS[field["name"]].zh} for field in schema["fields"]]
+    key = [COLUMNS[column].zh for column in schema["primaryKey"]]
+    chinese_schema = {"fields": fields, "missingValues": [""], "primaryKey": key}
+    return {"name": f"{name}-zh", **_file(folder / f"{name}_zh.csv"), "schema": chinese_schema}
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {
+        "path": path.name,
+        "profile": "tabular-data-resource",
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8-sig",
+        "dialect": {
+            "delimiter": ",",
+            "lineTerminator": "\n",
+            "quoteChar": '"',
+            "doubleQuote": True,
+        },
+        "bytes": len(read_bytes(path)),
+        "hash": f"sha256:{sha256(path)}",
+    }
+
+
+def _field(name: str, values: pd.Series, pattern: str) -> dict[str, Any]:
+    """Describe a column; whole numbers that a rule makes fractional (ranks of tied units) are numbers."""
+    column = COLUMNS[name]
+    fractional = column.type == "integer" and pd.api.types.is_float_dtype(values)
+    constraints: dict[str, Any] = {}
+    if column.low is not None:
+        constraints["minimum"] = column.low
+    if column.high is not None:
+        constraints["maximum"] = column.high
+    if column.filled:
+        constraints["required"] = True
+    if column.allowed:
+        constraints["enum"] = list(column.allowed)
+    if pattern:
+        constraints["pattern"] = pattern
+    field: dict[str, Any] = {
+        "name": name,
+        "type": "number" if fractional else column.type,
+        "title": f"{column.zh} {column.en}",
+        "description": str(column.meaning),
+    }
+    if column.unit:
+        field["unit"] = column.unit
+    if constraints:
+        field["constraints"] = constraints
+    return field
+
+
+def _reference(key: list[str], resource: str) -> dict[str, Any]:
+    """Refer to the rows of another resource by columns of the same names."""
+    return {"fields": key, "reference": {"resource": resource, "fields": key}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,18 @@ from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import LeftOut, Rankings
 
 SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"]
+AREA = ["code", "name_zh", "name_en"]
+FIGURES = ["measure", "estimate", "se", "n"]
+RANKING = [
+    *(*AREA, *FIGURES, "rank", "rank_unrounded", *SETS),
+    *("side", "listed", "status", "status_zh", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted"),
+    *("probability_bottom", "expected_rank", "reliability", "note"),
+]
+ON_REQUEST = ("rank_unrounded", "p_in_adjusted", "p_out_adjusted", "note")
+WITHIN = [
+    *("level", "within", "within_zh", "within_en", *AREA, *FIGURES, "rank", "rank_unrounded"),
+    *("of", *SETS, "probability_first", "probability_last", "note"),
+]
 FEW = Label(zh="样本不足，不排名", en="too few answers; not ranked")
 ONLY = Label(zh="没有其他有答卷的地区可比，不排名", en="no other area has answers; not ranked")
 WITHHELD = Label(zh="按保密规则不公布，不排名", en="withheld by the suppression rule; not ranked")
@@ -36,47 +47,23 @@ def ranking_table(
         Where the rules ask for it also rank_unrounded, p_in_adjusted and p_out_adjusted, which then decide the status; where
         the se of areas comes from a larger area also note, which says so.
     """
-    table = ranking.table.rename(columns={"unit": "code"}).assign(
-        n=_by_code(survey, estimates[survey.ranked_level])["n"].to_numpy(np.int64),
-        measure=survey.questionnaire.ranked,
-        side=ranking.summary["side"],
-        listed=list(standing(ranking).values()),
-        status_zh=ranking.table["status"].map({word: label.zh for word, label in STATUS.items()}),
-    )
-    withheld = table["estimate"].isna() & (table["n"] > 0)
-    table = table.assign(status_zh=table["status_zh"].mask(withheld, WITHHELD.zh))
-    if lent := ranking.summary.get("se_from_larger"):
-        table = table.assign(note=[lent.get(code, "") for code in table["code"]])
+    table = ranking.table.rename(columns={"unit": "code"})
+    table["n"] = _by_code(survey, estimates[survey.ranked_level])["n"].to_numpy(np.int64)
+    table["measure"] = survey.questionnaire.ranked
+    table["side"] = ranking.summary["side"]
+    table["listed"] = list(standing(ranking).values())
+    status_zh = table["status"].map({status: label.zh for status, label in STATUS.items()})
+    has_answers = table["n"] > 0
+    status_zh = status_zh.mask(table["estimate"].isna() & has_answers, WITHHELD.zh)
     if not ranking.ranks_any:
-        table = table.assign(status_zh=table["status_zh"].mask(table["n"] > 0, ONLY.zh))
-    first = [
-        "code",
-        "name_zh",
-        "name_en",
-        "measure",
-        "estimate",
-        "se",
-        "n",
-        "rank",
-        "rank_unrounded",
-        *SETS,
-    ]
-    model = ["probability_bottom", "expected_rank", "reliability"]
-    tests = [
-        "side",
-        "listed",
-        "status",
-        "status_zh",
-        "p_in",
-        "p_out",
-        "p_in_adjusted",
-        "p_out_adjusted",
-        *model,
-        "note",
-    ]
-    not_asked = {"rank_unrounded", "p_in_adjusted", "p_out_adjusted", "note"} - set(table)
+        status_zh = status_zh.mask(has_answers, ONLY.zh)
+    table["status_zh"] = status_zh
+    borrowed = ranking.summary.get("se_from_larger")
+    if borrowed:
+        table["note"] = [borrowed.get(code, "") for code in table["code"]]
+    columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
-    return published(survey, ordered, [name for name in (*first, *tests) if name not in not_asked])
+    return published(survey, ordered, columns)
 
 
 def within_table(
@@ -92,78 +79,48 @@ def within_table(
         one parent), probability_first, probability_last (under the model), note (why a unit is not ranked), mark. Where the
         rules round scores also rank_unrounded.
     """
-    parts = [
-        _within(one, level=level, parent=parent) for (level, parent), one in rankings.within.items()
-    ]
-    parts += [_left_out(survey, estimates[one.level], one) for one in rankings.left_out]
-    first = [
-        "level",
-        "within",
-        "within_zh",
-        "within_en",
-        "code",
-        "name_zh",
-        "name_en",
-        "measure",
-        "estimate",
-        "se",
-        "n",
-    ]
-    rounding = [] if survey.rules.ranking.round_before_ranking == "off" else ["rank_unrounded"]
-    columns = [
-        *first,
-        "rank",
-        *rounding,
-        "of",
-        *SETS,
-        "probability_first",
-        "probability_last",
-        "note",
-    ]
+    parts = []
+    for (level, parent), ranking in rankings.within.items():
+        parts.append(_within(ranking, level=level, parent=parent))
+    for group in rankings.left_out:
+        parts.append(_left_out(survey, estimates[group.level], group))
+    columns = list(WITHIN)
+    if survey.rules.ranking.round_before_ranking == "off":
+        columns.remove("rank_unrounded")
     if not parts:
         return published(survey, pd.DataFrame(columns=columns), columns)
     table = pd.concat(parts, ignore_index=True)
-    n = {level: _by_code(survey, estimates[level])["n"] for level in table["level"].unique()}
-    counted = [
-        int(n[level][code]) for level, code in zip(table["level"], table["code"], strict=True)
-    ]
-    table = table.assign(measure=survey.questionnaire.ranked, n=counted)
-    return published(
-        survey, labelled(table, area_labels(survey), key="within", into="within"), columns
-    )
+    answers = {level: _by_code(survey, estimates[level])["n"] for level in table["level"].unique()}
+    areas = zip(table["level"], table["code"], strict=True)
+    table["n"] = [int(answers[level][code]) for level, code in areas]
+    table["measure"] = survey.questionnaire.ranked
+    table = labelled(table, area_labels(survey), key="within", into="within")
+    return published(survey, table, columns)
 
 
 def _within(ranking: Ranking, *, level: str, parent: str) -> pd.DataFrame:
     table = ranking.table.rename(columns={"unit": "code", "probability_bottom": "probability_last"})
-    said = ranking.summary.get("se_from_larger", {})
-    lent = [said.get(code, "") for code in table["code"]]
-    table = table.assign(
-        level=level,
-        within=parent,
-        of=ranking.summary["p"],
-        probability_first=ranking.target("top", 1).table["probability"],
-        note=np.where(
-            ranking.units.ranked,
-            lent,
-            np.where(ranking.table["estimate"].isna(), str(WITHHELD), str(FEW)),
-        ),
-    )
+    borrowed = ranking.summary.get("se_from_larger", {})
+    se_note = [borrowed.get(code, "") for code in table["code"]]
+    why_unranked = np.where(table["estimate"].isna(), str(WITHHELD), str(FEW))
+    table["level"] = level
+    table["within"] = parent
+    table["of"] = ranking.summary["p"]
+    table["probability_first"] = ranking.target("top", 1).table["probability"]
+    table["note"] = np.where(ranking.units.ranked, se_note, why_unranked)
     return table.sort_values(["rank", "code"], na_position="last")
 
 
-def _left_out(survey: Survey, estimates: Estimates, one: LeftOut) -> pd.DataFrame:
+def _left_out(survey: Survey, estimates: Estimates, group: LeftOut) -> pd.DataFrame:
     """Return the rows of units without a ranking: their estimates and the reason."""
-    figures = (
-        _by_code(survey, estimates)
-        .loc[list(one.codes), ["estimate", "se"]]
-        .reset_index(names="code")
-    )
-    missing: dict[str, Any] = {
-        name: pd.array([pd.NA] * len(figures), dtype="Int64")
-        for name in ("rank", "rank_unrounded", *SETS)
-    }
-    missing |= dict.fromkeys(("probability_first", "probability_last"), np.nan)
-    return figures.assign(level=one.level, within=one.parent, of=0, note=str(one.reason), **missing)
+    ranked = _by_code(survey, estimates)
+    table = ranked.loc[list(group.codes), ["estimate", "se"]].reset_index(names="code")
+    table = table.assign(level=group.level, within=group.parent, of=0, note=str(group.reason))
+    for name in ("rank", "rank_unrounded", *SETS):
+        table[name] = pd.array([pd.NA] * len(table), dtype="Int64")
+    for name in ("probability_first", "probability_last"):
+        table[name] = np.nan
+    return table
 
 
 def _by_code(survey: Survey, estimates: Estimates) -> pd.DataFrame:

@@ -1,13 +1,8 @@
-"""Every table a wave publishes, made once.
-
-Every estimate of every level, as published.
-
-Strong and weak indicators as published.
-"""
+"""Every table a wave publishes, made once: estimates of every level, the ranking and its verdicts, strong and weak topics."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -36,6 +31,10 @@ from satisfaction.publication.verdicts import (
 )
 
 UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
+INDICES = [
+    *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
+    *("estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note", "selection"),
+]
 
 
 def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFrame:
@@ -48,43 +47,30 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
         ci_high, cv, deff, n, note, selection, mark; rates as shares 0-1, scores and indices in points 0-100. Without degrees of
         freedom (df 0) there are no limits.
     """
-    described, parts = measure_labels(survey.questionnaire), []
-    for level, one in estimates.items():
-        codes = (
-            one.table[one.by[0]].astype(str)
-            if one.by
-            else pd.Series(whole_code(survey), index=one.table.index)
-        )
-        parts.append(one.table.drop(columns=list(one.by)).assign(level=level, code=codes))
+    parts = []
+    for level, estimates_of_level in estimates.items():
+        figures = estimates_of_level.table
+        if estimates_of_level.by:
+            domain = estimates_of_level.by[0]
+            codes = figures[domain].astype(str)
+            figures = figures.drop(columns=list(estimates_of_level.by))
+        else:
+            codes = pd.Series(whole_code(survey), index=figures.index)
+        parts.append(figures.assign(level=level, code=codes))
     table = pd.concat(parts, ignore_index=True)
     limits = table[["ci_low", "ci_high"]]
     table[["ci_low", "ci_high"]] = limits.where(np.isfinite(limits))
-    kinds = table["measure"].map({name: kind for name, (kind, _) in described.items()})
-    table = table.assign(
-        kind=kinds,
-        unit=kinds.map(UNITS),
-        selection=survey.declared.selection,
-        n=table["n"].astype(np.int64),
-    )
-    table = labelled(
-        table,
-        {name: label for name, (_, label) in described.items()},
-        key="measure",
-        into="measure",
-    )
-    first = [
-        "level",
-        "code",
-        "name_zh",
-        "name_en",
-        "measure",
-        "measure_zh",
-        "measure_en",
-        "kind",
-        "unit",
-    ]
-    numbers = ["estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note"]
-    return published(survey, table, [*first, *numbers, "selection"])
+    table["n"] = table["n"].astype(np.int64)
+    kinds = {}
+    labels = {}
+    for name, (kind, label) in measure_labels(survey.questionnaire).items():
+        kinds[name] = kind
+        labels[name] = label
+    table["kind"] = table["measure"].map(kinds)
+    table["unit"] = table["kind"].map(UNITS)
+    table["selection"] = survey.declared.selection
+    table = labelled(table, labels, key="measure", into="measure")
+    return published(survey, table, INDICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +89,26 @@ class Tables:
         The filed list with what may be said about it.
     """
 
-    indices: pd.DataFrame
-    ranking: pd.DataFrame
-    within: pd.DataFrame
-    targets: pd.DataFrame
-    thresholds: pd.DataFrame
-    escalation: pd.DataFrame
-    paths: pd.DataFrame
-    sentences: pd.DataFrame
-    near_cut: pd.DataFrame
+    indices: pd.DataFrame = field(repr=False)
+    ranking: pd.DataFrame = field(repr=False)
+    within: pd.DataFrame = field(repr=False)
+    targets: pd.DataFrame = field(repr=False)
+    thresholds: pd.DataFrame = field(repr=False)
+    escalation: pd.DataFrame = field(repr=False)
+    paths: pd.DataFrame = field(repr=False)
+    sentences: pd.DataFrame = field(repr=False)
+    near_cut: pd.DataFrame = field(repr=False)
     statement: Statement
 
 
 def tables_of(results: Results) -> Tables:
     """Return every table a wave publishes."""
-    survey, estimates = results.survey, results.estimates
-    ranking, summary = ranking_table(survey, estimates, results.ranking), results.ranking.summary
+    survey = results.survey
+    estimates = results.estimates
+    summary = results.ranking.summary
+    ranking = ranking_table(survey, estimates, results.ranking)
     kind, measure = spoken(survey)
+    minimum_n = survey.rules.ranking.minimum_n
     return Tables(
         indices=indices_table(survey, estimates),
         ranking=ranking,
@@ -128,9 +117,7 @@ def tables_of(results: Results) -> Tables:
         thresholds=thresholds_table(survey, estimates),
         escalation=escalation_table(survey, results.ranking),
         paths=paths_table(survey, estimates, results.ranking),
-        sentences=unit_sentences(
-            ranking, summary, kind=kind, measure=measure, minimum_n=survey.rules.ranking.minimum_n
-        ),
+        sentences=unit_sentences(ranking, summary, kind=kind, measure=measure, minimum_n=minimum_n),
         near_cut=near_cut(ranking, summary, kind=kind, measure=measure),
         statement=list_statement(ranking, summary, kind=kind, measure=measure),
     )
@@ -154,7 +141,12 @@ QUADRANTS = {
     "improve, minor": Label(zh="改进（次要）", en="improve, minor"),
     "": Label(zh="", en=""),
 }
-FIGURES = ["score", "whole", "difference", "se", "df", "ci_low", "ci_high", "p", "p_holm"]
+INDICATORS = [
+    *("code", "name_zh", "name_en", "topic", "topic_zh", "topic_en", "score"),
+    *("whole", "whole_zh", "whole_en"),
+    *("difference", "se", "df", "ci_low", "ci_high", "p", "p_holm", "verdict", "verdict_zh"),
+    *("importance", "high", "quadrant", "quadrant_zh"),
+]
 
 
 def indicators_of(results: Results, *, level: str | None = None) -> Indicators | None:
@@ -167,7 +159,7 @@ def indicators_of(results: Results, *, level: str | None = None) -> Indicators |
     return strengths_and_weaknesses(areas, results.estimates[survey.whole()], matters)
 
 
-def indicators_table(survey: Survey, found: Indicators) -> pd.DataFrame:
+def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
     """Return the topics of every area as published.
 
     Returns
@@ -179,16 +171,11 @@ def indicators_table(survey: Survey, found: Indicators) -> pd.DataFrame:
     """
     names = {name: label for name, (_, label) in measure_labels(survey.questionnaire).items()}
     whole = area_labels(survey)[whole_code(survey)]
-    table = labelled(found.table, names, key="topic", into="topic").assign(
-        whole_zh=whole.zh, whole_en=whole.en
-    )
+    table = labelled(indicators.table, names, key="topic", into="topic")
+    table = table.assign(whole_zh=whole.zh, whole_en=whole.en)
     table = labelled(table, VERDICTS, key="verdict", into="verdict")
     table = labelled(table, QUADRANTS, key="quadrant", into="quadrant")
-    first = ["code", "name_zh", "name_en", "topic", "topic_zh", "topic_en"]
-    last = ["verdict", "verdict_zh", "importance", "high", "quadrant", "quadrant_zh"]
-    return published(
-        survey, table, [*first, *FIGURES[:2], "whole_zh", "whole_en", *FIGURES[2:], *last]
-    )
+    return published(survey, table, INDICATORS)
 
 
 def with_parents(survey: Survey, indices: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from satisfaction.declarations.rules import Target
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.figures import Text
 from satisfaction.foundation.yaml import Label
 from satisfaction.publication.labels import (
     BELOW,
@@ -29,7 +30,22 @@ from satisfaction.ranking.rules import Rankings
 from satisfaction.ranking.targets import target_verdicts, threshold_verdicts
 
 SET = ["rank", "marginal_low", "marginal_high"]
-NOBODY = Label(zh="", en="")
+NO_STEP = Label(zh="", en="")
+AREA = ["code", "name_zh", "name_en"]
+TARGETS = [
+    *(*AREA, "target", "target_zh", "verdict", "verdict_zh", "p_met", "p_not_met", "probability"),
+    *("basis", "basis_zh", *SET, "of", "source"),
+]
+THRESHOLDS = [
+    *(*AREA, "measure", "measure_zh", "measure_en", "threshold", "estimate", "se", "df"),
+    *("ci_low", "ci_high", "n", "status", "status_zh", "p_below", "p_not_below"),
+    *("p_below_adjusted", "p_not_below_adjusted"),
+    *("consequence_zh", "consequence_en", "note", "source"),
+]
+ESCALATION = [
+    *(*AREA, "listed", "listed_in_a_row", "tied_waves", "step_zh", "step_en"),
+    *("status", "status_zh", "p_in", "probability_bottom", "source"),
+]
 
 
 def targets_table(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.DataFrame:
@@ -45,32 +61,16 @@ def targets_table(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.Da
     """
     table = target_verdicts(survey, ranking, rankings)
     records = table.to_dict("records")
-    demands, bases = (
-        [demand(survey, row["code"], row["target"]) for row in records],
-        [_basis(survey, row) for row in records],
-    )
-    table = table.assign(
-        target=[demand.en for demand in demands],
-        target_zh=[demand.zh for demand in demands],
-        basis=[basis.en for basis in bases],
-        basis_zh=[basis.zh for basis in bases],
-        source=[row["target"].source for row in records],
-        verdict_zh=table["verdict"].map({word: label.zh for word, label in VERDICT.items()}),
-        **table[SET].convert_dtypes(),
-    )
-    first = [
-        "code",
-        "name_zh",
-        "name_en",
-        "target",
-        "target_zh",
-        "verdict",
-        "verdict_zh",
-        "p_met",
-        "p_not_met",
-        "probability",
-    ]
-    return published(survey, table, [*first, "basis", "basis_zh", *SET, "of", "source"])
+    demands = [demand(survey, record["code"], record["target"]) for record in records]
+    bases = [_basis(survey, record) for record in records]
+    table = table.assign(**table[SET].convert_dtypes())
+    table["target"] = [label.en for label in demands]
+    table["target_zh"] = [label.zh for label in demands]
+    table["basis"] = [label.en for label in bases]
+    table["basis_zh"] = [label.zh for label in bases]
+    table["source"] = [record["target"].source for record in records]
+    table["verdict_zh"] = _in_chinese(table["verdict"], VERDICT)
+    return published(survey, table, TARGETS)
 
 
 def demand(survey: Survey, code: str, target: Target) -> Label:
@@ -92,11 +92,18 @@ def _basis(survey: Survey, row: dict[Any, Any]) -> Label:
             zh=f"{row['since']} 公布的名次 {row['before']:g}",
             en=f"published rank {row['before']:g} in {row['since']}",
         )
-    within = area_labels(survey)[row["parent"]] if row["parent"] else NOBODY
-    place = f" in {within.en}" if within.en else ""
-    return Label(
-        zh=f"{within.zh} {row['of']} 个地区的排名".lstrip(), en=f"ranking of {row['of']}{place}"
-    )
+    zh = f"{row['of']} 个地区的排名"
+    en = f"ranking of {row['of']}"
+    if row["parent"]:
+        within = area_labels(survey)[row["parent"]]
+        zh = f"{within.zh} {zh}".lstrip()
+        if within.en:
+            en = f"{en} in {within.en}"
+    return Label(zh=zh, en=en)
+
+
+def _in_chinese(verdicts: pd.Series, labels: Mapping[str, Text]) -> pd.Series:
+    return verdicts.map({verdict: label.zh for verdict, label in labels.items()})
 
 
 def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.DataFrame:
@@ -111,52 +118,26 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         Shares 0-1 or points 0-100 as the measure; lowest estimate first. With a multiplicity other than one also
         p_below_adjusted and p_not_below_adjusted, which then decide the status.
     """
-    declared = survey.rules
+    rules = survey.rules
     level = survey.ranked_level
-    counties = estimates[level]
-    tests = ["p_below", "p_not_below"]
-    if declared.ranking.multiplicity != "one":
-        tests += ["p_below_adjusted", "p_not_below_adjusted"]
-    first = [
-        "code",
-        "name_zh",
-        "name_en",
-        "measure",
-        "measure_zh",
-        "measure_en",
-        "threshold",
-        "estimate",
-        "se",
-        "df",
-        "ci_low",
-    ]
-    columns = [
-        *first,
-        "ci_high",
-        "n",
-        "status",
-        "status_zh",
-        *tests,
-        "consequence_zh",
-        "consequence_en",
-        "note",
-        "source",
-    ]
-    parts = [
-        threshold_verdicts(
-            counties, one, declared.ranking, floor=floored(survey, estimates, level, one.measure)
-        )
-        .assign(
-            threshold=one.below, consequence_zh=one.zh, consequence_en=one.en, source=one.source
-        )
-        .sort_values(["estimate", "code"], na_position="last")
-        for one in declared.thresholds
-    ]
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    columns = list(THRESHOLDS)
+    if rules.ranking.multiplicity == "one":
+        columns.remove("p_below_adjusted")
+        columns.remove("p_not_below_adjusted")
+    if not rules.thresholds:
+        return published(survey, pd.DataFrame(columns=columns), columns)
+    parts = []
+    for threshold in rules.thresholds:
+        floor = floored(survey, estimates, level, threshold.measure)
+        part = threshold_verdicts(estimates[level], threshold, rules.ranking, floor=floor)
+        part["threshold"] = threshold.below
+        part["consequence_zh"] = threshold.zh
+        part["consequence_en"] = threshold.en
+        part["source"] = threshold.source
+        parts.append(part.sort_values(["estimate", "code"], na_position="last"))
+    table = pd.concat(parts, ignore_index=True)
+    table["status_zh"] = _in_chinese(table["status"], BELOW)
     labels = {name: label for name, (_, label) in measure_labels(survey.questionnaire).items()}
-    table = table.assign(
-        status_zh=table["status"].map({word: label.zh for word, label in BELOW.items()})
-    )
     return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
 
 
@@ -171,31 +152,26 @@ def escalation_table(survey: Survey, ranking: Ranking) -> pd.DataFrame:
         "excluded": of belonging to the list now; nothing is known of earlier waves), status_zh, p_in, probability_bottom (of
         the listed end, under the model), source, mark. Longest run first. No rows where no escalation is declared.
     """
-    declared = survey.rules.escalation
-    table = listed_in_a_row(survey, ranking).merge(
-        ranking.table, left_on="code", right_on="unit", how="left"
-    )
-    table = table if declared else table.iloc[:0]
-    steps = dict(enumerate(declared.steps)) if declared else {}
+    escalation = survey.rules.escalation
+    table = listed_in_a_row(survey, ranking)
+    table = table.merge(ranking.table, left_on="code", right_on="unit", how="left")
+    labels: dict[int, Label] = {}
+    if escalation is None:
+        table = table.iloc[:0]
+    else:
+        for number, step in enumerate(escalation.steps):
+            labels[number] = Label(zh=step.zh, en=step.en)
+    reached = [labels.get(number, NO_STEP) for number in table["step"]]
     table = table.assign(
-        step_zh=[steps[at].zh if at in steps else "" for at in table["step"]],
-        step_en=[steps[at].en if at in steps else "" for at in table["step"]],
-        status_zh=table["status"].map({word: label.zh for word, label in STATUS.items()}),
-        source=declared.source if declared else "",
-    ).sort_values(["listed_in_a_row", "code"], ascending=[False, True], ignore_index=True)
-    counted = [
-        "code",
-        "name_zh",
-        "name_en",
-        "listed",
-        "listed_in_a_row",
-        "tied_waves",
-        "step_zh",
-        "step_en",
-    ]
-    return published(
-        survey, table, [*counted, "status", "status_zh", "p_in", "probability_bottom", "source"]
+        step_zh=[label.zh for label in reached],
+        step_en=[label.en for label in reached],
+        status_zh=_in_chinese(table["status"], STATUS),
+        source=escalation.source if escalation else "",
     )
+    table = table.sort_values(
+        ["listed_in_a_row", "code"], ascending=[False, True], ignore_index=True
+    )
+    return published(survey, table, ESCALATION)
 
 
 def paths_table(
@@ -209,7 +185,7 @@ def paths_table(
         survey, wave, code, name_zh, name_en, rank, marginal_low, marginal_high (missing where an earlier wave published none),
         listed ("yes", "no", "tied"), n, mark; in rank order within a wave.
     """
-    columns = ["code", "name_zh", "name_en", *SET, "listed", "n"]
+    columns = [*AREA, *SET, "listed", "n"]
     now = ranking_table(survey, estimates, ranking)[["wave", *columns]]
     if survey.history is None:
         return published(survey, now, columns)
