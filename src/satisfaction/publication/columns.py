@@ -178,29 +178,25 @@ def with_chinese_headings(table: pd.DataFrame) -> pd.DataFrame:
 
 def typed(texts: pd.DataFrame) -> pd.DataFrame:
     """Return a published table, read as text, with its types: numbers as float, counts and ranks as Int64, codes as text."""
-    return texts.assign(
-        **{name: _numbers(texts[name], COLUMNS[name].type) for name in texts if _is_number(name)}
-    )
-
-
-def _is_number(name: str) -> bool:
-    return name in COLUMNS and COLUMNS[name].type != "string"
-
-
-def _numbers(texts: pd.Series, kind: Type) -> pd.Series:
-    """Turn text into numbers; ranks that a rule makes fractional stay floating."""
-    numbers = pd.to_numeric(texts.where(texts != ""), errors="raise").astype(float)
-    whole = kind == "integer" and bool((numbers.dropna() % 1 == 0).all())
-    return numbers.astype("Int64") if whole else numbers
+    table = texts.copy()
+    for name in texts:
+        if name not in COLUMNS or COLUMNS[name].type == "string":
+            continue
+        filled = texts[name].where(texts[name] != "")
+        numbers = pd.to_numeric(filled, errors="raise").astype(float)
+        # ranks that a rule makes fractional stay floating
+        if COLUMNS[name].type == "integer" and (numbers.dropna() % 1 == 0).all():
+            numbers = numbers.astype("Int64")
+        table[name] = numbers
+    return table
 
 
 def dictionary_table(names: Iterable[str]) -> pd.DataFrame:
     """Return one row a column: column, zh, en, type, unit, meaning_zh, meaning_en."""
-    chosen = [(name, COLUMNS[name]) for name in names]
-    rows = [
-        (name, one.zh, one.en, one.type, one.unit, one.meaning.zh, one.meaning.en)
-        for name, one in chosen
-    ]
-    return pd.DataFrame(
-        rows, columns=["column", "zh", "en", "type", "unit", "meaning_zh", "meaning_en"]
-    )
+    rows = []
+    for name in names:
+        column = COLUMNS[name]
+        row = {"column": name, "zh": column.zh, "en": column.en}
+        row |= {"type": column.type, "unit": column.unit}
+        rows.append(row | {"meaning_zh": column.meaning.zh, "meaning_en": column.meaning.en})
+    return pd.DataFrame(rows)

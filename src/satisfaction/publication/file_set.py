@@ -79,28 +79,22 @@ def write_ranking(
     Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
     sample there is no covariance and there are no sets to read: neither file is written.
     """
-    said = [published.statement.zh, published.statement.en]
-    notes = pd.DataFrame(
-        {"note": [*filter(None, [mark(survey)]), *ranking.summary["notes"], *said]}
-    )
+    lines = [mark(survey)] if mark(survey) else []
+    lines += [*ranking.summary["notes"], published.statement.zh, published.statement.en]
+    notes = pd.DataFrame({"note": lines})
+    kind, measure = spoken(survey)
     _write_both(published.ranking, folder / "ranking.csv")
-    write_ranking_workbook(
-        published.ranking, notes, folder / "ranking.xlsx", share=spoken(survey)[0] == "rate"
-    )
+    write_ranking_workbook(published.ranking, notes, folder / "ranking.xlsx", share=kind == "rate")
     write_parquet(published.ranking, folder / "ranking.parquet")
     for name, table in further_tables(survey, published, estimates).items():
         write_csv(table, folder / f"{name}.csv")
     if not ranking.ranks_any or ranking.summary["selection"] != "probability":
         return
-    from satisfaction.publication.report.reading import (
-        render_reading,  # brings matplotlib, which `import satisfaction` should not
-    )
+    # brings matplotlib, which `import satisfaction` should not
+    from satisfaction.publication.report.reading import render_reading
 
-    kind, measure = spoken(survey)
-    write_text(
-        render_reading(published.ranking, ranking.summary, kind=kind, measure=measure),
-        folder / "reading.html",
-    )
+    page = render_reading(published.ranking, ranking.summary, kind=kind, measure=measure)
+    write_text(page, folder / "reading.html")
 
 
 def further_tables(
@@ -124,14 +118,11 @@ def covariance_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.Data
     ranked = estimates[survey.ranked_level].of(survey.questionnaire.ranked)
     codes = ranked.table[ranked.by[0]].astype(str).to_numpy()
     row, column = np.nonzero(np.triu(np.nan_to_num(ranked.cov)))
-    entries = {
-        "code": codes[row],
-        "other_code": codes[column],
-        "covariance": ranked.cov[row, column],
-    }
-    return twelve_digits(
-        pd.DataFrame(entries).assign(measure=survey.questionnaire.ranked, mark=mark(survey))
-    )
+    table = pd.DataFrame({"code": codes[row], "other_code": codes[column]})
+    table["covariance"] = ranked.cov[row, column]
+    table["measure"] = survey.questionnaire.ranked
+    table["mark"] = mark(survey)
+    return twelve_digits(table)
 
 
 def _write_both(table: pd.DataFrame, path: Path) -> None:
@@ -197,15 +188,14 @@ def _write_set(
     )
     write_text(readme(results, tables, revision=revision), scratch / "README.txt")
     write_text(confirm_page(results, scratch, revision=revision), scratch / "confirm.html")
-    outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
-    finished = _now().isoformat(timespec="seconds")
     run = {
         "mark": mark(results.survey),
         "revision": revision,
-        "finished": finished,
-        "outputs": outputs,
+        "finished": _now().isoformat(timespec="seconds"),
+        "outputs": {path.name: sha256(path) for path in sorted(scratch.iterdir())},
+        "survey_folder": _way(results.survey.folder, folder),
     }
-    write_json(run | {"survey_folder": _way(results.survey.folder, folder)}, scratch / "run.json")
+    write_json(run, scratch / "run.json")
     write_checksums(scratch)
     if handover:
         hand_over_results(results, scratch / "handover")
@@ -270,11 +260,12 @@ def _next_revision(results: Results, latest: Path) -> int:
 
 def _way(survey: Path, folder: Path) -> str:
     """Return the way from a file set to its survey's folder; nothing where they share no folder but the root."""
-    ends = (os.path.realpath(survey), os.path.realpath(folder))
-    shared = Path(os.path.commonpath(ends)) if ends[0][:2] == ends[1][:2] else Path(ends[0]).anchor
-    return (
-        "" if Path(shared) == Path(ends[0]).parents[-1] else Path(os.path.relpath(*ends)).as_posix()
-    )
+    start = os.path.realpath(folder)
+    end = os.path.realpath(survey)
+    root = Path(end).anchor
+    if Path(start).anchor != root or os.path.commonpath((end, start)) == root:
+        return ""
+    return Path(os.path.relpath(end, start)).as_posix()
 
 
 def _now() -> datetime.datetime:

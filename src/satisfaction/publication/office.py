@@ -1,7 +1,4 @@
-"""What lies in the set for the people of the office: README.txt, and the page on which they confirm the figures.
-
-The workbooks of the file set: the plain table, the same for people to read, and what its columns mean.
-"""
+"""What lies in the set for the people of the office: README.txt, the page on which they confirm the figures, the workbooks."""
 
 from __future__ import annotations
 
@@ -51,84 +48,77 @@ FILES = {
 }
 
 
+CHECKING = (
+    "核对 Checking",
+    "  sha256sum -c SHA256SUMS          文件是否被改动 whether a file was changed",
+    "  satisfaction verify <文件夹>      由输入重新计算并比较 recompute from the inputs and compare",
+    "  satisfaction compare <旧> <新>    两次结果有何不同、为什么 what differs between two sets, and why",
+    "  frictionless validate datapackage.json",
+)
+READING = (
+    "读取 Reading",
+    "  代码是文本。csv 为 UTF-8（带 BOM）；以 = + - @（含全角）、制表符、换行或回车开头的文本前有一个 '，读取时去掉；数字没有。",
+    "  Codes are text. csv is UTF-8 with a byte order mark; text that begins with = + - @ (full-width too), tab, line feed",
+    "  or carriage return has a ' in front, to be taken away when read; numbers have none. In Python:",
+    "  satisfaction.read_indices(folder).",
+)
+
+
 def readme(results: Results, tables: Mapping[str, pd.DataFrame], *, revision: int) -> str:
     """Write README.txt: the files, how to check and read them, what is withheld, and every column."""
     survey = results.survey
-    names = dict.fromkeys(column for table in tables.values() for column in table)
-    lines = [
-        str(survey.declared.title),
-        *filter(None, [mark(survey)]),
-        f"修订 revision {revision}; 文件集格式 format of the file set {FORMAT}; 问卷 questionnaire {survey.questionnaire.reference}",
-        "",
-        "文件 Files",
-        *(f"  {name}: {what}" for name, what in FILES.items()),
-        "",
-        "核对 Checking",
-        "  sha256sum -c SHA256SUMS          文件是否被改动 whether a file was changed",
-        "  satisfaction verify <文件夹>      由输入重新计算并比较 recompute from the inputs and compare",
-        "  satisfaction compare <旧> <新>    两次结果有何不同、为什么 what differs between two sets, and why",
-        "  frictionless validate datapackage.json",
-        "",
-        "读取 Reading",
-        "  代码是文本。csv 为 UTF-8（带 BOM）；以 = + - @（含全角）、制表符、换行或回车开头的文本前有一个 '，读取时去掉；数字没有。",
-        "  Codes are text. csv is UTF-8 with a byte order mark; text that begins with = + - @ (full-width too), tab, line feed",
-        "  or carriage return has a ' in front, to be taken away when read; numbers have none. In Python:",
-        "  satisfaction.read_indices(folder).",
-        "",
-        *_withheld(results),
-        "",
-        "各列 Columns",
-        *(
-            f"  {one.column}  {one.zh}  {one.en}{_unit(one.unit)}: {one.meaning_zh}; {one.meaning_en}"
-            for one in _rows(names)
-        ),
-    ]
+    lines = [str(survey.declared.title)]
+    if mark(survey):
+        lines.append(mark(survey))
+    lines.append(
+        f"修订 revision {revision}; 文件集格式 format of the file set {FORMAT}; "
+        f"问卷 questionnaire {survey.questionnaire.reference}"
+    )
+    lines += ["", "文件 Files"]
+    lines += [f"  {name}: {content}" for name, content in FILES.items()]
+    lines += ["", *CHECKING, "", *READING, "", *_withheld(results), "", "各列 Columns"]
+    published = dict.fromkeys(column for table in tables.values() for column in table)
+    for name in published:
+        column = COLUMNS[name]
+        unit = f" [{column.unit}]" if column.unit else ""
+        meaning = f"{column.meaning.zh}; {column.meaning.en}"
+        lines.append(f"  {name}  {column.zh}  {column.en}{unit}: {meaning}")
     return "\n".join(lines) + "\n"
 
 
 def confirm_page(results: Results, folder: Path, *, revision: int) -> str:
     """Write the page on which names and dates are filled in: what is confirmed, by fingerprints of the files in `folder`."""
     survey = results.survey
-    return fill(
-        "confirm.html",
-        {
-            "title": survey.declared.title,
-            "marks": survey.marks,
-            "wave": survey.declared.wave,
-            "revision": revision,
-            "version": importlib.metadata.version("satisfaction"),
-            "questionnaire": survey.questionnaire.reference,
-            "files": {
-                name: sha256(folder / name)
-                for name in (*FIGURES, "manifest.json")
-                if (folder / name).is_file()
-            },
-            "roles": ROLES,
-        },
-    )
+    fingerprints = {}
+    for name in (*FIGURES, "manifest.json"):
+        if (folder / name).is_file():
+            fingerprints[name] = sha256(folder / name)
+    content = {
+        "title": survey.declared.title,
+        "marks": survey.marks,
+        "wave": survey.declared.wave,
+        "revision": revision,
+        "version": importlib.metadata.version("satisfaction"),
+        "questionnaire": survey.questionnaire.reference,
+        "files": fingerprints,
+        "roles": ROLES,
+    }
+    return fill("confirm.html", content)
 
 
 def _withheld(results: Results) -> list[str]:
     """Say what the suppression rule is and how much it withholds."""
-    rule, counts = results.survey.rules.suppression, suppressed_counts(results)
+    rule = results.survey.rules.suppression
+    counts = suppressed_counts(results)
     if rule is None:
-        return [
-            "保密规则 Suppression",
-            "  未声明，没有数值被隐去。 None is declared; nothing is withheld.",
-        ]
-    said = f"有效样本少于 {rule.minimum_n} 或初级单元少于 {rule.minimum_psus} 不公布 fewer answers than {rule.minimum_n} or PSUs than {rule.minimum_psus}"
-    return [
-        "保密规则 Suppression",
-        f"  {said}: {counts['small']}; 为保护它们而不公布 withheld to protect those: {counts['complementary']}; {rule.source}",
-    ]
-
-
-def _unit(unit: str) -> str:
-    return f" [{unit}]" if unit else ""
-
-
-def _rows(names: Mapping[str, None]) -> list[pd.Series]:
-    return [row for _, row in dictionary_table(names).iterrows()]
+        text = "未声明，没有数值被隐去。 None is declared; nothing is withheld."
+    else:
+        text = (
+            f"有效样本少于 {rule.minimum_n} 或初级单元少于 {rule.minimum_psus} 不公布 "
+            f"fewer answers than {rule.minimum_n} or PSUs than {rule.minimum_psus}: {counts['small']}; "
+            f"为保护它们而不公布 withheld to protect those: {counts['complementary']}; {rule.source}"
+        )
+    return ["保密规则 Suppression", f"  {text}"]
 
 
 FOR_PEOPLE = "查看"
@@ -139,26 +129,23 @@ RANK_NOTE = "名次须与名次范围、状态一起使用，不得单独引用�
 
 def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
     """Write sheets data, 查看 (for people) and dictionary."""
-    figures: list[Shown] = [
-        "percent" if unit == "share 0-1" else "points" for unit in table["unit"]
-    ]
+    figures: list[Shown] = []
+    for unit in table["unit"]:
+        figures.append("percent" if unit == "share 0-1" else "points")
+    levels = [LEVELS.get(level, level) for level in table["level"]]
     columns = [
-        ShownColumn(
-            "级别", table["level"].map(lambda level: LEVELS.get(level, level)).tolist(), width=8
-        ),
-        ShownColumn(COLUMNS["code"].zh, table["code"].tolist(), width=9),
-        ShownColumn(COLUMNS["name_zh"].zh, table["name_zh"].tolist(), width=26),
-        ShownColumn(COLUMNS["measure_zh"].zh, table["measure_zh"].tolist(), width=22),
-        *(
-            ShownColumn(COLUMNS[name].zh, table[name].tolist(), shown=figures, width=10)
-            for name in ("estimate", "se", "ci_low", "ci_high")
-        ),
-        ShownColumn(COLUMNS["n"].zh, table["n"].tolist(), shown="count", width=10),
-        ShownColumn(COLUMNS["note"].zh, table["note"].tolist(), width=40),
+        ShownColumn("级别", levels, width=8),
+        _column(table, "code", width=9),
+        _column(table, "name_zh", width=26),
+        _column(table, "measure_zh", width=22),
     ]
-    unit = "率以百分数显示，其余为 0-100 分。 Rates in percent, the rest in points 0-100."
-    shown = ShownSheet(FOR_PEOPLE, [*_about(table, "各级各项指标"), unit], columns)
-    write_office_workbook(path, table, shown, {"dictionary": dictionary_table(table)})
+    for name in ("estimate", "se", "ci_low", "ci_high"):
+        columns.append(_column(table, name, figures, width=10))
+    columns.append(_column(table, "n", "count", width=10))
+    columns.append(_column(table, "note", width=40))
+    unit_note = "率以百分数显示，其余为 0-100 分。 Rates in percent, the rest in points 0-100."
+    for_people = ShownSheet(FOR_PEOPLE, [*_about(table, "各级各项指标"), unit_note], columns)
+    write_office_workbook(path, table, for_people, {"dictionary": dictionary_table(table)})
 
 
 def write_ranking_workbook(
@@ -166,38 +153,39 @@ def write_ranking_workbook(
 ) -> None:
     """Write sheets data, 查看 (for people), dictionary and notes; `share`: the ranked measure is a rate."""
     figure: Shown = "percent" if share else "points"
+    listed = table["listed"].map(LISTED).fillna("").tolist()
     columns = [
-        ShownColumn(COLUMNS["rank"].zh, table["rank"].tolist(), shown="count", width=6),
+        _column(table, "rank", "count", width=6),
         ShownColumn("名次范围（单看该单位）", _set(table, "marginal"), width=12),
         ShownColumn("名次范围（全表同时）", _set(table, "simultaneous"), width=12),
-        ShownColumn(COLUMNS["status_zh"].zh, table["status_zh"].tolist(), width=22),
-        ShownColumn(COLUMNS["code"].zh, table["code"].tolist(), width=9),
-        ShownColumn(COLUMNS["name_zh"].zh, table["name_zh"].tolist(), width=26),
-        *(
-            ShownColumn(COLUMNS[name].zh, table[name].tolist(), shown=figure, width=9)
-            for name in ("estimate", "se")
-        ),
-        ShownColumn(COLUMNS["n"].zh, table["n"].tolist(), shown="count", width=10),
-        ShownColumn(
-            COLUMNS["listed"].zh, table["listed"].map(LISTED).fillna("").tolist(), width=11
-        ),
-        ShownColumn(
-            COLUMNS["probability_bottom"].zh,
-            table["probability_bottom"].tolist(),
-            shown="probability",
-            width=10,
-        ),
+        _column(table, "status_zh", width=22),
+        _column(table, "code", width=9),
+        _column(table, "name_zh", width=26),
+        _column(table, "estimate", figure, width=9),
+        _column(table, "se", figure, width=9),
+        _column(table, "n", "count", width=10),
+        ShownColumn(COLUMNS["listed"].zh, listed, width=11),
+        _column(table, "probability_bottom", "probability", width=10),
     ]
-    shown = ShownSheet(FOR_PEOPLE, [*_about(table, "排名"), RANK_NOTE], columns)
-    write_office_workbook(
-        path, table, shown, {"dictionary": dictionary_table(table), "notes": notes}
-    )
+    for_people = ShownSheet(FOR_PEOPLE, [*_about(table, "排名"), RANK_NOTE], columns)
+    further_sheets = {"dictionary": dictionary_table(table), "notes": notes}
+    write_office_workbook(path, table, for_people, further_sheets)
+
+
+def _column(
+    table: pd.DataFrame, name: str, shown: Shown | list[Shown] = "text", *, width: float
+) -> ShownColumn:
+    """Show a published column under its Chinese heading."""
+    return ShownColumn(COLUMNS[name].zh, table[name].tolist(), shown=shown, width=width)
 
 
 def _about(table: pd.DataFrame, what: str) -> list[str]:
     """Say which wave it is and what must be said of the data."""
     first = table.iloc[0]
-    return [f"{first['survey']}  {first['wave']}  {what}", *filter(None, [first["mark"]])]
+    lines = [f"{first['survey']}  {first['wave']}  {what}"]
+    if first["mark"]:
+        lines.append(first["mark"])
+    return lines
 
 
 def _set(table: pd.DataFrame, kind: str) -> list[str]:
