@@ -400,19 +400,19 @@ def readme_text(
     opening = [about.mark] if about.mark else []
     steps = about.steps or (weighting.log if weighting else ())
     choices = [f"{name}: {_option(value)}" for name, value in conventions.items()]
-    sections: dict[str, Iterable[str]] = {
-        about.title: [*opening, *PERSONS],
-        "文件 Files": FILES,
-        "respondents.csv 的列 Columns of respondents.csv": columns,
-        "expected.csv 的列 Columns of expected.csv": _expected(credit),
-        "抽样设计 Design": call.splitlines(),
-        "加权 Weighting": [*CREDIT[credit], *_steps(steps)],
-        "约定 Conventions": [*choices, *DF],
-    }
+    sections: list[tuple[str, Iterable[str]]] = [
+        (about.title, [*opening, *PERSONS]),
+        ("文件 Files", FILES),
+        ("respondents.csv 的列 Columns of respondents.csv", columns),
+        ("expected.csv 的列 Columns of expected.csv", _expected(credit)),
+        ("抽样设计 Design", call.splitlines()),
+        ("加权 Weighting", [*CREDIT[credit], *_steps(steps)]),
+        ("约定 Conventions", [*choices, *DF]),
+    ]
     if about.notes:
-        sections["说明 Notes"] = about.notes
+        sections.append(("说明 Notes", about.notes))
     text = []
-    for title, lines in sections.items():
+    for title, lines in sections:
         text += [title, "=" * 60, *lines, ""]
     return "\n".join(text)
 
