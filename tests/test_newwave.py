@@ -464,3 +464,16 @@ def test_all_columns_that_lack_are_named_at_once(small):
     with pytest.raises(SurveyError, match="S131") as refused:
         small.read()
     assert "'name', 'parent'" in refused.value.en
+
+
+def test_areas_that_lie_in_each_other_are_refused_instead_of_followed_for_ever(small, call):
+    table = read_table(other_areas(small))
+    table.loc[table["code"] == "990100", "parent"] = "990101"
+    circular = small.root / "circular.csv"
+    table.to_csv(circular, index=False)
+    folder = small.root / "surveys" / "theirs"
+    options = ["--questionnaire", "small@1", "--areas", circular, "--counties", "990101"]
+    code, _, fault = call("new", folder, *options)
+    assert code == 2
+    assert "S146" in fault
+    assert not folder.exists()

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.declarations.facts import areas_within, read_areas, short_names
+from satisfaction.declarations.facts import areas_within, check_areas, read_areas, short_names
 from satisfaction.declarations.new_wave_files import (
     COMMENTS,
     SOURCED,
@@ -123,6 +123,7 @@ def new_wave(
                 f"No level of the table of areas is called '{area}', as the questionnaire's area item is; "
                 f"the lowest one, '{lowest}', is called so now."
             )
+        check_areas(tables["areas"], area, Path(areas))
     plan = Plan(instrument, tables, declared)
     all_areas = len(plan.codes(area))
     wanted = list(only)
