@@ -101,8 +101,8 @@ FAULTS = (
     ),
     Fault(
         "variance: residuals weighted by the wrong weights",
-        "margins, n * entering, margins.T @ sp.diags",
-        "margins, n, margins.T @ sp.diags",
+        "regression_on_margins(margins, n * entering, moments)",
+        "regression_on_margins(margins, n, moments)",
         f"{VARIANCE} test_reference.py",
     ),
     Fault(
@@ -113,14 +113,14 @@ FAULTS = (
     ),
     Fault(
         "variance: df counts strata of all",
-        "minlength=domains) - np.bincount(\n            in_strata",
-        "minlength=domains) - 0 * np.bincount(\n            in_strata",
+        "df[:, m] -= np.bincount(of_stratum",
+        "df[:, m] -= 0 * np.bincount(of_stratum",
         VARIANCE,
     ),
     Fault(
         "variance: deff of a sample with replacement",
-        "unit / n if replacement else",
-        "unit / n if not replacement else",
+        "if not replacement:\n            variance",
+        "if replacement:\n            variance",
         VARIANCE,
     ),
     Fault(
@@ -173,14 +173,14 @@ FAULTS = (
     ),
     Fault(
         "replicates: jackknife's factor",
-        "out = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)",
-        "out = np.where(same, 1.0, 1.0)",
+        "factor = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)",
+        "factor = np.where(same, 1.0, 1.0)",
         REPLICATES,
     ),
     Fault(
         "replicates: jackknife's scale",
-        "clusters.fraction[clusters.stratum[unit]]) * (sizes - 1) / sizes",
-        "clusters.fraction[clusters.stratum[unit]])",
+        "Replicates(left * (sizes - 1) / sizes, unit",
+        "Replicates(left, unit",
         REPLICATES,
     ),
     Fault(
@@ -197,7 +197,7 @@ FAULTS = (
     ),
     Fault(
         "replicates: bootstrap draws n",
-        "random.multinomial(max(size - 1, 1),",
+        "random.multinomial(draws,",
         "random.multinomial(size,",
         REPLICATES,
     ),
@@ -209,7 +209,7 @@ FAULTS = (
     ),
     Fault(
         "replicates: bootstrap's fpc",
-        "shrunk = np.sqrt(1 - clusters.fraction[h])",
+        "shrunk = np.sqrt(1 - clusters.fraction[stratum])",
         "shrunk = 1.0",
         REPLICATES,
     ),
@@ -273,8 +273,8 @@ FAULTS = (
     ),
     Fault(
         "measures: fewer valid items than asked for",
-        "for column in present]) >= least)",
-        "for column in present]) > 0)",
+        "flag(_sum(present) >= least)",
+        "flag(_sum(present) > 0)",
         MEASURES,
     ),
     Fault(
@@ -291,20 +291,20 @@ FAULTS = (
     ),
     Fault(
         "measures: a wrong option does not count",
-        "return (right - wrong) * flag(right > wrong), correct",
-        "return right, correct",
+        "return (rights - wrongs) * flag(rights > wrongs), len(right)",
+        "return rights, len(right)",
         MEASURES,
     ),
     Fault(
         "measures: wrong options allowed",
-        'allowed = 0 if declared.knowledge.credit == "all"',
-        'allowed = 99 if declared.knowledge.credit == "all"',
+        "len(right)) * flag(wrongs <= 0)",
+        "len(right)) * flag(wrongs <= 99)",
         MEASURES,
     ),
     Fault(
         "measures: asked by a skip rule",
-        "{valid: flag(nw.col(item).is_in(list(answers))) * asked",
-        "{valid: flag(nw.col(item).is_in(list(answers)))",
+        "{valid: answered * asked",
+        "{valid: answered",
         MEASURES,
     ),
     Fault(

@@ -14,7 +14,7 @@ SOURCE = Path(satisfaction.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 # The order stands once, at the head of the package, a floor a line.
 FLOORS = re.findall(r"^    (\w+) {2,}\S", satisfaction.__doc__ or "", flags=re.MULTILINE)
-KERNELS = ("sampling/variance.py", "sampling/replicates.py")
+KERNELS = ("sampling/variance.py", "sampling/residuals.py", "sampling/replicates.py")
 ENGINES = {"duckdb", "pyspark", "polars"}
 KNOWS_ENGINES = "foundation/engines.py"
 STANDARD_LIBRARY_OF_KERNELS = {"__future__", "collections", "dataclasses", "typing"}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from satisfaction.sampling.residuals import regression_on_margins
 from satisfaction.sampling.variance import (
     Clusters,
     contributions,
     crossed,
     domain_df,
-    regression_on_margins,
     simple_variance,
 )
 

@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from satisfaction.sampling.design import SampleDesign
+from satisfaction.sampling.residuals import residual_totals
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import (
     Clusters,
@@ -20,7 +21,6 @@ from satisfaction.sampling.variance import (
     contributions,
     crossed,
     psu_totals,
-    residual_totals,
 )
 
 Array = np.ndarray[Any, Any]

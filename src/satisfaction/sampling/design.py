@@ -1,7 +1,4 @@
-"""The sample design: strata, PSUs, finite population correction, base weight, lonely-PSU policy.
-
-What a sample design must hold: columns, weights, nesting, lonely PSUs, finite population corrections.
-"""
+"""The sample design: strata, PSUs, finite population correction, base weight, lonely-PSU policy, and what it must hold."""
 
 from __future__ import annotations
 
@@ -30,369 +27,14 @@ from satisfaction.foundation.pages import card
 from satisfaction.sampling.measures import Measure, flag
 from satisfaction.sampling.variance import LonelyPsu
 
-
-def require_columns(
-    design: SampleDesign, wanted: Sequence[str], *, argument: str, error: type[Any], code: str
-) -> None:
-    """Refuse columns that the respondents do not have.
-
-    Raises
-    ------
-    SatisfactionError
-        Of the class given: the column, what is available, the nearest name.
-    """
-    available = design.table.collect_schema().names()
-    for name in wanted:
-        if name not in available:
-            hint = ("改为已有的列。", "Use a column that exists.")
-            if near := closest(name, available):
-                hint = (f"改为 '{near}'。", f"Write '{near}'.")
-            raise error(
-                code,
-                f"找不到列 '{name}'。",
-                f"Column '{name}' not found.",
-                where=argument,
-                available=available,
-                got=name,
-                hint=hint,
-            )
-
-
-def check(design: SampleDesign) -> None:
-    """Refuse a design that cannot be as declared.
-
-    Raises
-    ------
-    DesignError
-        See SurveyDesign.
-    """
-    if len(design.fpc) > len(design.psu) + 1:
-        raise DesignError(
-            "D107",
-            f"fpc 有 {len(design.fpc)} 列，多于抽样阶段数。",
-            f"fpc has {len(design.fpc)} columns, more than there are stages.",
-            where="fpc",
-            available=design.psu,
-            hint=("每个阶段一列。", "Give one column a stage."),
-        )
-    wanted = [*design.strata, *design.psu, *design.fpc]
-    if design.base_weight:
-        wanted.append(design.base_weight)
-    require_columns(design, wanted, argument="SurveyDesign", error=DesignError, code="D101")
-    _check_names(design)
-    _check_numbers(design)
-    keys = [*design.strata, *design.stages]
-    units = _counted_units(design, keys)
-    if units.empty:
-        raise DesignError(
-            "D382",
-            "数据表没有任何记录。",
-            "The table has no rows.",
-            where="respondents",
-            hint=("检查读入与筛选。", "Look at how it was read and filtered."),
-        )
-    refuse_mixed(units, keys)
-    _check_weights(design, int(units["_bad"].sum()))
-    for i, name in enumerate(design.fpc):
-        _check_known(name, int(units[f"_unknown{i}"].sum()))
-    if units[keys].isna().any(axis=None):
-        raise DesignError(
-            "D103",
-            f"有记录缺少层或抽样单元（{shortened(keys)}）。",
-            f"Rows without stratum or PSU ({shortened(keys)}).",
-            where=f"{shortened(keys)} {offenders(design.respondents, _any_missing(keys))}".strip(),
-            hint=("补全这些列。", "Fill in these columns."),
-        )
-    _check_collapse(design, units)
-    for stage in range(len(design.stages)):
-        _check_stage(design, units, stage)
-
-
-def _counted_units(design: SampleDesign, keys: list[str]) -> pd.DataFrame:
-    """Return one row a unit of the last stage: its unusable weights, its missing and extreme population counts."""
-    weight = nw.col(design.weight_column)
-    unusable = weight.is_null() | ~(weight > 0) | (weight > 1e300)
-    columns = [flag(unusable).alias("_bad")]
-    folds = [nw.col("_bad").sum()]
-    for stage, name in enumerate(design.fpc):
-        population = nw.col(name)
-        number = population.cast(nw.Float64)
-        unknown = flag(number.is_null() | number.is_nan())
-        columns.append(unknown.alias(f"_unknown{stage}"))
-        columns.append(population.alias(f"_low{stage}"))
-        columns.append(population.alias(f"_high{stage}"))
-        folds.append(nw.col(f"_unknown{stage}").sum())
-        folds.append(nw.col(f"_low{stage}").min())
-        folds.append(nw.col(f"_high{stage}").max())
-    rows = design.rows().select(*keys, *columns)
-    return fetch(rows.group_by(*keys).agg(*folds))
-
-
-def check_frame(design: SampleDesign, frame: pd.DataFrame) -> None:
-    """Refuse a sample that does not cover its frame: strata of the frame without sample, strata of the sample outside it.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        One row a stratum (or a unit) of the frame, with the design's strata columns.
-
-    Raises
-    ------
-    DesignError
-        D109 a strata column that the frame does not have, D110 strata that only one of the two has.
-    """
-    if lacking := [name for name in design.strata if name not in frame]:
-        raise DesignError(
-            "D109",
-            f"抽样框没有层的列 {lacking}。",
-            f"The frame has no strata columns {lacking}.",
-            where="frame",
-            available=frame.columns,
-            got=lacking[0],
-            hint=("补上这些列。", "Add these columns."),
-        )
-    columns = list(design.strata)
-    sampled = {*fetch(design.rows().select(*columns).unique()).itertuples(index=False, name=None)}
-    listed = {*frame[columns].drop_duplicates().itertuples(index=False, name=None)}
-    for zh, en, missing in (
-        ("抽样框中的层没有样本", "Strata of the frame have no sample", listed - sampled),
-        ("样本中的层不在抽样框中", "Strata of the sample are not in the frame", sampled - listed),
-    ):
-        if missing:
-            names = shortened(" / ".join(map(str, stratum)) for stratum in sorted(missing))
-            raise DesignError(
-                "D110",
-                f"{zh}: {names}。",
-                f"{en}: {names}.",
-                where="frame",
-                hint=(
-                    "补抽这些层、合并层，或改正抽样框。",
-                    "Sample these strata, merge strata, or correct the frame.",
-                ),
-            )
-
-
-CONDITION = '"{name}" is null or not ("{name}" > 0) or isnan("{name}"::double)'
-
-
-def _any_missing(keys: list[str]) -> str:
-    return " or ".join(f'"{name}" is null or "{name}"::varchar = \'nan\'' for name in keys)
-
-
-def _check_weights(design: SampleDesign, bad: int) -> None:
-    if bad:
-        name = design.weight_column
-        rows = offenders(design.respondents, CONDITION.format(name=name))
-        raise DesignError(
-            "D102",
-            f"有 {bad} 个基础权数缺失、为零或为负。",
-            f"{bad} base weights are missing, zero or negative.",
-            where=f"{name} {rows}".strip(),
-            hint=(
-                "改正这些权数。不要删除记录，否则其初级单元会从设计中消失；不参与估计的人，把指标设为缺失，或用 by 分出一个域。",
-                "Correct these weights. Do not remove the rows: their PSUs would leave the design. Whoever is not to count gets "
-                "a missing measure, or stands in a domain of its own (`by`).",
-            ),
-        )
-
-
-def _check_names(design: SampleDesign) -> None:
-    """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
-    columns = design.table.collect_schema().names()
-    for name in (ROW, ONE):
-        if name in columns:
-            raise DesignError(
-                "D383",
-                f"列名 '{name}' 由本软件自用。",
-                f"The column name '{name}' is used by the design itself.",
-                where="respondents",
-                hint=("给该列改名。", "Rename the column."),
-            )
-    units = [*design.strata, *design.psu]
-    twice = [name for i, name in enumerate(units) if name in units[:i]]
-    if twice:
-        raise DesignError(
-            "D384",
-            f"列 '{twice[0]}' 被同时用作层与抽样单元，或列了两次。",
-            f"Column '{twice[0]}' is both stratum and sampling unit, or listed twice.",
-            where="strata, psu",
-            hint=(
-                "各写一列；没有分层时不写 strata。",
-                "Give each its own column; leave out `strata` where there are none.",
-            ),
-        )
-
-
-def _check_numbers(design: SampleDesign) -> None:
-    """Refuse weights and population counts that are text."""
-    schema = design.rows().collect_schema()
-    for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
-        for name in names:
-            if not schema[name].is_numeric():
-                raise DesignError(
-                    code,
-                    f"列 '{name}' 是文本（{schema[name]}），不是数值。",
-                    f"Column '{name}' is text ({schema[name]}), not a number.",
-                    where=name,
-                    hint=(
-                        f'先转换，例如 pd.to_numeric(df["{name}"])。',
-                        f'Convert it first, as pd.to_numeric(df["{name}"]).',
-                    ),
-                )
-
-
-def _check_known(name: str, unknown: int) -> None:
-    if unknown:
-        raise DesignError(
-            "D105",
-            f"fpc 列 '{name}' 有 {unknown} 条记录缺失。",
-            f"The fpc column '{name}' is missing in {number_of(unknown, 'row')}.",
-            where=name,
-            hint=(
-                "为该层的每条记录补上总体单元数。",
-                "Give every row of a stratum its number of units in the population.",
-            ),
-        )
-
-
-def _check_collapse(design: SampleDesign, units: pd.DataFrame) -> None:
-    if not design.collapse:
-        return
-    known = {*units[list(design.strata)].itertuples(index=False, name=None)}
-    mentioned = [level for pair in design.collapse.items() for level in pair]
-    unknown = [level for level in mentioned if level not in known]
-    chained = [target for target in design.collapse.values() if target in design.collapse]
-    wrong = [*unknown, *chained]
-    if wrong:
-        raise DesignError(
-            "D108",
-            f"collapse 中的层不存在或被重复合并: {shortened(wrong)}。",
-            f"Strata in `collapse` do not exist or are merged twice: {shortened(wrong)}.",
-            where="collapse",
-            available=sorted(map(str, known)),
-            hint=(
-                "改为样本中的层；目标层不能再被合并。",
-                "Name strata of the sample; a target is not merged itself.",
-            ),
-        )
-
-
-def _check_stage(design: SampleDesign, units: pd.DataFrame, stage: int) -> None:
-    """Check one stage: codes, lonely units, population counts."""
-    above = [*design.strata, *design.stages[:stage]]
-    unit = design.stages[stage]
-    sampled = units[[*above, unit]].assign(low=np.inf, high=np.inf)
-    if stage < len(design.fpc):
-        sampled["low"] = units[f"_low{stage}"]
-        sampled["high"] = units[f"_high{stage}"]
-    sampled = sampled.groupby([*above, unit], as_index=False).agg({"low": "min", "high": "max"})
-    twice = sampled[unit].duplicated()
-    if design.psu_codes == "unique" and twice.any():
-        codes = shortened(sampled.loc[twice, unit].unique())
-        raise DesignError(
-            "D106",
-            f"'{unit}' 的编码出现在不止一个层（或上级单元）中: {codes}。",
-            f"Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
-            where="psu",
-            available=("nested", "unique"),
-            hint=(
-                '改正编码；若各层各自编号，写 psu_codes="nested"。',
-                'Correct the codes; if they are numbered within strata, write psu_codes="nested".',
-            ),
-        )
-    folds = {"n": (unit, "size"), "low": ("low", "min"), "high": ("high", "max")}
-    parent = _parents(design, sampled, above, first=stage == 0)
-    sizes = sampled.groupby(parent).agg(**folds)
-    uncollapsed = sizes
-    if above:
-        uncollapsed = sampled.groupby(above).agg(**folds)
-    varies = uncollapsed["low"] != uncollapsed["high"]
-    too_small = uncollapsed["low"] < uncollapsed["n"]
-    if stage < len(design.fpc) and (varies | too_small).any():
-        raise DesignError(
-            "D105",
-            "fpc 在层内不一致，或小于样本中的单元数。",
-            "fpc varies within a stratum or is smaller than its sample.",
-            where=design.fpc[stage],
-            hint=(
-                "fpc 须为该层（或上级单元）总体中的单元数。",
-                "fpc is the number of units in the population of the stratum (or unit above).",
-            ),
-        )
-    lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
-    has_an_error = (sizes["n"] > 1) & (sizes["low"] > sizes["n"])
-    if len(lonely) and design.lonely_psu == "average" and not has_an_error.any():
-        raise DesignError(
-            "D380",
-            f"没有一个层（或上级单元）能估计误差，无从取平均: 各层只有一个单元 '{unit}'，或全数调查。",
-            f"No stratum (or unit above) has an error to average: each has a single '{unit}' or was taken whole.",
-            where="lonely_psu",
-            available=("collapse", "adjust"),
-            hint=("用 collapse 合并这些层。", "Merge these strata with `collapse`."),
-        )
-    if len(lonely) and design.lonely_psu == "fail":
-        near = None
-        if stage == 0:
-            near = _neighbour(sizes, lonely[0])
-        merge = None
-        proposal = 'lonely_psu="adjust"'
-        if near is not None:
-            merge = (_plain(lonely[0]), _plain(near))
-            proposal = f"collapse={{{merge[0]!r}: {merge[1]!r}}}"
-        fault = DesignError(
-            "D104",
-            f"{len(lonely)} 个层（或上级单元）只有一个单元 '{unit}': {shortened(lonely)}。",
-            f"{number_of(len(lonely), 'stratum', 'strata')} (or units above) with a single '{unit}': {shortened(lonely)}.",
-            where="strata",
-            available=get_args(LonelyPsu)[1:],
-            hint=(
-                f"与相近的层合并（例如 {proposal}），或声明 lonely_psu 的处理办法。",
-                f"Merge with a similar stratum (for instance {proposal}), or declare a lonely_psu policy.",
-            ),
-        )
-        fault.merge = merge
-        raise fault
-
-
-def _parents(design: SampleDesign, sampled: pd.DataFrame, above: list[str], *, first: bool) -> Any:
-    """Return what the units of a stage are grouped by: their stratum after collapsing, or the unit above."""
-    if not above:
-        return pd.Series("all", index=sampled.index)
-    if first and design.collapse:
-        merged = []
-        for level in sampled[above].itertuples(index=False, name=None):
-            target = design.collapse.get(level, level)
-            merged.append(target[0] if len(target) == 1 else target)
-        return pd.Series(merged, index=sampled.index)
-    return above if len(above) > 1 else above[0]
-
-
-def _neighbour(sizes: pd.DataFrame, lonely: Any) -> Any:
-    """Propose a stratum to merge with: one that shares the most leading keys, then the one nearest in order."""
-    levels = [level for level in sizes.index if level != lonely]
-    own = lonely if isinstance(lonely, tuple) else (lonely,)
-    order = list(sizes.index)
-
-    def distance(level: Any) -> tuple[int, int]:
-        other = level if isinstance(level, tuple) else (level,)
-        shared = sum(a == b for a, b in zip(own, other, strict=True))
-        return -shared, abs(order.index(level) - order.index(lonely))
-
-    return min(levels, key=distance, default=None)
-
-
-def _plain(level: Any) -> Any:
-    """Return a stratum as a user would write it."""
-    if isinstance(level, tuple):
-        return tuple(_plain(part) for part in level)
-    return level.item() if isinstance(level, np.generic) else level
-
-
 Array = np.ndarray[Any, Any]
 Nesting = Literal["nested", "unique"]
 ROW = "_respondent"
 ONE = "_one"
 NO_ERROR = "none: not a probability sample"
+# for the engine that reads Parquet: rows to be named
+MISSING_KEY = '"{name}" is null or "{name}"::varchar = \'nan\''
+BAD_WEIGHT = '"{name}" is null or not ("{name}" > 0) or isnan("{name}"::double)'
 
 
 class WeightingStep(Protocol):
@@ -509,9 +151,8 @@ class SampleDesign:
     def weights(self) -> Array:
         """Return the final weight per respondent, in the given row order: (n,) float."""
         if self.weighting is None:
-            return np.asarray(
-                fetch(self.rows().select(self.weight_column))[self.weight_column].to_numpy(float)
-            )
+            weight = fetch(self.rows().select(self.weight_column))[self.weight_column]
+            return np.asarray(weight.to_numpy(float))
         lookup = self.weighting.cells.assign(factor=self.weighting.factor)
         return joined(self.rows(), lookup, on=self.weighting.columns, weight=self.weight_column)
 
@@ -660,7 +301,7 @@ def SurveyDesign(
         table=scan(respondents),
         complete=never_null(respondents),
     )
-    check(design)
+    _check(design)
     return design
 
 
@@ -671,3 +312,358 @@ def named(columns: str | Sequence[str] | None) -> tuple[str, ...]:
 
 def _level(stratum: Any) -> tuple[Any, ...]:
     return stratum if isinstance(stratum, tuple) else (stratum,)
+
+
+# ---- what a design must hold ----
+
+
+def _check(design: SampleDesign) -> None:
+    """Refuse a design that cannot be as declared; see SurveyDesign."""
+    if len(design.fpc) > len(design.psu) + 1:
+        raise DesignError(
+            "D107",
+            f"fpc 有 {len(design.fpc)} 列，多于抽样阶段数。",
+            f"fpc has {len(design.fpc)} columns, more than there are stages.",
+            where="fpc",
+            available=design.psu,
+            hint=("每个阶段一列。", "Give one column a stage."),
+        )
+    wanted = [*design.strata, *design.psu, *design.fpc]
+    if design.base_weight:
+        wanted.append(design.base_weight)
+    require_columns(design, wanted, argument="SurveyDesign", error=DesignError, code="D101")
+    _check_names(design)
+    _check_numbers(design)
+    keys = [*design.strata, *design.stages]
+    units = _counted_units(design, keys)
+    if units.empty:
+        raise DesignError(
+            "D382",
+            "数据表没有任何记录。",
+            "The table has no rows.",
+            where="respondents",
+            hint=("检查读入与筛选。", "Look at how it was read and filtered."),
+        )
+    refuse_mixed(units, keys)
+    _check_weights(design, int(units["_bad"].sum()))
+    for stage, name in enumerate(design.fpc):
+        _check_known(name, int(units[f"_unknown{stage}"].sum()))
+    if units[keys].isna().any(axis=None):
+        missing = " or ".join(MISSING_KEY.format(name=name) for name in keys)
+        raise DesignError(
+            "D103",
+            f"有记录缺少层或抽样单元（{shortened(keys)}）。",
+            f"Rows without stratum or PSU ({shortened(keys)}).",
+            where=f"{shortened(keys)} {offenders(design.respondents, missing)}".strip(),
+            hint=("补全这些列。", "Fill in these columns."),
+        )
+    _check_collapse(design, units)
+    for stage in range(len(design.stages)):
+        _check_stage(design, units, stage)
+
+
+def _counted_units(design: SampleDesign, keys: list[str]) -> pd.DataFrame:
+    """Return one row a unit of the last stage: its unusable weights, its missing and extreme population counts."""
+    weight = nw.col(design.weight_column)
+    unusable = weight.is_null() | ~(weight > 0) | (weight > 1e300)
+    columns = [flag(unusable).alias("_bad")]
+    folds = [nw.col("_bad").sum()]
+    for stage, name in enumerate(design.fpc):
+        population = nw.col(name)
+        number = population.cast(nw.Float64)
+        unknown = flag(number.is_null() | number.is_nan())
+        columns.append(unknown.alias(f"_unknown{stage}"))
+        columns.append(population.alias(f"_low{stage}"))
+        columns.append(population.alias(f"_high{stage}"))
+        folds.append(nw.col(f"_unknown{stage}").sum())
+        folds.append(nw.col(f"_low{stage}").min())
+        folds.append(nw.col(f"_high{stage}").max())
+    rows = design.rows().select(*keys, *columns)
+    return fetch(rows.group_by(*keys).agg(*folds))
+
+
+def _check_weights(design: SampleDesign, bad: int) -> None:
+    if bad:
+        name = design.weight_column
+        rows = offenders(design.respondents, BAD_WEIGHT.format(name=name))
+        raise DesignError(
+            "D102",
+            f"有 {bad} 个基础权数缺失、为零或为负。",
+            f"{bad} base weights are missing, zero or negative.",
+            where=f"{name} {rows}".strip(),
+            hint=(
+                "改正这些权数。不要删除记录，否则其初级单元会从设计中消失；不参与估计的人，把指标设为缺失，或用 by 分出一个域。",
+                "Correct these weights. Do not remove the rows: their PSUs would leave the design. Whoever is not to count gets "
+                "a missing measure, or stands in a domain of its own (`by`).",
+            ),
+        )
+
+
+def _check_names(design: SampleDesign) -> None:
+    """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
+    columns = design.table.collect_schema().names()
+    for name in (ROW, ONE):
+        if name in columns:
+            raise DesignError(
+                "D383",
+                f"列名 '{name}' 由本软件自用。",
+                f"The column name '{name}' is used by the design itself.",
+                where="respondents",
+                hint=("给该列改名。", "Rename the column."),
+            )
+    units = [*design.strata, *design.psu]
+    twice = [name for i, name in enumerate(units) if name in units[:i]]
+    if twice:
+        raise DesignError(
+            "D384",
+            f"列 '{twice[0]}' 被同时用作层与抽样单元，或列了两次。",
+            f"Column '{twice[0]}' is both stratum and sampling unit, or listed twice.",
+            where="strata, psu",
+            hint=(
+                "各写一列；没有分层时不写 strata。",
+                "Give each its own column; leave out `strata` where there are none.",
+            ),
+        )
+
+
+def _check_numbers(design: SampleDesign) -> None:
+    """Refuse weights and population counts that are text."""
+    schema = design.rows().collect_schema()
+    for code, names in (("D102", (design.weight_column,)), ("D105", design.fpc)):
+        for name in names:
+            if not schema[name].is_numeric():
+                raise DesignError(
+                    code,
+                    f"列 '{name}' 是文本（{schema[name]}），不是数值。",
+                    f"Column '{name}' is text ({schema[name]}), not a number.",
+                    where=name,
+                    hint=(
+                        f'先转换，例如 pd.to_numeric(df["{name}"])。',
+                        f'Convert it first, as pd.to_numeric(df["{name}"]).',
+                    ),
+                )
+
+
+def _check_known(name: str, unknown: int) -> None:
+    if unknown:
+        raise DesignError(
+            "D105",
+            f"fpc 列 '{name}' 有 {unknown} 条记录缺失。",
+            f"The fpc column '{name}' is missing in {number_of(unknown, 'row')}.",
+            where=name,
+            hint=(
+                "为该层的每条记录补上总体单元数。",
+                "Give every row of a stratum its number of units in the population.",
+            ),
+        )
+
+
+def _check_collapse(design: SampleDesign, units: pd.DataFrame) -> None:
+    if not design.collapse:
+        return
+    known = {*units[list(design.strata)].itertuples(index=False, name=None)}
+    mentioned = [level for pair in design.collapse.items() for level in pair]
+    unknown = [level for level in mentioned if level not in known]
+    chained = [target for target in design.collapse.values() if target in design.collapse]
+    wrong = [*unknown, *chained]
+    if wrong:
+        raise DesignError(
+            "D108",
+            f"collapse 中的层不存在或被重复合并: {shortened(wrong)}。",
+            f"Strata in `collapse` do not exist or are merged twice: {shortened(wrong)}.",
+            where="collapse",
+            available=sorted(map(str, known)),
+            hint=(
+                "改为样本中的层；目标层不能再被合并。",
+                "Name strata of the sample; a target is not merged itself.",
+            ),
+        )
+
+
+def _check_stage(design: SampleDesign, units: pd.DataFrame, stage: int) -> None:
+    """Check one stage: codes, lonely units, population counts."""
+    above = [*design.strata, *design.stages[:stage]]
+    unit = design.stages[stage]
+    counted = units[[*above, unit]].assign(
+        low=units.get(f"_low{stage}", np.inf), high=units.get(f"_high{stage}", np.inf)
+    )
+    extremes = {"low": ("low", "min"), "high": ("high", "max")}
+    of_stage = counted.groupby([*above, unit], as_index=False).agg(**extremes)
+    twice = of_stage[unit].duplicated()
+    if design.psu_codes == "unique" and twice.any():
+        codes = shortened(of_stage.loc[twice, unit].unique())
+        raise DesignError(
+            "D106",
+            f"'{unit}' 的编码出现在不止一个层（或上级单元）中: {codes}。",
+            f"Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
+            where="psu",
+            available=("nested", "unique"),
+            hint=(
+                '改正编码；若各层各自编号，写 psu_codes="nested"。',
+                'Correct the codes; if they are numbered within strata, write psu_codes="nested".',
+            ),
+        )
+    parents = _parents(design, of_stage, above, first=stage == 0)
+    sizes = of_stage.groupby(parents).agg(n=(unit, "size"), **extremes)
+    if stage < len(design.fpc):
+        unmerged = of_stage.groupby(above).agg(n=(unit, "size"), **extremes) if above else sizes
+        _check_populations(unmerged, design.fpc[stage])
+    lonely = sizes.index[(sizes["n"] == 1) & (sizes["low"] > 1)]
+    if not len(lonely):
+        return
+    has_error = (sizes["n"] > 1) & (sizes["low"] > sizes["n"])
+    if design.lonely_psu == "average" and not has_error.any():
+        raise DesignError(
+            "D380",
+            f"没有一个层（或上级单元）能估计误差，无从取平均: 各层只有一个单元 '{unit}'，或全数调查。",
+            f"No stratum (or unit above) has an error to average: each has a single '{unit}' or was taken whole.",
+            where="lonely_psu",
+            available=("collapse", "adjust"),
+            hint=("用 collapse 合并这些层。", "Merge these strata with `collapse`."),
+        )
+    if design.lonely_psu == "fail":
+        raise _lonely_fault(sizes, lonely, unit, first=stage == 0)
+
+
+def _parents(design: SampleDesign, sampled: pd.DataFrame, above: list[str], *, first: bool) -> Any:
+    """Return what the units of a stage are grouped by: their stratum after collapsing, or the unit above."""
+    if not above:
+        return pd.Series("all", index=sampled.index)
+    if first and design.collapse:
+        merged = []
+        for level in sampled[above].itertuples(index=False, name=None):
+            target = design.collapse.get(level, level)
+            merged.append(target[0] if len(target) == 1 else target)
+        return pd.Series(merged, index=sampled.index)
+    return above if len(above) > 1 else above[0]
+
+
+def _check_populations(strata: pd.DataFrame, column: str) -> None:
+    wrong = (strata["low"] != strata["high"]) | (strata["low"] < strata["n"])
+    if wrong.any():
+        raise DesignError(
+            "D105",
+            "fpc 在层内不一致，或小于样本中的单元数。",
+            "fpc varies within a stratum or is smaller than its sample.",
+            where=column,
+            hint=(
+                "fpc 须为该层（或上级单元）总体中的单元数。",
+                "fpc is the number of units in the population of the stratum (or unit above).",
+            ),
+        )
+
+
+def _lonely_fault(sizes: pd.DataFrame, lonely: pd.Index, unit: str, *, first: bool) -> DesignError:
+    """Name the strata of one PSU, and propose a stratum for the first to join."""
+    near = _neighbour(sizes, lonely[0]) if first else None
+    proposal = 'lonely_psu="adjust"'
+    if near is not None:
+        proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
+    fault = DesignError(
+        "D104",
+        f"{len(lonely)} 个层（或上级单元）只有一个单元 '{unit}': {shortened(lonely)}。",
+        f"{number_of(len(lonely), 'stratum', 'strata')} (or units above) with a single '{unit}': {shortened(lonely)}.",
+        where="strata",
+        available=get_args(LonelyPsu)[1:],
+        hint=(
+            f"与相近的层合并（例如 {proposal}），或声明 lonely_psu 的处理办法。",
+            f"Merge with a similar stratum (for instance {proposal}), or declare a lonely_psu policy.",
+        ),
+    )
+    fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
+    return fault
+
+
+def _neighbour(sizes: pd.DataFrame, lonely: Any) -> Any:
+    """Propose a stratum to merge with: one that shares the most leading keys, then the one nearest in order."""
+    order = list(sizes.index)
+    keys = np.array(_level(lonely), dtype=object)
+
+    def distance(stratum: Any) -> tuple[int, int]:
+        shared = int((keys == np.array(_level(stratum), dtype=object)).sum())
+        return -shared, abs(order.index(stratum) - order.index(lonely))
+
+    others = [stratum for stratum in order if stratum != lonely]
+    return min(others, key=distance, default=None)
+
+
+def _plain(level: Any) -> Any:
+    """Return a stratum as a user would write it."""
+    if isinstance(level, tuple):
+        return tuple(_plain(part) for part in level)
+    return level.item() if isinstance(level, np.generic) else level
+
+
+# ---- what a caller may ask of it ----
+
+
+def require_columns(
+    design: SampleDesign, wanted: Sequence[str], *, argument: str, error: type[Any], code: str
+) -> None:
+    """Refuse columns that the respondents do not have.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class given: the column, what is available, the nearest name.
+    """
+    available = design.table.collect_schema().names()
+    for name in wanted:
+        if name not in available:
+            hint = ("改为已有的列。", "Use a column that exists.")
+            if near := closest(name, available):
+                hint = (f"改为 '{near}'。", f"Write '{near}'.")
+            raise error(
+                code,
+                f"找不到列 '{name}'。",
+                f"Column '{name}' not found.",
+                where=argument,
+                available=available,
+                got=name,
+                hint=hint,
+            )
+
+
+def check_frame(design: SampleDesign, frame: pd.DataFrame) -> None:
+    """Refuse a sample that does not cover its frame: strata of the frame without sample, strata of the sample outside it.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a stratum (or a unit) of the frame, with the design's strata columns.
+
+    Raises
+    ------
+    DesignError
+        D109 a strata column that the frame does not have, D110 strata that only one of the two has.
+    """
+    columns = list(design.strata)
+    lacking = [name for name in columns if name not in frame]
+    if lacking:
+        raise DesignError(
+            "D109",
+            f"抽样框没有层的列 {lacking}。",
+            f"The frame has no strata columns {lacking}.",
+            where="frame",
+            available=frame.columns,
+            got=lacking[0],
+            hint=("补上这些列。", "Add these columns."),
+        )
+    sampled = {*fetch(design.rows().select(*columns).unique()).itertuples(index=False, name=None)}
+    listed = {*frame[columns].drop_duplicates().itertuples(index=False, name=None)}
+    for zh, en, missing in (
+        ("抽样框中的层没有样本", "Strata of the frame have no sample", listed - sampled),
+        ("样本中的层不在抽样框中", "Strata of the sample are not in the frame", sampled - listed),
+    ):
+        if missing:
+            names = shortened(" / ".join(map(str, stratum)) for stratum in sorted(missing))
+            raise DesignError(
+                "D110",
+                f"{zh}: {names}。",
+                f"{en}: {names}.",
+                where="frame",
+                hint=(
+                    "补抽这些层、合并层，或改正抽样框。",
+                    "Sample these strata, merge strata, or correct the frame.",
+                ),
+            )

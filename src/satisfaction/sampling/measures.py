@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
-from operator import add, mul
+from itertools import zip_longest
+from operator import add
 from typing import Literal
 
 import narwhals as nw
@@ -23,12 +24,9 @@ from satisfaction.foundation.errors import QuestionnaireError
 from satisfaction.foundation.yaml import Label
 
 BILLIONTH = 1_000_000_000
-LARGEST_DIVISOR = (
-    10_000  # keeps 2 x numerator x billion below 2**53, so the division is exact even on doubles
-)
+# keeps 2 x numerator x billion below 2**53, so the division is exact even on doubles
+LARGEST_DIVISOR = 10_000
 Kind = Literal["rate", "score", "index", "column"]
-
-
 Stage = dict[str, nw.Expr]
 
 
@@ -54,7 +52,7 @@ class Measure:
     name: str
     kind: Kind
     unit: int
-    stages: tuple[Stage, ...]
+    stages: tuple[Stage, ...] = field(repr=False)
     label: Label | None = None
     own: tuple[str, ...] = ()
 
@@ -69,16 +67,6 @@ class Measure:
         return f"_score__{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One item's contribution: the columns to compute, and the names of its valid flag and of its score in 1/unit."""
-
-    columns: Stage
-    valid: str
-    score: str
-    unit: int = 1
-
-
 def compile_measures(questionnaire: Questionnaire) -> tuple[Measure, ...]:
     """Return the person-level measures of a questionnaire: its rates, its topics' scores and its person-level indices.
 
@@ -87,52 +75,48 @@ def compile_measures(questionnaire: Questionnaire) -> tuple[Measure, ...]:
     QuestionnaireError
         Q141 when an index's weights need more digits than exact arithmetic allows.
     """
-    rates = [_rate(questionnaire, name, rate) for name, rate in questionnaire.rates.items()]
-    topics = [_score(questionnaire, item) for item in questionnaire.topics]
-    person = {
-        name: index for name, index in questionnaire.indices.items() if index.level == "person"
-    }
-    return (
-        *rates,
-        *topics,
-        *(_index(questionnaire, name, index) for name, index in person.items()),
-    )
+    measures = [_rate(questionnaire, name, rate) for name, rate in questionnaire.rates.items()]
+    measures += [_score(questionnaire, item) for item in questionnaire.topics]
+    for name, index in questionnaire.indices.items():
+        if index.level == "person":
+            measures.append(_index(questionnaire, name, index))
+    return tuple(measures)
 
 
 def column_measure(name: str, *, floating: bool = False, truth: bool = False) -> Measure:
     """Return a caller's own numeric column as a measure; null, and not-a-number in a floating column, are not valid."""
     column = nw.col(name)
-    if floating or truth:
-        column = column.cast(nw.Float64 if floating else nw.Int64)
-    present = ~(column.is_null() | column.is_nan()) if floating else ~column.is_null()
-    score = nw.when(present).then(column).otherwise(nw.lit(0))
-    return Measure(
-        name,
-        "column",
-        1,
-        ({f"_valid__{name}": flag(present), f"_score__{name}": score},),
-        own=(name,),
-    )
+    missing = column.is_null()
+    if floating:
+        column = column.cast(nw.Float64)
+        missing = column.is_null() | column.is_nan()
+    elif truth:
+        column = column.cast(nw.Int64)
+    columns = {
+        f"_valid__{name}": flag(~missing),
+        f"_score__{name}": nw.when(~missing).then(column).otherwise(nw.lit(0)),
+    }
+    return Measure(name, "column", 1, (columns,), own=(name,))
 
 
 def add_columns(rows: Lazy, measures: Sequence[Measure]) -> Lazy:
     """Compute the valid and score columns of measures, stage by stage."""
-    for depth in range(max((len(measure.stages) for measure in measures), default=0)):
-        stage: Stage = {}
-        for measure in measures:
-            stage |= measure.stages[depth] if depth < len(measure.stages) else {}
-        rows = rows.with_columns(*(expression.alias(name) for name, expression in stage.items()))
+    for stages in zip_longest(*(measure.stages for measure in measures), fillvalue={}):
+        columns: Stage = {}
+        for stage in stages:
+            columns |= stage
+        rows = rows.with_columns(*(expression.alias(name) for name, expression in columns.items()))
     return rows
 
 
 def only_where(rows: Lazy, measures: Sequence[Measure], column: str) -> Lazy:
     """Make computed measures not valid, hence their score 0, outside the rows where a column is 1."""
-    computed = [
-        name for measure in measures for name in (measure.valid_column, measure.score_column)
-    ]
-    return rows.with_columns(
-        *((nw.col(name) * flag(nw.col(column) == 1)).alias(name) for name in computed)
-    )
+    inside = flag(nw.col(column) == 1)
+    columns = []
+    for measure in measures:
+        for name in (measure.valid_column, measure.score_column):
+            columns.append((nw.col(name) * inside).alias(name))
+    return rows.with_columns(*columns)
 
 
 def stored(measures: Sequence[Measure]) -> tuple[Measure, ...]:
@@ -145,32 +129,32 @@ def flag(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).cast(nw.Int64)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One item's contribution: the columns to compute, and the names of its valid flag and of its score in 1/unit."""
+
+    columns: Stage
+    valid: str
+    score: str
+    unit: int = 1
+
+
 def _rate(questionnaire: Questionnaire, name: str, rate: Rate) -> Measure:
-    parts = [_credit(questionnaire, name, item) for item in rate.items]
+    parts = [_credit(questionnaire, rate, name, item) for item in rate.items]
     label = Label(zh=rate.zh, en=rate.en)
     if len(parts) == 1 and parts[0].unit == 1:
-        only = {
-            f"_valid__{name}": nw.col(parts[0].valid),
-            f"_score__{name}": nw.col(parts[0].score),
-        }
-        return Measure(name, "rate", 1, (parts[0].columns, only), label)
+        return _single(name, "rate", parts[0], label)
     common = math.lcm(*(part.unit for part in parts))
-    credit = {part.score: common // part.unit for part in parts}
-    return _mean(
-        name,
-        "rate",
-        parts,
-        credit,
-        {part.valid: common for part in parts},
-        rate.min_valid_items,
-        label,
-    )
+    credits = [common // part.unit for part in parts]
+    presence = [common] * len(parts)
+    least = rate.min_valid_items
+    return _mean(name, "rate", label, parts, scores=credits, presence=presence, least=least)
 
 
 def _score(questionnaire: Questionnaire, item: str) -> Measure:
-    part, declared = _points(questionnaire, item), questionnaire.items[item]
-    only = {f"_valid__{item}": nw.col(part.valid), f"_score__{item}": nw.col(part.score)}
-    return Measure(item, "score", 1, (part.columns, only), Label(zh=declared.zh, en=declared.en))
+    declared = questionnaire.items[item]
+    label = Label(zh=declared.zh, en=declared.en)
+    return _single(item, "score", _points(questionnaire, item), label)
 
 
 def _index(questionnaire: Questionnaire, name: str, index: Index) -> Measure:
@@ -186,105 +170,124 @@ def _index(questionnaire: Questionnaire, name: str, index: Index) -> Measure:
                 'Use at most 4 digits, or fractions such as "1/3".',
             ),
         )
-    parts = {item: _points(questionnaire, item) for item in weights}
-    points = {parts[item].score: weight for item, weight in weights.items()}
-    present = {parts[item].valid: weight for item, weight in weights.items()}
-    return _mean(
-        name,
-        "index",
-        list(parts.values()),
-        points,
-        present,
-        index.min_valid_items,
-        Label(zh=index.zh, en=index.en),
-    )
+    parts = [_points(questionnaire, item) for item in weights]
+    whole = list(weights.values())
+    label = Label(zh=index.zh, en=index.en)
+    least = index.min_valid_items
+    return _mean(name, "index", label, parts, scores=whole, presence=whole, least=least)
+
+
+def _single(name: str, kind: Kind, part: _Part, label: Label) -> Measure:
+    """Return the measure that is one item's score."""
+    only = {f"_valid__{name}": nw.col(part.valid), f"_score__{name}": nw.col(part.score)}
+    return Measure(name, kind, 1, (part.columns, only), label)
 
 
 def _mean(
     name: str,
     kind: Kind,
-    parts: list[_Part],
-    scores: dict[str, int],
-    present: dict[str, int],
-    least: int,
     label: Label,
+    parts: list[_Part],
+    *,
+    scores: list[int],
+    presence: list[int],
+    least: int,
 ) -> Measure:
-    """Divide weighted sums of columns as whole numbers, in billionths rounded half up, where enough parts are valid."""
-    numerator, divisor, valid = f"_numerator__{name}", f"_divisor__{name}", f"_valid__{name}"
+    """Divide weighted sums of columns as whole numbers, in billionths rounded half up, where enough parts are valid.
+
+    Parameters
+    ----------
+    scores, presence : list of int
+        What a part's score counts in the numerator, its valid flag in the divisor.
+    least : int
+        Valid parts that are needed.
+    """
+    numerator = f"_numerator__{name}"
+    divisor = f"_divisor__{name}"
+    valid = f"_valid__{name}"
+    columns: Stage = {}
+    for part in parts:
+        columns |= part.columns
+    present = [nw.col(part.valid) for part in parts]
+    weighted = [nw.col(part.score) * weight for part, weight in zip(parts, scores, strict=True)]
+    counted = [column * weight for column, weight in zip(present, presence, strict=True)]
     sums = {
-        numerator: _sum([nw.col(column) * weight for column, weight in scores.items()]),
-        divisor: nw.max_horizontal(
-            _sum([nw.col(column) * weight for column, weight in present.items()]), nw.lit(1)
-        ),
-        valid: flag(_sum([nw.col(column) for column in present]) >= least),
+        numerator: _sum(weighted),
+        divisor: nw.max_horizontal(_sum(counted), nw.lit(1)),
+        valid: flag(_sum(present) >= least),
     }
     quotient = (nw.col(numerator) * (2 * BILLIONTH) + nw.col(divisor)) // (nw.col(divisor) * 2)
     score = {f"_score__{name}": quotient.cast(nw.Int64) * nw.col(valid)}
-    columns = {column: expression for part in parts for column, expression in part.columns.items()}
     return Measure(name, kind, BILLIONTH, (columns, sums, score), label)
 
 
-def _credit(questionnaire: Questionnaire, name: str, item: str) -> _Part:
+def _credit(questionnaire: Questionnaire, rate: Rate, name: str, item: str) -> _Part:
     """Return who is in the denominator of a rate at this item, and the credit earned."""
-    rate, declared = questionnaire.rates[name], questionnaire.items[item]
-    ways, specials = questionnaire.denominator(item, rate), questionnaire.special(item)
-    kept = [code for code, special in specials.items() if ways[special.reason] == "in"]
+    declared = questionnaire.items[item]
+    ways = questionnaire.denominator(item, rate)
+    specials = questionnaire.special(item)
+    unit = 1
     if isinstance(declared, MultipleItem):
-        answered = flag(~nw.col(option_column(item, next(iter(declared.options)))).is_null())
+        first_option = nw.col(option_column(item, next(iter(declared.options))))
+        answered = flag(~first_option.is_null())
         credit, unit = _knowledge(item, questionnaire.credited(item, rate))
     else:
         answers = questionnaire.answers(item)
         answered = flag(nw.col(item).is_in(list(answers)))
         counted = rate.counts or [code for code, answer in answers.items() if answer.counts]
-        credit, unit = flag(nw.col(item).is_in(counted)), 1
+        credit = flag(nw.col(item).is_in(counted))
     asked = _asked(questionnaire, item)
-    inside = answered + flag(nw.col(item).is_in(kept)) if kept else answered
+    inside = answered
+    special_inside = [code for code, special in specials.items() if ways[special.reason] == "in"]
+    if special_inside:
+        inside = inside + flag(nw.col(item).is_in(special_inside))
     if ways["no_answer"] == "in":
-        inside = (
-            inside + 1 - answered - (flag(nw.col(item).is_in(list(specials))) if specials else 0)
-        )
+        inside = inside + 1 - answered
+        if specials:
+            inside = inside - flag(nw.col(item).is_in(list(specials)))
     inside = inside * asked
     if ways["skipped"] == "in":
         inside = inside + 1 - asked
-    valid, score = f"_in__{name}__{item}", f"_credit__{name}__{item}"
+    valid = f"_in__{name}__{item}"
+    score = f"_credit__{name}__{item}"
     return _Part({valid: inside, score: credit * answered * asked}, valid, score, unit)
 
 
 def _points(questionnaire: Questionnaire, item: str) -> _Part:
     """Return the declared score of an item in points."""
-    answers, asked = questionnaire.answers(item), _asked(questionnaire, item)
+    answers = questionnaire.answers(item)
+    asked = _asked(questionnaire, item)
+    answered = flag(nw.col(item).is_in(list(answers)))
     points = _sum([flag(nw.col(item) == code) * answer.score for code, answer in answers.items()])
-    valid, score = f"_answered__{item}", f"_points__{item}"
-    return _Part(
-        {valid: flag(nw.col(item).is_in(list(answers))) * asked, score: points * asked},
-        valid,
-        score,
-    )
+    valid = f"_answered__{item}"
+    score = f"_points__{item}"
+    return _Part({valid: answered * asked, score: points * asked}, valid, score)
 
 
 def _knowledge(item: str, declared: MultipleItem) -> tuple[nw.Expr, int]:
     """Return the credit of a select-all item and its unit (see Knowledge)."""
     assert declared.knowledge is not None
-    chosen = {code: flag(nw.col(option_column(item, code)) == 1) for code in declared.options}
-    right = _sum([chosen[code] for code, option in declared.options.items() if option.correct])
-    wrong = _sum(
-        [chosen[code] for code, option in declared.options.items() if not option.correct]
-        or [nw.lit(0)]
-    )
-    correct = sum(bool(option.correct) for option in declared.options.values())
+    right: list[nw.Expr] = []
+    wrong: list[nw.Expr] = []
+    for code, option in declared.options.items():
+        chosen = flag(nw.col(option_column(item, code)) == 1)
+        (right if option.correct else wrong).append(chosen)
+    rights = _sum(right)
+    wrongs = _sum(wrong or [nw.lit(0)])
     if declared.knowledge.credit == "share":
-        return (right - wrong) * flag(right > wrong), correct
-    least = correct if declared.knowledge.credit == "all" else declared.knowledge.least
-    allowed = 0 if declared.knowledge.credit == "all" else declared.knowledge.wrong_allowed
-    return flag(right >= least) * flag(wrong <= allowed), 1
+        return (rights - wrongs) * flag(rights > wrongs), len(right)
+    if declared.knowledge.credit == "all":
+        return flag(rights >= len(right)) * flag(wrongs <= 0), 1
+    least = declared.knowledge.least
+    return flag(rights >= least) * flag(wrongs <= declared.knowledge.wrong_allowed), 1
 
 
 def _asked(questionnaire: Questionnaire, item: str) -> nw.Expr:
     """Return 1 where the skip rule has the item asked."""
-    rules = questionnaire.items[item].asked_if
-    return reduce(
-        mul, [flag(nw.col(other).is_in(codes)) for other, codes in rules.items()], nw.lit(1)
-    )
+    asked = nw.lit(1)
+    for other, codes in questionnaire.items[item].asked_if.items():
+        asked = asked * flag(nw.col(other).is_in(codes))
+    return asked
 
 
 def _sum(parts: list[nw.Expr]) -> nw.Expr:

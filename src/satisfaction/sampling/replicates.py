@@ -53,13 +53,12 @@ def jackknife(clusters: Clusters) -> Replicates:
         """Return the factors (P, r) of the replicates chosen."""
         left_out = unit[chosen]
         same = clusters.stratum[:, None] == clusters.stratum[left_out]
-        out = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)
-        out[left_out, np.arange(len(chosen))] = 0.0
-        return out
+        factor = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)
+        factor[left_out, np.arange(len(chosen))] = 0.0
+        return factor
 
-    return Replicates(
-        (1 - clusters.fraction[clusters.stratum[unit]]) * (sizes - 1) / sizes, unit, factors
-    )
+    left = 1 - clusters.fraction[clusters.stratum[unit]]
+    return Replicates(left * (sizes - 1) / sizes, unit, factors)
 
 
 def balanced(clusters: Clusters, *, fay: float) -> Replicates:
@@ -72,24 +71,25 @@ def balanced(clusters: Clusters, *, fay: float) -> Replicates:
     first = np.unique(clusters.stratum, return_index=True)[1]
     side = np.ones(len(clusters.stratum))
     side[first] = -1.0
-    chosen = 1 + (1 - fay) * side[:, None] * signs.T[clusters.stratum]
-    return Replicates(
-        np.full(len(signs), 1 / (len(signs) * (1 - fay) ** 2)), None, lambda at: chosen[:, at]
-    )
+    factor = 1 + (1 - fay) * side[:, None] * signs.T[clusters.stratum]
+    scale = np.full(len(signs), 1 / (len(signs) * (1 - fay) ** 2))
+    return Replicates(scale, None, lambda chosen: factor[:, chosen])
 
 
 def rao_wu(clusters: Clusters, *, replicates: int, seed: int) -> Replicates:
     """Rao-Wu rescaled bootstrap: n - 1 PSUs drawn with replacement in each stratum, rescaled for the sampling fraction."""
-    random, n = np.random.default_rng(seed), clusters.sizes()
-    order = np.argsort(clusters.stratum, kind="stable")
-    drawn = np.empty((len(order), replicates))
-    start = np.concatenate([[0], np.cumsum(n)])
-    for h, size in enumerate(n):
-        own = order[start[h] : start[h + 1]]
-        counts = random.multinomial(max(size - 1, 1), np.full(size, 1 / size), replicates).T
-        shrunk = np.sqrt(1 - clusters.fraction[h])
-        drawn[own] = 1 - shrunk + shrunk * counts * (size / max(size - 1, 1) if size > 1 else 1.0)
-    return Replicates(np.full(replicates, 1 / replicates), None, lambda at: drawn[:, at])
+    random = np.random.default_rng(seed)
+    factor = np.empty((len(clusters.stratum), replicates))
+    by_stratum = np.argsort(clusters.stratum, kind="stable")
+    ends = np.cumsum(clusters.sizes())
+    for stratum, psus in enumerate(np.split(by_stratum, ends[:-1])):
+        size = len(psus)
+        draws = max(size - 1, 1)
+        counts = random.multinomial(draws, np.full(size, 1 / size), replicates).T
+        shrunk = np.sqrt(1 - clusters.fraction[stratum])
+        factor[psus] = 1 - shrunk + shrunk * counts * (size / draws)
+    scale = np.full(replicates, 1 / replicates)
+    return Replicates(scale, None, lambda chosen: factor[:, chosen])
 
 
 def replicated_sums(
@@ -123,18 +123,16 @@ def replicated_sums(
         Numbers of the replicates.
     sums : (K, D, r) float
     """
-    rows, width = np.arange(len(psu)), values.shape[1]
+    width = values.shape[1]
     pairs, group = np.unique(cell * np.int64(domains) + domain, return_inverse=True)
     groups = len(pairs)
     into_cells = sp.csr_array((counts, (cell, psu)), shape=(cells, psus))
-    stacked = (
-        values.T.ravel(),
-        (np.concatenate([group + k * groups for k in range(width)]), np.tile(psu[rows], width)),
+    stacked = (group + groups * np.arange(width)[:, None]).ravel()
+    into_groups = sp.csr_array(
+        (values.T.ravel(), (stacked, np.tile(psu, width))), shape=(groups * width, psus)
     )
-    into_groups = sp.csr_array(stacked, shape=(groups * width, psus))
-    to_domain = sp.csr_array(
-        (np.ones(groups), (pairs % domains, np.arange(groups))), shape=(domains, groups)
-    )
+    of_domain = (np.ones(groups), (pairs % domains, np.arange(groups)))
+    to_domain = sp.csr_array(of_domain, shape=(domains, groups))
     to_domains = sp.kron(sp.eye_array(width), to_domain, format="csr")
     chunk = max(1, LARGEST_CHUNK // max(groups * width, cells, psus))
     total = len(replicates.scale)
@@ -143,7 +141,8 @@ def replicated_sums(
         factors = replicates.factors(chosen)
         sums = into_groups @ factors
         if reweight is not None:
-            sums *= np.tile(reweight(into_cells @ factors)[pairs // domains], (width, 1))
+            change = reweight(into_cells @ factors)[pairs // domains]
+            sums *= np.tile(change, (width, 1))
         yield chosen, (to_domains @ sums).reshape(width, domains, len(chosen))
 
 

@@ -25,12 +25,12 @@ from satisfaction.sampling.measures import Measure, add_columns, column_measure,
 LIMB = 2**20
 NARROW = (nw.Int8, nw.UInt8, nw.Int16, nw.Boolean)  # squares of at most 2**30
 LARGEST = 2**40  # squares of smaller numbers sum over millions of rows within 64 bits
-OWN_NAMES = re.compile(r"_n|_(v|t|h|l|hh|hl|ll)\d+")  # of the columns that are counted and summed
-PARTS = ("v", "t", "hh", "hl", "ll")  # valid values, scores, products of high and low limbs
+# of the columns that are counted and summed: valid values, scores, their limbs, products of limbs
+OWN_NAMES = re.compile(r"_n|_(v|t|h|l|hh|hl|ll)\d+")
 Array = np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Tally:
     """Counts of respondents with equal keys. T rows, M measures.
 
@@ -62,6 +62,11 @@ class Tally:
     measures: tuple[str, ...]
     exact: bool
 
+    def __repr__(self) -> str:
+        return (
+            f"Tally({self.n.sum():,} respondents in {len(self.n):,} rows by {', '.join(self.keys)})"
+        )
+
     def sums(self) -> Array:
         """Return the sums in the measures' own units: (T, M) float."""
         return np.asarray(self.total / self.units)
@@ -69,15 +74,14 @@ class Tally:
     def sums_of_squares(self) -> Array:
         """Return the sums of squares in squared own units: (T, M) float."""
         high, cross, low = np.moveaxis(self.squares.astype(float), 2, 0)
-        return np.asarray(
-            (high * float(LIMB) ** 2 + cross * (2.0 * LIMB) + low) / self.units.astype(float) ** 2
-        )
+        squares = high * float(LIMB) ** 2 + cross * (2.0 * LIMB) + low
+        return np.asarray(squares / self.units.astype(float) ** 2)
 
     def only(self, rows: Array) -> Tally:
         """Return the tally with nothing counted as valid outside the rows marked; every row, hence every PSU, stays."""
-        kept = rows.astype(np.int64)[:, None]
-        squares = self.squares * kept[:, :, None]
-        return replace(self, valid=self.valid * kept, total=self.total * kept, squares=squares)
+        inside = rows.astype(np.int64)[:, None]
+        squares = self.squares * inside[:, :, None]
+        return replace(self, valid=self.valid * inside, total=self.total * inside, squares=squares)
 
     def digest(self) -> str:
         """Return the SHA-256 of keys and counts: equal on every engine."""
@@ -112,36 +116,44 @@ def tally(
         E101 for a column that is not there, E102 for a column that is no number, E105 for one with huge whole numbers, E383 for one with
         infinite values, E386 for a domain column of a reserved name.
     """
-    chosen = resolve_all(design, measures)
+    resolved = resolve_all(design, measures)
     require_columns(design, by, argument="by", error=EstimatesError, code="E101")
     refuse_reserved([name for name in by if OWN_NAMES.fullmatch(name)])
-    cells = design.weighting.columns if design.weighting else ()
-    values = (
-        [column for m in chosen for column in (m.valid_column, m.score_column)] if by_values else []
-    )
-    keys = list(
-        dict.fromkeys([*design.strata, *design.stages, *by, *cells, design.weight_column, *values])
-    )
-    fpc = [name for name in design.fpc if name not in keys]
+    keys = [*design.strata, *design.stages, *by]
+    if design.weighting:
+        keys += design.weighting.columns
+    keys.append(design.weight_column)
+    if by_values:
+        for measure in resolved:
+            keys += [measure.valid_column, measure.score_column]
+    keys = list(dict.fromkeys([*keys, *design.fpc]))
     rows = design.rows()
     schema = rows.collect_schema()
-    own = {name: schema[name] for m in chosen for name in m.own}
-    floating = any(_is_floating(kind) for kind in own.values())
-    _refuse_overflow(rows, [name for name, kind in own.items() if kind in (nw.Int64, nw.UInt64)])
-    narrow = {
-        m.name for m in chosen if all(schema[name] in NARROW for name in m.own) and m.unit == 1
-    }
-    complete = {
-        m.name
-        for m in chosen
-        if m.kind == "column" and set(m.own) <= design.complete and not by_values
-    }
+    kinds = {name: schema[name] for measure in resolved for name in measure.own}
+    floating = any(_is_floating(kind) for kind in kinds.values())
+    wide = [name for name, kind in kinds.items() if kind in (nw.Int64, nw.UInt64)]
+    _refuse_overflow(rows, wide)
     if floating:
-        counted = _count_floats(rows, [*keys, *fpc], chosen)
+        counts = _count_floats(rows, keys, resolved)
     else:
-        counted = _count_integers(rows, [*keys, *fpc], chosen, narrow=narrow, complete=complete)
-    units = np.array([m.unit for m in chosen], dtype=np.int64)
-    return Tally(*counted, units, tuple(m.name for m in chosen), not floating)
+        narrow = set()
+        complete = set()
+        for measure in resolved:
+            if measure.unit == 1 and all(kinds[name] in NARROW for name in measure.own):
+                narrow.add(measure.name)
+            if measure.kind == "column" and set(measure.own) <= design.complete and not by_values:
+                complete.add(measure.name)
+        counts = _count_integers(rows, keys, resolved, narrow=narrow, complete=complete)
+    return Tally(
+        keys=counts.keys,
+        n=counts.n,
+        valid=counts.valid,
+        total=counts.total,
+        squares=counts.squares,
+        units=np.array([measure.unit for measure in resolved], dtype=np.int64),
+        measures=tuple(measure.name for measure in resolved),
+        exact=not floating,
+    )
 
 
 def refuse_reserved(names: Sequence[str]) -> None:
@@ -165,9 +177,10 @@ def refuse_reserved(names: Sequence[str]) -> None:
 
 def resolve_all(design: SampleDesign, measures: Sequence[str | Measure]) -> list[Measure]:
     """Find measures by name, asking the engine for its columns once; see `resolve`."""
-    own = any(isinstance(one, str) and one not in design.measures for one in measures)
-    schema = design.rows().collect_schema() if own else None
-    return [resolve(design, one, schema=schema) for one in measures]
+    names = [measure for measure in measures if isinstance(measure, str)]
+    columns = not set(names) <= set(design.measures)
+    schema = design.rows().collect_schema() if columns else None
+    return [resolve(design, measure, schema=schema) for measure in measures]
 
 
 def resolve(
@@ -195,22 +208,22 @@ def resolve(
             got=measure,
             hint=("改为已有的名称。", "Use a name that exists."),
         )
-    if not (schema[measure].is_numeric() or schema[measure] == nw.Boolean):
+    kind = schema[measure]
+    truth = kind == nw.Boolean
+    if not (kind.is_numeric() or truth):
         raise EstimatesError(
             "E102",
             f"列 '{measure}' 不是数值。",
             f"Column '{measure}' is no number.",
             where="measures",
-            available=[name for name, kind in schema.items() if kind.is_numeric()],
+            available=[name for name, other in schema.items() if other.is_numeric()],
             hint=(
                 f'选用数值列；数字存成文本时先转换: pd.to_numeric(df["{measure}"])。',
                 f'Choose a numeric column; convert numbers kept as text or objects first: pd.to_numeric(df["{measure}"]).',
             ),
         )
     _refuse_codes(design, measure)
-    return column_measure(
-        measure, floating=_is_floating(schema[measure]), truth=schema[measure] == nw.Boolean
-    )
+    return column_measure(measure, floating=_is_floating(kind), truth=truth)
 
 
 def _refuse_codes(design: SampleDesign, column: str) -> None:
@@ -225,29 +238,22 @@ def _refuse_codes(design: SampleDesign, column: str) -> None:
     if known is None:
         return
     special = list(known["special"])
-    if not known["select_all"]:
-        held = fetch(design.table.select(flag(nw.col(column).is_in(special)).sum().alias("held")))
-        if not held["held"].fillna(0).sum():
+    if known["select_all"]:
+        kind = ("多选题", "a select-all item")
+    else:
+        kind = ("含特殊码的题目", "an item with special codes")
+        count = flag(nw.col(column).is_in(special)).sum().alias("special")
+        if not fetch(design.table.select(count))["special"].fillna(0).sum():
             return
-    kind = (
-        ("多选题", "a select-all item")
-        if known["select_all"]
-        else ("含特殊码的题目", "an item with special codes")
-    )
     codes = ", ".join(map(str, special)) or "-"
+    columns = design.table.collect_schema().names()
+    options = [name for name in columns if name.startswith(f"{column}_")]
     raise EstimatesError(
         "E389",
         f"'{column}' 是{kind[0]}（特殊码: {codes}），编码不是数值，其平均没有意义。",
         f"'{column}' is {kind[1]} (special codes: {codes}); its codes are no numbers, and their mean means nothing.",
         where=column,
-        available=[
-            *design.measures,
-            *(
-                name
-                for name in design.table.collect_schema().names()
-                if name.startswith(f"{column}_")
-            ),
-        ],
+        available=[*design.measures, *options],
         hint=(
             "在问卷中声明一个率（counts: [选项]）；或用一个选项的 0/1 列；或先把特殊码置为缺失。",
             "Declare a rate in the questionnaire (counts: [option]), use an option's own 0/1 column, or make special codes missing.",
@@ -263,14 +269,12 @@ def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
     """Refuse whole numbers whose squares the limbs cannot hold."""
     if not columns:
         return
-    extremes = [
-        getattr(nw.col(name), end)().alias(f"{name}__{end}")
-        for name in columns
-        for end in ("min", "max")
-    ]
+    extremes = []
+    for i, name in enumerate(columns):
+        extremes += [nw.col(name).min().alias(f"min{i}"), nw.col(name).max().alias(f"max{i}")]
     largest = pd.to_numeric(fetch(rows.select(*extremes)).iloc[0]).abs().fillna(0)
-    for name in columns:
-        if largest[[f"{name}__min", f"{name}__max"]].max() >= LARGEST:
+    for i, name in enumerate(columns):
+        if largest[[f"min{i}", f"max{i}"]].max() >= LARGEST:
             raise EstimatesError(
                 "E105",
                 f"列 '{name}' 的整数过大，平方和会溢出。",
@@ -303,96 +307,104 @@ def refuse_infinite(values: pd.Series[Any], measure: Measure) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Keys (T, K), n (T,), valid (T, M), total (T, M), squares (T, M, 3), as in Tally."""
+
+    keys: pd.DataFrame
+    n: Array
+    valid: Array
+    total: Array
+    squares: Array
+
+
 def _count_integers(
     rows: Lazy, keys: list[str], measures: list[Measure], *, narrow: set[str], complete: set[str]
-) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
-    """Let the engine count; returns keys (T, K), n (T,), valid (T, M), total (T, M), squares (T, M, 3).
+) -> _Counts:
+    """Let the engine count.
 
     The values of `complete` columns, which hold no null, are as many as the respondents and need no count of their own.
     """
     small = counter(rows)
-    parts: dict[str, nw.Expr] = {"_n": nw.lit(1).cast(small)}
+    addends: dict[str, nw.Expr] = {"_n": nw.lit(1).cast(small)}
+    limbs: dict[str, nw.Expr] = {}
     products: dict[str, nw.Expr] = {}
     for m, measure in enumerate(measures):
-        column = measure.own[0] if measure.name in complete else measure.score_column
-        score = nw.col(column).cast(small if measure.name in narrow else nw.Int64)
+        score = nw.col(measure.own[0] if measure.name in complete else measure.score_column)
+        score = score.cast(small if measure.name in narrow else nw.Int64)
         if measure.name not in complete:
-            parts |= {f"_v{m}": nw.col(measure.valid_column).cast(small)}
-        parts |= {f"_t{m}": score}
+            addends[f"_v{m}"] = nw.col(measure.valid_column).cast(small)
+        addends[f"_t{m}"] = score
         if measure.name in narrow:
-            parts |= {f"_ll{m}": score * score}
-            continue
-        high, low = nw.col(f"_h{m}"), nw.col(f"_l{m}")
-        parts |= {f"_h{m}": (score // LIMB).cast(nw.Int64), f"_l{m}": score % LIMB}
-        products |= {f"_hh{m}": high * high, f"_hl{m}": high * low, f"_ll{m}": low * low}
-    rows = add_columns(
-        rows, [measure for measure in measures if measure.name not in complete]
-    ).select(*keys, *(part.alias(name) for name, part in parts.items()))
-    limbs = [name for name in parts if name.startswith(("_h", "_l")) and not name.startswith("_ll")]
-    summed = [name for name in (*parts, *products) if name not in limbs]
+            addends[f"_ll{m}"] = score * score
+        else:
+            limbs[f"_h{m}"] = (score // LIMB).cast(nw.Int64)
+            limbs[f"_l{m}"] = score % LIMB
+            high = nw.col(f"_h{m}")
+            low = nw.col(f"_l{m}")
+            products |= {f"_hh{m}": high * high, f"_hl{m}": high * low, f"_ll{m}": low * low}
+    rows = add_columns(rows, [measure for measure in measures if measure.name not in complete])
+    rows = rows.select(*keys, *_named(addends | limbs))
+    summed = [*addends, *products]
     if products:
-        rows = rows.with_columns(
-            *(product.alias(name) for name, product in products.items())
-        ).select(*keys, *summed)
+        rows = rows.with_columns(*_named(products)).select(*keys, *summed)
     table = ordered(fetch(totals(rows, keys)), keys)
-    none = np.zeros(len(table), dtype=np.int64)
-    found = {name: table[name].to_numpy(np.int64) for name in summed}
-    found |= {
-        f"_v{m}": found["_n"] for m, measure in enumerate(measures) if measure.name in complete
-    }
-    valid, total, high_high, high_low, low_low = (
-        np.array([found.get(f"_{part}{m}", none) for m in range(len(measures))], dtype=np.int64)
-        .reshape(-1, len(table))
-        .T
-        for part in PARTS
-    )
-    return (
-        table[keys],
-        table["_n"].to_numpy(np.int64),
-        valid,
-        total,
-        np.stack([high_high, high_low, low_low], axis=2),
-    )
+    n = table["_n"].to_numpy(np.int64)
+    shape = (len(table), len(measures))
+    valid = np.empty(shape, dtype=np.int64, order="F")
+    total = np.empty(shape, dtype=np.int64, order="F")
+    squares = np.zeros((*shape, 3), dtype=np.int64)
+    for m in range(len(measures)):
+        valid[:, m] = table[f"_v{m}" if f"_v{m}" in addends else "_n"].to_numpy(np.int64)
+        total[:, m] = table[f"_t{m}"].to_numpy(np.int64)
+        for k, product in enumerate((f"_hh{m}", f"_hl{m}", f"_ll{m}")):
+            if product in summed:
+                squares[:, m, k] = table[product].to_numpy(np.int64)
+    return _Counts(table[keys], n, valid, total, squares)
+
+
+def _named(expressions: dict[str, nw.Expr]) -> list[nw.Expr]:
+    return [expression.alias(name) for name, expression in expressions.items()]
 
 
 def totals(rows: Lazy, keys: Sequence[str]) -> Lazy:
     """Count rows (`_n`) and sum every other column by the keys, as 64-bit integers (some engines return decimals)."""
-    if "_n" not in (names := rows.collect_schema().names()):
-        rows, names = rows.with_columns(nw.lit(1).cast(nw.Int64).alias("_n")), ["_n", *names]
+    names = rows.collect_schema().names()
+    if "_n" not in names:
+        rows = rows.with_columns(nw.lit(1).cast(nw.Int64).alias("_n"))
+        names = ["_n", *names]
     summed = [name for name in names if name not in keys]
     counted = rows.group_by(*keys).agg(*(nw.col(name).sum() for name in summed))
     return counted.select(*keys, *(nw.col(name).cast(nw.Int64) for name in summed))
 
 
-def _count_floats(
-    rows: Lazy, keys: list[str], measures: list[Measure]
-) -> tuple[pd.DataFrame, Array, Array, Array, Array]:
-    """Sum floating-point columns here, in sorted order; the same return as the engine's count."""
-    names = [(f"_v{m}", f"_t{m}") for m in range(len(measures))]
-    wanted = [nw.col(m.valid_column).alias(v) for m, (v, _) in zip(measures, names, strict=True)]
-    wanted += [nw.col(m.score_column).alias(t) for m, (_, t) in zip(measures, names, strict=True)]
-    values = [name for pair in names for name in pair]
-    table = fetch(add_columns(rows, measures).select(*keys, *wanted))
+def _count_floats(rows: Lazy, keys: list[str], measures: list[Measure]) -> _Counts:
+    """Sum floating-point columns here, in sorted order."""
+    valid = [f"_v{m}" for m in range(len(measures))]
+    scores = [f"_t{m}" for m in range(len(measures))]
+    columns: dict[str, nw.Expr] = {}
+    for m, measure in enumerate(measures):
+        columns[valid[m]] = nw.col(measure.valid_column)
+        columns[scores[m]] = nw.col(measure.score_column)
+    table = fetch(add_columns(rows, measures).select(*keys, *_named(columns)))
     refuse_mixed(table, keys)
-    table = table.sort_values([*keys, *values], ignore_index=True)
-    for measure, (_, score) in zip(measures, names, strict=True):
+    table = table.sort_values([*keys, *columns], ignore_index=True)
+    for measure, score in zip(measures, scores, strict=True):
         refuse_infinite(table[score], measure)
     group = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
     size = int(group.max()) + 1 if len(group) else 0
     first = np.unique(group, return_index=True)[1]
 
-    def add(columns: list[str], power: int = 1) -> Array:
-        return np.stack(
-            [np.bincount(group, table[c].to_numpy(float) ** power, size) for c in columns], axis=1
-        )
+    def sums(names: list[str], power: int = 1) -> Array:
+        values = [table[name].to_numpy(float) ** power for name in names]
+        return np.stack([np.bincount(group, column, size) for column in values], axis=1)
 
-    scores = [score for _, score in names]
-    squares = np.stack([np.zeros((size, len(measures)))] * 2 + [add(scores, 2)], axis=2)
-    valid = add([valid for valid, _ in names]).astype(np.int64)
-    return (
-        table.loc[first, keys].reset_index(drop=True),
-        np.bincount(group, minlength=size),
-        valid,
-        add(scores),
-        squares,
+    squares = np.zeros((size, len(measures), 3))
+    squares[:, :, 2] = sums(scores, power=2)
+    return _Counts(
+        keys=table.loc[first, keys].reset_index(drop=True),
+        n=np.bincount(group, minlength=size),
+        valid=sums(valid).astype(np.int64),
+        total=sums(scores),
+        squares=squares,
     )

@@ -1,7 +1,7 @@
-"""Array kernels of the linearized covariance: the only place that knows the formulas.
+"""Array kernels of the linearized covariance: linearized variables, totals of PSUs, their spread within strata.
 
-T tally rows, P PSUs, H strata, Q estimated quantities, L margin levels. Sources: Woodruff (1971) and Binder (1983) for
-linearization; Deville and Särndal (1992) for residuals after calibration; Lumley (2010) for the conventions of R survey.
+T tally rows, P PSUs, H strata, Q estimated quantities. Sources: Woodruff (1971) and Binder (1983) for linearization;
+Lumley (2010) for the conventions of R survey.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 Array = np.ndarray[Any, Any]
 Sparse: TypeAlias = sp.csr_array
 LonelyPsu = Literal["fail", "adjust", "average", "certainty", "remove"]
-SWEEPS = 10  # of R's `rake` variance
 DENSE_ABOVE = 0.1  # a fuller matrix is multiplied faster by the dense routines
 
 
@@ -67,9 +65,8 @@ class Members:
 
     def combined(self, matrix: Sparse) -> Members:
         """Return the members of linear combinations, (K, Q) coefficients: of all quantities that one uses."""
-        return Members(
-            sp.csr_array(self.inside @ (sp.csr_array(matrix) != 0).astype(float).T), self.stratum
-        )
+        uses = (sp.csr_array(matrix) != 0).astype(float)
+        return Members(sp.csr_array(self.inside @ uses.T), self.stratum)
 
     def sharing(self) -> Sparse:
         """Tell which quantities share a PSU: (Q, Q), above 0 where two do."""
@@ -112,12 +109,11 @@ def linearized_means(
     """
     size = sum_by_domain(domain, weight[:, None] * valid, domains)
     with np.errstate(invalid="ignore"):
-        estimate = sum_by_domain(domain, weight[:, None] * total, domains) / np.where(
-            size > 0, size, np.nan
-        )
-    deviation = np.where(
-        valid > 0, (total - estimate[domain] * valid) / np.where(size > 0, size, 1.0)[domain], 0.0
-    )
+        sums = sum_by_domain(domain, weight[:, None] * total, domains)
+        estimate = sums / np.where(size > 0, size, np.nan)
+    divisor = np.where(size > 0, size, 1.0)[domain]
+    deviation = (total - estimate[domain] * valid) / divisor
+    deviation = np.where(valid > 0, deviation, 0.0)
     return estimate, size, _place(domain, deviation, domains)
 
 
@@ -125,7 +121,8 @@ def linearized_totals(
     domain: Array, weight: Array, total: Array, *, domains: int
 ) -> tuple[Array, Sparse]:
     """Linearize weighted domain totals: estimates (D, M) and z (T, D*M), as in `linearized_means`."""
-    return sum_by_domain(domain, weight[:, None] * total, domains), _place(domain, total, domains)
+    estimate = sum_by_domain(domain, weight[:, None] * total, domains)
+    return estimate, _place(domain, total, domains)
 
 
 def linearized_ratios(
@@ -140,105 +137,10 @@ def linearized_ratios(
 
 
 def psu_totals(z: Sparse, weight: Array, clusters: Clusters) -> Sparse:
-    """Sum weighted z over the respondents of each PSU: (P, Q)."""
-    return _gather(clusters, weight) @ z
-
-
-def residual_totals(
-    z: Sparse,
-    margins: Sparse,
-    *,
-    n: Array,
-    entering: Array,
-    weight: Array,
-    clusters: Clusters,
-    sweeps: Array | None = None,
-) -> Sparse | Array:
-    """PSU totals of final weight x residual of z from its regression on the margins.
-
-    The regression is weighted by the weights entering the calibration (R's `calibrate` convention); with `sweeps` it is
-    R's `rake` convention instead: unweighted margin means are subtracted in turn, ten times over.
-
-    Parameters
-    ----------
-    z : (T, Q) sparse
-        Not weighted; sums over the n respondents of a row.
-    margins : (T, L) sparse
-        Margin indicators (or numeric values) of a respondent of the row.
-    n, entering, weight : (T,) float
-        Respondents; weight before and after the calibration.
-    sweeps : (L,) int, optional
-        Which margin each level belongs to, in the order of the sweeps.
-
-    Returns
-    -------
-    (P, Q) sparse, or dense where margins across all domains leave hardly a zero
-    """
-    if sweeps is None:
-        coefficients = regression_on_margins(
-            margins, n * entering, margins.T @ sp.diags_array(entering) @ z
-        )
-    else:
-        coefficients = swept_means(
-            sp.csr_array(margins.T @ sp.diags_array(n) @ margins),
-            sp.csr_array(margins.T @ z),
-            sweeps,
-        )
-    own, fitted = (
-        _gather(clusters, weight) @ z,
-        sp.csr_array(_gather(clusters, weight * n) @ margins),
-    )
-    if coefficients.nnz <= DENSE_ABOVE * np.prod(coefficients.shape):
-        return own - fitted @ coefficients
-    out, own = fitted @ -coefficients.toarray(), sp.coo_array(own)
-    out[own.row, own.col] += own.data
-    return np.asarray(out)
-
-
-def swept_means(gram: Sparse, moments: Sparse, margin_of: Array) -> Sparse:
-    """Margin means subtracted one margin after the other, `SWEEPS` times: (L, Q), as R's `rake` has it."""
-    coefficients, moments = np.zeros(moments.shape), moments.toarray()
-    size = gram.diagonal()
-    for _ in range(SWEEPS):
-        for margin in np.unique(margin_of):
-            own = np.flatnonzero(margin_of == margin)
-            coefficients[own] += (moments[own] - gram[own] @ coefficients) / size[own, None]
-    return sp.csr_array(coefficients)
-
-
-def regression_on_margins(margins: Sparse, size: Array, moments: Sparse) -> Sparse:
-    """Solve (X' W X) b = moments; X (T, L) indicators or values, W = diag(size), moments (L, Q)."""
-    return sp.csr_array(
-        block_inverse(margins.T @ sp.diags_array(size) @ margins) @ sp.csr_array(moments)
-    )
-
-
-def block_inverse(gram: Sparse) -> Sparse:
-    """Invert X' W X block by block: (L, L).
-
-    Margins that never meet (each county's own) form separate small blocks. Margins repeat each other (all sexes = all
-    ages), so each block is inverted by its pseudo-inverse.
-    """
-    gram = sp.coo_array(gram)
-    count, block = connected_components(gram, directed=False)
-    sizes = np.bincount(block, minlength=count)
-    order = np.argsort(block, kind="stable")
-    place = np.empty(len(block), dtype=int)  # of a level within its block
-    place[order] = np.arange(len(block)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    blocks = np.zeros(
-        (count, sizes.max(), sizes.max())
-    )  # smaller blocks are padded with zeros, which pinv keeps
-    blocks[block[gram.row], place[gram.row], place[gram.col]] = gram.data
-    unit = np.sqrt(np.einsum("bii->bi", blocks))
-    unit[unit == 0] = (
-        1.0  # numeric totals are of another magnitude than indicators: bring all to one
-    )
-    unit = unit[:, :, None] * unit[:, None, :]
-    inverse = np.linalg.pinv(blocks / unit, rcond=1e-11, hermitian=True) / unit
-    b, i, j = np.nonzero(inverse)
-    level = np.empty((count, sizes.max()), dtype=int)
-    level[block, place] = np.arange(len(block))
-    return sp.csr_array((inverse[b, i, j], (level[b, i], level[b, j])), shape=gram.shape)
+    """Sum weighted z (T, Q) over the respondents of each PSU: (P, Q)."""
+    rows = np.arange(len(weight))
+    shape = (len(clusters.stratum), len(weight))
+    return sp.csr_array((weight, (clusters.psu, rows)), shape=shape) @ z
 
 
 def contributions(totals: Sparse | Array, clusters: Clusters, lonely: LonelyPsu) -> Sparse | Array:
@@ -258,18 +160,16 @@ def contributions(totals: Sparse | Array, clusters: Clusters, lonely: LonelyPsu)
     D : (P, Q), sparse or dense as the totals are
     """
     n = clusters.sizes()
-    lone = (n == 1) & (
-        clusters.fraction < 1
-    )  # a stratum taken whole has no error, so nothing is lonely in it
+    # a stratum taken whole has no error, so nothing is lonely in it
+    lone = (n == 1) & (clusters.fraction < 1)
     left = clusters.share * (1 - clusters.fraction)
     scale = left * np.where(lone, 0.0, n / np.maximum(n - 1, 1))
     if lonely == "adjust":
         scale = np.where(lone, left, scale)
     if lonely == "average" and lone.any():
         scale = scale * len(n) / max((~lone).sum(), 1)
-    centred = _centred(
-        totals, clusters, np.flatnonzero(lone) if lonely == "adjust" else np.array([], dtype=int)
-    )
+    around_all = np.flatnonzero(lone & (lonely == "adjust"))
+    centred = _centred(totals, clusters, around_all)
     root = np.sqrt(np.maximum(scale, 0.0))[clusters.stratum]
     if isinstance(centred, np.ndarray):
         return np.asarray(centred * root[:, None])
@@ -280,36 +180,38 @@ def crossed(left: Sparse | Array, right: Sparse | Array) -> Array:
     """Return left' right, dense; for contributions D of one design, D'D is the covariance. (Q, R)."""
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
         return np.asarray(left.T @ right)
-    if (
-        min(left.nnz / max(np.prod(left.shape), 1), right.nnz / max(np.prod(right.shape), 1))
-        > DENSE_ABOVE
-    ):
+    if min(_filled(left), _filled(right)) > DENSE_ABOVE:
         return np.asarray(left.toarray().T @ right.toarray())
     return np.asarray((left.T @ right).toarray())
 
 
+def _filled(matrix: Sparse) -> float:
+    return float(matrix.nnz / max(np.prod(matrix.shape), 1))
+
+
 def domain_df(domain: Array, valid: Array, clusters: Clusters, *, domains: int) -> Array:
     """Degrees of freedom of each domain and measure: PSUs with valid members minus their strata. (D, M) int."""
-    strata, df = len(clusters.fraction), np.zeros((domains, valid.shape[1]), dtype=np.int64)
+    strata = np.int64(len(clusters.fraction))
+    psus = np.int64(len(clusters.stratum))
+    df = np.zeros((domains, valid.shape[1]), dtype=np.int64)
     for m in range(valid.shape[1]):
-        there = valid[:, m] > 0
-        if m and np.array_equal(there, valid[:, m - 1] > 0):
+        inside = valid[:, m] > 0
+        if m and np.array_equal(inside, valid[:, m - 1] > 0):
             df[:, m] = df[:, m - 1]
             continue
-        psus = np.unique(domain[there] * np.int64(len(clusters.stratum)) + clusters.psu[there])
-        held = psus // len(clusters.stratum), clusters.stratum[psus % len(clusters.stratum)]
-        in_strata = np.unique(held[0] * np.int64(strata) + held[1]) // strata
-        df[:, m] = np.bincount(held[0], minlength=domains) - np.bincount(
-            in_strata, minlength=domains
-        )
+        psu_in_domain = np.unique(domain[inside] * psus + clusters.psu[inside])
+        of_psu = psu_in_domain // psus
+        stratum = clusters.stratum[psu_in_domain % psus]
+        of_stratum = np.unique(of_psu * strata + stratum) // strata
+        df[:, m] = np.bincount(of_psu, minlength=domains)
+        df[:, m] -= np.bincount(of_stratum, minlength=domains)
     return df
 
 
 def domain_members(domain: Array, valid: Array, clusters: Clusters, *, domains: int) -> Members:
     """Find the PSUs with a valid member of each domain and measure; quantities are domain-major."""
-    inside = _gather(clusters, np.ones(len(domain))) @ _place(
-        domain, (valid > 0).astype(float), domains
-    )
+    members = _place(domain, (valid > 0).astype(float), domains)
+    inside = psu_totals(members, np.ones(len(domain)), clusters)
     inside.eliminate_zeros()
     return Members(sp.csr_array(inside), clusters.stratum)
 
@@ -327,19 +229,18 @@ def simple_variance(
         Size of the population; with `replacement` it does not matter.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        unit = np.maximum(squares / size - estimate**2, 0.0) * n / (n - 1)
-        return np.asarray(
-            unit / n if replacement else unit / n * np.maximum(population - n, 0.0) / population
-        )
+        variance = np.maximum(squares / size - estimate**2, 0.0) * n / (n - 1) / n
+        if not replacement:
+            variance = variance * np.maximum(population - n, 0.0) / population
+    return np.asarray(variance)
 
 
 def _centred(totals: Sparse | Array, clusters: Clusters, grand: Array) -> Sparse | Array:
     """Subtract each stratum's mean (for the strata in `grand` the mean of all PSUs), keeping the pattern sparse."""
     n = clusters.sizes()
-    strata = sp.csr_array(
-        (np.ones(len(clusters.stratum)), (np.arange(len(clusters.stratum)), clusters.stratum)),
-        shape=(len(clusters.stratum), len(n)),
-    )
+    psus = np.arange(len(clusters.stratum))
+    belongs = (np.ones(len(psus)), (psus, clusters.stratum))
+    strata = sp.csr_array(belongs, shape=(len(psus), len(n)))
     if isinstance(totals, np.ndarray):
         dense = np.asarray((strata.T @ totals) / n[:, None])
         dense[grand] = totals.mean(axis=0)
@@ -352,18 +253,10 @@ def _centred(totals: Sparse | Array, clusters: Clusters, grand: Array) -> Sparse
     return sp.csr_array(totals - strata @ means)
 
 
-def _gather(clusters: Clusters, weight: Array) -> Sparse:
-    """(P, T) matrix that sums weighted tally rows into PSUs."""
-    return sp.csr_array(
-        (weight, (clusters.psu, np.arange(len(weight)))), shape=(len(clusters.stratum), len(weight))
-    )
-
-
 def _place(domain: Array, values: Array, domains: int) -> Sparse:
     """Put row t's M values into the columns of its domain: (T, D*M), domain-major."""
     rows, width = values.shape
     columns = domain[:, None] * width + np.arange(width)
-    return sp.csr_array(
-        (values.ravel(), columns.ravel(), np.arange(0, rows * width + 1, width)),
-        shape=(rows, domains * width),
-    )
+    starts = np.arange(0, rows * width + 1, width)
+    placed = (values.ravel(), columns.ravel(), starts)
+    return sp.csr_array(placed, shape=(rows, domains * width))

@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.sampling.design import SampleDesign, named, require_columns
-from satisfaction.sampling.variance import Sparse, block_inverse
+from satisfaction.sampling.residuals import block_inverse
+from satisfaction.sampling.variance import Sparse
 from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
 from satisfaction.weighting.solving import (
     Bounds,

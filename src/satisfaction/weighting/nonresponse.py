@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.sampling.design import SampleDesign, named, require_columns
-from satisfaction.sampling.variance import Sparse, block_inverse
+from satisfaction.sampling.residuals import block_inverse
+from satisfaction.sampling.variance import Sparse
 from satisfaction.weighting.recipe import Cells, cells_for, extended, place, summing
 from satisfaction.weighting.solving import Distance, newton, replay, response_distance
 

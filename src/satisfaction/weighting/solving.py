@@ -15,7 +15,8 @@ import scipy.sparse as sp
 from scipy import special
 from scipy.optimize import linprog
 
-from satisfaction.sampling.variance import Sparse, block_inverse
+from satisfaction.sampling.residuals import block_inverse
+from satisfaction.sampling.variance import Sparse
 
 Array = np.ndarray[Any, Any]
 Method = Literal["poststratify", "raking", "linear", "logit"]
