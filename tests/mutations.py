@@ -125,8 +125,8 @@ FAULTS = (
     ),
     Fault(
         "weights: raking's slope",
-        "curve, slope = (np.exp, np.exp)",
-        "curve, slope = (np.exp, np.ones_like)",
+        "Distance(np.exp, np.exp) if",
+        "Distance(np.exp, np.ones_like) if",
         WEIGHTS,
     ),
     Fault(

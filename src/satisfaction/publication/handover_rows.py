@@ -173,7 +173,7 @@ def _margin_columns(name: str, known: list[str]) -> tuple[str, ...]:
 def _margin(
     weighting: Weighting, columns: tuple[str, ...], places: Array, step: Calibration
 ) -> Margin:
-    matrix = sp.csc_array(step.margins)[:, places]
+    matrix = sp.csc_array(step.equation.matrix)[:, places]
     cells = weighting.cells[list(columns)]
     population = step.targets[places]
     if _is_numeric(matrix, cells):

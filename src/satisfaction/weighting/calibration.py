@@ -14,18 +14,16 @@ import scipy.sparse as sp
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.sampling.design import SampleDesign, named, require_columns
-from satisfaction.sampling.residuals import block_inverse
 from satisfaction.sampling.variance import Sparse
 from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
 from satisfaction.weighting.solving import (
     Bounds,
-    Distance,
     Method,
     Solution,
+    SolvedEquation,
     calibration_distance,
     feasible_bounds,
     newton,
-    replay,
 )
 
 Array = np.ndarray[Any, Any]
@@ -82,12 +80,11 @@ def calibrate(
     distance = calibration_distance(method, bounds)
     solution = newton(laid.matrix, size, laid.targets, distance=distance, tolerance=tolerance)
     check_solution(solution, laid, size, method=method, bounds=bounds, tolerance=tolerance)
-    slope = size * distance.slope(laid.matrix @ solution.coefficients)
-    inverse = block_inverse(laid.matrix.T @ sp.diags_array(slope) @ laid.matrix)
-    places = tuple(place(margin, level, bounds) for margin, level in laid.names)
-    step = Calibration(
-        laid.matrix, laid.targets, places, distance, tolerance, solution.coefficients, inverse
+    equation = SolvedEquation.of(
+        laid.matrix, size, solution, distance=distance, tolerance=tolerance
     )
+    places = tuple(place(margin, level, bounds) for margin, level in laid.names)
+    step = Calibration(equation, laid.targets, places)
     levels_of = {}
     for margin, levels in margins.items():
         levels_of["+".join(named(margin))] = len(levels) if isinstance(levels, Mapping) else 1
@@ -142,40 +139,32 @@ class Calibration:
 
     Attributes
     ----------
-    margins : (C, L) sparse
+    equation : SolvedEquation
+        Its matrix are the margins: (C, L).
     targets : (L,) float
-    distance, tolerance, start, inverse
-        Of `replay`.
     places : tuple of str
         Names of the L levels.
     """
 
-    margins: Sparse = field(repr=False)
+    equation: SolvedEquation
     targets: Array = field(repr=False)
     places: tuple[str, ...] = field(repr=False)
-    distance: Distance = field(repr=False)
-    tolerance: float
-    start: Array = field(repr=False)
-    inverse: Sparse = field(repr=False)
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return weights that meet the margins in every replicate; (C, R)."""
-        factor = replay(
-            self.margins, count * weight, np.repeat(self.targets[:, None], count.shape[1], axis=1),
-            distance=self.distance, tolerance=self.tolerance, start=self.start, inverse=self.inverse,
-        )  # fmt: skip
-        return np.asarray(weight * factor)
+        targets = np.repeat(self.targets[:, None], count.shape[1], axis=1)
+        return np.asarray(weight * self.equation.replay(count * weight, targets))
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell which level a replicate misses, because no weights meet all of them: (L, R) bool."""
         targets = self.targets[:, None]
         scale = np.where(targets != 0, np.abs(targets), 1.0)
-        achieved = self.margins.T @ (count * after)
+        achieved = self.equation.matrix.T @ (count * after)
         return np.asarray(np.abs(achieved - targets) / scale > UNSOLVED)
 
     def on(self, index: Array) -> Calibration:
         """Return the step on finer cells."""
-        return replace(self, margins=self.margins[index])
+        return replace(self, equation=self.equation.on(index))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,12 @@ import scipy.sparse as sp
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.sampling.design import SampleDesign, named, require_columns
-from satisfaction.sampling.residuals import block_inverse
-from satisfaction.sampling.variance import Sparse
-from satisfaction.weighting.recipe import Cells, cells_for, extended, place, summing
-from satisfaction.weighting.solving import Distance, newton, replay, response_distance
+from satisfaction.weighting.recipe import Cells, cells_for, extended, place, ratio_or, summing
+from satisfaction.weighting.solving import LOGISTIC, SolvedEquation, newton
 
 Array = np.ndarray[Any, Any]
 ResponseMethod = Literal["classes", "propensity"]
-RESPONSE_TOLERANCE = 1e-10
+TOLERANCE = 1e-10
 CERTAIN = 1e-8  # a propensity as near to 0 or 1 as this is a limit that the fit runs to
 FAR_FROM_SAMPLED = 0.25  # of the sampled weight: inverse propensities that add up to another sum belong to a model that fits nothing
 
@@ -64,7 +62,7 @@ def adjust_nonresponse(
         step = _classes(cells, answered, by)
     else:
         step = _propensity(cells, answered, by)
-    weight = step.reweight(cells.count[:, None], cells.entering[:, None])[:, 0]
+    weight = cells.after(step)
     record = {
         "step": "nonresponse",
         "method": method,
@@ -98,9 +96,9 @@ class Classes:
         classes = summing(self.group)
         sampled = classes @ size
         answered = classes @ (size * self.responded[:, None])
-        ratio = np.divide(sampled, answered, out=np.zeros_like(sampled), where=answered > 0)
-        shared = np.where(answered > 0, sampled, 0.0).sum(axis=0)
-        rest = np.divide(sampled.sum(axis=0), shared, out=np.ones_like(shared), where=shared > 0)
+        ratio = ratio_or(sampled, answered, 0.0)
+        carried = np.where(answered > 0, sampled, 0.0).sum(axis=0)
+        rest = ratio_or(sampled.sum(axis=0), carried, 1.0)
         return np.asarray(weight * ratio[self.group] * self.responded[:, None] * rest)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
@@ -122,30 +120,22 @@ class Propensity:
 
     Attributes
     ----------
-    covariates : (C, L) sparse
+    equation : SolvedEquation
+        Its matrix are the covariates: (C, L); its factors are the propensities.
     responded : (C,) bool
-    distance, tolerance, start, inverse
-        Of `replay`; the propensity is the curve.
     places : tuple of str
         Names of the L covariates and levels, and of the model.
     """
 
-    covariates: Sparse = field(repr=False)
+    equation: SolvedEquation
     responded: Array = field(repr=False)
     places: tuple[str, ...] = field(repr=False)
-    distance: Distance = field(repr=False)
-    tolerance: float
-    start: Array = field(repr=False)
-    inverse: Sparse = field(repr=False)
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return new weights: 0 for nonrespondents, weight / propensity for respondents; (C, R)."""
         size = count * weight
-        targets = self.covariates.T @ (size * self.responded[:, None])
-        propensity = replay(
-            self.covariates, size, targets,
-            distance=self.distance, tolerance=self.tolerance, start=self.start, inverse=self.inverse,
-        )  # fmt: skip
+        targets = self.equation.matrix.T @ (size * self.responded[:, None])
+        propensity = self.equation.replay(size, targets)
         answered = self.responded[:, None]
         nothing = np.zeros_like(propensity)
         return np.asarray(np.divide(weight, propensity, out=nothing, where=answered))
@@ -153,7 +143,7 @@ class Propensity:
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell of which level nobody responded, and where the propensities do not make up for the silent: (L + 1, R) bool."""
         size = count * before
-        covariates = abs(self.covariates).T
+        covariates = abs(self.equation.matrix).T
         sampled = covariates @ size
         answered = covariates @ (size * self.responded[:, None])
         ratio = (count * after).sum(axis=0) / size.sum(axis=0)
@@ -162,7 +152,7 @@ class Propensity:
 
     def on(self, index: Array) -> Propensity:
         """Return the step on finer cells."""
-        return replace(self, covariates=self.covariates[index], responded=self.responded[index])
+        return replace(self, equation=self.equation.on(index), responded=self.responded[index])
 
 
 def _answered(cells: Cells, responded: str, by: Sequence[str]) -> Array:
@@ -190,9 +180,7 @@ def _answered(cells: Cells, responded: str, by: Sequence[str]) -> Array:
 
 
 def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
-    group = np.zeros(len(cells.table), dtype=int)
-    if by:
-        group = cells.table.groupby(list(by)).ngroup().to_numpy()
+    group = cells.groups(by)
     silent = np.bincount(group, answered * cells.size) <= 0
     if silent.any():
         names = cells.table.loc[silent[group], list(by)].drop_duplicates().to_numpy().tolist()
@@ -213,13 +201,11 @@ def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
 
 def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
     covariates, places = _design_matrix(cells.table, by)
-    distance = response_distance()
-    targets = covariates.T @ (cells.size * answered)
-    solution = newton(
-        covariates, cells.size, targets, distance=distance, tolerance=RESPONSE_TOLERANCE
-    )
-    nobody = (abs(covariates).T @ (cells.size * answered) == 0).any()
-    if nobody or not solution.discrepancy <= RESPONSE_TOLERANCE:
+    answered_size = cells.size * answered
+    targets = covariates.T @ answered_size
+    solution = newton(covariates, cells.size, targets, distance=LOGISTIC, tolerance=TOLERANCE)
+    nobody = (abs(covariates).T @ answered_size == 0).any()
+    if nobody or not solution.discrepancy <= TOLERANCE:
         raise WeightsError(
             "W123",
             "应答倾向模型无解：某一水平的样本全部未应答。",
@@ -228,20 +214,19 @@ def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
             available=by,
             hint=("合并该水平，或改用 classes。", "Merge that level, or use classes."),
         )
-    slope = cells.size * distance.slope(covariates @ solution.coefficients)
-    inverse = block_inverse(covariates.T @ sp.diags_array(slope) @ covariates)
-    step = Propensity(
-        covariates, answered, places, distance, RESPONSE_TOLERANCE, solution.coefficients, inverse
+    equation = SolvedEquation.of(
+        covariates, cells.size, solution, distance=LOGISTIC, tolerance=TOLERANCE
     )
+    step = Propensity(equation, answered, places)
     _refuse_separation(cells, step, by)
     return step
 
 
 def _refuse_separation(cells: Cells, step: Propensity, by: Sequence[str]) -> None:
     """Refuse propensities that are 0 or 1, or whose inverses do not add up to about what was sampled."""
-    propensity = step.distance.curve(step.covariates @ step.start)[cells.size > 0]
-    weight = step.reweight(cells.count[:, None], cells.entering[:, None])[:, 0]
-    total = float((cells.count * weight).sum())
+    equation = step.equation
+    propensity = equation.distance.curve(equation.matrix @ equation.coefficients)[cells.size > 0]
+    total = float((cells.count * cells.after(step)).sum())
     sampled = float(cells.size.sum())
     uncertain = propensity.min() >= CERTAIN and propensity.max() <= 1 - CERTAIN
     if uncertain and abs(total / sampled - 1) <= FAR_FROM_SAMPLED:
@@ -283,7 +268,6 @@ def _design_matrix(table: pd.DataFrame, by: Sequence[str]) -> tuple[sp.csr_array
             places.append(name)
         else:
             grouped = table.groupby(name)
-            code = grouped.ngroup().to_numpy()
             places += [place(name, level) for level in grouped.groups]
-            parts.append(sp.csr_array((np.ones(len(code)), (np.arange(len(code)), code))))
+            parts.append(sp.csr_array(summing(grouped.ngroup().to_numpy()).T))
     return sp.csr_array(sp.hstack(parts)), (*places, f"propensities ({', '.join(by)})")

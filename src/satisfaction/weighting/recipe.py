@@ -66,6 +66,16 @@ class Cells:
         """Return the sum of entering weights: (C,)."""
         return np.asarray(self.count * self.entering)
 
+    def groups(self, columns: Sequence[str]) -> Array:
+        """Number the combinations of some columns: (C,) int, all 0 without columns."""
+        if not columns:
+            return np.zeros(len(self.table), dtype=int)
+        return np.asarray(self.table.groupby(list(columns), dropna=False).ngroup())
+
+    def after(self, step: WeightingStep) -> Array:
+        """Return the weights after a step: (C,)."""
+        return step.reweight(self.count[:, None], self.entering[:, None])[:, 0]
+
 
 def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool = False) -> Cells:
     """Count the respondents by the recipe's columns so far and those a further step needs.
@@ -182,10 +192,11 @@ def described(cells: Cells, entering: Array, factor: Array) -> dict[str, Any]:
 
 def calibrated_columns(design: SampleDesign) -> tuple[str, ...]:
     """Return the columns of the last calibration, none without one."""
-    if design.weighting is None:
-        return ()
-    records = [record for record in design.weighting.log if record["step"] == "calibration"]
-    return tuple(records[-1]["columns"]) if records else ()
+    columns: tuple[str, ...] = ()
+    for record in design.weighting.log if design.weighting else ():
+        if record["step"] == "calibration":
+            columns = tuple(record["columns"])
+    return columns
 
 
 def summing(group: Array) -> Sparse:
@@ -194,6 +205,12 @@ def summing(group: Array) -> Sparse:
     ones = np.ones(cells)
     shape = (int(group.max()) + 1, cells)
     return sp.csr_array((ones, (group, np.arange(cells))), shape=shape)
+
+
+def ratio_or(numerator: Array, denominator: Array, otherwise: float) -> Array:
+    """Divide where the denominator is above zero; elsewhere return another value."""
+    out = np.full_like(numerator, otherwise)
+    return np.divide(numerator, denominator, out=out, where=denominator > 0)
 
 
 def place(margin: str, level: Any, bounds: Bounds | None = None) -> str:

@@ -7,7 +7,7 @@ sum_c size_c F(x_c'b) x_c = targets. C cells, L margin levels (or numeric totals
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -41,6 +41,10 @@ class Distance:
     slope: Callable[[Array], Array]
 
 
+# The logistic curve: the equation is then the likelihood equation of a grouped logistic regression.
+LOGISTIC = Distance(special.expit, lambda u: special.expit(u) * special.expit(-u))
+
+
 @dataclass(frozen=True, slots=True)
 class Solution:
     """Factors of C cells.
@@ -67,17 +71,13 @@ def calibration_distance(method: Method, bounds: Bounds | None) -> Distance:
     if method == "logit":
         assert bounds is not None
         return _logit(*bounds)
-    curve, slope = (np.exp, np.exp) if method == "raking" else (lambda u: 1 + u, np.ones_like)
-    return Distance(curve, slope) if bounds is None else _restricted(curve, slope, bounds)
-
-
-def response_distance() -> Distance:
-    """Return the logistic curve: the equation is then the likelihood equation of a grouped logistic regression."""
-    return Distance(special.expit, lambda u: special.expit(u) * special.expit(-u))
+    linear = Distance(lambda u: 1 + u, np.ones_like)
+    distance = Distance(np.exp, np.exp) if method == "raking" else linear
+    return distance if bounds is None else _restricted(distance.curve, distance.slope, *bounds)
 
 
 def newton(
-    margins: Sparse,
+    matrix: Sparse,
     size: Array,
     targets: Array,
     *,
@@ -89,7 +89,7 @@ def newton(
 
     Parameters
     ----------
-    margins : (C, L) sparse
+    matrix : (C, L) sparse
         1 where a cell belongs to a level; the value of a numeric column.
     size : (C,) float
         Sum of entering weights.
@@ -98,155 +98,190 @@ def newton(
         On max |achieved / target - 1|.
     start : (L,) float, optional
     """
-    scale = target_scale(margins, size[:, None], targets[:, None])[:, 0]
-    coefficients = np.zeros(len(targets)) if start is None else start.copy()
+    scale = _target_scale(matrix, size[:, None], targets[:, None])[:, 0]
 
-    def at(b: Array) -> tuple[Array, Array, float]:
-        """Return factors, achieved totals and the largest gap at some coefficients."""
-        factor = distance.curve(margins @ b)
-        achieved = margins.T @ (size * factor)
+    def at(coefficients: Array, iterations: int) -> Solution:
+        factor = distance.curve(matrix @ coefficients)
+        achieved = matrix.T @ (size * factor)
         gap = float(np.abs((achieved - targets) / scale).max())
-        return factor, achieved, gap if np.isfinite(gap) else np.inf
+        gap = gap if np.isfinite(gap) else np.inf
+        return Solution(coefficients, factor, achieved, iterations, gap)
 
     with np.errstate(over="ignore", invalid="ignore"):
-        factor, achieved, gap = at(coefficients)
-        iterations = 0
-        while gap > tolerance and iterations < MOST_ITERATIONS:
-            inverse = block_inverse(
-                margins.T @ sp.diags_array(size * distance.slope(margins @ coefficients)) @ margins
-            )
-            step = inverse @ (targets - achieved)
-            length = min(1.0, LARGEST_STEP / max(float(np.abs(margins @ step).max()), LARGEST_STEP))
+        solution = at(np.zeros(len(targets)) if start is None else start, 0)
+        while solution.discrepancy > tolerance and solution.iterations < MOST_ITERATIONS:
+            inverse = _inverse(matrix, size, distance, solution.coefficients)
+            step = inverse @ (targets - solution.achieved)
+            largest = float(np.abs(matrix @ step).max())
+            length = min(1.0, LARGEST_STEP / max(largest, LARGEST_STEP))
             for _ in range(HALVINGS):
-                tried = at(coefficients + length * step)
-                if tried[2] < gap:
+                nearer = at(solution.coefficients + length * step, solution.iterations + 1)
+                if nearer.discrepancy < solution.discrepancy:
                     break
                 length /= 2
             else:
                 break
-            coefficients, (factor, achieved, gap) = coefficients + length * step, tried
-            iterations += 1
-    return Solution(coefficients, factor, achieved, iterations, gap)
+            solution = nearer
+    return solution
 
 
-def replay(
-    margins: Sparse,
-    size: Array,
-    targets: Array,
-    *,
-    distance: Distance,
-    tolerance: float,
-    start: Array,
-    inverse: Sparse,
-) -> Array:
-    """Solve the same equation for R replicates near the full sample's solution.
+@dataclass(frozen=True, slots=True, repr=False)
+class SolvedEquation:
+    """The equation with the full sample's solution, near which those of replicates lie.
 
-    The full sample's inverse serves all replicates at once (the chord method); those it does not bring to the tolerance
-    are solved one by one. One that has no solution keeps the nearest factors found.
-
-    Parameters
+    Attributes
     ----------
-    size : (C, R) float
-    targets : (L, R) float
-    start : (L,) float
-        The full sample's coefficients.
+    matrix : (C, L) sparse
+    distance : Distance
+    tolerance : float
+    coefficients : (L,) float
     inverse : (L, L) sparse
-        Inverse of X' diag(size F'(u)) X at the full sample's solution.
-
-    Returns
-    -------
-    factor : (C, R) float
+        Inverse of X' diag(size F'(u)) X at the solution.
     """
-    scale = target_scale(margins, size, targets)
-    out, active = np.ones(size.shape), np.arange(size.shape[1])
-    coefficients = np.repeat(start[:, None], len(active), axis=1)
-    across = sp.csr_array(margins.T)
-    best = np.full(len(active), np.inf)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(MOST_REPLAYS):
-            factor = distance.curve(margins @ coefficients)
-            gap = targets[:, active] - across @ (size[:, active] * factor)
-            off = np.nan_to_num(np.abs(gap / scale[:, active]).max(axis=0), nan=np.inf)
-            out[:, active] = factor
-            going = (off > tolerance) & (off < 10 * best)
-            best = np.minimum(best, off)[going]
-            lost = active[(off > tolerance) & ~going]
-            for r in lost:
-                out[:, r] = newton(
-                    margins, size[:, r], targets[:, r], distance=distance, tolerance=tolerance
-                ).factor
-            active, gap, coefficients = active[going], gap[:, going], coefficients[:, going]
-            if not len(active):
-                return out
-            coefficients = coefficients + inverse @ gap
-    for r in active:
-        out[:, r] = newton(
-            margins, size[:, r], targets[:, r], distance=distance, tolerance=tolerance, start=start
-        ).factor
-    return out
+
+    matrix: Sparse
+    distance: Distance
+    tolerance: float
+    coefficients: Array
+    inverse: Sparse
+
+    @classmethod
+    def of(
+        cls,
+        matrix: Sparse,
+        size: Array,
+        solution: Solution,
+        *,
+        distance: Distance,
+        tolerance: float,
+    ) -> SolvedEquation:
+        """Return the equation that `newton` has solved."""
+        inverse = _inverse(matrix, size, distance, solution.coefficients)
+        return cls(matrix, distance, tolerance, solution.coefficients, inverse)
+
+    def on(self, index: Array) -> SolvedEquation:
+        """Return the equation on finer cells."""
+        return replace(self, matrix=self.matrix[index])
+
+    def replay(self, size: Array, targets: Array) -> Array:
+        """Solve the equation for R replicates.
+
+        The full sample's inverse serves all replicates at once (the chord method); those it does not bring to the
+        tolerance are solved one by one. One that has no solution keeps the nearest factors found.
+
+        Parameters
+        ----------
+        size : (C, R) float
+        targets : (L, R) float
+
+        Returns
+        -------
+        factor : (C, R) float
+        """
+        scale = _target_scale(self.matrix, size, targets)
+        transposed = sp.csr_array(self.matrix.T)
+        factors = np.ones(size.shape)
+        active = np.arange(size.shape[1])
+        coefficients = np.repeat(self.coefficients[:, None], len(active), axis=1)
+        best = np.full(len(active), np.inf)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(MOST_REPLAYS):
+                factor = self.distance.curve(self.matrix @ coefficients)
+                factors[:, active] = factor
+                gap = targets[:, active] - transposed @ (size[:, active] * factor)
+                miss = np.abs(gap / scale[:, active]).max(axis=0)
+                miss = np.nan_to_num(miss, nan=np.inf)
+                unmet = miss > self.tolerance
+                nearing = unmet & (miss < 10 * best)
+                for r in active[unmet & ~nearing]:
+                    factors[:, r] = self._alone(size[:, r], targets[:, r])
+                best = np.minimum(best, miss)[nearing]
+                active = active[nearing]
+                if not len(active):
+                    return factors
+                coefficients = coefficients[:, nearing] + self.inverse @ gap[:, nearing]
+        for r in active:
+            factors[:, r] = self._alone(size[:, r], targets[:, r], start=self.coefficients)
+        return factors
+
+    def _alone(self, size: Array, targets: Array, start: Array | None = None) -> Array:
+        solution = newton(
+            self.matrix,
+            size,
+            targets,
+            distance=self.distance,
+            tolerance=self.tolerance,
+            start=start,
+        )
+        return solution.factor
 
 
-def target_scale(margins: Sparse, size: Array, targets: Array) -> Array:
+def _inverse(matrix: Sparse, size: Array, distance: Distance, coefficients: Array) -> Sparse:
+    slope = size * distance.slope(matrix @ coefficients)
+    return block_inverse(matrix.T @ sp.diags_array(slope) @ matrix)
+
+
+def _target_scale(matrix: Sparse, size: Array, targets: Array) -> Array:
     """Return what a miss is measured against: the target; where that is 0, the sum of absolute values. (L, R)."""
     if np.all(targets):
         return np.abs(targets)
-    sums = abs(margins).T @ size
+    sums = abs(matrix).T @ size
     return np.where(targets != 0, np.abs(targets), np.where(sums > 0, sums, 1.0))
 
 
-def feasible_bounds(
-    margins: Sparse, size: Array, targets: Array, bounds: Bounds
-) -> tuple[Bounds, ...]:
+def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds) -> list[Bounds]:
     """Return bounds that just allow weights meeting the margins, two linear programmes over the factors.
 
     They keep one of the bounds given and move the other as little as possible; where neither will do, the upper bound that
     goes with 0 is the only answer. Numbers are rounded outward to four digits, so that they can be used as they are.
     """
-    weighted = sp.csr_array(margins.T @ sp.diags_array(size))
+    weighted = sp.csr_array(matrix.T @ sp.diags_array(size))
     unit = abs(weighted).sum(axis=1)
-    equal = sp.hstack(
-        [sp.diags_array(1 / unit) @ weighted, sp.csr_array((len(targets), 1))], format="csr"
-    )
+    no_bound = sp.csr_array((len(targets), 1))
+    equal = sp.hstack([sp.diags_array(1 / unit) @ weighted, no_bound], format="csr")
+    cells = len(size)
 
-    def outermost(sign: float, low: float, high: float | None) -> float | None:
-        """Return the tightest other bound, None where there is none."""
-        limits = sp.hstack(
-            [sign * sp.eye_array(len(size)), -sign * np.ones((len(size), 1))], format="csr"
-        )
-        ranges = [(low, high)] * len(size) + [(None, None)]
-        cost = np.append(np.zeros(len(size)), sign)
+    def tightest(sign: float, low: float, high: float | None) -> float | None:
+        """Return the tightest other bound, None where there is none; the last unknown is that bound."""
+        bound = -sign * np.ones((cells, 1))
         solved = linprog(
-            cost,
-            A_ub=limits,
-            b_ub=np.zeros(len(size)),
+            np.append(np.zeros(cells), sign),
+            A_ub=sp.hstack([sign * sp.eye_array(cells), bound], format="csr"),
+            b_ub=np.zeros(cells),
             A_eq=equal,
             b_eq=targets / unit,
-            bounds=ranges,
+            bounds=[(low, high)] * cells + [(None, None)],
         )
         return _outward(float(solved.x[-1]), sign) if solved.status == 0 else None
 
-    upper, lower = outermost(1.0, bounds[0], None), outermost(-1.0, 0.0, bounds[1])
-    found = [(bounds[0], upper)] if upper is not None else []
-    found += [(lower, bounds[1])] if lower is not None else []
-    if not found and (widest := outermost(1.0, 0.0, None)) is not None:
-        found = [(0.0, widest)]
-    return tuple(found)
+    feasible = []
+    upper = tightest(1.0, bounds[0], None)
+    if upper is not None:
+        feasible.append((bounds[0], upper))
+    lower = tightest(-1.0, 0.0, bounds[1])
+    if lower is not None:
+        feasible.append((lower, bounds[1]))
+    if not feasible:
+        widest = tightest(1.0, 0.0, None)
+        if widest is not None:
+            feasible.append((0.0, widest))
+    return feasible
 
 
 def _outward(x: float, sign: float) -> float:
     """Round to four digits, up for an upper and down for a lower bound, and a little further for rounding in between."""
     step = 10.0 ** (np.floor(np.log10(max(abs(x), 1e-9))) - 3)
-    return float(
-        round((np.floor(x / step) + 2 if sign > 0 else max(np.ceil(x / step) - 2, 0)) * step, 12)
-    )
+    steps = np.floor(x / step) + 2 if sign > 0 else max(np.ceil(x / step) - 2, 0)
+    return float(round(steps * step, 12))
 
 
 def _logit(low: float, high: float) -> Distance:
     """Bounded logit distance (Deville and Särndal 1992, case 6)."""
     rate = (high - low) / ((1 - low) * (high - 1))
+    shift = np.log((1 - low) / (high - 1))
 
     def share(u: Array) -> Array:
-        return np.asarray(special.expit(rate * u + np.log((1 - low) / (high - 1))))
+        return np.asarray(special.expit(rate * u + shift))
 
     return Distance(
         lambda u: low + (high - low) * share(u),
@@ -255,9 +290,8 @@ def _logit(low: float, high: float) -> Distance:
 
 
 def _restricted(
-    curve: Callable[[Array], Array], slope: Callable[[Array], Array], bounds: Bounds
+    curve: Callable[[Array], Array], slope: Callable[[Array], Array], low: float, high: float
 ) -> Distance:
-    low, high = bounds
     return Distance(
         lambda u: np.clip(curve(u), low, high),
         lambda u: np.where((curve(u) > low) & (curve(u) < high), slope(u), 0.0),

@@ -16,6 +16,7 @@ from satisfaction.weighting.recipe import (
     calibrated_columns,
     cells_for,
     extended,
+    ratio_or,
     summing,
 )
 
@@ -23,6 +24,7 @@ Array = np.ndarray[Any, Any]
 Relative = Literal["median", "mean", "none"]
 Spread = Literal["cell", "equal"]
 MOST_ROUNDS = 500
+NEAR = 1e-12  # a weight as near to a bound as this stands at it
 
 
 def trim(
@@ -69,11 +71,9 @@ def trim(
     require_columns(design, groups, argument="within", error=WeightsError, code="W101")
     cells = cells_for(design, groups, by_weight=True)
     low, high = _absolute(cells, lower, upper, relative_to)
-    group = np.zeros(len(cells.table), int)
-    if groups and spread == "cell":
-        group = cells.table.groupby(list(groups), dropna=False).ngroup().to_numpy()
+    group = cells.groups(groups if spread == "cell" else ())
     step = Trimming(group, low, high, spread == "equal")
-    weight = step.reweight(cells.count[:, None], cells.entering[:, None])[:, 0]
+    weight = cells.after(step)
     entering = cells.entering
     outside = (entering > 0) & ((entering < low) | (entering > high))
     cut = np.where(outside, np.abs(entering - np.clip(entering, low, high)), 0.0)
@@ -114,17 +114,20 @@ class Trimming:
 
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return weights within the bounds, with the same sum where that is possible; zero weights stay zero; (C, R)."""
-        kept = weight > 0
-        spread = self._equally if self.equal else self._in_proportion
+        weighted = weight > 0
         for _ in range(MOST_ROUNDS):
-            below = weight < self.low * (1 - 1e-12)
-            above = weight > self.high * (1 + 1e-12)
-            outside = kept & (below | above)
+            below = weight < self.low * (1 - NEAR)
+            above = weight > self.high * (1 + NEAR)
+            outside = weighted & (below | above)
             if not outside.any():
                 break
-            cut = np.where(kept, np.clip(weight, self.low, self.high), weight)
-            weight = spread(count, weight, cut, outside, kept)
-        return np.where(kept, np.clip(weight, self.low, self.high), weight)
+            cut = np.where(weighted, np.clip(weight, self.low, self.high), weight)
+            excess = count * (weight - cut)
+            if self.equal:
+                weight = self._equally(count, cut, excess, weighted & ~outside)
+            else:
+                weight = self._in_proportion(count, cut, excess, weighted)
+        return np.where(weighted, np.clip(weight, self.low, self.high), weight)
 
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell where the bounds cannot hold all the weight: (1, R) bool."""
@@ -141,30 +144,21 @@ class Trimming:
         """Return the step on finer cells."""
         return replace(self, group=self.group[index])
 
-    def _equally(
-        self, count: Array, weight: Array, cut: Array, outside: Array, kept: Array
-    ) -> Array:
-        free = kept & ~outside
-        excess = (count * (weight - cut)).sum(axis=0)
+    def _equally(self, count: Array, cut: Array, excess: Array, free: Array) -> Array:
         takers = (count * free).sum(axis=0)
-        more = np.divide(excess, takers, out=np.zeros_like(excess), where=takers > 0)
-        return np.asarray(cut + free * more)
+        return np.asarray(cut + free * ratio_or(excess.sum(axis=0), takers, 0.0))
 
-    def _in_proportion(
-        self, count: Array, weight: Array, cut: Array, outside: Array, kept: Array
-    ) -> Array:
+    def _in_proportion(self, count: Array, cut: Array, excess: Array, weighted: Array) -> Array:
         """Scale the free weights of each group; a group without free weights hands its excess to all free weights."""
-        free = kept & (cut > self.low * (1 + 1e-12)) & (cut < self.high * (1 - 1e-12))
+        free = weighted & (cut > self.low * (1 + NEAR)) & (cut < self.high * (1 - NEAR))
         groups = summing(self.group)
-        excess = groups @ (count * (weight - cut))
+        excess_of_group = groups @ excess
         takers = groups @ (count * cut * free)
-        able = takers > 0
-        growth = np.divide(excess, takers, out=np.zeros_like(excess), where=able)
+        growth = ratio_or(excess_of_group, takers, 0.0)
         cut = np.where(free, cut * (1 + growth[self.group]), cut)
-        rest = np.where(able, 0.0, excess).sum(axis=0)
-        all_free = (count * cut * free).sum(axis=0)
-        more = np.divide(rest, all_free, out=np.zeros_like(rest), where=all_free > 0)
-        return np.asarray(np.where(free, cut * (1 + more), cut))
+        left_over = np.where(takers > 0, 0.0, excess_of_group).sum(axis=0)
+        growth_of_all = ratio_or(left_over, (count * cut * free).sum(axis=0), 0.0)
+        return np.asarray(np.where(free, cut * (1 + growth_of_all), cut))
 
 
 def _absolute(
