@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,14 +29,14 @@ from satisfaction.sampling.measures import add_columns, compile_measures, only_w
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
 from satisfaction.weighting.base import RESPONDED, sampled_persons
-from satisfaction.weighting.calibration import Margins, calibrate, margin_targets
+from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
 
 PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Results:
     """Everything one wave yields.
 
@@ -70,9 +70,13 @@ class Results:
     ranking: Ranking
     rankings: Rankings
     absent: tuple[str, ...]
-    counted: Tally = field(repr=False)
+    counted: Tally
     base_step: dict[str, Any] | None = None
-    computed: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+    computed: dict[str, object] = field(default_factory=dict, compare=False)
+
+    def __repr__(self) -> str:
+        levels = ", ".join(self.estimates)
+        return f"Results({self.survey!r}, {self.responses!r}, {self.ranking!r}, levels: {levels})"
 
     def _repr_html_(self) -> str:
         columns = ["measure", "estimate", "se", "ci_low", "ci_high", "n"]
@@ -118,32 +122,25 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     answered = responses.accepted[survey.questionnaire.roles.area].dropna()
     survey = replace(survey, covered=frozenset(answered.astype(str)))
     persons = sampled_persons(survey, responses.accepted)
-    design = weigh(survey, sample_design(survey, persons.table, engine=engine))
+    design = sample_design(survey, persons.table, engine=engine)
+    design = weigh(survey, design)
     counted = tally(design, list(design.measures), by=survey.area_levels())
-    estimates = withhold(survey, estimate_areas(survey, design, counted), counted)
+    estimates = estimate_areas(survey, design, counted)
+    estimates = withhold(survey, estimates, counted)
     ranking = rank_areas(survey, estimates)
     rankings = rank_within(survey, estimates, ranking)
     results = Results(
-        survey,
-        responses,
-        design,
-        estimates,
-        ranking,
-        rankings,
+        survey=survey,
+        responses=responses,
+        design=design,
+        estimates=estimates,
+        ranking=ranking,
+        rankings=rankings,
         absent=tuple(absent_steps(survey)),
         counted=counted,
         base_step=persons.record,
     )
     return replace(results, computed={name: getattr(results, name) for name in PARTS})
-
-
-def beside_folder(results: Results) -> Results:
-    """Return results whose survey knows where they depart from its folder as it is now: they are a trial then."""
-    official = read_survey(results.survey.sources[0])
-    foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
-    altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
-    survey = replace(results.survey, as_read=official, altered=altered)
-    return replace(results, survey=survey, computed=results.computed | {"survey": survey})
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
@@ -172,16 +169,17 @@ def sample_design(
         rows = only_where(rows, measures, RESPONDED)
     table = materialize(rows)
 
+    collapse = {}
+    for merge in survey.declared.collapse:
+        collapse[_stratum(survey, merge.stratum)] = _stratum(survey, merge.into)
+
     def declared(lonely_psu: LonelyPsu) -> SampleDesign:
         return SurveyDesign(
             table,
             strata=roles.strata,
             psu=roles.psu or roles.respondent,
-            base_weight="base_weight" if has_base_weights(survey) else None,
-            collapse={
-                _stratum(survey, one.stratum): _stratum(survey, one.into)
-                for one in survey.declared.collapse
-            },
+            base_weight="base_weight" if survey.declared.base else None,
+            collapse=collapse,
             lonely_psu=lonely_psu,
             selection=survey.declared.selection,
             measures=stored(measures),
@@ -198,16 +196,23 @@ def sample_design(
         raise _in_the_words_of_a_survey(fault, survey) from None
 
 
+def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Return a stratum with its values in the types of the respondents' columns."""
+    stratum: list[str | int] = []
+    for name, value in zip(survey.questionnaire.roles.strata, values, strict=True):
+        coded = isinstance(survey.questionnaire.items[name], SingleItem)
+        stratum.append(int(value) if coded else str(value))
+    return tuple(stratum)
+
+
 def _in_the_words_of_a_survey(fault: DesignError, survey: Survey) -> DesignError:
     """Return D104 with what stratum and PSU are in this survey, and the lines of survey.yaml that mend it."""
     roles = survey.questionnaire.roles
-    strata, psu = ", ".join(roles.strata), roles.psu or roles.respondent
+    strata = ", ".join(roles.strata)
+    psu = roles.psu or roles.respondent
     lines = "lonely_psu: adjust"
     if fault.merge:
-        stratum, into = (
-            json.dumps(one if isinstance(one, tuple) else [one], ensure_ascii=False)
-            for one in fault.merge
-        )
+        stratum, into = map(_as_yaml, fault.merge)
         lines = f"collapse: [{{stratum: {stratum}, into: {into}}}]"
     return DesignError(
         "D104",
@@ -221,6 +226,12 @@ def _in_the_words_of_a_survey(fault: DesignError, survey: Survey) -> DesignError
             f"Merge with a similar stratum: write {lines} in survey.yaml; or write lonely_psu: adjust.",
         ),
     )
+
+
+def _as_yaml(stratum: object) -> str:
+    """Write a stratum as a list of its values."""
+    values = stratum if isinstance(stratum, tuple) else [stratum]
+    return json.dumps(values, ensure_ascii=False)
 
 
 def lonely_note(survey: Survey, design: SampleDesign) -> str:
@@ -240,10 +251,10 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
         if isinstance(step, NonresponseStep):
             design = adjust_nonresponse(design, RESPONDED, by=step.by, method=step.method)
         elif isinstance(step, CalibrationStep):
-            margins: Margins = {
-                tuple(survey.declared.margins[name].by): _targets(survey, name)
-                for name in step.margins
-            }
+            margins: dict[str | tuple[str, ...], Mapping[Any, float]] = {}
+            for name in step.margins:
+                columns = tuple(survey.declared.margins[name].by)
+                margins[columns] = _targets(survey, name)
             design = calibrate(
                 design, margins, method=step.method, bounds=step.bounds, tolerance=step.tolerance
             )
@@ -259,26 +270,40 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
     return design
 
 
+def _targets(survey: Survey, margin: str) -> dict[Any, float]:
+    """Return a margin with its levels in the types of the respondents' columns."""
+    columns = survey.declared.margins[margin].by
+    table = survey.margins[margin]
+    for name in columns:
+        item = survey.questionnaire.items[name]
+        if isinstance(item, SingleItem):
+            table = table.assign(**{name: table[name].astype(int)})
+        else:
+            assert isinstance(item, AreaItem)
+    return margin_targets(table, columns)
+
+
 def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:
     """Return the record of every weighting step in order, and of replicates that could not carry them out.
 
     A base weight of 1 / inclusion probability has none.
     """
-    base = results.base_step
-    further = results.design.weighting.log if results.design.weighting else ()
-    conventions = results.estimates[results.area].conventions
-    if remark := replicates_note(results):
-        unsolved = conventions["replicates_unsolved"]
-        further = (
-            *further,
-            {
-                "step": "replicates",
-                "method": conventions["variance"],
-                "unsolved": unsolved,
-                "note": remark,
-            },
-        )
-    return (base, *further) if base else further
+    records = []
+    if results.base_step:
+        records.append(results.base_step)
+    if results.design.weighting:
+        records += results.design.weighting.log
+    note = replicates_note(results)
+    if note:
+        conventions = results.estimates[results.area].conventions
+        unsolved = {
+            "step": "replicates",
+            "method": conventions["variance"],
+            "unsolved": conventions["replicates_unsolved"],
+            "note": note,
+        }
+        records.append(unsolved)
+    return tuple(records)
 
 
 def replicates_note(results: Results) -> str:
@@ -293,23 +318,21 @@ def estimate_areas(
     measures = list(design.measures)
     if counted is None:
         counted = tally(design, measures, by=survey.area_levels())
-    confidence = survey.declared.level
-    estimates = {
-        area_level: estimate(
+    estimates = {}
+    for area_level in survey.area_levels():
+        estimates[area_level] = estimate(
             design,
             measures,
             by=area_level,
-            level=confidence,
+            level=survey.declared.level,
             domains=survey.domain_values(area_level),
             counted=counted,
         )
-        for area_level in survey.area_levels()
-    }
-    estimates[survey.whole()] = estimate(design, measures, level=confidence, counted=counted)
-    return {
-        area_level: add_area_indices(of_level, survey.questionnaire)
-        for area_level, of_level in estimates.items()
-    }
+    whole = estimate(design, measures, level=survey.declared.level, counted=counted)
+    estimates[survey.whole()] = whole
+    for area_level, of_level in estimates.items():
+        estimates[area_level] = add_area_indices(of_level, survey.questionnaire)
+    return estimates
 
 
 def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
@@ -322,44 +345,26 @@ def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
 
 def absent_steps(survey: Survey) -> Iterator[str]:
     """Name what the survey does not declare."""
-    declared, roles = survey.declared, survey.questionnaire.roles
-    for name, there in {
+    declared = survey.declared
+    roles = survey.questionnaire.roles
+    calibrations = [step for step in declared.weighting if isinstance(step, CalibrationStep)]
+    is_declared = {
         "areas": declared.areas,
         "fielding period": declared.fielded or not roles.interview_date,
         "strata": roles.strata,
         "psu": roles.psu,
-        "base weights": has_base_weights(survey),
+        "base weights": declared.base,
         "margins": declared.margins,
-        "calibration": any(isinstance(step, CalibrationStep) for step in declared.weighting),
+        "calibration": calibrations,
         "overall rate": survey.overall or not survey.questionnaire.topics,
-    }.items():
-        if not there:
-            yield name
-
-
-def has_base_weights(survey: Survey) -> bool:
-    """Return whether the survey declares a base step."""
-    return survey.declared.base is not None
-
-
-def _stratum(survey: Survey, values: Sequence[str | int]) -> tuple[str | int, ...]:
-    """Return a stratum with its values in the types of the respondents' columns."""
-    strata = zip(survey.questionnaire.roles.strata, values, strict=True)
-    coded = [
-        int(value) if isinstance(survey.questionnaire.items[name], SingleItem) else str(value)
-        for name, value in strata
-    ]
-    return tuple(coded)
-
-
-def _targets(survey: Survey, margin: str) -> dict[Any, float]:
-    """Return a margin with its levels in the types of the respondents' columns."""
-    columns = survey.declared.margins[margin].by
-    table = survey.margins[margin]
-    coded = {
-        c: table[c].astype(int)
-        for c in columns
-        if isinstance(survey.questionnaire.items[c], SingleItem)
     }
-    assert all(c in coded or isinstance(survey.questionnaire.items[c], AreaItem) for c in columns)
-    return margin_targets(pd.DataFrame(table.assign(**coded)), columns)
+    return (name for name, declaration in is_declared.items() if not declaration)
+
+
+def beside_folder(results: Results) -> Results:
+    """Return results whose survey knows where they depart from its folder as it is now: they are a trial then."""
+    official = read_survey(results.survey.sources[0])
+    foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
+    altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
+    survey = replace(results.survey, as_read=official, altered=altered)
+    return replace(results, survey=survey, computed=results.computed | {"survey": survey})

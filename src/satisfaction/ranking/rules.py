@@ -271,7 +271,7 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
     for level, above in pairwise(levels) if len(levels) > 2 else ():
         floor = floored(survey, estimates, level)
         taking_part = may_be_ranked(floor.estimates, rules)
-        if level == levels[0]:
+        if level == survey.ranked_level:
             taking_part = ranking.units.ranked
         codes = floor.estimates.table[level].astype(str)
         # a row without a code of the level is no area of it

@@ -80,7 +80,7 @@ def target_verdicts(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.
         the ranking that decides); verdict ("met", "not met", "not decidable", "not ranked"); p_met,
         p_not_met (one-sided, one area named beforehand); probability (under the model).
     """
-    level = survey.area_levels()[0]
+    level = survey.ranked_level
     rows = []
     for claim in _claims(survey):
         field = rankings.within.get((level, claim.parent)) if claim.parent else ranking
