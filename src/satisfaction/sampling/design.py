@@ -62,7 +62,7 @@ class WeightingStep(Protocol):
         """Return the step bound to finer cells, each of which lies in the old cell `index` (C,)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Weighting:
     """A recipe of weighting steps, solved on cells of respondents whose weights change alike. C cells, L margin levels.
 
@@ -98,6 +98,9 @@ class Weighting:
     margin_of: Array
     steps: tuple[WeightingStep, ...]
     log: tuple[dict[str, Any], ...]
+
+    def __repr__(self) -> str:
+        return f"Weighting({self.name}; {len(self.cells):,} cells by {', '.join(self.columns)})"
 
     @property
     def name(self) -> str:

@@ -146,7 +146,7 @@ class Calibration:
         Names of the L levels.
     """
 
-    equation: SolvedEquation
+    equation: SolvedEquation = field(repr=False)
     targets: Array = field(repr=False)
     places: tuple[str, ...] = field(repr=False)
 

@@ -127,7 +127,7 @@ class Propensity:
         Names of the L covariates and levels, and of the model.
     """
 
-    equation: SolvedEquation
+    equation: SolvedEquation = field(repr=False)
     responded: Array = field(repr=False)
     places: tuple[str, ...] = field(repr=False)
 

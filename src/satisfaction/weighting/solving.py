@@ -244,9 +244,10 @@ def feasible_bounds(matrix: Sparse, size: Array, targets: Array, bounds: Bounds)
     def tightest(sign: float, low: float, high: float | None) -> float | None:
         """Return the tightest other bound, None where there is none; the last unknown is that bound."""
         bound = -sign * np.ones((cells, 1))
+        within = sp.hstack([sign * sp.eye_array(cells), bound], format="csr")
         solved = linprog(
             np.append(np.zeros(cells), sign),
-            A_ub=sp.hstack([sign * sp.eye_array(cells), bound], format="csr"),
+            A_ub=within,
             b_ub=np.zeros(cells),
             A_eq=equal,
             b_eq=targets / unit,
