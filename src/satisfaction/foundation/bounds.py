@@ -36,18 +36,22 @@ def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
     members = archive.infolist()
     unpacked = sum(info.file_size for info in members)
     packed = max(sum(info.compress_size for info in members), 1)
-    if (
-        len(members) > MOST_MEMBERS
-        or unpacked > MOST_UNPACKED
-        or (unpacked > LARGE and unpacked > MOST_RATIO * packed)
-    ):
-        raise InputFileError(
-            "F440",
-            f"解开后有 {len(members):,} 个部分、{unpacked >> 20:,} MB，超出可读取的大小（{MOST_MEMBERS:,} 个、{MOST_UNPACKED >> 20} MB）。",
-            f"It unpacks to {len(members):,} parts of {unpacked >> 20:,} MB in all; {MOST_MEMBERS:,} and {MOST_UNPACKED >> 20} MB are read at most.",
-            where=where,
-            hint=("确认文件无误；解压或拆成几个文件，另存为 csv。", "Make sure that it is the right file; unpack it, or split it, and save it as csv."),
-        )  # fmt: skip
+    is_bomb = unpacked > LARGE and unpacked > MOST_RATIO * packed
+    if len(members) <= MOST_MEMBERS and unpacked <= MOST_UNPACKED and not is_bomb:
+        return
+    size = f"{unpacked >> 20:,} MB"
+    most = f"{MOST_UNPACKED >> 20} MB"
+    raise InputFileError(
+        "F440",
+        f"解开后有 {len(members):,} 个部分、{size}，超出可读取的大小（{MOST_MEMBERS:,} 个、{most}）。",
+        f"It unpacks to {len(members):,} parts of {size} in all; "
+        f"{MOST_MEMBERS:,} and {most} are read at most.",
+        where=where,
+        hint=(
+            "确认文件无误；解压或拆成几个文件，另存为 csv。",
+            "Make sure that it is the right file; unpack it, or split it, and save it as csv.",
+        ),
+    )
 
 
 def check_sheets(content: bytes, *, where: str) -> bool:
@@ -116,13 +120,10 @@ def _references(piece: bytes) -> npt.NDArray[np.int64]:
     signs = np.frombuffer(piece + bytes(LONGEST), dtype=np.uint8)
     here = signs[:-LONGEST]
     quoted = (here[3:] == ord('"')) | (here[3:] == ord("'"))
-    at = (
-        np.flatnonzero(
-            quoted & (here[2:-1] == ord("=")) & (here[1:-2] == ord("r")) & (here[:-3] <= ord(" "))
-        )
-        + 4
-    )
-    column, row = np.zeros((2, len(at)), dtype=np.int64)
+    named = (here[:-3] <= ord(" ")) & (here[1:-2] == ord("r")) & (here[2:-1] == ord("="))
+    at = np.flatnonzero(named & quoted) + len(' r="')
+    column = np.zeros(len(at), dtype=np.int64)
+    row = np.zeros(len(at), dtype=np.int64)
     going_on = np.ones(len(at), dtype=bool)
     for sign in range(LONGEST):
         value = signs[at + sign].astype(np.int64)

@@ -40,14 +40,12 @@ class SatisfactionError(ValueError):
         got: str = "",
         hint: tuple[str, str] = ("", ""),
     ) -> None:
-        self.code, self.zh, self.en, self.where, self.got, self.hint = (
-            code,
-            zh,
-            en,
-            where,
-            got,
-            hint,
-        )
+        self.code = code
+        self.zh = zh
+        self.en = en
+        self.where = where
+        self.got = got
+        self.hint = hint
         self.available = tuple(str(name) for name in available)
         super().__init__(self._text())
 

@@ -202,19 +202,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except (FileNotFoundError, ValueError):  # a name may hold NUL
-        folder = path.parent
-        there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        raise InputFileError(
-            "F101",
-            f"找不到文件 {path.name}。" if folder.is_dir() else f"找不到文件夹 {folder}。",
-            f"There is no file {path.name} in this folder."
-            if folder.is_dir()
-            else f"There is no folder {folder}.",
-            where=str(path),
-            available=there,
-            got=path.name,
-            hint=("检查路径，或把文件放到该处。", "Check the path, or put the file there."),
-        ) from None
+        raise _no_file(path) from None
     except OSError as fault:
         raise InputFileError(
             "F102",
@@ -227,10 +215,32 @@ def read_bytes(path: Path) -> bytes:
             ),
         ) from None
     for read in _READ.get():
-        name, digest = os.path.abspath(path), hashlib.sha256(content).hexdigest()
+        name = os.path.abspath(path)
+        digest = hashlib.sha256(content).hexdigest()
         if read.setdefault(name, digest) != digest:
             raise _changed_meanwhile(name)
     return content
+
+
+def _no_file(path: Path) -> InputFileError:
+    folder = path.parent
+    names: list[str] = []
+    if folder.is_dir():
+        names = sorted(beside.name for beside in folder.iterdir())
+        zh = f"找不到文件 {path.name}。"
+        en = f"There is no file {path.name} in this folder."
+    else:
+        zh = f"找不到文件夹 {folder}。"
+        en = f"There is no folder {folder}."
+    return InputFileError(
+        "F101",
+        zh,
+        en,
+        where=str(path),
+        available=names,
+        got=path.name,
+        hint=("检查路径，或把文件放到该处。", "Check the path, or put the file there."),
+    )
 
 
 @contextmanager

@@ -8,7 +8,10 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import pickle
 import re
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +29,6 @@ from satisfaction.foundation.bounds import check_archive, check_sheets, check_sp
 from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import PASSED_OVER, decode_bytes, encoding_of, read_bytes
-from satisfaction.foundation.old_workbooks import read_old_workbook
 
 csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
 
@@ -163,8 +165,8 @@ def _delimiter(text: str) -> str:
     """Return the delimiter that stands most often in the first line that has one, outside quotation marks."""
     for line in text.splitlines():
         bare = re.sub('"[^"]*"', "", line)
-        if best := max(",\t;", key=bare.count) if any(mark in bare for mark in ",\t;") else "":
-            return best
+        if any(mark in bare for mark in ",\t;"):
+            return max(",\t;", key=bare.count)
     return ","
 
 
@@ -184,16 +186,15 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
         )
     try:
         checked = check_sheets(content, where=where)
-        sheets = _sheets(content) if checked else read_old_workbook(content)
+        sheets = _sheets(content) if checked else _old_sheets(content)
         grids = []
         for name, before, ranges, records in sheets:
-            merged = tuple(
-                (first[0] + 1, first[1] - before, last[0] + 1, last[1] - before)
-                for first, last in ranges
-            )
-            grids.append(
-                _grid(path, f"{member}/{name}" if member else name, records, merged=merged)
-            )
+            merged = []
+            for (first_row, first_column), (last_row, last_column) in ranges:
+                columns = first_column - before, last_column - before
+                merged.append((first_row + 1, columns[0], last_row + 1, columns[1]))
+            label = f"{member}/{name}" if member else name
+            grids.append(_grid(path, label, records, merged=tuple(merged)))
     except (InputFileError, KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except (
@@ -221,26 +222,70 @@ def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]]
         yield name, before, sheet.merged_cell_ranges or (), sheet.iter_rows()
 
 
+CHILD_MEMORY = 1_300_000_000  # bytes; the largest .xls sheet, 65,536 x 256 cells, needs 1.1 GB
+CHILD_SECONDS = 120  # of the processor
+CHILD = f"""
+import io, pickle, sys
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, ({CHILD_MEMORY}, {CHILD_MEMORY}))
+    resource.setrlimit(resource.RLIMIT_CPU, ({CHILD_SECONDS}, {CHILD_SECONDS}))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+except ImportError:
+    pass  # Windows has no such limits
+from python_calamine import CalamineWorkbook
+sheets = []
+try:
+    workbook = CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
+    for place, name in enumerate(workbook.sheet_names):
+        sheet = workbook.get_sheet_by_index(place)
+        before = (sheet.start or (0, 0))[1]
+        sheets.append((name, before, sheet.merged_cell_ranges or (), list(sheet.iter_rows())))
+    answer = sheets
+except Exception as fault:
+    answer = str(fault)
+sys.stdout.buffer.write(pickle.dumps(answer))
+"""
+
+
+def _old_sheets(content: bytes) -> list[tuple[str, int, Any, list[list[object]]]]:
+    """Return what `_sheets` gives, of an .xls, .xlsb or .ods workbook.
+
+    It is read in a process of its own: a damaged one may abort it or take all memory it can get.
+
+    Raises
+    ------
+    ValueError
+        Where it cannot be read.
+    """
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", CHILD], input=content, capture_output=True, check=False
+    )
+    if done.returncode or not done.stdout:
+        raise ValueError(f"the reader ended with {done.returncode}")
+    answer = pickle.loads(done.stdout)
+    if isinstance(answer, str):
+        raise ValueError(answer)
+    return answer  # type: ignore[no-any-return]
+
+
 def _members(path: Path) -> tuple[list[Grid], list[str]]:
     """Read the tables of a zip file in name order; other members are named."""
     content = read_bytes(path)
-    grids, passed = [], []
+    grids: list[Grid] = []
+    passed: list[str] = []
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             check_archive(archive, where=str(path))
             times = Counter[str]()
             for info in sorted(archive.infolist(), key=lambda info: info.filename):
-                name, kind = _member_name(info), Path(info.filename).suffix.lower()
-                if (
-                    info.is_dir()
-                    or name.startswith("__MACOSX/")
-                    or Path(name).name.startswith(PASSED_OVER)
-                ):
+                name = _member_name(info)
+                kind = Path(info.filename).suffix.lower()
+                of_system = name.startswith("__MACOSX/") or Path(name).name.startswith(PASSED_OVER)
+                if info.is_dir() or of_system:
                     continue
-                times[name] += 1
-                label = (
-                    name if times[name] == 1 else f"{name}#{times[name]}"
-                )  # two members may have one name
+                times[name] += 1  # two members may have one name
+                label = name if times[name] == 1 else f"{name}#{times[name]}"
                 if kind in (*DELIMITED, *WORKBOOKS) and info.file_size:
                     grids += _grids(path, kind, archive.read(info), member=label)
                 else:

@@ -118,33 +118,48 @@ def _latest(folder: Path) -> tuple[str, int | None]:
     return str(told.get("finished", "")), told.get("revision")
 
 
-WORDS = {
-    "zh": (
-        "调查",
-        "语言",
-        "检查答卷",
-        "运行",
-        "同时执行笔记本",
-        "打开笔记本",
-        "正在运行……",
-        "结果",
-        "报告",
-        "笔记本",
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The words of the form, in one language."""
+
+    wave: str
+    language: str
+    check: str
+    run: str
+    with_notebooks: str
+    open_notebooks: str
+    running: str
+    results: str
+    report: str
+    edited_copy: str
+
+
+LABELS = {
+    "zh": Labels(
+        wave="调查",
+        language="语言",
+        check="检查答卷",
+        run="运行",
+        with_notebooks="同时执行笔记本",
+        open_notebooks="打开笔记本",
+        running="正在运行……",
+        results="结果",
+        report="报告",
+        edited_copy="您改过的副本，未覆盖",
     ),
-    "en": (
-        "wave",
-        "language",
-        "check responses",
-        "run",
-        "notebooks too",
-        "open notebooks",
-        "running ...",
-        "results",
-        "report",
-        "notebooks",
+    "en": Labels(
+        wave="wave",
+        language="language",
+        check="check responses",
+        run="run",
+        with_notebooks="notebooks too",
+        open_notebooks="open notebooks",
+        running="running ...",
+        results="results",
+        report="report",
+        edited_copy="your edited copy, kept",
     ),
 }
-KEPT = {"zh": "您改过的副本，未覆盖", "en": "your edited copy, kept"}
 
 
 def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
@@ -164,7 +179,8 @@ def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
     waves = find_waves(root)
     shown.display(shown.HTML(language_style(language)))
     shown.display(shown.HTML(overview(waves, find_questionnaires(root), language=language)))
-    shown.display(form(ipywidgets, [one for one in waves if one.readable], language=language))
+    readable = [wave for wave in waves if wave.readable]
+    shown.display(form(ipywidgets, readable, language=language))
 
 
 def overview(waves: list[Wave], questionnaires: list[str], *, language: Language) -> str:
@@ -176,34 +192,35 @@ def overview(waves: list[Wave], questionnaires: list[str], *, language: Language
 
 def form(widgets: Any, waves: list[Wave], *, language: Language) -> Any:
     """Build the form; every button works on the wave chosen and writes below itself."""
-    wave, tongue, check, start, further, opening, *_ = WORDS[language]
-    chosen = widgets.Dropdown(
-        options=[
-            (f"{one.folder.name} · {one.title[language == 'en']}", one.folder) for one in waves
-        ],
-        description=wave,
+    labels = LABELS[language]
+    folders = []
+    for wave in waves:
+        zh, en = wave.title
+        title = en if language == "en" else zh
+        folders.append((f"{wave.folder.name} · {title}", wave.folder))
+    wave_menu = widgets.Dropdown(options=folders, description=labels.wave)
+    languages = widgets.ToggleButtons(
+        options=[("中文", "zh"), ("English", "en")], value=language, description=labels.language
     )
-    spoken = widgets.ToggleButtons(
-        options=[("中文", "zh"), ("English", "en")], value=language, description=tongue
-    )
-    notebooks = widgets.Checkbox(value=False, description=further, indent=False)
+    notebooks = widgets.Checkbox(value=False, description=labels.with_notebooks, indent=False)
     output = widgets.Output()
     actions: dict[str, Callable[[Path], str]] = {
-        check: lambda folder: checked(folder, spoken.value),
-        start: lambda folder: ran(folder, spoken.value, notebooks=notebooks.value),
-        opening: lambda folder: opened(folder, spoken.value),
+        labels.check: lambda folder: checked(folder, languages.value),
+        labels.run: lambda folder: ran(folder, languages.value, notebooks=notebooks.value),
+        labels.open_notebooks: lambda folder: opened(folder, languages.value),
     }
-    buttons = [
-        widgets.Button(description=name, button_style="primary" if name == start else "")
-        for name in actions
-    ]
-    for button in buttons:
-        button.on_click(
-            lambda pressed: _answer(
-                output, actions[pressed.description], chosen.value, buttons, spoken.value
-            )
-        )
-    return widgets.VBox([chosen, spoken, notebooks, widgets.HBox(buttons), output])
+
+    def press(button: Any) -> None:
+        action = actions[button.description]
+        _answer(output, action, wave_menu.value, buttons, languages.value)
+
+    buttons = []
+    for name in actions:
+        style = "primary" if name == labels.run else ""
+        button = widgets.Button(description=name, button_style=style)
+        button.on_click(press)
+        buttons.append(button)
+    return widgets.VBox([wave_menu, languages, notebooks, widgets.HBox(buttons), output])
 
 
 def checked(folder: Path, language: Language) -> str:
@@ -218,25 +235,25 @@ def ran(folder: Path, language: Language, *, notebooks: bool) -> str:
     survey = read_survey(folder)
     results = run(survey)
     written = export_dated(results)
-    words = WORDS[language]
+    labels = LABELS[language]
     links = [
-        (words[8], written / "report.html"),
-        (words[7], written / "ranking.xlsx"),
-        (words[7], written / "indices.xlsx"),
+        (labels.report, written / "report.html"),
+        (labels.results, written / "ranking.xlsx"),
+        (labels.results, written / "indices.xlsx"),
     ]
-    said = f"<p>{html.escape(words[7])}: {html.escape(written.name)} · revision {revision_of(written)}</p>"
+    revision = f"{html.escape(written.name)} · revision {revision_of(written)}"
+    account = f"<p>{html.escape(labels.results)}: {revision}</p>"
     if notebooks:
         shelf = written.with_name(f"{written.name}-notebooks")
         leave_out = nothing_for(results)
-        said += "".join(
-            f"<p>不执行 not executed: {name}（{why}）</p>" for name, why in leave_out.items()
-        )
+        for name, why in leave_out.items():
+            account += f"<p>不执行 not executed: {name}（{why}）</p>"
         try:
             run_notebooks(survey, shelf, language=language, official=written, leave_out=leave_out)
         except SatisfactionError as fault:
-            said += fault_as_html(fault)
+            account += fault_as_html(fault)
         links += [(path.stem, path) for path in sorted(shelf.glob("*.ipynb"))]
-    return results._repr_html_() + said + linked(links)
+    return results._repr_html_() + account + linked(links)
 
 
 def opened(folder: Path, language: Language) -> str:
@@ -270,7 +287,7 @@ def _beside_edited(ready: Any, path: Path, language: Language) -> list[tuple[str
         if _sources(files.read(copy, as_version=4)) == _sources(ready):
             shipped = copy
         else:
-            edited.append((KEPT[language], copy))
+            edited.append((LABELS[language].edited_copy, copy))
     if shipped is None:
         shipped = free_name(path)
         with new_file(shipped) as scratch:
@@ -318,7 +335,7 @@ def _answer(
         button.disabled = True
     output.clear_output()
     with output:
-        shown.display(shown.HTML(f"<p>{html.escape(WORDS[language][6])}</p>"))
+        shown.display(shown.HTML(f"<p>{html.escape(LABELS[language].running)}</p>"))
         try:
             answer = action(folder)
         except SatisfactionError as fault:
