@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.figures import Text
+from satisfaction.foundation.language import Text
 from satisfaction.publication.clauses import ground_of
 from satisfaction.publication.report.reading import (
     NoChange,

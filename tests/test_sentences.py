@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from satisfaction.foundation.errors import RankingError, number_of
-from satisfaction.foundation.figures import Text, difference, in_english, numeral
+from satisfaction.foundation.figures import difference, in_english, numeral
+from satisfaction.foundation.language import Text
 from satisfaction.foundation.figures import p_value_in_words as p_value
 from satisfaction.foundation.figures import probability_in_words as probability
 from satisfaction.publication.clauses import listing

@@ -15,7 +15,7 @@ import pandas as pd
 
 from satisfaction.foundation.files import check_new_file, new_file
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.language import Text
 from satisfaction.publication.columns import typed
 from satisfaction.publication.labels import twelve_digits
 from satisfaction.publication.verify import (
@@ -250,19 +250,19 @@ def _largest_first(table: pd.DataFrame, by: str) -> pd.DataFrame:
 
 MOST = 20
 STATES = {
-    "changed": Label(zh="已改动", en="changed"),
-    "missing": Label(zh="缺失", en="missing"),
-    "unlisted": Label(zh="不在清单中", en="not listed"),
-    "added": Label(zh="新增", en="added"),
+    "changed": Text(zh="已改动", en="changed"),
+    "missing": Text(zh="缺失", en="missing"),
+    "unlisted": Text(zh="不在清单中", en="not listed"),
+    "added": Text(zh="新增", en="added"),
 }
 KINDS = {
-    "inputs": Label(zh="输入文件", en="input files"),
-    "questionnaire": Label(zh="问卷", en="questionnaire"),
-    "rules": Label(zh="规则", en="rules"),
-    "program": Label(zh="程序版本", en="program version"),
-    "responses": Label(zh="答卷行数", en="rows of responses"),
-    "corrections": Label(zh="更正的答案", en="corrected answers"),
-    "conventions": Label(zh="计算约定", en="conventions"),
+    "inputs": Text(zh="输入文件", en="input files"),
+    "questionnaire": Text(zh="问卷", en="questionnaire"),
+    "rules": Text(zh="规则", en="rules"),
+    "program": Text(zh="程序版本", en="program version"),
+    "responses": Text(zh="答卷行数", en="rows of responses"),
+    "corrections": Text(zh="更正的答案", en="corrected answers"),
+    "conventions": Text(zh="计算约定", en="conventions"),
 }
 NO_CAUSE = (
     "没有记录到原因：可能有文件被手工改动，请运行 satisfaction verify。 "

@@ -33,11 +33,12 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.pages import card
-from satisfaction.foundation.yaml import Document, Label, Record, read_yaml, validated
+from satisfaction.foundation.language import Text
+from satisfaction.foundation.yaml import Document, Record, read_yaml, validated
 
-TRIAL = Label(zh="试算，不是正式结果", en="trial, not an official result")
-SIMULATED = Label(zh="模拟数据，不是真实调查结果", en="simulated data, not a real survey")
-NO_DESIGN_ERROR = Label(
+TRIAL = Text(zh="试算，不是正式结果", en="trial, not an official result")
+SIMULATED = Text(zh="模拟数据，不是真实调查结果", en="simulated data, not a real survey")
+NO_DESIGN_ERROR = Text(
     zh="非概率样本：没有抽样误差，名次的确定程度未知",
     en="not a probability sample: no sampling error; how certain ranks are is unknown",
 )
@@ -172,7 +173,7 @@ class Survey:
         return self.declared.overall or self.questionnaire.overall
 
     @property
-    def marks(self) -> Label | None:
+    def marks(self) -> Text | None:
         """Return what every output must say: a trial, simulated, or no design error; None if none of them."""
         marks = []
         if self.departures():
@@ -183,7 +184,7 @@ class Survey:
             marks.append(NO_DESIGN_ERROR)
         if not marks:
             return None
-        return Label(
+        return Text(
             zh="；".join(mark.zh for mark in marks), en="; ".join(mark.en for mark in marks)
         )
 
@@ -285,18 +286,18 @@ class Survey:
                     in_all[code] = max(in_all[code], int(units))
         return {code: (answering.get(code, 0), units) for code, units in in_all.items()}
 
-    def area_names(self) -> dict[str, Label]:
+    def area_names(self) -> dict[str, Text]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
         names = {}
         if self.areas is None:
             answers = self.questionnaire.answers(self.questionnaire.roles.area)
             for code, answer in answers.items():
-                names[str(code)] = Label(zh=answer.zh, en=answer.en)
+                names[str(code)] = Text(zh=answer.zh, en=answer.en)
         else:
             current = current_areas(self.areas)
             english = current["name_en"] if "name_en" in current else current["name"]
             for area, zh, en in zip(current["code"], current["name"], english, strict=True):
-                names[area] = Label(zh=zh, en=en)
+                names[area] = Text(zh=zh, en=en)
         return names
 
 

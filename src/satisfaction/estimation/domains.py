@@ -24,7 +24,7 @@ from satisfaction.estimation.intervals import fixed, quotient, standard_errors
 from satisfaction.estimation.sample import Contributions, Sample, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.language import Text
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.replicates import (
@@ -55,11 +55,11 @@ DegreesOfFreedom = Literal["domain", "design"]
 NOISE = 1e-13  # of the estimate
 FAY = 0.5
 MOST_UNSOLVED = 0.05  # of the bootstrap's replicates
-LEFT_OUT = Label(
+LEFT_OUT = Text(
     zh="{total} 个重复样本中有 {count} 个（{share}）无解，已剔除（{worst}）",
     en="{count} of {total} replicates ({share}) unsolved and left out, at {worst}",
 )
-LINEARIZED = Label(
+LINEARIZED = Text(
     zh="{variance} 的 {total} 个重复样本中有 {count} 个（{share}）无解（{worst}），改用线性化标准误",
     en="{count} of {total} {variance} replicates ({share}) unsolved, at {worst}: linearized se instead",
 )
@@ -390,7 +390,7 @@ class _Unsolved:
         """Return the place at which most of them failed."""
         return self.places.most_common(1)[0][0]
 
-    def remark(self, done: Label, *, variance: str) -> str:
+    def remark(self, done: Text, *, variance: str) -> str:
         """Say how many failed, where, and what was done."""
         total = len(self.failed)
         share = f"{self.count / total:.1%}"

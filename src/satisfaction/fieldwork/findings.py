@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.language import Text
 from satisfaction.foundation.errors import ResponsesError
 
 Array = np.ndarray[Any, Any]
@@ -21,13 +22,6 @@ COLUMNS = (
     "check", "level", "unit", "county", "n", "figure", "median", "q1", "q3", "p_bh", "flag", "zh", "en",
 )
 # fmt: on
-
-
-class Text(NamedTuple):
-    """A text in Chinese and in English."""
-
-    zh: str
-    en: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ suffice, a `Text` where words are needed. No missing value is shown as 'nan', an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+
+from satisfaction.foundation.language import NOTHING, Text
 
 Kind: TypeAlias = Literal["rate", "index", "score"]
 
@@ -20,25 +22,6 @@ SMALL = 0.001
 CHINESE_DIGITS = "零一二三四五六七八九"
 ENGLISH = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
            "eleven", "twelve")  # fmt: skip
-
-
-class Text(NamedTuple):
-    """Words in Chinese and in English; `en` is empty where both are the same."""
-
-    zh: str
-    en: str = ""
-
-    def __str__(self) -> str:
-        """Both languages behind each other."""
-        return f"{self.zh} {self.en}".rstrip()
-
-    @classmethod
-    def of(cls, zh: Any, en: Any) -> Text:
-        """Return words in two languages, or once where they are the same."""
-        return cls(str(zh), "" if zh == en else str(en))
-
-
-NOTHING = Text("")
 
 
 @dataclass(frozen=True, slots=True)

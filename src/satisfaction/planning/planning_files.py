@@ -253,7 +253,7 @@ def write_plan(results: Results, plan: Plan) -> Path:
 
 def plan_page(results: Results, plan: Plan) -> str:
     """Return the page for a budget office: what each wish needs, what each way of dividing the budget brings."""
-    from satisfaction.foundation.figures import Text
+    from satisfaction.foundation.language import Text
     from satisfaction.planning.plan import needs_plot
     from satisfaction.publication.plots.canvas import picture
 

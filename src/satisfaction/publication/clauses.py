@@ -13,18 +13,8 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.errors import RankingError, number_of, one_of
-from satisfaction.foundation.figures import (
-    NOTHING,
-    Kind,
-    Text,
-    amount,
-    difference,
-    in_english,
-    numeral,
-    p_value_in_words,
-    places,
-    probability_in_words,
-)
+from satisfaction.foundation.figures import Kind, amount, difference, in_english, numeral, p_value_in_words, places, probability_in_words
+from satisfaction.foundation.language import NOTHING, Text
 from satisfaction.publication.labels import two_languages
 
 Row: TypeAlias = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.language import Text
 
 Type = Literal["string", "number", "integer"]
 SHARE_OR_POINTS = "比例 0-1（率）或分 0-100 share 0-1 (rates) or points 0-100"
@@ -24,7 +24,7 @@ class Column:
     zh, en : str
         Headings.
     type : {"string", "number", "integer"}
-    meaning : Label
+    meaning : Text
     unit : str
     low, high : float, optional
         Bounds of its numbers.
@@ -37,7 +37,7 @@ class Column:
     zh: str
     en: str
     type: Type
-    meaning: Label
+    meaning: Text
     unit: str = ""
     low: float | None = None
     high: float | None = None
@@ -54,7 +54,7 @@ def _text(
     allowed: tuple[str, ...] = (),
     filled: bool = False,
 ) -> Column:
-    return Column(zh, en, "string", Label(zh=about_zh, en=about_en), allowed=allowed, filled=filled)
+    return Column(zh, en, "string", Text(zh=about_zh, en=about_en), allowed=allowed, filled=filled)
 
 
 def _number(
@@ -67,11 +67,11 @@ def _number(
     low: float | None = None,
     high: float | None = None,
 ) -> Column:
-    return Column(zh, en, "number", Label(zh=about_zh, en=about_en), unit=unit, low=low, high=high)
+    return Column(zh, en, "number", Text(zh=about_zh, en=about_en), unit=unit, low=low, high=high)
 
 
 def _count(zh: str, en: str, about_zh: str, about_en: str, *, unit: str, low: float = 0) -> Column:
-    return Column(zh, en, "integer", Label(zh=about_zh, en=about_en), unit=unit, low=low)
+    return Column(zh, en, "integer", Text(zh=about_zh, en=about_en), unit=unit, low=low)
 
 
 def _probability(zh: str, en: str, about_zh: str, about_en: str) -> Column:

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import ExportError, shortened
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.language import Text
 from satisfaction.sampling.design import ONE, ROW, SampleDesign, Weighting
 from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.weighting.calibration import Calibration
@@ -31,27 +31,27 @@ RESERVED = {
     "NA_integer_", "NA_real_", "NA_complex_", "NA_character_",
 }  # fmt: skip
 ROLES = {
-    "number": Label(
+    "number": Text(
         zh="顺序号，按内容排序后编排，与问卷编号无关",
         en="running number in order of content; no respondent's number",
     ),
-    "stratum": Label(zh="层", en="stratum"),
-    "unit": Label(zh="抽样单元", en="sampling unit"),
-    "fpc": Label(zh="总体中的单元数（有限总体修正）", en="units in the population (fpc)"),
-    "variance_stratum": Label(zh="方差用的层（已合并）", en="stratum for the variance (collapsed)"),
-    "variance_unit": Label(
+    "stratum": Text(zh="层", en="stratum"),
+    "unit": Text(zh="抽样单元", en="sampling unit"),
+    "fpc": Text(zh="总体中的单元数（有限总体修正）", en="units in the population (fpc)"),
+    "variance_stratum": Text(zh="方差用的层（已合并）", en="stratum for the variance (collapsed)"),
+    "variance_unit": Text(
         zh="方差用的抽样单元编号", en="number of the sampling unit for the variance"
     ),
-    "variance_fpc": Label(
+    "variance_fpc": Text(
         zh="合并后层的总体单元数", en="units in the population of the collapsed stratum"
     ),
-    "base": Label(zh="基础权数", en="base weight"),
-    "domain": Label(zh="域（地区）", en="domain (area)"),
-    "recipe": Label(zh="加权所用", en="used in the weighting"),
-    "margin": Label(zh="校准所用的数值", en="number used in the calibration"),
-    "measure": Label(zh="指标值；无效为空", en="value of the measure; empty where not valid"),
-    "final": Label(zh="最终权数", en="final weight"),
-    "mark": Label(zh="关于样本的说明", en="what the sample is"),
+    "base": Text(zh="基础权数", en="base weight"),
+    "domain": Text(zh="域（地区）", en="domain (area)"),
+    "recipe": Text(zh="加权所用", en="used in the weighting"),
+    "margin": Text(zh="校准所用的数值", en="number used in the calibration"),
+    "measure": Text(zh="指标值；无效为空", en="value of the measure; empty where not valid"),
+    "final": Text(zh="最终权数", en="final weight"),
+    "mark": Text(zh="关于样本的说明", en="what the sample is"),
 }
 
 

@@ -10,8 +10,7 @@ import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.figures import Text
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.language import Text
 
 DIGITS = 12
 STATUS = {
@@ -44,13 +43,13 @@ def twelve_digits(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**floats)
 
 
-def area_labels(survey: Survey) -> dict[str, Label]:
+def area_labels(survey: Survey) -> dict[str, Text]:
     """Return the names of all areas, and of all together, as figures bear them.
 
     The total of an area of which only a part was surveyed is named for what it covers, never for the area.
     """
     if survey.areas is None:
-        return survey.area_names() | {whole_code(survey): Label(zh="全部", en="all")}
+        return survey.area_names() | {whole_code(survey): Text(zh="全部", en="all")}
     names, whole = survey.area_names(), whole_code(survey)
     for code, (have, of) in survey.coverage().items():
         if have < of:
@@ -58,12 +57,12 @@ def area_labels(survey: Survey) -> dict[str, Label]:
     return names
 
 
-def _partial(survey: Survey, name: Label, have: int, of: int, *, is_whole: bool) -> Label:
+def _partial(survey: Survey, name: Text, have: int, of: int, *, is_whole: bool) -> Text:
     unit = Text("地区", "areas")
     if survey.questionnaire.roles.area == "county":
         unit = Text("县", "counties")
     if not have:
-        return Label(
+        return Text(
             zh=f"{name.zh}（{of} 个{unit.zh}均无答卷）",
             en=f"{name.en} (none of {of} {unit.en} has answers)",
         )
@@ -72,7 +71,7 @@ def _partial(survey: Survey, name: Label, have: int, of: int, *, is_whole: bool)
     together = f"the {have} surveyed {unit.en}{inside.en} together (of {of})"
     if have == 1:
         together = f"the one surveyed of {of} {unit.en}{inside.en}"
-    return Label(
+    return Text(
         zh=f"本次调查的{inside.zh} {have} 个{unit.zh}合计（{every} {of} 个{unit.zh}）", en=together
     )
 
@@ -84,7 +83,7 @@ def whole_code(survey: Survey) -> str:
     return str(survey.areas.loc[survey.areas["parent"] == "", "code"].iloc[0])
 
 
-def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Label]]:
+def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Text]]:
     """Return kind and label of every published measure."""
     topics = {name: questionnaire.items[name] for name in questionnaire.topics}
     groups: dict[str, Mapping[str, Any]] = {
@@ -95,7 +94,7 @@ def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Label]]
     labels = {}
     for kind, group in groups.items():
         for name, declared in group.items():
-            labels[name] = (kind, Label(zh=declared.zh, en=declared.en))
+            labels[name] = (kind, Text(zh=declared.zh, en=declared.en))
     return labels
 
 
@@ -124,7 +123,7 @@ def two_languages(text: str) -> Text:
 
 
 def labelled(
-    table: pd.DataFrame, labels: Mapping[str, Label | Text], *, key: str, into: str
+    table: pd.DataFrame, labels: Mapping[str, Text], *, key: str, into: str
 ) -> pd.DataFrame:
     """Add the Chinese and English labels of a column's values as `into`_zh and `into`_en."""
     zh = {value: label.zh for value, label in labels.items()}

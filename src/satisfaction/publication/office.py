@@ -11,16 +11,16 @@ import pandas as pd
 from satisfaction.foundation.files import sha256
 from satisfaction.foundation.pages import fill
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.language import Text
 from satisfaction.pipeline import Results
 from satisfaction.publication.columns import COLUMNS, dictionary_table
 from satisfaction.publication.labels import mark
 from satisfaction.publication.manifest import FORMAT, suppressed_counts
 
 ROLES = (
-    Label(zh="填报人", en="Prepared by"),
-    Label(zh="审核人", en="Checked by"),
-    Label(zh="负责人", en="Responsible"),
+    Text(zh="填报人", en="Prepared by"),
+    Text(zh="审核人", en="Checked by"),
+    Text(zh="负责人", en="Responsible"),
 )
 FIGURES = (
     "indices.csv",

@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.foundation.figures import Kind, Text
+from satisfaction.foundation.figures import Kind
+from satisfaction.foundation.language import Text
 from satisfaction.publication import clauses
 from satisfaction.publication.clauses import LEVEL, Ground, ground_of, is_ranked, joined
 

@@ -11,8 +11,8 @@ import pandas as pd
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.indicators import Indicators, importance, strengths_and_weaknesses
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.figures import Kind, Text
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.figures import Kind
+from satisfaction.foundation.language import Text
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import (
     area_labels,
@@ -130,16 +130,16 @@ def spoken(survey: Survey) -> tuple[Kind, Text]:
 
 
 VERDICTS = {
-    "strong": Label(zh="优势", en="strong"),
-    "weak": Label(zh="短板", en="weak"),
-    "not decidable": Label(zh="不能判定", en="not decidable"),
+    "strong": Text(zh="优势", en="strong"),
+    "weak": Text(zh="短板", en="weak"),
+    "not decidable": Text(zh="不能判定", en="not decidable"),
 }
 QUADRANTS = {
-    "keep": Label(zh="继续保持", en="keep"),
-    "improve first": Label(zh="优先改进", en="improve first"),
-    "keep, minor": Label(zh="保持（次要）", en="keep, minor"),
-    "improve, minor": Label(zh="改进（次要）", en="improve, minor"),
-    "": Label(zh="", en=""),
+    "keep": Text(zh="继续保持", en="keep"),
+    "improve first": Text(zh="优先改进", en="improve first"),
+    "keep, minor": Text(zh="保持（次要）", en="keep, minor"),
+    "improve, minor": Text(zh="改进（次要）", en="improve, minor"),
+    "": Text(zh="", en=""),
 }
 INDICATORS = [
     *("code", "name_zh", "name_en", "topic", "topic_zh", "topic_en", "score"),

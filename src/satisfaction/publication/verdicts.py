@@ -10,8 +10,7 @@ import pandas as pd
 from satisfaction.declarations.rules import Target
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.figures import Text
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.language import Text
 from satisfaction.publication.labels import (
     BELOW,
     STATUS,
@@ -30,7 +29,7 @@ from satisfaction.ranking.rules import Rankings
 from satisfaction.ranking.targets import target_verdicts, threshold_verdicts
 
 SET = ["rank", "marginal_low", "marginal_high"]
-NO_STEP = Label(zh="", en="")
+NO_STEP = Text(zh="", en="")
 AREA = ["code", "name_zh", "name_en"]
 TARGETS = [
     *(*AREA, "target", "target_zh", "verdict", "verdict_zh", "p_met", "p_not_met", "probability"),
@@ -73,22 +72,22 @@ def targets_table(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.Da
     return published(survey, table, TARGETS)
 
 
-def demand(survey: Survey, code: str, target: Target) -> Label:
+def demand(survey: Survey, code: str, target: Target) -> Text:
     """Say what an area has been set."""
     if target.top is not None:
-        return Label(zh=f"前 {target.top} 名", en=f"top {target.top}")
+        return Text(zh=f"前 {target.top} 名", en=f"top {target.top}")
     if target.rise is not None:
         since = target.since or survey.earlier_waves()[-1]
-        return Label(zh=f"比 {since} 上升 {target.rise} 位", en=f"rise {target.rise} since {since}")
+        return Text(zh=f"比 {since} 上升 {target.rise} 位", en=f"rise {target.rise} since {since}")
     whole = target.first_in == survey.whole()
     within = area_labels(survey)[whole_code(survey) if whole else survey.parents()[code]]
-    return Label(zh=f"{within.zh}第一", en=f"first in {target.first_in}")
+    return Text(zh=f"{within.zh}第一", en=f"first in {target.first_in}")
 
 
-def _basis(survey: Survey, row: dict[Any, Any]) -> Label:
+def _basis(survey: Survey, row: dict[Any, Any]) -> Text:
     """Say what a target is counted in: a ranking of so many, an earlier published rank."""
     if row["since"]:
-        return Label(
+        return Text(
             zh=f"{row['since']} 公布的名次 {row['before']:g}",
             en=f"published rank {row['before']:g} in {row['since']}",
         )
@@ -99,7 +98,7 @@ def _basis(survey: Survey, row: dict[Any, Any]) -> Label:
         zh = f"{within.zh} {zh}".lstrip()
         if within.en:
             en = f"{en} in {within.en}"
-    return Label(zh=zh, en=en)
+    return Text(zh=zh, en=en)
 
 
 def _in_chinese(verdicts: pd.Series, labels: Mapping[str, Text]) -> pd.Series:
@@ -155,12 +154,12 @@ def escalation_table(survey: Survey, ranking: Ranking) -> pd.DataFrame:
     escalation = survey.rules.escalation
     table = listed_in_a_row(survey, ranking)
     table = table.merge(ranking.table, left_on="code", right_on="unit", how="left")
-    labels: dict[int, Label] = {}
+    labels: dict[int, Text] = {}
     if escalation is None:
         table = table.iloc[:0]
     else:
         for number, step in enumerate(escalation.steps):
-            labels[number] = Label(zh=step.zh, en=step.en)
+            labels[number] = Text(zh=step.zh, en=step.en)
     reached = [labels.get(number, NO_STEP) for number in table["step"]]
     table = table.assign(
         step_zh=[label.zh for label in reached],

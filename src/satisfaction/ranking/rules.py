@@ -19,7 +19,7 @@ from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.language import Text
 from satisfaction.ranking.borrowed_errors import Floored, floor_notes, floored
 from satisfaction.ranking.membership import point_list
 from satisfaction.ranking.pairs import Bools, Floats, Ints, by_point, tied_rank
@@ -33,11 +33,11 @@ RELIABILITY_UNKNOWN = (
     "不是概率样本，信度未知：minimum_reliability 未执行。 "
     "Not a probability sample, reliability unknown: minimum_reliability was not applied."
 )
-ALONE = Label(zh="所在地区只有它一个，不排名", en="alone in its area; not ranked")
-TOO_FEW = Label(
+ALONE = Text(zh="所在地区只有它一个，不排名", en="alone in its area; not ranked")
+TOO_FEW = Text(
     zh="所在地区可排名的单位不足两个", en="fewer than two units of its area can be ranked"
 )
-NO_PARENT = Label(
+NO_PARENT = Text(
     zh="不属于上一级地区，不在其内排名",
     en="lies in no area of the level above; not ranked within one",
 )
@@ -226,7 +226,7 @@ class LeftOut:
     level: str
     parent: str
     codes: tuple[str, ...]
-    reason: Label
+    reason: Text
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ import scipy.sparse as sp
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.language import Text
 from satisfaction.sampling.tally import Tally
 
-SMALL = Label(
+SMALL = Text(
     zh="样本过少，按保密规则不公布", en="too few answers; withheld by the suppression rule"
 )
-SHIELD = Label(
+SHIELD = Text(
     zh="为保护其他不公布的数值而不公布",
     en="withheld so that another withheld figure cannot be calculated",
 )

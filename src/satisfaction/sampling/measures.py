@@ -21,7 +21,7 @@ from satisfaction.declarations.items import Index, MultipleItem, Rate, option_co
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.engines import Lazy
 from satisfaction.foundation.errors import QuestionnaireError
-from satisfaction.foundation.yaml import Label
+from satisfaction.foundation.language import Text
 
 BILLIONTH = 1_000_000_000
 # keeps 2 x numerator x billion below 2**53, so the division is exact even on doubles
@@ -44,7 +44,7 @@ class Measure:
     stages : tuple of {column: narwhals expression}
         Equal names are equal expressions. Stages keep expressions short: engines repeat a nested one wherever it is used.
         Among the columns are `valid_column` (0/1) and `score_column` (whole number, 0 where not valid); never null.
-    label : Label or None
+    label : Text or None
     own : tuple of str
         A caller's columns that it reads.
     """
@@ -53,7 +53,7 @@ class Measure:
     kind: Kind
     unit: int
     stages: tuple[Stage, ...] = field(repr=False)
-    label: Label | None = None
+    label: Text | None = None
     own: tuple[str, ...] = ()
 
     @property
@@ -141,7 +141,7 @@ class _Part:
 
 def _rate(questionnaire: Questionnaire, name: str, rate: Rate) -> Measure:
     parts = [_credit(questionnaire, rate, name, item) for item in rate.items]
-    label = Label(zh=rate.zh, en=rate.en)
+    label = Text(zh=rate.zh, en=rate.en)
     if len(parts) == 1 and parts[0].unit == 1:
         return _single(name, "rate", parts[0], label)
     common = math.lcm(*(part.unit for part in parts))
@@ -153,7 +153,7 @@ def _rate(questionnaire: Questionnaire, name: str, rate: Rate) -> Measure:
 
 def _score(questionnaire: Questionnaire, item: str) -> Measure:
     declared = questionnaire.items[item]
-    label = Label(zh=declared.zh, en=declared.en)
+    label = Text(zh=declared.zh, en=declared.en)
     return _single(item, "score", _points(questionnaire, item), label)
 
 
@@ -172,12 +172,12 @@ def _index(questionnaire: Questionnaire, name: str, index: Index) -> Measure:
         )
     parts = [_points(questionnaire, item) for item in weights]
     whole = list(weights.values())
-    label = Label(zh=index.zh, en=index.en)
+    label = Text(zh=index.zh, en=index.en)
     least = index.min_valid_items
     return _mean(name, "index", label, parts, scores=whole, presence=whole, least=least)
 
 
-def _single(name: str, kind: Kind, part: _Part, label: Label) -> Measure:
+def _single(name: str, kind: Kind, part: _Part, label: Text) -> Measure:
     """Return the measure that is one item's score."""
     only = {f"_valid__{name}": nw.col(part.valid), f"_score__{name}": nw.col(part.score)}
     return Measure(name, kind, 1, (part.columns, only), label)
@@ -186,7 +186,7 @@ def _single(name: str, kind: Kind, part: _Part, label: Label) -> Measure:
 def _mean(
     name: str,
     kind: Kind,
-    label: Label,
+    label: Text,
     parts: list[_Part],
     *,
     scores: list[int],

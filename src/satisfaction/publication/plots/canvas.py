@@ -27,7 +27,8 @@ from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from satisfaction.foundation.figures import Text, rank_with_set
+from satisfaction.foundation.figures import rank_with_set
+from satisfaction.foundation.language import Text
 from satisfaction.publication.labels import label_of
 
 Arguments = ParamSpec("Arguments")

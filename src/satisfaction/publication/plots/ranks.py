@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from scipy import special
 
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.foundation.figures import Text, probability
+from satisfaction.foundation.figures import probability
+from satisfaction.foundation.language import Text
 from satisfaction.publication.labels import levels
 from satisfaction.publication.plots.canvas import (
     BESIDE_BAR,

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from satisfaction.foundation.figures import Text, estimate, p_value
+from satisfaction.foundation.figures import estimate, p_value
+from satisfaction.foundation.language import Text
 from satisfaction.publication.labels import label_of
 from satisfaction.publication.plots.canvas import (
     ALERT,

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from satisfaction.foundation.figures import NOTHING, Text
+from satisfaction.foundation.language import NOTHING, Text
 from satisfaction.foundation.pages import fill
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots

@@ -12,7 +12,7 @@ from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep
-from satisfaction.foundation.figures import Text
+from satisfaction.foundation.language import Text
 from satisfaction.pipeline import Results, lonely_note, weighting_log
 from satisfaction.publication.verdicts import demand
 

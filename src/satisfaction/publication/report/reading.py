@@ -12,16 +12,8 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from satisfaction.foundation.errors import RankingError, number_of
-from satisfaction.foundation.figures import (
-    NOTHING,
-    Kind,
-    Text,
-    amount,
-    difference,
-    percent,
-    places,
-    rank_set,
-)
+from satisfaction.foundation.figures import Kind, amount, difference, percent, places, rank_set
+from satisfaction.foundation.language import NOTHING, Text
 from satisfaction.foundation.pages import fill
 from satisfaction.publication import plots
 from satisfaction.publication.clauses import (

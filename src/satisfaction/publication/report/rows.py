@@ -12,7 +12,8 @@ import pandas as pd
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
-from satisfaction.foundation.figures import ABSENT, NOTHING, Text, p_value, probability
+from satisfaction.foundation.figures import ABSENT, p_value, probability
+from satisfaction.foundation.language import NOTHING, Text
 from satisfaction.publication.labels import STATUS, label_of, levels
 
 Row: TypeAlias = dict[str, Any]

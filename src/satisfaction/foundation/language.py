@@ -1,0 +1,108 @@
+"""Words in two languages: English stands in the code, Chinese in the catalogue `locale/zh`.
+
+`_("{n} rows", n=3)` gives a `Text` of both languages at once; where it is shown decides which one is read.
+What people declare (questionnaires, surveys, rules) is a `Text`, too.
+"""
+
+from __future__ import annotations
+
+import functools
+import gettext as _gettext
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+Language: TypeAlias = Literal["zh", "en"]
+
+CATALOGUE = Path(__file__).parent.parent / "locale" / "zh" / "LC_MESSAGES" / "satisfaction.mo"
+
+
+class Text(NamedTuple):
+    """Words in Chinese and in English; `en` is empty where both are the same."""
+
+    zh: str
+    en: str = ""
+
+    def __str__(self) -> str:
+        """Both languages behind each other, once where they are the same."""
+        if self.zh == self.en:
+            return self.zh
+        return f"{self.zh} {self.en}".rstrip()
+
+    @classmethod
+    def of(cls, zh: object, en: object) -> Text:
+        """Return words in two languages, or once where they are the same."""
+        return cls(str(zh), "" if zh == en else str(en))
+
+
+NOTHING = Text("")
+
+
+def _(message: str, **values: object) -> Text:
+    """Return the program's own words in both languages.
+
+    Parameters
+    ----------
+    message : str
+        The English sentence, as it stands in the catalogue, with named places: "{n} rows".
+    **values
+        What stands in the places; of a `Text`, each language takes its own words.
+
+    Examples
+    --------
+    >>> _("The key '{key}' stands twice.", key="area").en
+    "The key 'area' stands twice."
+    """
+    return _filled(_catalogue().gettext(message), message, values)
+
+
+def pgettext(context: str, message: str, **values: object) -> Text:
+    """Return words whose Chinese depends on where they stand: `context` says where."""
+    return _filled(_catalogue().pgettext(context, message), message, values)
+
+
+def ngettext(one: str, many: str, n: int, **values: object) -> Text:
+    """Return words that depend on a number `n`: "{n} row", "{n} rows"."""
+    english = one if n == 1 else many
+    return _filled(_catalogue().ngettext(one, many, n), english, {"n": n, **values})
+
+
+def comma_list(names: Iterable[object]) -> Text:
+    """List names: A、B、C; A, B, C."""
+    return _listed(names, "、", ", ")
+
+
+def semicolon_list(clauses: Iterable[object]) -> Text:
+    """List clauses: A；B；C; A; B; C."""
+    return _listed(clauses, "；", "; ")
+
+
+def _listed(words: Iterable[object], between_zh: str, between_en: str) -> Text:
+    words = list(words)
+    zh = between_zh.join(str(_in_one(word, "zh")) for word in words)
+    en = between_en.join(str(_in_one(word, "en")) for word in words)
+    return Text(zh, en)
+
+
+@functools.cache
+def _catalogue() -> _gettext.NullTranslations:
+    with CATALOGUE.open("rb") as file:
+        return _gettext.GNUTranslations(file)
+
+
+def _filled(zh: str, en: str, values: dict[str, object]) -> Text:
+    if not values:
+        return Text(zh, en)
+    return Text(_in_language(zh, values, "zh"), _in_language(en, values, "en"))
+
+
+def _in_language(template: str, values: dict[str, object], language: Language) -> str:
+    return template.format(**{name: _in_one(value, language) for name, value in values.items()})
+
+
+def _in_one(value: object, language: Language) -> object:
+    if not isinstance(value, Text):
+        return value
+    if language == "zh":
+        return value.zh
+    return value.en or value.zh
