@@ -18,6 +18,7 @@ from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, SurveyError
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
@@ -216,14 +217,20 @@ def _in_the_words_of_a_survey(fault: DesignError, survey: Survey) -> DesignError
         lines = f"collapse: [{{stratum: {stratum}, into: {into}}}]"
     return DesignError(
         "D104",
-        f"{fault.zh}层是 {strata} 的一种组合，初级抽样单元是 {psu}；层内只有一个单元时抽样误差无法估计。",
-        f"{fault.en} A stratum is a combination of {strata}, a primary sampling unit (PSU) is a {psu}; "
-        "with one unit in a stratum the sampling error cannot be estimated.",
+        _(
+            "{fault} A stratum is a combination of {strata}, a primary sampling unit "
+            "(PSU) is a {psu}; with one unit in a stratum the sampling error cannot be "
+            "estimated.",
+            fault=fault,
+            strata=strata,
+            psu=psu,
+        ),
         where=str(survey.folder / "survey.yaml"),
         available=[f"lonely_psu: {policy}" for policy in fault.available],
-        hint=(
-            f"与相近的层合并，在 survey.yaml 中写 {lines}；或写 lonely_psu: adjust。",
-            f"Merge with a similar stratum: write {lines} in survey.yaml; or write lonely_psu: adjust.",
+        hint=_(
+            "Merge with a similar stratum: write {lines} in survey.yaml; or write "
+            "lonely_psu: adjust.",
+            lines=lines,
         ),
     )
 

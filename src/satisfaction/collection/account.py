@@ -13,7 +13,8 @@ import pandas as pd
 
 from satisfaction.declarations.delivered import Unread
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import ResponsesError, closest, number_of, shortened
+from satisfaction.foundation.errors import ResponsesError, closest, shortened
+from satisfaction.foundation.language import _, ngettext
 from satisfaction.foundation.personal import masked
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class Tables:
         concerned = words.isin(list(meanings)).to_numpy() & self.looked_at
         texts = words[concerned].astype(object)
         counts = texts.groupby([self.number[concerned], texts], sort=False).size()
-        _, zh, en = RULES[rule]
+        _unused, zh, en = RULES[rule]
         notes = []
         for (table, word), count in counts.items():
             file, sheet = self.places[table]
@@ -263,11 +264,13 @@ def refuse_nothing_accepted(raw: pd.DataFrame, log: pd.DataFrame) -> None:
     if len(rejected_rows(log)) == len(raw):
         raise ResponsesError(
             "R104",
-            f"{len(raw)} 行全部被拒收。",
-            f"Rejected: {number_of(len(raw), 'row')}, which is all there are.",
+            _(
+                "Rejected: {n}, which is all there are.",
+                n=ngettext("{n:,} row", "{n:,} rows", len(raw)),
+            ),
             where=shortened(sorted(set(raw["_file"]))),
             available=[f"{rule}: {count}" for rule, count in reasons.value_counts().items()],
-            hint=("按规则编号检查文件。", "Check the files against the rules named."),
+            hint=_("Check the files against the rules named."),
         )
 
 

@@ -16,6 +16,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
 from satisfaction.foundation.files import copy_file, new_file
+from satisfaction.foundation.language import _
 from satisfaction.foundation.personal import is_personal, masked, masked_within
 from satisfaction.foundation.tables import read_table, read_tables, unguarded, write_csv
 from satisfaction.foundation.workbooks import write_marked
@@ -27,23 +28,16 @@ if TYPE_CHECKING:
 KEYS = ("file", "sheet", "row")
 CORRECTIONS = (*KEYS, "id", "column", "old", "new", "by", "date", "reason")
 DATA, AS_READ = "data", "as_read"
-ROW_HINT = (
-    "确认文件仍在 files 中，未改动 file、sheet、row 各列。",
-    "See that the file is still listed and file, sheet, row are unchanged.",
-)
-OLD_HINT = (
-    "重新运行 satisfaction check --rejected，在新的工作簿里改正。",
-    "Run `satisfaction check --rejected` again and correct the new workbook.",
-)
+ROW_HINT = _("See that the file is still listed and file, sheet, row are unchanged.")
+OLD_HINT = _("Run `satisfaction check --rejected` again and correct the new workbook.")
 CELL = 32_767  # characters that a workbook's cell holds
-CUT_HINT = (
-    "答案超过 32767 个字符，工作簿单元格装不下；请在答卷文件中改正。",
-    "The answer has more than 32,767 characters, more than a workbook's cell holds; correct it in the response file.",
+CUT_HINT = _(
+    "The answer has more than 32,767 characters, more than a workbook's cell "
+    "holds; correct it in the response file."
 )
-LOG_HINT = (
-    "若答卷文件被换过，放回原来的文件；否则 satisfaction corrections 调查文件夹 --set-aside 会把这样的行移到旁边的文件。",
-    "Put the response file back if it was exchanged; else `satisfaction corrections FOLDER --set-aside` moves such rows to a "
-    "file beside.",
+LOG_HINT = _(
+    "Put the response file back if it was exchanged; else `satisfaction "
+    "corrections FOLDER --set-aside` moves such rows to a file beside."
 )
 
 
@@ -136,8 +130,7 @@ def read_log(path: Path) -> pd.DataFrame:
     if lacking := [name for name in CORRECTIONS if name not in table]:
         raise ResponsesError(
             "R107",
-            f"更正记录缺少列 '{lacking[0]}'。",
-            f"The corrections log lacks column '{lacking[0]}'.",
+            _("The corrections log lacks column '{lacking}'.", lacking=lacking[0]),
             where=f"{path} row 1",
             available=CORRECTIONS,
             hint=LOG_HINT,
@@ -183,8 +176,8 @@ def _places(
     raw: pd.DataFrame, wanted: set[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], int]:
     near = raw[
-        raw["_file"].isin({file for file, _, _ in wanted})
-        & raw["_row"].astype(str).isin({row for _, _, row in wanted})
+        raw["_file"].isin({file for file, _unused, _unused in wanted})
+        & raw["_row"].astype(str).isin({row for _unused, _unused, row in wanted})
     ]
     return {
         (file, sheet, str(row)): int(at)
@@ -273,13 +266,9 @@ def _prove(
     if not again.equals(whole):
         raise ResponsesError(
             "R421",
-            "更正写成文件后读不回原样，没有写入。",
-            "The corrections would not read back as they were written; nothing was written.",
+            _("The corrections would not read back as they were written; nothing was written."),
             where=where,
-            hint=(
-                "检查改正的单元格里的特殊字符。",
-                "Look for unusual characters in the corrected cells.",
-            ),
+            hint=_("Look for unusual characters in the corrected cells."),
         )
     _replay_rows(raw, again.tail(last), where=where, questionnaire=questionnaire)
 
@@ -351,13 +340,15 @@ def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.Data
     if lacking:
         raise ResponsesError(
             "R111",
-            f"工作簿缺少 {shortened(lacking)}，无法对应到原始行。",
-            f"The workbook lacks {shortened(lacking)}; its rows cannot be found again.",
+            _(
+                "The workbook lacks {lacking}; its rows cannot be found again.",
+                lacking=shortened(lacking),
+            ),
             where=str(path),
             available=list(found),
-            hint=(
-                "在 satisfaction check --rejected 写出的工作簿里改正，不删除其工作表与前几列。",
-                "Correct the workbook that `satisfaction check --rejected` wrote; keep its sheets and first columns.",
+            hint=_(
+                "Correct the workbook that `satisfaction check --rejected` wrote; keep its "
+                "sheets and first columns."
             ),
         )
     before: Cells = {
@@ -412,11 +403,18 @@ def _two_corrections(
     other = shown(later.new)
     return ResponsesError(
         "R420",
-        f"工作簿第 {rows[0]} 行与第 {rows[1]} 行是同一份答卷（{interview}），'{column}' 分别改为 '{one}' 和 '{other}'。",
-        f"Rows {rows[0]} and {rows[1]} of the workbook are one interview ({interview}); '{column}' is '{one}' in one, "
-        f"'{other}' in the other.",
+        _(
+            "Rows {rows} and {rows2} of the workbook are one interview ({interview}); "
+            "'{column}' is '{one}' in one, '{other}' in the other.",
+            rows=rows[0],
+            rows2=rows[1],
+            interview=interview,
+            column=column,
+            one=one,
+            other=other,
+        ),
         where=where,
-        hint=("核实后只保留一行。", "Find out which is right and keep one of the rows."),
+        hint=_("Find out which is right and keep one of the rows."),
     )
 
 
@@ -426,8 +424,7 @@ def _no_such_row(
     at = " ".join(filter(None, (file, sheet, f"row {row}", column)))
     return ResponsesError(
         "R108",
-        f"答卷中没有 {shown(at)}。",
-        f"There is no {shown(at)} among the responses.",
+        _("There is no {shown} among the responses.", shown=shown(at)),
         where=where,
         hint=hint,
     )
@@ -438,8 +435,12 @@ def _old_differs(
 ) -> ResponsesError:
     return ResponsesError(
         "R109",
-        f"'{column}' 的原值应为 '{shown(old)}'，现为 '{shown(there)}'。",
-        f"'{column}' was '{shown(old)}' when it was corrected and is '{shown(there)}' now.",
+        _(
+            "'{column}' was '{shown}' when it was corrected and is '{shown2}' now.",
+            column=column,
+            shown=shown(old),
+            shown2=shown(there),
+        ),
         where=where,
         hint=hint,
     )
@@ -449,8 +450,10 @@ def _refuse_personal(where: str, column: str, new: str) -> None:
     if is_personal(new):
         raise ResponsesError(
             "R110",
-            f"'{column}' 的新值疑似个人信息，不予记录。",
-            f"The new value of '{column}' looks like personal data and is not recorded.",
+            _(
+                "The new value of '{column}' looks like personal data and is not recorded.",
+                column=column,
+            ),
             where=where,
-            hint=("改用编号。", "Use a number that is not personal."),
+            hint=_("Use a number that is not personal."),
         )

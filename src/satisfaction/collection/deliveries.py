@@ -27,10 +27,11 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, number_of, shortened
 from satisfaction.foundation.files import matching, no_match, path_below, recorded
 from satisfaction.foundation.grids import WORKBOOKS
+from satisfaction.foundation.language import _
 from satisfaction.foundation.personal import masked_names, masked_within
 from satisfaction.foundation.workbooks import is_template_sheet
 
-NOT_FILLED_IN = ("模板尚未填写", "a template that nobody has filled in")
+NOT_FILLED_IN = _("a template that nobody has filled in")
 PARADATA: dict[Role, str] = {
     "started": "_started", "ended": "_ended", "duration": "_seconds", "interviewer": "_interviewer", "device": "_device", "ip": "_ip",
     "outcome": "_outcome", "submitted": "_submitted",
@@ -189,10 +190,10 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
                 f"{len(left)} 个文件没有读取，其中可能有答卷: {zh}。",
                 f"{number_of(len(left), 'file')} not read that may hold responses: {en}.",
                 where=str(survey.folder / FOLDER),
-                hint=(
-                    "在 survey.yaml 的 files 中列入（或删去 files，读取全部表格）；另存为 xlsx；不是答卷的移走，或写入 ignore。",
-                    "List them under `files` in survey.yaml (or delete `files`: every table is read); save them as xlsx; "
-                    "take away what holds no responses, or name it under `ignore`.",
+                hint=_(
+                    "List them under `files` in survey.yaml (or delete `files`: every table is "
+                    "read); save them as xlsx; take away what holds no responses, or name it "
+                    "under `ignore`."
                 ),
             )
         )
@@ -210,8 +211,7 @@ def _no_rows(export: Export, beside: list[str]) -> ResponsesError:
         en = f"{shortened(beside)} beside it is not read: list it under `files`. "
     return ResponsesError(
         "R103",
-        "文件只有表头，没有数据行。",
-        "The file has a header but no rows.",
+        _("The file has a header but no rows."),
         where=place(export),
         hint=(f"{zh}重新导出该文件，或移走它。", f"{en}Export the file again, or take it away."),
     )
@@ -221,15 +221,16 @@ def _refuse_nested(export: Export, sources: dict[str, Source]) -> None:
     """Refuse answers in a column of lists or records."""
     nested = {note.column for note in export.notes if note.rule == "F215"}
     for name, source in sources.items():
-        if any(column.key in nested for column, _ in source.columns()):
+        if any(column.key in nested for column, _unused in source.columns()):
             raise ResponsesError(
                 "R440",
-                f"题目 '{name}' 的列是列表或结构，无法读取。",
-                f"The column of item '{name}' holds lists or records, which are not read.",
+                _(
+                    "The column of item '{name}' holds lists or records, which are not read.",
+                    name=name,
+                ),
                 where=place(export),
-                hint=(
-                    "导出前把每份答卷的该列写成一个文本，如 1;2;3。",
-                    "Write the column as one text a respondent, such as 1;2;3, before it is exported.",
+                hint=_(
+                    "Write the column as one text a respondent, such as 1;2;3, before it is exported."
                 ),
             )
 
@@ -255,7 +256,7 @@ def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
     surplus = [note.row for note in export.notes if note.rule == "F201"]
     totals = sorted(note.row for note in export.notes if note.rule == "F202")
     rows = gather(export, delivery.sources, questionnaire)
-    used = {column.key for source in delivery.sources.values() for column, _ in source.columns()}
+    used = {column.key for source in delivery.sources.values() for column, _unused in source.columns()}
     for role, name in PARADATA.items():
         column = next((column for column in export.columns if column.role == role), None)
         is_item = role == "interviewer" and column is not None and column.key in used
@@ -314,24 +315,24 @@ def titles_by_item(deliveries: list[Delivery]) -> dict[str, set[str]]:
     titles: dict[str, set[str]] = {}
     for delivery in deliveries:
         for name, source in delivery.sources.items():
-            titles.setdefault(name, set()).update(column.title for column, _ in source.columns())
+            titles.setdefault(name, set()).update(column.title for column, _unused in source.columns())
     return titles
 
 
 def log_reading(reading: Reading) -> pd.DataFrame:
     """Log what the reader noted of tables and of answers that were matched, and the files that are not read."""
     notes = []
-    _, zh, en = RULES["R213"]
+    _unused, zh, en = RULES["R213"]
     for file, export in reading.others:
         notes.append(TableNote(file, export.sheet, 0, "", "", "R213", zh, en))
-    _, split_zh, split_en = RULES["R304"]
+    _unused, split_zh, split_en = RULES["R304"]
     for delivery in reading.deliveries:
         file, sheet = delivery.file, delivery.export.sheet
         used = set()
         for name, source in delivery.sources.items():
-            used |= {column.key for column, _ in source.columns()}
+            used |= {column.key for column, _unused in source.columns()}
             if source.how == "split":
-                titles = "; ".join(column.title for column, _ in source.options)
+                titles = "; ".join(column.title for column, _unused in source.options)
                 notes.append(TableNote(file, sheet, 0, name, titles, "R304", split_zh, split_en))
         for note in delivery.export.notes:
             of_answers = note.column in used and note.rule not in AS_RULES
@@ -340,7 +341,7 @@ def log_reading(reading: Reading) -> pd.DataFrame:
                 notes.append(
                     TableNote(file, sheet, note.row, note.column, note.value, note.rule, zh, en)
                 )
-    _, zh, en = RULES["R324"]
+    _unused, zh, en = RULES["R324"]
     for one in reading.unread:
         notes.append(TableNote(one.file, "", 0, "", one.zh, "R324", zh, en))
     return log_notes(notes)

@@ -22,10 +22,10 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import (
     ResponsesError,
     SatisfactionError,
-    number_of,
     shortened,
     together,
 )
+from satisfaction.foundation.language import _, ngettext
 from satisfaction.foundation.personal import MASK, is_personal, plain_number
 
 NEARLY_ALL = (
@@ -136,15 +136,18 @@ def _repeats(pair: object, survey: Survey) -> ResponsesError:
     shared, differ = pair.shared, pair.differ  # type: ignore[attr-defined]
     return ResponsesError(
         "R322",
-        f"这个文件的 {shared} 份与 {one} 编号相同，其中 {differ} 份答案不同，像是更正后的文件。",
-        f"{number_of(shared, 'respondent')} of this file with the numbers of those in {one}, {differ} of them with other answers: "
-        "it looks like a corrected file.",
+        _(
+            "{shared} of this file with the numbers of those in {one}, {differ} of them "
+            "with other answers: it looks like a corrected file.",
+            shared=ngettext("{n:,} respondent", "{n:,} respondents", shared),
+            one=one,
+            differ=differ,
+        ),
         where=str(survey.folder / other),
-        hint=(
-            "移走旧文件（或在 survey.yaml 的 ignore 中写上它）；确是不同的人时，在 survey.yaml 中写 numbering: area（各县自编）"
-            "或 numbering: file（各文件自编）。",
-            "Take the old file away (or name it under `ignore` in survey.yaml); if they are other people, write `numbering: area` "
-            "(every area counts for itself) or `numbering: file` in survey.yaml.",
+        hint=_(
+            "Take the old file away (or name it under `ignore` in survey.yaml); if they "
+            "are other people, write `numbering: area` (every area counts for itself) or "
+            "`numbering: file` in survey.yaml."
         ),
     )
 
@@ -154,12 +157,16 @@ def _numbered_alike(pairs: pd.DataFrame, survey: Survey) -> ResponsesError:
     shared = int(pairs["shared"].sum())
     return ResponsesError(
         "R323",
-        f"不同地区的答卷编号相同（{shared} 对），像是各自从头编号: {shortened(tables)}。",
-        f"Respondents of different areas have the same numbers ({number_of(shared, 'pair')}), as if each counted from 1: {shortened(tables)}.",
+        _(
+            "Respondents of different areas have the same numbers ({shared}), as if each "
+            "counted from 1: {tables}.",
+            shared=ngettext("{n:,} pair", "{n:,} pairs", shared),
+            tables=shortened(tables),
+        ),
         where=str(survey.folder),
-        hint=(
-            "在 survey.yaml 中写 numbering: area（编号在每个地区内不重复）；或改正编号。",
-            "Write `numbering: area` in survey.yaml (numbers are unique within an area), or correct the numbers.",
+        hint=_(
+            "Write `numbering: area` in survey.yaml (numbers are unique within an area), "
+            "or correct the numbers."
         ),
     )
 

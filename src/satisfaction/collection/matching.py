@@ -17,6 +17,7 @@ from satisfaction.collection.wordings import Answers, fold, labels_of, without_z
 from satisfaction.declarations.items import Item, MultipleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import ResponsesError, closest, number_of, shortened
+from satisfaction.foundation.language import _
 
 COLUMNS = ("file", "sheet", "column", "item", "how", "near", "note")
 NOTHING_CHOSEN = "(未选)"
@@ -29,11 +30,8 @@ NOT_CHOSEN = frozenset(
 BEFORE_OPTION = re.compile(
     r"[/／\\_|:：.‐-―－\-(（\[【]+"
 )  # what stands between a question and its option in a title
-APART = (
-    "改列名为题目名称，或在问卷中用 number、aliases 区分。",
-    "Name the column as the item, or tell them apart by `number` or `aliases`.",
-)
-ITEMS, OF_COLUMNS = ("题目", "items"), ("列", "columns")
+APART = _("Name the column as the item, or tell them apart by `number` or `aliases`.")
+ITEMS, OF_COLUMNS = _("items"), _("columns")
 SPACED = ("kobo", "odk")  # a space stands between the codes of a select-all answer
 
 
@@ -63,7 +61,7 @@ class Source:
         own = [(self.column, self.how)] if self.column else []
         return [
             *own,
-            *((one, "option") for one, _ in self.options),
+            *((one, "option") for one, _unused in self.options),
             *((one, "replaces") for one in self.former.values()),
         ]
 
@@ -91,7 +89,7 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Sou
         ]
         for name, columns in _by_item(export, pairs, questionnaire).items():
             sources[name] = _source(questionnaire, name, columns, how)
-        taken |= {column.key for _, column in pairs}
+        taken |= {column.key for _unused, column in pairs}
     for name in dict.fromkeys(str(column.name) for column in unfolded.values()):
         _check_options(
             export, questionnaire, name, [one for one in unfolded.values() if one.name == name]
@@ -128,7 +126,7 @@ def _grounds(
 
     def last(column: Column) -> str:
         """Return the last part of a path, unless the part before it is a select-all question, of which it is no option."""
-        before, _, own = column.title.rpartition("/")
+        before, _unused, own = column.title.rpartition("/")
         return fold(own) if before and fold(before) not in selected else ""
 
     def title(column: Column) -> str:
@@ -219,8 +217,13 @@ def _check_options(
         zh, en = how_options_are_named(name, item)
         raise ResponsesError(
             "R305",
-            f"多选题“{item.zh}”（{name}）的选项分列，但没有这些选项的列: {listed}。",
-            f"The options of '{item.en}' ({name}) stand in columns of their own, but these have none: {listed}.",
+            _(
+                "The options of '{item}' ({name}) stand in columns of their own, but these "
+                "have none: {listed}.",
+                item=item,
+                name=name,
+                listed=listed,
+            ),
             where=place(export),
             available=[shown(column.key) for column in export.columns],
             hint=(
@@ -234,11 +237,15 @@ def how_options_are_named(name: str, item: Item) -> tuple[str, str]:
     """Say how the columns of single options are named."""
     assert isinstance(item, MultipleItem)
     code, option = next(iter(item.options.items()))
-    return (
-        f"多选题可合为一列（选项之间用“{item.separator}”），也可每个选项一列，列名写“题目/选项”，如 '{item.zh}/{option.zh}' 或 "
-        f"'{name}/{code}'，单元格选了写 1 或 √，没选写 0 或留空；不要把某个选项的列改名为题目。",
-        f"Options stand in one column ('{item.separator}' between them), or each in its own, called '{item.en}/{option.en}' or "
-        f"'{name}/{code}', with 1 or √ where chosen, 0 or nothing where not; never name one option's column as the item.",
+    return _(
+        "Options stand in one column ('{separator}' between them), or each in its "
+        "own, called '{item}/{option}' or '{name}/{code}', with 1 or √ where chosen, "
+        "0 or nothing where not; never name one option's column as the item.",
+        separator=item.separator,
+        item=item,
+        option=option,
+        name=name,
+        code=code,
     )
 
 
@@ -326,7 +333,7 @@ def missing_items(
     if 2 * len(sources) < len(questionnaire.items) and len(absent) > 1:
         return [_no_responses(export, absent, questionnaire)]
     faults: list[ResponsesError] = []
-    taken = {column.key for source in sources.values() for column, _ in source.columns()}
+    taken = {column.key for source in sources.values() for column, _unused in source.columns()}
     free = [column for column in export.columns if column.key not in taken]
     names = {shown(text): text for column in free for text in (column.key, column.title) if text}
     for name in absent:
@@ -339,9 +346,11 @@ def missing_items(
                 f"Rename column '{near}' to '{name}'.",
             )
         else:
-            hint = (
-                f"补上该列；没有答案时留空。列名可用 '{name}'、'{item.zh}' 或题号。",
-                f"Add the column; leave it empty where there is no answer. It may be called '{name}' or '{item.en}'.",
+            hint = _(
+                "Add the column; leave it empty where there is no answer. It may be called "
+                "'{name}' or '{item}'.",
+                name=name,
+                item=item,
             )
         if isinstance(item, MultipleItem):  # what is near may be the column of one option
             got = ""
@@ -353,8 +362,7 @@ def missing_items(
             )
         fault = ResponsesError(
             "R101",
-            f"找不到“{item.zh}”（{name}）一列。",
-            f"There is no column for '{item.en}' ({name}).",
+            _("There is no column for '{item}' ({name}).", item=item, name=name),
             where=place(export),
             available=[shown(column.key) for column in free],
             got=got,
@@ -374,9 +382,9 @@ def _no_responses(
         f"{number_of(len(absent), 'column')} of the questionnaire not found: {shortened(absent)}.",
         where=place(export),
         available=[shown(column.key) for column in export.columns],
-        hint=(
-            "补上列名；文件不是答卷时移走它，或写入 survey.yaml 的 ignore。",
-            "Give the columns their names; a file without responses is taken away or named under `ignore` in survey.yaml.",
+        hint=_(
+            "Give the columns their names; a file without responses is taken away or "
+            "named under `ignore` in survey.yaml."
         ),
     )
 

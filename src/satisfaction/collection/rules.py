@@ -31,7 +31,8 @@ from satisfaction.declarations.items import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.engines import Lazy, fetch, scan
-from satisfaction.foundation.errors import ResponsesError, number_of
+from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.language import _, ngettext
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "R201": ("reject_row",),
@@ -236,7 +237,7 @@ def _check_actions(survey: Survey) -> None:
             where=f"{survey.folder / survey.declared.rules}: responses.actions",
             available=available,
             got=got,
-            hint=("改为上列之一，或删去该行。", "Use one of those listed, or remove the line."),
+            hint=_("Use one of those listed, or remove the line."),
         )
 
 
@@ -329,8 +330,12 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
             renamed_en = f"'{code}' is now '{successor}'. "
     return ResponsesError(
         "R102",
-        f"第 {first['_row']} 行的地区代码 '{code}' 不在地区表中（共 {len(wrong)} 行）。",
-        f"Row {first['_row']}: area code '{code}' is not in the table of areas ({number_of(len(wrong), 'row')} in all).",
+        _(
+            "Row {row}: area code '{code}' is not in the table of areas ({n} in all).",
+            row=first["_row"],
+            code=code,
+            n=ngettext("{n:,} row", "{n:,} rows", len(wrong)),
+        ),
         where=" ".join(filter(None, place)),
         available=list(current["code"] + " " + current["name"]),
         got=code,
@@ -437,12 +442,11 @@ def _prepared(survey: Survey, rows: Lazy) -> Lazy:
     if lacking:
         raise ResponsesError(
             "R130",
-            f"缺少必答题的列 {lacking}。",
-            f"Columns of required items are missing: {lacking}.",
+            _("Columns of required items are missing: {lacking}.", lacking=lacking),
             where="check_rows",
             available=present.names(),
             got=lacking[0],
-            hint=("列名须为题名；先改列名。", "Columns have the items' names: rename them first."),
+            hint=_("Columns have the items' names: rename them first."),
         )
     coded, texts = [], []
     for name, item in questionnaire.items.items():
@@ -499,7 +503,7 @@ def _flagged(survey: Survey, rows: Lazy, rules: Sequence[Rule]) -> tuple[Lazy, d
 
 def _stages(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
     """Group rules that do not look at what one another blanks."""
-    for _, group in groupby(rules, key=lambda rule: rule.column if rule.id in ALONE else rule.id):
+    for _unused, group in groupby(rules, key=lambda rule: rule.column if rule.id in ALONE else rule.id):
         yield list(group)
 
 

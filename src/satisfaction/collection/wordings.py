@@ -35,6 +35,7 @@ from satisfaction.declarations.items import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import WORDINGS_FILE, Survey
 from satisfaction.foundation.errors import ResponsesError, shortened
+from satisfaction.foundation.language import _
 from satisfaction.foundation.personal import MASK
 from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
@@ -269,11 +270,10 @@ def read_wordings(survey: Survey) -> dict[str, Codes]:
     if lacking := [name for name in COLUMNS if name not in table]:
         raise ResponsesError(
             "R306",
-            f"说法表缺少列 '{lacking[0]}'。",
-            f"The list of wordings lacks column '{lacking[0]}'.",
+            _("The list of wordings lacks column '{lacking}'.", lacking=lacking[0]),
             where=f"{path} row 1",
             available=COLUMNS,
-            hint=(f"第一行写 {','.join(COLUMNS)}。", f"The first row is {','.join(COLUMNS)}."),
+            hint=_("The first row is {COLUMNS}.", COLUMNS=",".join(COLUMNS)),
         )
     wordings: dict[str, Codes] = {}
     for number, line in enumerate(table.itertuples(index=False), start=2):
@@ -296,10 +296,7 @@ def _items(questionnaire: Questionnaire, name: str, *, where: str) -> list[str]:
     of_scale = [key for key in coded if getattr(questionnaire.items[key], "scale", None) == name]
     if of_scale:
         return of_scale
-    zh, en = (
-        f"问卷中没有单选题、多选题或量表 '{shown(name)}'。",
-        f"No single or select-all item or scale is called '{shown(name)}'.",
-    )
+    zh, en = _("No single or select-all item or scale is called '{shown}'.", shown=shown(name))
     raise _wrong_line(where, (zh, en), available=[*questionnaire.scales, *coded], got=name)
 
 
@@ -309,7 +306,7 @@ def _code(survey: Survey, name: str, wording: str, answer: str, *, where: str) -
     known = answers.code(wording)
     code = answers.code(answer)
     if not fold(wording):
-        raise _wrong_line(where, ("没有写 wording。", "No wording is given."))
+        raise _wrong_line(where, _("No wording is given."))
     if known is not None and known != code:
         zh = (
             f"'{shown(wording)}' 是 {name} 已有的答案（{answers.named(known)}），不能改作别的答案。"
@@ -334,10 +331,7 @@ def _wrong_line(
         where=where,
         available=available,
         got=got,
-        hint=(
-            "改正或删去该行；作空白读取的，answer 写 NA。",
-            "Correct or remove the line; write NA as the answer for no answer.",
-        ),
+        hint=_("Correct or remove the line; write NA as the answer for no answer."),
     )
 
 
@@ -626,7 +620,7 @@ def _line(row: object) -> str:
 def _advice(survey: Survey, name: str, word: str) -> tuple[str, str]:
     """Say where the meaning of a word is written, and how the words are all seen; what it means is for the team to say."""
     item, path = survey.questionnaire.items[name], survey.folder / WORDINGS_FILE
-    every = ("用 satisfaction check 查看全部说法。", "`satisfaction check` lists all of them.")
+    every = _("`satisfaction check` lists all of them.")
     if word == MASK or not isinstance(item, SingleItem | MultipleItem):
         return (f"在答卷文件中改正。{every[0]}", f"Correct the file. {every[1]}")
     place = getattr(item, "scale", None) or name

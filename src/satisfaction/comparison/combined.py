@@ -26,6 +26,7 @@ from satisfaction.declarations.combined import CombinedFile
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.files import recorded, refuse_changed
+from satisfaction.foundation.language import _
 from satisfaction.foundation.yaml import read_yaml, refuse_placeholders, validated
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import STATUS, mark, twelve_digits
@@ -221,8 +222,12 @@ def _refuse_rules_not_carried_out(survey: Survey) -> None:
         if value != usual:
             raise RankingError(
                 "K340",
-                f"综合得分的排名还不能执行 {name}: {value}；不忽略规则，因此不排名。",
-                f"The ranking of the combined score cannot carry out `{name}: {value}` yet; rather than ignore it, nothing is ranked.",
+                _(
+                    "The ranking of the combined score cannot carry out `{name}: {value}` yet; "
+                    "rather than ignore it, nothing is ranked.",
+                    name=name,
+                    value=value,
+                ),
                 where=str(survey.folder / survey.declared.rules),
                 available=[
                     f"{name}: {usual}",
@@ -233,9 +238,11 @@ def _refuse_rules_not_carried_out(survey: Survey) -> None:
                     "multiplicity",
                     "level",
                 ],
-                hint=(
-                    f"综合排名只执行上列规则：在 rules.yaml 中写 {name}: {usual}，或不使用 satisfaction combined。",
-                    f"The rules listed are carried out: write `{name}: {usual}` in rules.yaml, or do without `satisfaction combined`.",
+                hint=_(
+                    "The rules listed are carried out: write `{name}: {usual}` in rules.yaml, or "
+                    "do without `satisfaction combined`.",
+                    name=name,
+                    usual=usual,
                 ),
             )
 
@@ -248,13 +255,14 @@ def _ranked(
     if taking_part.sum() <= rules.list_size:
         raise RankingError(
             "K317",
-            f"各部分齐全且参加排名的地区只有 {taking_part.sum()} 个，无法列出 {rules.list_size} 个的名单。",
-            f"Only {taking_part.sum()} areas have all components and are ranked; a list of {rules.list_size} needs more.",
-            where="combined.yaml",
-            hint=(
-                "补全各部分的得分，或减小 list_size。",
-                "Complete the scores of the components, or lower `list_size`.",
+            _(
+                "Only {sum} areas have all components and are ranked; a list of {list_size} "
+                "needs more.",
+                sum=taking_part.sum(),
+                list_size=rules.list_size,
             ),
+            where="combined.yaml",
+            hint=_("Complete the scores of the components, or lower `list_size`."),
         )
     return rank(
         np.where(taking_part, combined, np.nan_to_num(combined)),

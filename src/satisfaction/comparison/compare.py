@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.files import check_new_file, new_file
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
-from satisfaction.foundation.language import Text
 from satisfaction.publication.columns import typed
 from satisfaction.publication.labels import twelve_digits
 from satisfaction.publication.verify import (
@@ -250,19 +250,19 @@ def _largest_first(table: pd.DataFrame, by: str) -> pd.DataFrame:
 
 MOST = 20
 STATES = {
-    "changed": Text(zh="已改动", en="changed"),
-    "missing": Text(zh="缺失", en="missing"),
-    "unlisted": Text(zh="不在清单中", en="not listed"),
-    "added": Text(zh="新增", en="added"),
+    "changed": _("changed"),
+    "missing": _("missing"),
+    "unlisted": _("not listed"),
+    "added": _("added"),
 }
 KINDS = {
-    "inputs": Text(zh="输入文件", en="input files"),
-    "questionnaire": Text(zh="问卷", en="questionnaire"),
-    "rules": Text(zh="规则", en="rules"),
-    "program": Text(zh="程序版本", en="program version"),
-    "responses": Text(zh="答卷行数", en="rows of responses"),
-    "corrections": Text(zh="更正的答案", en="corrected answers"),
-    "conventions": Text(zh="计算约定", en="conventions"),
+    "inputs": _("input files"),
+    "questionnaire": _("questionnaire"),
+    "rules": _("rules"),
+    "program": _("program version"),
+    "responses": _("rows of responses"),
+    "corrections": _("corrected answers"),
+    "conventions": _("conventions"),
 }
 NO_CAUSE = (
     "没有记录到原因：可能有文件被手工改动，请运行 satisfaction verify。 "
@@ -320,11 +320,11 @@ def _differences(found: Comparison, most: int) -> Iterator[str]:
         yield NO_CAUSE
     if len(found.figures):
         yield f"变化的估计值 changed estimates: {len(found.figures)} (/ {found.compared})"
-        yield from (_figure(row) for _, row in found.figures.head(most).iterrows())
+        yield from (_figure(row) for _unused, row in found.figures.head(most).iterrows())
         yield from _rest(found.figures, most)
     if len(found.ranks):
         yield f"变化的名次或状态 changed ranks or statuses: {len(found.ranks)}"
-        yield from (_rank(row) for _, row in found.ranks.head(most).iterrows())
+        yield from (_rank(row) for _unused, row in found.ranks.head(most).iterrows())
         yield from _rest(found.ranks, most)
 
 

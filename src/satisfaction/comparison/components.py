@@ -14,6 +14,7 @@ from satisfaction.composite.item_tree import Assessed, assess, read_lost
 from satisfaction.composite.normalising import Array
 from satisfaction.declarations.combined import Assessment, CombinedFile, Component
 from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import read_yaml, validated
 from satisfaction.pipeline import Results
@@ -96,11 +97,14 @@ def read_parts(results: Results, declared: CombinedFile, *, folder: Path) -> tup
         if part.errors is not None and part.declared.normalise == "percentile-rank":
             raise RankingError(
                 "K316",
-                f"部分 {part.name} 有标准误，不能用 percentile-rank：名次是阶梯函数，误差传不过去。",
-                f"Component {part.name} has standard errors: percentile-rank is a step function and carries no error on.",
+                _(
+                    "Component {name} has standard errors: percentile-rank is a step function "
+                    "and carries no error on.",
+                    name=part.name,
+                ),
                 where="combined.yaml",
                 available=("none", "minmax", "zscore", "goalposts", "share-of-best"),
-                hint=("换一种 normalise。", "Choose another `normalise`."),
+                hint=_("Choose another `normalise`."),
             )
     return parts
 
@@ -132,12 +136,15 @@ def _surveyed(results: Results, name: str, one: Component) -> Part:
     if one.measure not in kinds:
         raise RankingError(
             "K314",
-            f"部分 {name}：问卷没有公布的指标 '{one.measure}'。",
-            f"Component {name}: the questionnaire publishes no measure '{one.measure}'.",
+            _(
+                "Component {name}: the questionnaire publishes no measure '{measure}'.",
+                name=name,
+                measure=one.measure,
+            ),
             where="combined.yaml",
             available=kinds,
             got=str(one.measure),
-            hint=("改为已有的指标。", "Name a measure that there is."),
+            hint=_("Name a measure that there is."),
         )
     found = results.estimates[results.area].of(one.measure)
     scale = _scale(results, one)
@@ -180,10 +187,10 @@ def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
         K314 for a column, an area twice or one nobody knows, K315 for a score or se that is no number (an se is >= 0).
     """
     table = read_table(path).map(str.strip)
-    hint = ("改正这些行。", "Correct these rows.")
+    hint = _("Correct these rows.")
     for column in ("code", "score"):
         if column not in table:
-            zh, en = f"表中没有列 '{column}'。", f"Column '{column}' not found."
+            zh, en = _("Column '{column}' not found.", column=column)
             raise RankingError(
                 "K314",
                 zh,
@@ -191,11 +198,11 @@ def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
                 where=f"{path} row 1",
                 available=table.columns,
                 got=column,
-                hint=("补上该列。", "Add the column."),
+                hint=_("Add the column."),
             )
     wrong = table.index[~table["code"].isin(areas) | table["code"].duplicated()]
     if len(wrong):
-        zh, en = "地区代码不存在或出现两次。", "An area code does not exist or stands twice."
+        zh, en = _("An area code does not exist or stands twice.")
         raise RankingError(
             "K314", zh, en, where=f"{path} row {shortened(wrong + 2)}", available=areas, hint=hint
         )
@@ -209,7 +216,7 @@ def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
             (table[name] != "") & ~(np.isfinite(values) & ((values >= 0) | (name == "score")))
         ]
         if len(wrong):
-            zh, en = f"{name} 不是有效的数。", f"`{name}` is no valid number."
+            zh, en = _("`{name}` is no valid number.", name=name)
             raise RankingError(
                 "K315", zh, en, where=f"{path} row {shortened(wrong + 2)}", hint=hint
             )

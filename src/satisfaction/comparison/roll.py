@@ -20,6 +20,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results, rank_areas, run
 from satisfaction.publication.labels import twelve_digits
 from satisfaction.publication.ranking_table import ranking_table
@@ -85,11 +86,14 @@ def window(waves: Sequence[Survey], last: int | None) -> Sequence[Survey]:
     if not 2 <= count <= len(waves):
         raise RankingError(
             "K173",
-            f"滚动指数至少需要两期：给出 {len(waves)} 期，取最后 {count} 期。",
-            f"A rolling index needs two waves or more: {len(waves)} given, the last {count} asked for.",
+            _(
+                "A rolling index needs two waves or more: {n} given, the last {count} asked for.",
+                n=len(waves),
+                count=count,
+            ),
             where="last",
             available=[one.declared.wave for one in waves],
-            hint=("给出足够的期数。", "Give as many waves as the window needs."),
+            hint=_("Give as many waves as the window needs."),
         )
     return waves[-count:]
 

@@ -16,6 +16,7 @@ from satisfaction.declarations.combined import Aggregation, Normalisation
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results, base_design, estimate_areas, weigh
 from satisfaction.ranking.borrowed_errors import Lent, lent_errors
 
@@ -154,12 +155,11 @@ def components_of(
     if name not in questionnaire.indices:
         raise RankingError(
             "K321",
-            f"'{name}' 不是由几部分合成的指数。",
-            f"'{name}' is no index made of several parts.",
+            _("'{name}' is no index made of several parts.", name=name),
             where="--measure",
             available=questionnaire.indices,
             got=name,
-            hint=("改为问卷中的指数。", "Name an index of the questionnaire."),
+            hint=_("Name an index of the questionnaire."),
         )
     weights = {part: float(weight) for part, weight in questionnaire.indices[name].weights.items()}
     parts = tuple(weights)

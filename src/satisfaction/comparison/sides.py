@@ -11,6 +11,7 @@ from satisfaction.declarations.facts import period_of
 from satisfaction.declarations.survey import Survey, read_survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results, rank_areas
 from satisfaction.publication.labels import mark
 from satisfaction.ranking.waves import comparability, require_comparable
@@ -31,23 +32,24 @@ def read_in_order(folders: Sequence[str | Path]) -> list[Survey]:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise RankingError(
             "K171",
-            f"调查 {twice} 给出了两次。",
-            f"Survey {twice} is given twice.",
+            _("Survey {twice} is given twice.", twice=twice),
             where=str(surveys[-1].folder),
-            hint=(
-                "每期一个文件夹，survey 名称各不相同。",
-                "One folder a wave, each with a name of its own in survey.yaml.",
-            ),
+            hint=_("One folder a wave, each with a name of its own in survey.yaml."),
         )
     for earlier, later in pairwise(surveys):
         if _came_before(later, earlier):
             waves = [one.declared.wave for one in (later, earlier)]
             raise RankingError(
                 "K172",
-                f"{later.name}（{waves[0]}）早于 {earlier.name}（{waves[1]}）；各期须由旧到新给出。",
-                f"{later.name} ({waves[0]}) came before {earlier.name} ({waves[1]}); give the waves oldest first.",
+                _(
+                    "{name} ({waves}) came before {name2} ({waves2}); give the waves oldest first.",
+                    name=later.name,
+                    waves=waves[0],
+                    name2=earlier.name,
+                    waves2=waves[1],
+                ),
                 where=str(later.folder),
-                hint=("交换次序：旧的在前，新的在后。", "Swap them: the older one first."),
+                hint=_("Swap them: the older one first."),
             )
     return surveys
 

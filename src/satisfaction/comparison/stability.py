@@ -32,6 +32,7 @@ from satisfaction.comparison.scenarios import (
 from satisfaction.comparison.sobol import saltelli_points, sobol_indices
 from satisfaction.comparison.wave_files import write_set
 from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.ranking.borrowed_errors import LENT
@@ -113,10 +114,13 @@ def stability(
     if complete.sum() <= bottom:
         raise RankingError(
             "K440",
-            f"各部分齐全的地区只有 {complete.sum()} 个，无法列出 {bottom} 个的名单。",
-            f"Only {complete.sum()} areas have all components; a list of {bottom} needs more.",
+            _(
+                "Only {sum} areas have all components; a list of {bottom} needs more.",
+                sum=complete.sum(),
+                bottom=bottom,
+            ),
             where="stability",
-            hint=("减小 list_size，或换一个指数。", "Lower `list_size`, or study another index."),
+            hint=_("Lower `list_size`, or study another index."),
         )
     left_out = [name for name, there in zip(names, complete, strict=True) if not there]
     if left_out:

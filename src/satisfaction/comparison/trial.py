@@ -26,6 +26,7 @@ from satisfaction.estimation.multiplicity import benjamini_hochberg
 from satisfaction.fieldwork.answers import points
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import EstimatesError, RankingError
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results, run
 from satisfaction.publication.labels import area_labels, measure_labels, twelve_digits
 from satisfaction.publication.tables import UNITS
@@ -33,18 +34,9 @@ from satisfaction.ranking.waves import comparability, require_comparable
 
 Array = np.ndarray[Any, Any]
 SIGNS = {
-    "perfect": (
-        "全部题目都给最高分的人占比",
-        "share of respondents who gave every topic the highest answer",
-    ),
-    "open": (
-        "每人未作有效回答的题目占比",
-        "share of the topics a respondent left without a valid answer",
-    ),
-    "spread": (
-        "各人平均分的标准差（分）",
-        "standard deviation of the respondents' mean scores (points)",
-    ),
+    "perfect": _("share of respondents who gave every topic the highest answer"),
+    "open": _("share of the topics a respondent left without a valid answer"),
+    "spread": _("standard deviation of the respondents' mean scores (points)"),
 }
 COACHED = {"perfect": 1, "open": -1, "spread": -1}  # the side with more (fewer) of it looks coached
 MODE = "mode"
@@ -236,13 +228,9 @@ def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dic
     if official.name == trial.name:
         raise RankingError(
             "K174",
-            f"官方调查与自测是同一次调查 {trial.name}。",
-            f"The official survey and the trial are the same survey, {trial.name}.",
+            _("The official survey and the trial are the same survey, {name}.", name=trial.name),
             where=str(trial.folder),
-            hint=(
-                "自测用自己的文件夹，survey 名称另取。",
-                "Give the trial a folder and a survey name of its own.",
-            ),
+            hint=_("Give the trial a folder and a survey name of its own."),
         )
     same, left_out = list[str](), dict[str, str]()
     both = set(measure_labels(official.questionnaire))
@@ -260,14 +248,10 @@ def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dic
     if not same:
         raise RankingError(
             "K175",
-            "两份问卷没有可以比较的指标。",
-            "The questionnaires have no measure that may be compared.",
+            _("The questionnaires have no measure that may be compared."),
             where=f"{trial.name} / {official.name}",
             available=sorted(both),
-            hint=(
-                "自测用同一份问卷，或在问卷中声明 comparable_with。",
-                "Ask the trial with the same questionnaire, or declare `comparable_with`.",
-            ),
+            hint=_("Ask the trial with the same questionnaire, or declare `comparable_with`."),
         )
     return same, left_out
 
@@ -316,16 +300,12 @@ def difference_table(official: Results, trial: Results, measures: list[str]) -> 
     if not any(map(len, found)):
         raise RankingError(
             "K176",
-            "没有一个地区在两次调查中都有回答。",
-            "No area has answers in both surveys.",
+            _("No area has answers in both surveys."),
             where=f"{survey.name} / {official.survey.name}",
             available=sorted(official.estimates[official.area].table[official.area].astype(str))[
                 :10
             ],
-            hint=(
-                "自测的地区代码须与官方调查一致。",
-                "Use the official survey's area codes and level in the trial.",
-            ),
+            hint=_("Use the official survey's area codes and level in the trial."),
         )
     table = pd.concat(found, ignore_index=True).rename(
         columns={"later": "trial", "earlier": "official"}

@@ -20,29 +20,24 @@ from satisfaction.foundation.figures import (
     rank_set_in_words,
     unit_of,
 )
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import measure_labels
 
-HONEST = (
-    "名次上升不等于工作改善，名次下降也不等于工作退步：即使毫无实际变化，抽样误差也会使名次变动。",
-    "A better rank is not better work, nor a worse rank worse work: sampling error moves ranks even where nothing has changed.",
+HONEST = _(
+    "A better rank is not better work, nor a worse rank worse work: sampling "
+    "error moves ranks even where nothing has changed."
 )
-PERIOD = (
-    "滚动指数说明整个时期，不是期末。",
-    "A rolling index describes the whole period, not its end.",
+PERIOD = _("A rolling index describes the whole period, not its end.")
+UNTESTED = _(
+    "Not both samples are probability samples: differences are listed, without "
+    "errors; they prove nothing about either."
 )
-UNTESTED = (
-    "两次调查不都是概率抽样：只列出差异，没有抽样误差，不能据此断言官方结果有误。",
-    "Not both samples are probability samples: differences are listed, without errors; they prove nothing about either.",
+NO_MODES = _(
+    "Modes: not both surveys declare `fieldwork: modes`; the mode of interview "
+    "may cause differences."
 )
-NO_MODES = (
-    "访问方式：两次调查未都声明 fieldwork: modes，差异可能来自访问方式。",
-    "Modes: not both surveys declare `fieldwork: modes`; the mode of interview may cause differences.",
-)
-NO_PROOF = (
-    "迹象不是证据：先看录音与回访。",
-    "A sign is no proof: listen to recordings and call back first.",
-)
+NO_PROOF = _("A sign is no proof: listen to recordings and call back first.")
 
 
 def other_areas(found: WaveChange) -> list[str]:
@@ -125,7 +120,7 @@ def beyond_error(found: WaveChange, figure: Unit) -> list[str]:
     return [
         f"得分相对平均变化超出抽样误差的单位 units whose score changed relative to the field beyond sampling error: {len(changed)} / "
         f"{summary['p']} (Benjamini-Hochberg, {1 - summary['level']:.0%})",
-        *(f"  {unit(row)}  {relative(row, figure)}" for _, row in changed.iterrows()),
+        *(f"  {unit(row)}  {relative(row, figure)}" for _unused, row in changed.iterrows()),
     ]
 
 
@@ -144,7 +139,7 @@ def largest_jump(found: WaveChange, figure: Unit) -> list[str]:
     rising = found.ranks.probability_rise(m if up else 1 - m)[row["code"]]
     likely, (zh, en) = (
         probability(rising if up else 1 - rising),
-        ("升", "rise") if up else ("降", "fall"),
+        _("rise") if up else _("fall"),
     )
     lines = [f"{jump}，P(真{zh}至少 {m} 位 true {en} of {m} or more) {likely}"]
     moved = row["all_low"] > 0 or row["all_high"] < 0
@@ -209,7 +204,7 @@ def trial_lines(found: Trial) -> list[str]:
     else:
         beyond = table[table["measure"] == surveys[1].questionnaire.ranked]
         lines += UNTESTED
-    for _, row in beyond.iterrows():
+    for _unused, row in beyond.iterrows():
         figure = figures(surveys[1], row["measure"])
         interval = ""
         if found.tested:
@@ -227,7 +222,7 @@ def trial_lines(found: Trial) -> list[str]:
         )
     lines += [
         f"  {row['code']}  {named[row['side']]}: {row['zh']} {row['en']}  {row['official']:.3g} → {row['trial']:.3g}"
-        for _, row in looks.iterrows()
+        for _unused, row in looks.iterrows()
     ]
     if found.modes.empty:
         lines += NO_MODES

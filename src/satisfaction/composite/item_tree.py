@@ -11,6 +11,7 @@ import pandas as pd
 
 from satisfaction.declarations.combined import Assessment
 from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.language import _
 from satisfaction.foundation.personal import masked_within
 from satisfaction.foundation.tables import read_table
 
@@ -52,8 +53,7 @@ def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.Da
         if column not in table:
             raise _fault(
                 "K311",
-                f"表中没有列 '{column}'。",
-                f"Column '{column}' not found.",
+                _("Column '{column}' not found.", column=column),
                 f"{path} row 1",
                 table.columns,
                 column,
@@ -63,13 +63,13 @@ def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.Da
         unknown = table.index[~table[column].isin(known)]
         if len(unknown):
             first = str(table.loc[unknown[0], column])
-            zh, en = f"'{column}' 的值 {first!r} 不存在。", f"`{column}` {first!r} does not exist."
+            zh, en = _("`{column}` {first!r} does not exist.", column=column, first=first)
             raise _fault("K312", zh, en, f"{path} row {shortened(unknown + 2)}", known, first)
     points = pd.to_numeric(table["points"], errors="coerce")
     veto = table["item"].isin(assessment.veto)
     wrong = table.index[~veto & ~(points >= 0) | np.isinf(points)]
     if len(wrong):
-        zh, en = "points 须为非负数（所失的分）。", "`points` is a number >= 0: the points lost."
+        zh, en = _("`points` is a number >= 0: the points lost.")
         raise _fault("K313", zh, en, f"{path} row {shortened(wrong + 2)}")
     return table[list(COLUMNS)].assign(
         points=points.where(~veto, 0.0), reason=table["reason"].map(masked_within)
@@ -87,7 +87,7 @@ def assess(assessment: Assessment, lost: pd.DataFrame, areas: Sequence[str]) -> 
     areas : sequence of str
     """
     entries = _entries(assessment, lost)
-    possible = sum(leaf.points or 0.0 for _, leaf in assessment.leaves().values())
+    possible = sum(leaf.points or 0.0 for _unused, leaf in assessment.leaves().values())
     taken = entries.groupby("code")["points"].sum().reindex(areas, fill_value=0.0).to_numpy()
     scores = pd.DataFrame(
         {"code": list(areas), "score": (possible - taken) / possible * 100, "lost": taken}
@@ -123,7 +123,7 @@ def _entries(assessment: Assessment, lost: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat([lost.reset_index(drop=True), words], axis=1).rename(
         columns={"points": "asked"}
     )
-    most = table["item"].map({name: leaf.points for name, (_, leaf) in leaves.items()}).fillna(0.0)
+    most = table["item"].map({name: leaf.points for name, (_unused, leaf) in leaves.items()}).fillna(0.0)
     before = table.groupby(["code", "item"])["asked"].cumsum() - table["asked"]
     table["points"] = np.clip(most - before, 0, table["asked"])
     table["veto"] = table["item"].isin(assessment.veto)
@@ -172,5 +172,5 @@ def _sums(entries: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 def _fault(
     code: str, zh: str, en: str, where: str, available: Sequence[object] = (), got: str = ""
 ) -> RankingError:
-    hint = ("改正这些行后重新运行。", "Correct these rows and run again.")
+    hint = _("Correct these rows and run again.")
     return RankingError(code, zh, en, where=where, available=list(available), got=got, hint=hint)

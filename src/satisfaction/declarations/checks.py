@@ -17,15 +17,16 @@ from satisfaction.declarations.wave import (
     TrimmingStep,
 )
 from satisfaction.foundation.errors import SurveyError, shortened
+from satisfaction.foundation.language import _
 from satisfaction.foundation.yaml import Document, Location
 
 if TYPE_CHECKING:
     from satisfaction.declarations.survey import Survey
 
-GROUPS = ("单选题或地区题", "single or area item")
-SINGLES = ("单选题", "single item")
-COUNTS = ("最小值不低于 1 的数值题", "number item of 1 or more")  # no weight is zero or infinite
-WEIGHTS = ("最小值不低于 0 的数值题", "number item without negative numbers")
+GROUPS = _("single or area item")
+SINGLES = _("single item")
+COUNTS = _("number item of 1 or more")  # no weight is zero or infinite
+WEIGHTS = _("number item without negative numbers")
 
 
 def check_declarations(
@@ -43,39 +44,33 @@ def check_declarations(
     if declared.areas is None and isinstance(questionnaire.items[roles.area], AreaItem):
         raise SurveyError(
             "S123",
-            f"题目 '{roles.area}' 是地区代码，需要 areas 表。",
-            f"Item '{roles.area}' is an area code; an `areas` table is needed.",
+            _("Item '{area}' is an area code; an `areas` table is needed.", area=roles.area),
             where=str(document.path),
-            hint=("声明 areas 表。", "Declare an `areas` table."),
+            hint=_("Declare an `areas` table."),
         )
     if declared.sample is not None and roles.psu is None:
         raise SurveyError(
             "S124",
-            "声明了 sample 表，但问卷的 roles 没有 psu。",
-            "A `sample` table is declared, but the questionnaire has no role `psu`.",
+            _("A `sample` table is declared, but the questionnaire has no role `psu`."),
             where=document.place(("sample",)),
-            hint=(
-                "在问卷中声明 psu，或去掉 sample。",
-                "Declare `psu` in the questionnaire, or remove `sample`.",
-            ),
+            hint=_("Declare `psu` in the questionnaire, or remove `sample`."),
         )
     groups = questionnaire.items_of(SingleItem, AreaItem)
     for name, margin in declared.margins.items():
         at = ("margins", name, "by")
-        _check_cells(document, at, margin.by, groups, f"边际 '{name}' ", f"Margin '{name}'")
+        _check_cells(document, at, margin.by, groups, _("Margin '{name}'", name=name))
     if declared.quota is not None:
         at_quota = ("quota", "by")
-        _check_cells(document, at_quota, declared.quota.by, groups, "配额", "The quota")
+        _check_cells(document, at_quota, declared.quota.by, groups, _("The quota"))
         first = declared.quota.by[0]
         if first != roles.area:
             raise SurveyError(
                 "S136",
-                f"配额的 by 须以地区 '{roles.area}' 开头。",
-                f"`by` of the quota must begin with the area, '{roles.area}'.",
+                _("`by` of the quota must begin with the area, '{area}'.", area=roles.area),
                 where=document.place(at_quota),
                 available=[roles.area],
                 got=first,
-                hint=(f"把 '{roles.area}' 写在最前。", f"Write '{roles.area}' first."),
+                hint=_("Write '{area}' first.", area=roles.area),
             )
     _check_items(document, declared, questionnaire)
     merged = [pair.stratum for pair in declared.collapse]
@@ -86,26 +81,25 @@ def check_declarations(
         if not complete or pair.stratum == pair.into or chained or twice:
             raise SurveyError(
                 "S168",
-                f"collapse 中的层须写出 {roles.strata} 的值，各层只合并一次，且不并入又被合并的层。",
-                f"A stratum in `collapse` gives the values of {roles.strata}, is merged once, and not into one that is merged itself.",
+                _(
+                    "A stratum in `collapse` gives the values of {strata}, is merged once, and "
+                    "not into one that is merged itself.",
+                    strata=roles.strata,
+                ),
                 where=document.place(("collapse", position)),
                 available=roles.strata,
-                hint=("改正该项。", "Correct the entry."),
+                hint=_("Correct the entry."),
             )
     rates = questionnaire.overall_rates()
     overall = declared.overall
     if overall is not None and overall not in rates:
         raise SurveyError(
             "S340",
-            f"'{overall}' 不能作总体评价的率。",
-            f"'{overall}' cannot be the rate of the overall judgement.",
+            _("'{overall}' cannot be the rate of the overall judgement.", overall=overall),
             where=document.place(("overall",)),
             available=rates,
             got=overall,
-            hint=(
-                "写由一道单选题、且不是 topics 的题算出的率。",
-                "Name a rate of one single item that is no topic.",
-            ),
+            hint=_("Name a rate of one single item that is no topic."),
         )
 
 
@@ -122,7 +116,7 @@ def _check_cells(
                 where=document.place(at),
                 available=groups,
                 got=item,
-                hint=("改为单选题或地区题。", "Use a single or area item."),
+                hint=_("Use a single or area item."),
             )
 
 
@@ -192,21 +186,23 @@ def check_rules(survey: Survey, document: Document) -> None:
             if code not in ranked:
                 raise SurveyError(
                     "S141",
-                    f"targets 中的地区 '{code}' 不参与排名。",
-                    f"Target area '{code}' is not ranked.",
+                    _("Target area '{code}' is not ranked.", code=code),
                     where=document.place(at),
                     available=ranked,
                     got=code,
-                    hint=("改为参与排名的地区代码。", "Use the code of a ranked area."),
+                    hint=_("Use the code of a ranked area."),
                 )
             for kind, places in (("top", target.top), ("rise", target.rise)):
                 if places is not None and places >= len(ranked):
                     raise SurveyError(
                         "S142",
-                        f"目标名次 {places} 须小于 {len(ranked)}。",
-                        f"A target of {places} places must be below {len(ranked)}.",
+                        _(
+                            "A target of {places} places must be below {n}.",
+                            places=places,
+                            n=len(ranked),
+                        ),
                         where=document.place((*at, kind)),
-                        hint=(f"改小 {kind}。", f"Lower `{kind}`."),
+                        hint=_("Lower `{kind}`.", kind=kind),
                     )
             if target.first_in is not None:
                 _check_first_in(survey, document.place((*at, "first_in")), target.first_in, code)
@@ -224,12 +220,11 @@ def _check_first_in(survey: Survey, where: str, first_in: str, code: str) -> Non
     if first_in not in possible:
         raise SurveyError(
             "S172",
-            f"'{code}' 不能在 '{first_in}' 内排名。",
-            f"'{code}' is not ranked within a '{first_in}'.",
+            _("'{code}' is not ranked within a '{first_in}'.", code=code, first_in=first_in),
             where=where,
             available=possible,
             got=first_in,
-            hint=("改为它所在的上一级。", "Name the level it lies in."),
+            hint=_("Name the level it lies in."),
         )
 
 
@@ -247,21 +242,14 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
             where=where,
             available=earlier,
             got=since,
-            hint=(
-                "在 history 的文件中补上该期排名。",
-                "Add that wave's ranking to the file of `history`.",
-            ),
+            hint=_("Add that wave's ranking to the file of `history`."),
         )
     if survey.published_rank(code, since) is None:
         raise SurveyError(
             "S179",
-            f"'{code}' 在 {since} 没有公布名次。",
-            f"'{code}' has no published rank in {since}.",
+            _("'{code}' has no published rank in {since}.", code=code, since=since),
             where=where,
-            hint=(
-                "改用有名次的期次 since，或去掉该目标。",
-                "Name another wave in `since`, or remove the target.",
-            ),
+            hint=_("Name another wave in `since`, or remove the target."),
         )
     history = survey.rules.history
     if history is None or history.questionnaire is None:
@@ -277,15 +265,16 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
     if earlier_questionnaire not in comparable:
         raise SurveyError(
             "S182",
-            f"前期排名用的问卷 {earlier_questionnaire} 未声明与 {reference} 可比。",
-            f"The earlier rankings used {earlier_questionnaire}, which {reference} does not declare comparable.",
+            _(
+                "The earlier rankings used {earlier_questionnaire}, which {reference} does "
+                "not declare comparable.",
+                earlier_questionnaire=earlier_questionnaire,
+                reference=reference,
+            ),
             where=where,
             available=comparable,
             got=earlier_questionnaire,
-            hint=(
-                "去掉上升目标，或在问卷中写 comparable_with。",
-                "Remove the target, or write `comparable_with` in the questionnaire.",
-            ),
+            hint=_("Remove the target, or write `comparable_with` in the questionnaire."),
         )
 
 
@@ -298,15 +287,11 @@ def _check_threshold(
     if measure not in measures:
         raise SurveyError(
             "S173",
-            f"没有指标 '{measure}'。",
-            f"There is no measure '{measure}'.",
+            _("There is no measure '{measure}'.", measure=measure),
             where=document.place((*at, "measure")),
             available=measures,
             got=measure,
-            hint=(
-                "改为问卷中的率、指数或项目。",
-                "Use a rate, index or topic of the questionnaire.",
-            ),
+            hint=_("Use a rate, index or topic of the questionnaire."),
         )
     if measure in questionnaire.rates:
         top = 1
@@ -322,7 +307,7 @@ def _check_threshold(
             f"'{measure}' 的界限是{zh}，不能是 {below:g}。",
             f"A threshold of '{measure}' is {en}, which {below:g} is not.",
             where=document.place((*at, "below")),
-            hint=(f"写 0 与 {top} 之间的数。", f"Write a number between 0 and {top}."),
+            hint=_("Write a number between 0 and {top}.", top=top),
         )
 
 
@@ -333,13 +318,9 @@ def _check_history(survey: Survey, document: Document) -> None:
         if escalation and escalation.steps[-1].listed_in_a_row > 1:
             raise SurveyError(
                 "S181",
-                "escalation 要数连续期次，需要 history。",
-                "Escalation counts waves in a row; it needs `history`.",
+                _("Escalation counts waves in a row; it needs `history`."),
                 where=document.place(("escalation",)),
-                hint=(
-                    "声明 history，或只保留第一步。",
-                    "Declare `history`, or keep the first step alone.",
-                ),
+                hint=_("Declare `history`, or keep the first step alone."),
             )
         return
     known: Collection[str] = survey.area_names()
@@ -349,15 +330,11 @@ def _check_history(survey: Survey, document: Document) -> None:
     if unknown:
         raise SurveyError(
             "S178",
-            f"历次排名中的地区 '{unknown[0]}' 不存在。",
-            f"Area '{unknown[0]}' of the earlier rankings does not exist.",
+            _("Area '{unknown}' of the earlier rankings does not exist.", unknown=unknown[0]),
             where=document.place(("history", "file")),
             available=known,
             got=unknown[0],
-            hint=(
-                "改正代码；已撤销的地区须留在地区表中。",
-                "Correct the code; an area that ended stays in the table of areas.",
-            ),
+            hint=_("Correct the code; an area that ended stays in the table of areas."),
         )
     if escalation:
         _check_gaps(survey, document)
@@ -374,12 +351,16 @@ def _check_gaps(survey: Survey, document: Document) -> None:
         if between is None and gaps is None:
             raise SurveyError(
                 "S342",
-                f"由名称看不出 {earlier} 与 {later} 之间有没有缺期，无法数连续期次。",
-                f"The names do not tell whether a wave is missing between {earlier} and {later}: waves in a row cannot be counted.",
+                _(
+                    "The names do not tell whether a wave is missing between {earlier} and "
+                    "{later}: waves in a row cannot be counted.",
+                    earlier=earlier,
+                    later=later,
+                ),
                 where=document.place(("history",)),
-                hint=(
-                    "期次写成 2026Q3、2026H1 或 2026-07；若历次排名齐全，在 history 中写 gaps: []。",
-                    "Name waves as 2026Q3, 2026H1 or 2026-07; where no ranking is missing, write `gaps: []` under `history`.",
+                hint=_(
+                    "Name waves as 2026Q3, 2026H1 or 2026-07; where no ranking is missing, write "
+                    "`gaps: []` under `history`."
                 ),
             )
         missing += between or []
@@ -391,13 +372,16 @@ def _check_gaps(survey: Survey, document: Document) -> None:
         example = f"gaps: [{{wave: {unexplained[0]}, source: ...}}]"
         raise SurveyError(
             "S341",
-            f"历次排名缺少 {lacking}，不能数连续在名单上的期次。",
-            f"The earlier rankings lack {lacking}: waves on the list in a row cannot be counted.",
+            _(
+                "The earlier rankings lack {lacking}: waves on the list in a row cannot be counted.",
+                lacking=lacking,
+            ),
             where=document.place(("history", "file")),
             available=waves,
-            hint=(
-                f"在 history 的文件中补上该期排名；若该期没有开展，在 history 中写 {example}，注明依据。",
-                f"Add that wave's ranking to the file of `history`; if it did not take place, write {example} under `history`.",
+            hint=_(
+                "Add that wave's ranking to the file of `history`; if it did not take place, "
+                "write {example} under `history`.",
+                example=example,
             ),
         )
     gaps_between = {None, *map(period_of, missing)}  # None: a name that does not tell
@@ -405,10 +389,9 @@ def _check_gaps(survey: Survey, document: Document) -> None:
         if wave in waves or period_of(wave) not in gaps_between:
             raise SurveyError(
                 "S343",
-                f"gaps 中的 {wave} 不是历次排名中缺少的期次。",
-                f"{wave} of `gaps` is no wave that the earlier rankings lack.",
+                _("{wave} of `gaps` is no wave that the earlier rankings lack.", wave=wave),
                 where=document.place(("history", "gaps")),
                 available=missing,
                 got=wave,
-                hint=("删去该项，或改正期次名称。", "Remove it, or correct the name of the wave."),
+                hint=_("Remove it, or correct the name of the wave."),
             )

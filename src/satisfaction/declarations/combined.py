@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
+from satisfaction.foundation.language import _
 from satisfaction.foundation.yaml import Label, Name, Record, fault
 
 TOTAL = 1e-9
@@ -45,20 +46,18 @@ class Component(Record):
         if len(sources) != 1 or (self.assessment is None) != (self.lost is None):
             raise fault(
                 "K301",
-                "一个部分须恰好写 measure、file、assessment 之一；assessment 须与 lost 同时写。",
-                "A component has exactly one of measure, file and assessment; `assessment` goes with `lost`.",
+                _(
+                    "A component has exactly one of measure, file and assessment; `assessment` "
+                    "goes with `lost`."
+                ),
                 available=kinds,
-                hint=("保留一种来源。", "Keep one of them."),
+                hint=_("Keep one of them."),
             )
         if (self.normalise == "goalposts") != (self.goalposts is not None):
             raise fault(
                 "K302",
-                "goalposts 与 normalise: goalposts 须同时写。",
-                "`goalposts` goes with `normalise: goalposts`.",
-                hint=(
-                    "补上 goalposts: [最差, 最好]，或删去。",
-                    "Add goalposts: [worst, best], or remove it.",
-                ),
+                _("`goalposts` goes with `normalise: goalposts`."),
+                hint=_("Add goalposts: [worst, best], or remove it."),
             )
         return self
 
@@ -77,10 +76,9 @@ class CombinedFile(Record):
         if abs(total - 1) > TOTAL:
             raise fault(
                 "K303",
-                f"各部分权重之和为 {total:g}，应为 1。",
-                f"The weights of the components add up to {total:g}, not 1.",
+                _("The weights of the components add up to {total:g}, not 1.", total=total),
                 at=("components",),
-                hint=("改正 weight。", "Correct the weights."),
+                hint=_("Correct the weights."),
             )
         return self
 
@@ -99,9 +97,8 @@ class AssessmentItem(Record):
         if (self.items is None) == (self.points is None):
             raise fault(
                 "K304",
-                "一个指标要么有下级 items，要么有 points。",
-                "An item has either items below it or points.",
-                hint=("末级指标写 points。", "Give points to items at the lowest level."),
+                _("An item has either items below it or points."),
+                hint=_("Give points to items at the lowest level."),
             )
         return self
 
@@ -130,9 +127,8 @@ class Veto(Record):
         if (self.effect == "cap") != (self.cap is not None):
             raise fault(
                 "K305",
-                "effect: cap 须写 cap，其他的不写。",
-                "`cap` goes with effect: cap, and only with it.",
-                hint=("补上或删去 cap。", "Add or remove `cap`."),
+                _("`cap` goes with effect: cap, and only with it."),
+                hint=_("Add or remove `cap`."),
             )
         return self
 
@@ -168,21 +164,16 @@ class Assessment(Record):
         if twice:
             raise fault(
                 "K306",
-                f"末级指标或否决项 '{min(twice)}' 出现两次。",
-                f"The item '{min(twice)}' stands twice.",
+                _("The item '{twice}' stands twice.", twice=min(twice)),
                 at=("items",),
                 got=min(twice),
-                hint=(
-                    "每个末级指标和否决项用不同的名称。",
-                    "Give every lowest item and veto a name of its own.",
-                ),
+                hint=_("Give every lowest item and veto a name of its own."),
             )
         if points <= 0:
             raise fault(
                 "K307",
-                "总分为 0。",
-                "The points add up to 0.",
+                _("The points add up to 0."),
                 at=("items",),
-                hint=("写明 points。", "Declare points."),
+                hint=_("Declare points."),
             )
         return self

@@ -17,6 +17,7 @@ from satisfaction.declarations.items import AreaItem, NumberItem, SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table
 
 
@@ -34,12 +35,11 @@ def read_facts(path: Path, wanted: Collection[str]) -> pd.DataFrame:
         quoted = ", ".join(f"'{column}'" for column in missing)
         raise SurveyError(
             "S131",
-            f"表中没有列 {quoted}。",
-            f"Column {quoted} not found.",
+            _("Column {quoted} not found.", quoted=quoted),
             where=f"{path} row 1",
             available=table.columns,
             got=missing[0] if len(missing) == 1 else "",
-            hint=("补上或改正列名。", "Add the column or correct its name."),
+            hint=_("Add the column or correct its name."),
         )
     return table.map(str.strip)
 
@@ -57,7 +57,7 @@ def _refuse(
             f"{en} (rows {numbers}).",
             where=str(path),
             available=available,
-            hint=("改正这些行。", "Correct these rows."),
+            hint=_("Correct these rows."),
         )
 
 
@@ -88,12 +88,15 @@ def read_areas(path: Path, area: str) -> pd.DataFrame:
         (lacking,) = VALIDITY - dated
         raise SurveyError(
             "S344",
-            f"地区表有 {present} 而没有 {lacking}。",
-            f"The table of areas has `{present}` but no `{lacking}`.",
+            _(
+                "The table of areas has `{present}` but no `{lacking}`.",
+                present=present,
+                lacking=lacking,
+            ),
             where=f"{path} row 1",
-            hint=(
-                "两列都写（现行地区的 valid_to 留空），或都不写（全部为现行）。",
-                "Give both columns (`valid_to` empty while valid), or neither: then all areas are valid.",
+            hint=_(
+                "Give both columns (`valid_to` empty while valid), or neither: then all "
+                "areas are valid."
             ),
         )
     if not dated:
@@ -130,29 +133,25 @@ def check_areas(areas: pd.DataFrame, ranked: str, path: Path) -> None:
             f"The table of areas is not right: {en}.",
             where=str(path),
             available=sorted(levels),
-            hint=(
-                "改正地区表的 level 与 parent。",
-                "Correct `level` and `parent` in the table of areas.",
-            ),
+            hint=_("Correct `level` and `parent` in the table of areas."),
         )
 
     tops = int((current["parent"] == "").sum())
     if tops != 1:
         refuse(
-            f"须恰有一个没有上级的地区（现有 {tops} 个）",
-            f"exactly one area has no parent (found {tops})",
+            _("exactly one area has no parent (found {tops})", tops=tops),
         )
     parents = dict(zip(current["code"], current["parent"], strict=True))
     lost = shortened(above for above in current["parent"] if above and above not in parents)
     if lost:
-        refuse(f"上级代码不存在: {lost}", f"parents that do not exist: {lost}")
+        refuse(_("parents that do not exist: {lost}", lost=lost))
     circular = shortened(code for code in parents if not _reaches_top(code, parents))
     if circular:
-        refuse(f"上级成环: {circular}", f"parents in a circle: {circular}")
+        refuse(_("parents in a circle: {circular}", circular=circular))
     if ranked not in levels:
-        refuse(f"没有级别 '{ranked}'", f"there is no level '{ranked}'")
+        refuse(_("there is no level '{ranked}'", ranked=ranked))
     if len(parents) < len(current):
-        refuse("现行代码重复", "a current code stands twice")
+        refuse(_("a current code stands twice"))
 
 
 def _reaches_top(code: str, parents: dict[str, str]) -> bool:
@@ -219,24 +218,22 @@ def check_frame(
                 f"{zh}: {listed}。",
                 f"{en}: {listed}.",
                 where=str(incomplete),
-                hint=(
-                    f"在 {incomplete.name} 中补全这些层，或改正另一张表。",
-                    f"Complete these strata in {incomplete.name}, or correct the other table.",
+                hint=_(
+                    "Complete these strata in {name}, or correct the other table.",
+                    name=incomplete.name,
                 ),
             )
 
     refuse(
         "S144",
         framed - sampled,
-        "抽样框中的层没有样本",
-        "Strata of the frame have no sample",
+        _("Strata of the frame have no sample"),
         sample_path,
     )
     refuse(
         "S145",
         sampled - framed,
-        "样本中的层不在抽样框中",
-        "Strata of the sample are not in the frame",
+        _("Strata of the sample are not in the frame"),
         frame_path,
     )
 
@@ -278,8 +275,8 @@ def read_counts(
     table = read_facts(path, (*by, count))
     numbers = pd.to_numeric(table[count], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
-    _refuse(path, ~valid, "S133", f"{count} 不是非负数", f"`{count}` is no count")
-    _refuse(path, table[by].duplicated(), "S134", "同一水平出现两次", "A level stands twice")
+    _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
+    _refuse(path, table[by].duplicated(), "S134", _("A level stands twice"))
     for name in by:
         known = _known_codes(name, questionnaire, areas)
         if known is None:
@@ -384,14 +381,14 @@ def read_nonrespondents(
 # ---- outcomes
 
 DISPOSITIONS = {
-    "I": ("完成", "complete interview"),
-    "P": ("部分完成", "partial interview"),
-    "R": ("拒访与中止", "refusal and break-off"),
-    "NC": ("未接触", "non-contact"),
-    "O": ("其他合格未完成", "other, eligible"),
-    "UH": ("是否有合格住户不明", "unknown whether an eligible household"),
-    "UO": ("是否合格不明（其他）", "unknown eligibility, other"),
-    "NE": ("不合格", "not eligible"),
+    "I": _("complete interview"),
+    "P": _("partial interview"),
+    "R": _("refusal and break-off"),
+    "NC": _("non-contact"),
+    "O": _("other, eligible"),
+    "UH": _("unknown whether an eligible household"),
+    "UO": _("unknown eligibility, other"),
+    "NE": _("not eligible"),
 }
 
 
@@ -405,7 +402,7 @@ def read_outcomes(path: Path) -> dict[str, str]:
     """
     table = read_facts(path, ("code", "disposition"))
     twice = table["code"].duplicated()
-    _refuse(path, twice, "S191", "结果代码重复", "An outcome code stands twice")
+    _refuse(path, twice, "S191", _("An outcome code stands twice"))
     unknown = ~table["disposition"].isin(list(DISPOSITIONS))
     zh = "不是 AAPOR 处置类别"
     _refuse(path, unknown, "S192", zh, "`disposition` is none of AAPOR's", DISPOSITIONS)
@@ -490,30 +487,28 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     rank = table["rank"]
     low = table["marginal_low"]
     high = table["marginal_high"]
-    refuse(text["wave"] == "", "wave", "为空", "is empty")
-    refuse(text["code"] == "", "code", "为空", "is empty")
+    refuse(text["wave"] == "", "wave", _("is empty"))
+    refuse(text["code"] == "", "code", _("is empty"))
     no_half = rank.notna() & (rank * 2 % 1 != 0)
-    refuse(below_one("rank") | no_half | np.isinf(rank), "rank", "不是名次", "is no rank")
-    refuse(below_one("marginal_low"), "marginal_low", "不是名次", "is no rank")
+    refuse(below_one("rank") | no_half | np.isinf(rank), "rank", _("is no rank"))
+    refuse(below_one("marginal_low"), "marginal_low", _("is no rank"))
     no_set = (low.isna() != high.isna()) | (low > high) | (low.notna() & rank.isna())
     refuse(
         below_one("marginal_high") | no_set,
         "marginal_high",
-        "不是名次范围（须与 low、rank 同时给出）",
-        "is no set (low, high and rank go together)",
+        _("is no set (low, high and rank go together)"),
     )
     whole = (table["n"] >= 0) & (table["n"] % 1 == 0)
-    refuse((text["n"] != "") & ~whole, "n", "不是人数", "is no count")
+    refuse((text["n"] != "") & ~whole, "n", _("is no count"))
     values = ", ".join(LISTED)
-    refuse(~text["listed"].isin(LISTED), "listed", f"须为 {values}", f"is one of {values}")
+    refuse(~text["listed"].isin(LISTED), "listed", _("is one of {values}", values=values))
     refuse(
         (text["listed"] != "no") & rank.isna(),
         "listed",
-        "为 yes 或 tied 时须有名次",
-        "needs a rank where it is yes or tied",
+        _("needs a rank where it is yes or tied"),
     )
     twice = table.duplicated(["wave", "code"])
-    _refuse(path, twice, "S176", "同一期中地区出现两次", "An area stands twice in a wave")
+    _refuse(path, twice, "S176", _("An area stands twice in a wave"))
     _check_order(path, table["wave"], wave)
     return table
 
@@ -532,11 +527,13 @@ def _check_order(path: Path, waves: pd.Series, wave: str) -> None:
     if not in_order:
         raise SurveyError(
             "S177",
-            f"历次排名须按期次先后排列，每期连在一起，且都早于本期 {wave}。",
-            f"Earlier rankings stand wave by wave, oldest first, all before this wave {wave}.",
+            _(
+                "Earlier rankings stand wave by wave, oldest first, all before this wave {wave}.",
+                wave=wave,
+            ),
             where=str(path),
             available=dict.fromkeys(earlier),
-            hint=("按期次先后重排各行，去掉本期。", "Order the rows by wave; take this wave out."),
+            hint=_("Order the rows by wave; take this wave out."),
         )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 
 from satisfaction.foundation.errors import shortened
+from satisfaction.foundation.language import _
 from satisfaction.foundation.yaml import Code, Label, Name, Record, fault
 
 # what binary arithmetic changes a quotient by, relative to it
@@ -138,12 +139,8 @@ class SingleItem(ItemBase):
         if (self.scale is None) == (not self.answers):
             raise fault(
                 "Q111",
-                "单选题须且只须写 scale 或 answers 之一。",
-                "A single item needs either `scale` or `answers`, not both.",
-                hint=(
-                    "写 scale: <量表名>，或列出 answers。",
-                    "Write scale: <name>, or list the answers.",
-                ),
+                _("A single item needs either `scale` or `answers`, not both."),
+                hint=_("Write scale: <name>, or list the answers."),
             )
         _apart(self.answers, self.special)
         return self
@@ -180,19 +177,19 @@ class MultipleItem(ItemBase):
         if None in marked or True not in marked:
             raise fault(
                 "Q112",
-                "知识题的每个选项都须写明 correct: true 或 false，且至少一个为 true。",
-                "Every option of a knowledge item needs correct: true or false, at least one true.",
+                _(
+                    "Every option of a knowledge item needs correct: true or false, at least one true."
+                ),
                 at=("options",),
-                hint=("补全 correct。", "Complete `correct`."),
+                hint=_("Complete `correct`."),
             )
         needs_least = self.knowledge.credit == "at_least"
         if needs_least != (self.knowledge.least is not None):
             raise fault(
                 "Q113",
-                "credit: at_least 须写 least，其他规则不写。",
-                "credit: at_least needs `least`; the others do not take it.",
+                _("credit: at_least needs `least`; the others do not take it."),
                 at=("knowledge",),
-                hint=("补上或删去 least。", "Add or remove `least`."),
+                hint=_("Add or remove `least`."),
             )
         return self
 
@@ -214,20 +211,22 @@ def _apart(answers: Iterable[int], special: Mapping[int, Special]) -> None:
     if both:
         raise fault(
             "Q101",
-            f"编码 {shortened(both)} 既是答案又是特殊码。",
-            f"Code {shortened(both)} is both an answer and a special code.",
+            _("Code {both} is both an answer and a special code.", both=shortened(both)),
             at=("special",),
-            hint=("为特殊码另选编码。", "Choose another code for the special one."),
+            hint=_("Choose another code for the special one."),
         )
     rules: dict[str, str] = {}
     for code, answer in special.items():
         if rules.setdefault(answer.reason, answer.denominator) != answer.denominator:
             raise fault(
                 "Q102",
-                f"特殊码 {code} 与同一原因 '{answer.reason}' 的另一编码分母规则不同。",
-                f"Special code {code} and another code of reason '{answer.reason}' differ in `denominator`.",
+                _(
+                    "Special code {code} and another code of reason '{reason}' differ in `denominator`.",
+                    code=code,
+                    reason=answer.reason,
+                ),
                 at=("special", code),
-                hint=("使同一原因的规则一致。", "Give one reason one rule."),
+                hint=_("Give one reason one rule."),
             )
 
 
@@ -273,13 +272,12 @@ class Index(Label):
         if total != 1 or min(exact) < 0:
             raise fault(
                 "Q121",
-                f"指数的权重之和为 {float(total):.12g}，须等于 1 且不为负。",
-                f"The weights of the index add to {float(total):.12g}; they must add to 1, none negative.",
-                at=("weights",),
-                hint=(
-                    '改正权重；三分之一可写作 "1/3"。',
-                    'Correct the weights; a third may be written "1/3".',
+                _(
+                    "The weights of the index add to {total:.12g}; they must add to 1, none negative.",
+                    total=float(total),
                 ),
+                at=("weights",),
+                hint=_('Correct the weights; a third may be written "1/3".'),
             )
         _check_minimum(self.min_valid_items, len(self.weights))
         return self
@@ -297,10 +295,9 @@ def _check_minimum(least: int, items: int) -> None:
     if least > items:
         raise fault(
             "Q122",
-            "min_valid_items 大于题目数。",
-            "min_valid_items exceeds the number of items.",
+            _("min_valid_items exceeds the number of items."),
             at=("min_valid_items",),
-            hint=("改小 min_valid_items。", "Lower min_valid_items."),
+            hint=_("Lower min_valid_items."),
         )
 
 
@@ -355,14 +352,10 @@ class Constraint(Label):
         if not COMPARISON.fullmatch(self.check):
             raise fault(
                 "Q161",
-                f"不能读懂的比较 '{self.check}'。",
-                f"The comparison '{self.check}' cannot be read.",
+                _("The comparison '{check}' cannot be read.", check=self.check),
                 at=("check",),
                 available=["a <= b", "a >= 18"],
-                hint=(
-                    "写作“题目 运算符 题目或整数”。",
-                    "Write: item, operator, item or whole number.",
-                ),
+                hint=_("Write: item, operator, item or whole number."),
             )
         return self
 
@@ -383,10 +376,12 @@ class ComparableVersion(Record):
         if not REFERENCE.fullmatch(self.version):
             raise fault(
                 "Q151",
-                f"'{self.version}' 不是问卷版本，须写作 名称@版本。",
-                f"'{self.version}' is no version of a questionnaire; write name@version.",
+                _(
+                    "'{version}' is no version of a questionnaire; write name@version.",
+                    version=self.version,
+                ),
                 at=("version",),
-                hint=("例如 civilised-city@2026-1。", "For example civilised-city@2026-1."),
+                hint=_("For example civilised-city@2026-1."),
             )
         return self
 

@@ -32,6 +32,7 @@ from satisfaction.declarations.survey import read_declared
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import copy_file, decode, new_folder, refuse_existing
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table, write_text
 from satisfaction.foundation.yaml import SOURCE, Document, node_text, read_yaml
 
@@ -91,18 +92,14 @@ def new_wave(
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", folder.name):
         raise SurveyError(
             "S196",
-            f"'{folder.name}' 不能作调查名称。",
-            f"'{folder.name}' cannot name a survey.",
+            _("'{name}' cannot name a survey.", name=folder.name),
             where=str(folder),
-            hint=(
-                "只用小写字母、数字和连字符，如 guizhou-2026q4。",
-                "Use a-z, 0-9 and hyphens: guizhou-2026q4.",
-            ),
+            hint=_("Use a-z, 0-9 and hyphens: guizhou-2026q4."),
         )
     tables: dict[str, pd.DataFrame] = {}
     declared: dict[str, Any] = {}
     if like is not None:
-        document, earlier, _ = read_declared(like)
+        document, earlier, _unused = read_declared(like)
         before = document.path.parent
         declared = _taken_over(document.data)
         path_back = os.path.relpath(before, folder).replace(os.sep, "/")
@@ -174,10 +171,7 @@ def _questionnaire_path(folder: Path, reference: str | None) -> Path:
         where=str(folder),
         available=sorted(questionnaires),
         got=reference or "",
-        hint=(
-            "用 --questionnaire 名称@版本，或 --like 一期已有的调查。",
-            "Use --questionnaire name@version, or --like an earlier survey.",
-        ),
+        hint=_("Use --questionnaire name@version, or --like an earlier survey."),
     )
 
 
@@ -254,12 +248,11 @@ def _only(plan: Plan, wanted: list[str]) -> Plan:
         if name not in codes:
             raise SurveyError(
                 "S198",
-                f"地区表中没有 '{name}'。",
-                f"'{name}' is not in the table of areas.",
+                _("'{name}' is not in the table of areas.", name=name),
                 where="--counties",
                 available=[*of_level["name"], *of_level["code"]],
                 got=name,
-                hint=("写代码或名称，用逗号隔开。", "Give codes or names, commas between them."),
+                hint=_("Give codes or names, commas between them."),
             )
     surveyed = {codes[name] for name in wanted}
     parents = dict(zip(areas["code"], areas["parent"], strict=True))

@@ -18,6 +18,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import DEFAULT_FILES, SurveyFile
 from satisfaction.foundation.errors import shortened
+from satisfaction.foundation.language import _
 from satisfaction.foundation.workbooks import FIRST_TITLES, NOTES, TemplateColumn, write_template
 from satisfaction.foundation.yaml import FILL_IN, SOURCE, Record, yaml_text
 
@@ -157,48 +158,43 @@ def margin_items(questionnaire: Questionnaire) -> dict[str, str]:
 
 NOT_COUNTED = "在第一张表中填写，第 1 行不要改动；“示例”表不计入。 Fill in the first sheet, leave row 1 as it is; the example sheet is not counted."
 OF_ONE_SAMPLE = ("sample", "nonrespondents")  # an earlier wave hands on their columns, no rows
-POPULATION = TemplateColumn("population", "人口数", "population", kind="number", example="12345")
-PLANNED = TemplateColumn(
-    "planned", "计划完成份数", "planned interviews", kind="number", example="20"
-)
+POPULATION = TemplateColumn("population", _("population"), kind="number", example="12345")
+PLANNED = TemplateColumn("planned", _("planned interviews"), kind="number", example="20")
 CHANCES = [
-    TemplateColumn(
-        "psu_probability", "初级单元入样概率", "inclusion probability of the PSU", example="0.05"
-    ),
+    TemplateColumn("psu_probability", _("inclusion probability of the PSU"), example="0.05"),
     TemplateColumn(
         "person_probability",
-        "单元内个人入样概率",
-        "inclusion probability of a person within the PSU",
+        _("inclusion probability of a person within the PSU"),
         example="0.05",
     ),
 ]
 AREA_COLUMNS = [
-    TemplateColumn("code", "六位代码", "six-digit code", example="520102"),
-    TemplateColumn("name", "名称", "name", example="南明区"),
-    TemplateColumn("name_en", "英文名称", "name in English", example="Nanming"),
-    TemplateColumn("level", "级别，如 county", "level, county for instance", example="county"),
-    TemplateColumn("parent", "上级代码", "code of the area above", example="520100"),
-    TemplateColumn("valid_from", "启用日期", "valid from", example="2010-11-01"),
-    TemplateColumn("valid_to", "停用日期，现行的留空", "valid to; empty while valid"),
+    TemplateColumn("code", _("six-digit code"), example="520102"),
+    TemplateColumn("name", _("name"), example="南明区"),
+    TemplateColumn("name_en", _("name in English"), example="Nanming"),
+    TemplateColumn("level", _("level, county for instance"), example="county"),
+    TemplateColumn("parent", _("code of the area above"), example="520100"),
+    TemplateColumn("valid_from", _("valid from"), example="2010-11-01"),
+    TemplateColumn("valid_to", _("valid to; empty while valid")),
 ]
 UNITS_IN_ALL = TemplateColumn(
     "units_in_all",
-    "下辖的调查级地区总数（含未调查的）；合计的名称据此写明覆盖范围",
-    "how many areas of the surveyed level it has, surveyed or not; totals are named for what they cover",
+    _(
+        "how many areas of the surveyed level it has, surveyed or not; totals are "
+        "named for what they cover"
+    ),
 )
 OUTCOME_COLUMNS = [
     TemplateColumn(
         "code",
-        "结果编码，与电话系统导出的一致",
-        "outcome code as the telephone system exports it",
+        _("outcome code as the telephone system exports it"),
         example="3",
     ),
-    TemplateColumn("zh", "含义", "meaning", example="无法接通"),
-    TemplateColumn("en", "英文含义", "meaning in English", example="cannot be reached"),
+    TemplateColumn("zh", _("meaning"), example="无法接通"),
+    TemplateColumn("en", _("meaning in English"), example="cannot be reached"),
     TemplateColumn(
         "disposition",
-        "AAPOR 类别",
-        "AAPOR category",
+        _("AAPOR category"),
         kind="key",
         choices={code: f"{zh} {en}" for code, (zh, en) in DISPOSITIONS.items()},
         example="UH",

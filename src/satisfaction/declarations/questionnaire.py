@@ -33,6 +33,7 @@ from satisfaction.declarations.items import (
     option_column,
 )
 from satisfaction.foundation.errors import QuestionnaireError, shortened
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import (
     Code,
@@ -242,10 +243,11 @@ class Questionnaire(Record):
             if rate.counts is not None and not counted:
                 raise fault(
                     "Q138",
-                    "知识题按 knowledge 计分，不能写 counts。",
-                    "Knowledge items are scored by `knowledge`; `counts` does not apply to them.",
+                    _(
+                        "Knowledge items are scored by `knowledge`; `counts` does not apply to them."
+                    ),
                     at=("rates", name, "counts"),
-                    hint=("删去 counts。", "Remove `counts`."),
+                    hint=_("Remove `counts`."),
                 )
             for item in counted:
                 self._check_counts(name, item, rate)
@@ -270,22 +272,27 @@ class Questionnaire(Record):
             if unknown:
                 raise fault(
                     "Q134",
-                    f"counts 中的编码 {unknown} 不在题目 '{item}' 的量表内。",
-                    f"counts names {unknown}, not answers of item '{item}'.",
+                    _(
+                        "counts names {unknown}, not answers of item '{item}'.",
+                        unknown=unknown,
+                        item=item,
+                    ),
                     at=("rates", rate, "counts"),
                     available=counts,
-                    hint=("改为量表内的编码。", "Use codes of the scale."),
+                    hint=_("Use codes of the scale."),
                 )
         elif isinstance(asked, MultipleItem):
             raise fault(
                 "Q380",
-                f"'{item}' 是多选题；率须写明哪些选项计入。",
-                f"'{item}' is a select-all item; the rate must say which options count.",
+                _(
+                    "'{item}' is a select-all item; the rate must say which options count.",
+                    item=item,
+                ),
                 at=("rates", rate),
                 available=counts,
-                hint=(
-                    "例如 counts: [3] 是选了第 3 项的人所占比例；知识题请在题目里写 knowledge。",
-                    "counts: [3] is the share who chose option 3; for a knowledge item write `knowledge` in the item.",
+                hint=_(
+                    "counts: [3] is the share who chose option 3; for a knowledge item write "
+                    "`knowledge` in the item."
                 ),
             )
         else:
@@ -310,11 +317,14 @@ class Questionnaire(Record):
         if unknown:
             raise fault(
                 "Q136",
-                f"条件中的编码 {unknown} 不在题目 '{item}' 的量表内。",
-                f"The condition names {unknown}, not codes of item '{item}'.",
+                _(
+                    "The condition names {unknown}, not codes of item '{item}'.",
+                    unknown=unknown,
+                    item=item,
+                ),
                 at=at,
                 available=known,
-                hint=("改为量表内的编码。", "Use codes of the scale."),
+                hint=_("Use codes of the scale."),
             )
 
     @model_validator(mode="after")
@@ -328,10 +338,9 @@ class Questionnaire(Record):
             if owner:
                 raise fault(
                     "Q135",
-                    f"名称 '{name}' 已用于 {owner}。",
-                    f"The name '{name}' is already used by {owner}.",
+                    _("The name '{name}' is already used by {owner}.", name=name, owner=owner),
                     at=(group, name),
-                    hint=("换一个名称。", "Choose another name."),
+                    hint=_("Choose another name."),
                 )
             owners[name] = group
         return self
@@ -343,13 +352,12 @@ class Questionnaire(Record):
             if other.version in named:
                 raise fault(
                     "Q152",
-                    f"comparable_with 中的 {other.version} 是本版本或已写过。",
-                    f"{other.version} in comparable_with is this version itself or stands there already.",
-                    at=("comparable_with", i),
-                    hint=(
-                        "删去该行；同一版本总是可比。",
-                        "Remove it; a version is always comparable with itself.",
+                    _(
+                        "{version} in comparable_with is this version itself or stands there already.",
+                        version=other.version,
                     ),
+                    at=("comparable_with", i),
+                    hint=_("Remove it; a version is always comparable with itself."),
                 )
             named.add(other.version)
         return self
@@ -361,12 +369,11 @@ def _refuse_undeclared(at: Location, names: Iterable[str], available: list[str])
         if name not in available:
             raise fault(
                 "Q131",
-                f"引用了不存在的名称 '{name}'。",
-                f"'{name}' is referred to but not declared.",
+                _("'{name}' is referred to but not declared.", name=name),
                 at=at,
                 available=available,
                 got=name,
-                hint=("改为已声明的名称，或先声明它。", "Use a declared name, or declare it."),
+                hint=_("Use a declared name, or declare it."),
             )
 
 
@@ -378,13 +385,14 @@ def _refuse_open(
     if lacking:
         raise fault(
             code,
-            f"题目 '{item}' 的答案 {lacking} 没有声明 {key}。",
-            f"Answers {lacking} of item '{item}' declare no `{key}`.",
-            at=at,
-            hint=(
-                f"在量表中为每个答案写明 {key}。",
-                f"Declare `{key}` for every answer of the scale.",
+            _(
+                "Answers {lacking} of item '{item}' declare no `{key}`.",
+                lacking=lacking,
+                item=item,
+                key=key,
             ),
+            at=at,
+            hint=_("Declare `{key}` for every answer of the scale.", key=key),
         )
 
 

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from satisfaction.declarations.items import AtLeastOne
 from satisfaction.declarations.wave import AreaCode, Level, Reference, Wave
+from satisfaction.foundation.language import _
 from satisfaction.foundation.yaml import Name, Record, fault
 
 Side = Literal["last", "first"]
@@ -20,11 +21,10 @@ def _digits(value: Any) -> Any:
         return value
     raise fault(
         "S183",
-        "round_before_ranking 须为 off 或 0 至 6 的整数。",
-        "round_before_ranking is `off` or a whole number from 0 to 6.",
+        _("round_before_ranking is `off` or a whole number from 0 to 6."),
         available=("off", *DIGITS),
         got=str(value),
-        hint=("改为 off，或写保留的小数位数。", "Write `off`, or the number of decimal places."),
+        hint=_("Write `off`, or the number of decimal places."),
     )
 
 
@@ -109,10 +109,9 @@ class Target(Record):
         if len(declared) != 1 or since_without_rise:
             raise fault(
                 "S170",
-                "一个目标须恰好写 top、rise、first_in 之一；since 只用于 rise。",
-                "A target has exactly one of top, rise and first_in; `since` belongs to rise.",
+                _("A target has exactly one of top, rise and first_in; `since` belongs to rise."),
                 available=kinds,
-                hint=("几个目标写成列表。", "Write several targets as a list."),
+                hint=_("Write several targets as a list."),
             )
         return self
 
@@ -157,13 +156,9 @@ class Escalation(Record):
         if waves != sorted(set(waves)):
             raise fault(
                 "S180",
-                "escalation 各步的 listed_in_a_row 须逐步增大。",
-                "`listed_in_a_row` rises from step to step.",
+                _("`listed_in_a_row` rises from step to step."),
                 at=("steps",),
-                hint=(
-                    "按次数由少到多排列，各不相同。",
-                    "Order the steps by their number of waves, each once.",
-                ),
+                hint=_("Order the steps by their number of waves, each once."),
             )
         return self
 

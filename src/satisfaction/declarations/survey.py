@@ -32,16 +32,13 @@ from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import recorded
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
-from satisfaction.foundation.language import Text
 from satisfaction.foundation.yaml import Document, Record, read_yaml, validated
 
-TRIAL = Text(zh="试算，不是正式结果", en="trial, not an official result")
-SIMULATED = Text(zh="模拟数据，不是真实调查结果", en="simulated data, not a real survey")
-NO_DESIGN_ERROR = Text(
-    zh="非概率样本：没有抽样误差，名次的确定程度未知",
-    en="not a probability sample: no sampling error; how certain ranks are is unknown",
-)
+TRIAL = _("trial, not an official result")
+SIMULATED = _("simulated data, not a real survey")
+NO_DESIGN_ERROR = _("not a probability sample: no sampling error; how certain ranks are is unknown")
 TABLES = (
     "areas",
     "frame",
@@ -333,15 +330,11 @@ def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
     if declared.questionnaire not in questionnaires:
         raise SurveyError(
             "S101",
-            f"找不到问卷 {declared.questionnaire}。",
-            f"Questionnaire {declared.questionnaire} is not there.",
+            _("Questionnaire {questionnaire} is not there.", questionnaire=declared.questionnaire),
             where=document.place(("questionnaire",)),
             available=sorted(questionnaires),
             got=declared.questionnaire,
-            hint=(
-                "改为已有的问卷版本，或把文件放入 questionnaires/。",
-                "Name a version that exists, or put the file under questionnaires/.",
-            ),
+            hint=_("Name a version that exists, or put the file under questionnaires/."),
         )
     return document, declared, questionnaires[declared.questionnaire]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from satisfaction.declarations.items import Names
+from satisfaction.foundation.language import _
 from satisfaction.foundation.yaml import Code, Label, Location, Name, Record, fault
 
 Selection = Literal["probability", "quota", "open_link"]
@@ -91,10 +92,9 @@ class Fielded(Record):
         if self.end < self.start:
             raise fault(
                 "S126",
-                "调查期的结束日早于开始日。",
-                "The fielding period ends before it starts.",
+                _("The fielding period ends before it starts."),
                 at=("end",),
-                hint=("改正日期。", "Correct the dates."),
+                hint=_("Correct the dates."),
             )
         return self
 
@@ -161,13 +161,16 @@ class BaseStep(Record):
         if wrong is not None:
             raise fault(
                 "S164",
-                f"base 步骤的 {wrong} 与 source: {self.source} 不相配。",
-                f"`{wrong}` of the base step does not go with source: {self.source}.",
+                _(
+                    "`{wrong}` of the base step does not go with source: {source}.",
+                    wrong=wrong,
+                    source=self.source,
+                ),
                 at=(wrong,),
                 available=("frame: multiply, divide", "column: column"),
-                hint=(
-                    "multiply、divide 只配 source: frame；source: column 须写且只有它写 column。",
-                    "`multiply` and `divide` go with source: frame; source: column, and no other, needs `column`.",
+                hint=_(
+                    "`multiply` and `divide` go with source: frame; source: column, and no "
+                    "other, needs `column`."
                 ),
             )
         return self
@@ -192,29 +195,26 @@ class CalibrationStep(Record):
 
     @model_validator(mode="after")
     def _bounds_fit(self) -> CalibrationStep:
-        example = ("例如写 bounds: [0.3, 3]。", "Write bounds: [0.3, 3], for instance.")
+        example = _("Write bounds: [0.3, 3], for instance.")
         if self.method == "logit" and self.bounds is None:
             raise fault(
                 "S159",
-                "logit 校准须写 bounds。",
-                "Logit calibration needs `bounds`.",
+                _("Logit calibration needs `bounds`."),
                 at=("method",),
                 hint=example,
             )
         if self.method == "poststratify" and self.bounds is not None:
             raise fault(
                 "S159",
-                "事后分层的因子由边际决定，不能写 bounds。",
-                "Post-stratification takes no `bounds`: its margin decides the factors.",
+                _("Post-stratification takes no `bounds`: its margin decides the factors."),
                 at=("bounds",),
                 available=("raking", "linear", "logit"),
-                hint=("删去 bounds，或改用其他方法。", "Remove `bounds`, or use another method."),
+                hint=_("Remove `bounds`, or use another method."),
             )
         if self.bounds is not None and not 0 <= self.bounds[0] < 1 < self.bounds[1] < float("inf"):
             raise fault(
                 "S160",
-                "bounds 须满足 0 <= 下界 < 1 < 上界。",
-                "`bounds` must hold 0 <= low < 1 < high.",
+                _("`bounds` must hold 0 <= low < 1 < high."),
                 at=("bounds",),
                 hint=example,
             )
@@ -240,17 +240,15 @@ class TrimmingStep(Record):
         if self.lower is None and self.upper is None:
             raise fault(
                 "S161",
-                "trimming 步骤没有上界也没有下界。",
-                "The trimming step has neither an upper nor a lower bound.",
-                hint=("写 upper: 4，或去掉该步骤。", "Write upper: 4, or remove the step."),
+                _("The trimming step has neither an upper nor a lower bound."),
+                hint=_("Write upper: 4, or remove the step."),
             )
         if self.lower is not None and self.upper is not None and self.lower >= self.upper:
             raise fault(
                 "S162",
-                "trimming 的 lower 须小于 upper。",
-                "`lower` of the trimming step must be below `upper`.",
+                _("`lower` of the trimming step must be below `upper`."),
                 at=("lower",),
-                hint=("改正界限。", "Correct the bounds."),
+                hint=_("Correct the bounds."),
             )
         return self
 
@@ -406,78 +404,56 @@ class SurveyFile(Record):
                 if position > 0:
                     raise fault(
                         "S150",
-                        "base 须是第一个步骤，且只有一个。",
-                        "The base step comes first, and once.",
+                        _("The base step comes first, and once."),
                         at=at,
-                        hint=("把 base 移到最前。", "Move `base` to the top."),
+                        hint=_("Move `base` to the top."),
                     )
                 if step.source == "inclusion" and self.sample is None:
                     raise fault(
                         "S121",
-                        "base 步骤需要 sample 表。",
-                        "The base step needs a `sample` table.",
+                        _("The base step needs a `sample` table."),
                         at=at,
-                        hint=(
-                            "声明 sample，或去掉该步骤。",
-                            "Declare `sample`, or remove the step.",
-                        ),
+                        hint=_("Declare `sample`, or remove the step."),
                     )
                 if step.source == "frame" and self.frame is None:
                     raise fault(
                         "S165",
-                        "source: frame 的 base 步骤需要 frame 表。",
-                        "A base step with source: frame needs a `frame` table.",
+                        _("A base step with source: frame needs a `frame` table."),
                         at=at,
-                        hint=(
-                            "声明 frame，或换一个 source。",
-                            "Declare `frame`, or choose another source.",
-                        ),
+                        hint=_("Declare `frame`, or choose another source."),
                     )
             elif isinstance(step, NonresponseStep):
                 if earlier - {"base"}:
                     raise fault(
                         "S158",
-                        "nonresponse 须紧接 base，且只有一个。",
-                        "The nonresponse step comes right after the base step, and once.",
+                        _("The nonresponse step comes right after the base step, and once."),
                         at=at,
-                        hint=(
-                            "把 nonresponse 移到 calibration 与 trimming 之前。",
-                            "Move it above calibration and trimming.",
-                        ),
+                        hint=_("Move it above calibration and trimming."),
                     )
                 if self.nonrespondents is None:
                     raise fault(
                         "S157",
-                        "nonresponse 步骤需要 nonrespondents 表。",
-                        "The nonresponse step needs a `nonrespondents` table.",
+                        _("The nonresponse step needs a `nonrespondents` table."),
                         at=at,
-                        hint=(
-                            "声明 nonrespondents，或去掉该步骤。",
-                            "Declare `nonrespondents`, or remove the step.",
-                        ),
+                        hint=_("Declare `nonrespondents`, or remove the step."),
                     )
             elif isinstance(step, CalibrationStep):
                 for margin in step.margins:
                     if margin not in self.margins:
                         raise fault(
                             "S122",
-                            f"没有名为 '{margin}' 的边际表。",
-                            f"There is no margin named '{margin}'.",
+                            _("There is no margin named '{margin}'.", margin=margin),
                             at=(*at, "margins"),
                             available=self.margins,
                             got=margin,
-                            hint=("在 margins 中声明它。", "Declare it under `margins`."),
+                            hint=_("Declare it under `margins`."),
                         )
             earlier.add(step.step)
         if self.nonrespondents is not None and "nonresponse" not in earlier:
             raise fault(
                 "S166",
-                "声明了 nonrespondents 表，但没有 nonresponse 步骤用到它。",
-                "A `nonrespondents` table is declared, but no nonresponse step uses it.",
+                _("A `nonrespondents` table is declared, but no nonresponse step uses it."),
                 at=("nonrespondents",),
-                hint=(
-                    "在 weighting 中加上 nonresponse 步骤，或去掉该表。",
-                    "Add a nonresponse step, or remove the table.",
-                ),
+                hint=_("Add a nonresponse step, or remove the table."),
             )
         return self

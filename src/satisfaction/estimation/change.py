@@ -18,6 +18,7 @@ from satisfaction.estimation.pairs import Comparisons, tested, usable
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import ROW
 from satisfaction.sampling.variance import Members
 
@@ -96,14 +97,10 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     if pairs.empty:
         raise EstimatesError(
             "E173",
-            "两期调查没有共同的域与指标。",
-            "The waves have no domain and measure in common.",
+            _("The waves have no domain and measure in common."),
             where="change",
             available=sorted(set(earlier.table["measure"])),
-            hint=(
-                "用同一列、同一指标估计两期。",
-                "Estimate both waves by the same column and measure.",
-            ),
+            hint=_("Estimate both waves by the same column and measure."),
         )
     first = pairs["later"].to_numpy()
     second = pairs["earlier"].to_numpy()
@@ -172,7 +169,7 @@ def _joined(parts: list[Contributions]) -> Contributions:
         joined = sp.vstack([joined, sp.block_diag(further_stages)])
     # strata of two waves are one where they share a PSU
     belongs = sp.csr_array(sp.hstack(in_stratum))
-    _, stratum = connected_components(belongs @ belongs.T, directed=False)
+    _unused, stratum = connected_components(belongs @ belongs.T, directed=False)
     members = Members(sp.csr_array(sp.hstack(inside)), np.asarray(stratum))
     return Contributions(units[columns] if matched else units, sp.csr_array(joined), members)
 
@@ -185,23 +182,23 @@ def _check(waves: Mapping[str, Estimates]) -> None:
     if len(waves) < 2 or len(set(arguments.values())) != 1:
         raise EstimatesError(
             "E171",
-            "须有至少两期调查，且按同样的域、统计量和置信水平估计。",
-            "At least two waves are needed, estimated by the same domains, statistic and level.",
+            _("At least two waves are needed, estimated by the same domains, statistic and level."),
             where="waves",
-            available=[f"{name}: {by}" for name, (by, *_) in arguments.items()],
-            hint=("用相同的参数估计各期。", "Estimate every wave with the same arguments."),
+            available=[f"{name}: {by}" for name, (by, *_unused) in arguments.items()],
+            hint=_("Estimate every wave with the same arguments."),
         )
     for name, wave in waves.items():
         variance = wave.conventions["variance"]
         if variance in ("brr", "fay", "rao-wu"):
             raise EstimatesError(
                 "E172",
-                f"'{name}' 的 {variance} 重复样本不对应单个初级单元，无法计算两期协方差。",
-                f"The {variance} replicates of '{name}' belong to no single PSU; waves cannot be related.",
+                _(
+                    "The {variance} replicates of '{name}' belong to no single PSU; waves cannot "
+                    "be related.",
+                    variance=variance,
+                    name=name,
+                ),
                 where="waves",
                 available=("linearized", "rake", "jkn"),
-                hint=(
-                    '改用 variance="jkn" 或 "linearized"。',
-                    'Use variance="jkn" or "linearized".',
-                ),
+                hint=_('Use variance="jkn" or "linearized".'),
             )

@@ -28,6 +28,7 @@ from satisfaction.estimation.hypothesis_tests import (
 from satisfaction.estimation.intervals import fixed, quotient
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import tally
 
@@ -114,10 +115,9 @@ def rao_scott(
     if name_of(rows) == name_of(columns):
         raise EstimatesError(
             "E161",
-            f"行与列是同一个变量 '{name_of(rows)}'。",
-            f"Rows and columns are the same variable '{name_of(rows)}'.",
+            _("Rows and columns are the same variable '{name_of}'.", name_of=name_of(rows)),
             where="rows, columns",
-            hint=("选用两个不同的变量。", "Choose two variables."),
+            hint=_("Choose two variables."),
         )
     crossed = cross_table(design, rows, columns)
     require_df(crossed.df, 1, where="rows, columns")
@@ -199,10 +199,9 @@ def design_effects(share: Array, cov: Array, n: float) -> Array:
         empty = (~present).sum()
         raise EstimatesError(
             "E166",
-            f"{empty} 个空单元使交互效应无法估计。",
-            f"With {empty} empty cells the interactions cannot be estimated.",
+            _("With {empty} empty cells the interactions cannot be estimated.", empty=empty),
             where="rows, columns",
-            hint=("合并类别。", "Merge levels."),
+            hint=_("Merge levels."),
         )
     inverse_share = quotient(np.ones(share.size), cell_share, where=present, otherwise=0.0)
     scaled = inverse_share[:, None] * basis
@@ -273,10 +272,12 @@ def _rao_scott(crossed: CrossTable, statistic: str) -> dict[str, float]:
     if trace <= NEGLIGIBLE:
         raise EstimatesError(
             "E160",
-            "表中单元没有抽样误差（例如两个变量的联合分布已校准），无法检验。",
-            "The cells have no sampling variance (for instance: calibrated to their joint distribution); they cannot be tested.",
+            _(
+                "The cells have no sampling variance (for instance: calibrated to their "
+                "joint distribution); they cannot be tested."
+            ),
             where="rows, columns",
-            hint=("换用未被联合校准的变量。", "Choose variables that are not calibrated jointly."),
+            hint=_("Choose variables that are not calibrated jointly."),
         )
     k = len(effects)
     if statistic == "chisq":

@@ -24,7 +24,7 @@ from satisfaction.estimation.intervals import fixed, quotient, standard_errors
 from satisfaction.estimation.sample import Contributions, Sample, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import Text, _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.replicates import (
@@ -55,13 +55,9 @@ DegreesOfFreedom = Literal["domain", "design"]
 NOISE = 1e-13  # of the estimate
 FAY = 0.5
 MOST_UNSOLVED = 0.05  # of the bootstrap's replicates
-LEFT_OUT = Text(
-    zh="{total} 个重复样本中有 {count} 个（{share}）无解，已剔除（{worst}）",
-    en="{count} of {total} replicates ({share}) unsolved and left out, at {worst}",
-)
-LINEARIZED = Text(
-    zh="{variance} 的 {total} 个重复样本中有 {count} 个（{share}）无解（{worst}），改用线性化标准误",
-    en="{count} of {total} {variance} replicates ({share}) unsolved, at {worst}: linearized se instead",
+LEFT_OUT = _("{count} of {total} replicates ({share}) unsolved and left out, at {worst}")
+LINEARIZED = _(
+    "{count} of {total} {variance} replicates ({share}) unsolved, at {worst}: linearized se instead"
 )
 
 
@@ -224,13 +220,9 @@ def cut(
         if present.empty:
             raise EstimatesError(
                 "E385",
-                f"列 {list(columns)} 没有任何取值（全部缺失）。",
-                f"The columns {list(columns)} hold no value: all are missing.",
+                _("The columns {columns} hold no value: all are missing.", columns=list(columns)),
                 where="by",
-                hint=(
-                    "检查该列是否读入、是否匹配上。",
-                    "Check that the column was read and matched.",
-                ),
+                hint=_("Check that the column was read and matched."),
             )
         keys = present.drop_duplicates().sort_values(list(columns), ignore_index=True)
         domain = matched(counted.keys, keys, columns)
@@ -257,7 +249,7 @@ def _refuse_other_kind(present: pd.Series[Any], listed: Sequence[Any]) -> None:
             where="domains",
             available=map(repr, present.tolist()),
             got=value,
-            hint=("按该列的类型书写。", "Write the values as the column has them."),
+            hint=_("Write the values as the column has them."),
         )
 
 
@@ -346,11 +338,10 @@ def _make_replicates(sample: Sample, options: Options) -> Replicates:
     if (sizes == 1).any() and sample.lonely in ("adjust", "average"):
         raise EstimatesError(
             "E151",
-            f'重复样本法不能执行 lonely_psu="{sample.lonely}"。',
-            f'Replicates cannot follow lonely_psu="{sample.lonely}".',
+            _('Replicates cannot follow lonely_psu="{lonely}".', lonely=sample.lonely),
             where="variance",
             available=("collapse", "certainty", "remove"),
-            hint=("用 collapse 合并这些层。", "Merge these strata with `collapse`."),
+            hint=_("Merge these strata with `collapse`."),
         )
     if options.variance == "jkn":
         return jackknife(clusters)
@@ -360,11 +351,14 @@ def _make_replicates(sample: Sample, options: Options) -> Replicates:
         numbers = shortened(sorted(set(sizes.tolist())))
         raise EstimatesError(
             "E150",
-            f"{options.variance} 要求每层恰有两个初级单元；现有 {numbers} 个。",
-            f"{options.variance} needs exactly two PSUs in every stratum; there are {numbers}.",
+            _(
+                "{variance} needs exactly two PSUs in every stratum; there are {numbers}.",
+                variance=options.variance,
+                numbers=numbers,
+            ),
             where="variance",
             available=("jkn", "rao-wu", "linearized"),
-            hint=('改用 variance="jkn"。', 'Use variance="jkn".'),
+            hint=_('Use variance="jkn".'),
         )
     return balanced(clusters, fay=FAY if options.variance == "fay" else 0.0)
 
@@ -406,14 +400,19 @@ class _Unsolved:
         total = len(self.failed)
         raise EstimatesError(
             "E382",
-            f"{total} 个重复样本中有 {self.count} 个（{share:.1%}）没有满足加权步骤的权数，标准误不可信。最常见: {self.worst}。",
-            f"{self.count} of {total} replicates ({share:.1%}) have no weights that do what the steps declare; their "
-            f"se would mean nothing. Most often: {self.worst}.",
+            _(
+                "{count} of {total} replicates ({share:.1%}) have no weights that do what "
+                "the steps declare; their se would mean nothing. Most often: {worst}.",
+                count=self.count,
+                total=total,
+                share=share,
+                worst=self.worst,
+            ),
             where="variance",
             available=("linearized", "jkn"),
-            hint=(
-                '把该水平与相邻水平合并，放宽界限，或写 variance="linearized"。',
-                'Merge that level with a neighbour, widen the bounds, or write variance="linearized".',
+            hint=_(
+                "Merge that level with a neighbour, widen the bounds, or write "
+                'variance="linearized".'
             ),
         )
 

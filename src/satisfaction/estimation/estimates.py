@@ -39,6 +39,7 @@ from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import changed_since, new_folder, read_json, refuse_existing
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import (
     read_table,
     write_checksums,
@@ -238,13 +239,9 @@ def _quantiles(argument: Any) -> float | tuple[float, ...]:
     if wrong:
         raise EstimatesError(
             "E104",
-            f"分位点 {argument!r} 须为 0 与 1 之间的数。",
-            f"A quantile of {argument!r} is not a number between 0 and 1.",
+            _("A quantile of {argument!r} is not a number between 0 and 1.", argument=argument),
             where="statistic",
-            hint=(
-                '例如写 ("quantile", 0.5) 或 ("quantile", [0.25, 0.75])。',
-                'Write ("quantile", 0.5) or ("quantile", [0.25, 0.75]).',
-            ),
+            hint=_('Write ("quantile", 0.5) or ("quantile", [0.25, 0.75]).'),
         )
     return tuple(map(float, listed)) if several else float(argument)
 
@@ -257,13 +254,9 @@ def _named_measures(measures: Any) -> list[str | Measure]:
     if not listed or not all(isinstance(measure, str | Measure) for measure in listed):
         raise EstimatesError(
             "E387",
-            f"没有给出可估计的指标: {measures!r}。",
-            f"There is no measure to estimate in {measures!r}.",
+            _("There is no measure to estimate in {measures!r}.", measures=measures),
             where="measures",
-            hint=(
-                "写列名或指标名，或它们的列表。",
-                "Write the name of a column or measure, or a list of them.",
-            ),
+            hint=_("Write the name of a column or measure, or a list of them."),
         )
     return listed
 
@@ -273,10 +266,14 @@ def _check_whole(name: str, number: Any, *, least: int) -> None:
     if not whole or number < least:
         raise EstimatesError(
             "E381",
-            f"{name}={number!r} 无效：须为不小于 {least} 的整数。",
-            f"{name}={number!r} cannot be: a whole number of at least {least} is needed.",
+            _(
+                "{name}={number!r} cannot be: a whole number of at least {least} is needed.",
+                name=name,
+                number=number,
+                least=least,
+            ),
             where=name,
-            hint=("例如写 replicates=200, seed=1。", "Write replicates=200, seed=1, for instance."),
+            hint=_("Write replicates=200, seed=1, for instance."),
         )
 
 
@@ -367,10 +364,9 @@ def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
     if ROW in held.units:
         raise EstimatesError(
             "E183",
-            "设计中每位受访者就是一个初级单元，带出的合计会是个人数据。",
-            "Every respondent is a PSU of this design: the totals would be persons.",
+            _("Every respondent is a PSU of this design: the totals would be persons."),
             where="write_estimates",
-            hint=("在设计中声明 psu。", "Declare `psu` in the design."),
+            hint=_("Declare `psu` in the design."),
         )
     refuse_existing(target, EstimatesError, "E181")
     matrix = sp.coo_array(sp.csr_array(held.matrix))
@@ -421,11 +417,10 @@ def read_estimates(folder: str | Path) -> Estimates:
     if record.get("format") != FORMAT:
         raise EstimatesError(
             "E182",
-            "不是 write_estimates 写出的文件夹，或文件已被改动。",
-            "Not a folder that write_estimates wrote, or a file was changed.",
+            _("Not a folder that write_estimates wrote, or a file was changed."),
             where=str(source),
             got=str(changed or record.get("format")),
-            hint=("重新带出。", "Carry it out again."),
+            hint=_("Carry it out again."),
         )
     table = _typed(read_table(source / "estimates.csv"), record["kinds"]["estimates"])
     units = _typed(read_table(source / "units.csv"), record["kinds"]["units"])

@@ -28,6 +28,7 @@ from satisfaction.estimation.intervals import check_level, standard_errors
 from satisfaction.estimation.regression import least_squares_that_vary
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import refuse_infinite, resolve, tally
@@ -83,10 +84,9 @@ def t_test(
     if not np.isfinite(value):
         raise EstimatesError(
             "E380",
-            f"比较值 value={value} 不是有限的数。",
-            f"value={value} is no finite number to compare with.",
+            _("value={value} is no finite number to compare with.", value=value),
             where="value",
-            hint=("例如写 value=0。", "Write value=0, for instance."),
+            hint=_("Write value=0, for instance."),
         )
     outcome = resolve(design, measure)
     held, columns = with_values(design, [] if by is None else [by], where="by")

@@ -25,6 +25,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import SampleDesign, require_columns
 from satisfaction.sampling.measures import Measure, add_columns
@@ -139,13 +140,13 @@ def require_df(df: float, needed: int, *, where: str) -> None:
     if df < needed:
         raise EstimatesError(
             "E147",
-            f"自由度只有 {df:g}，至少需要 {needed}。",
-            f"There are {df:g} degrees of freedom; at least {needed} are needed.",
-            where=where,
-            hint=(
-                "合并类别，减少待检验的参数。",
-                "Merge categories, so that fewer parameters are tested.",
+            _(
+                "There are {df:g} degrees of freedom; at least {needed} are needed.",
+                df=df,
+                needed=needed,
             ),
+            where=where,
+            hint=_("Merge categories, so that fewer parameters are tested."),
         )
 
 
@@ -153,13 +154,13 @@ def no_residual(name: str) -> EstimatesError:
     """Make the error for an outcome that leaves nothing to estimate an error from."""
     return EstimatesError(
         "E144",
-        f"'{name}' 不变化，或完全由自变量决定，无法估计误差。",
-        f"'{name}' does not vary, or the covariates determine it completely; there is no error to estimate.",
-        where=name,
-        hint=(
-            "检查该列的取值，或去掉决定它的自变量。",
-            "Look at the column's values, or leave out the covariate that determines it.",
+        _(
+            "'{name}' does not vary, or the covariates determine it completely; there is "
+            "no error to estimate.",
+            name=name,
         ),
+        where=name,
+        hint=_("Look at the column's values, or leave out the covariate that determines it."),
     )
 
 
@@ -231,23 +232,28 @@ def require_groups(
     if number < 2:
         raise EstimatesError(
             "E142",
-            f"'{variable}' 在可用记录中只有 {number} 个取值，无从比较。",
-            f"'{variable}' has {number} level(s) among the usable respondents; there is nothing to compare.",
+            _(
+                "'{variable}' has {number} level(s) among the usable respondents; there is "
+                "nothing to compare.",
+                variable=variable,
+                number=number,
+            ),
             where=where,
             available=groups,
-            hint=("选用至少有两个取值的列。", "Choose a column with at least two levels."),
+            hint=_("Choose a column with at least two levels."),
         )
     if exactly and number != exactly:
         raise EstimatesError(
             "E143",
-            f"'{variable}' 有 {number} 个取值，此检验只比较 {exactly} 组。",
-            f"'{variable}' has {number} levels; this test compares {exactly} groups.",
+            _(
+                "'{variable}' has {number} levels; this test compares {exactly} groups.",
+                variable=variable,
+                number=number,
+                exactly=exactly,
+            ),
             where=where,
             available=groups,
-            hint=(
-                "多于两组时用 regression 或 rank_test。",
-                "For more than two groups use regression or rank_test.",
-            ),
+            hint=_("For more than two groups use regression or rank_test."),
         )
 
 
@@ -305,11 +311,10 @@ def wald(
     if not np.isfinite(value).all():
         raise EstimatesError(
             "E162",
-            "有的组合没有估计值（域内没有有效回答）。",
-            "A combination has no estimate (a domain without valid answers).",
+            _("A combination has no estimate (a domain without valid answers)."),
             where="contrasts",
             available=combined.table.loc[np.isfinite(value), "measure"],
-            hint=("去掉空的域。", "Leave out empty domains."),
+            hint=_("Leave out empty domains."),
         )
     row: dict[str, float] = NOT_TESTED
     if estimates.conventions["selection"] == "probability":
@@ -357,10 +362,12 @@ def wald_row(
     if rank == 0 or outside > CONTRADICTION * max(1.0, float(np.sqrt(form))):
         raise EstimatesError(
             "E160",
-            "有的组合没有抽样误差（例如校准总数决定的量），无法检验。",
-            "A combination has no sampling variance (for instance one that the calibration fixes); it cannot be tested.",
+            _(
+                "A combination has no sampling variance (for instance one that the "
+                "calibration fixes); it cannot be tested."
+            ),
             where=where,
-            hint=("去掉标准误为 0 的组合。", "Leave out combinations whose se is 0."),
+            hint=_("Leave out combinations whose se is 0."),
         )
     if statistic == "chisq":
         return joint_row(form, form, df=rank, ddf=np.inf, name="wald")
@@ -406,10 +413,12 @@ def _refuse_empty(contrasts: Contrasts) -> None:
     if empty or not contrasts:
         raise EstimatesError(
             "E149",
-            f"没有可检验的组合{empty or ''}。",
-            f"There is nothing to test: no combination with a coefficient {empty or ''}.",
+            _(
+                "There is nothing to test: no combination with a coefficient {value}.",
+                value=empty or "",
+            ),
             where="contrasts",
-            hint=('写成 {"名称": {行: 系数}}。', 'Write {"name": {row: coefficient}}.'),
+            hint=_('Write {"name": {row: coefficient}}.'),
         )
 
 
@@ -419,11 +428,10 @@ def _differences(estimates: Estimates) -> Contrasts:
     if len(set(rows["measure"])) != 1 or len(rows) < 2:
         raise EstimatesError(
             "E149",
-            "不写 contrasts 时需要一个指标的至少两行估计。",
-            "Without contrasts it takes at least two rows of one measure.",
+            _("Without contrasts it takes at least two rows of one measure."),
             where="contrasts",
             available=rows["measure"].unique(),
-            hint=("先用 .of(指标) 选出一个指标。", "Choose one measure with .of(measure)."),
+            hint=_("Choose one measure with .of(measure)."),
         )
     domains = rows[list(estimates.by)].itertuples(index=False, name=None)
     first, *others = [" ".join(map(str, domain)) for domain in domains]

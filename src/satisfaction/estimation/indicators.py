@@ -21,6 +21,7 @@ from satisfaction.estimation.multiplicity import holm
 from satisfaction.estimation.regression import regression
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 
 STEP = 25.0  # points of a topic that importance is stated for: one answer of a scale of five
@@ -89,13 +90,15 @@ def importance(
     if overall is None or not questionnaire.topics:
         raise EstimatesError(
             "E191",
-            "问卷没有 topics 或总体评价的率，无法计算重要性。",
-            "The questionnaire has no topics or no overall rate; importance cannot be estimated.",
+            _(
+                "The questionnaire has no topics or no overall rate; importance cannot be "
+                "estimated."
+            ),
             where=questionnaire.reference,
             available=questionnaire.overall_rates(),
-            hint=(
-                "声明 topics，并在 survey.yaml（或问卷的新版本）中写 overall: 总体评价的率。",
-                "Declare topics, and write `overall: NAME` in survey.yaml or in a new version of the questionnaire.",
+            hint=_(
+                "Declare topics, and write `overall: NAME` in survey.yaml or in a new "
+                "version of the questionnaire."
             ),
         )
     topics = list(questionnaire.topics)

@@ -15,6 +15,7 @@ from scipy import special
 from scipy.sparse.csgraph import connected_components
 
 from satisfaction.foundation.errors import EstimatesError, SatisfactionError
+from satisfaction.foundation.language import _
 from satisfaction.sampling.variance import Members
 
 if TYPE_CHECKING:  # a ranking of plain numbers needs degrees of freedom, but no design
@@ -42,10 +43,13 @@ def check_level(
         return
     raise error(
         code,
-        f"置信水平 {level!r} 须为 {above:g} 与 1 之间的数。",
-        f"A confidence level of {level!r} is not a number between {above:g} and 1.",
+        _(
+            "A confidence level of {level!r} is not a number between {above:g} and 1.",
+            level=level,
+            above=above,
+        ),
         where="level",
-        hint=("例如写 0.95。", "Write 0.95, for instance."),
+        hint=_("Write 0.95, for instance."),
     )
 
 
@@ -146,7 +150,7 @@ def _where_fallen(share: Array, fall: Array, *, end: float) -> Array:
     share, fall = np.broadcast_arrays(share, fall)
     inner = share
     outer = np.full(share.shape, end)
-    for _ in range(HALVINGS):
+    for _unused in range(HALVINGS):
         middle = (inner + outer) / 2
         fallen = special.kl_div(share, middle) + special.kl_div(1 - share, 1 - middle)
         beyond = fallen > fall
@@ -306,7 +310,7 @@ def _blocks(linked: sp.csr_array | None, domain: Array, at: Array) -> Array:
     """Number the blocks of the quantities `at` by the first domain of each."""
     if linked is None:
         return np.asarray(domain[at])
-    _, part = connected_components(linked[at][:, at], directed=False)
+    _unused, part = connected_components(linked[at][:, at], directed=False)
     first = np.full(part.max(initial=0) + 1, np.iinfo(np.int64).max)
     np.minimum.at(first, part, domain[at])
     return np.asarray(first[part])
@@ -379,9 +383,8 @@ def _refuse_no_share(value: Array) -> None:
     if outside.size:
         raise EstimatesError(
             "E103",
-            f"不是 0-1 的比例（例如 {outside[0]:g}）。",
-            f"This is no share of 0-1 (for instance {outside[0]:g}).",
+            _("This is no share of 0-1 (for instance {outside:g}).", outside=outside[0]),
             where="statistic='proportion'",
             available=("mean", "proportion", "total"),
-            hint=('改用 statistic="mean"。', 'Use statistic="mean".'),
+            hint=_('Use statistic="mean".'),
         )

@@ -18,6 +18,7 @@ from scipy import special
 
 from satisfaction.estimation.intervals import standard_errors
 from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.language import _
 
 Array = np.ndarray[Any, Any]
 Simultaneous = Literal["single-step", "step-down"]
@@ -98,10 +99,13 @@ def check_simultaneous(method: str, draws: int) -> None:
     if draws < FEWEST:
         raise EstimatesError(
             "E125",
-            f"模拟次数 {draws} 太少，至少 {FEWEST}。",
-            f"{draws} draws are too few; at least {FEWEST} are needed.",
+            _(
+                "{draws} draws are too few; at least {FEWEST} are needed.",
+                draws=draws,
+                FEWEST=FEWEST,
+            ),
             where="draws",
-            hint=(f"用默认的 {DRAWS} 次。", f"Use the default of {DRAWS}."),
+            hint=_("Use the default of {DRAWS}.", DRAWS=DRAWS),
         )
 
 

@@ -26,6 +26,7 @@ from satisfaction.estimation.multiplicity import (
 )
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
@@ -293,14 +294,10 @@ def _larger(counted: Tally, by: str, within: str, areas: pd.Series[Any]) -> Arra
         area = unclear.iloc[0]
         raise EstimatesError(
             "E122",
-            f"地区 {area!r} 没有唯一的 '{within}'。",
-            f"Area {area!r} has no '{within}', or more than one.",
+            _("Area {area!r} has no '{within}', or more than one.", area=area, within=within),
             where="within",
             available=pairs.loc[pairs[by] == area, within].tolist(),
-            hint=(
-                "每个地区须属于恰好一个上级地区。",
-                "Let every area lie in exactly one larger area.",
-            ),
+            hint=_("Let every area lie in exactly one larger area."),
         )
     return np.asarray(pairs.set_index(by)[within].loc[list(areas)])
 
@@ -350,9 +347,8 @@ def _declared(estimates: Estimates, null: str) -> dict[str, Any]:
 def _not_comparable(estimates: Estimates) -> EstimatesError:
     return EstimatesError(
         "E121",
-        "比较需要按一个地区列、至少两个地区的一个指标。",
-        "Comparisons need one measure by one column of two or more areas.",
+        _("Comparisons need one measure by one column of two or more areas."),
         where="comparisons",
         available=estimates.table["measure"].unique(),
-        hint=("先用 .of(指标) 选出一个指标。", "Choose one measure with .of(measure)."),
+        hint=_("Choose one measure with .of(measure)."),
     )

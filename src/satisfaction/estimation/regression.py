@@ -39,6 +39,7 @@ from satisfaction.estimation.hypothesis_tests import (
 from satisfaction.estimation.intervals import check_level, quotient, standard_errors
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
@@ -115,7 +116,7 @@ def logistic(x: Array, *, weight: Array, valid: Array, total: Array) -> Fit:
     u = linalg.solve_triangular(basis, x.T, trans="T").T
     coefficient = np.zeros(x.shape[1])
     growing = -1
-    for _ in range(MOST_ITERATIONS):
+    for _unused in range(MOST_ITERATIONS):
         residual, r = _newton(u, coefficient, weight, valid, total)
         if np.abs(np.diag(r)).min() <= DEPENDENT:
             break  # fitted shares of 0 and 1 only: nothing is left to weight by
@@ -222,12 +223,11 @@ class Regression:
             got = unknown[0] if unknown else ""
             raise EstimatesError(
                 "E163",
-                f"回归中没有自变量 '{got}'。",
-                f"The regression has no covariate '{got}'.",
+                _("The regression has no covariate '{got}'.", got=got),
                 where="joint_test",
                 available=known,
                 got=got,
-                hint=("改为回归中的自变量。", "Name covariates of the regression."),
+                hint=_("Name covariates of the regression."),
             )
         at = np.flatnonzero(np.isin(self.covariate, covariates))
         terms = self.table.iloc[at].reset_index(drop=True)
@@ -320,11 +320,13 @@ def regression(
     if dependent:
         raise EstimatesError(
             "E145",
-            f"自变量共线：{'、'.join(dependent)} 由其余各项决定。",
-            f"Collinear covariates: {', '.join(dependent)} follow from the terms before.",
+            _(
+                "Collinear covariates: {dependent} follow from the terms before.",
+                dependent=comma_list(dependent),
+            ),
             where="covariates",
             available=terms.names,
-            hint=("去掉其中的自变量，或合并类别。", "Leave one of them out, or merge levels."),
+            hint=_("Leave one of them out, or merge levels."),
         )
     if family == "logistic":
         squares = np.where(terms.used, counted.sums_of_squares()[:, 0], 0.0)
@@ -336,13 +338,16 @@ def regression(
         growing = terms.names[fit.growing]
         raise EstimatesError(
             "E146",
-            f"完全分离：'{growing}' 的系数无限增大，没有有限的估计。",
-            f"Separation: the coefficient of '{growing}' grows without limit; there is no finite estimate.",
+            _(
+                "Separation: the coefficient of '{growing}' grows without limit; there is no "
+                "finite estimate.",
+                growing=growing,
+            ),
             where=growing,
             available=terms.names,
-            hint=(
-                "合并结果全为 0 或全为 1 的类别，或去掉该自变量。",
-                "Merge levels in which the outcome is always 0 or always 1, or leave the covariate out.",
+            hint=_(
+                "Merge levels in which the outcome is always 0 or always 1, or leave the "
+                "covariate out."
             ),
         )
     _refuse_no_variation(fit, total, chosen.name)
@@ -374,11 +379,10 @@ def regression_terms(
     if not used.any():
         raise EstimatesError(
             "E162",
-            "没有因变量与自变量都有效的记录。",
-            "No respondent has both the outcome and the covariates.",
+            _("No respondent has both the outcome and the covariates."),
             where="covariates",
             available=columns,
-            hint=("检查这些列的缺失。", "Look at what is missing in these columns."),
+            hint=_("Look at what is missing in these columns."),
         )
     x = [used.astype(float)]
     names = [INTERCEPT]
@@ -389,11 +393,10 @@ def regression_terms(
         if len(groups) < 2:
             raise EstimatesError(
                 "E142",
-                f"自变量 '{name}' 在可用记录中只有一个取值。",
-                f"Covariate '{name}' has a single level among the usable respondents.",
+                _("Covariate '{name}' has a single level among the usable respondents.", name=name),
                 where="covariates",
                 available=groups,
-                hint=("去掉它。", "Leave it out."),
+                hint=_("Leave it out."),
             )
         if name in categorical or not pd.api.types.is_numeric_dtype(keys[column]):
             baseline[name] = groups[0]
@@ -413,10 +416,9 @@ def _number(values: pd.Series[Any], used: Array, name: str) -> Array:
     if not np.isfinite(number).all():
         raise EstimatesError(
             "E165",
-            f"'{name}' 含无穷大的值。",
-            f"'{name}' has infinite values.",
+            _("'{name}' has infinite values.", name=name),
             where=name,
-            hint=("改正或置为缺失。", "Correct them, or make them missing."),
+            hint=_("Correct them, or make them missing."),
         )
     return number
 
@@ -426,14 +428,10 @@ def _check_shares(name: str, valid: Array, total: Array, squares: Array) -> None
     if ((total < 0) | (total > valid) | (squares > total * (1 + 1e-12))).any():
         raise EstimatesError(
             "E148",
-            f"'{name}' 有 0-1 之外的取值，不能用于逻辑斯蒂回归。",
-            f"'{name}' has values outside 0-1; logistic regression cannot use it.",
+            _("'{name}' has values outside 0-1; logistic regression cannot use it.", name=name),
             where="outcome",
             available=get_args(Family),
-            hint=(
-                '改用 family="linear"，或换成 0/1 的指标。',
-                'Use family="linear", or an outcome of 0 and 1.',
-            ),
+            hint=_('Use family="linear", or an outcome of 0 and 1.'),
         )
     if total.sum() in (0, valid.sum()):
         raise no_residual(name)
@@ -446,10 +444,13 @@ def _check_names(outcome: str, names: Sequence[str], categorical: Sequence[str])
     if wrong or not names:
         raise EstimatesError(
             "E161",
-            f"自变量须至少一个、互不相同，且不是因变量；categorical 只能列出自变量: {wrong}。",
-            f"Covariates are at least one, all different, and not the outcome; `categorical` lists covariates only: {wrong}.",
+            _(
+                "Covariates are at least one, all different, and not the outcome; "
+                "`categorical` lists covariates only: {wrong}.",
+                wrong=wrong,
+            ),
             where="covariates",
             available=names,
             got=str(wrong[0]) if wrong else "",
-            hint=("改正自变量列表。", "Correct the list of covariates."),
+            hint=_("Correct the list of covariates."),
         )

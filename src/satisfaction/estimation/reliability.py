@@ -30,6 +30,7 @@ from satisfaction.estimation.intervals import check_level, quotient, t_quantile
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage, add_columns
 from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
@@ -319,7 +320,7 @@ def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[f
 
 def complete_cases(items: Sequence[Measure]) -> list[Measure]:
     """Return the items, their sum and the sum without each, all valid only where every item is: 2K + 1 measures."""
-    shared: list[Stage] = [{} for _ in range(max(len(item.stages) for item in items))]
+    shared: list[Stage] = [{} for _unused in range(max(len(item.stages) for item in items))]
     for item in items:
         for depth, stage in enumerate(item.stages):
             shared[depth] = shared[depth] | stage
@@ -360,21 +361,19 @@ def _refuse_overflow(counted: Tally, items: int) -> None:
     if counted.exact and most / limb >= LARGEST:
         raise EstimatesError(
             "E134",
-            "题目的整数过大，其和的平方会溢出。",
-            "The items' whole numbers are too large: the squares of their sum would overflow.",
+            _("The items' whole numbers are too large: the squares of their sum would overflow."),
             where="items",
             available=counted.measures[:items],
-            hint=("改用浮点列，或换更大的单位。", "Use floating-point columns, or a larger unit."),
+            hint=_("Use floating-point columns, or a larger unit."),
         )
 
 
 def _too_few(name: str) -> EstimatesError:
     return EstimatesError(
         "E133",
-        f"'{name}' 至少要有两个不同的题目和两份完整答案。",
-        f"'{name}' needs at least two different items and two complete cases.",
+        _("'{name}' needs at least two different items and two complete cases.", name=name),
         where="reliability",
-        hint=("选用题目更多的指数。", "Choose an index of more items."),
+        hint=_("Choose an index of more items."),
     )
 
 
@@ -384,22 +383,20 @@ def _items(design: SampleDesign, questionnaire: Questionnaire, index: str) -> li
     if index not in person:
         raise EstimatesError(
             "E131",
-            f"没有按人计算的指数 '{index}'。",
-            f"There is no index '{index}' of level person.",
+            _("There is no index '{index}' of level person.", index=index),
             where="reliability",
             available=person,
             got=index,
-            hint=("选用 level 为 person 的指数。", "Choose an index of level person."),
+            hint=_("Choose an index of level person."),
         )
     for item in person[index].weights:
         if item not in design.measures:
             raise EstimatesError(
                 "E132",
-                f"指数 '{index}' 的题目 '{item}' 没有单独计分。",
-                f"Item '{item}' of '{index}' has no score of its own.",
+                _("Item '{item}' of '{index}' has no score of its own.", item=item, index=index),
                 where=f"indices.{index}.weights",
                 available=design.measures,
-                hint=("把该题目列入 topics。", "List the item under `topics`."),
+                hint=_("List the item under `topics`."),
             )
     return [design.measures[item] for item in person[index].weights]
 
@@ -695,20 +692,15 @@ def _require_spread(n: Array, place: Array, by: str, places: tuple[str, ...]) ->
     if len(n) == len(np.unique(place)):
         raise EstimatesError(
             "E135",
-            f"没有一处有两个以上的 '{by}'，组间差异无从比较。",
-            f"No place has two values of '{by}': groups cannot be told from places.",
+            _("No place has two values of '{by}': groups cannot be told from places.", by=by),
             where="by" if not places else "within",
             available=(by, *places),
-            hint=(
-                "改用更大的 within（例如县），或不写。",
-                "Use larger places (counties, for instance), or none.",
-            ),
+            hint=_("Use larger places (counties, for instance), or none."),
         )
     if n.sum() == len(n):
         raise EstimatesError(
             "E136",
-            f"每个 '{by}' 只有一份有效答案。",
-            f"Every '{by}' has one valid answer only.",
+            _("Every '{by}' has one valid answer only.", by=by),
             where="by",
-            hint=("选用每组有多份答案的列。", "Choose a column whose groups hold several answers."),
+            hint=_("Choose a column whose groups hold several answers."),
         )

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from satisfaction.estimation.intervals import satterthwaite_of_blocks, standard_errors, t_interval
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import NO_ERROR, SampleDesign
 
@@ -97,12 +98,11 @@ class Estimates:
         if not len(at):
             raise EstimatesError(
                 "E111",
-                f"没有指标 '{measure}' 的估计。",
-                f"There is no estimate of '{measure}'.",
+                _("There is no estimate of '{measure}'.", measure=measure),
                 where="measure",
                 available=self.table["measure"].unique(),
                 got=measure,
-                hint=("改为已有的指标。", "Use a measure that was estimated."),
+                hint=_("Use a measure that was estimated."),
             )
         table = self.table.iloc[at].reset_index(drop=True)
         cov = self.cov[np.ix_(at, at)]
@@ -132,12 +132,11 @@ class Estimates:
                 if key not in rows and key not in range(len(self.table)):
                     raise EstimatesError(
                         "E112",
-                        f"没有估计行 {key!r}。",
-                        f"There is no row {key!r}.",
+                        _("There is no row {key!r}.", key=key),
                         where="contrast",
                         available=rows,
                         got=str(key),
-                        hint=("行写作 (域, ..., 指标)。", "A row is (domain, ..., measure)."),
+                        hint=_("A row is (domain, ..., measure)."),
                     )
                 matrix[i, rows.get(key, key)] = coefficient
         names = pd.DataFrame({"measure": list(combinations)})
@@ -188,13 +187,14 @@ def _check_combinations(combinations: Any) -> None:
         written = type(combinations).__name__
         raise EstimatesError(
             "E388",
-            f"组合须写成 {{名称: {{行: 系数}}}}，而不是 {written}: {combinations!r}。",
-            f"Combinations are {{name: {{row: coefficient}}}}, not the {written} {combinations!r}.",
-            where="contrast",
-            hint=(
-                '例如 {"差 gap": {("甲", "y"): 1, ("乙", "y"): -1}}。',
-                'Write {"gap": {("a", "y"): 1, ("b", "y"): -1}}, for instance.',
+            _(
+                "Combinations are {{name: {{row: coefficient}}}}, not the {written} "
+                "{combinations!r}.",
+                written=written,
+                combinations=combinations,
             ),
+            where="contrast",
+            hint=_('Write {"gap": {("a", "y"): 1, ("b", "y"): -1}}, for instance.'),
         )
 
 

@@ -20,6 +20,7 @@ from scipy.optimize import brentq
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError, one_of
+from satisfaction.foundation.language import _
 
 Array = np.ndarray[Any, Any]
 Errors: TypeAlias = Literal["estimated", "smoothed"]
@@ -61,7 +62,7 @@ def between_variance(
 def weighted_least_squares(direct: Array, total: Array, x: Array) -> tuple[Array, Array]:
     """Fit with weights 1 / total: coefficients (k,) and their covariance (k, k)."""
     root = np.sqrt(total)
-    _, r = np.linalg.qr(x / root[:, None])
+    _unused, r = np.linalg.qr(x / root[:, None])
     inverse = np.linalg.inv(r)
     cov = inverse @ inverse.T
     return cov @ (x.T @ (direct / total)), cov
@@ -256,8 +257,7 @@ def fay_herriot(
     if len(lost):
         raise _fault(
             "E182",
-            "covariates 缺少有直接估计的地区。",
-            "Covariates lack areas that have a direct estimate.",
+            _("Covariates lack areas that have a direct estimate."),
             lost,
         )
     given = given.reindex(areas)
@@ -268,8 +268,7 @@ def fay_herriot(
         if "n" not in given:
             raise _fault(
                 "E181",
-                "errors='smoothed' 需要 n 列。",
-                "errors='smoothed' needs the column n.",
+                _("errors='smoothed' needs the column n."),
                 given,
             )
         variance[seen] = smoothed_variance(variance[seen], given["n"].to_numpy(float)[seen])
@@ -279,10 +278,14 @@ def fay_herriot(
     if len(direct_seen) < k + 3:
         raise EstimatesError(
             "E183",
-            f"有直接估计的地区只有 {len(direct_seen)} 个，不足以估计 {k} 个系数和地区间方差。",
-            f"Only {len(direct_seen)} areas have a direct estimate: too few for {k} coefficients and the variance between areas.",
+            _(
+                "Only {n} areas have a direct estimate: too few for {k} coefficients and the "
+                "variance between areas.",
+                n=len(direct_seen),
+                k=k,
+            ),
             where="direct",
-            hint=("减少协变量，或增加地区。", "Use fewer covariates, or more areas."),
+            hint=_("Use fewer covariates, or more areas."),
         )
     model = fit_reml(direct_seen, variance_seen, x[seen])
     predicted = predict(model, estimate, variance, x)
@@ -356,15 +359,13 @@ def _read_direct(direct: Estimates | pd.DataFrame) -> pd.DataFrame:
         if len(direct.by) != 1 or len(set(direct.table["measure"])) != 1:
             raise _fault(
                 "E181",
-                "直接估计须为一个指标、按一列地区。",
-                "Direct estimates are of one measure by one column of areas.",
+                _("Direct estimates are of one measure by one column of areas."),
             )
         direct = direct.table.set_index(direct.by[0])
     if not {"estimate", "se"} <= set(direct):
         raise _fault(
             "E181",
-            "直接估计须有 estimate 与 se 两列。",
-            "Direct estimates have the columns estimate and se.",
+            _("Direct estimates have the columns estimate and se."),
             direct,
         )
     table = direct[[name for name in ("estimate", "se", "n") if name in direct]].copy()
@@ -372,8 +373,7 @@ def _read_direct(direct: Estimates | pd.DataFrame) -> pd.DataFrame:
     if not table.index.is_unique:
         raise _fault(
             "E181",
-            "地区在直接估计中重复。",
-            "An area stands twice among the direct estimates.",
+            _("An area stands twice among the direct estimates."),
             table.index,
         )
     return table.where(table["se"] > 0)
@@ -385,16 +385,14 @@ def _read_covariates(covariates: pd.DataFrame) -> Array:
     if list(numeric) != list(covariates) or not np.isfinite(numeric.to_numpy(float)).all():
         raise _fault(
             "E182",
-            "covariates 须全为数字，没有缺失。",
-            "Covariates are numbers, none missing.",
+            _("Covariates are numbers, none missing."),
             covariates.columns,
         )
     x = np.column_stack([np.ones(len(covariates)), numeric.to_numpy(float)])
     if not covariates.index.astype(str).is_unique or np.linalg.matrix_rank(x) < x.shape[1]:
         raise _fault(
             "E182",
-            "covariates 的地区重复，或各列线性相关。",
-            "Areas stand twice, or columns of covariates are collinear.",
+            _("Areas stand twice, or columns of covariates are collinear."),
         )
     return x
 
@@ -405,13 +403,12 @@ def _population(benchmark: Mapping[str, float], areas: list[str]) -> Array:
     if lost:
         raise _fault(
             "E184",
-            "benchmark 缺少这些地区的人口。",
-            "benchmark lacks the population of these areas.",
+            _("benchmark lacks the population of these areas."),
             lost,
         )
     return np.array([benchmark[area] for area in areas])
 
 
 def _fault(code: str, zh: str, en: str, available: Iterable[Any] = ()) -> EstimatesError:
-    hint = ("核对地区编码与列名。", "Check area codes and column names.")
+    hint = _("Check area codes and column names.")
     return EstimatesError(code, zh, en, where="fay_herriot", available=available, hint=hint)

@@ -16,7 +16,8 @@ import pandas as pd
 from satisfaction.declarations.facts import DISPOSITIONS
 from satisfaction.fieldwork.findings import USUAL, Limits, require
 from satisfaction.fieldwork.outliers import Side, among, share_error, tested
-from satisfaction.foundation.errors import ResponsesError, SurveyError, number_of, shortened
+from satisfaction.foundation.errors import ResponsesError, SurveyError, shortened
+from satisfaction.foundation.language import _, ngettext
 
 Array = np.ndarray[Any, Any]
 # rate -> numerator, eligible cases of the denominator, and how much of the unknown (UH + UO) it counts
@@ -89,13 +90,9 @@ def dispositions(
     if e is not None and not 0 <= e <= 1:
         raise ResponsesError(
             "R404",
-            f"合格比例 e = {e} 须在 0 与 1 之间。",
-            f"The share eligible e = {e} is not between 0 and 1.",
+            _("The share eligible e = {e} is not between 0 and 1.", e=e),
             where="e",
-            hint=(
-                "写 0 到 1 的数，或不写以由数据计算。",
-                "Write a number from 0 to 1, or leave it out to compute it.",
-            ),
+            hint=_("Write a number from 0 to 1, or leave it out to compute it."),
         )
     values, numerators, denominators = outcome_rates(counted[None], e=np.array([share]))
     rates = pd.DataFrame({"rate": list(RATES), "value": values[0]})
@@ -148,7 +145,7 @@ def response_rates(
     counts = np.empty((len(units), len(DISPOSITIONS)), int)
     for row, unit in enumerate(units):
         counts[row] = case_counts(grouped[unit], mapping)
-    values, _, bases = outcome_rates(counts, e=eligible_share(counts))
+    values, _unused, bases = outcome_rates(counts, e=eligible_share(counts))
     rr1 = values[:, 0]
     n = bases[:, 0]
     compared = among(rr1, se=share_error(rr1, n), n=n.astype(int), side=side)
@@ -161,27 +158,26 @@ def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
     if strange := sorted(set(mapping.values()) - set(DISPOSITIONS)):
         raise SurveyError(
             "S192",
-            f"不是 AAPOR 处置类别: {shortened(strange)}。",
-            f"`disposition` is none of AAPOR's: {shortened(strange)}.",
+            _("`disposition` is none of AAPOR's: {strange}.", strange=shortened(strange)),
             where="outcomes",
             available=DISPOSITIONS,
             got=strange[0],
-            hint=("改为上列类别之一。", "Use one of the categories listed."),
+            hint=_("Use one of the categories listed."),
         )
     codes = outcomes.astype(object).where(outcomes.notna(), "").map(lambda code: str(code).strip())
     if unmapped := sorted(set(codes) - set(mapping)):
         rows = int(codes.isin(unmapped).sum())
         raise ResponsesError(
             "R403",
-            f"结果代码 {_quoted(unmapped)} 不在代码对照表中（共 {rows} 例）。",
-            f"Outcome codes {_quoted(unmapped)} are not in the map ({number_of(rows, 'case')}).",
+            _(
+                "Outcome codes {quoted} are not in the map ({rows}).",
+                quoted=_quoted(unmapped),
+                rows=ngettext("{n:,} case", "{n:,} cases", rows),
+            ),
             where="outcomes",
             available=mapping,
             got=unmapped[0],
-            hint=(
-                "在调查文件夹的结果代码表中补上这些代码。",
-                "Add them to the survey folder's table of outcome codes.",
-            ),
+            hint=_("Add them to the survey folder's table of outcome codes."),
         )
     counts = codes.map(mapping).value_counts().reindex(list(DISPOSITIONS), fill_value=0)
     return np.asarray(counts.to_numpy(int))
@@ -214,10 +210,10 @@ def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
     unknown = of["UH"] + of["UO"]
     weight = {"all": unknown, "e": np.where(unknown > 0, e * unknown, 0.0), "none": 0 * unknown}
     top = np.stack(
-        [sum(of[name] for name in numerator) for numerator, _, _ in RATES.values()], axis=1
+        [sum(of[name] for name in numerator) for numerator, _unused, _unused in RATES.values()], axis=1
     )
     base = np.stack(
-        [sum(of[name] for name in known) + weight[part] for _, known, part in RATES.values()],
+        [sum(of[name] for name in known) + weight[part] for _unused, known, part in RATES.values()],
         axis=1,
     )
     return np.divide(top, base, out=np.full(top.shape, np.nan), where=base > 0), top, base

@@ -24,6 +24,7 @@ from satisfaction.fieldwork.outliers import (
 )
 from satisfaction.fieldwork.timing import commonest, quartiles, upper_fence
 from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.language import _
 
 Array = np.ndarray[Any, Any]
 BLOCK = 512  # rows compared with all others of the county at a time
@@ -89,10 +90,12 @@ def shared_values(
     if value.str.match(PERSONAL).any():
         raise ResponsesError(
             "R405",
-            f"'{field}' 列含未散列的网络地址或电话号码。",
-            f"The column of '{field}' holds network addresses or telephone numbers as they are.",
+            _(
+                "The column of '{field}' holds network addresses or telephone numbers as they are.",
+                field=field,
+            ),
             where="fieldwork",
-            hint=("先以密钥散列该列，再做检查。", "Hash the column with a key before the check."),
+            hint=_("Hash the column with a key before the check."),
         )
     interviews = pd.DataFrame({"value": value})
     for name in ("county", "interviewer"):

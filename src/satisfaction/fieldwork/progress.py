@@ -11,6 +11,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.fieldwork.findings import USUAL, Fields, Limits, findings, require
 from satisfaction.fieldwork.outliers import others_known
 from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.language import _
 
 
 def progress(responses: Responses, survey: Survey) -> pd.DataFrame:
@@ -135,13 +136,13 @@ def _check_quota(cells: pd.DataFrame, by: Sequence[str]) -> None:
         cell = " x ".join(cells.loc[wrong, list(by)].iloc[0])
         raise ResponsesError(
             "R402",
-            f"配额表有误：单元 '{cell}' 重复，或 planned 不是非负数。",
-            f"The quota table is not right: cell '{cell}' stands twice, or `planned` is no count.",
-            where="quota",
-            hint=(
-                "每个单元只写一行，planned 写计划份数。",
-                "Write each cell once, with the interviews planned.",
+            _(
+                "The quota table is not right: cell '{cell}' stands twice, or `planned` is "
+                "no count.",
+                cell=cell,
             ),
+            where="quota",
+            hint=_("Write each cell once, with the interviews planned."),
         )
 
 

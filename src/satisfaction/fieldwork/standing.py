@@ -45,6 +45,7 @@ from satisfaction.fieldwork.timing import (
     speeders,
 )
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import base_design, estimate_areas, weigh
 from satisfaction.ranking.waves import comparability, require_comparable
 
@@ -290,13 +291,9 @@ def up_to(
         if day is not None:
             raise ResponsesError(
                 "R406",
-                "没有记录访问日期，不能按日报告。",
-                "No day of interview is recorded; there is nothing to report by day.",
+                _("No day of interview is recorded; there is nothing to report by day."),
                 where=f"--day {day}",
-                hint=(
-                    "不写 --day，或在问卷 roles 中声明 interview_date。",
-                    "Leave out --day, or declare the role `interview_date`.",
-                ),
+                hint=_("Leave out --day, or declare the role `interview_date`."),
             )
         return rows, ""
     days = rows[fields.day].dropna().astype(str)
@@ -306,11 +303,10 @@ def up_to(
     if day is not None and early.empty:
         raise ResponsesError(
             "R407",
-            f"到 {until} 为止没有已接受的答卷。",
-            f"There is no accepted interview up to {until}.",
+            _("There is no accepted interview up to {until}.", until=until),
             where=f"--day {day}",
             available=(days.min(), last) if len(days) else (),
-            hint=("改为首末访问日之间的日期。", "Give a day between the first and the last one."),
+            hint=_("Give a day between the first and the last one."),
         )
     looked_at = rows[fields.day].isna() | rows.index.isin(early)
     return rows[looked_at].reset_index(drop=True), until

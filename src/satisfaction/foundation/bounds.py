@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.language import _
 
 MOST_MEMBERS = 10_000  # of an archive: pictures of a wave's interviews may lie beside its tables
 MOST_UNPACKED = 500 << 20  # bytes: some five million interviews as csv, a million as xlsx
@@ -43,14 +44,16 @@ def check_archive(archive: zipfile.ZipFile, *, where: str) -> None:
     most = f"{MOST_UNPACKED >> 20} MB"
     raise InputFileError(
         "F440",
-        f"解开后有 {len(members):,} 个部分、{size}，超出可读取的大小（{MOST_MEMBERS:,} 个、{most}）。",
-        f"It unpacks to {len(members):,} parts of {size} in all; "
-        f"{MOST_MEMBERS:,} and {most} are read at most.",
-        where=where,
-        hint=(
-            "确认文件无误；解压或拆成几个文件，另存为 csv。",
-            "Make sure that it is the right file; unpack it, or split it, and save it as csv.",
+        _(
+            "It unpacks to {n:,} parts of {size} in all; {MOST_MEMBERS:,} and {most} are "
+            "read at most.",
+            n=len(members),
+            size=size,
+            MOST_MEMBERS=MOST_MEMBERS,
+            most=most,
         ),
+        where=where,
+        hint=_("Make sure that it is the right file; unpack it, or split it, and save it as csv."),
     )
 
 
@@ -93,9 +96,9 @@ def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str
         f"表格有 {rows:,} 行、{columns:,} 列{at}，其中几乎都是空的或相同的。",
         f"The table has {rows:,} rows and {columns:,} columns{reaching}, nearly all of them empty or the same.",
         where=f"{where} {corner}".rstrip(),
-        hint=(
-            "删去远离数据的单元格或过长的行，或把数据复制到新工作表后保存。",
-            "Delete the cells far from the data, or the row that is too long, or copy the data to a new sheet and save it.",
+        hint=_(
+            "Delete the cells far from the data, or the row that is too long, or copy "
+            "the data to a new sheet and save it."
         ),
     )
 

@@ -29,6 +29,7 @@ import pandas as pd
 from threadpoolctl import ThreadpoolController
 
 from satisfaction.foundation.errors import EngineError, InputFileError, one_of, shortened
+from satisfaction.foundation.language import _, comma_list
 
 MEMORY = "SATISFACTION_MEMORY"  # how much memory DuckDB may use, as "512MB"
 SPILL = "SATISFACTION_SPILL"  # the folder it spills to
@@ -71,10 +72,9 @@ def _files(path: Path) -> list[Path]:
         if (path / UNFINISHED).exists():
             raise EngineError(
                 "G107",
-                "文件夹尚未写完。",
-                "The folder has not been written to its end.",
+                _("The folder has not been written to its end."),
                 where=str(path),
-                hint=("等写入完成，或重新生成。", "Wait until it is finished, or make it again."),
+                hint=_("Wait until it is finished, or make it again."),
             )
         below = [file for file in path.rglob("*") if not file.name.startswith(("_", "."))]
         files = sorted(file for file in below if file.suffix.lower() in SUFFIXES)
@@ -86,16 +86,16 @@ def _files(path: Path) -> list[Path]:
     if len(kinds) == 1 and kinds <= set(SUFFIXES):
         return files
     if files:
-        zh, en = "文件夹里混有不同格式的文件。", "The folder holds files of different kinds."
+        zh, en = _("The folder holds files of different kinds.")
     else:
-        zh, en = "没有可读的 Parquet 或 csv 文件。", "There is no Parquet or csv file to read."
+        zh, en = _("There is no Parquet or csv file to read.")
     raise EngineError(
         "G104",
         zh,
         en,
         where=str(path),
         available=sorted(kinds) or SUFFIXES,
-        hint=("检查路径。", "Check the path."),
+        hint=_("Check the path."),
     )
 
 
@@ -117,14 +117,16 @@ def _check_schemas(names: list[str]) -> None:
             raise unreadable(fault, where=name) from None
         first = first or schema
         if schema != first:
-            differ = sorted({column for column, _ in schema.items() ^ first.items()})
+            differ = sorted({column for column, _unused in schema.items() ^ first.items()})
             raise EngineError(
                 "G108",
-                f"文件的列与第一个文件不同: {shortened(differ)}。",
-                f"Columns differ from those of the first file: {shortened(differ)}.",
+                _(
+                    "Columns differ from those of the first file: {differ}.",
+                    differ=shortened(differ),
+                ),
                 where=name,
                 available=[f"{column} {kind}" for column, kind in first.items()],
-                hint=("用同样的列重新生成该文件。", "Make this file again with the same columns."),
+                hint=_("Make this file again with the same columns."),
             )
 
 
@@ -132,13 +134,12 @@ def unreadable(fault: Exception, *, where: str) -> EngineError:
     """Say that a file cannot be read."""
     return EngineError(
         "G104",
-        "无法读取 Parquet 或 csv 文件。",
-        f"A Parquet or csv file cannot be read: {str(fault).splitlines()[0]}",
-        where=where,
-        hint=(
-            "检查路径；文件损坏时重新生成。",
-            "Check the path; make the file again if it is damaged.",
+        _(
+            "A Parquet or csv file cannot be read: {splitlines}",
+            splitlines=str(fault).splitlines()[0],
         ),
+        where=where,
+        hint=_("Check the path; make the file again if it is damaged."),
     )
 
 
@@ -204,16 +205,15 @@ def parquet_file(path: Path) -> Iterator[ParquetFile]:
             file = _quoted(glob.escape(str(path)))
             reader.execute(f"create view cells as from read_parquet({file})")
             columns = reader.execute("describe cells").fetchall()
-            types = {name: kind for name, kind, *_ in columns}
+            types = {name: kind for name, kind, *_unused in columns}
             n_rows = reader.execute("select count(*) from cells").fetchall()[0][0]
             yield ParquetFile(types, n_rows, reader)
     except duckdb.Error as fault:
         raise InputFileError(
             "F114",
-            "不是有效的 Parquet 文件。",
-            f"Not a valid Parquet file ({str(fault).splitlines()[0]}).",
+            _("Not a valid Parquet file ({splitlines}).", splitlines=str(fault).splitlines()[0]),
             where=str(path),
-            hint=("重新导出，或另存为 csv。", "Export it again, or save it as csv."),
+            hint=_("Export it again, or save it as csv."),
         ) from None
 
 
@@ -284,11 +284,10 @@ def missing(what: str, how: str) -> EngineError:
     """Say that an engine's software is not there, and how to get it."""
     return EngineError(
         "G103",
-        f"没有安装 {what}。",
-        f"{what} is not installed.",
+        _("{what} is not installed.", what=what),
         where="engine",
         available=("duckdb", "pandas"),
-        hint=(f"运行 {how}，或换用 duckdb。", f"Run {how}, or use duckdb."),
+        hint=_("Run {how}, or use duckdb.", how=how),
     )
 
 
@@ -351,10 +350,9 @@ def scan(table: Any) -> Lazy:
         twice = table.columns[table.columns.duplicated()].unique()
         raise EngineError(
             "G380",
-            f"列名重复: {shortened(twice)}。",
-            f"Columns stand twice: {shortened(twice)}.",
+            _("Columns stand twice: {twice}.", twice=shortened(twice)),
             where="respondents",
-            hint=("改名或去掉其中一列。", "Rename or drop one of them."),
+            hint=_("Rename or drop one of them."),
         )
     is_large = isinstance(table, pd.DataFrame) and len(table) >= LARGE
     if is_large and all(map(_is_plain, table.dtypes)):
@@ -364,8 +362,7 @@ def scan(table: Any) -> Lazy:
     except TypeError:
         raise EngineError(
             "G101",
-            f"无法识别的数据表类型 {type(table).__name__}。",
-            f"A table of type {type(table).__name__} is not known.",
+            _("A table of type {name} is not known.", name=type(table).__name__),
             where="respondents",
             available=(
                 "pandas",
@@ -374,7 +371,7 @@ def scan(table: Any) -> Lazy:
                 "PySpark",
                 "path of Parquet or csv files",
             ),
-            hint=("传入上列类型之一。", "Hand in one of these."),
+            hint=_("Hand in one of these."),
         ) from None
     return lazy
 
@@ -491,13 +488,9 @@ def joined(
     if lazy.implementation.is_pyspark():
         raise EngineError(
             "G105",
-            "Spark 的表没有行序，权数不取回本机。",
-            "Rows of a Spark table have no order; weights are not brought here.",
+            _("Rows of a Spark table have no order; weights are not brought here."),
             where="weights",
-            hint=(
-                "用 satisfaction.write_weights(design, 文件夹) 在集群上写出。",
-                "Use satisfaction.write_weights(design, folder): it writes there.",
-            ),
+            hint=_("Use satisfaction.write_weights(design, folder): it writes there."),
         )
     if lazy.implementation.is_duckdb():
         query = (
@@ -635,14 +628,14 @@ def refuse_mixed(table: pd.DataFrame, columns: Sequence[str]) -> None:
             kinds = sorted({type(value).__name__ for value in values})
             raise EngineError(
                 "G381",
-                f"列 '{name}' 的取值类型混杂: {', '.join(kinds)}。",
-                f"Column '{name}' mixes kinds of values: {', '.join(kinds)}.",
+                _(
+                    "Column '{name}' mixes kinds of values: {kinds}.",
+                    name=name,
+                    kinds=comma_list(kinds),
+                ),
                 where=name,
                 available=[repr(value) for value in values[:6]],
-                hint=(
-                    f'统一为文本或数值，例如 df["{name}"].astype(str)。',
-                    f'Make all text or all numbers, as df["{name}"].astype(str).',
-                ),
+                hint=_('Make all text or all numbers, as df["{name}"].astype(str).', name=name),
             ) from None
 
 

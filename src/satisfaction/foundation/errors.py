@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from satisfaction.foundation.language import _
+
 
 class SatisfactionError(ValueError):
     """Root of the project's errors.
@@ -124,10 +126,7 @@ def together(faults: Sequence[SatisfactionError], *, where: str) -> Satisfaction
         f"答卷有 {len(faults)} 个问题，不能运行。\n{listed(faults, folder=where)}",
         f"{len(faults)} problems with the responses; nothing was computed.",
         where=where,
-        hint=(
-            "逐条改正后再运行；satisfaction check 一次列出全部问题。",
-            "Correct them all; `satisfaction check` lists them at once.",
-        ),
+        hint=_("Correct them all; `satisfaction check` lists them at once."),
     )
 
 
@@ -171,10 +170,9 @@ def one_of(
     if value not in allowed:
         raise error(
             code,
-            f"参数 {argument} 的取值 {value!r} 无效。",
-            f"{argument}={value!r} is not an option.",
+            _("{argument}={value!r} is not an option.", argument=argument, value=value),
             where=argument,
             available=allowed,
             got=str(value),
-            hint=("改用上列取值之一。", "Use one of the values listed."),
+            hint=_("Use one of the values listed."),
         )

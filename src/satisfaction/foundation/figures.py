@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from satisfaction.foundation.language import NOTHING, Text
+from satisfaction.foundation.language import Text, _
 
 Kind: TypeAlias = Literal["rate", "index", "score"]
 
@@ -126,9 +126,9 @@ def probability(value: Any) -> str:
 def probability_in_words(value: float) -> Text:
     """Write a probability to stand behind "the probability is"."""
     if value < SMALL:
-        return Text("低于 0.1%", "below 0.1%")
+        return _("below 0.1%")
     if value > 1 - SMALL:
-        return Text("高于 99.9%", "above 99.9%")
+        return _("above 99.9%")
     return Text(f"为 {percent(value)}", percent(value))
 
 
@@ -150,7 +150,7 @@ def p_value(value: Any) -> str:
 def p_value_in_words(value: float) -> Text:
     """Write a p-value with what it equals or falls below."""
     if value < SMALL:
-        return Text("小于 0.001", "below 0.001")
+        return _("below 0.001")
     return Text(f"为 {value:.3f}", f"{value:.3f}")
 
 
@@ -158,17 +158,17 @@ def amount(value: float, kind: Kind) -> Text:
     """Write an estimate in a sentence: a share 0-1 as a percentage, anything else in points 0-100."""
     if kind == "rate":
         return Text(percent(value), percent(value))
-    return Text(f"{value:.2f} 分", f"{value:.2f} points")
+    return _("{value:.2f} points", value=value)
 
 
 def difference(value: float, kind: Kind) -> Text:
     """Write the size of a difference of two estimates in a sentence; what would round to 0 says so."""
-    size, digits, unit = abs(value), 2, Text("分", "points")
+    size, digits, unit = abs(value), 2, _("points")
     if kind == "rate":
-        size, digits, unit = 100 * abs(value), 1, Text("个百分点", "percentage points")
+        size, digits, unit = 100 * abs(value), 1, _("percentage points")
     least = 10.0**-digits
     if size < least / 2:
-        return Text(f"不到 {least:.{digits}f} {unit.zh}", f"less than {least:.{digits}f} {unit.en}")
+        return _("less than {value} {unit}", value=f"{least:.{digits}f}", unit=unit)
     return Text(f" {size:.{digits}f} {unit.zh}", f"{size:.{digits}f} {unit.en}")
 
 
@@ -198,7 +198,7 @@ def places(low: float, high: float) -> Text:
     """Write a set of ranks in a sentence."""
     if low == high:
         return Text(f"第 {low:g} 名", f"{low:g}")
-    return Text(f"第 {low:g} 至 {high:g} 名", f"{low:g} to {high:g}")
+    return _("{low:g} to {high:g}", low=low, high=high)
 
 
 def numeral(number: int) -> str:

@@ -31,6 +31,7 @@ from satisfaction.foundation.errors import (
     SatisfactionError,
     one_of,
 )
+from satisfaction.foundation.language import _
 
 UNFINISHED = re.compile(r"\.unfinished-(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}(\.[\w-]+)?")
 PATIENCE = 60.0  # seconds that a second program waits for the first
@@ -103,18 +104,19 @@ def _wait_for(lock: Path, scratch: Path, patience: float) -> None:
             return place(scratch, lock)
         except FileExistsError:
             held = _owner(lock)
-        host, _, pid = held.partition(" ")
+        host, _unused, pid = held.partition(" ")
         if pid.isdigit() and _is_dead(host, int(pid)):
             _take_over(lock, held)
         elif time.monotonic() - waited_since > patience:
             raise ExportError(
                 "X421",
-                f"另一个程序正在修改该文件（{held or '?'}），本次没有写入。",
-                f"Another program is changing this file ({held or '?'}); nothing was written.",
+                _(
+                    "Another program is changing this file ({value}); nothing was written.",
+                    value=held or "?",
+                ),
                 where=str(lock.with_name(lock.name.removeprefix(".").removesuffix(".lock"))),
-                hint=(
-                    f"等它结束后再运行；若它已不在，删除 {lock.name}。",
-                    f"Run again when it has ended; if it is gone, delete {lock.name}.",
+                hint=_(
+                    "Run again when it has ended; if it is gone, delete {name}.", name=lock.name
                 ),
             )
         else:
@@ -206,13 +208,9 @@ def read_bytes(path: Path) -> bytes:
     except OSError as fault:
         raise InputFileError(
             "F102",
-            f"无法读取文件: {fault.strerror}。",
-            f"The file cannot be read: {fault.strerror}.",
+            _("The file cannot be read: {strerror}.", strerror=fault.strerror),
             where=str(path),
-            hint=(
-                "关闭占用它的程序，检查权限。",
-                "Close the program that holds it; check permissions.",
-            ),
+            hint=_("Close the program that holds it; check permissions."),
         ) from None
     for read in _READ.get():
         name = os.path.abspath(path)
@@ -239,7 +237,7 @@ def _no_file(path: Path) -> InputFileError:
         where=str(path),
         available=names,
         got=path.name,
-        hint=("检查路径，或把文件放到该处。", "Check the path, or put the file there."),
+        hint=_("Check the path, or put the file there."),
     )
 
 
@@ -277,10 +275,9 @@ def refuse_changed(read: Mapping[str, str]) -> None:
 def _changed_meanwhile(name: str) -> InputFileError:
     return InputFileError(
         "F420",
-        f"{Path(name).name} 在运行过程中被改动，结果未写入。",
-        f"{Path(name).name} was changed during the run; nothing was written.",
+        _("{name} was changed during the run; nothing was written.", name=Path(name).name),
         where=name,
-        hint=("等文件写完后重新运行。", "Run again when nobody writes to it any more."),
+        hint=_("Run again when nobody writes to it any more."),
     )
 
 
@@ -307,11 +304,10 @@ def decode_bytes(content: bytes, *, where: str) -> str:
     except UnicodeDecodeError:
         raise InputFileError(
             "F105",
-            "无法识别文件的字符编码。",
-            "The character encoding of the file is not recognised.",
+            _("The character encoding of the file is not recognised."),
             where=where,
             available=("UTF-8", "UTF-16", "GB18030"),
-            hint=("另存为 UTF-8 的 CSV 或 xlsx。", "Save it as UTF-8 csv or as xlsx."),
+            hint=_("Save it as UTF-8 csv or as xlsx."),
         ) from None
 
 
@@ -329,13 +325,9 @@ def encoding_of(content: bytes, *, where: str) -> Literal["utf-16", "utf-8-sig",
     if not content.strip(b" \t\r\n\x00"):
         raise InputFileError(
             "F104",
-            "文件是空的。",
-            "The file is empty.",
+            _("The file is empty."),
             where=where,
-            hint=(
-                "重新导出该文件，或从 files 中去掉它。",
-                "Export the file again, or take it out of `files`.",
-            ),
+            hint=_("Export the file again, or take it out of `files`."),
         )
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
@@ -360,13 +352,13 @@ def _refuse_damaged(content: bytes, start: int, *, where: str) -> None:
         line = content.count(b"\n", 0, start) + 1
         raise InputFileError(
             "F110",
-            f"UTF-8 文件有损坏的字节: 偏移 {start}（第 {line} 行）。",
-            f"The UTF-8 file holds damaged bytes: offset {start} (line {line}).",
-            where=f"{where} line {line}",
-            hint=(
-                "重新导出该文件；不要拼接不同编码的文件。",
-                "Export the file again; do not join files of different encodings.",
+            _(
+                "The UTF-8 file holds damaged bytes: offset {start} (line {line}).",
+                start=start,
+                line=line,
             ),
+            where=f"{where} line {line}",
+            hint=_("Export the file again; do not join files of different encodings."),
         )
 
 
@@ -402,11 +394,10 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     except (ValueError, LookupError, NotImplementedError):
         raise InputFileError(
             "F442",
-            f"{pattern!r} 不是可用的文件名模式。",
-            f"{pattern!r} is no pattern of file names.",
+            _("{pattern!r} is no pattern of file names.", pattern=pattern),
             where=str(folder),
             available=("responses/*.csv", "responses/**/*.xlsx"),
-            hint=("改正 survey.yaml 中的 files。", "Correct `files` in survey.yaml."),
+            hint=_("Correct `files` in survey.yaml."),
         ) from None
 
 
@@ -414,15 +405,11 @@ def no_match(folder: Path, pattern: str) -> InputFileError:
     """Return the error that no file matches a pattern (F103)."""
     return InputFileError(
         "F103",
-        f"没有文件与 '{pattern}' 匹配。",
-        f"No file matches '{pattern}'.",
+        _("No file matches '{pattern}'.", pattern=pattern),
         where=str(folder),
         available=[path.relative_to(folder).as_posix() for path in files_below(folder)],
         got=pattern,
-        hint=(
-            "检查文件名，或改正 survey.yaml 中的 files。",
-            "Check the file name, or correct `files` in survey.yaml.",
-        ),
+        hint=_("Check the file name, or correct `files` in survey.yaml."),
     )
 
 
@@ -466,12 +453,15 @@ def read_json(path: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as fault:
         raise DamagedSetError(
             "F422",
-            f"结果文件 {path.name} 已损坏，无法读取。",
-            f"{path.name} of the file set is damaged and cannot be read ({type(fault).__name__}).",
+            _(
+                "{name} of the file set is damaged and cannot be read ({name2}).",
+                name=path.name,
+                name2=type(fault).__name__,
+            ),
             where=str(path),
-            hint=(
-                "用 satisfaction verify 查看哪些文件被改动；由备份恢复，或重新运行。",
-                "`satisfaction verify` names the files that were changed; restore them, or run the survey again.",
+            hint=_(
+                "`satisfaction verify` names the files that were changed; restore them, or "
+                "run the survey again."
             ),
         ) from None
 
@@ -495,10 +485,9 @@ def _existing(
 ) -> SatisfactionError:
     return error(
         code,
-        f"{target.name} 已存在，不会覆盖。",
-        f"{target.name} is there already; nothing is overwritten.",
+        _("{name} is there already; nothing is overwritten.", name=target.name),
         where=str(target),
-        hint=("换一个名称，或先把它移走。", "Choose another name, or move it away first."),
+        hint=_("Choose another name, or move it away first."),
     )
 
 

@@ -29,6 +29,7 @@ from satisfaction.foundation.bounds import check_archive, check_sheets, check_sp
 from satisfaction.foundation.engines import BLOCK, ParquetFile, parquet_file
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import PASSED_OVER, decode_bytes, encoding_of, read_bytes
+from satisfaction.foundation.language import _
 
 csv.field_size_limit(2**31 - 1)  # the default refuses long open answers
 
@@ -105,11 +106,10 @@ def read_grids(path: Path) -> tuple[list[Grid], list[str]]:
     if kind not in READ:
         raise InputFileError(
             "F106",
-            f"不支持的文件类型 '{kind}'。",
-            f"Files of type '{kind}' are not read.",
+            _("Files of type '{kind}' are not read.", kind=kind),
             where=str(path),
             available=(*READ, ".sav"),
-            hint=("另存为 csv 或 xlsx。", "Save it as csv or xlsx."),
+            hint=_("Save it as csv or xlsx."),
         )
     if kind == ".parquet":
         return [_parquet(path)], []
@@ -133,13 +133,9 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
     if content.startswith(BOOKS):
         raise InputFileError(
             "F119",
-            "这是 Excel 工作簿，不是文本文件，只是扩展名写错了。",
-            "This is an Excel workbook, not a text file; only its name's ending is wrong.",
+            _("This is an Excel workbook, not a text file; only its name's ending is wrong."),
             where=where,
-            hint=(
-                "把扩展名改为 .xlsx（旧格式为 .xls）。",
-                "Rename it to end in .xlsx (.xls for the old format).",
-            ),
+            hint=_("Rename it to end in .xlsx (.xls for the old format)."),
         )
     encoding = encoding_of(content, where=where)
     delimiter = "\t" if tabs else _delimiter(content[:HEAD].decode(encoding, errors="replace"))
@@ -151,13 +147,13 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
     except csv.Error as fault:
         raise InputFileError(
             "F109",
-            f"第 {reader.line_num} 行附近的引号不配对。",
-            f"Quotation marks do not match near line {reader.line_num} ({fault}).",
-            where=f"{path} {sheet} line {reader.line_num}".replace("  ", " "),
-            hint=(
-                "改正该行的引号，或另存为 xlsx。",
-                "Correct the quotation marks there, or save the file as xlsx.",
+            _(
+                "Quotation marks do not match near line {line_num} ({fault}).",
+                line_num=reader.line_num,
+                fault=fault,
             ),
+            where=f"{path} {sheet} line {reader.line_num}".replace("  ", " "),
+            hint=_("Correct the quotation marks there, or save the file as xlsx."),
         ) from None
 
 
@@ -176,12 +172,11 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
     if content.startswith(BOOKS[1]) and ENCRYPTED in content:
         raise InputFileError(
             "F308",
-            "工作簿有打开密码。",
-            "The workbook has a password to open it.",
+            _("The workbook has a password to open it."),
             where=where,
-            hint=(
-                "在 Excel 或 WPS 中打开，用“文件→信息→保护工作簿→用密码进行加密”清空密码后保存。",
-                "Open it, clear the password under File > Info > Protect Workbook > Encrypt with Password, and save it.",
+            hint=_(
+                "Open it, clear the password under File > Info > Protect Workbook > Encrypt "
+                "with Password, and save it."
             ),
         )
     try:
@@ -202,13 +197,9 @@ def _workbook(path: Path, member: str, content: bytes, *, where: str) -> list[Gr
     ) as fault:  # calamine raises several unrelated types for damaged workbooks, panics among them
         raise InputFileError(
             "F107",
-            "工作簿已损坏或不是 Excel 文件。",
-            f"The workbook is damaged or not an Excel file ({fault}).",
+            _("The workbook is damaged or not an Excel file ({fault}).", fault=fault),
             where=where,
-            hint=(
-                "用 Excel 或 WPS 打开后另存为 xlsx。",
-                "Open it in Excel or WPS and save it as xlsx.",
-            ),
+            hint=_("Open it in Excel or WPS and save it as xlsx."),
         ) from None
     return grids
 
@@ -218,7 +209,7 @@ def _sheets(content: bytes) -> Iterator[tuple[str, int, Any, Iterable[list[Any]]
     workbook = CalamineWorkbook.from_filelike(io.BytesIO(content))
     for place, name in enumerate(workbook.sheet_names):
         sheet = workbook.get_sheet_by_index(place)
-        _, before = sheet.start or (0, 0)
+        _unused, before = sheet.start or (0, 0)
         yield name, before, sheet.merged_cell_ranges or (), sheet.iter_rows()
 
 
@@ -297,10 +288,9 @@ def _members(path: Path) -> tuple[list[Grid], list[str]]:
     ) as fault:  # zipfile raises several unrelated types for damaged or encrypted files
         raise InputFileError(
             "F112",
-            "压缩文件已损坏或有密码。",
-            f"The zip file is damaged or has a password ({fault}).",
+            _("The zip file is damaged or has a password ({fault}).", fault=fault),
             where=str(path),
-            hint=("解压后直接使用其中的 csv 或 xlsx。", "Unpack it and use the csv or xlsx files."),
+            hint=_("Unpack it and use the csv or xlsx files."),
         ) from None
     if not grids:
         raise _empty(path)
@@ -354,7 +344,7 @@ def _grid(
         width = max(map(len, block))
         filled += sum(map(len, block))
         check_spread(read + len(block), max(width, len(columns)), filled, where=where)
-        columns += [[""] * len(numbers) for _ in range(width - len(columns))]
+        columns += [[""] * len(numbers) for _unused in range(width - len(columns))]
         kept, cells = _block(block, width, texts)
         numbers += [read + 1 + position for position in kept]
         for place, column in enumerate(columns):
@@ -425,11 +415,7 @@ def cell_text(cell: object) -> str:
 def _empty(path: Path) -> InputFileError:
     return InputFileError(
         "F104",
-        "文件里没有数据。",
-        "The file holds no data.",
+        _("The file holds no data."),
         where=str(path),
-        hint=(
-            "重新导出该文件，或从 files 中去掉它。",
-            "Export the file again, or take it out of `files`.",
-        ),
+        hint=_("Export the file again, or take it out of `files`."),
     )

@@ -23,6 +23,7 @@ from markupsafe import Markup
 from tqdm import tqdm
 
 from satisfaction.foundation.errors import ExportError
+from satisfaction.foundation.language import _
 
 
 def fill(
@@ -134,13 +135,12 @@ def find_browser() -> str:
     if found is None:
         raise ExportError(
             "X141",
-            "没有找到可以打印 PDF 的浏览器。",
-            "There is no browser to print PDF with.",
+            _("There is no browser to print PDF with."),
             where="--pdf",
             available=NAMES,
-            hint=(
-                "安装 Chromium、Chrome 或 Edge；或不写 --pdf，在浏览器里打开页面后打印。",
-                "Install Chromium, Chrome or Edge; or leave out --pdf and print the pages from a browser.",
+            hint=_(
+                "Install Chromium, Chrome or Edge; or leave out --pdf and print the pages "
+                "from a browser."
             ),
         )
     return found
@@ -177,11 +177,7 @@ def print_pages(browser: str, pages: Sequence[Path]) -> None:
             if not target.is_file():
                 raise ExportError(
                     "X142",
-                    f"浏览器没有打印出 {page.name}。",
-                    f"The browser did not print {page.name}.",
+                    _("The browser did not print {name}.", name=page.name),
                     where=browser,
-                    hint=(
-                        "在浏览器里打开该页面后打印。",
-                        "Open the page in a browser and print it.",
-                    ),
+                    hint=_("Open the page in a browser and print it."),
                 )

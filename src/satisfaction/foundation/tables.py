@@ -23,6 +23,7 @@ import xlsxwriter
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import sha256
 from satisfaction.foundation.grids import Grid, Texts, read_grids
+from satisfaction.foundation.language import _
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,9 @@ def _header(grid: Grid) -> tuple[str, ...]:
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise InputFileError(
             "F108",
-            f"列名 '{twice[0]}' 出现多次。",
-            f"The column name '{twice[0]}' stands more than once.",
+            _("The column name '{twice}' stands more than once.", twice=twice[0]),
             where=" ".join(filter(None, (str(grid.path), grid.sheet, "row 1"))),
-            hint=("改名或删去多余的列。", "Rename or remove the extra column."),
+            hint=_("Rename or remove the extra column."),
         )
     return tuple(names)
 

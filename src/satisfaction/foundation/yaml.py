@@ -25,9 +25,10 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from satisfaction.foundation.errors import SatisfactionError, closest, shortened
 from satisfaction.foundation.files import decode, read_bytes
+from satisfaction.foundation.language import _
 
 SOURCE = "请写明来源 state the source"
-FILL_IN = ("请填写", "please fill in")
+FILL_IN = _("please fill in")
 TO_REPLACE = (
     *SOURCE.split(" ", 1),
     *FILL_IN,
@@ -122,26 +123,23 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
         key = str(fault.problem).split('"')[1]
         raise error(
             "Y102",
-            f"键 '{key}' 出现两次。",
-            f"The key '{key}' stands twice.",
+            _("The key '{key}' stands twice.", key=key),
             where=f"{path}:{line}",
-            hint=("删去或改名其中一个。", "Remove or rename one of the two."),
+            hint=_("Remove or rename one of the two."),
         ) from None
     except (
         Exception
     ) as fault:  # ruamel raises several unrelated types for tags and nesting that it cannot follow
         raise error(
             "Y101",
-            f"不是有效的 YAML: {_problem(fault)}",
-            f"Not valid YAML: {_problem(fault)}",
+            _("Not valid YAML: {problem}", problem=_problem(fault)),
             where=f"{path}:{_fault_line(fault, text)}",
-            hint=("检查缩进、冒号、引号和日期。", "Check indentation, colons, quotes and dates."),
+            hint=_("Check indentation, colons, quotes and dates."),
         ) from None
     if not isinstance(node, CommentedMap):
         raise error(
             "Y103",
-            "文件内容为空或不是键值表。",
-            "The file is empty or not a mapping of keys.",
+            _("The file is empty or not a mapping of keys."),
             where=f"{path}:1",
         )
     try:
@@ -152,7 +150,7 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
             f"{fault.zh}。",
             f"{fault.en}.",
             where=str(path),
-            hint=("改正该文件。", "Correct the file."),
+            hint=_("Correct the file."),
         ) from None
 
 
@@ -239,7 +237,7 @@ def refuse_placeholders(paths: Iterable[Path], error: type[SatisfactionError]) -
             f"还有 {len(places)} 处“{SOURCE}”之类的占位文字，不能公布。",
             f"Words of the template still stand here (places: {len(places)}); they are not published.",
             where=shortened(places, 5),
-            hint=("写明真实的来源或名称。", "Write the real source or name."),
+            hint=_("Write the real source or name."),
         )
 
 
@@ -247,8 +245,12 @@ def _plain(node: Any, seen: Iterator[int], depth: int = 0) -> Any:
     """Drop ruamel's own types, so that records hold nothing but plain Python values; aliases are written out."""
     if next(seen) > MOST_VALUES or depth > DEEPEST:
         raise _Unusable(
-            f"别名展开后超过 {MOST_VALUES:,} 个值，或嵌套超过 {DEEPEST} 层",
-            f"More than {MOST_VALUES:,} values with aliases written out, or nested more than {DEEPEST} deep",
+            _(
+                "More than {MOST_VALUES:,} values with aliases written out, or nested more "
+                "than {DEEPEST} deep",
+                MOST_VALUES=MOST_VALUES,
+                DEEPEST=DEEPEST,
+            ),
         )
     if isinstance(node, CommentedMap):
         return {
@@ -260,7 +262,7 @@ def _plain(node: Any, seen: Iterator[int], depth: int = 0) -> Any:
     if isinstance(node, str):
         return _text(node)
     if isinstance(node, int) and abs(node) > LARGEST:
-        raise _Unusable("有的整数过大", "A whole number is too large")
+        raise _Unusable(_("A whole number is too large"))
     for plain in (bool, int, float):
         if isinstance(node, plain):
             return plain(node)
@@ -273,8 +275,7 @@ def _text(value: str) -> str:
         return value.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
         raise _Unusable(
-            "文字中有半个字符（\\ud800 至 \\udfff）",
-            "A text holds half a character (\\ud800 to \\udfff)",
+            _("A text holds half a character (\\ud800 to \\udfff)"),
         ) from None
 
 
@@ -285,11 +286,7 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
     if kind == "unknown_key":
         name, available = str(context["key"]), context["available"]
         near = closest(name, available)
-        advice = (
-            (f"改为 '{near}'，或删去。", f"Write '{near}', or remove it.")
-            if near
-            else ("删去该键。", "Remove the key.")
-        )
+        advice = _("Write '{near}', or remove it.", near=near) if near else _("Remove the key.")
         return {
             "code": "Y201",
             "zh": f"未知的键 '{name}'。",
@@ -305,7 +302,7 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
             "zh": f"缺少必填键 '{location[-1]}'。",
             "en": f"Required key '{location[-1]}' is missing.",
             "where": document.place(location[:-1]),
-            "hint": ("补上该键。", "Add the key."),
+            "hint": _("Add the key."),
         }
     if kind == "declared":
         at = context["at"]
@@ -317,7 +314,7 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
         "zh": f"'{key}' 的取值 {detail['input']!r} 无效: {_wanted(kind, context)}。",
         "en": f"Invalid value at '{key}': {detail['msg'][:1].lower()}{detail['msg'][1:]}.",
         "where": document.place(location),
-        "hint": ("按提示改正取值。", "Correct the value."),
+        "hint": _("Correct the value."),
     }
 
 

@@ -17,6 +17,7 @@ from satisfaction.collection.responses import load_responses
 from satisfaction.declarations.survey import read_declared, read_survey
 from satisfaction.foundation.errors import DamagedSetError, InputFileError, SatisfactionError
 from satisfaction.foundation.files import free_name, new_file, read_json
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import fill
 from satisfaction.foundation.tables import write_text
 from satisfaction.notebook.notebooks import find_notebooks, nothing_for, run_notebooks
@@ -65,13 +66,9 @@ def project_root(start: Path) -> Path:
             return folder
     raise InputFileError(
         "F118",
-        "这里不是项目文件夹：没有 surveys/ 和 notebooks/。",
-        "This is no project folder: there are no surveys/ and notebooks/.",
+        _("This is no project folder: there are no surveys/ and notebooks/."),
         where=str(start),
-        hint=(
-            "进入项目文件夹，或写明它: satisfaction lab <文件夹>。",
-            "Go to the project folder, or name it: satisfaction lab <folder>.",
-        ),
+        hint=_("Go to the project folder, or name it: satisfaction lab <folder>."),
     )
 
 
@@ -89,7 +86,7 @@ def find_questionnaires(root: Path) -> list[str]:
 
 def _wave(folder: Path) -> Wave:
     try:
-        _, declared, _ = read_declared(folder)
+        _unused, declared, _unused = read_declared(folder)
     except SatisfactionError as fault:
         return Wave(folder, (fault.zh, fault.en), readable=False)
     simulated = "模拟 simulated" if declared.simulated else ""
@@ -200,7 +197,7 @@ def form(widgets: Any, waves: list[Wave], *, language: Language) -> Any:
         folders.append((f"{wave.folder.name} · {title}", wave.folder))
     wave_menu = widgets.Dropdown(options=folders, description=labels.wave)
     languages = widgets.ToggleButtons(
-        options=[("中文", "zh"), ("English", "en")], value=language, description=labels.language
+        options=[_("zh"), ("English", "en")], value=language, description=labels.language
     )
     notebooks = widgets.Checkbox(value=False, description=labels.with_notebooks, indent=False)
     output = widgets.Output()

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ExportError, InputFileError
 from satisfaction.foundation.files import new_folder, sha256
+from satisfaction.foundation.language import _, comma_list
 from satisfaction.notebook.show import Language
 from satisfaction.pipeline import Results
 
@@ -34,10 +35,9 @@ def find_notebooks(survey: Survey) -> list[Path]:
     if not found:
         raise InputFileError(
             "F111",
-            "在调查文件夹的上级找不到 notebooks/。",
-            "There is no notebooks/ folder above the survey.",
+            _("There is no notebooks/ folder above the survey."),
             where=str(survey.folder),
-            hint=("在项目文件夹内运行。", "Run inside the project folder."),
+            hint=_("Run inside the project folder."),
         )
     return sorted(found)
 
@@ -88,7 +88,7 @@ def run_notebooks(
             done = pool.map(
                 lambda notebook: _execute(notebook, survey, scratch, language), notebooks
             )
-            for _ in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):
+            for _unused in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):
                 pass
         different = [
             name for notebook in notebooks for name in _gather(notebook, scratch, official)
@@ -96,12 +96,16 @@ def run_notebooks(
     if different:
         raise ExportError(
             "X401",
-            f"笔记本的结果与本次正式结果不同: {'、'.join(different)}；已改名为 {TRIAL}…，只作试算。",
-            f"Notebooks gave other results than this run: {', '.join(different)}; renamed to {TRIAL}..., a trial only.",
+            _(
+                "Notebooks gave other results than this run: {different}; renamed to "
+                "{TRIAL}..., a trial only.",
+                different=comma_list(different),
+                TRIAL=TRIAL,
+            ),
             where=str(folder),
-            hint=(
-                "正式结果以 satisfaction run 写出的为准；要采用新的算法，请改 survey.yaml 或 rules.yaml 后重新运行。",
-                "The set that `satisfaction run` wrote is the official one; to adopt another way, change survey.yaml or rules.yaml and run again.",
+            hint=_(
+                "The set that `satisfaction run` wrote is the official one; to adopt another "
+                "way, change survey.yaml or rules.yaml and run again."
             ),
         )
     return folder
@@ -150,13 +154,15 @@ def _execute(notebook: Path, survey: Survey, folder: Path, language: Language) -
     except PapermillExecutionError as fault:
         raise ExportError(
             "X111",
-            f"笔记本 {notebook.name} 第 {fault.cell_index} 个单元出错: {fault.ename}: {fault.evalue}",
-            f"Notebook {notebook.name}, cell {fault.cell_index}: {fault.ename}: {fault.evalue}",
-            where=str(notebook),
-            hint=(
-                "按提示改正数据或声明后重新运行。",
-                "Correct the data or the declarations and run again.",
+            _(
+                "Notebook {name}, cell {cell_index}: {ename}: {evalue}",
+                name=notebook.name,
+                cell_index=fault.cell_index,
+                ename=fault.ename,
+                evalue=fault.evalue,
             ),
+            where=str(notebook),
+            hint=_("Correct the data or the declarations and run again."),
         ) from None
     finally:
         loop.close()

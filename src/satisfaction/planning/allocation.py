@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import special
 
 from satisfaction.foundation.errors import DesignError
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results
 from satisfaction.planning import size
 from satisfaction.planning.size import VarianceModel, listing_power, plannable, variance_model
@@ -91,17 +92,13 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
     if (least is None and (a.sum(axis=0) <= 0).any()) or (limits <= 0).any():
         raise DesignError(
             "D131",
-            "有地区不受任何约束，或界限不是正数。",
-            "An area that no limit concerns, or a limit that is not positive.",
+            _("An area that no limit concerns, or a limit that is not positive."),
             where="bethel",
-            hint=(
-                "为每个地区给出约束或最小样本量，界限须为正。",
-                "Give every area a limit or a least size; limits are positive.",
-            ),
+            hint=_("Give every area a limit or a least size; limits are positive."),
         )
     scaled = a / limits[:, None]
     weight = np.full(len(limits), 1.0 / len(limits))
-    for _ in range(STEPS):
+    for _unused in range(STEPS):
         n = sizes(scaled, weight, cost=cost, floor=floor)
         used = (scaled / n).sum(axis=1)
         new = weight * used**2
@@ -211,8 +208,8 @@ def read_limit(text: str, results: Results) -> Limit:
     DesignError
         D133 for anything else, or names that the wave does not have.
     """
-    name, _, width = text.partition("=")
-    measure, _, level = name.partition("@")
+    name, _unused, width = text.partition("=")
+    measure, _unused, level = name.partition("@")
     table = results.estimates[results.area].table
     measures = list(
         table.loc[np.isfinite(table["deff"].to_numpy(float)), "measure"].unique()
@@ -227,9 +224,9 @@ def read_limit(text: str, results: Results) -> Limit:
         or not limit.half_width > 0
     ):
         raise DesignError(
-            "D133", f"看不懂界限 '{text}'。", f"The limit '{text}' cannot be read.", where="--within",
+            "D133", _("The limit '{text}' cannot be read.", text=text), where="--within",
             available=[*measures, *(f"@{level}" for level in results.estimates)], got=limit.measure,
-            hint=("写成 指标@级别=半宽，如 awareness@county=0.05。", "Write measure@level=half width, such as awareness@county=0.05."),
+            hint=_("Write measure@level=half width, such as awareness@county=0.05."),
         )  # fmt: skip
     return limit
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.errors import DesignError, one_of, shortened
+from satisfaction.foundation.language import _
 from satisfaction.planning.selection import CERTAIN, METHODS, Array, Method, inclusion_probabilities
 
 ROLES = ("certain", "main", "reserve")
@@ -90,10 +91,9 @@ def draw_sample(
     if waves < 1 or not 0 <= overlap <= 1 or reserve < 0 or seed < 0:
         raise DesignError(
             "D125",
-            "waves 须不小于 1，overlap 在 0 与 1 之间，reserve 与 seed 不为负。",
-            "waves >= 1, 0 <= overlap <= 1, reserve >= 0, seed >= 0.",
+            _("waves >= 1, 0 <= overlap <= 1, reserve >= 0, seed >= 0."),
             where=f"waves={waves}, overlap={overlap}, reserve={reserve}, seed={seed}",
-            hint=("改正这些选项。", "Correct these options."),
+            hint=_("Correct these options."),
         )
     check_frame_table(frame, psu=psu, strata=strata, size=size)
     wanted = _wanted(take, frame, strata)
@@ -147,7 +147,7 @@ def _wanted(
     take: int | Mapping[tuple[str, ...], int], frame: pd.DataFrame, strata: Sequence[str]
 ) -> dict[Any, int]:
     """Return the PSUs wanted of every stratum of the frame; refuse strata without a number and numbers without a stratum."""
-    there = [stratum for stratum, _ in frame.groupby(list(strata), sort=True)]
+    there = [stratum for stratum, _unused in frame.groupby(list(strata), sort=True)]
     wanted = dict.fromkeys(there, take) if isinstance(take, int) else dict(take)
     missing = [" / ".join(map(str, stratum)) for stratum in there if stratum not in wanted]
     unknown = [" / ".join(map(str, stratum)) for stratum in wanted if stratum not in there]
@@ -159,12 +159,12 @@ def _wanted(
         raise DesignError(
             "D441", "；".join(zh) + "。", f"Not drawn: {'; '.join(en)}.", where="take",
             available=[" / ".join(map(str, stratum)) for stratum in there], got=(unknown or [""])[0],
-            hint=("每层写一行；不抽的层写 0。", "Give every stratum a row; write 0 where none is to be drawn."),
+            hint=_("Give every stratum a row; write 0 where none is to be drawn."),
         )  # fmt: skip
     if min(wanted.values()) < 0 or max(wanted.values()) < 1:
         raise DesignError(
-            "D125", "每层的数目不能为负，也不能全为 0。", "Numbers by stratum are not negative, and not all 0.", where="take",
-            hint=("改正 take。", "Correct `take`."),
+            "D125", _("Numbers by stratum are not negative, and not all 0."), where="take",
+            hint=_("Correct `take`."),
         )  # fmt: skip
     return wanted
 
@@ -174,14 +174,14 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
     named = [psu, *strata, size]
     if not strata or len(set(named)) < len(named):
         raise DesignError(
-            "D125", "至少要有一个层的列，且各列不能重名。", "At least one column of strata is needed, and no column may be named twice.",
-            where=", ".join(named), hint=("改正 psu、strata、size。", "Correct `psu`, `strata` and `size`."),
+            "D125", _("At least one column of strata is needed, and no column may be named twice."),
+            where=", ".join(named), hint=_("Correct `psu`, `strata` and `size`."),
         )  # fmt: skip
     for name in (psu, *strata, size):
         if name not in frame:
             raise DesignError(
-                "D121", f"抽样框没有列 '{name}'。", f"The frame has no column '{name}'.", where="frame", available=frame.columns, got=name,
-                hint=("补上该列，或改正列名。", "Add the column, or correct its name."),
+                "D121", _("The frame has no column '{name}'.", name=name), where="frame", available=frame.columns, got=name,
+                hint=_("Add the column, or correct its name."),
             )  # fmt: skip
     keys = [*strata, psu]
     empty = frame[keys].isna().any(axis=1) | (
@@ -202,7 +202,7 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
             listed = shortened(rows + 2)
             raise DesignError(
                 code, f"抽样框有误: {zh}（第 {listed} 行）。", f"The frame is not right: {en} (rows {listed}).", where="frame",
-                hint=("改正或删去这些行。", "Correct or remove these rows."),
+                hint=_("Correct or remove these rows."),
             )  # fmt: skip
 
 
@@ -260,8 +260,5 @@ def _too_few(where: Any, units: int, asked: int, *, most: int | None = None) -> 
         f"层 {stratum} 只有 {units} 个单元，需要 {asked} 个（各期与备用合计）{can}。",
         f"Stratum {stratum} has {units} units; {asked} are needed for all waves and reserves{could}.",
         where="frame",
-        hint=(
-            "减少 take、waves 或 reserve，或增大 overlap。",
-            "Lower take, waves or reserve, or raise overlap.",
-        ),
+        hint=_("Lower take, waves or reserve, or raise overlap."),
     )

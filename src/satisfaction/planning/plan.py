@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.errors import DesignError
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results
 from satisfaction.planning import allocation, size
 from satisfaction.planning.allocation import Limit, psus_for_limits
@@ -117,10 +118,9 @@ def make_plan(
     if survey.declared.selection != "probability":
         raise DesignError(
             "D360",
-            "该期不是概率样本，没有抽样误差，无法据以规划样本量。",
-            "The wave is no probability sample: it has no sampling error to plan a sample with.",
+            _("The wave is no probability sample: it has no sampling error to plan a sample with."),
             where=survey.name,
-            hint=("用概率抽样的一期。", "Use a wave of a probability sample."),
+            hint=_("Use a wave of a probability sample."),
         )
     ranked = results.estimates[results.area].of(survey.questionnaire.ranked)
     psu, strata = survey.questionnaire.roles.psu, _strata(results)
@@ -131,10 +131,12 @@ def make_plan(
     if psu is None or len(known) <= bottom:
         raise DesignError(
             "D132",
-            f"该期没有初级单元，或有设计效应的地区只有 {len(known)} 个，无法据以规划。",
-            f"The wave has no PSUs, or only {len(known)} areas with a design effect to plan with.",
+            _(
+                "The wave has no PSUs, or only {n} areas with a design effect to plan with.",
+                n=len(known),
+            ),
             where=survey.name,
-            hint=("用整群抽样的一期，或换排名指标。", "Use a wave with PSUs, or another measure."),
+            hint=_("Use a wave with PSUs, or another measure."),
         )
     kish = _kish(results)
     model = variance_model(ranked, strata=strata, kish=kish, areas=known)
@@ -151,10 +153,7 @@ def make_plan(
             areas=known,
         )
         binding = several.binding
-        zh, en = (
-            f"{len(wishes.limits)} 项界限同时满足（Bethel）",
-            f"limits kept together (Bethel): {len(wishes.limits)}",
-        )
+        zh, en = _("limits kept together (Bethel): {n}", n=len(wishes.limits))
         needs.append(_wish(zh, en, several.psus, per_psu=per_psu, areas=len(model.areas)))
     total = int(model.psus.sum()) if budget is None else budget
     divided = divisions(
@@ -173,7 +172,7 @@ def make_plan(
     )
     areas = areas.assign(
         **{f"wish_{row['wish_en'].split(' ')[0].strip(':')}": row["by_area"] for row in needs},
-        **{f"plan_{n}": p for n, (_, _, p) in divided.items()},
+        **{f"plan_{n}": p for n, (_unused, _unused, p) in divided.items()},
     )
     table = pd.DataFrame([{key: row[key] for key in NEEDS} for row in needs], columns=list(NEEDS))
     conventions = {
@@ -275,8 +274,8 @@ def divisions(
     areas, free = len(model.areas), total - least * len(model.areas)
     if free < 0:
         raise DesignError(
-            "D132", f"预算 {total} 个初级单元不足：每个地区至少 {least} 个。", f"A budget of {total} PSUs is too small: {least} an area at least.",
-            where="budget", hint=("增加预算。", "Raise the budget."),
+            "D132", _("A budget of {total} PSUs is too small: {least} an area at least.", total=total, least=least),
+            where="budget", hint=_("Raise the budget."),
         )  # fmt: skip
     found = {
         "equal": (

@@ -12,6 +12,7 @@ import pandas as pd
 
 from satisfaction.foundation.errors import DesignError, shortened
 from satisfaction.foundation.files import dated_folder, new_file, new_folder, refuse_changed
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import fill
 from satisfaction.foundation.tables import (
     RawTable,
@@ -99,14 +100,10 @@ def next_sample(panel: Path, *, wave: int) -> pd.DataFrame:
     if wave not in waves:
         raise DesignError(
             "D126",
-            f"轮换样本中没有第 {wave} 期。",
-            f"The panel has no wave {wave}.",
+            _("The panel has no wave {wave}.", wave=wave),
             where=str(panel),
             available=waves,
-            hint=(
-                "改为已有的期次；用完后重新抽取。",
-                "Name a wave that it has; draw anew when they are used up.",
-            ),
+            hint=_("Name a wave that it has; draw anew when they are used up."),
         )
     rows = table[table["wave"] == wave].reset_index(drop=True)
     return sample_table(rows, size=size, persons=rows["persons"]).drop(columns=["persons"])
@@ -140,8 +137,8 @@ def read_take(path: Path, strata: Sequence[str]) -> dict[tuple[str, ...], int]:
     twice = table.duplicated(list(strata), keep=False).to_numpy()
     if twice.any():
         raise DesignError(
-            "D444", "同一层写了不止一行。", "A stratum stands in more than one row.",
-            where=f"{path} row {shortened(np.array(raw.numbers)[twice])}", hint=("每层只写一行。", "Give every stratum one row."),
+            "D444", _("A stratum stands in more than one row."),
+            where=f"{path} row {shortened(np.array(raw.numbers)[twice])}", hint=_("Give every stratum one row."),
         )  # fmt: skip
     keys = table[list(strata)].itertuples(index=False, name=None)
     return dict(zip(keys, numbers.astype(int).tolist(), strict=True))
@@ -151,8 +148,8 @@ def _columns(path: Path, table: pd.DataFrame, wanted: Sequence[str]) -> None:
     for name in wanted:
         if name not in table:
             raise DesignError(
-                "D442", f"表中没有列 '{name}'。", f"The table has no column '{name}'.", where=f"{path} row 1",
-                available=table.columns, got=name, hint=("补上该列，或改正列名。", "Add the column, or correct its name."),
+                "D442", _("The table has no column '{name}'.", name=name), where=f"{path} row 1",
+                available=table.columns, got=name, hint=_("Add the column, or correct its name."),
             )  # fmt: skip
 
 
@@ -167,8 +164,8 @@ def _numbers(
         rows = shortened(np.array(raw.numbers)[wrong])
         first = texts[wrong].iloc[0]
         raise DesignError(
-            "D443", f"列 '{column}' 不是所要的数（如 '{first}'）。", f"Column '{column}' is not the number it should be (such as '{first}').",
-            where=f"{path} row {rows}", hint=("改正这些单元格。", "Correct these cells."),
+            "D443", _("Column '{column}' is not the number it should be (such as '{first}').", column=column, first=first),
+            where=f"{path} row {rows}", hint=_("Correct these cells."),
         )  # fmt: skip
     return numbers.astype(float)
 
@@ -200,7 +197,7 @@ def sheets_page(drawn: Draw, *, psu: str, size: str, persons: int, simulated: st
         ]
         picks = [
             [int(one) for one in rng.integers(1, np.arange(1, 11) + 1)]
-            for _ in range(min(persons, HOUSEHOLDS))
+            for _unused in range(min(persons, HOUSEHOLDS))
         ]
         sheets.append(
             {
@@ -253,15 +250,11 @@ def write_plan(results: Results, plan: Plan) -> Path:
 
 def plan_page(results: Results, plan: Plan) -> str:
     """Return the page for a budget office: what each wish needs, what each way of dividing the budget brings."""
-    from satisfaction.foundation.language import Text
     from satisfaction.planning.plan import needs_plot
     from satisfaction.publication.plots.canvas import picture
 
     survey = results.survey
-    alt = Text(
-        "各项要求所需的访问数，数值见下表。",
-        "Interviews each wish needs; the values stand in the table below.",
-    )
+    alt = _("Interviews each wish needs; the values stand in the table below.")
     figure = needs_plot(plan, mark=mark(survey))
     drawn = picture(figure, alt) if figure else None
     values: dict[str, Any] = {

@@ -13,8 +13,17 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.errors import RankingError, number_of, one_of
-from satisfaction.foundation.figures import Kind, amount, difference, in_english, numeral, p_value_in_words, places, probability_in_words
-from satisfaction.foundation.language import NOTHING, Text
+from satisfaction.foundation.figures import (
+    Kind,
+    amount,
+    difference,
+    in_english,
+    numeral,
+    p_value_in_words,
+    places,
+    probability_in_words,
+)
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 from satisfaction.publication.labels import two_languages
 
 Row: TypeAlias = Mapping[str, Any]
@@ -25,14 +34,14 @@ COLUMNS = (
     "status", "probability_bottom",
 )  # fmt: skip
 MEASURES = {
-    "rate": Text("数值", "the rate"),
-    "index": Text("得分", "the score"),
-    "score": Text("得分", "the score"),
+    "rate": _("the rate"),
+    "index": _("the score"),
+    "score": _("the score"),
 }
 WHERE = {
-    "yes": Text("名单内", "on the list"),
-    "no": Text("名单外", "off the list"),
-    "tied": Text("分界上", "at the cut"),
+    "yes": _("on the list"),
+    "no": _("off the list"),
+    "tied": _("at the cut"),
 }
 LEVEL = 1e-9
 """Scores closer than this are level, as in the ranking."""
@@ -112,15 +121,15 @@ class Across:
         """Say how far away they are, to stand behind the unit as subject."""
         names, where = self.names, WHERE[self.listed]
         if abs(self.gap) < LEVEL:
-            return Text(
-                f"与{where.zh}最接近的{names.zh}持平",
-                f"is level with {names.en}, the nearest {where.en}",
-            )
+            return _("is level with {names}, the nearest {where}", names=names, where=where)
         size = difference(self.gap, kind)
-        way = Text("高", "above") if self.gap > 0 else Text("低", "below")
-        return Text(
-            f"比{where.zh}最接近的{names.zh}{way.zh}{size.zh}",
-            f"is {size.en} {way.en} {names.en}, the nearest {where.en}",
+        way = _("above") if self.gap > 0 else _("below")
+        return _(
+            "is {size} {way} {names}, the nearest {where}",
+            size=size,
+            way=way,
+            names=names,
+            where=where,
         )
 
 
@@ -169,10 +178,7 @@ class Ground:
     @property
     def trust(self) -> Text:
         """At which confidence tests hold, and for how many units."""
-        return Text(
-            f"{self.level} 置信水平，{self.family.zh}",
-            f"at the {self.level} confidence level, {self.family.en}",
-        )
+        return _("at the {level} confidence level, {family}", level=self.level, family=self.family)
 
     def ranked(self) -> list[dict[str, Any]]:
         """Return the ranked rows."""
@@ -209,13 +215,16 @@ def ground_of(
     if len(ranked) != summary["p"]:
         raise RankingError(
             "K192",
-            f"名次表有 {len(ranked)} 个单位参加排名，概要有 {summary['p']} 个：两者不属于同一次排名。",
-            f"The table ranks {len(ranked)} units, the summary {summary['p']}: they do not belong to one ranking.",
+            _(
+                "The table ranks {n} units, the summary {p}: they do not belong to one ranking.",
+                n=len(ranked),
+                p=summary["p"],
+            ),
             where="ranking, summary",
         )
-    family = Text("逐个单位检验", "each unit tested by itself")
+    family = _("each unit tested by itself")
     if "multiplicity" in summary:
-        family = Text("已按全表作多重比较校正", "adjusted for the whole table")
+        family = _("adjusted for the whole table")
     side = str(ranking["side"].iloc[0]) if "side" in ranking else "last"
     return Ground(
         kind=kind,
@@ -252,24 +261,20 @@ def check_columns(ranking: pd.DataFrame, columns: Iterable[str]) -> None:
     if missing := [column for column in columns if column not in ranking]:
         raise RankingError(
             "K191",
-            f"名次表缺少列：{'、'.join(missing)}。",
-            f"The ranking lacks the columns {', '.join(missing)}.",
+            _("The ranking lacks the columns {missing}.", missing=comma_list(missing)),
             where="ranking",
             available=ranking.columns,
-            hint=(
-                "用 published.ranking_table 的结果。",
-                "Use what published.ranking_table returns.",
-            ),
+            hint=_("Use what published.ranking_table returns."),
         )
 
 
 def _end(size: int, side: str) -> End:
-    zh, en = ("前", "first") if side == "first" else ("末", "last")
+    zh, en = _("first") if side == "first" else _("last")
     if size == 1:
         only = "首位" if side == "first" else "末位"
         return End(side, size, Text(only, f"the {en} one"), Text(f"属于{only}", en))
     end = Text(f"{zh}{numeral(size)}位", f"the {en} {in_english(size)}")
-    return End(side, size, end, Text(f"属于{end.zh}", f"among {end.en}"))
+    return End(side, size, end, _("among {end}", end=end))
 
 
 def _across(ranked: list[dict[str, Any]]) -> Iterator[tuple[str, Across]]:
@@ -310,14 +315,14 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
     figure = NOTHING
     if not pd.isna(row["estimate"]):
         score = amount(row["estimate"], ground.kind)
-        figure = Text(f"{measure.zh}为 {score.zh}，", f"{measure.en} is {score.en}; ")
+        figure = _("{measure} is {score}; ", measure=measure, score=score)
     n = 0 if pd.isna(row["n"]) else int(row["n"])
     if minimum_n is not None and n < minimum_n:
-        why = Text(f"少于规则要求的 {minimum_n} 人", f"fewer than the {minimum_n} of the rule")
+        why = _("fewer than the {minimum_n} of the rule", minimum_n=minimum_n)
     elif not ground.p:
-        why = Text("没有其他有答卷的地区可比", "it has no other area with answers beside it")
+        why = _("it has no other area with answers beside it")
     else:
-        why = Text("未达到参加排名的条件", "it does not meet the conditions for being ranked")
+        why = _("it does not meet the conditions for being ranked")
     answers = f"{n} valid answer{'' if n == 1 else 's'}"
     said = Text(
         f"{unit.zh}：{figure.zh}有效样本 {n} 人，{why.zh}，不参加排名，没有名次，也不判断其是否{member.zh}。",
@@ -333,34 +338,39 @@ def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
     if level_with:
         others = number_of(level_with, "other unit")
         shared = Text(f"与另外 {level_with} 个单位并列", f", shared with {others}")
-    counted = Text(
-        f"在参加排名的 {ground.p} 个单位中{shared.zh}第 {row['rank']:g} 名",
-        f"rank {row['rank']:g} of the {ground.p} units ranked{shared.en}",
+    counted = _(
+        "rank {rank:g} of the {p} units ranked{shared}", rank=row["rank"], p=ground.p, shared=shared
     )
     if not ground.proven:
-        return Text(
-            f"{unit.zh}：{measure.zh}为 {score.zh}，按估计值{counted.zh}；样本不是概率样本，名次有多确定未知。",
-            f"{unit.en}: {measure.en} is {score.en}, by the estimate {counted.en}; "
-            "without a probability sample it is unknown how certain the rank is.",
+        return _(
+            "{unit}: {measure} is {score}, by the estimate {counted}; without a "
+            "probability sample it is unknown how certain the rank is.",
+            unit=unit,
+            measure=measure,
+            score=score,
+            counted=counted,
         )
     low, high = row["marginal_low"], row["marginal_high"]
     alone = places(low, high)
     lies = Text(f"在{alone.zh}之间", f"lies between {low:g} and {high:g}")
     if low == high:
-        lies = Text(f"为{alone.zh}", f"is {alone.en}")
+        lies = _("is {alone}", alone=alone)
     table = places(row["simultaneous_low"], row["simultaneous_high"])
     otherwise = NOTHING
     if not low <= row["rank"] <= high:
-        otherwise = Text(
-            "；名次按规则编号，与名次集合的计法不同",
-            "; the rule counts ranks otherwise than the set does",
-        )
-    return Text(
-        f"{unit.zh}：{measure.zh}为 {score.zh}，{counted.zh}，真实名次{lies.zh}（{ground.level} 置信水平，"
-        f"单独看该单位；全表同时比较时为{table.zh}{otherwise.zh}）。",
-        f"{unit.en}: {measure.en} is {score.en}, {counted.en}; the true rank {lies.en} "
-        f"(at the {ground.level} confidence level, for this unit by itself; "
-        f"{table.en} when the whole table is compared at once{otherwise.en}).",
+        otherwise = _("; the rule counts ranks otherwise than the set does")
+    return _(
+        "{unit}: {measure} is {score}, {counted}; the true rank {lies} (at the "
+        "{level} confidence level, for this unit by itself; {table} when the whole "
+        "table is compared at once{otherwise}).",
+        unit=unit,
+        measure=measure,
+        score=score,
+        counted=counted,
+        lies=lies,
+        level=ground.level,
+        table=table,
+        otherwise=otherwise,
     )
 
 
@@ -368,24 +378,24 @@ def _standing(ground: Ground, row: Row) -> Text:
     """Say where a unit stands with the list, what is established about it, and its probability."""
     end, proof = ground.end, _verdict(ground, row)
     if row["listed"] == "tied":
-        where = Text(
-            f"处在{end.name.zh}名单的分界上，得分并列，是否列入由规则决定，此处不作取舍；",
-            f"It is tied at the cut of the list of {end.name.en}, and the tie is not broken here;",
+        where = _(
+            "It is tied at the cut of the list of {name}, and the tie is not broken here;",
+            name=end.name,
         )
     else:
-        on = Text("已列入", "on") if row["listed"] == "yes" else Text("未列入", "off")
+        on = _("on") if row["listed"] == "yes" else _("off")
         agrees = (row["listed"], ground.status(row)) in {("yes", "established"), ("no", "excluded")}
-        but = Text("并", "and") if agrees else Text("但", "but")
-        where = Text(
-            f"{on.zh}{end.name.zh}名单，{but.zh}",
-            f"It is {on.en} the list of {end.name.en}, {but.en}",
-        )
+        but = _("and") if agrees else _("but")
+        where = _("It is {on} the list of {name}, {but}", on=on, name=end.name, but=but)
     if not ground.proven:
         return Text(f"{where.zh}{proof.zh}。", f"{where.en} {proof.en}.")
     chance = probability_in_words(row["probability_bottom"])
-    return Text(
-        f"{where.zh}{proof.zh}；按模型估计，其{end.member.zh}的概率{chance.zh}。",
-        f"{where.en} {proof.en}; under the model, the probability that it is {end.member.en} is {chance.en}.",
+    return _(
+        "{where} {proof}; under the model, the probability that it is {member} is {chance}.",
+        where=where,
+        proof=proof,
+        member=end.member,
+        chance=chance,
     )
 
 
@@ -393,20 +403,11 @@ def _verdict(ground: Ground, row: Row) -> Text:
     """Say what is established about a ranked unit, and what is not."""
     member, status, trust = ground.end.member, ground.status(row), ground.trust
     if not ground.proven:
-        return Text(
-            f"其是否真正{member.zh}不能判定",
-            f"whether it is truly {member.en} is undecidable",
-        )
+        return _("whether it is truly {member} is undecidable", member=member)
     if status == "possible" and row["listed"] == "no":
-        return Text(
-            f"不能排除其{member.zh}，也不能确认",
-            f"it is not excluded that it is {member.en}, nor is this established",
-        )
+        return _("it is not excluded that it is {member}, nor is this established", member=member)
     if status == "possible":
-        return Text(
-            f"不能确认其{member.zh}，也不能排除",
-            f"it is not established that it is {member.en}, nor is this excluded",
-        )
+        return _("it is not established that it is {member}, nor is this excluded", member=member)
     word = "确认" if status == "established" else "排除"
     return Text(
         f"已{word}其{member.zh}（{trust.zh}）",
@@ -418,29 +419,23 @@ def members(ground: Ground, listed: Rows, tied: Rows) -> Text:
     """Name the units on the list with their scores."""
     end = ground.end.name
     if not ground.p:
-        return Text(
-            "有答卷的地区不足两个，不排名，没有名单。",
-            "Fewer than two areas have answers: no ranks and no list.",
-        )
+        return _("Fewer than two areas have answers: no ranks and no list.")
     if not listed:
-        return Text(
-            f"{end.zh}名单上没有可以直接确定的单位。",
-            f"No unit is on the list of {end.en} however ties are broken.",
-        )
+        return _("No unit is on the list of {end} however ties are broken.", end=end)
     scored = []
     for row in listed:
         unit, score = name(row), amount(row["estimate"], ground.kind)
         scored.append(Text(f"{unit.zh}（{score.zh}）", f"{unit.en} ({score.en})"))
     units = listing(scored)
-    this = Text(f"列出的{end.zh}名单为", f"this is the list of {end.en}")
+    this = _("this is the list of {end}", end=end)
     if tied:
-        this = Text(
-            f"不论并列如何取舍都列入{end.zh}名单的是",
-            f"these are on the list of {end.en} however ties are broken",
-        )
-    return Text(
-        f"在参加排名的 {ground.p} 个单位中，按{ground.measure.zh}{this.zh}：{units.zh}。",
-        f"Of the {ground.p} units ranked by {ground.measure.en}, {this.en}: {units.en}.",
+        this = _("these are on the list of {end} however ties are broken", end=end)
+    return _(
+        "Of the {p} units ranked by {measure}, {this}: {units}.",
+        p=ground.p,
+        measure=ground.measure,
+        this=this,
+        units=units,
     )
 
 
@@ -462,10 +457,10 @@ def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
     """Say how many of the listed are established."""
     member, trust, many = ground.end.member, ground.trust, len(listed)
     if not ground.proven:
-        return Text(
-            "样本不是概率样本，没有抽样误差：名单只按估计值列出，其确定程度未知，任何单位是否真正属于名单不能判定。",
-            "Without a probability sample there is no sampling error: the list follows the estimates alone, how certain it is is "
-            "unknown, and whether any unit truly belongs to it is undecidable.",
+        return _(
+            "Without a probability sample there is no sampling error: the list follows "
+            "the estimates alone, how certain it is is unknown, and whether any unit "
+            "truly belongs to it is undecidable."
         )
     if not listed:
         return None
@@ -477,11 +472,11 @@ def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
             f"the other {_are(rest)} not ({trust.en}).",
         )
     if sure:
-        all_or_none = Text("都已确认", "All of them are") if many > 1 else Text("已确认", "It is")
+        all_or_none = _("All of them are") if many > 1 else _("It is")
     elif many > 1:
-        all_or_none = Text("没有一个能确认", "Not one of them is")
+        all_or_none = _("Not one of them is")
     else:
-        all_or_none = Text("不能确认", "It is not")
+        all_or_none = _("It is not")
     return Text(
         f"名单上的 {many} 个单位{all_or_none.zh}{member.zh}（{trust.zh}）。",
         f"{all_or_none.en} established as being {member.en} ({trust.en}).",
@@ -499,13 +494,17 @@ def whole_list(ground: Ground, summary: Mapping[str, Any]) -> Text | None:
         return None
     p, alpha = p_value_in_words(summary["list_p"]), f"{ground.alpha:.3g}"
     if summary["list_established"]:
-        return Text(
-            f"整份名单作为一个整体已确认：整体检验的 p 值{p.zh}，不大于 {alpha}。",
-            f"The list as a whole is established: the p-value of its verification is {p.en}, at most {alpha}.",
+        return _(
+            "The list as a whole is established: the p-value of its verification is {p}, "
+            "at most {alpha}.",
+            p=p,
+            alpha=alpha,
         )
-    return Text(
-        f"整份名单作为一个整体不能确认：整体检验的 p 值{p.zh}，大于 {alpha}。",
-        f"The list as a whole is not established: the p-value of its verification is {p.en}, above {alpha}.",
+    return _(
+        "The list as a whole is not established: the p-value of its verification is "
+        "{p}, above {alpha}.",
+        p=p,
+        alpha=alpha,
     )
 
 
@@ -516,13 +515,17 @@ def expected_members(ground: Ground, listed: Rows, expected: float) -> Text | No
         return None
     if many == 1:
         chance = probability_in_words(expected)
-        return Text(
-            f"按模型估计，其{member.zh}的概率{chance.zh}。",
-            f"Under the model, the probability that it is {member.en} is {chance.en}.",
+        return _(
+            "Under the model, the probability that it is {member} is {chance}.",
+            member=member,
+            chance=chance,
         )
-    return Text(
-        f"按模型估计，名单上的 {many} 个单位中真正{member.zh}的预计为 {expected:.1f} 个。",
-        f"Under the model, {expected:.1f} of the {many} units listed are expected to be truly {member.en}.",
+    return _(
+        "Under the model, {expected:.1f} of the {many} units listed are expected to "
+        "be truly {member}.",
+        expected=expected,
+        many=many,
+        member=member,
     )
 
 
@@ -532,17 +535,17 @@ def not_excluded(ground: Ground, off: Rows, still_open: Rows) -> Text | None:
     if not ground.proven or not off:
         return None
     if not still_open:
-        return Text(
-            f"名单外的单位都已排除{member.zh}的可能。",
-            f"For every unit off the list it is excluded that it is {member.en}.",
-        )
+        return _("For every unit off the list it is excluded that it is {member}.", member=member)
     units = listing(name(row) for row in still_open[:NAMED])
     namely = Text("：", ": ")
     if many > NAMED:
-        namely = Text("，其中离分界最近的是", "; nearest to the cut: ")
-    return Text(
-        f"名单外还有 {many} 个单位不能排除其{member.zh}的可能{namely.zh}{units.zh}。",
-        f"Off the list, {number_of(many, 'unit')} cannot be excluded from being {member.en}{namely.en}{units.en}.",
+        namely = _("; nearest to the cut: ")
+    return _(
+        "Off the list, {many} cannot be excluded from being {member}{namely}{units}.",
+        many=ngettext("{n:,} unit", "{n:,} units", many),
+        member=member,
+        namely=namely,
+        units=units,
     )
 
 
@@ -559,17 +562,30 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
         measure, compared = ground.measure, across.compared(ground.kind)
         distance = Text(f"，{measure.zh}{compared.zh}", f"; {measure.en} {compared.en}")
     if not ground.proven:
-        said = Text(
-            f"{unit.zh}（按估计值第 {row['rank']:g} 名）在{end.zh}{where.zh}{distance.zh}；{proof.zh}。",
-            f"{unit.en} (rank {row['rank']:g} by the estimate) is {where.en} of {end.en}{distance.en}; {proof.en}.",
+        said = _(
+            "{unit} (rank {rank:g} by the estimate) is {where} of {end}{distance}; {proof}.",
+            unit=unit,
+            rank=row["rank"],
+            where=where,
+            end=end,
+            distance=distance,
+            proof=proof,
         )
         return joined([ground.mark, said])
     sets = places(row["marginal_low"], row["marginal_high"])
     chance = probability_in_words(row["probability_bottom"])
-    said = Text(
-        f"{unit.zh}（第 {row['rank']:g} 名，{ground.level} 置信水平的名次集合为{sets.zh}）在{end.zh}{where.zh}{distance.zh}；"
-        f"{proof.zh}，按模型估计的概率{chance.zh}。",
-        f"{unit.en} (rank {row['rank']:g}, rank set {sets.en} at the {ground.level} confidence level) is {where.en} of {end.en}"
-        f"{distance.en}; {proof.en}, and under the model the probability is {chance.en}.",
+    said = _(
+        "{unit} (rank {rank:g}, rank set {sets} at the {level} confidence level) is "
+        "{where} of {end}{distance}; {proof}, and under the model the probability is "
+        "{chance}.",
+        unit=unit,
+        rank=row["rank"],
+        sets=sets,
+        level=ground.level,
+        where=where,
+        end=end,
+        distance=distance,
+        proof=proof,
+        chance=chance,
     )
     return joined([ground.mark, said])

@@ -28,6 +28,7 @@ from satisfaction.foundation.files import (
     sha256,
     tell,
 )
+from satisfaction.foundation.language import _, comma_list
 from satisfaction.foundation.tables import (
     write_checksums,
     write_csv,
@@ -223,12 +224,15 @@ def _refuse_trial(survey: Survey) -> None:
     if departures:
         raise ExportError(
             "X402",
-            f"结果与调查文件夹所声明的不同: {'、'.join(departures)}；没有写入 out/。",
-            f"The results are not what the survey's folder gives: {', '.join(departures)}; nothing was written to out/.",
+            _(
+                "The results are not what the survey's folder gives: {departures}; nothing "
+                "was written to out/.",
+                departures=comma_list(departures),
+            ),
             where=str(survey.folder),
-            hint=(
-                "运行期间文件有变动的，重新运行；试算结果用 sat.export(results, 文件夹) 另存，会标明试算。",
-                "If a file changed during the run, run again; keep a trial with sat.export(results, folder), which marks it so.",
+            hint=_(
+                "If a file changed during the run, run again; keep a trial with "
+                "sat.export(results, folder), which marks it so."
             ),
         )
 

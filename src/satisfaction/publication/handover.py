@@ -17,6 +17,7 @@ from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.files import new_folder
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import write_rfc4180, write_text
 from satisfaction.pipeline import Results, weighting_log
 from satisfaction.publication.handover_rows import Rows, repeatable, respondent_rows, text_of
@@ -223,10 +224,9 @@ def _check_measures(chosen: Sequence[Measure]) -> None:
     if not chosen:
         raise ExportError(
             "X121",
-            "没有指标：设计没有声明指标，也没有给出 measures。",
-            "There are no measures: the design declares none and `measures` names none.",
+            _("There are no measures: the design declares none and `measures` names none."),
             where="measures",
-            hint=('例如写 measures=["index"]。', 'Write measures=["index"], for instance.'),
+            hint=_('Write measures=["index"], for instance.'),
         )
 
 

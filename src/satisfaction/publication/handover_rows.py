@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import ExportError, shortened
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import ONE, ROW, SampleDesign, Weighting
 from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.weighting.calibration import Calibration
@@ -31,27 +31,20 @@ RESERVED = {
     "NA_integer_", "NA_real_", "NA_complex_", "NA_character_",
 }  # fmt: skip
 ROLES = {
-    "number": Text(
-        zh="顺序号，按内容排序后编排，与问卷编号无关",
-        en="running number in order of content; no respondent's number",
-    ),
-    "stratum": Text(zh="层", en="stratum"),
-    "unit": Text(zh="抽样单元", en="sampling unit"),
-    "fpc": Text(zh="总体中的单元数（有限总体修正）", en="units in the population (fpc)"),
-    "variance_stratum": Text(zh="方差用的层（已合并）", en="stratum for the variance (collapsed)"),
-    "variance_unit": Text(
-        zh="方差用的抽样单元编号", en="number of the sampling unit for the variance"
-    ),
-    "variance_fpc": Text(
-        zh="合并后层的总体单元数", en="units in the population of the collapsed stratum"
-    ),
-    "base": Text(zh="基础权数", en="base weight"),
-    "domain": Text(zh="域（地区）", en="domain (area)"),
-    "recipe": Text(zh="加权所用", en="used in the weighting"),
-    "margin": Text(zh="校准所用的数值", en="number used in the calibration"),
-    "measure": Text(zh="指标值；无效为空", en="value of the measure; empty where not valid"),
-    "final": Text(zh="最终权数", en="final weight"),
-    "mark": Text(zh="关于样本的说明", en="what the sample is"),
+    "number": _("running number in order of content; no respondent's number"),
+    "stratum": _("stratum"),
+    "unit": _("sampling unit"),
+    "fpc": _("units in the population (fpc)"),
+    "variance_stratum": _("stratum for the variance (collapsed)"),
+    "variance_unit": _("number of the sampling unit for the variance"),
+    "variance_fpc": _("units in the population of the collapsed stratum"),
+    "base": _("base weight"),
+    "domain": _("domain (area)"),
+    "recipe": _("used in the weighting"),
+    "margin": _("number used in the calibration"),
+    "measure": _("value of the measure; empty where not valid"),
+    "final": _("final weight"),
+    "mark": _("what the sample is"),
 }
 
 
@@ -355,11 +348,13 @@ def _check_identifiers(
     if wrong:
         raise ExportError(
             "X120",
-            f"列 {shortened(wrong)} 可识别个人，不能移交；只有作为最后一级、每人唯一的抽样单元时才可由顺序号代替。",
-            f"Columns {shortened(wrong)} tell who a person is and are not handed over; a running number stands only for the "
-            "last sampling unit, one a person.",
+            _(
+                "Columns {wrong} tell who a person is and are not handed over; a running "
+                "number stands only for the last sampling unit, one a person.",
+                wrong=shortened(wrong),
+            ),
             where="identifiers",
-            hint=("改用不识别个人的列。", "Use columns that tell of no person."),
+            hint=_("Use columns that tell of no person."),
         )
 
 
@@ -500,8 +495,11 @@ def _check_codes(table: pd.DataFrame, columns: Sequence[Column]) -> None:
     if empty:
         raise ExportError(
             "X123",
-            f"列 {shortened(empty)} 中有空文本编码，csv 无法把它与缺失区分。",
-            f"Columns {shortened(empty)} hold empty text as a code; a csv file cannot tell it from a missing value.",
+            _(
+                "Columns {empty} hold empty text as a code; a csv file cannot tell it from a "
+                "missing value.",
+                empty=shortened(empty),
+            ),
             where="respondents.csv",
-            hint=("为该类另设编码。", "Give that category a code."),
+            hint=_("Give that category a code."),
         )

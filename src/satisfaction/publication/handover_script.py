@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction.foundation.language import _
 from satisfaction.publication.handover_rows import (
     NUMBER,
     ROLES,
@@ -39,19 +40,17 @@ USE = (
     "除非注明，比较只针对估计值与标准误：自由度不同（本软件按域计：域内初级单元数减层数；R 按设计计），所以区间不同。",
     "Compare estimates and standard errors only: df differ (ours are the domain's PSUs minus its strata, R's the design's), and so do intervals.",
 )
-DESIGN = (
-    "抽样设计。域分析不删减设计：svyby 与 subset 保留各层的初级单元数，与本软件一致。",
-    "The sample design. Domains never filter it: svyby and subset keep the number of PSUs of every stratum, as ours do.",
+DESIGN = _(
+    "The sample design. Domains never filter it: svyby and subset keep the "
+    "number of PSUs of every stratum, as ours do."
 )
-CALIBRATED = (
-    "校准：与本软件相同的边际、距离与界限；方差用进入校准时的权数做回归残差（R 的 calibrate 约定），标准误因此计入校准的作用。",
-    "Calibration to the same margins, with the same distance and bounds. Variance by residuals of the regression weighted by the "
-    "weights entering it (R's calibrate convention), so standard errors credit the calibration, as ours do.",
+CALIBRATED = _(
+    "Calibration to the same margins, with the same distance and bounds. "
+    "Variance by residuals of the regression weighted by the weights entering it "
+    "(R's calibrate convention), so standard errors credit the calibration, as "
+    "ours do."
 )
-MEANS = (
-    "各域均值：R 与 expected.csv 并列。大的调查需要几分钟。",
-    "Means by domain: R's beside those of expected.csv. A large survey takes some minutes.",
-)
+MEANS = _("Means by domain: R's beside those of expected.csv. A large survey takes some minutes.")
 SEVERAL = (
     "本期权数经过多个步骤（见 README.txt），这里直接使用最终权数：R 的标准误把权数当作固定的，与 expected.csv 的 se_fixed 一致；",
     "公布的标准误（expected.csv 的 se）来自重复样本（JKn），每个重复样本都重做全部加权步骤。",
@@ -59,15 +58,15 @@ SEVERAL = (
     "agree with se_fixed of expected.csv; the published ones (se) come from JKn replicates that replay the whole recipe.",
 )
 LONELY = {
-    "average": (
-        "单一初级单元的层取其余层的平均：在域内，R 只计有域成员的层，本软件计全部层，所以域的标准误可能不同。",
-        "A stratum with one PSU counts as the average of the others: within a domain R counts only strata with members of it, we count "
-        "all strata; standard errors of domains may differ.",
+    "average": _(
+        "A stratum with one PSU counts as the average of the others: within a domain "
+        "R counts only strata with members of it, we count all strata; standard "
+        "errors of domains may differ."
     ),
-    "adjust": (
-        "单一初级单元的层以总体均值为中心：R 取 0，本软件取全部单元的均值；校准之后或第二阶段两者可能略有不同。",
-        "A stratum with one PSU is centred at the population mean: R takes 0, we take the mean of all units; after calibration and at a "
-        "second stage the two may differ slightly.",
+    "adjust": _(
+        "A stratum with one PSU is centred at the population mean: R takes 0, we "
+        "take the mean of all units; after calibration and at a second stage the two "
+        "may differ slightly."
     ),
 }
 COMPARE = """\
@@ -145,8 +144,7 @@ def _reading(rows: Rows) -> str:
     """Return the call that reads respondents.csv."""
     classes = _vector(f'{column.name} = "{column.kind}"' for column in rows.columns)
     about = _comment(
-        "一行一人；编码按文本读入，前导零不丢失。",
-        "One row a person; codes are read as text, so that they keep their leading zeros.",
+        _("One row a person; codes are read as text, so that they keep their leading zeros."),
     )
     return (
         f'{about}\nrespondents <- read.csv("respondents.csv", fileEncoding = "UTF-8", na.strings = "", check.names = FALSE,\n'
@@ -317,28 +315,25 @@ FILES = (
     "survey.R         在 R 中重做同一设计、校准与各域均值 the same design, calibration and means by domain in R",
     "expected.csv     本软件的估计值与标准误，供核对 our estimates and standard errors, to compare with",
 )
-PERSONS = (
-    "这是逐人数据：不含问卷编号、访问员、日期与任何文字答案，但单元、地区与分组仍可能指向个人；只交给参与本调查的同事，不公布。",
-    "This is respondent-level data. It holds no respondent number, interviewer, date or text, but units, areas and groups may still "
-    "point to a person: for colleagues of the survey only, not for publication.",
+PERSONS = _(
+    "This is respondent-level data. It holds no respondent number, interviewer, "
+    "date or text, but units, areas and groups may still point to a person: for "
+    "colleagues of the survey only, not for publication."
 )
-DF = (
-    "自由度与区间不同：本软件按域计自由度（域内初级单元数减层数），R 按设计计；只比较估计值与标准误。",
-    "df and intervals differ: ours are the domain's (PSUs minus strata), R's the design's; compare estimates and standard errors only.",
+DF = _(
+    "df and intervals differ: ours are the domain's (PSUs minus strata), R's the "
+    "design's; compare estimates and standard errors only."
 )
 CREDIT = {
-    "none": (
-        "没有加权步骤；标准误即线性化。",
-        "No weighting step; standard errors are linearized.",
+    "none": _("No weighting step; standard errors are linearized."),
+    "single": _(
+        "A single calibration: survey.R repeats it with calibrate or postStratify; "
+        "standard errors credit it."
     ),
-    "single": (
-        "单一校准：survey.R 用 calibrate 或 postStratify 重做，标准误计入校准。",
-        "A single calibration: survey.R repeats it with calibrate or postStratify; standard errors credit it.",
-    ),
-    "several": (
-        "多个加权步骤：expected.csv 的 se 为公布的标准误（重复样本重做全部步骤），se_fixed 把最终权数当作固定的，R 给出的是后者。",
-        "Several weighting steps: se of expected.csv is published (replicates replay all steps), se_fixed treats the final weights as "
-        "fixed, which is what R gives.",
+    "several": _(
+        "Several weighting steps: se of expected.csv is published (replicates replay "
+        "all steps), se_fixed treats the final weights as fixed, which is what R "
+        "gives."
     ),
 }
 

@@ -10,25 +10,25 @@ import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import Text, _, pgettext
 
 DIGITS = 12
 STATUS = {
-    "established": Text("已确认属于", "established"),
-    "possible": Text("不能确定", "possible"),
-    "excluded": Text("已排除", "excluded"),
-    "not ranked": Text("样本不足，不排名", "not ranked"),
+    "established": _("established"),
+    "possible": _("possible"),
+    "excluded": _("excluded"),
+    "not ranked": _("not ranked"),
 }
 BELOW = {
-    "established": Text("已确认低于", "established"),
-    "possible": Text("不能确定", "possible"),
-    "excluded": Text("已排除低于", "excluded"),
+    "established": pgettext("below a line", "established"),
+    "possible": _("possible"),
+    "excluded": pgettext("below a line", "excluded"),
 }
 VERDICT = {
-    "met": Text("已达到", "met"),
-    "not met": Text("未达到", "not met"),
-    "not decidable": Text("无法判断", "not decidable"),
-    "not ranked": Text("不排名", "not ranked"),
+    "met": _("met"),
+    "not met": _("not met"),
+    "not decidable": _("not decidable"),
+    "not ranked": _("not ranked"),
 }
 
 _CHINESE_THEN_ENGLISH = re.compile(r"(?P<zh>.*[^\x00-\x7f])\s+(?P<en>[\x00-\x7f]+)", re.DOTALL)
@@ -49,7 +49,7 @@ def area_labels(survey: Survey) -> dict[str, Text]:
     The total of an area of which only a part was surveyed is named for what it covers, never for the area.
     """
     if survey.areas is None:
-        return survey.area_names() | {whole_code(survey): Text(zh="全部", en="all")}
+        return survey.area_names() | {whole_code(survey): _("all")}
     names, whole = survey.area_names(), whole_code(survey)
     for code, (have, of) in survey.coverage().items():
         if have < of:
@@ -58,14 +58,11 @@ def area_labels(survey: Survey) -> dict[str, Text]:
 
 
 def _partial(survey: Survey, name: Text, have: int, of: int, *, is_whole: bool) -> Text:
-    unit = Text("地区", "areas")
+    unit = _("areas")
     if survey.questionnaire.roles.area == "county":
-        unit = Text("县", "counties")
+        unit = _("counties")
     if not have:
-        return Text(
-            zh=f"{name.zh}（{of} 个{unit.zh}均无答卷）",
-            en=f"{name.en} (none of {of} {unit.en} has answers)",
-        )
+        return _("{name} (none of {of} {unit} has answers)", name=name, of=of, unit=unit)
     every = f"全{name.zh[-1]}" if name.zh[-1] in "省市州区县" else f"{name.zh}共"
     inside = Text("") if is_whole else Text(name.zh, f" of {name.en}")
     together = f"the {have} surveyed {unit.en}{inside.en} together (of {of})"

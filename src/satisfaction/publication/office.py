@@ -9,18 +9,18 @@ from pathlib import Path
 import pandas as pd
 
 from satisfaction.foundation.files import sha256
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import fill
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
-from satisfaction.foundation.language import Text
 from satisfaction.pipeline import Results
 from satisfaction.publication.columns import COLUMNS, dictionary_table
 from satisfaction.publication.labels import mark
 from satisfaction.publication.manifest import FORMAT, suppressed_counts
 
 ROLES = (
-    Text(zh="填报人", en="Prepared by"),
-    Text(zh="审核人", en="Checked by"),
-    Text(zh="负责人", en="Responsible"),
+    _("Prepared by"),
+    _("Checked by"),
+    _("Responsible"),
 )
 FIGURES = (
     "indices.csv",

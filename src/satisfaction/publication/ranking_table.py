@@ -9,7 +9,7 @@ import pandas as pd
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import _
 from satisfaction.publication.labels import STATUS, area_labels, labelled, published
 from satisfaction.ranking.escalation import standing
 from satisfaction.ranking.rank import Ranking
@@ -28,9 +28,9 @@ WITHIN = [
     *("level", "within", "within_zh", "within_en", *AREA, *FIGURES, "rank", "rank_unrounded"),
     *("of", *SETS, "probability_first", "probability_last", "note"),
 ]
-FEW = Text(zh="样本不足，不排名", en="too few answers; not ranked")
-ONLY = Text(zh="没有其他有答卷的地区可比，不排名", en="no other area has answers; not ranked")
-WITHHELD = Text(zh="按保密规则不公布，不排名", en="withheld by the suppression rule; not ranked")
+FEW = _("too few answers; not ranked")
+ONLY = _("no other area has answers; not ranked")
+WITHHELD = _("withheld by the suppression rule; not ranked")
 
 
 def ranking_table(

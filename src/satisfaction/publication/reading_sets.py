@@ -16,6 +16,7 @@ import pandas as pd
 
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import changed_since, read_json
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table, unguarded
 from satisfaction.publication.columns import typed
 from satisfaction.publication.verify import SUMS, read_manifest
@@ -78,12 +79,11 @@ class FileSet:
             )
             raise InputFileError(
                 "F125",
-                f"没有级别 '{level}' 的指标 '{name}'。",
-                f"There is no measure '{name}' at level '{level}'.",
+                _("There is no measure '{name}' at level '{level}'.", name=name, level=level),
                 where=str(self.folder / "indices.csv"),
                 available=[f"{at} {measure}" for at, measure in pairs],
                 got=f"{level} {name}",
-                hint=("改为上列之一。", "Use one of those listed."),
+                hint=_("Use one of those listed."),
             )
         return rows.set_index("code")
 
@@ -130,18 +130,11 @@ def _refuse_changed(folder: Path) -> None:
     }
     if faults:
         name, state = next(iter(faults.items()))
-        words = (
-            ("缺失", "is missing")
-            if state == "missing"
-            else ("与校验和不符，写出后被改动过", "was changed after it was written")
-        )
+        words = _("is missing") if state == "missing" else _("was changed after it was written")
         raise InputFileError(
             "F124",
             f"文件 {name} {words[0]}。",
             f"File {name} {words[1]}.",
             where=str(folder),
-            hint=(
-                "向调查方重新索取整套文件；不要手工改动。",
-                "Ask for the whole set again; do not change files by hand.",
-            ),
+            hint=_("Ask for the whole set again; do not change files by hand."),
         )

@@ -12,7 +12,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.indicators import Indicators, importance, strengths_and_weaknesses
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.figures import Kind
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import (
     area_labels,
@@ -130,15 +130,15 @@ def spoken(survey: Survey) -> tuple[Kind, Text]:
 
 
 VERDICTS = {
-    "strong": Text(zh="优势", en="strong"),
-    "weak": Text(zh="短板", en="weak"),
-    "not decidable": Text(zh="不能判定", en="not decidable"),
+    "strong": _("strong"),
+    "weak": _("weak"),
+    "not decidable": _("not decidable"),
 }
 QUADRANTS = {
-    "keep": Text(zh="继续保持", en="keep"),
-    "improve first": Text(zh="优先改进", en="improve first"),
-    "keep, minor": Text(zh="保持（次要）", en="keep, minor"),
-    "improve, minor": Text(zh="改进（次要）", en="improve, minor"),
+    "keep": _("keep"),
+    "improve first": _("improve first"),
+    "keep, minor": _("keep, minor"),
+    "improve, minor": _("improve, minor"),
     "": Text(zh="", en=""),
 }
 INDICATORS = [
@@ -169,7 +169,7 @@ def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
         name), difference, se, df, ci_low, ci_high, p, p_holm, verdict, verdict_zh, importance (percentage points of the
         overall rate for 25 points), high, quadrant, quadrant_zh, mark.
     """
-    names = {name: label for name, (_, label) in measure_labels(survey.questionnaire).items()}
+    names = {name: label for name, (_unused, label) in measure_labels(survey.questionnaire).items()}
     whole = area_labels(survey)[whole_code(survey)]
     table = labelled(indicators.table, names, key="topic", into="topic")
     table = table.assign(whole_zh=whole.zh, whole_en=whole.en)

@@ -10,7 +10,7 @@ import pandas as pd
 from satisfaction.declarations.rules import Target
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import Text, _
 from satisfaction.publication.labels import (
     BELOW,
     STATUS,
@@ -75,10 +75,10 @@ def targets_table(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.Da
 def demand(survey: Survey, code: str, target: Target) -> Text:
     """Say what an area has been set."""
     if target.top is not None:
-        return Text(zh=f"前 {target.top} 名", en=f"top {target.top}")
+        return _("top {top}", top=target.top)
     if target.rise is not None:
         since = target.since or survey.earlier_waves()[-1]
-        return Text(zh=f"比 {since} 上升 {target.rise} 位", en=f"rise {target.rise} since {since}")
+        return _("rise {rise} since {since}", rise=target.rise, since=since)
     whole = target.first_in == survey.whole()
     within = area_labels(survey)[whole_code(survey) if whole else survey.parents()[code]]
     return Text(zh=f"{within.zh}第一", en=f"first in {target.first_in}")
@@ -87,10 +87,7 @@ def demand(survey: Survey, code: str, target: Target) -> Text:
 def _basis(survey: Survey, row: dict[Any, Any]) -> Text:
     """Say what a target is counted in: a ranking of so many, an earlier published rank."""
     if row["since"]:
-        return Text(
-            zh=f"{row['since']} 公布的名次 {row['before']:g}",
-            en=f"published rank {row['before']:g} in {row['since']}",
-        )
+        return _("published rank {before:g} in {since}", before=row["before"], since=row["since"])
     zh = f"{row['of']} 个地区的排名"
     en = f"ranking of {row['of']}"
     if row["parent"]:
@@ -136,7 +133,7 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
-    labels = {name: label for name, (_, label) in measure_labels(survey.questionnaire).items()}
+    labels = {name: label for name, (_unused, label) in measure_labels(survey.questionnaire).items()}
     return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
 
 

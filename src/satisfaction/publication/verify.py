@@ -22,6 +22,7 @@ from satisfaction.foundation.errors import (
 )
 from satisfaction.foundation.files import changed_since, decode, read_json, scratch_folder, sha256
 from satisfaction.foundation.grids import Grid, read_grids
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import run
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.file_set import export
@@ -309,13 +310,12 @@ def damage_said(*folders: Path) -> Iterator[None]:
             if found := changed_since(folder, folder / SUMS):
                 raise DamagedSetError(
                     "F423",
-                    f"结果文件与校验和不符，无法比较: {shortened(found)}。",
-                    f"Files that do not fit their checksums make the set unreadable: {shortened(found)}.",
-                    where=str(folder),
-                    hint=(
-                        "由备份恢复这些文件，或重新运行。",
-                        "Restore these files, or run the survey again.",
+                    _(
+                        "Files that do not fit their checksums make the set unreadable: {found}.",
+                        found=shortened(found),
                     ),
+                    where=str(folder),
+                    hint=_("Restore these files, or run the survey again."),
                 ) from None
         raise
 
@@ -350,14 +350,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if version.split(".")[0] != FORMAT.split(".")[0]:
         raise InputFileError(
             "F122",
-            f"文件集格式为 {version}，本程序能读 {FORMAT}。",
-            f"The file set has format {version}; this program reads {FORMAT}.",
+            _(
+                "The file set has format {version}; this program reads {FORMAT}.",
+                version=version,
+                FORMAT=FORMAT,
+            ),
             where=str(folder / "manifest.json"),
             available=[FORMAT],
-            hint=(
-                "用写出它的程序版本读取，或重新运行。",
-                "Read it with the version that wrote it, or run the survey again.",
-            ),
+            hint=_("Read it with the version that wrote it, or run the survey again."),
         )
     return read_json(folder / "manifest.json", KEYS)
 
@@ -376,13 +376,9 @@ def lacking_refused(folder: Path) -> None:
     if lacking:
         raise InputFileError(
             "F121",
-            f"这不是一套完整的结果文件：缺少 {lacking[0]}。",
-            f"This is no complete file set: {lacking[0]} is not there.",
+            _("This is no complete file set: {lacking} is not there.", lacking=lacking[0]),
             where=str(folder),
-            hint=(
-                "给出 satisfaction run 写出的文件夹。",
-                "Name a folder that `satisfaction run` wrote.",
-            ),
+            hint=_("Name a folder that `satisfaction run` wrote."),
         )
 
 
@@ -399,10 +395,9 @@ def survey_folder(folder: Path, named: str | Path | None) -> Path:
     if at is None or not (at / "survey.yaml" if at.suffix == "" else at).is_file():
         raise InputFileError(
             "F123",
-            "找不到这套结果所属的调查文件夹。",
-            "The survey folder of this file set is not found.",
+            _("The survey folder of this file set is not found."),
             where=str(at or folder),
-            hint=("用 --survey 给出调查文件夹。", "Name the survey's folder with --survey."),
+            hint=_("Name the survey's folder with --survey."),
         )
     return at if at.is_dir() else at.parent
 

@@ -19,6 +19,7 @@ from scipy import special
 
 from satisfaction.estimation.multiplicity import holm
 from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.foundation.language import _
 from satisfaction.ranking.pairs import Bools, Floats, Ints, integer_rank
 
 Correction: TypeAlias = Literal["holm", "bonferroni"]
@@ -99,8 +100,7 @@ def rank_counts(
     if not 0.5 < level < 1:
         raise RankingError(
             "K182",
-            "level 须在 0.5 与 1 之间。",
-            "level lies between 0.5 and 1.",
+            _("level lies between 0.5 and 1."),
             where="level",
             got=str(level),
         )
@@ -183,13 +183,9 @@ def _read_counts(counts: object) -> Ints:
     if not fine or not np.all(np.isfinite(values) & (values >= 0) & (values == np.floor(values))):
         raise RankingError(
             "K180",
-            "counts 须为至少两个答案的非负整数。",
-            "counts are whole numbers >= 0 of at least two answers.",
+            _("counts are whole numbers >= 0 of at least two answers."),
             where="counts",
-            hint=(
-                "加权的合计请改用 estimate 与 rank。",
-                "For weighted totals use estimate and rank.",
-            ),
+            hint=_("For weighted totals use estimate and rank."),
         )
     whole: Ints = values.astype(np.int64)
     return whole
@@ -201,10 +197,9 @@ def _read_names(names: Iterable[object] | None, p: int) -> list[str]:
     if len(labels) != p or len(set(labels)) != p:
         raise RankingError(
             "K181",
-            f"names 须为 {p} 个互不相同的名称。",
-            f"names are {p} different names.",
+            _("names are {p} different names.", p=p),
             where="names",
-            hint=("每个答案一个名称。", "One name an answer."),
+            hint=_("One name an answer."),
         )
     return labels
 
@@ -215,11 +210,10 @@ def _read_choice(jointly: Iterable[object] | None, labels: list[str]) -> Bools:
     if not wanted or not wanted <= set(labels):
         raise RankingError(
             "K181",
-            "jointly 须为已有的答案名称。",
-            "jointly names answers that there are.",
+            _("jointly names answers that there are."),
             where="jointly",
             available=labels,
             got=", ".join(sorted(wanted - set(labels))),
-            hint=("从可用的名称中选择。", "Choose from the names available."),
+            hint=_("Choose from the names available."),
         )
     return np.array([name in wanted for name in labels])

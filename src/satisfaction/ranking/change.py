@@ -20,6 +20,7 @@ from satisfaction.estimation.intervals import satterthwaite, satterthwaite_of_bl
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.foundation.language import _
 from satisfaction.ranking.pairs import TIE, Floats, Pairs, competition_rank
 from satisfaction.ranking.probability import (
     DRAWS,
@@ -55,9 +56,9 @@ CERTAINTY = (
     "probability_rise",
 )
 UNPROVEN = "none: not both samples are probability samples"
-NOT_BOTH = (
-    "两期不都是概率样本，没有抽样误差：变化有多确定未知。",
-    "Not both waves are probability samples, hence no sampling error: how certain the changes are is unknown.",
+NOT_BOTH = _(
+    "Not both waves are probability samples, hence no sampling error: how "
+    "certain the changes are is unknown."
 )
 
 
@@ -338,9 +339,14 @@ def rank_change(
     if not whole or not 0.5 < level < 1 or not 1 <= places < p or draws < 1_000:
         raise RankingError(
             "K149",
-            f"level={level}、places={places} 或 draws={draws} 超出范围：level 在 0.5 与 1 之间，places 为 1 到 {p - 1} 的整数，draws 至少 1000。",
-            f"level={level}, places={places} or draws={draws} is out of range: level between 0.5 and 1, places a whole number "
-            f"from 1 to {p - 1}, draws at least 1000.",
+            _(
+                "level={level}, places={places} or draws={draws} is out of range: level "
+                "between 0.5 and 1, places a whole number from 1 to {p}, draws at least 1000.",
+                level=level,
+                places=places,
+                draws=draws,
+                p=p - 1,
+            ),
             where="level, places, draws",
         )
     sign = 1.0 if higher_is_better else -1.0
@@ -413,13 +419,9 @@ def _read_waves(later: object, earlier: object, *, measure: str | None, **arrays
     if twice or not isinstance(later, Estimates) or not isinstance(earlier, Estimates):
         raise RankingError(
             "K146",
-            "两期须同为 Estimates（已带 se、cov、df、名称）或同为数组。",
-            "Give two Estimates (they bring se, cov, df and names) or two arrays.",
+            _("Give two Estimates (they bring se, cov, df and names) or two arrays."),
             where="later, earlier",
-            hint=(
-                "用 estimate 估计两期，不再给 se、cov、df、names。",
-                "Estimate both waves and leave out se, cov, df and names.",
-            ),
+            hint=_("Estimate both waves and leave out se, cov, df and names."),
         )
     if measure is not None:
         later = later.of(measure)
@@ -429,11 +431,10 @@ def _read_waves(later: object, earlier: object, *, measure: str | None, **arrays
     if of_later != of_earlier or len(of_later) != 1:
         raise RankingError(
             "K147",
-            "两期须为同一个指标。",
-            "Both waves must be estimates of one and the same measure.",
+            _("Both waves must be estimates of one and the same measure."),
             where="measure",
             available=dict.fromkeys(of_later + of_earlier),
-            hint=("用 measure= 选定一个指标。", "Choose one with measure=."),
+            hint=_("Choose one with measure=."),
         )
     return waves_from_estimates(
         later, earlier, ranked=arrays["ranked"], selection=arrays["selection"]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.ranking import membership, probability, rise
 from satisfaction.ranking.critical_values import DRAWS, SEED
@@ -368,8 +369,7 @@ def rank(
     if any(argument is not None for argument in (se, cov, df, names)):
         raise RankingError(
             "K102",
-            "Estimates 已带有 se、cov、df 和名称，不能再给出。",
-            "Estimates bring se, cov, df and names; do not give them again.",
+            _("Estimates bring se, cov, df and names; do not give them again."),
             where="se, cov, df, names",
         )
     units = units_from_estimates(estimate, ranked=ranked, selection=selection)
@@ -472,12 +472,14 @@ def require_ranks(ranking: Ranking, *, where: str) -> None:
     if not ranking.ranks_any:
         raise RankingError(
             "K341",
-            "有答卷的地区不足两个，没有名次，这里要回答的问题不存在。",
-            "Fewer than two areas have answers: there are no ranks, and what is asked here is about ranks.",
+            _(
+                "Fewer than two areas have answers: there are no ranks, and what is asked "
+                "here is about ranks."
+            ),
             where=where,
-            hint=(
-                "一个地区可用 run、report、fieldwork、rolling，与官方调查对照用 trial。",
-                "One area can use run, report, fieldwork and rolling; beside an official survey, trial.",
+            hint=_(
+                "One area can use run, report, fieldwork and rolling; beside an official "
+                "survey, trial."
             ),
         )
 
@@ -535,14 +537,14 @@ def _rise_target(
         return *_since_numbers(later, places, since), declared
     raise RankingError(
         "K151",
-        f"since 须为前期的 Ranking；base='published' 时也可为 {{单位: 名次}}。现为 {type(since).__name__}。",
-        f"since must be the earlier Ranking, or with base='published' {{unit: rank}}; it is {type(since).__name__}.",
+        _(
+            "since must be the earlier Ranking, or with base='published' {{unit: rank}}; "
+            "it is {name}.",
+            name=type(since).__name__,
+        ),
         where="since",
         got=base,
-        hint=(
-            "用 rank 排名前期，再作为 since 给出。",
-            "Rank the earlier wave and give that ranking as since.",
-        ),
+        hint=_("Rank the earlier wave and give that ranking as since."),
     )
 
 
@@ -584,13 +586,9 @@ def _waves_of(later: Ranking, since: Ranking) -> Waves:
     if later.summary.higher_is_better != since.summary.higher_is_better:
         raise RankingError(
             "K151",
-            "两次排名的方向不同。",
-            "The two rankings go in opposite directions.",
+            _("The two rankings go in opposite directions."),
             where="since",
-            hint=(
-                "两期用相同的 higher_is_better 排名。",
-                "Rank both waves with the same higher_is_better.",
-            ),
+            hint=_("Rank both waves with the same higher_is_better."),
         )
     return waves_from_units(later.units, since.units, sources=(later.source, since.source))
 
@@ -607,9 +605,12 @@ def _published_ranks(later: Ranking, since: Mapping[str, Any]) -> Ints:
     if wrong:
         raise RankingError(
             "K152",
-            f"前期没有这些单位的名次（1 到 {p} 的整数）: {shortened(wrong)}",
-            f"The earlier wave has no rank (a whole number from 1 to {p}) for: {shortened(wrong)}",
+            _(
+                "The earlier wave has no rank (a whole number from 1 to {p}) for: {wrong}",
+                p=p,
+                wrong=shortened(wrong),
+            ),
             where="since",
-            hint=("给出每个参与排名单位的名次。", "Give a rank for every unit that is ranked."),
+            hint=_("Give a rank for every unit that is ranked."),
         )
     return np.array(ranks, dtype=np.int64)

@@ -19,7 +19,7 @@ from satisfaction.declarations.rules import RankingRules
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.borrowed_errors import Floored, floor_notes, floored
 from satisfaction.ranking.membership import point_list
 from satisfaction.ranking.pairs import Bools, Floats, Ints, by_point, tied_rank
@@ -33,14 +33,9 @@ RELIABILITY_UNKNOWN = (
     "不是概率样本，信度未知：minimum_reliability 未执行。 "
     "Not a probability sample, reliability unknown: minimum_reliability was not applied."
 )
-ALONE = Text(zh="所在地区只有它一个，不排名", en="alone in its area; not ranked")
-TOO_FEW = Text(
-    zh="所在地区可排名的单位不足两个", en="fewer than two units of its area can be ranked"
-)
-NO_PARENT = Text(
-    zh="不属于上一级地区，不在其内排名",
-    en="lies in no area of the level above; not ranked within one",
-)
+ALONE = _("alone in its area; not ranked")
+TOO_FEW = _("fewer than two units of its area can be ranked")
+NO_PARENT = _("lies in no area of the level above; not ranked within one")
 
 
 def rank_by_rules(
@@ -145,14 +140,14 @@ def _rank(
     if p <= rules.list_size:
         raise RankingError(
             "K160",
-            f"样本足够的地区只有 {p} 个，无法列出 {rules.list_size} 个的名单。",
-            f"Only {p} areas have enough answers to be ranked; a list of {rules.list_size} needs more.",
+            _(
+                "Only {p} areas have enough answers to be ranked; a list of {list_size} needs more.",
+                p=p,
+                list_size=rules.list_size,
+            ),
             where=f"rules.yaml ranking: list_size={rules.list_size}, minimum_n={rules.minimum_n}, "
             f"minimum_reliability={rules.minimum_reliability:g}",
-            hint=(
-                "在 rules.yaml 中降低 list_size 或 minimum_n。",
-                "Lower `list_size` or `minimum_n` in rules.yaml.",
-            ),
+            hint=_("Lower `list_size` or `minimum_n` in rules.yaml."),
         )
     units = units_from_estimates(estimates, ranked=taking_part, selection="probability")
     return rank_units(units, options, source=estimates)

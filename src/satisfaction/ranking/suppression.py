@@ -13,16 +13,11 @@ import scipy.sparse as sp
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import _
 from satisfaction.sampling.tally import Tally
 
-SMALL = Text(
-    zh="样本过少，按保密规则不公布", en="too few answers; withheld by the suppression rule"
-)
-SHIELD = Text(
-    zh="为保护其他不公布的数值而不公布",
-    en="withheld so that another withheld figure cannot be calculated",
-)
+SMALL = _("too few answers; withheld by the suppression rule")
+SHIELD = _("withheld so that another withheld figure cannot be calculated")
 Cell = tuple[str, str, str]
 """Level, code of the area ("" for the whole), measure."""
 

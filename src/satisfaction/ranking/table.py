@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from satisfaction.estimation.intervals import check_level
 from satisfaction.foundation.errors import RankingError, one_of
+from satisfaction.foundation.language import _
 from satisfaction.ranking.critical_values import DRAWS, FEWEST, SEED
 from satisfaction.ranking.membership import (
     Form,
@@ -121,16 +122,18 @@ def check_options(options: Options) -> None:
     if not is_whole(options.draws) or options.draws < FEWEST:
         raise RankingError(
             "K123",
-            f"draws={options.draws} 太少，至少 {FEWEST} 次模拟。",
-            f"draws={options.draws} is too few; at least {FEWEST} are needed.",
+            _(
+                "draws={draws} is too few; at least {FEWEST} are needed.",
+                draws=options.draws,
+                FEWEST=FEWEST,
+            ),
             where="draws",
-            hint=(f"用默认的 {DRAWS} 次。", f"Use the default of {DRAWS}."),
+            hint=_("Use the default of {DRAWS}.", DRAWS=DRAWS),
         )
     if not is_whole(options.seed) or options.seed < 0:
         raise RankingError(
             "K124",
-            f"seed={options.seed} 应为非负整数。",
-            f"seed={options.seed} is not a whole number from 0 on.",
+            _("seed={seed} is not a whole number from 0 on.", seed=options.seed),
             where="seed",
         )
 
@@ -140,8 +143,13 @@ def check_places(places: int, p: int, *, argument: str, code: str) -> None:
     if not is_whole(places) or not 0 < places < p:
         raise RankingError(
             code,
-            f"{argument}={places} 应为 1 到 {p - 1} 之间的整数（参与排名的单位共 {p} 个）。",
-            f"{argument}={places} is not a whole number from 1 to {p - 1} ({p} units are ranked).",
+            _(
+                "{argument}={places} is not a whole number from 1 to {p} ({p2} units are ranked).",
+                argument=argument,
+                places=places,
+                p=p - 1,
+                p2=p,
+            ),
             where=argument,
         )
 

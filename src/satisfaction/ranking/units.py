@@ -13,12 +13,13 @@ from scipy import special
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
+from satisfaction.foundation.language import _
 from satisfaction.ranking.pairs import Bools, Floats
 
-NOT_RANKED = (
-    "在 rules.yaml 中提高 ranking 的 minimum_n，使样本过少的单位不参加排名；直接调用 rank() 时用参数 ranked 排除。",
-    "Raise `minimum_n` under `ranking` in rules.yaml, so that units with too few answers are not ranked; in a call of rank(), "
-    "leave them out by its argument `ranked`.",
+NOT_RANKED = _(
+    "Raise `minimum_n` under `ranking` in rules.yaml, so that units with too few "
+    "answers are not ranked; in a call of rank(), leave them out by its argument "
+    "`ranked`."
 )
 Selection: TypeAlias = Literal["probability", "quota", "open_link"]
 
@@ -75,16 +76,14 @@ def units_from_arrays(
     if scores.ndim != 1:
         raise RankingError(
             "K101",
-            "estimate 必须是一维数组。",
-            "estimate must be one-dimensional.",
+            _("estimate must be one-dimensional."),
             where="estimate",
         )
     p = len(scores)
     if (se is None) == (cov is None):
         raise RankingError(
             "K102",
-            "se 与 cov 必须且只能给出一个。",
-            "Give exactly one of se and cov.",
+            _("Give exactly one of se and cov."),
             where="se, cov",
         )
     if cov is None:
@@ -115,11 +114,10 @@ def units_from_estimates(estimates: Estimates, *, ranked: object, selection: str
     if len(measures) != 1:
         raise RankingError(
             "K103",
-            f"只能对一个指标排名，现有 {len(measures)} 个。",
-            f"One measure can be ranked at a time; there are {len(measures)}.",
+            _("One measure can be ranked at a time; there are {n}.", n=len(measures)),
             where="estimate",
             available=measures,
-            hint=("对其中一个指标单独调用 estimate。", "Call estimate with one of the measures."),
+            hint=_("Call estimate with one of the measures."),
         )
     if selection == "probability":
         selection = estimates.design.selection
@@ -155,8 +153,7 @@ def with_se_from_limits(units: Units, low: Floats, high: Floats, *, level: float
     if not np.all(se > 0):
         raise RankingError(
             "K105",
-            "标准误为 0 且没有可用的置信限，不能参与排名。",
-            "A standard error of 0 without confidence limits cannot enter a ranking.",
+            _("A standard error of 0 without confidence limits cannot enter a ranking."),
             where=", ".join(zero_names),
             hint=NOT_RANKED,
         )
@@ -172,28 +169,20 @@ def check_units(units: Units) -> None:
     if len(set(units.names)) < len(units.names):
         twice = dict.fromkeys(name for name in units.names if units.names.count(name) > 1)
         repeated = shortened(twice)
-        raise RankingError(
-            "K107", f"单位名称重复: {repeated}", f"Names repeat: {repeated}", where="names"
-        )
+        raise RankingError("K107", _("Names repeat: {repeated}", repeated=repeated), where="names")
     ranked = units.ranked
     if ranked.sum() < 2:
-        raise RankingError(
-            "K108", "排名至少需要两个单位。", "Ranking needs at least two units.", where="estimate"
-        )
+        raise RankingError("K108", _("Ranking needs at least two units."), where="estimate")
     lacking = ranked & ~np.isfinite(units.estimate)
-    _refuse(units, lacking, "K109", "估计值缺失或非有限", "estimate missing or not finite")
+    _refuse(units, lacking, "K109", _("estimate missing or not finite"))
     if units.selection != "probability":
         return
     variance = np.diag(units.cov)
-    _refuse(
-        units, ranked & ~np.isfinite(variance), "K110", "标准误缺失", "se missing or not finite"
-    )
-    _refuse(units, variance < 0, "K104", "标准误或方差为负", "negative se or variance")
-    _refuse(units, ranked & ~(units.df > 0), "K111", "自由度必须为正数", "df must be positive")
+    _refuse(units, ranked & ~np.isfinite(variance), "K110", _("se missing or not finite"))
+    _refuse(units, variance < 0, "K104", _("negative se or variance"))
+    _refuse(units, ranked & ~(units.df > 0), "K111", _("df must be positive"))
     if not is_symmetric(units.cov[np.ix_(ranked, ranked)]):
-        raise RankingError(
-            "K112", "cov 必须对称且无缺失。", "cov must be symmetric and complete.", where="cov"
-        )
+        raise RankingError("K112", _("cov must be symmetric and complete."), where="cov")
 
 
 def _refuse(units: Units, wrong: Bools, code: str, zh: str, en: str) -> None:
@@ -227,7 +216,7 @@ def numbers(values: object, argument: str) -> Floats:
         return np.array(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise RankingError(
-            "K101", f"{argument} 必须是数字。", f"{argument} must be numeric.", where=argument
+            "K101", _("{argument} must be numeric.", argument=argument), where=argument
         ) from error
 
 
@@ -238,7 +227,11 @@ def _misshapen(
     needed = f"{kind} {wanted}".strip()
     return RankingError(
         "K101",
-        f"{argument} 的形状是 {got}，应为 {needed}。",
-        f"{argument} has shape {got}; needed: {needed}.",
+        _(
+            "{argument} has shape {got}; needed: {needed}.",
+            argument=argument,
+            got=got,
+            needed=needed,
+        ),
         where=argument,
     )

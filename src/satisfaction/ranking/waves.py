@@ -21,6 +21,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
+from satisfaction.foundation.language import _
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare
 from satisfaction.ranking.probability import Bivariate, fit_two_waves
 from satisfaction.ranking.units import (
@@ -139,8 +140,7 @@ def waves_from_arrays(
     if (se is None) == (cov is None):
         raise RankingError(
             "K143",
-            "se 与 cov 必须且只能给出一个。",
-            "Give exactly one of se and cov.",
+            _("Give exactly one of se and cov."),
             where="se, cov",
         )
     errors: dict[str, Any] = {"se": (None, None), "cov": (None, None), "df": (None, None)}
@@ -153,8 +153,7 @@ def waves_from_arrays(
         if not is_symmetric(both):
             raise RankingError(
                 "K144",
-                "cov 必须对称且无缺失，后期在前、前期在后。",
-                "cov must be symmetric and complete, the later wave first.",
+                _("cov must be symmetric and complete, the later wave first."),
                 where="cov",
             )
         errors["cov"] = both[:p, :p], both[p:, p:]
@@ -182,7 +181,7 @@ def waves_from_units(
     order = same_units(after.names, before.names)
     before = _reordered(before, order)
     if np.any(before.ranked != after.ranked):
-        raise _different("参与排名的单位", "units ranked", after.ranked_names, before.ranked_names)
+        raise _different(_("units ranked"), after.ranked_names, before.ranked_names)
     later, earlier = sources
     if later is None or earlier is None:
         cross = np.zeros((len(order), len(order)))
@@ -214,7 +213,7 @@ def _with_shared_psus(
 def same_units(after: tuple[str, ...], before: tuple[str, ...]) -> Ints:
     """Where each of the later wave's units stands in the earlier one: (p,) int."""
     if sorted(after) != sorted(before):
-        raise _different("单位", "units", after, before)
+        raise _different(_("units"), after, before)
     place = {name: i for i, name in enumerate(before)}
     return np.array([place[name] for name in after])
 
@@ -246,7 +245,7 @@ def _different(zh: str, en: str, after: tuple[str, ...], before: tuple[str, ...]
         f"两期的{zh}不同：仅后期有 {only_after}；仅前期有 {only_before}。",
         f"The waves' {en} differ: only later {only_after}; only earlier {only_before}.",
         where="later, earlier",
-        hint=("对相同的单位估计并排名两期。", "Estimate and rank both waves over the same units."),
+        hint=_("Estimate and rank both waves over the same units."),
     )
 
 
@@ -336,11 +335,14 @@ def _window(
     if not whole or not 2 <= count <= len(waves):
         raise RankingError(
             "K155",
-            f"last={last}：须为 2 到 {len(waves)} 的整数（现有 {len(waves)} 期）。",
-            f"last={last} is not a whole number from 2 to the number of waves, {len(waves)}.",
+            _(
+                "last={last} is not a whole number from 2 to the number of waves, {n}.",
+                last=last,
+                n=len(waves),
+            ),
             where="last",
             available=waves,
-            hint=("给出足够的期数。", "Give as many waves as the window needs."),
+            hint=_("Give as many waves as the window needs."),
         )
     window = dict(list(waves.items())[-count:])
     if measure is not None:
@@ -351,11 +353,10 @@ def _window(
     if len(measures) != 1:
         raise RankingError(
             "K147",
-            "各期须为同一个指标。",
-            "All waves must be estimates of one and the same measure.",
+            _("All waves must be estimates of one and the same measure."),
             where="measure",
             available=sorted(measures),
-            hint=("用 measure= 选定一个指标。", "Choose one with measure=."),
+            hint=_("Choose one with measure=."),
         )
     return window
 
@@ -372,7 +373,7 @@ def _sizes(estimates: Estimates, weights: RollingWeights) -> Floats:
             "这些地区没有有效样本量: " + ", ".join(missing[:12]),
             "These areas have no effective sample size: " + ", ".join(missing[:12]),
             where="weights",
-            hint=('改用 weights="equal"。', 'Use weights="equal".'),
+            hint=_('Use weights="equal".'),
         )
     return sizes
 
@@ -470,23 +471,23 @@ def require_comparable(comparable: object) -> str:
     if comparable is False:
         raise RankingError(
             "K142",
-            "两期不可比: 调用方声明问卷版本不允许比较。",
-            "The waves are not comparable: the caller declares that the questionnaires do not allow it.",
+            _(
+                "The waves are not comparable: the caller declares that the questionnaires "
+                "do not allow it."
+            ),
             where="comparable",
-            hint=("改用两期相同的指标。", "Use a measure that both share."),
+            hint=_("Use a measure that both share."),
         )
     if not isinstance(comparable, Comparability):
         raise RankingError(
             "K141",
-            "比较两期之前必须声明问卷是否可比。",
-            "Whether the waves are comparable must be declared before they are compared.",
+            _("Whether the waves are comparable must be declared before they are compared."),
             where="comparable",
             available=("comparability(later, earlier, measure)", "True", "False"),
             got=str(comparable),
-            hint=(
-                "用 comparability(后期问卷, 前期问卷, 指标) 检查，或确认题目、计分与权重一致后写 True。",
-                "Check with comparability(later questionnaire, earlier questionnaire, measure), or give True once you know that "
-                "items, scores and weights agree.",
+            hint=_(
+                "Check with comparability(later questionnaire, earlier questionnaire, "
+                "measure), or give True once you know that items, scores and weights agree."
             ),
         )
     measure = comparable.measure
@@ -508,10 +509,12 @@ def require_comparable(comparable: object) -> str:
         f"两期不可比: {later} 与 {earlier} 的 {measure} 在 {differ} 上不同{beyond_zh}。",
         f"The waves are not comparable: {later} and {earlier} differ for {measure} in {differ}{beyond_en}.",
         where="comparable",
-        hint=(
-            f"改用两期相同的指标；若有衔接研究证明可比，在问卷 {later} 中写 comparable_with: [{earlier}]（可限于 bridge_items）。",
-            "Use a measure that both share; if a bridging study shows that they agree, write "
-            f"comparable_with: [{earlier}] in questionnaire {later} (bridge_items if it covers only some).",
+        hint=_(
+            "Use a measure that both share; if a bridging study shows that they agree, "
+            "write comparable_with: [{earlier}] in questionnaire {later} (bridge_items "
+            "if it covers only some).",
+            earlier=earlier,
+            later=later,
         ),
     )
 
@@ -554,12 +557,15 @@ def _definition(
     else:
         raise RankingError(
             "K140",
-            f"{questionnaire.reference} 没有指标 '{name}'。",
-            f"{questionnaire.reference} declares no measure '{name}'.",
+            _(
+                "{reference} declares no measure '{name}'.",
+                reference=questionnaire.reference,
+                name=name,
+            ),
             where="measure",
             available=[*questionnaire.rates, *questionnaire.indices, *questionnaire.topics],
             got=name,
-            hint=("改为两期都有的指标。", "Use a measure of both waves."),
+            hint=_("Use a measure of both waves."),
         )
     for part in parts:
         declared[part] = _definition(questionnaire, part)

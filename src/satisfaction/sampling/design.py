@@ -22,7 +22,8 @@ from satisfaction.foundation.engines import (
     refuse_mixed,
     scan,
 )
-from satisfaction.foundation.errors import DesignError, closest, number_of, one_of, shortened
+from satisfaction.foundation.errors import DesignError, closest, one_of, shortened
+from satisfaction.foundation.language import _, ngettext
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.measures import Measure, flag
 from satisfaction.sampling.variance import LonelyPsu
@@ -280,10 +281,9 @@ def SurveyDesign(
     if not isinstance(collapse, Mapping | None):
         raise DesignError(
             "D385",
-            f"collapse 须为映射，而不是 {type(collapse).__name__}。",
-            f"`collapse` is a mapping, not a {type(collapse).__name__}.",
+            _("`collapse` is a mapping, not a {name}.", name=type(collapse).__name__),
             where="collapse",
-            hint=("写成 {层: 并入的层}。", "Write {stratum: the stratum it joins}."),
+            hint=_("Write {stratum: the stratum it joins}."),
         )
     merged_strata = {}
     for stratum, target in (collapse or {}).items():
@@ -325,11 +325,10 @@ def _check(design: SampleDesign) -> None:
     if len(design.fpc) > len(design.psu) + 1:
         raise DesignError(
             "D107",
-            f"fpc 有 {len(design.fpc)} 列，多于抽样阶段数。",
-            f"fpc has {len(design.fpc)} columns, more than there are stages.",
+            _("fpc has {n} columns, more than there are stages.", n=len(design.fpc)),
             where="fpc",
             available=design.psu,
-            hint=("每个阶段一列。", "Give one column a stage."),
+            hint=_("Give one column a stage."),
         )
     wanted = [*design.strata, *design.psu, *design.fpc]
     if design.base_weight:
@@ -342,10 +341,9 @@ def _check(design: SampleDesign) -> None:
     if units.empty:
         raise DesignError(
             "D382",
-            "数据表没有任何记录。",
-            "The table has no rows.",
+            _("The table has no rows."),
             where="respondents",
-            hint=("检查读入与筛选。", "Look at how it was read and filtered."),
+            hint=_("Look at how it was read and filtered."),
         )
     refuse_mixed(units, keys)
     _check_weights(design, int(units["_bad"].sum()))
@@ -355,10 +353,9 @@ def _check(design: SampleDesign) -> None:
         missing = " or ".join(MISSING_KEY.format(name=name) for name in keys)
         raise DesignError(
             "D103",
-            f"有记录缺少层或抽样单元（{shortened(keys)}）。",
-            f"Rows without stratum or PSU ({shortened(keys)}).",
+            _("Rows without stratum or PSU ({keys}).", keys=shortened(keys)),
             where=f"{shortened(keys)} {offenders(design.respondents, missing)}".strip(),
-            hint=("补全这些列。", "Fill in these columns."),
+            hint=_("Fill in these columns."),
         )
     _check_collapse(design, units)
     for stage in range(len(design.stages)):
@@ -391,13 +388,12 @@ def _check_weights(design: SampleDesign, bad: int) -> None:
         rows = offenders(design.respondents, BAD_WEIGHT.format(name=name))
         raise DesignError(
             "D102",
-            f"有 {bad} 个基础权数缺失、为零或为负。",
-            f"{bad} base weights are missing, zero or negative.",
+            _("{bad} base weights are missing, zero or negative.", bad=bad),
             where=f"{name} {rows}".strip(),
-            hint=(
-                "改正这些权数。不要删除记录，否则其初级单元会从设计中消失；不参与估计的人，把指标设为缺失，或用 by 分出一个域。",
-                "Correct these weights. Do not remove the rows: their PSUs would leave the design. Whoever is not to count gets "
-                "a missing measure, or stands in a domain of its own (`by`).",
+            hint=_(
+                "Correct these weights. Do not remove the rows: their PSUs would leave the "
+                "design. Whoever is not to count gets a missing measure, or stands in a "
+                "domain of its own (`by`)."
             ),
         )
 
@@ -409,23 +405,21 @@ def _check_names(design: SampleDesign) -> None:
         if name in columns:
             raise DesignError(
                 "D383",
-                f"列名 '{name}' 由本软件自用。",
-                f"The column name '{name}' is used by the design itself.",
+                _("The column name '{name}' is used by the design itself.", name=name),
                 where="respondents",
-                hint=("给该列改名。", "Rename the column."),
+                hint=_("Rename the column."),
             )
     units = [*design.strata, *design.psu]
     twice = [name for i, name in enumerate(units) if name in units[:i]]
     if twice:
         raise DesignError(
             "D384",
-            f"列 '{twice[0]}' 被同时用作层与抽样单元，或列了两次。",
-            f"Column '{twice[0]}' is both stratum and sampling unit, or listed twice.",
-            where="strata, psu",
-            hint=(
-                "各写一列；没有分层时不写 strata。",
-                "Give each its own column; leave out `strata` where there are none.",
+            _(
+                "Column '{twice}' is both stratum and sampling unit, or listed twice.",
+                twice=twice[0],
             ),
+            where="strata, psu",
+            hint=_("Give each its own column; leave out `strata` where there are none."),
         )
 
 
@@ -437,13 +431,13 @@ def _check_numbers(design: SampleDesign) -> None:
             if not schema[name].is_numeric():
                 raise DesignError(
                     code,
-                    f"列 '{name}' 是文本（{schema[name]}），不是数值。",
-                    f"Column '{name}' is text ({schema[name]}), not a number.",
-                    where=name,
-                    hint=(
-                        f'先转换，例如 pd.to_numeric(df["{name}"])。',
-                        f'Convert it first, as pd.to_numeric(df["{name}"]).',
+                    _(
+                        "Column '{name}' is text ({schema}), not a number.",
+                        name=name,
+                        schema=schema[name],
                     ),
+                    where=name,
+                    hint=_('Convert it first, as pd.to_numeric(df["{name}"]).', name=name),
                 )
 
 
@@ -451,13 +445,13 @@ def _check_known(name: str, unknown: int) -> None:
     if unknown:
         raise DesignError(
             "D105",
-            f"fpc 列 '{name}' 有 {unknown} 条记录缺失。",
-            f"The fpc column '{name}' is missing in {number_of(unknown, 'row')}.",
-            where=name,
-            hint=(
-                "为该层的每条记录补上总体单元数。",
-                "Give every row of a stratum its number of units in the population.",
+            _(
+                "The fpc column '{name}' is missing in {unknown}.",
+                name=name,
+                unknown=ngettext("{n:,} row", "{n:,} rows", unknown),
             ),
+            where=name,
+            hint=_("Give every row of a stratum its number of units in the population."),
         )
 
 
@@ -472,14 +466,13 @@ def _check_collapse(design: SampleDesign, units: pd.DataFrame) -> None:
     if wrong:
         raise DesignError(
             "D108",
-            f"collapse 中的层不存在或被重复合并: {shortened(wrong)}。",
-            f"Strata in `collapse` do not exist or are merged twice: {shortened(wrong)}.",
+            _(
+                "Strata in `collapse` do not exist or are merged twice: {wrong}.",
+                wrong=shortened(wrong),
+            ),
             where="collapse",
             available=sorted(map(str, known)),
-            hint=(
-                "改为样本中的层；目标层不能再被合并。",
-                "Name strata of the sample; a target is not merged itself.",
-            ),
+            hint=_("Name strata of the sample; a target is not merged itself."),
         )
 
 
@@ -497,13 +490,15 @@ def _check_stage(design: SampleDesign, units: pd.DataFrame, stage: int) -> None:
         codes = shortened(of_stage.loc[twice, unit].unique())
         raise DesignError(
             "D106",
-            f"'{unit}' 的编码出现在不止一个层（或上级单元）中: {codes}。",
-            f"Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
+            _(
+                "Codes of '{unit}' stand in more than one stratum (or unit above): {codes}.",
+                unit=unit,
+                codes=codes,
+            ),
             where="psu",
             available=("nested", "unique"),
-            hint=(
-                '改正编码；若各层各自编号，写 psu_codes="nested"。',
-                'Correct the codes; if they are numbered within strata, write psu_codes="nested".',
+            hint=_(
+                'Correct the codes; if they are numbered within strata, write psu_codes="nested".'
             ),
         )
     parents = _parents(design, of_stage, above, first=stage == 0)
@@ -518,11 +513,14 @@ def _check_stage(design: SampleDesign, units: pd.DataFrame, stage: int) -> None:
     if design.lonely_psu == "average" and not has_error.any():
         raise DesignError(
             "D380",
-            f"没有一个层（或上级单元）能估计误差，无从取平均: 各层只有一个单元 '{unit}'，或全数调查。",
-            f"No stratum (or unit above) has an error to average: each has a single '{unit}' or was taken whole.",
+            _(
+                "No stratum (or unit above) has an error to average: each has a single "
+                "'{unit}' or was taken whole.",
+                unit=unit,
+            ),
             where="lonely_psu",
             available=("collapse", "adjust"),
-            hint=("用 collapse 合并这些层。", "Merge these strata with `collapse`."),
+            hint=_("Merge these strata with `collapse`."),
         )
     if design.lonely_psu == "fail":
         raise _lonely_fault(sizes, lonely, unit, first=stage == 0)
@@ -546,13 +544,9 @@ def _check_populations(strata: pd.DataFrame, column: str) -> None:
     if wrong.any():
         raise DesignError(
             "D105",
-            "fpc 在层内不一致，或小于样本中的单元数。",
-            "fpc varies within a stratum or is smaller than its sample.",
+            _("fpc varies within a stratum or is smaller than its sample."),
             where=column,
-            hint=(
-                "fpc 须为该层（或上级单元）总体中的单元数。",
-                "fpc is the number of units in the population of the stratum (or unit above).",
-            ),
+            hint=_("fpc is the number of units in the population of the stratum (or unit above)."),
         )
 
 
@@ -564,13 +558,18 @@ def _lonely_fault(sizes: pd.DataFrame, lonely: pd.Index, unit: str, *, first: bo
         proposal = f"collapse={{{_plain(lonely[0])!r}: {_plain(near)!r}}}"
     fault = DesignError(
         "D104",
-        f"{len(lonely)} 个层（或上级单元）只有一个单元 '{unit}': {shortened(lonely)}。",
-        f"{number_of(len(lonely), 'stratum', 'strata')} (or units above) with a single '{unit}': {shortened(lonely)}.",
+        _(
+            "{n} (or units above) with a single '{unit}': {lonely}.",
+            n=ngettext("{n:,} stratum", "{n:,} strata", len(lonely)),
+            unit=unit,
+            lonely=shortened(lonely),
+        ),
         where="strata",
         available=get_args(LonelyPsu)[1:],
-        hint=(
-            f"与相近的层合并（例如 {proposal}），或声明 lonely_psu 的处理办法。",
-            f"Merge with a similar stratum (for instance {proposal}), or declare a lonely_psu policy.",
+        hint=_(
+            "Merge with a similar stratum (for instance {proposal}), or declare a "
+            "lonely_psu policy.",
+            proposal=proposal,
         ),
     )
     fault.merge = None if near is None else (_plain(lonely[0]), _plain(near))
@@ -613,13 +612,12 @@ def require_columns(
     available = design.table.collect_schema().names()
     for name in wanted:
         if name not in available:
-            hint = ("改为已有的列。", "Use a column that exists.")
+            hint = _("Use a column that exists.")
             if near := closest(name, available):
-                hint = (f"改为 '{near}'。", f"Write '{near}'.")
+                hint = _("Write '{near}'.", near=near)
             raise error(
                 code,
-                f"找不到列 '{name}'。",
-                f"Column '{name}' not found.",
+                _("Column '{name}' not found.", name=name),
                 where=argument,
                 available=available,
                 got=name,
@@ -645,12 +643,11 @@ def check_frame(design: SampleDesign, frame: pd.DataFrame) -> None:
     if lacking:
         raise DesignError(
             "D109",
-            f"抽样框没有层的列 {lacking}。",
-            f"The frame has no strata columns {lacking}.",
+            _("The frame has no strata columns {lacking}.", lacking=lacking),
             where="frame",
             available=frame.columns,
             got=lacking[0],
-            hint=("补上这些列。", "Add these columns."),
+            hint=_("Add these columns."),
         )
     sampled = {*fetch(design.rows().select(*columns).unique()).itertuples(index=False, name=None)}
     listed = {*frame[columns].drop_duplicates().itertuples(index=False, name=None)}
@@ -665,8 +662,5 @@ def check_frame(design: SampleDesign, frame: pd.DataFrame) -> None:
                 f"{zh}: {names}。",
                 f"{en}: {names}.",
                 where="frame",
-                hint=(
-                    "补抽这些层、合并层，或改正抽样框。",
-                    "Sample these strata, merge strata, or correct the frame.",
-                ),
+                hint=_("Sample these strata, merge strata, or correct the frame."),
             )

@@ -21,7 +21,7 @@ from satisfaction.declarations.items import Index, MultipleItem, Rate, option_co
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.engines import Lazy
 from satisfaction.foundation.errors import QuestionnaireError
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import Text, _
 
 BILLIONTH = 1_000_000_000
 # keeps 2 x numerator x billion below 2**53, so the division is exact even on doubles
@@ -162,13 +162,9 @@ def _index(questionnaire: Questionnaire, name: str, index: Index) -> Measure:
     if sum(weights.values()) > LARGEST_DIVISOR:
         raise QuestionnaireError(
             "Q141",
-            f"指数 '{name}' 的权重小数位过多，无法精确计算。",
-            f"The weights of '{name}' have too many digits for exact sums.",
+            _("The weights of '{name}' have too many digits for exact sums.", name=name),
             where=f"indices.{name}.weights",
-            hint=(
-                '最多写 4 位小数，或写成 "1/3" 这样的分数。',
-                'Use at most 4 digits, or fractions such as "1/3".',
-            ),
+            hint=_('Use at most 4 digits, or fractions such as "1/3".'),
         )
     parts = [_points(questionnaire, item) for item in weights]
     whole = list(weights.values())

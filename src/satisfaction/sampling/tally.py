@@ -19,6 +19,7 @@ import pandas as pd
 
 from satisfaction.foundation.engines import Lazy, counter, fetch, ordered, refuse_mixed
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign, require_columns
 from satisfaction.sampling.measures import Measure, add_columns, column_measure, flag
 
@@ -167,11 +168,14 @@ def refuse_reserved(names: Sequence[str]) -> None:
     if names:
         raise EstimatesError(
             "E386",
-            f"不能按列 '{names[0]}' 分域：该名称由结果自身使用，或列了两次。",
-            f"Column '{names[0]}' cannot make domains: the result uses that name itself, or it is listed twice.",
+            _(
+                "Column '{names}' cannot make domains: the result uses that name itself, or "
+                "it is listed twice.",
+                names=names[0],
+            ),
             where="by",
             got=names[0],
-            hint=("给该列改名，或只列一次。", "Rename the column, or list it once."),
+            hint=_("Rename the column, or list it once."),
         )
 
 
@@ -201,25 +205,24 @@ def resolve(
     if measure not in schema:
         raise EstimatesError(
             "E101",
-            f"找不到指标或列 '{measure}'。",
-            f"Measure or column '{measure}' not found.",
+            _("Measure or column '{measure}' not found.", measure=measure),
             where="measures",
             available=[*design.measures, *schema.names()],
             got=measure,
-            hint=("改为已有的名称。", "Use a name that exists."),
+            hint=_("Use a name that exists."),
         )
     kind = schema[measure]
     truth = kind == nw.Boolean
     if not (kind.is_numeric() or truth):
         raise EstimatesError(
             "E102",
-            f"列 '{measure}' 不是数值。",
-            f"Column '{measure}' is no number.",
+            _("Column '{measure}' is no number.", measure=measure),
             where="measures",
             available=[name for name, other in schema.items() if other.is_numeric()],
-            hint=(
-                f'选用数值列；数字存成文本时先转换: pd.to_numeric(df["{measure}"])。',
-                f'Choose a numeric column; convert numbers kept as text or objects first: pd.to_numeric(df["{measure}"]).',
+            hint=_(
+                "Choose a numeric column; convert numbers kept as text or objects first: "
+                'pd.to_numeric(df["{measure}"]).',
+                measure=measure,
             ),
         )
     _refuse_codes(design, measure)
@@ -239,9 +242,9 @@ def _refuse_codes(design: SampleDesign, column: str) -> None:
         return
     special = list(known["special"])
     if known["select_all"]:
-        kind = ("多选题", "a select-all item")
+        kind = _("a select-all item")
     else:
-        kind = ("含特殊码的题目", "an item with special codes")
+        kind = _("an item with special codes")
         count = flag(nw.col(column).is_in(special)).sum().alias("special")
         if not fetch(design.table.select(count))["special"].fillna(0).sum():
             return
@@ -254,9 +257,9 @@ def _refuse_codes(design: SampleDesign, column: str) -> None:
         f"'{column}' is {kind[1]} (special codes: {codes}); its codes are no numbers, and their mean means nothing.",
         where=column,
         available=[*design.measures, *options],
-        hint=(
-            "在问卷中声明一个率（counts: [选项]）；或用一个选项的 0/1 列；或先把特殊码置为缺失。",
-            "Declare a rate in the questionnaire (counts: [option]), use an option's own 0/1 column, or make special codes missing.",
+        hint=_(
+            "Declare a rate in the questionnaire (counts: [option]), use an option's own "
+            "0/1 column, or make special codes missing."
         ),
     )
 
@@ -277,13 +280,12 @@ def _refuse_overflow(rows: Lazy, columns: list[str]) -> None:
         if largest[[f"min{i}", f"max{i}"]].max() >= LARGEST:
             raise EstimatesError(
                 "E105",
-                f"列 '{name}' 的整数过大，平方和会溢出。",
-                f"Whole numbers in column '{name}' are too large: their squares would overflow.",
-                where=name,
-                hint=(
-                    "改用浮点列，或换更大的单位。",
-                    "Use a floating-point column, or a larger unit.",
+                _(
+                    "Whole numbers in column '{name}' are too large: their squares would overflow.",
+                    name=name,
                 ),
+                where=name,
+                hint=_("Use a floating-point column, or a larger unit."),
             )
 
 
@@ -300,10 +302,9 @@ def refuse_infinite(values: pd.Series[Any], measure: Measure) -> None:
         name = " / ".join(dict.fromkeys(measure.own)) or measure.name
         raise EstimatesError(
             "E383",
-            f"列 '{name}' 有 {endless} 个无穷大的值。",
-            f"Column '{name}' has {endless} infinite values.",
+            _("Column '{name}' has {endless} infinite values.", name=name, endless=endless),
             where=name,
-            hint=("改正这些值，或置为缺失。", "Correct these values, or make them missing."),
+            hint=_("Correct these values, or make them missing."),
         )
 
 

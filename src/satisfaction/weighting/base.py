@@ -12,6 +12,7 @@ from satisfaction.declarations.facts import check_frame
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.errors import WeightsError, shortened
+from satisfaction.foundation.language import _
 
 RESPONDED = "responded"
 
@@ -86,18 +87,22 @@ def base_weights(respondents: pd.DataFrame, sample: pd.DataFrame, psu: str) -> p
     if wrong.any():
         raise WeightsError(
             "W111",
-            f"抽样概率不在 (0, 1] 内: {shortened(sample.loc[wrong, psu])}。",
-            f"Inclusion probabilities outside (0, 1]: {shortened(sample.loc[wrong, psu])}.",
+            _(
+                "Inclusion probabilities outside (0, 1]: {loc}.",
+                loc=shortened(sample.loc[wrong, psu]),
+            ),
             where="sample",
-            hint=("改正 sample 表中的概率。", "Correct the probabilities in the sample table."),
+            hint=_("Correct the probabilities in the sample table."),
         )
     if (twice := sample[psu].duplicated()).any():
         raise WeightsError(
             "W112",
-            f"sample 表中初级单元重复: {shortened(sample.loc[twice, psu])}。",
-            f"PSUs stand twice in the sample table: {shortened(sample.loc[twice, psu])}.",
+            _(
+                "PSUs stand twice in the sample table: {loc}.",
+                loc=shortened(sample.loc[twice, psu]),
+            ),
             where="sample",
-            hint=("每个初级单元只保留一行。", "Keep one row a PSU."),
+            hint=_("Keep one row a PSU."),
         )
     weight = pd.Series(1 / probability.prod(axis=1).to_numpy(), index=sample[psu])
     return respondents.assign(base_weight=respondents[psu].map(weight).astype(float))

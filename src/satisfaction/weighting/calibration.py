@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign, named, require_columns
 from satisfaction.sampling.variance import Sparse
 from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
@@ -221,13 +222,16 @@ def _one_column(margin: str | tuple[str, ...], table: pd.DataFrame) -> Any:
 def _other_form(where: str, given: Any) -> WeightsError:
     return WeightsError(
         "W381",
-        f"边际 '{where}' 的写法无法识别: {type(given).__name__}。",
-        f"The margin '{where}' is written in a form that is not known: {type(given).__name__}.",
+        _(
+            "The margin '{where}' is written in a form that is not known: {name}.",
+            where=where,
+            name=type(given).__name__,
+        ),
         where=f"margins: {where}",
         available=("{level: population}", "Series", "DataFrame with one column", "total"),
-        hint=(
-            '写成 {"age": {水平: 人数}}，或 {"age": df.groupby("age")["w"].sum()}；交叉边际的列名写成元组。',
-            'Write {"age": {level: population}} or {"age": df.groupby("age")["w"].sum()}; the columns of a crossed margin are a tuple.',
+        hint=_(
+            'Write {"age": {level: population}} or {"age": '
+            'df.groupby("age")["w"].sum()}; the columns of a crossed margin are a tuple.'
         ),
     )
 
@@ -277,11 +281,10 @@ def _indicators(
         unknown = cells.loc[strange, list(columns)].drop_duplicates().to_numpy().tolist()
         raise WeightsError(
             "W102",
-            f"样本中的水平不在边际中: {shortened(unknown)}。",
-            f"Levels of the sample are not in the margin: {shortened(unknown)}.",
+            _("Levels of the sample are not in the margin: {unknown}.", unknown=shortened(unknown)),
             where="margins: " + " x ".join(columns),
             available=levels,
-            hint=("补全边际表，或合并这些水平。", "Complete the margin, or merge these levels."),
+            hint=_("Complete the margin, or merge these levels."),
         )
     inside = np.flatnonzero(weighted)
     ones = np.ones(len(inside))
@@ -295,21 +298,16 @@ def _values(cells: pd.DataFrame, columns: tuple[str, ...], weighted: Array) -> S
     if not (pd.api.types.is_numeric_dtype(cells[name]) or pd.api.types.is_bool_dtype(cells[name])):
         raise WeightsError(
             "W114",
-            f"'{name}' 不是数值列，不能用总量校准。",
-            f"'{name}' is no number; it cannot be calibrated to a total.",
+            _("'{name}' is no number; it cannot be calibrated to a total.", name=name),
             where=f"margins: {name}",
-            hint=(
-                "分类变量请写成 {水平: 人数}。",
-                "Write a categorical margin as {level: population}.",
-            ),
+            hint=_("Write a categorical margin as {level: population}."),
         )
     if not np.isfinite(values[weighted]).all():
         raise WeightsError(
             "W113",
-            f"数值列 '{name}' 有缺失或无穷大的值。",
-            f"The numeric column '{name}' has missing or infinite values.",
+            _("The numeric column '{name}' has missing or infinite values.", name=name),
             where=f"margins: {name}",
-            hint=("先补全或插补该列。", "Fill in or impute the column first."),
+            hint=_("Fill in or impute the column first."),
         )
     return sp.csr_array(np.where(weighted, np.nan_to_num(values), 0.0)[:, None])
 
@@ -331,10 +329,9 @@ def _check_empty(matrix: Sparse, level_names: tuple[tuple[str, Any], ...]) -> No
         names = [level_names[i] for i in empty]
         raise WeightsError(
             "W103",
-            f"边际中的水平没有受访者: {shortened(names)}。",
-            f"Levels of a margin have no respondents: {shortened(names)}.",
+            _("Levels of a margin have no respondents: {names}.", names=shortened(names)),
             where="margins: " + names[0][0],
-            hint=("把它们与相邻水平合并。", "Merge them with a neighbouring level."),
+            hint=_("Merge them with a neighbouring level."),
         )
 
 
@@ -349,18 +346,16 @@ def _check_totals(margins: Margins) -> None:
         listed = [f"{name}: {total:,.0f}" for name, total in totals.items()]
         raise WeightsError(
             "W104",
-            f"各边际的总人数不一致: {shortened(listed)}。",
-            f"The margins disagree on the population: {shortened(listed)}.",
+            _("The margins disagree on the population: {listed}.", listed=shortened(listed)),
             where="margins",
-            hint=("使用同一来源、同一口径的边际。", "Use margins of one source and one universe."),
+            hint=_("Use margins of one source and one universe."),
         )
     if any(not population > 0 for population in populations):
         raise WeightsError(
             "W109",
-            "边际中有不大于零的人数。",
-            "A margin holds a population that is not above zero.",
+            _("A margin holds a population that is not above zero."),
             where="margins",
-            hint=("去掉没有人口的水平。", "Remove levels without population."),
+            hint=_("Remove levels without population."),
         )
 
 
@@ -368,31 +363,29 @@ def _check_options(margins: Margins, method: Method, bounds: Bounds | None) -> N
     if not margins:
         raise WeightsError(
             "W106",
-            "没有给出边际。",
-            "No margins are given.",
+            _("No margins are given."),
             where="calibrate",
-            hint=("给出至少一个边际。", "Give at least one margin."),
+            hint=_("Give at least one margin."),
         )
     one_margin = len(margins) == 1
     categorical = isinstance(next(iter(margins.values())), Mapping)
     if method == "poststratify" and not (one_margin and categorical):
         raise WeightsError(
             "W107",
-            "事后分层只接受一个（可交叉的）分类边际。",
-            "Post-stratification takes exactly one (possibly crossed) categorical margin.",
+            _("Post-stratification takes exactly one (possibly crossed) categorical margin."),
             where="margins",
-            hint=(
-                '写成 {("county", "sex"): {...}}，或改用 raking。',
-                'Write {("county", "sex"): {...}}, or use raking.',
-            ),
+            hint=_('Write {("county", "sex"): {...}}, or use raking.'),
         )
     if not _usable(bounds, method):
         raise WeightsError(
             "W115",
-            f"bounds={bounds} 无效：须有 0 <= 下界 < 1 < 上界（logit 必须给出，且上界有限）。",
-            f"bounds={bounds} cannot be: 0 <= low < 1 < high is needed (logit must have them, both finite).",
+            _(
+                "bounds={bounds} cannot be: 0 <= low < 1 < high is needed (logit must have "
+                "them, both finite).",
+                bounds=bounds,
+            ),
             where="bounds",
-            hint=("例如写 (0.3, 3)。", "Write (0.3, 3), for instance."),
+            hint=_("Write (0.3, 3), for instance."),
         )
 
 
@@ -432,25 +425,28 @@ def check_solution(
         margin, level = laid.names[worst]
         raise WeightsError(
             "W105",
-            f"校准在 {solution.iterations} 次迭代后未收敛；差距最大: {margin} = {level}，相差 {solution.discrepancy:.3g}。",
-            f"Calibration did not converge in {solution.iterations} iterations; worst: {margin} = {level}, off by {solution.discrepancy:.3g}.",
-            where=where,
-            hint=(
-                "检查该水平的人数，或与相邻水平合并。",
-                "Check this level's population, or merge it with a neighbour.",
+            _(
+                "Calibration did not converge in {iterations} iterations; worst: {margin} = "
+                "{level}, off by {discrepancy:.3g}.",
+                iterations=solution.iterations,
+                margin=margin,
+                level=level,
+                discrepancy=solution.discrepancy,
             ),
+            where=where,
+            hint=_("Check this level's population, or merge it with a neighbour."),
         )
     if solution.factor[size > 0].min() < 0:
         raise WeightsError(
             "W108",
-            f"{method} 校准产生了负权数（最小因子 {solution.factor.min():.3g}）。",
-            f"Calibration ({method}) gives negative weights (smallest factor {solution.factor.min():.3g}).",
+            _(
+                "Calibration ({method}) gives negative weights (smallest factor {min:.3g}).",
+                method=method,
+                min=solution.factor.min(),
+            ),
             where="method",
             available=("raking", "logit", "bounds"),
-            hint=(
-                "改用 raking，给出 bounds，或合并水平。",
-                "Use raking, give bounds, or merge levels.",
-            ),
+            hint=_("Use raking, give bounds, or merge levels."),
         )
 
 
@@ -461,11 +457,16 @@ def _infeasible(laid: Laid, size: Array, bounds: Bounds, worst: int) -> WeightsE
     listed = " | ".join(f"[{low:g}, {high:g}]" for low, high in feasible) or "-"
     return WeightsError(
         "W110",
-        f"在界限 {list(bounds)} 内无法满足边际；差距最大: {margin} = {level}。最紧的可行界限: {listed}。",
-        f"No weights within bounds {list(bounds)} meet the margins; worst: {margin} = {level}. "
-        f"Tightest feasible bounds: {listed}.",
+        _(
+            "No weights within bounds {bounds} meet the margins; worst: {margin} = "
+            "{level}. Tightest feasible bounds: {listed}.",
+            bounds=list(bounds),
+            margin=margin,
+            level=level,
+            listed=listed,
+        ),
         where="bounds",
-        hint=("放宽界限，或合并该水平。", "Widen the bounds, or merge this level."),
+        hint=_("Widen the bounds, or merge this level."),
     )
 
 

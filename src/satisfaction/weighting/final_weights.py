@@ -11,6 +11,7 @@ import pandas as pd
 from satisfaction.foundation.engines import DONE, write_joined
 from satisfaction.foundation.errors import WeightsError
 from satisfaction.foundation.files import new_folder, refuse_existing
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import write_text
 from satisfaction.sampling.design import SampleDesign
 
@@ -83,9 +84,8 @@ def finished_weights(folder: str | Path) -> str:
     if not (Path(folder) / DONE).is_file():
         raise WeightsError(
             "W192",
-            "该文件夹没有写完的标记 _SUCCESS。",
-            "The folder has no mark of success, _SUCCESS: it was not written to its end.",
+            _("The folder has no mark of success, _SUCCESS: it was not written to its end."),
             where=str(folder),
-            hint=("重新写出权数。", "Write the weights again."),
+            hint=_("Write the weights again."),
         )
     return str(folder)

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
+from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.design import SampleDesign, named, require_columns
 from satisfaction.weighting.recipe import Cells, cells_for, extended, place, ratio_or, summing
 from satisfaction.weighting.solving import LOGISTIC, SolvedEquation, newton
@@ -161,20 +162,22 @@ def _answered(cells: Cells, responded: str, by: Sequence[str]) -> Array:
     if not values.isin([0, 1]).all():
         raise WeightsError(
             "W121",
-            f"列 '{responded}' 只能是 0 或 1。",
-            f"Column '{responded}' must be 0 or 1.",
+            _("Column '{responded}' must be 0 or 1.", responded=responded),
             where=responded,
             available=values.unique(),
-            hint=("改正该列。", "Correct the column."),
+            hint=_("Correct the column."),
         )
     if lacking := [name for name in by if cells.table[name].isna().any()]:
         raise WeightsError(
             "W122",
-            f"列 {lacking} 对部分样本缺失，不能用于无应答调整。",
-            f"Columns {lacking} are missing for some sampled persons and cannot adjust for nonresponse.",
+            _(
+                "Columns {lacking} are missing for some sampled persons and cannot adjust "
+                "for nonresponse.",
+                lacking=lacking,
+            ),
             where="by",
             available=by,
-            hint=("只用全部样本都已知的列。", "Use only columns known for every sampled person."),
+            hint=_("Use only columns known for every sampled person."),
         )
     return np.asarray(values.to_numpy(float) == 1)
 
@@ -186,13 +189,9 @@ def _classes(cells: Cells, answered: Array, by: Sequence[str]) -> Classes:
         names = cells.table.loc[silent[group], list(by)].drop_duplicates().to_numpy().tolist()
         raise WeightsError(
             "W120",
-            f"加权类中没有受访者: {shortened(names)}。",
-            f"Weighting classes have no respondents: {shortened(names)}.",
+            _("Weighting classes have no respondents: {names}.", names=shortened(names)),
             where="by",
-            hint=(
-                "与相近的类合并，或少用一列。",
-                "Merge them with a similar class, or use one column less.",
-            ),
+            hint=_("Merge them with a similar class, or use one column less."),
         )
     first = np.unique(group, return_index=True)[1]
     levels = cells.table.iloc[first][list(by)].itertuples(index=False, name=None)
@@ -208,11 +207,10 @@ def _propensity(cells: Cells, answered: Array, by: Sequence[str]) -> Propensity:
     if nobody or not solution.discrepancy <= TOLERANCE:
         raise WeightsError(
             "W123",
-            "应答倾向模型无解：某一水平的样本全部未应答。",
-            "The propensity model has no solution: nobody of some level responded.",
+            _("The propensity model has no solution: nobody of some level responded."),
             where="by",
             available=by,
-            hint=("合并该水平，或改用 classes。", "Merge that level, or use classes."),
+            hint=_("Merge that level, or use classes."),
         )
     equation = SolvedEquation.of(
         covariates, cells.size, solution, distance=LOGISTIC, tolerance=TOLERANCE
@@ -234,15 +232,17 @@ def _refuse_separation(cells: Cells, step: Propensity, by: Sequence[str]) -> Non
     guilty = [name for name in by if _separates(cells.table[name], step.responded)] or list(by)
     raise WeightsError(
         "W380",
-        f"应答倾向模型失效：{'、'.join(guilty)} 把应答者与未应答者完全（或几乎完全）分开，调整后权数之和为 {total:,.6g}，样本为 {sampled:,.6g}。",
-        f"The propensity model adjusts nothing: {', '.join(guilty)} tells respondents from nonrespondents (almost) completely; the "
-        f"adjusted weights add up to {total:,.6g}, the sample to {sampled:,.6g}.",
+        _(
+            "The propensity model adjusts nothing: {guilty} tells respondents from "
+            "nonrespondents (almost) completely; the adjusted weights add up to "
+            "{total:,.6g}, the sample to {sampled:,.6g}.",
+            guilty=comma_list(guilty),
+            total=total,
+            sampled=sampled,
+        ),
         where=f"by: {', '.join(guilty)}",
         available=by,
-        hint=(
-            "去掉该列，把它分成几组，或改用 classes。",
-            "Leave it out, cut it into groups, or use classes.",
-        ),
+        hint=_("Leave it out, cut it into groups, or use classes."),
     )
 
 

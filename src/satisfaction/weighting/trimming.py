@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from satisfaction.foundation.errors import WeightsError, one_of
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign, named, require_columns
 from satisfaction.weighting.recipe import (
     UNSOLVED,
@@ -115,7 +116,7 @@ class Trimming:
     def reweight(self, count: Array, weight: Array) -> Array:
         """Return weights within the bounds, with the same sum where that is possible; zero weights stay zero; (C, R)."""
         weighted = weight > 0
-        for _ in range(MOST_ROUNDS):
+        for _unused in range(MOST_ROUNDS):
             below = weight < self.low * (1 - NEAR)
             above = weight > self.high * (1 + NEAR)
             outside = weighted & (below | above)
@@ -178,13 +179,14 @@ def _absolute(
     if none_given or not 0 <= low < high or not low <= mean <= high:
         raise WeightsError(
             "W130",
-            f"界限 [{low:g}, {high:g}] 无效：须包含平均权数 {mean:g}。",
-            f"Bounds [{low:g}, {high:g}] cannot be: they must hold the mean weight {mean:g}.",
-            where="trim",
-            hint=(
-                '例如写 upper=4, relative_to="median"。',
-                'Write upper=4, relative_to="median", for instance.',
+            _(
+                "Bounds [{low:g}, {high:g}] cannot be: they must hold the mean weight {mean:g}.",
+                low=low,
+                high=high,
+                mean=mean,
             ),
+            where="trim",
+            hint=_('Write upper=4, relative_to="median", for instance.'),
         )
     return low, high
 

@@ -20,6 +20,7 @@ from satisfaction.declarations.items import (
     Special,
 )
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import fill
 
 TYPES = {
@@ -154,18 +155,13 @@ def conditions(questionnaire: Questionnaire, asked: Mapping[str, Iterable[int]])
 def _credit(knowledge: Knowledge, correct: list[str]) -> str:
     right, wrong = ", ".join(correct), knowledge.wrong_allowed
     zh, en = {
-        "all": (
-            "全部选对且无错选得 1，否则 0",
-            "1 for every correct option and no wrong one, else 0",
+        "all": _("1 for every correct option and no wrong one, else 0"),
+        "at_least": _(
+            "1 for at least {least} correct and at most {wrong} wrong, else 0",
+            least=knowledge.least,
+            wrong=wrong,
         ),
-        "at_least": (
-            f"至少选对 {knowledge.least} 项、错选不超过 {wrong} 项得 1，否则 0",
-            f"1 for at least {knowledge.least} correct and at most {wrong} wrong, else 0",
-        ),
-        "share": (
-            "（选对 − 错选）÷ 正确项数，不低于 0",
-            "(correct - wrong) / number of correct options, not below 0",
-        ),
+        "share": _("(correct - wrong) / number of correct options, not below 0"),
     }[knowledge.credit]
     return f"正确项 correct: {right}。{zh} / {en}"
 

@@ -17,6 +17,7 @@ from satisfaction.declarations.items import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation import tables as spss
 from satisfaction.foundation.errors import ExportError
+from satisfaction.foundation.language import _
 
 CHOSEN: dict[int | float, str] = {0: "未选 not chosen", 1: "选中 chosen"}
 LONGEST = {"label": 256, "value": 120, "title": 64, "note": 80}  # bytes of UTF-8 that SPSS keeps
@@ -50,12 +51,11 @@ def write_sav(
     if lacking := [column for column in columns if column not in coded]:
         raise ExportError(
             "X131",
-            f"数据没有列 '{lacking[0]}'。",
-            f"The data have no column '{lacking[0]}'.",
+            _("The data have no column '{lacking}'.", lacking=lacking[0]),
             where=str(path),
             available=coded.columns,
             got=lacking[0],
-            hint=("传入 load_responses(...).accepted。", "Hand in load_responses(...).accepted."),
+            hint=_("Hand in load_responses(...).accepted."),
         )
     written = [column for column in coded if not str(column).startswith("_")]
     values = {
@@ -141,13 +141,15 @@ def _missing(questionnaire: Questionnaire, name: str, path: str) -> list[int | d
     if inside := [code for code in answers if codes[0] < code < codes[-1]]:
         raise ExportError(
             "X132",
-            f"题目 '{name}' 的特殊码多于 {MOST_MISSING} 个，其间又有答案编码 {inside}，SPSS 无法设为用户缺失值。",
-            f"Item '{name}' has more than {MOST_MISSING} special codes with answers {inside} between; SPSS cannot hold that.",
-            where=path,
-            hint=(
-                "改用连续的特殊码，如 96-99。",
-                "Use special codes in a row, 96-99 for instance.",
+            _(
+                "Item '{name}' has more than {MOST_MISSING} special codes with answers "
+                "{inside} between; SPSS cannot hold that.",
+                name=name,
+                MOST_MISSING=MOST_MISSING,
+                inside=inside,
             ),
+            where=path,
+            hint=_("Use special codes in a row, 96-99 for instance."),
         )
     return [{"lo": codes[0], "hi": codes[-1]}]
 

@@ -26,6 +26,7 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import write_xlsx
 
 LANGUAGES = {"zh": "中文 (zh)", "en": "English (en)"}
@@ -54,10 +55,12 @@ def write_xlsform(questionnaire: Questionnaire, path: str | Path) -> None:
             if any(len(str(value)) > LONGEST_CELL for value in record):
                 raise QuestionnaireError(
                     "Q201",
-                    f"文字超过 {LONGEST_CELL} 个字符，工作簿的单元格放不下。",
-                    f"A text is longer than the {LONGEST_CELL} characters a cell holds.",
+                    _(
+                        "A text is longer than the {LONGEST_CELL} characters a cell holds.",
+                        LONGEST_CELL=LONGEST_CELL,
+                    ),
                     where=f"{path} {name} row {row}",
-                    hint=("缩短该文字。", "Shorten the text."),
+                    hint=_("Shorten the text."),
                 )
     write_xlsx(sheets, Path(path))
 
@@ -214,20 +217,14 @@ def _own_constraint(item: Item) -> tuple[str, str, str] | None:
     """Return what an item alone must fulfil: the expression and the message in both languages."""
     if isinstance(item, NumberItem):
         text = f". >= {item.low} and . <= {item.high}"
-        zh, en = (
-            f"请填 {item.low} 至 {item.high} 的整数。",
-            f"Enter a whole number from {item.low} to {item.high}.",
-        )
+        zh, en = _("Enter a whole number from {low} to {high}.", low=item.low, high=item.high)
     elif isinstance(item, AreaItem):
         text = "regex(., '^[0-9A-Za-z]{1,12}$')"
-        zh, en = "请填地区代码，只含数字和字母。", "Enter the area code: digits and letters only."
+        zh, en = _("Enter the area code: digits and letters only.")
     elif isinstance(item, MultipleItem) and item.special:
         alone = " or ".join(f"selected(., '{code}')" for code in item.special)
         text = f"count-selected(.) = 1 or not({alone})"
-        zh, en = (
-            "“说不清”“拒答”等选项不能与其他选项同选。",
-            "Don't know, refused and the like stand alone.",
-        )
+        zh, en = _("Don't know, refused and the like stand alone.")
     else:
         return None
     return text, zh, en

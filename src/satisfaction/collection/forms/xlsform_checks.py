@@ -13,36 +13,28 @@ import pandas as pd
 from satisfaction.collection.forms.xlsform import LANGUAGES
 from satisfaction.collection.forms.xlsform_reading import NOT_ASKED
 from satisfaction.foundation.errors import closest
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import RawTable, read_tables
 
 COLUMNS = ("sheet", "row", "column", "value", "rule", "zh", "en", "suggestion")
 RULES = {
-    "Q210": ("缺少工作表或列", "a sheet or column is missing"),
-    "Q211": (
-        "未知的列名，收集工具会忽略整列",
-        "unknown header; collecting tools drop the whole column",
-    ),
-    "Q212": ("题型为空，整行会被忽略", "blank type; the whole row is dropped"),
-    "Q213": ("未知的题型", "unknown type"),
-    "Q214": (
-        "名称须为 32 个以内的字母、数字或下划线，且不以数字开头",
-        "a name has at most 32 letters, digits or _, no digit first",
-    ),
-    "Q215": ("名称重复", "the name stands twice"),
-    "Q216": ("没有任何语言的题目文字", "no label in any language"),
-    "Q217": ("缺少一种语言的文字", "the text of one language is missing"),
-    "Q218": ("选项列表不存在", "there is no such list of choices"),
-    "Q219": (
-        "选项编码含空格，导出后无法拆分",
-        "a choice name with a space cannot be told apart in exports",
-    ),
-    "Q220": ("选项编码不是整数", "the choice name is no whole number"),
-    "Q221": ("同一列表中选项编码重复", "the choice name stands twice in its list"),
-    "Q222": ("括号或引号不配对", "brackets or quotation marks do not match"),
-    "Q223": ("引用了不存在的题目", "refers to a question that is not there"),
-    "Q224": ("含全角字符或全角空格", "full-width characters or spaces"),
-    "Q225": ("分组的开始与结束不配对", "begin and end of a group do not match"),
-    "Q226": ("选项没有列表名或编码", "a choice without a list or a name"),
+    "Q210": _("a sheet or column is missing"),
+    "Q211": _("unknown header; collecting tools drop the whole column"),
+    "Q212": _("blank type; the whole row is dropped"),
+    "Q213": _("unknown type"),
+    "Q214": _("a name has at most 32 letters, digits or _, no digit first"),
+    "Q215": _("the name stands twice"),
+    "Q216": _("no label in any language"),
+    "Q217": _("the text of one language is missing"),
+    "Q218": _("there is no such list of choices"),
+    "Q219": _("a choice name with a space cannot be told apart in exports"),
+    "Q220": _("the choice name is no whole number"),
+    "Q221": _("the choice name stands twice in its list"),
+    "Q222": _("brackets or quotation marks do not match"),
+    "Q223": _("refers to a question that is not there"),
+    "Q224": _("full-width characters or spaces"),
+    "Q225": _("begin and end of a group do not match"),
+    "Q226": _("a choice without a list or a name"),
 }
 TYPES = {
     "text", "integer", "decimal", "range", "date", "time", "datetime", "dateTime", "geopoint", "geotrace", "geoshape", "image", "audio",
@@ -208,7 +200,7 @@ def _names(survey: _Sheet) -> Iterator[Fault]:
 def _groups(survey: _Sheet) -> Iterator[Fault]:
     opened: list[tuple[int, str]] = []
     for row, cells in survey.rows:
-        verb, _, what = cells["type"].strip().replace("_", " ").partition(" ")
+        verb, _unused, what = cells["type"].strip().replace("_", " ").partition(" ")
         if verb == "begin" and what:
             opened.append((row, what))
         elif verb == "end" and what:
@@ -228,9 +220,9 @@ def _groups(survey: _Sheet) -> Iterator[Fault]:
 
 
 def _lists(survey: _Sheet, choices: _Sheet) -> Iterator[Fault]:
-    there = {cells["list_name"].strip() for _, cells in choices.rows} - {""}
+    there = {cells["list_name"].strip() for _unused, cells in choices.rows} - {""}
     for row, cells in survey.rows:
-        kind, _, chosen = _plain(cells["type"]).partition(" ")
+        kind, _unused, chosen = _plain(cells["type"]).partition(" ")
         name = chosen.split(" ")[0]
         if (
             kind in ("select_one", "select_multiple", "rank")
@@ -242,9 +234,9 @@ def _lists(survey: _Sheet, choices: _Sheet) -> Iterator[Fault]:
 
 def _choice_names(choices: _Sheet) -> Iterator[Fault]:
     listed = Counter(
-        (cells["list_name"].strip(), cells["name"].strip()) for _, cells in choices.rows
+        (cells["list_name"].strip(), cells["name"].strip()) for _unused, cells in choices.rows
     )
-    codes = {int(code) for _, code in listed if re.fullmatch(r"-?[0-9]{1,6}", code)}
+    codes = {int(code) for _unused, code in listed if re.fullmatch(r"-?[0-9]{1,6}", code)}
     for row, cells in choices.rows:
         group, name = cells["list_name"].strip(), cells["name"].strip()
         free = str(next(code for code in range(1, len(codes) + 2) if code not in codes))
@@ -275,7 +267,7 @@ def _choice_names(choices: _Sheet) -> Iterator[Fault]:
 
 
 def _expressions(survey: _Sheet) -> Iterator[Fault]:
-    names = {cells["name"].strip() for _, cells in survey.rows}
+    names = {cells["name"].strip() for _unused, cells in survey.rows}
     for row, cells in survey.rows:
         for column in EXPRESSIONS:
             text = cells.get(column, "")

@@ -15,6 +15,7 @@ from typing import Any
 from satisfaction.collection.forms.xlsform import CODED, LANGUAGES, SHOWN
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import RawTable, read_tables
 from satisfaction.foundation.yaml import (
     FILL_IN,
@@ -127,8 +128,7 @@ def _items(
         if name in items:
             raise _refusal(
                 "Q205",
-                f"名称 '{name}' 出现两次。",
-                f"The name '{name}' stands twice.",
+                _("The name '{name}' stands twice.", name=name),
                 f"{path} {place}",
             )
         item = (
@@ -154,7 +154,7 @@ def _choice_places(at: tuple[str, ...], coded: Mapping[str, Any], choices: Choic
 
 def _kind(row: Row) -> tuple[str, str]:
     """Return a question's type and the list it chooses from."""
-    kind, _, chosen = row["type"].strip().partition(" ")
+    kind, _unused, chosen = row["type"].strip().partition(" ")
     return (row["type"].strip(), "") if row["type"].strip() in NOT_ASKED else (kind, chosen.strip())
 
 
@@ -164,8 +164,7 @@ def _item(row: Row, where: str) -> dict[str, Any]:
     if kind not in KINDS:
         raise _refusal(
             "Q203",
-            f"题型 '{row['type']}' 不能读入。",
-            f"Type '{row['type']}' cannot be read.",
+            _("Type '{type}' cannot be read.", type=row["type"]),
             where,
             available=KINDS,
         )
@@ -236,8 +235,7 @@ def _choices(table: RawTable, path: Path) -> dict[str, Choices]:
         if code in lists.setdefault(name, {}):
             raise _refusal(
                 "Q205",
-                f"编码 '{code}' 出现两次。",
-                f"The code '{code}' stands twice.",
+                _("The code '{code}' stands twice.", code=code),
                 f"{path} {place}",
             )
         lists[name][code] = (place, _label(row))
@@ -248,7 +246,7 @@ def _choices(table: RawTable, path: Path) -> dict[str, Choices]:
 def _coded(choices: Choices, kept: Mapping[str, Any], main: str) -> dict[str, Any]:
     """Part a list into answers (or options) and the codes `sat_items` calls special, each with what is kept there."""
     coded: dict[str, Any] = {main: {}}
-    for code, (_, label) in choices.items():
+    for code, (_unused, label) in choices.items():
         part = "special" if code in kept.get("special", {}) else main
         coded.setdefault(part, {})[code] = label | kept.get(part, {}).get(code, {})
     return coded
@@ -265,8 +263,7 @@ def _asked_if(text: str, where: str) -> dict[str, list[int]]:
         if None in found or len(names) != 1 or names & set(rule):
             raise _refusal(
                 "Q203",
-                f"跳转条件 '{text}' 不能读入。",
-                f"The condition '{text}' cannot be read.",
+                _("The condition '{text}' cannot be read.", text=text),
                 where,
                 available=["(${a} = '1' or ${a} = '2') and (${b} = '1')"],
             )
@@ -280,17 +277,13 @@ def _sheet(
     if name not in sheets:
         raise _refusal(
             "Q202",
-            f"没有工作表 '{name}'。",
-            f"There is no sheet '{name}'.",
+            _("There is no sheet '{name}'.", name=name),
             str(path),
             available=sheets,
         )
     for column in columns:
         if column not in sheets[name].header:
-            zh, en = (
-                f"工作表 '{name}' 没有列 '{column}'。",
-                f"Sheet '{name}' has no column '{column}'.",
-            )
+            zh, en = _("Sheet '{name}' has no column '{column}'.", name=name, column=column)
             raise _refusal("Q202", zh, en, f"{path} {name} row 1", available=sheets[name].header)
     return sheets[name]
 
@@ -317,9 +310,7 @@ def _json(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        raise _refusal(
-            "Q204", f"'{text}' 不是有效的 JSON。", f"'{text}' is not valid JSON.", where
-        ) from None
+        raise _refusal("Q204", _("'{text}' is not valid JSON.", text=text), where) from None
 
 
 def _value(text: str) -> Any:
@@ -331,10 +322,7 @@ def _value(text: str) -> Any:
 
 
 def _refusal(code: str, zh: str, en: str, where: str, *, available: Any = ()) -> QuestionnaireError:
-    hint = (
-        "改正该处，或在原问卷 YAML 中修改后重新导出。",
-        "Correct it there, or change the YAML questionnaire and export again.",
-    )
+    hint = _("Correct it there, or change the YAML questionnaire and export again.")
     return QuestionnaireError(code, zh, en, where=where, available=available, hint=hint)
 
 
@@ -404,7 +392,7 @@ def draft_xlsform(path: str | Path) -> Draft:
         "scales": scales,
         "items": items,
     }
-    _, faults = checked(_Form(path, places, known), Questionnaire)
+    _unused, faults = checked(_Form(path, places, known), Questionnaire)
     lacking = [f"{fault.where}: {fault.zh} {fault.en}" for fault in left]
     lacking += [f"{fault['where']}: {fault['zh']} {fault['en']}" for fault in faults]
     defaults: dict[str, Any] = {

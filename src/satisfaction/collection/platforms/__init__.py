@@ -31,6 +31,7 @@ from satisfaction.collection.platforms.export import (
 from satisfaction.collection.platforms.header import find_header
 from satisfaction.foundation.errors import InputFileError, one_of
 from satisfaction.foundation.grids import read_grids
+from satisfaction.foundation.language import _
 
 __all__ = [
     "EMPTY",
@@ -82,9 +83,9 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
         return [_export("sav", *sav.read_sav(path))]
     grids, passed = read_grids(path)
     tables = [find_header(grid) for grid in grids]
-    shapes = [_shape(table, platform) for table, _ in tables]
-    repeats = [_holds_no_respondents(table, shapes) for table, _ in tables]
-    passed += [table.sheet for (table, _), repeat in zip(tables, repeats, strict=True) if repeat]
+    shapes = [_shape(table, platform) for table, _unused in tables]
+    repeats = [_holds_no_respondents(table, shapes) for table, _unused in tables]
+    passed += [table.sheet for (table, _unused), repeat in zip(tables, repeats, strict=True) if repeat]
     exports: list[Export] = []
     for (table, notes), shape, repeat in zip(tables, shapes, repeats, strict=True):
         if not repeat:
@@ -112,16 +113,16 @@ def _export(platform: str, table: Table, fields: Fields, notes: list[Note]) -> E
     fields, odd = neutral_times(fields, table)
     notes = [*notes, *odd, *damaged(fields, table)]
     rows = pd.DataFrame(
-        {i: cells for i, (_, cells) in enumerate(fields)},
+        {i: cells for i, (_unused, cells) in enumerate(fields)},
         index=range(len(table.numbers)),
         dtype=object,
     )
-    rows.columns = pd.Index([column.key for column, _ in fields], dtype=object)
+    rows.columns = pd.Index([column.key for column, _unused in fields], dtype=object)
     return Export(
         table.path,
         table.sheet,
         platform,
-        tuple(column for column, _ in fields),
+        tuple(column for column, _unused in fields),
         rows,
         table.numbers,
         tuple(notes),
@@ -131,23 +132,18 @@ def _export(platform: str, table: Table, fields: Fields, notes: list[Note]) -> E
 def _misfit(path: Path, platform: str) -> InputFileError:
     return InputFileError(
         "F116",
-        f"{path.suffix} 文件不能按 '{platform}' 读取。",
-        f"A {path.suffix} file is not read as '{platform}'.",
+        _("A {suffix} file is not read as '{platform}'.", suffix=path.suffix, platform=platform),
         where=str(path),
         available=("sav",) if path.suffix.lower() in sav.SUFFIXES else tuple(SHAPES),
-        hint=(
-            "改写 platform，或删去它以自动识别。",
-            "Change `platform`, or remove it to have it recognised.",
-        ),
+        hint=_("Change `platform`, or remove it to have it recognised."),
     )
 
 
 def _only_repeats(path: Path, passed: list[str]) -> InputFileError:
     return InputFileError(
         "F117",
-        "文件里只有重复组或审计表，没有答卷表。",
-        "The file holds only repeat groups or audits, no table of respondents.",
+        _("The file holds only repeat groups or audits, no table of respondents."),
         where=str(path),
         available=passed,
-        hint=("导出主表（每行一份答卷）。", "Export the main table, one row a respondent."),
+        hint=_("Export the main table, one row a respondent."),
     )

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from satisfaction.foundation.grids import Texts
+from satisfaction.foundation.language import _
 
 EMPTY = ""
 SKIPPED = "(跳过)"
@@ -38,37 +39,25 @@ Role = Literal[
     "status",
 ]
 NOTES = {
-    "F201": ("单元格多于表头，未读取", "more cells than column names; not read"),
-    "F202": ("合计行，未读取", "a row of totals; not read"),
-    "F203": ("表头上方的标题行，未读取", "a title above the header; not read"),
-    "F204": ("两行表头已用“/”连接", "two rows of column names joined by '/'"),
-    "F205": ("列名重复，已改名", "the column name stands twice; renamed"),
-    "F206": (
-        "数字超过15位，尾数已被Excel改动",
-        "a number of more than 15 digits; Excel has changed the last ones",
+    "F201": _("more cells than column names; not read"),
+    "F202": _("a row of totals; not read"),
+    "F203": _("a title above the header; not read"),
+    "F204": _("two rows of column names joined by '/'"),
+    "F205": _("the column name stands twice; renamed"),
+    "F206": _("a number of more than 15 digits; Excel has changed the last ones"),
+    "F207": _("an answer that Excel seems to have turned into a date or time"),
+    "F208": _(
+        "a time or duration that is not understood (a time without a year, for one); "
+        "left as it stands"
     ),
-    "F207": (
-        "答案疑被Excel改为日期或时间",
-        "an answer that Excel seems to have turned into a date or time",
-    ),
-    "F208": (
-        "时间或时长无法识别（如没有年份），保留原文",
-        "a time or duration that is not understood (a time without a year, for one); left as it stands",
-    ),
-    "F209": ("SPSS中声明为缺失的取值，保留原文", "declared missing in SPSS; left as it stands"),
-    "F210": ("不是答卷表，未读取", "not a table of respondents; not read"),
-    "F211": (
-        "各列取值只有0和1，作为一道多选题的选项读取",
-        "only 0 and 1 in these columns; read as the options of one question",
-    ),
-    "F212": ("列没有名称", "the column has no name"),
-    "F213": ("单元格作“跳过”读取", "cells read as skipped"),
-    "F214": ("单元格作空白读取", "cells read as empty"),
-    "F215": ("嵌套列（列表或结构），未读取", "a column of lists or records; not read"),
-    "F315": (
-        "合并单元格已向下填充",
-        "cells merged below one another; each has been given their value",
-    ),
+    "F209": _("declared missing in SPSS; left as it stands"),
+    "F210": _("not a table of respondents; not read"),
+    "F211": _("only 0 and 1 in these columns; read as the options of one question"),
+    "F212": _("the column has no name"),
+    "F213": _("cells read as skipped"),
+    "F214": _("cells read as empty"),
+    "F215": _("a column of lists or records; not read"),
+    "F315": _("cells merged below one another; each has been given their value"),
 }
 
 

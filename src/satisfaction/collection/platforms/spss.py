@@ -15,6 +15,7 @@ from satisfaction.collection.platforms.export import Column, Fields, Note, Table
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import read_bytes
 from satisfaction.foundation.grids import Texts, cell_text
+from satisfaction.foundation.language import _
 
 SUFFIXES = (".sav", ".zsav")
 MISREAD = re.compile(
@@ -69,13 +70,9 @@ def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
         return read
     raise InputFileError(
         "F113",
-        "不是有效的 SPSS 文件。",
-        f"Not a valid SPSS file ({fault}).",
+        _("Not a valid SPSS file ({fault}).", fault=fault),
         where=str(path),
-        hint=(
-            "在 SPSS 中打开后重新保存，或另存为 csv。",
-            "Open it in SPSS and save it again, or save it as csv.",
-        ),
+        hint=_("Open it in SPSS and save it again, or save it as csv."),
     )
 
 

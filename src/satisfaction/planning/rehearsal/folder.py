@@ -17,6 +17,7 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.engines import write_queries
 from satisfaction.foundation.errors import ExportError, SurveyError, shortened
 from satisfaction.foundation.files import new_file, new_folder
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table, write_csv, write_json, write_text
 from satisfaction.foundation.yaml import Document
 from satisfaction.planning.rehearsal import phone
@@ -87,7 +88,7 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
     if given is None:
         with new_file(folder / "sample.csv", replace=True) as scratch:
             write_csv(drawn.sample.table(population.residents), scratch)
-    rows, _ = deliveries(population, questionnaire, drawn, fielded=fielded, seed=draw_seed)
+    rows, _unused = deliveries(population, questionnaire, drawn, fielded=fielded, seed=draw_seed)
     write_responses(folder / "responses", rows, questionnaire)
 
 
@@ -143,13 +144,12 @@ def _checked(
     if declared.simulated is None or declared.fielded is None:
         raise SurveyError(
             "S155",
-            "本期没有 simulated 或 fielded 声明；真实的调查数据不会被覆盖。",
-            "The wave declares no `simulated` or no `fielded`; responses of people are never written over.",
-            where=document.place(("survey",)),
-            hint=(
-                "若确为模拟，补上 simulated 与 fielded。",
-                "If it is simulated, declare `simulated` and `fielded`.",
+            _(
+                "The wave declares no `simulated` or no `fielded`; responses of people are "
+                "never written over."
             ),
+            where=document.place(("survey",)),
+            hint=_("If it is simulated, declare `simulated` and `fielded`."),
         )
     modelled = MODELLED.get(questionnaire.questionnaire, ())
     if unknown := [item for item in questionnaire.items if item not in modelled]:
@@ -160,10 +160,7 @@ def _checked(
             where=document.place(("questionnaire",)),
             available=MODELLED,
             got=questionnaire.questionnaire,
-            hint=(
-                "改用该问卷，或在 simulate/answers.py 中为新题目建模。",
-                "Use it, or model the items in simulate/answers.py.",
-            ),
+            hint=_("Use it, or model the items in simulate/answers.py."),
         )
     return declared.fielded.start, declared.fielded.end
 
@@ -189,7 +186,7 @@ def simulate_rows(rows: int, folder: str | Path, *, items: int = 4, seed: int = 
     """
     target = Path(folder)
     if rows < 1:
-        raise ExportError("X162", "行数须为正整数。", "The number of rows is positive.", where=f"--rows {rows}", hint=("改正行数。", "Correct the number."))  # fmt: skip
+        raise ExportError("X162", _("The number of rows is positive."), where=f"--rows {rows}", hint=_("Correct the number."))  # fmt: skip
     with new_folder(target) as scratch:
         (scratch / "rows").mkdir()
         queries = {}

@@ -15,6 +15,7 @@ import pandas as pd
 
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table
 
 Counts = npt.NDArray[np.int64]
@@ -88,13 +89,12 @@ def _agree(folder: Path, counties: tuple[str, ...], residence: Counts, *others: 
         if (apart := np.flatnonzero(other.sum(axis=1) != residence.sum(axis=1))).size:
             raise SurveyError(
                 "S152",
-                f"{counties[apart[0]]} 的抽样框与边际人口数不一致。",
-                f"Frame and margins differ in the population of {counties[apart[0]]}.",
-                where=str(folder),
-                hint=(
-                    "改正人口表，使各县合计相同。",
-                    "Correct the tables, so that every county has one total.",
+                _(
+                    "Frame and margins differ in the population of {counties}.",
+                    counties=counties[apart[0]],
                 ),
+                where=str(folder),
+                hint=_("Correct the tables, so that every county has one total."),
             )
 
 
@@ -102,10 +102,9 @@ def _absent(folder: Path, by: tuple[str, ...]) -> SurveyError:
     name = " x ".join(by)
     return SurveyError(
         "S151",
-        f"模拟需要 {name} 的人口表，survey.yaml 未声明。",
-        f"Simulation needs a table by {name}; survey.yaml declares none.",
+        _("Simulation needs a table by {name}; survey.yaml declares none.", name=name),
         where=str(folder / "survey.yaml"),
-        hint=("在 areas、frame 或 margins 中声明它。", "Declare it under areas, frame or margins."),
+        hint=_("Declare it under areas, frame or margins."),
     )
 
 
@@ -220,7 +219,7 @@ def _crossed(shape: Floats, rows: Counts, columns: Counts) -> Counts:
 def _fit(shape: Floats, rows: Counts, columns: Counts, rounds: int = 200) -> Floats:
     """Scale n tables (n x 2 x k) to their row and column totals in turn."""
     table = shape.astype(float)
-    for _ in range(rounds):
+    for _unused in range(rounds):
         table = table * (rows / np.maximum(table.sum(axis=2), 1e-300))[:, :, None]
         table = table * (columns / np.maximum(table.sum(axis=1), 1e-300))[:, None, :]
     return table

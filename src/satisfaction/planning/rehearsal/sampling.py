@@ -13,6 +13,7 @@ import pandas as pd
 from satisfaction.declarations.items import MultipleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import SurveyError, shortened
+from satisfaction.foundation.language import _
 from satisfaction.planning.rehearsal.answers import Codes, Population
 from satisfaction.planning.rehearsal.residents import Residents, generator
 
@@ -163,14 +164,10 @@ def given_sample(table: pd.DataFrame, residents: Residents) -> Sample:
     if unknown:
         raise SurveyError(
             "S157",
-            "样本中有模拟人口里没有的社区。",
-            "The sample has communities that the simulated population does not have.",
+            _("The sample has communities that the simulated population does not have."),
             where="sample.csv community",
             got=shortened(unknown),
-            hint=(
-                "从 simulate.communities 给出的抽样框抽取。",
-                "Draw from the frame that simulate.communities gives.",
-            ),
+            hint=_("Draw from the frame that simulate.communities gives."),
         )
     rows = table.assign(position=table["community"].map(places)).sort_values("position")
     position = rows["position"].to_numpy(np.int64)
@@ -225,10 +222,9 @@ def systematic(size: npt.NDArray[np.int64], take: int, random: np.random.Generat
     if take * int(size.max()) >= total:
         raise SurveyError(
             "S153",
-            "有社区的入样概率达到 1。",
-            "A community would be drawn with certainty.",
+            _("A community would be drawn with certainty."),
             where="simulate",
-            hint=("把大的社区拆分，或减少样本。", "Split large communities, or draw fewer."),
+            hint=_("Split large communities, or draw fewer."),
         )
     order = random.permutation(size.size)
     points = (random.random() + np.arange(take)) * (total / take)
@@ -247,10 +243,9 @@ def wave_place(wave: str) -> tuple[int, int]:
     if not (found := re.fullmatch(r"(\d{4})Q([1-4])", wave)):
         raise SurveyError(
             "S154",
-            f"模拟的期次须写成年份加季度，'{wave}' 不是。",
-            f"A simulated wave is labelled by year and quarter; '{wave}' is not.",
+            _("A simulated wave is labelled by year and quarter; '{wave}' is not.", wave=wave),
             where="survey.yaml wave",
-            hint=("写成 2026Q3 的形式。", "Write it like 2026Q3."),
+            hint=_("Write it like 2026Q3."),
         )
     return divmod(int(found[1]) * 4 + int(found[2]), 2)
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from satisfaction.foundation.language import _
 from satisfaction.publication.labels import label_of, levels
 from satisfaction.publication.plots.canvas import (
     ACCENT,
@@ -66,9 +67,7 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
     room = columns_in((WIDTH - left) / across - 0.2)
     heads = [wrapped(f"{label_of(row, 'measure')}: {row['estimate']:.1%}", room) for row in wholes]
     head = 0.17 * max(map(lines, heads)) + 0.1
-    with_zh, with_en = (
-        ("及其置信区间", " with confidence intervals") if has_intervals(rates) else ("", "")
-    )
+    with_zh, with_en = _(" with confidence intervals") if has_intervals(rates) else ("", "")
     figure, grid = new_canvas(
         f"各地区的率{with_zh}；虚线：{wholes[0]['name_zh']}", f"Rates by area{with_en}; dashed: {wholes[0]['name_en']}", mark_of(indices),
         body=row_height(names, 0.21) * len(areas) + 0.1, left=left, rows=-(-len(measures) // 2),
@@ -101,10 +100,10 @@ def topics(indices: pd.DataFrame) -> Figure:
     scores = indices[(indices["level"] == levels(indices)[-1]) & (indices["kind"] == "score")]
     rows = scores.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
     names = [
-        wrapped(str(label_of(row, "measure")), NAME_COLUMNS + 10) for _, row in rows.iterrows()
+        wrapped(str(label_of(row, "measure")), NAME_COLUMNS + 10) for _unused, row in rows.iterrows()
     ]
     figure, grid = new_canvas(
-        "各项目得分：由强到弱", "Topics: strongest to weakest", mark_of(indices), body=row_height(names, 0.27) * len(rows) + 0.1,
+        _("Topics: strongest to weakest"), mark_of(indices), body=row_height(names, 0.27) * len(rows) + 0.1,
         left=breadth(names), right=0.45,
     )  # fmt: skip
     axes = grid[0, 0]
@@ -153,8 +152,8 @@ def tile_map(indices: pd.DataFrame, measure: str) -> Figure:
     rows = indices[(indices["measure"] == measure) & (indices["level"] == indices["level"].iloc[0])]
     blocks = list(rows.sort_values("code").groupby("parent_zh", sort=False))
     scale = 100 if rows["kind"].iloc[0] == "rate" else 1
-    names = [wrapped(str(name), 14) for name, _ in blocks]
-    height = sum(-(-len(block) // PER_ROW) for _, block in blocks)
+    names = [wrapped(str(name), 14) for name, _unused in blocks]
+    height = sum(-(-len(block) // PER_ROW) for _unused, block in blocks)
     left = max(breadth(names), 0.5) if any(names) else 0.15
     unit = "%" if scale == 100 else "分 points"
     figure, grid = new_canvas(
@@ -169,10 +168,10 @@ def tile_map(indices: pd.DataFrame, measure: str) -> Figure:
 def _draw_tiles(
     axes: Axes, blocks: list[tuple[object, pd.DataFrame]], names: list[str], *, scale: int
 ) -> None:
-    values = pd.concat([block["estimate"] for _, block in blocks]) * scale
+    values = pd.concat([block["estimate"] for _unused, block in blocks]) * scale
     shade, palette = Normalize(values.min(), values.max()), mpl.colormaps["Blues"]
     top = 0.0
-    for name, (_, block) in zip(names, blocks, strict=True):
+    for name, (_unused, block) in zip(names, blocks, strict=True):
         axes.text(-0.08, top + 0.5, name, ha="right", va="center", fontsize=8.5)
         for place, row in enumerate(block.to_dict("records")):
             x, y = place % PER_ROW, top + place // PER_ROW

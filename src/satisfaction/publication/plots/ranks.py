@@ -14,7 +14,7 @@ from scipy import special
 
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import probability
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import _
 from satisfaction.publication.labels import levels
 from satisfaction.publication.plots.canvas import (
     BESIDE_BAR,
@@ -74,15 +74,9 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
     names, places = names_of(rows), ranks_of(rows)
     legend = [dot(look) for look in used(status_looks(rows), rows["status"])]
     sets = []
-    title = (
-        "名次：只按估计值排列，确定程度未知",
-        "Ranks by the estimates alone; how certain they are is unknown",
-    )
+    title = _("Ranks by the estimates alone; how certain they are is unknown")
     if rows["marginal_low"].notna().any():
-        title = (
-            "排名阶梯：每个名次都带有它的不确定范围",
-            "Ranking ladder: every rank with its sets",
-        )
+        title = _("Ranking ladder: every rank with its sets")
         sets.append(Line2D([], [], label="单独看的名次集合 marginal set", **MARGINAL))
         sets.append(Line2D([], [], label="全表同时成立的集合 simultaneous set", **SIMULTANEOUS))
     figure, grid = new_canvas(
@@ -188,9 +182,9 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
     names = [f"{name}  {place}" for name, place in zip(names_of(rows), ranks_of(rows), strict=True)]
     # what the probabilities are of, whoever is tied at the cut
     size = round(ranked["probability_bottom"].sum())
-    which = Text(f"全部 {len(rows)} 个单位", f"all {len(rows)} units")
+    which = _("all {n} units", n=len(rows))
     if len(rows) < len(ranked):
-        which = Text(f"分界两侧的 {len(rows)} 个单位", f"the {len(rows)} units nearest the cut")
+        which = _("the {n} units nearest the cut", n=len(rows))
     looks = status_looks(rows)
     figure, grid = new_canvas(
         f"属于{SIDE[side]} {size} 位的概率：{which.zh}",
@@ -228,8 +222,8 @@ def draw_probabilities(axes: Axes, values: pd.Series, looks: list[Look]) -> None
 
 Interval: TypeAlias = Literal["simultaneous", "marginal"]
 _HOLDS = {
-    "simultaneous": ("全部单位对同时成立", "all pairs of the table at once"),
-    "marginal": ("只对事先指定的这一个单位成立", "for this one unit, named beforehand"),
+    "simultaneous": _("all pairs of the table at once"),
+    "marginal": _("for this one unit, named beforehand"),
 }
 
 
@@ -250,8 +244,7 @@ def pair_matrix(ranking: pd.DataFrame, order: Order) -> Figure:
     height = row_height(names, float(np.clip(4.6 / len(rows), 0.135, 0.4)))
     size = min(SMALL, height * 48)
     figure, grid = new_canvas(
-        f"成对比较：{order.share:.1%} 的单位对能判定先后",
-        f"Pairs: {order.share:.1%} of {len(rows) * (len(rows) - 1) // 2:,} are decidable ({order.method})", mark_of(ranking),
+        _("Pairs: {share:.1%} of {n:,} are decidable ({method})", share=order.share, n=len(rows) * (len(rows) - 1) // 2, method=order.method), mark_of(ranking),
         body=height * len(rows), left=breadth(names) * size / SMALL, right=breadth(places) * size / SMALL + 0.1,
         legend=[*(bar(look) for look in COMPARED.values()), cut_line()],
     )  # fmt: skip

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from satisfaction.foundation.figures import estimate, p_value
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import _
 from satisfaction.publication.labels import label_of
 from satisfaction.publication.plots.canvas import (
     ALERT,
@@ -69,7 +69,7 @@ def target_board(targets: pd.DataFrame) -> Figure:
     met = int((rows["verdict"] == "met").sum())
     open_ = int((rows["verdict"] == "not decidable").sum())
     figure, grid = new_canvas(
-        f"目标：{len(rows)} 项，确认达到 {met} 项，无法判断 {open_} 项", f"Targets: {len(rows)}; met {met}, not decidable {open_}",
+        _("Targets: {n}; met {met}, not decidable {open}", n=len(rows), met=met, open=open_),
         mark_of(rows), body=row_height([*names, *said], 0.28) * len(rows) + 0.1, left=breadth(names),
         right=breadth(said) + BESIDE + 0.1, legend=[dot(look) for look in used(VERDICT, rows["verdict"])],
     )  # fmt: skip
@@ -127,7 +127,7 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
     asked = [name for name in ("measure", "threshold") if name in thresholds]
     parts = [
         part.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
-        for _, part in thresholds.groupby(asked, sort=False)
+        for _unused, part in thresholds.groupby(asked, sort=False)
     ]
     longest = max(map(len, parts))
     names = [names_of(part) for part in parts]
@@ -135,11 +135,11 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
     left = breadth(every)
     heads = [wrapped(threshold_head(part), columns_in(WIDTH - left - 0.1)) for part in parts]
     head = 0.17 * max(map(lines, heads)) + 0.12
-    what = Text("估计值", "estimate")
+    what = _("estimate")
     if has_intervals(thresholds):
-        what = Text("估计值、置信区间", "estimate and interval")
+        what = _("estimate and interval")
     figure, grid = new_canvas(
-        f"门槛：每个单位的{what.zh}与门槛", f"Thresholds: every unit's {what.en} beside the threshold", mark_of(thresholds),
+        _("Thresholds: every unit's {what} beside the threshold", what=what), mark_of(thresholds),
         body=row_height(every, 0.185) * longest + 0.1, left=left, right=0.6, rows=len(parts), gap=head + 0.55, head=head,
         legend=[*(dot(look) for look in BELOW.values()), Line2D([], [], label="门槛 threshold", **LIMIT)],
     )  # fmt: skip

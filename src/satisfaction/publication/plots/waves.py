@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import signed
+from satisfaction.foundation.language import _
 from satisfaction.publication.plots.canvas import (
     BAD,
     FAINT,
@@ -134,10 +135,9 @@ def check_units(units: Sequence[str], paths: pd.DataFrame) -> None:
     if len(units) > MOST:
         raise RankingError(
             "K243",
-            f"一张图最多画 {MOST} 个单位，给出了 {len(units)} 个。",
-            f"At most {MOST} units fit one picture; {len(units)} were given.",
+            _("At most {MOST} units fit one picture; {n} were given.", MOST=MOST, n=len(units)),
             where="units",
-            hint=("分成几张图。", "Draw several pictures."),
+            hint=_("Draw several pictures."),
         )
 
 
@@ -228,7 +228,7 @@ def change_plot(changes: pd.DataFrame) -> Figure:
         markersize=5,
     )
     figure, grid = new_canvas(
-        f"得分变化：{len(rows)} 个单位中 {beyond} 个的变化超出抽样误差", f"Change of score: {beyond} of {len(rows)} units beyond sampling error (Benjamini-Hochberg)",
+        _("Change of score: {beyond} of {n} units beyond sampling error (Benjamini-Hochberg)", beyond=beyond, n=len(rows)),
         mark_of(rows), body=row_height(names, 0.185) * len(rows) + 0.1, left=breadth(names), right=breadth(numbers),
         legend=[*(dot(look) for look in CHANGED.values()), small],
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from satisfaction.foundation.language import NOTHING, Text
+from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.foundation.pages import fill
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
@@ -39,23 +39,21 @@ from satisfaction.publication.tables import Tables, indicators_of, indicators_ta
 Language: TypeAlias = Literal["zh", "en"]
 LANGUAGES: tuple[Language, Language] = ("zh", "en")
 LISTED = {
-    "yes": Text("是", "yes"),
-    "no": Text("否", "no"),
-    "tied": Text("并列于分界", "tied at the cut"),
+    "yes": _("yes"),
+    "no": _("no"),
+    "tied": _("tied at the cut"),
 }
-SAME = Text(
-    "两期的名次集合有重叠：这样的升降只凭抽样误差就可能出现，不能说真实名次有了变动，更不能说明工作的好坏。",
-    "The rank sets of the two waves overlap: sampling error alone can produce such a move; it does not establish that the true "
-    "rank has moved, still less that work was better or worse.",
+SAME = _(
+    "The rank sets of the two waves overlap: sampling error alone can produce "
+    "such a move; it does not establish that the true rank has moved, still less "
+    "that work was better or worse."
 )
-APART = Text(
-    "两期的名次集合没有重叠：真实名次很可能有了变动（两个集合各自成立时）；变动的大小见 satisfaction change。",
-    "The rank sets of the two waves do not overlap: the true rank has probably moved (where each set holds); `satisfaction "
-    "change` says by how much.",
+APART = _(
+    "The rank sets of the two waves do not overlap: the true rank has probably "
+    "moved (where each set holds); `satisfaction change` says by how much."
 )
-UNKNOWN = Text(
-    "两期的名次不都有名次集合，无法判断这样的升降是否超出抽样误差。",
-    "Not both ranks have a set: whether the move goes beyond sampling error cannot be told.",
+UNKNOWN = _(
+    "Not both ranks have a set: whether the move goes beyond sampling error cannot be told."
 )
 
 
@@ -270,10 +268,7 @@ def _move(path: pd.DataFrame) -> Text:
 def _picture(source: Source, code: str, language: Language) -> Picture:
     assert source.indicators is not None
     drawn = plots.performance_plot(source.indicators, code=code, language=language)
-    alt = Text(
-        "各项目的重要性与得分之差，数值见下表。",
-        "Topics by importance and difference; the values stand in the table below.",
-    )
+    alt = _("Topics by importance and difference; the values stand in the table below.")
     return picture(drawn, alt)
 
 
@@ -290,10 +285,7 @@ def index_values(source: Source) -> dict[str, Any]:
         above = names.get(parents.get(code, ""))
         areas.append(row | {"within": above, "ranked": ranks.get(code)})
     measure = label_of(own.iloc[0], "measure")
-    alt = Text(
-        f"各地区{measure.zh}的方块图，数值见下表。",
-        f"Tiles of {measure.en or measure.zh} by area; the values stand in the table below.",
-    )
+    alt = _("Tiles of {measure} by area; the values stand in the table below.", measure=measure)
     drawn = plots.tile_map(with_parents(survey, indices), ranked)
     return source.shared() | {"areas": areas, "picture": picture(drawn, alt)}
 

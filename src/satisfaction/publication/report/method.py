@@ -12,38 +12,38 @@ from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import Text, _, pgettext
 from satisfaction.pipeline import Results, lonely_note, weighting_log
 from satisfaction.publication.verdicts import demand
 
 REASONS = {
-    "dont_know": Text("不知道", "don't know"),
-    "refused": Text("拒答", "refused"),
-    "not_applicable": Text("不适用", "not applicable"),
-    "no_answer": Text("未作答", "no answer"),
-    "skipped": Text("按跳转规则未问", "left out by the skip rule"),
+    "dont_know": _("don't know"),
+    "refused": _("refused"),
+    "not_applicable": _("not applicable"),
+    "no_answer": _("no answer"),
+    "skipped": _("left out by the skip rule"),
 }
 
 WAYS = {
-    "in": Text("计入分母", "in the denominator"),
-    "out": Text("不计入分母", "out of the denominator"),
+    "in": _("in the denominator"),
+    "out": _("out of the denominator"),
 }
 
 SELECTION = {
-    "probability": Text("概率样本", "probability sample"),
-    "quota": Text("配额样本", "quota sample"),
-    "open_link": Text("公开链接样本", "open link"),
+    "probability": _("probability sample"),
+    "quota": _("quota sample"),
+    "open_link": _("open link"),
 }
 
 ABSENT_STEPS = {
-    "areas": Text("地区表", "table of areas"),
-    "fielding period": Text("访问起止日期", "fielding period"),
-    "strata": Text("分层", "strata"),
-    "psu": Text("初级抽样单元", "PSUs"),
-    "base weights": Text("基础权数", "base weights"),
-    "margins": Text("总体边际", "margins"),
-    "calibration": Text("校准", "calibration"),
-    "overall rate": Text("总体评价的率（overall）", "overall rate"),
+    "areas": _("table of areas"),
+    "fielding period": _("fielding period"),
+    "strata": _("strata"),
+    "psu": _("PSUs"),
+    "base weights": _("base weights"),
+    "margins": _("margins"),
+    "calibration": _("calibration"),
+    "overall rate": _("overall rate"),
 }
 
 KEYS = {
@@ -84,27 +84,21 @@ VALUES = {
 }  # fmt: skip
 
 RECORDS = {
-    "base": Text("基础权数记录", "Record of the base weight"),
-    "nonresponse": Text("无应答调整记录", "Record of the nonresponse adjustment"),
-    "calibration": Text("校准记录", "Record of the calibration"),
-    "trimming": Text("权数截尾记录", "Record of the trimming"),
-    "replicates": Text("无解的重复样本", "Replicates without a solution"),
+    "base": _("Record of the base weight"),
+    "nonresponse": _("Record of the nonresponse adjustment"),
+    "calibration": _("Record of the calibration"),
+    "trimming": _("Record of the trimming"),
+    "replicates": _("Replicates without a solution"),
 }
 DESIGN_EFFECT = ("kish_deff", "effective_n")  # of the weights before and after a step
 WHOLE_LIST = ("notes", "listed")  # the report shows them in sections of their own
 LEVEL_OF_INDEX = {
-    "person": Text(
-        "先按人计算有效题目的加权平均，再求平均",
-        "per person: weighted mean of the valid items, then the mean",
-    ),
-    "area": Text("地区估计值的加权和", "per area: weighted sum of the area's estimates"),
+    "person": _("per person: weighted mean of the valid items, then the mean"),
+    "area": _("per area: weighted sum of the area's estimates"),
 }
 ERROR_OF_INDEX = {
-    "person": Text("线性化方差", "linearized"),
-    "area": Text(
-        "协方差一并传递；t 区间，Satterthwaite 自由度；不计 deff",
-        "with their covariance; t interval, Satterthwaite df; no deff",
-    ),
+    "person": _("linearized"),
+    "area": _("with their covariance; t interval, Satterthwaite df; no deff"),
 }
 
 
@@ -124,12 +118,12 @@ def sections(results: Results) -> list[Section]:
     return [
         _instrument(questionnaire),
         Section(
-            Text("率的定义", "How rates are defined"),
+            _("How rates are defined"),
             [],
             tuple(_rate(questionnaire, r) for r in questionnaire.rates.values()),
         ),
         Section(
-            Text("指数的定义", "How indices are defined"),
+            _("How indices are defined"),
             [],
             tuple(_index(questionnaire, i, proven=proven) for i in questionnaire.indices.values()),
         ),
@@ -138,7 +132,7 @@ def sections(results: Results) -> list[Section]:
         _weighting(results),
         _estimation(results),
         Section(
-            Text("排名的约定与整体结果", "Ranking: conventions and overall results"),
+            _("Ranking: conventions and overall results"),
             _entries(results.ranking.summary, WHOLE_LIST),
         ),
         _rules(survey),
@@ -161,22 +155,20 @@ def _lines(value: Any) -> list[str]:
 
 def _instrument(questionnaire: Questionnaire) -> Section:
     entries = [
-        (Text("问卷与版本", "questionnaire@version"), [questionnaire.reference]),
-        (Text("名称", "title"), [str(questionnaire.title)]),
-        (Text("调查对象", "universe"), [str(questionnaire.universe)]),
-        (Text("来源", "source"), [questionnaire.source]),
-        (Text("与上一版的变化", "changes"), list(questionnaire.changes)),
+        (_("questionnaire@version"), [questionnaire.reference]),
+        (_("title"), [str(questionnaire.title)]),
+        (_("universe"), [str(questionnaire.universe)]),
+        (_("source"), [questionnaire.source]),
+        (_("changes"), list(questionnaire.changes)),
         (
-            Text("合格条件", "eligibility"),
+            _("eligibility"),
             [
                 _eligible(questionnaire, item, codes)
                 for item, codes in questionnaire.eligibility.items()
             ],
         ),
     ]
-    return Section(
-        Text("问卷", "Questionnaire"), [(label, lines) for label, lines in entries if lines]
-    )
+    return Section(_("Questionnaire"), [(label, lines) for label, lines in entries if lines])
 
 
 def _eligible(questionnaire: Questionnaire, item: str, codes: list[int]) -> str:
@@ -188,13 +180,13 @@ def _rate(questionnaire: Questionnaire, rate: Rate) -> Section:
     if len(rate.items) > 1:
         entries.append(
             (
-                Text("多题合并", "several items"),
+                _("several items"),
                 ["每人有效题目得分的平均 mean of the credits of a person's valid items"],
             )
         )
-        entries.append((Text("最少有效题数", "min_valid_items"), [str(rate.min_valid_items)]))
+        entries.append((_("min_valid_items"), [str(rate.min_valid_items)]))
     if rate.source:
-        entries.append((Text("来源", "source"), [rate.source]))
+        entries.append((_("source"), [rate.source]))
     return Section(Text.of(rate.zh, rate.en), entries)
 
 
@@ -217,9 +209,9 @@ def _rate_item(questionnaire: Questionnaire, item: str, rate: Rate) -> list[tupl
         for reason, way in ways.items()
     ]
     return [
-        (Text("题目", "item"), [_label(questionnaire, item)]),
-        (Text("计入的答案", "answers that count"), [counted]),
-        (Text("特殊码与分母", "special codes and the denominator"), lines),
+        (_("item"), [_label(questionnaire, item)]),
+        (_("answers that count"), [counted]),
+        (_("special codes and the denominator"), lines),
     ]
 
 
@@ -249,12 +241,12 @@ def _index(questionnaire: Questionnaire, index: Index, *, proven: bool) -> Secti
         computed.append(str(ERROR_OF_INDEX[index.level]))
     weights = [f"{_label(questionnaire, name)}: {weight}" for name, weight in index.weights.items()]
     entries = [
-        (Text("层次", f"level: {index.level}"), computed),
-        (Text("权重", "weights"), weights),
-        (Text("来源", "source"), [index.source]),
+        (_("level: {level}", level=index.level), computed),
+        (_("weights"), weights),
+        (_("source"), [index.source]),
     ]
     if index.level == "person":
-        entries.insert(2, (Text("最少有效题数", "min_valid_items"), [str(index.min_valid_items)]))
+        entries.insert(2, (_("min_valid_items"), [str(index.min_valid_items)]))
     return Section(Text.of(index.zh, index.en), entries)
 
 
@@ -270,22 +262,21 @@ def _scores(questionnaire: Questionnaire) -> Section:
         said = "; ".join(f"{code} {answer} = {answer.score}" for code, answer in answers)
         shared.setdefault(said, []).append(_label(questionnaire, name))
     entries = [
-        (Text("计分", "scores"), [said, "题目 items: " + "、".join(items)])
-        for said, items in shared.items()
+        (_("scores"), [said, "题目 items: " + "、".join(items)]) for said, items in shared.items()
     ]
-    return Section(Text("计分（分，0-100）", "Scores of answers (points 0-100)"), entries)
+    return Section(_("Scores of answers (points 0-100)"), entries)
 
 
 def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: str) -> Section:
     declared, roles = survey.declared, survey.questionnaire.roles
     entries: list[tuple[Text, list[str]]] = [
-        (Text("样本选取方式", "selection"), [str(SELECTION[declared.selection])]),
+        (_("selection"), [str(SELECTION[declared.selection])]),
         (
-            Text("分层", "strata"),
+            _("strata"),
             [" × ".join(_label(survey.questionnaire, name) for name in roles.strata) or "无 none"],
         ),
         (
-            Text("初级抽样单元", "PSU"),
+            _("PSU"),
             [
                 _label(survey.questionnaire, roles.psu)
                 if roles.psu
@@ -293,36 +284,34 @@ def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: str) -> Section:
             ],
         ),
         (
-            Text("单一初级单元层的处理", "lonely_psu"),
+            _("lonely_psu"),
             [plain(declared.lonely_psu), *filter(None, [lonely])],
         ),
         (
-            Text("未声明、因而未做的步骤", "steps not declared, hence left out"),
+            _("steps not declared, hence left out"),
             [str(ABSENT_STEPS[a]) for a in absent] or ["无 none"],
         ),
     ]
     if declared.selection_note:
-        entries.insert(1, (Text("选取说明", "note on selection"), [str(declared.selection_note)]))
+        entries.insert(1, (_("note on selection"), [str(declared.selection_note)]))
     if declared.fielded:
-        entries.append(
-            (Text("访问日期", "fielded"), [f"{declared.fielded.start} – {declared.fielded.end}"])
-        )
+        entries.append((_("fielded"), [f"{declared.fielded.start} – {declared.fielded.end}"]))
     if declared.simulated:
         entries.append(
             (
-                Text("模拟", "simulated"),
+                _("simulated"),
                 [str(declared.simulated.note), f"随机种子 seed {declared.simulated.seed}"],
             )
         )
     for name, label in {
-        "areas": Text("地区表", "areas"),
-        "frame": Text("抽样框", "frame"),
-        "sample": Text("样本表", "sample"),
-        "nonrespondents": Text("无应答者表", "nonrespondents"),
+        "areas": pgettext("a table", "areas"),
+        "frame": _("frame"),
+        "sample": _("sample"),
+        "nonrespondents": _("nonrespondents"),
     }.items():
         if table := getattr(declared, name):
             entries.append((label, [f"{table.source} ({table.date})"]))
-    return Section(Text("样本与事实表", "Sample and tables of facts"), entries)
+    return Section(_("Sample and tables of facts"), entries)
 
 
 def _weighting(results: Results) -> Section:
@@ -333,14 +322,14 @@ def _weighting(results: Results) -> Section:
     ]
     entries = [
         (
-            Text("步骤", "steps"),
+            _("steps"),
             steps or ["无：每位受访者的权数为 1 none: every respondent has weight 1"],
         )
     ]
     if survey.declared.base:
         entries.append(
             (
-                Text("基础权数", "base weight"),
+                _("base weight"),
                 [_base_weight(survey.questionnaire, survey.declared.base)],
             )
         )
@@ -352,7 +341,7 @@ def _weighting(results: Results) -> Section:
         Section(RECORDS[record["step"]], _entries(_of_step(record, hidden)))
         for record in weighting_log(results)
     )
-    return Section(Text("权数", "Weights"), entries, parts)
+    return Section(_("Weights"), entries, parts)
 
 
 def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> str:
@@ -390,7 +379,7 @@ def _estimation(results: Results) -> Section:
         for level, one in results.estimates.items()
         if one.conventions != common
     )
-    return Section(Text("估计的约定", "Estimation: conventions"), _entries(common), parts)
+    return Section(_("Estimation: conventions"), _entries(common), parts)
 
 
 def _rules(survey: Survey) -> Section:
@@ -412,17 +401,14 @@ def _rules(survey: Survey) -> Section:
         else []
     )
     further = {
-        Text("目标", "targets"): targets,
-        Text("界线", "thresholds"): thresholds,
-        Text("以往公布的排名", "history"): history,
-        Text("连续列入名单的措施", "escalation, by waves in a row"): steps,
-        Text(
-            "未开展的期次（连续期次跨过它们计数）",
-            "waves that were not held; waves in a row count across them",
-        ): gaps,
+        _("targets"): targets,
+        _("thresholds"): thresholds,
+        _("history"): history,
+        _("escalation, by waves in a row"): steps,
+        _("waves that were not held; waves in a row count across them"): gaps,
     }
     return Section(
-        Text("规则（rules.yaml）", "Rules"),
+        _("Rules"),
         [*entries, *((label, lines or ["无 none"]) for label, lines in further.items())],
     )
 

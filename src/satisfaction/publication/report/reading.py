@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from satisfaction.foundation.errors import RankingError, number_of
 from satisfaction.foundation.figures import Kind, amount, difference, percent, places, rank_set
-from satisfaction.foundation.language import NOTHING, Text
+from satisfaction.foundation.language import NOTHING, Text, _, ngettext, semicolon_list
 from satisfaction.foundation.pages import fill
 from satisfaction.publication import plots
 from satisfaction.publication.clauses import (
@@ -74,10 +74,9 @@ def render_reading(
     if not marked.proven:
         raise RankingError(
             "K360",
-            "样本不是概率样本，没有名次集合可读。",
-            "The sample is no probability sample: there are no rank sets to read.",
+            _("The sample is no probability sample: there are no rank sets to read."),
             where="ranking",
-            hint=("直接使用名次表和名单说明。", "Use the ranking and the statement of the list."),
+            hint=_("Use the ranking and the statement of the list."),
         )
     ground = replace(marked, mark=None)  # it stands above the page once
     first, last = stretch or stretch_of(ground.p, ground.end.side)
@@ -147,9 +146,11 @@ def _picture(ground: Ground, rows: Rows) -> Picture:
         listed=(first, first + end.size - 1),
         shaded=str(end.name),
     )
-    alt = Text(
-        f"名次集合示意图，横轴为第 1 至 {ground.p} 名，阴影为{end.name.zh}：{'；'.join(label.zh for label in labels)}。",
-        f"Rank sets on a line from 1 to {ground.p}, {end.name.en} shaded: {'; '.join(label.en for label in labels)}.",
+    alt = _(
+        "Rank sets on a line from 1 to {p}, {name} shaded: {labels}.",
+        p=ground.p,
+        name=end.name,
+        labels=semicolon_list(label for label in labels),
     )
     return picture(drawn, alt)
 
@@ -203,7 +204,7 @@ class Wrong(NamedTuple):
 def with_set(row: Row) -> Text:
     """Write a unit with its rank and set, as short as can be."""
     unit, rank = name(row), f"{row['rank']:g}"
-    return Text(f"{unit.zh}，第 {rank} 名（{span(row)}）", f"{unit.en}, rank {rank} ({span(row)})")
+    return _("{unit}, rank {rank} ({span})", unit=unit, rank=rank, span=span(row))
 
 
 def span(row: Row, which: str = "marginal") -> str:
@@ -216,13 +217,21 @@ def what_a_set_is(ground: Ground, row: Row) -> Part:
     """Explain the rank set of one unit."""
     written, alone, table = with_set(row), span(row), span(row, "simultaneous")
     score, measure, level = amount(row["estimate"], ground.kind), ground.measure, ground.level
-    title = Text(f"名次后面的“{alone}”是什么", f'What "{alone}" behind a rank means')
-    text = Text(
-        f"报告里的名次写作“{written.zh}”。{row['rank']:g} 是按本期{measure.zh}（{score.zh}）排出的位置；{alone} 是名次集合："
-        f"单独看这一个单位，以 {level} 的置信水平，真实名次落在其中。全表 {ground.p} 个单位同时比较时，集合为 {table}。集合越宽，本期数据对它的名次所知越少。",
-        f'The report writes "{written.en}". {row["rank"]:g} is the place by {measure.en} of this wave ({score.en}); {alone} is '
-        f"the rank set: at the {level} confidence level the true rank of this one unit lies within it. When all {ground.p} units are "
-        f"compared at once, the set is {table}. The wider the set, the less this wave knows about the rank.",
+    title = _('What "{alone}" behind a rank means', alone=alone)
+    text = _(
+        'The report writes "{written}". {rank:g} is the place by {measure} of this '
+        "wave ({score}); {alone} is the rank set: at the {level} confidence level "
+        "the true rank of this one unit lies within it. When all {p} units are "
+        "compared at once, the set is {table}. The wider the set, the less this wave "
+        "knows about the rank.",
+        written=written,
+        rank=row["rank"],
+        measure=measure,
+        score=score,
+        alone=alone,
+        level=level,
+        p=ground.p,
+        table=table,
     )
     return Part(title, text)
 
@@ -232,23 +241,25 @@ def why_so_wide(ground: Ground, shown: Rows, row: Row) -> Part:
     if ground.end.side == "last":
         bound = row["marginal_low"]
         beyond = int(bound - 1)
-        better, far = Text("好于", "better"), Text("最靠前", "good")
+        better, far = _("better"), _("good")
     else:
         bound = row["marginal_high"]
         beyond = int(ground.p - bound)
-        better, far = Text("不如", "worse"), Text("最靠后", "bad")
+        better, far = _("worse"), _("bad")
     written, are = with_set(row), "is" if beyond == 1 else "are"
-    meant = Text(
-        f"“{written.zh}”的意思是：能证明真正{better.zh}它的单位有 {beyond} 个，它的真实名次{far.zh}可能是第 {bound:g} 名。",
-        f'"{written.en}" means: {number_of(beyond, "unit")} {are} proven to be truly {better.en}; its true rank '
-        f"may be as {far.en} as {bound:g}.",
+    meant = _(
+        '"{written}" means: {beyond} {are} proven to be truly {better}; its true '
+        "rank may be as {far} as {bound:g}.",
+        written=written,
+        beyond=ngettext("{n:,} unit", "{n:,} units", beyond),
+        are=are,
+        better=better,
+        far=far,
+        bound=bound,
     )
-    title = Text(
-        f"第 {row['rank']:g} 名为什么可能是第 {bound:g} 名",
-        f"Why rank {row['rank']:g} may be rank {bound:g}",
-    )
+    title = _("Why rank {rank:g} may be rank {bound:g}", rank=row["rank"], bound=bound)
     if bound == row["rank"]:
-        title = Text(f"第 {bound:g} 名有多确定", f"How sure rank {bound:g} is")
+        title = _("How sure rank {bound:g} is", bound=bound)
     return Part(title, joined([_crowded(ground, shown), meant]))
 
 
@@ -263,15 +274,17 @@ def _crowded(ground: Ground, shown: Rows) -> Text | None:
     apart, wide = difference(step, ground.kind), difference(error, ground.kind)
     blurred = NOTHING
     if step < error:
-        blurred = Text(
-            "差距小于误差，先后就分不清。",
-            " Where distances are smaller than errors, the order is blurred.",
-        )
-    return Text(
-        f"这一段的 {len(shown)} 个单位都在 {low.zh}至 {high.zh}之间，相邻两个平均相差{apart.zh}；一个单位的抽样误差（标准误，中位数）为"
-        f"{wide.zh}。{blurred.zh}",
-        f"The {len(shown)} units of this stretch lie between {low.en} and {high.en}, neighbours {apart.en} apart on average; the standard "
-        f"error of one unit (median) is {wide.en}.{blurred.en}",
+        blurred = _(" Where distances are smaller than errors, the order is blurred.")
+    return _(
+        "The {n} units of this stretch lie between {low} and {high}, neighbours "
+        "{apart} apart on average; the standard error of one unit (median) is "
+        "{wide}.{blurred}",
+        n=len(shown),
+        low=low,
+        high=high,
+        apart=apart,
+        wide=wide,
+        blurred=blurred,
     )
 
 
@@ -288,7 +301,7 @@ def why_ranks_jump(ground: Ground, row: Row, no_change: NoChange | None) -> Part
     )
     simulated = _simulated(no_change) if no_change else None
     return Part(
-        Text("没有任何变化，名次为什么也会跳", "Why ranks jump although nothing has changed"),
+        _("Why ranks jump although nothing has changed"),
         joined([simulated, moved]),
     )
 
@@ -296,11 +309,14 @@ def why_ranks_jump(ground: Ground, row: Row, no_change: NoChange | None) -> Part
 def _simulated(found: NoChange) -> Text:
     low, high = found.largest
     most = f"{low:g}" if low == high else f"{low:g}–{high:g}"
-    return Text(
-        f"模拟显示，真实情况毫无变化时，两期之间仍有 {percent(found.share, 0)} 的单位“上升 {found.places} 名或更多”，"
-        f"最大的变动为 {most} 名（{found.source.zh}）。",
-        f'Simulated without any true change, {percent(found.share, 0)} of the units "rise" {found.places} places or more between two waves; '
-        f"the largest change is {most} places ({found.source.en}).",
+    return _(
+        'Simulated without any true change, {percent} of the units "rise" {places} '
+        "places or more between two waves; the largest change is {most} places "
+        "({source}).",
+        percent=percent(found.share, 0),
+        places=found.places,
+        most=most,
+        source=found.source,
     )
 
 
@@ -319,13 +335,10 @@ def standings(ground: Ground) -> list[Standing]:
     """Say what each status means and how many units have it; "not ranked" only where there are such."""
     member = ground.end.member
     meanings = {
-        "established": Text(f"检验证明其{member.zh}", f"a test proves that it is {member.en}"),
-        "possible": Text(
-            f"不能证明其{member.zh}，也不能证明其不属于",
-            f"proven neither to be {member.en} nor not to be",
-        ),
-        "excluded": Text(f"检验证明其不{member.zh}", f"a test proves that it is not {member.en}"),
-        "not ranked": Text("保留数值，不给名次，不作判断", "the figures stay; no rank, no verdict"),
+        "established": _("a test proves that it is {member}", member=member),
+        "possible": _("proven neither to be {member} nor not to be", member=member),
+        "excluded": _("a test proves that it is not {member}", member=member),
+        "not ranked": _("the figures stay; no rank, no verdict"),
     }
     found: dict[str, list[Row]] = {status: [] for status in meanings}
     for row in ground.rows:
@@ -346,7 +359,7 @@ def standings(ground: Ground) -> list[Standing]:
 def _example(rows: Rows) -> Text:
     """Return the unit whose probability is least clear, with its rank and set."""
     if not rows:
-        return Text("本期没有", "none in this wave")
+        return _("none in this wave")
     if not is_ranked(rows[0]):
         return name(rows[0])
     return with_set(min(rows, key=lambda row: abs(row["probability_bottom"] - 0.5)))
@@ -354,11 +367,13 @@ def _example(rows: Rows) -> Text:
 
 def how_status_is_made(ground: Ground) -> Text:
     """Say where status and probability come from."""
-    return Text(
-        f"状态来自 {ground.level} 置信水平的单侧检验（{ground.family.zh}），名次集合是双侧的：已排除的单位，集合仍可能触及{ground.end.name.zh}。"
-        "概率是模型估计，不是证明。",
-        f"Status comes from one-sided tests at the {ground.level} confidence level ({ground.family.en}), sets are two-sided: the set of an "
-        f"excluded unit may still touch {ground.end.name.en}. Probabilities come from a model and prove nothing.",
+    return _(
+        "Status comes from one-sided tests at the {level} confidence level "
+        "({family}), sets are two-sided: the set of an excluded unit may still touch "
+        "{name}. Probabilities come from a model and prove nothing.",
+        level=ground.level,
+        family=ground.family,
+        name=ground.end.name,
     )
 
 
@@ -380,25 +395,16 @@ def wrong(ground: Ground, row: Row, summary: Mapping[str, Any]) -> list[Wrong]:
     """Write what a briefing may not say, each with its reason."""
     own, end = name(row), ground.end.name
     bare = Wrong(
-        Text(f"{own.zh}排第 {row['rank']:g} 名。", f"{own.en} has rank {row['rank']:g}."),
-        Text(
-            f"缺名次集合（{span(row)}）和状态。",
-            f"The set ({span(row)}) and the status are missing.",
-        ),
+        _("{own} has rank {rank:g}.", own=own, rank=row["rank"]),
+        _("The set ({span}) and the status are missing.", span=span(row)),
     )
     sure = Wrong(
-        Text(f"名单上的单位就是{end.zh}。", f"The units listed are {end.en}."),
-        Text(
-            "名单按得分列出，整份名单不能确认。",
-            "The list goes by the scores; as a whole it is not established.",
-        ),
+        _("The units listed are {end}.", end=end),
+        _("The list goes by the scores; as a whole it is not established."),
     )
     progress = Wrong(
-        Text("名次上升，说明工作改进。", "A better rank shows better work."),
-        Text(
-            "没有变化时名次也会跳，要看得分之差。",
-            "Ranks jump although nothing has changed; see the difference of scores.",
-        ),
+        _("A better rank shows better work."),
+        _("Ranks jump although nothing has changed; see the difference of scores."),
     )
     return [bare, progress] if summary["list_established"] else [bare, sure, progress]
 
@@ -406,9 +412,9 @@ def wrong(ground: Ground, row: Row, summary: Mapping[str, Any]) -> list[Wrong]:
 def where_to_look(ground: Ground) -> Text:
     """Say where the report holds the rest."""
     end = ground.end.name
-    return Text(
-        f"各单位的得分、标准误、两种集合、状态和概率：report.html“完整排名”，或 ranking.csv。{end.zh}名单及其确认程度：report.html 名单一节。"
-        "抽样、加权、检验的约定：report.html“方法”。",
-        f'Score, standard error, both sets, status, probability: report.html, "The full ranking", or ranking.csv. The list of {end.en}: its '
-        'section of report.html. Conventions of sample, weights, tests: "Method".',
+    return _(
+        'Score, standard error, both sets, status, probability: report.html, "The '
+        'full ranking", or ranking.csv. The list of {end}: its section of '
+        'report.html. Conventions of sample, weights, tests: "Method".',
+        end=end,
     )

@@ -13,30 +13,30 @@ import pandas as pd
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
-from satisfaction.foundation.language import NOTHING, Text
+from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.publication.labels import STATUS, label_of, levels
 
 Row: TypeAlias = dict[str, Any]
 
 SHAPES = {"established": "■", "possible": "◆", "excluded": "●", "not ranked": "✕"}
 WORDS = {status: Text.of(label.zh, label.en) for status, label in STATUS.items()}
-SIDES = {"last": Text("末", "last"), "first": Text("前", "first")}
+SIDES = {"last": _("last"), "first": _("first")}
 LEVELS = {
-    "province": Text("省级", "province"),
-    "prefecture": Text("市级", "prefecture"),
-    "county": Text("县级", "county"),
-    "township": Text("乡级", "township"),
-    "all": Text("全部", "all"),
+    "province": _("province"),
+    "prefecture": _("prefecture"),
+    "county": _("county"),
+    "township": _("township"),
+    "all": _("all"),
 }
 ACTIONS = {
-    "reject_row": Text("整行拒收", "row rejected"),
-    "blank_item": Text("该题置空", "item blanked"),
-    "normalised": Text("已规范", "normalised"),
-    "warn": Text("只提示", "warned"),
-    "corrected": Text("已按更正改写", "corrected"),
-    "recoded": Text("已换码", "recoded"),
-    "masked": Text("已遮盖", "masked"),
-    "note": Text("说明", "note"),
+    "reject_row": _("row rejected"),
+    "blank_item": _("item blanked"),
+    "normalised": _("normalised"),
+    "warn": _("warned"),
+    "corrected": _("corrected"),
+    "recoded": _("recoded"),
+    "masked": _("masked"),
+    "note": _("note"),
 }
 
 
@@ -150,18 +150,26 @@ def findings(summary: Mapping[str, Any]) -> list[Text]:
     share = figures.percent(summary["decidable_share"])
     units, rankability = summary["p"], f"{summary['rankability']:.2f}"
     return [
-        Text(
-            f"按模型，名单上的 {size} 个单位中预计有 {expected} 个真正属于{side.zh} {bottom} 位。",
-            f"Under the model, {expected} of the {size} units listed are expected to be true members of the {side.en} {bottom}.",
+        _(
+            "Under the model, {expected} of the {size} units listed are expected to be "
+            "true members of the {side} {bottom}.",
+            expected=expected,
+            size=size,
+            side=side,
+            bottom=bottom,
         ),
-        Text(
-            f"整份名单的检验 p 值为 {p}；低于 {alpha} 且为概率样本时名单才算得到确认。",
-            f"The p-value of the list as a whole is {p}; a probability sample and a value of at most {alpha} would establish it.",
+        _(
+            "The p-value of the list as a whole is {p}; a probability sample and a value "
+            "of at most {alpha} would establish it.",
+            p=p,
+            alpha=alpha,
         ),
-        Text(
-            f"{units} 个单位的全部两两比较中，{share} 能在全表同时判断先后；可排名度 {rankability}（0-1）。",
-            f"Of all pairs of the {units} units, {share} can be put in order for the whole table at once; "
-            f"rankability {rankability} (0-1).",
+        _(
+            "Of all pairs of the {units} units, {share} can be put in order for the "
+            "whole table at once; rankability {rankability} (0-1).",
+            units=units,
+            share=share,
+            rankability=rankability,
         ),
     ]
 
@@ -186,46 +194,49 @@ def alternatives(
     many = indices.loc[indices["level"] == levels(indices)[-2], "code"].nunique()
     with_sets = with_limits = and_limits = NOTHING
     if summary["selection"] == "probability":
-        with_sets = Text("、置信区间和名次集合", ", interval and rank sets")
-        with_limits = Text("及其置信区间", " with intervals")
-        and_limits = Text("、区间", " and interval")
+        with_sets = _(", interval and rank sets")
+        with_limits = _(" with intervals")
+        and_limits = _(" and interval")
     described = {
-        "ladder": Text(
-            f"{units} 个单位按名次排列，每个单位有估计值{with_sets.zh}；数值见完整排名表。",
-            f"{units} units in rank order, each with estimate{with_sets.en}; the full ranking table holds the numbers.",
+        "ladder": _(
+            "{units} units in rank order, each with estimate{with_sets}; the full "
+            "ranking table holds the numbers.",
+            units=units,
+            with_sets=with_sets,
         ),
-        "probability": Text(
-            f"分界两侧各单位属于{side.zh} {size} 位的概率；数值见完整排名表。",
-            f"Probability of the {side.en} {size} for the units nearest the cut; the full ranking table holds the numbers.",
+        "probability": _(
+            "Probability of the {side} {size} for the units nearest the cut; the full "
+            "ranking table holds the numbers.",
+            side=side,
+            size=size,
         ),
-        "rates": Text(
-            f"{many} 个地区的率{with_limits.zh}；数值见各地区表。",
-            f"Rates of {many} areas{with_limits.en}; the tables by area hold the numbers.",
+        "rates": _(
+            "Rates of {many} areas{with_limits}; the tables by area hold the numbers.",
+            many=many,
+            with_limits=with_limits,
         ),
-        "paths": Text(
-            "名单上各单位历次的名次；有名次集合的，一并画出。",
-            "Ranks of the units listed over the waves, with their sets where there are any.",
+        "paths": _(
+            "Ranks of the units listed over the waves, with their sets where there are any."
         ),
-        "targets": Text(
-            "各项目标的结论；数值见目标表。",
-            "Verdicts on the targets; the table of targets holds the numbers.",
-        ),
-        "thresholds": Text(
-            f"各地区的值{and_limits.zh}与界线。",
-            f"Every area's value{and_limits.en} beside the threshold.",
+        "targets": _("Verdicts on the targets; the table of targets holds the numbers."),
+        "thresholds": _(
+            "Every area's value{and_limits} beside the threshold.", and_limits=and_limits
         ),
     }
     if summary["decidable_share"] is not None:
         share = figures.percent(summary["decidable_share"])
-        described["pairs"] = Text(
-            f"{units} 个单位两两比较：{share} 的比较能分出先后，其余不能。",
-            f"All pairs of {units} units: {share} can be put in order, the others cannot.",
+        described["pairs"] = _(
+            "All pairs of {units} units: {share} can be put in order, the others cannot.",
+            units=units,
+            share=share,
         )
     if scores := topics(indices):
         best, worst = label_of(scores[0], "measure"), label_of(scores[-1], "measure")
-        described["topics"] = Text(
-            f"{len(scores)} 个项目的得分：最高为{best.zh}，最低为{worst.zh}。",
-            f"Scores of {len(scores)} topics: strongest {best.en or best.zh}, weakest {worst.en or worst.zh}.",
+        described["topics"] = _(
+            "Scores of {n} topics: strongest {best}, weakest {worst}.",
+            n=len(scores),
+            best=best,
+            worst=worst,
         )
     return described
 
@@ -269,7 +280,7 @@ def escalation_rows(escalation: pd.DataFrame) -> list[Verdict]:
     for row in records(escalation):
         times = row["listed_in_a_row"]
         step = Text(row["step_zh"] or ABSENT, row["step_en"])
-        in_a_row = Text(f"连续 {times} 期", f"{times} in a row")
+        in_a_row = _("{times} in a row", times=times)
         sure = p_value(row["p_in"]), probability(row["probability_bottom"])
         rows.append(Verdict(row, step, in_a_row, _status(row), sure))
     return rows
@@ -284,7 +295,7 @@ def within_tables(survey: Survey, within: pd.DataFrame, kind: str) -> list[Withi
     tables: list[Within] = []
     if not len(within):
         return tables
-    for (level, _), part in within.groupby(["level", "within"], sort=False):
+    for (level, _unused), part in within.groupby(["level", "within"], sort=False):
         among, label = label_of(part.iloc[0], "within"), level_label(survey, str(level))
         title = Text(
             f"{among.zh}：{label.zh}排名",

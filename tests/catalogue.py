@@ -1,0 +1,85 @@
+"""The Chinese catalogue: `python -m tests.catalogue` (make words) reads every `_("...")` of the package into it.
+
+Messages that are new stand in the catalogue without Chinese, for somebody to fill in; those that are gone go.
+The compiled catalogue is written beside it. `tests/test_catalogue.py` refuses one that is behind.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+PACKAGE = Path(__file__).parents[1] / "src" / "satisfaction"
+FOLDER = PACKAGE / "locale" / "zh" / "LC_MESSAGES"
+PO = FOLDER / "satisfaction.po"
+MO = FOLDER / "satisfaction.mo"
+METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
+OPTIONS = {"templates/**.html": {"trimmed": "true", "silent": "false"}}
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+
+
+def read() -> Catalog:
+    """Return the catalogue as it stands."""
+    with PO.open("rb") as file:
+        return read_po(file, locale="zh")
+
+
+def extracted() -> Catalog:
+    """Return the messages of the package, without Chinese."""
+    messages = Catalog(project="satisfaction", charset="utf-8")
+    found = extract_from_dir(PACKAGE, METHODS, OPTIONS, KEYWORDS, comment_tags=("Words:",))
+    for _file, _line, message, comments, context in found:
+        messages.add(message, auto_comments=comments, context=context)
+    return messages
+
+
+def updated(catalogue: Catalog) -> Catalog:
+    """Return the catalogue with the messages of the package: new ones are empty, old ones gone."""
+    catalogue.update(extracted(), no_fuzzy_matching=True)
+    catalogue.obsolete.clear()
+    return catalogue
+
+
+def as_po(catalogue: Catalog) -> bytes:
+    """Return the text of the catalogue, sorted by message: no times, no places in the code."""
+    stream = io.BytesIO()
+    write_po(
+        stream,
+        catalogue,
+        width=0,
+        no_location=True,
+        omit_header=True,
+        sort_output=True,
+        ignore_obsolete=True,
+    )
+    header = b'msgid ""\nmsgstr ""\n"Language: zh\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n'
+    return header + b'"Plural-Forms: nplurals=1; plural=0;\\n"\n\n' + stream.getvalue()
+
+
+def as_mo(catalogue: Catalog) -> bytes:
+    """Return the compiled catalogue; times that Babel stamps on it are left out."""
+    catalogue.mime_headers  # noqa: B018
+    stream = io.BytesIO()
+    write_mo(stream, catalogue)
+    return stream.getvalue()
+
+
+def main() -> None:
+    """Update the catalogue and compile it; say what has no Chinese."""
+    catalogue = updated(read())
+    PO.write_bytes(as_po(catalogue))
+    compiled = read()
+    MO.write_bytes(as_mo(compiled))
+    empty = [message for message in compiled if message.id and not message.string]
+    print(f"{len(compiled)} messages, {len(empty)} without Chinese")
+    for message in empty:
+        print(f"  {message.id}")
+
+
+if __name__ == "__main__":
+    main()
