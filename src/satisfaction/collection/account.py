@@ -14,7 +14,7 @@ import pandas as pd
 from satisfaction.declarations.delivered import Unread
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, closest, shortened
-from satisfaction.foundation.language import _, ngettext
+from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.personal import masked
 
 if TYPE_CHECKING:
@@ -123,10 +123,12 @@ class TableNote(NamedTuple):
     en: str
 
 
-def said(rule: str, action: str) -> tuple[str, str]:
+def said(rule: str, action: str) -> Text:
     """Return what a rule says; without what it usually does where its action is another one."""
-    usual, zh, en = RULES[rule]
-    return (zh, en) if action == usual else (zh.partition("，")[0], en.partition(";")[0])
+    usual, text = RULES[rule]
+    if action == usual:
+        return text
+    return Text(text.zh.partition("，")[0], text.en.partition(";")[0])
 
 
 def log_events(
@@ -137,7 +139,7 @@ def log_events(
     values: pd.Series | str,
     rule: str,
     action: str | None = None,
-    text: tuple[str, str] | None = None,
+    text: Text | None = None,
     near: Iterable[str] = (),
 ) -> pd.DataFrame:
     """Build log entries for the rows marked; the index keeps their place in the raw table.

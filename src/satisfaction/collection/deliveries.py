@@ -27,7 +27,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, number_of, shortened
 from satisfaction.foundation.files import matching, no_match, path_below, recorded
 from satisfaction.foundation.grids import WORKBOOKS
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.personal import masked_names, masked_within
 from satisfaction.foundation.workbooks import is_template_sheet
 
@@ -187,8 +187,10 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
         problems.append(
             ResponsesError(
                 "R320",
-                f"{len(left)} 个文件没有读取，其中可能有答卷: {zh}。",
-                f"{number_of(len(left), 'file')} not read that may hold responses: {en}.",
+                Text(
+                    f"{len(left)} 个文件没有读取，其中可能有答卷: {zh}。",
+                    f"{number_of(len(left), 'file')} not read that may hold responses: {en}.",
+                ),
                 where=str(survey.folder / FOLDER),
                 hint=_(
                     "List them under `files` in survey.yaml (or delete `files`: every table is "
@@ -213,7 +215,9 @@ def _no_rows(export: Export, beside: list[str]) -> ResponsesError:
         "R103",
         _("The file has a header but no rows."),
         where=place(export),
-        hint=(f"{zh}重新导出该文件，或移走它。", f"{en}Export the file again, or take it away."),
+        hint=Text(
+            f"{zh}重新导出该文件，或移走它。", f"{en}Export the file again, or take it away."
+        ),
     )
 
 
@@ -256,7 +260,9 @@ def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
     surplus = [note.row for note in export.notes if note.rule == "F201"]
     totals = sorted(note.row for note in export.notes if note.rule == "F202")
     rows = gather(export, delivery.sources, questionnaire)
-    used = {column.key for source in delivery.sources.values() for column, _unused in source.columns()}
+    used = {
+        column.key for source in delivery.sources.values() for column, _unused in source.columns()
+    }
     for role, name in PARADATA.items():
         column = next((column for column in export.columns if column.role == role), None)
         is_item = role == "interviewer" and column is not None and column.key in used
@@ -315,7 +321,9 @@ def titles_by_item(deliveries: list[Delivery]) -> dict[str, set[str]]:
     titles: dict[str, set[str]] = {}
     for delivery in deliveries:
         for name, source in delivery.sources.items():
-            titles.setdefault(name, set()).update(column.title for column, _unused in source.columns())
+            titles.setdefault(name, set()).update(
+                column.title for column, _unused in source.columns()
+            )
     return titles
 
 

@@ -17,7 +17,7 @@ from satisfaction.collection.wordings import Answers, fold, labels_of, without_z
 from satisfaction.declarations.items import Item, MultipleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import ResponsesError, closest, number_of, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 
 COLUMNS = ("file", "sheet", "column", "item", "how", "near", "note")
 NOTHING_CHOSEN = "(未选)"
@@ -226,7 +226,7 @@ def _check_options(
             ),
             where=place(export),
             available=[shown(column.key) for column in export.columns],
-            hint=(
+            hint=Text(
                 f"为每个选项补上一列（无人选则留空）。{zh}",
                 f"Add a column for each (empty if nobody chose it). {en}",
             ),
@@ -295,8 +295,10 @@ def _ambiguous(
     kind_zh, kind_en = kind
     return ResponsesError(
         "R106",
-        f"{what} 可对应两个{kind_zh}: {both[0]} 与 {both[1]}。",
-        f"{what} fits two {kind_en}: {both[0]} and {both[1]}.",
+        Text(
+            f"{what} 可对应两个{kind_zh}: {both[0]} 与 {both[1]}。",
+            f"{what} fits two {kind_en}: {both[0]} and {both[1]}.",
+        ),
         where=place(export),
         hint=hint,
     )
@@ -378,8 +380,10 @@ def _no_responses(
     labels = shortened(f"{name}（{questionnaire.items[name].zh}）" for name in absent)
     return ResponsesError(
         "R101",
-        f"找不到问卷的 {len(absent)} 列: {labels}。",
-        f"{number_of(len(absent), 'column')} of the questionnaire not found: {shortened(absent)}.",
+        Text(
+            f"找不到问卷的 {len(absent)} 列: {labels}。",
+            f"{number_of(len(absent), 'column')} of the questionnaire not found: {shortened(absent)}.",
+        ),
         where=place(export),
         available=[shown(column.key) for column in export.columns],
         hint=_(

@@ -32,7 +32,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.engines import Lazy, fetch, scan
 from satisfaction.foundation.errors import ResponsesError
-from satisfaction.foundation.language import _, ngettext
+from satisfaction.foundation.language import Text, _, ngettext
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "R201": ("reject_row",),
@@ -232,8 +232,7 @@ def _check_actions(survey: Survey) -> None:
             got = id_
         raise ResponsesError(
             "R105",
-            zh,
-            en,
+            Text(zh, en),
             where=f"{survey.folder / survey.declared.rules}: responses.actions",
             available=available,
             got=got,
@@ -339,7 +338,7 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
         where=" ".join(filter(None, place)),
         available=list(current["code"] + " " + current["name"]),
         got=code,
-        hint=(
+        hint=Text(
             f"{renamed_zh}改正代码；或在 rules.yaml 中写 responses: {{unknown_area: reject_row}} 以拒收这些行。",
             f"{renamed_en}Correct the code; or write responses: {{unknown_area: reject_row}} in rules.yaml to reject these rows.",
         ),
@@ -503,7 +502,9 @@ def _flagged(survey: Survey, rows: Lazy, rules: Sequence[Rule]) -> tuple[Lazy, d
 
 def _stages(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
     """Group rules that do not look at what one another blanks."""
-    for _unused, group in groupby(rules, key=lambda rule: rule.column if rule.id in ALONE else rule.id):
+    for _unused, group in groupby(
+        rules, key=lambda rule: rule.column if rule.id in ALONE else rule.id
+    ):
         yield list(group)
 
 

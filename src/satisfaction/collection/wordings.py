@@ -35,7 +35,7 @@ from satisfaction.declarations.items import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import WORDINGS_FILE, Survey
 from satisfaction.foundation.errors import ResponsesError, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.personal import MASK
 from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
@@ -604,8 +604,10 @@ def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
     coded = isinstance(item, SingleItem | MultipleItem)
     raise ResponsesError(
         "R300",
-        f"“{item.zh}”（{name}）的 {first['answers']} 个答案中有问卷不认识的说法: {listed}。{more_zh}",
-        f"'{item.en}' ({name}) has answers that the questionnaire does not know, among {first['answers']}: {listed}.{more_en}",
+        Text(
+            f"“{item.zh}”（{name}）的 {first['answers']} 个答案中有问卷不认识的说法: {listed}。{more_zh}",
+            f"'{item.en}' ({name}) has answers that the questionnaire does not know, among {first['answers']}: {listed}.{more_en}",
+        ),
         where=f"{first['file']} {first['sheet']}".strip(),
         available=Answers(survey.questionnaire, name).listed() if coded else [],
         hint=_advice(survey, name, first["word"]),

@@ -14,7 +14,7 @@ from satisfaction.composite.item_tree import Assessed, assess, read_lost
 from satisfaction.composite.normalising import Array
 from satisfaction.declarations.combined import Assessment, CombinedFile, Component
 from satisfaction.foundation.errors import RankingError, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import read_yaml, validated
 from satisfaction.pipeline import Results
@@ -193,8 +193,7 @@ def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
             zh, en = _("Column '{column}' not found.", column=column)
             raise RankingError(
                 "K314",
-                zh,
-                en,
+                Text(zh, en),
                 where=f"{path} row 1",
                 available=table.columns,
                 got=column,
@@ -204,7 +203,11 @@ def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
     if len(wrong):
         zh, en = _("An area code does not exist or stands twice.")
         raise RankingError(
-            "K314", zh, en, where=f"{path} row {shortened(wrong + 2)}", available=areas, hint=hint
+            "K314",
+            Text(zh, en),
+            where=f"{path} row {shortened(wrong + 2)}",
+            available=areas,
+            hint=hint,
         )
     numbers = {
         name: pd.to_numeric(table[name], errors="coerce")
@@ -218,7 +221,7 @@ def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
         if len(wrong):
             zh, en = _("`{name}` is no valid number.", name=name)
             raise RankingError(
-                "K315", zh, en, where=f"{path} row {shortened(wrong + 2)}", hint=hint
+                "K315", Text(zh, en), where=f"{path} row {shortened(wrong + 2)}", hint=hint
             )
     by_area = pd.DataFrame(numbers).set_axis(table["code"]).reindex(areas)
     se = by_area["se"].to_numpy(float) if "se" in by_area else np.full(len(areas), np.nan)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from satisfaction.declarations.combined import Assessment
 from satisfaction.foundation.errors import RankingError, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.personal import masked_within
 from satisfaction.foundation.tables import read_table
 
@@ -64,13 +64,13 @@ def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.Da
         if len(unknown):
             first = str(table.loc[unknown[0], column])
             zh, en = _("`{column}` {first!r} does not exist.", column=column, first=first)
-            raise _fault("K312", zh, en, f"{path} row {shortened(unknown + 2)}", known, first)
+            raise _fault("K312", Text(zh, en), f"{path} row {shortened(unknown + 2)}", known, first)
     points = pd.to_numeric(table["points"], errors="coerce")
     veto = table["item"].isin(assessment.veto)
     wrong = table.index[~veto & ~(points >= 0) | np.isinf(points)]
     if len(wrong):
         zh, en = _("`points` is a number >= 0: the points lost.")
-        raise _fault("K313", zh, en, f"{path} row {shortened(wrong + 2)}")
+        raise _fault("K313", Text(zh, en), f"{path} row {shortened(wrong + 2)}")
     return table[list(COLUMNS)].assign(
         points=points.where(~veto, 0.0), reason=table["reason"].map(masked_within)
     )
@@ -123,7 +123,11 @@ def _entries(assessment: Assessment, lost: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat([lost.reset_index(drop=True), words], axis=1).rename(
         columns={"points": "asked"}
     )
-    most = table["item"].map({name: leaf.points for name, (_unused, leaf) in leaves.items()}).fillna(0.0)
+    most = (
+        table["item"]
+        .map({name: leaf.points for name, (_unused, leaf) in leaves.items()})
+        .fillna(0.0)
+    )
     before = table.groupby(["code", "item"])["asked"].cumsum() - table["asked"]
     table["points"] = np.clip(most - before, 0, table["asked"])
     table["veto"] = table["item"].isin(assessment.veto)
@@ -170,7 +174,7 @@ def _sums(entries: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def _fault(
-    code: str, zh: str, en: str, where: str, available: Sequence[object] = (), got: str = ""
+    code: str, text: Text, where: str, available: Sequence[object] = (), got: str = ""
 ) -> RankingError:
     hint = _("Correct these rows and run again.")
-    return RankingError(code, zh, en, where=where, available=list(available), got=got, hint=hint)
+    return RankingError(code, text, where=where, available=list(available), got=got, hint=hint)

@@ -17,7 +17,7 @@ from satisfaction.declarations.wave import (
     TrimmingStep,
 )
 from satisfaction.foundation.errors import SurveyError, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.yaml import Document, Location
 
 if TYPE_CHECKING:
@@ -104,15 +104,14 @@ def check_declarations(
 
 
 def _check_cells(
-    document: Document, at: Location, by: list[str], groups: list[str], zh: str, en: str
+    document: Document, at: Location, by: list[str], groups: list[str], text: Text
 ) -> None:
     """Refuse cells of a margin or quota by what does not part respondents into groups."""
     for item in by:
         if item not in groups:
             raise SurveyError(
                 "S132",
-                f"{zh}用到的 '{item}' 不是问卷中的单选题或地区题。",
-                f"{en} uses '{item}', which is no single or area item.",
+                _("{text} uses '{item}', which is no single or area item.", text=text, item=item),
                 where=document.place(at),
                 available=groups,
                 got=item,
@@ -123,19 +122,22 @@ def _check_cells(
 def _check_items(document: Document, declared: SurveyFile, questionnaire: Questionnaire) -> None:
     """Refuse items that weighting steps and checks of the fieldwork name and cannot use."""
 
-    def check(at: Location, names: list[str], usable: list[str], kind: tuple[str, str]) -> None:
-        zh, en = kind
+    def check(at: Location, names: list[str], usable: list[str], kind: Text) -> None:
         key = at[-1]
         for item in names:
             if item not in usable:
                 raise SurveyError(
                     "S163",
-                    f"{key} 中的 '{item}' 不是问卷中的{zh}。",
-                    f"'{item}' under `{key}` is no {en} of the questionnaire.",
+                    _(
+                        "'{item}' under `{key}` is no {kind} of the questionnaire.",
+                        item=item,
+                        key=key,
+                        kind=kind,
+                    ),
                     where=document.place(at),
                     available=usable,
                     got=item,
-                    hint=(f"改为{zh}。", f"Name a {en}."),
+                    hint=_("Name a {kind}.", kind=kind),
                 )
 
     groups = questionnaire.items_of(SingleItem, AreaItem)
@@ -237,8 +239,10 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
         en = f"wave {since}" if since else "an earlier wave"
         raise SurveyError(
             "S171",
-            f"没有{zh}的公布名次，无法检验上升目标。",
-            f"There is no published ranking of {en} to rise from.",
+            Text(
+                f"没有{zh}的公布名次，无法检验上升目标。",
+                f"There is no published ranking of {en} to rise from.",
+            ),
             where=where,
             available=earlier,
             got=since,
@@ -304,8 +308,10 @@ def _check_threshold(
     if not 0 < below < top:
         raise SurveyError(
             "S174",
-            f"'{measure}' 的界限是{zh}，不能是 {below:g}。",
-            f"A threshold of '{measure}' is {en}, which {below:g} is not.",
+            Text(
+                f"'{measure}' 的界限是{zh}，不能是 {below:g}。",
+                f"A threshold of '{measure}' is {en}, which {below:g} is not.",
+            ),
             where=document.place((*at, "below")),
             hint=_("Write a number between 0 and {top}.", top=top),
         )

@@ -17,7 +17,7 @@ from satisfaction.declarations.items import AreaItem, NumberItem, SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import read_table
 
 
@@ -45,7 +45,7 @@ def read_facts(path: Path, wanted: Collection[str]) -> pd.DataFrame:
 
 
 def _refuse(
-    path: Path, wrong: pd.Series, code: str, zh: str, en: str, available: Iterable[str] = ()
+    path: Path, wrong: pd.Series, code: str, text: Text, available: Iterable[str] = ()
 ) -> None:
     """Refuse the rows of a table where `wrong`, by their numbers in the file."""
     rows = wrong.index[wrong]
@@ -53,8 +53,7 @@ def _refuse(
         numbers = shortened(rows + 2)
         raise SurveyError(
             code,
-            f"{zh}（第 {numbers} 行）。",
-            f"{en} (rows {numbers}).",
+            _("{text} (rows {numbers}).", text=text, numbers=numbers),
             where=str(path),
             available=available,
             hint=_("Correct these rows."),
@@ -126,11 +125,10 @@ def check_areas(areas: pd.DataFrame, ranked: str, path: Path) -> None:
     current = current_areas(areas)
     levels = set(current["level"])
 
-    def refuse(zh: str, en: str) -> None:
+    def refuse(text: Text) -> None:
         raise SurveyError(
             "S146",
-            f"地区表有误: {zh}。",
-            f"The table of areas is not right: {en}.",
+            _("The table of areas is not right: {text}.", text=text),
             where=str(path),
             available=sorted(levels),
             hint=_("Correct `level` and `parent` in the table of areas."),
@@ -208,15 +206,12 @@ def check_frame(
     framed = set(inhabited[strata].itertuples(index=False, name=None))
     sampled = set(sample[strata].itertuples(index=False, name=None))
 
-    def refuse(
-        code: str, missing: set[tuple[str, ...]], zh: str, en: str, incomplete: Path
-    ) -> None:
+    def refuse(code: str, missing: set[tuple[str, ...]], text: Text, incomplete: Path) -> None:
         if missing:
             listed = shortened(" / ".join(stratum) for stratum in sorted(missing))
             raise SurveyError(
                 code,
-                f"{zh}: {listed}。",
-                f"{en}: {listed}.",
+                _("{text}: {listed}.", text=text, listed=listed),
                 where=str(incomplete),
                 hint=_(
                     "Complete these strata in {name}, or correct the other table.",
@@ -287,7 +282,7 @@ def read_counts(
         else:
             zh = f"'{name}' 的代码不在地区表中"
             en = f"A code of '{name}' is not in the table of areas"
-        _refuse(path, ~table[name].isin(known), "S135", zh, en, known)
+        _refuse(path, ~table[name].isin(known), "S135", Text(zh, en), known)
     return table[by].assign(**{count: numbers.astype(float)})
 
 
@@ -363,7 +358,9 @@ def read_nonrespondents(
         elif known:
             wrong |= ~values.isin(known)
         zh = f"'{name}' 的值缺失或无效"
-        _refuse(path, wrong, "S167", zh, f"Values of '{name}' are missing or invalid", known or ())
+        _refuse(
+            path, wrong, "S167", Text(zh, f"Values of '{name}' are missing or invalid"), known or ()
+        )
         if isinstance(item, NumberItem) and (is_weight or item.step != 1):
             column = column.astype("Float64")
         elif isinstance(item, SingleItem | NumberItem):
@@ -374,7 +371,7 @@ def read_nonrespondents(
         undrawn = text.merge(drawn, how="left", indicator="_drawn")["_drawn"] == "left_only"
         zh = "初级单元不在样本表的该层中"
         en = "The PSU is not in that stratum of the sample table"
-        _refuse(path, undrawn, "S169", zh, en, sample[roles.psu])
+        _refuse(path, undrawn, "S169", Text(zh, en), sample[roles.psu])
     return pd.DataFrame(columns)
 
 
@@ -405,7 +402,7 @@ def read_outcomes(path: Path) -> dict[str, str]:
     _refuse(path, twice, "S191", _("An outcome code stands twice"))
     unknown = ~table["disposition"].isin(list(DISPOSITIONS))
     zh = "不是 AAPOR 处置类别"
-    _refuse(path, unknown, "S192", zh, "`disposition` is none of AAPOR's", DISPOSITIONS)
+    _refuse(path, unknown, "S192", Text(zh, "`disposition` is none of AAPOR's"), DISPOSITIONS)
     return dict(zip(table["code"], table["disposition"], strict=True))
 
 
@@ -437,10 +434,10 @@ def read_cases(
     table = read_facts(path, (area, "outcome"))[[area, "outcome"]]
     nowhere = ~table[area].isin(areas)
     zh = "地区代码不在地区表中"
-    _refuse(path, nowhere, "S193", zh, "The area is not in the table of areas", areas)
+    _refuse(path, nowhere, "S193", Text(zh, "The area is not in the table of areas"), areas)
     unknown = ~table["outcome"].isin(list(outcomes))
     zh = "结果代码不在代码对照表中"
-    _refuse(path, unknown, "S194", zh, "The outcome code is not in the map", outcomes)
+    _refuse(path, unknown, "S194", Text(zh, "The outcome code is not in the map"), outcomes)
     return table
 
 
@@ -478,8 +475,8 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
         table[name] = pd.to_numeric(text[name], errors="coerce").where(text[name] != "")
     table["listed"] = text["listed"]
 
-    def refuse(wrong: pd.Series, name: str, zh: str, en: str) -> None:
-        _refuse(path, wrong, "S175", f"{name} {zh}", f"`{name}` {en}")
+    def refuse(wrong: pd.Series, name: str, text: Text) -> None:
+        _refuse(path, wrong, "S175", _("`{name}` {text}", name=name, text=text))
 
     def below_one(name: str) -> pd.Series:
         return (text[name] != "") & ~(table[name] >= 1)

@@ -32,7 +32,7 @@ from satisfaction.declarations.survey import read_declared
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import copy_file, decode, new_folder, refuse_existing
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import read_table, write_text
 from satisfaction.foundation.yaml import SOURCE, Document, node_text, read_yaml
 
@@ -166,8 +166,7 @@ def _questionnaire_path(folder: Path, reference: str | None) -> Path:
         en = f"Questionnaire '{reference}' is not there."
     raise SurveyError(
         "S197",
-        zh,
-        en,
+        Text(zh, en),
         where=str(folder),
         available=sorted(questionnaires),
         got=reference or "",

@@ -244,8 +244,10 @@ def _refuse_other_kind(present: pd.Series[Any], listed: Sequence[Any]) -> None:
         value = repr(strange[0])
         raise EstimatesError(
             "E384",
-            f"domains 中的 {value} 与列 '{present.name}' 的类型不同（{kind_zh}）。",
-            f"{value} of `domains` is of another kind than column '{present.name}', which holds {kind}.",
+            Text(
+                f"domains 中的 {value} 与列 '{present.name}' 的类型不同（{kind_zh}）。",
+                f"{value} of `domains` is of another kind than column '{present.name}', which holds {kind}.",
+            ),
             where="domains",
             available=map(repr, present.tolist()),
             got=value,

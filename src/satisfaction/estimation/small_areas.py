@@ -20,7 +20,7 @@ from scipy.optimize import brentq
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 
 Array = np.ndarray[Any, Any]
 Errors: TypeAlias = Literal["estimated", "smoothed"]
@@ -409,6 +409,6 @@ def _population(benchmark: Mapping[str, float], areas: list[str]) -> Array:
     return np.array([benchmark[area] for area in areas])
 
 
-def _fault(code: str, zh: str, en: str, available: Iterable[Any] = ()) -> EstimatesError:
+def _fault(code: str, text: Text, available: Iterable[Any] = ()) -> EstimatesError:
     hint = _("Check area codes and column names.")
-    return EstimatesError(code, zh, en, where="fay_herriot", available=available, hint=hint)
+    return EstimatesError(code, text, where="fay_herriot", available=available, hint=hint)

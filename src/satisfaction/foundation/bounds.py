@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from satisfaction.foundation.errors import InputFileError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 
 MOST_MEMBERS = 10_000  # of an archive: pictures of a wave's interviews may lie beside its tables
 MOST_UNPACKED = 500 << 20  # bytes: some five million interviews as csv, a million as xlsx
@@ -93,8 +93,10 @@ def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str
     reaching = f" (as far as {corner})" if corner else ""
     raise InputFileError(
         "F441",
-        f"表格有 {rows:,} 行、{columns:,} 列{at}，其中几乎都是空的或相同的。",
-        f"The table has {rows:,} rows and {columns:,} columns{reaching}, nearly all of them empty or the same.",
+        Text(
+            f"表格有 {rows:,} 行、{columns:,} 列{at}，其中几乎都是空的或相同的。",
+            f"The table has {rows:,} rows and {columns:,} columns{reaching}, nearly all of them empty or the same.",
+        ),
         where=f"{where} {corner}".rstrip(),
         hint=_(
             "Delete the cells far from the data, or the row that is too long, or copy "

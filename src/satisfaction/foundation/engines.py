@@ -29,7 +29,7 @@ import pandas as pd
 from threadpoolctl import ThreadpoolController
 
 from satisfaction.foundation.errors import EngineError, InputFileError, one_of, shortened
-from satisfaction.foundation.language import _, comma_list
+from satisfaction.foundation.language import Text, _, comma_list
 
 MEMORY = "SATISFACTION_MEMORY"  # how much memory DuckDB may use, as "512MB"
 SPILL = "SATISFACTION_SPILL"  # the folder it spills to
@@ -91,8 +91,7 @@ def _files(path: Path) -> list[Path]:
         zh, en = _("There is no Parquet or csv file to read.")
     raise EngineError(
         "G104",
-        zh,
-        en,
+        Text(zh, en),
         where=str(path),
         available=sorted(kinds) or SUFFIXES,
         hint=_("Check the path."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import NOTHING, Text, _
 
 
 class SatisfactionError(ValueError):
@@ -19,37 +19,45 @@ class SatisfactionError(ValueError):
     ----------
     code : str
         Stable identifier, a letter for the stage and three digits.
-    zh, en : str
-        What is wrong, one sentence in each language.
+    text : Text
+        What is wrong, in a sentence.
     where : str
         File and line, file and row, or the name of the argument.
     available : iterable of str
         What could have stood there instead.
     got : str
         What stood there; the nearest available name is proposed.
-    hint : (str, str)
-        What to do next, in Chinese and in English.
+    hint : Text
+        What to do next.
     """
 
     def __init__(
         self,
         code: str,
-        zh: str,
-        en: str,
+        text: Text,
         *,
         where: str = "",
         available: Iterable[object] = (),
         got: str = "",
-        hint: tuple[str, str] = ("", ""),
+        hint: Text = NOTHING,
     ) -> None:
         self.code = code
-        self.zh = zh
-        self.en = en
+        self.text = text
         self.where = where
         self.got = got
         self.hint = hint
         self.available = tuple(str(name) for name in available)
         super().__init__(self._text())
+
+    @property
+    def zh(self) -> str:
+        """What is wrong, in Chinese."""
+        return self.text.zh
+
+    @property
+    def en(self) -> str:
+        """What is wrong, in English."""
+        return self.text.en or self.text.zh
 
     def _text(self) -> str:
         lines = [f"[{self.code}] {self.where}".rstrip(), f"  {self.zh}", f"  {self.en}"]
@@ -57,9 +65,9 @@ class SatisfactionError(ValueError):
             lines.append(f"  可用 available: {shortened(self.available)}")
         if near := closest(self.got, self.available):
             lines.append(f"  是否想写 did you mean: '{near}'?")
-        if self.hint[0]:
-            lines.append(f"  处理: {self.hint[0]}")
-            lines.append(f"  Next: {self.hint[1]}")
+        if self.hint.zh:
+            lines.append(f"  处理: {self.hint.zh}")
+            lines.append(f"  Next: {self.hint.en}")
         return "\n".join(lines)
 
 
@@ -123,8 +131,11 @@ def together(faults: Sequence[SatisfactionError], *, where: str) -> Satisfaction
         return faults[0]
     return ResponsesError(
         "R321",
-        f"答卷有 {len(faults)} 个问题，不能运行。\n{listed(faults, folder=where)}",
-        f"{len(faults)} problems with the responses; nothing was computed.",
+        _(
+            "{n} problems with the responses; nothing was computed.{listed}",
+            n=len(faults),
+            listed=Text("\n" + listed(faults, folder=where), " "),
+        ),
         where=where,
         hint=_("Correct them all; `satisfaction check` lists them at once."),
     )
@@ -137,8 +148,8 @@ def listed(faults: Iterable[SatisfactionError], *, folder: str = "") -> str:
         place = fault.where.removeprefix(folder).lstrip("/\\")
         lines.append(f"  {number}. [{fault.code}] {place}".rstrip())
         lines.append(f"     {fault.zh} {fault.en}")
-        if fault.hint[0]:
-            lines.append(f"     处理: {fault.hint[0]} Next: {fault.hint[1]}")
+        if fault.hint.zh:
+            lines.append(f"     处理: {fault.hint.zh} Next: {fault.hint.en}")
     return "\n".join(lines)
 
 

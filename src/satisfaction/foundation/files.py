@@ -31,7 +31,7 @@ from satisfaction.foundation.errors import (
     SatisfactionError,
     one_of,
 )
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 
 UNFINISHED = re.compile(r"\.unfinished-(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}(\.[\w-]+)?")
 PATIENCE = 60.0  # seconds that a second program waits for the first
@@ -232,8 +232,7 @@ def _no_file(path: Path) -> InputFileError:
         en = f"There is no folder {folder}."
     return InputFileError(
         "F101",
-        zh,
-        en,
+        Text(zh, en),
         where=str(path),
         available=names,
         got=path.name,

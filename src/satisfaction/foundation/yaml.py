@@ -25,7 +25,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from satisfaction.foundation.errors import SatisfactionError, closest, shortened
 from satisfaction.foundation.files import decode, read_bytes
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 
 SOURCE = "请写明来源 state the source"
 FILL_IN = _("please fill in")
@@ -147,8 +147,7 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
     except _Unusable as fault:
         raise error(
             "Y440",
-            f"{fault.zh}。",
-            f"{fault.en}.",
+            Text(f"{fault.text.zh}。", f"{fault.text.en}."),
             where=str(path),
             hint=_("Correct the file."),
         ) from None
@@ -157,8 +156,8 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
 class _Unusable(Exception):
     """Valid YAML that no declaration needs and no machine may hold."""
 
-    def __init__(self, zh: str, en: str) -> None:
-        self.zh, self.en = zh, en
+    def __init__(self, text: Text) -> None:
+        self.text = text
 
 
 def _problem(fault: Exception) -> str:
@@ -234,8 +233,10 @@ def refuse_placeholders(paths: Iterable[Path], error: type[SatisfactionError]) -
     if places := placeholders(paths):
         raise error(
             "Y340",
-            f"还有 {len(places)} 处“{SOURCE}”之类的占位文字，不能公布。",
-            f"Words of the template still stand here (places: {len(places)}); they are not published.",
+            Text(
+                f"还有 {len(places)} 处“{SOURCE}”之类的占位文字，不能公布。",
+                f"Words of the template still stand here (places: {len(places)}); they are not published.",
+            ),
             where=shortened(places, 5),
             hint=_("Write the real source or name."),
         )
@@ -289,8 +290,7 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
         advice = _("Write '{near}', or remove it.", near=near) if near else _("Remove the key.")
         return {
             "code": "Y201",
-            "zh": f"未知的键 '{name}'。",
-            "en": f"Unknown key '{name}'.",
+            "text": _("Unknown key '{name}'.", name=name),
             "got": name,
             "available": available,
             "where": document.place((*location, context["key"])),
@@ -299,8 +299,7 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
     if kind == "missing":
         return {
             "code": "Y202",
-            "zh": f"缺少必填键 '{location[-1]}'。",
-            "en": f"Required key '{location[-1]}' is missing.",
+            "text": _("Required key '{key}' is missing.", key=location[-1]),
             "where": document.place(location[:-1]),
             "hint": _("Add the key."),
         }
@@ -311,8 +310,10 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
         }
     return {
         "code": "Y203",
-        "zh": f"'{key}' 的取值 {detail['input']!r} 无效: {_wanted(kind, context)}。",
-        "en": f"Invalid value at '{key}': {detail['msg'][:1].lower()}{detail['msg'][1:]}.",
+        "text": Text(
+            f"'{key}' 的取值 {detail['input']!r} 无效: {_wanted(kind, context)}。",
+            f"Invalid value at '{key}': {detail['msg'][:1].lower()}{detail['msg'][1:]}.",
+        ),
         "where": document.place(location),
         "hint": _("Correct the value."),
     }
@@ -341,22 +342,20 @@ def _wanted(kind: str, context: dict[str, Any]) -> str:
 
 def fault(
     code: str,
-    zh: str,
-    en: str,
+    text: Text,
     *,
     at: Location = (),
     available: Any = (),
     got: str = "",
-    hint: tuple[str, str],
+    hint: Text,
 ) -> PydanticCustomError:
     """Build a fault that a record's own validator raises; the reader adds file and line."""
     return PydanticCustomError(
         "declared",
-        "{en}",
+        "{code}",
         {
             "code": code,
-            "zh": zh,
-            "en": en,
+            "text": text,
             "at": at,
             "available": [str(a) for a in available],
             "got": got,

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.errors import DesignError, one_of, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.planning.selection import CERTAIN, METHODS, Array, Method, inclusion_probabilities
 
 ROLES = ("certain", "main", "reserve")
@@ -201,7 +201,7 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
         if len(rows):
             listed = shortened(rows + 2)
             raise DesignError(
-                code, f"抽样框有误: {zh}（第 {listed} 行）。", f"The frame is not right: {en} (rows {listed}).", where="frame",
+                code, Text(f"抽样框有误: {zh}（第 {listed} 行）。", f"The frame is not right: {en} (rows {listed})."), where="frame",
                 hint=_("Correct or remove these rows."),
             )  # fmt: skip
 
@@ -257,8 +257,10 @@ def _too_few(where: Any, units: int, asked: int, *, most: int | None = None) -> 
     could = "" if most is None else f"; at most {most} can be"
     return DesignError(
         "D124",
-        f"层 {stratum} 只有 {units} 个单元，需要 {asked} 个（各期与备用合计）{can}。",
-        f"Stratum {stratum} has {units} units; {asked} are needed for all waves and reserves{could}.",
+        Text(
+            f"层 {stratum} 只有 {units} 个单元，需要 {asked} 个（各期与备用合计）{can}。",
+            f"Stratum {stratum} has {units} units; {asked} are needed for all waves and reserves{could}.",
+        ),
         where="frame",
         hint=_("Lower take, waves or reserve, or raise overlap."),
     )

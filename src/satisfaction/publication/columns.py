@@ -34,8 +34,7 @@ class Column:
         Whether every row has it.
     """
 
-    zh: str
-    en: str
+    title: Text
     type: Type
     meaning: Text
     unit: str = ""
@@ -46,36 +45,32 @@ class Column:
 
 
 def _text(
-    zh: str,
-    en: str,
-    about_zh: str,
-    about_en: str,
+    title: Text,
+    meaning: Text,
     *,
     allowed: tuple[str, ...] = (),
     filled: bool = False,
 ) -> Column:
-    return Column(zh, en, "string", Text(zh=about_zh, en=about_en), allowed=allowed, filled=filled)
+    return Column(title, "string", meaning, allowed=allowed, filled=filled)
 
 
 def _number(
-    zh: str,
-    en: str,
-    about_zh: str,
-    about_en: str,
+    title: Text,
+    meaning: Text,
     *,
     unit: str,
     low: float | None = None,
     high: float | None = None,
 ) -> Column:
-    return Column(zh, en, "number", Text(zh=about_zh, en=about_en), unit=unit, low=low, high=high)
+    return Column(title, "number", meaning, unit=unit, low=low, high=high)
 
 
-def _count(zh: str, en: str, about_zh: str, about_en: str, *, unit: str, low: float = 0) -> Column:
-    return Column(zh, en, "integer", Text(zh=about_zh, en=about_en), unit=unit, low=low)
+def _count(title: Text, meaning: Text, *, unit: str, low: float = 0) -> Column:
+    return Column(title, "integer", meaning, unit=unit, low=low)
 
 
-def _probability(zh: str, en: str, about_zh: str, about_en: str) -> Column:
-    return _number(zh, en, about_zh, about_en, unit=PROBABILITY, low=0, high=1)
+def _probability(title: Text, meaning: Text) -> Column:
+    return _number(title, meaning, unit=PROBABILITY, low=0, high=1)
 
 
 MEMBERSHIP = ("established", "possible", "excluded", "not ranked")

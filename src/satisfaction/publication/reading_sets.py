@@ -16,7 +16,7 @@ import pandas as pd
 
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import changed_since, read_json
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import read_table, unguarded
 from satisfaction.publication.columns import typed
 from satisfaction.publication.verify import SUMS, read_manifest
@@ -133,8 +133,7 @@ def _refuse_changed(folder: Path) -> None:
         words = _("is missing") if state == "missing" else _("was changed after it was written")
         raise InputFileError(
             "F124",
-            f"文件 {name} {words[0]}。",
-            f"File {name} {words[1]}.",
+            Text(f"文件 {name} {words[0]}。", f"File {name} {words[1]}."),
             where=str(folder),
             hint=_("Ask for the whole set again; do not change files by hand."),
         )

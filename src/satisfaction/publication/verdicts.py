@@ -133,7 +133,9 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
-    labels = {name: label for name, (_unused, label) in measure_labels(survey.questionnaire).items()}
+    labels = {
+        name: label for name, (_unused, label) in measure_labels(survey.questionnaire).items()
+    }
     return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
 
 

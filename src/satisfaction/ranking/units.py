@@ -13,7 +13,7 @@ from scipy import special
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.pairs import Bools, Floats
 
 NOT_RANKED = _(
@@ -185,11 +185,15 @@ def check_units(units: Units) -> None:
         raise RankingError("K112", _("cov must be symmetric and complete."), where="cov")
 
 
-def _refuse(units: Units, wrong: Bools, code: str, zh: str, en: str) -> None:
+def _refuse(units: Units, wrong: Bools, code: str, text: Text) -> None:
     """Raise an error that names the units that are wrong."""
     if wrong.any():
         culprits = shortened(np.array(units.names, dtype=object)[wrong])
-        raise RankingError(code, f"{zh}: {culprits}", f"{en}: {culprits}", hint=NOT_RANKED)
+        raise RankingError(
+            code,
+            Text(f"{text.zh}: {culprits}", f"{text.en}: {culprits}"),
+            hint=NOT_RANKED,
+        )
 
 
 def is_symmetric(cov: Floats) -> bool:

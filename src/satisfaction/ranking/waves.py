@@ -21,7 +21,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare
 from satisfaction.ranking.probability import Bivariate, fit_two_waves
 from satisfaction.ranking.units import (
@@ -236,14 +236,18 @@ def _checked(waves: Waves) -> Waves:
     return waves
 
 
-def _different(zh: str, en: str, after: tuple[str, ...], before: tuple[str, ...]) -> RankingError:
+def _different(what: Text, after: tuple[str, ...], before: tuple[str, ...]) -> RankingError:
     """Say which units stand in only one wave."""
     only_after = shortened(name for name in after if name not in set(before)) or "-"
     only_before = shortened(name for name in before if name not in set(after)) or "-"
     return RankingError(
         "K145",
-        f"两期的{zh}不同：仅后期有 {only_after}；仅前期有 {only_before}。",
-        f"The waves' {en} differ: only later {only_after}; only earlier {only_before}.",
+        _(
+            "The waves' {what} differ: only later {only_after}; only earlier {only_before}.",
+            what=what,
+            only_after=only_after,
+            only_before=only_before,
+        ),
         where="later, earlier",
         hint=_("Estimate and rank both waves over the same units."),
     )
@@ -506,8 +510,10 @@ def require_comparable(comparable: object) -> str:
         beyond_en = f"; bridge_items leave out {items}"
     raise RankingError(
         "K142",
-        f"两期不可比: {later} 与 {earlier} 的 {measure} 在 {differ} 上不同{beyond_zh}。",
-        f"The waves are not comparable: {later} and {earlier} differ for {measure} in {differ}{beyond_en}.",
+        Text(
+            f"两期不可比: {later} 与 {earlier} 的 {measure} 在 {differ} 上不同{beyond_zh}。",
+            f"The waves are not comparable: {later} and {earlier} differ for {measure} in {differ}{beyond_en}.",
+        ),
         where="comparable",
         hint=_(
             "Use a measure that both share; if a bridging study shows that they agree, "

@@ -23,7 +23,7 @@ from satisfaction.foundation.engines import (
     scan,
 )
 from satisfaction.foundation.errors import DesignError, closest, one_of, shortened
-from satisfaction.foundation.language import _, ngettext
+from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.measures import Measure, flag
 from satisfaction.sampling.variance import LonelyPsu
@@ -659,8 +659,7 @@ def check_frame(design: SampleDesign, frame: pd.DataFrame) -> None:
             names = shortened(" / ".join(map(str, stratum)) for stratum in sorted(missing))
             raise DesignError(
                 "D110",
-                f"{zh}: {names}。",
-                f"{en}: {names}.",
+                Text(f"{zh}: {names}。", f"{en}: {names}."),
                 where="frame",
                 hint=_("Sample these strata, merge strata, or correct the frame."),
             )

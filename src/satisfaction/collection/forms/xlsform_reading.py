@@ -15,7 +15,7 @@ from typing import Any
 from satisfaction.collection.forms.xlsform import CODED, LANGUAGES, SHOWN
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import RawTable, read_tables
 from satisfaction.foundation.yaml import (
     FILL_IN,
@@ -284,7 +284,9 @@ def _sheet(
     for column in columns:
         if column not in sheets[name].header:
             zh, en = _("Sheet '{name}' has no column '{column}'.", name=name, column=column)
-            raise _refusal("Q202", zh, en, f"{path} {name} row 1", available=sheets[name].header)
+            raise _refusal(
+                "Q202", Text(zh, en), f"{path} {name} row 1", available=sheets[name].header
+            )
     return sheets[name]
 
 
@@ -321,9 +323,9 @@ def _value(text: str) -> Any:
         return text
 
 
-def _refusal(code: str, zh: str, en: str, where: str, *, available: Any = ()) -> QuestionnaireError:
+def _refusal(code: str, text: Text, where: str, *, available: Any = ()) -> QuestionnaireError:
     hint = _("Correct it there, or change the YAML questionnaire and export again.")
-    return QuestionnaireError(code, zh, en, where=where, available=available, hint=hint)
+    return QuestionnaireError(code, text, where=where, available=available, hint=hint)
 
 
 OPEN = dict(zip(("zh", "en"), FILL_IN, strict=True))

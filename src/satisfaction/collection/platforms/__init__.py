@@ -85,7 +85,9 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
     tables = [find_header(grid) for grid in grids]
     shapes = [_shape(table, platform) for table, _unused in tables]
     repeats = [_holds_no_respondents(table, shapes) for table, _unused in tables]
-    passed += [table.sheet for (table, _unused), repeat in zip(tables, repeats, strict=True) if repeat]
+    passed += [
+        table.sheet for (table, _unused), repeat in zip(tables, repeats, strict=True) if repeat
+    ]
     exports: list[Export] = []
     for (table, notes), shape, repeat in zip(tables, shapes, repeats, strict=True):
         if not repeat:

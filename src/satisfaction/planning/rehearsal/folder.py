@@ -17,7 +17,7 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.engines import write_queries
 from satisfaction.foundation.errors import ExportError, SurveyError, shortened
 from satisfaction.foundation.files import new_file, new_folder
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import read_table, write_csv, write_json, write_text
 from satisfaction.foundation.yaml import Document
 from satisfaction.planning.rehearsal import phone
@@ -155,8 +155,10 @@ def _checked(
     if unknown := [item for item in questionnaire.items if item not in modelled]:
         raise SurveyError(
             "S156",
-            f"只能模拟问卷 {shortened(MODELLED)} 的题目；{questionnaire.reference} 不能模拟。",
-            f"{questionnaire.reference} cannot be simulated (items not modelled: {shortened(unknown)}).",
+            Text(
+                f"只能模拟问卷 {shortened(MODELLED)} 的题目；{questionnaire.reference} 不能模拟。",
+                f"{questionnaire.reference} cannot be simulated (items not modelled: {shortened(unknown)}).",
+            ),
             where=document.place(("questionnaire",)),
             available=MODELLED,
             got=questionnaire.questionnaire,

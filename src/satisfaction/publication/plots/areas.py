@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.publication.labels import label_of, levels
 from satisfaction.publication.plots.canvas import (
     ACCENT,
@@ -69,7 +69,7 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
     head = 0.17 * max(map(lines, heads)) + 0.1
     with_zh, with_en = _(" with confidence intervals") if has_intervals(rates) else ("", "")
     figure, grid = new_canvas(
-        f"各地区的率{with_zh}；虚线：{wholes[0]['name_zh']}", f"Rates by area{with_en}; dashed: {wholes[0]['name_en']}", mark_of(indices),
+        Text(f"各地区的率{with_zh}；虚线：{wholes[0]['name_zh']}", f"Rates by area{with_en}; dashed: {wholes[0]['name_en']}"), mark_of(indices),
         body=row_height(names, 0.21) * len(areas) + 0.1, left=left, rows=-(-len(measures) // 2),
         columns=(1,) * across, gap=head + 0.35, head=head,
     )  # fmt: skip
@@ -100,7 +100,8 @@ def topics(indices: pd.DataFrame) -> Figure:
     scores = indices[(indices["level"] == levels(indices)[-1]) & (indices["kind"] == "score")]
     rows = scores.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
     names = [
-        wrapped(str(label_of(row, "measure")), NAME_COLUMNS + 10) for _unused, row in rows.iterrows()
+        wrapped(str(label_of(row, "measure")), NAME_COLUMNS + 10)
+        for _unused, row in rows.iterrows()
     ]
     figure, grid = new_canvas(
         _("Topics: strongest to weakest"), mark_of(indices), body=row_height(names, 0.27) * len(rows) + 0.1,
@@ -157,7 +158,7 @@ def tile_map(indices: pd.DataFrame, measure: str) -> Figure:
     left = max(breadth(names), 0.5) if any(names) else 0.15
     unit = "%" if scale == 100 else "分 points"
     figure, grid = new_canvas(
-        f"{rows['measure_zh'].iloc[0]}：各地区", f"{rows['measure_en'].iloc[0]} by area ({unit}); tiles by prefecture and code, not by geography",
+        Text(f"{rows['measure_zh'].iloc[0]}：各地区", f"{rows['measure_en'].iloc[0]} by area ({unit}); tiles by prefecture and code, not by geography"),
         mark_of(rows), body=TILE * height + 0.06 * len(blocks), left=left,
     )  # fmt: skip
     axes = grid[0, 0]

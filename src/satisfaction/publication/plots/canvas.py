@@ -116,11 +116,13 @@ def svg(figure: Figure) -> str:
 
 
 def new_canvas(
-    zh: str, en: str, mark: str, *, body: float, left: float, right: float = 0.15, legend: Sequence[Artist] = (), rows: int = 1,
+    heading: Text, mark: str, *, body: float, left: float, right: float = 0.15, legend: Sequence[Artist] = (), rows: int = 1,
     columns: tuple[float, ...] = (1,), gap: float = 0.0, head: float = 0.0,
 ) -> tuple[Figure, Grid]:  # fmt: skip
     """Write title, mark and legend, and lay the axes, (rows, columns), out below: `body` inches a row, `gap` between rows."""
-    title, below, said = wrapped(zh, 80), wrapped(en, 105), wrapped(mark, 92)
+    title = wrapped(heading.zh, 80)
+    below = wrapped(heading.en, 105)
+    said = wrapped(mark, 92)
     ncols = legend_columns([str(handle.get_label()) for handle in legend])
     legend_lines = -(-len(legend) // ncols)
     at_below = 0.1 + 0.26 * lines(title)
@@ -226,16 +228,14 @@ def bars(
     *,
     line: float,
     line_label: str,
-    zh: str,
-    en: str,
+    heading: Text,
     unit: str,
     mark: str,
 ) -> Figure:
     """Draw one bar a name with its number, and a line to compare with."""
     legend = [Line2D([], [], label=f"{line_label}: {line:,.0f}", **CUT)]
     figure, grid = new_canvas(
-        zh,
-        en,
+        heading,
         mark,
         body=row_height(list(names), 0.42) * len(names) + 0.1,
         left=breadth(names),

@@ -14,7 +14,7 @@ from scipy import special
 
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import probability
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.publication.labels import levels
 from satisfaction.publication.plots.canvas import (
     BESIDE_BAR,
@@ -187,8 +187,10 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
         which = _("the {n} units nearest the cut", n=len(rows))
     looks = status_looks(rows)
     figure, grid = new_canvas(
-        f"属于{SIDE[side]} {size} 位的概率：{which.zh}",
-        f"Probability of the {side} {size}: {which.en}; beside the name rank [marginal set]",
+        Text(
+            f"属于{SIDE[side]} {size} 位的概率：{which.zh}",
+            f"Probability of the {side} {size}: {which.en}; beside the name rank [marginal set]",
+        ),
         mark_of(ranking),
         body=row_height(names, 0.24) * len(rows) + 0.1,
         left=breadth(names),
@@ -381,8 +383,8 @@ def difference_plot(ranking: pd.DataFrame, differences: pd.DataFrame) -> Figure:
         [], [], label="所选单位 chosen unit", color=INK, linewidth=0.9, marker="*", markersize=9
     )
     figure, grid = new_canvas(
-        f"各单位与{rows['name_zh'].iloc[chosen]}的得分之差（{said['level']:.0%} 区间，{zh}）",
-        f"Difference of every unit from {rows['name_en'].iloc[chosen]}; {said['level']:.0%} intervals, {en}, {said['method']}",
+        Text(f"各单位与{rows['name_zh'].iloc[chosen]}的得分之差（{said['level']:.0%} 区间，{zh}）",
+        f"Difference of every unit from {rows['name_en'].iloc[chosen]}; {said['level']:.0%} intervals, {en}, {said['method']}"),
         mark_of(ranking), body=row_height(names, 0.185) * len(rows) + 0.1, left=breadth(names), right=breadth(places),
         legend=[*(dot(look) for look in COMPARED.values()), zero, cut_line()],
     )  # fmt: skip
