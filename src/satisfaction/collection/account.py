@@ -20,73 +20,41 @@ from satisfaction.foundation.personal import masked
 if TYPE_CHECKING:
     from satisfaction.collection.deliveries import Delivery
 
-RULES: dict[str, tuple[str, str, str]] = {
-    "R201": ("reject_row", "必填项为空", "required item is empty"),
-    "R202": ("blank_item", "答案不在量表内，已作空白处理", "answer outside the scale; blanked"),
-    "R203": (
-        "reject_row",
-        "编号重复，保留最先出现的一条",
-        "respondent stands twice; the first is kept",
-    ),
-    "R204": ("reject_row", "不属于调查对象", "not eligible"),
-    "R205": ("reject_row", "访问日期不在调查期内", "interview outside the fielding period"),
-    "R206": ("reject_row", "社区（村）不在样本中", "PSU is not in the sample"),
-    "R207": (
-        "reject_row",
-        "与样本表中该社区的县或城乡不一致",
-        "contradicts the stratum of its PSU in the sample",
-    ),
-    "R208": ("reject_row", "地区代码不在地区表中", "area code is not in the table of areas"),
-    "R209": ("reject_row", "单元格多于表头", "more cells than column names"),
-    "R210": (
-        "blank_item",
-        "按跳转规则不应回答，已作空白处理",
-        "answered although the skip rule leaves it out; blanked",
-    ),
-    "R211": ("normalised", "全角字符已转为半角", "full-width characters written as plain ones"),
-    "R212": (
-        "blank_item",
-        "不是有效的日期或数值，已作空白处理",
-        "no valid date or number; blanked",
-    ),
-    "R213": (
-        "note",
-        "工作表没有问卷的列，未读取",
-        "the sheet does not have the questionnaire's columns; not read",
-    ),
-    "R214": (
-        "blank_item",
-        "选项多于允许的数目，已作空白处理",
-        "more options than allowed; blanked",
-    ),
-    "R215": ("reject_row", "文件与前面的文件完全相同", "the file is identical to an earlier one"),
-    "R216": ("corrected", "已按更正记录改正", "corrected as the corrections log says"),
-    "R217": (
-        "recoded",
-        "旧版本的编码已按对照表转换",
-        "code of an earlier version changed by its crosswalk",
-    ),
-    "R218": ("masked", "疑似个人信息，已隐去", "looks like personal data; masked"),
-    "R219": ("reject_row", "合计行，不是答卷", "a row of totals, not a respondent"),
-    "R220": ("recoded", "地区名称已换成代码", "name of an area written as its code"),
-    "R324": ("note", "文件没有读取", "the file is not read"),
-    "R221": ("warn", "与另一题的答案矛盾", "contradicts the answer to another item"),
-    "R301": (
-        "note",
-        "问卷没有的通用说法，已按该答案读取",
-        "a usual wording of an answer; read as it",
-    ),
-    "R302": ("note", "按本期 wordings.csv 的说法读取", "read as wordings.csv of the wave says"),
-    "R303": (
-        "note",
-        "作空白读取；多选题的“无”作一项未选读取",
-        'read as empty; "无" of a select-all item as none chosen',
-    ),
-    "R304": (
-        "note",
-        "多选题各选项分列，已合为一题",
-        "options of a question in columns of their own; read as one question",
-    ),
+
+class Usual(NamedTuple):
+    """What a rule usually does with a row or answer, and what it says."""
+
+    action: str
+    text: Text
+
+
+RULES: dict[str, Usual] = {
+    "R201": Usual("reject_row", _("required item is empty")),
+    "R202": Usual("blank_item", _("answer outside the scale; blanked")),
+    "R203": Usual("reject_row", _("respondent stands twice; the first is kept")),
+    "R204": Usual("reject_row", _("not eligible")),
+    "R205": Usual("reject_row", _("interview outside the fielding period")),
+    "R206": Usual("reject_row", _("PSU is not in the sample")),
+    "R207": Usual("reject_row", _("contradicts the stratum of its PSU in the sample")),
+    "R208": Usual("reject_row", _("area code is not in the table of areas")),
+    "R209": Usual("reject_row", _("more cells than column names")),
+    "R210": Usual("blank_item", _("answered although the skip rule leaves it out; blanked")),
+    "R211": Usual("normalised", _("full-width characters written as plain ones")),
+    "R212": Usual("blank_item", _("no valid date or number; blanked")),
+    "R213": Usual("note", _("the sheet does not have the questionnaire's columns; not read")),
+    "R214": Usual("blank_item", _("more options than allowed; blanked")),
+    "R215": Usual("reject_row", _("the file is identical to an earlier one")),
+    "R216": Usual("corrected", _("corrected as the corrections log says")),
+    "R217": Usual("recoded", _("code of an earlier version changed by its crosswalk")),
+    "R218": Usual("masked", _("looks like personal data; masked")),
+    "R219": Usual("reject_row", _("a row of totals, not a respondent")),
+    "R220": Usual("recoded", _("name of an area written as its code")),
+    "R324": Usual("note", _("the file is not read")),
+    "R221": Usual("warn", _("contradicts the answer to another item")),
+    "R301": Usual("note", _("a usual wording of an answer; read as it")),
+    "R302": Usual("note", _("read as wordings.csv of the wave says")),
+    "R303": Usual("note", _('read as empty; "无" of a select-all item as none chosen')),
+    "R304": Usual("note", _("options of a question in columns of their own; read as one question")),
 }
 NEGATION = frozenset("不没未")
 LONGEST = 40
@@ -228,7 +196,7 @@ class Tables:
         concerned = words.isin(list(meanings)).to_numpy() & self.looked_at
         texts = words[concerned].astype(object)
         counts = texts.groupby([self.number[concerned], texts], sort=False).size()
-        _unused, zh, en = RULES[rule]
+        zh, en = RULES[rule].text
         notes = []
         for (table, word), count in counts.items():
             file, sheet = self.places[table]

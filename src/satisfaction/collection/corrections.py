@@ -16,7 +16,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
 from satisfaction.foundation.files import copy_file, new_file
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.personal import is_personal, masked, masked_within
 from satisfaction.foundation.tables import read_table, read_tables, unguarded, write_csv
 from satisfaction.foundation.workbooks import write_marked
@@ -419,7 +419,7 @@ def _two_corrections(
 
 
 def _no_such_row(
-    where: str, file: str, sheet: str, row: str, column: str, *, hint: tuple[str, str] = ROW_HINT
+    where: str, file: str, sheet: str, row: str, column: str, *, hint: Text = ROW_HINT
 ) -> ResponsesError:
     at = " ".join(filter(None, (file, sheet, f"row {row}", column)))
     return ResponsesError(
@@ -431,7 +431,7 @@ def _no_such_row(
 
 
 def _old_differs(
-    where: str, column: str, old: str, there: str, *, hint: tuple[str, str] = OLD_HINT
+    where: str, column: str, old: str, there: str, *, hint: Text = OLD_HINT
 ) -> ResponsesError:
     return ResponsesError(
         "R109",

@@ -330,10 +330,10 @@ def titles_by_item(deliveries: list[Delivery]) -> dict[str, set[str]]:
 def log_reading(reading: Reading) -> pd.DataFrame:
     """Log what the reader noted of tables and of answers that were matched, and the files that are not read."""
     notes = []
-    _unused, zh, en = RULES["R213"]
+    zh, en = RULES["R213"].text
     for file, export in reading.others:
         notes.append(TableNote(file, export.sheet, 0, "", "", "R213", zh, en))
-    _unused, split_zh, split_en = RULES["R304"]
+    split_zh, split_en = RULES["R304"].text
     for delivery in reading.deliveries:
         file, sheet = delivery.file, delivery.export.sheet
         used = set()
@@ -349,7 +349,7 @@ def log_reading(reading: Reading) -> pd.DataFrame:
                 notes.append(
                     TableNote(file, sheet, note.row, note.column, note.value, note.rule, zh, en)
                 )
-    _unused, zh, en = RULES["R324"]
+    zh, en = RULES["R324"].text
     for one in reading.unread:
         notes.append(TableNote(one.file, "", 0, "", one.zh, "R324", zh, en))
     return log_notes(notes)

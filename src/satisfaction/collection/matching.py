@@ -214,7 +214,6 @@ def _check_options(
         raise _ambiguous(export, f"'{name}'", [shown(column.key) for column in twice], OF_COLUMNS)
     if lacking := [code for code in sorted(answers.options) if code not in codes]:
         listed = "、".join(map(answers.named, lacking))
-        zh, en = how_options_are_named(name, item)
         raise ResponsesError(
             "R305",
             _(
@@ -226,14 +225,14 @@ def _check_options(
             ),
             where=place(export),
             available=[shown(column.key) for column in export.columns],
-            hint=Text(
-                f"为每个选项补上一列（无人选则留空）。{zh}",
-                f"Add a column for each (empty if nobody chose it). {en}",
+            hint=_(
+                "Add a column for each (empty if nobody chose it). {how}",
+                how=how_options_are_named(name, item),
             ),
         )
 
 
-def how_options_are_named(name: str, item: Item) -> tuple[str, str]:
+def how_options_are_named(name: str, item: Item) -> Text:
     """Say how the columns of single options are named."""
     assert isinstance(item, MultipleItem)
     code, option = next(iter(item.options.items()))
@@ -289,15 +288,17 @@ def _ambiguous(
     export: Export,
     what: str,
     both: Sequence[str],
-    kind: tuple[str, str],
-    hint: tuple[str, str] = APART,
+    kind: Text,
+    hint: Text = APART,
 ) -> ResponsesError:
-    kind_zh, kind_en = kind
     return ResponsesError(
         "R106",
-        Text(
-            f"{what} 可对应两个{kind_zh}: {both[0]} 与 {both[1]}。",
-            f"{what} fits two {kind_en}: {both[0]} and {both[1]}.",
+        _(
+            "{what} fits two {kind}: {one} and {other}.",
+            what=what,
+            kind=kind,
+            one=both[0],
+            other=both[1],
         ),
         where=place(export),
         hint=hint,
@@ -343,10 +344,7 @@ def missing_items(
         near = closest(name, names) or closest(item.zh, names) or closest(item.en, names)
         got = name
         if near:
-            hint = (
-                f"把列名 '{near}' 改为 '{item.zh}' 或 '{name}'。",
-                f"Rename column '{near}' to '{name}'.",
-            )
+            hint = _("Rename column '{near}' to '{name}'.", near=near, name=name, item=item.zh)
         else:
             hint = _(
                 "Add the column; leave it empty where there is no answer. It may be called "
@@ -358,9 +356,10 @@ def missing_items(
             got = ""
             hint = how_options_are_named(name, item)
         if name == questionnaire.roles.respondent:
-            hint = (
-                f"{hint[0]} 答卷没有编号时，在 survey.yaml 中写 numbering: row，以文件与行号作编号。",
-                f"{hint[1]} Without numbers write `numbering: row` in survey.yaml: file and row are then the number.",
+            hint = _(
+                "{hint} Without numbers write `numbering: row` in survey.yaml: file and row are "
+                "then the number.",
+                hint=hint,
             )
         fault = ResponsesError(
             "R101",

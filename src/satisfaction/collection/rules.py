@@ -280,7 +280,7 @@ def apply_rules(
             values=values,
             rule=rule.id,
             action=rule.action,
-            text=(rule.zh, rule.en),
+            text=Text(rule.zh, rule.en),
             near=rule.suggestion,
         )
         if rule.id == "R203":

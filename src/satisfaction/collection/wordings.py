@@ -283,8 +283,8 @@ def read_wordings(survey: Survey) -> dict[str, Codes]:
             code = _code(survey, name, line.wording, line.answer, where=where)
             earlier = wordings.setdefault(name, {}).setdefault(fold(line.wording), code)
             if earlier != code:
-                zh = f"'{wording}' 前面已写为另一答案。"
-                raise _wrong_line(where, (zh, f"'{wording}' was given another answer above."))
+                text = _("'{wording}' was given another answer above.", wording=wording)
+                raise _wrong_line(where, text)
     return wordings
 
 
@@ -296,8 +296,8 @@ def _items(questionnaire: Questionnaire, name: str, *, where: str) -> list[str]:
     of_scale = [key for key in coded if getattr(questionnaire.items[key], "scale", None) == name]
     if of_scale:
         return of_scale
-    zh, en = _("No single or select-all item or scale is called '{shown}'.", shown=shown(name))
-    raise _wrong_line(where, (zh, en), available=[*questionnaire.scales, *coded], got=name)
+    text = _("No single or select-all item or scale is called '{shown}'.", shown=shown(name))
+    raise _wrong_line(where, text, available=[*questionnaire.scales, *coded], got=name)
 
 
 def _code(survey: Survey, name: str, wording: str, answer: str, *, where: str) -> str:
@@ -308,26 +308,27 @@ def _code(survey: Survey, name: str, wording: str, answer: str, *, where: str) -
     if not fold(wording):
         raise _wrong_line(where, _("No wording is given."))
     if known is not None and known != code:
-        zh = (
-            f"'{shown(wording)}' 是 {name} 已有的答案（{answers.named(known)}），不能改作别的答案。"
+        text = _(
+            "'{wording}' is an answer of {name} already ({known}); it cannot mean another.",
+            wording=shown(wording),
+            name=name,
+            known=answers.named(known),
         )
-        en = f"'{shown(wording)}' is an answer of {name} already ({answers.named(known)}); it cannot mean another."
-        raise _wrong_line(where, (zh, en))
+        raise _wrong_line(where, text)
     if code is not None:
         return str(code)
     if answer.casefold() in {word.casefold() for word in survey.rules.responses.empty}:
         return ""
-    zh = f"'{shown(answer)}' 不是 {name} 的答案。"
-    en = f"'{shown(answer)}' is no answer of {name}."
-    raise _wrong_line(where, (zh, en), available=answers.listed(), got=answer)
+    text = _("'{answer}' is no answer of {name}.", answer=shown(answer), name=name)
+    raise _wrong_line(where, text, available=answers.listed(), got=answer)
 
 
 def _wrong_line(
-    where: str, what: tuple[str, str], *, available: Sequence[str] = (), got: str = ""
+    where: str, text: Text, *, available: Sequence[str] = (), got: str = ""
 ) -> ResponsesError:
     return ResponsesError(
         "R307",
-        *what,
+        text,
         where=where,
         available=available,
         got=got,
@@ -619,16 +620,19 @@ def _line(row: object) -> str:
     return f"“{row.word}” × {row.count}{near}"  # type: ignore[attr-defined]
 
 
-def _advice(survey: Survey, name: str, word: str) -> tuple[str, str]:
+def _advice(survey: Survey, name: str, word: str) -> Text:
     """Say where the meaning of a word is written, and how the words are all seen; what it means is for the team to say."""
     item, path = survey.questionnaire.items[name], survey.folder / WORDINGS_FILE
     every = _("`satisfaction check` lists all of them.")
     if word == MASK or not isinstance(item, SingleItem | MultipleItem):
-        return (f"在答卷文件中改正。{every[0]}", f"Correct the file. {every[1]}")
+        return _("Correct the file. {every}", every=every)
     place = getattr(item, "scale", None) or name
-    return (
-        f"向调查队核实后写入 {path}，第一行 item,wording,answer,source，以下每种说法一行，如 {place},{word},答案的编码,谁确认的；"
-        f"作空白读取的 answer 写 NA。{every[0]}",
-        f"Ask the team, then write into {path}: first row item,wording,answer,source, then a row a word, such as "
-        f"{place},{word},CODE OF THE ANSWER,WHO SAID SO; answer NA leaves it empty. {every[1]}",
+    return _(
+        "Ask the team, then write into {path}: first row item,wording,answer,source, then a row a "
+        "word, such as {place},{word},CODE OF THE ANSWER,WHO SAID SO; answer NA leaves it empty. "
+        "{every}",
+        path=path,
+        place=place,
+        word=word,
+        every=every,
     )

@@ -227,14 +227,13 @@ class Plan:
     def column(self, name: str) -> TemplateColumn:
         """Return an item's column: its labels, its codes, and a plausible example."""
         item = self.questionnaire.items[name]
-        text = item.wording or item
+        text = (item.wording or item).text
         if isinstance(item, DateItem):
-            return TemplateColumn(name, text.zh, text.en, kind="date", example="2026-10-08")
+            return TemplateColumn(name, text, kind="date", example="2026-10-08")
         if isinstance(item, NumberItem):
             return TemplateColumn(
                 name,
-                text.zh,
-                text.en,
+                text,
                 kind="number",
                 example=str(item.low),
                 low=item.low,
@@ -249,7 +248,7 @@ class Plan:
             kind = "code"
         elif codes:
             kind = "key"
-        return TemplateColumn(name, text.zh, text.en, kind=kind, choices=codes, example=example)
+        return TemplateColumn(name, text, kind=kind, choices=codes, example=example)
 
 
 def write_responses(plan: Plan, folder: Path) -> None:
@@ -285,7 +284,8 @@ def write_tables(plan: Plan, folder: Path) -> None:
         if table is not None:
             known = {column.name: column for column in (*columns, UNITS_IN_ALL)}
             columns = [
-                known.get(header, TemplateColumn(header, header, "")) for header in map(str, table)
+                known.get(header, TemplateColumn(header, Text(header)))
+                for header in map(str, table)
             ]
             rows = None if name in OF_ONE_SAMPLE else table.to_numpy().tolist()
         notes = [note, NOT_COUNTED]

@@ -210,7 +210,7 @@ def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
     unknown = of["UH"] + of["UO"]
     weight = {"all": unknown, "e": np.where(unknown > 0, e * unknown, 0.0), "none": 0 * unknown}
     top = np.stack(
-        [sum(of[name] for name in numerator) for numerator, _unused, _unused in RATES.values()],
+        [sum(of[name] for name in numerator) for numerator, _known, _part in RATES.values()],
         axis=1,
     )
     base = np.stack(

@@ -101,8 +101,10 @@ def _in_language(template: str, values: dict[str, object], language: Language) -
 
 
 def _in_one(value: object, language: Language) -> object:
-    if not isinstance(value, Text):
+    """Return the words of a value in one language: of a `Text`, and of what is declared with `zh` and `en`."""
+    zh = getattr(value, "zh", None)
+    if zh is None:
         return value
     if language == "zh":
-        return value.zh
-    return value.en or value.zh
+        return zh
+    return getattr(value, "en", "") or zh

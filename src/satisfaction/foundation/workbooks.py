@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 import xlsxwriter
 
+from satisfaction.foundation.language import Text
 from satisfaction.foundation.tables import CREATED, FORMULA, IN_MEMORY, fill_sheet
 
 WIDTH = 14
@@ -221,7 +222,7 @@ class TemplateColumn:
     ----------
     name : str
         The header, as the reader looks for it.
-    zh, en : str
+    text : Text
         What it holds.
     kind : {"text", "code", "key", "number", "date"}
         text stays text (leading zeros); code is a whole number and key a text, both chosen from `choices`; number lies in
@@ -235,8 +236,7 @@ class TemplateColumn:
     """
 
     name: str
-    zh: str
-    en: str
+    text: Text
     kind: Literal["text", "code", "key", "number", "date"] = "text"
     choices: Mapping[str, str] | None = None
     example: str = ""
@@ -311,12 +311,9 @@ def _write_column(
     elif column.kind == "date":
         rule = {"validate": "date", "criteria": ">=", "value": CREATED.replace(year=2000)}
     meaning = "; ".join(f"{code} {label}" for code, label in (column.choices or {}).items())
-    text = f"{column.zh} {column.en}\n{meaning}".strip()
+    text = f"{column.text}\n{meaning}".strip()
     if len(text) > LONGEST_PROMPT:
-        text = (
-            f"{column.zh} {column.en}"[: LONGEST_PROMPT - 30]
-            + f"\n编码见“{CODES}” see sheet {CODES}"
-        )
+        text = f"{column.text}"[: LONGEST_PROMPT - 30] + f"\n编码见“{CODES}” see sheet {CODES}"
     rule |= {
         "input_title": column.name[:LONGEST_TITLE],
         "input_message": text,
@@ -370,7 +367,5 @@ def _write_example(sheet: Any, columns: Sequence[TemplateColumn], bold: Any, wra
         allowed = f"见“{CODES}” see sheet {CODES}" if column.choices else ""
         if column.kind == "number":
             allowed = f"{column.low} – {column.high}"
-        for place, text in enumerate(
-            (column.name, f"{column.zh} {column.en}", column.example, allowed)
-        ):
+        for place, text in enumerate((column.name, f"{column.text}", column.example, allowed)):
             sheet.write_string(row, place, text, wrapped)

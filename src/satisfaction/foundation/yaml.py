@@ -67,13 +67,18 @@ def _in_both_languages(data: Any) -> Any:
 
 
 class Label(Record):
-    """A text in Chinese and in English."""
+    """A declared thing with its words in Chinese and in English."""
 
     zh: str
     en: str
 
+    @property
+    def text(self) -> Text:
+        """Its words."""
+        return Text(self.zh, self.en)
+
     def __str__(self) -> str:
-        return self.zh if self.zh == self.en else f"{self.zh} {self.en}"
+        return str(self.text)
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$")]
@@ -194,11 +199,14 @@ def validated(document: Document, model: type[Model], error: type[SatisfactionEr
     if record is not None:
         return record
     first, *others = faults
-    more = shortened((other["where"] for other in others), 5)
-    hint = first.pop("hint")
     if others:
-        hint = (f"{hint[0]} 另有 {len(others)} 处: {more}", f"{hint[1]} {len(others)} more: {more}")
-    raise error(first.pop("code"), first.pop("zh"), first.pop("en"), hint=hint, **first)
+        first["hint"] = _(
+            "{hint} {n} more: {places}",
+            hint=first["hint"],
+            n=len(others),
+            places=shortened((other["where"] for other in others), 5),
+        )
+    raise error(**first)
 
 
 def checked(document: Document, model: type[Model]) -> tuple[Model | None, list[dict[str, Any]]]:

@@ -86,7 +86,7 @@ def find_questionnaires(root: Path) -> list[str]:
 
 def _wave(folder: Path) -> Wave:
     try:
-        _unused, declared, _unused = read_declared(folder)
+        _document, declared, _path = read_declared(folder)
     except SatisfactionError as fault:
         return Wave(folder, (fault.zh, fault.en), readable=False)
     simulated = "模拟 simulated" if declared.simulated else ""

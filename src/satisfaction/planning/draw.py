@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.errors import DesignError, one_of, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import Text, _, semicolon_list
 from satisfaction.planning.selection import CERTAIN, METHODS, Array, Method, inclusion_probabilities
 
 ROLES = ("certain", "main", "reserve")
@@ -152,12 +152,15 @@ def _wanted(
     missing = [" / ".join(map(str, stratum)) for stratum in there if stratum not in wanted]
     unknown = [" / ".join(map(str, stratum)) for stratum in wanted if stratum not in there]
     if missing or unknown:
-        zh = [f"没有写明数目的层: {shortened(missing)}"] if missing else []
-        zh += [f"抽样框中没有的层: {shortened(unknown)}"] if unknown else []
-        en = [f"strata without a number: {shortened(missing)}"] if missing else []
-        en += [f"strata that the frame does not have: {shortened(unknown)}"] if unknown else []
+        reasons = []
+        if missing:
+            reasons.append(_("strata without a number: {strata}", strata=shortened(missing)))
+        if unknown:
+            reasons.append(
+                _("strata that the frame does not have: {strata}", strata=shortened(unknown))
+            )
         raise DesignError(
-            "D441", "；".join(zh) + "。", f"Not drawn: {'; '.join(en)}.", where="take",
+            "D441", _("Not drawn: {reasons}.", reasons=semicolon_list(reasons)), where="take",
             available=[" / ".join(map(str, stratum)) for stratum in there], got=(unknown or [""])[0],
             hint=_("Give every stratum a row; write 0 where none is to be drawn."),
         )  # fmt: skip

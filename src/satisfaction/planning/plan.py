@@ -418,8 +418,7 @@ def needs_plot(plan: Plan, *, mark: str) -> plots.Figure | None:
         feasible["interviews"].astype(float).tolist(),
         line=now,
         mark=mark,
-        zh="各项要求所需的访问数",
-        en="Interviews each wish needs",
+        heading=_("Interviews each wish needs"),
         line_label="上一期 last wave",
         unit="份 interviews",
     )

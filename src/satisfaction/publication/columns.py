@@ -166,7 +166,7 @@ COLUMNS: dict[str, Column] = {
 
 def with_chinese_headings(table: pd.DataFrame) -> pd.DataFrame:
     """Return a published table under its Chinese headings."""
-    return table.rename(columns={name: COLUMNS[name].zh for name in table})
+    return table.rename(columns={name: COLUMNS[name].title.zh for name in table})
 
 
 def typed(texts: pd.DataFrame) -> pd.DataFrame:
@@ -189,7 +189,7 @@ def dictionary_table(names: Iterable[str]) -> pd.DataFrame:
     rows = []
     for name in names:
         column = COLUMNS[name]
-        row = {"column": name, "zh": column.zh, "en": column.en}
+        row = {"column": name, "zh": column.title.zh, "en": column.title.en}
         row |= {"type": column.type, "unit": column.unit}
         rows.append(row | {"meaning_zh": column.meaning.zh, "meaning_en": column.meaning.en})
     return pd.DataFrame(rows)

@@ -288,11 +288,11 @@ def _vector(values: Iterable[str], *, indent: str = "    ") -> str:
     return f"c(\n{body}\n{indent[:-2]})"
 
 
-def _comment(*texts: str) -> str:
+def _comment(*texts: object) -> str:
     """Return texts as comment lines of bounded length; nothing in them can become code."""
     lines = []
     for text in texts:
-        rest = " ".join(text.split()).translate(QUOTES)
+        rest = " ".join(str(text).split()).translate(QUOTES)
         while len(rest) > WIDTH:
             end = rest.rfind(" ", WIDTH // 2, WIDTH)
             if end < 0:

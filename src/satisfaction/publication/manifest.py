@@ -222,8 +222,8 @@ def _in_chinese(resource: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Describe the file that holds the same rows under Chinese headings."""
     schema = resource["schema"]
     name = resource["name"]
-    fields = [field | {"name": COLUMNS[field["name"]].zh} for field in schema["fields"]]
-    key = [COLUMNS[column].zh for column in schema["primaryKey"]]
+    fields = [field | {"name": COLUMNS[field["name"]].title.zh} for field in schema["fields"]]
+    key = [COLUMNS[column].title.zh for column in schema["primaryKey"]]
     chinese_schema = {"fields": fields, "missingValues": [""], "primaryKey": key}
     return {"name": f"{name}-zh", **_file(folder / f"{name}_zh.csv"), "schema": chinese_schema}
 
@@ -264,7 +264,7 @@ def _field(name: str, values: pd.Series, pattern: str) -> dict[str, Any]:
     field: dict[str, Any] = {
         "name": name,
         "type": "number" if fractional else column.type,
-        "title": f"{column.zh} {column.en}",
+        "title": f"{column.title.zh} {column.title.en}",
         "description": str(column.meaning),
     }
     if column.unit:

@@ -82,7 +82,7 @@ def readme(results: Results, tables: Mapping[str, pd.DataFrame], *, revision: in
         column = COLUMNS[name]
         unit = f" [{column.unit}]" if column.unit else ""
         meaning = f"{column.meaning.zh}; {column.meaning.en}"
-        lines.append(f"  {name}  {column.zh}  {column.en}{unit}: {meaning}")
+        lines.append(f"  {name}  {column.title.zh}  {column.title.en}{unit}: {meaning}")
     return "\n".join(lines) + "\n"
 
 
@@ -164,7 +164,7 @@ def write_ranking_workbook(
         _column(table, "estimate", figure, width=9),
         _column(table, "se", figure, width=9),
         _column(table, "n", "count", width=10),
-        ShownColumn(COLUMNS["listed"].zh, listed, width=11),
+        ShownColumn(COLUMNS["listed"].title.zh, listed, width=11),
         _column(table, "probability_bottom", "probability", width=10),
     ]
     for_people = ShownSheet(FOR_PEOPLE, [*_about(table, "排名"), RANK_NOTE], columns)
@@ -176,7 +176,7 @@ def _column(
     table: pd.DataFrame, name: str, shown: Shown | list[Shown] = "text", *, width: float
 ) -> ShownColumn:
     """Show a published column under its Chinese heading."""
-    return ShownColumn(COLUMNS[name].zh, table[name].tolist(), shown=shown, width=width)
+    return ShownColumn(COLUMNS[name].title.zh, table[name].tolist(), shown=shown, width=width)
 
 
 def _about(table: pd.DataFrame, what: str) -> list[str]:

@@ -30,7 +30,9 @@ from satisfaction.publication.labels import DIGITS
 from satisfaction.publication.manifest import FORMAT, input_names, manifest
 
 UNIT = tuple(
-    title for name in ("wave", "level", "code", "measure") for title in (name, COLUMNS[name].zh)
+    title
+    for name in ("wave", "level", "code", "measure")
+    for title in (name, COLUMNS[name].title.zh)
 )
 TABLES = (".csv", ".xlsx", ".parquet")
 

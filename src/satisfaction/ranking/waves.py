@@ -374,8 +374,10 @@ def _sizes(estimates: Estimates, weights: RollingWeights) -> Floats:
     if len(missing):
         raise RankingError(
             "K157",
-            "这些地区没有有效样本量: " + ", ".join(missing[:12]),
-            "These areas have no effective sample size: " + ", ".join(missing[:12]),
+            _(
+                "These areas have no effective sample size: {areas}",
+                areas=", ".join(missing[:12]),
+            ),
             where="weights",
             hint=_('Use weights="equal".'),
         )

@@ -245,9 +245,9 @@ def performance_plot(
     if has_intervals(rows):
         zh = f"{rows['name_zh'].iloc[0]}：优势与短板指标；横线：差的区间"
         en = f"{rows['name_en'].iloc[0]}: strong and weak indicators; bars: interval of the difference"
-    titles = (zh, en) if language == "zh" else (en, zh)
+    titles = Text(zh, en) if language == "zh" else Text(en, zh)
     figure, grid = new_canvas(
-        *titles, mark_of(rows), body=4.2, left=0.75, right=0.25, legend=[dot(look) for look in VERDICTS.values()],
+        titles, mark_of(rows), body=4.2, left=0.75, right=0.25, legend=[dot(look) for look in VERDICTS.values()],
     )  # fmt: skip
     axes = grid[0, 0]
     axes.hlines(

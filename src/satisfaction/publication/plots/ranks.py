@@ -80,7 +80,7 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
         sets.append(Line2D([], [], label="单独看的名次集合 marginal set", **MARGINAL))
         sets.append(Line2D([], [], label="全表同时成立的集合 simultaneous set", **SIMULTANEOUS))
     figure, grid = new_canvas(
-        *title, mark_of(ranking),
+        title, mark_of(ranking),
         body=row_height(names, 0.185) * len(rows) + 0.1, left=breadth(names), right=breadth(places), columns=(1, 1.5),
         legend=[*legend, *sets, cut_line()],
     )  # fmt: skip

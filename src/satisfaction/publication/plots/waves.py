@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import signed
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.publication.plots.canvas import (
     BAD,
     FAINT,
@@ -95,8 +95,10 @@ def rank_paths(paths: pd.DataFrame, *, units: Sequence[str] | None = None) -> Fi
     head = 0.16 * max(map(lines, heads)) + 0.1
     rest = len(candidates) - len(chosen)
     figure, grid = new_canvas(
-        f"名次走势：{len(chosen)} 个单位" + (f"（另有 {rest} 个未画）" if rest else ""),
-        f"Rank paths, units: {len(chosen)}" + (f" ({rest} more not drawn)" if rest else "") + f"; above each panel: rank [marginal set] in {waves[-1]}",
+        Text(
+            f"名次走势：{len(chosen)} 个单位" + (f"（另有 {rest} 个未画）" if rest else ""),
+            f"Rank paths, units: {len(chosen)}" + (f" ({rest} more not drawn)" if rest else "") + f"; above each panel: rank [marginal set] in {waves[-1]}",
+        ),
         mark_of(paths), body=1.25, left=0.42, rows=-(-len(chosen) // ACROSS), columns=(1,) * ACROSS, gap=head + 0.3, head=head,
         legend=path_legend(paths[paths["code"].isin(chosen)]),
     )  # fmt: skip
