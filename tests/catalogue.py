@@ -6,6 +6,7 @@ The compiled catalogue is written beside it. `tests/test_catalogue.py` refuses o
 
 from __future__ import annotations
 
+import datetime
 import io
 from pathlib import Path
 
@@ -18,6 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "satisfaction"
 FOLDER = PACKAGE / "locale" / "zh" / "LC_MESSAGES"
 PO = FOLDER / "satisfaction.po"
 MO = FOLDER / "satisfaction.mo"
+NO_DATE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 OPTIONS = {"templates/**.html": {"trimmed": "true", "silent": "false"}}
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
@@ -57,13 +59,15 @@ def as_po(catalogue: Catalog) -> bytes:
         sort_output=True,
         ignore_obsolete=True,
     )
-    header = b'msgid ""\nmsgstr ""\n"Language: zh\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n'
+    header = (
+        b'msgid ""\nmsgstr ""\n"Language: zh\\n"\n"Content-Type: text/plain; charset=utf-8\\n"\n'
+    )
     return header + b'"Plural-Forms: nplurals=1; plural=0;\\n"\n\n' + stream.getvalue()
 
 
 def as_mo(catalogue: Catalog) -> bytes:
-    """Return the compiled catalogue; times that Babel stamps on it are left out."""
-    catalogue.mime_headers  # noqa: B018
+    """Return the compiled catalogue, always with the same date, so that it is known by its bytes."""
+    catalogue.creation_date = catalogue.revision_date = NO_DATE
     stream = io.BytesIO()
     write_mo(stream, catalogue)
     return stream.getvalue()

@@ -8,17 +8,17 @@ import pytest
 
 from satisfaction.foundation import errors
 from satisfaction.foundation.errors import SatisfactionError, closest, one_of, shortened
+from satisfaction.foundation.language import Text
 
 
 def test_a_message_has_every_part_in_order():
     error = SatisfactionError(
         "Q104",
-        "错。",
-        "Wrong.",
+        Text("错。", "Wrong."),
         where="a.yaml:3",
         available=["county", "sex"],
         got="contry",
-        hint=("改。", "Write it."),
+        hint=Text("改。", "Write it."),
     )
     assert str(error).splitlines() == [
         "[Q104] a.yaml:3", "  错。", "  Wrong.", "  可用 available: county, sex", "  是否想写 did you mean: 'county'?", "  处理: 改。", "  Next: Write it.",
@@ -26,7 +26,7 @@ def test_a_message_has_every_part_in_order():
 
 
 def test_a_message_leaves_out_what_it_does_not_know():
-    assert str(SatisfactionError("Q104", "错。", "Wrong.")) == "[Q104]\n  错。\n  Wrong."
+    assert str(SatisfactionError("Q104", Text("错。", "Wrong."))) == "[Q104]\n  错。\n  Wrong."
 
 
 def test_every_error_has_the_same_root():

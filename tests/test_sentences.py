@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from satisfaction.foundation.errors import RankingError, number_of
 from satisfaction.foundation.figures import difference, in_english, numeral
-from satisfaction.foundation.language import Text
 from satisfaction.foundation.figures import p_value_in_words as p_value
 from satisfaction.foundation.figures import probability_in_words as probability
+from satisfaction.foundation.language import Text
 from satisfaction.publication.clauses import listing
 from satisfaction.publication.clauses import mark_of_sentences as mark
 from satisfaction.publication.sentences import GREY, list_statement, near_cut, unit_sentences

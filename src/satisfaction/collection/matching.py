@@ -344,7 +344,9 @@ def missing_items(
         near = closest(name, names) or closest(item.zh, names) or closest(item.en, names)
         got = name
         if near:
-            hint = _("Rename column '{near}' to '{name}'.", near=near, name=name, item=item.zh)
+            hint = _(
+                "Rename column '{near}' to '{item}' or '{name}'.", near=near, item=item, name=name
+            )
         else:
             hint = _(
                 "Add the column; leave it empty where there is no answer. It may be called "

@@ -18,7 +18,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import DEFAULT_FILES, SurveyFile
 from satisfaction.foundation.errors import shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.workbooks import FIRST_TITLES, NOTES, TemplateColumn, write_template
 from satisfaction.foundation.yaml import FILL_IN, SOURCE, Record, yaml_text
 

@@ -1,20 +1,27 @@
 """Words in two languages: English stands in the code, Chinese in the catalogue `locale/zh`.
 
-`_("{n} rows", n=3)` gives a `Text` of both languages at once; where it is shown decides which one is read.
-What people declare (questionnaires, surveys, rules) is a `Text`, too.
+`_("{n} rows", n=3)` gives a `Text` of both languages at once; the language at the time it is shown decides which
+one is read (`use`, `current`). What people declare (questionnaires, surveys, rules) is a `Text`, too.
 """
 
 from __future__ import annotations
 
 import functools
 import gettext as _gettext
-from collections.abc import Iterable
+import locale
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 Language: TypeAlias = Literal["zh", "en"]
 
 CATALOGUE = Path(__file__).parent.parent / "locale" / "zh" / "LC_MESSAGES" / "satisfaction.mo"
+
+
+_CURRENT: ContextVar[Language | None] = ContextVar("language", default=None)
 
 
 class Text(NamedTuple):
@@ -24,10 +31,19 @@ class Text(NamedTuple):
     en: str = ""
 
     def __str__(self) -> str:
-        """Both languages behind each other, once where they are the same."""
+        """Return the words in the current language; in both where none was set."""
+        language = _CURRENT.get()
+        if language is not None:
+            return self.in_language(language)
         if self.zh == self.en:
             return self.zh
         return f"{self.zh} {self.en}".rstrip()
+
+    def in_language(self, language: Language) -> str:
+        """Return the words in one language."""
+        if language == "zh":
+            return self.zh
+        return self.en or self.zh
 
     @classmethod
     def of(cls, zh: object, en: object) -> Text:
@@ -82,6 +98,38 @@ def _listed(words: Iterable[object], between_zh: str, between_en: str) -> Text:
     zh = between_zh.join(str(_in_one(word, "zh")) for word in words)
     en = between_en.join(str(_in_one(word, "en")) for word in words)
     return Text(zh, en)
+
+
+def current() -> Language | None:
+    """Return the language that words are shown in now."""
+    return _CURRENT.get()
+
+
+def set_language(language: Language) -> None:
+    """Show words in a language from now on."""
+    _CURRENT.set(language)
+
+
+@contextmanager
+def use(language: Language) -> Iterator[None]:
+    """Show words in a language inside a block: a page, a picture, a workbook."""
+    token = _CURRENT.set(language)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+def readers_language(environment: Mapping[str, str] = os.environ) -> Language:
+    """Return the language of whoever sits here: `SATISFACTION_LANG`, else that of the system; Chinese or English."""
+    declared = environment.get("SATISFACTION_LANG", "").lower()
+    if declared:
+        return "zh" if declared.startswith("zh") else "en"
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if environment.get(name):
+            return "zh" if environment[name].lower().startswith("zh") else "en"
+    system = (locale.getlocale()[0] or "").lower()
+    return "zh" if system.startswith(("zh", "chinese")) else "en"
 
 
 @functools.cache

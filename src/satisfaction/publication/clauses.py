@@ -334,13 +334,15 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
 def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
     """Say score, rank of how many, the set of this unit by itself and within the whole table."""
     unit, measure, score = name(row), ground.measure, amount(row["estimate"], ground.kind)
-    shared = Text("排")
+    counted = _("rank {rank:g} of the {p} units ranked", rank=row["rank"], p=ground.p)
     if level_with:
-        others = number_of(level_with, "other unit")
-        shared = Text(f"与另外 {level_with} 个单位并列", f", shared with {others}")
-    counted = _(
-        "rank {rank:g} of the {p} units ranked{shared}", rank=row["rank"], p=ground.p, shared=shared
-    )
+        counted = ngettext(
+            "rank {rank:g} of the {p} units ranked, shared with {n} other unit",
+            "rank {rank:g} of the {p} units ranked, shared with {n} other units",
+            level_with,
+            rank=row["rank"],
+            p=ground.p,
+        )
     if not ground.proven:
         return _(
             "{unit}: {measure} is {score}, by the estimate {counted}; without a "

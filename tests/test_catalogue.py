@@ -1,0 +1,89 @@
+"""The Chinese catalogue is whole: every message of the package, nothing more, and compiled."""
+
+import string
+
+import pytest
+
+from satisfaction.foundation.language import (
+    Text,
+    _,
+    comma_list,
+    ngettext,
+    readers_language,
+    use,
+)
+from tests import catalogue
+
+
+def placeholders(text):
+    """Names of the places of a message; braces of examples are none."""
+    return {
+        name
+        for _literal, name, spec, _conversion in string.Formatter().parse(text)
+        if name and name.isidentifier() and not spec.startswith(" ")
+    }
+
+
+@pytest.fixture(scope="module")
+def written():
+    return catalogue.read()
+
+
+def test_every_message_has_chinese(written):
+    assert [message.id for message in written if message.id and not any(message.string)] == []
+
+
+def test_the_catalogue_holds_the_messages_of_the_package_and_no_others(written):
+    assert {(m.context, m.id) for m in written if m.id} == {
+        (m.context, m.id) for m in catalogue.extracted() if m.id
+    }
+
+
+def test_nothing_is_fuzzy(written):
+    assert [message.id for message in written if message.id and message.fuzzy] == []
+
+
+def test_places_are_the_same_in_both_languages(written):
+    for message in written:
+        if not message.id:
+            continue
+        english = message.id if isinstance(message.id, str) else message.id[1]
+        chinese = message.string if isinstance(message.string, str) else message.string[0]
+        only_english = placeholders(english) - placeholders(chinese)
+        assert placeholders(chinese) <= placeholders(english), english
+        assert only_english <= OF_ENGLISH_GRAMMAR, english
+
+
+OF_ENGLISH_GRAMMAR = {"are", "is"}
+
+
+def test_the_compiled_catalogue_is_that_of_the_text(written):
+    assert catalogue.MO.read_bytes() == catalogue.as_mo(written)
+
+
+def test_words_stand_in_both_languages_and_are_shown_in_one():
+    text = _("{text}: {listed}.", text="a", listed=comma_list(["a", "b"]))
+    assert isinstance(text, Text)
+    with use("en"):
+        assert str(text) == text.en
+    with use("zh"):
+        assert str(text) == text.zh
+
+
+def test_numbers_have_their_nouns():
+    assert ngettext("{n:,} row", "{n:,} rows", 1).en == "1 row"
+    assert ngettext("{n:,} row", "{n:,} rows", 1200).en == "1,200 rows"
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"SATISFACTION_LANG": "zh", "LANG": "C"}, "zh"),
+        ({"SATISFACTION_LANG": "en", "LANG": "zh_CN.UTF-8"}, "en"),
+        ({"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "C.UTF-8"}, "en"),
+    ],
+)
+def test_the_language_of_the_reader(environment, language):
+    assert readers_language(environment) == language
