@@ -6,7 +6,7 @@ REPEATS ?= 5
 PEER ?= .venv-bench/bin/python
 BIN := .venv/bin
 
-.PHONY: run test lint notebooks coverage bench bench-big bench-responses fuzz attack clean
+.PHONY: run test words lint notebooks coverage bench bench-big bench-responses fuzz attack clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
@@ -16,6 +16,10 @@ test: .venv/ready
 
 notebooks: .venv/ready
 	$(BIN)/satisfaction run --notebooks $(SURVEY)
+
+# New messages into the Chinese catalogue, and the catalogue compiled.
+words: .venv/ready
+	$(BIN)/python -m tests.catalogue
 
 lint: .venv/ready
 	$(BIN)/ruff check .
