@@ -19,15 +19,23 @@ PACKAGE = Path(__file__).parents[1] / "src" / "satisfaction"
 FOLDER = PACKAGE / "locale" / "zh" / "LC_MESSAGES"
 PO = FOLDER / "satisfaction.po"
 MO = FOLDER / "satisfaction.mo"
+CLICK_PO = FOLDER / "click.po"  # what the library of the command line says of its own
+CLICK_MO = FOLDER / "click.mo"
 NO_DATE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
 OPTIONS = {"templates/**.html": {"trimmed": "true", "silent": "false"}}
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2)}
+KEYWORDS = {
+    "_": None,
+    "both": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+}
 
 
-def read() -> Catalog:
-    """Return the catalogue as it stands."""
-    with PO.open("rb") as file:
+def read(path: Path = PO) -> Catalog:
+    """Return a catalogue as it stands."""
+    with path.open("rb") as file:
         return read_po(file, locale="zh")
 
 
@@ -79,6 +87,7 @@ def main() -> None:
     PO.write_bytes(as_po(catalogue))
     compiled = read()
     MO.write_bytes(as_mo(compiled))
+    CLICK_MO.write_bytes(as_mo(read(CLICK_PO)))
     empty = [message for message in compiled if message.id and not message.string]
     print(f"{len(compiled)} messages, {len(empty)} without Chinese")
     for message in empty:

@@ -18,7 +18,7 @@ from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, SurveyError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import NOTHING, Text, _, both
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
@@ -82,12 +82,12 @@ class Results:
     def _repr_html_(self) -> str:
         columns = ["measure", "estimate", "se", "ci_low", "ci_high", "n"]
         whole = self.whole.table[columns]
-        facts = {"未声明 not declared": ", ".join(self.absent)}
-        notes = " ".join(self.ranking.summary["notes"])
+        facts = {both("not declared"): ", ".join(self.absent)}
+        notes = " ".join(map(str, self.ranking.summary["notes"]))
         return card(
             str(self.survey.declared.title),
             facts=facts,
-            tables={"全体 the whole": whole},
+            tables={both("the whole"): whole},
             mark=str(self.survey.marks or ""),
             note=notes,
         )
@@ -241,14 +241,14 @@ def _as_yaml(stratum: object) -> str:
     return json.dumps(values, ensure_ascii=False)
 
 
-def lonely_note(survey: Survey, design: SampleDesign) -> str:
+def lonely_note(survey: Survey, design: SampleDesign) -> Text:
     """Say that strata of one PSU were treated otherwise than declared, because the sample is no probability sample; else empty."""
     if design.lonely_psu == survey.declared.lonely_psu:
-        return ""
-    return (
-        "有的层只有一个初级抽样单元；样本不是概率样本，没有抽样误差可言，不停止，按 lonely_psu: adjust 处理。 "
-        "Some strata have a single primary sampling unit; without a probability sample there is no sampling error, so nothing "
-        "stops and lonely_psu is taken as adjust."
+        return NOTHING
+    return _(
+        "Some strata have a single primary sampling unit; without a probability "
+        "sample there is no sampling error, so nothing stops and lonely_psu is taken "
+        "as adjust."
     )
 
 

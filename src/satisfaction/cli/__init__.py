@@ -1,6 +1,6 @@
 """The command line. Heavy imports stay inside the commands; every failure is one message and a non-zero exit.
 
-One module a family of commands; what it defines is added to `COMMANDS`.
+One module a family of commands; what it defines is added to `SECTIONS`.
 
 What the machine around the program does to it: a full disk, a folder it may not write to, a signal to stop.
 """
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NamedTuple
 
 import click
 
@@ -26,53 +27,47 @@ from satisfaction.cli.options import (
     READER_GONE,
     SURROUNDINGS,
     USER_FAULT,
+    language_asked,
+    language_option,
+    reader,
+    speak,
+    write_codes,
 )
 from satisfaction.cli.responses import check, corrections, fieldwork
 from satisfaction.cli.running import change, combined, report, rolling, run, stability, trial
 from satisfaction.foundation.errors import DamagedSetError, SatisfactionError
+from satisfaction.foundation.language import Text, _, readers_language, use
 from satisfaction.foundation.personal import masked_within
 
-FULL = (
-    "磁盘已满，或超出配额、文件大小限制。",
-    "The disk is full, or a quota or limit of file size is reached.",
-    "腾出空间后重新运行。",
-    "Free some space and run again.",
+
+class _Surroundings(NamedTuple):
+    """What to say of a fault that the system reports, and what to do."""
+
+    text: Text
+    hint: Text
+
+
+FULL = _Surroundings(
+    _("The disk is full, or a quota or limit of file size is reached."),
+    _("Free some space and run again."),
 )
-DENIED = (
-    "没有写入权限，或文件正被另一个程序（如 Excel）打开。",
-    "Writing is not permitted, or another program (Excel, say) holds the file open.",
-    "关闭占用它的程序，检查权限，或写到别处。",
-    "Close that program, check permissions, or write elsewhere.",
+DENIED = _Surroundings(
+    _("Writing is not permitted, or another program (Excel, say) holds the file open."),
+    _("Close that program, check permissions, or write elsewhere."),
 )
-BLOCKED = (
-    "该处已有同名的文件或文件夹，无法写入。",
-    "A file or folder of that name is in the way.",
-    "把它移走，或写到别处。",
-    "Move it away, or write elsewhere.",
+BLOCKED = _Surroundings(
+    _("A file or folder of that name is in the way."),
+    _("Move it away, or write elsewhere."),
 )
-LONG = (
-    "路径或文件名过长。",
-    "The path or file name is too long.",
-    "换一个短的名称。",
-    "Choose a shorter one.",
+LONG = _Surroundings(_("The path or file name is too long."), _("Choose a shorter one."))
+LACKING = _Surroundings(
+    _("There is no such path."),
+    _("Check the path; it may just have been moved."),
 )
-LACKING = (
-    "路径不存在。",
-    "There is no such path.",
-    "检查路径；文件可能刚被移走。",
-    "Check the path; it may just have been moved.",
-)
-BROKEN = (
-    "磁盘或网络盘出错。",
-    "The disk or network drive failed.",
-    "检查磁盘后重新运行。",
-    "Check it and run again.",
-)
-SHORT = (
-    "系统资源不足。",
-    "The system is short of resources.",
-    "关闭其他程序后重新运行。",
-    "Close other programs and run again.",
+BROKEN = _Surroundings(_("The disk or network drive failed."), _("Check it and run again."))
+SHORT = _Surroundings(
+    _("The system is short of resources."),
+    _("Close other programs and run again."),
 )
 KINDS = {
     FULL: ("ENOSPC", "EDQUOT", "EFBIG"),
@@ -112,22 +107,20 @@ def stopped_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def surroundings_fault(fault: BaseException) -> str:
-    """Return what to say of a fault that the system reports; empty for a fault of the program."""
+def surroundings_fault(fault: BaseException) -> SatisfactionError | None:
+    """Return what to say of a fault that the system reports; None for a fault of the program."""
     if isinstance(fault, MemoryError):
-        return _said(SHORT, "")
+        return SatisfactionError("Z420", SHORT.text, hint=SHORT.hint)
     found = _system_error(fault)
     if found is None:
-        return ""
+        return None
     name = errno.errorcode.get(found.errno or 0)
-    words = next((words for words, names in KINDS.items() if name in names), None)
-    return (
-        "" if words is None else _said(words, f"{found.filename or ''} ({found.strerror})".strip())
-    )
-
-
-def _said(words: tuple[str, str, str, str], where: str) -> str:
-    return f"[Z420] {where}\n  {words[0]}\n  {words[1]}\n  处理: {words[2]}\n  Next: {words[3]}"
+    where = f"{found.filename or ''} ({found.strerror})".strip()
+    for surroundings, names in KINDS.items():
+        if name in names:
+            text, hint = surroundings
+            return SatisfactionError("Z420", text, where=where, hint=hint)
+    return None
 
 
 def _system_error(fault: BaseException | None) -> OSError | None:
@@ -140,71 +133,83 @@ def _system_error(fault: BaseException | None) -> OSError | None:
     return None
 
 
-COMMANDS = (
-    plan,
-    draw,
-    next_sample,
-    new,
-    form,
-    schema,
-    check,
-    corrections,
-    fieldwork,
-    run,
-    report,
-    change,
-    rolling,
-    combined,
-    stability,
-    trial,
-    lab,
-    verify,
-    compare,
-    simulate,
-)
+SECTIONS = {
+    _("Before the field"): (plan, draw, next_sample, new, form, schema, simulate),
+    _("What comes back"): (check, corrections, fieldwork),
+    _("Figures and ranks"): (run, report, change, rolling, combined, stability, trial),
+    _("Checking and handing on"): (lab, verify, compare),
+}
+"""The commands in the order of a wave."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+class Program(click.Group):
+    """The program: its commands in sections, its help in the language of the moment."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the program is for."""
+        self.help = str(
+            _(
+                "Resident satisfaction surveys: from responses to indices, errors and ranks."
+            ).in_language(reader())
+        )
+        super().format_help_text(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, each with what it does."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title.in_language(reader())):
+                formatter.write_dl(
+                    [(str(command.name), command.get_short_help_str()) for command in commands]
+                )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the exit codes."""
+        write_codes(formatter, EXIT_CODES)
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="satisfaction")
 def cli() -> None:
-    """居民满意度调查：从答卷到指数、误差与名次。 Resident satisfaction surveys: from responses to indices, errors and ranks."""
+    """Resident satisfaction surveys."""
 
 
-INTERRUPTION = "已中断，未留下半成品。 Interrupted; nothing half-written is left."
-for _command in COMMANDS:
-    cli.add_command(_command)
+cli.params.append(language_option())
+for _commands in SECTIONS.values():
+    for _command in _commands:
+        cli.add_command(_command)
+
+INTERRUPTION = _("Interrupted; nothing half-written is left.")
 
 
 def main() -> None:
     """Run the command line; every end has its exit code (`options.EXIT_CODES`) and, unless all is well, one message."""
+    speak(language_asked(sys.argv[1:]) or readers_language())
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     with stopped_by_signals():
-        code, said = _outcome()
+        code, message = _outcome()
     with suppress(OSError):  # a terminal that is closed
-        if said:
-            click.echo(masked_within(said), err=True)
+        if message:
+            with use(reader()):
+                click.echo(masked_within(str(message)), err=True)
     if code:
         sys.exit(code)
 
 
-def _outcome() -> tuple[int, str]:
-    """Carry out the command; returns its exit code and what is to be said."""
+def _outcome() -> tuple[int, object]:
+    """Carry out the command; returns its exit code and what is to be said: a fault, words, or nothing."""
     from satisfaction.foundation.files import flush_output
 
     try:
         cli(standalone_mode=False)
         flush_output()
     except DamagedSetError as fault:
-        return DAMAGED_SET, str(fault)
+        return DAMAGED_SET, fault
     except SatisfactionError as fault:
-        return USER_FAULT, str(fault)
+        return USER_FAULT, fault
     except click.ClickException as fault:
-        return (
-            USER_FAULT,
-            f"命令有误 the command is not right: {fault.format_message()}\n查看用法 see: satisfaction --help",
-        )
+        return USER_FAULT, _misuse(fault)
     except Stopped as signal:
         return signal.code, INTERRUPTION
     except BrokenPipeError:
@@ -212,18 +217,24 @@ def _outcome() -> tuple[int, str]:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED, INTERRUPTION
     except Exception as fault:
-        if said := surroundings_fault(fault):
-            return SURROUNDINGS, said
-        return OWN_FAULT, _report_own_fault(fault)
+        if surroundings := surroundings_fault(fault):
+            return SURROUNDINGS, surroundings
+        return OWN_FAULT, _own_fault()
     return 0, ""
 
 
-def _report_own_fault(fault: Exception) -> str:
+def _misuse(fault: click.ClickException) -> Text:
+    return _(
+        "The command is not right: {fault}\nSee: satisfaction --help", fault=fault.format_message()
+    )
+
+
+def _own_fault() -> SatisfactionError:
     """Keep the traceback in a file and return the message for the user."""
     from satisfaction.foundation.files import write_trace
 
-    return (
-        f"[Z101] 程序内部错误 ({type(fault).__name__})，结果未写入。详情见 {write_trace()}\n"
-        f"[Z101] Internal fault ({type(fault).__name__}); no results were written. Details are in the file above.\n"
-        "  处理: 把该文件（其中可能含有数据）交给维护者。\n  Next: hand that file (it may hold data) to the maintainers."
+    return SatisfactionError(
+        "Z101",
+        _("An internal fault; no results were written. Details are in {path}", path=write_trace()),
+        hint=_("Hand that file (it may hold data) to the maintainers."),
     )

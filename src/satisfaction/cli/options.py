@@ -1,27 +1,165 @@
-"""What several commands share."""
+"""What commands share: their help in the reader's language, `--lang`, exit codes."""
 
 from __future__ import annotations
 
+import gettext
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
+from satisfaction.foundation.language import (
+    LOCALE,
+    NOTHING,
+    Language,
+    Text,
+    _,
+    readers_language,
+    use,
+)
+
 FOLDER = click.Path(path_type=Path)
-ENGINE = click.option(
+READER_GONE, USER_FAULT, OWN_FAULT, SURROUNDINGS, DAMAGED_SET, INTERRUPTED = 1, 2, 3, 4, 5, 130
+EXIT_CODES: Mapping[str, Text] = {
+    "0": _("done"),
+    "1": _("the program that read the output has ended (a pipe)"),
+    "2": _("the command, a declaration or the data; the message says what to do"),
+    "3": _("an internal fault"),
+    "4": _("disk, permissions, a file held elsewhere: neither data nor program"),
+    "5": _("a file set is damaged"),
+    "10-13": _("of verify: see satisfaction verify --help"),
+    "130": _("interrupted (128 + the number of the signal)"),
+}
+
+
+class Option(click.Option):
+    """An option whose help is read in the language of the moment."""
+
+    def __init__(self, *args: Any, words: Text = NOTHING, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.words = words
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option and its help."""
+        self.help = self.words.in_language(reader())
+        return super().get_help_record(ctx)
+
+
+class Command(click.Command):
+    """A command whose help is read in the language of the moment; every one has `--lang`.
+
+    Attributes
+    ----------
+    words : Text
+        What it does.
+    codes : mapping of str to Text
+        Its own exit codes.
+    """
+
+    def __init__(
+        self, *args: Any, words: Text, codes: Mapping[str, Text] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.words = words
+        self.codes = codes or {}
+        self.params.append(language_option())
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Return what it does, whole."""
+        return self.words.in_language(reader()).split("\n", 1)[0]
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what it does."""
+        self.help = self.words.in_language(reader())
+        super().format_help_text(ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write its exit codes."""
+        write_codes(formatter, self.codes)
+
+
+def command(
+    words: Text, *, name: str | None = None, codes: Mapping[str, Text] | None = None
+) -> Callable[[Callable[..., Any]], Command]:
+    """Make a command of a function."""
+    return click.command(name, cls=Command, words=words, codes=codes)
+
+
+def option(*names: str, words: Text = NOTHING, **rest: Any) -> Callable[[Any], Any]:
+    """Give a command an option."""
+    return click.option(*names, cls=Option, words=words, **rest)
+
+
+def language_option() -> click.Option:
+    """Return `--lang`."""
+    return Option(
+        ["--lang"],
+        type=click.Choice(["zh", "en"]),
+        expose_value=False,
+        is_eager=True,
+        callback=_choose,
+        words=_("language of what is shown (default: SATISFACTION_LANG, else that of the system)"),
+    )
+
+
+def _choose(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value is not None:
+        speak(value)
+
+
+_READER: list[Language] = []
+
+
+def reader() -> Language:
+    """Return the language of whoever reads the console."""
+    return _READER[-1] if _READER else readers_language()
+
+
+def speak(language: str) -> None:
+    """Show everything on the console in a language from now on, the messages of click too.
+
+    What is computed and written does not depend on it.
+    """
+    _READER[:] = ["zh" if language == "zh" else "en"]
+    os.environ["LANGUAGE"] = reader()
+    gettext.bindtextdomain("click", str(LOCALE))
+    gettext.textdomain("click")
+
+
+def tell(text: object = "", *, to_stderr: bool = False) -> None:
+    """Print words, in the reader's language."""
+    with use(reader()):
+        click.echo(str(text), err=to_stderr)
+
+
+def misused(text: Text) -> click.UsageError:
+    """Return the fault of a command that was not written as it should."""
+    return click.UsageError(text.in_language(reader()))
+
+
+def language_asked(arguments: Sequence[str]) -> str:
+    """Return what the command line says of the language; read first, since messages come before options."""
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--lang="):
+            return argument.removeprefix("--lang=")
+        if argument == "--lang" and position + 1 < len(arguments):
+            return arguments[position + 1]
+    return ""
+
+
+def write_codes(formatter: click.HelpFormatter, codes: Mapping[str, Text]) -> None:
+    """Write exit codes below the help."""
+    if codes:
+        with formatter.section(_("Exit codes").in_language(reader())):
+            formatter.write_dl([(code, text.in_language(reader())) for code, text in codes.items()])
+
+
+ENGINE = option(
     "--engine",
     type=click.Choice(["duckdb", "pandas", "polars", "pyspark"]),
     default="duckdb",
     show_default=True,
+    words=_("what counts the answers; the figures are the same"),
 )
-READER_GONE, USER_FAULT, OWN_FAULT, SURROUNDINGS, DAMAGED_SET, INTERRUPTED = 1, 2, 3, 4, 5, 130
-EXIT_CODES = """\b
-退出码 exit codes:
-0       完成 done
-1       接收输出的程序已退出（管道） the program that read the output has ended (a pipe)
-2       命令、声明或数据有误，见提示 the command, a declaration or the data; the message says what to do
-3       程序内部错误 an internal fault
-4       磁盘、权限、文件被占用等，与数据和程序无关 disk, permissions, a file held elsewhere: neither data nor program
-5       一套结果文件已损坏 a file set is damaged
-10-13   verify: 见 satisfaction verify --help
-130     已中断 interrupted (128 + 信号 signal)
-"""

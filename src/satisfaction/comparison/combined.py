@@ -380,7 +380,7 @@ def combined_lines(results: Results, found: Combination) -> list[str]:
         f"依据 source: {summary['source']}",
     ]
     lines += [
-        *summary["notes"],
+        *map(str, summary["notes"]),
         f"名单 listed: 末位 last {ranked['bottom']} / {ranked['p']}{_level(ranked)}",
     ]
     for row in found.table[found.table["code"].isin(set(ranked["listed"]))].itertuples():

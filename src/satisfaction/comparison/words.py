@@ -68,7 +68,7 @@ def change_lines(found: WaveChange) -> list[str]:
         f"{figure.change(whole['difference'])}{figure.change_limits(whole['ci_low'], whole['ci_high'])}",
         *other_areas(found),
         *beyond_error(found, figure),
-        *summary["notes"],
+        *map(str, summary["notes"]),
         *other_ranks(found.table),
         *largest_jump(found, figure),
         *HONEST,
@@ -94,7 +94,7 @@ def rolling_lines(found: WaveRolling) -> list[str]:
         "各期由旧到新 waves from the oldest to the newest",
         *(f"可比 comparable: {words}" for words in found.comparable),
         *errors,
-        *found.ranking.summary["notes"],
+        *map(str, found.ranking.summary["notes"]),
         *PERIOD,
     ]
 

@@ -28,13 +28,13 @@ from satisfaction.estimation.hypothesis_tests import (
 from satisfaction.estimation.intervals import fixed, quotient
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, both
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import tally
 
 Array = np.ndarray[Any, Any]
 RaoScott = Literal["F", "chisq", "saddlepoint", "wald", "adjusted_wald"]
-NULL = "行变量与列变量在总体中独立 rows and columns are independent in the population"
+NULL = both("rows and columns are independent in the population")
 LOOKED_UP = {
     "F": "Rao-Scott, second order: Pearson X2 / trace in F(d0, d0 df)",
     "chisq": "Rao-Scott, first order: Pearson X2 / mean design effect in chi-square",

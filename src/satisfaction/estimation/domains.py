@@ -24,7 +24,7 @@ from satisfaction.estimation.intervals import fixed, quotient, standard_errors
 from satisfaction.estimation.sample import Contributions, Sample, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import Text, _, both
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.replicates import (
@@ -239,14 +239,15 @@ def _refuse_other_kind(present: pd.Series[Any], listed: Sequence[Any]) -> None:
     number = pd.api.types.is_numeric_dtype(present)
     strange = [value for value in listed if isinstance(value, str) == number]
     if strange and len(present):
-        kind_zh = "数值" if number else "文本"
-        kind = "numbers" if number else "text"
         value = repr(strange[0])
         raise EstimatesError(
             "E384",
-            Text(
-                f"domains 中的 {value} 与列 '{present.name}' 的类型不同（{kind_zh}）。",
-                f"{value} of `domains` is of another kind than column '{present.name}', which holds {kind}.",
+            _(
+                "{value} of `domains` is of another kind than column '{column}', which holds "
+                "{kind}.",
+                value=value,
+                column=present.name,
+                kind=_("numbers") if number else _("text"),
             ),
             where="domains",
             available=map(repr, present.tolist()),
@@ -300,7 +301,7 @@ def _replicated_contributions(
         reweight=_recipe(on.design, unsolved),
     )
     theta = np.empty((len(replicates.scale), z.shape[1]))
-    label = f"重复样本 replicates ({options.variance})"
+    label = both("replicates ({variance})", variance=options.variance)
     with tqdm(total=len(theta), desc=label, disable=None, leave=False) as bar:
         for chosen, chunk in chunks:
             theta[chosen] = _from_sums(options.kind, chunk)

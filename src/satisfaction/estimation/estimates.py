@@ -39,7 +39,7 @@ from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import changed_since, new_folder, read_json, refuse_existing
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, both
 from satisfaction.foundation.tables import (
     read_table,
     write_checksums,
@@ -54,7 +54,7 @@ from satisfaction.sampling.variance import Members, domain_df, sum_by_domain
 
 Array = np.ndarray[Any, Any]
 Statistic: TypeAlias = Literal["mean", "proportion", "total", "median"] | tuple[str, Any]
-FPC_DROPPED = "重复样本未计 fpc fpc not credited by these replicates"
+FPC_DROPPED = both("fpc fpc not credited by these replicates")
 DEFAULT_INTERVALS = {
     "mean": "t; logit for rates",
     "proportion": "logit",
@@ -337,15 +337,16 @@ def _noted(note: Array, on: Domains, options: Options, held: Contributions) -> A
 
 FORMAT = 2
 KINDS = {"i": "int64", "u": "int64", "b": "bool", "f": "float64"}
-WORDS = """估计值与各初级单元的线性化变量合计；不含任何计数与答案。
-Estimates, and per sampling unit the totals of the linearized variables; no counts and no answers.
-
-estimates.csv      估计值 one row a domain and measure, in order
-units.csv          初级单元 sampling units of the first stage, in order
-contributions.csv  unit, quantity (行号，从 0 起 row numbers from 0), value
-members.csv        unit, quantity：该单元中有该域的受访者 units with a respondent of the domain (for degrees of freedom)
-conventions.json   约定 what produced the numbers
-"""
+CONTENTS = {
+    "estimates.csv": _("one row a domain and measure, in order"),
+    "units.csv": _("sampling units of the first stage, in order"),
+    "contributions.csv": _("unit, quantity (row numbers from 0), value"),
+    "members.csv": _(
+        "unit, quantity: units with a respondent of the domain (for degrees of freedom)"
+    ),
+    "conventions.json": _("what produced the numbers"),
+}
+"""The files of written estimates: totals per sampling unit, no counts and no answers."""
 
 
 def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
@@ -392,7 +393,8 @@ def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
         write_rfc4180(totals.sort_values(order), scratch / "contributions.csv")
         write_rfc4180(members.sort_values(order), scratch / "members.csv")
         write_json(record, scratch / "conventions.json")
-        write_text(WORDS, scratch / "README.txt")
+        about = [f"{name}: {text.zh} {text.en}\n" for name, text in CONTENTS.items()]
+        write_text("".join(about), scratch / "README.txt")
         write_checksums(scratch)
     return target
 

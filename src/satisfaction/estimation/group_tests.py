@@ -28,15 +28,15 @@ from satisfaction.estimation.intervals import check_level, standard_errors
 from satisfaction.estimation.regression import least_squares_that_vary
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, both
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import refuse_infinite, resolve, tally
 
 Array = np.ndarray[Any, Any]
-EQUAL_MEANS = "两组的总体均值相等 the two groups have equal population means"
-GIVEN_MEAN = "总体均值等于给定值 the population mean equals the value given"
-EQUAL_RANKS = "各组在总体中的平均秩相等 all groups have equal mean ranks in the population"
+EQUAL_MEANS = both("the two groups have equal population means")
+GIVEN_MEAN = both("the population mean equals the value given")
+EQUAL_RANKS = both("all groups have equal mean ranks in the population")
 Ties = Literal["midpoint", "row_order"]
 TIES = {
     "midpoint": "midpoint: F(y-) + mass(y) / 2",

@@ -25,7 +25,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, both
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import SampleDesign, require_columns
 from satisfaction.sampling.measures import Measure, add_columns
@@ -80,12 +80,12 @@ class HypothesisTest:
             {"name": self.conventions.keys(), "value": map(str, self.conventions.values())}
         )
         return card(
-            f"检验 test: {self.conventions.get('test', '')}",
+            both("test: {get}", get=self.conventions.get("test", "")),
             facts={"null": self.conventions.get("null")},
             tables={
                 "table": self.table,
                 "details": self.details,
-                "约定 conventions": conventions,
+                both("conventions"): conventions,
             },
         )
 
@@ -257,7 +257,7 @@ def require_groups(
         )
 
 
-NULL = "各线性组合在总体中都等于 0 all linear combinations are 0 in the population"
+NULL = both("0 all linear combinations are 0 in the population")
 LOOKED_UP = {
     "F": "W / k in F(k, df)",
     "adjusted_F": "W (df - k + 1) / (k df) in F(k, df - k + 1)",

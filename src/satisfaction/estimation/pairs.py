@@ -26,22 +26,22 @@ from satisfaction.estimation.multiplicity import (
 )
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, both
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
 
 Array = np.ndarray[Any, Any]
 ADJUSTMENTS = {
-    "p": "未校正 unadjusted",
+    "p": both("unadjusted"),
     "p_holm": "Holm (FWER)",
     "p_bh": "Benjamini-Hochberg (FDR)",
     "p_maxt": "max-t (FWER)",
 }
 NULLS = {
-    "pairs": "两个地区的总体值相等 two areas have equal population values",
-    "rest": "该地区与其余地区合计的总体值相等 an area and all others together have equal population values",
-    "within": "该地区与同一{within}其余地区合计的总体值相等 an area and all others of its {within} have equal population values",
+    "pairs": both("two areas have equal population values"),
+    "rest": both("an area and all others together have equal population values"),
+    "within": both("an area and all others of its {within} have equal population values"),
 }
 CONVENTIONS = {
     "test": "two-sided t; covariance of the whole sample design",

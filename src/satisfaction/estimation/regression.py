@@ -39,7 +39,7 @@ from satisfaction.estimation.hypothesis_tests import (
 from satisfaction.estimation.intervals import check_level, quotient, standard_errors
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _, comma_list
+from satisfaction.foundation.language import _, both, comma_list
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
@@ -48,9 +48,9 @@ Array = np.ndarray[Any, Any]
 Family = Literal["linear", "logistic"]
 INTERCEPT = "intercept"
 NULLS = {
-    "linear": "该系数在总体的线性回归中等于 0 the coefficient is 0 in the population's linear regression",
-    "logistic": "该系数在总体的逻辑斯蒂回归中等于 0（对数优势比）the coefficient (log odds ratio) is 0 in the population's logistic regression",
-    "joint": "这些系数在总体中都等于 0 all these coefficients are 0 in the population",
+    "linear": both("0 the coefficient is 0 in the population's linear regression"),
+    "logistic": both("coefficient (log odds ratio) is 0 in the population's logistic regression"),
+    "joint": both("0 all these coefficients are 0 in the population"),
 }
 MISSING = "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design"
 DEPENDENT = 1e-10  # of a column's length: what is left of it after regression on the columns before

@@ -30,7 +30,7 @@ from satisfaction.estimation.intervals import check_level, quotient, t_quantile
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, both
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage, add_columns
 from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
@@ -41,7 +41,7 @@ LARGEST = 2.0**62  # half of what a 64-bit sum holds
 ALL_VALID = "_complete.flag"
 SUM = "_complete.sum"
 CONVENTIONS = {
-    "null": "无检验，只有区间 none: estimated, not tested",
+    "null": both("none: estimated, not tested"),
     "method": "Cronbach (1951); corrected item-total correlations",
     "items": "declared scores, each counting alike in alpha whatever its weight in the index",
     "cases": "complete cases: valid answers to all items; the others stay in the design",
@@ -402,15 +402,22 @@ def _items(design: SampleDesign, questionnaire: Questionnaire, index: str) -> li
 
 
 INTERVIEWER_CONVENTIONS = {
-    "null": "组间方差为 0：同一访问员的回答不比其他人的更相似 no variance between groups: answers to one interviewer are no more alike than others",
+    "null": both(
+        "no variance between groups: answers to one interviewer are no more alike than others"
+    ),
     "method": "one-way random effects, ANOVA estimator; F test on df_between and df_within",
     "interval": "Wald (1940): exact for normal errors and groups of any size; an approximation for rates",
     "weights": "not used: this describes the fieldwork, not the population",
     "design_effect": "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place",
 }
 CONFOUNDED = {
-    False: "地区差异也算在访问员头上，除非受访者随机分给访问员 differences between places count as interviewers' unless respondents were assigned to interviewers at random (interpenetrated)",
-    True: "已减去 {places} 的均值；同一处内分派不随机时仍有混淆 means of {places} removed; confounding remains where assignment inside them was not random",
+    False: both(
+        "differences between places count as interviewers' unless respondents were "
+        "assigned to interviewers at random (interpenetrated)"
+    ),
+    True: both(
+        "means of {places} removed; confounding remains where assignment inside them was not random"
+    ),
 }
 
 

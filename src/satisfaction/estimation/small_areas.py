@@ -20,15 +20,15 @@ from scipy.optimize import brentq
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import Text, _, both
 
 Array = np.ndarray[Any, Any]
 Errors: TypeAlias = Literal["estimated", "smoothed"]
 Likelihood = Literal["reml", "ml"]
 GRID = 80  # points between which the likelihood's highest one is sought: it may have more than one
-SAID = (
-    "综合估计来自模型（Fay-Herriot），不是直接估计，不能代替直接估计公布而不加说明 "
-    "the composite comes from a model (Fay-Herriot); it is no direct estimate and may not stand in its place unsaid"
+SAID = both(
+    "the composite comes from a model (Fay-Herriot); it is no direct estimate "
+    "and may not stand in its place unsaid"
 )
 
 

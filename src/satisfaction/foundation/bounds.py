@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from satisfaction.foundation.errors import InputFileError
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _
 
 MOST_MEMBERS = 10_000  # of an archive: pictures of a wave's interviews may lie beside its tables
 MOST_UNPACKED = 500 << 20  # bytes: some five million interviews as csv, a million as xlsx
@@ -89,14 +89,23 @@ def check_spread(rows: int, columns: int, cells: int, *, where: str, corner: str
     area = rows * columns
     if columns <= MOST_COLUMNS and (area <= MOST_SPREAD or area <= SPARSE * cells):
         return
-    at = f"（最远处 {corner}）" if corner else ""
-    reaching = f" (as far as {corner})" if corner else ""
+    size = _(
+        "The table has {rows:,} rows and {columns:,} columns, nearly all of them empty or the "
+        "same.",
+        rows=rows,
+        columns=columns,
+    )
+    if corner:
+        size = _(
+            "The table has {rows:,} rows and {columns:,} columns (as far as {corner}), nearly all "
+            "of them empty or the same.",
+            rows=rows,
+            columns=columns,
+            corner=corner,
+        )
     raise InputFileError(
         "F441",
-        Text(
-            f"表格有 {rows:,} 行、{columns:,} 列{at}，其中几乎都是空的或相同的。",
-            f"The table has {rows:,} rows and {columns:,} columns{reaching}, nearly all of them empty or the same.",
-        ),
+        size,
         where=f"{where} {corner}".rstrip(),
         hint=_(
             "Delete the cells far from the data, or the row that is too long, or copy "

@@ -270,7 +270,7 @@ def session() -> Any:
     if (active := SparkSession.getActiveSession()) is not None:
         return active
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-        raise missing("Java 17", "安装 Java 17 install Java 17")
+        raise missing("Java 17", _("install Java 17"))
     builder = SparkSession.builder.master("local[*]").appName("satisfaction")
     for name, value in LOCAL.items():
         builder = builder.config(name, value)
@@ -279,7 +279,7 @@ def session() -> Any:
     return started
 
 
-def missing(what: str, how: str) -> EngineError:
+def missing(what: str, how: str | Text) -> EngineError:
     """Say that an engine's software is not there, and how to get it."""
     return EngineError(
         "G103",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from functools import partial
 
-from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.foundation.language import NOTHING, Text, _, current, rendered
 
 
 class SatisfactionError(ValueError):
@@ -47,7 +48,7 @@ class SatisfactionError(ValueError):
         self.got = got
         self.hint = hint
         self.available = tuple(str(name) for name in available)
-        super().__init__(self._text())
+        super().__init__(code, text)
 
     @property
     def zh(self) -> str:
@@ -59,15 +60,16 @@ class SatisfactionError(ValueError):
         """What is wrong, in English."""
         return self.text.en or self.text.zh
 
-    def _text(self) -> str:
-        lines = [f"[{self.code}] {self.where}".rstrip(), f"  {self.zh}", f"  {self.en}"]
+    def __str__(self) -> str:
+        """Return the message in the current language; in both where none was set."""
+        lines = [f"[{self.code}] {self.where}".rstrip()]
+        lines += indented(self.text)
         if self.available:
-            lines.append(f"  可用 available: {shortened(self.available)}")
+            lines += indented(_("Available: {names}", names=shortened(self.available)))
         if near := closest(self.got, self.available):
-            lines.append(f"  是否想写 did you mean: '{near}'?")
+            lines += indented(_("Did you mean '{near}'?", near=near))
         if self.hint.zh:
-            lines.append(f"  处理: {self.hint.zh}")
-            lines.append(f"  Next: {self.hint.en}")
+            lines += indented(_("Next: {hint}", hint=self.hint))
         return "\n".join(lines)
 
 
@@ -134,23 +136,34 @@ def together(faults: Sequence[SatisfactionError], *, where: str) -> Satisfaction
         _(
             "{n} problems with the responses; nothing was computed.{listed}",
             n=len(faults),
-            listed=Text("\n" + listed(faults, folder=where), " "),
+            listed=_("\n{faults}", faults=listed(faults, folder=where)),
         ),
         where=where,
         hint=_("Correct them all; `satisfaction check` lists them at once."),
     )
 
 
-def listed(faults: Iterable[SatisfactionError], *, folder: str = "") -> str:
+def listed(faults: Sequence[SatisfactionError], *, folder: str = "") -> Text:
     """Write faults as a numbered list: where, what, and what to do next; places are shown below the folder."""
+    return rendered(partial(_numbered, faults, folder))
+
+
+def _numbered(faults: Sequence[SatisfactionError], folder: str) -> str:
     lines = []
     for number, fault in enumerate(faults, start=1):
         place = fault.where.removeprefix(folder).lstrip("/\\")
         lines.append(f"  {number}. [{fault.code}] {place}".rstrip())
-        lines.append(f"     {fault.zh} {fault.en}")
+        lines.append(f"     {fault.text}")
         if fault.hint.zh:
-            lines.append(f"     处理: {fault.hint.zh} Next: {fault.hint.en}")
+            lines.append(f"     {_('Next: {hint}', hint=fault.hint)}")
     return "\n".join(lines)
+
+
+def indented(text: Text) -> list[str]:
+    """Return words as lines of a message: one, or one a language where none was set."""
+    if current() is None:
+        return [f"  {text.zh}", f"  {text.en}"]
+    return [f"  {text}"]
 
 
 def closest(got: object, available: Iterable[object]) -> str | None:

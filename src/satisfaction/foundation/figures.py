@@ -92,7 +92,7 @@ def interval(low: Any, high: Any, kind: str) -> str:
     if pd.isna(low) or pd.isna(high):
         return ABSENT
     if np.isinf(low) or np.isinf(high):
-        return "无界 unbounded"
+        return str(_("unbounded"))
     return f"{estimate(low, kind).removesuffix(' %')}–{estimate(high, kind)}"
 
 
@@ -189,9 +189,9 @@ def rank_with_set(row: Any) -> str:
     return f"{rank(row['rank'])} [{rank_set(row['marginal_low'], row['marginal_high'])}]"
 
 
-def rank_set_in_words(row: Any) -> str:
+def rank_set_in_words(row: Any) -> Text:
     """Write the marginal set of a row of a `Ranking`'s table, as the console prints it behind a rank."""
-    return f"名次范围 rank set {rank_set(row['marginal_low'], row['marginal_high'])}"
+    return _("rank set {rank_set}", rank_set=rank_set(row["marginal_low"], row["marginal_high"]))
 
 
 def places(low: float, high: float) -> Text:

@@ -31,7 +31,7 @@ from satisfaction.foundation.errors import (
     SatisfactionError,
     one_of,
 )
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _, both
 
 UNFINISHED = re.compile(r"\.unfinished-(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}(\.[\w-]+)?")
 PATIENCE = 60.0  # seconds that a second program waits for the first
@@ -138,8 +138,11 @@ def _take_over(lock: Path, held: str) -> None:
         if _owner(aside) == held:
             remove(aside)
             tell(
-                f"上一个程序中断时留下的锁已解除：{lock.name}（{held}）。 "
-                f"The lock of a program that was interrupted is released: {lock.name} ({held})."
+                both(
+                    "The lock of a program that was interrupted is released: {name} ({held}).",
+                    name=lock.name,
+                    held=held,
+                )
             )
         else:
             with suppress(FileExistsError):
@@ -223,16 +226,13 @@ def read_bytes(path: Path) -> bytes:
 def _no_file(path: Path) -> InputFileError:
     folder = path.parent
     names: list[str] = []
+    text = _("There is no folder {folder}.", folder=folder)
     if folder.is_dir():
         names = sorted(beside.name for beside in folder.iterdir())
-        zh = f"找不到文件 {path.name}。"
-        en = f"There is no file {path.name} in this folder."
-    else:
-        zh = f"找不到文件夹 {folder}。"
-        en = f"There is no folder {folder}."
+        text = _("There is no file {name} in this folder.", name=path.name)
     return InputFileError(
         "F101",
-        Text(zh, en),
+        text,
         where=str(path),
         available=names,
         got=path.name,

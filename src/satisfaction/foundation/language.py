@@ -10,7 +10,7 @@ import functools
 import gettext as _gettext
 import locale
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 Language: TypeAlias = Literal["zh", "en"]
 
-CATALOGUE = Path(__file__).parent.parent / "locale" / "zh" / "LC_MESSAGES" / "satisfaction.mo"
+LOCALE = Path(__file__).parent.parent / "locale"
+CATALOGUE = LOCALE / "zh" / "LC_MESSAGES" / "satisfaction.mo"
 
 
 _CURRENT: ContextVar[Language | None] = ContextVar("language", default=None)
@@ -38,6 +39,10 @@ class Text(NamedTuple):
         if self.zh == self.en:
             return self.zh
         return f"{self.zh} {self.en}".rstrip()
+
+    def __bool__(self) -> bool:
+        """Whether there are words."""
+        return bool(self.zh or self.en)
 
     def in_language(self, language: Language) -> str:
         """Return the words in one language."""
@@ -83,6 +88,12 @@ def ngettext(one: str, many: str, n: int, **values: object) -> Text:
     return _filled(_catalogue().ngettext(one, many, n), english, {"n": n, **values})
 
 
+def both(message: str, **values: object) -> str:
+    """Return words in both languages behind each other, as the data files hold what they note."""
+    text = _(message, **values)
+    return f"{text.zh} {text.en}"
+
+
 def comma_list(names: Iterable[object]) -> Text:
     """List names: A、B、C; A, B, C."""
     return _listed(names, "、", ", ")
@@ -105,19 +116,32 @@ def current() -> Language | None:
     return _CURRENT.get()
 
 
-def set_language(language: Language) -> None:
+def set_language(language: Language | None) -> None:
     """Show words in a language from now on."""
     _CURRENT.set(language)
 
 
 @contextmanager
-def use(language: Language) -> Iterator[None]:
-    """Show words in a language inside a block: a page, a picture, a workbook."""
+def use(language: Language | None) -> Iterator[None]:
+    """Show words in a language inside a block: a page, a picture, what the console prints.
+
+    None: in both, as the data files hold them. What computes and writes data does so under None, so that no byte of it
+    depends on who runs the program.
+    """
     token = _CURRENT.set(language)
     try:
         yield
     finally:
         _CURRENT.reset(token)
+
+
+def rendered(render: Callable[[], str]) -> Text:
+    """Return what a function writes, once in each language."""
+    with use("zh"):
+        zh = render()
+    with use("en"):
+        en = render()
+    return Text(zh, en)
 
 
 def readers_language(environment: Mapping[str, str] = os.environ) -> Language:

@@ -78,7 +78,7 @@ def card(
     """
     cut = {name: len(table) - MOST_ROWS for name, table in (tables or {}).items()}
     named = {
-        name: f"{name}（另有 {more} 行 {more} more rows）" if more > 0 else name
+        name: str(_("{name} ({more} more rows)", name=name, more=more)) if more > 0 else name
         for name, more in cut.items()
     }
     shown = {

@@ -27,10 +27,11 @@ from satisfaction.foundation.errors import SatisfactionError, closest, shortened
 from satisfaction.foundation.files import decode, read_bytes
 from satisfaction.foundation.language import Text, _
 
-SOURCE = "请写明来源 state the source"
+STATE_THE_SOURCE = _("state the source")
+SOURCE = f"{STATE_THE_SOURCE.zh} {STATE_THE_SOURCE.en}"
 FILL_IN = _("please fill in")
 TO_REPLACE = (
-    *SOURCE.split(" ", 1),
+    *STATE_THE_SOURCE,
     *FILL_IN,
 )  # what `satisfaction new` leaves open, in either language
 Model = TypeVar("Model", bound=BaseModel)
@@ -152,7 +153,7 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
     except _Unusable as fault:
         raise error(
             "Y440",
-            Text(f"{fault.text.zh}。", f"{fault.text.en}."),
+            _("{fault}.", fault=fault.text),
             where=str(path),
             hint=_("Correct the file."),
         ) from None
@@ -165,9 +166,9 @@ class _Unusable(Exception):
         self.text = text
 
 
-def _problem(fault: Exception) -> str:
+def _problem(fault: Exception) -> object:
     if isinstance(fault, RecursionError):
-        return "嵌套过深 nested too deeply"
+        return _("nested too deeply")
     return str(getattr(fault, "problem", None) or getattr(fault, "reason", None) or fault)
 
 
@@ -241,9 +242,10 @@ def refuse_placeholders(paths: Iterable[Path], error: type[SatisfactionError]) -
     if places := placeholders(paths):
         raise error(
             "Y340",
-            Text(
-                f"还有 {len(places)} 处“{SOURCE}”之类的占位文字，不能公布。",
-                f"Words of the template still stand here (places: {len(places)}); they are not published.",
+            _(
+                "Words of the template still stand here (places: {places}); they are not "
+                "published.",
+                places=len(places),
             ),
             where=shortened(places, 5),
             hint=_("Write the real source or name."),
@@ -318,9 +320,11 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
         }
     return {
         "code": "Y203",
-        "text": Text(
-            f"'{key}' 的取值 {detail['input']!r} 无效: {_wanted(kind, context)}。",
-            f"Invalid value at '{key}': {detail['msg'][:1].lower()}{detail['msg'][1:]}.",
+        "text": _(
+            "Invalid value {value!r} at '{key}': {wanted}.",
+            value=detail["input"],
+            key=key,
+            wanted=_wanted(kind, context),
         ),
         "where": document.place(location),
         "hint": _("Correct the value."),
@@ -328,24 +332,36 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
 
 
 WANTED = {
-    "int": "须为整数", "float": "须为数字", "string": "须为文字", "bool": "须为 true 或 false", "list": "须为列表", "tuple": "须为列表",
-    "dict": "须为键值表", "date": "须为日期 YYYY-MM-DD", "model": "须为键值表", "none": "须留空",
-}  # fmt: skip
-BOUNDS = {
-    "greater_than": "须大于 {gt}", "greater_than_equal": "不得小于 {ge}", "less_than": "须小于 {lt}", "less_than_equal": "不得大于 {le}",
-    "too_short": "至少须有 {min_length} 项", "too_long": "最多 {max_length} 项", "literal_error": "须为 {expected} 之一",
-    "string_pattern_mismatch": "格式须为 {pattern}", "union_tag_invalid": "须为 {expected_tags} 之一", "union_tag_not_found": "缺少 {discriminator}",
-    "finite_number": "须为有限的数",
-}  # fmt: skip
+    "int": _("it must be a whole number"),
+    "float": _("it must be a number"),
+    "string": _("it must be text"),
+    "bool": _("it must be true or false"),
+    "list": _("it must be a list"),
+    "tuple": _("it must be a list"),
+    "dict": _("it must be a mapping of keys to values"),
+    "model": _("it must be a mapping of keys to values"),
+    "date": _("it must be a date YYYY-MM-DD"),
+    "none": _("it must be left empty"),
+}
+"""What a value must be, by the beginning of pydantic's name of the fault."""
 
 
-def _wanted(kind: str, context: dict[str, Any]) -> str:
-    """Say in Chinese what a value must be, from pydantic's name of the fault and its details."""
-    if kind in BOUNDS:
-        return BOUNDS[kind].format(
-            **{name: str(value).replace(" or ", " 或 ") for name, value in context.items()}
-        )
-    return WANTED.get(kind.partition("_")[0], "不是允许的取值")
+def _wanted(kind: str, context: dict[str, Any]) -> Text:
+    """Say what a value must be, from pydantic's name of the fault and its details."""
+    bounds = {
+        "greater_than": _("it must be greater than {gt}", **context),
+        "greater_than_equal": _("it must be at least {ge}", **context),
+        "less_than": _("it must be less than {lt}", **context),
+        "less_than_equal": _("it must be at most {le}", **context),
+        "too_short": _("it must have at least {min_length} entries", **context),
+        "too_long": _("it may have at most {max_length} entries", **context),
+        "literal_error": _("it must be one of {expected}", **context),
+        "string_pattern_mismatch": _("its form must be {pattern}", **context),
+        "union_tag_invalid": _("it must be one of {expected_tags}", **context),
+        "union_tag_not_found": _("{discriminator} is missing", **context),
+        "finite_number": _("it must be a finite number"),
+    }
+    return bounds.get(kind) or WANTED.get(kind.partition("_")[0]) or _("it is not allowed here")
 
 
 def fault(

@@ -17,7 +17,7 @@ from satisfaction.collection.responses import load_responses
 from satisfaction.declarations.survey import read_declared, read_survey
 from satisfaction.foundation.errors import DamagedSetError, InputFileError, SatisfactionError
 from satisfaction.foundation.files import free_name, new_file, read_json
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, both
 from satisfaction.foundation.pages import fill
 from satisfaction.foundation.tables import write_text
 from satisfaction.notebook.notebooks import find_notebooks, nothing_for, run_notebooks
@@ -89,7 +89,7 @@ def _wave(folder: Path) -> Wave:
         _document, declared, _path = read_declared(folder)
     except SatisfactionError as fault:
         return Wave(folder, (fault.zh, fault.en), readable=False)
-    simulated = "模拟 simulated" if declared.simulated else ""
+    simulated = both("simulated") if declared.simulated else ""
     finished, revision = _latest(folder)
     title = (declared.title.zh, declared.title.en)
     return Wave(

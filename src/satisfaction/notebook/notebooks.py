@@ -12,7 +12,7 @@ from tqdm import tqdm
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ExportError, InputFileError
 from satisfaction.foundation.files import new_folder, sha256
-from satisfaction.foundation.language import _, comma_list
+from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.notebook.show import Language
 from satisfaction.pipeline import Results
 
@@ -42,12 +42,12 @@ def find_notebooks(survey: Survey) -> list[Path]:
     return sorted(found)
 
 
-def nothing_for(results: Results) -> dict[str, str]:
+def nothing_for(results: Results) -> dict[str, Text]:
     """Return the notebooks that have nothing to work on, each with the reason."""
     if not results.ranking.ranks_any:
-        return dict.fromkeys(COMPARING, "没有其他有答卷的地区可比 no other area to compare with")
+        return dict.fromkeys(COMPARING, _("no other area to compare with"))
     if results.survey.declared.selection != "probability":
-        return {TESTING: "不是概率样本，无从检验 not a probability sample, nothing can be tested"}
+        return {TESTING: _("not a probability sample, nothing can be tested")}
     return {}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ExportError, one_of
+from satisfaction.foundation.language import _
 from satisfaction.publication.labels import mark
 
 if TYPE_CHECKING:
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
 
 
 Language: TypeAlias = Literal["zh", "en"]
-UNKNOWN = (
-    "**样本不是概率样本，没有抽样误差：这里没有可列出的内容。** "
-    "**Not a probability sample, hence no sampling error: there is nothing to show here.**"
-)
+UNKNOWN = _("**Not a probability sample, hence no sampling error: there is nothing to show here.**")
 TABLE_WORDS = {
     "zh": {
         "search": "查找", "lengthMenu": "每页 _MENU_ 行", "info": "第 _START_ 至 _END_ 行，共 _TOTAL_ 行", "infoEmpty": "没有数据",

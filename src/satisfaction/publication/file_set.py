@@ -81,7 +81,7 @@ def write_ranking(
     sample there is no covariance and there are no sets to read: neither file is written.
     """
     lines = [mark(survey)] if mark(survey) else []
-    lines += [*ranking.summary["notes"], published.statement.zh, published.statement.en]
+    lines += [*map(str, ranking.summary["notes"]), published.statement.zh, published.statement.en]
     notes = pd.DataFrame({"note": lines})
     kind, measure = spoken(survey)
     _write_both(published.ranking, folder / "ranking.csv")

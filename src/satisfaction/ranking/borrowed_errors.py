@@ -18,16 +18,14 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.multiplicity import symmetric_root
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import shortened
+from satisfaction.foundation.language import Text, _, both, ngettext
 from satisfaction.ranking.pairs import Bools, Floats
 from satisfaction.ranking.units import units_from_estimates
 
-NOT_APPLIED = (
-    "没有上级地区的估计值，minimum_df 与 minimum_deff 未执行。 "
-    "No estimates of larger areas: minimum_df and minimum_deff were not applied."
-)
-LENT = (
-    "部分指标自身的误差由过少的样本估计，此处与本次排名一样改用较大的误差 of some measures the own error is estimated from too "
-    "little; as in the survey's ranking, a larger one stands here"
+NOT_APPLIED = _("No estimates of larger areas: minimum_df and minimum_deff were not applied.")
+LENT = both(
+    "of some measures the own error is estimated from too little; as in the "
+    "survey's ranking, a larger one stands here"
 )
 """For scores of several measures that rest on raised errors."""
 
@@ -239,28 +237,27 @@ def _lent_se(area: Any, lender: Lender) -> float:
 
 
 def _words(area: Any, lender: Lender, psus: int) -> str:
-    own_zh = f"自由度 {area['df']:.3g}"
-    own_en = f"df {area['df']:.3g}"
+    own = _("df {df:.3g}", df=area["df"])
     if math.isfinite(area["deff"]):
-        own_zh += f"，设计效应 {area['deff']:.2g}"
-        own_en += f", design effect {area['deff']:.2g}"
+        own = _("df {df:.3g}, design effect {deff:.2g}", df=area["df"], deff=area["deff"])
+    lent = _("error")
     if _have_deff(area, lender):
-        lent_zh = f"设计效应 {max(1.0, lender.deff):.2f} "
-        lent_en = f"design effect {max(1.0, lender.deff):.2f}"
-    else:
-        lent_zh = "误差"
-        lent_en = "error"
-    from_zh = "全部地区合计" if lender.whole else "上级地区"
-    from_en = "all areas together" if lender.whole else "the larger area"
-    units = "unit" if psus == 1 else "units"
-    return (
-        f"自身误差由 {psus} 个初级抽样单元估计（{own_zh}），低于规则的下限，名次的确定程度改按{from_zh}的{lent_zh}推算 "
-        f"its own error comes from {psus} primary sampling {units} ({own_en}), under the floor of the rules: how certain the "
-        f"rank is follows from the {lent_en} of {from_en}"
+        lent = _("design effect {deff:.2f}", deff=max(1.0, lender.deff))
+    larger = _("all areas together") if lender.whole else _("the larger area")
+    text = ngettext(
+        "its own error comes from {n} primary sampling unit ({own}), under the floor of the rules: "
+        "how certain the rank is follows from the {lent} of {larger}",
+        "its own error comes from {n} primary sampling units ({own}), under the floor of the "
+        "rules: how certain the rank is follows from the {lent} of {larger}",
+        psus,
+        own=own,
+        lent=lent,
+        larger=larger,
     )
+    return f"{text.zh} {text.en}"
 
 
-def floor_notes(floor: Floored, rules: RankingRules, *, under: Iterable[str]) -> list[str]:
+def floor_notes(floor: Floored, rules: RankingRules, *, under: Iterable[str]) -> list[Text]:
     """Say what must accompany a ranking whose units `under` rest on no error of their own."""
     if not floor.applied:
         return [NOT_APPLIED]
@@ -270,14 +267,21 @@ def floor_notes(floor: Floored, rules: RankingRules, *, under: Iterable[str]) ->
     df = rules.minimum_df
     deff = f"{rules.minimum_deff:g}"
     notes = [
-        f"自身误差的自由度低于 {df} 或设计效应低于 {deff}，名次集合、检验、概率与信度改按上级地区的设计效应（至少取 1）推算的误差，"
-        f"自身误差更大的仍用自身，各地区指标的标准误与区间不变: {named}。 df under {df} or design effect under {deff}: sets, "
-        f"tests, probabilities and reliability rest on an error from the design effect of a larger area, at least 1, unless "
-        f"the own one is larger; se and limits of the indices stay: {named}."
+        _(
+            "df under {df} or design effect under {deff}: sets, tests, probabilities and "
+            "reliability rest on an error from the design effect of a larger area, at "
+            "least 1, unless the own one is larger; se and limits of the indices stay: "
+            "{named}.",
+            df=df,
+            deff=deff,
+            named=named,
+        )
     ]
     if floor.whole_lends:
         notes.append(
-            "全部地区合计的误差也低于该下限，只能以它为准（设计效应至少取 1）。 "
-            "All areas together lie under that floor too; they are used for want of better, with a design effect of at least 1."
+            _(
+                "All areas together lie under that floor too; they are used for want of "
+                "better, with a design effect of at least 1."
+            )
         )
     return notes

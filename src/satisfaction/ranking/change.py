@@ -20,7 +20,7 @@ from satisfaction.estimation.intervals import satterthwaite, satterthwaite_of_bl
 from satisfaction.estimation.multiplicity import benjamini_hochberg, holm
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.pairs import TIE, Floats, Pairs, competition_rank
 from satisfaction.ranking.probability import (
     DRAWS,
@@ -133,7 +133,7 @@ class ChangeSummary(Facts):
         Conventions in words.
     level, places, higher_is_better, selection, comparable, draws, seed
         Options as used.
-    notes : tuple of str
+    notes : tuple of Text
         Sentences that must accompany the table.
     independent, monte_carlo_error
         Only with two probability samples.
@@ -166,7 +166,7 @@ class ChangeSummary(Facts):
     comparable: str
     draws: int
     seed: int
-    notes: tuple[str, ...]
+    notes: tuple[Text, ...]
 
     def __repr__(self) -> str:
         return (
@@ -402,8 +402,12 @@ def rank_change(
         draws=draws,
         seed=seed,
         notes=(
-            f"{rising} 个单位名次上升至少 {places} 位；{NOT_BOTH[0]} "
-            f"Units whose rank rose by {places} or more: {rising}. {NOT_BOTH[1]}",
+            _(
+                "Units whose rank rose by {places} or more: {rising}. {not_both}",
+                places=places,
+                rising=rising,
+                not_both=NOT_BOTH,
+            ),
         ),
     )
     if waves.selection == "probability":
@@ -473,15 +477,19 @@ def _with_certainty(
     guaranteed = int((table["rise_low"] >= places).sum())
     expected = float(table["probability_rise"].sum())
     notes = [
-        f"{rising} 个单位名次上升至少 {places} 位；模型估计真正上升的约 {expected:.1f} 个；有保证的 {guaranteed} 个。 "
-        f"Units whose rank rose by {places} or more: {rising}; expected under the model: {expected:.1f}; guaranteed: {guaranteed}."
+        _(
+            "Units whose rank rose by {places} or more: {rising}; expected under the "
+            "model: {expected:.1f}; guaranteed: {guaranteed}.",
+            places=places,
+            rising=rising,
+            expected=expected,
+            guaranteed=guaranteed,
+        )
     ]
     if not independent:
-        notes.append("单位之间相关：概率忽略相关。 Units are dependent: probabilities ignore it.")
+        notes.append(_("Units are dependent: probabilities ignore it."))
     if waves.relation.startswith("unknown"):
-        notes.append(
-            "两期协方差未知：概率按独立计算。 Covariance of the waves unknown: probabilities take them as independent."
-        )
+        notes.append(_("Covariance of the waves unknown: probabilities take them as independent."))
     from_limits = waves.before.se_from_limits + waves.after.se_from_limits
     ignoring = "" if independent else "; ignore the covariance between units"
     return replace(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import _, both
 from satisfaction.foundation.pages import card
 from satisfaction.ranking import membership, probability, rise
 from satisfaction.ranking.critical_values import DRAWS, SEED
@@ -69,8 +69,7 @@ from satisfaction.ranking.waves import (
 
 STATUS = ("established", "excluded", "possible")
 VERDICT = ("met", "not met", "not decidable")
-NOTHING_TO_COMPARE = (
-    "有答卷的地区不足两个，没有可比的名次：不排名，不出名单。 "
+NOTHING_TO_COMPARE = _(
     "Fewer than two areas have answers: there is nothing to compare, so no ranks and no list."
 )
 Base: TypeAlias = Literal["published", "estimated"]
@@ -150,9 +149,9 @@ class Ranking:
         entries = [(name, str(value)) for name, value in self.summary.items() if name != "notes"]
         declared = pd.DataFrame(entries, columns=["name", "value"])
         return card(
-            "排名（名次不能脱离名次集合使用）ranking (no rank without its set)",
-            tables={"table": by_rank, "约定 conventions": declared},
-            note=" ".join(self.summary.notes),
+            both("(no rank without its set)"),
+            tables={"table": by_rank, both("conventions"): declared},
+            note=" ".join(map(str, self.summary.notes)),
         )
 
     @property

@@ -29,8 +29,7 @@ from satisfaction.ranking.units import units_from_estimates
 
 # digits of a published figure: a score that is 0.125 to them rounds up, though its bits say 0.12499...
 PUBLISHED = 12
-RELIABILITY_UNKNOWN = (
-    "不是概率样本，信度未知：minimum_reliability 未执行。 "
+RELIABILITY_UNKNOWN = _(
     "Not a probability sample, reliability unknown: minimum_reliability was not applied."
 )
 ALONE = _("alone in its area; not ranked")
@@ -104,19 +103,25 @@ def rank_by_rules(
     sentences = list(notes(summary))
     sentences += floor_notes(floor, rules, under=summary.se_from_larger or ())
     if rules.side == "first":
-        sentences.append(
-            f"名单为前 {rules.list_size} 位。 The list names the first {rules.list_size}."
-        )
+        sentences.append(_("The list names the first {list_size}.", list_size=rules.list_size))
     if unreliable:
         least = f"{rules.minimum_reliability:g}"
         sentences.append(
-            f"{unreliable} 个单位信度低于 {least}，不排名。 Not ranked for a reliability under {least}: {unreliable}."
+            _(
+                "Not ranked for a reliability under {least}: {unreliable}.",
+                least=least,
+                unreliable=unreliable,
+            )
         )
     if digits != "off":
         moved = summary.moved_by_rounding
         sentences.append(
-            f"得分取 {digits} 位小数后排名，{moved} 个单位的名次因此变动；集合、检验与概率按未取整的得分。 Scores were rounded to "
-            f"{digits} decimal places before ranking; ranks moved: {moved}. Sets, tests and probabilities use unrounded scores."
+            _(
+                "Scores were rounded to {digits} decimal places before ranking; ranks moved: "
+                "{moved}. Sets, tests and probabilities use unrounded scores.",
+                digits=digits,
+                moved=moved,
+            )
         )
     if rules.minimum_reliability > 0 and not proven:
         sentences.append(RELIABILITY_UNKNOWN)

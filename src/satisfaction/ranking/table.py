@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from satisfaction.estimation.intervals import check_level
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.critical_values import DRAWS, FEWEST, SEED
 from satisfaction.ranking.membership import (
     Form,
@@ -41,9 +41,9 @@ FAMILIES = {
     "bh": "Benjamini-Hochberg: false discovery rate over the units of the table, p_in and p_out each for itself",
 }
 TIES = "scores closer than 1e-9 are ties; {}; never rounded, ties at the cut never broken"
-BY_POINT = (
-    "不是概率样本，没有抽样误差：名次和名单只按估计值排列，其确定程度未知。 "
-    "Not a probability sample, hence no sampling error: ranks and list follow the estimates alone; how certain they are is unknown."
+BY_POINT = _(
+    "Not a probability sample, hence no sampling error: ranks and list follow "
+    "the estimates alone; how certain they are is unknown."
 )
 PROBABILITIES = "normal empirical Bayes, {} tau2, se as if known, exact by quadrature"
 SETS = ("marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high")
@@ -256,7 +256,7 @@ class RankingSummary(Facts):
         Of simulated sets; units whose bounds lie within the error of the simulation.
     level, bottom, higher_is_better, selection, marginal, marginal_asked, simultaneous, membership
         Options as used.
-    notes : tuple of str
+    notes : tuple of Text
         Sentences that must accompany the table.
     membership_asked, multiplicity, marginal_method, simultaneous_method, draws, monte_carlo_error,
     critical_steps
@@ -319,7 +319,7 @@ class RankingSummary(Facts):
     draws: int | None = None
     monte_carlo_error: Mapping[str, float] | None = None
     critical_steps: tuple[float, ...] | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Text, ...] = ()
     moved_by_rounding: int | None = None
     minimum_df: int | None = None
     minimum_deff: float | None = None
@@ -462,7 +462,7 @@ def df_convention(pairs: Pairs) -> str:
     return f"se estimated: t with Satterthwaite df of each pair (units: {pairs.df.min():g} to {pairs.df.max():g})"
 
 
-def notes(summary: RankingSummary) -> tuple[str, ...]:
+def notes(summary: RankingSummary) -> tuple[Text, ...]:
     """Sentences, Chinese and English, that must accompany the table."""
     sentences = []
     size = summary.list_size_low
@@ -470,35 +470,44 @@ def notes(summary: RankingSummary) -> tuple[str, ...]:
         sentences.append(BY_POINT)
     else:
         sure = summary.established_listed
-        whole_zh = "得到确认" if summary.list_established else "不能确认"
-        whole_en = "established" if summary.list_established else "not established"
-        sentences.append(
-            f"名单中 {size} 个单位有 {sure} 个得到确认；整份名单{whole_zh}。 "
-            f"Units listed: {size}, of them established: {sure}; the list as a whole: {whole_en}."
+        whole = _(
+            "Units listed: {size}, of them established: {sure}; the list as a whole is not "
+            "established.",
+            size=size,
+            sure=sure,
         )
+        if summary.list_established:
+            whole = _(
+                "Units listed: {size}, of them established: {sure}; the list as a whole is "
+                "established.",
+                size=size,
+                sure=sure,
+            )
+        sentences.append(whole)
     if summary.tie_at_cut:
         high = summary.list_size_high
         sentences.append(
-            f"分界处并列：名单为 {size} 或 {high} 个。 Tie at the cut: the list has {size} or {high} units."
+            _("Tie at the cut: the list has {size} or {high} units.", size=size, high=high)
         )
     if not summary.independent:
         method = {"holm": "Holm", "maxt": "max-t"}[summary.marginal]
         sentences.append(
-            f"单位之间相关：边际集合用 {method}，成员检验用 Bonferroni 形式，概率忽略相关。 Units are dependent: "
-            f"{method} for marginal sets, Bonferroni form for membership; probabilities ignore the dependence."
+            _(
+                "Units are dependent: {method} for marginal sets, Bonferroni form for "
+                "membership; probabilities ignore the dependence.",
+                method=method,
+            )
         )
         if summary.simultaneous == "tukey":
-            sentences.append(
-                "相关单位的 Tukey 临界值为近似。 The Tukey critical value is approximate for dependent units."
-            )
+            sentences.append(_("The Tukey critical value is approximate for dependent units."))
     if summary.fragile:
         fragile = ", ".join(summary.fragile)
         sentences.append(
-            f"名次界限在模拟误差之内: {fragile}。 Bounds within the error of the simulation: {fragile}."
+            _("Bounds within the error of the simulation: {fragile}.", fragile=fragile)
         )
     if summary.se_from_limits:
         replaced = ", ".join(summary.se_from_limits)
         sentences.append(
-            f"标准误为 0，改由置信限得出: {replaced}。 se of 0 replaced by the se of the limits: {replaced}."
+            _("se of 0 replaced by the se of the limits: {replaced}.", replaced=replaced)
         )
     return tuple(sentences)

@@ -18,6 +18,7 @@ from scipy import special
 from satisfaction.declarations.rules import RankingRules, Target, Threshold
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.language import both
 from satisfaction.ranking.borrowed_errors import Floored
 from satisfaction.ranking.membership import (
     Membership,
@@ -47,9 +48,9 @@ COLUMNS = (
     "p_not_met",
     "probability",
 )
-BOUND = "没有抽样变异：由置信限判断，p 值为上界 no variance shown: judged by the limits, p-values are bounds"
-NO_ERROR = "没有抽样误差的估计，不判断 no estimate of the error: nothing decided"
-TOO_FEW = "有效样本不足，不判断 too few answers: nothing decided"
+BOUND = both("no variance shown: judged by the limits, p-values are bounds")
+NO_ERROR = both("no estimate of the error: nothing decided")
+TOO_FEW = both("too few answers: nothing decided")
 
 
 @dataclass(frozen=True, slots=True)

@@ -505,17 +505,26 @@ def require_comparable(comparable: object) -> str:
     if comparable.allowed:
         return f"{measure}: {comparable.allowed}; differs in {differ}"
     later, earlier = comparable.versions
-    beyond_zh = beyond_en = ""
+    text = _(
+        "The waves are not comparable: {later} and {earlier} differ for {measure} in {differ}.",
+        later=later,
+        earlier=earlier,
+        measure=measure,
+        differ=differ,
+    )
     if comparable.beyond_bridge:
-        items = shortened(comparable.beyond_bridge)
-        beyond_zh = f"；衔接题目不含 {items}"
-        beyond_en = f"; bridge_items leave out {items}"
+        text = _(
+            "The waves are not comparable: {later} and {earlier} differ for {measure} in "
+            "{differ}; bridge_items leave out {items}.",
+            later=later,
+            earlier=earlier,
+            measure=measure,
+            differ=differ,
+            items=shortened(comparable.beyond_bridge),
+        )
     raise RankingError(
         "K142",
-        Text(
-            f"两期不可比: {later} 与 {earlier} 的 {measure} 在 {differ} 上不同{beyond_zh}。",
-            f"The waves are not comparable: {later} and {earlier} differ for {measure} in {differ}{beyond_en}.",
-        ),
+        text,
         where="comparable",
         hint=_(
             "Use a measure that both share; if a bridging study shows that they agree, "

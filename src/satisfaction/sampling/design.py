@@ -23,7 +23,7 @@ from satisfaction.foundation.engines import (
     scan,
 )
 from satisfaction.foundation.errors import DesignError, closest, one_of, shortened
-from satisfaction.foundation.language import Text, _, ngettext
+from satisfaction.foundation.language import _, both, ngettext
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.measures import Measure, flag
 from satisfaction.sampling.variance import LonelyPsu
@@ -211,7 +211,7 @@ class SampleDesign:
             "measures": ", ".join(self.measures),
         }
         log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
-        return card("抽样设计 sample design", facts=facts, tables={"加权步骤 weighting steps": log})
+        return card(both("sample design"), facts=facts, tables={both("weighting steps"): log})
 
 
 def SurveyDesign(
@@ -651,15 +651,19 @@ def check_frame(design: SampleDesign, frame: pd.DataFrame) -> None:
         )
     sampled = {*fetch(design.rows().select(*columns).unique()).itertuples(index=False, name=None)}
     listed = {*frame[columns].drop_duplicates().itertuples(index=False, name=None)}
-    for zh, en, missing in (
-        ("抽样框中的层没有样本", "Strata of the frame have no sample", listed - sampled),
-        ("样本中的层不在抽样框中", "Strata of the sample are not in the frame", sampled - listed),
-    ):
-        if missing:
-            names = shortened(" / ".join(map(str, stratum)) for stratum in sorted(missing))
-            raise DesignError(
-                "D110",
-                Text(f"{zh}: {names}。", f"{en}: {names}."),
-                where="frame",
-                hint=_("Sample these strata, merge strata, or correct the frame."),
-            )
+    not_sampled = _named(listed - sampled)
+    not_framed = _named(sampled - listed)
+    text = _("Strata of the frame have no sample: {strata}.", strata=not_sampled)
+    if not not_sampled:
+        text = _("Strata of the sample are not in the frame: {strata}.", strata=not_framed)
+    if not_sampled or not_framed:
+        raise DesignError(
+            "D110",
+            text,
+            where="frame",
+            hint=_("Sample these strata, merge strata, or correct the frame."),
+        )
+
+
+def _named(strata: set[Any]) -> str:
+    return shortened(" / ".join(map(str, stratum)) for stratum in sorted(strata))

@@ -19,7 +19,7 @@ import pandas as pd
 
 from satisfaction.foundation.engines import Lazy, counter, fetch, ordered, refuse_mixed
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign, require_columns
 from satisfaction.sampling.measures import Measure, add_columns, column_measure, flag
 
@@ -253,9 +253,12 @@ def _refuse_codes(design: SampleDesign, column: str) -> None:
     options = [name for name in columns if name.startswith(f"{column}_")]
     raise EstimatesError(
         "E389",
-        Text(
-            f"'{column}' 是{kind[0]}（特殊码: {codes}），编码不是数值，其平均没有意义。",
-            f"'{column}' is {kind[1]} (special codes: {codes}); its codes are no numbers, and their mean means nothing.",
+        _(
+            "'{column}' is {kind} (special codes: {codes}); its codes are no numbers, and their "
+            "mean means nothing.",
+            column=column,
+            kind=kind,
+            codes=codes,
         ),
         where=column,
         available=[*design.measures, *options],

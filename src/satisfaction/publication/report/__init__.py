@@ -19,7 +19,6 @@ from satisfaction.foundation.pages import fill, find_browser, print_pages
 from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication import plots
-from satisfaction.publication.labels import two_languages
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
@@ -67,7 +66,7 @@ def render(results: Results, published: Tables) -> str:
         "counts": counts.map(figures.count),
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),
-        "notes": [two_languages(note) for note in summary["notes"]],
+        "notes": list(summary["notes"]),
         "findings": rows.findings(summary) if ranks_any else [],
         "pictures": dict(_pictures(results, published)),
     }

@@ -267,7 +267,7 @@ def _scores(questionnaire: Questionnaire) -> Section:
     return Section(_("Scores of answers (points 0-100)"), entries)
 
 
-def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: str) -> Section:
+def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: Text) -> Section:
     declared, roles = survey.declared, survey.questionnaire.roles
     entries: list[tuple[Text, list[str]]] = [
         (_("selection"), [str(SELECTION[declared.selection])]),
