@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from satisfaction.cli.options import FOLDER, USER_FAULT, command, misused, option, reader, tell
-from satisfaction.foundation.language import Text, _, ngettext
+from satisfaction.foundation.language import _, ngettext
 
 if TYPE_CHECKING:
     import datetime
@@ -183,7 +183,12 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
     list of SatisfactionError
         On what a run would stop.
     """
-    from satisfaction.collection.account import coverage_lines, unanswered_areas, unread_lines
+    from satisfaction.collection.account import (
+        account_line,
+        coverage_lines,
+        unanswered_areas,
+        unread_lines,
+    )
     from satisfaction.foundation.errors import listed
     from satisfaction.foundation.yaml import placeholders
 
@@ -212,17 +217,6 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
     tell(account_line(counts))
     tell()
     return problems
-
-
-def account_line(counts: pd.Series) -> Text:
-    """Say how many rows were read and what became of them; `counts` by rows, accepted, rejected, blanked."""
-    return _(
-        "read {rows} = accepted {accepted} + rejected {rejected}; answers blanked {blanked}",
-        rows=counts["rows"],
-        accepted=counts["accepted"],
-        rejected=counts["rejected"],
-        blanked=counts["blanked"],
-    )
 
 
 def _in_one_language(table: pd.DataFrame) -> pd.DataFrame:

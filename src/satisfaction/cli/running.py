@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from satisfaction.cli.options import ENGINE, FOLDER, command, option, tell
-from satisfaction.cli.responses import account_line
 from satisfaction.foundation.language import NOTHING, _, comma_list
 
 if TYPE_CHECKING:
@@ -126,7 +125,12 @@ def _tell(lines: Iterable[object], written: Path) -> None:
 
 def _summary(results: Results) -> None:
     """Print the lines that matter: the account of rows, the whole's figures, the list and what it is worth."""
-    from satisfaction.collection.account import coverage_lines, unanswered_areas, unread_lines
+    from satisfaction.collection.account import (
+        account_line,
+        coverage_lines,
+        unanswered_areas,
+        unread_lines,
+    )
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.pipeline import lonely_note, replicates_note
     from satisfaction.publication.labels import STATUS, area_labels, whole_code

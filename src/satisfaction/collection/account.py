@@ -14,7 +14,7 @@ import pandas as pd
 from satisfaction.declarations.delivered import Unread
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, closest, shortened
-from satisfaction.foundation.language import Text, _, ngettext
+from satisfaction.foundation.language import Text, _, both, comma_list, ngettext
 from satisfaction.foundation.personal import masked
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ RULES: dict[str, Usual] = {
     "R221": Usual("warn", _("contradicts the answer to another item")),
     "R301": Usual("note", _("a usual wording of an answer; read as it")),
     "R302": Usual("note", _("read as wordings.csv of the wave says")),
-    "R303": Usual("note", _('read as empty; "无" of a select-all item as none chosen')),
+    "R303": Usual("note", _("read as empty; a word for none of a select-all item as none chosen")),
     "R304": Usual("note", _("options of a question in columns of their own; read as one question")),
 }
 NEGATION = frozenset("不没未")
@@ -67,7 +67,7 @@ SUMMARY = (
 DIGEST = 12
 ASIDE = ("R215", "R219")  # no answers that a team could correct: the same file again, totals
 ROW = ("file", "sheet", "row")
-REJECTED, BLANKED = "拒收 rejected", "有答案被空白 answers blanked"
+REJECTED, BLANKED = _("rejected"), _("answers blanked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +337,7 @@ def summary_table(
         first, last = submitted.loc[key] if key in submitted.index else ("", "")
         row |= {"submitted_first": str(first)[:10], "submitted_last": str(last)[:10]}
         earlier = first_with.setdefault(delivery.digest, delivery.file)
-        row["note"] = f"与 {earlier} 完全相同 identical to {earlier}" if delivery.again else ""
+        row["note"] = both("identical to {earlier}", earlier=earlier) if delivery.again else ""
         rows.append(row)
     return pd.DataFrame(rows, columns=list(SUMMARY))
 
@@ -368,23 +368,43 @@ def unanswered_areas(survey: Survey, by_area: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["code", "name", "parent", "rows"])
 
 
-def coverage_lines(survey: Survey, unanswered: pd.DataFrame) -> list[str]:
+def coverage_lines(survey: Survey, unanswered: pd.DataFrame) -> list[Text]:
     """Say how many ranked areas have answers, and name those without, those of one parent in a line."""
     of = len(survey.ranked_areas())
     have = of - len(unanswered)
-    lines = [f"{of} 个地区中 {have} 个有答卷 {have} of {of} areas have answers"]
-    for parent, group in unanswered.groupby("parent", sort=False):
-        named = []
-        for one in group.itertuples():
-            named.append(
-                f"{one.name}（{one.rows} 行全被拒收 all rows rejected）" if one.rows else one.name
-            )
-        lines.append(
-            f"  没有答卷 without answers: {parent} {'、'.join(named)}".replace(":  ", ": ")
-        )
+    lines = [_("{have} of {of} areas have answers", have=have, of=of)]
+    names = survey.area_names()
+    parents = survey.parents()
+    for _parent, group in unanswered.groupby("parent", sort=False):
+        areas = [_without_answers(names[one.code], one.rows) for one in group.itertuples()]
+        parent = names.get(parents.get(group["code"].iloc[0], ""))
+        line = _("without answers: {areas}", areas=comma_list(areas))
+        if parent:
+            line = _("without answers in {parent}: {areas}", parent=parent, areas=comma_list(areas))
+        lines.append(line)
     return lines
 
 
-def unread_lines(not_read: pd.DataFrame) -> list[str]:
+def _without_answers(name: Text, rows: int) -> Text:
+    if not rows:
+        return name
+    return _("{area} (all of its {rows} rows rejected)", area=name, rows=rows)
+
+
+def unread_lines(not_read: pd.DataFrame) -> list[Text]:
     """Name the files that are not read, one a line."""
-    return [f"没有读取 not read: {one.file}（{one.zh} {one.en}）" for one in not_read.itertuples()]
+    return [
+        _("not read: {file} ({why})", file=one.file, why=Text(one.zh, one.en))
+        for one in not_read.itertuples()
+    ]
+
+
+def account_line(counts: pd.Series) -> Text:
+    """Say how many rows were read and what became of them; `counts` by rows, accepted, rejected, blanked."""
+    return _(
+        "read {rows} = accepted {accepted} + rejected {rejected}; answers blanked {blanked}",
+        rows=counts["rows"],
+        accepted=counts["accepted"],
+        rejected=counts["rejected"],
+        blanked=counts["blanked"],
+    )

@@ -24,10 +24,10 @@ from satisfaction.collection.platforms.export import NOTES, SKIPPED, Export, Rol
 from satisfaction.declarations.delivered import FOLDER, Unread
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import ResponsesError, SatisfactionError, number_of, shortened
+from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
 from satisfaction.foundation.files import matching, no_match, path_below, recorded
 from satisfaction.foundation.grids import WORKBOOKS
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _, ngettext, semicolon_list
 from satisfaction.foundation.personal import masked_names, masked_within
 from satisfaction.foundation.workbooks import is_template_sheet
 
@@ -114,7 +114,7 @@ def read_deliveries(survey: Survey) -> Reading:
         for path in matching(survey.folder, declaration.pattern):
             declared[path] = declaration
     names = masked_names(path_below(survey.folder, path) for path in survey.files)
-    files = tqdm(survey.files, desc="答卷文件 response files", disable=None, leave=False)
+    files = tqdm(survey.files, desc=str(_("response files")), disable=None, leave=False)
     for path, file in zip(files, names, strict=True):
         entry = declared.get(path)
         try:
@@ -182,14 +182,15 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
         no_match(survey.folder, pattern) for pattern in survey.unmatched
     ]
     if left := [one for one in unread if one.stops]:
-        zh = "；".join(f"{one.file}（{one.zh}）" for one in left)
-        en = "; ".join(f"{one.file} ({one.en})" for one in left)
+        files = [_("{file} ({why})", file=one.file, why=one) for one in left]
         problems.append(
             ResponsesError(
                 "R320",
-                Text(
-                    f"{len(left)} 个文件没有读取，其中可能有答卷: {zh}。",
-                    f"{number_of(len(left), 'file')} not read that may hold responses: {en}.",
+                ngettext(
+                    "{n} file is not read that may hold responses: {files}.",
+                    "{n} files are not read that may hold responses: {files}.",
+                    len(left),
+                    files=semicolon_list(files),
                 ),
                 where=str(survey.folder / FOLDER),
                 hint=_(
@@ -207,17 +208,18 @@ def _needless(survey: Survey) -> tuple[str, ...]:
 
 
 def _no_rows(export: Export, beside: list[str]) -> ResponsesError:
-    zh, en = "", ""
+    hint = _("Export the file again, or take it away.")
     if beside:
-        zh = f"同一处的 {shortened(beside)} 没有读取：在 files 中列入。 "
-        en = f"{shortened(beside)} beside it is not read: list it under `files`. "
+        hint = _(
+            "{beside} beside it is not read: list it under `files`. Export the file again, or take "
+            "it away.",
+            beside=shortened(beside),
+        )
     return ResponsesError(
         "R103",
         _("The file has a header but no rows."),
         where=place(export),
-        hint=Text(
-            f"{zh}重新导出该文件，或移走它。", f"{en}Export the file again, or take it away."
-        ),
+        hint=hint,
     )
 
 

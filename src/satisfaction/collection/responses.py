@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.collection import account
-from satisfaction.collection.account import Tables, log_events
+from satisfaction.collection.account import Tables, account_line, log_events
 from satisfaction.collection.coding import (
     code_answers,
     code_area_names,
@@ -51,6 +51,7 @@ from satisfaction.declarations.questionnaire import CODES, Questionnaire
 from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey, read_survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, together
 from satisfaction.foundation.files import locked, recorded, refuse_changed
+from satisfaction.foundation.language import _, both
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.personal import masked
 
@@ -125,19 +126,19 @@ class Responses:
             self.log.groupby(["rule", "action", "zh", "en"]).size().rename("events").reset_index()
         )
         tables = {
-            "文件 files": self.summary,
-            "规则 rules": by_rule,
-            "待改正 to correct": self.to_correct,
+            _("files"): self.summary,
+            _("rules"): by_rule,
+            _("to correct"): self.to_correct,
         }
         if len(self.not_read):
-            tables = {"没有读取 not read": self.not_read} | tables
+            tables = {_("not read"): self.not_read} | tables
         if self.problems:
             stops = [(fault.code, fault.where, fault.zh, fault.en) for fault in self.problems]
             table = pd.DataFrame(stops, columns=["code", "where", "zh", "en"])
-            tables = {"不能运行 cannot be run": table} | tables
+            tables = {_("cannot be run"): table} | tables
         return card(
-            f"读入 read {counts['rows']} = 接受 accepted {counts['accepted']} + 拒收 rejected {counts['rejected']}",
-            tables=tables,
+            str(account_line(counts)),
+            tables={str(title): table for title, table in tables.items()},
         )
 
 
@@ -331,7 +332,7 @@ def _count_labels(
     notes = []
     for column in columns.itertuples():
         count = labels.get((column.file, column.sheet, column.item))
-        notes.append(f"文字作答 labels × {count}" if count else column.note)
+        notes.append(both("labels × {count}", count=count) if count else column.note)
     return columns.assign(note=notes)
 
 

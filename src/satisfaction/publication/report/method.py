@@ -285,7 +285,7 @@ def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: Text) -> Section
         ),
         (
             _("lonely_psu"),
-            [plain(declared.lonely_psu), *filter(None, [lonely])],
+            [plain(declared.lonely_psu), *([str(lonely)] if lonely else [])],
         ),
         (
             _("steps not declared, hence left out"),
