@@ -22,8 +22,8 @@ MO = FOLDER / "satisfaction.mo"
 CLICK_PO = FOLDER / "click.po"  # what the library of the command line says of its own
 CLICK_MO = FOLDER / "click.mo"
 NO_DATE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-METHODS = [("**.py", "python"), ("templates/**.html", "jinja2")]
-OPTIONS = {"templates/**.html": {"trimmed": "true", "silent": "false"}}
+METHODS = [("**.py", "python"), ("foundation/templates/**.html", "jinja2")]
+OPTIONS = {"foundation/templates/**.html": {"trimmed": "true", "silent": "false"}}
 KEYWORDS = {
     "_": None,
     "both": None,

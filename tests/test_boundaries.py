@@ -72,7 +72,6 @@ def test_the_listing_shows_the_floors_and_nothing_else():
         "__main__",
         "__pycache__",
         "py.typed",
-        "templates",
         "locale",
     }
     assert shown - beside == set(FLOORS)

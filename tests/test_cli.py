@@ -101,7 +101,7 @@ def test_a_misspelt_column_is_named_with_its_neighbour(call, small):
     misspelt_column(small)
     _, _, message = call("run", small.folder)
     assert "找不到“县”（county）一列" in message
-    assert "did you mean: 'contry'" in message
+    assert "Did you mean 'contry'" in message
     assert "all.csv row 1" in message
 
 

@@ -366,6 +366,8 @@ def test_areas_to_which_nothing_is_lent_keep_score_and_error_to_the_last_bit(sma
     )
     assert by_code(own)["se"].iloc[0] < by_code(lent)["se"].iloc[0]
     assert [
-        note.split(":")[0] for note in lent.summary["notes"] if "a larger one stands here" in note
+        note.split(":")[0]
+        for note in map(str, lent.summary["notes"])
+        if "a larger one stands here" in note
     ] == [COUNTIES[0]]
-    assert not any("a larger one stands here" in note for note in own.summary["notes"])
+    assert not any("a larger one stands here" in note for note in map(str, own.summary["notes"]))

@@ -286,7 +286,7 @@ def test_it_states_its_conventions(province, selection):
 @pytest.mark.parametrize(
     ("arguments", "options", "code"),
     [
-        (("age", "awre"), {}, r"E141[\s\S]*did you mean: 'aware'"),
+        (("age", "awre"), {}, r"E141[\s\S]*Did you mean 'aware'"),
         (("age", "aware"), {"statistic": "G"}, "E140"),
         (("age", "age"), {}, "E161"),
         (("age", "one"), {}, "E142"),

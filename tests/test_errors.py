@@ -8,7 +8,7 @@ import pytest
 
 from satisfaction.foundation import errors
 from satisfaction.foundation.errors import SatisfactionError, closest, one_of, shortened
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import Text, use
 
 
 def test_a_message_has_every_part_in_order():
@@ -20,9 +20,24 @@ def test_a_message_has_every_part_in_order():
         got="contry",
         hint=Text("改。", "Write it."),
     )
-    assert str(error).splitlines() == [
-        "[Q104] a.yaml:3", "  错。", "  Wrong.", "  可用 available: county, sex", "  是否想写 did you mean: 'county'?", "  处理: 改。", "  Next: Write it.",
-    ]  # fmt: skip
+    with use("zh"):
+        chinese = str(error).splitlines()
+    with use("en"):
+        english = str(error).splitlines()
+    assert chinese == [
+        "[Q104] a.yaml:3",
+        "  错。",
+        "  可用: county, sex",
+        "  是否想写 'county'？",
+        "  处理: 改。",
+    ]
+    assert english == [
+        "[Q104] a.yaml:3",
+        "  Wrong.",
+        "  Available: county, sex",
+        "  Did you mean 'county'?",
+        "  Next: Write it.",
+    ]
 
 
 def test_a_message_leaves_out_what_it_does_not_know():

@@ -342,7 +342,7 @@ def test_a_contrast_row_number_that_is_not_there_is_refused():
 
 
 def test_a_misspelt_domain_proposes_the_near_name():
-    with pytest.raises(EstimatesError, match="did you mean: 'country'"):
+    with pytest.raises(EstimatesError, match="Did you mean 'country'"):
         estimate(
             SurveyDesign(scores(y=[1, 2, 3, 4, 5, 6], country=list("aabbcc")), psu="psu"),
             "y",

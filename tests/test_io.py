@@ -183,7 +183,7 @@ def test_a_line_break_inside_a_cell_does_not_shift_the_row_numbers(tmp_path):
 
 def test_a_file_that_is_not_there_lists_its_neighbours(tmp_path):
     (tmp_path / "areas.csv").write_text("x", encoding="utf-8")
-    with pytest.raises(InputFileError, match=r"F101[\s\S]*did you mean: 'areas.csv'"):
+    with pytest.raises(InputFileError, match=r"F101[\s\S]*Did you mean 'areas.csv'"):
         read_bytes(tmp_path / "area.csv")
 
 

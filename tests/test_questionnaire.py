@@ -117,7 +117,7 @@ def _special_of_satisfied(path) -> int:
     ],
 )
 def test_a_near_miss_is_proposed(small, old, new, meant):
-    assert f"did you mean: '{meant}'?" in str(refusal(small, old, new))
+    assert f"Did you mean '{meant}'?" in str(refusal(small, old, new))
 
 
 def test_several_faults_are_counted(small):

@@ -519,7 +519,7 @@ def test_without_a_probability_sample_there_are_scores_and_ranks_only(selection)
     ):
         assert found.table[name].isna().all()
     np.testing.assert_array_equal(found.table["rise"], proper.table["rise"])
-    assert any("变化有多确定未知" in note for note in found.summary["notes"])
+    assert any("变化有多确定未知" in note for note in map(str, found.summary["notes"]))
 
 
 def test_the_weaker_selection_of_both_waves_holds(waves):

@@ -313,7 +313,7 @@ def test_the_summary_names_method_seed_draws_error_and_fragile_units():
     assert rk.summary["critical_steps"][0] >= rk.summary["critical_steps"][-1]
     flagged = tuple(rk.table["unit"][rk.table["simultaneous_fragile"]])
     assert rk.summary["fragile"] == flagged
-    assert any("模拟误差" in note for note in rk.summary["notes"]) == bool(flagged)
+    assert any("模拟误差" in note for note in map(str, rk.summary["notes"])) == bool(flagged)
     assert "marginal_fragile" not in rk.table
     single = rank(score, se, simultaneous="maxt", step_down=False)
     assert "single step; normal errors" in single.summary["simultaneous_method"]
@@ -351,7 +351,7 @@ def test_marginal_max_t_is_an_integral_or_a_simulation():
     assert "Gaussian copula" in simulated.summary["marginal_method"]
     assert simulated.summary["monte_carlo_error"]["marginal"] > 0
     assert simulated.table["marginal_fragile"].dtype == "boolean"
-    assert any("max-t for marginal sets" in note for note in simulated.summary["notes"])
+    assert any("max-t for marginal sets" in note for note in map(str, simulated.summary["notes"]))
     known = rank(score, cov=correlated(se, 0.2), bottom=2, marginal="maxt")
     assert known.summary["marginal_method"].endswith("normal errors")
 

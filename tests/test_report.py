@@ -211,7 +211,7 @@ def test_a_rate_that_replaces_the_counting_answers_and_the_denominator_says_so(s
 def test_account_of_the_rows_and_the_honesty_sentences_stand_in_the_page(made, page):
     results, said = made[0], page.said()
     assert "120 行：接受 120 行，拒收 0 行" in said
-    for note in results.ranking.summary["notes"]:
+    for note in map(str, results.ranking.summary["notes"]):
         assert squeezed(note) in said
     assert squeezed(made[1].statement.zh) in said
     assert squeezed(made[1].statement.en) in said

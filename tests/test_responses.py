@@ -413,7 +413,7 @@ def test_a_value_of_the_wrong_kind_is_never_taken(small, column, value):
 def test_a_misspelt_column_stops_with_the_near_name(small):
     small.write(small.rows().rename(columns={"streets": "street"}))
     with pytest.raises(
-        ResponsesError, match=r"R101[\s\S]*all\.csv row 1[\s\S]*did you mean: 'street'"
+        ResponsesError, match=r"R101[\s\S]*all\.csv row 1[\s\S]*Did you mean 'street'"
     ) as refused:
         load(small)
     assert "street" in refused.value.available

@@ -377,7 +377,7 @@ def test_a_lacking_column_is_looked_for_among_columns_that_no_item_has(small):
         load_responses(small.read())
     assert raised.value.code == "R101"
     assert "'safety'" not in str(raised.value)
-    assert "available: 背街小巷环境" in str(raised.value)
+    assert "可用: 背街小巷环境" in str(raised.value)
 
 
 @pytest.mark.parametrize("typed", ["1,2", "1，2", "1、2", "1；2", "1 2", "1/2", "1;2"])

@@ -265,7 +265,7 @@ def test_wordings_are_an_input_of_the_wave(small):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("park,好,5,x", "did you mean: 'parks'"),
+        ("park,好,5,x", "Did you mean 'parks'"),
         ("parks,好,6,x", "5 非常满意"),
         ("parks,一般,4,x", "3 一般"),
         ("parks,,4,x", "wording"),
@@ -560,7 +560,7 @@ def test_columns_that_cannot_be_read_as_options_are_never_proposed_as_the_questi
         load_responses(small.read())
     assert "核心价值观/富强" in str(stop.value)
     assert "把列名" not in str(stop.value)
-    assert "did you mean" not in str(stop.value)
+    assert "Did you mean" not in str(stop.value)
 
 
 def test_option_columns_that_all_bear_the_question_s_title_are_told_how_to_be_named(small):

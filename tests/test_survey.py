@@ -76,7 +76,7 @@ def test_refused_with_code_line_and_both_languages(small, code, file, old, new, 
     ],
 )
 def test_a_near_miss_is_proposed(small, file, old, new, meant):
-    assert f"did you mean: '{meant}'?" in str(refusal(small, file, old, new))
+    assert f"Did you mean '{meant}'?" in str(refusal(small, file, old, new))
 
 
 def test_a_response_file_that_is_not_there_is_refused(small):
@@ -108,7 +108,7 @@ def test_a_questionnaire_with_a_fault_is_refused_as_such(small):
 def test_a_table_without_a_column_is_refused(small):
     small.edit("sample.csv", "psu_probability", "psu_probabilty")
     with pytest.raises(
-        SurveyError, match=r"S131[\s\S]*sample\.csv row 1[\s\S]*did you mean: 'psu_probabilty'"
+        SurveyError, match=r"S131[\s\S]*sample\.csv row 1[\s\S]*Did you mean 'psu_probabilty'"
     ):
         small.read()
 

@@ -26,7 +26,7 @@ from satisfaction.estimation.multiplicity import benjamini_hochberg
 from satisfaction.fieldwork.answers import points
 from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import EstimatesError, RankingError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import Results, run
 from satisfaction.publication.labels import area_labels, measure_labels, twelve_digits
 from satisfaction.publication.tables import UNITS
@@ -194,7 +194,7 @@ class Trial:
     differences: pd.DataFrame = field(repr=False)
     signs: pd.DataFrame = field(repr=False)
     modes: pd.DataFrame = field(repr=False)
-    left_out: Mapping[str, str]
+    left_out: Mapping[str, Text]
 
     @property
     def tested(self) -> bool:
@@ -217,7 +217,7 @@ def run_trial(official: str | Path, trial: str | Path, *, engine: Engine = "duck
     return compare_trial(*(run(survey, engine=engine) for survey in surveys))
 
 
-def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dict[str, str]]:
+def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dict[str, Text]]:
     """Return the measures that may be compared, and for the others why not.
 
     Raises
@@ -232,7 +232,7 @@ def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dic
             where=str(trial.folder),
             hint=_("Give the trial a folder and a survey name of its own."),
         )
-    same, left_out = list[str](), dict[str, str]()
+    same, left_out = list[str](), dict[str, Text]()
     both = set(measure_labels(official.questionnaire))
     for measure in measure_labels(trial.questionnaire):
         try:
@@ -242,9 +242,9 @@ def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dic
                 )
                 same.append(measure)
             else:
-                left_out[measure] = "官方调查没有 not in the official survey"
+                left_out[measure] = _("not in the official survey")
         except RankingError as reason:
-            left_out[measure] = f"{reason.zh} {reason.en}"
+            left_out[measure] = reason.text
     if not same:
         raise RankingError(
             "K175",

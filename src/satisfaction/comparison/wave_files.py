@@ -15,6 +15,7 @@ from satisfaction.comparison.sides import joint_mark
 from satisfaction.comparison.trial import Trial
 from satisfaction.comparison.words import change_lines, rolling_lines, trial_lines
 from satisfaction.foundation.files import dated_folder, sha256
+from satisfaction.foundation.language import Text
 from satisfaction.foundation.tables import write_csv, write_json, write_xlsx
 from satisfaction.pipeline import Results
 from satisfaction.publication.manifest import manifest, plain
@@ -74,11 +75,13 @@ def write_set(
     suffix: str,
     *,
     tables: Mapping[str, pd.DataFrame],
-    lines: list[str],
+    lines: Sequence[Text],
     record: Mapping[str, Any],
 ) -> Path:
     """Write tables (the first names the set), what is said about them, and what they were made from."""
-    name, mark = next(iter(tables)), joint_mark([one.survey for one in waves])
+    name = next(iter(tables))
+    mark = joint_mark([wave.survey for wave in waves])
+    notes = [str(line) for line in lines]
     further = dict(list(tables.items())[1:])
     finished = datetime.datetime.now(datetime.UTC)
     with dated_folder(
@@ -88,11 +91,11 @@ def write_set(
         for title, table in tables.items():
             write_csv(table, scratch / f"{title}.csv")
         write_xlsx(
-            {"data": tables[name], **further, "notes": pd.DataFrame({"note": lines})},
+            {"data": tables[name], **further, "notes": pd.DataFrame({"note": notes})},
             scratch / f"{name}.xlsx",
         )
         write_json(
-            plain({"mark": mark, "notes": lines, **record, **made_from(waves)}),
+            plain({"mark": mark, "notes": notes, **record, **made_from(waves)}),
             scratch / f"{name}.json",
         )
         outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}

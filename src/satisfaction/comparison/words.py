@@ -1,4 +1,4 @@
-"""What is printed about several waves: few lines, Chinese and English, no rank without its set."""
+"""What is printed about several waves: few lines, no rank without its set."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import pandas as pd
 
 from satisfaction.comparison.changes import WaveChange
 from satisfaction.comparison.roll import WaveRolling
-from satisfaction.comparison.sides import joint_mark
 from satisfaction.comparison.trial import Trial
 from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.errors import number_of
 from satisfaction.foundation.figures import (
     Unit,
     p_value,
@@ -20,7 +18,7 @@ from satisfaction.foundation.figures import (
     rank_set_in_words,
     unit_of,
 )
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _, ngettext, semicolon_list
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import measure_labels
 
@@ -40,63 +38,75 @@ NO_MODES = _(
 NO_PROOF = _("A sign is no proof: listen to recordings and call back first.")
 
 
-def other_areas(found: WaveChange) -> list[str]:
+def other_areas(found: WaveChange) -> list[Text]:
     """Warn where the waves did not ask in the same areas: the whole is then another whole."""
     asked = []
-    for one in (found.earlier, found.later):
-        table = one.estimates[one.area].of(found.measure).table
-        asked.append(set(table.loc[table["n"] > 0, one.area].astype(str)))
-    if asked[0] == asked[1]:
+    for wave in (found.earlier, found.later):
+        table = wave.estimates[wave.area].of(found.measure).table
+        asked.append(set(table.loc[table["n"] > 0, wave.area].astype(str)))
+    before, after = asked
+    if before == after:
         return []
     return [
-        f"两期调查的地区不同（{len(asked[0])} 个与 {len(asked[1])} 个，相同 {len(asked[0] & asked[1])} 个）：总体的变化不能作比较。 "
-        f"The waves asked in different areas ({len(asked[0])} and {len(asked[1])}, {len(asked[0] & asked[1])} in both): "
-        "the change of the whole compares different populations."
+        _(
+            "The waves asked in different areas ({before} and {after}, {both} in both): the change "
+            "of the whole compares different populations.",
+            before=len(before),
+            after=len(after),
+            both=len(before & after),
+        )
     ]
 
 
-def change_lines(found: WaveChange) -> list[str]:
+def change_lines(found: WaveChange) -> list[Text]:
     """Say what changed between two waves beyond sampling error, and what the largest jump is worth."""
-    summary, whole = found.ranks.summary, found.whole
+    summary = found.ranks.summary
+    whole = found.whole
     surveys = [found.earlier.survey, found.later.survey]
     figure = figures(surveys[-1], found.measure)
+    of_whole = _(
+        "whole: {earlier} → {later}, change {change}{limits}",
+        earlier=figure.level(whole["earlier"]),
+        later=figure.level(whole["later"]),
+        change=figure.change(whole["difference"]),
+        limits=figure.change_limits(whole["ci_low"], whole["ci_high"]),
+    )
     return [
         *heading(surveys, found.measure),
-        f"可比 comparable: {summary['comparable']}",
-        f"两期共有初级单元 PSUs in both waves: {summary['shared_psus']}",
-        f"总体 whole: {figure.level(whole['earlier'])} → {figure.level(whole['later'])}，变化 change "
-        f"{figure.change(whole['difference'])}{figure.change_limits(whole['ci_low'], whole['ci_high'])}",
+        _("comparable: {comparable}", comparable=summary["comparable"]),
+        _("PSUs in both waves: {psus}", psus=summary["shared_psus"]),
+        of_whole,
         *other_areas(found),
         *beyond_error(found, figure),
-        *map(str, summary["notes"]),
+        *summary["notes"],
         *other_ranks(found.table),
         *largest_jump(found, figure),
-        *HONEST,
+        HONEST,
     ]
 
 
-def rolling_lines(found: WaveRolling) -> list[str]:
+def rolling_lines(found: WaveRolling) -> list[Text]:
     """Say what a rolling index is, what it gains, and what its ranking is worth."""
-    surveys, last = [one.survey for one in found.waves], found.waves[-1]
+    surveys = [wave.survey for wave in found.waves]
+    last = found.waves[-1]
     figure = figures(last.survey, found.measure)
-    errors = []
-    single, rolled = (
-        one["se"].median()
-        for one in (last.estimates[last.area].of(found.measure).table, found.table)
-    )
+    lines = heading(surveys, found.measure)
+    lines.append(_("waves from the oldest to the newest"))
+    for comparable in found.comparable:
+        lines.append(_("comparable: {comparable}", comparable=comparable))
     if found.estimates.conventions["selection"] == "probability":
-        errors.append(
-            f"标准误中位数 median standard error: {last.survey.declared.wave} {figure.level(single)}，{len(surveys)} 期 waves "
-            f"{figure.level(rolled)}"
+        single = last.estimates[last.area].of(found.measure).table["se"].median()
+        rolled = found.table["se"].median()
+        lines.append(
+            _(
+                "median standard error: {wave} {single}, {waves} waves {rolled}",
+                wave=last.survey.declared.wave,
+                single=figure.level(single),
+                waves=len(surveys),
+                rolled=figure.level(rolled),
+            )
         )
-    return [
-        *heading(surveys, found.measure),
-        "各期由旧到新 waves from the oldest to the newest",
-        *(f"可比 comparable: {words}" for words in found.comparable),
-        *errors,
-        *map(str, found.ranking.summary["notes"]),
-        *PERIOD,
-    ]
+    return [*lines, *found.ranking.summary["notes"], PERIOD]
 
 
 def figures(survey: Survey, measure: str) -> Unit:
@@ -104,136 +114,208 @@ def figures(survey: Survey, measure: str) -> Unit:
     return unit_of(measure_labels(survey.questionnaire)[measure][0])
 
 
-def heading(surveys: list[Survey], measure: str) -> list[str]:
+def heading(surveys: list[Survey], measure: str) -> list[Text]:
     """Name the waves, the measure and the mark."""
-    mark, label = joint_mark(surveys), measure_labels(surveys[-1].questionnaire)[measure][1]
-    lines = [f"{' → '.join(one.declared.wave for one in surveys)}  {label}"]
-    return [*lines, f"*** {mark} ***"] if mark else lines
+    waves = " → ".join(survey.declared.wave for survey in surveys)
+    label = measure_labels(surveys[-1].questionnaire)[measure][1]
+    lines = [_("{waves}  {measure}", waves=waves, measure=label)]
+    return lines + _mark_lines(surveys)
 
 
-def beyond_error(found: WaveChange, figure: Unit) -> list[str]:
+def _mark_lines(surveys: list[Survey]) -> list[Text]:
+    """Say what the samples are, where one is not a real probability sample."""
+    marks = dict.fromkeys(survey.marks for survey in surveys if survey.marks)
+    if not marks:
+        return []
+    return [_("*** {mark} ***", mark=semicolon_list(marks))]
+
+
+def beyond_error(found: WaveChange, figure: Unit) -> list[Text]:
     """Count and name the areas whose score changed relative to the field beyond sampling error."""
-    summary, table = found.ranks.summary, found.table
+    summary = found.ranks.summary
     if summary["selection"] != "probability":
         return []
-    changed = table[table["significant"] == "yes"]
-    return [
-        f"得分相对平均变化超出抽样误差的单位 units whose score changed relative to the field beyond sampling error: {len(changed)} / "
-        f"{summary['p']} (Benjamini-Hochberg, {1 - summary['level']:.0%})",
-        *(f"  {unit(row)}  {relative(row, figure)}" for _unused, row in changed.iterrows()),
+    changed = found.table[found.table["significant"] == "yes"]
+    lines = [
+        _(
+            "units whose score changed relative to the field beyond sampling error: {n} of {p} "
+            "(Benjamini-Hochberg, {level:.0%})",
+            n=len(changed),
+            p=summary["p"],
+            level=1 - summary["level"],
+        )
     ]
+    for _row, row in changed.iterrows():
+        lines.append(
+            _("  {area}  {change}", area=area_of(row), change=relative_change(row, figure))
+        )
+    return lines
 
 
-def largest_jump(found: WaveChange, figure: Unit) -> list[str]:
+def largest_jump(found: WaveChange, figure: Unit) -> list[Text]:
     """Say what the largest change of a rank is worth; it was picked afterwards, so the bounds are those of the whole table."""
     ranked = found.table[found.table["rise"].notna()]
     row = ranked.loc[ranked["rise"].astype(float).abs().idxmax()]
     if row["rise"] == 0:
         return []
-    moved_from = rank_with_set(found.earlier, row["code"])
-    moved_to = rank_with_set(found.later, row["code"])
-    jump = f"名次变动最大 largest jump: {unit(row)}  {moved_from} → {moved_to}"
+    jump = _(
+        "largest jump: {area}  {before} → {after}",
+        area=area_of(row),
+        before=rank_as_printed(found.earlier, row["code"]),
+        after=rank_as_printed(found.later, row["code"]),
+    )
     if found.ranks.summary["selection"] != "probability":
         return [jump]
-    m, up = found.ranks.summary["places"], row["rise"] > 0
-    rising = found.ranks.probability_rise(m if up else 1 - m)[row["code"]]
-    likely, (zh, en) = (
-        probability(rising if up else 1 - rising),
-        _("rise") if up else _("fall"),
-    )
-    lines = [f"{jump}，P(真{zh}至少 {m} 位 true {en} of {m} or more) {likely}"]
+    places = found.ranks.summary["places"]
+    if row["rise"] > 0:
+        rising = found.ranks.probability_rise(places)[row["code"]]
+        likely = _("true rise of {places} or more", places=places)
+    else:
+        rising = 1 - found.ranks.probability_rise(1 - places)[row["code"]]
+        likely = _("true fall of {places} or more", places=places)
     moved = row["all_low"] > 0 or row["all_high"] < 0
-    verdict = (
-        "名次确有变动 the rank has moved"
-        if moved
-        else "不能确认名次确有变动 that the rank has moved is not established"
-    )
+    verdict = _("that the rank has moved is not established")
+    if moved:
+        verdict = _("the rank has moved")
     return [
-        *lines,
-        f"  升降的可靠范围（全表同时） guaranteed rise, whole table at once: {row['all_low']:+d} … {row['all_high']:+d}；{verdict}",
-        f"  {relative(row, figure)}",
+        _(
+            "{jump}, P({likely}) {probability}",
+            jump=jump,
+            likely=likely,
+            probability=probability(rising),
+        ),
+        _(
+            "  guaranteed rise, whole table at once: {low:+d} … {high:+d}; {verdict}",
+            low=row["all_low"],
+            high=row["all_high"],
+            verdict=verdict,
+        ),
+        _("  {change}", change=relative_change(row, figure)),
     ]
 
 
-def other_ranks(table: pd.DataFrame) -> list[str]:
+def other_ranks(table: pd.DataFrame) -> list[Text]:
     """Say where rises are not the differences of the published ranks."""
     ranked = table[table["rise"].notna()]
     differ = int((ranked["rise"] != ranked["rank_before"] - ranked["rank_after"]).sum())
     if not differ:
         return []
     return [
-        f"{differ} 个单位的升降不等于公布名次之差：只在两期都参与排名的单位之间计算，并列取同一名次。 For {number_of(differ, 'unit')} the rise is not "
-        "the difference of the published ranks: it counts units ranked in both waves only, ties sharing a rank."
+        ngettext(
+            "For {n} unit the rise is not the difference of the published ranks: it counts units "
+            "ranked in both waves only, ties sharing a rank.",
+            "For {n} units the rise is not the difference of the published ranks: it counts units "
+            "ranked in both waves only, ties sharing a rank.",
+            differ,
+        )
     ]
 
 
-def unit(row: Any) -> str:
+def area_of(row: Any) -> Text:
     """Name an area."""
-    return f"{row['code']} {row['name_zh']}"
+    return _("{code} {name}", code=row["code"], name=Text(row["name_zh"], row["name_en"]))
 
 
-def rank_with_set(results: Results, code: str) -> str:
+def rank_as_printed(results: Results, code: str) -> Text:
     """Write the rank of an area in one wave with its set for this area by itself, as `run` prints it; no set where there is none."""
     row = results.ranking.table.set_index("unit").loc[code]
     if pd.isna(row["marginal_low"]):
-        return rank(row["rank"])
-    return f"{rank(row['rank'])} ({rank_set_in_words(row)})"
+        return Text(rank(row["rank"]))
+    return _("{rank} ({rank_set})", rank=rank(row["rank"]), rank_set=rank_set_in_words(row))
 
 
-def relative(row: Any, figure: Unit) -> str:
+def relative_change(row: Any, figure: Unit) -> Text:
     """Write a change relative to the field with its interval and the adjusted p-value."""
-    change = figure.change(row["relative_change"])
-    limits = figure.change_limits(row["ci_low"], row["ci_high"])
-    return f"得分相对变化 relative change {change}{limits}  校正 adjusted p {p_value(row['p_bh'])}"
+    return _(
+        "relative change {change}{limits}  adjusted p {p}",
+        change=figure.change(row["relative_change"]),
+        limits=figure.change_limits(row["ci_low"], row["ci_high"]),
+        p=p_value(row["p_bh"]),
+    )
 
 
-def trial_lines(found: Trial) -> list[str]:
+def trial_lines(found: Trial) -> list[Text]:
     """Say where a trial differs from the official survey, what the modes explain, and which side's answers look coached."""
-    surveys = [found.official.survey, found.trial.survey]
-    mark = joint_mark(surveys)
-    lines = [
-        f"官方 official: {surveys[0].name}   自测 trial: {surveys[1].name}",
-        *([f"*** {mark} ***"] if mark else []),
-    ]
+    official = found.official.survey
+    trial = found.trial.survey
+    lines = [_("official: {official}   trial: {trial}", official=official.name, trial=trial.name)]
+    lines += _mark_lines([official, trial])
+    lines += _differences(found)
+    lines += _signs_of_coaching(found)
+    if found.modes.empty:
+        lines.append(NO_MODES)
+    else:
+        by_code = found.modes.groupby("code")[["mix", "within"]].sum()
+        for code, row in by_code.iterrows():
+            lines.append(
+                _(
+                    "  {code}  mix of modes {mix:+.2f}, within modes {within:+.2f}",
+                    code=code,
+                    mix=row["mix"],
+                    within=row["within"],
+                )
+            )
+    for measure, why in found.left_out.items():
+        lines.append(_("not compared: {measure} ({why})", measure=measure, why=why))
+    return [*lines, NO_PROOF]
+
+
+def _differences(found: Trial) -> list[Text]:
+    """Name what differs beyond error; without errors every difference of the ranked measure."""
+    questionnaire = found.trial.survey.questionnaire
     table = found.differences
     if found.tested:
-        beyond = table[table["beyond_error"] == "yes"]
-        lines.append(
-            f"超出抽样误差的差异 differences beyond sampling error: {len(beyond)} / {int(table['p'].notna().sum())} (Benjamini-Hochberg)"
+        shown = table[table["beyond_error"] == "yes"]
+        title = _(
+            "differences beyond sampling error: {n} of {tested} (Benjamini-Hochberg)",
+            n=len(shown),
+            tested=int(table["p"].notna().sum()),
         )
     else:
-        beyond = table[table["measure"] == surveys[1].questionnaire.ranked]
-        lines += UNTESTED
-    for _unused, row in beyond.iterrows():
-        figure = figures(surveys[1], row["measure"])
-        interval = ""
+        shown = table[table["measure"] == questionnaire.ranked]
+        title = UNTESTED
+    lines = [title]
+    labels = measure_labels(questionnaire)
+    for _row, row in shown.iterrows():
+        figure = figures(found.trial.survey, row["measure"])
+        limits = ""
         if found.tested:
-            interval = figure.change_limits(row["ci_low"], row["ci_high"])
-        label = measure_labels(surveys[1].questionnaire)[row["measure"]][1]
+            limits = figure.change_limits(row["ci_low"], row["ci_high"])
         lines.append(
-            f"  {unit(row)}  {label}: {figure.level(row['official'])} → {figure.level(row['trial'])}  "
-            f"{figure.change(row['difference'])}{interval}"
+            _(
+                "  {area}  {measure}: {official} → {trial}  {difference}{limits}",
+                area=area_of(row),
+                measure=labels[row["measure"]][1],
+                official=figure.level(row["official"]),
+                trial=figure.level(row["trial"]),
+                difference=figure.change(row["difference"]),
+                limits=limits,
+            )
         )
-    named = {"official": "官方 official", "trial": "自测 trial"}
-    looks = found.signs[found.signs["side"] != ""]
+    return lines
+
+
+def _signs_of_coaching(found: Trial) -> list[Text]:
+    sides = {"official": _("official"), "trial": _("trial")}
+    signs = found.signs[found.signs["side"] != ""]
+    lines = []
     if found.tested:
         lines.append(
-            f"像是经过辅导的迹象 signs of coaching: {len(looks)} / {int(found.signs['p'].notna().sum())}"
+            _(
+                "signs of coaching: {n} of {tested}",
+                n=len(signs),
+                tested=int(found.signs["p"].notna().sum()),
+            )
         )
-    lines += [
-        f"  {row['code']}  {named[row['side']]}: {row['zh']} {row['en']}  {row['official']:.3g} → {row['trial']:.3g}"
-        for _unused, row in looks.iterrows()
-    ]
-    if found.modes.empty:
-        lines += NO_MODES
-    else:
-        parts = found.modes.groupby("code")[["mix", "within"]].sum()
-        lines += [
-            f"  {code}  访问方式构成 mix of modes {row['mix']:+.2f}，同一方式之内 within modes {row['within']:+.2f}"
-            for code, row in parts.iterrows()
-        ]
-    return [
-        *lines,
-        *(f"未比较 not compared: {measure}（{why}）" for measure, why in found.left_out.items()),
-        *NO_PROOF,
-    ]
+    for _row, row in signs.iterrows():
+        lines.append(
+            _(
+                "  {code}  {side}: {sign}  {official:.3g} → {trial:.3g}",
+                code=row["code"],
+                side=sides[row["side"]],
+                sign=Text(row["zh"], row["en"]),
+                official=row["official"],
+                trial=row["trial"],
+            )
+        )
+    return lines

@@ -40,7 +40,7 @@ def fill(
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    loader = jinja2.PackageLoader("satisfaction", "templates")
+    loader = jinja2.PackageLoader("satisfaction.foundation", "templates")
     environment = jinja2.Environment(
         loader=loader,
         autoescape=True,

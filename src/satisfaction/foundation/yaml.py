@@ -320,12 +320,7 @@ def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
         }
     return {
         "code": "Y203",
-        "text": _(
-            "Invalid value {value!r} at '{key}': {wanted}.",
-            value=detail["input"],
-            key=key,
-            wanted=_wanted(kind, context),
-        ),
+        "text": _invalid(key, detail["input"], _wanted(kind, context)),
         "where": document.place(location),
         "hint": _("Correct the value."),
     }
@@ -346,22 +341,38 @@ WANTED = {
 """What a value must be, by the beginning of pydantic's name of the fault."""
 
 
+def _invalid(key: str, value: Any, wanted: Text) -> Text:
+    if isinstance(value, dict | list):
+        return _("Invalid value at '{key}': {wanted}.", key=key, wanted=wanted)
+    return _("Invalid value {value!r} at '{key}': {wanted}.", value=value, key=key, wanted=wanted)
+
+
 def _wanted(kind: str, context: dict[str, Any]) -> Text:
     """Say what a value must be, from pydantic's name of the fault and its details."""
-    bounds = {
-        "greater_than": _("it must be greater than {gt}", **context),
-        "greater_than_equal": _("it must be at least {ge}", **context),
-        "less_than": _("it must be less than {lt}", **context),
-        "less_than_equal": _("it must be at most {le}", **context),
-        "too_short": _("it must have at least {min_length} entries", **context),
-        "too_long": _("it may have at most {max_length} entries", **context),
-        "literal_error": _("it must be one of {expected}", **context),
-        "string_pattern_mismatch": _("its form must be {pattern}", **context),
-        "union_tag_invalid": _("it must be one of {expected_tags}", **context),
-        "union_tag_not_found": _("{discriminator} is missing", **context),
-        "finite_number": _("it must be a finite number"),
-    }
-    return bounds.get(kind) or WANTED.get(kind.partition("_")[0]) or _("it is not allowed here")
+    match kind:
+        case "greater_than":
+            return _("it must be greater than {gt}", **context)
+        case "greater_than_equal":
+            return _("it must be at least {ge}", **context)
+        case "less_than":
+            return _("it must be less than {lt}", **context)
+        case "less_than_equal":
+            return _("it must be at most {le}", **context)
+        case "too_short":
+            return _("it must have at least {min_length} entries", **context)
+        case "too_long":
+            return _("it may have at most {max_length} entries", **context)
+        case "literal_error":
+            return _("it must be one of {expected}", **context)
+        case "string_pattern_mismatch":
+            return _("its form must be {pattern}", **context)
+        case "union_tag_invalid":
+            return _("it must be one of {expected_tags}", **context)
+        case "union_tag_not_found":
+            return _("{discriminator} is missing", **context)
+        case "finite_number":
+            return _("it must be a finite number")
+    return WANTED.get(kind.partition("_")[0], _("it is not allowed here"))
 
 
 def fault(
