@@ -75,7 +75,7 @@ def write_set(
     suffix: str,
     *,
     tables: Mapping[str, pd.DataFrame],
-    lines: Sequence[Text],
+    lines: Sequence[Text | str],
     record: Mapping[str, Any],
 ) -> Path:
     """Write tables (the first names the set), what is said about them, and what they were made from."""
