@@ -98,6 +98,13 @@ class Responses:
         Answers that nobody knows, see `wordings.unknown_answers`.
     rejected_answers : DataFrame
         The columns of `accepted` for the rejected rows, but for repeated files and totals, which are no answers.
+
+    Examples
+    --------
+    >>> responses = sat.load_responses(sat.read_survey("surveys/wave"))
+    >>> responses.summary[["file", "rows", "accepted", "rejected"]]
+                    file  rows  accepted  rejected
+    0  responses/all.csv   120       120         0
     """
 
     accepted: pd.DataFrame = field(repr=False)
@@ -172,6 +179,12 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         unknown answers than rules.yaml allows, R305 options in columns that cannot be read, R306 and R307 from wordings.csv;
         R320 files not read that may hold responses, R322 and R323 files with the same respondents' numbers, R321 several of
         all these.
+
+    Examples
+    --------
+    >>> survey = sat.read_survey("surveys/wave")
+    >>> sat.load_responses(survey)
+    <Responses: 120 accepted, 0 rejected, 0 log entries, 0 problems>
     """
     questionnaire = survey.questionnaire
     rules = compile_rules(survey)

@@ -79,8 +79,8 @@ class Combination:
 
     declared: CombinedFile
     parts: tuple[Part, ...]
-    scores: Array
-    table: pd.DataFrame
+    scores: Array = field(repr=False)
+    table: pd.DataFrame = field(repr=False)
     ranking: Ranking = field(repr=False)
     assessed: Mapping[str, Assessed]
     sources: Mapping[str, str]

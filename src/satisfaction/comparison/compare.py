@@ -6,7 +6,7 @@ What verify and compare print, in Chinese and English.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,9 @@ class Comparison:
 
     old: Path
     new: Path
-    causes: pd.DataFrame
-    figures: pd.DataFrame
-    ranks: pd.DataFrame
+    causes: pd.DataFrame = field(repr=False)
+    figures: pd.DataFrame = field(repr=False)
+    ranks: pd.DataFrame = field(repr=False)
     compared: int
 
     @property

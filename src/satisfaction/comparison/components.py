@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,11 @@ class Part:
 
     name: str
     declared: Component
-    score: Array
+    score: Array = field(repr=False)
     errors: Any
-    df: Array
+    df: Array = field(repr=False)
     surveyed: bool
-    excluded: Array
+    excluded: Array = field(repr=False)
     assessed: Assessed | None = None
     lent: Any = None
 

@@ -103,6 +103,15 @@ class Survey:
         The survey as its folder says it: whatever differs from it makes the survey a trial.
     altered : tuple of str
         Parts of the results that `run` did not compute from this survey; they make it a trial too.
+
+    Examples
+    --------
+    >>> survey = sat.read_survey("surveys/wave")
+    >>> survey
+    Survey(SurveyFile(small-wave, wave 2026T1, small@1, probability, weighting: base,
+     calibration): 4 areas ranked, 1 files of responses)
+    >>> survey.area_levels()
+    ['county', 'prefecture']
     """
 
     folder: Path
@@ -355,6 +364,12 @@ def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
         For a key, table, column or reference that does not fit, with file and line.
     QuestionnaireError, InputFileError
         From the files it points to.
+
+    Examples
+    --------
+    >>> survey = sat.read_survey("surveys/wave")
+    >>> survey.name, survey.declared.selection
+    ('small-wave', 'probability')
     """
     with recorded() as read:
         survey = _read_folder(path, ranking=ranking)

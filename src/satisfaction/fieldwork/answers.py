@@ -6,7 +6,7 @@ The answers as points, codes and rates that the other checks compare stand here,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -212,10 +212,10 @@ class Patterns:
         Standard deviation of the answers (intra-individual response variability); nan without answers.
     """
 
-    answered: Array
-    longest: Array
-    identical: Array
-    spread: Array
+    answered: Array = field(repr=False)
+    longest: Array = field(repr=False)
+    identical: Array = field(repr=False)
+    spread: Array = field(repr=False)
 
 
 def straight_lining(

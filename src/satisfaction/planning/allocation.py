@@ -8,7 +8,7 @@ Several limits at once: interval widths of several measures, for areas and for w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,10 +41,10 @@ class Bethel:
         How much cost a constraint is responsible for, adding up to 1; 0 where it does not bind.
     """
 
-    n: Array
+    n: Array = field(repr=False)
     cost: float
-    used: Array
-    multipliers: Array
+    used: Array = field(repr=False)
+    multipliers: Array = field(repr=False)
 
 
 def equal(total: float, areas: int) -> Array:
@@ -196,7 +196,7 @@ class Several:
         The limits that decide, with the unit where they do.
     """
 
-    psus: Array
+    psus: Array = field(repr=False)
     binding: tuple[str, ...]
 
 

@@ -6,7 +6,7 @@ The picture of a plan.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,9 +81,9 @@ class Plan:
     """
 
     model: VarianceModel
-    needs: pd.DataFrame
-    allocations: pd.DataFrame
-    areas: pd.DataFrame
+    needs: pd.DataFrame = field(repr=False)
+    allocations: pd.DataFrame = field(repr=False)
+    areas: pd.DataFrame = field(repr=False)
     lines: list[str]
     conventions: Mapping[str, Any]
 

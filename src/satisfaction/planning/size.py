@@ -7,7 +7,7 @@ variance between persons, kish what unequal weights cost, rho how alike persons 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,13 +46,13 @@ class VarianceModel:
     """
 
     areas: tuple[str, ...]
-    estimate: Array
-    sigma2: Array
+    estimate: Array = field(repr=False)
+    sigma2: Array = field(repr=False)
     rho: float
     kish: float
-    psus: Array
-    per_psu: Array
-    strata: Array
+    psus: Array = field(repr=False)
+    per_psu: Array = field(repr=False)
+    strata: Array = field(repr=False)
     known: Posterior
 
     def variance(self, psus: Array | float, per_psu: float) -> Array:

@@ -160,6 +160,13 @@ def export(
     ------
     ExportError
         X101 when the folder exists: nothing is ever overwritten.
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> folder = sat.export(results, "published")
+    >>> (folder / "ranking.csv").is_file()
+    True
     """
     folder = Path(folder)
     results = beside_folder(results)

@@ -25,7 +25,7 @@ in an order of their own: neither the direction of the scores nor the order of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -142,13 +142,13 @@ class Against:
     """
 
     se: float
-    variance: Floats
-    weight: Floats
-    others_se: Floats
-    others_variance: Floats
-    others_weight: Floats
-    pair_df: Floats
-    grid: Floats
+    variance: Floats = field(repr=False)
+    weight: Floats = field(repr=False)
+    others_se: Floats = field(repr=False)
+    others_variance: Floats = field(repr=False)
+    others_weight: Floats = field(repr=False)
+    pair_df: Floats = field(repr=False)
+    grid: Floats = field(repr=False)
 
 
 def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
@@ -304,8 +304,8 @@ class Simulated:
         Critical values of a step-down in order, the last one the one that holds; empty for units.
     """
 
-    critical: Floats
-    error: Floats
+    critical: Floats = field(repr=False)
+    error: Floats = field(repr=False)
     steps: tuple[float, ...] = ()
 
 
@@ -328,9 +328,9 @@ class Compared:
         What was drawn, in words.
     """
 
-    statistic: Floats
-    weight: Floats
-    scale: Floats
+    statistic: Floats = field(repr=False)
+    weight: Floats = field(repr=False)
+    scale: Floats = field(repr=False)
     draws_variances: bool
     errors: str
 

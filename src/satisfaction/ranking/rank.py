@@ -128,6 +128,20 @@ class Ranking:
         For one unit named beforehand; for the whole table at once.
     options : Options
         As asked for.
+
+    Examples
+    --------
+    >>> scores = [90.0, 70.0, 68.0, 40.0]
+    >>> ranking = sat.rank(scores, se=[2.0] * 4, names=list("ABCD"), bottom=1)
+    >>> ranking
+    Ranking(4 units, RankingSummary(p=4, bottom=1, level=0.95, selection='probability',
+    list_p=4.184e-23, rankability=0.9905))
+    >>> ranking.target("top", 2).table[["unit", "verdict"]]
+      unit        verdict
+    0    A            met
+    1    B  not decidable
+    2    C  not decidable
+    3    D        not met
     """
 
     table: pd.DataFrame
@@ -345,6 +359,18 @@ def rank(
     or Holm; counts by Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek
     (2020); max-t: Romano and Wolf (2005); membership: Benjamini and Heller (2008); probabilities:
     Laird and Louis (1989).
+
+    Examples
+    --------
+    >>> scores = [90.0, 70.0, 68.0, 40.0]
+    >>> ranking = sat.rank(scores, se=[2.0] * 4, names=list("ABCD"), bottom=1)
+    >>> columns = ["unit", "rank", "simultaneous_low", "simultaneous_high", "status"]
+    >>> ranking.table[columns]
+      unit  rank  simultaneous_low  simultaneous_high       status
+    0    A     1                 1                  1     excluded
+    1    B     2                 2                  3     excluded
+    2    C     3                 2                  3     excluded
+    3    D     4                 4                  4  established
     """
     options = Options(
         level=level,

@@ -9,7 +9,7 @@ a new one is a function and a line in a dictionary.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -53,7 +53,7 @@ class Simulation:
 
     error: float
     steps: tuple[float, ...]
-    fragile: Bools
+    fragile: Bools = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

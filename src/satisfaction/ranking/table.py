@@ -327,15 +327,19 @@ class RankingSummary(Facts):
     side: str | None = None
 
     def __repr__(self) -> str:
-        return (
-            f"RankingSummary(p={self.p}, bottom={self.bottom}, level={self.level:g}, "
-            f"selection={self.selection!r}, list_p={self.list_p}, rankability={self.rankability})"
-        )
+        declared = f"bottom={self.bottom}, level={self.level:g}, selection={self.selection!r}"
+        certainty = f"list_p={_brief(self.list_p)}, rankability={_brief(self.rankability)}"
+        return f"RankingSummary(p={self.p}, {declared}, {certainty})"
 
     @property
     def proven(self) -> bool:
         """Whether anything can be proven: only with a probability sample."""
         return self.selection == "probability"
+
+
+def _brief(figure: float | None) -> str:
+    """Write a figure with four significant digits."""
+    return "None" if figure is None else f"{figure:.4g}"
 
 
 def point_summary(

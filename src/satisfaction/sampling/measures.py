@@ -74,6 +74,13 @@ def compile_measures(questionnaire: Questionnaire) -> tuple[Measure, ...]:
     ------
     QuestionnaireError
         Q141 when an index's weights need more digits than exact arithmetic allows.
+
+    Examples
+    --------
+    >>> questionnaire = sat.read_questionnaire("questionnaires/small/1.yaml")
+    >>> {measure.name: measure.kind for measure in sat.compile_measures(questionnaire)}
+    {'awareness': 'rate', 'participation': 'rate', 'satisfaction': 'rate', 'streets': 'score',
+     'parks': 'score', 'safety': 'score', 'topic_index': 'index'}
     """
     measures = [_rate(questionnaire, name, rate) for name, rate in questionnaire.rates.items()]
     measures += [_score(questionnaire, item) for item in questionnaire.topics]

@@ -138,8 +138,8 @@ class Export:
     sheet: str
     platform: str
     columns: tuple[Column, ...]
-    rows: pd.DataFrame
-    numbers: npt.NDArray[np.int64]
+    rows: pd.DataFrame = field(repr=False)
+    numbers: npt.NDArray[np.int64] = field(repr=False)
     notes: tuple[Note, ...]
 
 
@@ -165,7 +165,7 @@ class Table:
     keys: tuple[str, ...]
     titles: tuple[str, ...]
     columns: list[Texts]
-    numbers: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64] = field(repr=False)
     long_numbers: frozenset[str]
     dates: frozenset[str]
 

@@ -6,7 +6,7 @@ Who lives where: communities, and model persons who each stand for a number of p
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -141,11 +141,11 @@ class Residents:
     """
 
     facts: Facts
-    county: npt.NDArray[np.int64]
-    residence: npt.NDArray[np.int64]
-    community: npt.NDArray[np.str_]
-    sex: npt.NDArray[np.int8]
-    age: npt.NDArray[np.int8]
+    county: npt.NDArray[np.int64] = field(repr=False)
+    residence: npt.NDArray[np.int64] = field(repr=False)
+    community: npt.NDArray[np.str_] = field(repr=False)
+    sex: npt.NDArray[np.int8] = field(repr=False)
+    age: npt.NDArray[np.int8] = field(repr=False)
     people: Counts
 
     @property

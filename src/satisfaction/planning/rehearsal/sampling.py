@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -45,9 +45,9 @@ class Sample:
     """
 
     position: Positions
-    psu_probability: Floats
-    person_probability: Floats
-    panel: npt.NDArray[np.bool_]
+    psu_probability: Floats = field(repr=False)
+    person_probability: Floats = field(repr=False)
+    panel: npt.NDArray[np.bool_] = field(repr=False)
 
     def table(self, residents: Residents) -> pd.DataFrame:
         """Return the sample as the table a survey keeps, probabilities with 12 significant digits."""
@@ -82,7 +82,7 @@ class Drawn:
 
     sample: Sample
     person: Positions
-    respondents: pd.DataFrame
+    respondents: pd.DataFrame = field(repr=False)
 
 
 def draw_wave(
