@@ -3,6 +3,7 @@
 import string
 
 import pytest
+from tests import catalogue
 
 from satisfaction.foundation.language import (
     Text,
@@ -12,7 +13,6 @@ from satisfaction.foundation.language import (
     readers_language,
     use,
 )
-from tests import catalogue
 
 
 def placeholders(text):
