@@ -20,7 +20,7 @@ from satisfaction.comparison.changes import compare_waves, most_improved, run_ch
 from satisfaction.comparison.roll import roll_waves, run_rolling
 from satisfaction.comparison.sides import estimates_of, read_in_order
 from satisfaction.comparison.wave_files import export_change
-from satisfaction.comparison.words import change_lines, rank_with_set, rolling_lines
+from satisfaction.comparison.words import change_lines, rolling_lines, wave_rank_with_set
 from satisfaction.declarations.items import ComparableVersion
 from satisfaction.estimation.change import combine_waves
 from satisfaction.foundation.errors import RankingError
@@ -594,5 +594,5 @@ def test_incomparable_waves_do_not_roll(call, small, second):
 def test_a_rank_is_printed_with_the_set_of_one_named_area_as_run_prints_it(small, second):
     found = run_change(small.folder, second)
     row = found.later.ranking.table.set_index("unit").loc["990101"]
-    said = rank_with_set(found.later, "990101")
+    said = wave_rank_with_set(found.later, "990101")
     assert said.endswith(f"(名次范围 rank set {row.marginal_low}–{row.marginal_high})")

@@ -75,7 +75,7 @@ The floors, from the ground up. A module imports from its own floor and from tho
     foundation    errors, files, tables, workbooks, pages, engines, personal data
     declarations  what people declare: questionnaire, survey, rules, a new wave's folder
     collection    what comes back: exports of platforms, forms, rules, corrections, responses
-    sampling      measures, the sample design, the tally, variance, replicates
+    sampling      which answers count, the sample design, the tally, variance, replicates
     weighting     base weights, nonresponse, calibration, trimming, the recipe
     estimation    estimates, intervals, tests, change, reliability, small areas, indicators
     ranking       sets, membership, probabilities, targets, escalation, suppression

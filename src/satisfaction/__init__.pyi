@@ -6,7 +6,7 @@ from .declarations.survey import read_survey as read_survey
 from .declarations.survey import Survey as Survey
 from .collection.responses import load_responses as load_responses
 from .collection.responses import Responses as Responses
-from .sampling.measures import compile_measures as compile_measures
+from .sampling.counted_answers import compile_measures as compile_measures
 from .sampling.design import SurveyDesign as SurveyDesign
 from .weighting.nonresponse import adjust_nonresponse as adjust_nonresponse
 from .weighting.calibration import margin_targets as margin_targets

@@ -25,8 +25,9 @@ from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, rank_by_rules, rank_within
 from satisfaction.ranking.suppression import withhold
+from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
-from satisfaction.sampling.measures import add_columns, compile_measures, only_where, stored
+from satisfaction.sampling.measures import add_columns, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
 from satisfaction.weighting.base import RESPONDED, sampled_persons

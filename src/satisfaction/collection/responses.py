@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.collection import account
-from satisfaction.collection.account import Tables, log_events
+from satisfaction.collection.account import ReadTables, log_events
 from satisfaction.collection.coding import (
     code_answers,
     code_area_names,
@@ -190,7 +190,7 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     rules = compile_rules(survey)
     rows = _read_rows(survey, every_file=purpose == "estimate")
     raw = rows.raw
-    tables = Tables(raw)
+    tables = ReadTables(raw)
     problems = list(rows.reading.problems)
 
     plain = normalise(raw, tables, survey)
@@ -332,7 +332,7 @@ def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = Fal
 
 
 def _count_labels(
-    columns: pd.DataFrame, tables: Tables, labelled: Mapping[str, pd.Series]
+    columns: pd.DataFrame, tables: ReadTables, labelled: Mapping[str, pd.Series]
 ) -> pd.DataFrame:
     """Say beside every matched column how many of its answers were labels in place of codes."""
     labels: dict[tuple[str, str, str], int] = {}

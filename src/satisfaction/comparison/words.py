@@ -16,8 +16,8 @@ from satisfaction.foundation.figures import (
     Unit,
     p_value,
     probability,
-    rank,
     rank_set_in_words,
+    rank_text,
     unit_of,
 )
 from satisfaction.foundation.language import _
@@ -130,8 +130,8 @@ def largest_jump(found: WaveChange, figure: Unit) -> list[str]:
     row = ranked.loc[ranked["rise"].astype(float).abs().idxmax()]
     if row["rise"] == 0:
         return []
-    moved_from = rank_with_set(found.earlier, row["code"])
-    moved_to = rank_with_set(found.later, row["code"])
+    moved_from = wave_rank_with_set(found.earlier, row["code"])
+    moved_to = wave_rank_with_set(found.later, row["code"])
     jump = f"名次变动最大 largest jump: {unit(row)}  {moved_from} → {moved_to}"
     if found.ranks.summary["selection"] != "probability":
         return [jump]
@@ -172,12 +172,12 @@ def unit(row: Any) -> str:
     return f"{row['code']} {row['name_zh']}"
 
 
-def rank_with_set(results: Results, code: str) -> str:
+def wave_rank_with_set(results: Results, code: str) -> str:
     """Write the rank of an area in one wave with its set for this area by itself, as `run` prints it; no set where there is none."""
     row = results.ranking.table.set_index("unit").loc[code]
     if pd.isna(row["marginal_low"]):
-        return rank(row["rank"])
-    return f"{rank(row['rank'])} ({rank_set_in_words(row)})"
+        return rank_text(row["rank"])
+    return f"{rank_text(row['rank'])} ({rank_set_in_words(row)})"
 
 
 def relative(row: Any, figure: Unit) -> str:

@@ -137,7 +137,7 @@ def all_pairs(
     first, second = np.triu_indices(areas, 1)
     pair_variance = variance[first] + variance[second] - 2 * cov[first, second]
     pair_df = satterthwaite_of_blocks(
-        pair_matrix(areas),
+        pair_differences(areas),
         cov,
         domain=np.arange(areas),
         df=df,
@@ -260,7 +260,7 @@ def against_rest(
     return Comparisons(table, conventions)
 
 
-def pair_matrix(units: int) -> sp.csr_array:
+def pair_differences(units: int) -> sp.csr_array:
     """Coefficients of all differences, earlier minus later: (units (units - 1) / 2, units) sparse."""
     first, second = np.triu_indices(units, 1)
     identity = sp.eye_array(units, format="csr")

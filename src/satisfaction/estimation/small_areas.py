@@ -32,7 +32,7 @@ SAID = (
 )
 
 
-def between_variance(
+def variance_between_areas(
     direct: Array, variance: Array, x: Array | None = None, *, likelihood: Likelihood = "reml"
 ) -> float:
     """Estimate A at the highest point of the likelihood; 0 where areas differ no more than sampling explains.
@@ -152,7 +152,7 @@ def fit_reml(direct: Array, variance: Array, x: Array) -> Fit:
     x : (p, k)
         Covariates of full column rank, the constant among them.
     """
-    between = between_variance(direct, variance, x)
+    between = variance_between_areas(direct, variance, x)
     beta, cov = weighted_least_squares(direct, between + variance, x)
     residual = (direct - x @ beta) / np.sqrt(between + variance)
     return Fit(between, beta, cov, restricted_likelihood(between, direct, variance, x), residual)

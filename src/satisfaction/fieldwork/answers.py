@@ -23,7 +23,8 @@ from satisfaction.fieldwork.outliers import (
     interviewers,
 )
 from satisfaction.foundation.engines import fetch, scan
-from satisfaction.sampling.measures import add_columns, compile_measures
+from satisfaction.sampling.counted_answers import compile_measures
+from satisfaction.sampling.measures import add_columns
 
 Array = np.ndarray[Any, Any]
 OUTCOMES = ("answered", "not_applicable", "dont_know", "refused", "no_answer")

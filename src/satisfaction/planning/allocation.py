@@ -145,7 +145,7 @@ def for_the_cut(
     best: tuple[float, Array] | None = None
     for share in np.linspace(0, 1, 11):
         extra = free * (share * interest / interest.sum() + (1 - share) / len(interest))
-        psus = least + rounded(extra, free)
+        psus = least + whole_sizes(extra, free)
         left = listing_power(
             model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=120, seed=seed
         ).undecided
@@ -155,7 +155,7 @@ def for_the_cut(
     return best[1]
 
 
-def rounded(sizes: Array, total: int) -> Array:
+def whole_sizes(sizes: Array, total: int) -> Array:
     """Whole numbers near the sizes that add up to the total (largest remainders), (A,) int."""
     whole = np.floor(sizes + 1e-9).astype(int)
     missing = total - int(whole.sum())

@@ -16,7 +16,7 @@ from scipy import special
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.ranking.membership import bottom_membership
-from satisfaction.ranking.pairs import compare
+from satisfaction.ranking.pairs import compare_units
 from satisfaction.ranking.probability import Posterior, fit
 
 Array = np.ndarray[Any, Any]
@@ -233,7 +233,7 @@ def listing_power(
         listed = np.argsort(np.argsort(truth)) < bottom
         drawn = rng.normal(truth, np.sqrt(variance))
         spread = variance * rng.chisquare(df) / df
-        tests = bottom_membership(compare(drawn, cov=np.diag(spread), df=df), bottom, "simes")
+        tests = bottom_membership(compare_units(drawn, cov=np.diag(spread), df=df), bottom, "simes")
         inside, outside = tests.p_in <= 1 - level, tests.p_out <= 1 - level
         counts += [
             inside[listed].mean(),

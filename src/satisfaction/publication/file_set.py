@@ -37,15 +37,11 @@ from satisfaction.foundation.tables import (
 )
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication.columns import with_chinese_headings
+from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
-from satisfaction.publication.office import (
-    confirm_page,
-    readme,
-    write_indices_workbook,
-    write_ranking_workbook,
-)
+from satisfaction.publication.ranking_workbook import write_indices_workbook, write_ranking_workbook
 from satisfaction.publication.tables import Tables, spoken, tables_of
 from satisfaction.ranking.rank import Ranking
 

@@ -202,7 +202,7 @@ def exceedance(against: Against, critical: float, sides: Sides) -> float:
     if sides == 2:
         density[0] /= 2
     spread = np.sqrt(against.variance[:, None, None] + against.others_variance)
-    limit = t_quantile(critical, against.pair_df)[:, None] * spread / against.others_se[:, None]
+    limit = t_critical(critical, against.pair_df)[:, None] * spread / against.others_se[:, None]
     shift = (against.se * at)[:, None, None, None] / against.others_se[:, None]
     beyond = special.ndtr(shift - limit)
     if sides == 2:
@@ -213,7 +213,7 @@ def exceedance(against: Against, critical: float, sides: Sides) -> float:
     return float(density @ (some @ against.weight) / density.sum())
 
 
-def t_quantile(critical: Floats | float, df: Floats) -> Floats:
+def t_critical(critical: Floats | float, df: Floats) -> Floats:
     """The t value with the tail that `critical` has in the normal distribution, one a df."""
     quantile: Floats = np.where(
         np.isinf(df), critical, -special.stdtrit(df, special.ndtr(-critical))
@@ -292,7 +292,7 @@ COPULA = "normal errors against the pairs' p-values (Gaussian copula)"
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
+class SimulatedValue:
     """A critical value (or one a unit) from simulation.
 
     Attributes
@@ -363,7 +363,7 @@ def compared(pairs: Pairs, alpha: float) -> Compared:
 
 def whole_table(
     pairs: Pairs, scaled: Compared, alpha: float, *, draws: int, seed: int, step_down: bool
-) -> Simulated:
+) -> SimulatedValue:
     """Critical value for all ordered pairs at once.
 
     Step-down: pairs rejected leave the family (their opposites stay) and the critical value is
@@ -372,7 +372,7 @@ def whole_table(
     """
     family = scaled.weight > 0
     if not family.any():
-        return Simulated(np.zeros(1), np.zeros(1), (0.0,))
+        return SimulatedValue(np.zeros(1), np.zeros(1), (0.0,))
     every_draw = np.ones(draws, dtype=bool)
     largest = largest_differences(pairs, scaled, family, every_draw, seed=seed)
     at_most = largest.max(axis=0)
@@ -393,12 +393,12 @@ def whole_table(
             critical, error = upper_quantile(largest, alpha)
         at_most[looked_at] = largest.max(axis=0)[looked_at]
         steps.append(critical)
-    return Simulated(np.array([critical]), np.array([error]), tuple(steps))
+    return SimulatedValue(np.array([critical]), np.array([error]), tuple(steps))
 
 
 def each_unit(
     pairs: Pairs, scaled: Compared, alpha: float, *, draws: int, seed: int, sides: int = 2
-) -> Simulated:
+) -> SimulatedValue:
     """Critical value of each unit against all others, nan where its differences are exact; single
     step.
 
@@ -416,7 +416,7 @@ def each_unit(
         for unit, values in zip(units, largest, strict=True):
             if scaled.weight[unit].any():
                 critical[unit], error[unit] = upper_quantile(values, alpha)
-    return Simulated(critical, error)
+    return SimulatedValue(critical, error)
 
 
 def upper_quantile(largest: Floats, alpha: float) -> tuple[float, float]:

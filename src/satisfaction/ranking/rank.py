@@ -40,8 +40,8 @@ from satisfaction.ranking.probability import Between, Posterior
 from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous, sets_from
 from satisfaction.ranking.table import (
     SETS,
-    Options,
     RankingSummary,
+    RankOptions,
     check_options,
     check_places,
     conventions,
@@ -81,7 +81,7 @@ BASES = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Target:
+class TargetVerdicts:
     """Whether each unit, were it the one with the target, has met it.
 
     Attributes
@@ -104,7 +104,7 @@ class Target:
 
     def __repr__(self) -> str:
         verdicts = self.table["verdict"].value_counts().to_dict()
-        return f"Target(kind={self.kind!r}, places={self.places}, verdicts={verdicts})"
+        return f"TargetVerdicts(kind={self.kind!r}, places={self.places}, verdicts={verdicts})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +152,7 @@ class Ranking:
     source: Estimates | None
     marginal: RankSets
     simultaneous: RankSets
-    options: Options
+    options: RankOptions
 
     def __repr__(self) -> str:
         return f"Ranking({len(self.table)} units, {self.summary!r})"
@@ -224,7 +224,7 @@ class Ranking:
         since: Ranking | Mapping[str, int] | None = None,
         base: Base = "published",
         comparable: bool | Comparability | None = None,
-    ) -> Target:
+    ) -> TargetVerdicts:
         """Test a target of every unit.
 
         Parameters
@@ -271,7 +271,7 @@ class Ranking:
         }
         units = pd.DataFrame({"unit": list(self.units.names)})
         verdicts = units.assign(**spread_out(columns, self.units))
-        return Target(kind, places, verdicts, MappingProxyType(declared))
+        return TargetVerdicts(kind, places, verdicts, MappingProxyType(declared))
 
 
 def rank(
@@ -372,7 +372,7 @@ def rank(
     2    C     3                 2                  3     excluded
     3    D     4                 4                  4  established
     """
-    options = Options(
+    options = RankOptions(
         level=level,
         bottom=bottom,
         higher_is_better=higher_is_better,
@@ -402,7 +402,7 @@ def rank(
     return rank_units(units, options, source=estimate)
 
 
-def rank_units(units: Units, options: Options, *, source: Estimates | None = None) -> Ranking:
+def rank_units(units: Units, options: RankOptions, *, source: Estimates | None = None) -> Ranking:
     """Rank units under checked options; K104-K112 and K116 where they cannot be ranked."""
     check_units(units)
     check_places(options.bottom, int(units.ranked.sum()), argument="bottom", code="K116")
@@ -451,7 +451,7 @@ def rank_units(units: Units, options: Options, *, source: Estimates | None = Non
 
 
 def _rank_by_point(
-    units: Units, pairs: Pairs, options: Options, *, source: Estimates | None
+    units: Units, pairs: Pairs, options: RankOptions, *, source: Estimates | None
 ) -> Ranking:
     """Rank units whose errors are unknown: every rank is possible, and whatever would state a
     certainty is missing.
@@ -468,7 +468,7 @@ def _rank_by_point(
     return Ranking(rows, summary, units, pairs, model, source, anywhere, anywhere, options)
 
 
-def rank_nobody(units: Units, options: Options, *, source: Estimates) -> Ranking:
+def rank_nobody(units: Units, options: RankOptions, *, source: Estimates) -> Ranking:
     """Keep the rows of units that have nothing to be compared with: `units.ranked` is False
     throughout.
     """
