@@ -6,7 +6,7 @@ REPEATS ?= 5
 PEER ?= .venv-bench/bin/python
 BIN := .venv/bin
 
-.PHONY: run test words lint notebooks coverage bench bench-big bench-responses fuzz attack clean
+.PHONY: run test words api lint notebooks coverage bench bench-big bench-responses fuzz attack clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
@@ -25,6 +25,10 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# docs/api.md from the docstrings
+api: .venv/ready
+	$(BIN)/python docs/make_api.py
 
 coverage: .venv/ready
 	$(BIN)/python -m tests.coverage_study --seeds $(SEEDS)

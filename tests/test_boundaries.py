@@ -127,6 +127,19 @@ def test_only_the_foundation_opens_paths():
     assert opened == []
 
 
+def test_no_name_stands_on_two_floors():
+    """A function or class is called what it is; commands (cli) may carry the name of what they run."""
+    floors_of: dict[str, set[str]] = {}
+    for path in FILES:
+        if floor(path) == "cli":
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                floors_of.setdefault(node.name, set()).add(floor(path))
+    shared = {name: sorted(floors) for name, floors in floors_of.items() if len(floors) > 1}
+    assert shared == {}
+
+
 def test_the_package_is_imported_without_its_heavy_parts():
     heavy = ("pandas", "seaborn", "matplotlib", "papermill", "polars", "pyspark")
     code = f"import sys, satisfaction; print([m for m in {heavy} if m in sys.modules])"

@@ -9,7 +9,7 @@ from scipy import stats
 
 from conftest import province_design
 from satisfaction import calibrate, estimate
-from satisfaction.estimation.pairs import against_rest, all_pairs, mean_and_rest, pair_matrix
+from satisfaction.estimation.pairs import against_rest, all_pairs, mean_and_rest, pair_differences
 from satisfaction.foundation.errors import EstimatesError
 
 
@@ -210,7 +210,7 @@ def test_an_area_without_spread_is_not_tested(province):
 
 
 def test_pair_matrix_has_one_difference_a_row():
-    assert pair_matrix(3).toarray().tolist() == [[1, -1, 0], [1, 0, -1], [0, 1, -1]]
+    assert pair_differences(3).toarray().tolist() == [[1, -1, 0], [1, 0, -1], [0, 1, -1]]
 
 
 @pytest.mark.parametrize("by", [None, ["county", "urban"]])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from satisfaction.collection.responses import load_responses
 from satisfaction.fieldwork.answers import points
-from satisfaction.fieldwork.daily import county_pages, file_name, index_page, write_fieldwork
+from satisfaction.fieldwork.daily import checks_index_page, county_pages, file_name, write_fieldwork
 from satisfaction.fieldwork.findings import CHECKS, LEVELS, written
 from satisfaction.fieldwork.standing import elapsed, stand
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
@@ -126,7 +126,7 @@ def test_a_second_set_overwrites_nothing_and_says_the_same(flagged, folder):
 
 
 def test_a_failure_leaves_nothing(flagged, monkeypatch):
-    monkeypatch.setattr("satisfaction.fieldwork.daily.index_page", lambda _: 1 / 0)
+    monkeypatch.setattr("satisfaction.fieldwork.daily.checks_index_page", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_fieldwork(standing(flagged))
     assert list((flagged.folder / "out").iterdir()) == []
@@ -194,7 +194,7 @@ def test_what_was_not_recorded_is_named_as_left_out(small):
     assert set(bare.left_out["check"]) >= PARADATA
     assert set(bare.left_out["check"]) | set(bare.found["check"]) == set(CHECKS)
     assert not set(bare.left_out["check"]) & set(bare.found["check"])
-    text = index_page(bare)
+    text = checks_index_page(bare)
     assert "未做的检查" in text
     assert all(one in text for one in bare.left_out["needs_zh"])
     small.write(recorded(small.rows()))
@@ -323,7 +323,7 @@ def test_response_rates_are_those_of_the_cases(small):
     rates = of.found[of.found["check"] == "response_rate"].set_index("county")["figure"]
     assert rates.to_dict() == pytest.approx(dict.fromkeys(COUNTIES[:3], 2 / 3) | {"990202": 2 / 7})
     assert of.outcomes.rates.set_index("rate").loc["RR1", "value"] == pytest.approx(80 / 160)
-    assert "28.6 %" in index_page(of)
+    assert "28.6 %" in checks_index_page(of)
     assert small.folder / "cases.csv" in small.read().sources
     workbook = write_fieldwork(of) / "fieldwork-2026-04-14.xlsx"
     assert {"outcomes", "rates"} <= {table.sheet for table in read_tables(workbook)}

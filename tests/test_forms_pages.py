@@ -13,7 +13,7 @@ from conftest import ROOT
 from satisfaction import load_responses
 from satisfaction.collection.forms.codebook import codebook_html, codebook_tables
 from satisfaction.collection.forms.printed import printable_html
-from satisfaction.collection.forms.spss import write_sav
+from satisfaction.collection.forms.spss import write_spss_answers
 from satisfaction.declarations.questionnaire import Questionnaire, read_questionnaire
 from satisfaction.foundation.errors import ExportError
 
@@ -127,7 +127,7 @@ def test_printed_questionnaire_has_boxes_skips_and_a_head(small_questionnaire):
 def sav(unchanged, tmp_path_factory):
     accepted = load_responses(unchanged).accepted
     path = tmp_path_factory.mktemp("sav") / "answers.sav"
-    write_sav(accepted, unchanged.questionnaire, path, mark="模拟 simulated")
+    write_spss_answers(accepted, unchanged.questionnaire, path, mark="模拟 simulated")
     return accepted, *pyreadstat.read_sav(str(path), user_missing=True)
 
 
@@ -173,16 +173,16 @@ def test_more_than_three_special_codes_need_a_range_without_answers(
     questionnaire = Questionnaire.model_validate(data)
     accepted = load_responses(unchanged).accepted
     if fits:
-        write_sav(accepted, questionnaire, tmp_path / "x.sav")
+        write_spss_answers(accepted, questionnaire, tmp_path / "x.sav")
         ranges = pyreadstat.read_sav(str(tmp_path / "x.sav"), user_missing=True)[1].missing_ranges
         assert ranges["heard"] == [{"lo": 96, "hi": 99}]
     else:
         with pytest.raises(ExportError, match="X132"):
-            write_sav(accepted, questionnaire, tmp_path / "x.sav")
+            write_spss_answers(accepted, questionnaire, tmp_path / "x.sav")
 
 
 def test_a_missing_column_is_named(unchanged, tmp_path):
     accepted = load_responses(unchanged).accepted.drop(columns="values_2")
     with pytest.raises(ExportError, match="X131"):
-        write_sav(accepted, unchanged.questionnaire, tmp_path / "x.sav")
+        write_spss_answers(accepted, unchanged.questionnaire, tmp_path / "x.sav")
     assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ from conftest import ROOT
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.notebook import server
 from satisfaction.notebook.launcher import (
-    checked,
+    account_page,
     find_questionnaires,
     find_waves,
     linked,
@@ -72,7 +72,7 @@ def test_a_wave_runs_and_links_lead_to_its_files(project, monkeypatch):
         f'<a href="{shelf}/report.html" target="_blank">' in html
     )  # JupyterLab's own viewer runs no script
     assert f'<a href="{shelf}/ranking.xlsx" download>' in html  # nor does it read workbooks
-    assert "读入" in checked(project.folder, "zh")
+    assert "读入" in account_page(project.folder, "zh")
     assert linked([("<b>", folder)]).count("<b>") == 0
 
 

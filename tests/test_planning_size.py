@@ -211,4 +211,4 @@ def test_an_allocation_for_the_cut_leaves_no_more_undecided_than_an_equal_one(ma
 
 
 def test_rounding_keeps_the_total():
-    assert allocation.rounded(np.array([1.2, 2.7, 3.1]), 7).tolist() == [1, 3, 3]
+    assert allocation.whole_sizes(np.array([1.2, 2.7, 3.1]), 7).tolist() == [1, 3, 3]

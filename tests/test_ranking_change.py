@@ -19,7 +19,7 @@ from satisfaction.foundation.errors import RankingError
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking import rise
 from satisfaction.ranking.change import rank_change
-from satisfaction.ranking.pairs import compare, competition_rank
+from satisfaction.ranking.pairs import compare_units, competition_rank
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.waves import comparability, rolling
 
@@ -90,7 +90,9 @@ def test_projection_bounds_equal_the_reference():
 @pytest.mark.parametrize("wave", ["1", "2"])
 def test_ranks_of_one_wave_equal_the_reference(wave):
     se = np.array(GOLDEN[f"s{wave}"])
-    pairs = compare(np.array(GOLDEN[f"x{wave}"]), cov=np.diag(se**2), df=np.full(len(se), np.inf))
+    pairs = compare_units(
+        np.array(GOLDEN[f"x{wave}"]), cov=np.diag(se**2), df=np.full(len(se), np.inf)
+    )
     low, high = rise.dunnett_ranks(pairs, GOLDEN["alpha"] / 2)
     assert (low.tolist(), high.tolist()) == (
         GOLDEN["dunnett"][f"L{wave}"],
@@ -164,7 +166,7 @@ def test_a_target_is_met_exactly_where_the_bound_says_so():
     p, alpha = 12, 0.05
     for _ in range(20):
         pairs = [
-            compare(
+            compare_units(
                 random.normal(0, 4, p).round(1),
                 cov=np.diag(random.uniform(0.2, 1, p) ** 2),
                 df=np.full(p, 20.0),
@@ -223,7 +225,7 @@ def psu_means(random, truth, *, psus=24, shared=6, spread=7.0):
         y = row[:, None] + spread * (
             0.9 * lasting[:, start : start + psus] + 0.44 * random.normal(size=(p, psus))
         )
-        yield compare(
+        yield compare_units(
             y.mean(axis=1), cov=np.diag(y.var(axis=1, ddof=1) / psus), df=np.full(p, psus - 1.0)
         )
 

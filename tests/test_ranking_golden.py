@@ -9,7 +9,7 @@ from scipy import stats
 
 from satisfaction.ranking import membership
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking.pairs import compare, competition_rank, others
+from satisfaction.ranking.pairs import compare_units, competition_rank, others
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS
 
@@ -25,7 +25,7 @@ def golden(name):
 def known(score, se):
     """Pairs of independent units with known se."""
     score, se = np.asarray(score, float), np.asarray(se, float)
-    return compare(score, cov=np.diag(se**2), df=np.full(len(score), np.inf))
+    return compare_units(score, cov=np.diag(se**2), df=np.full(len(score), np.inf))
 
 
 @pytest.fixture(params=CASES)

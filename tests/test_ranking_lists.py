@@ -13,7 +13,7 @@ from satisfaction.ranking import pairs as order
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking.critical_values import range_p_value, range_quantile, range_quantiles
 from satisfaction.ranking.membership import Membership, decide
-from satisfaction.ranking.pairs import RULES, SHARES, compare, others
+from satisfaction.ranking.pairs import RULES, SHARES, compare_units, others
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import count_false, tukey_critical, tukey_sets
 
@@ -43,7 +43,7 @@ def provinces(draw):
 def test_dunnett_lies_between_one_comparison_and_bonferroni_or_the_projection(province, bottom):
     # Simes may lie on either side of Dunnett (Simes also counts the larger p-values), so it is no bound
     score, se, df = province
-    pairs = compare(score, cov=np.diag(se**2), df=df)
+    pairs = compare_units(score, cov=np.diag(se**2), df=df)
     p = len(score)
     found = {form: membership.bottom_membership(pairs, bottom, form) for form in FORMS}
     for count, q, side in (
@@ -63,7 +63,7 @@ def test_dunnett_lies_between_one_comparison_and_bonferroni_or_the_projection(pr
 
 def test_dunnett_by_hand():
     # four units with equal se, last one: three others must be better; the weakest of the three comparisons decides
-    pairs = compare(np.array([3.0, 3.5, 4.0, 0.0]), cov=np.eye(4), df=np.full(4, np.inf))
+    pairs = compare_units(np.array([3.0, 3.5, 4.0, 0.0]), cov=np.eye(4), df=np.full(4, np.inf))
     z, cut = np.linspace(-9, 9, 40_001), 3 / np.sqrt(2)
     tests = membership.bottom_membership(pairs, 1, "dunnett")
     assert tests.p_in[3] == pytest.approx(
@@ -76,7 +76,7 @@ def test_dunnett_by_hand():
 
 
 def test_dunnett_takes_the_others_with_the_largest_se():
-    pairs = compare(
+    pairs = compare_units(
         np.array([9.0, 8.0, 7.0, 6.0, 0.0]),
         cov=np.diag([1.0, 4, 9, 0.25, 1]),
         df=np.full(5, np.inf),
@@ -99,7 +99,7 @@ def test_error_of_membership_at_its_worst_case(form):
         0,
     )
     for _ in range(runs):
-        pairs = compare(truth + rng.normal(size=8), cov=np.eye(8), df=np.full(8, np.inf))
+        pairs = compare_units(truth + rng.normal(size=8), cov=np.eye(8), df=np.full(8, np.inf))
         false += membership.bottom_membership(pairs, 4, form).p_in[2] <= 0.05
     assert 0 < false / runs < 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
 
@@ -337,7 +337,7 @@ def test_halving_finds_the_largest_set_that_simes_keeps(p_values, alpha):
 @pytest.mark.parametrize("p", [5, 130])
 def test_tukey_decides_every_pair_of_known_se_as_its_p_value_does(p):
     rng = np.random.default_rng(p)
-    pairs = compare(
+    pairs = compare_units(
         rng.normal(0, 4, p), cov=np.diag(rng.uniform(0.5, 2, p) ** 2), df=np.full(p, np.inf)
     )
     p_values = range_p_value(
@@ -349,7 +349,7 @@ def test_tukey_decides_every_pair_of_known_se_as_its_p_value_does(p):
 def test_critical_values_of_estimated_se_lie_between_those_of_the_two_units():
     rng = np.random.default_rng(7)
     df, se = rng.integers(3, 60, 9).astype(float), rng.uniform(0.5, 2, 9)
-    critical = tukey_critical(compare(rng.normal(0, 4, 9), cov=np.diag(se**2), df=df), 0.05)
+    critical = tukey_critical(compare_units(rng.normal(0, 4, 9), cov=np.diag(se**2), df=df), 0.05)
     own = np.array([range_quantile(0.95, 9, one) for one in df]) / np.sqrt(2)
     by_hand = (se[:, None] ** 2 * own[:, None] + se**2 * own) / (se[:, None] ** 2 + se**2)
     np.testing.assert_allclose(critical, by_hand, rtol=1e-12)

@@ -13,7 +13,7 @@ from scipy import special, stats
 from satisfaction.estimation.multiplicity import normal_scores
 from satisfaction.ranking import critical_values as dunnett
 from satisfaction.ranking import critical_values as maxt
-from satisfaction.ranking.pairs import compare
+from satisfaction.ranking.pairs import compare_units
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import marginal_maxt_sets, maxt_sets
 
@@ -58,7 +58,7 @@ def test_rank_lies_in_its_sets_and_marginal_inside_simultaneous(province, depend
 @settings(max_examples=40, deadline=None)
 def test_step_down_lies_inside_the_single_step(province, dependent):
     score, se, df = province
-    pairs = compare(score, cov=correlated(se, 0.4 if dependent else 0.0), df=df)
+    pairs = compare_units(score, cov=correlated(se, 0.4 if dependent else 0.0), df=df)
     single, stepped = (
         maxt_sets(pairs, 0.05, draws=20_000, step_down=step) for step in (False, True)
     )
@@ -116,7 +116,7 @@ def test_infinite_df_are_known_se(province):
 
 def test_the_same_seed_gives_the_same_sets_and_more_draws_begin_alike():
     score, se = np.arange(6.0), np.full(6, 1.0)
-    pairs = compare(score, cov=np.diag(se**2), df=np.full(6, 12.0))
+    pairs = compare_units(score, cov=np.diag(se**2), df=np.full(6, 12.0))
     how = maxt.compared(pairs, 0.05)
     errors = {
         n: np.hstack([e for _, e, _ in maxt.unit_errors(pairs, how, n, 5)]) for n in (3_000, 7_000)
@@ -140,7 +140,7 @@ def test_equal_se_give_the_tabulated_dunnett_values():
         (37, 3.05538, 2.79965),
         (88, 3.26497, 3.01480),
     ]:
-        pairs = compare(np.zeros(p), cov=np.eye(p), df=np.full(p, np.inf))
+        pairs = compare_units(np.zeros(p), cov=np.eye(p), df=np.full(p, np.inf))
         for sides, value in ((2, two_sided), (1, one_sided)):
             assert dunnett.critical_value(pairs, 0, 0.05, sides) == pytest.approx(value, abs=1e-5)
 
@@ -148,7 +148,7 @@ def test_equal_se_give_the_tabulated_dunnett_values():
 def test_two_units_are_the_pooled_t_test():
     # equal df and se: the difference has exactly 2 df degrees of freedom, so the critical value is the normal one
     for df in (8.0, 15.0, 40.0):
-        pairs = compare(np.array([1.0, 0.0]), cov=np.eye(2), df=np.full(2, df))
+        pairs = compare_units(np.array([1.0, 0.0]), cov=np.eye(2), df=np.full(2, df))
         assert dunnett.critical_value(pairs, 0, 0.05, 2) == pytest.approx(
             stats.norm.ppf(0.975), abs=5e-5
         )
@@ -160,13 +160,13 @@ def test_two_units_are_the_pooled_t_test():
 def test_quadrature_with_estimated_se_against_simulation():
     rng = np.random.default_rng(4)
     se, df, draws = np.array([1.0, 0.4, 0.9, 2.0, 1.3]), np.array([9.0, 12, 30, 15, 20]), 400_000
-    pairs = compare(np.zeros(5), cov=np.diag(se**2), df=df)
+    pairs = compare_units(np.zeros(5), cov=np.diag(se**2), df=df)
     error = se * rng.standard_normal((draws, 5))
     spread = se**2 * rng.chisquare(df, (draws, 5)) / df
     for sides in (1, 2):
         critical = dunnett.critical_value(pairs, 0, 0.05, sides)
         t = (error[:, 1:] - error[:, :1]) / np.sqrt(spread[:, 1:] + spread[:, :1])
-        reached = (np.abs(t) if sides == 2 else t) > dunnett.t_quantile(
+        reached = (np.abs(t) if sides == 2 else t) > dunnett.t_critical(
             critical, pairs.pair_df[0, 1:]
         )
         assert reached.any(axis=1).mean() == pytest.approx(
@@ -176,7 +176,7 @@ def test_quadrature_with_estimated_se_against_simulation():
 
 def test_more_nodes_move_nothing(monkeypatch):
     rng = np.random.default_rng(6)
-    pairs = compare(
+    pairs = compare_units(
         np.zeros(12),
         cov=np.diag(rng.uniform(0.6, 2, 12) ** 2),
         df=rng.integers(15, 60, 12).astype(float),
@@ -194,7 +194,7 @@ def test_more_nodes_move_nothing(monkeypatch):
 
 def test_a_very_precise_other_unit_errs_on_the_safe_side():
     # the other unit is exact: the difference is the unit's own error, two comparisons with one unit are one comparison
-    pairs = compare(np.zeros(3), cov=np.diag([1.0, 0.0, 0.0]), df=np.full(3, np.inf))
+    pairs = compare_units(np.zeros(3), cov=np.diag([1.0, 0.0, 0.0]), df=np.full(3, np.inf))
     critical = dunnett.critical_values(pairs, 0.05)
     assert stats.norm.ppf(0.975) <= critical[0] <= stats.norm.ppf(0.975) + 0.05
     assert critical[1] == pytest.approx(
@@ -206,7 +206,7 @@ def test_a_very_precise_other_unit_errs_on_the_safe_side():
 @pytest.mark.parametrize("df", [np.inf, 14.0])
 def test_simulated_units_agree_with_the_integral(df):
     rng = np.random.default_rng(2)
-    pairs = compare(
+    pairs = compare_units(
         rng.normal(size=8), cov=np.diag(rng.uniform(0.5, 2, 8) ** 2), df=np.full(8, np.inf)
     )
     found = maxt.each_unit(pairs, maxt.compared(pairs, 0.05), 0.05, draws=100_000, seed=1)
@@ -230,7 +230,7 @@ def test_simulated_units_agree_with_the_integral(df):
 
 
 def test_monte_carlo_error_is_the_spread_over_seeds():
-    pairs = compare(np.zeros(10), cov=np.eye(10), df=np.full(10, np.inf))
+    pairs = compare_units(np.zeros(10), cov=np.eye(10), df=np.full(10, np.inf))
     how = maxt.compared(pairs, 0.05)
     runs = [
         maxt.whole_table(pairs, how, 0.05, draws=10_000, seed=seed, step_down=False)
@@ -246,7 +246,7 @@ def test_monte_carlo_error_is_the_spread_over_seeds():
 
 def test_a_further_step_may_look_at_the_largest_draws_only(monkeypatch):
     rng = np.random.default_rng(12)
-    pairs = compare(
+    pairs = compare_units(
         rng.normal(0, 3, 15), cov=np.diag(rng.uniform(0.5, 1.5, 15) ** 2), df=np.full(15, 20.0)
     )
     how, asked = maxt.compared(pairs, 0.05), {"draws": 20_000, "seed": 3, "step_down": True}
@@ -259,7 +259,7 @@ def test_a_further_step_may_look_at_the_largest_draws_only(monkeypatch):
 
 def test_blocks_do_not_change_the_figures(monkeypatch):
     rng = np.random.default_rng(12)
-    pairs = compare(
+    pairs = compare_units(
         rng.normal(0, 3, 15), cov=correlated(rng.uniform(0.5, 1.5, 15), 0.2), df=np.full(15, 20.0)
     )
     how = maxt.compared(pairs, 0.05)
@@ -281,7 +281,7 @@ def test_error_of_tied_counties_with_estimated_se():
     for seed in range(runs):
         score, variance = rng.normal(size=p), rng.chisquare(6.0, p) / 6.0
         for method, freedom in enumerate((6.0, np.inf)):
-            pairs = compare(score, cov=np.diag(variance), df=np.full(p, freedom))
+            pairs = compare_units(score, cov=np.diag(variance), df=np.full(p, freedom))
             wrong[method] += np.any(maxt_sets(pairs, 0.05, draws=2_000, seed=seed).low > 1)
     error, naive = wrong / runs
     assert 0.015 < error < 0.09
@@ -322,7 +322,7 @@ def test_the_summary_names_method_seed_draws_error_and_fragile_units():
 
 
 def test_fragile_units_are_those_within_the_error_of_the_critical_value():
-    pairs = compare(np.array([4.0, 0.0, 0.5]), cov=np.eye(3), df=np.full(3, np.inf))
+    pairs = compare_units(np.array([4.0, 0.0, 0.5]), cov=np.eye(3), df=np.full(3, np.inf))
     critical = maxt_sets(pairs, 0.05, step_down=False)
     on_the_edge = np.array([critical.critical[0] * np.sqrt(2), 0.0, 0.5])
     for score, fragile in (
@@ -330,7 +330,7 @@ def test_fragile_units_are_those_within_the_error_of_the_critical_value():
         (np.array([9.0, 0.0, 0.5]), [False] * 3),
     ):
         sets = maxt_sets(
-            compare(score, cov=np.eye(3), df=np.full(3, np.inf)), 0.05, step_down=False
+            compare_units(score, cov=np.eye(3), df=np.full(3, np.inf)), 0.05, step_down=False
         )
         assert sets.simulation.fragile.tolist() == fragile
         assert sets.simulation.error == pytest.approx(critical.simulation.error, rel=1e-9)

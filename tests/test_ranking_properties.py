@@ -11,7 +11,7 @@ from satisfaction.estimation.multiplicity import holm
 from satisfaction.ranking import membership
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking.critical_values import range_p_value, range_quantile
-from satisfaction.ranking.pairs import compare
+from satisfaction.ranking.pairs import compare_units
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, count_false
 
@@ -195,7 +195,7 @@ def test_studentized_range_of_two_is_the_t_test():
 
 def test_pairs_are_welch_tests():
     mean, sd, n = np.array([10.0, 11.0, 9.0]), np.array([2.0, 3.5, 1.0]), np.array([12, 25, 8])
-    pairs = compare(mean, cov=np.diag(sd**2 / n), df=n - 1.0)
+    pairs = compare_units(mean, cov=np.diag(sd**2 / n), df=n - 1.0)
     for j, k in [(0, 1), (1, 2), (2, 0)]:
         welch = stats.ttest_ind_from_stats(
             mean[j], sd[j], n[j], mean[k], sd[k], n[k], equal_var=False, alternative="greater"
@@ -211,7 +211,7 @@ def test_estimated_se_are_not_taken_for_known():
     for _ in range(runs):
         score, variance = rng.normal(size=p), rng.chisquare(df, p) / df
         for method, freedom in enumerate((df, np.inf)):
-            pairs = compare(score, cov=np.diag(variance), df=np.full(p, freedom))
+            pairs = compare_units(score, cov=np.diag(variance), df=np.full(p, freedom))
             wrong[method] += np.any(SIMULTANEOUS["tukey"](pairs, 0.05).low > 1)
     error, naive = wrong / runs
     assert error < 0.05
@@ -237,7 +237,7 @@ def test_membership_error_at_its_worst_case():
         0,
     )
     for _ in range(runs):
-        pairs = compare(truth + rng.normal(size=8), cov=np.eye(8), df=np.full(8, np.inf))
+        pairs = compare_units(truth + rng.normal(size=8), cov=np.eye(8), df=np.full(8, np.inf))
         false += membership.bottom_membership(pairs, 4).p_in[2] <= 0.05
     assert false / runs < 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
     assert false > 0

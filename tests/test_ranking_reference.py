@@ -13,7 +13,7 @@ from satisfaction.ranking import critical_values as dunnett
 from satisfaction.ranking import critical_values as maxt
 from satisfaction.ranking import membership
 from satisfaction.ranking import probability as bayes
-from satisfaction.ranking.pairs import SHARES, compare, integer_rank, rank_against
+from satisfaction.ranking.pairs import SHARES, compare_units, integer_rank, rank_against
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import marginal_maxt_sets, marginal_sets, maxt_sets
 
@@ -59,7 +59,7 @@ def pairs_of(inputs):
         if inputs.get("Sigma")
         else np.diag(np.array(inputs["se"], float) ** 2)
     )
-    return compare(x, cov=cov, df=np.full(len(x), np.inf))
+    return compare_units(x, cov=cov, df=np.full(len(x), np.inf))
 
 
 def runs(name, *, simul, stepdown):

@@ -366,8 +366,8 @@ def test_a_questionnaire_without_topics_or_rates_is_reported(small):
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (figures.estimate(0.7734, "rate"), "77.3 %"), (figures.estimate(68.686, "index"), "68.7"), (figures.estimate(68.686, "index", 2), "68.69"),
-        (figures.estimate(float("nan"), "rate"), "—"), (figures.interval(0.7, 0.8, "rate"), "70.0–80.0 %"), (figures.interval(-np.inf, np.inf, "index"), "无界 unbounded"),
+        (figures.estimate_text(0.7734, "rate"), "77.3 %"), (figures.estimate_text(68.686, "index"), "68.7"), (figures.estimate_text(68.686, "index", 2), "68.69"),
+        (figures.estimate_text(float("nan"), "rate"), "—"), (figures.interval(0.7, 0.8, "rate"), "70.0–80.0 %"), (figures.interval(-np.inf, np.inf, "index"), "无界 unbounded"),
         (figures.interval(float("nan"), 1, "index"), "—"), (figures.probability(0.0), "< 0.1 %"), (figures.probability(1.0), "> 99.9 %"),
         (figures.p_value(0.0001), "< 0.001"), (figures.p_value(1.0), "> 0.999"), (figures.p_value(0.04), "0.040"), (figures.rank_set(pd.NA, pd.NA), "—"), (figures.rank_set(1, 12), "1–12"),
         (method.plain(None), "无 none"), (method.plain(True), "是 yes"), (method.plain(()), "无 none"), (method.plain(1.41387062), "1.41387"),

@@ -33,8 +33,8 @@ from satisfaction.planning.rehearsal.sampling import (
     wave_place,
 )
 from satisfaction.planning.rehearsal.truth import true_values
+from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SurveyDesign
-from satisfaction.sampling.measures import compile_measures
 
 ROOT = Path(__file__).parents[1]
 WAVES = {wave: ROOT / "surveys" / f"guizhou-{wave.lower()}" for wave in ("2026Q2", "2026Q3")}

@@ -11,10 +11,10 @@ from scipy.stats import multivariate_normal
 from conftest import ROOT
 from satisfaction import estimate, fay_herriot
 from satisfaction.estimation.small_areas import (
-    between_variance,
     fit_reml,
     predict,
     smoothed_variance,
+    variance_between_areas,
 )
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.ranking.probability import between_variance as of_scores
@@ -71,7 +71,7 @@ def test_variance_between_areas_by_brute_force(seed):
         )
 
     best = minimize_scalar(minus, bounds=(0, 60), method="bounded", options={"xatol": 1e-10}).x
-    found = between_variance(direct, variance, x)
+    found = variance_between_areas(direct, variance, x)
     assert found == pytest.approx(best, rel=1e-6, abs=1e-6)  # the search by values alone ends there
     assert minus(found) <= minus(best) + 1e-12
 
@@ -81,7 +81,7 @@ def test_without_covariates_it_is_the_model_of_the_ranking():
     for between in (0.0, 1.0, 25.0):
         direct, variance, _, _ = made(rng, between=between)
         ones = np.ones((len(direct), 1))
-        assert between_variance(direct, variance, ones) == pytest.approx(
+        assert variance_between_areas(direct, variance, ones) == pytest.approx(
             of_scores(direct, np.sqrt(variance)), rel=1e-9
         )
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from conftest import SmallSurvey
 from satisfaction import SurveyDesign, estimate
 from satisfaction.cli import cli
-from satisfaction.comparison.trial import clustered_mean, compare_trial, difference_table
+from satisfaction.comparison.trial import clustered_mean, compare_trial, trial_differences
 from satisfaction.comparison.words import trial_lines
 from satisfaction.declarations.survey import read_survey
 from satisfaction.foundation.errors import RankingError
@@ -130,7 +130,7 @@ def test_the_error_of_a_mean_over_clusters_is_that_of_a_design_without_weights()
 def test_what_may_not_stand_side_by_side_is_refused(pair):
     for code, call in {
         "K174": lambda: compare_trial(pair.official, pair.official),
-        "K176": lambda: difference_table(pair.official, pair.coached, []),
+        "K176": lambda: trial_differences(pair.official, pair.coached, []),
     }.items():
         with pytest.raises(RankingError) as caught:
             call()

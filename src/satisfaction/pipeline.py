@@ -25,8 +25,9 @@ from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, rank_by_rules, rank_within
 from satisfaction.ranking.suppression import withhold
+from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
-from satisfaction.sampling.measures import add_columns, compile_measures, only_where, stored
+from satisfaction.sampling.measures import add_columns, only_where, stored
 from satisfaction.sampling.tally import Tally, tally
 from satisfaction.sampling.variance import LonelyPsu
 from satisfaction.weighting.base import RESPONDED, sampled_persons
@@ -62,6 +63,22 @@ class Results:
         Record of the base weight; None where it is 1, or 1 / inclusion probability.
     computed : dict of str to object
         The parts as `run` computed them, by name; a part put in their place makes a trial.
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> list(results.estimates)
+    ['county', 'prefecture', 'province']
+    >>> results.whole.table[["measure", "estimate", "se", "n"]].round(3)
+             measure  estimate     se      n
+    0      awareness     0.680  0.039  118.0
+    1  participation     0.372  0.067  120.0
+    2   satisfaction     0.537  0.063  111.0
+    3        streets    64.713  1.831  105.0
+    4          parks    62.604  3.167  111.0
+    5         safety    67.685  2.452  107.0
+    6    topic_index    64.497  1.151  116.0
+    7      composite    62.692  2.312  111.0
     """
 
     survey: Survey
@@ -115,6 +132,16 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     ------
     SatisfactionError
         Whatever a stage refuses; nothing is written by any of them.
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> results.ranking.table[["unit", "rank", "simultaneous_low", "simultaneous_high", "status"]]
+         unit  rank  simultaneous_low  simultaneous_high    status
+    0  990101     1                 1                  4  possible
+    1  990102     3                 1                  4  possible
+    2  990201     4                 1                  4  possible
+    3  990202     2                 1                  4  possible
     """
     if survey.rule_fault:
         raise survey.rule_fault

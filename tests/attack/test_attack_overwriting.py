@@ -137,7 +137,7 @@ def test_a_disk_without_hard_links_is_written_to_as_well(tmp_path, monkeypatch):
     with new_file(target) as scratch:
         scratch.write_bytes(b"mine")
     with pytest.raises(FileExistsError):
-        leftovers.place(tmp_path / "table.csv", target)
+        leftovers.name_finished(tmp_path / "table.csv", target)
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 
 

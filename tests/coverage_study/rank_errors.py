@@ -22,7 +22,7 @@ from satisfaction.ranking import critical_values as maxt
 from satisfaction.ranking import membership as lists
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking import rise, sets
-from satisfaction.ranking.pairs import Pairs, compare, competition_rank, others
+from satisfaction.ranking.pairs import Pairs, compare_units, competition_rank, others
 
 from . import csranks
 from .rank_truths import ROSE, Design, true_ranks, two_waves
@@ -66,7 +66,7 @@ def sampled(
 def observed(score: Array, sample: tuple[Array, Array], df: Array) -> Pairs:
     """Pairs of counties with these true scores in a sample."""
     error, se = sample
-    return compare(score + error, cov=np.diag(se**2), df=df)
+    return compare_units(score + error, cov=np.diag(se**2), df=df)
 
 
 def missed(low: Array, high: Array, truth: Truth) -> Array:

@@ -17,8 +17,8 @@ from satisfaction.planning.rehearsal.folder import PROVINCE_SEED
 from satisfaction.planning.rehearsal.residents import read_facts
 from satisfaction.planning.rehearsal.sampling import draw_wave
 from satisfaction.planning.rehearsal.truth import true_values
+from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SurveyDesign
-from satisfaction.sampling.measures import compile_measures
 from satisfaction.weighting.base import base_weights
 
 from .scoring import scored

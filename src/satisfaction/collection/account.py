@@ -91,7 +91,7 @@ class TableNote(NamedTuple):
     en: str
 
 
-def said(rule: str, action: str) -> Text:
+def rule_words(rule: str, action: str) -> Text:
     """Return what a rule says; without what it usually does where its action is another one."""
     usual, text = RULES[rule]
     if action == usual:
@@ -126,7 +126,7 @@ def log_events(
         What could have been meant; the nearest is proposed.
     """
     action = action or RULES[rule][0]
-    zh, en = text or said(rule, action)
+    zh, en = text or rule_words(rule, action)
     origin = raw.loc[concerned, ["_file", "_sheet", "_row", "_id"]]
     if isinstance(values, str):
         values = pd.Series(values, index=raw.index)
@@ -170,7 +170,7 @@ def log_notes(notes: Iterable[TableNote]) -> pd.DataFrame:
     return table.reindex(columns=list(LOG), fill_value="")
 
 
-class Tables:
+class ReadTables:
     """The tables that rows were read from, for what is said of a table and not of its rows.
 
     Attributes

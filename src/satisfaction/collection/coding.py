@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from satisfaction.collection.account import Step, Tables, log_events
+from satisfaction.collection.account import ReadTables, Step, log_events
 from satisfaction.collection.matching import NOTHING_CHOSEN
 from satisfaction.collection.platforms.export import SKIPPED
 from satisfaction.collection.wordings import (
@@ -57,7 +57,7 @@ DAY = re.compile(
 )
 
 
-def normalise(raw: pd.DataFrame, tables: Tables, survey: Survey) -> Step:
+def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     """Strip spaces, empty what was skipped or says nothing, write full-width characters as plain ones and 5.0 as 5.
 
     Full-width characters but in labels, and words that are read as empty, are logged. The columns are categorical, so
@@ -242,7 +242,7 @@ def crosswalk(
 
 
 @dataclass(frozen=True, slots=True)
-class Coded:
+class CodedAnswers:
     """Coded answers.
 
     Attributes
@@ -257,7 +257,7 @@ class Coded:
     labelled: dict[str, pd.Series] = field(repr=False)
 
 
-def code_answers(text: pd.DataFrame, survey: Survey) -> Coded:
+def code_answers(text: pd.DataFrame, survey: Survey) -> CodedAnswers:
     """Turn text into codes, null where it is no declared answer."""
     questionnaire = survey.questionnaire
     columns: dict[str, pd.Series] = {}
@@ -277,7 +277,7 @@ def code_answers(text: pd.DataFrame, survey: Survey) -> Coded:
                 labelled[name] = values.isin(labels)
         else:
             columns[name] = map_texts(values, lambda value: value or None)
-    return Coded(pd.DataFrame(columns, index=text.index), labelled)
+    return CodedAnswers(pd.DataFrame(columns, index=text.index), labelled)
 
 
 def _numbers(item: NumberItem, values: pd.Series, *, weight: bool) -> pd.Series:

@@ -12,12 +12,12 @@ from tqdm import tqdm
 
 from satisfaction.collection.account import RULES, TableNote, log_notes
 from satisfaction.collection.matching import (
-    Source,
+    AnswerSource,
     gather,
+    header_place,
     match_columns,
     matched_table,
     missing_items,
-    place,
 )
 from satisfaction.collection.platforms import read_exports
 from satisfaction.collection.platforms.export import NOTES, SKIPPED, Export, Role
@@ -67,7 +67,7 @@ class Delivery:
 
     file: str
     export: Export = field(repr=False)
-    sources: dict[str, Source] = field(repr=False)
+    sources: dict[str, AnswerSource] = field(repr=False)
     team: str
     digest: str
     again: bool
@@ -218,12 +218,12 @@ def _no_rows(export: Export, beside: list[str]) -> ResponsesError:
     return ResponsesError(
         "R103",
         _("The file has a header but no rows."),
-        where=place(export),
+        where=header_place(export),
         hint=hint,
     )
 
 
-def _refuse_nested(export: Export, sources: dict[str, Source]) -> None:
+def _refuse_nested(export: Export, sources: dict[str, AnswerSource]) -> None:
     """Refuse answers in a column of lists or records."""
     nested = {note.column for note in export.notes if note.rule == "F215"}
     for name, source in sources.items():
@@ -234,7 +234,7 @@ def _refuse_nested(export: Export, sources: dict[str, Source]) -> None:
                     "The column of item '{name}' holds lists or records, which are not read.",
                     name=name,
                 ),
-                where=place(export),
+                where=header_place(export),
                 hint=_(
                     "Write the column as one text a respondent, such as 1;2;3, before it is exported."
                 ),

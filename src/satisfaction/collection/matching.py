@@ -12,7 +12,7 @@ import pandas as pd
 
 from satisfaction.collection.account import shown
 from satisfaction.collection.identifiers import is_personal_title
-from satisfaction.collection.platforms.export import SKIPPED, Column, Export, Role
+from satisfaction.collection.platforms.export import SKIPPED, Export, ExportColumn, Role
 from satisfaction.collection.wordings import Answers, fold, labels_of, without_zeros
 from satisfaction.declarations.items import Item, MultipleItem
 from satisfaction.declarations.questionnaire import Questionnaire
@@ -36,7 +36,7 @@ SPACED = ("kobo", "odk")  # a space stands between the codes of a select-all ans
 
 
 @dataclass(slots=True)
-class Source:
+class AnswerSource:
     """Where an item's answers stand in an export.
 
     Attributes
@@ -51,12 +51,12 @@ class Source:
         By what the item was found; "split" where the titles of its columns name the question and an option.
     """
 
-    column: Column | None = None
-    options: list[tuple[Column, int | None]] = field(default_factory=list)
-    former: dict[str, Column] = field(default_factory=dict)
+    column: ExportColumn | None = None
+    options: list[tuple[ExportColumn, int | None]] = field(default_factory=list)
+    former: dict[str, ExportColumn] = field(default_factory=dict)
     how: str = ""
 
-    def columns(self) -> list[tuple[Column, str]]:
+    def columns(self) -> list[tuple[ExportColumn, str]]:
         """Return every column with how it was found."""
         own = [(self.column, self.how)] if self.column else []
         return [
@@ -66,7 +66,7 @@ class Source:
         ]
 
 
-def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Source]:
+def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, AnswerSource]:
     """Find the items' columns in an export; names go before aliases, aliases before labels, labels before numbers.
 
     Raises
@@ -75,7 +75,7 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Sou
         R106 where two columns may be one item, or two items one column, on the same ground; R305 where options stand in
         columns of their own and not each has one.
     """
-    sources: dict[str, Source] = {}
+    sources: dict[str, AnswerSource] = {}
     taken: set[str] = set()
     unfolded = _options_in_titles(export, questionnaire)
     columns_ = [unfolded.get(column.key, column) for column in export.columns]
@@ -100,14 +100,14 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Sou
         for old in item.replaces:
             for column in export.columns:
                 if column.key not in taken and old in (column.name, column.title, column.key):
-                    sources.setdefault(name, Source(how="replaces")).former[old] = column
+                    sources.setdefault(name, AnswerSource(how="replaces")).former[old] = column
                     taken.add(column.key)
     return sources
 
 
 def _grounds(
     questionnaire: Questionnaire,
-) -> Iterator[tuple[str, Callable[[str, Item, Column], bool]]]:
+) -> Iterator[tuple[str, Callable[[str, Item, ExportColumn], bool]]]:
     """Yield the grounds on which a column is an item's, the surest first."""
     aliases = {
         name: {fold(alias) for alias in item.aliases} for name, item in questionnaire.items.items()
@@ -124,12 +124,12 @@ def _grounds(
     }
     folded: dict[str, str] = {}
 
-    def last(column: Column) -> str:
+    def last(column: ExportColumn) -> str:
         """Return the last part of a path, unless the part before it is a select-all question, of which it is no option."""
         before, _unused, own = column.title.rpartition("/")
         return fold(own) if before and fold(before) not in selected else ""
 
-    def title(column: Column) -> str:
+    def title(column: ExportColumn) -> str:
         return folded.setdefault(column.title, fold(column.title))
 
     yield "name", lambda name, item, column: name in (column.name, column.title, column.key)
@@ -156,7 +156,7 @@ def _grounds(
         yield "role", partial(_is_recorded, own, role)
 
 
-def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str, Column]:
+def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str, ExportColumn]:
     """Return the columns whose titles name a select-all question and one of its options ("题目/选项", "name_1"), by key.
 
     Both must be named in full: nothing is guessed from a part.
@@ -175,7 +175,7 @@ def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str
         for name, item in questionnaire.items.items()
         if isinstance(item, MultipleItem)
     }
-    options: dict[str, Column] = {}
+    options: dict[str, ExportColumn] = {}
     for column in export.columns:
         if column.option or column.role or fold(column.title) in whole:
             continue
@@ -203,7 +203,7 @@ def _called(name: str, item: Item) -> Iterator[str]:
 
 
 def _check_options(
-    export: Export, questionnaire: Questionnaire, name: str, columns: list[Column]
+    export: Export, questionnaire: Questionnaire, name: str, columns: list[ExportColumn]
 ) -> None:
     """Refuse options in columns of their own where one has none: nobody knows whether it was not asked or not chosen."""
     item, answers = questionnaire.items[name], Answers(questionnaire, name)
@@ -223,7 +223,7 @@ def _check_options(
                 name=name,
                 listed=listed,
             ),
-            where=place(export),
+            where=header_place(export),
             available=[shown(column.key) for column in export.columns],
             hint=_(
                 "Add a column for each (empty if nobody chose it). {how}",
@@ -248,7 +248,7 @@ def how_options_are_named(name: str, item: Item) -> Text:
     )
 
 
-def _is_recorded(own: str, role: Role, name: str, item: Item, column: Column) -> bool:
+def _is_recorded(own: str, role: Role, name: str, item: Item, column: ExportColumn) -> bool:
     return name == own and column.role == role
 
 
@@ -265,10 +265,10 @@ def _roles(questionnaire: Questionnaire) -> Iterator[tuple[str, Role]]:
 
 
 def _by_item(
-    export: Export, pairs: list[tuple[str, Column]], questionnaire: Questionnaire
-) -> dict[str, list[Column]]:
+    export: Export, pairs: list[tuple[str, ExportColumn]], questionnaire: Questionnaire
+) -> dict[str, list[ExportColumn]]:
     """Gather the columns of each item; refuse what has two meanings."""
-    items: dict[str, list[Column]] = {}
+    items: dict[str, list[ExportColumn]] = {}
     owner: dict[str, str] = {}
     for name, column in pairs:
         if (other := owner.setdefault(column.key, name)) != name:
@@ -300,27 +300,31 @@ def _ambiguous(
             one=both[0],
             other=both[1],
         ),
-        where=place(export),
+        where=header_place(export),
         hint=hint,
     )
 
 
-def place(export: Export) -> str:
+def header_place(export: Export) -> str:
     """Return file, sheet and header row for a message."""
     return " ".join(filter(None, (str(export.path), export.sheet, "row 1")))
 
 
-def _source(questionnaire: Questionnaire, name: str, columns: list[Column], how: str) -> Source:
+def _source(
+    questionnaire: Questionnaire, name: str, columns: list[ExportColumn], how: str
+) -> AnswerSource:
     whole = next((column for column in columns if not column.option), None)
     if whole or not isinstance(questionnaire.items[name], MultipleItem):
-        return Source(whole or columns[0], how=how)
+        return AnswerSource(whole or columns[0], how=how)
     answers = Answers(questionnaire, name)
-    return Source(options=[(column, answers.code(column.option)) for column in columns], how=how)
+    return AnswerSource(
+        options=[(column, answers.code(column.option)) for column in columns], how=how
+    )
 
 
 def missing_items(
     export: Export,
-    sources: dict[str, Source],
+    sources: dict[str, AnswerSource],
     questionnaire: Questionnaire,
     *,
     needless: Container[str] = (),
@@ -366,7 +370,7 @@ def missing_items(
         fault = ResponsesError(
             "R101",
             _("There is no column for '{item}' ({name}).", item=item, name=name),
-            where=place(export),
+            where=header_place(export),
             available=[shown(column.key) for column in free],
             got=got,
             hint=hint,
@@ -385,7 +389,7 @@ def _no_responses(
             f"找不到问卷的 {len(absent)} 列: {labels}。",
             f"{number_of(len(absent), 'column')} of the questionnaire not found: {shortened(absent)}.",
         ),
-        where=place(export),
+        where=header_place(export),
         available=[shown(column.key) for column in export.columns],
         hint=_(
             "Give the columns their names; a file without responses is taken away or "
@@ -395,12 +399,12 @@ def _no_responses(
 
 
 def gather(
-    export: Export, sources: dict[str, Source], questionnaire: Questionnaire
+    export: Export, sources: dict[str, AnswerSource], questionnaire: Questionnaire
 ) -> pd.DataFrame:
     """Return one text column an item, in the questionnaire's order; options in columns of their own become one answer."""
     columns: dict[str, np.ndarray] = {}
     for name, item in questionnaire.items.items():
-        source = sources.get(name, Source())
+        source = sources.get(name, AnswerSource())
         is_multiple = isinstance(item, MultipleItem)
         separator = item.separator if isinstance(item, MultipleItem) else ";"
         if source.column is not None:
@@ -426,7 +430,7 @@ def _mapped(texts: np.ndarray, change: Callable[[str], str]) -> np.ndarray:
     return np.fromiter(map(new.__getitem__, cells), dtype=object, count=len(cells))
 
 
-def _joined_options(export: Export, source: Source, separator: str) -> np.ndarray:
+def _joined_options(export: Export, source: AnswerSource, separator: str) -> np.ndarray:
     """Join the options marked in columns of their own; a cell that is neither yes nor no makes the answer no answer."""
     parts = []
     for column, code in source.options:
@@ -456,7 +460,7 @@ def _option_text(cell: str, *, option: str, label: str) -> str:
 
 
 def matched_table(
-    export: Export, sources: dict[str, Source], questionnaire: Questionnaire, *, file: str
+    export: Export, sources: dict[str, AnswerSource], questionnaire: Questionnaire, *, file: str
 ) -> pd.DataFrame:
     """Return one row a column of the export: the item it was matched to and how, or what is near and that it is not kept."""
     items: dict[str, tuple[str, str]] = {}

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.collection import account
-from satisfaction.collection.account import Tables, account_line, log_events
+from satisfaction.collection.account import ReadTables, account_line, log_events
 from satisfaction.collection.coding import (
     code_answers,
     code_area_names,
@@ -99,6 +99,13 @@ class Responses:
         Answers that nobody knows, see `wordings.unknown_answers`.
     rejected_answers : DataFrame
         The columns of `accepted` for the rejected rows, but for repeated files and totals, which are no answers.
+
+    Examples
+    --------
+    >>> responses = sat.load_responses(sat.read_survey("surveys/wave"))
+    >>> responses.summary[["file", "rows", "accepted", "rejected"]]
+                    file  rows  accepted  rejected
+    0  responses/all.csv   120       120         0
     """
 
     accepted: pd.DataFrame = field(repr=False)
@@ -173,12 +180,18 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
         unknown answers than rules.yaml allows, R305 options in columns that cannot be read, R306 and R307 from wordings.csv;
         R320 files not read that may hold responses, R322 and R323 files with the same respondents' numbers, R321 several of
         all these.
+
+    Examples
+    --------
+    >>> survey = sat.read_survey("surveys/wave")
+    >>> sat.load_responses(survey)
+    <Responses: 120 accepted, 0 rejected, 0 log entries, 0 problems>
     """
     questionnaire = survey.questionnaire
     rules = compile_rules(survey)
     rows = _read_rows(survey, every_file=purpose == "estimate")
     raw = rows.raw
-    tables = Tables(raw)
+    tables = ReadTables(raw)
     problems = list(rows.reading.problems)
 
     plain = normalise(raw, tables, survey)
@@ -320,7 +333,7 @@ def _read_rows(survey: Survey, *, corrected: bool = True, every_file: bool = Fal
 
 
 def _count_labels(
-    columns: pd.DataFrame, tables: Tables, labelled: Mapping[str, pd.Series]
+    columns: pd.DataFrame, tables: ReadTables, labelled: Mapping[str, pd.Series]
 ) -> pd.DataFrame:
     """Say beside every matched column how many of its answers were labels in place of codes."""
     labels: dict[tuple[str, str, str], int] = {}

@@ -16,7 +16,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from satisfaction.collection.account import RULES, Step, log_events, said, shown
+from satisfaction.collection.account import RULES, Step, log_events, rule_words, shown
 from satisfaction.collection.identifiers import twins
 from satisfaction.collection.wordings import Answers
 from satisfaction.declarations.items import (
@@ -120,7 +120,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
 
     def add(id_: str, item: str, broken: nw.Expr, near: Sequence[str] = (), **other: Any) -> None:
         action = actions.get(id_, RULES[id_][0])
-        zh, en = said(id_, action)
+        zh, en = rule_words(id_, action)
         rule = Rule(id_, item, action, zh, en, tuple(near), broken)
         rules.append(replace(rule, **other))
 
@@ -151,7 +151,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
     for id_, name, broken in _against_survey(survey):
         add(id_, name, broken)
     for constraint in questionnaire.constraints.values():
-        zh, en = said("R221", actions.get("R221", RULES["R221"][0]))
+        zh, en = rule_words("R221", actions.get("R221", RULES["R221"][0]))
         add(
             "R221",
             constraint.left,

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from satisfaction.collection.account import Step, Tables, is_opposite, shown
+from satisfaction.collection.account import ReadTables, Step, is_opposite, shown
 from satisfaction.declarations.items import (
     AreaItem,
     Item,
@@ -345,7 +345,7 @@ class _Rewording(NamedTuple):
     rows: npt.NDArray[np.bool_] | None = None
 
 
-def exchange_wordings(text: pd.DataFrame, tables: Tables, survey: Survey) -> Step:
+def exchange_wordings(text: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     """Write the code of an answer in place of another wording of it; logged for each table and word.
 
     Raises
@@ -433,7 +433,7 @@ def _named(answers: Answers, code: str) -> str:
 
 
 def _whole_vocabularies(
-    text: pd.DataFrame, tables: Tables, answers: dict[str, Answers], wave: dict[str, Codes]
+    text: pd.DataFrame, tables: ReadTables, answers: dict[str, Answers], wave: dict[str, Codes]
 ) -> Iterator[_Rewording]:
     """Yield what the words of an item mean in a table that uses a vocabulary as a whole.
 
@@ -494,7 +494,7 @@ def _is_whole(codes: Codes, used: set[str], answers: Answers) -> bool:
 
 
 def unknown_answers(
-    text: pd.DataFrame, coded: pd.DataFrame, tables: Tables, survey: Survey
+    text: pd.DataFrame, coded: pd.DataFrame, tables: ReadTables, survey: Survey
 ) -> pd.DataFrame:
     """Count the texts that became no answer, one row a table, item and word, the frequent ones first.
 
@@ -531,7 +531,7 @@ def _count_words(
     name: str,
     values: pd.Series,
     answers: npt.NDArray[np.integer],
-    tables: Tables,
+    tables: ReadTables,
     survey: Survey,
 ) -> pd.DataFrame:
     """Count the words of unknown answers of an item in every table; `answers` is how many answers each table has."""

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.comparison.components import Part, read_parts
+from satisfaction.comparison.components import ComponentScores, read_parts
 from satisfaction.comparison.wave_files import write_set
 from satisfaction.composite.item_tree import Assessed
 from satisfaction.composite.normalising import Array, aggregated, normalised, slopes
@@ -78,9 +78,9 @@ class Combination:
     """
 
     declared: CombinedFile
-    parts: tuple[Part, ...]
-    scores: Array
-    table: pd.DataFrame
+    parts: tuple[ComponentScores, ...]
+    scores: Array = field(repr=False)
+    table: pd.DataFrame = field(repr=False)
     ranking: Ranking = field(repr=False)
     assessed: Mapping[str, Assessed]
     sources: Mapping[str, str]
@@ -154,7 +154,7 @@ def combine(results: Results, path: Path) -> Combination:
     )
 
 
-def scaled_score(part: Part) -> Array:
+def scaled_score(part: ComponentScores) -> Array:
     """Scores of a component as they are combined, (p,); NaN where an area has none."""
     seen, score = np.isfinite(part.score), np.full(len(part.score), np.nan)
     if not seen.any():
@@ -165,7 +165,7 @@ def scaled_score(part: Part) -> Array:
     return score
 
 
-def scale_slope(part: Part) -> Array:
+def scale_slope(part: ComponentScores) -> Array:
     """How much the scaled score moves for one point of the component's own, (p,): NaN for ranks, which have no slope.
 
     A scale that the field sets (minmax, zscore, share-of-best) is taken as fixed.
@@ -187,7 +187,7 @@ def scale_slope(part: Part) -> Array:
     return np.broadcast_to(np.asarray(slope, dtype=float), part.score.shape)
 
 
-def carried_errors(parts: tuple[Part, ...], slope: Array) -> tuple[Array, Array]:
+def carried_errors(parts: tuple[ComponentScores, ...], slope: Array) -> tuple[Array, Array]:
     """Covariance of the combined scores (p, p) and their df (p,), by Satterthwaite.
 
     Measures of the survey share its sampling units: their contributions add up before they are squared, and so does what
@@ -281,7 +281,7 @@ def _ranked(
 
 def combined_table(
     results: Results,
-    parts: tuple[Part, ...],
+    parts: tuple[ComponentScores, ...],
     *,
     scores: Array,
     ranking: Ranking,
@@ -317,7 +317,9 @@ def combined_table(
     return twelve_digits(table.sort_values(["rank", "code"], na_position="last", ignore_index=True))
 
 
-def _summary(declared: CombinedFile, parts: tuple[Part, ...], *, areas: Array) -> dict[str, Any]:
+def _summary(
+    declared: CombinedFile, parts: tuple[ComponentScores, ...], *, areas: Array
+) -> dict[str, Any]:
     exact = [part.name for part in parts if part.errors is None]
     scaled = [
         part.name for part in parts if part.errors is not None and part.declared.normalise in FIELD

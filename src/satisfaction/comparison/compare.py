@@ -6,7 +6,7 @@ What verify and compare print, in Chinese and English.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,9 @@ class Comparison:
 
     old: Path
     new: Path
-    causes: pd.DataFrame
-    figures: pd.DataFrame
-    ranks: pd.DataFrame
+    causes: pd.DataFrame = field(repr=False)
+    figures: pd.DataFrame = field(repr=False)
+    ranks: pd.DataFrame = field(repr=False)
     compared: int
 
     @property
@@ -290,14 +290,14 @@ def _verified(found: Verification) -> Iterator[str]:
         yield f"无法重新计算 cannot be recomputed:\n{found.fault}"
     elif found.differing:
         yield f"不一致 differs: {len(found.differing)} / {found.compared} 个文件 files; 第一处 the first difference:"
-        yield f"  {said(found.differing[0])}"
+        yield f"  {_difference_line(found.differing[0])}"
         if not (found.files or found.inputs or found.versions or found.trial):
             yield "  输入与程序都未变：文件内容不是由这些输入得出的。 Inputs and program are the same: the file is not what they give."
     else:
         yield f"一致 identical: {found.compared} 个文件重新计算后相同（12 位有效数字） files recomputed, the same to 12 digits"
 
 
-def said(one: Difference) -> str:
+def _difference_line(one: Difference) -> str:
     """Write a difference in one line."""
     place = " ".join(filter(None, [one.file, one.place, one.unit, one.column]))
     return f"{place}: 文件 file {one.old!r}，重算 recomputed {one.new!r}"

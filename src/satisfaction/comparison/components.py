@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class ComponentScores:
     """One component of p areas.
 
     Attributes
@@ -50,11 +50,11 @@ class Part:
 
     name: str
     declared: Component
-    score: Array
+    score: Array = field(repr=False)
     errors: Any
-    df: Array
+    df: Array = field(repr=False)
     surveyed: bool
-    excluded: Array
+    excluded: Array = field(repr=False)
     assessed: Assessed | None = None
     lent: Any = None
 
@@ -80,7 +80,9 @@ def _squares(rows: Any) -> Any:
     return np.asarray(squares.sum(axis=0)).ravel()
 
 
-def read_parts(results: Results, declared: CombinedFile, *, folder: Path) -> tuple[Part, ...]:
+def read_parts(
+    results: Results, declared: CombinedFile, *, folder: Path
+) -> tuple[ComponentScores, ...]:
     """Read the components, in the order of combined.yaml; areas are those the survey ranks.
 
     Raises
@@ -109,7 +111,7 @@ def read_parts(results: Results, declared: CombinedFile, *, folder: Path) -> tup
     return parts
 
 
-def _part(results: Results, name: str, one: Component, folder: Path) -> Part:
+def _part(results: Results, name: str, one: Component, folder: Path) -> ComponentScores:
     areas = [str(code) for code in results.ranking.units.names]
     if one.measure is not None:
         return _surveyed(results, name, one)
@@ -117,7 +119,7 @@ def _part(results: Results, name: str, one: Component, folder: Path) -> Part:
     if one.file is not None:
         score, se = read_scores(folder / one.file, areas)
         errors = sp.diags_array(np.nan_to_num(se)) if np.isfinite(se).any() else None
-        return Part(name, one, score, errors, known, False, nobody)
+        return ComponentScores(name, one, score, errors, known, False, nobody)
     assert one.assessment is not None
     assert one.lost is not None
     assessment = validated(
@@ -125,12 +127,12 @@ def _part(results: Results, name: str, one: Component, folder: Path) -> Part:
     )
     found = assess(assessment, read_lost(folder / one.lost, assessment, areas), areas)
     excluded = found.scores["excluded"].to_numpy(bool)
-    return Part(
+    return ComponentScores(
         name, one, found.scores["score"].to_numpy(float), None, known, False, excluded, found
     )
 
 
-def _surveyed(results: Results, name: str, one: Component) -> Part:
+def _surveyed(results: Results, name: str, one: Component) -> ComponentScores:
     """Take a measure of the survey, with what its sampling units contribute."""
     kinds = measure_labels(results.survey.questionnaire)
     if one.measure not in kinds:
@@ -150,7 +152,7 @@ def _surveyed(results: Results, name: str, one: Component) -> Part:
     scale = _scale(results, one)
     errors = found.contributions.matrix * scale
     score, df = found.table["estimate"].to_numpy(float) * scale, found.table["df"].to_numpy(float)
-    return Part(name, one, score, errors, df, True, np.zeros(len(score), dtype=bool))
+    return ComponentScores(name, one, score, errors, df, True, np.zeros(len(score), dtype=bool))
 
 
 def _scale(results: Results, one: Component) -> int:
@@ -162,7 +164,7 @@ def _scale(results: Results, one: Component) -> int:
     )
 
 
-def _with_lent(results: Results, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+def _with_lent(results: Results, parts: tuple[ComponentScores, ...]) -> tuple[ComponentScores, ...]:
     """Let the errors of the survey's measures be those that its ranks rest on."""
     measures = list(dict.fromkeys(str(part.declared.measure) for part in parts if part.surveyed))
     if not measures:

@@ -5,7 +5,7 @@ A wave's own components: topics of an index, or the rates of a composite; don't-
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,10 +60,10 @@ class World:
     choices : Choices
     """
 
-    scores: Array
-    errors: Array
-    weights: Array
-    noise: Array
+    scores: Array = field(repr=False)
+    errors: Array = field(repr=False)
+    weights: Array = field(repr=False)
+    noise: Array = field(repr=False)
     choices: Choices
 
     def active(self) -> dict[str, int]:
@@ -131,9 +131,9 @@ class Components:
 
     names: tuple[str, ...]
     areas: list[str]
-    weights: Array
-    scores: Array
-    errors: Array
+    weights: Array = field(repr=False)
+    scores: Array = field(repr=False)
+    errors: Array = field(repr=False)
     variants: tuple[str, ...]
     lent: list[str]
 

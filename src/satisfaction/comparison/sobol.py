@@ -6,7 +6,7 @@ average; total: what would remain if only that input varied freely, interactions
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,10 @@ class SobolIndices:
         Standard errors of the Monte-Carlo estimate, by bootstrap over the base points.
     """
 
-    first: Array
-    total: Array
-    first_se: Array
-    total_se: Array
+    first: Array = field(repr=False)
+    total: Array = field(repr=False)
+    first_se: Array = field(repr=False)
+    total_se: Array = field(repr=False)
 
 
 def saltelli_points(n: int, d: int, *, seed: int) -> Array:

@@ -9,7 +9,7 @@ The stability of a wave's ranks as a file set.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -58,8 +58,8 @@ class Stability:
         mean_shift, list_changed (of "choices", "sampling", "both"), runs, bottom, left_out, conventions.
     """
 
-    table: pd.DataFrame
-    sources: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
+    sources: pd.DataFrame = field(repr=False)
     summary: Mapping[str, Any]
 
 

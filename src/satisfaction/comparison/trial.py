@@ -270,13 +270,13 @@ def compare_trial(official: Results, trial: Results) -> Trial:
         K174, K175; K176 when no area was asked in both.
     """
     measures, left_out = comparable_measures(official.survey, trial.survey)
-    differences = difference_table(official, trial, measures)
+    differences = trial_differences(official, trial, measures)
     codes = list(dict.fromkeys(differences["code"]))
     tables = sign_table(official, trial, codes), mode_table(official, trial, codes)
     return Trial(official, trial, differences, *tables, left_out)
 
 
-def difference_table(official: Results, trial: Results, measures: list[str]) -> pd.DataFrame:
+def trial_differences(official: Results, trial: Results, measures: list[str]) -> pd.DataFrame:
     """Return the differences of every measure and area with answers in both; see `Trial`."""
     level, survey, found = trial.area, trial.survey, list[pd.DataFrame]()
     labels, names = measure_labels(survey.questionnaire), area_labels(survey)

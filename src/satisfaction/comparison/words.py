@@ -14,8 +14,8 @@ from satisfaction.foundation.figures import (
     Unit,
     p_value,
     probability,
-    rank,
     rank_set_in_words,
+    rank_text,
     unit_of,
 )
 from satisfaction.foundation.language import Text, _, ngettext, semicolon_list
@@ -220,8 +220,8 @@ def rank_as_printed(results: Results, code: str) -> Text:
     """Write the rank of an area in one wave with its set for this area by itself, as `run` prints it; no set where there is none."""
     row = results.ranking.table.set_index("unit").loc[code]
     if pd.isna(row["marginal_low"]):
-        return Text(rank(row["rank"]))
-    return _("{rank} ({rank_set})", rank=rank(row["rank"]), rank_set=rank_set_in_words(row))
+        return Text(rank_text(row["rank"]))
+    return _("{rank} ({rank_set})", rank=rank_text(row["rank"]), rank_set=rank_set_in_words(row))
 
 
 def relative_change(row: Any, figure: Unit) -> Text:

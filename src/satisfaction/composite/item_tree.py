@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +34,10 @@ class Assessed:
         Points lost over all areas, most first: item or department, areas, points, share (0-1 of all points lost).
     """
 
-    scores: pd.DataFrame
-    lost: pd.DataFrame
-    by_item: pd.DataFrame
-    by_department: pd.DataFrame
+    scores: pd.DataFrame = field(repr=False)
+    lost: pd.DataFrame = field(repr=False)
+    by_item: pd.DataFrame = field(repr=False)
+    by_department: pd.DataFrame = field(repr=False)
 
 
 def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.DataFrame:

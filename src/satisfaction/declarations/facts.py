@@ -21,7 +21,7 @@ from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import read_table
 
 
-def read_facts(path: Path, wanted: Collection[str]) -> pd.DataFrame:
+def read_fact_table(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     """Read a table as text.
 
     Raises
@@ -80,7 +80,7 @@ def read_areas(path: Path, area: str) -> pd.DataFrame:
     SurveyError
         S131 columns that are not there, S344 one date of validity without the other.
     """
-    table = read_facts(path, AREA_COLUMNS)
+    table = read_fact_table(path, AREA_COLUMNS)
     dated = VALIDITY & set(table)
     if len(dated) == 1:
         (present,) = dated
@@ -192,7 +192,7 @@ def short_names(name: str) -> set[str]:
 # ---- frame and sample
 
 
-def check_frame(
+def check_frame_and_sample(
     frame: pd.DataFrame,
     sample: pd.DataFrame,
     *,
@@ -267,7 +267,7 @@ def read_counts(
     SurveyError
         S131 a column that is not there, S133 no count, S134 a cell that stands twice, S135 a level nobody knows.
     """
-    table = read_facts(path, (*by, count))
+    table = read_fact_table(path, (*by, count))
     numbers = pd.to_numeric(table[count], errors="coerce")
     valid = np.isfinite(numbers) & (numbers >= 0)
     _refuse(path, ~valid, "S133", _("`{count}` is no count", count=count))
@@ -341,7 +341,7 @@ def read_nonrespondents(
     if base:
         wanted += base.items
     wanted = list(dict.fromkeys(wanted))
-    text = read_facts(path, wanted)[wanted]
+    text = read_fact_table(path, wanted)[wanted]
     columns = {}
     for name in wanted:
         item = questionnaire.items[name]
@@ -397,7 +397,7 @@ def read_outcomes(path: Path) -> dict[str, str]:
     InputFileError, SurveyError
         For a file or column that is not there; S191 a code stands twice, S192 an unknown disposition.
     """
-    table = read_facts(path, ("code", "disposition"))
+    table = read_fact_table(path, ("code", "disposition"))
     twice = table["code"].duplicated()
     _refuse(path, twice, "S191", _("An outcome code stands twice"))
     unknown = ~table["disposition"].isin(list(DISPOSITIONS))
@@ -431,7 +431,7 @@ def read_cases(
     SurveyError
         S131 a column that is not there, S193 an area or S194 an outcome code that is not known.
     """
-    table = read_facts(path, (area, "outcome"))[[area, "outcome"]]
+    table = read_fact_table(path, (area, "outcome"))[[area, "outcome"]]
     nowhere = ~table[area].isin(areas)
     zh = "地区代码不在地区表中"
     _refuse(path, nowhere, "S193", Text(zh, "The area is not in the table of areas"), areas)
@@ -467,7 +467,7 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
         S131 a column that is not there, S175 values that no ranking has, S176 an area twice in a wave, S177 waves that are
         not in their order.
     """
-    text = read_facts(path, ("wave", "code", "rank", "listed"))
+    text = read_fact_table(path, ("wave", "code", "rank", "listed"))
     table = text[["wave", "code"]].copy()
     for name in ("rank", "marginal_low", "marginal_high", "n"):
         if name not in text:

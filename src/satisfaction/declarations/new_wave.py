@@ -20,10 +20,10 @@ from satisfaction.declarations.new_wave_files import (
     COMMENTS,
     SOURCED,
     TO_FILL,
-    Plan,
+    NewWaveSource,
     rules_yaml,
     survey_yaml,
-    write_responses,
+    write_blank_responses,
     write_tables,
 )
 from satisfaction.declarations.questionnaire import questionnaires_above, read_questionnaire
@@ -121,7 +121,7 @@ def new_wave(
                 f"the lowest one, '{lowest}', is called so now."
             )
         check_areas(tables["areas"], area, Path(areas))
-    plan = Plan(instrument, tables, declared)
+    plan = NewWaveSource(instrument, tables, declared)
     all_areas = len(plan.codes(area))
     wanted = list(only)
     if wanted:
@@ -137,7 +137,7 @@ def new_wave(
             areas=surveyed if surveyed < all_areas else None,
         )
     with new_folder(folder) as scratch:
-        write_responses(plan, scratch)
+        write_blank_responses(plan, scratch)
         write_tables(plan, scratch)
         texts = {
             "survey.yaml": survey_yaml(instrument, plan.declared, name=folder.name),
@@ -227,7 +227,7 @@ def _tables_of(earlier: SurveyFile) -> dict[str, str]:
     return files
 
 
-def _only(plan: Plan, wanted: list[str]) -> Plan:
+def _only(plan: NewWaveSource, wanted: list[str]) -> NewWaveSource:
     """Keep the areas wanted, those above them, and their rows in the other tables."""
     roles = plan.questionnaire.roles
     no_areas = pd.DataFrame(columns=["code", "name", "level", "parent", "valid_to"])

@@ -203,7 +203,7 @@ OUTCOME_COLUMNS = [
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class NewWaveSource:
     """What the new folder is made from: a questionnaire, the tables at hand by name, and declarations taken over."""
 
     questionnaire: Questionnaire
@@ -251,7 +251,7 @@ class Plan:
         return TemplateColumn(name, text, kind=kind, choices=codes, example=example)
 
 
-def write_responses(plan: Plan, folder: Path) -> None:
+def write_blank_responses(plan: NewWaveSource, folder: Path) -> None:
     """Write responses/responses.xlsx: a column an item, in the questionnaire's order."""
     questionnaire = plan.questionnaire
     title = questionnaire.title
@@ -270,7 +270,7 @@ def write_responses(plan: Plan, folder: Path) -> None:
     write_template(folder / "responses" / "responses.xlsx", columns, notes=notes)
 
 
-def write_tables(plan: Plan, folder: Path) -> None:
+def write_tables(plan: NewWaveSource, folder: Path) -> None:
     """Write the workbooks of the tables of facts, each with the rows that are known already."""
     questionnaire = plan.questionnaire
     roles = questionnaire.roles

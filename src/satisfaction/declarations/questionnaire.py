@@ -65,7 +65,18 @@ class Roles(Record):
 
 
 class Questionnaire(Record):
-    """One version of one instrument; immutable once fielded."""
+    """One version of one instrument; immutable once fielded.
+
+    Examples
+    --------
+    >>> questionnaire = sat.read_questionnaire("questionnaires/small/1.yaml")
+    >>> list(questionnaire.rates)
+    ['awareness', 'participation', 'satisfaction']
+    >>> {code: answer.score for code, answer in questionnaire.answers("overall").items()}
+    {5: 100, 4: 75, 3: 50, 2: 25, 1: 0}
+    >>> questionnaire.denominator("overall", questionnaire.rates["satisfaction"])["dont_know"]
+    'out'
+    """
 
     questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.-]*$")]
@@ -404,6 +415,14 @@ def read_questionnaire(path: str | Path) -> Questionnaire:
     QuestionnaireError
         For an unknown or missing key, codes that overlap or are missing, weights that do not add up, or a reference to
         nothing: with file and line, what is available and the way out.
+
+    Examples
+    --------
+    >>> questionnaire = sat.read_questionnaire("questionnaires/small/1.yaml")
+    >>> questionnaire
+    Questionnaire(small@1: 18 items, 3 rates, 2 indices, ranked by topic_index)
+    >>> questionnaire.ranked
+    'topic_index'
     """
     return validated(read_yaml(Path(path), QuestionnaireError), Questionnaire, QuestionnaireError)
 

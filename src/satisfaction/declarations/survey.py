@@ -13,12 +13,12 @@ from satisfaction.declarations.delivered import Unread, find_delivered
 from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
-    check_frame,
+    check_frame_and_sample,
     current_areas,
     read_areas,
     read_cases,
     read_counts,
-    read_facts,
+    read_fact_table,
     read_history,
     read_nonrespondents,
     read_outcomes,
@@ -103,6 +103,15 @@ class Survey:
         The survey as its folder says it: whatever differs from it makes the survey a trial.
     altered : tuple of str
         Parts of the results that `run` did not compute from this survey; they make it a trial too.
+
+    Examples
+    --------
+    >>> survey = sat.read_survey("surveys/wave")
+    >>> survey
+    Survey(SurveyFile(small-wave, wave 2026T1, small@1, probability, weighting: base,
+     calibration): 4 areas ranked, 1 files of responses)
+    >>> survey.area_levels()
+    ['county', 'prefecture']
     """
 
     folder: Path
@@ -355,6 +364,12 @@ def read_survey(path: str | Path, *, ranking: bool = True) -> Survey:
         For a key, table, column or reference that does not fit, with file and line.
     QuestionnaireError, InputFileError
         From the files it points to.
+
+    Examples
+    --------
+    >>> survey = sat.read_survey("surveys/wave")
+    >>> survey.name, survey.declared.selection
+    ('small-wave', 'probability')
     """
     with recorded() as read:
         survey = _read_folder(path, ranking=ranking)
@@ -375,10 +390,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     if declared.areas is not None:
         areas = read_areas(folder / declared.areas.file, roles.area)
     if declared.frame is not None:
-        frame = read_facts(folder / declared.frame.file, (*roles.strata, "population"))
+        frame = read_fact_table(folder / declared.frame.file, (*roles.strata, "population"))
     if declared.sample is not None:
         chances = ("psu_probability", "person_probability", "planned")
-        sample = read_facts(
+        sample = read_fact_table(
             folder / declared.sample.file, (str(roles.psu), *roles.strata, *chances)
         )
     margins = {}
@@ -399,7 +414,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     if areas is not None and declared.areas is not None:
         check_areas(areas, roles.area, folder / declared.areas.file)
     if frame is not None and sample is not None and declared.frame and declared.sample:
-        check_frame(
+        check_frame_and_sample(
             frame,
             sample,
             strata=roles.strata,
@@ -463,6 +478,6 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         columns = [roles.respondent, *backcheck.items]
-        reinterviews = read_facts(folder / backcheck.file, columns)[columns]
+        reinterviews = read_fact_table(folder / backcheck.file, columns)[columns]
         survey = replace(survey, backcheck=reinterviews)
     return survey

@@ -46,6 +46,23 @@ def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:
     EstimatesError
         E171 for fewer than two waves, or waves estimated by different domains, levels or statistics; E172 for replicates
         that have no PSU of their own (BRR, Fay, Rao-Wu).
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> later = sat.estimate(design, "score", by="county")
+    >>> before = people.assign(score=people["score"] - [5, 10, 5, 10, 5, 10] * 2)
+    >>> earlier_design = sat.SurveyDesign(before, strata="county", psu="psu")
+    >>> earlier = sat.estimate(earlier_design, "score", by="county")
+    >>> both = sat.combine_waves({"Q2": earlier, "Q3": later})
+    >>> both.table[["wave", "county", "estimate"]]
+      wave county  estimate
+    0   Q2      A      62.5
+    1   Q2      B      47.5
+    2   Q3      A      70.0
+    3   Q3      B      55.0
     """
     _check(waves)
     parts = list(waves.values())
@@ -87,6 +104,21 @@ def change(later: Estimates, earlier: Estimates) -> Comparisons:
     ------
     EstimatesError
         E171, E172 as `combine_waves`; E173 when the waves have no domain and measure in common.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> later = sat.estimate(design, "score", by="county")
+    >>> before = people.assign(score=people["score"] - [0, 10, 5, 10, 5, 12] * 2)
+    >>> earlier_design = sat.SurveyDesign(before, strata="county", psu="psu")
+    >>> earlier = sat.estimate(earlier_design, "score", by="county")
+    >>> moved = sat.change(later, earlier)
+    >>> moved.table[["county", "later", "earlier", "difference", "se"]].round(2)
+      county  later  earlier  difference    se
+    0      A   70.0     63.0         7.0  1.04
+    1      B   55.0     48.0         7.0  1.04
     """
     both = combine_waves({"later": later, "earlier": earlier})
     keys = [*later.by, "measure"]

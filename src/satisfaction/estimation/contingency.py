@@ -72,6 +72,11 @@ class CrossTable:
     n: Array
     df: int
 
+    def __repr__(self) -> str:
+        rows, columns = self.total.shape
+        names = " x ".join(map(str, self.cells))
+        return f"CrossTable({names}: {rows} x {columns} cells, {self.n.sum():,} respondents, df {self.df})"
+
     @property
     def share(self) -> Array:
         """Return the shares of the cells: (R, C)."""
@@ -110,6 +115,16 @@ def rao_scott(
     Rao and Scott (1984); Thomas and Rao (1987) and Koch, Freeman and Freeman (1975) for the Wald forms; Kuonen (1999) for
     the saddlepoint. A variable masked with missing values outside a county tests that county, and df then counts its PSUs, as
     R does after `subset` (but not for values missing inside the call). A cell without respondents has no design effect.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"psu": [1, 1, 2, 2, 3, 3, 4, 4], "sex": [1, 2] * 4})
+    >>> people["satisfied"] = [1, 0, 1, 1, 1, 0, 0, 0]
+    >>> design = sat.SurveyDesign(people, psu="psu")
+    >>> test = sat.rao_scott(design, "sex", "satisfied")
+    >>> test.table.round(3)
+       pearson  statistic   df  ddf      p
+    0      2.0       2.25  1.0  3.0  0.231
     """
     one_of(statistic, get_args(RaoScott), argument="statistic", error=EstimatesError, code="E140")
     if name_of(rows) == name_of(columns):
@@ -135,7 +150,20 @@ def rao_scott(
 
 
 def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> CrossTable:
-    """Estimate the population of the cells of a two-way table, with its covariance."""
+    """Estimate the population of the cells of a two-way table, with its covariance.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"psu": [1, 1, 2, 2, 3, 3, 4, 4], "sex": [1, 2] * 4})
+    >>> people["satisfied"] = [1, 0, 1, 1, 1, 0, 0, 0]
+    >>> design = sat.SurveyDesign(people, psu="psu")
+    >>> crossed = sat.cross_table(design, "sex", "satisfied")
+    >>> crossed
+    CrossTable(sex x satisfied: 2 x 2 cells, 8 respondents, df 3)
+    >>> crossed.total
+    array([[1., 3.],
+           [3., 1.]])
+    """
     held, (row, column) = with_values(design, [rows, columns], where="rows, columns")
     counted = tally(held, (), by=[row, column])
     both = counted.keys[[row, column]].notna().all(axis=1).to_numpy()

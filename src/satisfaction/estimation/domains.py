@@ -93,9 +93,9 @@ class Point:
         Linearized variable, summed over a row's respondents, not weighted.
     """
 
-    value: Array
-    size: Array
-    z: Sparse
+    value: Array = field(repr=False)
+    size: Array = field(repr=False)
+    z: Sparse = field(repr=False)
 
 
 def point(kind: Kind, counted: Tally, domain: Array, weight: Array, domains: int) -> Point:

@@ -122,6 +122,17 @@ def estimate(
     together, and `note` says so; the se stays 0 and must not be used for ranks as it is. An estimate of nan has se nan, and 0 in `cov`. Replicates that
     no weights solve are never used: `note` and `replicates_note` say how many there were, where, and what stands instead
     (of the bootstrap they are left out, up to 5 %; a jackknife or half-samples give way to the linearized se).
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> county = sat.estimate(design, "score", by="county")
+    >>> county.table[["county", "estimate", "se", "df", "ci_low", "ci_high"]].round(2)
+      county  estimate    se  df  ci_low  ci_high
+    0      A      70.0  8.66   2   32.74   107.26
+    1      B      55.0  2.89   2   42.58    67.42
     """
     kind, argument = _parsed(statistic)
     one_of(variance, get_args(Variance), argument="variance", error=EstimatesError, code="E100")
@@ -359,6 +370,15 @@ def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
     ------
     EstimatesError
         E181 for a folder that exists, E183 where every respondent is a PSU: the totals would be respondents.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> folder = sat.write_estimates(sat.estimate(design, "score", by="county"), "estimates")
+    >>> sat.read_estimates(folder)
+    Estimates(2 rows by county: score; mean, linearized, level 0.95)
     """
     target = Path(folder)
     held = estimates.contributions
@@ -411,6 +431,16 @@ def read_estimates(folder: str | Path) -> Estimates:
     ------
     EstimatesError
         E182 for a folder that is none, or whose files were changed.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> county = sat.estimate(design, "score", by="county")
+    >>> again = sat.read_estimates(sat.write_estimates(county, "estimates"))
+    >>> bool((again.cov == county.cov).all())
+    True
     """
     source = Path(folder)
     sums = source / "SHA256SUMS"

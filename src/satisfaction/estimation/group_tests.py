@@ -79,6 +79,16 @@ def t_test(
     -----
     The difference is the slope of a linear regression on the group, which is exactly the contrast of the two domain
     means with their covariance (Lumley 2010). df: PSUs with a respondent used minus their strata, minus 1 for the slope.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> test = sat.t_test(design, "score", "county")
+    >>> test.table[["difference", "se", "t", "df", "p"]].round(3)
+       difference     se      t  df      p
+    0       -15.0  9.129 -1.643   3  0.199
     """
     check_level(level)
     if not np.isfinite(value):
@@ -174,6 +184,16 @@ def rank_test(
     Notes
     -----
     Lumley and Scott (2013): a weighted regression of the rank scores on the groups, the scores taken as given.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> test = sat.rank_test(design, "score", "county")
+    >>> test.table[["difference", "se", "t", "df", "p"]].round(3)
+       difference     se      t  df      p
+    0      -0.278  0.146 -1.907   3  0.153
     """
     one_of(ties, get_args(Ties), argument="ties", error=EstimatesError, code="E140")
     check_level(level)

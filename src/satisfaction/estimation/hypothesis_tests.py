@@ -66,7 +66,7 @@ class HypothesisTest:
         test, null, df, missing, level (of limits), selection, calibration, lonely_psu, fpc, variance, and those of the test itself.
     """
 
-    table: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
     details: pd.DataFrame = field(repr=False)
     conventions: dict[str, Any] = field(repr=False)
 
@@ -74,6 +74,11 @@ class HypothesisTest:
         selection = self.conventions["selection"]
         object.__setattr__(self, "table", without_error(self.table, selection))
         object.__setattr__(self, "details", without_error(self.details, selection))
+
+    def __repr__(self) -> str:
+        figures = self.table.iloc[0].to_dict()
+        written = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        return f"HypothesisTest({self.conventions['test']}: {written})"
 
     def _repr_html_(self) -> str:
         conventions = pd.DataFrame(
@@ -300,6 +305,16 @@ def wald(
     -----
     Wald (1943); the F forms are those of Korn and Graubard (1990) and Thomas and Rao (1987). A combination that repeats
     others does not count: k is the rank of V.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> test = sat.wald(sat.estimate(design, "score", by="county"))
+    >>> test.table.round(3)
+       wald  statistic  df  ddf      p
+    0   2.7        2.7   1  4.0  0.176
     """
     check_statistic(statistic)
     if contrasts is None:

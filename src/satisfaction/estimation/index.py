@@ -29,6 +29,18 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     -------
     Estimates
         The rows given and, after each domain's own, one row an index (points 0-100). deff is not defined for them (nan).
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> of_items = sat.estimate(results.design, list(results.design.measures), by="county")
+    >>> both = sat.add_area_indices(of_items, results.survey.questionnaire)
+    >>> both.of("composite").table[["county", "measure", "estimate", "se"]].round(2)
+       county    measure  estimate    se
+    0  990101  composite     69.74  5.87
+    1  990102  composite     62.07  3.03
+    2  990201  composite     57.63  4.03
+    3  990202  composite     61.25  4.64
     """
     indices = {
         name: index for name, index in questionnaire.indices.items() if index.level == "area"

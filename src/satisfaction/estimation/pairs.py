@@ -71,6 +71,9 @@ class Comparisons:
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", without_error(self.table, self.conventions["selection"]))
 
+    def __repr__(self) -> str:
+        return f"Comparisons({len(self.table):,} differences: {self.conventions['test']})"
+
     @property
     def summary(self) -> pd.DataFrame:
         """Return how many of the tested differences are significant at 1 - level, by adjustment."""
@@ -109,6 +112,16 @@ def all_pairs(
     ------
     EstimatesError
         E121 when they are not that, or there are fewer than two areas; E124, E125 for an unknown method or too few draws.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> pairs = sat.all_pairs(sat.estimate(design, "score", by="county"))
+    >>> pairs.table[["area", "other", "difference", "se", "p_holm"]].round(3)
+      area other  difference     se  p_holm
+    0    A     B        15.0  9.129   0.219
     """
     if simultaneous is not None:
         check_simultaneous(simultaneous, draws)
@@ -124,7 +137,7 @@ def all_pairs(
     first, second = np.triu_indices(areas, 1)
     pair_variance = variance[first] + variance[second] - 2 * cov[first, second]
     pair_df = satterthwaite_of_blocks(
-        pair_matrix(areas),
+        pair_differences(areas),
         cov,
         domain=np.arange(areas),
         df=df,
@@ -192,6 +205,17 @@ def against_rest(
     ------
     EstimatesError
         E101 for an unknown column, E121 for fewer than two areas, E122 when an area lies in several larger ones or in none.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> rest = sat.against_rest(design, "score", by="county")
+    >>> rest.table[["area", "estimate", "rest", "difference", "se"]].round(3)
+      area  estimate  rest  difference     se
+    0    A      70.0  55.0        15.0  9.129
+    1    B      55.0  70.0       -15.0  9.129
     """
     chosen = resolve(design, measure)
     size = _size_of(chosen)
@@ -236,7 +260,7 @@ def against_rest(
     return Comparisons(table, conventions)
 
 
-def pair_matrix(units: int) -> sp.csr_array:
+def pair_differences(units: int) -> sp.csr_array:
     """Coefficients of all differences, earlier minus later: (units (units - 1) / 2, units) sparse."""
     first, second = np.triu_indices(units, 1)
     identity = sp.eye_array(units, format="csr")

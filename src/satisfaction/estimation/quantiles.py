@@ -6,7 +6,7 @@ Quantiles of measures by domain: Woodruff's limits from the share at or below, u
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -45,10 +45,10 @@ class Distribution:
         First row of each domain.
     """
 
-    domain: Array
-    value: Array
-    share: Array
-    start: Array
+    domain: Array = field(repr=False)
+    value: Array = field(repr=False)
+    share: Array = field(repr=False)
+    start: Array = field(repr=False)
 
 
 def distribution(domain: Array, value: Array, weight: Array, *, domains: int) -> Distribution:

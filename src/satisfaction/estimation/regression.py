@@ -75,7 +75,7 @@ class Fit:
         Logistic: the coefficient that still grows after the last iteration (separation), or -1.
     """
 
-    coefficient: Array
+    coefficient: Array = field(repr=False)
     influence: Array = field(repr=False)
     residual: Array = field(repr=False)
     growing: int = -1
@@ -208,6 +208,12 @@ class Regression:
         object.__setattr__(self, "table", without_error(self.table, self.design.selection))
         object.__setattr__(self, "cov", np.full(self.cov.shape, np.nan))
 
+    def __repr__(self) -> str:
+        covariates = dict.fromkeys(name for name in self.covariate if name != INTERCEPT)
+        model = f"{self.conventions['outcome']} on {', '.join(covariates)}"
+        counts = f"{len(self.table)} coefficients, {self.conventions['n']:,} respondents"
+        return f"Regression({model}: {self.conventions['family']}, {counts})"
+
     def joint_test(self, *covariates: str, statistic: WaldStatistic = "F") -> HypothesisTest:
         """Test that all coefficients of some covariates are 0, in F with the coefficients' df.
 
@@ -301,6 +307,17 @@ def regression(
     Binder (1983): the covariance of the coefficients is that of the weighted total of their influence. A respondent
     without the outcome or a covariate has influence 0 and stays in the design. df as R's `summary`: PSUs with a
     respondent used minus their strata, plus 1, minus the number of coefficients; below 1 there is no test.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> fit = sat.regression(design, "score", "county")
+    >>> fit.table[["term", "estimate", "se", "t", "p"]].round(3)
+            term  estimate     se      t      p
+    0  intercept      70.0  8.660  8.083  0.004
+    1   county=B     -15.0  9.129 -1.643  0.199
     """
     one_of(family, get_args(Family), argument="family", error=EstimatesError, code="E140")
     check_level(level)

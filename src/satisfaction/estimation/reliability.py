@@ -117,6 +117,13 @@ def reliability(
     ------
     EstimatesError
         E131 when there is no such index of level person, E132 when one of its items is no topic; those of `assess_items`.
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> found = sat.reliability(results.design, results.survey.questionnaire, "topic_index")
+    >>> found.complete, found.respondents
+    (87, 120)
     """
     return assess_items(design, _items(design, questionnaire, index), name=index, level=level)
 
@@ -150,6 +157,21 @@ def assess_items(
     -----
     Alpha is a smooth function of the variances of the items and of their sum; these, and the item-total correlations (from
     the variances of each item, of the rest and of the sum), need only sums and sums of squares, which the tally counts.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"psu": [1, 1, 2, 2, 3, 3], "streets": [1, 2, 4, 5, 3, 2]})
+    >>> people["parks"] = [2, 2, 3, 5, 4, 1]
+    >>> people["safety"] = [1, 3, 4, 4, 3, 3]
+    >>> design = sat.SurveyDesign(people, psu="psu")
+    >>> found = sat.assess_items(design, ["streets", "parks", "safety"])
+    >>> round(found.alpha, 4), round(found.weighted_alpha, 4)
+    (0.8837, 0.8837)
+    >>> found.table[["item", "item_total", "alpha_without"]].round(3)
+          item  item_total  alpha_without
+    0  streets       0.965          0.644
+    1    parks       0.702          0.908
+    2   safety       0.716          0.898
     """
     chosen = [resolve(design, item) for item in items]
     check_level(level)
@@ -218,7 +240,14 @@ def assess_items(
 
 
 def cronbach_alpha(scores: Array) -> float:
-    """Cronbach's alpha of complete scores with equal weights, (n, K); nan for a single item or scores without variance."""
+    """Cronbach's alpha of complete scores with equal weights, (n, K); nan for a single item or scores without variance.
+
+    Examples
+    --------
+    >>> scores = np.array([[1, 2, 1], [2, 2, 3], [4, 3, 4], [5, 5, 4]])
+    >>> round(sat.cronbach_alpha(scores), 4)
+    0.931
+    """
     total = scores.sum(axis=1)
     if np.ptp(total) == 0:
         return float("nan")
@@ -256,8 +285,8 @@ class Variances:
         Derivative of each variance by the weight of a respondent, summed over a row's respondents.
     """
 
-    mean: Array
-    variance: Array
+    mean: Array = field(repr=False)
+    variance: Array = field(repr=False)
     z: Array = field(repr=False)
 
 
@@ -543,6 +572,15 @@ def intraclass_correlation(
     EstimatesError
         E101, E102 for unknown or non-numeric columns, E104 for a level that is none, E135 when no place has two groups, E136
         when no group has two respondents.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"interviewer": ["I1"] * 3 + ["I2"] * 3 + ["I3"] * 3})
+    >>> people["score"] = [70, 75, 80, 50, 55, 60, 65, 60, 70]
+    >>> design = sat.SurveyDesign(people)
+    >>> alike = sat.intraclass_correlation(design, "score", by="interviewer")
+    >>> round(alike.rho, 4), alike.groups
+    (0.7857, 3)
     """
     chosen = resolve(design, measure)
     places = _places(design, named(within))

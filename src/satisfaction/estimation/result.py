@@ -20,6 +20,7 @@ from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import NO_ERROR, SampleDesign
 
 Array = np.ndarray[Any, Any]
+SHOWN = 4  # measures that a repr names
 ERROR = ("se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n_effective")
 COLUMNS = (
     "measure", "estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "deff_wr", "n", "n_effective", "note",
@@ -46,6 +47,22 @@ class Estimates:
     conventions : dict
         What produced the numbers: statistic, variance, interval, df, deff, level, selection, calibration, exact.
     design : SampleDesign
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> county = sat.estimate(design, "score", by="county")
+    >>> county
+    Estimates(2 rows by county: score; mean, linearized, level 0.95)
+    >>> county.cov.round(2)
+    array([[75.  ,  0.  ],
+           [ 0.  ,  8.33]])
+    >>> gap = county.contrast({"A - B": {("A", "score"): 1, ("B", "score"): -1}})
+    >>> gap.table[["measure", "estimate", "se"]].round(2)
+      measure  estimate    se
+    0   A - B      15.0  9.13
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -64,6 +81,15 @@ class Estimates:
         object.__setattr__(self, "cov", np.full(np.shape(self.cov), np.nan))
         object.__setattr__(self, "contributions", self.contributions.without_values())
         object.__setattr__(self, "conventions", self.conventions | unused)
+
+    def __repr__(self) -> str:
+        measures = list(self.table["measure"].unique())
+        named = ", ".join(measures[:SHOWN])
+        if len(measures) > SHOWN:
+            named = f"{named}, ... ({len(measures)} measures)"
+        by = f" by {', '.join(self.by)}" if self.by else ""
+        how = f"{self.conventions['statistic']}, {self.conventions['variance']}"
+        return f"Estimates({len(self.table):,} rows{by}: {named}; {how}, level {self.level:g})"
 
     def _repr_html_(self) -> str:
         shown = self.table.dropna(axis=1, how="all")

@@ -32,7 +32,7 @@ SAID = both(
 )
 
 
-def between_variance(
+def variance_between_areas(
     direct: Array, variance: Array, x: Array | None = None, *, likelihood: Likelihood = "reml"
 ) -> float:
     """Estimate A at the highest point of the likelihood; 0 where areas differ no more than sampling explains.
@@ -120,10 +120,10 @@ class Fit:
     """
 
     between: float
-    beta: Array
-    beta_cov: Array
+    beta: Array = field(repr=False)
+    beta_cov: Array = field(repr=False)
     log_likelihood: float
-    residual: Array
+    residual: Array = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,10 @@ class Prediction:
         X beta; gamma x direct + (1 - gamma) x synthetic; its mean squared error; share of the direct estimate (0-1).
     """
 
-    synthetic: Array
-    composite: Array
-    mse: Array
-    gamma: Array
+    synthetic: Array = field(repr=False)
+    composite: Array = field(repr=False)
+    mse: Array = field(repr=False)
+    gamma: Array = field(repr=False)
 
 
 def fit_reml(direct: Array, variance: Array, x: Array) -> Fit:
@@ -152,7 +152,7 @@ def fit_reml(direct: Array, variance: Array, x: Array) -> Fit:
     x : (p, k)
         Covariates of full column rank, the constant among them.
     """
-    between = between_variance(direct, variance, x)
+    between = variance_between_areas(direct, variance, x)
     beta, cov = weighted_least_squares(direct, between + variance, x)
     residual = (direct - x @ beta) / np.sqrt(between + variance)
     return Fit(between, beta, cov, restricted_likelihood(between, direct, variance, x), residual)
@@ -204,11 +204,32 @@ class SmallAreas:
         areas, synthetic areas, between (A), its share of the variance without covariates that they explain, method,
         errors, level, diagnostics (normality of residuals by Shapiro and Wilk, fit of direct against composite by a Wald
         statistic), benchmark, said.
+
+    Examples
+    --------
+    >>> areas = list("ABCDE")
+    >>> direct = pd.DataFrame({"estimate": [52, 70, 61, 80, 90], "se": 3.0}, index=areas)
+    >>> covariates = pd.DataFrame({"income": [1, 2, 3, 4, 5]}, index=areas)
+    >>> small = sat.fay_herriot(direct, covariates)
+    >>> small
+    SmallAreas(5 areas, 0 of them synthetic; between 45.53, explained 0.79; Fay-Herriot, REML;
+     mean squared error of Prasad-Rao / Datta-Lahiri)
+    >>> small.coefficients[["covariate", "estimate", "se"]].round(2)
+      covariate  estimate    se
+    0  constant      44.8  7.75
+    1    income       8.6  2.34
     """
 
     table: pd.DataFrame = field(repr=False)
     coefficients: pd.DataFrame = field(repr=False)
     summary: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        areas = f"{self.summary['areas']} areas, {self.summary['synthetic']} of them synthetic"
+        variance = (
+            f"between {self.summary['between']:.4g}, explained {self.summary['explained']:.4g}"
+        )
+        return f"SmallAreas({areas}; {variance}; {self.summary['method']})"
 
 
 def fay_herriot(
@@ -248,6 +269,20 @@ def fay_herriot(
     Notes
     -----
     Fay and Herriot (1979); REML and mean squared error as in Datta and Lahiri (2000), Rao and Molina (2015), ch. 6.
+
+    Examples
+    --------
+    >>> areas = list("ABCDE")
+    >>> direct = pd.DataFrame({"estimate": [52, 70, 61, 80, 90], "se": 3.0}, index=areas)
+    >>> covariates = pd.DataFrame({"income": [1, 2, 3, 4, 5]}, index=areas)
+    >>> small = sat.fay_herriot(direct, covariates)
+    >>> small.table[["area", "direct", "synthetic", "composite"]].round(2)
+      area  direct  synthetic  composite
+    0    A    52.0       53.4      52.23
+    1    B    70.0       62.0      68.68
+    2    C    61.0       70.6      62.58
+    3    D    80.0       79.2      79.87
+    4    E    90.0       87.8      89.64
     """
     one_of(errors, get_args(Errors), argument="errors", error=EstimatesError, code="E184")
     areas = [str(area) for area in covariates.index]

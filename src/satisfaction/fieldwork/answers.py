@@ -6,7 +6,7 @@ The answers as points, codes and rates that the other checks compare stand here,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ from satisfaction.fieldwork.outliers import (
     interviewers,
 )
 from satisfaction.foundation.engines import fetch, scan
-from satisfaction.sampling.measures import add_columns, compile_measures
+from satisfaction.sampling.counted_answers import compile_measures
+from satisfaction.sampling.measures import add_columns
 
 Array = np.ndarray[Any, Any]
 OUTCOMES = ("answered", "not_applicable", "dont_know", "refused", "no_answer")
@@ -212,10 +213,10 @@ class Patterns:
         Standard deviation of the answers (intra-individual response variability); nan without answers.
     """
 
-    answered: Array
-    longest: Array
-    identical: Array
-    spread: Array
+    answered: Array = field(repr=False)
+    longest: Array = field(repr=False)
+    identical: Array = field(repr=False)
+    spread: Array = field(repr=False)
 
 
 def straight_lining(

@@ -14,7 +14,7 @@ from scipy import special
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.fieldwork.findings import USUAL, Fields, Limits, require
-from satisfaction.fieldwork.outliers import among, at_counties, at_interviewers, tested
+from satisfaction.fieldwork.outliers import among, at_counties, at_interviewers, flagged_units
 
 Array = np.ndarray[Any, Any]
 
@@ -181,7 +181,7 @@ def jumps(changes: pd.DataFrame, *, county: str, limits: Limits = USUAL) -> pd.D
     se = changes["se"].to_numpy(float)
     found = among(change, se=se, side="two")
     units = changes[county].astype(str)
-    return tested("jump", "county", found, unit=units, county=units, limits=limits).assign(
+    return flagged_units("jump", "county", found, unit=units, county=units, limits=limits).assign(
         se=se, p=_p_of_zero(change, se)
     )
 
@@ -189,9 +189,9 @@ def jumps(changes: pd.DataFrame, *, county: str, limits: Limits = USUAL) -> pd.D
 def _gaps(county: pd.Index, gap: Array, se: Array, *, n: Any, limits: Limits) -> pd.DataFrame:
     found = among(gap, se=se, n=np.asarray(n), side="high")
     units = county.astype(str)
-    return tested("mode_gap", "county", found, unit=units, county=units, limits=limits).assign(
-        se=se, p=_p_of_zero(gap, se)
-    )
+    return flagged_units(
+        "mode_gap", "county", found, unit=units, county=units, limits=limits
+    ).assign(se=se, p=_p_of_zero(gap, se))
 
 
 def _p_of_zero(value: Array, se: Array) -> Array:

@@ -262,7 +262,7 @@ def county_pages(standing: Standing) -> Iterator[tuple[str, str]]:
         yield file_name(code), fill("county.html", values)
 
 
-def index_page(standing: Standing) -> str:
+def checks_index_page(standing: Standing) -> str:
     """Write the page that lists the checks and the counties with their flags, the most flagged first."""
     flagged = standing.found[standing.found["flag"]]
     checks = []
@@ -431,7 +431,7 @@ def write_fieldwork(standing: Standing) -> Path:
         scratch = folder.scratch
         write_xlsx(workbook(standing), scratch / workbook_name(standing))
         write_csv(findings_table(standing), scratch / "findings.csv")
-        write_text(index_page(standing), scratch / "index.html")
+        write_text(checks_index_page(standing), scratch / "index.html")
         (scratch / "counties").mkdir()
         pages = tqdm(
             county_pages(standing),

@@ -15,7 +15,7 @@ import pandas as pd
 
 from satisfaction.declarations.facts import DISPOSITIONS
 from satisfaction.fieldwork.findings import USUAL, Limits, require
-from satisfaction.fieldwork.outliers import Side, among, share_error, tested
+from satisfaction.fieldwork.outliers import Side, among, flagged_units, share_error
 from satisfaction.foundation.errors import ResponsesError, SurveyError, shortened
 from satisfaction.foundation.language import _, ngettext
 
@@ -150,7 +150,7 @@ def response_rates(
     n = bases[:, 0]
     compared = among(rr1, se=share_error(rr1, n), n=n.astype(int), side=side)
     county = units if level == "county" else ""
-    return tested("response_rate", level, compared, unit=units, county=county, limits=limits)
+    return flagged_units("response_rate", level, compared, unit=units, county=county, limits=limits)
 
 
 def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:

@@ -39,7 +39,7 @@ ROUNDING = 1e-12  # smaller differences and variances are none
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedUnits:
     """Units beside the others. U units.
 
     Attributes
@@ -62,7 +62,7 @@ class Compared:
 
 def among(
     figure: Array, *, se: Array | None = None, n: Array | None = None, side: Side = "high"
-) -> Compared:
+) -> ComparedUnits:
     """Compare each unit's figure with the median of the others, allowing for their spread and the unit's sampling error.
 
     t = (figure - median) / sqrt(tau^2 + se^2 + error of the median); tau^2 is what the interquartile range of the others
@@ -96,12 +96,12 @@ def among(
         p[used] = _tail(figure[used] - median, scale, df=EFFICIENCY * (others - 1), side=side)
     if n is None:
         n = np.zeros(len(figure), int)
-    return Compared(figure, reference, p, benjamini_hochberg(p), n)
+    return ComparedUnits(figure, reference, p, benjamini_hochberg(p), n)
 
 
 def funnel_means(
     values: Array, *, unit: Array, place: Array, rho: float, side: Side = "two"
-) -> Compared:
+) -> ComparedUnits:
     """Compare each unit's mean with that of all others of its place.
 
     Variance of the difference: s^2 [(1 - rho)(1/n + 1/N) + rho (1 + sum n_j^2 / N^2)], where s^2 is the others', so that
@@ -130,7 +130,7 @@ def funnel_means(
     return _compared(mean, place, p, unit_sums.n, rest.n)
 
 
-def funnel_shares(values: Array, *, unit: Array, place: Array, rho: float) -> Compared:
+def funnel_shares(values: Array, *, unit: Array, place: Array, rho: float) -> ComparedUnits:
     """Compare each unit's mean share with that of all others of its place: is it higher?
 
     Beta-binomial: the unit's answers are counts whose share varies by the intraclass correlation tolerated and by the error of
@@ -283,14 +283,14 @@ def _tail(distance: Array, scale: Array, *, df: Array | float, side: Side) -> Ar
     return np.asarray(special.stdtr(df, signed) * sides)
 
 
-def _compared(mean: Array, place: Array, p: Array, n: Array, others: Array) -> Compared:
+def _compared(mean: Array, place: Array, p: Array, n: Array, others: Array) -> ComparedUnits:
     """Leave out small units and places without others; add the quartiles of the others of the place."""
     p = np.where((n >= LEAST_ANSWERS) & (others >= LEAST_ANSWERS), p, np.nan)
     reference = np.full((3, len(mean)), np.nan)
     for code in np.unique(place):
         inside = np.flatnonzero((place == code) & np.isfinite(mean))
         reference[:, inside] = others_quartiles(mean[inside])
-    return Compared(mean, reference, p, benjamini_hochberg(p), n.astype(int))
+    return ComparedUnits(mean, reference, p, benjamini_hochberg(p), n.astype(int))
 
 
 def at_respondents(
@@ -338,7 +338,9 @@ def at_interviewers(
     else:
         compared = funnel_means(values, unit=unit, place=place, rho=rho, side=side)
     names = pairs["interviewer"]
-    return tested(check, "interviewer", compared, unit=names, county=pairs["county"], limits=limits)
+    return flagged_units(
+        check, "interviewer", compared, unit=names, county=pairs["county"], limits=limits
+    )
 
 
 def at_counties(
@@ -369,11 +371,13 @@ def at_counties(
         se = table["std"].to_numpy(float) / np.sqrt(n / together)
     mean = np.where(np.isfinite(se), mean, np.nan)
     compared = among(mean, se=se, n=n, side=side)
-    return tested(check, "county", compared, unit=table.index, county=table.index, limits=limits)
+    return flagged_units(
+        check, "county", compared, unit=table.index, county=table.index, limits=limits
+    )
 
 
-def tested(
-    check: str, level: str, compared: Compared, *, unit: Any, county: Any, limits: Limits
+def flagged_units(
+    check: str, level: str, compared: ComparedUnits, *, unit: Any, county: Any, limits: Limits
 ) -> pd.DataFrame:
     """Arrange compared units as findings; those are flagged whose adjusted p-value passes the false discovery level."""
     return findings(

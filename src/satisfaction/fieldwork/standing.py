@@ -125,7 +125,7 @@ def stand(
         R403 an outcome code that the map does not have; R406 a day is given, but none is recorded; R407 no accepted interview
         up to that day.
     """
-    recorded_rows, fields = recorded(responses.accepted, survey)
+    recorded_rows, fields = _recorded(responses.accepted, survey)
     rows, until = up_to(recorded_rows, fields, day)
     tables = [run_checks(rows, survey.questionnaire, fields=fields, limits=limits)]
     if survey.quota is not None:
@@ -255,7 +255,7 @@ def run_checks(
     return found.assign(other=found["other"].fillna(""))
 
 
-def recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fields]:
+def _recorded(accepted: pd.DataFrame, survey: Survey) -> tuple[pd.DataFrame, Fields]:
     """Return the respondents and which of their columns hold what; a column of paradata without a value is none.
 
     Without a duration it is the time between start and end. Without an interview date in the questionnaire the day is that of

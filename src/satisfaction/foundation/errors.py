@@ -30,6 +30,15 @@ class SatisfactionError(ValueError):
         What stood there; the nearest available name is proposed.
     hint : Text
         What to do next.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A", "B"], "score": [80, 60]})
+    >>> try:
+    ...     sat.estimate(sat.SurveyDesign(people), "scores")
+    ... except sat.SatisfactionError as fault:
+    ...     print(fault.code, fault.en)
+    E101 Measure or column 'scores' not found.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}%"
 
 
-def estimate(value: Any, kind: str, digits: int = 1) -> str:
+def estimate_text(value: Any, kind: str, digits: int = 1) -> str:
     """Write an estimate as it stands in a table: a share 0-1 ("rate") as "77.3 %", anything else in points."""
     if pd.isna(value):
         return ABSENT
@@ -93,7 +93,7 @@ def interval(low: Any, high: Any, kind: str) -> str:
         return ABSENT
     if np.isinf(low) or np.isinf(high):
         return str(_("unbounded"))
-    return f"{estimate(low, kind).removesuffix(' %')}–{estimate(high, kind)}"
+    return f"{estimate_text(low, kind).removesuffix(' %')}–{estimate_text(high, kind)}"
 
 
 def signed(value: float) -> str:
@@ -172,7 +172,7 @@ def difference(value: float, kind: Kind) -> Text:
     return Text(f" {size:.{digits}f} {unit.zh}", f"{size:.{digits}f} {unit.en}")
 
 
-def rank(value: Any) -> str:
+def rank_text(value: Any) -> str:
     """Write a rank, which the rule of ties may make fractional."""
     return ABSENT if pd.isna(value) else f"{value:g}"
 
@@ -185,8 +185,8 @@ def rank_set(low: Any, high: Any) -> str:
 def rank_with_set(row: Any) -> str:
     """Write the rank of a table's row with its marginal set, where there is one: "7 [3–12]"."""
     if pd.isna(row["marginal_low"]):
-        return rank(row["rank"])
-    return f"{rank(row['rank'])} [{rank_set(row['marginal_low'], row['marginal_high'])}]"
+        return rank_text(row["rank"])
+    return f"{rank_text(row['rank'])} [{rank_set(row['marginal_low'], row['marginal_high'])}]"
 
 
 def rank_set_in_words(row: Any) -> Text:

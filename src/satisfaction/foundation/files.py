@@ -55,7 +55,7 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def place(scratch: Path, target: Path) -> None:
+def name_finished(scratch: Path, target: Path) -> None:
     """Give a finished file its name, never over what lies there already.
 
     Raises
@@ -101,7 +101,7 @@ def _wait_for(lock: Path, scratch: Path, patience: float) -> None:
     waited_since = time.monotonic()
     while True:
         try:
-            return place(scratch, lock)
+            return name_finished(scratch, lock)
         except FileExistsError:
             held = _owner(lock)
         host, _unused, pid = held.partition(" ")
@@ -146,7 +146,7 @@ def _take_over(lock: Path, held: str) -> None:
             )
         else:
             with suppress(FileExistsError):
-                place(aside, lock)
+                name_finished(aside, lock)
 
 
 def tell(said: str) -> None:
@@ -521,7 +521,7 @@ def new_file(target: Path, *, replace: bool = False) -> Iterator[Path]:
         if replace:
             os.replace(scratch, target)
         else:
-            place(scratch, target)
+            name_finished(scratch, target)
         _to_disk(target.parent)
     except FileExistsError:
         remove(scratch)

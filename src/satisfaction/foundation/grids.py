@@ -15,7 +15,7 @@ import sys
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
@@ -79,7 +79,7 @@ class Grid:
     path: Path
     sheet: str
     columns: list[Texts]
-    numbers: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64] = field(repr=False)
     long_numbers: frozenset[str]
     dates: frozenset[str]
     merged: tuple[Range, ...]

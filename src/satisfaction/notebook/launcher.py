@@ -202,7 +202,7 @@ def form(widgets: Any, waves: list[Wave], *, language: Language) -> Any:
     notebooks = widgets.Checkbox(value=False, description=labels.with_notebooks, indent=False)
     output = widgets.Output()
     actions: dict[str, Callable[[Path], str]] = {
-        labels.check: lambda folder: checked(folder, languages.value),
+        labels.check: lambda folder: account_page(folder, languages.value),
         labels.run: lambda folder: ran(folder, languages.value, notebooks=notebooks.value),
         labels.open_notebooks: lambda folder: opened(folder, languages.value),
     }
@@ -220,7 +220,7 @@ def form(widgets: Any, waves: list[Wave], *, language: Language) -> Any:
     return widgets.VBox([wave_menu, languages, notebooks, widgets.HBox(buttons), output])
 
 
-def checked(folder: Path, language: Language) -> str:
+def account_page(folder: Path, language: Language) -> str:
     """Check the responses of a wave; returns the account as HTML."""
     survey = read_survey(folder)
     found = load_responses(survey, purpose="check")

@@ -8,7 +8,7 @@ Several limits at once: interval widths of several measures, for areas and for w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,10 +41,10 @@ class Bethel:
         How much cost a constraint is responsible for, adding up to 1; 0 where it does not bind.
     """
 
-    n: Array
+    n: Array = field(repr=False)
     cost: float
-    used: Array
-    multipliers: Array
+    used: Array = field(repr=False)
+    multipliers: Array = field(repr=False)
 
 
 def equal(total: float, areas: int) -> Array:
@@ -145,7 +145,7 @@ def for_the_cut(
     best: tuple[float, Array] | None = None
     for share in np.linspace(0, 1, 11):
         extra = free * (share * interest / interest.sum() + (1 - share) / len(interest))
-        psus = least + rounded(extra, free)
+        psus = least + whole_sizes(extra, free)
         left = listing_power(
             model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=120, seed=seed
         ).undecided
@@ -155,7 +155,7 @@ def for_the_cut(
     return best[1]
 
 
-def rounded(sizes: Array, total: int) -> Array:
+def whole_sizes(sizes: Array, total: int) -> Array:
     """Whole numbers near the sizes that add up to the total (largest remainders), (A,) int."""
     whole = np.floor(sizes + 1e-9).astype(int)
     missing = total - int(whole.sum())
@@ -196,7 +196,7 @@ class Several:
         The limits that decide, with the unit where they do.
     """
 
-    psus: Array
+    psus: Array = field(repr=False)
     binding: tuple[str, ...]
 
 

@@ -8,7 +8,7 @@ exactly, in every wave, and neighbouring waves share exactly the declared number
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import numpy as np
@@ -37,8 +37,8 @@ class Draw:
         method, seed, overlap, waves, what the probabilities are.
     """
 
-    table: pd.DataFrame
-    summary: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
+    summary: pd.DataFrame = field(repr=False)
     conventions: Mapping[str, Any]
 
     def wave(self, number: int) -> pd.DataFrame:

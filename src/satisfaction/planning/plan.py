@@ -6,7 +6,7 @@ The picture of a plan.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,9 +81,9 @@ class Plan:
     """
 
     model: VarianceModel
-    needs: pd.DataFrame
-    allocations: pd.DataFrame
-    areas: pd.DataFrame
+    needs: pd.DataFrame = field(repr=False)
+    allocations: pd.DataFrame = field(repr=False)
+    areas: pd.DataFrame = field(repr=False)
     lines: list[str]
     conventions: Mapping[str, Any]
 
@@ -281,7 +281,7 @@ def divisions(
         "equal": (
             "平均分配",
             "equal",
-            least + allocation.rounded(allocation.equal(free, areas), free),
+            least + allocation.whole_sizes(allocation.equal(free, areas), free),
         )
     }
     if (population := _population(results, model.areas)) is not None:
@@ -295,7 +295,7 @@ def divisions(
             allocation.neyman(free, population, spread),
         )
         found |= {
-            name: (zh, en, least + allocation.rounded(one, free))
+            name: (zh, en, least + allocation.whole_sizes(one, free))
             for name, (zh, en, one) in shares.items()
         }
     cut = allocation.for_the_cut(

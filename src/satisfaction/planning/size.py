@@ -7,7 +7,7 @@ variance between persons, kish what unequal weights cost, rho how alike persons 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy import special
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.ranking.membership import bottom_membership
-from satisfaction.ranking.pairs import compare
+from satisfaction.ranking.pairs import compare_units
 from satisfaction.ranking.probability import Posterior, fit
 
 Array = np.ndarray[Any, Any]
@@ -46,13 +46,13 @@ class VarianceModel:
     """
 
     areas: tuple[str, ...]
-    estimate: Array
-    sigma2: Array
+    estimate: Array = field(repr=False)
+    sigma2: Array = field(repr=False)
     rho: float
     kish: float
-    psus: Array
-    per_psu: Array
-    strata: Array
+    psus: Array = field(repr=False)
+    per_psu: Array = field(repr=False)
+    strata: Array = field(repr=False)
     known: Posterior
 
     def variance(self, psus: Array | float, per_psu: float) -> Array:
@@ -233,7 +233,7 @@ def listing_power(
         listed = np.argsort(np.argsort(truth)) < bottom
         drawn = rng.normal(truth, np.sqrt(variance))
         spread = variance * rng.chisquare(df) / df
-        tests = bottom_membership(compare(drawn, cov=np.diag(spread), df=df), bottom, "simes")
+        tests = bottom_membership(compare_units(drawn, cov=np.diag(spread), df=df), bottom, "simes")
         inside, outside = tests.p_in <= 1 - level, tests.p_out <= 1 - level
         counts += [
             inside[listed].mean(),

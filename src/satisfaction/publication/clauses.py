@@ -49,7 +49,7 @@ NAMED = 3
 """Units off the list that are named when there are more."""
 
 
-def joined(parts: Iterable[Text | None]) -> Text:
+def join_sentences(parts: Iterable[Text | None]) -> Text:
     """Put sentences, or parts of one, behind each other; None is left out."""
     present = [part for part in parts if part is not None]
     return Text("".join(part.zh for part in present), " ".join(part.en for part in present))
@@ -306,7 +306,7 @@ def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Text:
         clauses.append(
             Text(f"{measure.zh}{compared.zh}。", f"{sentence(measure.en)} {compared.en}.")
         )
-    return joined(clauses)
+    return join_sentences(clauses)
 
 
 def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
@@ -328,7 +328,7 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
         f"{unit.zh}：{figure.zh}有效样本 {n} 人，{why.zh}，不参加排名，没有名次，也不判断其是否{member.zh}。",
         f"{unit.en}: {figure.en}with {answers}, {why.en}; it is not ranked and nothing is said about its being {member.en}.",
     )
-    return joined([ground.mark, said])
+    return join_sentences([ground.mark, said])
 
 
 def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
@@ -573,7 +573,7 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
             distance=distance,
             proof=proof,
         )
-        return joined([ground.mark, said])
+        return join_sentences([ground.mark, said])
     sets = places(row["marginal_low"], row["marginal_high"])
     chance = probability_in_words(row["probability_bottom"])
     said = _(
@@ -590,4 +590,4 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
         proof=proof,
         chance=chance,
     )
-    return joined([ground.mark, said])
+    return join_sentences([ground.mark, said])

@@ -37,15 +37,11 @@ from satisfaction.foundation.tables import (
 )
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication.columns import with_chinese_headings
+from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
-from satisfaction.publication.office import (
-    confirm_page,
-    readme,
-    write_indices_workbook,
-    write_ranking_workbook,
-)
+from satisfaction.publication.ranking_workbook import write_indices_workbook, write_ranking_workbook
 from satisfaction.publication.tables import Tables, spoken, tables_of
 from satisfaction.ranking.rank import Ranking
 
@@ -160,6 +156,13 @@ def export(
     ------
     ExportError
         X101 when the folder exists: nothing is ever overwritten.
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> folder = sat.export(results, "published")
+    >>> (folder / "ranking.csv").is_file()
+    True
     """
     folder = Path(folder)
     results = beside_folder(results)

@@ -106,6 +106,21 @@ def hand_over(
     ExportError
         X120 an identifier where no running number can stand for it, X121 no measures, X101 the folder exists, X123 codes of
         empty text.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 6 + ["B"] * 6, "psu": [1, 1, 2, 2, 3, 3] * 2})
+    >>> people["score"] = [80, 60, 75, 95, 70, 40, 55, 65, 60, 40, 70, 40]
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu")
+    >>> handed = sat.hand_over(design, "for-r", measures="score", by="county")
+    >>> print(handed.call)
+    design <- svydesign(
+      ids = ~psu,
+      strata = ~county,
+      nest = TRUE,
+      weights = ~base_weight,
+      data = respondents
+    )
     """
     if measures is None:
         named_measures: Sequence[str | Measure] = list(design.measures)
@@ -132,6 +147,13 @@ def hand_over_results(results: Results, folder: str | Path) -> HandOver:
     ------
     ExportError
         As `hand_over`.
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> handed = sat.hand_over_results(results, "for-r")
+    >>> list(handed.expected)
+    ['level', 'code', 'measure', 'estimate', 'se', 'n']
     """
     survey = results.survey
     about = About(

@@ -49,7 +49,7 @@ ROLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class RespondentColumn:
     """One column of respondents.csv.
 
     Attributes
@@ -88,7 +88,7 @@ class Rows:
     """
 
     table: pd.DataFrame = field(repr=False)
-    columns: tuple[Column, ...] = field(repr=False)
+    columns: tuple[RespondentColumn, ...] = field(repr=False)
     ids: tuple[str, ...]
     strata: tuple[str, ...]
     separator: str
@@ -111,7 +111,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Margin:
+class CalibrationMargin:
     """One margin of a calibration.
 
     Attributes
@@ -138,7 +138,7 @@ def repeatable(design: SampleDesign) -> bool:
     return design.weighting is not None and not design.weighting.several
 
 
-def calibration_margins(design: SampleDesign) -> tuple[Margin, ...]:
+def calibration_margins(design: SampleDesign) -> tuple[CalibrationMargin, ...]:
     """Return the margins of a design's single calibration; of any other recipe none."""
     weighting = design.weighting
     if weighting is None or weighting.several:
@@ -165,16 +165,16 @@ def _margin_columns(name: str, known: list[str]) -> tuple[str, ...]:
 
 def _margin(
     weighting: Weighting, columns: tuple[str, ...], places: Array, step: Calibration
-) -> Margin:
+) -> CalibrationMargin:
     matrix = sp.csc_array(step.equation.matrix)[:, places]
     cells = weighting.cells[list(columns)]
     population = step.targets[places]
     if _is_numeric(matrix, cells):
-        return Margin(columns, pd.DataFrame(columns=list(columns)), population)
+        return CalibrationMargin(columns, pd.DataFrame(columns=list(columns)), population)
     first_cells = matrix.indices[matrix.indptr[:-1]]
     levels = cells.iloc[first_cells].reset_index(drop=True)
     texts = {name: [text_of(value) for value in levels[name]] for name in columns}
-    return Margin(columns, pd.DataFrame(texts), population)
+    return CalibrationMargin(columns, pd.DataFrame(texts), population)
 
 
 def _is_numeric(matrix: sp.csc_array, cells: pd.DataFrame) -> bool:
@@ -460,9 +460,9 @@ def _final_weight(design: SampleDesign, rows: pd.DataFrame) -> Array:
     return base * factor
 
 
-def _named(drafts: Iterable[_Draft]) -> tuple[tuple[Column, ...], pd.DataFrame]:
+def _named(drafts: Iterable[_Draft]) -> tuple[tuple[RespondentColumn, ...], pd.DataFrame]:
     """Give every column its name, each source once, and sort the rows by what they hold."""
-    columns: list[Column] = []
+    columns: list[RespondentColumn] = []
     values: dict[str, Any] = {}
     seen: set[tuple[str, str]] = set()
     for draft in drafts:
@@ -475,7 +475,7 @@ def _named(drafts: Iterable[_Draft]) -> tuple[tuple[Column, ...], pd.DataFrame]:
             taken |= {NUMBER, FINAL, MARK, STRATUM, POPULATION}
         suffix = "_value" if draft.role in VALUE_ROLES else "_2"
         name = unique_name(wish, taken, suffix=suffix)
-        columns.append(Column(name, draft.source, draft.role, draft.kind))
+        columns.append(RespondentColumn(name, draft.source, draft.role, draft.kind))
         values[name] = draft.data
     table = pd.DataFrame(values)
     _check_codes(table, columns)
@@ -485,7 +485,7 @@ def _named(drafts: Iterable[_Draft]) -> tuple[tuple[Column, ...], pd.DataFrame]:
     return tuple(columns), table
 
 
-def _check_codes(table: pd.DataFrame, columns: Sequence[Column]) -> None:
+def _check_codes(table: pd.DataFrame, columns: Sequence[RespondentColumn]) -> None:
     """Refuse empty text as a code: a csv file cannot tell it from a missing value."""
     empty = [
         column.name

@@ -18,8 +18,8 @@ from satisfaction.foundation.language import _
 from satisfaction.publication.handover_rows import (
     NUMBER,
     ROLES,
-    Column,
-    Margin,
+    CalibrationMargin,
+    RespondentColumn,
     Rows,
     calibration_margins,
     repeatable,
@@ -157,7 +157,7 @@ def _calibration(design: SampleDesign, rows: Rows) -> str:
     assert design.weighting is not None
     method = design.weighting.log[0]["method"]
     margins = calibration_margins(design)
-    frames: dict[str, Margin] = {}
+    frames: dict[str, CalibrationMargin] = {}
     for margin in margins:
         if not margin.numeric:
             codes = "_".join(map(rows.code, margin.columns))
@@ -175,7 +175,7 @@ def _calibration(design: SampleDesign, rows: Rows) -> str:
     return "\n".join(lines)
 
 
-def _frame(name: str, margin: Margin, rows: Rows) -> str:
+def _frame(name: str, margin: CalibrationMargin, rows: Rows) -> str:
     """Return a margin as a data frame: its columns as text and Freq, R's word for a count."""
     columns = []
     for column in margin.columns:
@@ -186,7 +186,10 @@ def _frame(name: str, margin: Margin, rows: Rows) -> str:
 
 
 def _calibrate(
-    design: SampleDesign, rows: Rows, frames: dict[str, Margin], margins: tuple[Margin, ...]
+    design: SampleDesign,
+    rows: Rows,
+    frames: dict[str, CalibrationMargin],
+    margins: tuple[CalibrationMargin, ...],
 ) -> list[str]:
     """Return formula, population totals in R's order, and the call of `calibrate`."""
     assert design.weighting is not None
@@ -233,7 +236,7 @@ def _calibrate(
     ]
 
 
-def _full_rank(design: SampleDesign, margins: tuple[Margin, ...]) -> bool:
+def _full_rank(design: SampleDesign, margins: tuple[CalibrationMargin, ...]) -> bool:
     """Return whether R's treatment contrasts of the margins are independent; its unbounded linear solver needs that."""
     assert design.weighting is not None
     levels = pd.concat([margin.levels for margin in margins])
@@ -412,7 +415,7 @@ def readme_text(
     return "\n".join(text)
 
 
-def _column(column: Column, about: About, measures: Mapping[str, Measure]) -> str:
+def _column(column: RespondentColumn, about: About, measures: Mapping[str, Measure]) -> str:
     label = about.labels.get(column.source, "")
     unit = ""
     if column.role == "measure" and column.source in measures:

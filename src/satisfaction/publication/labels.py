@@ -100,7 +100,7 @@ def mark(survey: Survey) -> str:
     return str(survey.marks or "")
 
 
-def levels(indices: pd.DataFrame) -> list[str]:
+def published_levels(indices: pd.DataFrame) -> list[str]:
     """Return the levels of area of the published indices, the ranked one first, the whole last."""
     return list(indices["level"].unique())
 

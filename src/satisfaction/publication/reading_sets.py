@@ -45,6 +45,15 @@ class FileSet:
         Every table of the set by the name of its csv file, `indices` and `ranking` among them.
     provenance : mapping
         The manifest: inputs with hashes, rules, versions, steps, conventions, account of the rows.
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> published = sat.read_indices(sat.export(results, "published"))
+    >>> published
+    FileSet(small-wave, wave 2026T1, small@1, revision 1: 56 figures, 4 ranked areas, 7 tables)
+    >>> published.provenance["revision"]
+    1
     """
 
     folder: Path
@@ -58,6 +67,12 @@ class FileSet:
     ranking: pd.DataFrame
     tables: Mapping[str, pd.DataFrame]
     provenance: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        wave = f"{self.survey}, wave {self.wave}, {self.questionnaire}, revision {self.revision}"
+        figures = f"{len(self.indices):,} figures, {len(self.ranking)} ranked areas"
+        mark = f"; {self.mark}" if self.mark else ""
+        return f"FileSet({wave}: {figures}, {len(self.tables)} tables{mark})"
 
     def measure(self, name: str, *, level: str | None = None) -> pd.DataFrame:
         """Return the rows of one measure, at one level: by default the ranked one; index: code.
@@ -100,6 +115,17 @@ def read_indices(folder: str | Path) -> FileSet:
     ------
     InputFileError
         F121 for a folder that is no file set, F122 for another format version, F124 for a file that was changed or is missing.
+
+    Examples
+    --------
+    >>> results = sat.run(sat.read_survey("surveys/wave"))
+    >>> published = sat.read_indices(sat.export(results, "published"))
+    >>> published.ranking[["code", "rank", "estimate"]].round(2)
+         code  rank  estimate
+    0  990101     1     67.30
+    1  990202     2     65.93
+    2  990102     3     63.02
+    3  990201     4     60.86
     """
     folder = Path(folder)
     made = read_manifest(folder)

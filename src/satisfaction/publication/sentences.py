@@ -16,7 +16,7 @@ import pandas as pd
 from satisfaction.foundation.figures import Kind
 from satisfaction.foundation.language import Text
 from satisfaction.publication import clauses
-from satisfaction.publication.clauses import LEVEL, Ground, ground_of, is_ranked, joined
+from satisfaction.publication.clauses import LEVEL, Ground, ground_of, is_ranked, join_sentences
 
 GREY = (0.2, 0.8)
 """Between these probabilities of the list a unit whose status is open counts as one step from the cut."""
@@ -110,7 +110,7 @@ def list_statement(
     expected = float(sum(row["probability_bottom"] for row in listed))
     parts = [ground.mark, clauses.members(ground, listed, tied)]
     if not ground.p:
-        said = joined(parts)
+        said = join_sentences(parts)
         return Statement(said.zh, said.en, (), (), (), (), expected)
     parts += [
         clauses.tie_at_cut(ground, listed, tied),
@@ -119,7 +119,7 @@ def list_statement(
         clauses.expected_members(ground, listed, expected),
         clauses.not_excluded(ground, off, open_off),
     ]
-    said = joined(parts)
+    said = join_sentences(parts)
     return Statement(
         said.zh,
         said.en,

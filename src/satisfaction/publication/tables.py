@@ -178,7 +178,7 @@ def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
     return published(survey, table, INDICATORS)
 
 
-def with_parents(survey: Survey, indices: pd.DataFrame) -> pd.DataFrame:
+def with_parent_names(survey: Survey, indices: pd.DataFrame) -> pd.DataFrame:
     """Add the name of the area above to the rows of the lowest level (column parent_zh; empty without a table of areas)."""
     parents, names = survey.parents(), survey.area_names()
     above = {code: names[parent].zh for code, parent in parents.items() if parent in names}

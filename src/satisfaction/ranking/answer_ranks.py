@@ -92,6 +92,15 @@ def rank_counts(
     -----
     Bazylik, Mogstad, Romano, Shaikh and Wilhelm (2025); csranks' `csranks_multinom` with the
     correction it is asked for (version 1.2.3 always takes Holm's for marginal sets).
+
+    Examples
+    --------
+    >>> ranking = sat.rank_counts([60, 30, 28], names=["parking", "noise", "litter"])
+    >>> ranking.table[["answer", "share", "rank", "simultaneous_low", "simultaneous_high"]].round(3)
+        answer  share  rank  simultaneous_low  simultaneous_high
+    0  parking  0.508     1                 1                  1
+    1    noise  0.254     2                 2                  3
+    2   litter  0.237     3                 2                  3
     """
     number = _read_counts(counts)
     labels = _read_names(names, len(number))

@@ -320,6 +320,17 @@ def rank_change(
     Guarantees use half of the error for each wave, so they hold whatever the waves share
     (projection: Mogstad, Romano, Shaikh and Wilhelm 2024; counts: Goeman and Solari 2011). Model:
     the bivariate form of Laird and Louis (1989).
+
+    Examples
+    --------
+    >>> later = [80.0, 70.0, 60.0]
+    >>> earlier = [60.0, 70.0, 80.0]
+    >>> moved = sat.rank_change(later, earlier, se=np.full((2, 3), 2.0), comparable=True, places=1)
+    >>> moved.table[["unit", "change", "rank_before", "rank_after", "rise", "rise_low"]]
+      unit  change  rank_before  rank_after  rise  rise_low
+    0    1    20.0            3           1     2         2
+    1    2     0.0            2           2     0         0
+    2    3   -20.0            1           3    -2        -2
     """
     declared = require_comparable(comparable)
     waves = _read_waves(

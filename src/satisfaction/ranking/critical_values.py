@@ -25,7 +25,7 @@ in an order of their own: neither the direction of the scores nor the order of t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -142,13 +142,13 @@ class Against:
     """
 
     se: float
-    variance: Floats
-    weight: Floats
-    others_se: Floats
-    others_variance: Floats
-    others_weight: Floats
-    pair_df: Floats
-    grid: Floats
+    variance: Floats = field(repr=False)
+    weight: Floats = field(repr=False)
+    others_se: Floats = field(repr=False)
+    others_variance: Floats = field(repr=False)
+    others_weight: Floats = field(repr=False)
+    pair_df: Floats = field(repr=False)
+    grid: Floats = field(repr=False)
 
 
 def one_against(pairs: Pairs, unit: int, others: Ints) -> Against:
@@ -202,7 +202,7 @@ def exceedance(against: Against, critical: float, sides: Sides) -> float:
     if sides == 2:
         density[0] /= 2
     spread = np.sqrt(against.variance[:, None, None] + against.others_variance)
-    limit = t_quantile(critical, against.pair_df)[:, None] * spread / against.others_se[:, None]
+    limit = t_critical(critical, against.pair_df)[:, None] * spread / against.others_se[:, None]
     shift = (against.se * at)[:, None, None, None] / against.others_se[:, None]
     beyond = special.ndtr(shift - limit)
     if sides == 2:
@@ -213,7 +213,7 @@ def exceedance(against: Against, critical: float, sides: Sides) -> float:
     return float(density @ (some @ against.weight) / density.sum())
 
 
-def t_quantile(critical: Floats | float, df: Floats) -> Floats:
+def t_critical(critical: Floats | float, df: Floats) -> Floats:
     """The t value with the tail that `critical` has in the normal distribution, one a df."""
     quantile: Floats = np.where(
         np.isinf(df), critical, -special.stdtrit(df, special.ndtr(-critical))
@@ -292,7 +292,7 @@ COPULA = "normal errors against the pairs' p-values (Gaussian copula)"
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
+class SimulatedValue:
     """A critical value (or one a unit) from simulation.
 
     Attributes
@@ -304,8 +304,8 @@ class Simulated:
         Critical values of a step-down in order, the last one the one that holds; empty for units.
     """
 
-    critical: Floats
-    error: Floats
+    critical: Floats = field(repr=False)
+    error: Floats = field(repr=False)
     steps: tuple[float, ...] = ()
 
 
@@ -328,9 +328,9 @@ class Compared:
         What was drawn, in words.
     """
 
-    statistic: Floats
-    weight: Floats
-    scale: Floats
+    statistic: Floats = field(repr=False)
+    weight: Floats = field(repr=False)
+    scale: Floats = field(repr=False)
     draws_variances: bool
     errors: str
 
@@ -363,7 +363,7 @@ def compared(pairs: Pairs, alpha: float) -> Compared:
 
 def whole_table(
     pairs: Pairs, scaled: Compared, alpha: float, *, draws: int, seed: int, step_down: bool
-) -> Simulated:
+) -> SimulatedValue:
     """Critical value for all ordered pairs at once.
 
     Step-down: pairs rejected leave the family (their opposites stay) and the critical value is
@@ -372,7 +372,7 @@ def whole_table(
     """
     family = scaled.weight > 0
     if not family.any():
-        return Simulated(np.zeros(1), np.zeros(1), (0.0,))
+        return SimulatedValue(np.zeros(1), np.zeros(1), (0.0,))
     every_draw = np.ones(draws, dtype=bool)
     largest = largest_differences(pairs, scaled, family, every_draw, seed=seed)
     at_most = largest.max(axis=0)
@@ -393,12 +393,12 @@ def whole_table(
             critical, error = upper_quantile(largest, alpha)
         at_most[looked_at] = largest.max(axis=0)[looked_at]
         steps.append(critical)
-    return Simulated(np.array([critical]), np.array([error]), tuple(steps))
+    return SimulatedValue(np.array([critical]), np.array([error]), tuple(steps))
 
 
 def each_unit(
     pairs: Pairs, scaled: Compared, alpha: float, *, draws: int, seed: int, sides: int = 2
-) -> Simulated:
+) -> SimulatedValue:
     """Critical value of each unit against all others, nan where its differences are exact; single
     step.
 
@@ -416,7 +416,7 @@ def each_unit(
         for unit, values in zip(units, largest, strict=True):
             if scaled.weight[unit].any():
                 critical[unit], error[unit] = upper_quantile(values, alpha)
-    return Simulated(critical, error)
+    return SimulatedValue(critical, error)
 
 
 def upper_quantile(largest: Floats, alpha: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ right?
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -29,8 +29,8 @@ class Membership:
         Small p_in: proven to belong. Small p_out: proven not to belong.
     """
 
-    p_in: Floats
-    p_out: Floats
+    p_in: Floats = field(repr=False)
+    p_out: Floats = field(repr=False)
 
 
 def untested(p: int) -> Membership:
@@ -51,8 +51,8 @@ class ListSets:
         Units with at least one possible rank in the list: every true member is among them.
     """
 
-    inner: Bools
-    outer: Bools
+    inner: Bools = field(repr=False)
+    outer: Bools = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class PointList:
         Tied at the cut: in or out of the list depending on how ties are broken.
     """
 
-    listed: Bools
-    tied: Bools
+    listed: Bools = field(repr=False)
+    tied: Bools = field(repr=False)
 
 
 def bottom_membership(pairs: Pairs, bottom: int, form: Form = "simes") -> Membership:

@@ -83,7 +83,7 @@ class Pairs:
         return others(self.p_better)
 
 
-def compare(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
+def compare_units(score: Floats, *, cov: Floats, df: Floats) -> Pairs:
     """Compare all pairs of units.
 
     Parameters
@@ -113,7 +113,7 @@ def by_point(score: Floats) -> Pairs:
     """
     p = len(score)
     unknown = np.full((p, p), np.nan)
-    ordered = compare(score, cov=unknown, df=np.full(p, np.nan))
+    ordered = compare_units(score, cov=unknown, df=np.full(p, np.nan))
     return replace(ordered, pair_df=unknown, p_better=unknown)
 
 

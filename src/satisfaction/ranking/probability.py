@@ -68,7 +68,7 @@ def between_variance(score: Floats, se: Floats, between: Between = "reml") -> fl
     ML is smaller: it does not count the degree of freedom that the mean has taken.
     """
     variance = np.maximum(se**2, TIE**2)
-    return small_areas.between_variance(score, variance, likelihood=between)
+    return small_areas.variance_between_areas(score, variance, likelihood=between)
 
 
 def total_variance(tau2: float, se: Floats) -> Floats:

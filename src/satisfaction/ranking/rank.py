@@ -40,8 +40,8 @@ from satisfaction.ranking.probability import Between, Posterior
 from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous, sets_from
 from satisfaction.ranking.table import (
     SETS,
-    Options,
     RankingSummary,
+    RankOptions,
     check_options,
     check_places,
     conventions,
@@ -80,7 +80,7 @@ BASES = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Target:
+class TargetVerdicts:
     """Whether each unit, were it the one with the target, has met it.
 
     Attributes
@@ -103,7 +103,7 @@ class Target:
 
     def __repr__(self) -> str:
         verdicts = self.table["verdict"].value_counts().to_dict()
-        return f"Target(kind={self.kind!r}, places={self.places}, verdicts={verdicts})"
+        return f"TargetVerdicts(kind={self.kind!r}, places={self.places}, verdicts={verdicts})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +127,20 @@ class Ranking:
         For one unit named beforehand; for the whole table at once.
     options : Options
         As asked for.
+
+    Examples
+    --------
+    >>> scores = [90.0, 70.0, 68.0, 40.0]
+    >>> ranking = sat.rank(scores, se=[2.0] * 4, names=list("ABCD"), bottom=1)
+    >>> ranking
+    Ranking(4 units, RankingSummary(p=4, bottom=1, level=0.95, selection='probability',
+    list_p=4.184e-23, rankability=0.9905))
+    >>> ranking.target("top", 2).table[["unit", "verdict"]]
+      unit        verdict
+    0    A            met
+    1    B  not decidable
+    2    C  not decidable
+    3    D        not met
     """
 
     table: pd.DataFrame
@@ -137,7 +151,7 @@ class Ranking:
     source: Estimates | None
     marginal: RankSets
     simultaneous: RankSets
-    options: Options
+    options: RankOptions
 
     def __repr__(self) -> str:
         return f"Ranking({len(self.table)} units, {self.summary!r})"
@@ -209,7 +223,7 @@ class Ranking:
         since: Ranking | Mapping[str, int] | None = None,
         base: Base = "published",
         comparable: bool | Comparability | None = None,
-    ) -> Target:
+    ) -> TargetVerdicts:
         """Test a target of every unit.
 
         Parameters
@@ -256,7 +270,7 @@ class Ranking:
         }
         units = pd.DataFrame({"unit": list(self.units.names)})
         verdicts = units.assign(**spread_out(columns, self.units))
-        return Target(kind, places, verdicts, MappingProxyType(declared))
+        return TargetVerdicts(kind, places, verdicts, MappingProxyType(declared))
 
 
 def rank(
@@ -344,8 +358,20 @@ def rank(
     or Holm; counts by Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek
     (2020); max-t: Romano and Wolf (2005); membership: Benjamini and Heller (2008); probabilities:
     Laird and Louis (1989).
+
+    Examples
+    --------
+    >>> scores = [90.0, 70.0, 68.0, 40.0]
+    >>> ranking = sat.rank(scores, se=[2.0] * 4, names=list("ABCD"), bottom=1)
+    >>> columns = ["unit", "rank", "simultaneous_low", "simultaneous_high", "status"]
+    >>> ranking.table[columns]
+      unit  rank  simultaneous_low  simultaneous_high       status
+    0    A     1                 1                  1     excluded
+    1    B     2                 2                  3     excluded
+    2    C     3                 2                  3     excluded
+    3    D     4                 4                  4  established
     """
-    options = Options(
+    options = RankOptions(
         level=level,
         bottom=bottom,
         higher_is_better=higher_is_better,
@@ -375,7 +401,7 @@ def rank(
     return rank_units(units, options, source=estimate)
 
 
-def rank_units(units: Units, options: Options, *, source: Estimates | None = None) -> Ranking:
+def rank_units(units: Units, options: RankOptions, *, source: Estimates | None = None) -> Ranking:
     """Rank units under checked options; K104-K112 and K116 where they cannot be ranked."""
     check_units(units)
     check_places(options.bottom, int(units.ranked.sum()), argument="bottom", code="K116")
@@ -424,7 +450,7 @@ def rank_units(units: Units, options: Options, *, source: Estimates | None = Non
 
 
 def _rank_by_point(
-    units: Units, pairs: Pairs, options: Options, *, source: Estimates | None
+    units: Units, pairs: Pairs, options: RankOptions, *, source: Estimates | None
 ) -> Ranking:
     """Rank units whose errors are unknown: every rank is possible, and whatever would state a
     certainty is missing.
@@ -441,7 +467,7 @@ def _rank_by_point(
     return Ranking(rows, summary, units, pairs, model, source, anywhere, anywhere, options)
 
 
-def rank_nobody(units: Units, options: Options, *, source: Estimates) -> Ranking:
+def rank_nobody(units: Units, options: RankOptions, *, source: Estimates) -> Ranking:
     """Keep the rows of units that have nothing to be compared with: `units.ranked` is False
     throughout.
     """

@@ -9,7 +9,7 @@ statement depends on how the waves are related.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -33,8 +33,8 @@ class RankClaims:
         about and whatever chose it.
     """
 
-    at_least: Floats
-    at_most: Floats
+    at_least: Floats = field(repr=False)
+    at_most: Floats = field(repr=False)
 
 
 def rank_claims(pairs: Pairs) -> RankClaims:

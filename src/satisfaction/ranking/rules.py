@@ -24,7 +24,7 @@ from satisfaction.ranking.borrowed_errors import Floored, floor_notes, floored
 from satisfaction.ranking.membership import point_list
 from satisfaction.ranking.pairs import Bools, Floats, Ints, by_point, tied_rank
 from satisfaction.ranking.rank import Ranking, rank_nobody, rank_units
-from satisfaction.ranking.table import Options, list_facts, notes, spread_out
+from satisfaction.ranking.table import RankOptions, list_facts, notes, spread_out
 from satisfaction.ranking.units import units_from_estimates
 
 # digits of a published figure: a score that is 0.125 to them rounds up, though its bits say 0.12499...
@@ -72,7 +72,7 @@ def rank_by_rules(
     next.
     """
     digits = rules.round_before_ranking
-    options = Options(
+    options = RankOptions(
         level=rules.level,
         bottom=rules.list_size,
         side=rules.side,
@@ -138,7 +138,7 @@ def may_be_ranked(estimates: Estimates, rules: RankingRules) -> Bools:
 
 
 def _rank(
-    estimates: Estimates, rules: RankingRules, options: Options, taking_part: Bools
+    estimates: Estimates, rules: RankingRules, options: RankOptions, taking_part: Bools
 ) -> Ranking:
     """Rank the areas that take part, with a list at the declared end."""
     p = int(taking_part.sum())
@@ -262,7 +262,7 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
         main one.
     """
     rules = survey.rules.ranking
-    options = Options(level=rules.level, bottom=1, ties=rules.ties)
+    options = RankOptions(level=rules.level, bottom=1, ties=rules.ties)
     level_of = survey.levels()
     parent_of = survey.parents()
     levels = [*survey.area_levels(), survey.whole()]

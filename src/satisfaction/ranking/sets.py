@@ -9,7 +9,7 @@ a new one is a function and a line in a dictionary.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -24,7 +24,7 @@ from satisfaction.ranking.critical_values import (
     critical_values,
     each_unit,
     range_quantiles,
-    t_quantile,
+    t_critical,
     whole_table,
 )
 from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, others
@@ -53,7 +53,7 @@ class Simulation:
 
     error: float
     steps: tuple[float, ...]
-    fragile: Bools
+    fragile: Bools = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +253,7 @@ def marginal_sets(scores: Floats, critical: Floats) -> RankSets:
 
 def _in_t(pairs: Pairs, critical: Floats) -> tuple[float, float]:
     """Smallest and largest t that decides a pair, from (p,) critical values on the normal scale."""
-    quantiles = others(t_quantile(np.nan_to_num(critical, nan=0.0)[:, None], pairs.pair_df))
+    quantiles = others(t_critical(np.nan_to_num(critical, nan=0.0)[:, None], pairs.pair_df))
     return extremes(quantiles)
 
 

@@ -53,7 +53,7 @@ End: TypeAlias = Literal["last", "first"]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RankOptions:
     """Options of `satisfaction.rank`, under the same names; `side` is the end of the ranking that
     `bottom` lists.
     """
@@ -103,7 +103,7 @@ class Options:
         return {"draws": self.draws, "seed": self.seed, "step_down": self.step_down}
 
 
-def check_options(options: Options) -> None:
+def check_options(options: RankOptions) -> None:
     """Refuse what cannot be asked; K113-K115, K117-K119, K122-K124."""
     # at a lower level a unit could be proven both in and out
     check_level(options.level, above=0.5, error=RankingError, code="K115")
@@ -162,7 +162,7 @@ def is_whole(value: object) -> TypeGuard[int]:
 # ---- the table
 
 
-def point_table(units: Units, ranks: NDArray[Any], options: Options) -> pd.DataFrame:
+def point_table(units: Units, ranks: NDArray[Any], options: RankOptions) -> pd.DataFrame:
     """Assemble `Ranking.table` for units whose certainty is unknown: ranks of the estimates, the
     rest missing.
     """
@@ -327,10 +327,9 @@ class RankingSummary(Facts):
     side: str | None = None
 
     def __repr__(self) -> str:
-        return (
-            f"RankingSummary(p={self.p}, bottom={self.bottom}, level={self.level:g}, "
-            f"selection={self.selection!r}, list_p={self.list_p}, rankability={self.rankability})"
-        )
+        declared = f"bottom={self.bottom}, level={self.level:g}, selection={self.selection!r}"
+        certainty = f"list_p={_brief(self.list_p)}, rankability={_brief(self.rankability)}"
+        return f"RankingSummary(p={self.p}, {declared}, {certainty})"
 
     @property
     def proven(self) -> bool:
@@ -338,8 +337,13 @@ class RankingSummary(Facts):
         return self.selection == "probability"
 
 
+def _brief(figure: float | None) -> str:
+    """Write a figure with four significant digits."""
+    return "None" if figure is None else f"{figure:.4g}"
+
+
 def point_summary(
-    units: Units, table: pd.DataFrame, pairs: Pairs, options: Options
+    units: Units, table: pd.DataFrame, pairs: Pairs, options: RankOptions
 ) -> RankingSummary:
     """State what holds without any error: who is ranked, the list by the estimates, the options; no
     notes yet.
@@ -369,7 +373,7 @@ def summarise(
     units: Units,
     table: pd.DataFrame,
     pairs: Pairs,
-    options: Options,
+    options: RankOptions,
     *,
     marginal: RankSets,
     simultaneous: RankSets,
@@ -444,7 +448,7 @@ def list_facts(
     }
 
 
-def conventions(pairs: Pairs, options: Options) -> dict[str, Any]:
+def conventions(pairs: Pairs, options: RankOptions) -> dict[str, Any]:
     """Say by which methods sets, tests and probabilities were made."""
     form = FORMS[form_used(pairs, options.membership)]
     return {

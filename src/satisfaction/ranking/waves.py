@@ -22,7 +22,7 @@ from satisfaction.estimation.change import combine_waves
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import Text, _
-from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare
+from satisfaction.ranking.pairs import Bools, Floats, Ints, Pairs, by_point, compare_units
 from satisfaction.ranking.probability import Bivariate, fit_two_waves
 from satisfaction.ranking.units import (
     Units,
@@ -109,7 +109,7 @@ def pairs_of(units: Units, sign: float) -> Pairs:
     score = sign * units.estimate[ranked]
     if units.selection != "probability":
         return by_point(score)
-    return compare(score, cov=units.cov[np.ix_(ranked, ranked)], df=units.df[ranked])
+    return compare_units(score, cov=units.cov[np.ix_(ranked, ranked)], df=units.df[ranked])
 
 
 def waves_from_estimates(

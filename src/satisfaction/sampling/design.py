@@ -199,6 +199,17 @@ class SampleDesign:
         complete = never_null(respondents)
         return replace(self, respondents=respondents, table=table, complete=complete)
 
+    def __repr__(self) -> str:
+        facts = {
+            "strata": ", ".join(self.strata) or "1",
+            "psu": " -> ".join(self.psu) or "every respondent",
+            "base weight": self.base_weight or "1",
+            "weighting": self.weighting.name if self.weighting else "none",
+            "lonely_psu": self.lonely_psu,
+            "selection": self.selection,
+        }
+        return f"SampleDesign({'; '.join(f'{name}: {fact}' for name, fact in facts.items())})"
+
     def _repr_html_(self) -> str:
         facts = {
             "strata": ", ".join(self.strata) or "1",
@@ -274,6 +285,16 @@ def SurveyDesign(
         more fpc columns than stages, D108 a collapse of a stratum that is not there, D382 a table without rows, D383 a reserved column name, D384 a
         column that is stratum and PSU, D385 a collapse that is no mapping, D380 lonely PSUs under "average" where no
         stratum is left to take the average of.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 4, "psu": [1, 1, 2, 2], "weight": [5, 5, 8, 8]})
+    >>> design = sat.SurveyDesign(people, strata="county", psu="psu", base_weight="weight")
+    >>> design
+    SampleDesign(strata: county; psu: psu; base weight: weight; weighting: none; lonely_psu: fail;
+     selection: probability)
+    >>> design.weights
+    array([5., 5., 8., 8.])
     """
     one_of(lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100")
     one_of(psu_codes, get_args(Nesting), argument="psu_codes", error=DesignError, code="D100")

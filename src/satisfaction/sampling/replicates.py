@@ -8,7 +8,7 @@ Sources: Rust and Rao (1996) for JKn, BRR and Fay; Rao and Wu (1988) for the res
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -35,9 +35,9 @@ class Replicates:
         Replicate numbers (r,) -> factors (P, r).
     """
 
-    scale: Array
-    unit: Array | None
-    factors: Callable[[Array], Array]
+    scale: Array = field(repr=False)
+    unit: Array | None = field(repr=False)
+    factors: Callable[[Array], Array] = field(repr=False)
 
 
 def jackknife(clusters: Clusters) -> Replicates:

@@ -6,7 +6,7 @@ Lumley (2010) for the conventions of R survey.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -34,10 +34,10 @@ class Clusters:
         Product of the sampling fractions of the stages above: 1 at the first stage.
     """
 
-    psu: Array
-    stratum: Array
-    fraction: Array
-    share: Array
+    psu: Array = field(repr=False)
+    stratum: Array = field(repr=False)
+    fraction: Array = field(repr=False)
+    share: Array = field(repr=False)
 
     def sizes(self) -> Array:
         """Return n_h, the PSUs of each stratum: (H,) int."""
@@ -56,8 +56,8 @@ class Members:
         Stratum of every PSU.
     """
 
-    inside: Sparse
-    stratum: Array
+    inside: Sparse = field(repr=False)
+    stratum: Array = field(repr=False)
 
     def of(self, at: Array) -> Members:
         """Return the members of the quantities numbered `at`."""

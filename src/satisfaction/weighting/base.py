@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from satisfaction.collection.coding import with_parents
-from satisfaction.declarations.facts import check_frame
+from satisfaction.declarations.facts import check_frame_and_sample
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.errors import WeightsError, shortened
@@ -135,7 +135,7 @@ def _from_frame(survey: Survey, step: BaseStep, persons: pd.DataFrame) -> pd.Ser
     assert survey.declared.frame is not None
     strata = survey.questionnaire.roles.strata
     keys = persons[strata].astype(str).assign(_all=0)
-    check_frame(
+    check_frame_and_sample(
         survey.frame,
         keys[strata],
         strata=strata,

@@ -69,6 +69,14 @@ def calibrate(
     Notes
     -----
     Distances: Deville and Särndal (1992). Linear is the generalised regression estimator.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"sex": [1, 1, 1, 2], "age": [1, 2, 2, 2]})
+    >>> margins = {"sex": {1: 60, 2: 40}, "age": {1: 30, 2: 70}}
+    >>> design = sat.calibrate(sat.SurveyDesign(people), margins)
+    >>> design.weights.round(6)
+    array([30., 15., 15., 40.])
     """
     one_of(method, get_args(Method), argument="method", error=WeightsError, code="W100")
     margins = as_margins(margins)
@@ -113,6 +121,16 @@ def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
     ------
     WeightsError
         As `calibrate`.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"sex": [1, 1, 1, 2]})
+    >>> margins = {"sex": {1: 60, 2: 40}}
+    >>> design = sat.calibrate(sat.SurveyDesign(people), margins)
+    >>> sat.margins_table(design, margins)[["margin", "level", "target", "base", "final"]]
+      margin  level  target  base  final
+    0    sex      1    60.0   3.0   60.0
+    1    sex      2    40.0   1.0   40.0
     """
     margins = as_margins(margins)
     columns = margin_columns(margins)
@@ -128,7 +146,20 @@ def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
 
 
 def margin_targets(table: pd.DataFrame, columns: Sequence[str]) -> dict[Any, float]:
-    """Turn a margin table into the mapping `calibrate` takes; levels without population are left out."""
+    """Turn a margin table into the mapping `calibrate` takes; levels without population are left out.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The columns and `population`, one row a level (or combination of levels).
+    columns : sequence of str
+
+    Examples
+    --------
+    >>> margin = pd.DataFrame({"sex": [1, 2], "population": [60, 40]})
+    >>> sat.margin_targets(margin, ["sex"])
+    {(1,): 60.0, (2,): 40.0}
+    """
     populated = table[table["population"] > 0]
     keys = populated[list(columns)].itertuples(index=False, name=None)
     return dict(zip(keys, populated["population"].astype(float), strict=True))
@@ -181,9 +212,9 @@ class Laid:
         A numeric total's level is 'total'.
     """
 
-    matrix: Sparse
-    targets: Array
-    margin_of: Array
+    matrix: Sparse = field(repr=False)
+    targets: Array = field(repr=False)
+    margin_of: Array = field(repr=False)
     names: tuple[tuple[str, Any], ...]
 
 

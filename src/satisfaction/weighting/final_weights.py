@@ -25,6 +25,12 @@ def weight_diagnostics(weight: Array, n: Array) -> dict[str, float]:
     Parameters
     ----------
     weight, n : (T,) float and int
+
+    Examples
+    --------
+    >>> figures = sat.weight_diagnostics(np.array([1.0, 3.0]), np.array([2, 2]))
+    >>> figures["kish_deff"], figures["effective_n"]
+    (1.25, 3.2)
     """
     count = float(n.sum())
     total = float((n * weight).sum())
@@ -54,6 +60,13 @@ def write_weights(design: SampleDesign, folder: str | Path) -> str:
     ------
     WeightsError
         W191 a folder that exists.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"sex": [1, 1, 1, 2]})
+    >>> design = sat.calibrate(sat.SurveyDesign(people), {"sex": {1: 60, 2: 40}})
+    >>> sat.write_weights(design, "weights")
+    'weights'
     """
     lookup = pd.DataFrame({"factor": [1.0]})
     on: tuple[str, ...] = ()

@@ -50,6 +50,13 @@ def adjust_nonresponse(
     WeightsError
         W100, W101, W120 a class without respondents, W121 values other than 0 and 1, W122 missing values, W123 a
         propensity model without a solution, W380 one in which a covariate separates respondents from nonrespondents.
+
+    Examples
+    --------
+    >>> sampled = pd.DataFrame({"sex": [1, 1, 1, 1, 2, 2], "responded": [1, 1, 0, 0, 1, 1]})
+    >>> design = sat.adjust_nonresponse(sat.SurveyDesign(sampled), "responded", by="sex")
+    >>> design.weights
+    array([2., 2., 0., 0., 1., 1.])
     """
     one_of(method, get_args(ResponseMethod), argument="method", error=WeightsError, code="W100")
     by = named(by)

@@ -7,7 +7,7 @@ sum_c size_c F(x_c'b) x_c = targets. C cells, L margin levels (or numeric totals
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -37,8 +37,8 @@ class Distance:
         F(u), with F(0) = 1 for calibrations, and its derivative; any shape.
     """
 
-    curve: Callable[[Array], Array]
-    slope: Callable[[Array], Array]
+    curve: Callable[[Array], Array] = field(repr=False)
+    slope: Callable[[Array], Array] = field(repr=False)
 
 
 # The logistic curve: the equation is then the likelihood equation of a grouped logistic regression.
@@ -59,9 +59,9 @@ class Solution:
         max |achieved / target - 1|.
     """
 
-    coefficients: Array
-    factor: Array
-    achieved: Array
+    coefficients: Array = field(repr=False)
+    factor: Array = field(repr=False)
+    achieved: Array = field(repr=False)
     iterations: int
     discrepancy: float
 

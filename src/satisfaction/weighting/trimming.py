@@ -63,6 +63,13 @@ def trim(
     w n / (n - 1). Mean jackknife se over the true one under heavy trimming, 1,200-1,500 simulated samples: here 0.997 with
     fixed bounds, 0.977 and 0.987 with bounds relative to the median; the textbook's 1.53, 1.48 and 1.27. A bound relative to
     the median is not redone in replicates: single se move by up to 4 %, the median se by 0.5 %.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"weight": [10, 10, 10, 10, 60]})
+    >>> design = sat.SurveyDesign(people, base_weight="weight")
+    >>> sat.trim(design, upper=3, relative_to="median").weights
+    array([17.5, 17.5, 17.5, 17.5, 30. ])
     """
     one_of(relative_to, get_args(Relative), argument="relative_to", error=WeightsError, code="W100")
     one_of(spread, get_args(Spread), argument="spread", error=WeightsError, code="W100")

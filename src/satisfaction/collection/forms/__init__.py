@@ -6,7 +6,7 @@ from pathlib import Path
 
 from satisfaction.collection.forms.codebook import codebook_html, codebook_tables
 from satisfaction.collection.forms.printed import printable_html
-from satisfaction.collection.forms.spss import write_sav
+from satisfaction.collection.forms.spss import write_spss_answers
 from satisfaction.collection.forms.xlsform import write_xlsform
 from satisfaction.collection.forms.xlsform_checks import check_xlsform
 from satisfaction.collection.forms.xlsform_reading import (
@@ -32,7 +32,7 @@ __all__ = [
     "read_xlsform",
     "write_forms",
     "write_new",
-    "write_sav",
+    "write_spss_answers",
     "write_xlsform",
     "write_yaml",
 ]

@@ -24,7 +24,7 @@ LONGEST = {"label": 256, "value": 120, "title": 64, "note": 80}  # bytes of UTF-
 MOST_MISSING = 3  # single user-missing codes of an SPSS variable
 
 
-def write_sav(
+def write_spss_answers(
     coded: pd.DataFrame, questionnaire: Questionnaire, path: str | Path, *, mark: str = ""
 ) -> None:
     """Write coded answers as an SPSS file.

@@ -130,7 +130,7 @@ def leaves(data: Mapping[str, Any], at: str = "") -> Iterable[tuple[str, Any]]:
             yield here, value
 
 
-def cell(value: Any) -> str | int:
+def _cell(value: Any) -> str | int:
     """Write a value so that a cell's text tells its type: whole numbers and plain words as they are, the rest as JSON."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -184,8 +184,8 @@ def _question(
         "sat::scale": getattr(item, "scale", None),
     }
     if item.wording:
-        row |= {f"sat::short_{tongue}": cell(getattr(item, tongue)) for tongue in LANGUAGES}
-    return row | {f"sat::{key}": cell(value) for key, value in data.items() if key not in SHOWN}
+        row |= {f"sat::short_{tongue}": _cell(getattr(item, tongue)) for tongue in LANGUAGES}
+    return row | {f"sat::{key}": _cell(value) for key, value in data.items() if key not in SHOWN}
 
 
 def _type(name: str, item: Item, lists: Mapping[str, str]) -> str:

@@ -316,7 +316,7 @@ def _json(text: str, where: str) -> Any:
 
 
 def _value(text: str) -> Any:
-    """Read a cell as `xlsform.cell` writes it."""
+    """Read a cell as `xlsform` writes it."""
     try:
         return json.loads(text)
     except ValueError:

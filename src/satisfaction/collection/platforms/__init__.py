@@ -17,13 +17,13 @@ from satisfaction.collection.platforms.export import (
     EMPTY,
     NOTES,
     SKIPPED,
-    Column,
     Export,
+    ExportColumn,
+    ExportTable,
     Fields,
     Note,
     Role,
     Shape,
-    Table,
     damaged,
     neutral_times,
     note,
@@ -38,8 +38,8 @@ __all__ = [
     "NOTES",
     "PLATFORMS",
     "SKIPPED",
-    "Column",
     "Export",
+    "ExportColumn",
     "Note",
     "Role",
     "read_exports",
@@ -99,18 +99,18 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
     return exports
 
 
-def _shape(table: Table, platform: str) -> Shape:
+def _shape(table: ExportTable, platform: str) -> Shape:
     if platform != "auto":
         return SHAPES[platform]
     return next(shape for shape in SHAPES.values() if shape.recognises(table))
 
 
-def _holds_no_respondents(table: Table, shapes: list[Shape]) -> bool:
+def _holds_no_respondents(table: ExportTable, shapes: list[Shape]) -> bool:
     """Tell a repeat group or an audit, in a file that holds a table of the platform that writes them."""
     return any(shape.repeats(table.titles) for shape in shapes)
 
 
-def _export(platform: str, table: Table, fields: Fields, notes: list[Note]) -> Export:
+def _export(platform: str, table: ExportTable, fields: Fields, notes: list[Note]) -> Export:
     """Close the fields into an export: times in neutral form, damage noted."""
     fields, odd = neutral_times(fields, table)
     notes = [*notes, *odd, *damaged(fields, table)]

@@ -84,7 +84,7 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ExportColumn:
     """One column of an export.
 
     Attributes
@@ -137,17 +137,17 @@ class Export:
     path: Path
     sheet: str
     platform: str
-    columns: tuple[Column, ...]
-    rows: pd.DataFrame
-    numbers: npt.NDArray[np.int64]
+    columns: tuple[ExportColumn, ...]
+    rows: pd.DataFrame = field(repr=False)
+    numbers: npt.NDArray[np.int64] = field(repr=False)
     notes: tuple[Note, ...]
 
 
-Fields = list[tuple[Column, Texts]]
+Fields = list[tuple[ExportColumn, Texts]]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ExportTable:
     """A sheet with its header found: what the modules of the shapes work on.
 
     Attributes
@@ -165,7 +165,7 @@ class Table:
     keys: tuple[str, ...]
     titles: tuple[str, ...]
     columns: list[Texts]
-    numbers: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64] = field(repr=False)
     long_numbers: frozenset[str]
     dates: frozenset[str]
 
@@ -187,8 +187,8 @@ class Shape:
     """
 
     name: str
-    recognises: Callable[[Table], bool]
-    unfold: Callable[[Table], tuple[Fields, list[Note]]]
+    recognises: Callable[[ExportTable], bool]
+    unfold: Callable[[ExportTable], tuple[Fields, list[Note]]]
     repeats: Callable[[Sequence[str]], bool] = lambda titles: False
 
 
@@ -252,7 +252,7 @@ def seconds(value: str) -> str | None:
     return str(hours * 3600 + minutes * 60 + rest)
 
 
-def neutral_times(fields: Fields, table: Table) -> tuple[Fields, list[Note]]:
+def neutral_times(fields: Fields, table: ExportTable) -> tuple[Fields, list[Note]]:
     """Rewrite the times and durations that the platform recorded."""
     result: Fields = []
     notes: list[Note] = []
@@ -274,7 +274,7 @@ def neutral_times(fields: Fields, table: Table) -> tuple[Fields, list[Note]]:
     return result, notes
 
 
-def damaged(fields: Fields, table: Table) -> list[Note]:
+def damaged(fields: Fields, table: ExportTable) -> list[Note]:
     """Note numbers whose last digits Excel has changed, and answers that it has turned into dates.
 
     Dates are suspect where they are the smaller part of a question's answers.
@@ -290,7 +290,9 @@ def damaged(fields: Fields, table: Table) -> list[Note]:
     return notes
 
 
-def _noted(rule: str, values: set[str], column: Column, cells: Texts, table: Table) -> list[Note]:
+def _noted(
+    rule: str, values: set[str], column: ExportColumn, cells: Texts, table: ExportTable
+) -> list[Note]:
     """Build a note for every row of a column that holds one of the values."""
     if not values:
         return []

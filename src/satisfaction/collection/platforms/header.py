@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 
-from satisfaction.collection.platforms.export import Note, Table, note
+from satisfaction.collection.platforms.export import ExportTable, Note, note
 from satisfaction.foundation.grids import Grid
 
 TOTALS = re.compile(r"(?:合计|总计|小计|total|grand total|subtotal)[:：]?", re.IGNORECASE)
@@ -15,7 +15,7 @@ NUMBER = re.compile(r"[\d\s.,:/%+-]+")
 MOST_TITLES = 3
 
 
-def find_header(grid: Grid) -> tuple[Table, list[Note]]:
+def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
     """Split a grid into column names and rows; what is left out or renamed is noted."""
     top, notes = _titles_above(grid)
     notes += [note("F215", column=name) for name in grid.nested]
@@ -35,7 +35,7 @@ def find_header(grid: Grid) -> tuple[Table, list[Note]]:
     titles = tuple(names[i] for i in kept)
     for key, place in zip(keys, kept, strict=True):
         notes += _fill_merged(grid, place, columns[place], numbers, key)
-    return Table(
+    return ExportTable(
         grid.path, grid.sheet, keys, titles, [columns[i] for i in kept], numbers, grid.long_numbers, grid.dates
     ), notes  # fmt: skip
 

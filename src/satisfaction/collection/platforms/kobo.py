@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 from satisfaction.collection.platforms.export import (
     NAME,
-    Column,
+    ExportColumn,
+    ExportTable,
     Fields,
     Note,
     Role,
     Shape,
-    Table,
     note,
 )
 
@@ -37,7 +37,7 @@ ODK: dict[str, Role] = FORM | {
 AUDIT = {"event", "node", "start", "end"}
 
 
-def _unfold(table: Table, roles: dict[str, Role], groups: str) -> tuple[Fields, list[Note]]:
+def _unfold(table: ExportTable, roles: dict[str, Role], groups: str) -> tuple[Fields, list[Note]]:
     parents, notes = _parents(table, roles)
     fields: Fields = []
     for key, title, cells in zip(table.keys, table.titles, table.columns, strict=True):
@@ -47,12 +47,15 @@ def _unfold(table: Table, roles: dict[str, Role], groups: str) -> tuple[Fields, 
         named = all(map(NAME.fullmatch, path)) and title not in roles
         role: Role = roles.get(title, "")
         fields.append(
-            (Column(key, title, name=path[-1] if named else "", option=option, role=role), cells)
+            (
+                ExportColumn(key, title, name=path[-1] if named else "", option=option, role=role),
+                cells,
+            )
         )
     return fields, notes
 
 
-def _parents(table: Table, roles: dict[str, Role]) -> tuple[dict[str, str], list[Note]]:
+def _parents(table: ExportTable, roles: dict[str, Role]) -> tuple[dict[str, str], list[Note]]:
     """Return the select-all question that each column of an option belongs to.
 
     Certain where the question has a column of its own ("both") or the last part is a number, which no question is called;
@@ -81,11 +84,11 @@ def _parents(table: Table, roles: dict[str, Role]) -> tuple[dict[str, str], list
     return parents, notes
 
 
-def _is_kobo(table: Table) -> bool:
+def _is_kobo(table: ExportTable) -> bool:
     return "_submission_time" in table.titles and bool({"_uuid", "_id"} & set(table.titles))
 
 
-def _is_odk(table: Table) -> bool:
+def _is_odk(table: ExportTable) -> bool:
     return "KEY" in table.titles and bool(
         {"SubmissionDate", "meta-instanceID", "instanceID"} & set(table.titles)
     )

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import re
 
-from satisfaction.collection.platforms.export import NAME, Column, Fields, Note, Role, Shape, Table
+from satisfaction.collection.platforms.export import (
+    NAME,
+    ExportColumn,
+    ExportTable,
+    Fields,
+    Note,
+    Role,
+    Shape,
+)
 
 RECORDED: dict[str, Role] = {
     "id": "id", "submitdate": "submitted", "startdate": "started", "datestamp": "ended", "interviewtime": "duration", "ipaddr": "ip",
@@ -17,11 +25,11 @@ PART = re.compile(r"([A-Za-z][A-Za-z0-9_]*)\[([^\]]+)\]")
 CHOSEN = {"", "Y", "N"}
 
 
-def _recognises(table: Table) -> bool:
+def _recognises(table: ExportTable) -> bool:
     return {"submitdate", "lastpage", "startlanguage"} <= set(table.titles)
 
 
-def _unfold(table: Table) -> tuple[Fields, list[Note]]:
+def _unfold(table: ExportTable) -> tuple[Fields, list[Note]]:
     held: dict[str, set[str]] = {}
     for title, cells in zip(table.titles, table.columns, strict=True):
         if (found := PART.fullmatch(title)) and found[2] != "other":
@@ -33,15 +41,15 @@ def _unfold(table: Table) -> tuple[Fields, list[Note]]:
     return list(zip(columns, table.columns, strict=True)), []
 
 
-def _column(key: str, title: str, options: set[str]) -> Column:
+def _column(key: str, title: str, options: set[str]) -> ExportColumn:
     if found := PART.fullmatch(title):
         if found[2] == "other":
-            return Column(key, f"{found[1]}#text")
+            return ExportColumn(key, f"{found[1]}#text")
         if found[1] in options:
-            return Column(key, title, name=found[1], option=found[2])
-        return Column(key, title, name=f"{found[1]}_{found[2]}")
+            return ExportColumn(key, title, name=found[1], option=found[2])
+        return ExportColumn(key, title, name=f"{found[1]}_{found[2]}")
     named = NAME.fullmatch(title) and title not in RECORDED
-    return Column(key, title, name=title if named else "", role=RECORDED.get(title, ""))
+    return ExportColumn(key, title, name=title if named else "", role=RECORDED.get(title, ""))
 
 
 SHAPE = Shape("limesurvey", _recognises, _unfold)

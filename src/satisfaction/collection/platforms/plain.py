@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-from satisfaction.collection.platforms.export import NAME, Column, Fields, Note, Role, Shape, Table
+from satisfaction.collection.platforms.export import (
+    NAME,
+    ExportColumn,
+    ExportTable,
+    Fields,
+    Note,
+    Role,
+    Shape,
+)
 
 QUESTION = re.compile(r"(?:[Qq]?(\d+(?:[-_]\d+)?)\s*[、.．:：]|[Qq](\d+)\s)\s*(\S.*)", re.DOTALL)
 REQUIRED = re.compile(r"[*＊]\s*(?=\S)")
@@ -14,13 +22,13 @@ KIND = re.compile(
 NUMBERED = re.compile(r"[Qq](\d+(?:[-_]\d+)?)")
 
 
-def column(key: str, title: str, *, role: Role = "") -> Column:
+def column(key: str, title: str, *, role: Role = "") -> ExportColumn:
     """Read a column name, without the marks that form builders add: `*1. 题干（必填）`, `Q1 题干[单选题]`."""
     title = without_marks(title)
     if found := QUESTION.fullmatch(title):
-        return Column(key, found[3], number=found[1] or found[2], role=role)
+        return ExportColumn(key, found[3], number=found[1] or found[2], role=role)
     numbered = NUMBERED.fullmatch(title)
-    return Column(
+    return ExportColumn(
         key, title, number=numbered[1] if numbered else "", name=title if NAME.fullmatch(title) else "", role=role
     )  # fmt: skip
 
@@ -31,7 +39,7 @@ def without_marks(title: str) -> str:
     return KIND.sub("", bare) or title
 
 
-def _unfold(table: Table) -> tuple[Fields, list[Note]]:
+def _unfold(table: ExportTable) -> tuple[Fields, list[Note]]:
     columns = [column(key, title) for key, title in zip(table.keys, table.titles, strict=True)]
     return list(zip(columns, table.columns, strict=True)), []
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyreadstat
 
-from satisfaction.collection.platforms.export import Column, Fields, Note, Table, note
+from satisfaction.collection.platforms.export import ExportColumn, ExportTable, Fields, Note, note
 from satisfaction.foundation.errors import InputFileError
 from satisfaction.foundation.files import read_bytes
 from satisfaction.foundation.grids import Texts, cell_text
@@ -23,7 +23,7 @@ MISREAD = re.compile(
 )  # Chinese in GB18030 that was taken for a Western encoding
 
 
-def read_sav(path: Path) -> tuple[Table, Fields, list[Note]]:
+def read_sav(path: Path) -> tuple[ExportTable, Fields, list[Note]]:
     """Read a file with its labels; rows are numbered as SPSS numbers cases.
 
     Raises
@@ -41,12 +41,12 @@ def read_sav(path: Path) -> tuple[Table, Fields, list[Note]]:
         label or name for name, label in zip(meta.column_names, meta.column_labels, strict=True)
     ]
     columns = [
-        Column(name, title, name=name, labels=labels.get(name, {}))
+        ExportColumn(name, title, name=name, labels=labels.get(name, {}))
         for name, title in zip(meta.column_names, titles, strict=True)
     ]  # fmt: skip
     texts = [_texts(cells[name]) for name in meta.column_names]
     numbers = np.arange(1, (len(texts[0]) if texts else 0) + 1, dtype=np.int64)
-    table = Table(
+    table = ExportTable(
         path, "", tuple(meta.column_names), tuple(titles), texts, numbers, frozenset(), frozenset()
     )
     return table, list(zip(columns, texts, strict=True)), _missing(cells, meta.missing_ranges)

@@ -6,7 +6,7 @@ Outcomes stay text; the survey's table of outcome codes says what they mean.
 from __future__ import annotations
 
 from satisfaction.collection.platforms import plain
-from satisfaction.collection.platforms.export import Fields, Note, Role, Shape, Table
+from satisfaction.collection.platforms.export import ExportTable, Fields, Note, Role, Shape
 
 OUTCOMES = {
     "拨打结果", "呼叫结果", "通话结果", "接触结果", "访问结果", "拨号结果", "结果代码", "处置代码", "outcome", "outcome_code", "disposition",
@@ -21,12 +21,12 @@ CALL: dict[str, Role] = {
 }  # fmt: skip
 
 
-def _recognises(table: Table) -> bool:
+def _recognises(table: ExportTable) -> bool:
     titles = {title.lower() for title in table.titles}
     return bool(titles & OUTCOMES) and bool(titles & set(CALL))
 
 
-def _unfold(table: Table) -> tuple[Fields, list[Note]]:
+def _unfold(table: ExportTable) -> tuple[Fields, list[Note]]:
     fields: Fields = []
     for key, title, cells in zip(table.keys, table.titles, table.columns, strict=True):
         role: Role = "outcome" if title.lower() in OUTCOMES else CALL.get(title.lower(), "")

@@ -11,7 +11,14 @@ import re
 from dataclasses import replace
 
 from satisfaction.collection.platforms import plain
-from satisfaction.collection.platforms.export import Column, Fields, Note, Role, Shape, Table
+from satisfaction.collection.platforms.export import (
+    ExportColumn,
+    ExportTable,
+    Fields,
+    Note,
+    Role,
+    Shape,
+)
 
 RECORDED: dict[str, Role] = {
     "答题序号": "id", "来源": "source", "开始时间": "started", "提交时间": "submitted", "答题时长": "duration", "IP地址": "ip",
@@ -23,18 +30,18 @@ CODED = re.compile(r"[Qq](\d+)\|([^|]+)(\|open)?")
 COLLECTED = {"提交者（自动）", "提交时间（自动）", "提交者(自动)", "提交时间(自动)"}
 
 
-def _recognises(table: Table) -> bool:
+def _recognises(table: ExportTable) -> bool:
     if COLLECTED & set(table.titles):
         return True
     return "答题序号" in table.titles and len(set(RECORDED) & set(table.titles)) >= 3
 
 
-def _column(key: str, title: str) -> Column:
+def _column(key: str, title: str) -> ExportColumn:
     recorded = plain.without_marks(title) if title in COLLECTED else title
     if recorded in RECORDED:
-        return Column(key, title, role=RECORDED[recorded])
+        return ExportColumn(key, title, role=RECORDED[recorded])
     if found := CODED.fullmatch(title):
-        part = Column(key, title, number=found[1], option=found[2])
+        part = ExportColumn(key, title, number=found[1], option=found[2])
         return (
             replace(part, number="", option="", title=f"Q{found[1]}|{found[2]}#text")
             if found[3]
@@ -43,7 +50,7 @@ def _column(key: str, title: str) -> Column:
     return plain.column(key, title)
 
 
-def _unfold(table: Table) -> tuple[Fields, list[Note]]:
+def _unfold(table: ExportTable) -> tuple[Fields, list[Note]]:
     columns = [_column(key, title) for key, title in zip(table.keys, table.titles, strict=True)]
     return list(zip(columns, table.columns, strict=True)), []
 

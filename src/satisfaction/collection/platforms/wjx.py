@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from satisfaction.collection.platforms.export import (
     EMPTY,
     SKIPPED,
-    Column,
+    ExportColumn,
+    ExportTable,
     Fields,
     Note,
     Role,
     Shape,
-    Table,
     mapped,
     note,
 )
@@ -36,7 +36,7 @@ CODES = WORDS | {"-3": SKIPPED, "-2": EMPTY}
 CODE = re.compile(r"-?\d{1,3}")
 
 
-def _recognises(table: Table) -> bool:
+def _recognises(table: ExportTable) -> bool:
     """Tell by the time of submission and at least one numbered question."""
     return "提交答卷时间" in table.titles and any(_is_question(title) for title in table.titles)
 
@@ -45,7 +45,7 @@ def _is_question(title: str) -> bool:
     return bool(QUESTION.fullmatch(title) or PART.fullmatch(title))
 
 
-def _is_code(table: Table) -> bool:
+def _is_code(table: ExportTable) -> bool:
     """Tell codes from text: by the marks of either, and without any by what most questions hold."""
     questions = [
         set(c.tolist())
@@ -61,7 +61,7 @@ def _is_code(table: Table) -> bool:
     return 2 * sum(coded) > len(coded)
 
 
-def _unfold(table: Table, markers: Mapping[str, str]) -> tuple[Fields, list[Note]]:
+def _unfold(table: ExportTable, markers: Mapping[str, str]) -> tuple[Fields, list[Note]]:
     fields: Fields = []
     notes: list[Note] = []
     options = _options(table)
@@ -75,11 +75,11 @@ def _unfold(table: Table, markers: Mapping[str, str]) -> tuple[Fields, list[Note
         fields.append((column, mapped(values, markers)))
         if values is not cells:
             texts = mapped(cells, lambda value: "┋".join(filter(None, FREE.findall(value))))
-            fields.append((Column(_free_key(key, table), f"{column.title}#text"), texts))
+            fields.append((ExportColumn(_free_key(key, table), f"{column.title}#text"), texts))
     return fields, notes
 
 
-def _free_key(key: str, table: Table) -> str:
+def _free_key(key: str, table: ExportTable) -> str:
     """Return the key of the column for free text after an option."""
     free = f"{key}#text"
     while free in table.keys:
@@ -87,18 +87,18 @@ def _free_key(key: str, table: Table) -> str:
     return free
 
 
-def _column(key: str, title: str, options: set[str]) -> Column:
+def _column(key: str, title: str, options: set[str]) -> ExportColumn:
     if found := PART.fullmatch(title):
-        return Column(
+        return ExportColumn(
             key, found[2], number=found[1], option=found[2] if found[1] in options else ""
         )
     if found := QUESTION.fullmatch(title):
         number = f"{found[1]}({found[2]})" if found[2] else found[1]
-        return Column(key, found[3], number=number)
-    return Column(key, title, role=RECORDED.get(title, ""))
+        return ExportColumn(key, found[3], number=number)
+    return ExportColumn(key, title, role=RECORDED.get(title, ""))
 
 
-def _options(table: Table) -> set[str]:
+def _options(table: ExportTable) -> set[str]:
     """Return the numbers of questions whose parts hold 0 and 1 alone: options, where other parts are rows of a matrix."""
     held: dict[str, set[str]] = {}
     for title, cells in zip(table.titles, table.columns, strict=True):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from satisfaction.planning.rehearsal.residents import Facts, Residents, generator, settle
+from satisfaction.planning.rehearsal.residents import PopulationFacts, Residents, generator, settle
 
 Codes = npt.NDArray[np.int16]
 Singles = npt.NDArray[np.float32]
@@ -262,7 +262,7 @@ class Population:
     answers: dict[str, Codes]
 
 
-def simulate_population(facts: Facts, *, seed: int, wave: str) -> Population:
+def simulate_population(facts: PopulationFacts, *, seed: int, wave: str) -> Population:
     """Simulate a finite population once; draw from it as often as wanted with `draw_wave`.
 
     Parameters

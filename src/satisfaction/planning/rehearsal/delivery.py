@@ -208,7 +208,7 @@ def _spoil(rows: pd.DataFrame, place: int, item: str, kind: str, value: str) -> 
     return rows.loc[place, "respondent_id"], kind, item, value
 
 
-def write_responses(
+def write_deliveries(
     folder: Path, rows: pd.DataFrame, questionnaire: Questionnaire
 ) -> dict[str, int]:
     """Write one file a prefecture, as its team delivers it.

@@ -22,7 +22,7 @@ from satisfaction.foundation.tables import read_table, write_csv, write_json, wr
 from satisfaction.foundation.yaml import Document
 from satisfaction.planning.rehearsal import phone
 from satisfaction.planning.rehearsal.answers import ORDER, Population, simulate_population
-from satisfaction.planning.rehearsal.delivery import BAD_ROWS, as_delivered, dirty, write_responses
+from satisfaction.planning.rehearsal.delivery import BAD_ROWS, as_delivered, dirty, write_deliveries
 from satisfaction.planning.rehearsal.residents import generator, read_facts
 from satisfaction.planning.rehearsal.sampling import (
     TEXTS,
@@ -89,7 +89,7 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
         with new_file(folder / "sample.csv", replace=True) as scratch:
             write_csv(drawn.sample.table(population.residents), scratch)
     rows, _unused = deliveries(population, questionnaire, drawn, fielded=fielded, seed=draw_seed)
-    write_responses(folder / "responses", rows, questionnaire)
+    write_deliveries(folder / "responses", rows, questionnaire)
 
 
 def deliveries(
@@ -195,7 +195,7 @@ def simulate_rows(rows: int, folder: str | Path, *, items: int = 4, seed: int = 
         for part, first in enumerate(range(0, rows, PART)):
             path = scratch / "rows" / f"part-{part:05d}.parquet"
             queries[path] = part_query(first, min(rows, first + PART), items=items, seed=seed)
-        write_queries(queries, tables={"cuts": cuts()}, mark=MARK)
+        write_queries(queries, tables={"cuts": _cuts()}, mark=MARK)
         write_csv(truth(items).assign(mark=MARK), scratch / "truth.csv")
         write_json(
             {"rows": rows, "items": items, "seed": seed, "mark": MARK}, scratch / "simulated.json"
@@ -224,7 +224,7 @@ def part_query(first: int, last: int, *, items: int, seed: int) -> str:
     )
 
 
-def cuts() -> pd.DataFrame:
+def _cuts() -> pd.DataFrame:
     """Return for every county the numbers from which on answers are 2, 3, 4 and 5; counties differ by up to a point."""
     number = np.arange(COUNTIES)
     power = 0.7 + 0.6 * ((number * 37) % COUNTIES) / COUNTIES
@@ -236,7 +236,7 @@ def cuts() -> pd.DataFrame:
 
 def truth(items: int) -> pd.DataFrame:
     """Return the expected mean of every item by county."""
-    table = cuts()
+    table = _cuts()
     mean = 1 + sum(1 - table[f"cut{c}"] / SCALE for c in range(1, 5))
     return pd.concat(
         [

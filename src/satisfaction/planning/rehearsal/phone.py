@@ -8,7 +8,7 @@ this project, estimated from nothing.
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +58,8 @@ class Called:
         group as the contact record has them. An empty text where it is not known.
     """
 
-    respondents: pd.DataFrame
-    nonrespondents: pd.DataFrame
+    respondents: pd.DataFrame = field(repr=False)
+    nonrespondents: pd.DataFrame = field(repr=False)
 
     def write(self, folder: Path) -> None:
         """Write nonrespondents.csv and responses/phone.csv below the wave's folder."""

@@ -6,7 +6,7 @@ Who lives where: communities, and model persons who each stand for a number of p
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PopulationFacts:
     """Population by county.
 
     Attributes
@@ -48,7 +48,7 @@ class Facts:
         return total
 
 
-def read_facts(folder: Path, declared: SurveyFile) -> Facts:
+def read_facts(folder: Path, declared: SurveyFile) -> PopulationFacts:
     """Read the frame, the margins county x sex and county x age_group, and the parents of the counties.
 
     Raises
@@ -70,7 +70,7 @@ def read_facts(folder: Path, declared: SurveyFile) -> Facts:
     sex = _grid(read_table(folder / files["county", "sex"]), "sex", counties)
     age = _grid(read_table(folder / files["county", "age_group"]), "age_group", counties, levels=4)
     _agree(folder, counties, residence, sex, age)
-    return Facts(
+    return PopulationFacts(
         counties, tuple(str(parents.get(county, "")) for county in counties), residence, sex, age
     )
 
@@ -140,12 +140,12 @@ class Residents:
         People a model person stands for; add to the facts exactly, by county x sex, x age group and x residence.
     """
 
-    facts: Facts
-    county: npt.NDArray[np.int64]
-    residence: npt.NDArray[np.int64]
-    community: npt.NDArray[np.str_]
-    sex: npt.NDArray[np.int8]
-    age: npt.NDArray[np.int8]
+    facts: PopulationFacts
+    county: npt.NDArray[np.int64] = field(repr=False)
+    residence: npt.NDArray[np.int64] = field(repr=False)
+    community: npt.NDArray[np.str_] = field(repr=False)
+    sex: npt.NDArray[np.int8] = field(repr=False)
+    age: npt.NDArray[np.int8] = field(repr=False)
     people: Counts
 
     @property
@@ -160,7 +160,7 @@ def generator(seed: int, *purpose: object) -> np.random.Generator:
     return np.random.default_rng([seed, *(zlib.crc32(str(word).encode()) for word in purpose)])
 
 
-def settle(facts: Facts, *, seed: int) -> Residents:
+def settle(facts: PopulationFacts, *, seed: int) -> Residents:
     """Spread the population of every county over communities and model persons.
 
     Parameters
@@ -201,7 +201,7 @@ def settle(facts: Facts, *, seed: int) -> Residents:
     )
 
 
-def population_cells(facts: Facts) -> Counts:
+def population_cells(facts: PopulationFacts) -> Counts:
     """Return whole numbers of people by county x residence x sex x age (n x 2 x 2 x 4) that keep every margin exactly.
 
     Only the margins are facts; how they cross is estimated by iterative proportional fitting from a usual shape.
@@ -234,7 +234,7 @@ def _whole(table: Floats, rows: Counts, columns: Counts) -> Counts:
     return np.stack([first, columns - first], axis=1)
 
 
-def _communities(facts: Facts) -> Counts:
+def _communities(facts: PopulationFacts) -> Counts:
     """Return how many communities each county has in town and country, n x 2."""
     total = np.clip(facts.population // USUAL_SIZE, FEWEST, MOST)
     urban = np.rint(total * facts.residence[:, 0] / facts.population).astype(np.int64)

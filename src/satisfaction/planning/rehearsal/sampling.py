@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SampledCommunities:
     """The sampled communities of one wave.
 
     Attributes
@@ -45,9 +45,9 @@ class Sample:
     """
 
     position: Positions
-    psu_probability: Floats
-    person_probability: Floats
-    panel: npt.NDArray[np.bool_]
+    psu_probability: Floats = field(repr=False)
+    person_probability: Floats = field(repr=False)
+    panel: npt.NDArray[np.bool_] = field(repr=False)
 
     def table(self, residents: Residents) -> pd.DataFrame:
         """Return the sample as the table a survey keeps, probabilities with 12 significant digits."""
@@ -80,9 +80,9 @@ class Drawn:
         nothing was answered; for a select-all item its special code, and one 0/1 column an option.
     """
 
-    sample: Sample
+    sample: SampledCommunities
     person: Positions
-    respondents: pd.DataFrame
+    respondents: pd.DataFrame = field(repr=False)
 
 
 def draw_wave(
@@ -92,7 +92,7 @@ def draw_wave(
     fielded: tuple[datetime.date, datetime.date],
     seed: int,
     sample_seed: int | None = None,
-    sample: Sample | None = None,
+    sample: SampledCommunities | None = None,
 ) -> Drawn:
     """Draw communities and residents; the same population gives a fresh sample for every seed.
 
@@ -151,7 +151,7 @@ def communities(residents: Residents) -> pd.DataFrame:
     )
 
 
-def given_sample(table: pd.DataFrame, residents: Residents) -> Sample:
+def given_sample(table: pd.DataFrame, residents: Residents) -> SampledCommunities:
     """Read a sample that was drawn from `communities`: columns community, psu_probability, person_probability.
 
     Raises
@@ -174,10 +174,12 @@ def given_sample(table: pd.DataFrame, residents: Residents) -> Sample:
     community, person = (
         rows[name].to_numpy(float) for name in ("psu_probability", "person_probability")
     )
-    return Sample(position, community, person, np.zeros(len(rows), dtype=bool))
+    return SampledCommunities(position, community, person, np.zeros(len(rows), dtype=bool))
 
 
-def draw_sample(residents: Residents, *, seed: int, pair: int = 0, part: int = 0) -> Sample:
+def draw_sample(
+    residents: Residents, *, seed: int, pair: int = 0, part: int = 0
+) -> SampledCommunities:
     """Draw the communities of one wave of a pair; `part` 0 is the earlier wave.
 
     Within a stratum one systematic sample proportional to size, in random order, serves both waves: parted at random
@@ -198,7 +200,9 @@ def draw_sample(residents: Residents, *, seed: int, pair: int = 0, part: int = 0
     drawn = np.concatenate(found)
     drawn = drawn[np.argsort(drawn[:, 0])]
     position = drawn[:, 0].astype(np.int64)
-    return Sample(position, drawn[:, 1], PER_COMMUNITY / size[position], drawn[:, 2] == 1)
+    return SampledCommunities(
+        position, drawn[:, 1], PER_COMMUNITY / size[position], drawn[:, 2] == 1
+    )
 
 
 def allocation(residents: Residents) -> Positions:

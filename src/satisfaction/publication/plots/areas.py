@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from satisfaction.foundation.language import Text, _
-from satisfaction.publication.labels import label_of, levels
+from satisfaction.publication.labels import label_of, published_levels
 from satisfaction.publication.plots.canvas import (
     ACCENT,
     ALERT,
@@ -55,7 +55,7 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
         As `published.indices_table` returns it, with at least one rate.
     """
     rates = indices[indices["kind"] == "rate"]
-    below, whole = levels(indices)[-2:]
+    below, whole = published_levels(indices)[-2:]
     measures = list(rates["measure"].unique())
     areas = rates[rates["level"] == below].drop_duplicates("code")
     names = names_of(areas)
@@ -97,7 +97,9 @@ def topics(indices: pd.DataFrame) -> Figure:
     indices : DataFrame
         As `published.indices_table` returns it, with at least one measure of kind "score".
     """
-    scores = indices[(indices["level"] == levels(indices)[-1]) & (indices["kind"] == "score")]
+    scores = indices[
+        (indices["level"] == published_levels(indices)[-1]) & (indices["kind"] == "score")
+    ]
     rows = scores.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
     names = [
         wrapped(str(label_of(row, "measure")), NAME_COLUMNS + 10)

@@ -376,7 +376,7 @@ def names_of(rows: pd.DataFrame) -> list[str]:
     return [name(row) for row in rows.to_dict("records")]
 
 
-def ranks_of(rows: pd.DataFrame) -> list[str]:
+def rank_labels(rows: pd.DataFrame) -> list[str]:
     """Return the ranks of all rows, never one without its marginal set where there is one."""
     return [rank_or_not(row) for row in rows.to_dict("records")]
 

@@ -15,7 +15,7 @@ from scipy import special
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import probability
 from satisfaction.foundation.language import Text, _
-from satisfaction.publication.labels import levels
+from satisfaction.publication.labels import published_levels
 from satisfaction.publication.plots.canvas import (
     BESIDE_BAR,
     COMPARED,
@@ -37,8 +37,8 @@ from satisfaction.publication.plots.canvas import (
     mark_of,
     names_of,
     new_canvas,
+    rank_labels,
     rank_ticks,
-    ranks_of,
     row_height,
     scale_of,
     status_looks,
@@ -46,7 +46,7 @@ from satisfaction.publication.plots.canvas import (
     used,
     write_right,
 )
-from satisfaction.ranking.critical_values import critical_value, t_quantile
+from satisfaction.ranking.critical_values import critical_value, t_critical
 from satisfaction.ranking.pairs import Bools, Floats, Order, Pairs, spread_of
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.sets import tukey_critical
@@ -67,11 +67,11 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
     ranking, indices : DataFrame
         As `published.ranking_table` and `published.indices_table` return them.
     """
-    of_level = indices[indices["level"] == levels(indices)[0]]
+    of_level = indices[indices["level"] == published_levels(indices)[0]]
     own = of_level[of_level["measure"] == ranking["measure"].iloc[0]]
     estimates = own[["code", "ci_low", "ci_high", "kind", "measure_zh", "measure_en"]]
     rows = ranking.merge(estimates, on="code", how="left")
-    names, places = names_of(rows), ranks_of(rows)
+    names, places = names_of(rows), rank_labels(rows)
     legend = [dot(look) for look in used(status_looks(rows), rows["status"])]
     sets = []
     title = _("Ranks by the estimates alone; how certain they are is unknown")
@@ -179,7 +179,9 @@ def probability_near_cut(ranking: pd.DataFrame, *, count: int = NEAR) -> Figure:
     cut = (min if side == "first" else max)(cuts(ranked), default=float(len(ranked)))
     distance = np.abs(ranked.index.to_numpy() - cut)
     rows = ranked.loc[np.sort(np.argsort(distance, kind="stable")[:count])].reset_index(drop=True)
-    names = [f"{name}  {place}" for name, place in zip(names_of(rows), ranks_of(rows), strict=True)]
+    names = [
+        f"{name}  {place}" for name, place in zip(names_of(rows), rank_labels(rows), strict=True)
+    ]
     # what the probabilities are of, whoever is tied at the cut
     size = round(ranked["probability_bottom"].sum())
     which = _("all {n} units", n=len(rows))
@@ -242,7 +244,7 @@ def pair_matrix(ranking: pd.DataFrame, order: Order) -> Figure:
     """
     rows = ranking.dropna(subset="rank").reset_index(drop=True)
     decided = order.decided.loc[rows["code"], rows["code"]].to_numpy()
-    names, places = names_of(rows), ranks_of(rows)
+    names, places = names_of(rows), rank_labels(rows)
     height = row_height(names, float(np.clip(4.6 / len(rows), 0.135, 0.4)))
     size = min(SMALL, height * 48)
     figure, grid = new_canvas(
@@ -259,7 +261,7 @@ def pair_matrix(ranking: pd.DataFrame, order: Order) -> Figure:
         )
     axes.add_collection(
         PolyCollection(
-            [cell(i, i, i) for i in range(len(rows))],
+            [_cell(i, i, i) for i in range(len(rows))],
             facecolor="white",
             edgecolor=INK,
             linewidth=0.4,
@@ -285,10 +287,12 @@ def runs(cells: Bools) -> list[Floats]:
     edges = np.diff(np.pad(cells.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     row, first = np.nonzero(edges == 1)
     last = np.nonzero(edges == -1)[1] - 1
-    return [cell(*where) for where in zip(row.tolist(), first.tolist(), last.tolist(), strict=True)]
+    return [
+        _cell(*where) for where in zip(row.tolist(), first.tolist(), last.tolist(), strict=True)
+    ]
 
 
-def cell(row: int, first: int, last: int) -> Floats:
+def _cell(row: int, first: int, last: int) -> Floats:
     """Return the corners of the cells `first` to `last` of a row."""
     left, right, top, bottom = first - 0.5, last + 0.5, row - 0.5, row + 0.5
     return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
@@ -358,7 +362,7 @@ def reach(pairs: Pairs, chosen: int, *, alpha: float, interval: Interval) -> tup
         critical = np.nan_to_num(
             critical_value(pairs, chosen, alpha, 2)
         )  # nan: nothing is uncertain
-        return t_quantile(critical, df), "Dunnett"
+        return t_critical(critical, df), "Dunnett"
     return tukey_critical(pairs, alpha)[chosen], "Tukey-Kramer" if np.isinf(
         df
     ).all() else "Dunnett C"
@@ -376,7 +380,7 @@ def difference_plot(ranking: pd.DataFrame, differences: pd.DataFrame) -> Figure:
         As `difference_table` returns it.
     """
     rows = ranking.merge(differences, on="code", suffixes=("", "_of_pair"))
-    names, places, said = names_of(rows), ranks_of(rows), differences.iloc[0]
+    names, places, said = names_of(rows), rank_labels(rows), differences.iloc[0]
     chosen = int(np.flatnonzero(rows["code"] == said["against"])[0])
     zh, en = _HOLDS[said["interval"]]
     zero = Line2D(

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from satisfaction.foundation.figures import estimate, p_value
+from satisfaction.foundation.figures import estimate_text, p_value
 from satisfaction.foundation.language import _
 from satisfaction.publication.labels import label_of
 from satisfaction.publication.plots.canvas import (
@@ -167,7 +167,7 @@ def draw_threshold(axes: Axes, part: pd.DataFrame) -> None:
     draw_intervals(axes, part, scale=scale)
     draw_points(axes, part["estimate"] * scale, part["status"], BELOW)
     axes.axvline(part["threshold"].iloc[0] * scale, zorder=2, **LIMIT)
-    numbers = [estimate(value * scale, "") for value in part["estimate"]]
+    numbers = [estimate_text(value * scale, "") for value in part["estimate"]]
     write_right(axes, numbers, size=7.5)
     axes.xaxis.set_major_formatter("{x:g}%" if scale == 100 else "{x:g}")
     label = "估计值 estimate"

@@ -88,7 +88,7 @@ def rank_paths(paths: pd.DataFrame, *, units: Sequence[str] | None = None) -> Fi
         K242 for a unit that is not in the table, K243 for more than 12 units.
     """
     waves = list(dict.fromkeys(paths["wave"]))
-    check_units(units or [], paths)
+    _check_units(units or [], paths)
     candidates = list(units or recently_listed(paths, waves))
     chosen = candidates[:MOST]
     heads = [path_head(paths[paths["code"] == code], waves[-1]) for code in chosen]
@@ -128,7 +128,7 @@ def recently_listed(paths: pd.DataFrame, waves: list[str]) -> list[str]:
     return list(dict.fromkeys(codes or paths["code"]))
 
 
-def check_units(units: Sequence[str], paths: pd.DataFrame) -> None:
+def _check_units(units: Sequence[str], paths: pd.DataFrame) -> None:
     """Refuse units that have no path, and more than fit."""
     for code in units:
         one_of(

@@ -67,7 +67,7 @@ def render(results: Results, published: Tables) -> str:
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),
         "notes": list(summary["notes"]),
-        "findings": rows.findings(summary) if ranks_any else [],
+        "findings": rows.ranking_findings(summary) if ranks_any else [],
         "pictures": dict(_pictures(results, published)),
     }
     values |= {

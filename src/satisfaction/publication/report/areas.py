@@ -34,7 +34,12 @@ from satisfaction.publication.report.rows import (
     target_rows,
     threshold_rows,
 )
-from satisfaction.publication.tables import Tables, indicators_of, indicators_table, with_parents
+from satisfaction.publication.tables import (
+    Tables,
+    indicators_of,
+    indicators_table,
+    with_parent_names,
+)
 
 Language: TypeAlias = Literal["zh", "en"]
 LANGUAGES: tuple[Language, Language] = ("zh", "en")
@@ -286,7 +291,7 @@ def index_values(source: Source) -> dict[str, Any]:
         areas.append(row | {"within": above, "ranked": ranks.get(code)})
     measure = label_of(own.iloc[0], "measure")
     alt = _("Tiles of {measure} by area; the values stand in the table below.", measure=measure)
-    drawn = plots.tile_map(with_parents(survey, indices), ranked)
+    drawn = plots.tile_map(with_parent_names(survey, indices), ranked)
     return source.shared() | {"areas": areas, "picture": picture(drawn, alt)}
 
 

@@ -25,7 +25,7 @@ from satisfaction.publication.clauses import (
     expected_members,
     ground_of,
     is_ranked,
-    joined,
+    join_sentences,
     name,
     step_from_cut,
 )
@@ -184,7 +184,7 @@ class Part(NamedTuple):
     text: Text
 
 
-class Standing(NamedTuple):
+class StatusCount(NamedTuple):
     """One status: its word and meaning, how many units have it, one of them."""
 
     status: str
@@ -260,7 +260,7 @@ def why_so_wide(ground: Ground, shown: Rows, row: Row) -> Part:
     title = _("Why rank {rank:g} may be rank {bound:g}", rank=row["rank"], bound=bound)
     if bound == row["rank"]:
         title = _("How sure rank {bound:g} is", bound=bound)
-    return Part(title, joined([_crowded(ground, shown), meant]))
+    return Part(title, join_sentences([_crowded(ground, shown), meant]))
 
 
 def _crowded(ground: Ground, shown: Rows) -> Text | None:
@@ -302,7 +302,7 @@ def why_ranks_jump(ground: Ground, row: Row, no_change: NoChange | None) -> Part
     simulated = _simulated(no_change) if no_change else None
     return Part(
         _("Why ranks jump although nothing has changed"),
-        joined([simulated, moved]),
+        join_sentences([simulated, moved]),
     )
 
 
@@ -331,7 +331,7 @@ def after_one_se(ground: Ground, row: Row) -> tuple[int, int]:
     return best, worst
 
 
-def standings(ground: Ground) -> list[Standing]:
+def standings(ground: Ground) -> list[StatusCount]:
     """Say what each status means and how many units have it; "not ranked" only where there are such."""
     member = ground.end.member
     meanings = {
@@ -344,7 +344,7 @@ def standings(ground: Ground) -> list[Standing]:
     for row in ground.rows:
         found[ground.status(row) if is_ranked(row) else "not ranked"].append(row)
     return [
-        Standing(
+        StatusCount(
             status,
             Text(STATUS[status].zh, STATUS[status].en),
             meaning,

@@ -14,7 +14,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
 from satisfaction.foundation.language import NOTHING, Text, _
-from satisfaction.publication.labels import STATUS, label_of, levels
+from satisfaction.publication.labels import STATUS, label_of, published_levels
 
 Row: TypeAlias = dict[str, Any]
 
@@ -40,18 +40,18 @@ ACTIONS = {
 }
 
 
-def limits(row: Row) -> str:
+def _limits(row: Row) -> str:
     """Write the interval of a published estimate."""
     return figures.interval(row["ci_low"], row["ci_high"], row["kind"])
 
 
 FILTERS: dict[str, Callable[..., str | Text]] = {
-    "estimate": figures.estimate,
+    "estimate": figures.estimate_text,
     "label_of": label_of,
-    "limits": limits,
+    "limits": _limits,
     "p_value": p_value,
     "probability": probability,
-    "rank": figures.rank,
+    "rank": figures.rank_text,
     "rank_set": figures.rank_set,
     "rank_with_set": figures.rank_with_set,
     "signed": figures.signed,
@@ -93,7 +93,7 @@ def records(table: pd.DataFrame) -> list[Row]:
 
 def of_the_whole(indices: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of all areas together."""
-    return indices[indices["level"] == levels(indices)[-1]]
+    return indices[indices["level"] == published_levels(indices)[-1]]
 
 
 def topics(indices: pd.DataFrame) -> list[Row]:
@@ -106,7 +106,7 @@ def topics(indices: pd.DataFrame) -> list[Row]:
 def areas(survey: Survey, indices: pd.DataFrame) -> list[AreaTable]:
     """Return rates and indices of every level but the whole, the highest first; the whole closes each table."""
     shown = indices[indices["kind"] != "score"]
-    *below, whole = levels(indices)
+    *below, whole = published_levels(indices)
     heads = [label_of(row, "measure") for row in records(shown.drop_duplicates("measure"))]
     tables = []
     for level in reversed(below):
@@ -140,7 +140,7 @@ def _ranked_measure(indices: pd.DataFrame, ranking: pd.DataFrame) -> Any:
     return indices[indices["measure"] == ranking["measure"].iloc[0]].iloc[0]
 
 
-def findings(summary: Mapping[str, Any]) -> list[Text]:
+def ranking_findings(summary: Mapping[str, Any]) -> list[Text]:
     """Say in sentences what the ranking as a whole can and cannot tell."""
     if summary["selection"] != "probability":
         return []
@@ -191,7 +191,7 @@ def alternatives(
     """Describe each figure in words, for those who cannot see it."""
     size, side = summary["bottom"], SIDES[summary["side"]]
     units = int(ranking["rank"].notna().sum())
-    many = indices.loc[indices["level"] == levels(indices)[-2], "code"].nunique()
+    many = indices.loc[indices["level"] == published_levels(indices)[-2], "code"].nunique()
     with_sets = with_limits = and_limits = NOTHING
     if summary["selection"] == "probability":
         with_sets = _(", interval and rank sets")
@@ -263,7 +263,7 @@ def threshold_rows(thresholds: pd.DataFrame) -> list[Verdict]:
         if row["status"] == "excluded":
             continue
         kind = "rate" if row["threshold"] <= 1 else "index"
-        estimate = figures.estimate(row["estimate"], kind)
+        estimate = figures.estimate_text(row["estimate"], kind)
         if not pd.isna(row["ci_low"]):
             estimate += f"（{figures.interval(row['ci_low'], row['ci_high'], kind)}）"
         asked = Text(row["consequence_zh"], row["consequence_en"])
@@ -307,7 +307,7 @@ def within_tables(survey: Survey, within: pd.DataFrame, kind: str) -> list[Withi
 
 def _within_row(row: Row, kind: str) -> Verdict:
     written = (
-        figures.estimate(row["estimate"], kind, 2),
+        figures.estimate_text(row["estimate"], kind, 2),
         figures.rank_set(row["simultaneous_low"], row["simultaneous_high"]),
         probability(row["probability_first"]),
         probability(row["probability_last"]),
