@@ -137,10 +137,11 @@ def small_tables() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture
 def call(monkeypatch, capsys):
-    """Call the program as the shell would; returns exit code, standard output, standard error."""
+    """Call the program as the shell would, in English unless told; returns exit code, standard output, standard error."""
     from satisfaction import cli
 
-    def run_cli(*arguments):
+    def run_cli(*arguments, language="en"):
+        monkeypatch.setenv("SATISFACTION_LANG", language)
         monkeypatch.setattr(sys, "argv", ["satisfaction", *map(str, arguments)])
         code = 0
         try:

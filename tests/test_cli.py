@@ -89,18 +89,22 @@ def test_a_fault_ends_with_one_clear_message(call, small, fault):
     assert code == cli.USER_FAULT
     assert shown == ""
     assert message.startswith(f"[{FAULTS[fault]}]")
-    assert CHINESE.search(message)
     assert ENGLISH.search(message)
-    assert "处理: " in message
-    assert "Next: " in message
+    assert "  Next: " in message
     assert "Traceback" not in message
+    _, _, in_chinese = call("run", small.folder, language="zh")
+    assert in_chinese.startswith(f"[{FAULTS[fault]}]")
+    assert CHINESE.search(in_chinese)
+    assert "  处理: " in in_chinese
+    assert "Next" not in in_chinese
     assert ((out / "latest").resolve(), sorted(p.name for p in out.iterdir())) == before
 
 
 def test_a_misspelt_column_is_named_with_its_neighbour(call, small):
     misspelt_column(small)
+    _, _, in_chinese = call("run", small.folder, language="zh")
+    assert "找不到“县”（county）一列" in in_chinese
     _, _, message = call("run", small.folder)
-    assert "找不到“县”（county）一列" in message
     assert "Did you mean 'contry'" in message
     assert "all.csv row 1" in message
 
@@ -109,7 +113,7 @@ def test_an_answer_outside_the_scale_does_not_end_the_run(call, small):
     small.change(streets="6")
     code, out, _ = call("run", small.folder)
     assert code == 0
-    assert "空白 blanked 1" in out
+    assert "answers blanked 1" in out
     log = (small.folder / "out" / "latest" / "log.csv").read_text(encoding="utf-8-sig")
     assert "responses/all.csv,,2,P000,streets,6,R202,blank_item" in log
 
@@ -127,7 +131,9 @@ def test_a_fault_of_our_own_shows_no_traceback(call, small, monkeypatch):
 def test_wrong_usage_is_explained_in_both_languages(call):
     code, _, message = call("rum")
     assert code == cli.USER_FAULT
-    assert "命令有误 the command is not right" in message
+    assert "The command is not right: No such command 'rum'." in message
+    _, _, in_chinese = call("rum", language="zh")
+    assert "命令有误: 没有命令 'rum'。" in in_chinese
 
 
 def test_check_prints_the_account_without_writing(call, small):
