@@ -248,8 +248,6 @@ def test_a_jointly_calibrated_table_cannot_be_tested(province):
 
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_engines_agree(province, engine):
-    if engine == "polars":
-        pytest.importorskip("polars")
     other = province_design(hold(province.respondents, engine))
     np.testing.assert_array_equal(
         rao_scott(other, "age", "aware").table, rao_scott(province.design, "age", "aware").table

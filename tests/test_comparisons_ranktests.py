@@ -167,8 +167,6 @@ def test_calibration_is_credited(province):
 @pytest.mark.parametrize("ties", ["midpoint", "row_order"])
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_engines_agree(province, ties, engine):
-    if engine == "polars":
-        pytest.importorskip("polars")
     other = province_design(hold(province.respondents, engine))
     np.testing.assert_allclose(
         rank_test(other, "index", "age", ties=ties).table,

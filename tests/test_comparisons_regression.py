@@ -234,8 +234,6 @@ def test_units_of_a_covariate_do_not_matter(province):
 
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_engines_agree(province, engine):
-    if engine == "polars":
-        pytest.importorskip("polars")
     other = province_design(hold(province.respondents, engine))
     for outcome, family in (("index", "linear"), ("aware", "logistic")):
         one, two = (
