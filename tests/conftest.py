@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
+from golden_values import expected, province_population, province_rows
 from satisfaction import SurveyDesign, read_survey
 from satisfaction.sampling.design import SampleDesign
 
@@ -25,7 +25,6 @@ settings.register_profile(
 settings.load_profile("steady")
 ROOT = Path(__file__).parents[1]
 SMALL = Path(__file__).parent / "small"
-GOLDEN = Path(__file__).parent / "golden" / "province"
 COUNTIES = ("990101", "990102", "990201", "990202")
 PER_COMMUNITY = 5
 
@@ -181,19 +180,11 @@ def unchanged(small_template):
 
 @pytest.fixture(scope="session")
 def province():
-    """The synthetic province: respondents, margins, what R makes of them (see golden/province/README.md)."""
-    respondents = pd.read_csv(GOLDEN / "sample.csv")
-    items = respondents[[f"s{i}" for i in range(1, 9)]]
-    respondents["index"] = ((items.mean(axis=1) - 1) / 4 * 100).where(
-        items.notna().sum(axis=1) >= 4
-    )
-    respondents["satisfied"] = (items["s1"] >= 4).astype(float).where(items["s1"].notna())
-    population = pd.read_csv(GOLDEN / "margins.csv")
-    with np.load(GOLDEN / "covariances.npz") as stored:
-        covariances = dict(stored)
+    """The synthetic province: respondents, margins, what R makes of them (see golden/README.md)."""
+    respondents = province_rows()
+    population = province_population()
     return SimpleNamespace(
-        respondents=respondents, expected=json.loads((GOLDEN / "expected.json").read_text()), covariances=covariances,
-        design=province_design(respondents),
+        respondents=respondents, expected=expected("province"), design=province_design(respondents),
         margins={name: population.groupby(name)["population"].sum().to_dict() for name in ("county", "urban", "sex", "age")},
         cells=population.groupby(["county", "urban", "sex"])["population"].sum().to_dict(),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every figure of R survey 4.1-1 beside the project, the public call that answers it, and how far the two are apart.
+"""Every figure of R survey 4.1-1 in tests/golden, the public call that answers it, and how far the two are apart.
 
 `compared` gives one `Comparison` a quantity of a key; `test_reference.py` asserts them and writes the table to `tests/out`.
 A call is made once and remembered under its own words, so the table shows exactly what was called.
@@ -7,20 +7,25 @@ A call is made once and remembered under its own words, so the table shows exact
 from __future__ import annotations
 
 import functools
-import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from scipy import special
 from statsmodels.api import GLM, families
 
-from conftest import ROOT, province_design
+from conftest import province_design
+from golden_values import (
+    API_NAMES,
+    ITEMS,
+    api_design,
+    api_rows,
+    expected,
+    province_population,
+    province_rows,
+)
 from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.estimation.contingency import rao_scott
 from satisfaction.estimation.group_tests import rank_test, t_test
@@ -55,7 +60,6 @@ SOLVED = Tolerance(1e-9, "against another solution of the same equation, as R's 
 EXACT = Tolerance(0.0, "a whole number, a value of the data, or a refusal")
 OWN_TOLERANCE = 1e-13
 
-API_FULL = ("apistrat", "apistrat_nofpc", "apiclus1", "apiclus1_nofpc", "apiclus2")
 API_WEIGHTED = ("apiclus1", "apistrat")
 QUARTILES = (0.25, 0.5, 0.75)
 LONELY = ("adjust", "average", "certainty", "remove")
@@ -167,49 +171,13 @@ def compared(sample: str, key: str) -> list[Comparison]:
     ]
 
 
-# ---- the files ----
-
-REFERENCE = ROOT.parent / "shared" / "reference"
-
-
-def require(path: Path) -> Path:
-    """Skip where the shared folder is missing, unless it has to be there."""
-    if not path.is_file():
-        assert os.environ.get("SATISFACTION_REQUIRE_SHARED") != "1", f"{path} is missing"
-        pytest.skip(f"{path} is not here")
-    return path
-
-
-@functools.cache
-def expected(sample: str) -> dict[str, Any]:
-    """Return R's figures: `sample` is "api" or "province"."""
-    return json.loads(require(REFERENCE / sample / "expected.json").read_text(encoding="utf-8"))
-
-
-@functools.cache
-def api_rows(sample: str) -> pd.DataFrame:
-    """Return the schools of a sample, with sch.wide as two shares."""
-    rows = pd.read_csv(require(REFERENCE / "api" / f"{sample}.csv"))
-    return rows.assign(
-        no=(rows["sch.wide"] == "No").astype(int), yes=(rows["sch.wide"] == "Yes").astype(int)
-    )
-
-
 # ---- the API samples ----
-
-API_DESIGNS: dict[str, dict[str, Any]] = {
-    "apistrat": {"strata": "stype", "fpc": "fpc"},
-    "apiclus1": {"psu": "dnum", "fpc": "fpc"},
-    "apiclus2": {"psu": ["dnum", "snum"], "fpc": ["fpc1", "fpc2"]},
-}
 
 
 @functools.cache
 def api(name: str) -> Said:
     """Return a design of the API samples; "_nofpc" leaves the finite population out."""
-    sample = name.removesuffix("_nofpc")
-    options = API_DESIGNS[sample] | ({"fpc": None} if name != sample else {})
-    return Said(name, SurveyDesign(api_rows(sample), base_weight="pw", **options))
+    return Said(name, api_design(name))
 
 
 def table(of: Said) -> pd.DataFrame:
@@ -438,15 +406,6 @@ LONELY_DESIGN = {
 
 
 @functools.cache
-def province_rows() -> pd.DataFrame:
-    """Return the respondents with the derived measures of the reference's README."""
-    rows = pd.read_csv(require(REFERENCE / "province" / "sample.csv"))
-    items = rows[ITEMS]
-    rows["index"] = ((items.mean(axis=1) - 1) / 4 * 100).where(items.notna().sum(axis=1) >= 4)
-    return rows.assign(satisfied=(items["s1"] >= 4).astype(float).where(items["s1"].notna()))
-
-
-@functools.cache
 def province(**options: Any) -> Said:
     """Return the design of the province."""
     return Said(
@@ -458,7 +417,7 @@ def province(**options: Any) -> Said:
 @functools.cache
 def province_margins() -> Mapping[str, Said]:
     """Return the margins by name: "four" of them, "crossed" for post-stratification."""
-    people = pd.read_csv(require(REFERENCE / "province" / "margins.csv"))
+    people = province_population()
     names = ["county", "urban", "sex", "age"]
     four = {name: people.groupby(name)["population"].sum().to_dict() for name in names}
     crossed = people.groupby(names[:3])["population"].sum().to_dict()
@@ -468,7 +427,6 @@ def province_margins() -> Mapping[str, Said]:
     }
 
 
-ITEMS = [f"s{i}" for i in range(1, 9)]
 PROVINCE_CALIBRATIONS: dict[str, tuple[str, dict[str, Any], Tolerance]] = {
     "rake": ("four", {"method": "raking"}, R_RAKES),
     "poststratify": ("crossed", {"method": "poststratify"}, CLOSED_FORM),
@@ -718,7 +676,7 @@ def p_lonely(wanted: Mapping[str, Any]) -> Quantities:
 
 def _api_cases() -> Iterator[tuple[str, Callable[..., Quantities]]]:
     bind = functools.partial
-    for design in API_FULL:
+    for design in API_NAMES:
         for key in ESTIMATED:
             yield f"{design}/{key}", bind(api_estimate, design, key)
         yield f"{design}/mean/api00|awards=No&sch.wide=Yes", bind(api_domain, design)

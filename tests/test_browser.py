@@ -1,12 +1,11 @@
 """In a real browser: every notebook runs in JupyterLab, the form runs a wave, pages fit a phone, sort, show every glyph and are accessible.
 
-Skipped without Chromium or Playwright; SATISFACTION_REQUIRE_BROWSER=1 makes that a failure. Screenshots go to the folder
+Skipped without Chromium; SATISFACTION_REQUIRE_BROWSER=1 makes that a failure. Screenshots go to the folder
 named by SATISFACTION_SCREENSHOTS, if any.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -22,15 +21,13 @@ from satisfaction import export, read_survey, run
 from satisfaction.foundation import pages as pdf
 from satisfaction.notebook import server
 from satisfaction.publication.report import write_report
+from system_packages import NEEDS_BROWSER, NEEDS_PDFTOTEXT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-HERE = bool(CHROMIUM) and all(
-    importlib.util.find_spec(name) for name in ("playwright", "axe_playwright_python")
-)
 REQUIRED = os.environ.get("SATISFACTION_REQUIRE_BROWSER") == "1"
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not HERE and not REQUIRED, reason="Chromium or Playwright is not installed"),
+    pytest.mark.skipif(not CHROMIUM and not REQUIRED, reason=NEEDS_BROWSER),
 ]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -333,9 +330,7 @@ def test_pages_have_no_serious_accessibility_fault(page, pages):
         assert serious == [], path.name
 
 
-@pytest.mark.skipif(
-    not shutil.which("pdftotext") and not REQUIRED, reason="pdftotext (poppler) is not installed"
-)
+@pytest.mark.skipif(not shutil.which("pdftotext") and not REQUIRED, reason=NEEDS_PDFTOTEXT)
 def test_a_long_table_keeps_its_headings_on_every_printed_page(pages, tmp_path):
     report = next(path for path in pages if path.name == "report.html").read_text(encoding="utf-8")
     start = report.index("<tbody>", report.index('id="ranking"'))

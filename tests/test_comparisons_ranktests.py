@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import province_design
+from golden_values import API_NAMES, api_design, expected
 from satisfaction import SurveyDesign, calibrate
 from satisfaction.estimation.group_tests import midpoint_ranks, rank_test, row_order_ranks
 from satisfaction.foundation.engines import hold
 from satisfaction.foundation.errors import EstimatesError
-from shared_reference import API_NAMES, api_design, expected
 
 STATISTIC = 1e-9  # closed forms, other order of additions (found: 6e-15)
 P_VALUE = 1e-6  # (found: 2e-13)
@@ -167,8 +167,6 @@ def test_calibration_is_credited(province):
 @pytest.mark.parametrize("ties", ["midpoint", "row_order"])
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_engines_agree(province, ties, engine):
-    if engine == "polars":
-        pytest.importorskip("polars")
     other = province_design(hold(province.respondents, engine))
     np.testing.assert_allclose(
         rank_test(other, "index", "age", ties=ties).table,

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import province_design
+from golden_values import API_NAMES, api_design, expected
 from satisfaction import SurveyDesign, calibrate, estimate
 from satisfaction.estimation.group_tests import t_test
 from satisfaction.estimation.regression import (
@@ -22,7 +23,6 @@ from satisfaction.estimation.regression import (
 from satisfaction.foundation.engines import hold
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.sampling.measures import Measure, flag
-from shared_reference import API_NAMES, api_design, expected
 
 CLOSED_FORM = 1e-9  # (found: 3e-14)
 P_VALUE = 1e-6  # (found: 4e-13)
@@ -234,8 +234,6 @@ def test_units_of_a_covariate_do_not_matter(province):
 
 @pytest.mark.parametrize("engine", ["duckdb", "polars"])
 def test_engines_agree(province, engine):
-    if engine == "polars":
-        pytest.importorskip("polars")
     other = province_design(hold(province.respondents, engine))
     for outcome, family in (("index", "linear"), ("aware", "logistic")):
         one, two = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import signal
@@ -30,9 +29,10 @@ from satisfaction.foundation.errors import EngineError, WeightsError
 from satisfaction.pipeline import base_design, estimate_areas, run, weigh
 from satisfaction.sampling.tally import tally
 from satisfaction.weighting.final_weights import FINAL, finished_weights, write_weights
+from system_packages import NEEDS_JAVA
 
 ENGINES = ("pandas", "polars", "duckdb", "pyspark")
-SPARK = bool(shutil.which("java")) and importlib.util.find_spec("pyspark") is not None
+SPARK = bool(shutil.which("java"))
 pytestmark = pytest.mark.filterwarnings(
     "ignore:PySpark does not yet fully support pandas:FutureWarning",  # of its own functions for pandas, which are not used
     "ignore:unclosed:ResourceWarning",  # the sockets to its Java process, closed when the process ends
@@ -42,8 +42,8 @@ pytestmark = pytest.mark.filterwarnings(
 @pytest.fixture(params=ENGINES)
 def engine(request):
     if request.param == "pyspark" and not SPARK:
-        assert os.environ.get("SATISFACTION_REQUIRE_SPARK") != "1", "Java or pyspark is missing"
-        pytest.skip("Java or pyspark is missing")
+        assert os.environ.get("SATISFACTION_REQUIRE_SPARK") != "1", NEEDS_JAVA
+        pytest.skip(NEEDS_JAVA)
     return request.param
 
 

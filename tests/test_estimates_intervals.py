@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from statsmodels.stats.proportion import proportion_confint
 
+from golden_values import api_design, api_rows, expected
 from satisfaction import estimate
 from satisfaction.estimation.intervals import (
     INTERVALS,
@@ -19,7 +20,6 @@ from satisfaction.estimation.intervals import (
     share_interval,
     t_interval,
 )
-from shared_reference import api_design, api_rows, expected
 
 CLOSED_FORM = 1e-9  # same formula as R, other order of additions (found: 7e-15)
 R_ITERATES = 1e-6  # svyciprop fits a logistic model, which stops early (found: 3e-9 in apistrat)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import province_design
+from golden_values import api_design, api_rows, expected
 from satisfaction import estimate
 from satisfaction.estimation.quantiles import (
     distribution,
@@ -16,7 +17,6 @@ from satisfaction.estimation.quantiles import (
     share_at_or_below,
     woodruff,
 )
-from shared_reference import api_design, api_rows, expected
 
 CLOSED_FORM = 1e-9  # of the se: same formula as R, other order of additions (found: 3e-15)
 P = (0.25, 0.5, 0.75)

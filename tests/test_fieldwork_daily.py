@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from satisfaction.fieldwork.timing import many_a_day
 from satisfaction.foundation.tables import read_tables, write_xlsx
 from satisfaction.pipeline import run
 
-IEHFC = Path(__file__).parents[2] / "shared" / "data" / "fieldwork_qc" / "iehfc_LWH_FUP2_raw.csv"
+IEHFC = Path(__file__).parent / "data" / "iehfc" / "LWH_FUP2_raw.csv"
 FIELD = Fields(
     "hhid", county="district", interviewer="enumerator", day="submissiondate", device="device_id"
 )
@@ -219,9 +218,6 @@ def test_codes_of_answers_tell_answers_apart_and_leave_blanks_out(survey, rows):
 @pytest.fixture(scope="module")
 def field():
     """A real export of a household survey: 1,206 rows, 4 days (World Bank, iehfc)."""
-    if not IEHFC.is_file():
-        assert os.environ.get("SATISFACTION_REQUIRE_SHARED") != "1", f"{IEHFC} is not here"
-        pytest.skip(f"{IEHFC} is not here")
     table = read_tables(IEHFC)[0]
     frame = table.frame()
     return frame.mask(frame == "").assign(_file=IEHFC.name, _row=table.numbers)

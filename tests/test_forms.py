@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyxform import xls2xform
 
 from conftest import ROOT
 from satisfaction.collection.forms import questionnaire_yaml, write_forms, write_yaml
@@ -17,6 +18,7 @@ from satisfaction.collection.forms.xlsform_reading import draft_xlsform, is_fore
 from satisfaction.declarations.questionnaire import RESERVED, Questionnaire, read_questionnaire
 from satisfaction.foundation.errors import ExportError, QuestionnaireError
 from satisfaction.foundation.tables import write_xlsx
+from system_packages import NEEDS_JAVA
 
 SHIPPED = [
     *sorted((ROOT / "questionnaires").glob("*/*.yaml")),
@@ -283,10 +285,9 @@ def test_forms_are_written_together_and_never_over_others(tmp_path):
         write_forms(questionnaire, one)
 
 
-@pytest.mark.skipif(shutil.which("java") is None, reason="ODK Validate needs Java")
+@pytest.mark.skipif(shutil.which("java") is None, reason=NEEDS_JAVA)
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_pyxform_converts_and_odk_validate_accepts(path, tmp_path):
-    xls2xform = pytest.importorskip("pyxform.xls2xform", reason="pyxform is not installed")
     write_xlsform(read_questionnaire(path), tmp_path / "form.xlsx")
     told = xls2xform.xls2xform_convert(
         str(tmp_path / "form.xlsx"), str(tmp_path / "form.xml"), validate=True
@@ -298,9 +299,8 @@ def test_pyxform_converts_and_odk_validate_accepts(path, tmp_path):
     assert "score" not in xform
 
 
-@pytest.mark.skipif(shutil.which("java") is None, reason="ODK Validate needs Java")
+@pytest.mark.skipif(shutil.which("java") is None, reason=NEEDS_JAVA)
 def test_odk_validate_can_refuse(form):
-    xls2xform = pytest.importorskip("pyxform.xls2xform", reason="pyxform is not installed")
     form.sheets["survey"].loc[form.row("survey", name="age"), "constraint"] = "(. >= 18"
     write_xlsx(form.sheets, form.path)
     with pytest.raises(Exception, match="ODK Validate"):
@@ -334,9 +334,8 @@ def test_comparisons_stand_where_the_last_item_is_asked_and_come_back(compared, 
     assert exactly(read_xlsform(tmp_path / "form.xlsx")) == exactly(compared)
 
 
-@pytest.mark.skipif(shutil.which("java") is None, reason="ODK Validate needs Java")
+@pytest.mark.skipif(shutil.which("java") is None, reason=NEEDS_JAVA)
 def test_odk_validate_accepts_comparisons(compared, tmp_path):
-    xls2xform = pytest.importorskip("pyxform.xls2xform", reason="pyxform is not installed")
     write_xlsform(compared, tmp_path / "form.xlsx")
     assert (
         xls2xform.xls2xform_convert(

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import rscript
+from golden_values import api_rows
 from satisfaction import (
     SurveyDesign,
     adjust_nonresponse,
@@ -28,7 +29,7 @@ from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.files import sha256
 from satisfaction.pipeline import run
 from satisfaction.sampling.design import SampleDesign
-from shared_reference import api_rows
+from system_packages import NEEDS_R
 from test_survey_weighting import ABSENT, BASE, CLASSES, RAKING, TRIM, absent_persons
 
 SAME = 1e-12  # relative: the file holds the same doubles, only sums are ordered otherwise
@@ -342,7 +343,7 @@ def test_standard_errors_of_fixed_weights_follow_from_the_file(recipe, tmp_path)
 
 # ---- (c) the reference designs ----
 
-API_CALLS = {  # shared/reference/README.md
+API_CALLS = {  # golden/api/api.R
     "apistrat": {"ids": "~1", "strata": "~stype", "nest": "TRUE", "fpc": "~fpc", "weights": "~pw"},
     "apiclus1": {"ids": "~dnum", "fpc": "~fpc", "weights": "~pw"},
     "apiclus2": {"ids": "~dnum+snum", "fpc": "~fpc1+fpc2", "weights": "~pw"},
@@ -582,7 +583,7 @@ def run_in_r(folder) -> dict[str, float]:
 
 @pytest.mark.skipif(
     not RSCRIPT,
-    reason="R is not on this machine (SATISFACTION_RSCRIPT names an Rscript with package survey)",
+    reason=f"{NEEDS_R} (SATISFACTION_RSCRIPT may name another Rscript)",
 )
 def test_r_agrees(case):
     _, _, folder = case
@@ -593,7 +594,7 @@ def test_r_agrees(case):
 
 @pytest.mark.skipif(
     not RSCRIPT,
-    reason="R is not on this machine (SATISFACTION_RSCRIPT names an Rscript with package survey)",
+    reason=f"{NEEDS_R} (SATISFACTION_RSCRIPT may name another Rscript)",
 )
 def test_r_agrees_on_waves(recipe, unchanged, tmp_path):
     for name, survey in (("recipe", recipe), ("single", unchanged)):

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from satisfaction import calibrate, trim
+from system_packages import NEEDS_R
 from test_handover import AGE, CLUSTERED, DESIGNS, SEX, design, handed
 
 SAME = 1e-9  # closed forms, other order of additions
@@ -46,8 +47,8 @@ def r_is_here() -> bool:
 def by_r(tmp_path_factory):
     """Hand every design over, let R run all the scripts, and return what it printed beside ours."""
     if not r_is_here():
-        assert not REQUIRED, "Rscript or R's package survey is not here"
-        pytest.skip("Rscript or R's package survey is not here")
+        assert not REQUIRED, NEEDS_R
+        pytest.skip(NEEDS_R)
     root = tmp_path_factory.mktemp("by_r")
     folders = {name: root / str(i) for i, name in enumerate(DESIGNS | STEPS)}
     for name, folder in folders.items():

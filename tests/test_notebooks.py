@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from pathlib import Path
@@ -23,7 +22,6 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WORKING = [
     path for path in NOTEBOOKS if not path.name.startswith("00")
 ]  # 00 is the door, see test_lab.py
-SAN_DIEGO = ROOT.parent / "shared" / "data" / "sandiego_resident_2015" / "sandiego_2015.csv"
 OF_THE_RUN = {
     "report.html",
     "manifest.json",
@@ -144,7 +142,9 @@ def check(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wave", ["guizhou-2026q2", "guizhou-2026q3", "guiyang-phone-2026q3"])
+@pytest.mark.parametrize(
+    "wave", ["guizhou-2026q2", "guizhou-2026q3", "guiyang-phone-2026q3", "san-diego-2015"]
+)
 def test_notebooks_of_the_shipped_waves_equal_the_pipeline(wave, tmp_path):
     check(ROOT / "surveys" / wave, tmp_path)
 
@@ -155,20 +155,6 @@ def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(small_template, t
     shutil.copytree(ROOT / "notebooks", root / "notebooks")
     assert mark(SmallSurvey(root).read()) == ""
     check(SmallSurvey(root).folder, tmp_path)
-
-
-@pytest.mark.slow
-def test_notebooks_of_a_survey_that_declares_little_equal_the_pipeline(tmp_path):
-    if not SAN_DIEGO.is_file():
-        missing = f"{SAN_DIEGO} is not here; see surveys/san-diego-2015/README.md"
-        assert os.environ.get("SATISFACTION_REQUIRE_SHARED") != "1", missing
-        pytest.skip(missing)
-    for folder in ("questionnaires", "notebooks", "surveys/san-diego-2015"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    responses = tmp_path / "surveys/san-diego-2015/responses"
-    responses.mkdir(exist_ok=True)
-    shutil.copy(SAN_DIEGO, responses)
-    check(tmp_path / "surveys/san-diego-2015", tmp_path)
 
 
 def test_a_notebook_that_went_its_own_way_is_named_and_its_files_are_a_trial(small, tmp_path):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,10 +18,6 @@ from satisfaction.pipeline import base_design, run, weighting_log
 from satisfaction.publication.manifest import manifest
 from satisfaction.publication.report import method
 from satisfaction.ranking.rank import Ranking
-
-SHARED = Path(__file__).parents[2] / "shared"
-SAN_DIEGO = SHARED / "data" / "sandiego_resident_2015" / "sandiego_2015.csv"
-REQUIRED = os.environ.get("SATISFACTION_REQUIRE_SHARED") == "1"
 
 
 @pytest.fixture(scope="module")
@@ -174,23 +167,8 @@ PUBLISHED = {  # percent; the City's figures, to one digit from its data
 
 
 @pytest.fixture(scope="module")
-def san_diego(tmp_path_factory):
-    if not SAN_DIEGO.is_file():
-        reason = f"the San Diego data are not in {SAN_DIEGO.parent}"
-        pytest.fail(reason) if REQUIRED else pytest.skip(reason)
-    root = tmp_path_factory.mktemp("san-diego")
-    shutil.copytree(
-        ROOT / "questionnaires" / "san-diego-resident",
-        root / "questionnaires" / "san-diego-resident",
-    )
-    folder = shutil.copytree(
-        ROOT / "surveys" / "san-diego-2015",
-        root / "surveys" / "san-diego-2015",
-        ignore=shutil.ignore_patterns("out", "responses"),
-    )
-    (folder / "responses").mkdir()
-    shutil.copyfile(SAN_DIEGO, folder / "responses" / "sandiego_2015.csv")
-    return run(read_survey(folder))
+def san_diego():
+    return run(read_survey(ROOT / "surveys" / "san-diego-2015"))
 
 
 @pytest.mark.parametrize("measure", PUBLISHED)

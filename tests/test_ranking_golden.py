@@ -1,25 +1,21 @@
-"""The ranking kernels against R (see golden/ranks/README.md)."""
-
-import json
-import pathlib
+"""The ranking kernels against R (see golden/README.md)."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
+import golden_values
 from satisfaction.ranking import membership
 from satisfaction.ranking import probability as bayes
 from satisfaction.ranking.pairs import compare_units, competition_rank, others
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS
 
-GOLDEN = pathlib.Path(__file__).parent / "golden" / "ranks"
-REFERENCE = pathlib.Path(__file__).parents[2] / "shared" / "reference" / "ranks"
 CASES = ("det_pisa2018_math", "det_synthetic88_a")
 
 
 def golden(name):
-    return json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+    return golden_values.golden(f"ranks/{name}")
 
 
 def known(score, se):
@@ -31,12 +27,6 @@ def known(score, se):
 @pytest.fixture(params=CASES)
 def case(request):
     return golden(request.param)
-
-
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the reference folder is not beside the project")
-def test_golden_files_are_copies_of_the_reference():
-    for path in GOLDEN.glob("*.json"):
-        assert path.read_bytes() == (REFERENCE / path.name).read_bytes(), path.name
 
 
 @pytest.mark.parametrize(

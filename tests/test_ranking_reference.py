@@ -1,13 +1,10 @@
-"""Every case of ../shared/reference/ranks against R: csranks, an independent script, RankingProject (see its README)."""
-
-import json
-import os
-import pathlib
+"""Every case of golden/ranks against R: csranks, an independent script, RankingProject (see golden/README.md)."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from golden_values import golden
 from satisfaction.estimation.multiplicity import normal_scores
 from satisfaction.ranking import critical_values as dunnett
 from satisfaction.ranking import critical_values as maxt
@@ -17,8 +14,6 @@ from satisfaction.ranking.pairs import SHARES, compare_units, integer_rank, rank
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.sets import marginal_maxt_sets, marginal_sets, maxt_sets
 
-GOLDEN = pathlib.Path(__file__).parent / "golden" / "ranks"
-SHARED = pathlib.Path(__file__).parents[2] / "shared" / "reference" / "ranks"
 DET = ("det_pisa2018_math", "det_synthetic88_a")
 CSRANKS = (
     "csranks_pisa2018_math_95",
@@ -32,19 +27,7 @@ SIMULATED = (
 
 
 def reference(name):
-    """A reference file, from the copy in golden/ where there is one."""
-    path = next(
-        (
-            folder / f"{name}.json"
-            for folder in (GOLDEN, SHARED)
-            if (folder / f"{name}.json").is_file()
-        ),
-        None,
-    )
-    if path is None:
-        assert os.environ.get("SATISFACTION_REQUIRE_SHARED") != "1", f"{SHARED / name} is not here"
-        pytest.skip(f"{SHARED / name} is not here")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return golden(f"ranks/{name}")
 
 
 def listed(value):

@@ -1,4 +1,4 @@
-"""All of R survey's figures beside the project, key by key; the table of differences goes to `tests/out`."""
+"""All of R survey's figures in tests/golden, key by key; the table of differences goes to `tests/out`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reference import CASES, EXCUSED, Comparison, compared, expected
+from golden_values import expected
+from reference import CASES, EXCUSED, Comparison, compared
 
 OUT = Path(__file__).parent / "out"
 MAY_BE_EXCUSED = ("saddlepoint", "lincom", "likelihood")

@@ -21,6 +21,7 @@ from satisfaction.publication.report.areas import (
     source_of,
 )
 from satisfaction.publication.tables import tables_of
+from system_packages import NEEDS_BROWSER
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 NAMES = re.compile(r"测试省|市9\d+|县\d+|测试")  # proper names, and the sources as declared
@@ -194,7 +195,7 @@ def test_without_a_browser_pdf_says_so_and_nothing_is_written(results, tmp_path,
     assert not (tmp_path / "pages").exists()
 
 
-@pytest.mark.skipif(not any(map(shutil.which, pdf.NAMES)), reason="no browser is installed")
+@pytest.mark.skipif(not any(map(shutil.which, pdf.NAMES)), reason=NEEDS_BROWSER)
 def test_a_page_is_printed_with_chinese_glyphs(pages, tmp_path):
     (tmp_path / "page.html").write_text(pages["zh/990101.html"], encoding="utf-8")
     pdf.print_pages(pdf.find_browser(), [tmp_path / "page.html"])

@@ -19,12 +19,14 @@ from satisfaction.estimation.small_areas import (
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.ranking.probability import between_variance as of_scores
 
-PUBLISHED = 1e-5  # sae stops at a relative change of 1e-4; see golden/smallareas/README.md
+PUBLISHED = 1e-5  # sae stops at a relative change of 1e-4; see golden/README.md
 
 
 @pytest.fixture(scope="module")
 def milk():
-    return pd.read_csv(ROOT / "tests" / "golden" / "smallareas" / "milk.csv", index_col="area")
+    return pd.read_csv(
+        ROOT / "tests" / "golden" / "smallareas" / "milk_published.csv", index_col="area"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import duckdb
 import narwhals as nw
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 
 from conftest import province_design
@@ -92,9 +93,7 @@ def test_not_a_number_is_not_valid(engine):
             "select * from (values (1, 1::double), (2, 'nan'::double), (3, 2::double), (4, 3::double)) as t(psu, y)"
         )
     if engine == "polars":
-        native = pytest.importorskip("polars").DataFrame(
-            {"psu": [1, 2, 3, 4], "y": [1.0, float("nan"), 2.0, 3.0]}
-        )
+        native = polars.DataFrame({"psu": [1, 2, 3, 4], "y": [1.0, float("nan"), 2.0, 3.0]})
     found = estimate(SurveyDesign(native, psu="psu"), "y").table.iloc[0]
     assert (found["n"], found["estimate"]) == (3, 2.0)
 

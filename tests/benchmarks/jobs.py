@@ -2,7 +2,7 @@
 
 usage: python tests/benchmarks/jobs.py JOB ROWS ITEMS TOOL REPEATS      prints one JSON object
 
-The frame and the floors are those of ../shared/tools/floor.py: county as text, float weights, answers as small integers.
+The frame and the floors are those of floor.py: county as text, float weights, answers as small integers.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import floor
 import numpy as np
 import pandas as pd
 from memory import peak_mb
@@ -24,16 +24,7 @@ from memory import peak_mb
 from satisfaction import SurveyDesign, calibrate, estimate, rank
 from satisfaction.sampling.design import SampleDesign
 
-SHARED = Path(__file__).parents[3] / "shared" / "tools"
 Job = Callable[[], object]
-
-
-def floors() -> ModuleType:
-    """Import the floor script."""
-    sys.path.insert(0, str(SHARED))
-    import floor
-
-    return floor
 
 
 def design(table: Any) -> SampleDesign:
@@ -61,9 +52,7 @@ def product(job: str, table: Any, items: list[str], margins: dict[str, Any]) -> 
     return lambda: rank(by_county)
 
 
-def floor_of(
-    job: str, floor: ModuleType, frame: pd.DataFrame, margins: dict[str, Any]
-) -> Job | None:
+def floor_of(job: str, frame: pd.DataFrame, margins: dict[str, Any]) -> Job | None:
     """Return the plain-numpy floor of a job, where there is one."""
     code, weight, values = floor.arrays(frame)
     targets = [np.array([margin[level] for level in sorted(margin)]) for margin in margins.values()]
@@ -111,7 +100,6 @@ def memory(job: str, rows: int, items: int) -> dict[str, float]:
     """Run a job from a Parquet file, so that the rows are never here; memory before the job and at its peak."""
     import duckdb
 
-    floor = floors()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frame.parquet"
         frame = floor.bench_frame(rows, items)
@@ -152,12 +140,12 @@ def main() -> None:
     elif tool.endswith(".parquet"):
         found = from_parquet(job, Path(tool), items)
     else:
-        floor = floors()
-        frame, names = floor.bench_frame(rows, items), [f"q{i}" for i in range(items)]
+        frame = floor.bench_frame(rows, items)
+        names = [f"q{i}" for i in range(items)]
         margins = floor.margins(frame)
         calls = {"satisfaction": product, "svy": peer}[tool](job, frame, names, margins)
         below = (
-            floor_of(job, floor, frame, margins)
+            floor_of(job, frame, margins)
             if tool == "satisfaction" and items == len(floor.ITEMS)
             else None
         )
