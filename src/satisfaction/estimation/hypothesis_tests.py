@@ -85,7 +85,7 @@ class HypothesisTest:
             {"name": self.conventions.keys(), "value": map(str, self.conventions.values())}
         )
         return card(
-            both("test: {get}", get=self.conventions.get("test", "")),
+            both("test: {test}", test=self.conventions.get("test", "")),
             facts={"null": self.conventions.get("null")},
             tables={
                 "table": self.table,
