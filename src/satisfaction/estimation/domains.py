@@ -10,7 +10,7 @@ them, all counted where both are valid.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Literal
@@ -18,6 +18,8 @@ from typing import Any, Literal
 import narwhals as nw
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from satisfaction.estimation.intervals import fixed, quotient, standard_errors
@@ -25,9 +27,10 @@ from satisfaction.estimation.sample import Contributions, Sample, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
 from satisfaction.foundation.language import Text, _, both
-from satisfaction.sampling.design import SampleDesign
+from satisfaction.sampling.design import SampleDesign, Weighting, WeightingStep
 from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.replicates import (
+    Replayed,
     Replicates,
     balanced,
     deviations,
@@ -298,7 +301,7 @@ def _replicated_contributions(
         cell=cell,
         counts=counts,
         cells=len(weighting.cells) if weighting else 1,
-        reweight=_recipe(on.design, unsolved),
+        recipe=None if weighting is None else _Replay(weighting, unsolved),
     )
     theta = np.empty((len(replicates.scale), z.shape[1]))
     label = both("replicates ({variance})", variance=options.variance)
@@ -373,9 +376,14 @@ class _Unsolved:
         self.chunks: list[Array] = []
         self.places: Counter[str] = Counter()
 
+    def note(self, missed: Array, places: tuple[str, ...]) -> None:
+        """Count the replicates that failed at each place: (K, r) bool."""
+        for k in np.flatnonzero(missed.any(axis=1)):
+            self.places[places[k]] += int(missed[k].sum())
+
     @property
     def failed(self) -> Array:
-        """Return which replicates failed: (R,) bool."""
+        """Return which replicates failed, in the order of the replays: (R,) bool."""
         return np.concatenate(self.chunks) if self.chunks else np.zeros(0, dtype=bool)
 
     @property
@@ -420,24 +428,57 @@ class _Unsolved:
         )
 
 
-def _recipe(design: SampleDesign, unsolved: _Unsolved) -> Any:
-    """Return the recipe as a function of counts; it notes in `unsolved` what some step could not solve."""
-    weighting = design.weighting
-    if weighting is None:
-        return None
+class _Replay:
+    """A recipe as a function of counts; it notes in `unsolved` what some step could not solve."""
 
-    def reweight(count: Array) -> Array:
-        """Return final / base weight for counts (C, r)."""
-        weight = np.repeat(weighting.start[:, None], count.shape[1], axis=1)
-        failed = np.zeros(count.shape[1], dtype=bool)
-        for step in weighting.steps:
+    def __init__(self, weighting: Weighting, unsolved: _Unsolved) -> None:
+        self.weighting = weighting
+        self.unsolved = unsolved
+
+    @property
+    def factor(self) -> Array:
+        """Return final / base weight of the full sample: (C,)."""
+        return self.weighting.factor
+
+    @property
+    def block(self) -> Array:
+        """Return which cells depend on one another through some step: (C,) int."""
+        linked = sp.csr_array(sp.hstack([step.linked for step in self.weighting.steps]))
+        both_ways = sp.block_array([[None, linked], [linked.T, None]], format="csr")
+        block = connected_components(both_ways, directed=False)[1]
+        return np.asarray(block[: len(self.factor)])
+
+    def replay(self, count: Array) -> Replayed:
+        """Replay the recipe on all cells: counts (C, r)."""
+        everywhere = np.ones(count.shape[1], dtype=bool)
+        replayed = self._replay(self.weighting.steps, self.weighting.start, count, everywhere)
+        return replace(replayed, kept=everywhere)
+
+    def on_part(self, cells: Array) -> Callable[[Array], Replayed]:
+        """Return the replay on whole blocks of cells; replicates that do not keep their weight are noted elsewhere."""
+        steps = tuple(step.part(cells) for step in self.weighting.steps)
+        start = self.weighting.start[cells]
+        return lambda count: self._replay(steps, start, count, None)
+
+    def _replay(
+        self,
+        steps: tuple[WeightingStep, ...],
+        start: Array,
+        count: Array,
+        noted: Array | None,
+    ) -> Replayed:
+        """Replay steps in r replicates; what they miss is noted for `noted` (r,) bool, by default those that keep all."""
+        weight = np.repeat(start[:, None], count.shape[1], axis=1)
+        kept = np.ones(count.shape[1], dtype=bool)
+        missed = []
+        for step in steps:
             before = weight
             weight = step.reweight(count, before)
-            missed = step.unsolved(count, before, weight)
-            failed |= missed.any(axis=0)
-            for k in np.flatnonzero(missed.any(axis=1)):
-                unsolved.places[step.places[k]] += int(missed[k].sum())
-        unsolved.chunks.append(failed)
-        return np.asarray(weight / weighting.start[:, None])
-
-    return reweight
+            missed.append(step.unsolved(count, before, weight))
+            kept &= step.kept(count, before, weight)
+        noted = kept if noted is None else noted
+        for step, of_step in zip(steps, missed, strict=True):
+            self.unsolved.note(of_step[:, noted], step.places)
+        failed = np.concatenate(missed)[:, noted].any(axis=0)
+        self.unsolved.chunks.append(failed)
+        return Replayed(weight / start[:, None], kept)

@@ -59,8 +59,18 @@ class WeightingStep(Protocol):
     def unsolved(self, count: Array, before: Array, after: Array) -> Array:
         """Tell at which place a replicate could not do all the step declares: (K, R) bool."""
 
+    def kept(self, count: Array, before: Array, after: Array) -> Array:
+        """Tell in which replicates no weight went to cells that are not tied to its own: (R,) bool."""
+
+    @property
+    def linked(self) -> Any:
+        """Return what ties cells together: (C, K) sparse; cells with an entry in the same column depend on one another."""
+
     def on(self, index: Array) -> WeightingStep:
         """Return the step bound to finer cells, each of which lies in the old cell `index` (C,)."""
+
+    def part(self, cells: Array) -> WeightingStep:
+        """Return the step bound to some of its cells (c,) int, none of which is tied to another one."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,7 +30,9 @@ class Replicates:
     ----------
     scale : (R,) float
     unit : (R,) int, or None
-        JKn: the PSU each replicate leaves out.
+        JKn: the PSU each replicate leaves out; it touches the PSUs of its stratum and no others.
+    stratum : (P,) int, or None
+        JKn: the stratum of every PSU.
     factors : callable
         Replicate numbers (r,) -> factors (P, r).
     """
@@ -38,6 +40,49 @@ class Replicates:
     scale: Array = field(repr=False)
     unit: Array | None = field(repr=False)
     factors: Callable[[Array], Array] = field(repr=False)
+    stratum: Array | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A recipe replayed on c cells in r replicates.
+
+    Attributes
+    ----------
+    factor : (c, r) float
+        Final / base weight.
+    kept : (r,) bool
+        Whether no weight left the cells; where it did, the factors are not those of the whole sample.
+    """
+
+    factor: Array = field(repr=False)
+    kept: Array = field(repr=False)
+
+
+class Recipe(Protocol):
+    """A weighting recipe to be replayed on changed counts of its C cells."""
+
+    @property
+    def factor(self) -> Array:
+        """Return final / base weight of the full sample: (C,)."""
+
+    @property
+    def block(self) -> Array:
+        """Return a number for every cell, (C,) int: cells of different blocks never change each other's weights."""
+
+    def replay(self, count: Array) -> Replayed:
+        """Replay all cells: counts (C, r)."""
+
+    def on_part(self, cells: Array) -> Callable[[Array], Replayed]:
+        """Return the replay of whole blocks alone: counts (c, r) of the cells numbered `cells` -> their factors."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Touched:
+    """Replicates that can change the same cells, and no others."""
+
+    chosen: Array
+    cells: Array
 
 
 def jackknife(clusters: Clusters) -> Replicates:
@@ -58,7 +103,7 @@ def jackknife(clusters: Clusters) -> Replicates:
         return factor
 
     left = 1 - clusters.fraction[clusters.stratum[unit]]
-    return Replicates(left * (sizes - 1) / sizes, unit, factors)
+    return Replicates(left * (sizes - 1) / sizes, unit, factors, clusters.stratum)
 
 
 def balanced(clusters: Clusters, *, fay: float) -> Replicates:
@@ -103,9 +148,13 @@ def replicated_sums(
     cell: Array,
     counts: Array,
     cells: int,
-    reweight: Callable[[Array], Array] | None,
+    recipe: Recipe | None,
 ) -> Iterator[tuple[Array, Array]]:
     """Sum values by domain under each replicate's weights.
+
+    A jackknife replicate touches the PSUs of one stratum, hence the blocks of cells they lie in: the recipe is replayed on
+    these alone, and all other weights are those of the full sample. Where a replicate moves weight out of its blocks after
+    all, it is replayed on all cells.
 
     Parameters
     ----------
@@ -114,8 +163,8 @@ def replicated_sums(
     psu, domain, cell : (T,) int
     counts : (T,) float
         What a row adds to its cell's count (Weighting.count).
-    reweight : callable, optional
-        Counts (C, r) -> final / base weight (C, r); None: the base weights stay.
+    recipe : Recipe, optional
+        None: the base weights stay.
 
     Yields
     ------
@@ -123,6 +172,77 @@ def replicated_sums(
         Numbers of the replicates.
     sums : (K, D, r) float
     """
+    laid = _lay(
+        values,
+        psu=psu,
+        psus=psus,
+        domain=domain,
+        domains=domains,
+        cell=cell,
+        counts=counts,
+        cells=cells,
+    )
+    everything = np.arange(len(replicates.scale))
+    if recipe is None:
+        yield from _on_all_cells(replicates, everything, laid, None)
+        return
+    touched = _touched(replicates, laid, recipe.block)
+    if touched is None:
+        yield from _on_all_cells(replicates, everything, laid, recipe.replay)
+        return
+    spilling = []
+    unchanged = (laid.into_groups @ np.ones(psus)).reshape(laid.width, -1)
+    unchanged *= recipe.factor[laid.cell_of_group]
+    for one in touched:
+        replay = recipe.on_part(one.cells)
+        for chosen in _chunks(one.chosen, max(len(one.cells) * laid.width, psus)):
+            part = _on_part(replicates, chosen, one.cells, laid, unchanged, replay)
+            yield chosen[part.kept], part.sums[..., part.kept]
+            spilling.append(chosen[~part.kept])
+    yield from _on_all_cells(replicates, np.concatenate(spilling), laid, recipe.replay)
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """Values and counts laid over PSUs. G groups of rows of equal cell and domain, K values.
+
+    Attributes
+    ----------
+    into_groups : (K G, P) sparse
+        Sums of the values by group and PSU, value after value.
+    into_cells : (C, P) sparse
+        Counts by cell and PSU.
+    cell_of_group, domain_of_group : (G,) int
+    width, domains : int
+        K and D.
+    """
+
+    into_groups: Sparse
+    into_cells: Sparse
+    cell_of_group: Array
+    domain_of_group: Array
+    width: int
+    domains: int
+
+    def by_domain(self, groups: Array) -> Sparse:
+        """Return the matrix that sums some groups by domain: (D, g)."""
+        shape = (self.domains, len(groups))
+        ones = np.ones(len(groups))
+        places = (self.domain_of_group[groups], np.arange(len(groups)))
+        return sp.csr_array((ones, places), shape=shape)
+
+
+def _lay(
+    values: Array,
+    *,
+    psu: Array,
+    psus: int,
+    domain: Array,
+    domains: int,
+    cell: Array,
+    counts: Array,
+    cells: int,
+) -> _Laid:
     width = values.shape[1]
     pairs, group = np.unique(cell * np.int64(domains) + domain, return_inverse=True)
     groups = len(pairs)
@@ -131,19 +251,92 @@ def replicated_sums(
     into_groups = sp.csr_array(
         (values.T.ravel(), (stacked, np.tile(psu, width))), shape=(groups * width, psus)
     )
-    of_domain = (np.ones(groups), (pairs % domains, np.arange(groups)))
-    to_domain = sp.csr_array(of_domain, shape=(domains, groups))
-    to_domains = sp.kron(sp.eye_array(width), to_domain, format="csr")
-    chunk = max(1, LARGEST_CHUNK // max(groups * width, cells, psus))
-    total = len(replicates.scale)
-    for begin in range(0, total, chunk):
-        chosen = np.arange(begin, min(begin + chunk, total))
+    return _Laid(into_groups, into_cells, pairs // domains, pairs % domains, width, domains)
+
+
+def _chunks(chosen: Array, height: int) -> list[Array]:
+    """Cut replicates into chunks that hold no more than `LARGEST_CHUNK` numbers each at once."""
+    size = max(1, LARGEST_CHUNK // height)
+    return [chosen[begin : begin + size] for begin in range(0, len(chosen), size)]
+
+
+def _on_all_cells(
+    replicates: Replicates,
+    everything: Array,
+    laid: _Laid,
+    replay: Callable[[Array], Replayed] | None,
+) -> Iterator[tuple[Array, Array]]:
+    """Sum the values by domain with the recipe replayed on all cells."""
+    groups = np.arange(len(laid.cell_of_group))
+    to_domains = sp.kron(sp.eye_array(laid.width), laid.by_domain(groups), format="csr")
+    height = max(laid.into_groups.shape[0], *laid.into_cells.shape)
+    for chosen in _chunks(everything, height):
         factors = replicates.factors(chosen)
-        sums = into_groups @ factors
-        if reweight is not None:
-            change = reweight(into_cells @ factors)[pairs // domains]
-            sums *= np.tile(change, (width, 1))
-        yield chosen, (to_domains @ sums).reshape(width, domains, len(chosen))
+        sums = laid.into_groups @ factors
+        if replay is not None:
+            change = replay(laid.into_cells @ factors).factor[laid.cell_of_group]
+            sums *= np.tile(change, (laid.width, 1))
+        yield chosen, (to_domains @ sums).reshape(laid.width, laid.domains, len(chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class _PartSums:
+    """Sums (K, D, r) of replicates, and which of them kept their weight in the part's cells: (r,) bool."""
+
+    sums: Array
+    kept: Array
+
+
+def _on_part(
+    replicates: Replicates,
+    chosen: Array,
+    cells: Array,
+    laid: _Laid,
+    unchanged: Array,
+    replay: Callable[[Array], Replayed],
+) -> _PartSums:
+    """Sum the values by domain with the recipe replayed on some cells; `unchanged` (K, G) holds the full sample's sums."""
+    place = np.full(laid.into_cells.shape[0], -1)
+    place[cells] = np.arange(len(cells))
+    place_of_group = place[laid.cell_of_group]
+    groups = np.flatnonzero(place_of_group >= 0)
+    others = np.flatnonzero(place_of_group < 0)
+    factors = replicates.factors(chosen)
+    replayed = replay(laid.into_cells[cells] @ factors)
+    change = replayed.factor[place_of_group[groups]]
+    to_domains = laid.by_domain(groups)
+    rest = laid.by_domain(others) @ unchanged[:, others].T
+    sums = np.empty((laid.width, laid.domains, len(chosen)))
+    for value in range(laid.width):
+        rows = groups + value * len(place_of_group)
+        sums[value] = to_domains @ ((laid.into_groups[rows] @ factors) * change)
+        sums[value] += rest[:, value][:, None]
+    return _PartSums(sums, replayed.kept)
+
+
+def _touched(replicates: Replicates, laid: _Laid, block: Array) -> list[_Touched] | None:
+    """Sort jackknife replicates by the blocks they can change; None where one of them can change all cells."""
+    if replicates.unit is None or replicates.stratum is None:
+        return None
+    stratum = replicates.stratum
+    counted = laid.into_cells.tocoo()
+    shape = (int(stratum.max()) + 1, int(block.max()) + 1)
+    places = (stratum[counted.col], block[counted.row])
+    touching = sp.csr_array((np.ones(counted.nnz), places), shape=shape)
+    touching.sum_duplicates()
+    touching.sort_indices()
+    by_blocks: dict[tuple[int, ...], list[int]] = {}
+    for number, left_out in enumerate(replicates.unit):
+        row = stratum[left_out]
+        blocks = touching.indices[touching.indptr[row] : touching.indptr[row + 1]]
+        by_blocks.setdefault(tuple(blocks), []).append(number)
+    touched = []
+    for blocks_touched, chosen in by_blocks.items():
+        cells = np.flatnonzero(np.isin(block, blocks_touched))
+        if len(cells) == len(block):
+            return None
+        touched.append(_Touched(np.array(chosen), cells))
+    return touched
 
 
 def deviations(replicates: Replicates, theta: Array, psus: int) -> Sparse | Array:

@@ -194,9 +194,24 @@ class Calibration:
         achieved = self.equation.matrix.T @ (count * after)
         return np.asarray(np.abs(achieved - targets) / scale > UNSOLVED)
 
+    def kept(self, count: Array, before: Array, after: Array) -> Array:
+        """Return True for every replicate: a margin is met by its own cells, (R,) bool."""
+        return np.ones(count.shape[1], dtype=bool)
+
+    @property
+    def linked(self) -> Sparse:
+        """Return the margins, which tie their cells together: (C, L)."""
+        return self.equation.matrix
+
     def on(self, index: Array) -> Calibration:
         """Return the step on finer cells."""
         return replace(self, equation=self.equation.on(index))
+
+    def part(self, cells: Array) -> Calibration:
+        """Return the step on some of the cells, none of which shares a margin with another one."""
+        levels = self.equation.levels_of(cells)
+        places = tuple(self.places[level] for level in levels)
+        return Calibration(self.equation.part(cells), self.targets[levels], places)
 
 
 @dataclass(frozen=True, slots=True)

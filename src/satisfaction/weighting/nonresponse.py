@@ -14,7 +14,16 @@ from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.design import SampleDesign, named, require_columns
-from satisfaction.weighting.recipe import Cells, cells_for, extended, place, ratio_or, summing
+from satisfaction.sampling.variance import Sparse
+from satisfaction.weighting.recipe import (
+    Cells,
+    cells_for,
+    extended,
+    place,
+    ratio_or,
+    renumbered,
+    summing,
+)
 from satisfaction.weighting.solving import LOGISTIC, SolvedEquation, newton
 
 Array = np.ndarray[Any, Any]
@@ -117,9 +126,23 @@ class Classes:
         answered = classes @ (size * self.responded[:, None])
         return np.asarray((sampled > 0) & (answered <= 0))
 
+    def kept(self, count: Array, before: Array, after: Array) -> Array:
+        """Tell in which replicates every class has respondents to carry its weight: (R,) bool."""
+        return np.asarray(~self.unsolved(count, before, after).any(axis=0))
+
+    @property
+    def linked(self) -> Sparse:
+        """Return the classes, which tie their cells together: (C, classes)."""
+        return sp.csr_array(summing(self.group).T)
+
     def on(self, index: Array) -> Classes:
         """Return the step on finer cells."""
         return replace(self, group=self.group[index], responded=self.responded[index])
+
+    def part(self, cells: Array) -> Classes:
+        """Return the step on some of the cells, none of which shares a class with another one."""
+        places = tuple(self.places[number] for number in np.unique(self.group[cells]))
+        return Classes(renumbered(self.group[cells]), self.responded[cells], places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +181,22 @@ class Propensity:
         far = np.abs(ratio - 1) > FAR_FROM_SAMPLED
         return np.vstack([(sampled > 0) & (answered <= 0), far])
 
+    def kept(self, count: Array, before: Array, after: Array) -> Array:
+        """Return True for every replicate: all cells are tied together, (R,) bool."""
+        return np.ones(count.shape[1], dtype=bool)
+
+    @property
+    def linked(self) -> Sparse:
+        """Return the covariates; the intercept ties all cells together: (C, L)."""
+        return self.equation.matrix
+
     def on(self, index: Array) -> Propensity:
         """Return the step on finer cells."""
         return replace(self, equation=self.equation.on(index), responded=self.responded[index])
+
+    def part(self, cells: Array) -> Propensity:
+        """Return the step on all cells, in another order: none can be replayed without the others."""
+        return self.on(cells)
 
 
 def _answered(cells: Cells, responded: str, by: Sequence[str]) -> Array:

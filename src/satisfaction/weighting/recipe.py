@@ -207,6 +207,11 @@ def summing(group: Array) -> Sparse:
     return sp.csr_array((ones, (group, np.arange(cells))), shape=shape)
 
 
+def renumbered(group: Array) -> Array:
+    """Number groups 0..G-1 in the same order."""
+    return np.asarray(np.unique(group, return_inverse=True)[1])
+
+
 def ratio_or(numerator: Array, denominator: Array, otherwise: float) -> Array:
     """Divide where the denominator is above zero; elsewhere return another value."""
     out = np.full_like(numerator, otherwise)

@@ -163,6 +163,20 @@ class SolvedEquation:
         """Return the equation on finer cells."""
         return replace(self, matrix=self.matrix[index])
 
+    def levels_of(self, cells: Array) -> Array:
+        """Return the numbers of the levels that some cells belong to."""
+        return np.unique(self.matrix[cells].indices)
+
+    def part(self, cells: Array) -> SolvedEquation:
+        """Return the equation of some cells, none of which shares a level with another one."""
+        levels = self.levels_of(cells)
+        return replace(
+            self,
+            matrix=self.matrix[cells][:, levels],
+            coefficients=self.coefficients[levels],
+            inverse=self.inverse[levels][:, levels],
+        )
+
     def replay(self, size: Array, targets: Array) -> Array:
         """Solve the equation for R replicates.
 
