@@ -17,7 +17,7 @@ from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine, hold, materialize, scan
-from satisfaction.foundation.errors import DesignError, SurveyError
+from satisfaction.foundation.errors import DesignError, SurveyError, shortened
 from satisfaction.foundation.language import NOTHING, Text, _, both
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
@@ -300,6 +300,7 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
                 relative_to=step.relative_to,
                 within=step.within,
                 spread=step.spread,
+                strict=step.strict,
             )
     return design
 
@@ -338,6 +339,22 @@ def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:
         }
         records.append(unsolved)
     return tuple(records)
+
+
+def trimming_notes(results: Results) -> list[Text]:
+    """Name the cells that a trimming step cut whole, so that part of their weight went to others: one note a step."""
+    notes = []
+    for record in weighting_log(results):
+        if record["step"] != "trimming" or not record["whole"]:
+            continue
+        note = _(
+            "Trimming left all weights of {count} cells at a bound, and {lost} of all weight went to other cells: {names}.",
+            count=len(record["whole"]),
+            lost=f"{record['sum_lost']:.2%}",
+            names=shortened(record["whole"]),
+        )
+        notes.append(note)
+    return notes
 
 
 def replicates_note(results: Results) -> str:

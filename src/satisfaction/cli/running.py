@@ -132,7 +132,7 @@ def _summary(results: Results) -> None:
         unread_lines,
     )
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
-    from satisfaction.pipeline import lonely_note, replicates_note
+    from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.labels import STATUS, area_labels, whole_code
 
     survey = results.survey
@@ -163,6 +163,8 @@ def _summary(results: Results) -> None:
         tell(unknown)
     if results.absent:
         tell(_("not declared: {absent}", absent=comma_list(results.absent)))
+    for note in trimming_notes(results):
+        tell(_("note: {note}", note=note))
     proven = survey.declared.selection == "probability"
     if proven and replicates_note(results):
         tell(_("note: {note}", note=replicates_note(results)))

@@ -224,8 +224,10 @@ class CalibrationStep(Record):
 class TrimmingStep(Record):
     """Weights beyond bounds are cut and the excess given to the others.
 
-    `lower` and `upper` are multiples of the respondents' median or mean weight, or (relative_to: none) weights. `within`
-    absent: the items of the last calibration; empty: all respondents together.
+    `lower` and `upper` are multiples of a median or mean weight, or (relative_to: none) weights: of the respondents of each
+    cell of `within` where it is written, otherwise of all respondents. The excess stays in the cell. `within` absent: the
+    items of the last calibration keep their sums (spread: equal: all respondents together); empty: all respondents together.
+    `strict`: with spread: equal, a weight that was ever outside stays at its bound.
     """
 
     step: Literal["trimming"]
@@ -234,6 +236,7 @@ class TrimmingStep(Record):
     relative_to: Literal["median", "mean", "none"] = "median"
     within: list[Name] | None = None
     spread: Literal["cell", "equal"] = "cell"
+    strict: bool = False
 
     @model_validator(mode="after")
     def _bounded(self) -> TrimmingStep:

@@ -336,7 +336,7 @@ def _touched(replicates: Replicates, laid: _Laid, block: Array) -> list[_Touched
         if len(cells) == len(block):
             return None
         touched.append(_Touched(np.array(chosen), cells))
-    return touched
+    return touched or None
 
 
 def deviations(replicates: Replicates, theta: Array, psus: int) -> Sparse | Array:

@@ -66,14 +66,15 @@ KEYS = {
     "divide": "除以的题目", "missing": "缺失、按 1 计的人数", "column": "权数所在的题目", "by": "调整所依据的题目", "response_rate": "加权应答率",
     "weights_before": "本步骤前权数", "weights_after": "本步骤后权数", "bounds": "因子的界限", "at_bounds": "因子在界限上的单元数",
     "lower": "权数下界", "upper": "权数上界", "within": "权数之和不变的分组", "trimmed": "被截尾的人数", "share_trimmed": "截去的权数占比",
-    "sum_lost": "未能重新分配的权数占比", "columns": "权数所依据的列", "minimum_reliability": "最低信度", "minimum_df": "自身误差的最低自由度", "minimum_deff": "自身误差的最低设计效应",
+    "relative_to": "界限所依据的权数", "strict": "曾越界的权数不再变动", "whole": "全部权数停在界限上的单元",
+    "sum_lost": "离开本单元的权数占比", "columns": "权数所依据的列", "minimum_reliability": "最低信度", "minimum_df": "自身误差的最低自由度", "minimum_deff": "自身误差的最低设计效应",
     "se_from_larger": "误差按上级地区推算的单位", "multiplicity": "多重性",
     "actions": "各规则的处理", "membership_asked": "要求的成员检验方法", "simultaneous_asked": "要求的同时集合方法", "draws": "模拟次数",
     "critical_steps": "逐步检验的轮数", "monte_carlo_error": "临界值的模拟误差", "between": "单位间方差的估计", "step_down": "是否逐步检验",
 }  # fmt: skip
 
 VALUES = {
-    "mean": "均值", "linearized": "线性化", "t; logit for rates": "t 区间；率用 logit 区间", "domain: PSUs - strata": "本域初级单元数 − 层数",
+    "mean": "均值", "median": "中位数", "linearized": "线性化", "t; logit for rates": "t 区间；率用 logit 区间", "domain: PSUs - strata": "本域初级单元数 − 层数",
     "probability": "概率样本", "quota": "配额样本", "open_link": "公开链接样本", "none": "无", "none: not a probability sample": "无：不是概率样本", "raking": "多边际迭代校准", "linear": "线性校准",
     "poststratify": "事后分层", "calibration": "校准", "fail": "报错停止", "adjust": "以总均值代替", "average": "取平均", "certainty": "视为必选",
     "remove": "剔除", "simes": "Simes 闭合检验", "holm": "Holm 逐步检验", "tukey": "Tukey-Kramer", "joint-ci": "联合置信区间",
