@@ -27,7 +27,9 @@ PLACES = (
 )
 CLOSED_FORM = 1e-9  # the same formula in another order (found: Wilson 1e-14, trimming 1e-13)
 P_VALUE = 1e-6  # tail probabilities of another library (found: 2e-10)
-RAKED = 1e-8  # R stops at epsilon 1e-10 of a margin, 4.5e-10 from its own run to 1e-14 (found: 5e-10)
+RAKED = (
+    1e-8  # R stops at epsilon 1e-10 of a margin, 4.5e-10 from its own run to 1e-14 (found: 5e-10)
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +131,9 @@ def test_a_part_counts_the_psus_of_its_members_only(
 ):
     """With the variance of R's `rake`. R scales X2 of a raked part by all 6,336 rows; p does not depend on it."""
     covariance = Sample.covariance
-    monkeypatch.setattr(Sample, "covariance", lambda self, z: covariance(self, z, convention="rake"))
+    monkeypatch.setattr(
+        Sample, "covariance", lambda self, z: covariance(self, z, convention="rake")
+    )
     wanted = reference["chisq"]["raked_prefecture1" if raked else "prefecture1"][theirs]
     of = part_of(province, raked=raked)
     found = rao_scott(of, "aware", "part", statistic=statistic).table.iloc[0]

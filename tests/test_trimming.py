@@ -67,9 +67,7 @@ def lower_median(w):
 
 @pytest.mark.parametrize(("relative_to", "unit"), [("median", lower_median), ("mean", np.mean)])
 def test_bounds_are_those_of_each_cell_and_the_cell_keeps_its_sum(relative_to, unit):
-    found = trim(
-        surveyed(), lower=0.5, upper=1.7, relative_to=relative_to, within="county"
-    ).weights
+    found = trim(surveyed(), lower=0.5, upper=1.7, relative_to=relative_to, within="county").weights
     for _, cell in ROWS.groupby("county"):
         w = cell["w"].to_numpy()
         wanted = trimmed_in_proportion(w, 0.5 * unit(w), 1.7 * unit(w))
