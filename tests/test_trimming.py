@@ -115,7 +115,7 @@ def test_medians_by_group_are_those_of_repeated_weights():
 
 def test_bounds_that_a_cell_cannot_hold_are_refused_by_name():
     rows = pd.DataFrame({"county": list("aaabbb"), "w": [1.0, 1.0, 30.0, 5.0, 6.0, 7.0]})
-    with pytest.raises(WeightsError, match="(?s)W131.*county = a") as refused:
+    with pytest.raises(WeightsError, match=r"(?s)W131.*county = a") as refused:
         trim(SurveyDesign(rows, base_weight="w"), upper=4, relative_to="median", within="county")
     assert "county = b" not in str(refused.value)
     assert refused.value.en.isascii()
