@@ -172,6 +172,30 @@ FAULTS = (
         WEIGHTS,
     ),
     Fault(
+        "trimming: one median for all cells",
+        "unit_of=cells.groups(bounding),",
+        "unit_of=cells.groups(()),",
+        "test_trimming.py",
+    ),
+    Fault(
+        "trimming: a weight once outside takes again",
+        "held = ever if self.strict else outside",
+        "held = outside",
+        "test_survey45.py",
+    ),
+    Fault(
+        "replicates: weight that leaves its cells is not noticed",
+        "kept &= step.kept(count, before, weight)",
+        "kept |= step.kept(count, before, weight)",
+        "test_trimming.py",
+    ),
+    Fault(
+        "replicates: what a replicate does not touch is lost",
+        "sums[value] += rest[:, value][:, None]",
+        "sums[value] += 0 * rest[:, value][:, None]",
+        "test_trimming.py",
+    ),
+    Fault(
         "replicates: jackknife's factor",
         "factor = np.where(same, sizes[chosen] / (sizes[chosen] - 1), 1.0)",
         "factor = np.where(same, 1.0, 1.0)",

@@ -307,6 +307,7 @@ def regression(
     Binder (1983): the covariance of the coefficients is that of the weighted total of their influence. A respondent
     without the outcome or a covariate has influence 0 and stays in the design. df as R's `summary`: PSUs with a
     respondent used minus their strata, plus 1, minus the number of coefficients; below 1 there is no test.
+    The standard errors of Bell and McCaffrey as survey 4.5 has them are not followed: they ignore strata and correct twice.
 
     Examples
     --------
