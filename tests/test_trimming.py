@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satisfaction import SurveyDesign, adjust_nonresponse, calibrate, estimate
+from satisfaction import SurveyDesign, adjust_nonresponse, calibrate, estimate, pipeline
 from satisfaction.foundation.errors import WeightsError
 from satisfaction.sampling import replicates
 from satisfaction.weighting.trimming import medians, trim
@@ -300,3 +300,17 @@ def test_the_bound_is_taken_anew_in_every_replicate():
         *estimate(of, "y", variance="jkn").table["se"],
     ]
     np.testing.assert_allclose(found, wanted, rtol=1e-10)
+
+
+# ---- what a run says ----
+
+
+def test_a_run_names_the_cells_trimmed_whole(monkeypatch):
+    rows = pd.DataFrame({"cell": list("aabbbb"), "w": [50.0, 60.0, 10.0, 12.0, 14.0, 16.0]})
+    trimmed = trim(SurveyDesign(rows, base_weight="w"), upper=40.0, within=["cell"])
+    monkeypatch.setattr(pipeline, "weighting_log", lambda results: results.weighting.log)
+    note = pipeline.trimming_note(trimmed)
+    assert "cell = a" in note
+    assert "18.52%" in note
+    untouched = trim(SurveyDesign(rows, base_weight="w"), upper=70.0, within=["cell"])
+    assert pipeline.trimming_note(untouched) == ""
