@@ -479,6 +479,6 @@ class _Replay:
         noted = kept if noted is None else noted
         for step, of_step in zip(steps, missed, strict=True):
             self.unsolved.note(of_step[:, noted], step.places)
-        failed = np.concatenate(missed)[:, noted].any(axis=0)
+        failed = np.asarray(np.concatenate(missed)[:, noted].any(axis=0))
         self.unsolved.chunks.append(failed)
         return Replayed(weight / start[:, None], kept)
