@@ -309,8 +309,8 @@ def test_a_run_names_the_cells_trimmed_whole(monkeypatch):
     rows = pd.DataFrame({"cell": list("aabbbb"), "w": [50.0, 60.0, 10.0, 12.0, 14.0, 16.0]})
     trimmed = trim(SurveyDesign(rows, base_weight="w"), upper=40.0, within=["cell"])
     monkeypatch.setattr(pipeline, "weighting_log", lambda results: results.weighting.log)
-    note = pipeline.trimming_note(trimmed)
-    assert "cell = a" in note
-    assert "18.52%" in note
+    (note,) = pipeline.trimming_notes(trimmed)
+    assert "cell = a" in note.en
+    assert "18.52%" in note.en
     untouched = trim(SurveyDesign(rows, base_weight="w"), upper=70.0, within=["cell"])
-    assert pipeline.trimming_note(untouched) == ""
+    assert pipeline.trimming_notes(untouched) == []
