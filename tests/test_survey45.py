@@ -1,12 +1,11 @@
 """What R survey 4.5 does otherwise than 4.1: Wilson limits, strict trimming, df of a calibrated part, raking's fixed point.
 
-Its figures are golden/survey45 (or ../shared/reference/survey45); what is not followed is said in docs/survey45.md.
+Its figures are golden/survey45; what is not followed is said in docs/survey45.md.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,12 @@ import pandas as pd
 import pytest
 
 from conftest import province_design
+from golden_values import API_NAMES, api_design
 from satisfaction import calibrate, estimate, rao_scott, regression
 from satisfaction.estimation.contingency import cross_table
 from satisfaction.estimation.sample import Sample
 from satisfaction.weighting.trimming import trim
-from shared_reference import API_NAMES, api_design
 
-PLACES = (
-    Path(__file__).parent / "golden" / "survey45" / "province.json",
-    Path(__file__).parents[2] / "shared" / "reference" / "survey45" / "province.json",
-)
 CLOSED_FORM = 1e-9  # the same formula in another order (found: Wilson 1e-14, trimming 1e-13)
 P_VALUE = 1e-6  # tail probabilities of another library (found: 2e-10)
 RAKED = (
@@ -34,11 +29,8 @@ RAKED = (
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, Any]:
-    for path in PLACES:
-        if path.is_file():
-            return json.loads(path.read_text(encoding="utf-8"))
-    assert os.environ.get("SATISFACTION_REQUIRE_SHARED") != "1", f"{PLACES[-1]} is not here"
-    pytest.skip(f"{PLACES[-1]} is not here")
+    path = Path(__file__).parent / "golden" / "survey45" / "province.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 # ---- Wilson limits ----
