@@ -1,11 +1,17 @@
-"""Just enough R to read back the scripts of a hand-over: tokens, calls, and the designs and margins they declare."""
+"""Just enough R to read back the scripts of a hand-over: tokens, calls, designs and margins they declare; and R itself."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pytest
 
 from satisfaction import SurveyDesign, calibrate
 from satisfaction.sampling.design import SampleDesign
@@ -169,3 +175,47 @@ def declared(folder: Any) -> SampleDesign:
         None if bounds and bounds[0] < 0 else bounds
     )  # bounds that only keep R from its solver of full rank
     return calibrate(design, margins(script), method=value(how["calfun"]), bounds=bounds)
+
+
+# ---- R itself ----
+
+REQUIRED = os.environ.get("SATISFACTION_REQUIRE_R") == "1"
+CHECK = 'stopifnot(requireNamespace("survey", quietly = TRUE))'
+HEAD = """
+suppressPackageStartupMessages(library(survey))
+results <- new.env()
+keep <- function(key, numbers) {
+  assign(key, format(as.numeric(numbers), digits = 17), envir = results)
+}
+"""
+TAIL = """
+for (key in ls(results)) cat(key, get(key, envir = results), "\\n", sep = "\\t", file = "results.txt", append = TRUE)
+"""
+
+
+def run_r(folder: Path, script: str, tables: dict[str, pd.DataFrame]) -> dict[str, np.ndarray]:
+    """Let R run a script beside some tables (csv files by name) and return what it kept by `keep(key, numbers)`.
+
+    Skips without Rscript and its package survey; SATISFACTION_REQUIRE_R=1 makes that a failure.
+    """
+    here = bool(shutil.which("Rscript"))
+    here = here and subprocess.run(["Rscript", "-e", CHECK], capture_output=True).returncode == 0
+    if not here:
+        assert not REQUIRED, "Rscript or R's package survey is not here"
+        pytest.skip("Rscript or R's package survey is not here")
+    for name, content in tables.items():
+        content.to_csv(folder / f"{name}.csv", index=False)
+    (folder / "run.R").write_text(HEAD + script + TAIL, encoding="utf-8")
+    done = subprocess.run(
+        ["Rscript", "run.R"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"LC_ALL": "C.UTF-8"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    kept = {}
+    for line in (folder / "results.txt").read_text(encoding="utf-8").splitlines():
+        key, *numbers = line.rstrip("\t").split("\t")
+        kept[key] = np.array([float(number.replace("NA", "nan")) for number in numbers])
+    return kept

@@ -441,3 +441,61 @@ def test_the_log_starts_with_the_base_step_and_the_manifest_holds_it(declare, tm
 def test_the_log_of_a_wave_with_probabilities_alone_is_the_designs(unchanged):
     results = run(unchanged)
     assert weighting_log(results) == results.design.weighting.log
+
+
+# ---- margins by default: roles.calibration ----
+
+UNNAMED = "  - {step: calibration, method: raking, tolerance: 1.0e-10}\n"
+MARGIN = "  {name}: {{file: {name}.csv, by: [{by}], source: 测试 test, date: 2026-01-01}}\n"
+ALONE = "  sex: {file: sex.csv, by: [sex], source: 测试 test, date: 2026-01-01}\n"
+
+
+def margins_of(survey) -> list[str]:
+    return survey.declared.weighting[-1].margins
+
+
+def test_a_calibration_that_names_no_margins_takes_those_of_the_questionnaires_items(declare):
+    small = declare(BASE + RAKING)
+    named_margins = run(small.read())
+    small.edit("survey.yaml", RAKING, UNNAMED)
+    by_default = run(small.read())
+    assert margins_of(by_default.survey) == ["county_sex", "county_age"]
+    np.testing.assert_array_equal(by_default.design.weights, named_margins.design.weights)
+    assert by_default.survey.departures() == ()
+
+
+def test_of_two_margins_the_finer_one_is_taken_and_others_are_left(declare):
+    small = declare(BASE + UNNAMED)
+    counts = pd.read_csv(small.folder / "county_sex.csv", dtype=str)
+    whole = counts.assign(population=counts["population"].astype(float))
+    whole.groupby("sex", as_index=False)["population"].sum().to_csv(
+        small.folder / "sex.csv", index=False
+    )
+    small.edit("survey.yaml", "margins:\n", "margins:\n" + ALONE)
+    assert margins_of(small.read()) == ["county_sex", "county_age"]
+    residence = counts.rename(columns={"sex": "residence"})
+    residence.to_csv(small.folder / "county_residence.csv", index=False)
+    other = MARGIN.format(name="county_residence", by="county, residence")
+    small.edit("survey.yaml", "margins:\n", "margins:\n" + other)
+    assert margins_of(small.read()) == ["county_sex", "county_age"]
+
+
+def test_items_to_calibrate_by_without_a_margin_are_refused(declare):
+    small = declare(BASE + UNNAMED)
+    line = "  county_age: {file: county_age.csv, by: [county, age_group], source: 测试 test, date: 2026-01-01}\n"
+    small.edit("survey.yaml", line, "")
+    with pytest.raises(SurveyError) as fault:
+        small.read()
+    assert fault.value.code == "S520"
+    assert "age_group" in fault.value.en
+    assert "survey.yaml" in fault.value.where
+
+
+def test_without_roles_to_calibrate_by_margins_must_be_named(declare):
+    small = declare(BASE + UNNAMED)
+    small.edit(small.questionnaire, "  calibration: [sex, age_group]\n", "")
+    with pytest.raises(SurveyError) as fault:
+        small.read()
+    assert fault.value.code == "S520"
+    small.edit("survey.yaml", UNNAMED, RAKING)
+    assert margins_of(small.read()) == ["county_sex", "county_age"]

@@ -31,6 +31,7 @@ from .estimation.pairs import against_rest as against_rest
 from .estimation.change import change as change
 from .estimation.change import combine_waves as combine_waves
 from .estimation.hypothesis_tests import wald as wald
+from .estimation.replicate_weights import replicate_weights as replicate_weights
 from .estimation.reliability import reliability as reliability
 from .estimation.reliability import assess_items as assess_items
 from .estimation.reliability import cronbach_alpha as cronbach_alpha

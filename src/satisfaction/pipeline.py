@@ -286,7 +286,7 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
             design = adjust_nonresponse(design, RESPONDED, by=step.by, method=step.method)
         elif isinstance(step, CalibrationStep):
             margins: dict[str | tuple[str, ...], Mapping[Any, float]] = {}
-            for name in step.margins:
+            for name in step.margins or ():
                 columns = tuple(survey.declared.margins[name].by)
                 margins[columns] = _targets(survey, name)
             design = calibrate(

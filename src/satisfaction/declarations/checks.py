@@ -12,6 +12,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Target, Threshold
 from satisfaction.declarations.wave import (
     BaseStep,
+    CalibrationStep,
     NonresponseStep,
     SurveyFile,
     TrimmingStep,
@@ -101,6 +102,77 @@ def check_declarations(
             got=overall,
             hint=_("Name a rate of one single item that is no topic."),
         )
+
+
+def with_default_margins(
+    document: Document, declared: SurveyFile, questionnaire: Questionnaire
+) -> SurveyFile:
+    """Name the margins of calibration steps that name none: those of `default_margins`.
+
+    Raises
+    ------
+    SurveyError
+        S520 a questionnaire that calibrates by no item, or by one that no margin holds.
+    """
+    weighting = []
+    for position, step in enumerate(declared.weighting):
+        if isinstance(step, CalibrationStep) and step.margins is None:
+            at: Location = ("weighting", position)
+            names = default_margins(declared, questionnaire)
+            _require_every_item(document, at, declared, questionnaire, names)
+            step = step.model_copy(update={"margins": names})
+        weighting.append(step)
+    return declared.model_copy(update={"weighting": weighting})
+
+
+def default_margins(declared: SurveyFile, questionnaire: Questionnaire) -> list[str]:
+    """Return the margins that `roles.calibration` asks for, in the order survey.yaml declares them.
+
+    They are the margins by one or more of these items, alone or within the area, that no other one of them contains: with
+    margins by sex and by county x sex it is county x sex alone.
+    """
+    roles = questionnaire.roles
+    asked = set(roles.calibration)
+    usable = {}
+    for name, margin in declared.margins.items():
+        by = set(margin.by)
+        if by & asked and by <= {roles.area, *asked}:
+            usable[name] = by
+    finest = []
+    for name, by in usable.items():
+        if not any(by < other for other in usable.values()):
+            finest.append(name)
+    return finest
+
+
+def _require_every_item(
+    document: Document,
+    at: Location,
+    declared: SurveyFile,
+    questionnaire: Questionnaire,
+    names: list[str],
+) -> None:
+    """Refuse default margins that leave an item of `roles.calibration` out, or of a questionnaire without any (S520)."""
+    roles = questionnaire.roles
+    held: set[str] = set()
+    for name in names:
+        held.update(declared.margins[name].by)
+    lacking = [item for item in roles.calibration if item not in held]
+    if names and not lacking:
+        return
+    items = ", ".join(lacking) or "-"
+    raise SurveyError(
+        "S520",
+        _(
+            "The calibration step names no margins, and items of the questionnaire's roles.calibration have none: {items}.",
+            items=items,
+        ),
+        where=document.place(at),
+        available=declared.margins,
+        hint=_(
+            "Declare margins of these items (within areas, if you like), or name `margins` in the step."
+        ),
+    )
 
 
 def _check_cells(

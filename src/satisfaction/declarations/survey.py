@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from satisfaction.declarations.checks import check_declarations, check_rules
+from satisfaction.declarations.checks import (
+    check_declarations,
+    check_rules,
+    with_default_margins,
+)
 from satisfaction.declarations.delivered import Unread, find_delivered
 from satisfaction.declarations.facts import (
     areas_within,
@@ -384,6 +388,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     rules_document = read_yaml(folder / declared.rules, SurveyError)
     rules = validated(rules_document, Rules, SurveyError)
     check_declarations(document, declared, questionnaire)
+    declared = with_default_margins(document, declared, questionnaire)
 
     # tables of the design and the weighting
     areas = frame = sample = nonrespondents = None

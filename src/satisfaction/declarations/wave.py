@@ -185,11 +185,14 @@ class NonresponseStep(Record):
 
 
 class CalibrationStep(Record):
-    """Calibration of the weights to declared margins."""
+    """Calibration of the weights to declared margins.
+
+    `margins` absent: those of the items that the questionnaire calibrates by (`roles.calibration`), see `default_margins`.
+    """
 
     step: Literal["calibration"]
     method: Literal["poststratify", "raking", "linear", "logit"] = "raking"
-    margins: Annotated[list[str], Field(min_length=1)]
+    margins: Annotated[list[str], Field(min_length=1)] | None = None
     bounds: tuple[float, float] | None = None
     tolerance: Annotated[float, Field(gt=0, lt=0.01)] = 1e-10
 
@@ -441,7 +444,7 @@ class SurveyFile(Record):
                         hint=_("Declare `nonrespondents`, or remove the step."),
                     )
             elif isinstance(step, CalibrationStep):
-                for margin in step.margins:
+                for margin in step.margins or ():
                     if margin not in self.margins:
                         raise fault(
                             "S122",

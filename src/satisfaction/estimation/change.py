@@ -45,7 +45,7 @@ def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:
     ------
     EstimatesError
         E171 for fewer than two waves, or waves estimated by different domains, levels or statistics; E172 for replicates
-        that have no PSU of their own (BRR, Fay, Rao-Wu).
+        that have no PSU of their own (BRR, Fay, Rao-Wu, replicate weights).
 
     Examples
     --------
@@ -221,7 +221,7 @@ def _check(waves: Mapping[str, Estimates]) -> None:
         )
     for name, wave in waves.items():
         variance = wave.conventions["variance"]
-        if variance in ("brr", "fay", "rao-wu"):
+        if variance in ("brr", "fay", "rao-wu", "replicates"):
             raise EstimatesError(
                 "E172",
                 _(

@@ -25,7 +25,7 @@ from satisfaction.estimation.hypothesis_tests import (
     wald_row,
     with_values,
 )
-from satisfaction.estimation.intervals import fixed, quotient
+from satisfaction.estimation.intervals import fixed, quotient, standard_errors
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _, both
@@ -34,6 +34,8 @@ from satisfaction.sampling.tally import tally
 
 Array = np.ndarray[Any, Any]
 RaoScott = Literal["F", "chisq", "saddlepoint", "wald", "adjusted_wald"]
+Whole = Literal["all", "row", "column"]
+SHARES: dict[str, Whole] = {"share": "all", "row_share": "row", "column_share": "column"}
 NULL = both("rows and columns are independent in the population")
 LOOKED_UP = {
     "F": "Rao-Scott, second order: Pearson X2 / trace in F(d0, d0 df)",
@@ -64,6 +66,8 @@ class CrossTable:
         Respondents.
     df : int
         PSUs minus strata, over those with a respondent of both variables.
+    selection : str
+        How respondents were selected; only a probability sample has standard errors.
     """
 
     cells: pd.DataFrame = field(repr=False)
@@ -71,6 +75,7 @@ class CrossTable:
     cov: Array = field(repr=False)
     n: Array
     df: int
+    selection: str = "probability"
 
     def __repr__(self) -> str:
         rows, columns = self.total.shape
@@ -81,6 +86,47 @@ class CrossTable:
     def share(self) -> Array:
         """Return the shares of the cells: (R, C)."""
         return np.asarray(self.total / self.total.sum())
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Return one row a cell: the levels, n, and each with its standard error total, share, row_share, column_share.
+
+        Shares 0-1: of all cells (R's `svymean(~interaction(rows, columns))`), of the cell's row (R's `svyby`), of its column.
+        """
+        table = self.cells.assign(n=self.n.ravel(), total=self.total.ravel())
+        table["total_se"] = standard_errors(self.cov)
+        for name, of in SHARES.items():
+            table[name] = self.shares(of).ravel()
+            table[f"{name}_se"] = standard_errors(self.covariance(of))
+        if self.selection != "probability":
+            errors = [name for name in table if str(name).endswith("_se")]
+            table[errors] = np.nan
+        return table
+
+    def shares(self, of: Whole = "all") -> Array:
+        """Return the shares of the cells in all of them, in their row or in their column: (R, C); nan in one that is empty."""
+        whole = np.broadcast_to(self._whole(of), self.total.shape)
+        return quotient(self.total, whole, where=whole > 0)
+
+    def covariance(self, of: Whole = "all") -> Array:
+        """Return the covariance of the shares `of` all, row or column: (R*C, R*C), linearized, rows first."""
+        whole = np.broadcast_to(self._whole(of), self.total.shape).ravel()
+        share = np.nan_to_num(self.shares(of)).ravel()
+        row, column = np.indices(self.total.shape).reshape(2, -1)
+        together = np.ones((self.total.size, self.total.size), dtype=bool)
+        if of == "row":
+            together = row[:, None] == row
+        elif of == "column":
+            together = column[:, None] == column
+        slope = np.eye(self.total.size) - share[:, None] * together
+        jacobian = quotient(slope, whole[:, None], where=whole[:, None] > 0, otherwise=0.0)
+        return np.asarray(jacobian @ self.cov @ jacobian.T)
+
+    def _whole(self, of: Whole) -> Array:
+        one_of(of, get_args(Whole), argument="of", error=EstimatesError, code="E140")
+        if of == "all":
+            return np.asarray(self.total.sum())
+        return np.asarray(self.total.sum(axis=1 if of == "row" else 0, keepdims=True))
 
 
 def rao_scott(
@@ -152,6 +198,17 @@ def rao_scott(
 def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> CrossTable:
     """Estimate the population of the cells of a two-way table, with its covariance.
 
+    Returns
+    -------
+    CrossTable
+        `.table` has a row a cell: respondents, estimated residents, and the cell's shares of all, of its row and of its
+        column, each with its standard error. Respondents without both variables are not counted.
+
+    Raises
+    ------
+    EstimatesError
+        E141 unknown name, E142 a variable with a single level.
+
     Examples
     --------
     >>> people = pd.DataFrame({"psu": [1, 1, 2, 2, 3, 3, 4, 4], "sex": [1, 2] * 4})
@@ -163,10 +220,13 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
     >>> crossed.total
     array([[1., 3.],
            [3., 1.]])
+    >>> crossed.shares("row")
+    array([[0.25, 0.75],
+           [0.75, 0.25]])
     """
     held, (row, column) = with_values(design, [rows, columns], where="rows, columns")
     counted = tally(held, (), by=[row, column])
-    both = counted.keys[[row, column]].notna().all(axis=1).to_numpy()
+    both = counted.inside & counted.keys[[row, column]].notna().all(axis=1).to_numpy()
     row_levels, of_row = levels(counted.keys[row], both)
     column_levels, of_column = levels(counted.keys[column], both)
     require_groups(row_levels, name_of(rows), where="rows")
@@ -187,7 +247,8 @@ def cross_table(design: SampleDesign, rows: Variable, columns: Variable) -> Cros
         total.reshape(shape),
         sample.covariance(members),
         n.reshape(shape),
-        used_df(np.where(both, counted.n, 0), sample.clusters),
+        used_df(np.where(both, counted.n, 0), sample),
+        design.selection,
     )
 
 

@@ -9,8 +9,7 @@ them, all counted where both are valid.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Literal
@@ -19,21 +18,21 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from satisfaction.estimation.intervals import fixed, quotient, standard_errors
+from satisfaction.estimation.replay import Replay, Unsolved
 from satisfaction.estimation.sample import Contributions, Sample, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
-from satisfaction.foundation.language import Text, _, both
-from satisfaction.sampling.design import SampleDesign, Weighting, WeightingStep
+from satisfaction.foundation.language import _, both
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.replicates import (
-    Replayed,
     Replicates,
     balanced,
     deviations,
+    deviations_of_given,
     jackknife,
     rao_wu,
     replicated_sums,
@@ -42,7 +41,6 @@ from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import (
     Members,
     Sparse,
-    domain_members,
     linearized_means,
     linearized_ratios,
     linearized_totals,
@@ -52,12 +50,11 @@ from satisfaction.sampling.variance import (
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["mean", "proportion", "total", "ratio", "quantile"]
-Variance = Literal["default", "linearized", "rake", "jkn", "brr", "fay", "rao-wu"]
+Variance = Literal["default", "linearized", "rake", "jkn", "brr", "fay", "rao-wu", "replicates"]
 Interval = Literal["default", "t", "logit", "beta", "wilson", "xlogit", "mean", "likelihood"]
 DegreesOfFreedom = Literal["domain", "design"]
 NOISE = 1e-13  # of the estimate
 FAY = 0.5
-MOST_UNSOLVED = 0.05  # of the bootstrap's replicates
 LEFT_OUT = _("{count} of {total} replicates ({share}) unsolved and left out, at {worst}")
 LINEARIZED = _(
     "{count} of {total} {variance} replicates ({share}) unsolved, at {worst}: linearized se instead"
@@ -195,7 +192,9 @@ class Domains:
     def contributions(self, counted: Tally, z: Sparse, options: Options) -> Contributions:
         """Return what each sampling unit contributes to the covariance of a statistic with linearized variables z."""
         valid = counted.valid[:, : z.shape[1] // len(self.keys)]
-        members = domain_members(self.domain, valid, self.sample.clusters, domains=len(self.keys))
+        members = self.sample.members(self.domain, valid, domains=len(self.keys))
+        if options.variance == "replicates":
+            return _given_contributions(self, counted, z, members, options)
         if not options.linearized:
             return _replicated_contributions(self, counted, z, members, options)
         convention: Literal["rake", "linearized"] = (
@@ -216,7 +215,7 @@ def cut(
         E384 values listed of another kind than the column, E385 columns without a value.
     """
     if columns:
-        present = counted.keys[list(columns)].drop_duplicates().dropna()
+        present = counted.keys.loc[counted.inside, list(columns)].drop_duplicates().dropna()
         if listed is not None:
             _refuse_other_kind(present[columns[0]], listed)
             present = pd.concat([present, pd.DataFrame({columns[0]: list(listed)})])
@@ -233,6 +232,7 @@ def cut(
         keys = pd.DataFrame(index=[0])
         domain = np.zeros(len(counted.keys), dtype=int)
     sample = lay_out(design, counted)
+    domain = np.where(counted.inside, domain, -1)
     used = counted.only((domain >= 0) & (sample.weight > 0))
     return Domains(design, sample, used, keys, np.maximum(domain, 0), columns)
 
@@ -265,6 +265,39 @@ def without_rounding(cov: Array, value: Array) -> Array:
     return fixed(cov, noise) if noise.any() else cov
 
 
+def _given_contributions(
+    on: Domains, counted: Tally, z: Sparse, members: Members, options: Options
+) -> Contributions:
+    """Estimate the statistic under the replicate weights that came with the data, a row of the tally being a respondent."""
+    sample = on.sample
+    given = on.design.replicates
+    assert given is not None
+    assert sample.replicate_weights is not None
+    values = _summands(counted, options)
+    size = len(on.keys)
+    quantity = on.domain + size * np.arange(values.shape[1])[:, None]
+    rows = np.broadcast_to(np.arange(len(values)), quantity.shape)
+    places = (quantity.ravel(), rows.ravel())
+    shape = (size * values.shape[1], len(values))
+    into_domains = sp.csr_array((values.T.ravel(), places), shape=shape)
+    full = into_domains @ sample.weight
+    sums = into_domains @ sample.replicate_weights
+    blocks = (values.shape[1], size, -1)
+    theta = _from_sums(options.kind, sums.reshape(blocks))
+    centre = _from_sums(options.kind, full.reshape(blocks))[0]
+    matrix = deviations_of_given(given, theta, centre)
+    units = pd.DataFrame(index=range(len(theta)))
+    return Contributions(units, matrix, members)
+
+
+def _summands(counted: Tally, options: Options) -> Array:
+    """Return what a statistic adds up over the rows: numerators, then denominators. (T, 2M)."""
+    sums = counted.sums()
+    if options.kind == "ratio":
+        return sums
+    return np.concatenate([sums, counted.valid], axis=1)
+
+
 def _replicated_contributions(
     on: Domains, counted: Tally, z: Sparse, members: Members, options: Options
 ) -> Contributions:
@@ -276,21 +309,19 @@ def _replicated_contributions(
     Raises
     ------
     EstimatesError
-        As `_make_replicates`; E382 where more than a twentieth of the bootstrap has no solution.
+        As `make_replicates`; E382 where more than a twentieth of the bootstrap has no solution.
     """
     sample = on.sample
     clusters = sample.clusters
     weighting = on.design.weighting
-    replicates = _make_replicates(sample, options)
+    replicates = make_replicates(sample, options)
     counts = sample.n
     cell = np.zeros(len(on.domain), dtype=int)
     if weighting is not None:
         cell = on.design.cell_index(counted.keys)
         counts = sample.n * sample.base / weighting.start[cell]
-    sums = counted.sums()
-    if options.kind != "ratio":
-        sums = np.concatenate([sums, counted.valid], axis=1)
-    unsolved = _Unsolved()
+    sums = _summands(counted, options)
+    unsolved = Unsolved()
     chunks = replicated_sums(
         replicates,
         sums * sample.base[:, None],
@@ -301,7 +332,7 @@ def _replicated_contributions(
         cell=cell,
         counts=counts,
         cells=len(weighting.cells) if weighting else 1,
-        recipe=None if weighting is None else _Replay(weighting, unsolved),
+        recipe=None if weighting is None else Replay(weighting, unsolved),
     )
     theta = np.empty((len(replicates.scale), z.shape[1]))
     label = both("replicates ({variance})", variance=options.variance)
@@ -326,7 +357,7 @@ def _replicated_contributions(
     return Contributions(units, matrix, members, count, remark)
 
 
-def _make_replicates(sample: Sample, options: Options) -> Replicates:
+def make_replicates(sample: Sample, options: Options) -> Replicates:
     """Form replicates of a sample's first-stage units.
 
     Where later stages enter the variance, no sampling fraction is credited: replicates of first-stage units hold all of it
@@ -367,118 +398,3 @@ def _make_replicates(sample: Sample, options: Options) -> Replicates:
             hint=_('Use variance="jkn".'),
         )
     return balanced(clusters, fay=FAY if options.variance == "fay" else 0.0)
-
-
-class _Unsolved:
-    """Which replicates some weighting step could not solve, and at which levels, classes or bounds."""
-
-    def __init__(self) -> None:
-        self.chunks: list[Array] = []
-        self.places: Counter[str] = Counter()
-
-    def note(self, missed: Array, places: tuple[str, ...]) -> None:
-        """Count the replicates that failed at each place: (K, r) bool."""
-        for k in np.flatnonzero(missed.any(axis=1)):
-            self.places[places[k]] += int(missed[k].sum())
-
-    @property
-    def failed(self) -> Array:
-        """Return which replicates failed, in the order of the replays: (R,) bool."""
-        return np.concatenate(self.chunks) if self.chunks else np.zeros(0, dtype=bool)
-
-    @property
-    def count(self) -> int:
-        return int(self.failed.sum())
-
-    @property
-    def worst(self) -> str:
-        """Return the place at which most of them failed."""
-        return self.places.most_common(1)[0][0]
-
-    def remark(self, done: Text, *, variance: str) -> str:
-        """Say how many failed, where, and what was done."""
-        total = len(self.failed)
-        share = f"{self.count / total:.1%}"
-        return f"{done.zh} {done.en}".format(
-            count=self.count, total=total, share=share, worst=self.worst, variance=variance
-        )
-
-    def refuse_too_many(self) -> None:
-        """Refuse a bootstrap of which more than a twentieth has no solution (E382)."""
-        share = self.failed.mean()
-        if share <= MOST_UNSOLVED:
-            return
-        total = len(self.failed)
-        raise EstimatesError(
-            "E382",
-            _(
-                "{count} of {total} replicates ({share:.1%}) have no weights that do what "
-                "the steps declare; their se would mean nothing. Most often: {worst}.",
-                count=self.count,
-                total=total,
-                share=share,
-                worst=self.worst,
-            ),
-            where="variance",
-            available=("linearized", "jkn"),
-            hint=_(
-                "Merge that level with a neighbour, widen the bounds, or write "
-                'variance="linearized".'
-            ),
-        )
-
-
-class _Replay:
-    """A recipe as a function of counts; it notes in `unsolved` what some step could not solve."""
-
-    def __init__(self, weighting: Weighting, unsolved: _Unsolved) -> None:
-        self.weighting = weighting
-        self.unsolved = unsolved
-
-    @property
-    def factor(self) -> Array:
-        """Return final / base weight of the full sample: (C,)."""
-        return self.weighting.factor
-
-    @property
-    def block(self) -> Array:
-        """Return which cells depend on one another through some step: (C,) int."""
-        linked = sp.csr_array(sp.hstack([step.linked for step in self.weighting.steps]))
-        both_ways = sp.block_array([[None, linked], [linked.T, None]], format="csr")
-        block = connected_components(both_ways, directed=False)[1]
-        return np.asarray(block[: len(self.factor)])
-
-    def replay(self, count: Array) -> Replayed:
-        """Replay the recipe on all cells: counts (C, r)."""
-        everywhere = np.ones(count.shape[1], dtype=bool)
-        replayed = self._replay(self.weighting.steps, self.weighting.start, count, everywhere)
-        return replace(replayed, kept=everywhere)
-
-    def on_part(self, cells: Array) -> Callable[[Array], Replayed]:
-        """Return the replay on whole blocks of cells; replicates that do not keep their weight are noted elsewhere."""
-        steps = tuple(step.part(cells) for step in self.weighting.steps)
-        start = self.weighting.start[cells]
-        return lambda count: self._replay(steps, start, count, None)
-
-    def _replay(
-        self,
-        steps: tuple[WeightingStep, ...],
-        start: Array,
-        count: Array,
-        noted: Array | None,
-    ) -> Replayed:
-        """Replay steps in r replicates; what they miss is noted for `noted` (r,) bool, by default those that keep all."""
-        weight = np.repeat(start[:, None], count.shape[1], axis=1)
-        kept = np.ones(count.shape[1], dtype=bool)
-        missed = []
-        for step in steps:
-            before = weight
-            weight = step.reweight(count, before)
-            missed.append(step.unsolved(count, before, weight))
-            kept &= step.kept(count, before, weight)
-        noted = kept if noted is None else noted
-        for step, of_step in zip(steps, missed, strict=True):
-            self.unsolved.note(of_step[:, noted], step.places)
-        failed = np.asarray(np.concatenate(missed)[:, noted].any(axis=0))
-        self.unsolved.chunks.append(failed)
-        return Replayed(weight / start[:, None], kept)

@@ -36,6 +36,7 @@ from satisfaction.estimation.intervals import check_level, limits, standard_erro
 from satisfaction.estimation.quantiles import estimate_percentile, interleaved
 from satisfaction.estimation.result import COLUMNS, Estimates, result_table
 from satisfaction.estimation.sample import Contributions
+from satisfaction.estimation.shares import LEVEL, by_level, categories
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import changed_since, new_folder, read_json, refuse_existing
@@ -50,10 +51,13 @@ from satisfaction.foundation.tables import (
 from satisfaction.sampling.design import ROW, SampleDesign, SurveyDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, refuse_reserved, resolve, resolve_all, tally
-from satisfaction.sampling.variance import Members, domain_df, sum_by_domain
+from satisfaction.sampling.variance import Members, sum_by_domain
 
 Array = np.ndarray[Any, Any]
-Statistic: TypeAlias = Literal["mean", "proportion", "total", "median"] | tuple[str, Any]
+Statistic: TypeAlias = (
+    Literal["mean", "proportion", "total", "median", "shares", "counts"] | tuple[str, Any]
+)
+OF_LEVELS: dict[str, Kind] = {"shares": "proportion", "counts": "total"}
 FPC_DROPPED = both("fpc fpc not credited by these replicates")
 DEFAULT_INTERVALS = {
     "mean": "t; logit for rates",
@@ -88,14 +92,18 @@ def estimate(
         Domains never filter it: PSUs without a member of a domain count in n_h.
     measures : str, Measure, or a sequence of them
         Declared measures or numeric columns. Null is not valid and makes the domain smaller.
-    statistic : {"mean", "proportion", "total", "median"}, ("ratio", denominator) or ("quantile", p)
-        A ratio counts respondents with both values. Quantiles are the smallest value whose share at or below is at least p;
-        with a list of p the table has a row each, and a column p beside the domain columns.
+    statistic : {"mean", "proportion", "total", "median", "shares", "counts"}, ("ratio", denominator) or ("quantile", p)
+        shares, counts: of a categorical column (text or codes), the share 0-1 of every level among the valid answers, or
+        how many residents have it (R's `svymean(~factor)`, `svytotal(~factor)`); a row each, and a column `level` beside the
+        domain columns. Special codes of the questionnaire are not valid. A ratio counts respondents with both values.
+        Quantiles are the smallest value whose share at or below is at least p; with a list of p the table has a row each,
+        and a column p beside the domain columns.
     by : column or list of columns, optional
-    variance : {"default", "linearized", "rake", "jkn", "brr", "fay", "rao-wu"}
-        default: linearized without a recipe or after a single calibration, else jkn. linearized credits the last
-        calibration by regression residuals (R's `calibrate`), rake by R's `rake` sweeps; steps before it count as fixed. The
-        others replay the whole recipe in every replicate, centred on the replicates' mean.
+    variance : {"default", "linearized", "rake", "jkn", "brr", "fay", "rao-wu", "replicates"}
+        default: linearized without a recipe or after a single calibration, else jkn; replicates where the design holds
+        replicate weights, and only there. linearized credits the last calibration by regression residuals (R's
+        `calibrate`), rake by R's `rake` sweeps; steps before it count as fixed. The others replay the whole recipe in every
+        replicate, centred on the replicates' mean.
     level : float
         Confidence level of the intervals.
     interval : {"default", "t", "logit", "beta", "wilson", "xlogit", "mean", "likelihood"}
@@ -105,7 +113,8 @@ def estimate(
     domains : sequence, optional
         Values of the one column `by` that get a row also where no respondent has them (estimate nan, n 0).
     counted : Tally, optional
-        A tally of the same design and measures whose keys hold `by`; saves the pass over the respondents.
+        A tally of the same design and measures whose keys hold `by`; saves the pass over the respondents. Not for shares,
+        counts and quantiles.
     replicates, seed : int
         Of the Rao-Wu bootstrap.
 
@@ -114,7 +123,10 @@ def estimate(
     EstimatesError
         E100 an unknown option, E101 unknown name, E102 no number, E103 a proportion of something outside 0-1, E104 a level
         or quantile that is none, E381 replicates or a seed that are none, E383 infinite values, E384 `domains` of
-        another kind than the column, E385 a column `by` without a value, E386 one of a reserved name, E387 no measure, E150 and E151 replicates that the design does not allow, E382 a bootstrap of which more than 5 % has no solution.
+        another kind than the column, E385 a column `by` without a value, E386 one of a reserved name, E387 no measure, E521
+        shares of a select-all item, E522 of a variable without levels or with too many, E523 a variance that the design
+        does not have, E524 replicate weights that the recipe cannot solve, E150 and E151 replicates that the design does not
+        allow, E382 a bootstrap of which more than 5 % has no solution.
 
     Notes
     -----
@@ -141,16 +153,24 @@ def estimate(
     check_level(level)
     _check_whole("replicates", replicates, least=2)
     _check_whole("seed", seed, least=0)
-    if variance == "default":
-        several_steps = design.weighting is not None and design.weighting.several
-        variance = "jkn" if several_steps else "linearized"
+    variance = _variance_of(design, variance)
     options = Options(kind, variance, level, interval, df, replicates, seed)
     columns = named(by)
     several = kind == "quantile" and isinstance(argument, tuple)
-    taken = (*COLUMNS, "p") if several else COLUMNS
+    of_levels = isinstance(statistic, str) and statistic in OF_LEVELS
+    taken: tuple[str, ...] = COLUMNS
+    if several:
+        taken = (*COLUMNS, "p")
+    elif of_levels:
+        taken = (*COLUMNS, LEVEL)
     refuse_reserved(
         [name for i, name in enumerate(columns) if name in taken or name in columns[:i]]
     )
+    if of_levels:
+        design, found = categories(design, _named_measures(measures))
+        chosen = [category.measure for category in found]
+        on = cut(design, tally(design, chosen, by=columns), columns=columns, listed=domains)
+        return by_level(_estimated(on, chosen, options), found, str(statistic))
     chosen = resolve_all(design, _named_measures(measures))
     if kind != "quantile":
         tallied = ratio_measures(chosen, resolve(design, argument)) if kind == "ratio" else chosen
@@ -180,7 +200,7 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     valid = counted.valid[:, : len(chosen)]
     n = sum_by_domain(domain, valid, size)
     if options.df == "domain":
-        df = domain_df(domain, valid, sample.clusters, domains=size)
+        df = sample.domain_df(domain, valid, domains=size)
     else:
         df = np.full(se.shape, sample.df)
 
@@ -226,16 +246,39 @@ def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimate
     return Estimates(table, cov, held, on.columns, _conventions(on, options, held), on.design)
 
 
+def _variance_of(design: SampleDesign, variance: Variance) -> Variance:
+    """Return the variance method, the design's default where none is asked for (E523)."""
+    given = design.replicates is not None
+    if variance == "default":
+        several_steps = design.weighting is not None and design.weighting.several
+        variance = "jkn" if several_steps else "linearized"
+        return "replicates" if given else variance
+    if given != (variance == "replicates"):
+        raise EstimatesError(
+            "E523",
+            _(
+                'variance="{variance}" does not fit the design: replicates is for a design with replicate weights, and the only one for it.',
+                variance=variance,
+            ),
+            where="variance",
+            available=("default", "replicates") if given else ("default", "linearized", "jkn"),
+            hint=_("Leave `variance` out: the design decides."),
+        )
+    return variance
+
+
 def _parsed(statistic: Statistic) -> tuple[Kind, Any]:
     """Return the kind of statistic and its argument."""
     if statistic == "median":
         return "quantile", 0.5
+    if isinstance(statistic, str) and statistic in OF_LEVELS:
+        return OF_LEVELS[statistic], None
     if isinstance(statistic, tuple) and len(statistic) == 2:
         if statistic[0] == "ratio":
             return "ratio", statistic[1]
         if statistic[0] == "quantile":
             return "quantile", _quantiles(statistic[1])
-    allowed = ("mean", "proportion", "total", "median")
+    allowed = ("mean", "proportion", "total", "median", "shares", "counts")
     one_of(str(statistic), allowed, argument="statistic", error=EstimatesError, code="E100")
     return statistic, None  # type: ignore[return-value]
 
@@ -312,6 +355,12 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
         "fpc": fpc,
         "engine_exact": on.counted.exact,
     }
+    if design.subpopulation:
+        conventions["subpopulation"] = design.subpopulation
+    if design.replicates is not None:
+        conventions["centre"] = design.replicates.centre
+        conventions["replicates"] = design.replicates.weights.shape[1]
+        conventions["df"] = f"{options.df}: rank of the replicate weights - 1"
     if used == "jkn":
         conventions["centre"] = "mean of the replicates"
     elif used == "fay":
@@ -319,7 +368,7 @@ def _conventions(on: Domains, options: Options, held: Contributions) -> dict[str
     elif used == "rao-wu":
         conventions["replicates"] = options.replicates - held.unsolved
         conventions["seed"] = options.seed
-    if design.weighting and not options.linearized:
+    if design.weighting and not options.linearized and design.replicates is None:
         conventions["replicates_unsolved"] = held.unsolved
     if held.remark:
         conventions["replicates_note"] = held.remark
@@ -382,7 +431,7 @@ def write_estimates(estimates: Estimates, folder: str | Path) -> Path:
     """
     target = Path(folder)
     held = estimates.contributions
-    if ROW in held.units:
+    if ROW in held.units or estimates.design.replicates is not None:
         raise EstimatesError(
             "E183",
             _("Every respondent is a PSU of this design: the totals would be persons."),

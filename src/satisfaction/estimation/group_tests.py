@@ -128,7 +128,7 @@ def t_test(
     )
     cov = sample.covariance(sp.csr_array(fit.influence))
     se = standard_errors(cov)[-1:]
-    df = used_df((valid * used).astype(np.int64), sample.clusters) - (len(groups) - 1)
+    df = used_df((valid * used).astype(np.int64), sample) - (len(groups) - 1)
     keys = pd.DataFrame(index=[0])
     table = t_table(keys, fit.coefficient[-1:], se, df=df, name=name, null=value, level=level)
     conventions = {
@@ -205,13 +205,14 @@ def rank_test(
         held = with_row_numbers(held)
         columns.append(ROW_NUMBER)
     counted = tally(held, (), by=columns)
-    groups, code = levels(counted.keys[group], counted.keys[value].notna().to_numpy())
+    ranked_rows = counted.inside & counted.keys[value].notna().to_numpy()
+    groups, code = levels(counted.keys[group], ranked_rows)
     require_groups(groups, name_of(by), where="by")
     refuse_infinite(counted.keys[value], outcome)
     sample = lay_out(held, counted)
     used = code >= 0
     n = np.where(used, sample.n, 0.0)
-    df = used_df(n.astype(np.int64), sample.clusters)
+    df = used_df(n.astype(np.int64), sample)
     k = len(groups) - 1
     require_df(df, k + 1, where="by")
     score = _rank_scores(counted.keys, value, n * sample.weight, ties)

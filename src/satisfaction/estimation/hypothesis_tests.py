@@ -22,7 +22,7 @@ from satisfaction.estimation.intervals import (
     t_interval,
 )
 from satisfaction.estimation.result import Estimates
-from satisfaction.estimation.sample import lay_out
+from satisfaction.estimation.sample import Sample, lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _, both
@@ -30,7 +30,6 @@ from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import SampleDesign, require_columns
 from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.sampling.tally import tally
-from satisfaction.sampling.variance import Clusters, domain_df
 
 Array = np.ndarray[Any, Any]
 Variable = str | Measure
@@ -105,6 +104,10 @@ def declared(design: SampleDesign, own: Mapping[str, Any]) -> dict[str, Any]:
     variance = "linearized"
     if design.weighting is not None and design.weighting.several:
         variance += "; of several weighting steps only the last calibration is credited"
+    if design.replicates is not None:
+        variance = "replicates, of the linearized statistic"
+    if design.subpopulation:
+        own = {**own, "subpopulation": design.subpopulation}
     return {
         **own,
         "selection": design.selection,
@@ -115,10 +118,10 @@ def declared(design: SampleDesign, own: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def used_df(used: Array, clusters: Clusters) -> int:
+def used_df(used: Array, sample: Sample) -> int:
     """Degrees of freedom of the respondents used: PSUs with one of them minus their strata; `used` is (T,) int."""
     one_domain = np.zeros(len(used), dtype=int)
-    return int(domain_df(one_domain, used[:, None], clusters, domains=1)[0, 0])
+    return int(sample.domain_df(one_domain, used[:, None], domains=1)[0, 0])
 
 
 def t_table(

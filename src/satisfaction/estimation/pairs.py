@@ -312,7 +312,8 @@ def mean_and_rest(
 
 def _larger(counted: Tally, by: str, within: str, areas: pd.Series[Any]) -> Array:
     """Find the larger area of each area: (A,)."""
-    pairs = counted.keys[[by, within]].dropna(subset=[by]).drop_duplicates()
+    members = counted.keys.loc[counted.inside, [by, within]]
+    pairs = members.dropna(subset=[by]).drop_duplicates()
     unclear = pairs.loc[pairs[by].duplicated(keep=False) | pairs[within].isna(), by]
     if len(unclear):
         area = unclear.iloc[0]

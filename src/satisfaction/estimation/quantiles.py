@@ -21,7 +21,7 @@ from satisfaction.estimation.sample import Contributions
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, tally
-from satisfaction.sampling.variance import Members, domain_df
+from satisfaction.sampling.variance import Members
 
 Array = np.ndarray[Any, Any]
 # Ten weights of 0.1 add up to 0.7999999999999999 at the eighth: without the guard the quantile at 0.8 would be the ninth value,
@@ -186,7 +186,7 @@ def estimate_percentile(
     held = on.contributions(below, share.z, replace(options, kind="mean"))
     se_share = standard_errors(held.covariance)
     if options.df == "domain":
-        df = domain_df(on.domain, on.counted.valid, on.sample.clusters, domains=size)[:, 0]
+        df = on.sample.domain_df(on.domain, on.counted.valid, domains=size)[:, 0]
     else:
         df = np.full(size, on.sample.df)
     low, high, se = woodruff(of, quantile, se_share, df=df, level=options.level)

@@ -370,7 +370,7 @@ def regression(
         )
     _refuse_no_variation(fit, total, chosen.name)
     cov = sample.covariance(sp.csr_array(fit.influence))
-    df = used_df(valid.astype(np.int64), sample.clusters) + 1 - len(terms.names)
+    df = used_df(valid.astype(np.int64), sample) + 1 - len(terms.names)
     se = standard_errors(cov)
     keys = pd.DataFrame({"term": terms.names})
     table = t_table(keys, fit.coefficient, se, df=df, name="estimate", null=0.0, level=level)

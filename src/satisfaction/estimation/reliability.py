@@ -31,6 +31,7 @@ from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _, both
+from satisfaction.sampling.conditions import SUBPOPULATION
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage, add_columns
 from satisfaction.sampling.tally import LIMB, Tally, resolve, tally
@@ -199,7 +200,7 @@ def assess_items(
     of_sum = float(variances.variance[k])
     of_rest = variances.variance[k + 1 :]
     alpha_weighted = weighted_alpha(of_items, of_sum)
-    df = float(used_df(complete, sample.clusters))
+    df = float(used_df(complete, sample))
     se = ci_low = ci_high = float("nan")
     if np.isfinite(alpha_weighted):
         z = sp.csr_array(_alpha_influence(variances, k)[:, None])
@@ -233,7 +234,7 @@ def assess_items(
         ci_low=ci_low,
         ci_high=ci_high,
         complete=len(scores),
-        respondents=int(counted.n[sample.weight > 0].sum()),
+        respondents=int(counted.n[counted.inside & (sample.weight > 0)].sum()),
         table=table,
         conventions=CONVENTIONS | {"level": level} | declared(design, {}),
     )
@@ -374,10 +375,13 @@ def _scores(design: SampleDesign, items: list[Measure]) -> Array:
     """Fetch the values of the complete cases, (n, K), for the figures with equal weights."""
     valid = [item.valid_column for item in items]
     score = [item.score_column for item in items]
-    rows = fetch(
-        add_columns(design.rows(), items).select(*map(nw.col, dict.fromkeys(valid + score)))
-    )
+    columns = [*valid, *score]
+    if design.subpopulation:
+        columns.append(SUBPOPULATION)
+    rows = fetch(add_columns(design.rows(), items).select(*map(nw.col, dict.fromkeys(columns))))
     complete = rows[valid].to_numpy(bool).all(axis=1)
+    if design.subpopulation:
+        complete &= rows[SUBPOPULATION].to_numpy() == 1
     values = rows.loc[complete, score].to_numpy(float)
     return np.asarray(values / np.array([item.unit for item in items]))
 

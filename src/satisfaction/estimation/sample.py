@@ -10,7 +10,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.sampling.design import SampleDesign
+from satisfaction.estimation.replay import Unsolved
+from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.language import _
+from satisfaction.sampling.design import ROW, SampleDesign
+from satisfaction.sampling.replicates import GivenReplicates, deviations_of_given, rank_df
 from satisfaction.sampling.residuals import residual_totals
 from satisfaction.sampling.tally import Tally
 from satisfaction.sampling.variance import (
@@ -20,6 +24,8 @@ from satisfaction.sampling.variance import (
     Sparse,
     contributions,
     crossed,
+    domain_df,
+    domain_members,
     psu_totals,
 )
 
@@ -92,6 +98,12 @@ class Sample:
     margin_of : (L,) int
         Which margin a level belongs to.
     lonely : str
+    inside : (T,) bool
+        Which rows belong to the design's subpopulation.
+    given : GivenReplicates or None
+        Replicate weights that came with the data.
+    replicate_weights : (T, R) float, or None
+        The final weight of each row under them: a row is then a respondent.
     """
 
     stages: tuple[Clusters, ...] = field(repr=False)
@@ -103,6 +115,9 @@ class Sample:
     margins: Sparse | None = field(repr=False)
     margin_of: Array = field(repr=False)
     lonely: LonelyPsu
+    inside: Array = field(repr=False)
+    given: GivenReplicates | None = None
+    replicate_weights: Array | None = field(default=None, repr=False)
 
     @property
     def clusters(self) -> Clusters:
@@ -111,8 +126,48 @@ class Sample:
 
     @property
     def df(self) -> int:
-        """Return the design's degrees of freedom: PSUs minus strata."""
-        return len(self.clusters.stratum) - len(self.clusters.fraction)
+        """Return the design's degrees of freedom: PSUs minus strata, of a subpopulation those with a member."""
+        if self.given is not None:
+            return self.given.df if self.inside.all() else self._replicate_df(self.inside)
+        psus = np.unique(self.clusters.psu[self.inside])
+        return len(psus) - len(np.unique(self.clusters.stratum[psus]))
+
+    def domain_df(self, domain: Array, valid: Array, *, domains: int) -> Array:
+        """Return the degrees of freedom of each domain and measure: (D, M) int.
+
+        PSUs with valid members minus their strata; under replicate weights the rank of the members' weights minus 1 (as R's
+        `degf` of a subset), at most the design's.
+        """
+        if self.given is None:
+            return domain_df(domain, valid, self.clusters, domains=domains)
+        df = np.zeros((domains, valid.shape[1]), dtype=np.int64)
+        for m in range(valid.shape[1]):
+            inside = valid[:, m] > 0
+            if m and np.array_equal(inside, valid[:, m - 1] > 0):
+                df[:, m] = df[:, m - 1]
+                continue
+            for d in range(domains):
+                df[d, m] = self._replicate_df(inside & (domain == d))
+        return df
+
+    def members(self, domain: Array, valid: Array, *, domains: int) -> Members:
+        """Find the PSUs with a valid member of each domain and measure; quantities are domain-major.
+
+        Replicate weights do not say who shares a PSU: there the domains count as nested in each other, so that a combination
+        of several has the largest df among them.
+        """
+        if self.given is None:
+            return domain_members(domain, valid, self.clusters, domains=domains)
+        units = self.domain_df(domain, valid, domains=domains).ravel() + 1
+        inside = np.arange(units.max(initial=1))[:, None] < units
+        stratum = np.zeros(len(inside), dtype=int)
+        return Members(sp.csr_array(inside.astype(float)), stratum)
+
+    def _replicate_df(self, inside: Array) -> int:
+        """Return the df of the respondents marked, under replicate weights."""
+        assert self.given is not None
+        assert self.replicate_weights is not None
+        return max(min(rank_df(self.replicate_weights[inside]), self.given.df), 0)
 
     def deviations(self, z: Sparse, *, convention: Convention = "linearized") -> Sparse | Array:
         """Turn linearized variables into what the sampling units contribute: D (P', Q), so that V = D'D.
@@ -123,8 +178,12 @@ class Sample:
             Sum over a row's respondents of the linearized variable, not weighted.
         convention : {"linearized", "rake"}
             How the last calibration is credited: residuals from the regression weighted by the weights entering it (R's
-            `calibrate`), or R's `rake` sweeps.
+            `calibrate`), or R's `rake` sweeps. Replicate weights that came with the data stand in for both.
         """
+        if self.given is not None:
+            assert self.replicate_weights is not None
+            theta = np.asarray((z.T @ self.replicate_weights).T)
+            return deviations_of_given(self.given, theta, np.asarray(z.T @ self.weight))
         parts = []
         for clusters in self.stages:
             if self.margins is None:
@@ -173,7 +232,44 @@ def lay_out(design: SampleDesign, counted: Tally) -> Sample:
         margins=margins,
         margin_of=margin_of,
         lonely=design.lonely_psu,
+        inside=counted.inside,
+        given=design.replicates,
+        replicate_weights=_replicate_weights(design, keys),
     )
+
+
+def _replicate_weights(design: SampleDesign, keys: pd.DataFrame) -> Array | None:
+    """Return the replicate weights of the rows, each a respondent, after the recipe was replayed in them: (T, R).
+
+    Raises
+    ------
+    EstimatesError
+        E524 for replicates that the recipe cannot solve.
+    """
+    if design.replicates is None:
+        return None
+    weights: Array = design.replicates.weights[keys[ROW].to_numpy()]
+    weighting = design.weighting
+    unsolved = Unsolved()
+    if weighting is None:
+        return weights
+    cell = design.cell_index(keys)
+    places = (cell, np.arange(len(cell)))
+    shape = (len(weighting.cells), len(cell))
+    into_cells = sp.csr_array((1 / weighting.start[cell], places), shape=shape)
+    change = Replay(weighting, unsolved).replay(into_cells @ weights).factor
+    if unsolved.count:
+        raise EstimatesError(
+            "E524",
+            _(
+                "{count} of the replicate weights have no solution of the weighting steps. Most often: {worst}.",
+                count=unsolved.count,
+                worst=unsolved.worst,
+            ),
+            where="calibrate",
+            hint=_("Merge that level with a neighbour, or widen the bounds."),
+        )
+    return np.asarray(weights * change[cell])
 
 
 def _stages(design: SampleDesign, keys: pd.DataFrame) -> tuple[tuple[Clusters, ...], pd.DataFrame]:

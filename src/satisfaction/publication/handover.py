@@ -29,7 +29,7 @@ from satisfaction.publication.handover_script import (
     svydesign_call,
 )
 from satisfaction.publication.labels import mark
-from satisfaction.sampling.design import SampleDesign, named
+from satisfaction.sampling.design import SampleDesign, named, refuse_subpopulation
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import resolve
 from satisfaction.weighting.base import RESPONDED
@@ -105,7 +105,7 @@ def hand_over(
     ------
     ExportError
         X120 an identifier where no running number can stand for it, X121 no measures, X101 the folder exists, X123 codes of
-        empty text.
+        empty text, X520 a subpopulation, X521 a design of replicate weights.
 
     Examples
     --------
@@ -122,6 +122,16 @@ def hand_over(
       data = respondents
     )
     """
+    refuse_subpopulation(design, _("A hand-over"), error=ExportError, code="X520")
+    if design.replicates is not None:
+        raise ExportError(
+            "X521",
+            _(
+                "The design is given by replicate weights; R's svrepdesign takes those as they came."
+            ),
+            where="hand_over",
+            hint=_("Hand over the data as they came."),
+        )
     if measures is None:
         named_measures: Sequence[str | Measure] = list(design.measures)
     elif isinstance(measures, str | Measure):

@@ -23,9 +23,11 @@ from satisfaction.foundation.engines import (
     scan,
 )
 from satisfaction.foundation.errors import DesignError, closest, one_of, shortened
-from satisfaction.foundation.language import _, both, ngettext
+from satisfaction.foundation.language import Text, _, both, ngettext
 from satisfaction.foundation.pages import card
+from satisfaction.sampling.conditions import SUBPOPULATION, Condition, described, flagged
 from satisfaction.sampling.measures import Measure, flag
+from satisfaction.sampling.replicates import GivenReplicates, rank_df
 from satisfaction.sampling.variance import LonelyPsu
 
 Array = np.ndarray[Any, Any]
@@ -144,6 +146,10 @@ class SampleDesign:
     complete : set of str
         Columns that are known to hold no null.
     weighting : Weighting or None
+    subpopulation : str
+        The condition in words, where estimates and tests are of a part of the population (see `where`); else empty.
+    replicates : GivenReplicates or None
+        Replicate weights that came with the data; every respondent is then a unit of the tally.
     """
 
     respondents: Any = field(repr=False)
@@ -160,15 +166,23 @@ class SampleDesign:
     table: Lazy = field(repr=False)
     complete: frozenset[str] = field(repr=False)
     weighting: Weighting | None = field(default=None, repr=False)
+    subpopulation: str = field(default="", repr=False)
+    replicates: GivenReplicates | None = field(default=None, repr=False)
 
     @property
     def weights(self) -> Array:
-        """Return the final weight per respondent, in the given row order: (n,) float."""
+        """Return the final weight per respondent, in the given row order: (n,) float; 0 outside a subpopulation."""
         if self.weighting is None:
             weight = fetch(self.rows().select(self.weight_column))[self.weight_column]
-            return np.asarray(weight.to_numpy(float))
-        lookup = self.weighting.cells.assign(factor=self.weighting.factor)
-        return joined(self.rows(), lookup, on=self.weighting.columns, weight=self.weight_column)
+            weights = weight.to_numpy(float)
+        else:
+            lookup = self.weighting.cells.assign(factor=self.weighting.factor)
+            on = self.weighting.columns
+            weights = joined(self.rows(), lookup, on=on, weight=self.weight_column)
+        if self.subpopulation:
+            inside = fetch(self.rows().select(SUBPOPULATION))[SUBPOPULATION]
+            weights = weights * inside.to_numpy(float)
+        return np.asarray(weights)
 
     @property
     def log(self) -> pd.DataFrame:
@@ -190,7 +204,7 @@ class SampleDesign:
         table = self.table
         if self.base_weight is None:
             table = table.with_columns(nw.lit(1.0).alias(ONE))
-        if ROW in self.stages:
+        if ROW in self.stages and self.replicates is None:
             table = table.with_row_index(ROW, order_by=table.collect_schema().names())
         return table
 
@@ -218,7 +232,44 @@ class SampleDesign:
             "lonely_psu": self.lonely_psu,
             "selection": self.selection,
         }
+        if self.subpopulation:
+            facts["subpopulation"] = self.subpopulation
         return f"SampleDesign({'; '.join(f'{name}: {fact}' for name, fact in facts.items())})"
+
+    def where(self, condition: Condition) -> SampleDesign:
+        """Return the design for a subpopulation: every estimate and test is then of its members (R's `subset`).
+
+        The design is not filtered: PSUs without a member still count in n_h, margins stay those of all respondents, and
+        weights outside are 0. Conditions add up: `design.where(a).where(b)` is of who fulfils both.
+
+        Parameters
+        ----------
+        condition : mapping, column name, narwhals expression, or truth values
+            {column: value or list of values}, all of which must hold; the name of a column of truth values or of 0 and 1;
+            an expression of the columns; or one truth value a respondent (array, list or Series, in the rows' order; only
+            where the respondents are a pandas or polars DataFrame). A missing value is not inside.
+
+        Raises
+        ------
+        DesignError
+            D520 a column that is not there, D521 a column that is no condition, D522 values that no respondent has, D523
+            truth values that do not fit the rows, D524 nobody fulfils it.
+
+        Notes
+        -----
+        Lonely PSUs and the policy for them stay those of the whole design, while R's subset forgets strata that it does not
+        meet: under "average" the factor is that of the whole design.
+
+        Examples
+        --------
+        >>> rows = pd.DataFrame({"psu": [1, 1, 2, 2, 3], "sex": [1, 2, 1, 2, 2], "y": [1, 0, 1, 1, 0]})
+        >>> design = sat.SurveyDesign(rows, psu="psu")
+        >>> sat.estimate(design.where({"sex": 2}), "y").table["estimate"].round(4).tolist()
+        [0.3333]
+        """
+        restricted = self.over(flagged(self.respondents, self.table, condition))
+        words = " & ".join(filter(None, [self.subpopulation, described(condition)]))
+        return replace(restricted, subpopulation=words)
 
     def _repr_html_(self) -> str:
         facts = {
@@ -231,6 +282,10 @@ class SampleDesign:
             "weighting": self.weighting.name if self.weighting else "none",
             "measures": ", ".join(self.measures),
         }
+        if self.replicates is not None:
+            facts["replicate weights"] = str(self.replicates.weights.shape[1])
+        if self.subpopulation:
+            facts["subpopulation"] = self.subpopulation
         log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
         return card(both("sample design"), facts=facts, tables={both("weighting steps"): log})
 
@@ -248,6 +303,11 @@ def SurveyDesign(
     selection: Selection = "probability",
     measures: Sequence[Measure] = (),
     codes: Mapping[str, Mapping[str, Any]] | None = None,
+    replicate_weights: Sequence[str] | Array | pd.DataFrame | None = None,
+    scale: float | None = None,
+    rscales: Sequence[float] | None = None,
+    mse: bool = False,
+    df: int | None = None,
 ) -> SampleDesign:
     """Declare how the respondents were selected.
 
@@ -282,6 +342,17 @@ def SurveyDesign(
     codes : mapping, optional
         Columns of a questionnaire's codes that are no numbers (`Questionnaire.coded_columns`); `estimate` refuses their
         means. Accepted responses bring it along.
+    replicate_weights : list of columns, or array (n, R), optional
+        Weights of every respondent in R replicates that came with the data, base weight included (R's
+        `svrepdesign(combined.weights = TRUE)`). They stand for strata, PSUs and fpc, which are then left out; estimates use
+        them (variance "replicates"). The respondents are brought into memory.
+    scale, rscales : float and (R,), optional
+        V = scale sum_r rscales_r (theta_r - centre)^2; rscales None: all 1. scale is needed: 1/R for a bootstrap or BRR,
+        1/(R (1 - k)^2) for Fay's k, (R - 1)/R for a jackknife without strata, 1 where rscales say it all.
+    mse : bool
+        Centre: the full-sample estimate; False (R's default): the mean of the replicates.
+    df : int, optional
+        Degrees of freedom of the design; None: rank of the replicate weights minus 1 (R's `degf`).
 
     Returns
     -------
@@ -294,7 +365,8 @@ def SurveyDesign(
         "fail", D105 fpc that varies within a stratum or is smaller than the sample, D106 a PSU code in two strata, D107
         more fpc columns than stages, D108 a collapse of a stratum that is not there, D382 a table without rows, D383 a reserved column name, D384 a
         column that is stratum and PSU, D385 a collapse that is no mapping, D380 lonely PSUs under "average" where no
-        stratum is left to take the average of.
+        stratum is left to take the average of, D526 replicate weights beside strata, PSUs or fpc, or scales without them, D527
+        replicate weights, a scale or rscales that cannot be.
 
     Examples
     --------
@@ -305,6 +377,10 @@ def SurveyDesign(
      selection: probability)
     >>> design.weights
     array([5., 5., 8., 8.])
+    >>> rows = pd.DataFrame({"y": [1, 0, 1, 1], "w": 2.0, "r1": [0, 4, 2, 2], "r2": [4, 0, 2, 2]})
+    >>> replicated = sat.SurveyDesign(rows, base_weight="w", replicate_weights=["r1", "r2"], scale=0.5)
+    >>> sat.estimate(replicated, "y").table[["estimate", "se"]].round(4).to_numpy().tolist()
+    [[0.75, 0.25]]
     """
     one_of(lonely_psu, get_args(LonelyPsu), argument="lonely_psu", error=DesignError, code="D100")
     one_of(psu_codes, get_args(Nesting), argument="psu_codes", error=DesignError, code="D100")
@@ -320,6 +396,22 @@ def SurveyDesign(
     for stratum, target in (collapse or {}).items():
         merged_strata[_level(stratum)] = _level(target)
     brought_along = getattr(respondents, "attrs", {}).get(CODES, {})
+    declared_apart = strata is not None or psu is not None or fpc is not None
+    given = None
+    if replicate_weights is not None and not declared_apart:
+        respondents, given = _with_replicates(
+            respondents, replicate_weights, scale=scale, rscales=rscales, mse=mse, df=df
+        )
+    elif replicate_weights is not None or scale is not None or rscales is not None:
+        raise DesignError(
+            "D526",
+            _(
+                "Replicate weights already hold strata, PSUs and fpc and stand alone; scale and rscales are for them only."
+            ),
+            where="replicate_weights",
+            available=("replicate_weights, scale, rscales, mse", "strata, psu, fpc"),
+            hint=_("Write one of the two."),
+        )
     design = SampleDesign(
         respondents=respondents,
         strata=named(strata),
@@ -334,9 +426,65 @@ def SurveyDesign(
         codes=dict(codes or brought_along),
         table=scan(respondents),
         complete=never_null(respondents),
+        replicates=given,
     )
     _check(design)
     return design
+
+
+def _with_replicates(
+    respondents: Any,
+    replicate_weights: Sequence[str] | Array | pd.DataFrame,
+    *,
+    scale: float | None,
+    rscales: Sequence[float] | None,
+    mse: bool,
+    df: int | None,
+) -> tuple[pd.DataFrame, GivenReplicates]:
+    """Return the respondents here, numbered in their order, and their replicate weights (D383, D527)."""
+    rows = respondents
+    if not isinstance(rows, pd.DataFrame):
+        rows = fetch(scan(respondents))
+    if ROW in rows:
+        raise _reserved(ROW)
+    columns = isinstance(replicate_weights, list | tuple) and all(
+        isinstance(name, str) for name in replicate_weights
+    )
+    if columns:
+        names = list(replicate_weights)
+        absent = [name for name in names if name not in rows]
+        if absent:
+            raise _no_replicates(_("there is no column {names}", names=shortened(absent)))
+        weights = rows[names].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+        rows = rows.drop(columns=names)
+    else:
+        weights = np.asarray(replicate_weights, dtype=float)
+    if weights.ndim != 2 or len(weights) != len(rows) or weights.shape[1] < 2:
+        raise _no_replicates(
+            _("an array of {shape} for {rows} respondents", shape=weights.shape, rows=len(rows))
+        )
+    if not np.isfinite(weights).all():
+        raise _no_replicates(_("some are missing or no numbers"))
+    each = np.ones(weights.shape[1]) if rscales is None else np.asarray(rscales, dtype=float)
+    if each.shape != (weights.shape[1],) or not (np.isfinite(each) & (each >= 0)).all():
+        raise _no_replicates(_("rscales are not {n} numbers of 0 or more", n=weights.shape[1]))
+    if scale is None or not 0 < scale < np.inf:
+        raise _no_replicates(_("scale is {scale}", scale=scale))
+    design_df = rank_df(weights) if df is None else int(df)
+    given = GivenReplicates(weights, scale * each, bool(mse), design_df)
+    return rows.assign(**{ROW: np.arange(len(rows))}), given
+
+
+def _no_replicates(what: Text) -> DesignError:
+    return DesignError(
+        "D527",
+        _("These replicate weights cannot be: {what}.", what=what),
+        where="replicate_weights",
+        hint=_(
+            "One row a respondent, one column a replicate (two or more), numbers only; scale > 0 (1/R "
+            "for a bootstrap), rscales one a replicate, not negative."
+        ),
+    )
 
 
 def named(columns: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -432,14 +580,10 @@ def _check_weights(design: SampleDesign, bad: int) -> None:
 def _check_names(design: SampleDesign) -> None:
     """Refuse columns under names the design needs for itself, and a column that is stratum and PSU, or one stage twice."""
     columns = design.table.collect_schema().names()
-    for name in (ROW, ONE):
-        if name in columns:
-            raise DesignError(
-                "D383",
-                _("The column name '{name}' is used by the design itself.", name=name),
-                where="respondents",
-                hint=_("Rename the column."),
-            )
+    for name in (ROW, ONE, SUBPOPULATION):
+        numbered_here = name == ROW and design.replicates is not None
+        if name in columns and not numbered_here:
+            raise _reserved(name)
     units = [*design.strata, *design.psu]
     twice = [name for i, name in enumerate(units) if name in units[:i]]
     if twice:
@@ -452,6 +596,15 @@ def _check_names(design: SampleDesign) -> None:
             where="strata, psu",
             hint=_("Give each its own column; leave out `strata` where there are none."),
         )
+
+
+def _reserved(name: str) -> DesignError:
+    return DesignError(
+        "D383",
+        _("The column name '{name}' is used by the design itself.", name=name),
+        where="respondents",
+        hint=_("Rename the column."),
+    )
 
 
 def _check_numbers(design: SampleDesign) -> None:
@@ -628,6 +781,27 @@ def _plain(level: Any) -> Any:
 
 
 # ---- what a caller may ask of it ----
+
+
+def refuse_subpopulation(design: SampleDesign, task: Text, *, error: type[Any], code: str) -> None:
+    """Refuse a task that concerns all respondents where the design is of a subpopulation.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class given.
+    """
+    if design.subpopulation:
+        raise error(
+            code,
+            _(
+                "{task} concerns all respondents; the design is of the subpopulation {subpopulation}.",
+                task=task,
+                subpopulation=design.subpopulation,
+            ),
+            where="where",
+            hint=_("Use the design without the condition: weight first, then `where`."),
+        )
 
 
 def require_columns(

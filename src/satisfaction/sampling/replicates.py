@@ -13,13 +13,75 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import hadamard
+from scipy.linalg import hadamard, qr
 
 from satisfaction.sampling.variance import DENSE_ABOVE, Clusters, Sparse
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["jkn", "brr", "fay", "rao-wu"]
 LARGEST_CHUNK = 500_000  # numbers held at once
+DEPENDENT = 1e-5  # of the largest column: R's tolerance for the rank of replicate weights
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class GivenReplicates:
+    """Replicate weights that came with the data: V = sum_r scale_r (theta_r - centre)^2.
+
+    Attributes
+    ----------
+    weights : (n, R) float
+        Of every respondent, in the rows' order.
+    scale : (R,) float
+        Of each replicate: R's `scale` x `rscales`.
+    mse : bool
+        Whether the centre is the full sample's estimate, else it is the mean of the replicates.
+    df : int
+        Degrees of freedom of the whole design.
+    """
+
+    weights: Array
+    scale: Array
+    mse: bool
+    df: int
+
+    def __repr__(self) -> str:
+        respondents, replicates = self.weights.shape
+        return f"GivenReplicates({replicates} of {respondents:,} respondents, df {self.df})"
+
+    @property
+    def centre(self) -> str:
+        """Return what the deviations are taken from, in words."""
+        return "full-sample estimate (mse)" if self.mse else "mean of the replicates"
+
+
+def rank_df(weights: Array) -> int:
+    """Return the rank of replicate weights (n, R) minus 1: their degrees of freedom, as R's `degf`."""
+    if not weights.size:
+        return 0
+    if weights.shape[0] < weights.shape[1]:
+        weights = weights.T
+    size = np.abs(np.diag(qr(weights, mode="r", pivoting=True, check_finite=False)[0]))
+    return int((size > DEPENDENT * size.max(initial=0.0)).sum()) - 1
+
+
+def deviations_of_given(given: GivenReplicates, theta: Array, full: Array) -> Array:
+    """Scale the deviations of given replicates from their centre, so that V = D'D: (R, Q).
+
+    Parameters
+    ----------
+    theta : (R, Q) float
+        nan where a replicate has no member of the domain: it then counts as the centre.
+    full : (Q,) float
+        Estimates of the full sample.
+    """
+    known = np.isfinite(theta)
+    centre = full
+    if not given.mse:
+        # as R: a replicate of scale 0 is not part of the mean
+        part = known & (given.scale > 0)[:, None]
+        centre = np.where(part, theta, 0.0).sum(axis=0) / np.maximum(part.sum(axis=0), 1)
+    away = np.where(known, theta - centre, 0.0)
+    return np.asarray(away * np.sqrt(given.scale)[:, None])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ import pandas as pd
 from satisfaction.foundation.engines import Lazy, counter, fetch, ordered, refuse_mixed
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
+from satisfaction.sampling.conditions import SUBPOPULATION
 from satisfaction.sampling.design import SampleDesign, require_columns
 from satisfaction.sampling.measures import Measure, add_columns, column_measure, flag
 
@@ -68,6 +69,13 @@ class Tally:
             f"Tally({self.n.sum():,} respondents in {len(self.n):,} rows by {', '.join(self.keys)})"
         )
 
+    @property
+    def inside(self) -> Array:
+        """Return which rows belong to the design's subpopulation: (T,) bool; all of them without one."""
+        if SUBPOPULATION not in self.keys:
+            return np.ones(len(self.n), dtype=bool)
+        return np.asarray(self.keys[SUBPOPULATION].to_numpy() == 1)
+
     def sums(self) -> Array:
         """Return the sums in the measures' own units: (T, M) float."""
         return np.asarray(self.total / self.units)
@@ -104,6 +112,7 @@ def tally(
     Parameters
     ----------
     design : SampleDesign
+        Outside its subpopulation nothing is valid; `n` counts everybody.
     measures : sequence of str or Measure
         Names of the design's measures, or of numeric columns.
     by : sequence of str
@@ -124,6 +133,8 @@ def tally(
     if design.weighting:
         keys += design.weighting.columns
     keys.append(design.weight_column)
+    if design.subpopulation:
+        keys.append(SUBPOPULATION)
     if by_values:
         for measure in resolved:
             keys += [measure.valid_column, measure.score_column]
@@ -145,7 +156,7 @@ def tally(
             if measure.kind == "column" and set(measure.own) <= design.complete and not by_values:
                 complete.add(measure.name)
         counts = _count_integers(rows, keys, resolved, narrow=narrow, complete=complete)
-    return Tally(
+    whole = Tally(
         keys=counts.keys,
         n=counts.n,
         valid=counts.valid,
@@ -155,6 +166,7 @@ def tally(
         measures=tuple(measure.name for measure in resolved),
         exact=not floating,
     )
+    return whole.only(whole.inside) if design.subpopulation else whole
 
 
 def refuse_reserved(names: Sequence[str]) -> None:
@@ -221,7 +233,7 @@ def resolve(
             available=[name for name, other in schema.items() if other.is_numeric()],
             hint=_(
                 "Choose a numeric column; convert numbers kept as text or objects first: "
-                'pd.to_numeric(df["{measure}"]).',
+                'pd.to_numeric(df["{measure}"]); for the share of every level write statistic="shares".',
                 measure=measure,
             ),
         )

@@ -13,7 +13,7 @@ from satisfaction.foundation.errors import WeightsError
 from satisfaction.foundation.files import new_folder, refuse_existing
 from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import write_text
-from satisfaction.sampling.design import SampleDesign
+from satisfaction.sampling.design import SampleDesign, refuse_subpopulation
 
 Array = np.ndarray[Any, Any]
 FINAL = "final_weight"
@@ -59,7 +59,7 @@ def write_weights(design: SampleDesign, folder: str | Path) -> str:
     Raises
     ------
     WeightsError
-        W191 a folder that exists.
+        W191 a folder that exists, W520 a subpopulation.
 
     Examples
     --------
@@ -68,6 +68,7 @@ def write_weights(design: SampleDesign, folder: str | Path) -> str:
     >>> sat.write_weights(design, "weights")
     'weights'
     """
+    refuse_subpopulation(design, _("Writing weights"), error=WeightsError, code="W520")
     lookup = pd.DataFrame({"factor": [1.0]})
     on: tuple[str, ...] = ()
     if design.weighting is not None:

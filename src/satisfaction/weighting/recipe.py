@@ -17,7 +17,14 @@ import pandas as pd
 import scipy.sparse as sp
 
 from satisfaction.foundation.engines import fetch, matched, ordered
-from satisfaction.sampling.design import SampleDesign, Weighting, WeightingStep
+from satisfaction.foundation.errors import WeightsError
+from satisfaction.foundation.language import _
+from satisfaction.sampling.design import (
+    SampleDesign,
+    Weighting,
+    WeightingStep,
+    refuse_subpopulation,
+)
 from satisfaction.sampling.tally import totals
 from satisfaction.sampling.variance import Sparse
 from satisfaction.weighting.final_weights import weight_diagnostics
@@ -84,7 +91,13 @@ def cells_for(design: SampleDesign, columns: Sequence[str], *, by_weight: bool =
     ----------
     by_weight : bool
         The step looks at single weights, so the base weight is a key of the cells.
+
+    Raises
+    ------
+    WeightsError
+        W520 for a subpopulation.
     """
+    refuse_subpopulation(design, _("Weighting"), error=WeightsError, code="W520")
     before = design.weighting
     weight = design.weight_column
     wanted = list(columns)
