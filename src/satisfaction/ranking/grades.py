@@ -390,7 +390,8 @@ def _broken(above: Floats) -> Ints:
     starts = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]]) if len(pair) else pair
     run = np.diff(np.r_[starts, len(pair)])
     number = np.arange(len(pair)) - np.repeat(starts, run)
-    return triples[order[number < EACH]]
+    kept: Ints = triples[order[number < EACH]]
+    return kept
 
 
 def _rows(variables: Ints, signs: list[float], width: int) -> sparse.csr_array:

@@ -142,7 +142,8 @@ def moderated(variance: Floats, df: Floats) -> Floats:
         common_df = 2 * _inverse_trigamma(left_over)
     level = centred.mean() + special.digamma(common_df / 2) - np.log(common_df / 2)
     own = np.where(np.isinf(df), 1.0, 2 * half / (common_df + 2 * half))
-    return own * variance + (1 - own) * np.exp(level)
+    drawn: Floats = own * variance + (1 - own) * np.exp(level)
+    return drawn
 
 
 def _inverse_trigamma(value: float) -> float:
@@ -163,8 +164,9 @@ def _normal_on(scale: str, counts: Counts) -> tuple[Floats, Floats]:
     """
     point, error = _on_scale(scale, counts)
     beyond = 3 * float(np.median(error))
-    searched = np.clip([point.min() - beyond, point.max() + beyond], *SCALES[scale])
-    node = np.linspace(*searched, SEARCH_NODES)
+    low, high = SCALES[scale]
+    searched = np.clip([point.min() - beyond, point.max() + beyond], low, high)
+    node = _grid(searched, SEARCH_NODES)
     likelihood = _likelihood(counts, _rate(scale, node))
     narrowest = float(node[1] - node[0])  # units whose true rates differ less count as equal
 
@@ -174,12 +176,12 @@ def _normal_on(scale: str, counts: Counts) -> tuple[Floats, Floats]:
 
     start = np.array([np.median(point), np.log(0.7 * point.std() + narrowest)])
     found = minimize(deviance, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-5})
-    mean = float(np.clip(found.x[0], *searched))
+    mean = float(np.clip(found.x[0], searched[0], searched[1]))
     spread = max(float(np.exp(found.x[1])), narrowest)
-    ends = np.clip([mean - WIDTH * spread, mean + WIDTH * spread], *SCALES[scale])
+    ends = np.clip([mean - WIDTH * spread, mean + WIDTH * spread], low, high)
     posterior_sd = float((spread * error / np.hypot(spread, error)).min())
     number = int(np.clip(NODES_A_SD * np.ptp(ends) / posterior_sd, FEWEST_NODES, MOST_NODES))
-    node = np.linspace(*ends, number)
+    node = _grid(ends, number)
     mass = _likelihood(counts, _rate(scale, node)) * _bell(node, mean, spread)
     return _rate(scale, node), mass / mass.sum(axis=1, keepdims=True)
 
@@ -207,14 +209,20 @@ def _any_shape(counts: Counts) -> tuple[Floats, Floats]:
     """
     at = np.arcsin(np.sqrt(counts.yes / counts.size))
     beyond = 0.25 / np.sqrt(np.median(counts.size))
-    ends = np.clip([at.min() - beyond, at.max() + beyond], *SCALES["arcsine"])
-    node = _rate("arcsine", np.linspace(*ends, FEWEST_NODES))
+    low, high = SCALES["arcsine"]
+    ends = np.clip([at.min() - beyond, at.max() + beyond], low, high)
+    node = _rate("arcsine", _grid(ends, FEWEST_NODES))
     likelihood = _likelihood(counts, node)
     prior = np.full(len(node), 1 / len(node))
     for _ in range(ROUNDS):
         prior = prior * np.mean(likelihood / (likelihood @ prior)[:, None], axis=0)
     mass = likelihood * prior
     return node, mass / mass.sum(axis=1, keepdims=True)
+
+
+def _grid(ends: Floats, number: int) -> Floats:
+    """Equally spaced points from one end to the other."""
+    return np.linspace(float(ends[0]), float(ends[1]), number)
 
 
 def _rate(scale: str, at: Floats) -> Floats:
@@ -229,7 +237,8 @@ def _likelihood(counts: Counts, rate: Floats) -> Floats:
     """Binomial likelihood of the counts at (g,) rates, (p, g), the highest of each row 1."""
     log = counts.yes[:, None] * np.log(rate)
     log += (counts.size - counts.yes)[:, None] * np.log1p(-rate)
-    return np.exp(log - log.max(axis=1, keepdims=True))
+    likelihood: Floats = np.exp(log - log.max(axis=1, keepdims=True))
+    return likelihood
 
 
 # ---- ranks
