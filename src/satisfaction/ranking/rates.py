@@ -49,6 +49,9 @@ class Counts:
     yes: Floats
     size: Floats
 
+    def __repr__(self) -> str:
+        return f"Counts({len(self.size)} units, median size {np.median(self.size):.0f})"
+
 
 @dataclass(frozen=True, slots=True)
 class RatePosterior:
