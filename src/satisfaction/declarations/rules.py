@@ -35,6 +35,11 @@ class RankingRules(Record):
     areas under it are left out of the second and final one. `round_before_ranking` counts decimal places of the estimate as
     published (points 0-100, or a share 0-1), half away from zero. `minimum_df` and `minimum_deff` are the floor under an
     area's own error: below it the ranking takes the error from the design effect of the next larger area.
+
+    `prior` is the shape of the true values in the model of probabilities and grades: normal as they are (`identity`), or,
+    for rates, normal on the `logit` or `arcsine` scale or of any shape (`nonparametric`); `auto` is `logit` for a rate and
+    `identity` for a score. `wrongly_ordered` is what grades promise: the largest expected share of pairs in the wrong order,
+    over the pairs in different grades.
     """
 
     list_size: AtLeastOne = 10
@@ -50,6 +55,8 @@ class RankingRules(Record):
     ] = "off"
     multiplicity: Literal["one", "holm", "bh"] = "one"
     level: Level = 0.95
+    prior: Literal["auto", "identity", "logit", "arcsine", "nonparametric"] = "auto"
+    wrongly_ordered: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     source: str
 
 

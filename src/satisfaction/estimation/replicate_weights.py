@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from satisfaction.estimation.domains import LEFT_OUT, Options, make_replicates
 from satisfaction.estimation.hypothesis_tests import ROW_NUMBER, with_row_numbers
-from satisfaction.estimation.replay import Unsolved
+from satisfaction.estimation.replay import Replay, Unsolved
 from satisfaction.estimation.sample import Sample, lay_out
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of

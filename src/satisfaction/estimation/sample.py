@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.estimation.replay import Unsolved
+from satisfaction.estimation.replay import Replay, Unsolved
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.sampling.design import ROW, SampleDesign

@@ -25,6 +25,7 @@ from satisfaction.foundation.figures import (
 )
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 from satisfaction.publication.labels import two_languages
+from satisfaction.ranking.grades import PROMISED
 
 Row: TypeAlias = Mapping[str, Any]
 Rows: TypeAlias = Sequence[Row]
@@ -160,6 +161,10 @@ class Ground:
         By code, the nearest on the other side of the cut; none for units at the cut or not ranked.
     errors : mapping
         By code, why the error behind a unit's rank is not its own, in Chinese and then in English.
+    grades : int
+        Grades in use; 0 where there are none.
+    wrongly_ordered : float
+        Expected share of wrongly ordered pairs that the grades promise (0-1).
     """
 
     kind: Kind
@@ -174,6 +179,8 @@ class Ground:
     mark: Text | None
     across: dict[str, Across] = field(repr=False)
     errors: Mapping[str, str] = field(repr=False)
+    grades: int = 0
+    wrongly_ordered: float = 0.0
 
     @property
     def trust(self) -> Text:
@@ -226,6 +233,9 @@ def ground_of(
     if "multiplicity" in summary:
         family = _("adjusted for the whole table")
     side = str(ranking["side"].iloc[0]) if "side" in ranking else "last"
+    grades = 0
+    if "grade" in ranking and ranking["grade"].notna().any():
+        grades = int(ranking["grade"].max())
     return Ground(
         kind=kind,
         measure=measure or MEASURES[kind],
@@ -239,6 +249,8 @@ def ground_of(
         mark=mark_of_sentences(ranking["mark"].iloc[0]) if "mark" in ranking else None,
         across=dict(_across(ranked)),
         errors=summary.get("se_from_larger", {}),
+        grades=grades,
+        wrongly_ordered=summary.get("wrongly_ordered", PROMISED),
     )
 
 
@@ -306,7 +318,22 @@ def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Text:
         clauses.append(
             Text(f"{measure.zh}{compared.zh}。", f"{sentence(measure.en)} {compared.en}.")
         )
+    if ground.grades:
+        clauses.append(_grade(ground, row))
     return join_sentences(clauses)
+
+
+def _grade(ground: Ground, row: Row) -> Text:
+    """Say which grade a ranked unit has, and what the grades promise."""
+    if ground.grades == 1:
+        return _("Under the model no grades can be told: all units are in one.")
+    return _(
+        "It is in grade {grade:g} of {grades} (1 is the best); under the model, of the pairs of units in different grades "
+        "at most {wrong:g} % are expected to be in the wrong order.",
+        grade=row["grade"],
+        grades=ground.grades,
+        wrong=100 * ground.wrongly_ordered,
+    )
 
 
 def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
@@ -391,13 +418,26 @@ def _standing(ground: Ground, row: Row) -> Text:
         where = _("It is {on} the list of {name}, {but}", on=on, name=end.name, but=but)
     if not ground.proven:
         return Text(f"{where.zh}{proof.zh}。", f"{where.en} {proof.en}.")
-    chance = probability_in_words(row["probability_bottom"])
+    chance = _chance(row)
     return _(
         "{where} {proof}; under the model, the probability that it is {member} is {chance}.",
         where=where,
         proof=proof,
         member=end.member,
         chance=chance,
+    )
+
+
+def _chance(row: Row) -> Text:
+    """Say a unit's probability, and how far it moves under other models where that is much."""
+    chance = probability_in_words(row["probability_bottom"])
+    if row.get("model_dependent") != "yes":
+        return chance
+    return _(
+        "{chance} (it depends on the model: between {low:.2f} and {high:.2f} under other assumptions)",
+        chance=chance,
+        low=row["probability_low"],
+        high=row["probability_high"],
     )
 
 

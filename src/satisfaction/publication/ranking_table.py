@@ -22,8 +22,12 @@ RANKING = [
     *(*AREA, *FIGURES, "rank", "rank_unrounded", *SETS),
     *("side", "listed", "status", "status_zh", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted"),
     *("probability_bottom", "expected_rank", "reliability", "note"),
+    *("probability_low", "probability_high", "model_dependent", "grade"),
 ]
-ON_REQUEST = ("rank_unrounded", "p_in_adjusted", "p_out_adjusted", "note")
+ON_REQUEST = (
+    *("rank_unrounded", "p_in_adjusted", "p_out_adjusted", "note"),
+    *("probability_low", "probability_high", "model_dependent"),
+)
 WITHIN = [
     *("level", "within", "within_zh", "within_en", *AREA, *FIGURES, "rank", "rank_unrounded"),
     *("of", *SETS, "probability_first", "probability_last", "note"),
@@ -45,7 +49,9 @@ def ranking_table(
         simultaneous_high, side ("last", "first": the listed end, which the columns after it concern), listed ("yes", "no",
         "tied"), status, status_zh, p_in, p_out, probability_bottom (of the listed end), expected_rank, reliability, mark.
         Where the rules ask for it also rank_unrounded, p_in_adjusted and p_out_adjusted, which then decide the status; where
-        the se of areas comes from a larger area also note, which says so.
+        the se of areas comes from a larger area also note, which says so. Where a rate is ranked also probability_low,
+        probability_high and model_dependent ("yes", "no"): the probability under other models. Before the mark stands grade
+        (1 is the best; empty without a probability sample and where an area is not ranked).
     """
     table = ranking.table.rename(columns={"unit": "code"})
     table["n"] = _by_code(survey, estimates[survey.ranked_level])["n"].to_numpy(np.int64)
@@ -61,6 +67,10 @@ def ranking_table(
     borrowed = ranking.summary.get("se_from_larger")
     if borrowed:
         table["note"] = [borrowed.get(code, "") for code in table["code"]]
+    if "model_dependent" in table:
+        depends = table["model_dependent"].map({True: "yes", False: "no"})
+        table["model_dependent"] = depends.astype(object).where(depends.notna(), "")
+    table["grade"] = ranking.grades(survey.rules.ranking.wrongly_ordered).table["grade"]
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)

@@ -54,6 +54,7 @@ def write_ranking_workbook(
         _column(table, "n", "count", width=10),
         ShownColumn(COLUMNS["listed"].title.zh, listed, width=11),
         _column(table, "probability_bottom", "probability", width=10),
+        _column(table, "grade", "count", width=6),
     ]
     for_people = ShownSheet(FOR_PEOPLE, [*_about(table, "排名"), RANK_NOTE], columns)
     further_sheets = {"dictionary": dictionary_table(table), "notes": notes}

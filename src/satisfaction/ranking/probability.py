@@ -55,6 +55,22 @@ class Posterior:
     def __repr__(self) -> str:
         return f"Posterior({len(self.mean)} units, tau2={self.tau2:.6g}, mu={self.mu:.6g})"
 
+    def probability_top(self, places: int) -> Floats:
+        """P(rank <= places), (p,)."""
+        return probability_top(self, places)
+
+    def probability_bottom(self, places: int) -> Floats:
+        """P(rank > p - places), (p,)."""
+        return probability_bottom(self, places)
+
+    def expected_rank(self) -> Floats:
+        """Posterior mean of each unit's rank, (p,)."""
+        return expected_rank(self)
+
+    def better(self) -> Floats:
+        """P(row is truly better than column), (p, p); a tie counts half."""
+        return better_than(self)
+
 
 def fit(score: Floats, se: Floats, between: Between = "reml") -> Posterior:
     """Posterior of (p,) scores with their se, the REML or ML estimate of tau2 plugged in."""
@@ -89,6 +105,15 @@ def posterior(score: Floats, se: Floats, *, tau2: float) -> Posterior:
 def expected_rank(known: Posterior) -> Floats:
     """Posterior mean of each unit's rank, (p,)."""
     return _mean_rank(known.mean, known.sd)
+
+
+def better_than(known: Posterior) -> Floats:
+    """P(row is truly better than column), (p, p); a tie counts half."""
+    mean = known.mean
+    spread = np.maximum(np.hypot(known.sd[:, None], known.sd), TIE)
+    better: Floats = special.ndtr((mean[:, None] - mean) / spread)
+    np.fill_diagonal(better, 0.5)
+    return better
 
 
 def _mean_rank(mean: Floats, sd: Floats) -> Floats:

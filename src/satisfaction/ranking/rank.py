@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -21,8 +22,9 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
 from satisfaction.foundation.language import _, both
 from satisfaction.foundation.pages import card
-from satisfaction.ranking import membership, probability, rise
+from satisfaction.ranking import membership, probability, rates, rise
 from satisfaction.ranking.critical_values import DRAWS, SEED
+from satisfaction.ranking.grades import PROMISED, Grading, grade_units, optimality_gap
 from satisfaction.ranking.membership import Form, Membership, Multiplicity, Side
 from satisfaction.ranking.pairs import (
     TIE,
@@ -37,8 +39,11 @@ from satisfaction.ranking.pairs import (
     tied_rank,
 )
 from satisfaction.ranking.probability import Between, Posterior
+from satisfaction.ranking.rates import RatePosterior
 from satisfaction.ranking.sets import Marginal, RankSets, Simultaneous, sets_from
 from satisfaction.ranking.table import (
+    PRIORS,
+    RANGE,
     SETS,
     RankingSummary,
     RankOptions,
@@ -73,6 +78,8 @@ NOTHING_TO_COMPARE = _(
     "Fewer than two areas have answers: there is nothing to compare, so no ranks and no list."
 )
 Base: TypeAlias = Literal["published", "estimated"]
+AskedPrior: TypeAlias = Literal["auto", "identity", "logit", "arcsine", "nonparametric"]
+Known: TypeAlias = Posterior | RatePosterior
 BASES = {
     "published": "the earlier published rank is a number; only the new rank is uncertain; the error counts over both waves",
     "estimated": "both ranks are uncertain; half of the error a wave, any relation of the waves",
@@ -106,6 +113,56 @@ class TargetVerdicts:
         return f"TargetVerdicts(kind={self.kind!r}, places={self.places}, verdicts={verdicts})"
 
 
+@dataclass(frozen=True, eq=False)
+class Grades:
+    """Grades (档次) of the ranked units: within one, units are not told apart.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a unit, in input order: unit, grade (1 is the best; missing where a unit is not
+        ranked, and everywhere without a probability sample).
+    number : int
+        Grades in use.
+    promised, wrong : float
+        Over the pairs in different grades, the largest expected share in the wrong order that was
+        asked for, and the expected share itself (0-1), under the model; nan where nothing is known.
+    ordered, pairs : int
+        Pairs of units in different grades, and all pairs.
+    price : float
+        lambda, what a rightly ordered pair is worth in wrongly ordered ones.
+    """
+
+    table: pd.DataFrame
+    number: int
+    promised: float
+    wrong: float
+    ordered: int
+    pairs: int
+    price: float
+    grading: Grading | None
+    better: Floats | None
+
+    @cached_property
+    def gap(self) -> float:
+        """How much less loss a pair any grading could have at this lambda; 0: proven optimal.
+
+        Found when first asked for: a linear programme, a second or two for 88 units.
+        """
+        if self.grading is None or self.better is None:
+            return 0.0
+        return optimality_gap(self.better, self.grading)
+
+    def __repr__(self) -> str:
+        shown = (
+            f"Grades({self.number} grades, promised={self.promised:g}, wrong={self.wrong:.3f}, "
+            f"ordered={self.ordered} of {self.pairs} pairs, price={self.price:.3f}"
+        )
+        if self.gap > 0:
+            shown += f", gap={self.gap:.2g}"
+        return shown + ")"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
     """A ranking with its certainty, as returned by `rank`.
@@ -127,6 +184,8 @@ class Ranking:
         For one unit named beforehand; for the whole table at once.
     options : Options
         As asked for.
+    model : Posterior or RatePosterior
+        What probabilities and grades come from: `posterior`, or for rates the model of their prior.
 
     Examples
     --------
@@ -152,6 +211,7 @@ class Ranking:
     marginal: RankSets
     simultaneous: RankSets
     options: RankOptions
+    model: Known
 
     def __repr__(self) -> str:
         return f"Ranking({len(self.table)} units, {self.summary!r})"
@@ -159,6 +219,7 @@ class Ranking:
     def _repr_html_(self) -> str:
         columns = ["unit", "rank", *SETS, "status"]
         columns += ["probability_bottom", "estimate", "se", "reliability"]
+        columns += [name for name in RANGE if name in self.table]
         by_rank = self.table.sort_values("rank", kind="stable", na_position="last")[columns]
         entries = [(name, str(value)) for name, value in self.summary.items() if name != "notes"]
         declared = pd.DataFrame(entries, columns=["name", "value"])
@@ -215,6 +276,66 @@ class Ranking:
         units = pd.DataFrame({"unit": list(self.units.names)})
         return units.assign(**spread_out(columns, self.units))
 
+    def grades(self, promised: float = PROMISED) -> Grades:
+        """Grade the ranked units: as many pairs as possible in different grades, with a promised
+        share in the wrong order.
+
+        Parameters
+        ----------
+        promised : float
+            Largest expected share of wrongly ordered pairs, over the pairs in different grades
+            (above 0, below 0.5).
+
+        Returns
+        -------
+        Grades
+            Without a probability sample nobody has a grade.
+
+        Raises
+        ------
+        RankingError
+            K126 for a share that cannot be promised.
+
+        Notes
+        -----
+        Kline, Rose and Walters (2024), with the model of the probabilities: the promise holds on
+        average over areas and surveys if the model does, and is no guarantee for one pair. The
+        variance between areas is plugged in: where areas hardly differ most surveys order nothing,
+        and the few that order some pairs have rather more of them wrong.
+
+        Examples
+        --------
+        >>> import satisfaction as sat
+        >>> ranking = sat.rank([90.0, 80.0, 79.9, 60.0], se=[1.0, 1.0, 1.0, 1.0], bottom=1)
+        >>> ranking.grades(0.05).table["grade"].tolist()
+        [1, 2, 2, 3]
+        """
+        if not 0 < promised < 0.5:
+            raise RankingError(
+                "K126",
+                _("promised={promised} is not above 0 and below 0.5.", promised=promised),
+                where="promised",
+            )
+        units = pd.DataFrame({"unit": list(self.units.names)})
+        p = len(self.pairs.score)
+        pairs = p * (p - 1) // 2
+        if not self.summary.proven or p < 2:
+            nobody = units.assign(grade=pd.array([pd.NA] * len(units), dtype="Int64"))
+            return Grades(nobody, 0, promised, np.nan, 0, pairs, np.nan, None, None)
+        better = self.model.better()
+        grading = grade_units(better, promised)
+        return Grades(
+            table=units.assign(**spread_out({"grade": grading.grade}, self.units)),
+            number=int(grading.grade.max()),
+            promised=promised,
+            wrong=grading.wrong,
+            ordered=grading.ordered,
+            pairs=pairs,
+            price=grading.price,
+            grading=grading,
+            better=better,
+        )
+
     def target(
         self,
         kind: str,
@@ -259,7 +380,7 @@ class Ranking:
             declared |= of_rise
         else:
             tests = membership.top_membership(self.pairs, places, self.options.membership)
-            chance = probability.probability_top(self.posterior, places)
+            chance = self.model.probability_top(places)
         provable = declared["selection"] == "probability"
         alpha = 1 - self.summary.level
         columns = {
@@ -294,6 +415,7 @@ def rank(
     between: Between = "reml",
     draws: int = DRAWS,
     step_down: bool = True,
+    prior: AskedPrior = "auto",
 ) -> Ranking:
     """Rank units and say how certain each rank is.
 
@@ -341,6 +463,13 @@ def rank(
         Draws of methods that simulate, at least 50,000.
     step_down : bool
         Whether simultaneous "maxt" takes its critical value again after each round of rejections.
+    prior : {"auto", "identity", "logit", "arcsine", "nonparametric"}
+        Shape of the true values in the model of probabilities and grades: "identity", normal as
+        they are; for rates 0-1 also normal on the logit or arcsine scale, or of any shape. "auto":
+        "logit" for Estimates of a rate, else "identity". For Estimates of a rate, and where one of
+        the last three is asked for, errors depend on the rate and are moderated by their df; the
+        table then ends with probability_low, probability_high (over all four) and model_dependent
+        (they differ by more than 0.1).
 
     Returns
     -------
@@ -350,14 +479,15 @@ def rank(
     Raises
     ------
     RankingError
-        K101-K112 for what is ranked, K113-K119 and K122-K124 for options.
+        K101-K112 for what is ranked, K113-K119, K122-K125 and K127 for options.
 
     Notes
     -----
     Sets from pairs: Mogstad, Romano, Shaikh and Wilhelm (2024), here by Tukey-Kramer / Dunnett's C
     or Holm; counts by Simes: Goeman and Solari (2011); joint-ci: Klein, Wright and Wieczorek
     (2020); max-t: Romano and Wolf (2005); membership: Benjamini and Heller (2008); probabilities:
-    Laird and Louis (1989).
+    Laird and Louis (1989); variances from few PSUs, moderated: Smyth (2004); a prior of any shape:
+    Koenker and Mizera (2014).
 
     Examples
     --------
@@ -384,6 +514,7 @@ def rank(
         draws=draws,
         seed=SEED if seed is None else seed,
         step_down=step_down,
+        **prior_options(prior, is_rate=isinstance(estimate, Estimates) and of_rates(estimate)),
     )
     check_options(options)
     if not isinstance(estimate, Estimates):
@@ -401,6 +532,25 @@ def rank(
     return rank_units(units, options, source=estimate)
 
 
+def of_rates(estimates: Estimates) -> bool:
+    """Whether Estimates are of one rate, shares 0-1 of the persons."""
+    statistic = estimates.conventions.get("statistic")
+    if statistic != "mean":
+        return statistic == "proportion"
+    measures = estimates.design.measures
+    names = estimates.table["measure"].unique()
+    return all(name in measures and measures[name].kind == "rate" for name in names)
+
+
+def prior_options(prior: AskedPrior, *, is_rate: bool) -> dict[str, Any]:
+    """Options of the model: the prior that "auto" stands for, and whether priors are compared."""
+    one_of(prior, PRIORS, argument="prior", error=RankingError, code="K125")
+    used = prior
+    if prior == "auto":
+        used = rates.DEFAULT if is_rate else "identity"
+    return {"prior": used, "is_rate": is_rate}
+
+
 def rank_units(units: Units, options: RankOptions, *, source: Estimates | None = None) -> Ranking:
     """Rank units under checked options; K104-K112 and K116 where they cannot be ranked."""
     check_units(units)
@@ -415,10 +565,9 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     deciding = tests
     if options.multiplicity:
         deciding = membership.over_the_table(tests, options.multiplicity)
-    model = probability.fit(pairs.score, pairs.se, options.between)
-    probability_listed = probability.probability_bottom
-    if options.side == "first":
-        probability_listed = probability.probability_top
+    normal = probability.fit(pairs.score, pairs.se, options.between)
+    models = _models(normal, pairs, options)
+    model = models[options.prior]
     columns: dict[str, NDArray[Any]] = {
         "rank": tied_rank(pairs, options.ties),
         "marginal_low": marginal.low,
@@ -428,9 +577,9 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
         "status": membership.decide(deciding, 1 - options.level, words=STATUS),
         "p_in": tests.p_in,
         "p_out": tests.p_out,
-        "probability_bottom": probability_listed(model, options.bottom),
-        "expected_rank": probability.expected_rank(model),
-        "reliability": model.reliability,
+        "probability_bottom": _listed(model, options),
+        "expected_rank": model.expected_rank(),
+        "reliability": normal.reliability,
     }
     if options.multiplicity:
         columns["p_in_adjusted"] = deciding.p_in
@@ -439,14 +588,67 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
         columns["marginal_fragile"] = marginal.simulation.fragile
     if simultaneous.simulation is not None:
         columns["simultaneous_fragile"] = simultaneous.simulation.fragile
+    if options.compares_priors:
+        columns |= _range(models, options)
     rows = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
     rows["se"] = np.sqrt(np.diag(units.cov))
     rows = rows.assign(**spread_out(columns, units))
     summary = summarise(
-        units, rows, pairs, options, marginal=marginal, simultaneous=simultaneous, model=model
+        units, rows, pairs, options, marginal=marginal, simultaneous=simultaneous, model=normal
     )
     summary = replace(summary, notes=notes(summary))
-    return Ranking(rows, summary, units, pairs, model, source, marginal, simultaneous, options)
+    return Ranking(
+        rows, summary, units, pairs, normal, source, marginal, simultaneous, options, model
+    )
+
+
+def _models(normal: Posterior, pairs: Pairs, options: RankOptions) -> dict[str, Known]:
+    """The models of the true values, by prior: for rates those of effective counts, else the
+    normal one.
+
+    Raises
+    ------
+    RankingError
+        K127 where a prior for rates is asked for and estimates lie outside 0-1.
+    """
+    if not options.compares_priors:
+        return {"identity": normal}
+    rate = options.sign * pairs.score
+    if rate.min() < 0 or rate.max() > 1:
+        raise RankingError(
+            "K127",
+            _(
+                "The prior {prior} is for rates 0-1; estimates run from {low:g} to {high:g}.",
+                prior=options.prior,
+                low=rate.min(),
+                high=rate.max(),
+            ),
+            where="prior",
+            hint=_("Scores and indices use `identity`."),
+        )
+    se = np.maximum(pairs.se, TIE)
+    models: dict[str, Known] = {}
+    for prior in rates.RATES:
+        models[prior] = rates.fit(prior, rate, se, pairs.df, sign=options.sign)
+    return models
+
+
+def _listed(model: Known, options: RankOptions) -> Floats:
+    """Probability of the listed end, (p,)."""
+    if options.side == "first":
+        return model.probability_top(options.bottom)
+    return model.probability_bottom(options.bottom)
+
+
+def _range(models: Mapping[str, Known], options: RankOptions) -> dict[str, NDArray[Any]]:
+    """Smallest and largest probability of the listed end over the priors, and where they differ by
+    more than 0.1.
+    """
+    chances = np.stack([_listed(model, options) for model in models.values()])
+    low = chances.min(axis=0)
+    high = chances.max(axis=0)
+    depends = high - low > rates.DISAGREE
+    return dict(zip(RANGE, (low, high, depends), strict=True))
 
 
 def _rank_by_point(
@@ -464,7 +666,7 @@ def _rank_by_point(
     anywhere = sets_from(nothing_proven)
     unknown = np.full(p, np.nan)
     model = Posterior(np.nan, np.nan, unknown, unknown, unknown, np.nan)
-    return Ranking(rows, summary, units, pairs, model, source, anywhere, anywhere, options)
+    return Ranking(rows, summary, units, pairs, model, source, anywhere, anywhere, options, model)
 
 
 def rank_nobody(units: Units, options: RankOptions, *, source: Estimates) -> Ranking:
@@ -578,12 +780,23 @@ def _since_numbers(
 ) -> tuple[Membership, Floats]:
     """Test a rise since published ranks, given by unit."""
     goal = _published_ranks(later, since) - places
+    rose = rise.new_rank_tests(rise.rank_claims(later.pairs), goal)
+    if isinstance(later.model, RatePosterior):
+        return Membership(*rose), _within(later.model, goal)
     known = later.posterior
     # where nothing differs every order is as likely, as in `probability.few_ahead`
     variance = np.maximum(known.sd, 100 * TIE) ** 2
     drawn = probability.rank_draws(known.mean[:, None], variance[:, None, None])
-    tests = rise.new_rank_tests(rise.rank_claims(later.pairs), goal)
-    return Membership(*tests), np.mean(drawn[:, :, 0] <= goal, axis=0)
+    return Membership(*rose), np.mean(drawn[:, :, 0] <= goal, axis=0)
+
+
+def _within(model: RatePosterior, goal: Ints) -> Floats:
+    """P(rank <= goal), (p,), a goal a unit."""
+    chance = np.zeros(len(goal))
+    for places in np.unique(goal[goal > 0]).tolist():
+        is_goal = goal == places
+        chance[is_goal] = model.probability_top(places)[is_goal]
+    return chance
 
 
 def _since_ranking(

@@ -23,7 +23,7 @@ from satisfaction.foundation.language import Text, _
 from satisfaction.ranking.borrowed_errors import Floored, floor_notes, floored
 from satisfaction.ranking.membership import point_list
 from satisfaction.ranking.pairs import Bools, Floats, Ints, by_point, tied_rank
-from satisfaction.ranking.rank import Ranking, rank_nobody, rank_units
+from satisfaction.ranking.rank import Ranking, of_rates, prior_options, rank_nobody, rank_units
 from satisfaction.ranking.table import RankOptions, list_facts, notes, spread_out
 from satisfaction.ranking.units import units_from_estimates
 
@@ -78,6 +78,7 @@ def rank_by_rules(
         side=rules.side,
         ties=rules.ties,
         multiplicity=None if rules.multiplicity == "one" else rules.multiplicity,
+        **prior_options(rules.prior, is_rate=of_rates(estimates)),
     )
     if (estimates.table["n"] > 0).sum() < 2:
         nobody = np.zeros(len(estimates.table), dtype=bool)
@@ -125,7 +126,12 @@ def rank_by_rules(
         )
     if rules.minimum_reliability > 0 and not proven:
         sentences.append(RELIABILITY_UNKNOWN)
-    summary = replace(summary, side=rules.side, notes=tuple(sentences))
+    summary = replace(
+        summary,
+        side=rules.side,
+        notes=tuple(sentences),
+        wrongly_ordered=rules.wrongly_ordered,
+    )
     return replace(ranking, summary=summary, source=estimates)
 
 
@@ -262,7 +268,9 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
         main one.
     """
     rules = survey.rules.ranking
-    options = RankOptions(level=rules.level, bottom=1, ties=rules.ties)
+    is_rate = survey.questionnaire.ranked in survey.questionnaire.rates
+    model = prior_options(rules.prior, is_rate=is_rate)
+    options = RankOptions(level=rules.level, bottom=1, ties=rules.ties, **model)
     level_of = survey.levels()
     parent_of = survey.parents()
     levels = [*survey.area_levels(), survey.whole()]

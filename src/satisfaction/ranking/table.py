@@ -27,6 +27,7 @@ from satisfaction.ranking.membership import (
 )
 from satisfaction.ranking.pairs import RULES, Pairs, Ties
 from satisfaction.ranking.probability import Between, Posterior
+from satisfaction.ranking.rates import DISAGREE, Prior
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, Marginal, RankSets, Simultaneous
 from satisfaction.ranking.units import Units
 from satisfaction.sampling.design import NO_ERROR
@@ -46,16 +47,26 @@ BY_POINT = _(
     "the estimates alone; how certain they are is unknown."
 )
 PROBABILITIES = "normal empirical Bayes, {} tau2, se as if known, exact by quadrature"
+OF_RATES = "empirical Bayes of effective counts, variances moderated by their df; true rates {}; by quadrature"
+SHAPES = {
+    "identity": "normal (ML)",
+    "logit": "normal on the logit scale (ML)",
+    "arcsine": "normal on the arcsine scale (ML)",
+    "nonparametric": "of any distribution (nonparametric ML)",
+}
+RANGE = ("probability_low", "probability_high", "model_dependent")
+"""Columns beside `probability_bottom` where priors are compared."""
 SETS = ("marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high")
 CERTAINTY = ("p_in", "p_out", "probability_bottom", "expected_rank", "reliability")
 ADJUSTED = ("p_in_adjusted", "p_out_adjusted")
+PRIORS = (*get_args(Prior), "auto")
 End: TypeAlias = Literal["last", "first"]
 
 
 @dataclass(frozen=True, slots=True)
 class RankOptions:
     """Options of `satisfaction.rank`, under the same names; `side` is the end of the ranking that
-    `bottom` lists.
+    `bottom` lists, `is_rate` says that the estimates are shares 0-1.
     """
 
     level: float = 0.95
@@ -71,6 +82,13 @@ class RankOptions:
     draws: int = DRAWS
     seed: int = SEED
     step_down: bool = True
+    prior: Prior = "identity"
+    is_rate: bool = False
+
+    @property
+    def compares_priors(self) -> bool:
+        """Whether the model is the one for rates, and stands beside those of other priors."""
+        return self.is_rate or self.prior != "identity"
 
     @property
     def sign(self) -> float:
@@ -113,6 +131,7 @@ def check_options(options: RankOptions) -> None:
         "membership": ("K117", FORMS),
         "ties": ("K119", get_args(Ties)),
         "between": ("K122", get_args(Between)),
+        "prior": ("K125", get_args(Prior)),
     }
     if options.multiplicity is not None:
         known["multiplicity"] = ("K118", FAMILIES)
@@ -175,7 +194,11 @@ def point_table(units: Units, ranks: NDArray[Any], options: RankOptions) -> pd.D
         table[name] = pd.array([pd.NA] * len(table), dtype="Int64")
     table["status"] = spread["status"]
     missing = CERTAINTY + ADJUSTED if options.multiplicity else CERTAINTY
-    return table.assign(**dict.fromkeys(missing, np.nan))
+    table = table.assign(**dict.fromkeys(missing, np.nan))
+    if options.compares_priors:
+        table = table.assign(**dict.fromkeys(RANGE[:2], np.nan))
+        table[RANGE[2]] = pd.array([pd.NA] * len(table), dtype="boolean")
+    return table
 
 
 def spread_out(columns: Mapping[str, NDArray[Any]], units: Units) -> dict[str, pd.Series]:
@@ -261,7 +284,9 @@ class RankingSummary(Facts):
     membership_asked, multiplicity, marginal_method, simultaneous_method, draws, monte_carlo_error,
     critical_steps
         Only where these options were used.
-    moved_by_rounding, minimum_df, minimum_deff, se_from_larger, side
+    model_dependent : tuple of str
+        Only for rates: units whose probability of the list depends on the prior (by more than 0.1).
+    moved_by_rounding, minimum_df, minimum_deff, se_from_larger, side, wrongly_ordered
         Only under declared rules (`ranking.rules`).
     """
 
@@ -278,6 +303,8 @@ class RankingSummary(Facts):
         "minimum_deff",
         "se_from_larger",
         "side",
+        "model_dependent",
+        "wrongly_ordered",
     )
 
     p: int
@@ -325,6 +352,8 @@ class RankingSummary(Facts):
     minimum_deff: float | None = None
     se_from_larger: Mapping[str, str] | None = None
     side: str | None = None
+    model_dependent: tuple[str, ...] | None = None
+    wrongly_ordered: float | None = None
 
     def __repr__(self) -> str:
         declared = f"bottom={self.bottom}, level={self.level:g}, selection={self.selection!r}"
@@ -399,6 +428,9 @@ def summarise(
         df=df_convention(pairs),
         **conventions(pairs, options),
     )
+    if RANGE[2] in rows:
+        depends = rows[RANGE[2]].to_numpy(bool)
+        summary = replace(summary, model_dependent=tuple(rows["unit"][depends]))
     if marginal.method:
         summary = replace(summary, marginal_method=marginal.method)
     if simultaneous.method:
@@ -451,11 +483,14 @@ def list_facts(
 def conventions(pairs: Pairs, options: RankOptions) -> dict[str, Any]:
     """Say by which methods sets, tests and probabilities were made."""
     form = FORMS[form_used(pairs, options.membership)]
+    probabilities = PROBABILITIES.format(options.between.upper())
+    if options.compares_priors:
+        probabilities = OF_RATES.format(SHAPES[options.prior])
     return {
         "marginal": options.marginal_used(pairs),
         "simultaneous": options.simultaneous,
         "membership": f"partial conjunction, {form}, one unit, one side",
-        "probabilities": PROBABILITIES.format(options.between.upper()),
+        "probabilities": probabilities,
     }
 
 
@@ -504,6 +539,14 @@ def notes(summary: RankingSummary) -> tuple[Text, ...]:
         )
         if summary.simultaneous == "tukey":
             sentences.append(_("The Tukey critical value is approximate for dependent units."))
+    if summary.model_dependent:
+        sentences.append(
+            _(
+                "The probability of the list depends on the model; priors differ by more than {much:g}: {units}.",
+                much=DISAGREE,
+                units=", ".join(summary.model_dependent),
+            )
+        )
     if summary.fragile:
         fragile = ", ".join(summary.fragile)
         sentences.append(

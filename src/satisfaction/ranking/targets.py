@@ -30,6 +30,7 @@ from satisfaction.ranking.membership import (
 from satisfaction.ranking.pairs import TIE, Floats
 from satisfaction.ranking.probability import NODES, Posterior, one_more
 from satisfaction.ranking.rank import STATUS, VERDICT, Ranking
+from satisfaction.ranking.rates import RatePosterior
 from satisfaction.ranking.rise import new_rank_tests, rank_claims
 from satisfaction.ranking.rules import Rankings
 
@@ -132,7 +133,11 @@ def _test(claim: Claim, field: Ranking | None) -> dict[str, Any]:
     else:
         tests = Membership(*new_rank_tests(rank_claims(field.pairs), np.full(p, goal)))
     unit = field.units.ranked_names.index(claim.code)
-    probability = probability_of(field.posterior, unit, goal) if goal > 0 else 0.0
+    probability = 0.0
+    if goal > 0 and isinstance(field.model, RatePosterior):
+        probability = float(field.model.probability_top(goal)[unit])
+    elif goal > 0:
+        probability = probability_of(field.posterior, unit, goal)
     return {
         "verdict": decide(tests, 1 - field.summary.level, words=VERDICT)[unit],
         "p_met": tests.p_in[unit],

@@ -68,7 +68,7 @@ KEYS = {
     "lower": "权数下界", "upper": "权数上界", "within": "权数之和不变的分组", "trimmed": "被截尾的人数", "share_trimmed": "截去的权数占比",
     "relative_to": "界限所依据的权数", "strict": "曾越界的权数不再变动", "whole": "全部权数停在界限上的单元",
     "sum_lost": "离开本单元的权数占比", "columns": "权数所依据的列", "minimum_reliability": "最低信度", "minimum_df": "自身误差的最低自由度", "minimum_deff": "自身误差的最低设计效应",
-    "se_from_larger": "误差按上级地区推算的单位", "multiplicity": "多重性",
+    "se_from_larger": "误差按上级地区推算的单位", "multiplicity": "多重性", "prior": "真值的先验", "wrongly_ordered": "档次允诺的颠倒比例",
     "actions": "各规则的处理", "membership_asked": "要求的成员检验方法", "simultaneous_asked": "要求的同时集合方法", "draws": "模拟次数",
     "critical_steps": "逐步检验的轮数", "monte_carlo_error": "临界值的模拟误差", "between": "单位间方差的估计", "step_down": "是否逐步检验",
 }  # fmt: skip
@@ -77,6 +77,7 @@ VALUES = {
     "mean": "均值", "median": "中位数", "linearized": "线性化", "t; logit for rates": "t 区间；率用 logit 区间", "domain: PSUs - strata": "本域初级单元数 − 层数",
     "probability": "概率样本", "quota": "配额样本", "open_link": "公开链接样本", "none": "无", "none: not a probability sample": "无：不是概率样本", "raking": "多边际迭代校准", "linear": "线性校准",
     "poststratify": "事后分层", "calibration": "校准", "fail": "报错停止", "adjust": "以总均值代替", "average": "取平均", "certainty": "视为必选",
+    "auto": "自动：率用 logit，得分用原尺度", "identity": "原尺度正态", "arcsine": "反正弦尺度正态", "nonparametric": "不限形状",
     "remove": "剔除", "simes": "Simes 闭合检验", "holm": "Holm 逐步检验", "tukey": "Tukey-Kramer", "joint-ci": "联合置信区间",
     "base": "基础权数", "nonresponse": "无应答调整", "trimming": "权数截尾", "classes": "加权类", "propensity": "应答倾向模型", "logit": "有界 logit 校准", "frame": "抽样框人数 ÷ 抽中人数", "column": "问卷中的题目",
     "trimming (cell)": "截尾，超出部分留在单元内", "trimming (equal)": "截尾，超出部分平均分给其余权数",

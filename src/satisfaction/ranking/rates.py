@@ -1,0 +1,264 @@
+"""Probabilities of ranks for rates: near 0 and 1 the error depends on the rate, and the spread of
+the true rates is not normal.
+
+A rate and its se are read as a count: of `size` effective answers, rate x size say yes. The size
+comes from the variance on the arcsine scale, which does not depend on the rate; variances from few
+PSUs are moderated first, drawn towards what is common to all units the more, the fewer degrees of
+freedom they have (Smyth 2004). The true rates are normal as they are, on the logit or the arcsine scale, or have
+any distribution (nonparametric maximum likelihood: Kiefer and Wolfowitz 1956; Koenker and Mizera
+2014). Which prior holds cannot be seen from a few dozen areas: where it matters, it is said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy import special
+from scipy.optimize import brentq, minimize
+
+from satisfaction.ranking.pairs import Floats
+from satisfaction.ranking.probability import BLOCK, few_without_each
+
+Prior: TypeAlias = Literal["identity", "logit", "arcsine", "nonparametric"]
+RATES: tuple[Prior, ...] = ("identity", "logit", "arcsine", "nonparametric")
+"""Priors that are compared for rates; scores have the normal model of `probability`."""
+DEFAULT: Prior = "logit"
+"""For rates, by the simulations of tests/coverage_study/rate_priors.py."""
+DISAGREE = 0.1
+"""Where priors give probabilities farther apart than this, the probability depends on the model."""
+
+SCALES: dict[str, tuple[float, float]] = {
+    "identity": (1e-5, 1 - 1e-5),
+    "logit": (-12.0, 12.0),
+    "arcsine": (1e-3, float(np.arcsin(1.0)) - 1e-3),
+}
+SEARCH_NODES = 201
+WIDTH = 5.5  # standard deviations of the prior on either side
+NODES_A_SD = 8  # of the narrowest posterior
+FEWEST_NODES, MOST_NODES = 300, 4_000
+ROUNDS = 300  # of the EM algorithm
+FARTHEST = 1e4  # degrees of freedom that stand for "all variances are equal"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rates as counts: of `size` effective answers `yes` count, (p,) each."""
+
+    yes: Floats
+    size: Floats
+
+    def __repr__(self) -> str:
+        return f"Counts({len(self.size)} units, median size {np.median(self.size):.0f})"
+
+
+@dataclass(frozen=True, slots=True)
+class RatePosterior:
+    """Independent posteriors of p true rates on one grid; a later node is better.
+
+    Attributes
+    ----------
+    prior : str
+        One of `RATES`.
+    node : (g,)
+        Rates 0-1.
+    mass : (p, g)
+        Posterior mass, each row adds up to 1.
+    """
+
+    prior: str
+    node: Floats
+    mass: Floats
+
+    def __repr__(self) -> str:
+        units, nodes = self.mass.shape
+        return f"RatePosterior({units} units, prior={self.prior!r}, {nodes} nodes)"
+
+    def probability_top(self, places: int) -> Floats:
+        """P(rank <= places), (p,)."""
+        return _few_ahead(self.mass[:, ::-1], places)
+
+    def probability_bottom(self, places: int) -> Floats:
+        """P(rank > p - places), (p,)."""
+        return _few_ahead(self.mass, places)
+
+    def better(self) -> Floats:
+        """P(row is truly better than column), (p, p); a tie counts half."""
+        better: Floats = self.mass @ _below(self.mass).T
+        np.fill_diagonal(better, 0.5)
+        return better
+
+    def expected_rank(self) -> Floats:
+        """Posterior mean of each unit's rank, (p,)."""
+        ahead: Floats = self.better().sum(axis=0)
+        return ahead + 0.5  # the unit itself has counted one half
+
+
+def fit(prior: Prior, rate: Floats, se: Floats, df: Floats, *, sign: float = 1.0) -> RatePosterior:
+    """Posterior of true rates.
+
+    Parameters
+    ----------
+    prior : {"identity", "logit", "arcsine", "nonparametric"}
+        The scale on which true rates are normal, or no shape at all.
+    rate, se, df : (p,)
+        Rates 0-1, their standard errors > 0, degrees of freedom (inf: se known).
+    sign : {1, -1}
+        -1 where a smaller rate is better.
+    """
+    counts = effective_counts(rate, se, df)
+    if prior == "nonparametric":
+        node, mass = _any_shape(counts)
+    else:
+        node, mass = _normal_on(prior, counts)
+    if sign < 0:
+        node = node[::-1]
+        mass = mass[:, ::-1]
+    return RatePosterior(prior, node, mass)
+
+
+def effective_counts(rate: Floats, se: Floats, df: Floats) -> Counts:
+    """Read (p,) rates with their se and df as counts, of moderated effective sizes.
+
+    On the arcsine scale a count's variance is 1 / (4 size) whatever its rate. The se is taken there
+    as half the way from one se below the rate to one se above, so that a rate of 1 has one too.
+    """
+    low = np.arcsin(np.sqrt(np.clip(rate - se, 0, 1)))
+    high = np.arcsin(np.sqrt(np.clip(rate + se, 0, 1)))
+    variance = moderated(((high - low) / 2) ** 2, df)
+    size = 1 / (4 * variance)
+    return Counts(rate * size, size)
+
+
+def moderated(variance: Floats, df: Floats) -> Floats:
+    """Draw (p,) estimated variances towards their common level, by their degrees of freedom.
+
+    True variances are inverse chi-square with a number of degrees of freedom that the spread of
+    the logarithms leaves over (Smyth 2004); a variance that is known (df inf) stays.
+    """
+    half = np.minimum(df, FARTHEST**2) / 2
+    centred = np.log(variance) - special.digamma(half) + np.log(half)
+    left_over = float(np.var(centred, ddof=1) - special.polygamma(1, half).mean())
+    common_df = FARTHEST
+    if left_over > special.polygamma(1, FARTHEST / 2):
+        common_df = 2 * _inverse_trigamma(left_over)
+    level = centred.mean() + special.digamma(common_df / 2) - np.log(common_df / 2)
+    own = np.where(np.isinf(df), 1.0, 2 * half / (common_df + 2 * half))
+    drawn: Floats = own * variance + (1 - own) * np.exp(level)
+    return drawn
+
+
+def _inverse_trigamma(value: float) -> float:
+    """The number whose trigamma is `value`."""
+
+    def excess(log: float) -> float:
+        return float(special.polygamma(1, np.exp(log))) - value
+
+    return float(np.exp(brentq(excess, np.log(1e-6), np.log(FARTHEST))))
+
+
+# ---- priors
+
+
+def _normal_on(scale: str, counts: Counts) -> tuple[Floats, Floats]:
+    """Nodes (rates) and posterior masses under a normal prior on a scale, its mean and sd by
+    maximum likelihood.
+    """
+    point, error = _on_scale(scale, counts)
+    beyond = 3 * float(np.median(error))
+    low, high = SCALES[scale]
+    searched = np.clip([point.min() - beyond, point.max() + beyond], low, high)
+    node = _grid(searched, SEARCH_NODES)
+    likelihood = _likelihood(counts, _rate(scale, node))
+    narrowest = float(node[1] - node[0])  # units whose true rates differ less count as equal
+
+    def deviance(at: Floats) -> float:
+        prior = _bell(node, at[0], max(float(np.exp(at[1])), narrowest))
+        return -float(np.log(likelihood @ prior + 1e-300).sum())
+
+    start = np.array([np.median(point), np.log(0.7 * point.std() + narrowest)])
+    found = minimize(deviance, start, method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-5})
+    mean = float(np.clip(found.x[0], searched[0], searched[1]))
+    spread = max(float(np.exp(found.x[1])), narrowest)
+    ends = np.clip([mean - WIDTH * spread, mean + WIDTH * spread], low, high)
+    posterior_sd = float((spread * error / np.hypot(spread, error)).min())
+    number = int(np.clip(NODES_A_SD * np.ptp(ends) / posterior_sd, FEWEST_NODES, MOST_NODES))
+    node = _grid(ends, number)
+    mass = _likelihood(counts, _rate(scale, node)) * _bell(node, mean, spread)
+    return _rate(scale, node), mass / mass.sum(axis=1, keepdims=True)
+
+
+def _on_scale(scale: str, counts: Counts) -> tuple[Floats, Floats]:
+    """Rates on a scale and their errors there, (p,) each; half an answer is added to either side."""
+    rate = (counts.yes + 0.5) / (counts.size + 1)
+    variance = rate * (1 - rate) / counts.size
+    if scale == "identity":
+        return rate, np.sqrt(variance)
+    if scale == "arcsine":
+        return np.arcsin(np.sqrt(rate)), np.sqrt(1 / (4 * counts.size))
+    return special.logit(rate), np.sqrt(variance) / (rate * (1 - rate))
+
+
+def _bell(node: Floats, mean: float, spread: float) -> Floats:
+    """Normal prior on (g,) nodes; adds up to 1."""
+    prior = np.exp(-(((node - mean) / spread) ** 2) / 2)
+    return prior / max(float(prior.sum()), 1e-300)
+
+
+def _any_shape(counts: Counts) -> tuple[Floats, Floats]:
+    """Nodes (rates) and posterior masses under the prior of greatest likelihood of any shape, by
+    the EM algorithm on a grid of the arcsine scale.
+    """
+    at = np.arcsin(np.sqrt(counts.yes / counts.size))
+    beyond = 0.25 / np.sqrt(np.median(counts.size))
+    low, high = SCALES["arcsine"]
+    ends = np.clip([at.min() - beyond, at.max() + beyond], low, high)
+    node = _rate("arcsine", _grid(ends, FEWEST_NODES))
+    likelihood = _likelihood(counts, node)
+    prior = np.full(len(node), 1 / len(node))
+    for _ in range(ROUNDS):
+        prior = prior * np.mean(likelihood / (likelihood @ prior)[:, None], axis=0)
+    mass = likelihood * prior
+    return node, mass / mass.sum(axis=1, keepdims=True)
+
+
+def _grid(ends: Floats, number: int) -> Floats:
+    """Equally spaced points from one end to the other."""
+    return np.linspace(float(ends[0]), float(ends[1]), number)
+
+
+def _rate(scale: str, at: Floats) -> Floats:
+    """Rates 0-1 at points of a scale."""
+    if scale == "identity":
+        return at
+    rate: Floats = special.expit(at) if scale == "logit" else np.sin(at) ** 2
+    return rate
+
+
+def _likelihood(counts: Counts, rate: Floats) -> Floats:
+    """Binomial likelihood of the counts at (g,) rates, (p, g), the highest of each row 1."""
+    log = counts.yes[:, None] * np.log(rate)
+    log += (counts.size - counts.yes)[:, None] * np.log1p(-rate)
+    likelihood: Floats = np.exp(log - log.max(axis=1, keepdims=True))
+    return likelihood
+
+
+# ---- ranks
+
+
+def _below(mass: Floats) -> Floats:
+    """P(unit lies below a node), (p, g); at the node counts half."""
+    return np.cumsum(mass, axis=1) - mass / 2
+
+
+def _few_ahead(mass: Floats, places: int) -> Floats:
+    """P(fewer than `places` other units lie at an earlier node), (p,)."""
+    earlier = _below(mass)
+    probability = np.zeros(len(mass))
+    size = max(1, BLOCK // (len(mass) * places))
+    for start in range(0, mass.shape[1], size):
+        part = slice(start, start + size)
+        few = few_without_each(earlier[:, part], places)
+        probability += np.sum(few * mass[:, part], axis=1)
+    return probability

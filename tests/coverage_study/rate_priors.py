@@ -1,0 +1,399 @@
+"""P(last ten) of ranked rates: which prior comes true, and do grades keep their promise? Everything is simulated.
+
+usage: python -m tests.coverage_study.rate_priors [--provinces 20] [--first 1] [--processes 2] [--out ...]
+
+Provinces of 88 counties whose true rates are drawn from eighteen truths, each with few PSUs a county (6-10, ten answers each)
+and with many (18-32). Twelve truths chose the default of `ranking.rates`, six judge it. For every prior: of the counties with
+a stated probability of 0-0.1, 0.1-0.2 ... how many are truly among the last ten. The bar: within 5 points in every bin, for
+the counties whose probability is not flagged as depending on the model; the six judge, the twelve are shown (where all
+counties are equal whatever is stated but 10 in 88 is wrong). Tried beside the priors that are offered: the normal
+model of scores, which took the se as known ("scores"), and a prior whose mean and spread depend on the se ("CLOSE", Chen
+2024). Grades from the default prior: of the pairs they order, how many are truly in the wrong order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from multiprocessing import Pool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import special
+from scipy.optimize import minimize
+from tqdm import tqdm
+
+from satisfaction.estimation.intervals import korn_graubard_interval
+from satisfaction.ranking import probability, rates
+from satisfaction.ranking.grades import PROMISED, grade_units
+
+from .rank_scoring import FEW, NOISE, OK, SHOWN, WRONG, markdown
+
+ROOT = Path(__file__).parents[2]
+Array = np.ndarray[Any, Any]
+COUNTIES, BOTTOM, BINS = 88, 10, 10
+PSU_SIZE, ICC = 10, 0.05
+REGIMES = {"few PSUs": (6, 11), "many PSUs": (18, 33)}
+BAR, ENOUGH, ERRORS = 0.05, 300, 3  # points of a share; predictions in a bin; Monte-Carlo errors
+GRADES_BAR = 0.01  # above what is promised, on average over the truths
+SCORES, CLOSE = "scores (as before)", "CLOSE"
+Draw = Callable[[np.random.Generator], Array]
+
+
+def normal(centre: float, sd: float) -> Draw:
+    """True rates that are normal as they are."""
+    return lambda random: random.normal(centre, sd, COUNTIES)
+
+
+def logit_normal(centre: float, sd: float) -> Draw:
+    """True rates that are normal on the logit scale."""
+    return lambda random: special.expit(special.logit(centre) + random.normal(0, sd, COUNTIES))
+
+
+def two_groups(random: np.random.Generator) -> Array:
+    """Ten counties apart from the others, who hardly differ."""
+    level = np.where(np.arange(COUNTIES) < COUNTIES - BOTTOM, 0.96, 0.92)
+    return level + random.normal(0, 0.003, COUNTIES)
+
+
+def three_groups(random: np.random.Generator) -> Array:
+    """Three levels, a county at one of them by chance."""
+    level = random.choice([0.85, 0.93, 0.98], COUNTIES, p=[0.15, 0.45, 0.4])
+    return level + random.normal(0, 0.002, COUNTIES)
+
+
+def outliers(random: np.random.Generator) -> Array:
+    """Three counties far below."""
+    level = np.where(np.arange(COUNTIES) < 3, 0.75, 0.9)
+    return level + random.normal(0, 0.015, COUNTIES)
+
+
+def heavy_tails(random: np.random.Generator) -> Array:
+    """Logits with tails of a t distribution with 3 df."""
+    return special.expit(special.logit(0.96) + 0.35 * random.standard_t(3, COUNTIES))
+
+
+CHOOSING: dict[str, Draw] = {
+    "normal 60 %": normal(0.6, 0.05),
+    "normal 80 %": normal(0.8, 0.04),
+    "normal 95 %": normal(0.95, 0.015),
+    "normal 97 %": normal(0.97, 0.008),
+    "logit-normal 50 %": logit_normal(0.5, 0.3),
+    "logit-normal 80 %": logit_normal(0.8, 0.4),
+    "logit-normal 95 %": logit_normal(0.95, 0.5),
+    "logit-normal 98 %": logit_normal(0.98, 0.6),
+    "long lower tail 95 %": lambda random: 0.98 - random.exponential(0.03, COUNTIES),
+    "two groups 92, 96 %": two_groups,
+    "all equal 95 %": normal(0.95, 1e-7),
+    "outliers 90 %": outliers,
+}
+JUDGING: dict[str, Draw] = {
+    "logit-normal 97.5 %": logit_normal(0.975, 0.4),
+    "normal 92 %": normal(0.92, 0.02),
+    "logit-normal 90 %": logit_normal(0.9, 0.6),
+    "long upper tail 70 %": lambda random: 0.62 + random.gamma(2.0, 0.04, COUNTIES),
+    "three groups 85, 93, 98 %": three_groups,
+    "heavy tails 96 %": heavy_tails,
+}
+TRUTHS = CHOOSING | JUDGING
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Estimated rates of the counties, their linearized se and df, (c,) each."""
+
+    rate: Array
+    se: Array
+    df: Array
+
+
+def true_rates(truth: str, random: np.random.Generator) -> Array:
+    """Draw true rates, (c,), all different, between 2 % and 99.95 %."""
+    rate = np.clip(TRUTHS[truth](random), 0.02, 0.9995)
+    return rate + 1e-9 * random.standard_normal(COUNTIES)
+
+
+def sampled(rate: Array, regime: str, random: np.random.Generator) -> Sample:
+    """Sample PSUs in two strata a county; where all answers agree the se comes from the limits, as in a survey."""
+    psus = random.integers(*REGIMES[regime], COUNTIES)
+    county = np.repeat(np.arange(COUNTIES), psus)
+    number = np.concatenate([np.arange(n) for n in psus])
+    stratum = 2 * county + (number >= psus[county] // 2)
+    spread = 1 / ICC - 1
+    level = random.beta(rate[county] * spread, (1 - rate[county]) * spread)
+    share = random.binomial(PSU_SIZE, level) / PSU_SIZE
+    estimate = np.bincount(county, share) / psus
+    size = np.bincount(stratum)
+    deviation = share - (np.bincount(stratum, share) / size)[stratum]
+    inflated = (size / (size - 1))[stratum] * deviation**2
+    variance = np.bincount(county, inflated) / psus**2
+    df = psus - 2.0
+    persons = psus * float(PSU_SIZE)
+    deff = variance.sum() / (estimate * (1 - estimate) / persons).sum()
+    none = variance < 1e-14
+    low, high = korn_graubard_interval(estimate, persons / deff, n=persons, df=df, level=0.95)
+    from_limits = (high - low) / (2 * special.stdtrit(df, 0.975))
+    return Sample(estimate, np.where(none, from_limits, np.sqrt(variance)), df)
+
+
+# ---- the models
+
+
+def chances(sample: Sample) -> dict[str, Array]:
+    """P(last ten), (c,), by model."""
+    by_model = {}
+    for prior in rates.RATES:
+        model = rates.fit(prior, sample.rate, sample.se, sample.df)
+        by_model[prior] = model.probability_bottom(BOTTOM)
+    scores = probability.fit(sample.rate, sample.se)
+    by_model[SCORES] = on_one_grid(scores.mean, scores.sd)
+    by_model[CLOSE] = on_one_grid(*close(sample))
+    return by_model
+
+
+def on_one_grid(mean: Array, sd: Array) -> Array:
+    """P(last ten) of normal posteriors, good to 0.001, faster than the product."""
+    sd = np.maximum(sd, 1e-3 * sd.max() + 1e-9)
+    node = np.linspace((mean - 6 * sd).min(), (mean + 6 * sd).max(), 400)
+    mass = np.exp(-(((node - mean[:, None]) / sd[:, None]) ** 2) / 2) + 1e-300
+    mass /= mass.sum(axis=1, keepdims=True)
+    return rates.RatePosterior("", node, mass).probability_bottom(BOTTOM)
+
+
+def close(sample: Sample) -> tuple[Array, Array]:
+    """Posterior mean and sd where mean and log sd of the true rates are linear in log se (Chen 2024)."""
+    distance = np.log(sample.se) - np.log(sample.se).mean()
+    x = np.column_stack([np.ones(COUNTIES), distance])
+
+    def fitted(at: Array) -> tuple[Array, Array, float]:
+        between = np.exp(at[0] + 2 * at[1] * distance)
+        total = between + sample.se**2
+        weighted = x / total[:, None]
+        centre = x @ np.linalg.solve(weighted.T @ x, weighted.T @ sample.rate)
+        deviance = np.log(total).sum() + ((sample.rate - centre) ** 2 / total).sum()
+        return centre, between, float(deviance) / 2 + (at[1] / 0.5) ** 2 / 2
+
+    start = [np.log(sample.rate.var()), 0.0]
+    at = minimize(lambda at: fitted(at)[2], start, method="Nelder-Mead").x
+    centre, between, _ = fitted(at)
+    pull = between / (between + sample.se**2)
+    return centre + pull * (sample.rate - centre), np.sqrt(pull) * sample.se
+
+
+# ---- one province
+
+
+def province(task: tuple[str, str, int]) -> tuple[tuple[str, str], dict[str, Array], Array]:
+    """Sample one province: counts by model (2, BINS, 3) and of its grades, (3,).
+
+    Counts are of all counties and of those that are not flagged: predictions, their sum, how many came true. Of grades: pairs
+    ordered, expected to be wrong, truly wrong.
+    """
+    truth, regime, seed = task
+    place = [list(TRUTHS).index(truth), list(REGIMES).index(regime)]
+    random = np.random.default_rng([seed, *place, 7])
+    rate = true_rates(truth, random)
+    sample = sampled(rate, regime, random)
+    last = np.zeros(COUNTIES, dtype=bool)
+    last[np.argsort(rate)[:BOTTOM]] = True
+    by_model = chances(sample)
+    compared = np.stack([by_model[prior] for prior in rates.RATES])
+    flagged = np.ptp(compared, axis=0) > rates.DISAGREE
+    counts = {}
+    for model, chance in by_model.items():
+        counts[model] = np.stack([binned(chance, last), binned(chance[~flagged], last[~flagged])])
+    return (truth, regime), counts, of_grades(sample, rate)
+
+
+def binned(chance: Array, last: Array) -> Array:
+    """Predictions, their sum and how many came true, by bin: (BINS, 3)."""
+    at = np.minimum((chance * BINS).astype(int), BINS - 1)
+    parts = [np.bincount(at, part, BINS) for part in (np.ones(len(at)), chance, last)]
+    return np.stack(parts, axis=1)
+
+
+def of_grades(sample: Sample, rate: Array) -> Array:
+    """Pairs that grades from the default prior order, those expected to be wrong, those that are: (3,)."""
+    model = rates.fit(rates.DEFAULT, sample.rate, sample.se, sample.df)
+    grading = grade_units(model.better())
+    above = grading.grade[:, None] < grading.grade
+    wrong = int(np.count_nonzero(above & (rate[:, None] < rate)))
+    return np.array([grading.ordered, grading.ordered * grading.wrong, wrong])
+
+
+# ---- tables
+
+
+@dataclass
+class Counted:
+    """Sums over provinces of one truth and regime."""
+
+    provinces: int
+    counts: dict[str, Array]
+    grades: Array
+
+
+def study(*, first: int, provinces: int, processes: int) -> dict[tuple[str, str], Counted]:
+    """Sample provinces of every truth and regime."""
+    tasks = []
+    for seed in range(first, first + provinces):
+        for truth in TRUTHS:
+            tasks += [(truth, regime, seed) for regime in REGIMES]
+    total: dict[tuple[str, str], Counted] = {}
+    with Pool(processes) as pool:
+        done = pool.imap_unordered(province, tasks, chunksize=4)
+        for key, counts, grades in tqdm(done, total=len(tasks), desc="rates", disable=None):
+            before = total.get(key)
+            if before is None:
+                total[key] = Counted(1, counts, grades)
+                continue
+            summed = {model: before.counts[model] + counts[model] for model in counts}
+            total[key] = Counted(before.provinces + 1, summed, before.grades + grades)
+    return total
+
+
+def worst_bins(total: dict[tuple[str, str], Counted], truths: dict[str, Draw]) -> pd.DataFrame:
+    """For the default prior, by bin of stated probability: the truth that is farthest off beyond its Monte-Carlo error.
+
+    Counties that are not flagged are held to the bar; all counties stand beside them, for information.
+    """
+    rows = []
+    for of, title in ((1, "not flagged"), (0, "all")):
+        for k in range(BINS):
+            found = [
+                row for key, one in total.items() if key[0] in truths
+                for row in bin_row(key, one.counts[rates.DEFAULT][of, k])
+            ]  # fmt: skip
+            if not found:
+                continue
+            row = max(found, key=lambda row: abs(row["off"]) - ERRORS * row["mc_se"])
+            verdict = verdict_of(row) if of else SHOWN
+            stated = f"{k / BINS:.1f}-{(k + 1) / BINS:.1f}"
+            rows.append({"counties": title, "P(last ten)": stated} | row | {"verdict": verdict})
+    return pd.DataFrame(rows)
+
+
+def bin_row(key: tuple[str, str], counts: Array) -> Iterator[dict[str, Any]]:
+    """One bin of one truth: how far the share that came true is from what was stated, in points; nothing where few."""
+    n, stated, true = counts
+    if n < ENOUGH:
+        return
+    share = true / n
+    # a share of 0 or 1 has an error too
+    error = np.sqrt(max(share * (1 - share), 1 / n) / n)
+    row = {"worst truth": key[0], "PSUs": key[1], "predictions": int(n)}
+    yield row | {
+        "stated %": 100 * stated / n,
+        "came true %": 100 * share,
+        "off": 100 * (share - stated / n),
+        "mc_se": 100 * error,
+    }
+
+
+def verdict_of(row: dict[str, Any]) -> str:
+    """Say whether a bin keeps to the bar."""
+    off = abs(row["off"])
+    if off <= 100 * BAR:
+        return OK
+    return NOISE if off - ERRORS * row["mc_se"] <= 100 * BAR else WRONG
+
+
+def by_model(total: dict[tuple[str, str], Counted], truths: dict[str, Draw]) -> pd.DataFrame:
+    """For every model: the bin farthest off beyond its error, the mean deviation, and the same of counties not flagged."""
+    rows = []
+    for model in next(iter(total.values())).counts:
+        row: dict[str, Any] = {"model": model}
+        for of, title in ((0, "all"), (1, "not flagged")):
+            bins = [
+                row for key, one in total.items() if key[0] in truths
+                for k in range(BINS) for row in bin_row(key, one.counts[model][of, k])
+            ]  # fmt: skip
+            if not bins:
+                continue
+            beyond = [max(abs(row["off"]) - 2 * row["mc_se"], 0.0) for row in bins]
+            at = int(np.argmax(beyond))
+            row[f"worst, {title}"] = abs(bins[at]["off"])
+            row[f"mc_se, {title}"] = bins[at]["mc_se"]
+            row[f"truth, {title}"] = f"{bins[at]['worst truth']}, {bins[at]['PSUs']}"
+            row[f"mean, {title}"] = float(np.mean([abs(row["off"]) for row in bins]))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def flagged_share(total: dict[tuple[str, str], Counted]) -> pd.DataFrame:
+    """Share of the counties with a stated probability of 0.1 to 0.9 whose probability is flagged."""
+    rows = []
+    for (truth, regime), one in total.items():
+        everyone, unflagged = one.counts[rates.DEFAULT][:, 1 : BINS - 1, 0].sum(axis=1)
+        share = 100 * (1 - unflagged / max(everyone, 1))
+        rows.append({"truth": truth, "PSUs": regime, "flagged %": share})
+    return pd.DataFrame(rows).pivot_table("flagged %", "truth", "PSUs", sort=False).reset_index()
+
+
+def promise_kept(total: dict[tuple[str, str], Counted]) -> pd.DataFrame:
+    """By truth: pairs that grades order, and the expected and true share of them in the wrong order, in %."""
+    rows = []
+    pairs = COUNTIES * (COUNTIES - 1) / 2
+    for (truth, regime), one in total.items():
+        ordered, expected, wrong = one.grades
+        row = {"truth": truth, "PSUs": regime, "ordered %": 100 * ordered / pairs / one.provinces}
+        shares = {"expected wrong %": expected, "truly wrong %": wrong}
+        for name, number in shares.items():
+            row[name] = 100 * number / ordered if ordered else 0.0
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def report(*, first: int, provinces: int, processes: int, out: Path) -> int:
+    """Run the study, print and write its tables, return how many bars were missed."""
+    began = time.monotonic()
+    total = study(first=first, provinces=provinces, processes=processes)
+    judged = worst_bins(total, JUDGING)
+    chosen = worst_bins(total, CHOOSING)
+    grades = promise_kept(total)
+    overall = float(grades["truly wrong %"].mean())
+    bar = 100 * (PROMISED + GRADES_BAR)
+    tables = {
+        f"Judging truths, prior {rates.DEFAULT}: the worst truth by bin (within {100 * BAR:g} points)": judged,
+        f"Choosing truths, prior {rates.DEFAULT}: the worst truth by bin": chosen,
+        "Choosing truths: every model's worst bin": by_model(total, CHOOSING),
+        "Judging truths: every model's worst bin": by_model(total, JUDGING),
+        "Counties near the cut whose probability is flagged": flagged_share(total),
+        "Grades: pairs in the wrong order, of those in different grades": grades,
+    }
+    lines = [
+        f"# P(last ten) of rates; simulated; provinces {first}-{first + provinces - 1} a truth"
+    ]
+    for title, table in tables.items():
+        lines += ["", f"## {title}", "", *markdown(table)]
+    missed = int((judged["verdict"] == WRONG).sum()) if len(judged) else 0
+    missed += int(overall > bar)
+    kept = FEW if provinces < 2 else OK if overall <= bar else WRONG
+    lines += ["", f"Grades, mean over truths: {overall:.2f} % truly wrong, bar {bar:g} %: {kept}"]
+    lines += ["", f"{missed} bars missed; {time.monotonic() - began:.0f} s; all simulated"]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+    return missed
+
+
+def main() -> int:
+    """Run the study from the command line."""
+    assert __doc__
+    options = argparse.ArgumentParser(
+        prog="python -m tests.coverage_study.rate_priors", description=__doc__.split("\n\n")[0]
+    )
+    options.add_argument("--provinces", type=int, default=20)
+    options.add_argument("--first", type=int, default=1)
+    options.add_argument("--processes", type=int, default=2)
+    options.add_argument("--out", type=Path, default=ROOT / "tests" / "out" / "rate_priors.md")
+    return int(report(**vars(options.parse_args())) > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
