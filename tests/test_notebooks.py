@@ -11,10 +11,11 @@ import nbformat
 import pytest
 
 from conftest import SmallSurvey
+from one_kernel import NotebookRun, execute_in_one_kernel
 from satisfaction import read_survey
 from satisfaction.foundation.errors import ExportError
 from satisfaction.notebook.notebooks import exported, nothing_for, run_notebooks
-from satisfaction.pipeline import run
+from satisfaction.pipeline import Results, run
 from satisfaction.publication.file_set import export
 from satisfaction.publication.labels import mark
 
@@ -24,6 +25,7 @@ WORKING = [
     path for path in NOTEBOOKS if not path.name.startswith("00")
 ]  # 00 is the door, see test_lab.py
 SAN_DIEGO = ROOT.parent / "shared" / "data" / "sandiego_resident_2015" / "sandiego_2015.csv"
+SHIPPED = ("guizhou-2026q3", "guiyang-phone-2026q3")  # the small wave, too, has none before it
 OF_THE_RUN = {
     "report.html",
     "manifest.json",
@@ -134,41 +136,70 @@ def assert_same_files(notebooks: Path, pipeline: Path) -> None:
     ] == []
 
 
-def check(folder: Path, tmp_path: Path) -> None:
-    survey, here = read_survey(folder), Path.cwd()
-    results = run(survey)
-    notebooks = run_notebooks(survey, tmp_path / "notebooks-out", leave_out=nothing_for(results))
-    assert Path.cwd() == here
-    assert_quiet_and_marked(notebooks, mark(survey), nothing_for(results))
+def check(results: Results, notebooks: Path, tmp_path: Path) -> None:
+    assert_quiet_and_marked(notebooks, mark(results.survey), nothing_for(results))
     assert_same_files(notebooks, export(results, tmp_path / "pipeline-out"))
 
 
+@pytest.fixture(scope="module")
+def declares_little(tmp_path_factory):
+    """San Diego: no frame, no strata, no weights, no rules to speak of."""
+    if not SAN_DIEGO.is_file():
+        missing = f"{SAN_DIEGO} is not here; see surveys/san-diego-2015/README.md"
+        assert os.environ.get("SATISFACTION_REQUIRE_SHARED") != "1", missing
+        return None
+    root = tmp_path_factory.mktemp("little")
+    for folder in ("questionnaires", "surveys/san-diego-2015"):
+        shutil.copytree(ROOT / folder, root / folder)
+    responses = root / "surveys/san-diego-2015/responses"
+    responses.mkdir(exist_ok=True)
+    shutil.copy(SAN_DIEGO, responses)
+    return run(read_survey(root / "surveys/san-diego-2015"))
+
+
+@pytest.fixture(scope="module")
+def in_one_kernel(shipped, declares_little, tmp_path_factory):
+    """Every notebook on every wave, one after the other in one kernel; results and notebooks by wave."""
+    waves = {wave: shipped(wave) for wave in SHIPPED}
+    if declares_little:
+        waves["san-diego-2015"] = declares_little
+    root = tmp_path_factory.mktemp("in_one_kernel")
+    runs = []
+    for wave, results in waves.items():
+        (root / wave).mkdir()
+        for notebook in WORKING:
+            if notebook.name not in nothing_for(results):
+                runs.append(NotebookRun(notebook, results.survey.folder.resolve(), root / wave))
+    execute_in_one_kernel(runs)
+    return {wave: (results, root / wave) for wave, results in waves.items()}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("wave", ["guizhou-2026q2", "guizhou-2026q3", "guiyang-phone-2026q3"])
-def test_notebooks_of_the_shipped_waves_equal_the_pipeline(wave, tmp_path):
-    check(ROOT / "surveys" / wave, tmp_path)
+@pytest.mark.parametrize("wave", SHIPPED)
+def test_notebooks_of_the_shipped_waves_equal_the_pipeline(in_one_kernel, wave, tmp_path):
+    results, notebooks = in_one_kernel[wave]
+    check(results, notebooks, tmp_path)
+
+
+@pytest.mark.slow
+def test_notebooks_of_a_survey_that_declares_little_equal_the_pipeline(in_one_kernel, tmp_path):
+    if "san-diego-2015" not in in_one_kernel:
+        pytest.skip(f"{SAN_DIEGO} is not here; see surveys/san-diego-2015/README.md")
+    results, notebooks = in_one_kernel["san-diego-2015"]
+    check(results, notebooks, tmp_path)
 
 
 @pytest.mark.slow
 def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(small_template, tmp_path):
+    """As `satisfaction run --notebooks` executes them: a kernel a notebook, which runs the survey itself."""
     root = shutil.copytree(small_template, tmp_path / "small")
     shutil.copytree(ROOT / "notebooks", root / "notebooks")
-    assert mark(SmallSurvey(root).read()) == ""
-    check(SmallSurvey(root).folder, tmp_path)
-
-
-@pytest.mark.slow
-def test_notebooks_of_a_survey_that_declares_little_equal_the_pipeline(tmp_path):
-    if not SAN_DIEGO.is_file():
-        missing = f"{SAN_DIEGO} is not here; see surveys/san-diego-2015/README.md"
-        assert os.environ.get("SATISFACTION_REQUIRE_SHARED") != "1", missing
-        pytest.skip(missing)
-    for folder in ("questionnaires", "notebooks", "surveys/san-diego-2015"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    responses = tmp_path / "surveys/san-diego-2015/responses"
-    responses.mkdir(exist_ok=True)
-    shutil.copy(SAN_DIEGO, responses)
-    check(tmp_path / "surveys/san-diego-2015", tmp_path)
+    survey, here = SmallSurvey(root).read(), Path.cwd()
+    assert mark(survey) == ""
+    results = run(survey)
+    notebooks = run_notebooks(survey, tmp_path / "notebooks-out", leave_out=nothing_for(results))
+    assert Path.cwd() == here
+    check(results, notebooks, tmp_path)
 
 
 def test_a_notebook_that_went_its_own_way_is_named_and_its_files_are_a_trial(small, tmp_path):
