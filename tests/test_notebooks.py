@@ -10,7 +10,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from conftest import SmallSurvey
 from one_kernel import NotebookRun, execute_in_one_kernel
 from satisfaction import read_survey
 from satisfaction.foundation.errors import ExportError
@@ -158,9 +157,9 @@ def declares_little(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def in_one_kernel(shipped, declares_little, tmp_path_factory):
+def in_one_kernel(shipped, declares_little, unchanged, tmp_path_factory):
     """Every notebook on every wave, one after the other in one kernel; results and notebooks by wave."""
-    waves = {wave: shipped(wave) for wave in SHIPPED}
+    waves = {wave: shipped(wave) for wave in SHIPPED} | {"small": run(unchanged)}
     if declares_little:
         waves["san-diego-2015"] = declares_little
     root = tmp_path_factory.mktemp("in_one_kernel")
@@ -190,16 +189,27 @@ def test_notebooks_of_a_survey_that_declares_little_equal_the_pipeline(in_one_ke
 
 
 @pytest.mark.slow
-def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(small_template, tmp_path):
-    """As `satisfaction run --notebooks` executes them: a kernel a notebook, which runs the survey itself."""
-    root = shutil.copytree(small_template, tmp_path / "small")
-    shutil.copytree(ROOT / "notebooks", root / "notebooks")
-    survey, here = SmallSurvey(root).read(), Path.cwd()
-    assert mark(survey) == ""
-    results = run(survey)
-    notebooks = run_notebooks(survey, tmp_path / "notebooks-out", leave_out=nothing_for(results))
-    assert Path.cwd() == here
+def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(in_one_kernel, tmp_path):
+    results, notebooks = in_one_kernel["small"]
+    assert mark(results.survey) == ""
     check(results, notebooks, tmp_path)
+
+
+@pytest.mark.slow
+def test_notebooks_with_a_kernel_each_write_the_same_files(in_one_kernel, small, tmp_path):
+    """As `satisfaction run --notebooks` executes them: at once, each running the survey itself."""
+    results, _ = in_one_kernel["small"]
+    shutil.copytree(ROOT / "notebooks", small.root / "notebooks")
+    left_out = {path.name for path in WORKING} - {"01_fieldwork.ipynb", "04_indices.ipynb"}
+    here = Path.cwd()
+    notebooks = run_notebooks(small.read(), tmp_path / "notebooks-out", leave_out=left_out)
+    assert Path.cwd() == here
+    assert_quiet_and_marked(notebooks, "", dict.fromkeys(left_out, ""))
+    published = export(results, tmp_path / "pipeline-out")
+    written = list(exported(notebooks))
+    assert {"indices.csv", "log.csv"} <= {path.name for path in written}
+    for path in written:
+        assert path.read_bytes() == (published / path.name).read_bytes(), path.name
 
 
 def test_a_notebook_that_went_its_own_way_is_named_and_its_files_are_a_trial(small, tmp_path):
