@@ -6,13 +6,20 @@ REPEATS ?= 5
 PEER ?= .venv-bench/bin/python
 BIN := .venv/bin
 
-.PHONY: run test words api lint notebooks coverage bench bench-big bench-responses fuzz attack clean
+.PHONY: run test quick words api lint notebooks coverage bench bench-big bench-responses fuzz attack clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
 
+# A file of tests stays on one worker: what its tests share is computed once.
 test: .venv/ready
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadfile
+
+# Under a minute on two cores: references, identities, boundaries, refusals and one small run.
+QUICK := boundaries catalogue errors reference identities variance estimates estimates_carried estimates_df index tally measures \
+  weights ranking ranking_golden ranking_multinomial comparisons_wald showing published
+quick: .venv/ready
+	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK:%=tests/test_%.py)
 
 notebooks: .venv/ready
 	$(BIN)/satisfaction run --notebooks $(SURVEY)

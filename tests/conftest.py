@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import sys
@@ -17,6 +18,10 @@ from hypothesis import settings
 from golden_values import expected, province_population, province_rows
 from satisfaction import SurveyDesign, read_survey
 from satisfaction.sampling.design import SampleDesign
+
+# workers and the processes that tests start find everything compiled, whatever the environment says
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # a busy machine is no fault; the same examples every time, but for `make fuzz`
 settings.register_profile(
@@ -176,6 +181,20 @@ def small(small_template, tmp_path) -> SmallSurvey:
 def unchanged(small_template):
     """The small survey as read, for tests that change nothing."""
     return SmallSurvey(small_template).read()
+
+
+@functools.cache
+def run_of_shipped_wave(name: str):
+    """Run a wave of `surveys/`; no test changes what comes of it."""
+    from satisfaction.pipeline import run
+
+    return run(read_survey(ROOT / "surveys" / name))
+
+
+@pytest.fixture(scope="session")
+def shipped():
+    """The run of a shipped wave by its folder's name; a wave is run once in a process."""
+    return run_of_shipped_wave
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,15 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_lived_java():
+    """Ask Java for the compiler that starts soonest: its tables have 120 rows, and it lives for seconds."""
+    options = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_SUBMIT_ARGS", f'--driver-java-options "{options}" pyspark-shell')
+        yield
+
+
 @pytest.fixture(params=ENGINES)
 def engine(request):
     if request.param == "pyspark" and not SPARK:

@@ -82,7 +82,8 @@ def rows():
 @pytest.fixture(scope="module")
 def many():
     """Findings of clean fieldwork, thirty times."""
-    return {check: [run(clean(seed)) for seed in SEEDS] for check, run in CHECKED.items()}
+    fieldwork = [clean(seed) for seed in SEEDS]
+    return {check: [run(rows) for rows in fieldwork] for check, run in CHECKED.items()}
 
 
 def flagged(found: pd.DataFrame, level: str) -> list[str]:

@@ -575,21 +575,13 @@ def run_in_r(folder) -> dict[str, float]:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-1000:]
-    return {
-        name: float(text)
-        for name, text in re.findall(r"largest relative difference of ([\w ]+): (\S+)", done.stdout)
-    }
+    return largest_differences(done.stdout)
 
 
-@pytest.mark.skipif(
-    not RSCRIPT,
-    reason=f"{NEEDS_R} (SATISFACTION_RSCRIPT may name another Rscript)",
-)
-def test_r_agrees(case):
-    _, _, folder = case
-    found = run_in_r(folder)
-    assert {"estimates", "standard errors"} <= set(found)
-    assert max(found.values()) < R_STOPS
+def largest_differences(printed: str) -> dict[str, float]:
+    """Return what survey.R says of its own agreement."""
+    said = re.findall(r"largest relative difference of ([\w ]+): (\S+)", printed)
+    return {name: float(text) for name, text in said}
 
 
 @pytest.mark.skipif(

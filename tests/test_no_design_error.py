@@ -16,8 +16,9 @@ from matplotlib.text import Text
 
 import satisfaction as sat
 from conftest import COUNTIES
+from one_kernel import NotebookRun, execute_in_one_kernel
 from satisfaction.estimation.pairs import all_pairs
-from satisfaction.notebook.notebooks import nothing_for, run_notebooks
+from satisfaction.notebook.notebooks import WORKING, nothing_for
 from satisfaction.publication import plots
 from satisfaction.publication.report.method import sections
 from satisfaction.publication.tables import indicators_of, indicators_table, tables_of
@@ -58,10 +59,15 @@ def selection(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def twin(unchanged):
+    """The same answers from a probability sample."""
+    return sat.run(unchanged)
+
+
 @pytest.fixture
-def wave(small, selection):
-    """The small survey declared as another selection; its probability twin was run first."""
-    twin = sat.run(small.read())
+def wave(small, selection, twin):
+    """The small survey declared as another selection, and its probability twin."""
     small.edit("survey.yaml", "selection: probability", f"selection: {selection}")
     return small, twin
 
@@ -311,12 +317,12 @@ def outputs(path: Path) -> str:
 
 @pytest.mark.slow
 def test_notebooks_of_it_run_and_head_no_column_with_an_error(small, tmp_path):
-    shutil.copytree(ROOT / "notebooks", small.root / "notebooks")
     small.edit("survey.yaml", "selection: probability", "selection: open_link")
     left_out = nothing_for(sat.run(small.read()))
     assert list(left_out) == ["03_tests.ipynb"]
-    folder = run_notebooks(small.read(), tmp_path / "out", leave_out=left_out)
-    shown = {path.stem: outputs(path) for path in folder.glob("*.ipynb")}
+    notebooks = [path for path in (ROOT / "notebooks").glob(WORKING) if path.name not in left_out]
+    execute_in_one_kernel([NotebookRun(path, small.folder, tmp_path) for path in notebooks])
+    shown = {path.stem: outputs(path) for path in tmp_path.glob("*.ipynb")}
     assert set(shown) == {"01_fieldwork", "02_weighting", "04_indices", "05_ranking"}
     for name, text in shown.items():
         found = {

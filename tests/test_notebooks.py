@@ -9,11 +9,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from conftest import SmallSurvey
-from satisfaction import read_survey
+from one_kernel import NotebookRun, execute_in_one_kernel
 from satisfaction.foundation.errors import ExportError
 from satisfaction.notebook.notebooks import exported, nothing_for, run_notebooks
-from satisfaction.pipeline import run
+from satisfaction.pipeline import Results, run
 from satisfaction.publication.file_set import export
 from satisfaction.publication.labels import mark
 
@@ -22,6 +21,11 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WORKING = [
     path for path in NOTEBOOKS if not path.name.startswith("00")
 ]  # 00 is the door, see test_lab.py
+SHIPPED = (
+    "guizhou-2026q3",
+    "guiyang-phone-2026q3",
+    "san-diego-2015",
+)  # the small wave, too, has none before it
 OF_THE_RUN = {
     "report.html",
     "manifest.json",
@@ -132,29 +136,55 @@ def assert_same_files(notebooks: Path, pipeline: Path) -> None:
     ] == []
 
 
-def check(folder: Path, tmp_path: Path) -> None:
-    survey, here = read_survey(folder), Path.cwd()
-    results = run(survey)
-    notebooks = run_notebooks(survey, tmp_path / "notebooks-out", leave_out=nothing_for(results))
-    assert Path.cwd() == here
-    assert_quiet_and_marked(notebooks, mark(survey), nothing_for(results))
+def check(results: Results, notebooks: Path, tmp_path: Path) -> None:
+    assert_quiet_and_marked(notebooks, mark(results.survey), nothing_for(results))
     assert_same_files(notebooks, export(results, tmp_path / "pipeline-out"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "wave", ["guizhou-2026q2", "guizhou-2026q3", "guiyang-phone-2026q3", "san-diego-2015"]
-)
-def test_notebooks_of_the_shipped_waves_equal_the_pipeline(wave, tmp_path):
-    check(ROOT / "surveys" / wave, tmp_path)
+@pytest.fixture(scope="module")
+def in_one_kernel(shipped, unchanged, tmp_path_factory):
+    """Every notebook on every wave, one after the other in one kernel; results and notebooks by wave."""
+    waves = {wave: shipped(wave) for wave in SHIPPED} | {"small": run(unchanged)}
+    root = tmp_path_factory.mktemp("in_one_kernel")
+    runs = []
+    for wave, results in waves.items():
+        (root / wave).mkdir()
+        for notebook in WORKING:
+            if notebook.name not in nothing_for(results):
+                runs.append(NotebookRun(notebook, results.survey.folder.resolve(), root / wave))
+    execute_in_one_kernel(runs)
+    return {wave: (results, root / wave) for wave, results in waves.items()}
 
 
 @pytest.mark.slow
-def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(small_template, tmp_path):
-    root = shutil.copytree(small_template, tmp_path / "small")
-    shutil.copytree(ROOT / "notebooks", root / "notebooks")
-    assert mark(SmallSurvey(root).read()) == ""
-    check(SmallSurvey(root).folder, tmp_path)
+@pytest.mark.parametrize("wave", SHIPPED)
+def test_notebooks_of_the_shipped_waves_equal_the_pipeline(in_one_kernel, wave, tmp_path):
+    results, notebooks = in_one_kernel[wave]
+    check(results, notebooks, tmp_path)
+
+
+@pytest.mark.slow
+def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(in_one_kernel, tmp_path):
+    results, notebooks = in_one_kernel["small"]
+    assert mark(results.survey) == ""
+    check(results, notebooks, tmp_path)
+
+
+@pytest.mark.slow
+def test_notebooks_with_a_kernel_each_write_the_same_files(in_one_kernel, small, tmp_path):
+    """As `satisfaction run --notebooks` executes them: at once, each running the survey itself."""
+    results, _ = in_one_kernel["small"]
+    shutil.copytree(ROOT / "notebooks", small.root / "notebooks")
+    left_out = {path.name for path in WORKING} - {"01_fieldwork.ipynb", "04_indices.ipynb"}
+    here = Path.cwd()
+    notebooks = run_notebooks(small.read(), tmp_path / "notebooks-out", leave_out=left_out)
+    assert Path.cwd() == here
+    assert_quiet_and_marked(notebooks, "", dict.fromkeys(left_out, ""))
+    published = export(results, tmp_path / "pipeline-out")
+    written = list(exported(notebooks))
+    assert {"indices.csv", "log.csv"} <= {path.name for path in written}
+    for path in written:
+        assert path.read_bytes() == (published / path.name).read_bytes(), path.name
 
 
 def test_a_notebook_that_went_its_own_way_is_named_and_its_files_are_a_trial(small, tmp_path):

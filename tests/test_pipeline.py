@@ -12,7 +12,6 @@ import pytest
 from conftest import ROOT
 from satisfaction import SurveyDesign, estimate, read_survey
 from satisfaction.cli import running
-from satisfaction.collection.responses import load_responses
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.pipeline import base_design, run, weighting_log
 from satisfaction.publication.manifest import manifest
@@ -149,8 +148,8 @@ def test_open_links_establish_no_rank(small):
 
 
 @pytest.mark.parametrize("wave", ["guizhou-2026q2", "guizhou-2026q3"])
-def test_every_row_of_a_shipped_wave_is_accounted_for(wave):
-    found = load_responses(read_survey(ROOT / "surveys" / wave))
+def test_every_row_of_a_shipped_wave_is_accounted_for(shipped, wave):
+    found = shipped(wave).responses
     assert (found.summary["rows"] == found.summary["accepted"] + found.summary["rejected"]).all()
     assert len(found.accepted) + len(found.rejected) == found.summary["rows"].sum() > 20_000
     assert 0 < len(found.rejected) < 0.01 * len(found.accepted)
@@ -209,8 +208,8 @@ PHONE = ROOT / "surveys" / "guiyang-phone-2026q3"
 
 
 @pytest.fixture(scope="module")
-def phone():
-    return run(read_survey(PHONE))
+def phone(shipped):
+    return shipped(PHONE.name)
 
 
 def test_phone_steps_are_carried_out_in_their_order(phone):

@@ -18,6 +18,7 @@ from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, count_false
 EXACT = ["rank", "marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high", "status"]
 CLOSE = ["p_in", "p_out", "probability_bottom", "expected_rank", "reliability"]
 METHODS = [(m, s) for m in MARGINAL for s in SIMULTANEOUS]
+DRAWS = 50_000  # the least that `rank` draws; what is tested here holds on any draws
 
 
 @st.composite
@@ -35,7 +36,8 @@ def provinces(draw, distinct=False):
 @settings(max_examples=150, deadline=None)
 def test_rank_lies_in_its_sets(province, methods):
     score, se, df = province
-    table = rank(score, se, df=df, bottom=2, marginal=methods[0], simultaneous=methods[1]).table
+    how = {"bottom": 2, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
+    table = rank(score, se, df=df, **how).table
     p = len(score)
     for kind in ("marginal", "simultaneous"):
         assert (table[f"{kind}_low"] >= 1).all()
@@ -51,7 +53,8 @@ def test_marginal_sets_lie_inside_simultaneous_sets(province, methods):
     # stays below Holm's best case over p(p-1) pairs, Tukey's and the joint intervals' for p >= 4 and df >= 10.
     assume(methods == ("holm", "holm") or methods[0] == "simes")
     score, se, df = province
-    table = rank(score, se, df=df, bottom=2, marginal=methods[0], simultaneous=methods[1]).table
+    how = {"bottom": 2, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
+    table = rank(score, se, df=df, **how).table
     assert (table["simultaneous_low"] <= table["marginal_low"]).all()
     assert (table["marginal_high"] <= table["simultaneous_high"]).all()
 
@@ -60,7 +63,13 @@ def test_marginal_sets_lie_inside_simultaneous_sets(province, methods):
 @settings(max_examples=80, deadline=None)
 def test_reversing_the_direction_mirrors_the_table(province, methods):
     score, se, df = province
-    how = {"df": df, "bottom": 3, "marginal": methods[0], "simultaneous": methods[1]}
+    how = {
+        "df": df,
+        "bottom": 3,
+        "marginal": methods[0],
+        "simultaneous": methods[1],
+        "draws": DRAWS,
+    }
     table, mirrored = (
         rank(score, se, **how).table,
         rank(score, se, higher_is_better=False, **how).table,
@@ -83,7 +92,7 @@ def test_order_of_the_units_does_not_matter(province, methods, random):
     score, se, df = province
     df = np.full(len(score), 30.0) if df is None else np.array(df)
     order = np.array(random.sample(range(len(score)), len(score)))
-    how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1]}
+    how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
     table, shuffled = (
         rank(score, se, df=df, **how),
         rank(score[order], se[order], df=df[order], **how),
@@ -97,9 +106,8 @@ def test_order_of_the_units_does_not_matter(province, methods, random):
 @settings(max_examples=80, deadline=None)
 def test_without_error_ranks_are_exact(province, methods, scale):
     score, se, df = province
-    table = rank(
-        score, scale * se, df=df, bottom=3, marginal=methods[0], simultaneous=methods[1]
-    ).table
+    how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
+    table = rank(score, scale * se, df=df, **how).table
     for bound in EXACT[1:5]:
         assert (table[bound] == table["rank"]).all()
     last = (table["rank"] > len(score) - 3).to_numpy()
@@ -125,7 +133,7 @@ def test_probabilities_sum_to_the_length_of_the_list(province, bottom):
 @settings(max_examples=80, deadline=None)
 def test_infinite_df_are_known_se(province, methods):
     score, se, _ = province
-    how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1]}
+    how = {"bottom": 3, "marginal": methods[0], "simultaneous": methods[1], "draws": DRAWS}
     known, estimated = rank(score, se, **how).table, rank(score, se, df=1e13, **how).table
     pd.testing.assert_frame_equal(known[EXACT], estimated[EXACT])
     np.testing.assert_allclose(known[CLOSE], estimated[CLOSE], rtol=1e-7, atol=1e-50)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conftest import COUNTIES, ROOT
-from satisfaction import SatisfactionError, read_survey
+from satisfaction import SatisfactionError
 from satisfaction.declarations.rules import RankingRules, Rules
 from satisfaction.foundation.errors import RankingError, SurveyError
 from satisfaction.pipeline import rank_areas, run
@@ -88,9 +88,9 @@ def counties(results):
 
 
 @pytest.fixture(scope="module")
-def province():
+def province(shipped):
     """The shipped wave and what its rules make of it."""
-    return run(read_survey(ROOT / "surveys" / "guizhou-2026q3"))
+    return shipped("guizhou-2026q3")
 
 
 # ---- what rules.yaml may say ----
@@ -486,8 +486,8 @@ def test_an_area_outside_the_level_above_is_left_out(small):
     ]
 
 
-def test_without_a_level_between_there_is_nothing_but_the_main_ranking():
-    phone = run(read_survey(ROOT / "surveys" / "guiyang-phone-2026q3"))
+def test_without_a_level_between_there_is_nothing_but_the_main_ranking(shipped):
+    phone = shipped("guiyang-phone-2026q3")
     assert dict(phone.rankings.within) == {}
     assert len(within_table(phone.survey, phone.estimates, phone.rankings)) == 0
 
@@ -822,8 +822,8 @@ def test_paths_without_sets_or_history(small, unchanged, results):
 # ---- the shipped wave ----
 
 
-def test_the_shipped_history_is_what_the_earlier_wave_publishes():
-    earlier = run(read_survey(ROOT / "surveys" / "guizhou-2026q2"))
+def test_the_shipped_history_is_what_the_earlier_wave_publishes(shipped):
+    earlier = shipped("guizhou-2026q2")
     table = ranking_table(earlier.survey, earlier.estimates, earlier.ranking)
     stored = pd.read_csv(
         ROOT / "surveys" / "guizhou-2026q3" / "history.csv",

@@ -61,16 +61,14 @@ def small_change(pair):
 
 
 @pytest.fixture(scope="module")
-def shipped():
-    """The shipped second and third quarter, run once."""
-    return [
-        run(read_survey(ROOT / "surveys" / f"guizhou-2026{quarter}")) for quarter in ("q2", "q3")
-    ]
+def quarters(shipped):
+    """The shipped second and third quarter."""
+    return [shipped("guizhou-2026q2"), shipped("guizhou-2026q3")]
 
 
 @pytest.fixture(scope="module")
-def shipped_change(shipped):
-    return compare_waves(*shipped)
+def quarters_change(quarters):
+    return compare_waves(*quarters)
 
 
 def second_wave(first, *, name="second", shared=2):
@@ -255,27 +253,27 @@ def test_without_a_probability_sample_nothing_is_tested(small, second):
     assert "Not both waves are probability samples" in text
 
 
-def test_most_improved_holds_both_orders(shipped_change):
-    table = most_improved(shipped_change.table)
+def test_most_improved_holds_both_orders(quarters_change):
+    table = most_improved(quarters_change.table)
     assert table["rise"].is_monotonic_decreasing
-    assert table.loc[table["raw_order"].idxmin(), "rise"] == shipped_change.table["rise"].max()
+    assert table.loc[table["raw_order"].idxmin(), "rise"] == quarters_change.table["rise"].max()
     assert (
         table.loc[table["shrunk_order"].idxmin(), "shrunk_change"]
-        == shipped_change.table["shrunk_change"].max()
+        == quarters_change.table["shrunk_change"].max()
     )
     assert (table[["raw_order", "shrunk_order"]].min(axis=1) <= 10).all()
     assert set(range(1, 11)) <= set(table["shrunk_order"])
-    everyone = most_improved(shipped_change.table, count=88)
+    everyone = most_improved(quarters_change.table, count=88)
     assert len(everyone) == 88
     assert table["code"].tolist() == [
         code for code in everyone["code"] if code in set(table["code"])
     ]
 
 
-def test_the_shipped_waves(shipped, shipped_change):
-    table = shipped_change.table
+def test_the_shipped_waves(quarters, quarters_change):
+    table = quarters_change.table
     assert len(table) == 88
-    assert table["shared_psus"].sum() == shipped_change.ranks.summary["shared_psus"]
+    assert table["shared_psus"].sum() == quarters_change.ranks.summary["shared_psus"]
     assert table["mark"].str.contains("simulated").all()
     bounds = (
         table[["all_low", "rise_low", "rise", "rise_high", "all_high"]].astype(float).to_numpy()
@@ -286,13 +284,13 @@ def test_the_shipped_waves(shipped, shipped_change):
     assert table["shrunk_change"].std() < table["relative_change"].std()
 
 
-def test_the_shipped_waves_cover_the_simulated_truth(shipped_change):
+def test_the_shipped_waves_cover_the_simulated_truth(quarters_change):
     truths = [
         pd.read_csv(ROOT / f"surveys/guizhou-2026{quarter}/truth.csv", dtype={"county": str}, encoding="utf-8-sig")
         .query("measure == 'satisfaction_index'").set_index("county")["value"]
         for quarter in ("q2", "q3")
     ]  # fmt: skip
-    table = shipped_change.table.set_index("code")
+    table = quarters_change.table.set_index("code")
     moved = (truths[1] - truths[0]).reindex(table.index)
     relative = moved - moved.mean()
     assert relative.between(table["ci_low"], table["ci_high"]).mean() >= 0.9
@@ -301,13 +299,13 @@ def test_the_shipped_waves_cover_the_simulated_truth(shipped_change):
     assert true_rise.between(table["all_low"], table["all_high"]).all()
 
 
-def test_what_is_printed_keeps_ranks_with_their_sets(shipped_change, small_change):
-    for found in (shipped_change, small_change):
+def test_what_is_printed_keeps_ranks_with_their_sets(quarters_change, small_change):
+    for found in (quarters_change, small_change):
         text = "\n".join(change_lines(found))
         assert "名次上升不等于工作改善" in text
         assert "nan" not in text.lower()
         assert len(re.findall(r"名次范围 rank set \d+–\d+", text)) == 2
-    assert "simulated" in "\n".join(change_lines(shipped_change))
+    assert "simulated" in "\n".join(change_lines(quarters_change))
 
 
 # ---- files
@@ -528,20 +526,20 @@ def test_rolling_says_in_which_order_it_read_the_waves(small, second, call):
 # ---- rolling
 
 
-def test_a_rolling_index_is_the_mean_of_the_published_indices(shipped):
-    found = roll_waves(shipped)
-    published = [of_counties(one, "satisfaction_index") for one in shipped]
+def test_a_rolling_index_is_the_mean_of_the_published_indices(quarters):
+    found = roll_waves(quarters)
+    published = [of_counties(one, "satisfaction_index") for one in quarters]
     table = found.table.set_index("code")
     mean = sum(one["estimate"] for one in published).reindex(table.index) / 2
     np.testing.assert_allclose(table["estimate"], mean, rtol=PUBLISHED)
     assert (table["n"] == sum(one["n"] for one in published).reindex(table.index)).all()
     both = combine_waves(
-        {str(i): one.estimates["county"].of("satisfaction_index") for i, one in enumerate(shipped)}
+        {str(i): one.estimates["county"].of("satisfaction_index") for i, one in enumerate(quarters)}
     )
     halves = np.hstack([np.eye(88), np.eye(88)]) / 2
     expected = pd.Series(
         np.sqrt(np.diag(halves @ both.cov @ halves.T)),
-        index=shipped[0].estimates["county"].of("awareness").table["county"],
+        index=quarters[0].estimates["county"].of("awareness").table["county"],
     )
     np.testing.assert_allclose(table["se"], expected.reindex(table.index), rtol=1e-9)
     assert table["estimate"].is_monotonic_decreasing

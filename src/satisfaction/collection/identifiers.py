@@ -86,6 +86,8 @@ def refuse_repeated_files(
     """
     if survey.rules.responses.actions.get("R203") == "warn":
         return
+    if _table_of(raw).nunique() < 2:
+        return
     pairs = _pairs(coded, raw, text, survey)
     apart = pairs["apart"] > pairs["shared"] / 2
     alike = pairs[apart & (pairs["shared"] >= FEW) & (pairs["shared"] >= SOME * pairs["size"])]

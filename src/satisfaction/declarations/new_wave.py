@@ -347,7 +347,7 @@ def _carried_over(
     # combined.yaml, where the source and date of scores that belong to one wave are left open
     texts = {}
     if (folder / COMBINED).is_file():
-        combined = read_yaml(folder / COMBINED, SurveyError).node
+        combined = copy.deepcopy(read_yaml(folder / COMBINED, SurveyError).node)
         renewed = []
         for component in combined.get("components", {}).values():
             if "assessment" in component:

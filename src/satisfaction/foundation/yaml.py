@@ -6,6 +6,7 @@ Plain data as YAML 1.2 text that `io.yaml` reads back as the same data.
 from __future__ import annotations
 
 import calendar
+import functools
 import io
 import re
 from collections.abc import Iterable, Iterator
@@ -123,7 +124,7 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
     """
     text = decode(path) if read_bytes(path).strip() else ""
     try:
-        node = YAML(typ="rt").load(text)
+        node = _parsed(text)
     except DuplicateKeyError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
         key = str(fault.problem).split('"')[1]
@@ -157,6 +158,12 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
             where=str(path),
             hint=_("Correct the file."),
         ) from None
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> Any:
+    """Return the node tree, which nobody changes: commands on several waves read one questionnaire time and again."""
+    return YAML(typ="rt").load(text)
 
 
 class _Unusable(Exception):

@@ -1,0 +1,88 @@
+"""Many notebooks in one kernel: libraries are imported once, and a survey that was run is not run again.
+
+`satisfaction run --notebooks` starts a kernel for every notebook; one test does that too. The others lay all notebooks
+end to end, empty the namespace between them, and take the outputs apart again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+REMEMBER_RUNS = """
+import satisfaction.pipeline
+
+
+def remembering(run):
+    runs = {}
+
+    def remembered(survey, **options):
+        rules = survey.rules and survey.rules.model_dump_json()
+        declared = survey.declared.model_dump_json()
+        key = survey.folder.resolve(), declared, rules, tuple(options.items())
+        if key not in runs:
+            runs[key] = run(survey, **options)
+        return runs[key]
+
+    return remembered
+
+
+satisfaction.pipeline.run = remembering(satisfaction.pipeline.run)
+"""
+EMPTY = "%reset -f"
+
+
+@dataclass(frozen=True)
+class NotebookRun:
+    """A notebook on a survey; `folder` receives what it exports and the notebook itself."""
+
+    notebook: Path
+    survey: Path
+    folder: Path
+
+    def cells(self) -> list[NotebookNode]:
+        from papermill.iorw import load_notebook_node
+        from papermill.parameterize import parameterize_notebook
+
+        parameters = {"survey": str(self.survey), "out": str(self.folder), "language": "zh"}
+        return parameterize_notebook(load_notebook_node(str(self.notebook)), parameters).cells
+
+
+def execute_in_one_kernel(runs: Sequence[NotebookRun]) -> None:
+    """Execute the runs one after the other; an error stops nothing and stands in the outputs."""
+    from jupyter_core.utils import ensure_event_loop
+    from nbclient import NotebookClient
+
+    before = [nbformat.v4.new_code_cell(source) for source in (REMEMBER_RUNS, EMPTY)]
+    together = nbformat.v4.new_notebook(cells=before)
+    places = []
+    for one in runs:
+        first = len(together.cells)
+        together.cells += one.cells()
+        places.append(slice(first, len(together.cells)))
+        together.cells.append(nbformat.v4.new_code_cell(EMPTY))
+    for number, cell in enumerate(together.cells):
+        cell.metadata["id_of_its_own"] = cell.id
+        cell.id = f"c{number}"
+    loop = ensure_event_loop()
+    try:
+        NotebookClient(
+            together,
+            kernel_name="python3",
+            allow_errors=True,
+            timeout=None,
+            extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+        ).execute()
+    finally:
+        loop.close()
+    between = [cell for cell in together.cells if cell.source in (REMEMBER_RUNS, EMPTY)]
+    assert [cell.outputs for cell in between if cell.outputs] == []
+    for one, place in zip(runs, places, strict=True):
+        cells = together.cells[place]
+        for cell in cells:
+            cell.id = cell.metadata.pop("id_of_its_own")
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), one.folder / one.notebook.name)
