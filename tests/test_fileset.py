@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import subprocess
 
 import duckdb
@@ -37,9 +38,10 @@ def read(path):
 def test_the_set_is_complete(folder):
     assert {path.name for path in folder.iterdir()} == {
         "indices.csv", "indices_zh.csv", "indices.xlsx", "indices.parquet", "ranking.csv", "ranking_zh.csv", "ranking.xlsx", "ranking.parquet",
+        "indices-en.xlsx", "ranking-en.xlsx", "README-en.txt",
         "covariance.csv", "datapackage.json", "README.txt", "confirm.html", "SHA256SUMS",
         "ranking_sentences.csv", "ranking_within.csv", "ranking_targets.csv", "ranking_waves.csv",
-        "rejected.csv", "rejected.xlsx", "log.csv", "report.html", "reading.html", "manifest.json", "run.json",
+        "rejected.csv", "rejected.xlsx", "rejected-en.xlsx", "log.csv", "report.html", "reading.html", "manifest.json", "run.json",
     }  # fmt: skip
 
 
@@ -202,10 +204,27 @@ def test_every_published_column_has_one_meaning_and_its_own_heading(folder):
         assert [field["name"] for field in resource["schema"]["fields"]] == list(
             read(folder / resource["path"])
         )
-    assert len({column.zh for column in COLUMNS.values()}) == len(COLUMNS)
-    said = (folder / "README.txt").read_text(encoding="utf-8")
-    assert all(f"  {name}  {COLUMNS[name].zh}" in said for name in read(folder / "ranking.csv"))
-    assert "没有数值被隐去" in said
+    assert len({column.title.zh for column in COLUMNS.values()}) == len(COLUMNS)
+    chinese = (folder / "README.txt").read_text(encoding="utf-8")
+    english = (folder / "README-en.txt").read_text(encoding="utf-8")
+    for name in read(folder / "ranking.csv"):
+        title = COLUMNS[name].title
+        assert f"  {name}  {title.zh}" in chinese
+        assert f"  {name}  {title.en}" in english
+    assert "没有数值被隐去" in chinese
+    assert "nothing is withheld" in english
+
+
+def chinese_in(text):
+    return re.findall("[\u2e80-\uffef]+", text)
+
+
+def test_the_readme_is_in_one_language(folder):
+    english = (folder / "README-en.txt").read_text(encoding="utf-8")
+    assert chinese_in(english) == []
+    chinese = (folder / "README.txt").read_text(encoding="utf-8")
+    assert "recompute" not in chinese
+    assert "standard error" not in chinese
 
 
 def test_the_checksums_are_those_that_sha256sum_checks(folder):
@@ -219,26 +238,63 @@ def test_the_checksums_are_those_that_sha256sum_checks(folder):
 @pytest.mark.parametrize("name", ["indices", "ranking"])
 def test_chinese_headings_stand_over_the_same_rows(folder, name):
     own, chinese = read(folder / f"{name}.csv"), read(folder / f"{name}_zh.csv")
-    assert list(chinese) == [COLUMNS[column].zh for column in own]
+    assert list(chinese) == [COLUMNS[column].title.zh for column in own]
     assert chinese.to_numpy().tolist() == own.to_numpy().tolist()
 
 
 def test_the_sheet_for_people_shows_no_rank_without_its_sets_and_status(folder):
     book = CalamineWorkbook.from_path(folder / "ranking.xlsx")
-    assert book.sheet_names == ["data", "查看", "dictionary", "notes"]
+    assert book.sheet_names == ["data", "查看", "列说明", "说明"]
     rows = book.get_sheet_by_name("查看").to_python()
     at = next(place for place, row in enumerate(rows) if row[0] == "名次")
     assert rows[at][:5] == [
         "名次",
-        "名次范围（单看该单位）",
-        "名次范围（全表同时）",
+        "名次集合（单看该单位）",
+        "名次集合（全表同时）",
         "状态",
         "代码",
     ]
     assert all(row[1] and row[2] and row[3] and isinstance(row[4], str) for row in rows[at + 1 :])
-    dictionary = book.get_sheet_by_name("dictionary").to_python()
-    assert dictionary[0] == ["column", "zh", "en", "type", "unit", "meaning_zh", "meaning_en"]
+    dictionary = book.get_sheet_by_name("列说明").to_python()
+    assert dictionary[0] == ["列名", "名称", "类型", "单位", "含义"]
     assert [row[0] for row in dictionary[1:]] == list(read(folder / "ranking.csv"))
+
+
+@pytest.mark.parametrize("name", ["indices", "ranking"])
+def test_a_workbook_shows_one_language_and_the_same_figures_in_either(folder, name):
+    chinese = CalamineWorkbook.from_path(folder / f"{name}.xlsx")
+    english = CalamineWorkbook.from_path(folder / f"{name}-en.xlsx")
+    sheets = english.sheet_names
+    assert sheets[:3] == ["data", "for people", "dictionary"]
+    for sheet in sheets[1:]:
+        cells = [str(cell) for row in english.get_sheet_by_name(sheet).to_python() for cell in row]
+        assert chinese_in(" ".join(cells)) == []
+    figures = []
+    for book in (chinese, english):
+        rows = book.get_sheet_by_index(1).to_python()
+        numbers = [cell for row in rows for cell in row if isinstance(cell, float)]
+        figures.append(numbers)
+        assert len(numbers) > 10
+    assert figures[0] == figures[1]
+    data = [book.get_sheet_by_name("data").to_python() for book in (chinese, english)]
+    assert data[0] == data[1]
+
+
+def test_the_sheets_for_people_of_an_open_link_wave_have_no_column_that_holds_nothing(
+    small, tmp_path
+):
+    small.edit("survey.yaml", "selection: probability", "selection: open_link")
+    folder = export(run(small.read()), tmp_path / "set")
+    for name, last_heading in (("indices", "有效样本"), ("ranking", "列入名单")):
+        for language in ("", "-en"):
+            book = CalamineWorkbook.from_path(folder / f"{name}{language}.xlsx")
+            rows = book.get_sheet_by_index(1).to_python()
+            at = next(place for place, row in enumerate(rows) if all(row))
+            for column, heading in enumerate(rows[at]):
+                assert any(row[column] != "" for row in rows[at + 1 :]), (name, heading)
+            assert not {"标准误", "se", "名次集合（单看该单位）"} & set(rows[at])
+            if not language:
+                assert rows[at][-1] == last_heading
 
 
 def test_the_confirmation_page_names_people_and_fingerprints(folder):
@@ -292,7 +348,7 @@ def test_results_of_other_weights_are_marked_as_a_trial_in_every_row_page_and_pi
         "report.html",
         "reading.html",
         "confirm.html",
-        "README.txt",
+        "README-en.txt",
         "manifest.json",
         "run.json",
     ):

@@ -16,7 +16,9 @@ from satisfaction.declarations.new_wave_files import COMMENTS
 from satisfaction.declarations.survey import read_survey
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.language import use
 from satisfaction.foundation.tables import read_table, read_tables, write_xlsx
+from satisfaction.foundation.workbooks import is_template_sheet
 
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
@@ -37,7 +39,7 @@ def sheets(path) -> dict[str, pd.DataFrame]:
 
 def offered(path) -> dict[str, list[str]]:
     """What the drop-down below each header of the first sheet offers, read from the workbook's own XML."""
-    codes = sheets(path)["编码"]["编码 code"]
+    codes = sheets(path)["编码"]["编码"]
     header = list(sheets(path)["数据"])
     with zipfile.ZipFile(path) as workbook:
         sheet = ElementTree.fromstring(workbook.read("xl/worksheets/sheet1.xml"))
@@ -69,7 +71,7 @@ def complete(folder) -> None:
         text = text.replace("minimum_n: 30", "minimum_n: 10").replace(
             "date: YYYY-MM-DD", "date: 2026-01-01"
         )
-        text = text.replace("请写明来源 state the source", "测试 test")
+        text = text.replace("请写明来源", "测试 test")
         (folder / name).write_text(
             text.replace("请填写", "测试").replace("please fill in", "test"), encoding="utf-8"
         )
@@ -105,18 +107,70 @@ def test_drop_downs_offer_the_codes_of_questionnaire_and_areas(wave, unchanged):
     assert set(quotas["planned"]) == {""}
 
 
-def test_every_block_is_explained_in_both_languages(wave):
-    text = (wave / "survey.yaml").read_text(encoding="utf-8")
-    for zh, en in COMMENTS.values():
-        assert (zh in text) == (en in text)
-        assert re.search("[\u4e00-\u9fff]", zh)
-    assert "simulated" not in text
+@pytest.fixture
+def english_wave(small):
+    with use("en"):
+        return new_wave(
+            small.root / "surveys" / "english-2026q4",
+            questionnaire="small@1",
+            areas=small.folder / "areas.csv",
+        )
+
+
+def test_every_block_is_explained_in_the_language_of_the_wave(wave, english_wave):
+    chinese = (wave / "survey.yaml").read_text(encoding="utf-8")
+    english = (english_wave / "survey.yaml").read_text(encoding="utf-8")
+    for comment in COMMENTS.values():
+        assert re.search("[\u4e00-\u9fff]", comment.zh)
+        assert (comment.zh in chinese) == (comment.en in english)
+        assert comment.en not in chinese
+        assert comment.zh not in english
+    assert "simulated" not in chinese
+    commented = [line for line in english.splitlines() if line.startswith("# ")]
+    assert len(commented) > 20
+    assert not re.findall("[\u2e80-\uffef]+", "".join(commented))
+
+
+def test_workbooks_of_an_english_wave_are_english_and_have_the_same_columns(wave, english_wave):
+    paths = sorted(english_wave.rglob("*.xlsx"))
+    assert len(paths) == len(list(wave.rglob("*.xlsx"))) > 5
+    for path in paths:
+        books = sheets(path)
+        assert list(books) == ["data", "example", "codes", "notes"]
+        chinese = sheets(wave / path.relative_to(english_wave))
+        assert list(books["data"]) == list(chinese["数据"])
+        notes = [*books["notes"], *books["notes"].to_numpy().ravel(), *books["example"]]
+        assert not re.findall("[\u2e80-\uffef]+", "".join(notes))
+
+
+def test_a_template_that_nobody_has_filled_in_is_known_in_every_language_and_of_version_0_7():
+    assert is_template_sheet("示例", ["列", "含义"])
+    assert is_template_sheet("example", ["column", "meaning"])
+    for sheet, first in (("示例", "列 column"), ("编码", "列 column"), ("说明", "答卷模板：小样")):
+        assert is_template_sheet(sheet, [first])
+    assert not is_template_sheet("example", ["respondent"])
+    assert not is_template_sheet("数据", ["列"])
+
+
+def test_an_english_template_is_read_once_it_is_filled_in(english_wave, call):
+    complete(english_wave)
+    path = english_wave / "responses" / "responses.xlsx"
+    code, _, err = call("check", english_wave)
+    assert code == 2
+    assert "R103" in err  # a header but no rows: neither example nor codes were taken for data
+    kept = sheets(path)
+    rows = small_rows().astype(str)
+    columns = [column for column in kept["data"] if column in rows]
+    write_xlsx(kept | {"data": rows[columns]}, path)
+    code, out, _ = call("check", english_wave)
+    assert code == 0
+    assert re.search(r"responses\.xlsx\s+data\s+120\s+120\s+0", out)
 
 
 def test_the_floor_under_an_areas_own_error_is_written_out_and_explained(wave):
     text = (wave / "rules.yaml").read_text(encoding="utf-8")
     assert "  minimum_df: 8\n  minimum_deff: 0.3\n" in text
-    assert "# minimum_df, minimum_deff: 自身误差的自由度或设计效应低于此数的地区" in text
+    assert "# minimum_df、minimum_deff：自身误差的自由度或设计效应低于此数的地区" in text
 
 
 def test_the_schema_says_of_a_key_what_the_comment_says():
@@ -292,7 +346,7 @@ def test_like_takes_over_the_combined_score_and_leaves_the_waves_own_sources_ope
     text = (folder / "combined.yaml").read_text(encoding="utf-8")
     assert "source: 文件五" in text
     assert "# two parts" in text
-    assert "lost: lost.csv, date: YYYY-MM-DD, source: 请写明来源 state the source" in text
+    assert "lost: lost.csv, date: YYYY-MM-DD, source: 请写明来源" in text
     assert (folder / "tree.yaml").read_bytes() == (rich.folder / "tree.yaml").read_bytes()
     assert not (folder / "lost.csv").exists()
 
@@ -300,7 +354,7 @@ def test_like_takes_over_the_combined_score_and_leaves_the_waves_own_sources_ope
 def test_like_says_first_what_it_took_over_and_what_not(rich, call):
     code, out, _ = call("new", rich.root / "surveys" / "again", "--like", rich.folder)
     assert code == 0
-    taken, left = out.split("已新建")[0].split("没有沿用 not taken over:")
+    taken, left = out.split("已新建")[0].split("没有沿用：")
     for name in (
         "suppression",
         "thresholds",
@@ -312,7 +366,7 @@ def test_like_says_first_what_it_took_over_and_what_not(rich, call):
         "tree.yaml",
     ):
         assert name in taken
-    assert "add the ranking published for 2026T1" in taken
+    assert "请补上 2026T1 公布的排名" in taken
     assert "notes.txt" in left
     assert "lost.csv" in left
 

@@ -38,7 +38,7 @@ def lone(small, call):
             .read_text(encoding="utf-8")
             .replace("date: YYYY-MM-DD", "date: 2026-01-01")
         )
-        text = text.replace("请写明来源 state the source", "测试 test").replace(
+        text = text.replace("请写明来源", "测试 test").replace(
             "minimum_n: 30", "minimum_n: 10"
         )
         (folder / name).write_text(

@@ -139,6 +139,7 @@ def test_a_plan_says_what_wishes_need_and_what_a_budget_brings(small, call):
         "allocations.csv",
         "areas.csv",
         "plan.xlsx",
+        "plan-en.xlsx",
         "plan.html",
         "plan.json",
     }

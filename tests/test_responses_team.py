@@ -10,11 +10,12 @@ import zipfile
 import pytest
 
 from satisfaction import cli, export, run
-from satisfaction.collection.account import BLANKED, REJECTED, _proposed
+from satisfaction.collection.account import _proposed
 from satisfaction.collection.corrections import CORRECTIONS, write_rejected
 from satisfaction.collection.identifiers import is_personal_title
 from satisfaction.collection.responses import correct_responses, load_responses
 from satisfaction.foundation.errors import ResponsesError
+from satisfaction.foundation.language import use
 from satisfaction.foundation.personal import is_personal
 from satisfaction.foundation.tables import read_tables, write_xlsx
 
@@ -38,13 +39,28 @@ def faulty(small):
     return small
 
 
-def workbook(small):
-    """Write rejected.xlsx; returns its path and its sheets."""
+NAMES = {
+    "zh": ["文件", "工作表", "行", "状态", "问题", "更正理由"],
+    "en": ["file", "sheet", "row", "state", "problem", "reason of the correction"],
+}
+SHEET = {"zh": "数据", "en": "data"}
+
+
+def written(small, language="zh"):
+    """Write rejected.xlsx in a language; returns its path and its sheets as they stand in it."""
     path = small.root / "rejected.xlsx"
     path.unlink(missing_ok=True)  # nothing is overwritten
     survey = small.read()
-    write_rejected(load_responses(survey), survey.questionnaire, path)
+    with use(language):
+        write_rejected(load_responses(survey), survey.questionnaire, path)
     return path, {table.sheet: table.frame() for table in read_tables(path)}
+
+
+def workbook(small):
+    """Write rejected.xlsx; returns its path and its sheets under the names that versions up to 0.7 gave them."""
+    path, sheets = written(small)
+    names = dict(zip(NAMES["zh"], ["file", "sheet", "row", "state", "zh", "reason"], strict=True))
+    return path, {"data": sheets["数据"].rename(columns=names), "as_read": sheets["as_read"]}
 
 
 def hand_in(small, path, sheets, **options):
@@ -63,7 +79,9 @@ def test_rejected_rows_are_handed_back_as_read(faulty):
     ]
     found = load_responses(faulty.read())
     assert data["zh"].tolist() == found.to_correct["zh"].tolist()
-    assert set(found.rejected["row"].astype(str)) == set(data.loc[data["state"] == REJECTED, "row"])
+    assert set(found.rejected["row"].astype(str)) == set(
+        data.loc[data["state"] == "无效问卷", "row"]
+    )
     origin = rows.set_index(rows.index + 2)
     for record in data.to_dict("records"):
         assert {name: record[name] for name in rows} == origin.loc[int(record["row"])].to_dict()
@@ -82,13 +100,29 @@ def test_faulty_cells_are_marked(faulty):
     path, _ = workbook(faulty)
     sheet = zipfile.ZipFile(path).read("xl/worksheets/sheet1.xml").decode()
     styles = dict(re.findall(r'<c r="([A-Z]+\d+)" s="(\d+)"', sheet))
-    columns = ["file", "sheet", "row", "state", "zh", "en", "reason", *faulty.rows()]
+    columns = [*NAMES["zh"], *faulty.rows()]
     letters = {name: chr(ord("A") + place) for place, name in enumerate(columns)}
     red = styles[f"{letters['sex']}2"]
     faults = [("sex", 2), ("day", 3), ("community", 4), ("id", 5), ("streets", 5)]
     assert {cell for cell, style in styles.items() if style == red} == {
         f"{letters[name]}{row}" for name, row in faults
     }
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_workbook_speaks_one_language_and_is_read_back(faulty, language):
+    path, sheets = written(faulty, language)
+    assert list(sheets) == [SHEET[language], "as_read"]
+    data = sheets[SHEET[language]]
+    assert list(data)[:6] == NAMES[language]
+    problems = "".join([*data[NAMES[language][3]], *data[NAMES[language][4]]])
+    has_chinese = bool(re.search("[\u2e80-\uffef]", problems))
+    assert has_chinese == (language == "zh")
+    data.loc[0, ["sex", NAMES[language][5]]] = ["2", "again"]
+    corrected = hand_in(faulty, path, sheets)
+    assert corrected.added[["row", "column", "new", "reason"]].to_numpy().tolist() == [
+        ["2", "sex", "2", "again"]
+    ]
 
 
 # ---- corrections ----
@@ -136,7 +170,7 @@ def test_blanked_answers_come_back_and_can_be_corrected(small):
     small.change(streets="6")
     path, sheets = workbook(small)
     data = sheets["data"]
-    assert data[["row", "state", "streets"]].to_numpy().tolist() == [["2", BLANKED, "6"]]
+    assert data[["row", "state", "streets"]].to_numpy().tolist() == [["2", "有答案被空白", "6"]]
     assert data.loc[0, "zh"].startswith("streets: 答案不在量表内")
     data.loc[0, "streets"] = "5"
     assert hand_in(small, path, sheets).still.empty
@@ -262,7 +296,7 @@ def test_check_and_corrections_on_the_command_line(faulty, monkeypatch, capsys):
     assert "认出的列 columns recognised" in out
     assert str(path) in out
     sheets = {table.sheet: table.frame() for table in read_tables(path)}
-    sheets["data"].loc[0, "sex"] = "2"
+    sheets["数据"].loc[0, "sex"] = "2"
     write_xlsx(sheets, path)
     assert "已记录更正 corrections recorded: 1" in call(
         "corrections", faulty.folder, path, "--by", "李队"

@@ -16,7 +16,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, shortened
 from satisfaction.foundation.files import copy_file, new_file
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import Text, _, current, pgettext, readers_language, use
 from satisfaction.foundation.personal import is_personal, masked, masked_within
 from satisfaction.foundation.tables import read_table, read_tables, unguarded, write_csv
 from satisfaction.foundation.workbooks import write_marked
@@ -27,7 +27,19 @@ if TYPE_CHECKING:
 
 KEYS = ("file", "sheet", "row")
 CORRECTIONS = (*KEYS, "id", "column", "old", "new", "by", "date", "reason")
-DATA, AS_READ = "data", "as_read"
+DATA = pgettext("name of a sheet", "data")
+AS_READ = "as_read"  # hidden, for this program
+DATA_UNTIL_0_7 = "data"
+TITLES = {
+    "file": _("file"),
+    "sheet": _("sheet"),
+    "row": _("row"),
+    "state": _("state"),
+    "problem": _("problem"),
+    "reason": _("reason of the correction"),
+    "mark": _("mark"),
+}
+"""Headings of the columns before and behind the questionnaire's own."""
 ROW_HINT = _("See that the file is still listed and file, sheet, row are unchanged.")
 OLD_HINT = _("Run `satisfaction check --rejected` again and correct the new workbook.")
 CELL = 32_767  # characters that a workbook's cell holds
@@ -67,21 +79,24 @@ Cells = dict[Key, Mapping[str, str]]
 def write_rejected(
     responses: Responses, questionnaire: Questionnaire, path: Path, *, mark: str = ""
 ) -> None:
-    """Write the workbook for the team, the faulty cells marked; the same responses give the same bytes.
+    """Write the workbook for the team in the current language, the faulty cells marked; the same responses give the same bytes.
 
-    Sheet `data` has one row a row with something rejected or blanked: place, state, what is wrong, a column for the reason
-    of a correction, then the questionnaire's columns as they were read (personal data masked); the hidden sheet `as_read` holds the same cells, to
-    tell later what was corrected. `mark`, if any, stands in a last column of `data`.
+    The sheet in view has one row a row with something rejected or blanked: place, state, what is wrong, a column for the
+    reason of a correction, then the questionnaire's columns as they were read (personal data masked); the hidden sheet
+    `as_read` holds the same cells, to tell later what was corrected. `mark`, if any, stands in a last column.
 
     Raises
     ------
     ExportError
         X420 where something lies at `path`.
     """
-    data, as_read, marked = _rejected_sheets(responses, questionnaire)
-    data = data.assign(mark=mark) if mark else data
-    with new_file(path) as scratch:
-        write_marked(scratch, {DATA: data, AS_READ: as_read}, marked=marked)
+    with use(current() or readers_language()):
+        data, as_read, marked = _rejected_sheets(responses, questionnaire)
+        if mark:
+            data["mark"] = mark
+        shown = data.rename(columns={name: str(title) for name, title in TITLES.items()})
+        with new_file(path) as scratch:
+            write_marked(scratch, {str(DATA): shown, AS_READ: as_read}, marked=marked)
 
 
 def _rejected_sheets(
@@ -91,7 +106,20 @@ def _rejected_sheets(
     rejected = responses.to_correct.reset_index(drop=True)
     keys = rejected[list(KEYS)].assign(row=rejected["row"].astype(str))
     items = responses.as_read.reset_index(drop=True)[list(questionnaire.items)]
-    data = pd.concat([keys, rejected[["state", "zh", "en"]].assign(reason=""), items], axis=1)
+    rejected_keys = set()
+    for event in responses.log.itertuples():
+        if event.action == "reject_row":
+            rejected_keys.add((event.file, event.sheet, str(event.row)))
+    states = []
+    for key in keys.itertuples(index=False, name=None):
+        state = _("answers blanked")
+        if key in rejected_keys:
+            state = pgettext("of a row", "rejected")
+        states.append(str(state))
+    about = pd.DataFrame({"state": states}, index=keys.index)
+    about["problem"] = [str(Text(row.zh, row.en)) for row in rejected.itertuples()]
+    about["reason"] = ""
+    data = pd.concat([keys, about, items], axis=1)
     places = {key: row for row, key in enumerate(keys.itertuples(index=False, name=None))}
     columns = {name: column for column, name in enumerate(data)}
     marked = set()
@@ -175,16 +203,15 @@ def _replay_rows(
 def _places(
     raw: pd.DataFrame, wanted: set[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], int]:
-    near = raw[
-        raw["_file"].isin({file for file, _unused, _unused in wanted})
-        & raw["_row"].astype(str).isin({row for _unused, _unused, row in wanted})
-    ]
-    return {
-        (file, sheet, str(row)): int(at)
-        for at, file, sheet, row in zip(
-            near.index, near["_file"], near["_sheet"], near["_row"], strict=True
-        )
-    }
+    files = {file for file, _sheet, _row in wanted}
+    rows = {row for _file, _sheet, row in wanted}
+    near = raw[raw["_file"].isin(files) & raw["_row"].astype(str).isin(rows)]
+    places = {}
+    for at, file, sheet, row in zip(
+        near.index, near["_file"], near["_sheet"], near["_row"], strict=True
+    ):
+        places[(file, sheet, str(row))] = int(at)
+    return places
 
 
 def add_corrections(
@@ -329,14 +356,16 @@ def _dated(path: Path, on: datetime.date) -> Iterator[Path]:
 
 def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.DataFrame, Cells]:
     """Return sheet `data` and the cells of sheet `as_read` by row."""
-    found = {table.sheet: table.frame().set_axis(table.numbers) for table in read_tables(path)}
-    lacking = [sheet for sheet in (DATA, AS_READ) if sheet not in found]
-    lacking += [
-        f"{sheet}: {name}"
-        for sheet in found
-        for name in KEYS
-        if sheet in (DATA, AS_READ) and name not in found[sheet]
-    ]
+    sheets = {}
+    for table in read_tables(path):
+        named = table.frame().set_axis(table.numbers).rename(columns=_names_of_titles())
+        sheets[table.sheet] = named
+    names_of_data = (DATA.zh, DATA.en, DATA_UNTIL_0_7)
+    data_name = next((name for name in names_of_data if name in sheets), str(DATA))
+    lacking = [sheet for sheet in (data_name, AS_READ) if sheet not in sheets]
+    for sheet in (data_name, AS_READ):
+        if sheet in sheets:
+            lacking += [f"{sheet}: {name}" for name in KEYS if name not in sheets[sheet]]
     if lacking:
         raise ResponsesError(
             "R111",
@@ -345,19 +374,25 @@ def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.Data
                 lacking=shortened(lacking),
             ),
             where=str(path),
-            available=list(found),
+            available=list(sheets),
             hint=_(
                 "Correct the workbook that `satisfaction check --rejected` wrote; keep its "
                 "sheets and first columns."
             ),
         )
-    before: Cells = {
-        (row["file"], row["sheet"], row["row"]): {
-            name: row[name] for name in questionnaire.items if name in row
-        }
-        for row in found[AS_READ].to_dict("records")
-    }
-    return found[DATA], before
+    before: Cells = {}
+    for row in sheets[AS_READ].to_dict("records"):
+        key = (row["file"], row["sheet"], row["row"])
+        before[key] = {name: row[name] for name in questionnaire.items if name in row}
+    return sheets[data_name], before
+
+
+def _names_of_titles() -> dict[str, str]:
+    """Return the names of columns by their headings in any language."""
+    names = {}
+    for name, title in TITLES.items():
+        names |= {title.zh: name, title.en: name}
+    return names
 
 
 class _Change(NamedTuple):

@@ -18,10 +18,10 @@ import pandas as pd
 from satisfaction.declarations.facts import areas_within, check_areas, read_areas, short_names
 from satisfaction.declarations.new_wave_files import (
     COMMENTS,
-    SOURCED,
     TO_FILL,
     NewWaveSource,
     rules_yaml,
+    sourced,
     survey_yaml,
     write_blank_responses,
     write_tables,
@@ -32,9 +32,9 @@ from satisfaction.declarations.survey import read_declared
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import copy_file, decode, new_folder, refuse_existing
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _, comma_list, current, readers_language, use
 from satisfaction.foundation.tables import read_table, write_text
-from satisfaction.foundation.yaml import SOURCE, Document, node_text, read_yaml
+from satisfaction.foundation.yaml import STATE_THE_SOURCE, Document, node_text, read_yaml
 
 COMBINED = "combined.yaml"
 # ranks among all areas mean nothing among some of them
@@ -65,6 +65,8 @@ def new_wave(
 ) -> Path:
     """Write a new survey folder and return its path; nothing is left behind where that fails.
 
+    Comments and workbooks are in the current language, or in that of whoever sits here.
+
     Parameters
     ----------
     folder : str or Path
@@ -87,7 +89,20 @@ def new_wave(
         S195 the folder is there, S196 its name cannot name a survey, S197 no questionnaire given or found, S198 an area in `only`
         that is not in the table; S131 a column that the table of areas lacks.
     """
-    folder = Path(folder)
+    with use(current() or readers_language()):
+        return _new_wave(Path(folder), questionnaire, areas, like, only=list(only), tell=tell)
+
+
+def _new_wave(
+    folder: Path,
+    questionnaire: str | None,
+    areas: str | Path | None,
+    like: str | Path | None,
+    *,
+    only: list[str],
+    tell: Callable[[str], None],
+) -> Path:
+    """Write the folder in the current language."""
     refuse_existing(folder, SurveyError, "S195")
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", folder.name):
         raise SurveyError(
@@ -99,7 +114,7 @@ def new_wave(
     tables: dict[str, pd.DataFrame] = {}
     declared: dict[str, Any] = {}
     if like is not None:
-        document, earlier, _unused = read_declared(like)
+        document, earlier, _questionnaire = read_declared(like)
         before = document.path.parent
         declared = _taken_over(document.data)
         path_back = os.path.relpath(before, folder).replace(os.sep, "/")
@@ -115,17 +130,18 @@ def new_wave(
         tables["areas"] = read_areas(Path(areas), area)
         renamed = set(read_table(Path(areas))["level"].str.strip()) - set(tables["areas"]["level"])
         for lowest in renamed:
-            tell(
-                f"地区表中没有级别 '{area}'（问卷中地区题的名称）；最低一级 '{lowest}' 已改为 '{area}'。 "
-                f"No level of the table of areas is called '{area}', as the questionnaire's area item is; "
-                f"the lowest one, '{lowest}', is called so now."
+            line = _(
+                "No level of the table of areas is called '{area}', as the questionnaire's area "
+                "item is; the lowest one, '{lowest}', is called so now.",
+                area=area,
+                lowest=lowest,
             )
+            tell(str(line))
         check_areas(tables["areas"], area, Path(areas))
     plan = NewWaveSource(instrument, tables, declared)
     all_areas = len(plan.codes(area))
-    wanted = list(only)
-    if wanted:
-        plan = _only(plan, wanted)
+    if only:
+        plan = _only(plan, only)
     surveyed = len(plan.codes(area))
     if like is None:
         carried = Carried(_first_rules(surveyed))
@@ -159,14 +175,12 @@ def _questionnaire_path(folder: Path, reference: str | None) -> Path:
     questionnaires = questionnaires_above(folder)
     if reference in questionnaires:
         return questionnaires[reference]
-    zh = "没有写明问卷。"
-    en = "No questionnaire is named."
+    problem = _("No questionnaire is named.")
     if reference:
-        zh = f"找不到问卷 '{reference}'。"
-        en = f"Questionnaire '{reference}' is not there."
+        problem = _("Questionnaire '{reference}' is not there.", reference=reference)
     raise SurveyError(
         "S197",
-        Text(zh, en),
+        problem,
         where=str(folder),
         available=sorted(questionnaires),
         got=reference or "",
@@ -185,7 +199,7 @@ def _first_rules(areas: int) -> dict[str, Any]:
             "minimum_df": defaults["minimum_df"].default,
             "minimum_deff": defaults["minimum_deff"].default,
             "level": 0.95,
-            "source": SOURCE,
+            "source": str(STATE_THE_SOURCE),
         },
         "responses": {"unknown_area": "stop", "outside_scale": "blank_item"},
     }
@@ -209,7 +223,7 @@ def _taken_over(before: dict[str, Any]) -> dict[str, Any]:
         if name in declared:
             declared[name]["file"] = f"{workbook}.xlsx"
             if name in OF_ONE_WAVE:
-                declared[name] |= SOURCED
+                declared[name] |= sourced()
     for name, margin in declared.get("margins", {}).items():
         margin["file"] = f"margin_{name}.xlsx"
     return declared
@@ -319,10 +333,10 @@ def _carried_over(
     """
     folder = document.path.parent
     declared = document.data
-    changed = ["survey.yaml: survey, wave, title, fielded"]
+    changed: list[object] = ["survey.yaml: survey, wave, title, fielded"]
     for name in OF_ONE_WAVE:
         if getattr(earlier, name) is not None:
-            changed.append(f"survey.yaml {name}: 工作簿、来源与日期 its workbook, source and date")
+            changed.append(_("survey.yaml {name}: its workbook, source and date", name=name))
     left_out = []
 
     # rules.yaml
@@ -355,16 +369,19 @@ def _carried_over(
             scores = component.get("file") or component.get("lost")
             if scores:
                 renewed.append(scores)
-                component["source"] = SOURCE
+                component["source"] = str(STATE_THE_SOURCE)
                 if "date" in component:
                     component["date"] = TO_FILL
         if renewed:
-            changed.append(
-                f"{COMBINED}: {', '.join(renewed)} 的来源与日期 source and date of these files, which belong to one wave"
+            line = _(
+                "{combined}: source and date of {files}, which belong to one wave",
+                combined=COMBINED,
+                files=comma_list(renewed),
             )
+            changed.append(line)
         texts[COMBINED] = node_text(combined)
     if areas is not None:
-        changed.append(f"rules.yaml: list_size，按 {areas} 个地区 for {areas} areas")
+        changed.append(_("rules.yaml: list_size, for {n} areas", n=areas))
     copied = [path for path in dict.fromkeys(copied) if path.is_file() and path.parent == folder]
     further_files = [*texts, *(path.name for path in copied)]
 
@@ -376,7 +393,7 @@ def _carried_over(
     if "cases" in declared.get("outcomes", {}):
         left_out.append("survey.yaml outcomes.cases")
     if "#" in decode(document.path):
-        left_out.append("survey.yaml 中的注释 its comments")
+        left_out.append(str(_("comments in survey.yaml")))
     used = {document.path.name, earlier.rules, *_tables_of(earlier).values(), *further_files}
     for name in sorted(path.name for path in folder.iterdir()):
         if name not in used and name not in NOT_COPIED and name[0] not in ".~":
@@ -384,18 +401,19 @@ def _carried_over(
 
     keys = [key for key in declared if key in COMMENTS and key not in NEW_KEYS]
     report = [
-        f"由 {folder} 沿用 taken over from {folder}:",
+        str(_("Taken over from {folder}:", folder=folder)),
         f"  {earlier.rules}: {', '.join(rules)}",
         f"  survey.yaml: {', '.join(keys)}",
     ]
     if further_files:
         report.append(f"  {', '.join(further_files)}")
-    report.append("改变或待填 changed or to be filled in:")
+    report.append(str(_("Changed, or to be filled in:")))
     report += [f"  {line}" for line in changed]
     if history is not None:
-        report.append(
-            f"  {history['file']}: 请补上 {earlier.wave} 公布的排名 add the ranking published for {earlier.wave}"
+        line = _(
+            "{file}: add the ranking published for {wave}", file=history["file"], wave=earlier.wave
         )
+        report.append(f"  {line}")
     if left_out:
-        report += ["没有沿用 not taken over:", f"  {', '.join(left_out)}"]
+        report += [str(_("Not taken over:")), f"  {', '.join(left_out)}"]
     return Carried(rules, rules_text, tuple(copied), texts, tuple(report))

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from satisfaction.declarations.items import AtLeastOne
 from satisfaction.declarations.wave import AreaCode, Level, Reference, Wave
 from satisfaction.foundation.language import _
-from satisfaction.foundation.yaml import Name, Record, fault
+from satisfaction.foundation.yaml import Name, Record, fault, in_two_lines
 
 Side = Literal["last", "first"]
 DIGITS = range(7)
@@ -203,20 +203,26 @@ class Rules(Record):
     responses: ResponseRules = ResponseRules()
     thresholds: list[Threshold] = Field(
         default=[],
-        description="界线: 率写 0-1，得分与指数写 0-100\n"
-        "thresholds: rates as shares 0-1, scores and indices in points 0-100",
+        description=in_two_lines(
+            _("thresholds: rates as shares 0-1, scores and indices in points 0-100")
+        ),
     )
     targets: dict[AreaCode, Targets] = {}
     history: History | None = None
     escalation: Escalation | None = Field(
         default=None,
-        description="连续在名单上的期数与措施；多于 1 期时需要 history\n"
-        "what follows from waves on the list in a row; more than one needs `history`",
+        description=in_two_lines(
+            _("what follows from waves on the list in a row; more than one needs `history`")
+        ),
     )
     suppression: SuppressionRules | None = Field(
         default=None,
-        description="小单元不公布: 答卷少于 minimum_n 的数字留空，可由其他数字算出的也留空\n"
-        "small cells are not published: figures on fewer answers stay empty, and what others would give away",
+        description=in_two_lines(
+            _(
+                "small cells are not published: figures on fewer answers stay empty, and what "
+                "others would give away"
+            )
+        ),
     )
 
     def __repr__(self) -> str:

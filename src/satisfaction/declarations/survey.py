@@ -36,13 +36,14 @@ from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import recorded
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import Text, _, semicolon_list
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import Document, Record, read_yaml, validated
 
 TRIAL = _("trial, not an official result")
 SIMULATED = _("simulated data, not a real survey")
 NO_DESIGN_ERROR = _("not a probability sample: no sampling error; how certain ranks are is unknown")
+MARKS = (TRIAL, SIMULATED, NO_DESIGN_ERROR)
 TABLES = (
     "areas",
     "frame",
@@ -194,9 +195,7 @@ class Survey:
             marks.append(NO_DESIGN_ERROR)
         if not marks:
             return None
-        return Text(
-            zh="；".join(mark.zh for mark in marks), en="; ".join(mark.en for mark in marks)
-        )
+        return semicolon_list(marks)
 
     def departures(self) -> tuple[str, ...]:
         """Name what is not as the files of the folder say, as they call it; what follows from a survey with departures is a trial."""

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from satisfaction.declarations.items import Names
 from satisfaction.foundation.language import _
-from satisfaction.foundation.yaml import Code, Label, Location, Name, Record, fault
+from satisfaction.foundation.yaml import Code, Label, Location, Name, Record, fault, in_two_lines
 
 Selection = Literal["probability", "quota", "open_link"]
 Level = Annotated[float, Field(gt=0.5, lt=1)]
@@ -272,109 +272,141 @@ class SurveyFile(Record):
     """
 
     survey: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(
-        description="调查与期次的名称\nname of the survey and its wave",
+        description=in_two_lines(_("name of the survey and its wave")),
     )
     wave: Wave
     title: Label = Field(
-        description="标题，出现在每个输出中\ntitle; stands in every output",
+        description=in_two_lines(_("title; stands in every output")),
     )
     questionnaire: Reference = Field(
-        description="问卷@版本，见 questionnaires/\nquestionnaire@version, see questionnaires/",
+        description=in_two_lines(_("questionnaire@version, see questionnaires/")),
     )
     selection: Selection = Field(
-        description="如何选出受访者: probability 概率抽样 | quota 配额 | open_link 开放链接；后两种不作“已确认”的名次判断\n"
-        "how respondents were selected: probability | quota | open_link; with the last two no rank is established",
+        description=in_two_lines(
+            _(
+                "how respondents were selected: probability | quota | open_link; with the last "
+                "two no rank is established"
+            )
+        ),
     )
     selection_note: Label | None = Field(
         default=None,
-        description="选取方式的说明，印在报告中\n"
-        "how respondents were selected, in words; printed in the report",
+        description=in_two_lines(
+            _("how respondents were selected, in words; printed in the report")
+        ),
     )
     simulated: Simulated | None = None
     fielded: Fielded | None = Field(
         default=None,
-        description="访问起止日期；期外的答卷被拒收\n"
-        "first and last day of interviews; others are rejected",
+        description=in_two_lines(_("first and last day of interviews; others are rejected")),
     )
     files: Annotated[list[Files], Field(min_length=1)] = Field(
         default=[FilesEntry(pattern=DEFAULT_FILES)],
-        description="答卷文件：缺省读取 responses/ 及其子文件夹中的全部表格；没有列入的表格会使 run 停止\n"
-        "files of responses: every table in responses/ and below it; a run stops on a table that is not among them",
+        description=in_two_lines(
+            _(
+                "files of responses: every table in responses/ and below it; a run stops on a "
+                "table that is not among them"
+            )
+        ),
     )
     ignore: list[Annotated[str, Field(pattern=PATTERN)]] = Field(
         default=[],
-        description="responses/ 中不是答卷的文件\nfiles in responses/ that hold no responses",
+        description=in_two_lines(_("files in responses/ that hold no responses")),
     )
     numbering: Numbering = Field(
         default="survey",
-        description="答卷编号在何范围内不重复: survey 全调查 | area 每个地区各自编号 | file 每个文件各自编号 | row 没有编号，以文件与行号代替\n"
-        "within what the respondents' numbers are unique: survey | area | file | row (no numbers: file and row)",
+        description=in_two_lines(
+            _(
+                "within what the respondents' numbers are unique: survey | area | file | row (no "
+                "numbers: file and row)"
+            )
+        ),
     )
     areas: Table | None = Field(
         default=None,
-        description="地区表：代码、名称、级别、上级；写明来源与日期\n"
-        "table of areas: code, name, level, parent; give source and date",
+        description=in_two_lines(
+            _("table of areas: code, name, level, parent; give source and date")
+        ),
     )
     frame: Table | None = Field(
         default=None,
-        description="抽样框：各层人口\nsampling frame: population of every stratum",
+        description=in_two_lines(_("sampling frame: population of every stratum")),
     )
     sample: Table | None = Field(
         default=None,
-        description="样本表：各初级单元及其入样概率；base 步骤需要\n"
-        "sampled PSUs with their inclusion probabilities; the base step needs them",
+        description=in_two_lines(
+            _("sampled PSUs with their inclusion probabilities; the base step needs them")
+        ),
     )
     nonrespondents: Table | None = Field(
         default=None,
-        description="已抽中而未答的人；nonresponse 步骤需要\n"
-        "sampled persons without answers; the nonresponse step needs them",
+        description=in_two_lines(
+            _("sampled persons without answers; the nonresponse step needs them")
+        ),
     )
     quota: Quota | None = Field(
         default=None,
-        description="配额：每个单元的计划份数，by 以地区开头；satisfaction fieldwork 据此报告进度\n"
-        "quota: planned interviews of every cell, by area first; satisfaction fieldwork reports progress against it",
+        description=in_two_lines(
+            _(
+                "quota: planned interviews of every cell, by area first; satisfaction fieldwork "
+                "reports progress against it"
+            )
+        ),
     )
     outcomes: Outcomes | None = Field(
         default=None,
-        description="结果编码归入 AAPOR 类别，用于应答率；cases: 每个样本一行的联系记录（地区列与 outcome），可不写\n"
-        "AAPOR categories of outcome codes, for response rates; cases: a file of all sampled cases (area, outcome), optional",
+        description=in_two_lines(
+            _(
+                "AAPOR categories of outcome codes, for response rates; cases: a file of all "
+                "sampled cases (area, outcome), optional"
+            )
+        ),
     )
     fieldwork: Checking = Field(
         default=Checking(),
-        description="实施检查所用：回访 backcheck、访问方式 modes、上期调查 earlier\n"
-        "what checks of the fieldwork compare with: re-interviews, modes of interview, the wave before",
+        description=in_two_lines(
+            _(
+                "what checks of the fieldwork compare with: re-interviews, modes of interview, "
+                "the wave before"
+            )
+        ),
     )
     margins: dict[str, Margin] = Field(
         default={},
-        description="校准用的总体数字，每个边际一个文件\n"
-        "population counts for calibration, one file a margin",
+        description=in_two_lines(_("population counts for calibration, one file a margin")),
     )
     weighting: list[Step] = Field(
         default=[],
-        description="加权步骤，依次执行: base, nonresponse, calibration, trimming\n"
-        "weighting steps in order: base, nonresponse, calibration, trimming",
+        description=in_two_lines(
+            _("weighting steps in order: base, nonresponse, calibration, trimming")
+        ),
     )
     lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = Field(
         default="fail",
-        description="只有一个初级单元的层如何处理\n"
-        "what to do with a stratum of one PSU: fail | adjust | average | certainty | remove",
+        description=in_two_lines(
+            _("what to do with a stratum of one PSU: fail | adjust | average | certainty | remove")
+        ),
     )
     collapse: list[Collapse] = Field(
         default=[],
-        description="方差估计时并入别层的层\nstrata that join another one for the variance",
+        description=in_two_lines(_("strata that join another one for the variance")),
     )
     level: Level = Field(
         default=0.95,
-        description="置信水平\nconfidence level",
+        description=in_two_lines(_("confidence level")),
     )
     overall: Name | None = Field(
         default=None,
-        description="总体评价的率：各项目的重要性按它估计；不写则不判断优势与短板\n"
-        "rate of the overall judgement, for the importance of topics; without it none is called strong or weak",
+        description=in_two_lines(
+            _(
+                "rate of the overall judgement, for the importance of topics; without it none is "
+                "called strong or weak"
+            )
+        ),
     )
     rules: str = Field(
         default="rules.yaml",
-        description="排名规则\nrules of the ranking",
+        description=in_two_lines(_("rules of the ranking")),
     )
 
     def __repr__(self) -> str:

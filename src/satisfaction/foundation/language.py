@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 Language: TypeAlias = Literal["zh", "en"]
+LANGUAGES: tuple[Language, Language] = ("zh", "en")
 
 LOCALE = Path(__file__).parent.parent / "locale"
 CATALOGUE = LOCALE / "zh" / "LC_MESSAGES" / "satisfaction.mo"
@@ -36,9 +37,7 @@ class Text(NamedTuple):
         language = _CURRENT.get()
         if language is not None:
             return self.in_language(language)
-        if self.zh == self.en:
-            return self.zh
-        return f"{self.zh} {self.en}".rstrip()
+        return self.both
 
     def __bool__(self) -> bool:
         """Whether there are words."""
@@ -49,6 +48,13 @@ class Text(NamedTuple):
         if language == "zh":
             return self.zh
         return self.en or self.zh
+
+    @property
+    def both(self) -> str:
+        """The words in both languages, for the one column of a data file that all readers share."""
+        if self.zh == self.en:
+            return self.zh
+        return f"{self.zh} {self.en}".rstrip()
 
     @classmethod
     def of(cls, zh: object, en: object) -> Text:

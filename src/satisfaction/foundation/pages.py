@@ -23,7 +23,7 @@ from markupsafe import Markup
 from tqdm import tqdm
 
 from satisfaction.foundation.errors import ExportError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Language, _
 
 
 def fill(
@@ -36,6 +36,18 @@ def fill(
     environment = _environment()
     environment.filters.update(filters or {})
     return environment.get_template(template).render(values)
+
+
+def page_name(name: str, language: Language, languages: Sequence[Language]) -> str:
+    """Return the file name of a page in one of the languages it is written in; the first one has the plain name.
+
+    >>> page_name("report.html", "zh", ("zh", "en")), page_name("report.html", "en", ("zh", "en"))
+    ('report.html', 'report-en.html')
+    """
+    if language == languages[0]:
+        return name
+    path = Path(name)
+    return str(path.with_stem(f"{path.stem}-{language}"))
 
 
 @functools.cache

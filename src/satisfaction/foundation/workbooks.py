@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 import xlsxwriter
 
-from satisfaction.foundation.language import Text
+from satisfaction.foundation.language import LANGUAGES, Text, _, pgettext
 from satisfaction.foundation.tables import CREATED, FORMULA, IN_MEMORY, fill_sheet
 
 WIDTH = 14
@@ -37,14 +37,9 @@ def write_marked(
     path.parent.mkdir(parents=True, exist_ok=True)
     with xlsxwriter.Workbook(str(path), IN_MEMORY) as workbook:
         workbook.set_properties({"created": CREATED})
-        bold, text, red = (
-            workbook.add_format({"num_format": "@"} | more)
-            for more in (
-                {"bold": True, "bg_color": "#E8EEF4"},
-                {},
-                {"bg_color": "#F8C9C4", "bold": True},
-            )
-        )
+        bold = workbook.add_format({"num_format": "@", "bold": True, "bg_color": "#E8EEF4"})
+        text = workbook.add_format({"num_format": "@"})
+        red = workbook.add_format({"num_format": "@", "bg_color": "#F8C9C4", "bold": True})
         for place, (name, table) in enumerate(sheets.items()):
             sheet = workbook.add_worksheet(name)
             sheet.set_column(0, max(len(table.columns) - 1, 0), WIDTH, text)
@@ -55,10 +50,13 @@ def write_marked(
                 sheet.write_string(0, column, str(title), bold)
             for row, record in enumerate(table.itertuples(index=False)):
                 for column, value in enumerate(record):
-                    kept = red if not place and (row, column) in marked else text
-                    sheet.write_string(
-                        row + 1, column, value, kept
-                    ) if value else sheet.write_blank(row + 1, column, None, kept)
+                    kept = text
+                    if place == 0 and (row, column) in marked:
+                        kept = red
+                    if value:
+                        sheet.write_string(row + 1, column, value, kept)
+                    else:
+                        sheet.write_blank(row + 1, column, None, kept)
 
 
 Shown = Literal["text", "percent", "points", "count", "probability"]
@@ -70,9 +68,12 @@ SHOWN_AS: dict[Shown, str] = {
     "probability": '[<0.001]"< 0.001";[>0.999]"> 0.999";0.000',
 }
 HEADER_HEIGHT = 46  # points: three lines
-WIDEST, LINE = 60, 15  # characters of a column that explains; points of a line
+WIDEST = 60  # characters of a column that explains
+LINE = 15  # points of a line
 CHINESE = 0x2E80
 WRAPPED = {"text_wrap": True, "valign": "top"}
+HEADER = {"bold": True, "bg_color": "#1F4E79", "font_color": "#FFFFFF", **WRAPPED}
+APART = {"align": "left", "indent": 1}  # a rank beside its set would otherwise read as one number
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +96,16 @@ class ShownColumn:
     shown: Shown | Sequence[Shown] = "text"
     width: float = 12
 
+    @property
+    def holds_anything(self) -> bool:
+        """Tell whether any cell is filled."""
+        return any(not pd.isna(cell) and cell != "" for cell in self.cells)
+
     def at(self, row: int) -> Shown:
         """Return how the cell of a row is written."""
-        return self.shown if isinstance(self.shown, str) else self.shown[row]
+        if isinstance(self.shown, str):
+            return self.shown
+        return self.shown[row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +141,22 @@ def write_office_workbook(
             fill_sheet(workbook, sheet, table)
 
 
+def write_explaining(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
+    """Write tables of words as the sheets of a workbook, columns and rows as large as their texts need.
+
+    The same tables give the same bytes.
+    """
+    with xlsxwriter.Workbook(str(path), IN_MEMORY) as workbook:
+        workbook.set_properties({"created": CREATED})
+        for name, table in sheets.items():
+            sheet = workbook.add_worksheet(name)
+            _make_room(sheet, table, workbook.add_format(WRAPPED))
+            fill_sheet(workbook, sheet, table)
+
+
 def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapped: object) -> None:
     """Make columns and rows of a sheet that explains as large as their texts; no program does it when it opens the file."""
-    sizes = table.map(lambda cell: _characters(str(cell)))
+    sizes = table.map(lambda cell: 0 if pd.isna(cell) else _characters(str(cell)))
     widths = [min(max(_characters(name), *sizes[name], 1) + 2, WIDEST) for name in table]
     for place, width in enumerate(widths):
         sheet.set_column(place, place, width, wrapped)
@@ -160,45 +181,37 @@ def _write_shown(workbook: xlsxwriter.Workbook, shown: ShownSheet) -> None:
     for place, column in enumerate(shown.columns):
         sheet.set_column(place, place, column.width)
     bold = workbook.add_format({"bold": True, "font_color": "#8F1818"})
-    header = workbook.add_format(
-        {
-            "bold": True,
-            "bg_color": "#1F4E79",
-            "font_color": "#FFFFFF",
-            "text_wrap": True,
-            "valign": "top",
-        }
-    )
-    sheet.set_row(len(shown.lines), HEADER_HEIGHT)
+    header = workbook.add_format(HEADER)
+    top = len(shown.lines)
+    sheet.set_row(top, HEADER_HEIGHT)
     for row, line in enumerate(shown.lines):
         sheet.write_string(row, 0, line, bold)
-    top, rows = len(shown.lines), len(shown.columns[0].cells)
+    rows = len(shown.columns[0].cells)
     for place, column in enumerate(shown.columns):
         sheet.write_string(top, place, column.title, header)
     sheet.freeze_panes(top + 1, 0)
     sheet.repeat_rows(0, top)
     sheet.autofilter(top, 0, top + max(rows, 1), len(shown.columns) - 1)
-    apart = {
-        "align": "left",
-        "indent": 1,
-    }  # a rank beside its set would otherwise read as one number
-    formats = {
-        name: workbook.add_format({"num_format": code} | (apart if name == "text" else {}))
-        for name, code in SHOWN_AS.items()
-    }
-    quoted = workbook.add_format({"num_format": "@", "quote_prefix": True} | apart)
+    formats = {name: workbook.add_format({"num_format": code}) for name, code in SHOWN_AS.items()}
+    text = workbook.add_format({"num_format": "@", **APART})
+    quoted = workbook.add_format({"num_format": "@", "quote_prefix": True, **APART})
     for row in range(rows):
         for place, column in enumerate(shown.columns):
             value = column.cells[row]
             if isinstance(value, str):
-                sheet.write_string(
-                    top + 1 + row, place, value, quoted if FORMULA.match(value) else formats["text"]
-                )
+                kept = quoted if FORMULA.match(value) else text
+                sheet.write_string(top + 1 + row, place, value, kept)
             elif not pd.isna(value):
                 sheet.write_number(top + 1 + row, place, value, formats[column.at(row)])
 
 
-DATA, EXAMPLE, CODES, NOTES = "数据", "示例", "编码", "说明"
+DATA = pgettext("name of a sheet", "data")
+EXAMPLE = pgettext("name of a sheet", "example")
+CODES = pgettext("name of a sheet", "codes")
+NOTES = pgettext("name of a sheet", "notes")
+COLUMN = pgettext("of a template", "column")
+TEMPLATE = _("Template of responses")
+FIRST_TITLES = {EXAMPLE: COLUMN, CODES: COLUMN, NOTES: TEMPLATE}
 LAST_ROW = 1_048_575
 LONGEST_PROMPT = 255  # Excel's limits
 LONGEST_TITLE = 32
@@ -206,12 +219,17 @@ WIDTHS = {"text": 16, "code": 12, "key": 14, "number": 14, "date": 14}
 FORMATS = {"text": "@", "key": "@", "date": "yyyy-mm-dd"}
 
 
-FIRST_TITLES = {EXAMPLE: "列 column", CODES: "列 column", NOTES: "答卷模板"}
-
-
 def is_template_sheet(sheet: str, header: Sequence[str]) -> bool:
-    """Tell whether a sheet is one that a template of ours carries beside the sheet to fill in."""
-    return sheet in FIRST_TITLES and str(next(iter(header), "")).startswith(FIRST_TITLES[sheet])
+    """Tell whether a sheet is one that a template of ours carries beside the sheet to fill in, in either language.
+
+    Versions up to 0.7 wrote Chinese names of sheets over first cells that begin with the Chinese words.
+    """
+    first_cell = str(next(iter(header), ""))
+    for name, title in FIRST_TITLES.items():
+        for language in LANGUAGES:
+            if sheet == name.in_language(language):
+                return first_cell.startswith(title.in_language(language))
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +247,7 @@ class TemplateColumn:
         low..high; date is a calendar date.
     choices : mapping of code to meaning
         What the drop-down offers; of a text column, what the prompt and the list of codes explain.
-    example : str
+    example : str or Text
         What could stand there.
     low, high : int
         Of a number.
@@ -238,46 +256,73 @@ class TemplateColumn:
     name: str
     text: Text
     kind: Literal["text", "code", "key", "number", "date"] = "text"
-    choices: Mapping[str, str] | None = None
-    example: str = ""
+    choices: Mapping[str, object] | None = None
+    example: str | Text = ""
     low: int = 0
     high: int = 2_000_000_000
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """Return the codes with their meaning in the current language."""
+        return {code: str(meaning) for code, meaning in (self.choices or {}).items()}
+
+    @property
+    def allowed(self) -> str:
+        """Say what may stand in a cell."""
+        if self.choices:
+            return str(_("see sheet {codes}", codes=CODES))
+        if self.kind == "number":
+            return f"{self.low} – {self.high}"
+        return ""
+
+    @property
+    def prompt(self) -> str:
+        """Return what is shown beside a cell that is being filled in, at the length a workbook keeps."""
+        meanings = "; ".join(f"{code} {meaning}" for code, meaning in self.meanings.items())
+        text = f"{self.text}\n{meanings}".strip()
+        if len(text) <= LONGEST_PROMPT:
+            return text
+        where = str(_("The codes stand in sheet {codes}.", codes=CODES))
+        room = LONGEST_PROMPT - len(where) - 1
+        return f"{str(self.text)[:room]}\n{where}"
 
 
 def write_template(
     path: Path,
     columns: Sequence[TemplateColumn],
     *,
-    notes: Sequence[str],
+    notes: Sequence[Text],
     rows: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Write a template workbook.
+    """Write a template workbook in the current language.
 
-    The first sheet, 数据, has the header in row 1 and `rows` below it; nothing else stands there. 示例 shows, one line a
-    column, what it holds and an example, so that no reader takes it for data. 编码 lists the codes behind the drop-downs;
-    说明 holds `notes`. The same template gives the same bytes.
+    The first sheet (data) has the header in row 1 and `rows` below it; nothing else stands there. The second shows, one line
+    a column, what it holds and an example, so that no reader takes it for data; the third lists the codes behind the
+    drop-downs; the last holds `notes`. The same template gives the same bytes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(
-        str(path), {"default_date_format": "yyyy-mm-dd", **IN_MEMORY}
-    ) as workbook:
+    options = {"default_date_format": "yyyy-mm-dd", **IN_MEMORY}
+    with xlsxwriter.Workbook(str(path), options) as workbook:
         workbook.set_properties({"created": CREATED})
         bold = workbook.add_format({"bold": True, "bg_color": "#E8EEF4", "bottom": 1})
-        wrapped = workbook.add_format({"text_wrap": True, "valign": "top"})
-        data, example, codes, said = (
-            workbook.add_worksheet(name) for name in (DATA, EXAMPLE, CODES, NOTES)
-        )
-        places = _write_codes(codes, columns, bold)
+        wrapped = workbook.add_format(WRAPPED)
+        data = workbook.add_worksheet(str(DATA))
+        example = workbook.add_worksheet(str(EXAMPLE))
+        codes = workbook.add_worksheet(str(CODES))
+        explained = workbook.add_worksheet(str(NOTES))
+        sources = _write_codes(codes, columns, bold)
         for place, column in enumerate(columns):
-            _write_column(workbook, data, place, column, bold=bold, listed=places.get(column.name))
+            source = sources.get(column.name)
+            _write_column(workbook, data, place, column, bold=bold, source=source)
         data.freeze_panes(1, 0)
         for row, record in enumerate(rows, start=1):
             for place, (value, column) in enumerate(zip(record, columns, strict=True)):
                 _write(data, row, place, value, column)
         _write_example(example, columns, bold, wrapped)
-        said.set_column(0, 0, 100)
+        explained.set_column(0, 0, 100)
+        explained.fit_to_pages(1, 0)
         for row, note in enumerate(notes):
-            said.write_string(row, 0, note, wrapped)
+            explained.write_string(row, 0, str(note), wrapped)
 
 
 def _write_column(
@@ -287,62 +332,61 @@ def _write_column(
     column: TemplateColumn,
     *,
     bold: Any,
-    listed: str | None,
+    source: str | None,
 ) -> None:
     """Write a header and, below it, the format and the rule of the cells."""
     sheet.write_string(0, place, column.name, bold)
-    kept = FORMATS.get(column.kind)
-    sheet.set_column(
-        place,
-        place,
-        WIDTHS[column.kind],
-        workbook.add_format({"num_format": kept}) if kept else None,
-    )
-    rule: dict[str, Any] = {"validate": "any"}
-    if listed:
-        rule = {"validate": "list", "source": listed}
-    elif column.kind == "number":
-        rule = {
-            "validate": "integer",
-            "criteria": "between",
-            "minimum": column.low,
-            "maximum": column.high,
-        }
-    elif column.kind == "date":
-        rule = {"validate": "date", "criteria": ">=", "value": CREATED.replace(year=2000)}
-    meaning = "; ".join(f"{code} {label}" for code, label in (column.choices or {}).items())
-    text = f"{column.text}\n{meaning}".strip()
-    if len(text) > LONGEST_PROMPT:
-        text = f"{column.text}"[: LONGEST_PROMPT - 30] + f"\n编码见“{CODES}” see sheet {CODES}"
-    rule |= {
-        "input_title": column.name[:LONGEST_TITLE],
-        "input_message": text,
-        "error_title": "不在允许范围 not allowed",
-    }
-    rule |= {
-        "error_message": f"请按“{CODES}”或“{EXAMPLE}”填写。 Fill in as sheets {CODES} and {EXAMPLE} say."
-    }
+    number_format = None
+    if column.kind in FORMATS:
+        number_format = workbook.add_format({"num_format": FORMATS[column.kind]})
+    sheet.set_column(place, place, WIDTHS[column.kind], number_format)
+    rule = _rule(column, source)
+    rule["input_title"] = column.name[:LONGEST_TITLE]
+    rule["input_message"] = column.prompt
+    rule["error_title"] = str(_("not allowed"))
+    refused = _("Fill in as sheets {codes} and {example} say.", codes=CODES, example=EXAMPLE)
+    rule["error_message"] = str(refused)
     sheet.data_validation(1, place, LAST_ROW, place, rule)
+
+
+def _rule(column: TemplateColumn, source: str | None) -> dict[str, Any]:
+    """Return what the cells of a column may hold: codes from a `source` in the list of codes, numbers, dates, anything."""
+    if source:
+        return {"validate": "list", "source": source}
+    if column.kind == "number":
+        between = {"criteria": "between", "minimum": column.low, "maximum": column.high}
+        return {"validate": "integer", **between}
+    if column.kind == "date":
+        return {"validate": "date", "criteria": ">=", "value": CREATED.replace(year=2000)}
+    return {"validate": "any"}
+
+
+def _write_head(sheet: Any, titles: Mapping[Text, int], bold: Any) -> None:
+    """Write the titles of a sheet that explains, each with the width of its column; printed it is one page wide."""
+    sheet.set_landscape()
+    sheet.fit_to_pages(1, 0)
+    sheet.freeze_panes(1, 0)
+    for place, (title, width) in enumerate(titles.items()):
+        sheet.write_string(0, place, str(title), bold)
+        sheet.set_column(place, place, width)
 
 
 def _write_codes(sheet: Any, columns: Sequence[TemplateColumn], bold: Any) -> dict[str, str]:
     """List the codes of all columns below one another; return where each column's stand."""
-    for place, (title, width) in enumerate(
-        ((FIRST_TITLES[CODES], 20), ("编码 code", 14), ("含义 meaning", 60))
-    ):
-        sheet.write_string(0, place, title, bold)
-        sheet.set_column(place, place, width)
-    places, row = {}, 1
+    titles = {COLUMN: 20, pgettext("of an answer", "code"): 14, _("meaning"): 60}
+    _write_head(sheet, titles, bold)
+    sources = {}
+    row = 1
     for column in columns:
         first = row
-        for code, label in (column.choices or {}).items():
+        for code, meaning in column.meanings.items():
             sheet.write_string(row, 0, column.name)
             _write(sheet, row, 1, code, column)
-            sheet.write_string(row, 2, label)
+            sheet.write_string(row, 2, meaning)
             row += 1
         if column.kind in ("code", "key") and row > first:
-            places[column.name] = f"={CODES}!$B${first + 1}:$B${row}"
-    return places
+            sources[column.name] = f"={CODES}!$B${first + 1}:$B${row}"
+    return sources
 
 
 def _write(sheet: Any, row: int, place: int, value: str, column: TemplateColumn) -> None:
@@ -354,18 +398,14 @@ def _write(sheet: Any, row: int, place: int, value: str, column: TemplateColumn)
 
 
 def _write_example(sheet: Any, columns: Sequence[TemplateColumn], bold: Any, wrapped: Any) -> None:
-    titles = (
-        FIRST_TITLES[EXAMPLE],
-        "含义 meaning",
-        "示例（不计入） example, not counted",
-        "可填 allowed",
-    )
-    for place, (title, width) in enumerate(zip(titles, (20, 44, 34, 50), strict=True)):
-        sheet.write_string(0, place, title, bold)
-        sheet.set_column(place, place, width)
+    titles = {
+        COLUMN: 20,
+        _("meaning"): 44,
+        _("example, not counted"): 34,
+        pgettext("in a cell", "allowed"): 50,
+    }
+    _write_head(sheet, titles, bold)
     for row, column in enumerate(columns, start=1):
-        allowed = f"见“{CODES}” see sheet {CODES}" if column.choices else ""
-        if column.kind == "number":
-            allowed = f"{column.low} – {column.high}"
-        for place, text in enumerate((column.name, f"{column.text}", column.example, allowed)):
+        cells = (column.name, str(column.text), str(column.example), column.allowed)
+        for place, text in enumerate(cells):
             sheet.write_string(row, place, text, wrapped)

@@ -42,6 +42,11 @@ DEEPEST = 60  # levels; a tree of assessment items has a dozen
 LARGEST = 2**63  # of whole numbers, as the engines hold them
 
 
+def in_two_lines(text: Text) -> str:
+    """Return words as the description of a key, which JSON Schema holds once for all readers: Chinese, then English."""
+    return f"{text.zh}\n{text.en}"
+
+
 class Record(BaseModel):
     """A frozen record of a declaration: unknown keys are refused, and the known ones named.
 

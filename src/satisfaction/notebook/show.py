@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ExportError, one_of
-from satisfaction.foundation.language import _
-from satisfaction.publication.labels import mark
+from satisfaction.foundation.language import _, set_language
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +41,7 @@ def begin(survey: Survey, *, language: Language = "zh") -> None:
     ----------
     survey : Survey
     language : {"zh", "en"}
-        Of the prose and of the tables' own words; figures are the same.
+        Of the prose, the pictures and the tables' own words; figures are the same.
 
     Raises
     ------
@@ -58,14 +57,14 @@ def begin(survey: Survey, *, language: Language = "zh") -> None:
     shown: Any = IPython.display  # not typed
 
     one_of(language, get_args(Language), argument="language", error=ExportError, code="X151")
+    set_language(language)
     sns.set_theme(rc=theme())
     pd.set_option("display.max_colwidth", 140)
     shown.display(shown.HTML(language_style(language)))
     sortable_tables(language)
-    title, said = survey.declared.title, survey.marks
-    shown.display(shown.Markdown(f"## {getattr(title, language)}"))
-    if said is not None:
-        shown.display(shown.Markdown(f"> ## 【{mark(survey)}】"))
+    shown.display(shown.Markdown(f"## {survey.declared.title}"))
+    if survey.marks:
+        shown.display(shown.Markdown(f"> ## 【{survey.marks}】"))
 
 
 CELL = ".jp-RenderedMarkdown"

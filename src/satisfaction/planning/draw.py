@@ -160,15 +160,20 @@ def _wanted(
                 _("strata that the frame does not have: {strata}", strata=shortened(unknown))
             )
         raise DesignError(
-            "D441", _("Not drawn: {reasons}.", reasons=semicolon_list(reasons)), where="take",
-            available=[" / ".join(map(str, stratum)) for stratum in there], got=(unknown or [""])[0],
+            "D441",
+            _("Not drawn: {reasons}.", reasons=semicolon_list(reasons)),
+            where="take",
+            available=[" / ".join(map(str, stratum)) for stratum in there],
+            got=(unknown or [""])[0],
             hint=_("Give every stratum a row; write 0 where none is to be drawn."),
-        )  # fmt: skip
+        )
     if min(wanted.values()) < 0 or max(wanted.values()) < 1:
         raise DesignError(
-            "D125", _("Numbers by stratum are not negative, and not all 0."), where="take",
+            "D125",
+            _("Numbers by stratum are not negative, and not all 0."),
+            where="take",
             hint=_("Correct `take`."),
-        )  # fmt: skip
+        )
     return wanted
 
 
@@ -177,36 +182,47 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
     named = [psu, *strata, size]
     if not strata or len(set(named)) < len(named):
         raise DesignError(
-            "D125", _("At least one column of strata is needed, and no column may be named twice."),
-            where=", ".join(named), hint=_("Correct `psu`, `strata` and `size`."),
-        )  # fmt: skip
+            "D125",
+            _("At least one column of strata is needed, and no column may be named twice."),
+            where=", ".join(named),
+            hint=_("Correct `psu`, `strata` and `size`."),
+        )
     for name in (psu, *strata, size):
         if name not in frame:
             raise DesignError(
-                "D121", _("The frame has no column '{name}'.", name=name), where="frame", available=frame.columns, got=name,
+                "D121",
+                _("The frame has no column '{name}'.", name=name),
+                where="frame",
+                available=frame.columns,
+                got=name,
                 hint=_("Add the column, or correct its name."),
-            )  # fmt: skip
+            )
     keys = [*strata, psu]
     empty = frame[keys].isna().any(axis=1) | (
         frame[keys].fillna("").astype(str).map(str.strip) == ""
     ).any(axis=1)
     numbers = pd.to_numeric(frame[size], errors="coerce")
-    wrong = {
-        ("D122", "编码重复", "codes that stand twice"): frame.index[
-            frame[psu].duplicated(keep=False)
-        ],
-        ("D121", "层或编码为空", "no stratum or code"): frame.index[empty],
-        ("D123", "规模不是正数", "sizes that are not positive"): frame.index[
-            ~(numbers > 0) | np.isinf(numbers)
-        ],
-    }
-    for (code, zh, en), rows in wrong.items():
-        if len(rows):
-            listed = shortened(rows + 2)
-            raise DesignError(
-                code, Text(f"抽样框有误: {zh}（第 {listed} 行）。", f"The frame is not right: {en} (rows {listed})."), where="frame",
-                hint=_("Correct or remove these rows."),
-            )  # fmt: skip
+    twice = frame.index[frame[psu].duplicated(keep=False)]
+    not_positive = frame.index[~(numbers > 0) | np.isinf(numbers)]
+    _refuse_rows("D122", _("codes that stand twice"), twice)
+    _refuse_rows("D121", _("no stratum or code"), frame.index[empty])
+    _refuse_rows("D123", _("sizes that are not positive"), not_positive)
+
+
+def _refuse_rows(code: str, problem: Text, rows: pd.Index) -> None:
+    """Refuse a frame with faulty rows, and say which rows of its file they are."""
+    if not len(rows):
+        return
+    raise DesignError(
+        code,
+        _(
+            "The frame is not right: {problem} (rows {rows}).",
+            problem=problem,
+            rows=shortened(rows + 2),
+        ),
+        where="frame",
+        hint=_("Correct or remove these rows."),
+    )
 
 
 def draw_stratum(
@@ -256,14 +272,24 @@ def draw_stratum(
 
 def _too_few(where: Any, units: int, asked: int, *, most: int | None = None) -> DesignError:
     stratum = " / ".join(map(str, where)) if isinstance(where, tuple) else str(where)
-    can = "" if most is None else f"，至多 {most} 个"
-    could = "" if most is None else f"; at most {most} can be"
+    problem = _(
+        "Stratum {stratum} has {units} units; {n} are needed for all waves and reserves.",
+        stratum=stratum,
+        units=units,
+        n=asked,
+    )
+    if most is not None:
+        problem = _(
+            "Stratum {stratum} has {units} units; {n} are needed for all waves and reserves; at "
+            "most {most} can be.",
+            stratum=stratum,
+            units=units,
+            n=asked,
+            most=most,
+        )
     return DesignError(
         "D124",
-        Text(
-            f"层 {stratum} 只有 {units} 个单元，需要 {asked} 个（各期与备用合计）{can}。",
-            f"Stratum {stratum} has {units} units; {asked} are needed for all waves and reserves{could}.",
-        ),
+        problem,
         where="frame",
         hint=_("Lower take, waves or reserve, or raise overlap."),
     )

@@ -13,20 +13,22 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.errors import DesignError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _, comma_list, semicolon_list
 from satisfaction.pipeline import Results
 from satisfaction.planning import allocation, size
 from satisfaction.planning.allocation import Limit, psus_for_limits
 from satisfaction.planning.size import VarianceModel, plannable, variance_model
 from satisfaction.publication import plots
-from satisfaction.publication.labels import mark
+from satisfaction.publication.labels import label_of
 from satisfaction.ranking.rank import require_ranks
 
 NEEDS = ("wish_zh", "wish_en", "psus", "psus_low", "psus_high", "interviews")
-NO_WISH = (
-    "没有写明要求，只比较各种分法；要求例如 --interval 2 --difference 5 --reliability 0.7 --establish 0.5，见 plan --help。 "
-    "No wish is given, only ways of dividing are compared; wishes: --interval 2 --difference 5 --reliability 0.7 --establish 0.5, "
-    "for instance; see plan --help."
+MODEL = (
+    "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance"
+)
+NO_WISH = _(
+    "No wish is given, only ways of dividing are compared; wishes: --interval 2 --difference 5 "
+    "--reliability 0.7 --establish 0.5, for instance; see plan --help."
 )
 
 
@@ -76,7 +78,8 @@ class Plan:
         excluded (0-1), undecided (areas), false (0-1).
     areas : DataFrame
         One row an area: area, name_zh, PSUs of the wave, of every wish and of every allocation.
-    lines : list of str
+    sentences : tuple of Text
+        What the plan found.
     conventions : mapping
     """
 
@@ -84,8 +87,13 @@ class Plan:
     needs: pd.DataFrame = field(repr=False)
     allocations: pd.DataFrame = field(repr=False)
     areas: pd.DataFrame = field(repr=False)
-    lines: list[str]
+    sentences: tuple[Text, ...]
     conventions: Mapping[str, Any]
+
+    @property
+    def lines(self) -> list[str]:
+        """Return what the plan found, in the current language."""
+        return [str(sentence) for sentence in self.sentences]
 
 
 def make_plan(
@@ -123,8 +131,10 @@ def make_plan(
             hint=_("Use a wave of a probability sample."),
         )
     ranked = results.estimates[results.area].of(survey.questionnaire.ranked)
-    psu, strata = survey.questionnaire.roles.psu, _strata(results)
-    bottom, level = survey.rules.ranking.list_size, survey.rules.ranking.level
+    psu = survey.questionnaire.roles.psu
+    strata = _strata(results)
+    bottom = survey.rules.ranking.list_size
+    level = survey.rules.ranking.level
     measures = [survey.questionnaire.ranked, *(one.measure for one in wishes.limits)]
     known = plannable(results.estimates[results.area], measures)
     left_out = [code for code in ranked.table[ranked.by[0]].astype(str) if code not in known]
@@ -153,8 +163,8 @@ def make_plan(
             areas=known,
         )
         binding = several.binding
-        zh, en = _("limits kept together (Bethel): {n}", n=len(wishes.limits))
-        needs.append(_wish(zh, en, several.psus, per_psu=per_psu, areas=len(model.areas)))
+        together = _("limits kept together (Bethel): {n}", n=len(wishes.limits))
+        needs.append(_wish(together, several.psus, per_psu=per_psu, areas=len(model.areas)))
     total = int(model.psus.sum()) if budget is None else budget
     divided = divisions(
         results, model, total, per_psu=per_psu, bottom=bottom, level=level, least=strata + 1
@@ -170,94 +180,93 @@ def make_plan(
             "psus_now": model.psus,
         }
     )
-    areas = areas.assign(
-        **{f"wish_{row['wish_en'].split(' ')[0].strip(':')}": row["by_area"] for row in needs},
-        **{f"plan_{n}": p for n, (_unused, _unused, p) in divided.items()},
-    )
+    for row in needs:
+        word = row["wish_en"].split(" ")[0].strip(":")
+        areas[f"wish_{word}"] = row["by_area"]
+    for name, division in divided.items():
+        areas[f"plan_{name}"] = division.psus
     table = pd.DataFrame([{key: row[key] for key in NEEDS} for row in needs], columns=list(NEEDS))
     conventions = {
-        "measure": survey.questionnaire.ranked, "rho": model.rho, "kish": kish, "per_psu": per_psu, "budget": total, "level": level, "bottom": bottom,
-        "limits": [str(one) for one in wishes.limits], "binding": list(binding), "left_out": left_out, "tau2": model.known.tau2, "draws": draws, "model": "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance",
-    }  # fmt: skip
-    return Plan(
-        model,
-        table,
-        allocations,
-        areas,
-        plan_lines(results, table, allocations, conventions),
-        conventions,
-    )
+        "measure": survey.questionnaire.ranked,
+        "rho": model.rho,
+        "kish": kish,
+        "per_psu": per_psu,
+        "budget": total,
+        "level": level,
+        "bottom": bottom,
+        "limits": [str(limit) for limit in wishes.limits],
+        "binding": list(binding),
+        "left_out": left_out,
+        "tau2": model.known.tau2,
+        "draws": draws,
+        "model": MODEL,
+    }
+    sentences = plan_sentences(results, table, allocations, conventions)
+    return Plan(model, table, allocations, areas, sentences, conventions)
 
 
 def wish_table(
     model: VarianceModel, wishes: Wishes, *, per_psu: int, bottom: int, level: float, draws: int
 ) -> list[dict[str, Any]]:
     """Return what every wish needs, one record a wish, with PSUs by area."""
-    found: list[tuple[str, str, Any]] = []
+    wished: dict[Text, Any] = {}
+    power = {"per_psu": per_psu, "power": wishes.power, "level": level}
     if wishes.interval is not None:
-        found.append(
-            (
-                f"区间半宽 {wishes.interval:g}",
-                f"interval ± {wishes.interval:g}",
-                size.psus_for_interval(model, wishes.interval, per_psu=per_psu, level=level),
-            )
-        )
-    asked = {"per_psu": per_psu, "power": wishes.power, "level": level}
+        wish = _("interval ± {half_width:g}", half_width=wishes.interval)
+        wished[wish] = size.psus_for_interval(model, wishes.interval, per_psu=per_psu, level=level)
     if wishes.difference is not None:
-        needed = size.psus_for_difference(model, wishes.difference, **asked)
-        found.append(
-            (
-                f"发现两县相差 {wishes.difference:g}（把握 {wishes.power:.0%}）",
-                f"difference of {wishes.difference:g} found ({wishes.power:.0%})",
-                needed,
-            )
+        wish = _(
+            "difference of {difference:g} found ({power:.0%})",
+            difference=wishes.difference,
+            power=wishes.power,
         )
+        wished[wish] = size.psus_for_difference(model, wishes.difference, **power)
     if wishes.change is not None:
-        needed = size.psus_for_change(
-            model, wishes.change, overlap=wishes.overlap, correlation=wishes.correlation, **asked
+        wish = _(
+            "change of {change:g} found ({power:.0%})", change=wishes.change, power=wishes.power
         )
-        found.append(
-            (
-                f"发现变化 {wishes.change:g}（把握 {wishes.power:.0%}）",
-                f"change of {wishes.change:g} found ({wishes.power:.0%})",
-                needed,
-            )
+        wished[wish] = size.psus_for_change(
+            model, wishes.change, overlap=wishes.overlap, correlation=wishes.correlation, **power
         )
     if wishes.reliability is not None:
-        found.append(
-            (
-                f"信度 {wishes.reliability:g}",
-                f"reliability {wishes.reliability:g}",
-                size.psus_for_reliability(model, wishes.reliability, per_psu=per_psu),
-            )
-        )
+        wish = _("reliability {reliability:g}", reliability=wishes.reliability)
+        wished[wish] = size.psus_for_reliability(model, wishes.reliability, per_psu=per_psu)
     if wishes.established is not None:
+        wish = _(
+            "list: {share:.0%} of the true last {n} established",
+            share=wishes.established,
+            n=bottom,
+        )
         decided = size.psus_for_listing(
             model, wishes.established, per_psu=per_psu, bottom=bottom, level=level, draws=draws
         )
-        everywhere = None if decided is None else np.full(len(model.areas), decided.psus)
-        zh = f"真正末 {bottom} 位中确认 {wishes.established:.0%}"
-        found.append(
-            (
-                zh,
-                f"list: {wishes.established:.0%} of the true last {bottom} established",
-                everywhere,
-            )
-        )
-    return [_wish(zh, en, psus, per_psu=per_psu, areas=len(model.areas)) for zh, en, psus in found]
+        wished[wish] = None
+        if decided is not None:
+            wished[wish] = np.full(len(model.areas), decided.psus)
+    areas = len(model.areas)
+    return [_wish(wish, psus, per_psu=per_psu, areas=areas) for wish, psus in wished.items()]
 
 
-def _wish(zh: str, en: str, psus: Any, *, per_psu: int, areas: int) -> dict[str, Any]:
+def _wish(wish: Text, psus: Any, *, per_psu: int, areas: int) -> dict[str, Any]:
+    name = {"wish_zh": wish.zh, "wish_en": wish.en}
     if psus is None or (psus >= size.LARGEST).any():
         nothing = {"psus": pd.NA, "psus_low": pd.NA, "psus_high": pd.NA, "interviews": pd.NA}
-        return {"wish_zh": zh, "wish_en": en, **nothing, "by_area": np.full(areas, np.nan)}
+        return {**name, **nothing, "by_area": np.full(areas, np.nan)}
     counts = {
         "psus": int(psus.sum()),
         "psus_low": int(psus.min()),
         "psus_high": int(psus.max()),
         "interviews": int(psus.sum() * per_psu),
     }
-    return {"wish_zh": zh, "wish_en": en, **counts, "by_area": psus}
+    return {**name, **counts, "by_area": psus}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Division:
+    """A way of dividing PSUs over the areas: its name and PSUs by area, (A,) int."""
+
+    name: Text
+    psus: np.ndarray[Any, Any]
 
 
 def divisions(
@@ -269,44 +278,43 @@ def divisions(
     bottom: int,
     level: float,
     least: int,
-) -> dict[str, tuple[str, str, np.ndarray[Any, Any]]]:
-    """Return ways of dividing the PSUs over the areas: names in both languages and PSUs by area, (A,) int."""
-    areas, free = len(model.areas), total - least * len(model.areas)
+) -> dict[str, Division]:
+    """Return ways of dividing the PSUs over the areas."""
+    areas = len(model.areas)
+    free = total - least * areas
     if free < 0:
         raise DesignError(
-            "D132", _("A budget of {total} PSUs is too small: {least} an area at least.", total=total, least=least),
-            where="budget", hint=_("Raise the budget."),
-        )  # fmt: skip
-    found = {
-        "equal": (
-            "平均分配",
-            "equal",
-            least + allocation.whole_sizes(allocation.equal(free, areas), free),
+            "D132",
+            _(
+                "A budget of {total} PSUs is too small: {least} an area at least.",
+                total=total,
+                least=least,
+            ),
+            where="budget",
+            hint=_("Raise the budget."),
         )
-    }
-    if (population := _population(results, model.areas)) is not None:
+
+    def of(name: Text, shares: np.ndarray[Any, Any]) -> Division:
+        return Division(name, least + allocation.whole_sizes(shares, free))
+
+    divided = {"equal": of(_("equal"), allocation.equal(free, areas))}
+    population = _population(results, model.areas)
+    if population is not None:
+        by_population = allocation.proportional(free, population)
+        divided["proportional"] = of(_("by population"), by_population)
         spread = np.sqrt(model.variance(1.0, per_psu))
-        shares = {
-            "proportional": ("按人口", "by population", allocation.proportional(free, population))
-        }
-        shares["neyman"] = (
-            "Neyman（全省最精确）",
-            "Neyman (most precise for the whole)",
-            allocation.neyman(free, population, spread),
-        )
-        found |= {
-            name: (zh, en, least + allocation.whole_sizes(one, free))
-            for name, (zh, en, one) in shares.items()
-        }
+        neyman = allocation.neyman(free, population, spread)
+        divided["neyman"] = of(_("Neyman (most precise for the whole)"), neyman)
     cut = allocation.for_the_cut(
         model, total, per_psu=per_psu, bottom=bottom, least=least, level=level
     )
-    return found | {"cut": ("分界处不能判定的最少", "fewest undecided at the cut", cut)}
+    divided["cut"] = Division(_("fewest undecided at the cut"), cut)
+    return divided
 
 
 def division_table(
     model: VarianceModel,
-    divided: Mapping[str, Any],
+    divided: Mapping[str, Division],
     *,
     per_psu: int,
     bottom: int,
@@ -315,60 +323,82 @@ def division_table(
 ) -> pd.DataFrame:
     """Return what every division brings."""
     rows = []
-    for zh, en, psus in divided.values():
+    for division in divided.values():
+        psus = division.psus
         se = np.sqrt(model.variance(psus, per_psu))
         power = size.listing_power(
             model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=draws
         )
-        counts = {
-            "psus": int(psus.sum()),
-            "interviews": int(psus.sum() * per_psu),
-            "se_median": np.median(se),
-            "se_largest": se.max(),
-        }
-        decided = {
-            "established": power.established,
-            "excluded": power.excluded,
-            "undecided": power.undecided,
-            "false": power.false,
-        }
-        rows.append({"name_zh": zh, "name_en": en, **counts, **decided})
+        row: dict[str, Any] = {"name_zh": division.name.zh, "name_en": division.name.en}
+        row["psus"] = int(psus.sum())
+        row["interviews"] = int(psus.sum() * per_psu)
+        row["se_median"] = np.median(se)
+        row["se_largest"] = se.max()
+        for share in ("established", "excluded", "undecided", "false"):
+            row[share] = getattr(power, share)
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def plan_lines(
+def plan_sentences(
     results: Results, needs: pd.DataFrame, allocations: pd.DataFrame, conventions: Mapping[str, Any]
-) -> list[str]:
+) -> tuple[Text, ...]:
     """Say what the plan found."""
-    lines = [str(results.survey.declared.title), *filter(None, [mark(results.survey)])]
-    lines.append(
-        f"组内相关 rho {conventions['rho']:.3f}，不等权 kish {conventions['kish']:.2f}，每个初级单元 {conventions['per_psu']} 份 interviews a PSU"
+    survey = results.survey
+    sentences = [survey.declared.title.text]
+    if survey.marks:
+        sentences.append(survey.marks)
+    within = _(
+        "rho within areas {rho:.3f}, unequal weights kish {kish:.2f}, {per_psu} interviews a PSU",
+        rho=conventions["rho"],
+        kish=conventions["kish"],
+        per_psu=conventions["per_psu"],
     )
+    sentences.append(within)
     if conventions["left_out"]:
-        names = results.survey.area_names()
-        unknown = "、".join(names[code].zh for code in conventions["left_out"])
-        lines.append(
-            f"没有可用数值，未列入规划，请另行安排 no figures to plan with, left out; provide for them apart: {unknown}"
+        names = survey.area_names()
+        areas = comma_list(names[code] for code in conventions["left_out"])
+        unknown = _(
+            "no figures to plan with, left out; provide for them apart: {areas}", areas=areas
         )
+        sentences.append(unknown)
     if needs.empty:
-        lines.append(NO_WISH)
+        sentences.append(NO_WISH)
     for row in needs.to_dict("records"):
-        counted = (
-            "任何可行的样本都做不到 no feasible sample does"
-            if pd.isna(row["psus"])
-            else f"{row['interviews']:,} 份 interviews, {row['psus']:,} PSU"
-        )
-        lines.append(f"{row['wish_zh']} {row['wish_en']}: {counted}")
+        sentences.append(_need(row))
     if conventions["limits"]:
-        lines.append(
-            f"界限 limits: {'; '.join(conventions['limits'])}；起决定作用的 those that decide: {'; '.join(conventions['binding'])}"
+        limits = _(
+            "limits: {limits}; those that decide: {binding}",
+            limits=semicolon_list(conventions["limits"]),
+            binding=semicolon_list(conventions["binding"]),
         )
+        sentences.append(limits)
     for row in allocations.to_dict("records"):
-        lines.append(
-            f"{row['name_zh']} {row['name_en']}: {row['interviews']:,} 份；se 中位 median {row['se_median']:.2f}；真末位确认 established "
-            f"{row['established']:.0%}，其余排除 excluded {row['excluded']:.0%}，不能判定 undecided {row['undecided']:.1f}"
+        division = _(
+            "{name}: {interviews:,} interviews; median se {se:.2f}; of the true last established "
+            "{established:.0%}, of the others excluded {excluded:.0%}, undecided {undecided:.1f}",
+            name=label_of(row, "name"),
+            interviews=row["interviews"],
+            se=row["se_median"],
+            established=row["established"],
+            excluded=row["excluded"],
+            undecided=row["undecided"],
         )
-    return lines
+        sentences.append(division)
+    return tuple(sentences)
+
+
+def _need(row: Mapping[Any, Any]) -> Text:
+    """Say what a wish needs."""
+    wish = label_of(row, "wish")
+    if pd.isna(row["psus"]):
+        return _("{wish}: no feasible sample does", wish=wish)
+    return _(
+        "{wish}: {interviews:,} interviews, {psus:,} PSUs",
+        wish=wish,
+        interviews=row["interviews"],
+        psus=row["psus"],
+    )
 
 
 def _strata(results: Results) -> int:
@@ -406,19 +436,18 @@ def _population(results: Results, areas: tuple[str, ...]) -> np.ndarray[Any, Any
     return np.asarray(population.reindex(list(areas)), dtype=float)
 
 
-def needs_plot(plan: Plan, *, mark: str) -> plots.Figure | None:
+def needs_plot(plan: Plan, *, mark: Text) -> plots.Figure | None:
     """Draw the interviews every wish needs beside those of the last wave; None where no wish has a number."""
     feasible = plan.needs.dropna(subset="psus")
     if feasible.empty:
         return None
-    now = float((plan.model.psus * plan.model.per_psu).sum())
-    names = [f"{row.wish_zh}\n{row.wish_en}" for row in feasible.itertuples()]
+    in_last_wave = float((plan.model.psus * plan.model.per_psu).sum())
+    names = [label_of(row, "wish") for row in feasible.to_dict("records")]
     return plots.bars(
         names,
         feasible["interviews"].astype(float).tolist(),
-        line=now,
-        mark=mark,
-        heading=_("Interviews each wish needs"),
-        line_label="上一期 last wave",
-        unit="份 interviews",
+        line=in_last_wave,
+        line_label=_("last wave"),
+        heading=plots.Heading(_("Interviews each wish needs"), mark),
+        unit=_("interviews"),
     )

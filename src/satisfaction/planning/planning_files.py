@@ -12,8 +12,8 @@ import pandas as pd
 
 from satisfaction.foundation.errors import DesignError, shortened
 from satisfaction.foundation.files import dated_folder, new_file, new_folder, refuse_changed
-from satisfaction.foundation.language import _
-from satisfaction.foundation.pages import fill
+from satisfaction.foundation.language import LANGUAGES, NOTHING, _, use
+from satisfaction.foundation.pages import fill, page_name
 from satisfaction.foundation.tables import (
     RawTable,
     read_tables,
@@ -87,15 +87,12 @@ def next_sample(panel: Path, *, wave: int) -> pd.DataFrame:
     table = raw.frame().map(str.strip)
     _columns(panel, table, ("wave", "probability", "persons", "role", "order"))
     size = list(table)[list(table).index("probability") - 1]
-    numbers = {
-        "wave": _numbers(panel, raw, "wave", lambda one: (one >= 0) & (one % 1 == 0)).astype(int),
-        size: _numbers(panel, raw, size, lambda one: one > 0),
-        "probability": _numbers(panel, raw, "probability", lambda one: (one > 0) & (one <= 1)),
-        "persons": _numbers(panel, raw, "persons", lambda one: (one >= 1) & (one % 1 == 0)).astype(
-            int
-        ),
-    }
-    table = table.assign(**numbers)
+    of_wave = _numbers(panel, raw, "wave", lambda one: (one >= 0) & (one % 1 == 0))
+    persons = _numbers(panel, raw, "persons", lambda one: (one >= 1) & (one % 1 == 0))
+    table["wave"] = of_wave.astype(int)
+    table["persons"] = persons.astype(int)
+    table[size] = _numbers(panel, raw, size, lambda one: one > 0)
+    table["probability"] = _numbers(panel, raw, "probability", lambda one: (one > 0) & (one <= 1))
     waves = sorted(set(table["wave"]) - {0})
     if wave not in waves:
         raise DesignError(
@@ -137,9 +134,11 @@ def read_take(path: Path, strata: Sequence[str]) -> dict[tuple[str, ...], int]:
     twice = table.duplicated(list(strata), keep=False).to_numpy()
     if twice.any():
         raise DesignError(
-            "D444", _("A stratum stands in more than one row."),
-            where=f"{path} row {shortened(np.array(raw.numbers)[twice])}", hint=_("Give every stratum one row."),
-        )  # fmt: skip
+            "D444",
+            _("A stratum stands in more than one row."),
+            where=f"{path} row {shortened(np.array(raw.numbers)[twice])}",
+            hint=_("Give every stratum one row."),
+        )
     keys = table[list(strata)].itertuples(index=False, name=None)
     return dict(zip(keys, numbers.astype(int).tolist(), strict=True))
 
@@ -148,9 +147,13 @@ def _columns(path: Path, table: pd.DataFrame, wanted: Sequence[str]) -> None:
     for name in wanted:
         if name not in table:
             raise DesignError(
-                "D442", _("The table has no column '{name}'.", name=name), where=f"{path} row 1",
-                available=table.columns, got=name, hint=_("Add the column, or correct its name."),
-            )  # fmt: skip
+                "D442",
+                _("The table has no column '{name}'.", name=name),
+                where=f"{path} row 1",
+                available=table.columns,
+                got=name,
+                hint=_("Add the column, or correct its name."),
+            )
 
 
 def _numbers(
@@ -164,9 +167,15 @@ def _numbers(
         rows = shortened(np.array(raw.numbers)[wrong])
         first = texts[wrong].iloc[0]
         raise DesignError(
-            "D443", _("Column '{column}' is not the number it should be (such as '{first}').", column=column, first=first),
-            where=f"{path} row {rows}", hint=_("Correct these cells."),
-        )  # fmt: skip
+            "D443",
+            _(
+                "Column '{column}' is not the number it should be (such as '{first}').",
+                column=column,
+                first=first,
+            ),
+            where=f"{path} row {rows}",
+            hint=_("Correct these cells."),
+        )
     return numbers.astype(float)
 
 
@@ -240,10 +249,15 @@ def write_plan(results: Results, plan: Plan) -> Path:
         scratch = made.scratch
         for name, table in marked.items():
             write_csv(table, scratch / f"{name}.csv")
-        write_xlsx({**marked, "notes": pd.DataFrame({"note": plan.lines})}, scratch / "plan.xlsx")
+        for language in LANGUAGES:
+            with use(language):
+                notes = pd.DataFrame({str(_("note")): plan.lines})
+            workbook = scratch / page_name("plan.xlsx", language, LANGUAGES)
+            write_xlsx({**marked, "notes": notes}, workbook)
         write_text(plan_page(results, plan), scratch / "plan.html")
+        notes_of_both = [sentence.both for sentence in plan.sentences]
         write_json(
-            plain({"mark": said, "notes": plan.lines, **plan.conventions}), scratch / "plan.json"
+            plain({"mark": said, "notes": notes_of_both, **plan.conventions}), scratch / "plan.json"
         )
     return made.target
 
@@ -255,7 +269,7 @@ def plan_page(results: Results, plan: Plan) -> str:
 
     survey = results.survey
     alt = _("Interviews each wish needs; the values stand in the table below.")
-    figure = needs_plot(plan, mark=mark(survey))
+    figure = needs_plot(plan, mark=survey.marks or NOTHING)
     drawn = picture(figure, alt) if figure else None
     values: dict[str, Any] = {
         "declared": survey.declared,

@@ -11,8 +11,9 @@ import pandas as pd
 from satisfaction.foundation.language import Text, _, pgettext
 
 Type = Literal["string", "number", "integer"]
-SHARE_OR_POINTS = "比例 0-1（率）或分 0-100 share 0-1 (rates) or points 0-100"
-PROBABILITY = "0-1"
+SHARE_OR_POINTS = _("share 0-1 (rates) or points 0-100")
+PROBABILITY = Text("0-1")
+RATIO = Text("1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,11 @@ class Column:
 
     Attributes
     ----------
-    zh, en : str
-        Headings.
+    title : Text
+        Its heading.
     type : {"string", "number", "integer"}
     meaning : Text
-    unit : str
+    unit : Text, optional
     low, high : float, optional
         Bounds of its numbers.
     allowed : tuple of str
@@ -37,7 +38,7 @@ class Column:
     title: Text
     type: Type
     meaning: Text
-    unit: str = ""
+    unit: Text | None = None
     low: float | None = None
     high: float | None = None
     allowed: tuple[str, ...] = ()
@@ -58,14 +59,14 @@ def _number(
     title: Text,
     meaning: Text,
     *,
-    unit: str,
+    unit: Text | None,
     low: float | None = None,
     high: float | None = None,
 ) -> Column:
     return Column(title, "number", meaning, unit=unit, low=low, high=high)
 
 
-def _count(title: Text, meaning: Text, *, unit: str, low: float = 0) -> Column:
+def _count(title: Text, meaning: Text, *, unit: Text, low: float = 0) -> Column:
     return Column(title, "integer", meaning, unit=unit, low=low)
 
 
@@ -74,7 +75,8 @@ def _probability(title: Text, meaning: Text) -> Column:
 
 
 MEMBERSHIP = ("established", "possible", "excluded", "not ranked")
-PLACE = "名 rank"
+PLACE = pgettext("unit of a column", "rank")
+WAVES = pgettext("unit of a column", "waves")
 COLUMNS: dict[str, Column] = {
     "survey": _text(_("survey"), _("name of the survey, its folder in surveys/"), filled=True),
     "wave": _text(_("wave"), _("which fielding"), filled=True),
@@ -86,27 +88,46 @@ COLUMNS: dict[str, Column] = {
     "measure": _text(_("measure"), _("the measure's name in the questionnaire"), filled=True),
     "measure_zh": _text(_("Chinese label"), _("Chinese label of the measure")),
     "measure_en": _text(_("English label"), _("English label of the measure")),
-    "kind": _text(_("kind"), _("rate, score or index"), allowed=("rate", "score", "index"), filled=True),
-    "unit": _text(
-        _("unit"), _("unit of the row's estimate"), allowed=("share 0-1", "points 0-100"), filled=True
+    "kind": _text(
+        _("kind"), _("rate, score or index"), allowed=("rate", "score", "index"), filled=True
     ),
-    "estimate": _number(_("estimate"), _("weighted estimate"), unit=SHARE_OR_POINTS, low=0, high=100),
+    "unit": _text(
+        _("unit"),
+        _("unit of the row's estimate"),
+        allowed=("share 0-1", "points 0-100"),
+        filled=True,
+    ),
+    "estimate": _number(
+        _("estimate"), _("weighted estimate"), unit=SHARE_OR_POINTS, low=0, high=100
+    ),
     "se": _number(_("se"), _("standard error of sampling"), unit=SHARE_OR_POINTS, low=0),
-    "df": _number(_("df"), _("degrees of freedom of the standard error"), unit="", low=0),
+    "df": _number(_("df"), _("degrees of freedom of the standard error"), unit=None, low=0),
     "ci_low": _number(_("lower limit"), _("lower confidence limit"), unit=SHARE_OR_POINTS),
     "ci_high": _number(_("upper limit"), _("upper confidence limit"), unit=SHARE_OR_POINTS),
-    "cv": _number(_("cv"), _("standard error over estimate"), unit="1", low=0),
-    "deff": _number(_("deff"), _("variance over that of simple random sampling"), unit="1", low=0),
-    "n": _count(_("n"), _("valid answers"), unit="人 persons"),
+    "cv": _number(_("cv"), _("standard error over estimate"), unit=RATIO, low=0),
+    "deff": _number(
+        _("deff"), _("variance over that of simple random sampling"), unit=RATIO, low=0
+    ),
+    "n": _count(_("n"), _("valid answers"), unit=pgettext("unit of a column", "persons")),
     "note": _text(_("note"), _("why there is no figure, or a special interval")),
     "selection": _text(
-        _("selection"), _("how the sample was selected"), allowed=("probability", "quota", "open_link")
+        _("selection"),
+        _("how the sample was selected"),
+        allowed=("probability", "quota", "open_link"),
     ),
     "mark": _text(_("mark"), _("what must be said of the data; empty: nothing")),
-    "rank": _count(_("rank"), _("rank; to be used with its sets and status only"), unit=PLACE, low=1),
-    "rank_unrounded": _count(_("unrounded rank"), _("rank of the unrounded scores"), unit=PLACE, low=1),
-    "marginal_low": _count(_("set from"), _("rank set for this unit by itself, from"), unit=PLACE, low=1),
-    "marginal_high": _count(_("set to"), _("rank set for this unit by itself, to"), unit=PLACE, low=1),
+    "rank": _count(
+        _("rank"), _("rank; to be used with its sets and status only"), unit=PLACE, low=1
+    ),
+    "rank_unrounded": _count(
+        _("unrounded rank"), _("rank of the unrounded scores"), unit=PLACE, low=1
+    ),
+    "marginal_low": _count(
+        _("set from"), _("rank set for this unit by itself, from"), unit=PLACE, low=1
+    ),
+    "marginal_high": _count(
+        _("set to"), _("rank set for this unit by itself, to"), unit=PLACE, low=1
+    ),
     "simultaneous_low": _count(
         _("joint set from"), _("rank set for the whole table at once, from"), unit=PLACE, low=1
     ),
@@ -115,16 +136,16 @@ COLUMNS: dict[str, Column] = {
     ),
     "side": _text(_("side"), _("which end is listed"), allowed=("last", "first")),
     "listed": _text(_("listed"), _("on the list; tied: at its cut"), allowed=("yes", "no", "tied")),
-    "status": _text(
-        _("status"), _("what the tests say"), allowed=MEMBERSHIP, filled=True
-    ),
+    "status": _text(_("status"), _("what the tests say"), allowed=MEMBERSHIP, filled=True),
     "status_zh": _text(_("status in Chinese"), _("the status in Chinese")),
     "p_in": _probability(_("p in"), _("small: established on the list")),
     "p_out": _probability(_("p out"), _("small: excluded from the list")),
     "p_in_adjusted": _probability(_("p in, adjusted"), _("adjusted over the table")),
     "p_out_adjusted": _probability(_("p out, adjusted"), _("adjusted over the table")),
     "probability_bottom": _probability(_("P(list)"), _("under the model: truly at the listed end")),
-    "expected_rank": _number(_("expected rank"), _("expected rank under the model"), unit=PLACE, low=1),
+    "expected_rank": _number(
+        _("expected rank"), _("expected rank under the model"), unit=PLACE, low=1
+    ),
     "reliability": _probability(_("reliability"), _("variance between units over the total")),
     "probability_low": _probability(_("P(list), lowest"), _("the smallest over the priors compared")),
     "probability_high": _probability(_("P(list), highest"), _("the largest over the priors compared")),
@@ -137,7 +158,7 @@ COLUMNS: dict[str, Column] = {
     "within": _text(_("within"), _("ranked within this larger area"), filled=True),
     "within_zh": _text(_("within, Chinese"), _("Chinese name of the larger area")),
     "within_en": _text(_("within, English"), _("English name of the larger area")),
-    "of": _count(_("of"), _("units of that ranking"), unit="个 units"),
+    "of": _count(_("of"), _("units of that ranking"), unit=pgettext("unit of a column", "units")),
     "probability_first": _probability(_("P(first)"), _("truly first, under the model")),
     "probability_last": _probability(_("P(last)"), _("truly last, under the model")),
     "target": _text(_("target"), _("target set by the rules"), filled=True),
@@ -155,21 +176,27 @@ COLUMNS: dict[str, Column] = {
     "basis": _text(_("basis"), _("what the target is counted in")),
     "basis_zh": _text(_("basis in Chinese"), _("the basis in Chinese")),
     "source": _text(pgettext("of the rules", "source"), _("source of the rule")),
-    "threshold": _number(_("threshold"), _("threshold set by the rules"), unit=SHARE_OR_POINTS, low=0, high=100),
+    "threshold": _number(
+        _("threshold"), _("threshold set by the rules"), unit=SHARE_OR_POINTS, low=0, high=100
+    ),
     "p_below": _probability(_("p below"), _("small: established below")),
     "p_not_below": _probability(_("p not below"), _("small: excluded below")),
     "p_below_adjusted": _probability(_("p below, adjusted"), _("adjusted over the table")),
     "p_not_below_adjusted": _probability(_("p not below, adjusted"), _("adjusted over the table")),
     "consequence_zh": _text(_("consequence in Chinese"), _("what follows from lying below")),
     "consequence_en": _text(_("consequence"), _("what follows from lying below")),
-    "listed_in_a_row": _count(_("listed in a row"), _("waves on the list in a row, this one too"), unit="期 waves"),
-    "tied_waves": _count(_("tied waves"), _("of them, tied at the cut only"), unit="期 waves"),
+    "listed_in_a_row": _count(
+        _("listed in a row"), _("waves on the list in a row, this one too"), unit=WAVES
+    ),
+    "tied_waves": _count(_("tied waves"), _("of them, tied at the cut only"), unit=WAVES),
     "step_zh": _text(_("step in Chinese"), _("the step that follows")),
     "step_en": _text(_("step"), _("the step that follows")),
-    "covariance": _number(_("covariance"), _("sampling covariance of two estimates"), unit="单位的平方 unit squared"),
+    "covariance": _number(
+        _("covariance"), _("sampling covariance of two estimates"), unit=_("unit squared")
+    ),
     "zh": _text(_("sentence in Chinese"), _("what may be said, in Chinese"), filled=True),
     "en": _text(_("sentence"), _("what may be said, in English"), filled=True),
-}  # fmt: skip
+}
 
 
 def with_chinese_headings(table: pd.DataFrame) -> pd.DataFrame:
@@ -193,11 +220,11 @@ def typed(texts: pd.DataFrame) -> pd.DataFrame:
 
 
 def dictionary_table(names: Iterable[str]) -> pd.DataFrame:
-    """Return one row a column: column, zh, en, type, unit, meaning_zh, meaning_en."""
+    """Return one row a column in the current language: its name, heading, type, unit and meaning."""
     rows = []
     for name in names:
         column = COLUMNS[name]
-        row = {"column": name, "zh": column.title.zh, "en": column.title.en}
-        row |= {"type": column.type, "unit": column.unit}
-        rows.append(row | {"meaning_zh": column.meaning.zh, "meaning_en": column.meaning.en})
-    return pd.DataFrame(rows)
+        unit = column.unit or ""
+        rows.append([name, str(column.title), column.type, str(unit), str(column.meaning)])
+    headings = [_("column"), _("heading"), _("type"), _("unit"), _("meaning")]
+    return pd.DataFrame(rows, columns=[str(heading) for heading in headings])

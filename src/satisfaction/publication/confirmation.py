@@ -9,11 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from satisfaction.foundation.files import sha256
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import fill
 from satisfaction.pipeline import Results
 from satisfaction.publication.columns import COLUMNS
-from satisfaction.publication.labels import mark
 from satisfaction.publication.manifest import FORMAT, suppressed_counts
 
 ROLES = (
@@ -24,65 +23,87 @@ ROLES = (
 FIGURES = (
     "indices.csv",
     "indices.xlsx",
+    "indices-en.xlsx",
+    "indices-zh.xlsx",
     "indices.parquet",
     "ranking.csv",
     "ranking.xlsx",
+    "ranking-en.xlsx",
+    "ranking-zh.xlsx",
     "ranking.parquet",
     "covariance.csv",
 )
 FILES = {
-    "indices.csv": "各级各项指标 every figure of every level",
-    "indices_zh.csv / ranking_zh.csv": "同样的行，中文表头 the same rows under Chinese headings",
-    "indices.xlsx / ranking.xlsx": "data：供程序读取；查看：供人查看；dictionary：各列含义 for programs; for people; what the columns mean",
-    "indices.parquet / ranking.parquet": "同样的表，带数据类型 the same tables with their types",
-    "ranking.csv": "排名、名次范围、状态 ranks with their sets and statuses",
-    "ranking_*.csv, covariance.csv": "规则要求的其他表；抽样协方差 what else the rules ask for; sampling covariance",
-    "report.html, reading.html": "报告；怎么读名次 the report; how to read ranks",
-    "datapackage.json": "各 csv 的表结构 table schemas of the csv files (Frictionless)",
-    "manifest.json": "来自哪些输入、怎样得出 what the figures were made from, and how",
-    "confirm.html": "确认页：填写姓名、日期后打印 names and dates of those who confirm; to be printed",
-    "run.json": "修订号、完成时间 revision, time",
-    "SHA256SUMS": "各文件的校验和 checksums",
-    "log.csv, rejected.*": "拒收与空白的答卷，供调查队 rejected rows and blanked answers, for the survey team",
+    "indices.csv": _("every figure of every level"),
+    "indices_zh.csv, ranking_zh.csv": _("the same rows under Chinese headings"),
+    "indices.xlsx, ranking.xlsx": _(
+        "one sheet for programs, one for people, one that explains the columns"
+    ),
+    "indices.parquet, ranking.parquet": _("the same tables with their types"),
+    "ranking.csv": _("ranks with their sets and statuses"),
+    "ranking_*.csv, covariance.csv": _("what else the rules ask for; sampling covariance"),
+    "report.html, reading.html": _("the report; how to read ranks"),
+    "confirm.html": _("names and dates of those who confirm; to be printed"),
+    "*-en.*, *-zh.*": _("pages, workbooks and this text in the wave's second language"),
+    "datapackage.json": _("table schemas of the csv files (Frictionless)"),
+    "manifest.json": _("what the figures were made from, and how"),
+    "run.json": _("revision, time"),
+    "SHA256SUMS": _("checksums of all files"),
+    "log.csv, rejected.*": _("rejected rows and blanked answers, for the survey team"),
 }
-
-
-CHECKING = (
-    "核对 Checking",
-    "  sha256sum -c SHA256SUMS          文件是否被改动 whether a file was changed",
-    "  satisfaction verify <文件夹>      由输入重新计算并比较 recompute from the inputs and compare",
-    "  satisfaction compare <旧> <新>    两次结果有何不同、为什么 what differs between two sets, and why",
-    "  frictionless validate datapackage.json",
-)
-READING = (
-    "读取 Reading",
-    "  代码是文本。csv 为 UTF-8（带 BOM）；以 = + - @（含全角）、制表符、换行或回车开头的文本前有一个 '，读取时去掉；数字没有。",
-    "  Codes are text. csv is UTF-8 with a byte order mark; text that begins with = + - @ (full-width too), tab, line feed",
-    "  or carriage return has a ' in front, to be taken away when read; numbers have none. In Python:",
-    "  satisfaction.read_indices(folder).",
+CHECKS = {
+    "sha256sum -c SHA256SUMS": _("whether a file was changed"),
+    "satisfaction verify {folder}": _("recompute from the inputs and compare"),
+    "satisfaction compare {earlier} {later}": _("what differs between two sets, and why"),
+    "frictionless validate datapackage.json": _("whether the csv files are what their schemas say"),
+}
+READING = _(
+    "Codes are text. csv is UTF-8 with a byte order mark; text that begins with = + - @ "
+    "(full-width too), tab, line feed or carriage return has a ' in front, to be taken away when "
+    "read; numbers have none. In Python: satisfaction.read_indices(folder)."
 )
 
 
 def readme(results: Results, tables: Mapping[str, pd.DataFrame], *, revision: int) -> str:
-    """Write README.txt: the files, how to check and read them, what is withheld, and every column."""
+    """Write README.txt in the current language: the files, how to check and read them, what is withheld, and every column."""
     survey = results.survey
-    lines = [str(survey.declared.title)]
-    if mark(survey):
-        lines.append(mark(survey))
-    lines.append(
-        f"修订 revision {revision}; 文件集格式 format of the file set {FORMAT}; "
-        f"问卷 questionnaire {survey.questionnaire.reference}"
+    about = _(
+        "Revision {revision}; format of the file set {format}; questionnaire {questionnaire}",
+        revision=revision,
+        format=FORMAT,
+        questionnaire=survey.questionnaire.reference,
     )
-    lines += ["", "文件 Files"]
-    lines += [f"  {name}: {content}" for name, content in FILES.items()]
-    lines += ["", *CHECKING, "", *READING, "", *_withheld(results), "", "各列 Columns"]
-    published = dict.fromkeys(column for table in tables.values() for column in table)
-    for name in published:
-        column = COLUMNS[name]
-        unit = f" [{column.unit}]" if column.unit else ""
-        meaning = f"{column.meaning.zh}; {column.meaning.en}"
-        lines.append(f"  {name}  {column.title.zh}  {column.title.en}{unit}: {meaning}")
+    lines = [str(survey.declared.title)]
+    if survey.marks:
+        lines.append(str(survey.marks))
+    lines.append(str(about))
+    lines += _section(_("Files"), [f"{name}: {content}" for name, content in FILES.items()])
+    lines += _section(_("Checking"), _checks())
+    lines += _section(_("Reading"), [str(READING)])
+    lines += _section(_("Suppression rule"), [str(_withheld(results))])
+    names = dict.fromkeys(column for table in tables.values() for column in table)
+    lines += _section(_("Columns"), [_described(name) for name in names])
     return "\n".join(lines) + "\n"
+
+
+def _section(heading: Text, entries: list[str]) -> list[str]:
+    """Return an empty line, a heading, and its entries set in."""
+    return ["", str(heading), *(f"  {entry}" for entry in entries)]
+
+
+def _checks() -> list[str]:
+    """Return the commands that check a set, each with what it tells."""
+    words = {"folder": _("FOLDER"), "earlier": _("EARLIER"), "later": _("LATER")}
+    return [f"{command.format(**words)}: {meaning}" for command, meaning in CHECKS.items()]
+
+
+def _described(name: str) -> str:
+    """Return a column's name, heading, unit and meaning."""
+    column = COLUMNS[name]
+    heading = f"{name}  {column.title}"
+    if column.unit:
+        heading += f" [{column.unit}]"
+    return f"{heading}: {column.meaning}"
 
 
 def confirm_page(results: Results, folder: Path, *, revision: int) -> str:
@@ -105,16 +126,18 @@ def confirm_page(results: Results, folder: Path, *, revision: int) -> str:
     return fill("confirm.html", content)
 
 
-def _withheld(results: Results) -> list[str]:
+def _withheld(results: Results) -> Text:
     """Say what the suppression rule is and how much it withholds."""
     rule = results.survey.rules.suppression
-    counts = suppressed_counts(results)
     if rule is None:
-        text = "未声明，没有数值被隐去。 None is declared; nothing is withheld."
-    else:
-        text = (
-            f"有效样本少于 {rule.minimum_n} 或初级单元少于 {rule.minimum_psus} 不公布 "
-            f"fewer answers than {rule.minimum_n} or PSUs than {rule.minimum_psus}: {counts['small']}; "
-            f"为保护它们而不公布 withheld to protect those: {counts['complementary']}; {rule.source}"
-        )
-    return ["保密规则 Suppression", f"  {text}"]
+        return _("None is declared; nothing is withheld.")
+    counts = suppressed_counts(results)
+    return _(
+        "Withheld because of fewer answers than {minimum_n} or fewer PSUs than {minimum_psus}: "
+        "{small}; to protect those: {complementary}; source: {source}",
+        minimum_n=rule.minimum_n,
+        minimum_psus=rule.minimum_psus,
+        small=counts["small"],
+        complementary=counts["complementary"],
+        source=rule.source,
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from satisfaction.foundation.files import (
     sha256,
     tell,
 )
-from satisfaction.foundation.language import _, comma_list
+from satisfaction.foundation.language import LANGUAGES, Language, Text, _, comma_list, use
+from satisfaction.foundation.pages import page_name
 from satisfaction.foundation.tables import (
     write_checksums,
     write_csv,
@@ -46,17 +48,30 @@ from satisfaction.publication.tables import Tables, spoken, tables_of
 from satisfaction.ranking.rank import Ranking
 
 
+def languages_of(survey: Survey) -> Sequence[Language]:
+    """Return the languages of a survey's workbooks and texts; files of the first one have the plain names."""
+    return LANGUAGES
+
+
 def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
-    """Write rejected.csv (one row a rejected row), log.csv (one row an event) and rejected.xlsx for the team to correct."""
-    write_rejected(responses, survey.questionnaire, folder / "rejected.xlsx", mark=mark(survey))
+    """Write rejected.csv (one row a rejected row), log.csv (one row an event) and rejected.xlsx for the team to correct (one a language)."""
+    languages = languages_of(survey)
+    for language in languages:
+        path = folder / page_name("rejected.xlsx", language, languages)
+        with use(language):
+            write_rejected(responses, survey.questionnaire, path, mark=str(survey.marks or ""))
     write_csv(responses.rejected.assign(mark=mark(survey)), folder / "rejected.csv")
     write_csv(responses.log.assign(mark=mark(survey)), folder / "log.csv")
 
 
-def write_indices(table: pd.DataFrame, folder: Path) -> None:
-    """Write indices.csv, indices_zh.csv (Chinese headings), indices.xlsx and indices.parquet."""
+def write_indices(
+    table: pd.DataFrame, folder: Path, *, languages: Sequence[Language] = LANGUAGES
+) -> None:
+    """Write indices.csv, indices_zh.csv (Chinese headings), indices.xlsx (one a language) and indices.parquet."""
     _write_both(table, folder / "indices.csv")
-    write_indices_workbook(table, folder / "indices.xlsx")
+    for language in languages:
+        with use(language):
+            write_indices_workbook(table, folder / page_name("indices.xlsx", language, languages))
     write_parquet(table, folder / "indices.parquet")
 
 
@@ -76,12 +91,14 @@ def write_ranking(
     Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
     sample there is no covariance and there are no sets to read: neither file is written.
     """
-    lines = [mark(survey)] if mark(survey) else []
-    lines += [*map(str, ranking.summary["notes"]), published.statement.zh, published.statement.en]
-    notes = pd.DataFrame({"note": lines})
     kind, measure = spoken(survey)
     _write_both(published.ranking, folder / "ranking.csv")
-    write_ranking_workbook(published.ranking, notes, folder / "ranking.xlsx", share=kind == "rate")
+    languages = languages_of(survey)
+    for language in languages:
+        path = folder / page_name("ranking.xlsx", language, languages)
+        with use(language):
+            notes = _notes(survey, published, ranking)
+            write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
     write_parquet(published.ranking, folder / "ranking.parquet")
     for name, table in further_tables(survey, published, estimates).items():
         write_csv(table, folder / f"{name}.csv")
@@ -92,6 +109,12 @@ def write_ranking(
 
     page = render_reading(published.ranking, ranking.summary, kind=kind, measure=measure)
     write_text(page, folder / "reading.html")
+
+
+def _notes(survey: Survey, published: Tables, ranking: Ranking) -> list[str]:
+    """Return what must be said of a ranking, in the current language."""
+    statement = Text(published.statement.zh, published.statement.en)
+    return [str(note) for note in (survey.marks, *ranking.summary["notes"], statement) if note]
 
 
 def further_tables(
@@ -179,7 +202,8 @@ def _write_set(
 
     write_responses(results.survey, results.responses, scratch)
     published = tables_of(results)
-    write_indices(published.indices, scratch)
+    languages = languages_of(results.survey)
+    write_indices(published.indices, scratch, languages=languages)
     write_ranking(
         results.survey, published, results.ranking, estimates=results.estimates, folder=scratch
     )
@@ -190,7 +214,10 @@ def _write_set(
     write_json(
         datapackage(results, tables, scratch, revision=revision), scratch / "datapackage.json"
     )
-    write_text(readme(results, tables, revision=revision), scratch / "README.txt")
+    for language in languages:
+        with use(language):
+            text = readme(results, tables, revision=revision)
+        write_text(text, scratch / page_name("README.txt", language, languages))
     write_text(confirm_page(results, scratch, revision=revision), scratch / "confirm.html")
     run = {
         "mark": mark(results.survey),

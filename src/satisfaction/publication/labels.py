@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.declarations.survey import Survey
-from satisfaction.foundation.language import Text, _, pgettext
+from satisfaction.declarations.survey import MARKS, Survey
+from satisfaction.foundation.language import Text, _, pgettext, semicolon_list
 
 DIGITS = 12
 STATUS = {
@@ -50,7 +52,8 @@ def area_labels(survey: Survey) -> dict[str, Text]:
     """
     if survey.areas is None:
         return survey.area_names() | {whole_code(survey): _("all")}
-    names, whole = survey.area_names(), whole_code(survey)
+    names = survey.area_names()
+    whole = whole_code(survey)
     for code, (have, of) in survey.coverage().items():
         if have < of:
             names[code] = _partial(survey, names[code], have, of, is_whole=code == whole)
@@ -97,7 +100,23 @@ def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Text]]:
 
 def mark(survey: Survey) -> str:
     """Return what every row must say about the sample, in both languages; empty for a real probability sample."""
-    return str(survey.marks or "")
+    return survey.marks.both if survey.marks else ""
+
+
+def mark_as_text(mark: str) -> Text:
+    """Return the mark of a published table's rows as words; one that no survey gives stands as it is."""
+    return _known_marks().get(mark, Text(mark))
+
+
+@functools.cache
+def _known_marks() -> dict[str, Text]:
+    """Return every mark a survey can have, by what its tables hold."""
+    known = {}
+    for size in range(1, len(MARKS) + 1):
+        for marks in itertools.combinations(MARKS, size):
+            together = semicolon_list(marks)
+            known[together.both] = together
+    return known
 
 
 def published_levels(indices: pd.DataFrame) -> list[str]:
@@ -110,8 +129,10 @@ def label_of(row: Any, what: str) -> Text:
     return Text.of(row[f"{what}_zh"], row[f"{what}_en"])
 
 
-def two_languages(text: str) -> Text:
+def two_languages(text: str | Text) -> Text:
     """Take a text apart that stands in Chinese and then in English: a sentence, or a few words."""
+    if isinstance(text, Text):
+        return text
     zh, stop, en = text.partition("。 ")
     if stop:
         return Text(zh + stop.strip(), en)

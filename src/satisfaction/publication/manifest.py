@@ -268,7 +268,7 @@ def _field(name: str, values: pd.Series, pattern: str) -> dict[str, Any]:
         "description": str(column.meaning),
     }
     if column.unit:
-        field["unit"] = column.unit
+        field["unit"] = column.unit.both
     if constraints:
         field["constraints"] = constraints
     return field

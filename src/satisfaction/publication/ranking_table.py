@@ -112,7 +112,7 @@ def _within(ranking: Ranking, *, level: str, parent: str) -> pd.DataFrame:
     table = ranking.table.rename(columns={"unit": "code", "probability_bottom": "probability_last"})
     borrowed = ranking.summary.get("se_from_larger", {})
     se_note = [borrowed.get(code, "") for code in table["code"]]
-    why_unranked = np.where(table["estimate"].isna(), str(WITHHELD), str(FEW))
+    why_unranked = np.where(table["estimate"].isna(), WITHHELD.both, FEW.both)
     table["level"] = level
     table["within"] = parent
     table["of"] = ranking.summary["p"]
@@ -125,7 +125,7 @@ def _left_out(survey: Survey, estimates: Estimates, group: LeftOut) -> pd.DataFr
     """Return the rows of units without a ranking: their estimates and the reason."""
     ranked = _by_code(survey, estimates)
     table = ranked.loc[list(group.codes), ["estimate", "se"]].reset_index(names="code")
-    table = table.assign(level=group.level, within=group.parent, of=0, note=str(group.reason))
+    table = table.assign(level=group.level, within=group.parent, of=0, note=group.reason.both)
     for name in ("rank", "rank_unrounded", *SETS):
         table[name] = pd.array([pd.NA] * len(table), dtype="Int64")
     for name in ("probability_first", "probability_last"):

@@ -1,83 +1,127 @@
-"""The workbooks of a file set: ranking.xlsx and indices.xlsx, each with a sheet for programs and one for people."""
+"""Workbooks of the published tables, for the people of the office and for programs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from satisfaction.foundation.language import NOTHING, Text, _, pgettext
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
 from satisfaction.publication.columns import COLUMNS, dictionary_table
+from satisfaction.publication.labels import label_of, mark_as_text, two_languages
 
-FOR_PEOPLE = "查看"
-LEVELS = {"county": "县级", "prefecture": "地级", "province": "省级"}
-LISTED = {"yes": "在名单上", "no": "", "tied": "并列于分界"}
-RANK_NOTE = "名次须与名次范围、状态一起使用，不得单独引用。 A rank is never quoted without its set and status."
+LEVELS = {
+    "county": _("county level"),
+    "prefecture": _("prefecture level"),
+    "province": _("province level"),
+}
+LISTED = {
+    "yes": _("on the list"),
+    "no": NOTHING,
+    "tied": _("tied at the cut"),
+}
+SETS = {
+    "marginal": _("rank set (this unit by itself)"),
+    "simultaneous": _("rank set (whole table at once)"),
+}
+RANK_NOTE = _("A rank is never quoted without its set and status.")
 
 
 def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
-    """Write sheets data, 查看 (for people) and dictionary."""
+    """Write a sheet for programs (data), one for people and the dictionary, in the current language."""
     figures: list[Shown] = []
     for unit in table["unit"]:
         figures.append("percent" if unit == "share 0-1" else "points")
-    levels = [LEVELS.get(level, level) for level in table["level"]]
+    levels = [str(LEVELS.get(level, level)) for level in table["level"]]
     columns = [
-        ShownColumn("级别", levels, width=8),
+        ShownColumn(str(_("level")), levels, width=12),
         _column(table, "code", width=9),
-        _column(table, "name_zh", width=26),
-        _column(table, "measure_zh", width=22),
+        _named(table, "name", _("area"), width=26),
+        _named(table, "measure", _("measure"), width=22),
     ]
     for name in ("estimate", "se", "ci_low", "ci_high"):
         columns.append(_column(table, name, figures, width=10))
     columns.append(_column(table, "n", "count", width=10))
-    columns.append(_column(table, "note", width=40))
-    unit_note = "率以百分数显示，其余为 0-100 分。 Rates in percent, the rest in points 0-100."
-    for_people = ShownSheet(FOR_PEOPLE, [*_about(table, "各级各项指标"), unit_note], columns)
-    write_office_workbook(path, table, for_people, {"dictionary": dictionary_table(table)})
+    notes = [str(two_languages(note)) for note in table["note"]]
+    columns.append(ShownColumn(str(COLUMNS["note"].title), notes, width=40))
+    lines = _about(table, _("every figure of every level"))
+    lines.append(str(_("Rates in percent, the rest in points 0-100.")))
+    for_people = _sheet_for_people(lines, columns)
+    write_office_workbook(path, table, for_people, _explained(table))
 
 
 def write_ranking_workbook(
-    table: pd.DataFrame, notes: pd.DataFrame, path: Path, *, share: bool
+    table: pd.DataFrame, notes: Sequence[str], path: Path, *, share: bool
 ) -> None:
-    """Write sheets data, 查看 (for people), dictionary and notes; `share`: the ranked measure is a rate."""
-    figure: Shown = "percent" if share else "points"
-    listed = table["listed"].map(LISTED).fillna("").tolist()
-    columns = [
-        _column(table, "rank", "count", width=6),
-        ShownColumn("名次范围（单看该单位）", _set(table, "marginal"), width=12),
-        ShownColumn("名次范围（全表同时）", _set(table, "simultaneous"), width=12),
-        _column(table, "status_zh", width=22),
-        _column(table, "code", width=9),
-        _column(table, "name_zh", width=26),
-        _column(table, "estimate", figure, width=9),
-        _column(table, "se", figure, width=9),
-        _column(table, "n", "count", width=10),
-        ShownColumn(COLUMNS["listed"].title.zh, listed, width=11),
-        _column(table, "probability_bottom", "probability", width=10),
-        _column(table, "grade", "count", width=6),
-    ]
-    for_people = ShownSheet(FOR_PEOPLE, [*_about(table, "排名"), RANK_NOTE], columns)
-    further_sheets = {"dictionary": dictionary_table(table), "notes": notes}
-    write_office_workbook(path, table, for_people, further_sheets)
+    """Write a sheet for programs (data), one for people, the dictionary and notes, in the current language.
+
+    `share`: the ranked measure is a rate.
+    """
+    figure: Shown = "points"
+    if share:
+        figure = "percent"
+    columns = [_column(table, "rank", "count", width=6)]
+    for kind, heading in SETS.items():
+        columns.append(ShownColumn(str(heading), _sets(table, kind)))
+    columns.append(_statuses(table))
+    columns.append(_column(table, "code", width=9))
+    columns.append(_named(table, "name", _("area"), width=26))
+    for name in ("estimate", "se"):
+        columns.append(_column(table, name, figure, width=9))
+    columns.append(_column(table, "n", "count", width=10))
+    listed = [str(LISTED.get(word, "")) for word in table["listed"]]
+    columns.append(ShownColumn(str(COLUMNS["listed"].title), listed, width=11))
+    columns.append(_column(table, "probability_bottom", "probability", width=10))
+    columns.append(_column(table, "grade", "count", width=6))
+    lines = [*_about(table, _("ranking")), str(RANK_NOTE)]
+    further_sheets = _explained(table)
+    further_sheets[str(_("notes"))] = pd.DataFrame({str(_("note")): notes})
+    write_office_workbook(path, table, _sheet_for_people(lines, columns), further_sheets)
+
+
+def _statuses(table: pd.DataFrame) -> ShownColumn:
+    """Show the status of every unit, which may say more than the English word: why it is not ranked."""
+    statuses = []
+    for zh, en in zip(table["status_zh"], table["status"], strict=True):
+        statuses.append(str(Text.of(zh, en)))
+    return ShownColumn(str(pgettext("for people", "status")), statuses, width=22)
+
+
+def _sheet_for_people(lines: Sequence[str], columns: Sequence[ShownColumn]) -> ShownSheet:
+    """Return a sheet without the columns that hold nothing: a sample without probability has no errors and no sets."""
+    filled = [column for column in columns if column.holds_anything]
+    return ShownSheet(str(_("for people")), lines, filled)
+
+
+def _explained(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {str(_("dictionary")): dictionary_table(table)}
 
 
 def _column(
     table: pd.DataFrame, name: str, shown: Shown | list[Shown] = "text", *, width: float
 ) -> ShownColumn:
-    """Show a published column under its Chinese heading."""
-    return ShownColumn(COLUMNS[name].title.zh, table[name].tolist(), shown=shown, width=width)
+    """Show a published column under its heading."""
+    return ShownColumn(str(COLUMNS[name].title), table[name].tolist(), shown=shown, width=width)
 
 
-def _about(table: pd.DataFrame, what: str) -> list[str]:
+def _named(table: pd.DataFrame, what: str, heading: Text, *, width: float) -> ShownColumn:
+    """Show what the rows call their area or measure."""
+    names = [str(label_of(row, what)) for row in table.to_dict("records")]
+    return ShownColumn(str(heading), names, width=width)
+
+
+def _about(table: pd.DataFrame, what: Text) -> list[str]:
     """Say which wave it is and what must be said of the data."""
     first = table.iloc[0]
     lines = [f"{first['survey']}  {first['wave']}  {what}"]
     if first["mark"]:
-        lines.append(first["mark"])
+        lines.append(str(mark_as_text(first["mark"])))
     return lines
 
 
-def _set(table: pd.DataFrame, kind: str) -> list[str]:
+def _sets(table: pd.DataFrame, kind: str) -> list[str]:
     """Write rank sets as text."""
     ends = zip(table[f"{kind}_low"], table[f"{kind}_high"], strict=True)
     return ["" if pd.isna(low) else f"{low:g}–{high:g}" for low, high in ends]

@@ -12,7 +12,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.indicators import Indicators, importance, strengths_and_weaknesses
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.figures import Kind
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import (
     area_labels,
@@ -105,21 +105,26 @@ def tables_of(results: Results) -> Tables:
     """Return every table a wave publishes."""
     survey = results.survey
     estimates = results.estimates
-    summary = results.ranking.summary
-    ranking = ranking_table(survey, estimates, results.ranking)
+    first = results.ranking
+    summary = first.summary
+    ranking = ranking_table(survey, estimates, first)
     kind, measure = spoken(survey)
-    minimum_n = survey.rules.ranking.minimum_n
+    sentences = unit_sentences(
+        ranking, summary, kind=kind, measure=measure, minimum_n=survey.rules.ranking.minimum_n
+    )
+    nearest = near_cut(ranking, summary, kind=kind, measure=measure)
+    statement = list_statement(ranking, summary, kind=kind, measure=measure)
     return Tables(
         indices=indices_table(survey, estimates),
         ranking=ranking,
         within=within_table(survey, estimates, results.rankings),
-        targets=targets_table(survey, results.ranking, results.rankings),
+        targets=targets_table(survey, first, results.rankings),
         thresholds=thresholds_table(survey, estimates),
-        escalation=escalation_table(survey, results.ranking),
-        paths=paths_table(survey, estimates, results.ranking),
-        sentences=unit_sentences(ranking, summary, kind=kind, measure=measure, minimum_n=minimum_n),
-        near_cut=near_cut(ranking, summary, kind=kind, measure=measure),
-        statement=list_statement(ranking, summary, kind=kind, measure=measure),
+        escalation=escalation_table(survey, first),
+        paths=paths_table(survey, estimates, first),
+        sentences=sentences,
+        near_cut=nearest,
+        statement=statement,
     )
 
 
@@ -169,7 +174,7 @@ def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
         name), difference, se, df, ci_low, ci_high, p, p_holm, verdict, verdict_zh, importance (percentage points of the
         overall rate for 25 points), high, quadrant, quadrant_zh, mark.
     """
-    names = {name: label for name, (_unused, label) in measure_labels(survey.questionnaire).items()}
+    names = {name: label for name, (_kind, label) in measure_labels(survey.questionnaire).items()}
     whole = area_labels(survey)[whole_code(survey)]
     table = labelled(indicators.table, names, key="topic", into="topic")
     table = table.assign(whole_zh=whole.zh, whole_en=whole.en)
@@ -179,7 +184,8 @@ def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
 
 
 def with_parent_names(survey: Survey, indices: pd.DataFrame) -> pd.DataFrame:
-    """Add the name of the area above to the rows of the lowest level (column parent_zh; empty without a table of areas)."""
-    parents, names = survey.parents(), survey.area_names()
-    above = {code: names[parent].zh for code, parent in parents.items() if parent in names}
-    return indices.assign(parent_zh=indices["code"].map(above).fillna(""))
+    """Add the name of the area above to every row (parent_zh, parent_en; empty without a table of areas)."""
+    names = survey.area_names()
+    above = {code: names.get(parent, NOTHING) for code, parent in survey.parents().items()}
+    table = labelled(indices, above, key="code", into="parent")
+    return table.fillna({"parent_zh": "", "parent_en": ""})

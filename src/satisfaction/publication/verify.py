@@ -177,6 +177,8 @@ CONSEQUENCES = (
     "manifest.json",
     "datapackage.json",
     "README.txt",
+    "README-en.txt",
+    "README-zh.txt",
     "confirm.html",
 )  # differ when a table does; looked at last
 KEYS = (

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from satisfaction.collection.forms.codebook import codebook_html, codebook_tables
+from satisfaction.collection.forms.codebook import (
+    codebook_html,
+    codebook_sheets,
+    codebook_tables,
+)
 from satisfaction.collection.forms.printed import printable_html
 from satisfaction.collection.forms.spss import write_spss_answers
 from satisfaction.collection.forms.xlsform import write_xlsform
@@ -17,13 +21,17 @@ from satisfaction.collection.forms.xlsform_reading import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.files import check_new_file, new_file, new_folder
-from satisfaction.foundation.tables import write_text, write_xlsx
+from satisfaction.foundation.language import LANGUAGES, use
+from satisfaction.foundation.pages import page_name
+from satisfaction.foundation.tables import write_text
+from satisfaction.foundation.workbooks import write_explaining
 from satisfaction.foundation.yaml import yaml_text
 
 __all__ = [
     "Draft",
     "check_xlsform",
     "codebook_html",
+    "codebook_sheets",
     "codebook_tables",
     "draft_xlsform",
     "is_foreign",
@@ -41,6 +49,8 @@ __all__ = [
 def write_forms(questionnaire: Questionnaire, folder: str | Path) -> Path:
     """Write xlsform.xlsx, codebook.html, codebook.xlsx and printable.html into a new folder and return its path.
 
+    The codebook stands in Chinese there, and in English in codebook-en.html and codebook-en.xlsx.
+
     Raises
     ------
     ExportError
@@ -51,8 +61,12 @@ def write_forms(questionnaire: Questionnaire, folder: str | Path) -> Path:
     folder = Path(folder)
     with new_folder(folder) as scratch:
         write_xlsform(questionnaire, scratch / "xlsform.xlsx")
-        write_xlsx(codebook_tables(questionnaire), scratch / "codebook.xlsx")
-        write_text(codebook_html(questionnaire), scratch / "codebook.html")
+        for language in LANGUAGES:
+            workbook = page_name("codebook.xlsx", language, LANGUAGES)
+            page = page_name("codebook.html", language, LANGUAGES)
+            with use(language):
+                write_explaining(scratch / workbook, codebook_sheets(questionnaire))
+                write_text(codebook_html(questionnaire), scratch / page)
         write_text(printable_html(questionnaire), scratch / "printable.html")
     return folder
 

@@ -2,144 +2,179 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import get_args
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
 
 import pandas as pd
 
 from satisfaction.declarations.items import (
-    Answer,
     Index,
     Knowledge,
     Missing,
     MultipleItem,
     NumberItem,
-    Option,
     Rate,
     SingleItem,
-    Special,
 )
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _, comma_list, current, pgettext
 from satisfaction.foundation.pages import fill
 
 TYPES = {
-    "text": "文字 text", "date": "日期 date", "number": "整数 whole number", "area": "地区代码 area code", "single": "单选 one answer", "multiple": "多选 select all",
-}  # fmt: skip
+    "text": _("text"),
+    "date": _("date"),
+    "number": _("whole number"),
+    "area": _("area code"),
+    "single": _("one answer"),
+    "multiple": _("several answers"),
+}
 REASONS = {
-    "not_applicable": "不适用 not applicable", "dont_know": "说不清 don't know", "refused": "拒答 refused", "no_answer": "未答 no answer", "skipped": "跳过 skipped",
-}  # fmt: skip
-WAYS = {"in": "计入 in", "out": "不计入 out"}
+    "not_applicable": _("not applicable"),
+    "dont_know": _("don't know"),
+    "refused": _("refused"),
+    "no_answer": _("no answer"),
+    "skipped": _("skipped"),
+}
+WAYS = {"in": pgettext("denominator", "in"), "out": pgettext("denominator", "out")}
+LEVELS = {"person": _("person"), "area": _("area")}
 ROLES = {
-    "respondent": "问卷编号 respondent", "area": "地区 area", "strata": "层 stratum", "psu": "初级单元 PSU", "calibration": "校准 calibration",
-    "interview_date": "访问日期 interview date", "interviewer": "访问员 interviewer",
-}  # fmt: skip
+    "respondent": _("number of the respondent"),
+    "area": _("area"),
+    "strata": _("stratum"),
+    "psu": _("primary sampling unit"),
+    "calibration": _("calibration"),
+    "interview_date": _("date of the interview"),
+    "interviewer": _("interviewer"),
+}
+SHEETS = {
+    "about": pgettext("name of a sheet", "about"),
+    "items": pgettext("name of a sheet", "items"),
+    "codes": pgettext("name of a sheet", "codes"),
+    "rates": pgettext("name of a sheet", "rates"),
+    "indices": pgettext("name of a sheet", "indices"),
+}
+HEADINGS = REASONS | {
+    "key": _("about"),
+    "text": _("text"),
+    "item": _("item"),
+    "label": _("label"),
+    "wording": _("wording"),
+    "type": _("type"),
+    "values": _("values"),
+    "required": _("required"),
+    "asked_if": _("asked only if"),
+    "roles": _("role"),
+    "used_in": _("used in"),
+    "code": pgettext("of an answer", "code"),
+    "kind": _("kind"),
+    "score": _("points"),
+    "counts": _("counts"),
+    "denominator": _("denominator"),
+    "rate": _("rate"),
+    "min_valid_items": _("valid items needed"),
+    "source": _("source"),
+    "index": _("index"),
+    "level": _("level"),
+    "part": _("part"),
+    "weight": _("weight"),
+    "part_scores": _("points of each code"),
+}
+CODES = ["item", "code", "label", "kind", "score", "counts", "denominator"]
+RATES = ["rate", "label", "item", "counts", *get_args(Missing), "min_valid_items", "source"]
+INDICES = ["index", "label", "level", "part", "weight", "part_scores", "min_valid_items", "source"]
 
 
-def codebook_tables(questionnaire: Questionnaire) -> Mapping[str, pd.DataFrame]:
-    """Return the codebook as tables, by the names of their sheets.
+def codebook_tables(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
+    """Return the codebook as tables by name, their words in the current language.
 
     Returns
     -------
-    mapping of DataFrame
+    dict of DataFrame
         about (key, text), items, codes (one row a code: score in points 0-100, whether it counts, denominator), rates
         (one row a rate and item: codes that count and how each way of not answering enters the denominator), indices
         (one row an index and part, with its weight). Empty cells where nothing is declared.
     """
-    rates = [
-        _rate_row(questionnaire, name, rate, item)
-        for name, rate in questionnaire.rates.items()
-        for item in rate.items
-    ]
-    indices = [
-        _index_row(questionnaire, name, index, p)
-        for name, index in questionnaire.indices.items()
-        for p in index.weights
-    ]
+    rates = []
+    for name, rate in questionnaire.rates.items():
+        rates += [_rate_row(questionnaire, name, rate, item) for item in rate.items]
+    indices = []
+    for name, index in questionnaire.indices.items():
+        indices += [_index_row(questionnaire, name, index, part) for part in index.weights]
+    items = []
+    codes: list[dict[str, object]] = []
+    for name in questionnaire.items:
+        items.append(_item_row(questionnaire, name))
+        codes += _code_rows(questionnaire, name)
     return {
-        "说明 about": pd.DataFrame(_about(questionnaire), columns=["key", "text"]),
-        "题目 items": pd.DataFrame(
-            [_item_row(questionnaire, name) for name in questionnaire.items], dtype=object
-        ),
-        "编码 codes": pd.DataFrame(
-            [row for name in questionnaire.items for row in _code_rows(questionnaire, name)],
-            columns=["item", "code", "zh", "en", "kind", "score", "counts", "denominator"],
-            dtype=object,
-        ),
-        "率 rates": pd.DataFrame(
-            rates,
-            columns=[
-                "rate",
-                "zh",
-                "en",
-                "item",
-                "counts",
-                *get_args(Missing),
-                "min_valid_items",
-                "source",
-            ],
-        ),
-        "指数 indices": pd.DataFrame(
-            indices,
-            columns=[
-                "index",
-                "zh",
-                "en",
-                "level",
-                "part",
-                "weight",
-                "part_scores",
-                "min_valid_items",
-                "source",
-            ],
-        ),
+        "about": pd.DataFrame(_about(questionnaire), columns=["key", "text"]),
+        "items": pd.DataFrame(items, dtype=object),
+        "codes": pd.DataFrame(codes, columns=CODES, dtype=object),
+        "rates": pd.DataFrame(rates, columns=RATES),
+        "indices": pd.DataFrame(indices, columns=INDICES),
     }
 
 
+def codebook_sheets(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
+    """Return the codebook as the sheets of a workbook: names and headings in the current language; no empty columns."""
+    headings = {name: str(heading) for name, heading in HEADINGS.items()}
+    sheets = {}
+    for name, table in codebook_tables(questionnaire).items():
+        filled = table.dropna(axis="columns", how="all")
+        sheets[str(SHEETS[name])] = filled.rename(columns=headings)
+    return sheets
+
+
 def codebook_html(questionnaire: Questionnaire) -> str:
-    """Return the codebook as one self-contained page."""
-    tables = codebook_tables(questionnaire)
-    about, items, codes, rates, indices = (
-        table.astype(object).where(table.notna(), "") for table in tables.values()
-    )
-    values = {
+    """Return the codebook as one self-contained page in the current language."""
+    values: dict[str, Any] = {}
+    for name, table in codebook_tables(questionnaire).items():
+        filled = table.astype(object).where(table.notna(), "")
+        values[name] = filled.to_dict("records")
+    values |= {
+        "_": _,
+        "pgettext": pgettext,
+        "language": current() or "zh",
         "questionnaire": questionnaire,
-        "about": about.to_dict("records"),
-        "items": items.to_dict("records"),
-        "codes": {
-            name: rows.to_dict("records") for name, rows in codes.groupby("item", sort=False)
-        },
-        "rates": rates.to_dict("records"),
-        "indices": {
-            name: rows.to_dict("records") for name, rows in indices.groupby("index", sort=False)
-        },
+        "codes": _grouped(values["codes"], "item"),
+        "indices": _grouped(values["indices"], "index"),
+        "levels": {name: index.level for name, index in questionnaire.indices.items()},
         "reasons": REASONS,
+        "stays_in": str(WAYS["in"]),
     }
     return fill("codebook.html", values)
 
 
+def _grouped(rows: Iterable[dict[Any, Any]], key: str) -> dict[object, list[dict[Any, Any]]]:
+    groups: dict[object, list[dict[Any, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return groups
+
+
 def denominators(questionnaire: Questionnaire, rate: Rate, item: str) -> dict[str, str]:
     """Return, for each way of not answering an item that its codes allow, whether such a person stays in the denominator."""
-    return {reason: WAYS[way] for reason, way in questionnaire.denominator(item, rate).items()}
+    ways = questionnaire.denominator(item, rate)
+    return {reason: str(WAYS[way]) for reason, way in ways.items()}
 
 
 def counting(questionnaire: Questionnaire, rate: Rate, item: str) -> str:
     """Say which answers of an item count for a rate: code and label of each, or the rule of a knowledge item."""
     declared = questionnaire.items[item]
     if isinstance(declared, MultipleItem):
-        if not declared.knowledge:
-            options = "; ".join(f"{code} {declared.options[code]}" for code in rate.counts or ())
-            return f"任选其一即计入 any of: {options}"
-        return _credit(
-            declared.knowledge,
-            [str(code) for code, option in declared.options.items() if option.correct],
-        )
+        if declared.knowledge:
+            correct = [str(code) for code, option in declared.options.items() if option.correct]
+            return str(_credit(declared.knowledge, correct))
+        options = _listed(declared.options, rate.counts or ())
+        return str(_("any of: {options}", options=options))
     answers = questionnaire.answers(item)
-    codes = (
-        rate.counts
-        if rate.counts is not None
-        else [code for code, answer in answers.items() if answer.counts]
-    )
+    codes = rate.counts
+    if codes is None:
+        codes = [code for code, answer in answers.items() if answer.counts]
+    return _listed(answers, codes)
+
+
+def _listed(answers: Mapping[int, object], codes: Iterable[int]) -> str:
+    """Return codes with their labels."""
     return "; ".join(f"{code} {answers[code]}" for code in codes)
 
 
@@ -152,101 +187,99 @@ def conditions(questionnaire: Questionnaire, asked: Mapping[str, Iterable[int]])
     return "; ".join(parts)
 
 
-def _credit(knowledge: Knowledge, correct: list[str]) -> str:
-    right, wrong = ", ".join(correct), knowledge.wrong_allowed
-    zh, en = {
+def _credit(knowledge: Knowledge, correct: list[str]) -> Text:
+    """Say what an answer to a knowledge item is worth."""
+    rules = {
         "all": _("1 for every correct option and no wrong one, else 0"),
         "at_least": _(
             "1 for at least {least} correct and at most {wrong} wrong, else 0",
             least=knowledge.least,
-            wrong=wrong,
+            wrong=knowledge.wrong_allowed,
         ),
         "share": _("(correct - wrong) / number of correct options, not below 0"),
-    }[knowledge.credit]
-    return f"正确项 correct: {right}。{zh} / {en}"
+    }
+    return _(
+        "correct: {options}; {rule}", options=comma_list(correct), rule=rules[knowledge.credit]
+    )
 
 
 def _about(questionnaire: Questionnaire) -> list[tuple[str, str]]:
-    ranked = (
-        questionnaire.rates.get(questionnaire.ranked) or questionnaire.indices[questionnaire.ranked]
-    )
-    return [
-        ("问卷与版本 questionnaire and version", questionnaire.reference),
-        ("标题 title", str(questionnaire.title)),
-        ("调查对象 universe", str(questionnaire.universe)),
-        ("合格条件 eligibility", conditions(questionnaire, questionnaire.eligibility)),
-        ("排名依据 ranked by", f"{questionnaire.ranked} {ranked}"),
-        ("版本变更 changes", "; ".join(questionnaire.changes)),
-        ("来源 source", questionnaire.source),
-    ]
+    name = questionnaire.ranked
+    ranked = questionnaire.rates.get(name) or questionnaire.indices[name]
+    entries = {
+        _("questionnaire and version"): questionnaire.reference,
+        _("title"): questionnaire.title,
+        _("universe"): questionnaire.universe,
+        _("eligibility"): conditions(questionnaire, questionnaire.eligibility),
+        _("ranked by"): f"{ranked} ({name})",
+        pgettext("of a questionnaire", "changes"): "; ".join(questionnaire.changes),
+        _("source"): questionnaire.source,
+    }
+    return [(str(key), str(text)) for key, text in entries.items() if str(text)]
 
 
 def _item_row(questionnaire: Questionnaire, name: str) -> dict[str, object]:
     item = questionnaire.items[name]
-    asked = item.wording or item
-    roles = [
-        word for role, word in ROLES.items() if name in _named(getattr(questionnaire.roles, role))
-    ]
+    roles = []
+    for role, word in ROLES.items():
+        if name in _named(getattr(questionnaire.roles, role)):
+            roles.append(str(word))
     used = [key for key, rate in questionnaire.rates.items() if name in rate.items]
     used += [key for key, index in questionnaire.indices.items() if name in index.weights]
-    return {
+    if name in questionnaire.topics:
+        used.append(str(_("topic")))
+    row: dict[str, object] = {
         "item": name,
-        "zh": item.zh,
-        "en": item.en,
-        "wording_zh": asked.zh,
-        "wording_en": asked.en,
-        "type": TYPES[item.type],
-        "values": f"{item.low} – {item.high}" if isinstance(item, NumberItem) else None,
-        "required": "必填 required" if item.required else None,
+        "label": str(item.text),
+        "wording": str((item.wording or item).text),
+        "type": str(TYPES[item.type]),
+        "values": None,
+        "required": None,
         "asked_if": conditions(questionnaire, item.asked_if) or None,
         "roles": "; ".join(roles) or None,
-        "used_in": "; ".join([*used, *(["议题 topic"] if name in questionnaire.topics else [])])
-        or None,
+        "used_in": "; ".join(used) or None,
     }
+    if isinstance(item, NumberItem):
+        row["values"] = f"{item.low} – {item.high}"
+    if item.required:
+        row["required"] = str(_("required"))
+    return row
 
 
-def _code_rows(questionnaire: Questionnaire, name: str) -> Iterable[dict[str, object]]:
+def _code_rows(questionnaire: Questionnaire, name: str) -> Iterator[dict[str, object]]:
     item = questionnaire.items[name]
-    answers: Mapping[int, Answer | Option] = {}
     if isinstance(item, SingleItem):
-        answers = questionnaire.answers(name)
+        for code, answer in questionnaire.answers(name).items():
+            row = _code_row(name, code, answer, _("answer"))
+            row["score"] = answer.score
+            if answer.counts is not None:
+                row["counts"] = str(_("yes") if answer.counts else _("no"))
+            yield row
     elif isinstance(item, MultipleItem):
-        answers = item.options
-    for code, choice in {**answers, **questionnaire.special(name)}.items():
-        special = choice if isinstance(choice, Special) else None
-        counts = (
-            getattr(choice, "counts", None)
-            if isinstance(choice, Answer)
-            else getattr(choice, "correct", None)
-        )
-        words = (
-            ("正确 correct", "错误 wrong") if isinstance(choice, Option) else ("是 yes", "否 no")
-        )
-        yield {
-            "item": name,
-            "code": code,
-            "zh": choice.zh,
-            "en": choice.en,
-            "kind": REASONS[special.reason] if special else "答案 answer",
-            "score": getattr(choice, "score", None),
-            "counts": None if counts is None else words[not counts],
-            "denominator": WAYS[special.denominator] if special else None,
-        }
+        for code, option in item.options.items():
+            row = _code_row(name, code, option, _("answer"))
+            if option.correct is not None:
+                row["counts"] = str(_("correct") if option.correct else _("wrong"))
+            yield row
+    for code, special in questionnaire.special(name).items():
+        row = _code_row(name, code, special, REASONS[special.reason])
+        yield row | {"denominator": str(WAYS[special.denominator])}
+
+
+def _code_row(item: str, code: int, label: object, kind: Text) -> dict[str, object]:
+    return {"item": item, "code": code, "label": str(label), "kind": str(kind)}
 
 
 def _rate_row(questionnaire: Questionnaire, name: str, rate: Rate, item: str) -> dict[str, object]:
-    row = {
+    row: dict[str, object] = {
         "rate": name,
-        "zh": rate.zh,
-        "en": rate.en,
+        "label": str(rate),
         "item": item,
         "counts": counting(questionnaire, rate, item),
+        "min_valid_items": rate.min_valid_items,
+        "source": rate.source,
     }
-    return (
-        row
-        | denominators(questionnaire, rate, item)
-        | {"min_valid_items": rate.min_valid_items, "source": rate.source}
-    )
+    return row | denominators(questionnaire, rate, item)
 
 
 def _index_row(
@@ -254,14 +287,12 @@ def _index_row(
 ) -> dict[str, object]:
     scores = None
     if part in questionnaire.items:
-        scores = "; ".join(
-            f"{code} = {answer.score}" for code, answer in questionnaire.answers(part).items()
-        )
+        answers = questionnaire.answers(part)
+        scores = "; ".join(f"{code} = {answer.score}" for code, answer in answers.items())
     return {
         "index": name,
-        "zh": index.zh,
-        "en": index.en,
-        "level": {"person": "个人 person", "area": "地区 area"}[index.level],
+        "label": str(index),
+        "level": str(LEVELS[index.level]),
         "part": part,
         "weight": str(index.weights[part]),
         "part_scores": scores,
@@ -271,4 +302,6 @@ def _index_row(
 
 
 def _named(role: str | list[str] | None) -> list[str]:
-    return role if isinstance(role, list) else [role] if role else []
+    if isinstance(role, list):
+        return role
+    return [role] if role else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -18,8 +17,9 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation import tables as spss
 from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.language import _
+from satisfaction.foundation.yaml import Label
 
-CHOSEN: dict[int | float, str] = {0: "未选 not chosen", 1: "选中 chosen"}
+CHOSEN: dict[int | float, str] = {0: _("not chosen").both, 1: _("chosen").both}
 LONGEST = {"label": 256, "value": 120, "title": 64, "note": 80}  # bytes of UTF-8 that SPSS keeps
 MOST_MISSING = 3  # single user-missing codes of an SPSS variable
 
@@ -38,17 +38,18 @@ def write_spss_answers(
         Gives the labels (Chinese, then English) and the special codes, which become user-missing.
     path : str or Path
     mark : str
-        What every output of the survey must say ("模拟 simulated"): stands in the file's label and notes.
+        What every output of the survey must say (simulated, for instance): stands in the file's label and notes.
 
     Raises
     ------
     ExportError
         X131 a column of the questionnaire is missing, X132 special codes that SPSS cannot hold as user-missing.
     """
-    columns = {
-        column: name for name in questionnaire.items for column in questionnaire.columns(name)
-    }
-    if lacking := [column for column in columns if column not in coded]:
+    columns: dict[str, str] = {}
+    for name in questionnaire.items:
+        columns |= dict.fromkeys(questionnaire.columns(name), name)
+    lacking = [column for column in columns if column not in coded]
+    if lacking:
         raise ExportError(
             "X131",
             _("The data have no column '{lacking}'.", lacking=lacking[0]),
@@ -57,39 +58,34 @@ def write_spss_answers(
             got=lacking[0],
             hint=_("Hand in load_responses(...).accepted."),
         )
-    written = [column for column in coded if not str(column).startswith("_")]
-    values = {
-        column: _value_labels(questionnaire, name, column) for column, name in columns.items()
-    }
+    values = {}
+    for column in coded:
+        if not str(column).startswith("_"):
+            values[column] = _values(coded[column], questionnaire, columns.get(column))
+    labels = {}
+    value_labels = {}
+    for column, name in columns.items():
+        labels[column] = _cut(_label(questionnaire, name, column), LONGEST["label"])
+        codes = _value_labels(questionnaire, name, column)
+        if codes:
+            value_labels[column] = codes
+    missing = {}
+    for name in questionnaire.items:
+        special = _missing(questionnaire, name, str(path))
+        if special:
+            missing[name] = special
+    title = questionnaire.title.text.both
+    notes = []
+    for text in (mark, questionnaire.reference, title, questionnaire.source):
+        notes += _lines(text)
     spss.write_sav(
-        pd.DataFrame(
-            {
-                column: _values(coded[column], questionnaire, columns.get(column))
-                for column in written
-            }
-        ),
+        pd.DataFrame(values),
         Path(path),
         title=_cut(f"{mark} {questionnaire.reference}".strip(), LONGEST["title"]),
-        notes=[
-            line
-            for text in (
-                mark,
-                questionnaire.reference,
-                str(questionnaire.title),
-                questionnaire.source,
-            )
-            for line in _lines(text)
-        ],
-        labels={
-            column: _cut(_label(questionnaire, name, column), LONGEST["label"])
-            for column, name in columns.items()
-        },
-        value_labels={column: codes for column, codes in values.items() if codes},
-        missing={
-            name: codes
-            for name in questionnaire.items
-            if (codes := _missing(questionnaire, name, str(path)))
-        },
+        notes=notes,
+        labels=labels,
+        value_labels=value_labels,
+        missing=missing,
     )
 
 
@@ -100,35 +96,28 @@ def _values(values: pd.Series, questionnaire: Questionnaire, name: str | None) -
     if isinstance(item, DateItem):
         dates = pd.to_datetime(values, format="%Y-%m-%d").dt.date.astype(object)
         return dates.where(values.notna(), None)
-    return (
-        values
-        if pd.api.types.is_numeric_dtype(values)
-        else values.astype(object).where(values.notna(), None)
-    )
+    if pd.api.types.is_numeric_dtype(values):
+        return values
+    return values.astype(object).where(values.notna(), None)
 
 
 def _label(questionnaire: Questionnaire, name: str, column: str) -> str:
     item = questionnaire.items[name]
     if column == name:
-        return f"{item.zh} {item.en}"
+        return item.text.both
     assert isinstance(item, MultipleItem)
-    option = next(
-        option for code, option in item.options.items() if option_column(name, code) == column
-    )
-    return f"{item.zh}：{option.zh} {item.en}: {option.en}"
+    options = {option_column(name, code): option for code, option in item.options.items()}
+    return _("{item}: {option}", item=item, option=options[column]).both
 
 
 def _value_labels(questionnaire: Questionnaire, name: str, column: str) -> dict[int | float, str]:
     if column != name:
         return CHOSEN
     item = questionnaire.items[name]
-    answers: Mapping[int, object] = (
-        questionnaire.answers(name) if isinstance(item, SingleItem) else {}
-    )
-    return {
-        code: _cut(str(one), LONGEST["value"])
-        for code, one in {**answers, **questionnaire.special(name)}.items()
-    }
+    labels: dict[int, Label] = {**questionnaire.special(name)}
+    if isinstance(item, SingleItem):
+        labels = {**questionnaire.answers(name), **labels}
+    return {code: _cut(label.text.both, LONGEST["value"]) for code, label in labels.items()}
 
 
 def _missing(questionnaire: Questionnaire, name: str, path: str) -> list[int | dict[str, int]]:
@@ -136,9 +125,11 @@ def _missing(questionnaire: Questionnaire, name: str, path: str) -> list[int | d
     codes = sorted(questionnaire.special(name))
     if len(codes) <= MOST_MISSING:
         return list(codes)
-    item = questionnaire.items[name]
-    answers = questionnaire.answers(name) if isinstance(item, SingleItem) else {}
-    if inside := [code for code in answers if codes[0] < code < codes[-1]]:
+    inside: list[int] = []
+    if isinstance(questionnaire.items[name], SingleItem):
+        answers = questionnaire.answers(name)
+        inside = [code for code in answers if codes[0] < code < codes[-1]]
+    if inside:
         raise ExportError(
             "X132",
             _(

@@ -1,4 +1,4 @@
-"""Figures of the published tables: seaborn's theme, a font that knows Chinese, no global state.
+"""Pictures of the published tables in the current language: seaborn's theme, a font that knows Chinese, no global state.
 
 Every function takes the tables of `published` and returns a matplotlib Figure that belongs to nobody else. Colours of
 statuses and verdicts differ in lightness too and come with a marker or hatch of their own, so they survive colour-blindness
@@ -10,7 +10,15 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from satisfaction.publication.plots.areas import performance_plot, rates_by_area, tile_map, topics
-from satisfaction.publication.plots.canvas import COMPARED, STATUS, VERDICT, bars, svg, theme
+from satisfaction.publication.plots.canvas import (
+    COMPARED,
+    STATUS,
+    VERDICT,
+    Heading,
+    bars,
+    svg,
+    theme,
+)
 from satisfaction.publication.plots.ranks import (
     difference_plot,
     difference_table,
@@ -27,6 +35,7 @@ __all__ = [
     "STATUS",
     "VERDICT",
     "Figure",
+    "Heading",
     "bars",
     "change_plot",
     "difference_plot",

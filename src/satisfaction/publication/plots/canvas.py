@@ -1,4 +1,4 @@
-"""The sheet figures are drawn on: theme, title, mark, margins, text that breaks in two languages; no global state.
+"""The sheet figures are drawn on: theme, title, mark, margins, text that breaks into lines; no global state.
 
 Bars of a few named numbers beside a line.
 """
@@ -28,8 +28,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from satisfaction.foundation.figures import rank_with_set
-from satisfaction.foundation.language import Text
-from satisfaction.publication.labels import label_of
+from satisfaction.foundation.language import NOTHING, Text, _, pgettext
+from satisfaction.publication import labels
 
 Arguments = ParamSpec("Arguments")
 Grid: TypeAlias = np.ndarray[Any, Any]
@@ -37,7 +37,8 @@ WIDTH = 7.4  # inches; everything else is given in inches too, so that text neve
 BOTTOM = 0.58
 SMALL = 8.5  # points
 LATIN = 0.062  # inches of a Latin character of that size, generously
-INK, FAINT = "#1d2733", "#5b6672"
+INK = "#1d2733"
+FAINT = "#5b6672"
 
 # one colour, one meaning, in every picture and, by the same name, in templates/page.css; purple and green of different
 # lightness, so that colour-blind readers and grey prints keep them apart, beside marker, hatch or word
@@ -49,18 +50,58 @@ NEUTRAL = "#8a949e"  # neither: not on the list
 ACCENT = "#1f4e79"  # amounts, estimates and their intervals, good or bad
 ALERT = "#9c1c1c"  # lines that decide: cuts, limits; and the mark of what is no survey
 
+LIMIT: dict[str, Any] = {"color": ALERT, "linewidth": 0.9, "linestyle": (0, (5, 2))}
 CUT: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": (0, (5, 2))}
 
 # seaborn's "whitegrid" at the size of a paper (sns.axes_style | sns.plotting_context), written out and held to it by a test:
 # importing seaborn would add half a second to every run
 SEABORN: dict[str, Any] = {
-    "axes.axisbelow": True, "axes.facecolor": "white", "axes.grid": True, "axes.linewidth": 1.0, "axes.titlesize": 10.08,
-    "figure.facecolor": "white", "font.size": 10.08, "grid.linestyle": "-", "grid.linewidth": 0.8, "legend.fontsize": 9.24,
-    "legend.title_fontsize": 10.08, "lines.linewidth": 1.2, "lines.markersize": 4.8, "lines.solid_capstyle": "round",
-    "patch.edgecolor": "w", "patch.force_edgecolor": True, "patch.linewidth": 0.8,
-    "xtick.bottom": False, "xtick.direction": "out", "xtick.major.size": 4.8, "xtick.major.width": 1.0, "xtick.top": False,
-    "ytick.direction": "out", "ytick.left": False, "ytick.major.size": 4.8, "ytick.major.width": 1.0, "ytick.right": False,
-}  # fmt: skip
+    "axes.axisbelow": True,
+    "axes.facecolor": "white",
+    "axes.grid": True,
+    "axes.linewidth": 1.0,
+    "axes.titlesize": 10.08,
+    "figure.facecolor": "white",
+    "font.size": 10.08,
+    "grid.linestyle": "-",
+    "grid.linewidth": 0.8,
+    "legend.fontsize": 9.24,
+    "legend.title_fontsize": 10.08,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.8,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
+    "patch.linewidth": 0.8,
+    "xtick.bottom": False,
+    "xtick.direction": "out",
+    "xtick.major.size": 4.8,
+    "xtick.major.width": 1.0,
+    "xtick.top": False,
+    "ytick.direction": "out",
+    "ytick.left": False,
+    "ytick.major.size": 4.8,
+    "ytick.major.width": 1.0,
+    "ytick.right": False,
+}
+
+
+THEME: dict[str, Any] = SEABORN | {
+    "axes.unicode_minus": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": "#e3e7eb",
+    "axes.edgecolor": "#b6bec6",
+    "hatch.linewidth": 0.6,
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "satisfaction",
+    "text.parse_math": False,  # a $ in a name is a $
+}
 
 
 def theme() -> dict[str, Any]:
@@ -68,12 +109,7 @@ def theme() -> dict[str, Any]:
 
     For other plots of a notebook: `seaborn.set_theme(rc=theme())`.
     """
-    return SEABORN | {
-        "font.family": _families(), "axes.unicode_minus": False, "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK,
-        "ytick.color": INK, "grid.color": "#e3e7eb", "axes.edgecolor": "#b6bec6", "hatch.linewidth": 0.6, "axes.labelsize": 8.5,
-        "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
-        "svg.fonttype": "path", "svg.hashsalt": "satisfaction", "text.parse_math": False,  # a $ in a name is a $
-    }  # fmt: skip
+    return THEME | {"font.family": _families()}
 
 
 @functools.cache
@@ -115,40 +151,90 @@ def svg(figure: Figure) -> str:
     return target.getvalue()
 
 
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands above a picture: its title, how to read it, and what must be said of the sample."""
+
+    title: Text
+    mark: Text
+    note: Text = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """How the axes of a picture lie, in inches.
+
+    Attributes
+    ----------
+    height : float
+        Of one row of axes.
+    left, right : float
+        Beside the axes, for names and figures.
+    rows : int
+        Of axes.
+    columns : tuple of float
+        Relative widths of the axes of a row.
+    gap : float
+        Between the rows.
+    head : float
+        Above the first row, for titles of the axes.
+    """
+
+    height: float
+    left: float
+    right: float = 0.15
+    rows: int = 1
+    columns: tuple[float, ...] = (1,)
+    gap: float = 0.0
+    head: float = 0.0
+
+
 def new_canvas(
-    heading: Text, mark: str, *, body: float, left: float, right: float = 0.15, legend: Sequence[Artist] = (), rows: int = 1,
-    columns: tuple[float, ...] = (1,), gap: float = 0.0, head: float = 0.0,
-) -> tuple[Figure, Grid]:  # fmt: skip
-    """Write title, mark and legend, and lay the axes, (rows, columns), out below: `body` inches a row, `gap` between rows."""
-    title = wrapped(heading.zh, 80)
-    below = wrapped(heading.en, 105)
-    said = wrapped(mark, 92)
-    ncols = legend_columns([str(handle.get_label()) for handle in legend])
-    legend_lines = -(-len(legend) // ncols)
-    at_below = 0.1 + 0.26 * lines(title)
-    at_mark = at_below + 0.19 * lines(below) + 0.12
-    at_legend = at_mark - 0.05 + (0.19 * lines(said) + 0.12 if mark else 0)
-    top = at_legend + (0.2 * legend_lines + 0.12 if legend else 0.04) + head
-    height = top + rows * body + (rows - 1) * gap + BOTTOM
+    heading: Heading, body: Body, *, legend: Sequence[Artist] = ()
+) -> tuple[Figure, Grid]:
+    """Write title, note, mark and legend in the current language, and lay the axes, (rows, columns), out below."""
+    title = wrapped(str(heading.title), 80)
+    note = wrapped(str(heading.note), 105)
+    mark = wrapped(str(heading.mark), 92)
+    at_note = 0.1 + 0.26 * lines(title)
+    at_mark = at_note + _room(note, 0.12)
+    at_legend = at_mark - 0.05 + _room(mark, 0.12)
+    columns = legend_columns([str(handle.get_label()) for handle in legend])
+    legend_height = 0.2 * -(-len(legend) // columns)
+    top = at_legend + legend_height + 0.08 + body.head
+    height = top + body.rows * body.height + (body.rows - 1) * body.gap + BOTTOM
     figure = Figure(figsize=(WIDTH, height))
     figure.text(0.012, 1 - 0.1 / height, title, va="top", fontsize=12.5)
-    figure.text(0.012, 1 - at_below / height, below, va="top", fontsize=9.5, color=FAINT)
+    if note:
+        figure.text(0.012, 1 - at_note / height, note, va="top", fontsize=9.5, color=FAINT)
     if mark:
         box = {"facecolor": "#fdeeee", "edgecolor": ALERT, "linewidth": 0.7, "pad": 3}
-        figure.text(0.017, 1 - at_mark / height, said, va="top", fontsize=9, color=ALERT, bbox=box)
+        figure.text(0.017, 1 - at_mark / height, mark, va="top", fontsize=9, color=ALERT, bbox=box)
     if legend:
-        figure.legend(
-            handles=list(legend), loc="upper left", bbox_to_anchor=(0.01, 1 - at_legend / height), ncols=ncols, frameon=False,
-            fontsize=8.5, borderaxespad=0, columnspacing=1.4, handletextpad=0.5,
-        )  # fmt: skip
-    axes = figure.subplots(
-        rows, len(columns), squeeze=False, width_ratios=columns,
-        gridspec_kw={
-            "left": left / WIDTH, "right": 1 - right / WIDTH, "top": 1 - top / height, "bottom": BOTTOM / height,
-            "hspace": gap / body, "wspace": 0.08,
-        },
-    )  # fmt: skip
-    return figure, axes
+        place = (0.01, 1 - at_legend / height)
+        figure.legend(handles=list(legend), bbox_to_anchor=place, ncols=columns, **LEGEND)
+    edges = {
+        "left": body.left / WIDTH,
+        "right": 1 - body.right / WIDTH,
+        "top": 1 - top / height,
+        "bottom": BOTTOM / height,
+    }
+    between = {"hspace": body.gap / body.height, "wspace": 0.08}
+    grid = figure.subplots(
+        body.rows,
+        len(body.columns),
+        squeeze=False,
+        width_ratios=body.columns,
+        gridspec_kw=edges | between,
+    )
+    return figure, grid
+
+
+def _room(text: str, below: float) -> float:
+    """Return the inches that the lines of a text and the space below them take; a text without words takes little."""
+    if not text:
+        return 0.05
+    return 0.19 * lines(text) + below
 
 
 def label_rows(axes: Axes, names: list[str], *, size: float = SMALL) -> None:
@@ -163,10 +249,10 @@ def label_rows(axes: Axes, names: list[str], *, size: float = SMALL) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
 
 
-def legend_columns(labels: Sequence[str]) -> int:
+def legend_columns(entries: Sequence[str]) -> int:
     """Return how many columns of a legend fit beside one another, at most four."""
-    for ncols in range(min(4, len(labels)), 1, -1):
-        columns = np.array_split(np.array(labels), ncols)  # as matplotlib fills them
+    for ncols in range(min(4, len(entries)), 1, -1):
+        columns = np.array_split(np.array(entries), ncols)  # as matplotlib fills them
         if sum(0.26 + breadth(column.tolist()) for column in columns) <= WIDTH:
             return ncols
     return 1
@@ -197,10 +283,14 @@ def text_columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
+CLOSING = "\uff0c\u3002\uff1b\uff1a\u3001\uff09\u3011\u300b\u201d"
+"""Chinese signs that begin no line: comma, stop, semicolon, colon, the comma of lists, closing brackets and quotes."""
+
+
 def wrapped(text: str, columns: int) -> str:
-    """Break a text of both languages into lines: between words, or after any Chinese character."""
+    """Break a text into lines: between words, or after any Chinese character."""
     lines = [""]
-    for piece in re.findall(r"[!-~]+\s*|\s+|[^!-~\s][，。；：、）】》”]*\s*", text):
+    for piece in re.findall(rf"[!-~]+\s*|\s+|[^!-~\s][{CLOSING}]*\s*", text):
         if lines[-1] and text_columns(lines[-1] + piece.rstrip()) > columns:
             lines.append("")
         lines[-1] += piece
@@ -223,32 +313,27 @@ def picture(figure: Figure, alt: Text) -> Picture:
 
 @themed
 def bars(
-    names: Sequence[str],
+    names: Sequence[Text],
     values: Sequence[float],
     *,
     line: float,
-    line_label: str,
-    heading: Text,
-    unit: str,
-    mark: str,
+    line_label: Text,
+    heading: Heading,
+    unit: Text,
 ) -> Figure:
     """Draw one bar a name with its number, and a line to compare with."""
+    written = [str(name) for name in names]
     legend = [Line2D([], [], label=f"{line_label}: {line:,.0f}", **CUT)]
-    figure, grid = new_canvas(
-        heading,
-        mark,
-        body=row_height(list(names), 0.42) * len(names) + 0.1,
-        left=breadth(names),
-        right=0.8,
-        legend=legend,
-    )
+    height = row_height(written, 0.42) * len(written) + 0.1
+    body = Body(height, left=breadth(written), right=0.8)
+    figure, grid = new_canvas(heading, body, legend=legend)
     axes = grid[0, 0]
     axes.barh(range(len(values)), values, height=0.6, color=ACCENT, edgecolor=INK, linewidth=0.5)
     for row, value in enumerate(values):
         axes.annotate(f"{value:,.0f}", (value, row), va="center", fontsize=8.5, **BESIDE_BAR)
     axes.axvline(line, **CUT)
-    label_rows(axes, list(names))
-    axes.set_xlabel(unit)
+    label_rows(axes, written)
+    axes.set_xlabel(str(unit))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     return figure
 
@@ -259,7 +344,7 @@ NAME_COLUMNS = 40
 class Look(NamedTuple):
     """How something is drawn: colours differ in lightness too, markers and hatches in shape."""
 
-    label: str
+    label: Text
     colour: str
     marker: str
     hatch: str
@@ -270,32 +355,43 @@ UNDECIDED = (OPEN, "D", "///")
 BETTER = (GOOD, "o", "..")
 NONE = ("#ffffff", "X", "")
 STATUS = {
-    "established": Look("已确认属于 established", *WORSE),
-    "possible": Look("不能确定 possible", *UNDECIDED),
-    "excluded": Look("已排除 excluded", *BETTER),
-    "not ranked": Look("不排名 not ranked", *NONE),
+    "established": Look(labels.STATUS["established"], *WORSE),
+    "possible": Look(labels.STATUS["possible"], *UNDECIDED),
+    "excluded": Look(labels.STATUS["excluded"], *BETTER),
+    "not ranked": Look(labels.STATUS["not ranked"], *NONE),
 }
 STATUS_FIRST = STATUS | {
     "established": STATUS["established"]._replace(colour=GOOD),
     "excluded": STATUS["excluded"]._replace(colour=BAD),
 }
 VERDICT = {
-    "met": Look("已达到 met", *BETTER),
-    "not decidable": Look("无法判断 not decidable", *UNDECIDED),
-    "not met": Look("未达到 not met", *WORSE),
-    "not ranked": Look("不排名 not ranked", *NONE),
+    "met": Look(labels.VERDICT["met"], *BETTER),
+    "not decidable": Look(labels.VERDICT["not decidable"], *UNDECIDED),
+    "not met": Look(labels.VERDICT["not met"], *WORSE),
+    "not ranked": Look(labels.VERDICT["not ranked"], *NONE),
 }
 COMPARED = {
-    "better": Look("确证更好 proven better", GOOD, "o", ""),
-    "undecided": Look("不能判定 not decidable", OPEN, "D", ""),
-    "worse": Look("确证更差 proven worse", BAD, "s", ""),
+    "better": Look(_("proven better"), GOOD, "o", ""),
+    "undecided": Look(_("not decidable"), OPEN, "D", ""),
+    "worse": Look(_("proven worse"), BAD, "s", ""),
 }
 ON_LIST = {
-    "yes": Look("在名单上 on the list", LISTED, "s", ""),
-    "tied": Look("并列于分界 tied at the cut", *UNDECIDED),
-    "no": Look("不在名单上 not on the list", NEUTRAL, "o", ""),
+    "yes": Look(_("on the list"), LISTED, "s", ""),
+    "tied": Look(_("tied at the cut"), *UNDECIDED),
+    "no": Look(_("not on the list"), NEUTRAL, "o", ""),
 }
-NOT_RANKED = "不排名 not ranked"
+NOT_RANKED = labels.STATUS["not ranked"]
+MARGINAL_SET = _("marginal set")
+SIMULTANEOUS_SET = _("simultaneous set")
+RANK_WITH_SET = _("rank [marginal set]")
+LEGEND: dict[str, Any] = {
+    "loc": "upper left",
+    "frameon": False,
+    "fontsize": 8.5,
+    "borderaxespad": 0,
+    "columnspacing": 1.4,
+    "handletextpad": 0.5,
+}
 INTERVAL_LINE: dict[str, Any] = {"color": ACCENT, "linewidth": 1.4, "alpha": 0.75}
 BESIDE_BAR: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points"}
 POINT: dict[str, Any] = {"s": 22, "edgecolor": INK, "linewidth": 0.6, "zorder": 3}
@@ -315,21 +411,27 @@ def used(looks: dict[str, Look], words: Iterable[str], *, always: int = 3) -> li
 def dot(look: Look) -> Line2D:
     """Return a marker for a legend."""
     return Line2D(
-        [], [], color=look.colour, marker=look.marker, linestyle="", markeredgecolor=INK, markeredgewidth=0.6, markersize=5,
-        label=look.label,
-    )  # fmt: skip
+        [],
+        [],
+        color=look.colour,
+        marker=look.marker,
+        linestyle="",
+        markeredgecolor=INK,
+        markeredgewidth=0.6,
+        markersize=5,
+        label=str(look.label),
+    )
 
 
 def bar(look: Look) -> Patch:
     """Return a bar for a legend."""
-    return Patch(
-        facecolor=look.colour, edgecolor=INK, linewidth=0.5, hatch=look.hatch, label=look.label
-    )
+    label = str(look.label)
+    return Patch(facecolor=look.colour, edgecolor=INK, linewidth=0.5, hatch=look.hatch, label=label)
 
 
 def cut_line() -> Line2D:
     """Return the line of the cut for a legend."""
-    return Line2D([], [], label="名单分界线 cut of the list", **CUT)
+    return Line2D([], [], label=str(_("cut of the list")), **CUT)
 
 
 def cuts(rows: pd.DataFrame) -> list[float]:
@@ -361,14 +463,14 @@ def write_right(axes: Axes, texts: Iterable[str], *, size: float = SMALL) -> Non
         axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", fontsize=size)
 
 
-def mark_of(table: pd.DataFrame) -> str:
+def mark_of(table: pd.DataFrame) -> Text:
     """Return what the table says about its sample; empty for a real probability sample."""
-    return str(table["mark"].iloc[0])
+    return labels.mark_as_text(table["mark"].iloc[0])
 
 
 def name(row: Any, columns: int = NAME_COLUMNS) -> str:
-    """Return a unit's name in both languages, broken into lines."""
-    return wrapped(str(label_of(row, "name")), columns)
+    """Return a unit's name, broken into lines."""
+    return wrapped(str(labels.label_of(row, "name")), columns)
 
 
 def names_of(rows: pd.DataFrame) -> list[str]:
@@ -383,7 +485,9 @@ def rank_labels(rows: pd.DataFrame) -> list[str]:
 
 def rank_or_not(row: Any) -> str:
     """Return a rank with its marginal set, or that there is none."""
-    return NOT_RANKED if pd.isna(row["rank"]) else rank_with_set(row)
+    if pd.isna(row["rank"]):
+        return str(NOT_RANKED)
+    return rank_with_set(row)
 
 
 def draw_points(axes: Axes, values: pd.Series, words: Any, looks: Mapping[str, Look]) -> None:
@@ -400,7 +504,25 @@ def rank_ticks(places: int, most: int = 6) -> list[int]:
     return [1, *range(max(step, 2), places + 1, step)]
 
 
-def scale_of(table: pd.DataFrame) -> tuple[int, str]:
-    """Return the factor to the drawn unit and that unit in words, from the column `unit`; points where there is none."""
-    share = "unit" in table and table["unit"].iloc[0] == "share 0-1"
-    return (100, "百分点 percentage points") if share else (1, "分 points")
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """How a measure is drawn: the factor from the published figure to the drawn one, and the unit of a difference."""
+
+    factor: int
+    unit: Text
+
+
+IN_PERCENT = Drawn(100, pgettext("unit of an axis", "percentage points"))
+IN_POINTS = Drawn(1, _("points"))
+
+
+def drawn_in(table: pd.DataFrame) -> Drawn:
+    """Return how the figures of a table are drawn, by its column `unit`; points where there is none."""
+    if "unit" in table and table["unit"].iloc[0] == "share 0-1":
+        return IN_PERCENT
+    return IN_POINTS
+
+
+def stacked(*texts: Text) -> str:
+    """Return texts below one another."""
+    return "\n".join(str(text) for text in texts)

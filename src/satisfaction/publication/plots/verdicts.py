@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -10,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from satisfaction.foundation.figures import estimate_text, p_value
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _, comma_list, semicolon_list
 from satisfaction.publication.labels import label_of
 from satisfaction.publication.plots.canvas import (
     ALERT,
@@ -20,6 +22,9 @@ from satisfaction.publication.plots.canvas import (
     STATUS,
     VERDICT,
     WIDTH,
+    Body,
+    Heading,
+    Look,
     breadth,
     columns_in,
     dot,
@@ -33,7 +38,7 @@ from satisfaction.publication.plots.canvas import (
     names_of,
     new_canvas,
     row_height,
-    scale_of,
+    stacked,
     text_columns,
     themed,
     used,
@@ -43,11 +48,11 @@ from satisfaction.publication.plots.canvas import (
 from satisfaction.publication.plots.ranks import draw_probabilities
 
 BELOW = {
-    "established": STATUS["established"]._replace(label="已确认低于 established below"),
-    "possible": STATUS["possible"]._replace(label="不能确定 possible"),
-    "excluded": STATUS["excluded"]._replace(label="已排除低于 excluded"),
+    "established": STATUS["established"]._replace(label=_("established below")),
+    "possible": STATUS["possible"],
+    "excluded": STATUS["excluded"]._replace(label=_("excluded below")),
 }
-LIMIT: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": "--"}
+LINE: dict[str, Any] = {"color": ALERT, "linewidth": 1.1, "linestyle": "--"}
 BESIDE = 0.6  # inches between bars and verdicts, for the number of a full bar
 
 
@@ -65,52 +70,60 @@ def target_board(targets: pd.DataFrame) -> Figure:
     rows = targets.reset_index(drop=True)
     records = rows.to_dict("records")
     names = [name_with_target(row) for row in records]
-    said = [verdict_with_p(row) for row in records]
-    met = int((rows["verdict"] == "met").sum())
-    open_ = int((rows["verdict"] == "not decidable").sum())
-    figure, grid = new_canvas(
-        _("Targets: {n}; met {met}, not decidable {open}", n=len(rows), met=met, open=open_),
-        mark_of(rows), body=row_height([*names, *said], 0.28) * len(rows) + 0.1, left=breadth(names),
-        right=breadth(said) + BESIDE + 0.1, legend=[dot(look) for look in used(VERDICT, rows["verdict"])],
-    )  # fmt: skip
-    axes = grid[0, 0]
-    draw_probabilities(axes, rows["probability"], [VERDICT[verdict] for verdict in rows["verdict"]])
-    draw_verdicts(axes, rows["verdict"], said)
-    label_rows(axes, names)
-    axes.set_xlabel(
-        "达到的模型概率（经验贝叶斯），不是确认；右侧：判定\nprobability of being met under a model, not a proof; beside: verdict"
+    verdicts = [verdict_with_p(row) for row in records]
+    title = _(
+        "Targets: {n}; met {met}, not decidable {open}",
+        n=len(rows),
+        met=int((rows["verdict"] == "met").sum()),
+        open=int((rows["verdict"] == "not decidable").sum()),
     )
+    body = Body(
+        row_height([*names, *verdicts], 0.28) * len(rows) + 0.1,
+        left=breadth(names),
+        right=breadth(verdicts) + BESIDE + 0.1,
+    )
+    legend = [dot(look) for look in used(VERDICT, rows["verdict"])]
+    figure, grid = new_canvas(Heading(title, mark_of(rows)), body, legend=legend)
+    axes = grid[0, 0]
+    looks = [VERDICT[verdict] for verdict in rows["verdict"]]
+    draw_probabilities(axes, rows["probability"], looks)
+    draw_verdicts(axes, looks, verdicts)
+    label_rows(axes, names)
+    of_model = _("probability of being met under a model (empirical Bayes), not a proof")
+    axes.set_xlabel(stacked(of_model, _("on the right: verdict")))
     return figure
 
 
 def name_with_target(row: Any) -> str:
     """Return whose target it is and what it asks; what it asks goes to a line of its own where one line is too short."""
-    asked = f"{row['target_zh']} {row['target']}"
-    whole = f"{label_of(row, 'name')}：{asked}"
+    target = Text.of(row["target_zh"], row["target"])
+    whole = str(_("{name}: {target}", name=label_of(row, "name"), target=target))
     if text_columns(whole) <= NAME_COLUMNS:
         return whole
-    return f"{name(row)}：\n{wrapped(asked, NAME_COLUMNS)}"
+    return f"{name(row)}\n{wrapped(str(target), NAME_COLUMNS)}"
 
 
 def verdict_with_p(row: Any) -> str:
-    """Return a verdict in both languages with the smaller of the two one-sided p-values, which decides it."""
-    verdict = f"{row['verdict_zh']} {row['verdict']}"
+    """Return a verdict with the smaller of the two one-sided p-values, which decides it."""
+    verdict = VERDICT[row["verdict"]].label
     if pd.isna(row["p_met"]):
-        return verdict
+        return str(verdict)
     p = p_value(min(row["p_met"], row["p_not_met"]))
-    return f"{verdict}, p {p}" if p[0] in "<>" else f"{verdict}, p = {p}"
+    if p[0] not in "<>":
+        p = f"= {p}"
+    return str(_("{verdict}, p {p}", verdict=verdict, p=p))
 
 
-def draw_verdicts(axes: Axes, verdicts: pd.Series, said: list[str]) -> None:
+def draw_verdicts(axes: Axes, looks: Sequence[Look], verdicts: Sequence[str]) -> None:
     """Write one verdict a row to the right of the axes, behind its marker."""
     width = axes.get_position().width * WIDTH
-    for row, (verdict, text) in enumerate(zip(verdicts, said, strict=True)):
-        look, beside = VERDICT[verdict], axes.get_yaxis_transform()
-        style = POINT | {"transform": beside, "clip_on": False}
-        axes.scatter(1 + BESIDE / width, row, marker=look.marker, color=look.colour, **style)
-        axes.text(
-            1 + (BESIDE + 0.12) / width, row, text, transform=beside, va="center", fontsize=SMALL
-        )
+    at_marker = 1 + BESIDE / width
+    at_text = 1 + (BESIDE + 0.12) / width
+    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform()}
+    for row, (look, verdict) in enumerate(zip(looks, verdicts, strict=True)):
+        style = POINT | beside | {"clip_on": False}
+        axes.scatter(at_marker, row, marker=look.marker, color=look.colour, **style)
+        axes.text(at_text, row, verdict, va="center", fontsize=SMALL, **beside)
 
 
 @themed
@@ -124,63 +137,94 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
         below), mark; optionally measure, measure_zh, measure_en, and unit ("points 0-100" or "share 0-1"; without it a
         threshold of at most 1 is a share). At least one row.
     """
-    asked = [name for name in ("measure", "threshold") if name in thresholds]
-    parts = [
-        part.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
-        for _unused, part in thresholds.groupby(asked, sort=False)
-    ]
-    longest = max(map(len, parts))
-    names = [names_of(part) for part in parts]
-    every = [name for part in names for name in part]
-    left = breadth(every)
-    heads = [wrapped(threshold_head(part), columns_in(WIDTH - left - 0.1)) for part in parts]
-    head = 0.17 * max(map(lines, heads)) + 0.12
-    what = _("estimate")
+    key = [name for name in ("measure", "threshold") if name in thresholds]
+    panels = []
+    for _value, rows in thresholds.groupby(key, sort=False):
+        ordered = rows.sort_values("estimate", ascending=False, kind="stable", ignore_index=True)
+        panels.append(Panel(ordered))
+    longest = max(len(panel.rows) for panel in panels)
+    every_name = [name for panel in panels for name in panel.names]
+    left = breadth(every_name)
+    titles = [wrapped(str(panel.title), columns_in(WIDTH - left - 0.1)) for panel in panels]
+    head = 0.17 * max(map(lines, titles)) + 0.12
+    title = _("Thresholds: every unit's estimate beside the threshold")
     if has_intervals(thresholds):
-        what = _("estimate and interval")
+        title = _("Thresholds: every unit's estimate and interval beside the threshold")
+    body = Body(
+        row_height(every_name, 0.185) * longest + 0.1,
+        left=left,
+        right=0.6,
+        rows=len(panels),
+        gap=head + 0.55,
+        head=head,
+    )
+    line = Line2D([], [], label=str(_("threshold")), **LINE)
     figure, grid = new_canvas(
-        _("Thresholds: every unit's {what} beside the threshold", what=what), mark_of(thresholds),
-        body=row_height(every, 0.185) * longest + 0.1, left=left, right=0.6, rows=len(parts), gap=head + 0.55, head=head,
-        legend=[*(dot(look) for look in BELOW.values()), Line2D([], [], label="门槛 threshold", **LIMIT)],
-    )  # fmt: skip
-    for axes, part, title, labels in zip(grid[:, 0], parts, heads, names, strict=True):
-        draw_threshold(axes, part)
-        label_rows(axes, [*labels, *[""] * (longest - len(labels))])
-        axes.set_title(title, loc="left", fontsize=SMALL)
+        Heading(title, mark_of(thresholds)),
+        body,
+        legend=[*(dot(look) for look in BELOW.values()), line],
+    )
+    for axes, panel, head_of_panel in zip(grid[:, 0], panels, titles, strict=True):
+        draw_threshold(axes, panel)
+        empty_rows = longest - len(panel.names)
+        label_rows(axes, [*panel.names, *[""] * empty_rows])
+        axes.set_title(head_of_panel, loc="left", fontsize=SMALL)
     return figure
 
 
-def threshold_head(part: pd.DataFrame) -> str:
-    """Return what one panel is about, with the number of units in each status."""
-    first, scale = part.iloc[0], threshold_scale(part)
-    measure = f"{label_of(first, 'measure')}：" if "measure_zh" in part else ""
-    limit = f"{first['threshold'] * scale:g}" + ("%" if scale == 100 else " 分 points")
-    counted = ", ".join(
-        f"{look.label} {(part['status'] == word).sum()}" for word, look in BELOW.items()
-    )
-    return f"{measure}门槛 threshold {limit}; {counted}"
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The units beside one threshold, largest estimate first."""
+
+    rows: pd.DataFrame
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the units."""
+        return names_of(self.rows)
+
+    @property
+    def is_share(self) -> bool:
+        """Tell whether the figures are drawn in percent; without a unit a threshold of at most 1 is a share."""
+        if "unit" in self.rows:
+            return bool(self.rows["unit"].iloc[0] == "share 0-1")
+        return bool(self.rows["threshold"].iloc[0] <= 1)
+
+    @property
+    def scale(self) -> int:
+        """Return the factor from the published figures to the drawn ones."""
+        return 100 if self.is_share else 1
+
+    @property
+    def limit(self) -> float:
+        """Return the threshold as it is drawn."""
+        return float(self.rows["threshold"].iloc[0] * self.scale)
+
+    @property
+    def title(self) -> Text:
+        """Return what the panel is about, with the number of units in each status."""
+        limit = _("threshold {limit:g} points", limit=self.limit)
+        if self.is_share:
+            limit = _("threshold {limit:g}%", limit=self.limit)
+        if "measure_zh" in self.rows:
+            measure = label_of(self.rows.iloc[0], "measure")
+            limit = _("{measure}: {limit}", measure=measure, limit=limit)
+        counts = []
+        for status, look in BELOW.items():
+            n = int((self.rows["status"] == status).sum())
+            counts.append(_("{status} {n}", status=look.label, n=n))
+        return semicolon_list([limit, comma_list(counts)])
 
 
-def draw_threshold(axes: Axes, part: pd.DataFrame) -> None:
+def draw_threshold(axes: Axes, panel: Panel) -> None:
     """Draw estimates and intervals of one threshold, and its line."""
-    scale = threshold_scale(part)
-    draw_intervals(axes, part, scale=scale)
-    draw_points(axes, part["estimate"] * scale, part["status"], BELOW)
-    axes.axvline(part["threshold"].iloc[0] * scale, zorder=2, **LIMIT)
-    numbers = [estimate_text(value * scale, "") for value in part["estimate"]]
-    write_right(axes, numbers, size=7.5)
-    axes.xaxis.set_major_formatter("{x:g}%" if scale == 100 else "{x:g}")
-    label = "估计值 estimate"
-    if has_intervals(part):
-        label = (
-            "估计值与（双侧）置信区间；状态由单侧检验判定\n"
-            "estimate with its two-sided interval; the status is decided by a one-sided test"
-        )
-    axes.set_xlabel(label)
-
-
-def threshold_scale(part: pd.DataFrame) -> int:
-    """Return the factor to percent or points; without a unit a threshold of at most 1 is a share."""
-    if "unit" in part:
-        return scale_of(part)[0]
-    return 100 if part["threshold"].iloc[0] <= 1 else 1
+    estimates = panel.rows["estimate"] * panel.scale
+    draw_intervals(axes, panel.rows, scale=panel.scale)
+    draw_points(axes, estimates, panel.rows["status"], BELOW)
+    axes.axvline(panel.limit, zorder=2, **LINE)
+    write_right(axes, [estimate_text(value, "") for value in estimates], size=7.5)
+    axes.xaxis.set_major_formatter("{x:g}%" if panel.is_share else "{x:g}")
+    axes.set_xlabel(str(_("estimate")))
+    if has_intervals(panel.rows):
+        drawn = _("estimate with its two-sided confidence interval")
+        axes.set_xlabel(stacked(drawn, _("the status is decided by a one-sided test")))

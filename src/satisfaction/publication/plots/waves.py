@@ -13,21 +13,26 @@ from matplotlib.lines import Line2D
 
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import signed
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _, ngettext
 from satisfaction.publication.plots.canvas import (
     BAD,
     FAINT,
     GOOD,
     INK,
+    LATIN,
+    MARGINAL_SET,
     NOT_RANKED,
     ON_LIST,
     OPEN,
     POINT,
+    Body,
+    Heading,
     Look,
     breadth,
     dot,
     draw_intervals,
     draw_points,
+    drawn_in,
     label_rows,
     lines,
     mark_of,
@@ -37,7 +42,7 @@ from satisfaction.publication.plots.canvas import (
     rank_or_not,
     rank_ticks,
     row_height,
-    scale_of,
+    stacked,
     text_columns,
     themed,
     used,
@@ -47,11 +52,12 @@ from satisfaction.publication.plots.ranks import MARGINAL
 
 MOST = 12
 ACROSS = 3
+PANEL = 2.1  # inches of a panel's width
 PANEL_COLUMNS = 30
 CHANGED = {
-    "up": Look("上升，超出抽样误差 up, beyond sampling error (BH)", GOOD, "^", ""),
-    "no": Look("未超出 not beyond", OPEN, "o", ""),
-    "down": Look("下降，超出抽样误差 down, beyond sampling error (BH)", BAD, "v", ""),
+    "up": Look(_("up, beyond sampling error (BH)"), GOOD, "^", ""),
+    "no": Look(_("not beyond sampling error"), OPEN, "o", ""),
+    "down": Look(_("down, beyond sampling error (BH)"), BAD, "v", ""),
 }
 SHRUNK: dict[str, Any] = {
     "marker": "d",
@@ -67,6 +73,13 @@ NO_SET: dict[str, Any] = {
     "edgecolor": INK,
     "linewidth": 0.9,
     "zorder": 3,
+}
+HOLLOW: dict[str, Any] = {
+    "marker": "o",
+    "markerfacecolor": "none",
+    "markeredgecolor": INK,
+    "linestyle": "",
+    "markersize": 5.5,
 }
 
 
@@ -91,31 +104,40 @@ def rank_paths(paths: pd.DataFrame, *, units: Sequence[str] | None = None) -> Fi
     _check_units(units or [], paths)
     candidates = list(units or recently_listed(paths, waves))
     chosen = candidates[:MOST]
-    heads = [path_head(paths[paths["code"] == code], waves[-1]) for code in chosen]
-    head = 0.16 * max(map(lines, heads)) + 0.1
-    rest = len(candidates) - len(chosen)
-    figure, grid = new_canvas(
-        Text(
-            f"名次走势：{len(chosen)} 个单位" + (f"（另有 {rest} 个未画）" if rest else ""),
-            f"Rank paths, units: {len(chosen)}" + (f" ({rest} more not drawn)" if rest else "") + f"; above each panel: rank [marginal set] in {waves[-1]}",
-        ),
-        mark_of(paths), body=1.25, left=0.42, rows=-(-len(chosen) // ACROSS), columns=(1,) * ACROSS, gap=head + 0.3, head=head,
-        legend=path_legend(paths[paths["code"].isin(chosen)]),
-    )  # fmt: skip
+    path_of = {code: paths[paths["code"] == code] for code in chosen}
+    titles = [path_head(path, waves[-1]) for path in path_of.values()]
+    head = 0.16 * max(map(lines, titles)) + 0.1
+    body = Body(
+        1.25,
+        left=0.42,
+        rows=-(-len(chosen) // ACROSS),
+        columns=(1,) * ACROSS,
+        gap=head + 0.3,
+        head=head,
+    )
+    heading = _heading_of_paths(paths, drawn=len(chosen), left_out=len(candidates) - len(chosen))
+    legend = path_legend(paths[paths["code"].isin(chosen)])
+    figure, grid = new_canvas(heading, body, legend=legend)
     lowest = int(np.nanmax(paths[["rank", "marginal_high"]].to_numpy(float)))
-    for place, (axes, code, title) in enumerate(zip(grid.flat, chosen, heads, strict=False)):
-        draw_path(axes, paths[paths["code"] == code].set_index("wave").reindex(waves))
+    panels = zip(grid.flat, path_of.values(), titles, strict=False)
+    for place, (axes, path, title) in enumerate(panels):
+        draw_path(axes, path.set_index("wave").reindex(waves))
         axes.set_title(title, loc="left", fontsize=8)
-        frame_path(
-            axes,
-            waves,
-            lowest=lowest,
-            first=place % ACROSS == 0,
-            last=place + ACROSS >= len(chosen),
-        )
+        in_first_column = place % ACROSS == 0
+        has_none_below = place + ACROSS >= len(chosen)
+        frame_path(axes, waves, lowest=lowest, first=in_first_column, last=has_none_below)
     for axes in grid.flat[len(chosen) :]:
         axes.set_axis_off()
     return figure
+
+
+def _heading_of_paths(paths: pd.DataFrame, *, drawn: int, left_out: int) -> Heading:
+    title = ngettext("Rank paths: {n} unit", "Rank paths: {n} units", drawn)
+    if left_out:
+        title = _("Rank paths: {n} units ({left_out} more not drawn)", n=drawn, left_out=left_out)
+    newest = paths["wave"].iloc[-1]
+    note = _("Above each panel: rank [marginal set] in {wave}", wave=newest)
+    return Heading(title, mark_of(paths), note)
 
 
 def recently_listed(paths: pd.DataFrame, waves: list[str]) -> list[str]:
@@ -123,17 +145,16 @@ def recently_listed(paths: pd.DataFrame, waves: list[str]) -> list[str]:
     listed = paths[paths["listed"].isin(["yes", "tied"])]
     codes: list[str] = []
     for wave in waves[:-3:-1]:
-        then = listed[listed["wave"] == wave].sort_values("rank", kind="stable")
-        codes += then["code"].tolist()
+        listed_then = listed[listed["wave"] == wave].sort_values("rank", kind="stable")
+        codes += listed_then["code"].tolist()
     return list(dict.fromkeys(codes or paths["code"]))
 
 
 def _check_units(units: Sequence[str], paths: pd.DataFrame) -> None:
     """Refuse units that have no path, and more than fit."""
+    known = dict.fromkeys(paths["code"])
     for code in units:
-        one_of(
-            code, dict.fromkeys(paths["code"]), argument="units", error=RankingError, code="K242"
-        )
+        one_of(code, known, argument="units", error=RankingError, code="K242")
     if len(units) > MOST:
         raise RankingError(
             "K243",
@@ -145,25 +166,33 @@ def _check_units(units: Sequence[str], paths: pd.DataFrame) -> None:
 
 def path_head(path: pd.DataFrame, wave: str) -> str:
     """Return a unit's name, and its rank in a wave with the set, or that there is none."""
-    now = path[path["wave"] == wave]
-    rank = NOT_RANKED if now.empty else rank_or_not(now.iloc[0])
-    if rank != NOT_RANKED and pd.isna(now["marginal_low"].iloc[0]):
-        rank += "（无集合 no set）"
-    return f"{name(path.iloc[-1], PANEL_COLUMNS)}\n{rank}"
+    unit = name(path.iloc[-1], PANEL_COLUMNS)
+    in_wave = path[path["wave"] == wave]
+    if in_wave.empty:
+        return f"{unit}\n{NOT_RANKED}"
+    row = in_wave.iloc[0]
+    rank = rank_or_not(row)
+    if pd.notna(row["rank"]) and pd.isna(row["marginal_low"]):
+        rank = str(_("{rank} (no set)", rank=rank))
+    return f"{unit}\n{rank}"
 
 
 def draw_path(axes: Axes, path: pd.DataFrame) -> None:
     """Draw one unit's ranks, one row a wave; a rank without a set is hollow."""
     at = np.arange(len(path))
-    axes.plot(at, path["rank"].to_numpy(float), color=FAINT, linewidth=0.9)
-    low, high = path["marginal_low"].astype(float), path["marginal_high"].astype(float)
+    rank = path["rank"]
+    low = path["marginal_low"].astype(float)
+    high = path["marginal_high"].astype(float)
+    axes.plot(at, rank.to_numpy(float), color=FAINT, linewidth=0.9)
     axes.vlines(at, low, high, **MARGINAL, zorder=2)
-    rank, without = path["rank"], path["marginal_low"].isna().to_numpy()
+    is_ranked = rank.notna().to_numpy()
+    has_set = low.notna().to_numpy()
     for word, look in ON_LIST.items():
-        here = (path["listed"] == word).to_numpy() & rank.notna().to_numpy()
-        sure, bare = here & ~without, here & without
-        axes.scatter(at[sure], rank[sure], marker=look.marker, color=look.colour, **POINT)
-        axes.scatter(at[bare], rank[bare], marker=look.marker, **NO_SET)
+        here = (path["listed"] == word).to_numpy() & is_ranked
+        with_set = here & has_set
+        without_set = here & ~has_set
+        axes.scatter(at[with_set], rank[with_set], marker=look.marker, color=look.colour, **POINT)
+        axes.scatter(at[without_set], rank[without_set], marker=look.marker, **NO_SET)
 
 
 def frame_path(axes: Axes, waves: list[str], *, lowest: int, first: bool, last: bool) -> None:
@@ -171,14 +200,19 @@ def frame_path(axes: Axes, waves: list[str], *, lowest: int, first: bool, last: 
     edge = 0.7 + 0.03 * lowest
     axes.set_ylim(lowest + edge, 1 - edge)
     axes.set_xlim(-0.5, len(waves) - 0.5)
-    room = 2.1 / (
-        0.062 * max(map(text_columns, waves)) + 0.12
-    )  # how many names of waves stand side by side in a panel
+    # how many names of waves stand side by side in a panel
+    room = PANEL / (LATIN * max(map(text_columns, waves)) + 0.12)
     step = -(-len(waves) // max(1, int(room)))
     shown = range((len(waves) - 1) % step, len(waves), step)
-    axes.set_xticks(list(shown), [waves[at] if last else "" for at in shown], fontsize=8)
     ticks = [at for at in rank_ticks(lowest) if at == 1 or at - 1 > lowest / 9]  # the panel is low
-    axes.set_yticks(ticks, [str(at) if first else "" for at in ticks], fontsize=8)
+    names = [""] * len(shown)
+    if last:
+        names = [waves[at] for at in shown]
+    ranks = [""] * len(ticks)
+    if first:
+        ranks = [str(at) for at in ticks]
+    axes.set_xticks(list(shown), names, fontsize=8)
+    axes.set_yticks(ticks, ranks, fontsize=8)
     axes.tick_params(length=0)
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -186,19 +220,12 @@ def frame_path(axes: Axes, waves: list[str], *, lowest: int, first: bool, last: 
 def path_legend(drawn: pd.DataFrame) -> list[Line2D]:
     """Explain the marks of the panels; waves without sets are named where there are any."""
     handles = [dot(look) for look in used(ON_LIST, drawn["listed"], always=0)]
-    if drawn["marginal_low"].notna().any():
-        handles.append(Line2D([], [], label="单独看的名次集合 marginal set", **MARGINAL))
-    if (drawn["rank"].notna() & drawn["marginal_low"].isna()).any():
-        hollow: dict[str, Any] = {
-            "marker": "o",
-            "markerfacecolor": "none",
-            "markeredgecolor": INK,
-            "linestyle": "",
-            "markersize": 5.5,
-        }
-        handles.append(
-            Line2D([], [], label="空心：仅公布的名次，无集合 published rank, no set", **hollow)
-        )
+    has_set = drawn["marginal_low"].notna()
+    if has_set.any():
+        handles.append(Line2D([], [], label=str(MARGINAL_SET), **MARGINAL))
+    if (drawn["rank"].notna() & ~has_set).any():
+        label = _("hollow: a rank published without a set")
+        handles.append(Line2D([], [], label=str(label), **HOLLOW))
     return handles
 
 
@@ -213,39 +240,44 @@ def change_plot(changes: pd.DataFrame) -> Figure:
         ("points 0-100" or "share 0-1").
     """
     rows = changes.sort_values("change", ascending=False, kind="stable", ignore_index=True)
-    names, (scale, unit) = names_of(rows), scale_of(rows)
-    numbers = [
-        f"{signed(raw * scale)} → {signed(shrunk * scale)}"
-        for raw, shrunk in zip(rows["change"], rows["shrunk"], strict=True)
-    ]
-    beyond = int(rows["significant"].sum())
-    small = Line2D(
+    drawn = drawn_in(rows)
+    change = rows["change"] * drawn.factor
+    shrunk = rows["shrunk"] * drawn.factor
+    names = names_of(rows)
+    numbers = []
+    for raw, towards_whole in zip(change, shrunk, strict=True):
+        numbers.append(f"{signed(raw)} → {signed(towards_whole)}")
+    title = _(
+        "Change of score: {beyond} of {n} units beyond sampling error (Benjamini-Hochberg)",
+        beyond=int(rows["significant"].sum()),
+        n=len(rows),
+    )
+    diamond = Line2D(
         [],
         [],
-        label="向整体收缩后的变化 shrunk change",
+        label=str(_("shrunk change")),
         color="white",
         marker="d",
         linestyle="",
         markeredgecolor=INK,
         markersize=5,
     )
+    height = row_height(names, 0.185) * len(rows) + 0.1
     figure, grid = new_canvas(
-        _("Change of score: {beyond} of {n} units beyond sampling error (Benjamini-Hochberg)", beyond=beyond, n=len(rows)),
-        mark_of(rows), body=row_height(names, 0.185) * len(rows) + 0.1, left=breadth(names), right=breadth(numbers),
-        legend=[*(dot(look) for look in CHANGED.values()), small],
-    )  # fmt: skip
-    axes = grid[0, 0]
-    draw_intervals(axes, rows, scale=scale)
-    beyond_error = rows["significant"].to_numpy(bool)
-    change = np.select(
-        [beyond_error & (rows["change"] > 0), beyond_error & (rows["change"] < 0)],
-        ["up", "down"],
-        "no",
+        Heading(title, mark_of(rows)),
+        Body(height, left=breadth(names), right=breadth(numbers)),
+        legend=[*(dot(look) for look in CHANGED.values()), diamond],
     )
-    draw_points(axes, rows["change"] * scale, change, CHANGED)
-    axes.scatter(rows["shrunk"] * scale, rows.index, **SHRUNK)
+    axes = grid[0, 0]
+    draw_intervals(axes, rows, scale=drawn.factor)
+    beyond_error = rows["significant"].to_numpy(bool)
+    is_up = beyond_error & (rows["change"] > 0)
+    is_down = beyond_error & (rows["change"] < 0)
+    draw_points(axes, change, np.select([is_up, is_down], ["up", "down"], "no"), CHANGED)
+    axes.scatter(shrunk, rows.index, **SHRUNK)
     axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
     label_rows(axes, names)
     write_right(axes, numbers, size=7.5)
-    axes.set_xlabel(f"变化 change ({unit})\n右侧：原变化 → 收缩后 beside: raw → shrunk")
+    unit = _("change ({unit})", unit=drawn.unit)
+    axes.set_xlabel(stacked(unit, _("on the right: raw change → shrunk change")))
     return figure

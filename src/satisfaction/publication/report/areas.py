@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import pandas as pd
 
-from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.foundation.pages import fill
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
@@ -272,7 +272,8 @@ def _move(path: pd.DataFrame) -> Text:
 
 def _picture(source: Source, code: str, language: Language) -> Picture:
     assert source.indicators is not None
-    drawn = plots.performance_plot(source.indicators, code=code, language=language)
+    with use(language):
+        drawn = plots.performance_plot(source.indicators, code=code)
     alt = _("Topics by importance and difference; the values stand in the table below.")
     return picture(drawn, alt)
 

@@ -141,10 +141,10 @@ def _picture(ground: Ground, rows: Rows) -> Picture:
     first = ground.p + 1 - end.size if end.side == "last" else 1
     drawn = plots.sets_on_a_line(
         pd.DataFrame(list(chosen.values())),
-        [label.zh for label in labels],
+        labels,
         units=ground.p,
         listed=(first, first + end.size - 1),
-        shaded=str(end.name),
+        shaded=end.name,
     )
     alt = _(
         "Rank sets on a line from 1 to {p}, {name} shaded: {labels}.",
