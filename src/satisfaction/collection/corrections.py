@@ -389,7 +389,7 @@ def _corrected_sheets(path: Path, questionnaire: Questionnaire) -> tuple[pd.Data
 
 def _names_of_titles() -> dict[str, str]:
     """Return the names of columns by their headings in any language."""
-    names = {}
+    names: dict[str, str] = {}
     for name, title in TITLES.items():
         names |= {title.zh: name, title.en: name}
     return names

@@ -130,13 +130,13 @@ def _new_wave(
         tables["areas"] = read_areas(Path(areas), area)
         renamed = set(read_table(Path(areas))["level"].str.strip()) - set(tables["areas"]["level"])
         for lowest in renamed:
-            line = _(
+            renaming = _(
                 "No level of the table of areas is called '{area}', as the questionnaire's area "
                 "item is; the lowest one, '{lowest}', is called so now.",
                 area=area,
                 lowest=lowest,
             )
-            tell(str(line))
+            tell(str(renaming))
         check_areas(tables["areas"], area, Path(areas))
     plan = NewWaveSource(instrument, tables, declared)
     all_areas = len(plan.codes(area))

@@ -66,17 +66,17 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
     measures = list(rates["measure"].unique())
     areas = rates[rates["level"] == below].drop_duplicates("code")
     names = names_of(areas)
-    of_whole = rates[rates["level"] == whole].drop_duplicates("measure")
-    wholes = of_whole.set_index("measure").loc[measures]
+    rates_of_whole = rates[rates["level"] == whole].drop_duplicates("measure")
+    wholes = rates_of_whole.set_index("measure").loc[measures]
     across = min(2, len(measures))
     left = breadth(names)
     room = columns_in((WIDTH - left) / across - 0.2)
     titles = []
     for _measure, row in wholes.iterrows():
-        title = _(
+        of_whole = _(
             "{measure}: {estimate:.1%}", measure=label_of(row, "measure"), estimate=row["estimate"]
         )
-        titles.append(wrapped(str(title), room))
+        titles.append(wrapped(str(of_whole), room))
     head = 0.17 * max(map(lines, titles)) + 0.1
     heading = _heading_of_rates(rates, wholes.iloc[0])
     body = Body(
