@@ -489,6 +489,7 @@ def test_the_lowest_level_is_the_respondents_whatever_it_is_called(small, call):
         other_areas(small),
         "--counties",
         "990101,990102",
+        language="zh",
     )
     assert code == 0
     assert "'counci'" in out.split("已新建")[0]

@@ -38,9 +38,7 @@ def lone(small, call):
             .read_text(encoding="utf-8")
             .replace("date: YYYY-MM-DD", "date: 2026-01-01")
         )
-        text = text.replace("请写明来源", "测试 test").replace(
-            "minimum_n: 30", "minimum_n: 10"
-        )
+        text = text.replace("state the source", "test").replace("minimum_n: 30", "minimum_n: 10")
         (folder / name).write_text(
             text.replace("responses/*.xlsx", "responses/*.csv"), encoding="utf-8"
         )

@@ -266,7 +266,7 @@ class Division:
     """A way of dividing PSUs over the areas: its name and PSUs by area, (A,) int."""
 
     name: Text
-    psus: np.ndarray[Any, Any]
+    psus: np.ndarray[Any, Any] = field(repr=False)
 
 
 def divisions(

@@ -505,18 +505,18 @@ def rank_ticks(places: int, most: int = 6) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnUnit:
     """How a measure is drawn: the factor from the published figure to the drawn one, and the unit of a difference."""
 
     factor: int
     unit: Text
 
 
-IN_PERCENT = Drawn(100, pgettext("unit of an axis", "percentage points"))
-IN_POINTS = Drawn(1, _("points"))
+IN_PERCENT = DrawnUnit(100, pgettext("unit of an axis", "percentage points"))
+IN_POINTS = DrawnUnit(1, _("points"))
 
 
-def drawn_in(table: pd.DataFrame) -> Drawn:
+def drawn_in(table: pd.DataFrame) -> DrawnUnit:
     """Return how the figures of a table are drawn, by its column `unit`; points where there is none."""
     if "unit" in table and table["unit"].iloc[0] == "share 0-1":
         return IN_PERCENT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -176,7 +176,7 @@ def threshold_plot(thresholds: pd.DataFrame) -> Figure:
 class Panel:
     """The units beside one threshold, largest estimate first."""
 
-    rows: pd.DataFrame
+    rows: pd.DataFrame = field(repr=False)
 
     @property
     def names(self) -> list[str]:
