@@ -22,7 +22,9 @@ from satisfaction.sampling.design import SampleDesign
 # workers and the processes that tests start find everything compiled, whatever the environment says
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-os.environ["SATISFACTION_LANG"] = "zh"  # whoever reads what the tests write, unless a test says otherwise
+os.environ["SATISFACTION_LANG"] = (
+    "zh"  # whoever reads what the tests write, unless a test says otherwise
+)
 
 # a busy machine is no fault; the same examples every time, but for `make fuzz`
 settings.register_profile(

@@ -147,13 +147,22 @@ COLUMNS: dict[str, Column] = {
         _("expected rank"), _("expected rank under the model"), unit=PLACE, low=1
     ),
     "reliability": _probability(_("reliability"), _("variance between units over the total")),
-    "probability_low": _probability(_("P(list), lowest"), _("the smallest over the priors compared")),
-    "probability_high": _probability(_("P(list), highest"), _("the largest over the priors compared")),
+    "probability_low": _probability(
+        _("P(list), lowest"), _("the smallest over the priors compared")
+    ),
+    "probability_high": _probability(
+        _("P(list), highest"), _("the largest over the priors compared")
+    ),
     "model_dependent": _text(
-        _("depends on the model"), _("the priors' probabilities differ by more than 0.1"), allowed=("yes", "no")
+        _("depends on the model"),
+        _("the priors' probabilities differ by more than 0.1"),
+        allowed=("yes", "no"),
     ),
     "grade": _count(
-        _("grade"), _("1 is the best; within one no order is told; the share in the wrong order is declared"), unit="档 grade", low=1
+        _("grade"),
+        _("1 is the best; within one no order is told; the share in the wrong order is declared"),
+        unit="档 grade",
+        low=1,
     ),
     "within": _text(_("within"), _("ranked within this larger area"), filled=True),
     "within_zh": _text(_("within, Chinese"), _("Chinese name of the larger area")),
