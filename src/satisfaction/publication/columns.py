@@ -161,7 +161,7 @@ COLUMNS: dict[str, Column] = {
     "grade": _count(
         _("grade"),
         _("1 is the best; within one no order is told; the share in the wrong order is declared"),
-        unit="档 grade",
+        unit=pgettext("unit of a column", "grade"),
         low=1,
     ),
     "within": _text(_("within"), _("ranked within this larger area"), filled=True),
