@@ -25,6 +25,7 @@ Weights
     sat.trim                     cut weights beyond bounds
     sat.weight_diagnostics       range, Kish's design effect, effective sample size
     sat.write_weights            respondents with their final weight, as Parquet
+    sat.replicate_weights        replicate weights, as R's svrepdesign takes them
 
 Estimate
     sat.estimate                 means, totals, proportions, ratios and quantiles by domain

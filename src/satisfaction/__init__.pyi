@@ -15,6 +15,7 @@ from .weighting.calibration import margins_table as margins_table
 from .weighting.trimming import trim as trim
 from .weighting.final_weights import weight_diagnostics as weight_diagnostics
 from .weighting.final_weights import write_weights as write_weights
+from .estimation.replicate_weights import replicate_weights as replicate_weights
 from .estimation.estimates import estimate as estimate
 from .estimation.result import Estimates as Estimates
 from .estimation.estimates import write_estimates as write_estimates
@@ -31,7 +32,6 @@ from .estimation.pairs import against_rest as against_rest
 from .estimation.change import change as change
 from .estimation.change import combine_waves as combine_waves
 from .estimation.hypothesis_tests import wald as wald
-from .estimation.replicate_weights import replicate_weights as replicate_weights
 from .estimation.reliability import reliability as reliability
 from .estimation.reliability import assess_items as assess_items
 from .estimation.reliability import cronbach_alpha as cronbach_alpha

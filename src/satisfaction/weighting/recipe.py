@@ -172,7 +172,7 @@ def extended(
         matrix = before.margins[cells.index]
         margin_of = before.margin_of
     log = before.log if before else ()
-    log = (*log, record | described(cells, entering_factor, factor))
+    log = (*log, record | _described(cells, entering_factor, factor))
     weighting = Weighting(
         columns=cells.columns,
         cells=cells.table,
@@ -188,7 +188,7 @@ def extended(
     return design.weighted(weighting)
 
 
-def described(cells: Cells, entering: Array, factor: Array) -> dict[str, Any]:
+def _described(cells: Cells, entering: Array, factor: Array) -> dict[str, Any]:
     """Return what a step did to the weights: range of its factor, weights before and after."""
     with np.errstate(divide="ignore", invalid="ignore"):
         change = (factor / entering)[(entering > 0) & (factor > 0)]
