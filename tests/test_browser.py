@@ -274,6 +274,22 @@ def test_pages_fit_a_phone_and_a_desk(page, pages):
     assert page.faults == []
 
 
+def test_the_language_chosen_is_remembered_and_nobody_is_held_in_it(page, pages):
+    report = next(path for path in pages if path.name == "report.html")
+    page.goto(report.as_uri())
+    page.get_by_role("link", name="English").click()
+    page.wait_for_url("**/report-en.html")
+    later = page.context.new_page()
+    later.goto(report.as_uri(), wait_until="commit")
+    later.wait_for_url("**/report-en.html")
+    later.goto(report.as_uri(), wait_until="load")  # once followed, whoever comes back stays
+    assert later.url.endswith("/report.html")
+    later.goto(report.with_name("report-en.html").as_uri())
+    later.get_by_role("link", name="中文").click()
+    later.wait_for_url("**/report.html")
+    later.close()
+
+
 def test_every_chinese_glyph_is_there(page, pages):
     client = page.context.new_cdp_session(page)
     client.send("DOM.enable")
@@ -301,7 +317,7 @@ def test_every_chinese_glyph_is_there(page, pages):
 
 
 def test_tables_sort_by_their_headings(page, pages):
-    for path in in_view(pages, ("index.html", "report.html")):
+    for path in in_view(pages, ("index.html", "report.html", "report-en.html")):
         page.goto(path.as_uri())
         table = page.locator("table.sortable").first
         head = table.locator("thead th.number").first
@@ -332,7 +348,9 @@ def test_pages_have_no_serious_accessibility_fault(page, pages):
 
 @pytest.mark.skipif(not shutil.which("pdftotext") and not REQUIRED, reason=NEEDS_PDFTOTEXT)
 def test_a_long_table_keeps_its_headings_on_every_printed_page(pages, tmp_path):
-    report = next(path for path in pages if path.name == "report.html").read_text(encoding="utf-8")
+    report = next(path for path in pages if path.name == "report-en.html").read_text(
+        encoding="utf-8"
+    )
     start = report.index("<tbody>", report.index('id="ranking"'))
     rows = report[start + len("<tbody>") : report.index("</tbody>", start)]
     long = tmp_path / "long.html"

@@ -16,10 +16,17 @@ from hypothesis import strategies as st
 
 from satisfaction.collection.responses import load_responses
 from satisfaction.fieldwork.answers import points
-from satisfaction.fieldwork.daily import checks_index_page, county_pages, file_name, write_fieldwork
+from satisfaction.fieldwork.daily import (
+    checks_index_page,
+    county_pages,
+    file_name,
+    summary_lines,
+    write_fieldwork,
+)
 from satisfaction.fieldwork.findings import CHECKS, LEVELS, written
 from satisfaction.fieldwork.standing import elapsed, stand
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
+from satisfaction.foundation.language import use
 from satisfaction.foundation.tables import read_tables
 from satisfaction.publication.labels import mark
 
@@ -93,11 +100,14 @@ def folder(flagged):
     return write_fieldwork(standing(flagged))
 
 
-def pages(folder) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in folder.rglob("*.html")
-    }
+def pages(folder, language="zh") -> dict[str, str]:
+    """The pages of a language under the names they have in the first one."""
+    texts = {}
+    for path in sorted(folder.rglob("*.html")):
+        if path.stem.endswith("-en") == (language == "en"):
+            name = path.with_stem(path.stem.removesuffix("-en")).relative_to(folder).as_posix()
+            texts[name] = path.read_text(encoding="utf-8")
+    return texts
 
 
 def test_every_check_has_names_a_unit_and_what_it_needs():
@@ -108,7 +118,8 @@ def test_every_check_has_names_a_unit_and_what_it_needs():
 def test_the_set_appears_in_one_step_and_latest_stays(flagged, folder):
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert names == {
-        "fieldwork-2026-04-14.xlsx", "index.html", "findings.csv", "run.json", *(f"counties/{code}.html" for code in COUNTIES),
+        "fieldwork-2026-04-14.xlsx", "index.html", "index-en.html", "findings.csv", "run.json",
+        *(f"counties/{code}{end}.html" for code in COUNTIES for end in ("", "-en")),
     }  # fmt: skip
     assert re.fullmatch(r"\d{8}T\d{6}Z-fieldwork", folder.name)
     assert [path.name for path in (flagged.folder / "out").iterdir()] == [folder.name]
@@ -126,7 +137,7 @@ def test_a_second_set_overwrites_nothing_and_says_the_same(flagged, folder):
 
 
 def test_a_failure_leaves_nothing(flagged, monkeypatch):
-    monkeypatch.setattr("satisfaction.fieldwork.daily.checks_index_page", lambda _: 1 / 0)
+    monkeypatch.setattr("satisfaction.fieldwork.daily.checks_index_page", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_fieldwork(standing(flagged))
     assert list((flagged.folder / "out").iterdir()) == []
@@ -134,28 +145,36 @@ def test_a_failure_leaves_nothing(flagged, monkeypatch):
 
 def test_the_mark_stands_in_every_file(flagged, folder):
     said = flagged.read().marks
-    for name, text in pages(folder).items():
-        assert text.count(said.zh) >= 2, name
-        assert said.en in text, name
+    for language in ("zh", "en"):
+        for name, text in pages(folder, language).items():
+            assert text.count(said.in_language(language)) >= 2, name
     for sheet in read_tables(folder / "fieldwork-2026-04-14.xlsx"):
         assert set(sheet.frame()["mark"]) <= {mark(flagged.read())}, sheet.sheet
-    assert set(pd.read_csv(folder / "findings.csv", encoding="utf-8-sig")["mark"]) == {str(said)}
-    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["mark"] == str(said)
+    assert set(pd.read_csv(folder / "findings.csv", encoding="utf-8-sig")["mark"]) == {said.both}
+    assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["mark"] == said.both
 
 
-def test_pages_are_whole_linked_and_readable_without_sight_or_network(folder):
-    found = pages(folder)
-    assert set(Page(found["index.html"]).links) == {f"counties/{code}.html" for code in COUNTIES}
+@pytest.mark.parametrize(
+    ("language", "lang", "end", "other_end"), [("zh", "zh-CN", "", "-en"), ("en", "en", "-en", "")]
+)
+def test_pages_are_whole_linked_and_readable_without_sight_or_network(
+    folder, language, lang, end, other_end
+):
+    found = pages(folder, language)
+    across, *links = Page(found["index.html"]).links
+    assert across == f"index{other_end}.html"
+    assert set(links) == {f"counties/{code}{end}.html" for code in COUNTIES}
     for name, text in found.items():
         page = Page(text)
         tags = [tag for tag, _ in page.tags]
-        assert not re.search(r"https?://|<script|@import|url\(", text), name
-        assert dict(page.tags)["html"]["lang"] == "zh-CN"
+        assert not re.search(r"https?://|<script src|@import|url\(", text), name
+        assert dict(page.tags)["html"]["lang"] == lang
         assert tags.count("h1") == 1
         assert all(attrs.get("scope") in ("col", "row") for tag, attrs in page.tags if tag == "th")
         assert tags.count("table") == tags.count("thead")
         if name != "index.html":
-            assert page.links == ["../index.html"]
+            code = name.removeprefix("counties/").removesuffix(".html")
+            assert page.links == [f"{code}{other_end}.html", f"../index{end}.html"]
 
 
 def test_long_texts_have_room_on_a_phone(folder):
@@ -167,11 +186,12 @@ def test_long_texts_have_room_on_a_phone(folder):
 
 def test_a_planted_interviewer_leads_the_index_and_its_county_page(flagged, folder):
     found = pages(folder)
-    assert Page(found["index.html"]).links[0] == "counties/990101.html"
+    assert Page(found["index.html"]).links[1] == "counties/990101.html"
     first = found["counties/990101.html"].split("先看这里")[1].split("</section>")[0]
-    assert all(
-        word in first for word in ("说不清", "don&#39;t know", "I1", CHECKS["dont_know"].advice.zh)
-    )
+    assert all(word in first for word in ("说不清", "I1", CHECKS["dont_know"].advice.zh))
+    english = pages(folder, "en")["counties/990101.html"].split("Look here first")[1]
+    first = english.split("</section>")[0]
+    assert all(word in first for word in ("don&#39;t know", "I1"))
     for other in COUNTIES[1:]:
         assert "均无标记" in found[f"counties/{other}.html"]
 
@@ -194,7 +214,7 @@ def test_what_was_not_recorded_is_named_as_left_out(small):
     assert set(bare.left_out["check"]) >= PARADATA
     assert set(bare.left_out["check"]) | set(bare.found["check"]) == set(CHECKS)
     assert not set(bare.left_out["check"]) & set(bare.found["check"])
-    text = checks_index_page(bare)
+    text = checks_index_page(bare, "zh")
     assert "未做的检查" in text
     assert all(one in text for one in bare.left_out["needs_zh"])
     small.write(recorded(small.rows()))
@@ -292,7 +312,7 @@ def test_quotas_are_compared_with_what_is_due(small):
     cells = of.found[of.found["level"] == "cell"].set_index("unit")
     assert cells.loc["990101 x 1", "figure"] == pytest.approx(18 / (20 * 9 / 21))
     assert cells["check"].value_counts().to_dict() == {"quota": 6, "outside_quota": 2}
-    text = dict(county_pages(of))["990202.html"]
+    text = dict(county_pages(of, "zh"))["990202.html"]
     assert "配额外单元" in text.split("先看这里")[1].split("</section>")[0]
     assert not {"quota", "outside_quota"} & set(of.left_out["check"])
 
@@ -323,7 +343,7 @@ def test_response_rates_are_those_of_the_cases(small):
     rates = of.found[of.found["check"] == "response_rate"].set_index("county")["figure"]
     assert rates.to_dict() == pytest.approx(dict.fromkeys(COUNTIES[:3], 2 / 3) | {"990202": 2 / 7})
     assert of.outcomes.rates.set_index("rate").loc["RR1", "value"] == pytest.approx(80 / 160)
-    assert "28.6 %" in checks_index_page(of)
+    assert "28.6 %" in checks_index_page(of, "zh")
     assert small.folder / "cases.csv" in small.read().sources
     workbook = write_fieldwork(of) / "fieldwork-2026-04-14.xlsx"
     assert {"outcomes", "rates"} <= {table.sheet for table in read_tables(workbook)}
@@ -387,14 +407,24 @@ def test_a_page_never_leaves_its_folder(code):
 def test_the_command_line_says_what_is_flagged_and_where_the_files_lie(call, flagged):
     code, out, err = call("fieldwork", flagged.folder)
     assert (code, err) == (0, "")
-    assert "读入 read 120 = 接受 accepted 120 + 拒收 rejected 0" in out
-    assert "说不清 don't know: 1 / 12 访问员 interviewers" in out
-    assert CHECKS["dont_know"].advice.en in out
+    assert "读入 120 = 有效 120 + 无效 0" in out
+    assert CHECKS["dont_know"].advice.zh in out
     assert all(
         (flagged.folder / "out" / path).is_file()
         for path in re.findall(r"out/(\S+\.(?:xlsx|html|csv))", out)
     )
     assert not (flagged.folder / "out" / "latest").exists()
+
+
+def test_what_is_flagged_is_said_in_one_language(flagged):
+    of = standing(flagged)
+    with use("zh"):
+        chinese = summary_lines(of, flagged.folder)
+    with use("en"):
+        english = summary_lines(of, flagged.folder)
+    assert "  不知道: 1 / 12 访问员" in chinese
+    assert "  don't know: 1 / 12 interviewers" in english
+    assert not re.search(r"[\u4e00-\u9fff]", "".join(english))
 
 
 def test_a_day_nobody_interviewed_by_is_one_message(call, small):

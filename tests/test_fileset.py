@@ -39,9 +39,10 @@ def test_the_set_is_complete(folder):
     assert {path.name for path in folder.iterdir()} == {
         "indices.csv", "indices_zh.csv", "indices.xlsx", "indices.parquet", "ranking.csv", "ranking_zh.csv", "ranking.xlsx", "ranking.parquet",
         "indices-en.xlsx", "ranking-en.xlsx", "README-en.txt",
-        "covariance.csv", "datapackage.json", "README.txt", "confirm.html", "SHA256SUMS",
+        "covariance.csv", "datapackage.json", "README.txt", "confirm.html", "confirm-en.html", "SHA256SUMS",
         "ranking_sentences.csv", "ranking_within.csv", "ranking_targets.csv", "ranking_waves.csv",
-        "rejected.csv", "rejected.xlsx", "rejected-en.xlsx", "log.csv", "report.html", "reading.html", "manifest.json", "run.json",
+        "rejected.csv", "rejected.xlsx", "rejected-en.xlsx", "log.csv", "report.html", "report-en.html", "reading.html", "reading-en.html",
+        "manifest.json", "run.json",
     }  # fmt: skip
 
 
@@ -298,16 +299,18 @@ def test_the_sheets_for_people_of_an_open_link_wave_have_no_column_that_holds_no
 
 
 def test_the_confirmation_page_names_people_and_fingerprints(folder):
-    page = (folder / "confirm.html").read_text(encoding="utf-8")
-    assert all(
-        word in page
-        for word in ("填报人", "审核人", "负责人", "Prepared by", "Checked by", "Responsible")
-    )
-    assert all(
-        sha256(folder / name) in page
-        for name in ("indices.csv", "ranking.csv", "ranking.xlsx", "manifest.json")
-    )
-    assert "http" not in page
+    people = {
+        "confirm.html": ("填报人", "审核人", "负责人"),
+        "confirm-en.html": ("Prepared by", "Checked by", "Responsible"),
+    }
+    for file, words in people.items():
+        page = (folder / file).read_text(encoding="utf-8")
+        assert all(word in page for word in words)
+        assert all(
+            sha256(folder / name) in page
+            for name in ("indices.csv", "ranking.csv", "ranking.xlsx", "manifest.json")
+        )
+        assert "http" not in page
 
 
 FORMULAS = ["=1+1", "+cmd", "-x", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''=1"]
@@ -345,9 +348,9 @@ def test_results_of_other_weights_are_marked_as_a_trial_in_every_row_page_and_pi
     for path in written.glob("*.csv"):
         assert read(path).iloc[:, -1].str.contains("试算").all(), path.name
     for name in (
-        "report.html",
-        "reading.html",
-        "confirm.html",
+        "report-en.html",
+        "reading-en.html",
+        "confirm-en.html",
         "README-en.txt",
         "manifest.json",
         "run.json",

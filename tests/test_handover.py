@@ -34,7 +34,9 @@ from test_survey_weighting import ABSENT, BASE, CLASSES, RAKING, TRIM, absent_pe
 
 SAME = 1e-12  # relative: the file holds the same doubles, only sums are ordered otherwise
 R_STOPS = 1e-8  # R's calibrate stops at 1e-10 of every total
-FILES = {"respondents.csv", "expected.csv", "survey.R", "README.txt"}
+FILES = {"respondents.csv", "expected.csv", "survey.R", "README.txt", "README-en.txt"}
+IN_CHINESE = {"survey.R", "README.txt"}
+"""In the first language that the survey declares; csv files hold both."""
 TYPES = {"E": 4421.0, "H": 755.0, "M": 1018.0}
 WIDE = {"No": 1072.0, "Yes": 5122.0}
 AREAS = ('贵阳,"云岩"', "a.b", "x“y”\n z", "c\\d")
@@ -445,8 +447,8 @@ def test_every_file_of_a_simulated_wave_says_so(small, tmp_path):
     made = hand_over_results(run(small.read()), tmp_path / "set")
     for name in FILES:
         text = (tmp_path / "set" / name).read_text(encoding="utf-8")
-        assert "simulated" in text
-        assert "模拟数据" in text
+        assert ("simulated data" in text) == (name not in IN_CHINESE)
+        assert ("模拟数据" in text) == (name != "README-en.txt")
     assert made.respondents["mark"].str.contains("simulated").all()
     assert made.expected["mark"].str.contains("simulated").all()
 
@@ -455,7 +457,8 @@ def test_a_sample_without_a_design_says_so(small, tmp_path):
     small.edit("survey.yaml", "selection: probability", "selection: quota")
     made = hand_over_results(run(small.read()), tmp_path / "set")
     for name in FILES:
-        assert "not a probability sample" in (tmp_path / "set" / name).read_text(encoding="utf-8")
+        words = "非概率样本" if name in IN_CHINESE else "not a probability sample"
+        assert words in (tmp_path / "set" / name).read_text(encoding="utf-8")
     rscript.check_syntax(made.script)
 
 
@@ -508,9 +511,13 @@ def test_the_readme_explains_every_column(unchanged, tmp_path):
     made = hand_over_results(run(unchanged), tmp_path / "set")
     for name in made.respondents:
         assert f"\n{name} " in made.readme or f"\n{name} [" in made.readme
-    assert "性别 Sex (1 男 Male; 2 女 Female)" in made.readme
-    assert "份额 share 0-1" in made.readme
-    assert "composite 综合得分 Composite score: 0.25 x awareness" in made.readme
+    assert "性别（1 男；2 女）" in made.readme
+    assert "份额 0-1" in made.readme
+    assert "composite 综合得分：0.25 x awareness" in made.readme
+    english = made.readmes["README-en.txt"]
+    assert "Sex (1 Male; 2 Female)" in english
+    assert "share 0-1" in english
+    assert "composite Composite score: 0.25 x awareness" in english
     assert made.call in made.readme
 
 

@@ -307,8 +307,10 @@ def test_a_lonely_psu_stops_no_sample_without_a_design_error_and_is_said(lonely,
         code, out, _ = call(command, lonely.folder)
         assert code == 0
         assert "lonely_psu is taken as adjust" in out
-    page = (lonely.folder / "out" / "latest" / "report.html").read_text(encoding="utf-8")
+    latest = lonely.folder / "out" / "latest"
+    page = (latest / "report-en.html").read_text(encoding="utf-8")
     assert "lonely_psu is taken as adjust" in page
+    assert "按 lonely_psu: adjust 处理" in (latest / "report.html").read_text(encoding="utf-8")
 
 
 def test_check_says_of_a_lonely_psu_what_run_says_in_the_words_of_survey_yaml(lonely, call):

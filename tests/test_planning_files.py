@@ -114,6 +114,8 @@ def test_sheets_name_households_and_adults(frame, call, tmp_path):
     html = (tmp_path / "draw" / "sheets.html").read_text(encoding="utf-8")
     assert html.count("<article>") == 16
     assert html.count("☐") == 16 * 5
+    english = (tmp_path / "draw" / "sheets-en.html").read_text(encoding="utf-8")
+    assert english.count("<li>household ") == 16 * 5
     record = json.loads((tmp_path / "draw" / "draw.json").read_text(encoding="utf-8"))
     assert (record["seed"], record["method"], len(record["frame_sha256"])) == (1, "systematic", 64)
 
@@ -141,6 +143,7 @@ def test_a_plan_says_what_wishes_need_and_what_a_budget_brings(small, call):
         "plan.xlsx",
         "plan-en.xlsx",
         "plan.html",
+        "plan-en.html",
         "plan.json",
     }
     allocations = read_table(folder / "allocations.csv")
@@ -156,7 +159,8 @@ def test_without_a_wish_a_plan_compares_divisions_and_shows_how_wishes_are_writt
     (folder,) = small.folder.glob("out/*-plan")
     assert read_table(folder / "needs.csv").empty
     assert len(read_table(folder / "allocations.csv")) >= 2
-    assert "What each wish needs" not in (folder / "plan.html").read_text(encoding="utf-8")
+    assert "What each wish needs" not in (folder / "plan-en.html").read_text(encoding="utf-8")
+    assert "想要什么" not in (folder / "plan.html").read_text(encoding="utf-8")
 
 
 def test_a_plan_whose_wishes_no_sample_meets_is_written_without_their_picture(small, call):

@@ -12,6 +12,7 @@ import pytest
 from satisfaction import read_survey
 from satisfaction.declarations.rules import ResponseRules
 from satisfaction.foundation import figures
+from satisfaction.foundation.language import use
 from satisfaction.pipeline import run
 from satisfaction.publication.labels import two_languages
 from satisfaction.publication.report import method, render
@@ -23,7 +24,8 @@ VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 def is_hollow(said: str) -> bool:
     """Tell whether a missing value was written; the words that files may have for one are declared, and printed."""
-    declared = method.plain(ResponseRules().empty)
+    with use("zh"):
+        declared = str(method.plain(ResponseRules().empty))
     assert declared in said
     return bool(re.search(r"\b(nan|NaN|None|NA|inf)\b", said.replace(declared, "")))
 
@@ -74,10 +76,10 @@ def squeezed(text):
     return re.sub(r"\s+", " ", text).strip()
 
 
-def report(survey):
+def report(survey, language="zh"):
     results = run(survey)
     published = tables_of(results)
-    return results, published, published.ranking, render(results, published)
+    return results, published, published.ranking, render(results, published, language)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,11 @@ def made(unchanged):
 @pytest.fixture(scope="module")
 def page(made):
     return Page(made[3])
+
+
+@pytest.fixture(scope="module")
+def english(made):
+    return Page(render(made[0], made[1], "en"))
 
 
 @pytest.fixture
@@ -117,7 +124,7 @@ def quota(small):
 
 def test_same_results_same_page(made):
     results, published, _, html = made
-    assert render(results, published) == html
+    assert render(results, published, "zh") == html
 
 
 def test_page_is_well_formed_with_headings_in_order_and_one_title(page):
@@ -127,15 +134,15 @@ def test_page_is_well_formed_with_headings_in_order_and_one_title(page):
     ids = [attrs["id"] for _, attrs in page.attributes if "id" in attrs]
     links = [attrs["href"] for tag, attrs in page.attributes if tag == "a"]
     assert len(ids) == len(set(ids))
-    assert {link.removeprefix("#") for link in links} == set(ids)
+    assert {link.removeprefix("#") for link in links} == {*ids, "report-en.html"}
 
 
 def test_page_fetches_nothing(made, page):
     assert "http" not in re.sub(r"base64,[^\"]+", "", made[3])
     assert not [tag for tag, _ in page.attributes if tag in ("link", "iframe")]
     assert (
-        len([tag for tag, _ in page.attributes if tag == "script"]) == 1
-    )  # the tables' own sorting
+        len([tag for tag, _ in page.attributes if tag == "script"]) == 2
+    )  # the language chosen, the tables' own sorting
     addresses = [
         value
         for _, attrs in page.attributes
@@ -149,12 +156,26 @@ def test_page_fetches_nothing(made, page):
 def test_page_serves_readers_who_do_not_see_it(page):
     images = [attrs for tag, attrs in page.attributes if tag == "img"]
     assert len(images) == 6  # ladder, near the cut, pairs, targets, rates, topics
-    assert all(len(attrs["alt"]) > 20 for attrs in images)
+    assert all(len(re.findall(r"[\u4e00-\u9fff]", attrs["alt"])) > 10 for attrs in images)
     heads = [attrs for tag, attrs in page.attributes if tag == "th"]
     assert heads
     assert {attrs["scope"] for attrs in heads} == {"row", "col"}
     assert ("html", {"lang": "zh-CN"}) in page.attributes
-    assert any(attrs.get("lang") == "en" for _, attrs in page.attributes)
+    others = [(tag, attrs["href"]) for tag, attrs in page.attributes if attrs.get("lang") == "en"]
+    assert others == [("a", "report-en.html")]
+
+
+def test_the_english_page_is_in_english_and_leads_to_the_chinese_one(english):
+    assert ("html", {"lang": "en"}) in english.attributes
+    assert english.headings.count(1) == 1
+    across = [attrs["href"] for tag, attrs in english.attributes if attrs.get("lang") == "zh-CN"]
+    assert across == ["report.html"]
+    images = [attrs for tag, attrs in english.attributes if tag == "img"]
+    assert len(images) == 6
+    assert all(len(attrs["alt"]) > 20 for attrs in images)
+    assert "120 rows read: 120 accepted, 0 rejected" in english.said()
+    (target,) = english.table("target")
+    assert all(re.search(r"\d+ \[\d+–\d+\] / \d+", " ".join(row)) for row in target[1:])
 
 
 def test_every_table_scrolls_inside_its_own_box(made):
@@ -178,17 +199,24 @@ def test_every_convention_stands_in_the_page(made, page):
                 continue
             assert name in said
             for part in value.values() if hasattr(value, "values") else [value]:
-                assert f"{method.plain(part)}" in said, name
+                with use("zh"):
+                    assert str(method.plain(part)) in said, name
     assert "kish_deff" in said
 
 
-def test_rates_are_defined_with_counting_answers_and_every_special_code(page):
+def test_rates_are_defined_with_counting_answers_and_every_special_code(page, english):
     said = page.said()
     for text in (
-        "5 非常满意 Very satisfied; 4 比较满意 Fairly satisfied", "98 说不清 Don't know (不知道 don't know): 计入分母 in the denominator",
-        "97 不适用 Not applicable (不适用 not applicable): 不计入分母 out of the denominator", "选对至少 2 项且错选不超过 0 项",
-        "社会治安 Public safety (safety): 0.2", "5 非常满意 Very satisfied = 100; 4 比较满意 Fairly satisfied = 75", "small@1",
-        "测试 test (2026-01-01)", "1 / (psu_probability × person_probability)",
+        "5 非常满意；4 比较满意", "98 说不清（不知道）：计入分母", "97 不适用（不适用）：不计入分母",
+        "选对至少 2 项且错选不超过 0 项", "社会治安（safety）：0.2", "5 非常满意 = 100；4 比较满意 = 75",
+        "small@1", "测试 test（2026-01-01）", "1 / (psu_probability × person_probability)",
+    ):  # fmt: skip
+        assert text in said
+    said = english.said()
+    for text in (
+        "5 Very satisfied; 4 Fairly satisfied", "98 Don't know (don't know): in the denominator",
+        "97 Not applicable (not applicable): out of the denominator", "at least 2 correct, at most 0 wrong: 1",
+        "Public safety (safety): 0.2", "5 Very satisfied = 100; 4 Fairly satisfied = 75",
     ):  # fmt: skip
         assert text in said
 
@@ -200,19 +228,20 @@ def test_a_rate_that_replaces_the_counting_answers_and_the_denominator_says_so(s
         "items: [overall], counts: [5], denominator: {dont_know: in}, source: 别的来源 elsewhere}",
     )
     said = Page(report(small.read())[3]).said()
-    start = said.index("总体 Overall (overall)")
-    assert re.search(r"5 非常满意 Very satisfied 特殊码", said[start : start + 120])
-    assert "98 说不清 Don't know (不知道 don't know): 计入分母" in said[start : start + 400]
+    start = said.index("总体（overall）")
+    assert re.search(r"5 非常满意 特殊码", said[start : start + 120])
+    assert "98 说不清（不知道）：计入分母" in said[start : start + 400]
     assert "别的来源 elsewhere" in said
 
 
-def test_account_of_the_rows_and_the_honesty_sentences_stand_in_the_page(made, page):
+def test_account_of_the_rows_and_the_honesty_sentences_stand_in_the_page(made, page, english):
     results, said = made[0], page.said()
-    assert "120 行：接受 120 行，拒收 0 行" in said
-    for note in map(str, results.ranking.summary["notes"]):
-        assert squeezed(note) in said
+    assert "120 行：有效 120 行，无效 0 行" in said
+    for note in results.ranking.summary["notes"]:
+        assert squeezed(note.zh) in said
+        assert squeezed(note.en) in english.said()
     assert squeezed(made[1].statement.zh) in said
-    assert squeezed(made[1].statement.en) in said
+    assert squeezed(made[1].statement.en) in english.said()
     (files,) = page.table("文件")
     assert files[1][0] == "responses/all.csv"
     assert files[-1][2:6] == ["120", "120", "0", "0"]
@@ -223,7 +252,7 @@ def test_reasons_are_counted_by_rule(small):
     html = report(small.read())[3]
     (reasons,) = Page(html).table("规则")
     assert [(row[0], row[3]) for row in reasons[1:]] == [("R201", "1"), ("R202", "1")]
-    assert "120 行：接受 119 行，拒收 1 行" in Page(html).said()
+    assert "120 行：有效 119 行，无效 1 行" in Page(html).said()
 
 
 def test_no_rank_stands_without_its_sets_and_status(made, page):
@@ -247,7 +276,7 @@ def test_no_rank_stands_without_its_sets_and_status(made, page):
                 row[simultaneous]
                 == f"{published['simultaneous_low']:.0f}–{published['simultaneous_high']:.0f}"
             )
-            assert published["status"] in row[status]
+            assert published["status_zh"] in row[status]
 
 
 def test_a_unit_that_is_not_ranked_keeps_its_row(made):
@@ -263,10 +292,10 @@ def test_a_unit_that_is_not_ranked_keeps_its_row(made):
     thinned = ranking.astype(dict.fromkeys(gone, float))
     thinned.loc[last, gone] = np.nan
     thinned.loc[last, ["status", "listed"]] = ["not ranked", "no"]
-    page = Page(render(results, replace(published, ranking=thinned)))
+    page = Page(render(results, replace(published, ranking=thinned), "zh"))
     row = page.table("期望名次")[0][-1]
     assert row[1:4] == ["—", "—", "—"]
-    assert "not ranked" in row[4]
+    assert "不排名" in row[4]
     assert not is_hollow(page.said())
 
 
@@ -302,11 +331,14 @@ def test_mark_stands_in_title_top_and_figures(small):
     )
     html = report(small.read())[3]
     title = re.search("<title>(.*?)</title>", html)[1]
-    assert title.startswith("【模拟数据，不是真实调查结果 simulated data, not a real survey】")
-    assert re.search(
-        r'<p class="mark" role="note">模拟数据，不是真实调查结果 <span lang="en"', html
-    )
-    assert "seed 5" in html
+    assert title.startswith("【模拟数据，不是真实调查结果】")
+    assert '<p class="mark" role="note">模拟数据，不是真实调查结果</p>' in html
+    assert "随机种子 5" in html
+    html = report(small.read(), "en")[3]
+    title = re.search("<title>(.*?)</title>", html)[1]
+    assert title.startswith("[simulated data, not a real survey] ")
+    assert '<p class="mark" role="note">simulated data, not a real survey</p>' in html
+    assert "random seed 5" in html
 
 
 def test_a_survey_that_declares_little_is_reported_too(quota):
@@ -322,16 +354,14 @@ def test_a_survey_that_declares_little_is_reported_too(quota):
         "calibration",
     }
     assert all(
-        f"{label.zh} {label.en}" in said
-        for step, label in method.ABSENT_STEPS.items()
-        if step in results.absent
+        label.zh in said for step, label in method.ABSENT_STEPS.items() if step in results.absent
     )
-    assert "not a probability sample" in re.search("<title>(.*?)</title>", html)[1]
+    assert "非概率样本" in re.search("<title>(.*?)</title>", html)[1]
     assert "每位受访者的权数为 1" in said
-    assert "possible" in page.table("状态")[-1][-1][2]
+    assert "不能确定" in page.table("状态")[-1][-1][2]
     assert not page.table("期望名次")
     assert not is_hollow(said)
-    assert "目标 Targets" not in said
+    assert not page.table("目标")
 
 
 def test_text_of_the_survey_is_escaped(small):
@@ -368,8 +398,8 @@ def test_a_questionnaire_without_topics_or_rates_is_reported(small):
         (figures.estimate_text(float("nan"), "rate"), "—"), (figures.interval(0.7, 0.8, "rate"), "70.0–80.0 %"), (figures.interval(-np.inf, np.inf, "index"), "无界 unbounded"),
         (figures.interval(float("nan"), 1, "index"), "—"), (figures.probability(0.0), "< 0.1 %"), (figures.probability(1.0), "> 99.9 %"),
         (figures.p_value(0.0001), "< 0.001"), (figures.p_value(1.0), "> 0.999"), (figures.p_value(0.04), "0.040"), (figures.rank_set(pd.NA, pd.NA), "—"), (figures.rank_set(1, 12), "1–12"),
-        (method.plain(None), "无 none"), (method.plain(True), "是 yes"), (method.plain(()), "无 none"), (method.plain(1.41387062), "1.41387"),
-        (method.plain("linearized"), "线性化 linearized"), (figures.count(22034), "22,034"),
+        (method.plain(None), ("无", "none")), (method.plain(True), ("是", "yes")), (method.plain(()), ("无", "none")), (method.plain(1.41387062), "1.41387"),
+        (method.plain("linearized"), ("线性化", "linearized")), (figures.count(22034), "22,034"),
     ],
 )  # fmt: skip
 def test_numbers_are_written_for_people(written, expected):
@@ -386,7 +416,8 @@ def test_the_real_survey_is_reported():
     said = page.said()
     for figure in ("86.6 %", "75.7 %", "64.2 %", "77.9 %", "76.0 %", "69.9 %", "42.7 %", "61.7 %"):
         assert figure in said
-    assert "市议会选区 Council district" in said
+    assert "市议会选区" in said
+    assert "Council district" not in said
     assert "贵州" not in said
 
 

@@ -11,13 +11,12 @@ import pytest
 from satisfaction import run
 from satisfaction.foundation import pages as pdf
 from satisfaction.foundation.errors import ExportError
+from satisfaction.foundation.language import LANGUAGES
 from satisfaction.publication.report import write_report
 from satisfaction.publication.report.areas import (
-    LANGUAGES,
     area_pages,
     area_values,
     index_page,
-    index_values,
     source_of,
 )
 from satisfaction.publication.tables import tables_of
@@ -59,8 +58,10 @@ def results(small_template):
 def pages(results):
     source = source_of(results, tables_of(results))
     made = dict(area_pages(source, levels=source.levels(), languages=LANGUAGES))
-    values = index_values(source)
-    return made | {f"{language}/index": index_page(values, language) for language in LANGUAGES}
+    indices = {
+        f"{language}/index": index_page(source, language, LANGUAGES) for language in LANGUAGES
+    }
+    return made | indices
 
 
 def test_the_index_colours_a_status_as_the_other_pages_do(pages, results):
@@ -120,7 +121,7 @@ def test_links_lead_to_pages_that_there_are(pages):
                 tag == "a"
                 and not href.startswith("#")
                 and "index" not in href
-                and href != "report.html"
+                and "report" not in href
             ):
                 folder = name.split("/")[0]
                 target = href.removeprefix("../") if "/" in href else f"{folder}/{href}"
@@ -181,7 +182,7 @@ def test_the_folder_is_written_in_one_step_and_gives_the_same_bytes(results, tmp
         write_report(results, folder=tmp_path / name, levels=["county"]) for name in ("one", "two")
     )
     files = sorted(path.relative_to(one) for path in one.rglob("*.html"))
-    assert len(files) == 2 * 4 + 3
+    assert len(files) == 2 * 4 + 4
     assert all((one / file).read_bytes() == (two / file).read_bytes() for file in files)
     with pytest.raises(ExportError, match="X101"):
         write_report(results, folder=one)
@@ -209,12 +210,15 @@ def test_on_the_command_line(small, call, tmp_path):
         "report", small.folder, "--language", "en", "--level", "county", "--out", tmp_path / "pages"
     )
     assert (code, err) == (0, "")
-    assert "index-en.html" in out
+    assert "index.html" in out
     assert {path.name for path in (tmp_path / "pages").iterdir()} == {
         "report.html",
-        "index-en.html",
+        "index.html",
         "en",
     }
+    page = (tmp_path / "pages" / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="en">' in page
+    assert 'class="across"' not in page
     code, _, err = call("report", small.folder, "--level", "village")
     assert code == 2
     assert "X143" in err

@@ -324,8 +324,8 @@ def test_the_list_in_full(five):
         f"末两位的预计为 {expected} 个。名单外还有 2 个单位不能排除其属于末两位的可能：丙县、乙县。"
     )
     assert said.en == (
-        "Of the 5 units ranked by the score, this is the list of the last two: Delta (63.00 points) and Echo (62.50 points). Not one of them is "
-        "established as being among the last two (at the 95% confidence level, each unit tested by itself). The list as a whole is not "
+        "Of the 5 units ranked by the score, this is the list of the last two: Delta (63.00 points) and Echo (62.50 points). Not one of the 2 "
+        "units listed is established as being among the last two (at the 95% confidence level, each unit tested by itself). The list as a whole is not "
         f"established: the p-value of its verification is {p}, above 0.05. Under the model, {expected} of the 2 units listed are expected to be "
         "truly among the last two. Off the list, 2 units cannot be excluded from being among the last two: Castle and Bravo."
     )
@@ -338,7 +338,7 @@ def test_a_list_that_is_established_says_so():
     )
     said = list_statement(table, summary, kind="score")
     assert "名单上的 2 个单位都已确认属于末两位" in said.zh
-    assert "All of them are established as being among the last two" in said.en
+    assert "All 2 units listed are established as being among the last two" in said.en
     assert "整份名单作为一个整体已确认：整体检验的 p 值小于 0.001，不大于 0.05" in said.zh
     assert "The list as a whole is established" in said.en
     assert said.zh.endswith("名单外的单位都已排除属于末两位的可能。")
@@ -359,8 +359,8 @@ def test_one_of_the_listed_is_established():
 @pytest.mark.parametrize(
     ("score", "zh", "en"),
     [
-        (0.0, "已确认属于末位", "It is established as being last"),
-        (49.9, "不能确认属于末位", "It is not"),
+        (0.0, "已确认属于末位", "The one unit listed is established as being last"),
+        (49.9, "不能确认属于末位", "The one unit listed is not established as being last"),
     ],
 )
 def test_a_list_of_one(score, zh, en):

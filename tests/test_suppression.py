@@ -158,7 +158,13 @@ def test_what_is_withheld_appears_in_no_file(withheld, tmp_path):
     for value in truth:
         for path in found.folder.glob("*.csv"):
             assert f"{value:.12g}" not in path.read_text(encoding="utf-8-sig"), path.name
-        for name in ("report.html", "reading.html", "ranking_sentences.csv"):
+        for name in (
+            "report.html",
+            "report-en.html",
+            "reading.html",
+            "reading-en.html",
+            "ranking_sentences.csv",
+        ):
             assert f"{value:.2f}" not in (found.folder / name).read_text(encoding="utf-8"), name
     assert found.provenance["suppressed"]["small"] > 0
     assert found.provenance["suppressed"]["complementary"] > 0

@@ -428,9 +428,9 @@ def test_the_log_starts_with_the_base_step_and_the_manifest_holds_it(declare, tm
     ]
     assert manifest["steps"]["weighting"][0]["missing"] == {"age": 8}
     assert "nonrespondents.csv" in manifest["inputs"]
-    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "抽样框人数" in (folder / "report.html").read_text(encoding="utf-8")
+    page = (folder / "report-en.html").read_text(encoding="utf-8")
     for said in (
-        "抽样框人数",
         "Record of the base weight",
         "Record of the nonresponse adjustment",
         "Record of the trimming",

@@ -12,8 +12,8 @@ from satisfaction.cli.options import ENGINE, FOLDER, command, option, tell
 from satisfaction.foundation.language import NOTHING, _, comma_list
 
 if TYPE_CHECKING:
+    from satisfaction.foundation.language import Language
     from satisfaction.pipeline import Results
-    from satisfaction.publication.report.areas import Language
 
 
 @command(_("Run the survey in FOLDER; results go to FOLDER/out/."))
@@ -298,15 +298,17 @@ def report(
     from satisfaction.foundation.errors import ExportError, one_of
     from satisfaction.pipeline import run
     from satisfaction.publication.report import write_report
-    from satisfaction.publication.report.areas import LANGUAGES
 
     survey = read_survey(folder)
     for level in levels:
         one_of(level, survey.area_levels(), argument="--level", error=ExportError, code="X143")
     results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
-    chosen: tuple[Language, ...] = tuple(one for one in LANGUAGES if language in ("both", one))
+    chosen: tuple[Language, ...] | None = None
+    if language == "zh":
+        chosen = ("zh",)
+    elif language == "en":
+        chosen = ("en",)
     written = write_report(
         results, levels=list(levels) or None, languages=chosen, pdf=pdf, folder=out
     )
-    first = "index.html" if "zh" in chosen else "index-en.html"
-    tell(_("pages: {path}", path=written / first))
+    tell(_("pages: {path}", path=written / "index.html"))

@@ -18,7 +18,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import DEFAULT_FILES, SurveyFile
 from satisfaction.foundation.errors import shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import LANGUAGES, Text, _
 from satisfaction.foundation.workbooks import (
     DATA,
     EXAMPLE,
@@ -55,6 +55,7 @@ ALWAYS_ACTIVE = (
     "numbering",
     "lonely_psu",
     "level",
+    "languages",
     "rules",
 )
 
@@ -137,6 +138,7 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
         "weighting": weighting,
         "lonely_psu": "fail",
         "level": 0.95,
+        "languages": list(LANGUAGES),
         "rules": "rules.yaml",
     }
     if roles.strata:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from satisfaction.declarations.items import Names
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import LANGUAGES, Language, _
 from satisfaction.foundation.yaml import Code, Label, Location, Name, Record, fault, in_two_lines
 
 Selection = Literal["probability", "quota", "open_link"]
@@ -404,6 +404,15 @@ class SurveyFile(Record):
             )
         ),
     )
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = Field(
+        default=LANGUAGES,
+        description=in_two_lines(
+            _(
+                "languages of a set's pages, workbooks and pictures: zh, en; the first one has the "
+                "plain file names"
+            )
+        ),
+    )
     rules: str = Field(
         default="rules.yaml",
         description=in_two_lines(_("rules of the ranking")),
@@ -415,6 +424,19 @@ class SurveyFile(Record):
             f"SurveyFile({self.survey}, wave {self.wave}, {self.questionnaire}, {self.selection}, "
             f"weighting: {steps or 'none'})"
         )
+
+    @field_validator("languages")
+    @classmethod
+    def _once(cls, languages: tuple[Language, ...]) -> tuple[Language, ...]:
+        if len(set(languages)) < len(languages):
+            raise fault(
+                "S184",
+                _("A language stands twice."),
+                at=("languages",),
+                got=", ".join(languages),
+                hint=_("Name every language once."),
+            )
+        return languages
 
     @property
     def base(self) -> BaseStep | None:

@@ -25,14 +25,14 @@ from satisfaction.fieldwork.findings import (
 from satisfaction.fieldwork.progress import by_day
 from satisfaction.fieldwork.standing import Standing
 from satisfaction.foundation.files import dated_folder, sha256
-from satisfaction.foundation.pages import fill
+from satisfaction.foundation.language import Language, Text, _, semicolon_list, use
+from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import plain
 
 Row = dict[Hashable, Any]
-NOTE_ZH = "标记只是核查的线索，不是结论；检查不删除、不修改任何记录。"
-NOTE_EN = "A flag is a reason to look, never a verdict; no check deletes or changes a row."
+NOTE = _("A flag is a reason to look, never a verdict; no check deletes or changes a row.")
 ORIGIN = {"_file": "file", "_sheet": "sheet", "_row": "row"}
 # levels whose units count once, whatever flags them; a county's own flags are counted one by one
 UNITS = {"interviewers": "interviewer", "cells": "cell", "interviews": "respondent"}
@@ -175,7 +175,7 @@ def county_page(
 
 
 def _notes(day: str, interviews: int, limits: Limits) -> pd.DataFrame:
-    lines = {"day": day, "interviews": interviews, "说明": NOTE_ZH, "note": NOTE_EN}
+    lines = {"day": day, "interviews": interviews, "note_zh": NOTE.zh, "note_en": NOTE.en}
     lines |= asdict(limits)
     return pd.DataFrame(list(lines.items()), columns=["name", "value"])
 
@@ -185,7 +185,7 @@ def _check_sheet(found: pd.DataFrame) -> pd.DataFrame:
     titles = pd.DataFrame([check.figure for check in CHECKS.values()], columns=["zh", "en"])
     titles.insert(0, "check", list(CHECKS))
     table = titles.merge(_count_flags(found), how="left", on="check")
-    table["level"] = table["level"].fillna("not run, or none 未检查或没有")
+    table["level"] = table["level"].fillna(_("not run, or none").both)
     counts = ["units", "flagged"]
     table[counts] = table[counts].fillna(0).astype(int)
     return table
@@ -235,9 +235,11 @@ def _four_digits(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def county_pages(standing: Standing) -> Iterator[tuple[str, str]]:
-    """Yield the file name and the text of every county's page, in order of the areas."""
+def county_pages(standing: Standing, language: Language) -> Iterator[tuple[str, str]]:
+    """Yield the file name and the text of every county's page in a language, in order of the areas."""
+    languages = standing.survey.declared.languages
     shared = _shared(standing)
+    shared["index"] = page_name("index.html", language, languages)
     names = standing.survey.area_names()
     progress = standing.progress.set_index("code")
     rows_of = dict(list(standing.rows.groupby(standing.fields.codes(standing.rows, "county"))))
@@ -248,7 +250,9 @@ def county_pages(standing: Standing) -> Iterator[tuple[str, str]]:
         level = found["level"]
         tables = county_page(rows, found, code, fields=standing.fields, mark="")
         days = tables.get("days", pd.DataFrame())
+        page = file_name(code)
         values = shared | {
+            "across": across(page, language, languages),
             "code": code,
             "name": names[code],
             "cards": _cards(progress.loc[code], found),
@@ -259,28 +263,33 @@ def county_pages(standing: Standing) -> Iterator[tuple[str, str]]:
             "flags": _by_check(tables["flags"]),
             "days": days.to_dict("records"),
         }
-        yield file_name(code), fill("county.html", values)
+        with use(language):
+            text = fill("county.html", values)
+        yield page_name(page, language, languages), text
 
 
-def checks_index_page(standing: Standing) -> str:
+def checks_index_page(standing: Standing, language: Language) -> str:
     """Write the page that lists the checks and the counties with their flags, the most flagged first."""
+    languages = standing.survey.declared.languages
     flagged = standing.found[standing.found["flag"]]
     checks = []
     for row in check_table(standing).to_dict("records"):
-        checks.append(_words(row["check"]) | row)
+        checks.append(row | _words(row["check"]) | _level_words(row["level"]))
     values = _shared(standing) | {
+        "across": across("index.html", language, languages),
         "summary": standing.responses.summary[["rows", "accepted", "rejected"]].sum(),
         "interviews": len(standing.rows),
-        "counties": _index_lines(standing, flagged[flagged["level"] == "county"]),
+        "counties": _index_lines(standing, flagged[flagged["level"] == "county"], language),
         "checks": checks,
         "others": _listed(flagged[flagged["county"] == ""]),
         "outcomes": [],
         "rates": [],
     }
     if standing.outcomes is not None:
-        values["outcomes"] = standing.outcomes.counts.to_dict("records")
+        values["outcomes"] = [_named(row) for row in standing.outcomes.counts.to_dict("records")]
         values["rates"] = standing.outcomes.rates.to_dict("records")
-    return fill("counties.html", values)
+    with use(language):
+        return fill("counties.html", values)
 
 
 def file_name(code: str) -> str:
@@ -297,11 +306,21 @@ def _shared(standing: Standing) -> dict[str, object]:
         "marks": survey.marks,
         "day": standing.day,
         "limits": standing.limits,
-        "left_out": standing.left_out.to_dict("records"),
+        "note": NOTE,
+        "left_out": [_left_out(row) for row in standing.left_out.to_dict("records")],
     }
 
 
-def _index_lines(standing: Standing, flagged: pd.DataFrame) -> list[Row]:
+def _named(row: Row) -> Row:
+    """Give a row of a table its words as one name."""
+    return row | {"name": Text(row["zh"], row["en"])}
+
+
+def _left_out(row: Row) -> Row:
+    return _named(row) | {"needs": Text(row["needs_zh"], row["needs_en"])}
+
+
+def _index_lines(standing: Standing, flagged: pd.DataFrame, language: Language) -> list[Row]:
     """Write every county's line of the index; `flagged` are the findings about counties as a whole."""
     names = standing.survey.area_names()
     response = standing.found[standing.found["check"] == "response_rate"]
@@ -310,7 +329,8 @@ def _index_lines(standing: Standing, flagged: pd.DataFrame) -> list[Row]:
     for line in county_table(standing).to_dict("records"):
         code = line["code"]
         checks = flagged.loc[flagged["county"] == code, "check"]
-        line["href"] = f"counties/{file_name(code)}"
+        page = page_name(file_name(code), language, standing.survey.declared.languages)
+        line["href"] = f"counties/{page}"
         line["name"] = names[code]
         if pd.isna(line["planned"]):
             line["planned"] = ABSENT
@@ -322,8 +342,8 @@ def _index_lines(standing: Standing, flagged: pd.DataFrame) -> list[Row]:
     return lines
 
 
-def _cards(progress: pd.Series[Any], found: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Return the figures on top of a county's page: Chinese, English, value."""
+def _cards(progress: pd.Series[Any], found: pd.DataFrame) -> list[tuple[Text, object]]:
+    """Return the figures on top of a county's page, each with what it is."""
     at_interviewers = found[found["level"] == "interviewer"]
     interviewers = at_interviewers["unit"].nunique()
     interviewers_flagged = at_interviewers.loc[at_interviewers["flag"], "unit"].nunique()
@@ -331,19 +351,20 @@ def _cards(progress: pd.Series[Any], found: pd.DataFrame) -> list[tuple[str, str
     respondents = found[found["flag"] & (found["level"] == "respondent")]
     flagged = respondents["unit"].nunique()
     accepted = int(progress["accepted"])
-    planned = ""
+    of_plan: object = accepted
     if pd.notna(progress["planned"]):
-        planned = f" / {int(progress['planned'])}（{written('quota', progress['share'])}）"
-    share = _share(flagged, accepted)
-    cards = [("接受 / 计划", "accepted / planned", f"{accepted}{planned}")]
+        planned = int(progress["planned"])
+        of_plan = _with_share(accepted, planned, written("quota", progress["share"]))
+    cards: list[tuple[Text, object]] = [(_("accepted / planned"), of_plan)]
     if pd.notna(progress["psus_planned"]):
         psus = f"{int(progress['psus_reached'])} / {int(progress['psus_planned'])}"
-        cards.append(("到达 / 计划初级单元", "PSUs reached / planned", psus))
-    cards.append(("县级标记", "flags of the county", f"{county_flags}"))
+        cards.append((_("PSUs reached / planned"), psus))
+    cards.append((_("flags of the county"), county_flags))
     if interviewers:
         of_all = f"{interviewers_flagged} / {interviewers}"
-        cards.append(("有标记的访问员", "interviewers flagged", of_all))
-    cards.append(("有标记的答卷", "interviews flagged", f"{flagged} / {accepted}（{share}）"))
+        cards.append((_("interviewers flagged"), of_all))
+    share = _share(flagged, accepted)
+    cards.append((_("interviews flagged"), _with_share(flagged, accepted, share)))
     return cards
 
 
@@ -396,18 +417,15 @@ def _listed(found: pd.DataFrame) -> list[Row]:
 
 def _words(check: str) -> Row:
     about = CHECKS[check]
-    return {
-        "zh": about.name.zh,
-        "en": about.name.en,
-        "title_zh": about.figure.zh,
-        "title_en": about.figure.en,
-        "advice_zh": about.advice.zh,
-        "advice_en": about.advice.en,
-    }
+    return {"name": about.name, "title": about.figure, "advice": about.advice}
 
 
 def _level_words(level: str) -> Row:
-    return {"level_zh": LEVELS[level].zh, "level_en": LEVELS[level].en}
+    return {"level_name": LEVELS[level]}
+
+
+def _with_share(part: int, whole: int, share: str) -> Text:
+    return _("{part} / {whole} ({share})", part=part, whole=whole, share=share)
 
 
 def _share(part: int, whole: int) -> str:
@@ -417,8 +435,8 @@ def _share(part: int, whole: int) -> str:
 def write_fieldwork(standing: Standing) -> Path:
     """Write the file set into <survey>/out/<time>-fieldwork/, which appears when everything is written.
 
-    fieldwork-<day>.xlsx, index.html, counties/<code>.html, findings.csv (one row a check and unit) and run.json, which alone
-    holds the clock. Nothing is overwritten, and `out/latest` stays where it is.
+    fieldwork-<day>.xlsx, index.html and counties/<code>.html in the first of the survey's languages (index-en.html,
+    counties/<code>-en.html in the other), findings.csv (one row a check and unit) and run.json, which alone holds the clock. Nothing is overwritten, and `out/latest` stays where it is.
 
     Returns
     -------
@@ -431,17 +449,20 @@ def write_fieldwork(standing: Standing) -> Path:
         scratch = folder.scratch
         write_xlsx(workbook(standing), scratch / workbook_name(standing))
         write_csv(findings_table(standing), scratch / "findings.csv")
-        write_text(checks_index_page(standing), scratch / "index.html")
         (scratch / "counties").mkdir()
-        pages = tqdm(
-            county_pages(standing),
-            desc="县页 pages",
-            total=len(standing.progress),
-            disable=None,
-            leave=False,
-        )
-        for name, text in pages:
-            write_text(text, scratch / "counties" / name)
+        languages = standing.survey.declared.languages
+        for language in languages:
+            index = page_name("index.html", language, languages)
+            write_text(checks_index_page(standing, language), scratch / index)
+            pages = tqdm(
+                county_pages(standing, language),
+                desc=str(_("pages")),
+                total=len(standing.progress),
+                disable=None,
+                leave=False,
+            )
+            for name, text in pages:
+                write_text(text, scratch / "counties" / name)
         outputs = {}
         for path in sorted(scratch.rglob("*")):
             if path.is_file():
@@ -510,28 +531,30 @@ def summary_lines(standing: Standing, folder: Path) -> list[str]:
     counts = standing.responses.summary[["rows", "accepted", "rejected"]].sum()
     lines = [str(survey.declared.title)]
     if survey.marks:
-        lines.append(f"*** {mark(survey)} ***")
-    lines.append(
-        f"读入 read {counts.rows} = 接受 accepted {counts.accepted} + 拒收 rejected {counts.rejected}"
+        lines.append(f"*** {survey.marks} ***")
+    account = _(
+        "read {rows} = accepted {accepted} + rejected {rejected}",
+        rows=counts.rows,
+        accepted=counts.accepted,
+        rejected=counts.rejected,
     )
-    lines.append(
-        f"截至 up to {standing.day or '–'}: 所看答卷 interviews looked at {len(standing.rows)}"
-    )
+    day = standing.day or ABSENT
+    looked_at = _("up to {day}: interviews looked at {n}", day=day, n=len(standing.rows))
+    lines += [str(account), str(looked_at)]
     checks = check_table(standing)
     flagged = checks[checks["flagged"] > 0]
     if len(flagged):
-        lines.append("标记（线索，不是结论） flags (reasons to look, not verdicts):")
+        lines.append(str(_("flags (reasons to look, not verdicts):")))
     else:
-        lines.append("没有标记 nothing is flagged")
+        lines.append(str(_("nothing is flagged")))
     for row in flagged.itertuples():
-        advice = CHECKS[row.check].advice
-        units = f"{row.flagged} / {row.units} {row.level_zh} {row.level_en}"
-        lines.append(f"  {row.zh} {row.en}: {units}")
-        lines.append(f"    {advice.zh} {advice.en}")
+        check = CHECKS[row.check]
+        lines.append(f"  {check.name}: {row.flagged} / {row.units} {LEVELS[row.level]}")
+        lines.append(f"    {check.advice}")
     if len(standing.left_out):
-        names = standing.left_out["zh"] + " " + standing.left_out["en"]
-        lines.append(f"未做的检查 checks left out: {'; '.join(names)}")
-    lines.append(f"工作簿 workbook: {folder / workbook_name(standing)}")
-    lines.append(f"县页 pages: {folder / 'index.html'}")
-    lines.append(f"全部 all: {folder / 'findings.csv'}")
+        left_out = [_left_out(row)["name"] for row in standing.left_out.to_dict("records")]
+        lines.append(str(_("checks left out: {checks}", checks=semicolon_list(left_out))))
+    lines.append(str(_("workbook: {path}", path=folder / workbook_name(standing))))
+    lines.append(str(_("pages: {path}", path=folder / "index.html")))
+    lines.append(str(_("all: {path}", path=folder / "findings.csv")))
     return lines

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jinja2
 import pandas as pd
@@ -23,7 +23,16 @@ from markupsafe import Markup
 from tqdm import tqdm
 
 from satisfaction.foundation.errors import ExportError
-from satisfaction.foundation.language import Language, _
+from satisfaction.foundation.language import (
+    Language,
+    Text,
+    _,
+    comma_list,
+    current,
+    ngettext,
+    pgettext,
+    semicolon_list,
+)
 
 
 def fill(
@@ -32,10 +41,32 @@ def fill(
     *,
     filters: Mapping[str, Callable[..., Any]] | None = None,
 ) -> str:
-    """Fill a template of the package: same values, same text."""
+    """Fill a template of the package in the current language: same values, same text.
+
+    A template writes words by `_`, `ngettext` and `pgettext`, as the code does. It also reads `language`, the language of
+    the page, and `across`, the same page in the other language (None where there is none).
+    """
     environment = _environment()
     environment.filters.update(filters or {})
-    return environment.get_template(template).render(values)
+    shared = {"language": current() or "zh", "across": None}
+    return environment.get_template(template).render({**shared, **values})
+
+
+class OtherLanguage(NamedTuple):
+    """The same page in the other language.
+
+    Attributes
+    ----------
+    address : str
+        Seen from the page.
+    language : {"zh", "en"}
+    follows : bool
+        Whether the page at hand stands for both: it then goes to the language that the reader chose before.
+    """
+
+    address: str
+    language: Language
+    follows: bool
 
 
 def page_name(name: str, language: Language, languages: Sequence[Language]) -> str:
@@ -50,6 +81,15 @@ def page_name(name: str, language: Language, languages: Sequence[Language]) -> s
     return str(path.with_stem(f"{path.stem}-{language}"))
 
 
+def across(name: str, language: Language, languages: Sequence[Language]) -> OtherLanguage | None:
+    """Return where the same page stands in the other language; None where it is written in one."""
+    for other in languages:
+        if other != language:
+            address = page_name(name, other, languages)
+            return OtherLanguage(address, other, follows=language == languages[0])
+    return None
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("satisfaction.foundation", "templates")
@@ -61,13 +101,22 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["css_text"] = css_text
+    environment.globals |= {
+        "_": _,
+        "ngettext": ngettext,
+        "pgettext": pgettext,
+        "comma_list": comma_list,
+        "semicolon_list": semicolon_list,
+    }
     return environment
 
 
 def css_text(text: str) -> Markup:
     """Return a text as a string of a style sheet, where HTML's escapes mean nothing."""
     escaped = re.sub(
-        r"[^\w .,;:·()（）【】，；、-]", lambda found: f"\\{ord(found[0]):x} ", str(text)
+        r"[^\w .,;:·()\u3010\u3011\uff08\uff09\uff0c\uff1b\u3001-]",
+        lambda found: f"\\{ord(found[0]):x} ",
+        str(text),
     )
     return Markup(f'"{escaped}"')
 
@@ -88,16 +137,15 @@ def card(
 
     Long tables are cut, and say so; figures have five significant digits.
     """
-    cut = {name: len(table) - MOST_ROWS for name, table in (tables or {}).items()}
-    named = {
-        name: str(_("{name} ({more} more rows)", name=name, more=more)) if more > 0 else name
-        for name, more in cut.items()
-    }
-    shown = {
-        named[name]: Markup(_html(table.head(MOST_ROWS)))
-        for name, table in (tables or {}).items()
-        if len(table)
-    }
+    shown = {}
+    for name, table in (tables or {}).items():
+        if not len(table):
+            continue
+        more = len(table) - MOST_ROWS
+        heading: Text | str = name
+        if more > 0:
+            heading = ngettext("{name} ({n} more row)", "{name} ({n} more rows)", more, name=name)
+        shown[heading] = Markup(_html(table.head(MOST_ROWS)))
     kept = {name: value for name, value in (facts or {}).items() if value not in (None, "", ())}
     return fill(
         "card.html", {"title": title, "facts": kept, "tables": shown, "mark": mark, "note": note}

@@ -12,8 +12,8 @@ import pandas as pd
 
 from satisfaction.foundation.errors import DesignError, shortened
 from satisfaction.foundation.files import dated_folder, new_file, new_folder, refuse_changed
-from satisfaction.foundation.language import LANGUAGES, NOTHING, _, use
-from satisfaction.foundation.pages import fill, page_name
+from satisfaction.foundation.language import LANGUAGES, NOTHING, Language, Text, _, use
+from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.foundation.tables import (
     RawTable,
     read_tables,
@@ -25,7 +25,7 @@ from satisfaction.foundation.tables import (
 from satisfaction.pipeline import Results
 from satisfaction.planning.draw import Draw
 from satisfaction.planning.plan import Plan
-from satisfaction.publication.labels import mark, twelve_digits
+from satisfaction.publication.labels import mark, twelve_digits, two_languages
 from satisfaction.publication.manifest import plain
 
 HOUSEHOLDS = 40  # lines of a selection sheet
@@ -59,10 +59,11 @@ def write_draw(
         )
         write_csv(drawn.table.assign(persons=persons, mark=simulated), scratch / "panel.csv")
         write_csv(drawn.summary.assign(mark=simulated), scratch / "strata.csv")
-        write_text(
-            sheets_page(drawn, psu=psu, size=size, persons=persons, simulated=simulated),
-            scratch / "sheets.html",
-        )
+        for language in LANGUAGES:
+            page = sheets_page(
+                drawn, psu=psu, size=size, persons=persons, simulated=simulated, language=language
+            )
+            write_text(page, scratch / page_name("sheets.html", language, LANGUAGES))
         record = dict(drawn.conventions) | {
             "psu": psu,
             "size": size,
@@ -189,7 +190,15 @@ def sample_table(rows: pd.DataFrame, *, size: str, persons: int | pd.Series) -> 
     return twelve_digits(table)
 
 
-def sheets_page(drawn: Draw, *, psu: str, size: str, persons: int, simulated: str) -> str:
+def sheets_page(
+    drawn: Draw,
+    *,
+    psu: str,
+    size: str,
+    persons: int,
+    simulated: str,
+    language: Language = "zh",
+) -> str:
     """Return the printable selection sheets: which households of every PSU, which adult of a household.
 
     Households: a random start and an interval on the list of households; adults by a table of random numbers for one to ten
@@ -206,7 +215,7 @@ def sheets_page(drawn: Draw, *, psu: str, size: str, persons: int, simulated: st
         ]
         picks = [
             [int(one) for one in rng.integers(1, np.arange(1, 11) + 1)]
-            for _unused in range(min(persons, HOUSEHOLDS))
+            for _household in range(min(persons, HOUSEHOLDS))
         ]
         sheets.append(
             {
@@ -223,16 +232,15 @@ def sheets_page(drawn: Draw, *, psu: str, size: str, persons: int, simulated: st
         for name in drawn.table.columns
         if name not in ("wave", psu, size, "probability", "role", "order")
     ]
-    return fill(
-        "sheets.html",
-        {
-            "sheets": sheets,
-            "keys": keys,
-            "persons": persons,
-            "mark": simulated,
-            "conventions": drawn.conventions,
-        },
-    )
+    values = {
+        "sheets": sheets,
+        "keys": keys,
+        "persons": persons,
+        "mark": two_languages(simulated) if simulated else None,
+        "across": across("sheets.html", language, LANGUAGES),
+    }
+    with use(language):
+        return fill("sheets.html", values)
 
 
 def write_plan(results: Results, plan: Plan) -> Path:
@@ -249,12 +257,14 @@ def write_plan(results: Results, plan: Plan) -> Path:
         scratch = made.scratch
         for name, table in marked.items():
             write_csv(table, scratch / f"{name}.csv")
-        for language in LANGUAGES:
+        languages = results.survey.declared.languages
+        for language in languages:
             with use(language):
                 notes = pd.DataFrame({str(_("note")): plan.lines})
-            workbook = scratch / page_name("plan.xlsx", language, LANGUAGES)
+            workbook = scratch / page_name("plan.xlsx", language, languages)
             write_xlsx({**marked, "notes": notes}, workbook)
-        write_text(plan_page(results, plan), scratch / "plan.html")
+            page = plan_page(results, plan, language)
+            write_text(page, scratch / page_name("plan.html", language, languages))
         notes_of_both = [sentence.both for sentence in plan.sentences]
         write_json(
             plain({"mark": said, "notes": notes_of_both, **plan.conventions}), scratch / "plan.json"
@@ -262,25 +272,30 @@ def write_plan(results: Results, plan: Plan) -> Path:
     return made.target
 
 
-def plan_page(results: Results, plan: Plan) -> str:
+def plan_page(results: Results, plan: Plan, language: Language) -> str:
     """Return the page for a budget office: what each wish needs, what each way of dividing the budget brings."""
     from satisfaction.planning.plan import needs_plot
     from satisfaction.publication.plots.canvas import picture
 
     survey = results.survey
     alt = _("Interviews each wish needs; the values stand in the table below.")
-    figure = needs_plot(plan, mark=survey.marks or NOTHING)
-    drawn = picture(figure, alt) if figure else None
     values: dict[str, Any] = {
         "declared": survey.declared,
         "marks": survey.marks,
         "plan": plan,
-        "picture": drawn,
+        "needs": [_worded(row, "wish") for row in _records(plan.needs)],
+        "allocations": [_worded(row, "name") for row in _records(plan.allocations)],
+        "across": across("plan.html", language, survey.declared.languages),
     }
-    return fill(
-        "plan.html",
-        values | {"needs": _records(plan.needs), "allocations": _records(plan.allocations)},
-    )
+    with use(language):
+        figure = needs_plot(plan, mark=survey.marks or NOTHING)
+        values["picture"] = picture(figure, alt) if figure else None
+        return fill("plan.html", values)
+
+
+def _worded(row: dict[str, Any], what: str) -> dict[str, Any]:
+    """Give a row of a table its words in two columns as one text."""
+    return row | {what: Text(row[f"{what}_zh"], row[f"{what}_en"])}
 
 
 def _records(table: pd.DataFrame) -> Sequence[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from satisfaction.foundation.errors import RankingError, number_of, one_of
+from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.figures import (
     Kind,
     amount,
@@ -23,7 +23,7 @@ from satisfaction.foundation.figures import (
     places,
     probability_in_words,
 )
-from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext, pgettext
 from satisfaction.publication.labels import two_languages
 from satisfaction.ranking.grades import PROMISED
 
@@ -57,24 +57,28 @@ def join_sentences(parts: Iterable[Text | None]) -> Text:
 
 
 def listing(names: Iterable[Text]) -> Text:
-    """List names: A、B、C; A, B and C."""
-    names = list(names)
-    zh = "、".join(name.zh for name in names)
-    *first, last = (name.en for name in names)
-    return Text(zh, f"{', '.join(first)} and {last}" if first else last)
+    """List names: A, B and C."""
+    *first, last = names
+    if not first:
+        return last
+    return _("{names} and {last}", names=comma_list(first), last=last)
 
 
-def sentence(text: str) -> str:
+def _capital(sentence: Text) -> Text:
     """Start an English sentence with a capital letter."""
-    return text[:1].upper() + text[1:]
+    return Text(sentence.zh, sentence.en[:1].upper() + sentence.en[1:])
 
 
 def mark_of_sentences(text: Any) -> Text | None:
     """Return the mark of a table in brackets, each language by itself; None where there is none."""
     if not isinstance(text, str) or not text:
         return None
-    mark = two_languages(text)
-    return Text(f"【{mark.zh}】", f"[{mark.en or mark.zh}]")
+    return mark_in_brackets(two_languages(text))
+
+
+def mark_in_brackets(mark: Text) -> Text:
+    """Return a mark as it stands in front of a sentence."""
+    return _("[{mark}]", mark=mark)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,9 @@ class End:
     size : int
         Places that the list is to have.
     name : Text
-        末十位; "the last ten".
+        "the last ten".
     member : Text
-        属于末十位; "among the last ten", to stand behind "is".
+        "among the last ten", to stand behind "is".
     """
 
     side: str
@@ -281,11 +285,15 @@ def check_columns(ranking: pd.DataFrame, columns: Iterable[str]) -> None:
 
 
 def _end(size: int, side: str) -> End:
-    zh, en = _("first") if side == "first" else _("last")
+    if size == 1 and side == "first":
+        return End(side, size, _("the first one"), pgettext("is", "first"))
     if size == 1:
-        only = "首位" if side == "first" else "末位"
-        return End(side, size, Text(only, f"the {en} one"), Text(f"属于{only}", en))
-    end = Text(f"{zh}{numeral(size)}位", f"the {en} {in_english(size)}")
+        return End(side, size, _("the last one"), pgettext("is", "last"))
+    number = Text(numeral(size), in_english(size))
+    if side == "first":
+        end = _("the first {number}", number=number)
+    else:
+        end = _("the last {number}", number=number)
     return End(side, size, end, _("among {end}", end=end))
 
 
@@ -311,12 +319,12 @@ def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Text:
     clauses = [ground.mark, _rank_and_sets(ground, row, level_with), _standing(ground, row)]
     if row["code"] in ground.errors:
         why = two_languages(ground.errors[row["code"]])
-        clauses.append(Text(f"该单位{why.zh}。", f"{sentence(why.en or why.zh)}."))
+        clauses.append(_capital(_("{why}.", why=why)))
     across = ground.across.get(row["code"])
     if across is not None:
-        measure, compared = ground.measure, across.compared(ground.kind)
+        compared = across.compared(ground.kind)
         clauses.append(
-            Text(f"{measure.zh}{compared.zh}。", f"{sentence(measure.en)} {compared.en}.")
+            _capital(_("{measure} {compared}.", measure=ground.measure, compared=compared))
         )
     if ground.grades:
         clauses.append(_grade(ground, row))
@@ -350,12 +358,18 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
         why = _("it has no other area with answers beside it")
     else:
         why = _("it does not meet the conditions for being ranked")
-    answers = f"{n} valid answer{'' if n == 1 else 's'}"
-    said = Text(
-        f"{unit.zh}：{figure.zh}有效样本 {n} 人，{why.zh}，不参加排名，没有名次，也不判断其是否{member.zh}。",
-        f"{unit.en}: {figure.en}with {answers}, {why.en}; it is not ranked and nothing is said about its being {member.en}.",
+    reason = ngettext(
+        "{unit}: {figure}with {n} valid answer, {why}; it is not ranked and nothing is said about "
+        "its being {member}.",
+        "{unit}: {figure}with {n} valid answers, {why}; it is not ranked and nothing is said about "
+        "its being {member}.",
+        n,
+        unit=unit,
+        figure=figure,
+        why=why,
+        member=member,
     )
-    return join_sentences([ground.mark, said])
+    return join_sentences([ground.mark, reason])
 
 
 def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
@@ -381,7 +395,7 @@ def _rank_and_sets(ground: Ground, row: Row, level_with: int) -> Text:
         )
     low, high = row["marginal_low"], row["marginal_high"]
     alone = places(low, high)
-    lies = Text(f"在{alone.zh}之间", f"lies between {low:g} and {high:g}")
+    lies = _("lies between {low:g} and {high:g}", low=low, high=high)
     if low == high:
         lies = _("is {alone}", alone=alone)
     table = places(row["simultaneous_low"], row["simultaneous_high"])
@@ -417,7 +431,7 @@ def _standing(ground: Ground, row: Row) -> Text:
         but = _("and") if agrees else _("but")
         where = _("It is {on} the list of {name}, {but}", on=on, name=end.name, but=but)
     if not ground.proven:
-        return Text(f"{where.zh}{proof.zh}。", f"{where.en} {proof.en}.")
+        return _("{where} {proof}.", where=where, proof=proof)
     chance = _chance(row)
     return _(
         "{where} {proof}; under the model, the probability that it is {member} is {chance}.",
@@ -450,11 +464,9 @@ def _verdict(ground: Ground, row: Row) -> Text:
         return _("it is not excluded that it is {member}, nor is this established", member=member)
     if status == "possible":
         return _("it is not established that it is {member}, nor is this excluded", member=member)
-    word = "确认" if status == "established" else "排除"
-    return Text(
-        f"已{word}其{member.zh}（{trust.zh}）",
-        f"it is {status} that it is {member.en} ({trust.en})",
-    )
+    if status == "established":
+        return _("it is established that it is {member} ({trust})", member=member, trust=trust)
+    return _("it is excluded that it is {member} ({trust})", member=member, trust=trust)
 
 
 def members(ground: Ground, listed: Rows, tied: Rows) -> Text:
@@ -466,8 +478,8 @@ def members(ground: Ground, listed: Rows, tied: Rows) -> Text:
         return _("No unit is on the list of {end} however ties are broken.", end=end)
     scored = []
     for row in listed:
-        unit, score = name(row), amount(row["estimate"], ground.kind)
-        scored.append(Text(f"{unit.zh}（{score.zh}）", f"{unit.en} ({score.en})"))
+        score = amount(row["estimate"], ground.kind)
+        scored.append(_("{unit} ({score})", unit=name(row), score=score))
     units = listing(scored)
     this = _("this is the list of {end}", end=end)
     if tied:
@@ -487,11 +499,16 @@ def tie_at_cut(ground: Ground, listed: Rows, tied: Rows) -> Text | None:
         return None
     units, size = listing(name(row) for row in tied), ground.end.size
     low, high = len(listed), len(listed) + len(tied)
-    return Text(
-        f"分界处有 {len(tied)} 个单位并列：{units.zh}；都不计入时名单为 {low} 个单位，都计入时为 {high} 个，"
-        f"规则要求 {size} 个，此处不作取舍。",
-        f"At the cut, {_are(len(tied), 'unit')} tied: {units.en}; without them the list has {number_of(low, 'unit')}, "
-        f"with all of them {high}; the rule asks for {size}, and the tie is not broken here.",
+    return ngettext(
+        "At the cut, {n} unit is tied: {units}; without it the list has {low}, with it {high}; the "
+        "rule asks for {size}, and the tie is not broken here.",
+        "At the cut, {n} units are tied: {units}; without them the list has {low}, with all of them "
+        "{high}; the rule asks for {size}, and the tie is not broken here.",
+        len(tied),
+        units=units,
+        low=ngettext("{n:,} unit", "{n:,} units", low),
+        high=high,
+        size=size,
     )
 
 
@@ -507,27 +524,28 @@ def established(ground: Ground, listed: Rows, sure: Rows) -> Text | None:
     if not listed:
         return None
     if sure and len(sure) < many:
-        units, rest = listing(name(row) for row in sure), many - len(sure)
-        return Text(
-            f"名单上的 {many} 个单位中，已确认{member.zh}的有 {len(sure)} 个：{units.zh}；其余 {rest} 个不能确认（{trust.zh}）。",
-            f"Of the {many} units listed, {_are(len(sure))} established as being {member.en}: {units.en}; "
-            f"the other {_are(rest)} not ({trust.en}).",
+        proven = ngettext("{n} is", "{n} are", len(sure))
+        rest = ngettext("{n} is", "{n} are", many - len(sure))
+        return _(
+            "Of the {many} units listed, {proven} established as being {member}: {units}; the "
+            "other {rest} not ({trust}).",
+            many=many,
+            proven=proven,
+            member=member,
+            units=listing(name(row) for row in sure),
+            rest=rest,
+            trust=trust,
         )
+    values = {"many": many, "member": member, "trust": trust}
+    if sure and many == 1:
+        return _("The one unit listed is established as being {member} ({trust}).", **values)
     if sure:
-        all_or_none = _("All of them are") if many > 1 else _("It is")
-    elif many > 1:
-        all_or_none = _("Not one of them is")
-    else:
-        all_or_none = _("It is not")
-    return Text(
-        f"名单上的 {many} 个单位{all_or_none.zh}{member.zh}（{trust.zh}）。",
-        f"{all_or_none.en} established as being {member.en} ({trust.en}).",
+        return _("All {many} units listed are established as being {member} ({trust}).", **values)
+    if many == 1:
+        return _("The one unit listed is not established as being {member} ({trust}).", **values)
+    return _(
+        "Not one of the {many} units listed is established as being {member} ({trust}).", **values
     )
-
-
-def _are(number: int, noun: str = "") -> str:
-    counted = number_of(number, noun) if noun else str(number)
-    return f"{counted} {'is' if number == 1 else 'are'}"
 
 
 def whole_list(ground: Ground, summary: Mapping[str, Any]) -> Text | None:
@@ -579,14 +597,19 @@ def not_excluded(ground: Ground, off: Rows, still_open: Rows) -> Text | None:
     if not still_open:
         return _("For every unit off the list it is excluded that it is {member}.", member=member)
     units = listing(name(row) for row in still_open[:NAMED])
-    namely = Text("：", ": ")
     if many > NAMED:
-        namely = _("; nearest to the cut: ")
-    return _(
-        "Off the list, {many} cannot be excluded from being {member}{namely}{units}.",
-        many=ngettext("{n:,} unit", "{n:,} units", many),
+        return _(
+            "Off the list, {many:,} units cannot be excluded from being {member}; nearest to the "
+            "cut: {units}.",
+            many=many,
+            member=member,
+            units=units,
+        )
+    return ngettext(
+        "Off the list, {n:,} unit cannot be excluded from being {member}: {units}.",
+        "Off the list, {n:,} units cannot be excluded from being {member}: {units}.",
+        many,
         member=member,
-        namely=namely,
         units=units,
     )
 
@@ -601,8 +624,8 @@ def step_from_cut(ground: Ground, row: Row) -> Text:
     )
     distance = NOTHING
     if across := ground.across.get(row["code"]):
-        measure, compared = ground.measure, across.compared(ground.kind)
-        distance = Text(f"，{measure.zh}{compared.zh}", f"; {measure.en} {compared.en}")
+        compared = across.compared(ground.kind)
+        distance = _("; {measure} {compared}", measure=ground.measure, compared=compared)
     if not ground.proven:
         said = _(
             "{unit} (rank {rank:g} by the estimate) is {where} of {end}{distance}; {proof}.",

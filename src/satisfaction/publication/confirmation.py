@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from satisfaction.foundation.files import sha256
-from satisfaction.foundation.language import Text, _
-from satisfaction.foundation.pages import fill
+from satisfaction.foundation.language import Language, Text, _, use
+from satisfaction.foundation.pages import across, fill
 from satisfaction.pipeline import Results
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.manifest import FORMAT, suppressed_counts
@@ -106,7 +106,7 @@ def _described(name: str) -> str:
     return f"{heading}: {column.meaning}"
 
 
-def confirm_page(results: Results, folder: Path, *, revision: int) -> str:
+def confirm_page(results: Results, folder: Path, *, revision: int, language: Language) -> str:
     """Write the page on which names and dates are filled in: what is confirmed, by fingerprints of the files in `folder`."""
     survey = results.survey
     fingerprints = {}
@@ -122,8 +122,10 @@ def confirm_page(results: Results, folder: Path, *, revision: int) -> str:
         "questionnaire": survey.questionnaire.reference,
         "files": fingerprints,
         "roles": ROLES,
+        "across": across("confirm.html", language, survey.declared.languages),
     }
-    return fill("confirm.html", content)
+    with use(language):
+        return fill("confirm.html", content)
 
 
 def _withheld(results: Results) -> Text:

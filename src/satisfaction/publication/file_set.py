@@ -48,14 +48,9 @@ from satisfaction.publication.tables import Tables, spoken, tables_of
 from satisfaction.ranking.rank import Ranking
 
 
-def languages_of(survey: Survey) -> Sequence[Language]:
-    """Return the languages of a survey's workbooks and texts; files of the first one have the plain names."""
-    return LANGUAGES
-
-
 def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
     """Write rejected.csv (one row a rejected row), log.csv (one row an event) and rejected.xlsx for the team to correct (one a language)."""
-    languages = languages_of(survey)
+    languages = survey.declared.languages
     for language in languages:
         path = folder / page_name("rejected.xlsx", language, languages)
         with use(language):
@@ -93,7 +88,7 @@ def write_ranking(
     """
     kind, measure = spoken(survey)
     _write_both(published.ranking, folder / "ranking.csv")
-    languages = languages_of(survey)
+    languages = survey.declared.languages
     for language in languages:
         path = folder / page_name("ranking.xlsx", language, languages)
         with use(language):
@@ -107,8 +102,17 @@ def write_ranking(
     # brings matplotlib, which `import satisfaction` should not
     from satisfaction.publication.report.reading import render_reading
 
-    page = render_reading(published.ranking, ranking.summary, kind=kind, measure=measure)
-    write_text(page, folder / "reading.html")
+    languages = survey.declared.languages
+    for language in languages:
+        page = render_reading(
+            published.ranking,
+            ranking.summary,
+            kind=kind,
+            measure=measure,
+            language=language,
+            languages=languages,
+        )
+        write_text(page, folder / page_name("reading.html", language, languages))
 
 
 def _notes(survey: Survey, published: Tables, ranking: Ranking) -> list[str]:
@@ -202,12 +206,15 @@ def _write_set(
 
     write_responses(results.survey, results.responses, scratch)
     published = tables_of(results)
-    languages = languages_of(results.survey)
+    languages = results.survey.declared.languages
     write_indices(published.indices, scratch, languages=languages)
     write_ranking(
         results.survey, published, results.ranking, estimates=results.estimates, folder=scratch
     )
-    write_text(render(results, published), scratch / "report.html")
+    languages = results.survey.declared.languages
+    for language in languages:
+        page = render(results, published, language)
+        write_text(page, scratch / page_name("report.html", language, languages))
     write_json(plain(manifest(results, revision=revision)), scratch / "manifest.json")
     tables = {"indices": published.indices, "ranking": published.ranking}
     tables |= further_tables(results.survey, published, results.estimates)
@@ -218,7 +225,8 @@ def _write_set(
         with use(language):
             text = readme(results, tables, revision=revision)
         write_text(text, scratch / page_name("README.txt", language, languages))
-    write_text(confirm_page(results, scratch, revision=revision), scratch / "confirm.html")
+        page = confirm_page(results, scratch, revision=revision, language=language)
+        write_text(page, scratch / page_name("confirm.html", language, languages))
     run = {
         "mark": mark(results.survey),
         "revision": revision,
@@ -288,7 +296,8 @@ def _next_revision(results: Results, latest: Path) -> int:
         for path in latest.parent.glob("*Z*/run.json"):
             with suppress(SatisfactionError):
                 known.append(revision_of(path.parent))
-        tell(f"{fault}\n  本次修订号 revision of this run: {max(known) + 1}")
+        revision = _("revision of this run: {revision}", revision=max(known) + 1)
+        tell(f"{fault}\n  {revision}")
         return max(known) + 1
 
 

@@ -17,7 +17,8 @@ from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.files import new_folder
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _, semicolon_list, use
+from satisfaction.foundation.pages import page_name
 from satisfaction.foundation.tables import write_rfc4180, write_text
 from satisfaction.pipeline import Results, weighting_log
 from satisfaction.publication.handover_rows import Rows, repeatable, respondent_rows, text_of
@@ -48,18 +49,25 @@ class HandOver:
         that takes the weights as fixed, which R's agree with.
     call : str
         The design as a call of R's `svydesign`.
-    script, readme : str
-        survey.R and README.txt.
+    script : str
+        survey.R.
+    readmes : mapping
+        README.txt, and README-en.txt or README-zh.txt beside it, by their names.
     """
 
     respondents: pd.DataFrame = field(repr=False)
     expected: pd.DataFrame = field(repr=False)
     call: str
     script: str = field(repr=False)
-    readme: str = field(repr=False)
+    readmes: Mapping[str, str] = field(repr=False)
+
+    @property
+    def readme(self) -> str:
+        """README.txt."""
+        return self.readmes["README.txt"]
 
     def write(self, folder: str | Path) -> Path:
-        """Write the four files into a folder that does not exist yet.
+        """Write the files into a folder that does not exist yet.
 
         Raises
         ------
@@ -71,7 +79,8 @@ class HandOver:
             write_rfc4180(self.respondents, scratch / "respondents.csv")
             write_rfc4180(self.expected, scratch / "expected.csv")
             write_text(self.script, scratch / "survey.R")
-            write_text(self.readme, scratch / "README.txt")
+            for name, text in self.readmes.items():
+                write_text(text, scratch / name)
         return folder
 
 
@@ -167,11 +176,12 @@ def hand_over_results(results: Results, folder: str | Path) -> HandOver:
     """
     survey = results.survey
     about = About(
-        title=f"{survey.declared.title} ({survey.name})",
+        title=_("{title} ({name})", title=survey.declared.title, name=survey.name),
         mark=mark(survey),
         labels=_labels(survey.questionnaire),
         notes=tuple(_notes(results)),
         steps=weighting_log(results),
+        languages=survey.declared.languages,
     )
     measures = list(results.design.measures.values())
     estimates = list(results.estimates.values())
@@ -210,17 +220,18 @@ def _content(
     )
     if about.mark:
         expected["mark"] = about.mark
-    heading = filter(None, [about.title, about.mark])
     call = svydesign_call(design, rows)
     conventions = estimates[0].conventions
+    readmes = {}
+    for language in about.languages:
+        with use(language):
+            readmes[page_name("README.txt", language, about.languages)] = readme_text(
+                design, rows, about, measures=measures, conventions=conventions, call=call
+            )
+    with use(about.languages[0]):
+        script = survey_script(design, rows, heading=about.heading)
     return HandOver(
-        respondents=rows.table,
-        expected=expected,
-        call=call,
-        script=survey_script(design, rows, heading=heading),
-        readme=readme_text(
-            design, rows, about, measures=measures, conventions=conventions, call=call
-        ),
+        respondents=rows.table, expected=expected, call=call, script=script, readmes=readmes
     )
 
 
@@ -262,28 +273,36 @@ def _check_measures(chosen: Sequence[Measure]) -> None:
         )
 
 
-def _labels(questionnaire: Questionnaire) -> Mapping[str, str]:
+def _labels(questionnaire: Questionnaire) -> Mapping[str, Text]:
     """Return the label of every item, with its answers where it has codes."""
-    labels = {RESPONDED: "1 已应答 responded; 0 无应答 did not respond"}
+    labels = {RESPONDED: _("1 responded; 0 did not respond")}
     for name, item in questionnaire.items.items():
-        labels[name] = f"{item.zh} {item.en}"
+        labels[name] = Text.of(item.zh, item.en)
         if isinstance(item, SingleItem):
             answers = questionnaire.answers(name) | questionnaire.special(name)
-            listed = "; ".join(f"{code} {answer}" for code, answer in answers.items())
-            labels[name] += f" ({listed})"
+            listed = semicolon_list(
+                _("{code} {answer}", code=code, answer=answer) for code, answer in answers.items()
+            )
+            labels[name] = _("{label} ({name})", label=labels[name], name=listed)
     return labels
 
 
-def _notes(results: Results) -> Iterator[str]:
+def _notes(results: Results) -> Iterator[Text]:
     """Yield what the columns do not hold, and what the sample is."""
     survey = results.survey
-    selection = f"selection: {survey.declared.selection}"
-    if survey.declared.selection_note:
-        selection += f" — {survey.declared.selection_note}"
+    declared = survey.declared
+    selection = _("selection: {selection}", selection=declared.selection)
+    if declared.selection_note:
+        note = declared.selection_note
+        selection = _("{selection} — {note}", selection=selection, note=note)
     yield selection
-    if survey.declared.simulated:
-        yield str(survey.declared.simulated.note)
+    if declared.simulated:
+        yield declared.simulated.note.text
     for name, index in survey.questionnaire.indices.items():
         if index.level == "area":
-            total = " + ".join(f"{weight} x {rate}" for rate, weight in index.weights.items())
-            yield f"{name} {index.zh} {index.en}: {total}（各域均值的加权和，率乘 100 weighted sum of the domain's means, rates x 100）"
+            yield _(
+                "{name} {label}: {total} (weighted sum of the domain's means, rates x 100)",
+                name=name,
+                label=Text.of(index.zh, index.en),
+                total=" + ".join(f"{weight} x {rate}" for rate, weight in index.weights.items()),
+            )

@@ -1,6 +1,7 @@
 """survey.R: the design, its single calibration and the means by area in R's own words.
 
-README.txt of a hand-over: what the files and columns are, the design, the recipe and the conventions; two languages.
+README.txt of a hand-over: what the files and columns are, the design, the recipe and the conventions. Each is written in
+the current language.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import LANGUAGES, Language, Text, _
 from satisfaction.publication.handover_rows import (
     NUMBER,
     ROLES,
@@ -25,6 +26,7 @@ from satisfaction.publication.handover_rows import (
     repeatable,
     unique_name,
 )
+from satisfaction.publication.labels import two_languages
 from satisfaction.sampling.design import ONE, SampleDesign
 from satisfaction.sampling.measures import Measure
 
@@ -35,10 +37,14 @@ MANY = 50  # levels, from which R's sparse matrices are worth while
 WIDTH = 110
 QUOTES = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'"})  # R takes them for an error
 USE = (
-    '用法：在 R 中把工作目录设为本文件夹，然后执行 source("survey.R", encoding = "UTF-8")。需要 survey 包 4.1 或更新版本。',
-    'Use: in R set the working directory to this folder, then source("survey.R", encoding = "UTF-8"). Needs package survey, 4.1 or newer.',
-    "除非注明，比较只针对估计值与标准误：自由度不同（本软件按域计：域内初级单元数减层数；R 按设计计），所以区间不同。",
-    "Compare estimates and standard errors only: df differ (ours are the domain's PSUs minus its strata, R's the design's), and so do intervals.",
+    _(
+        'Use: in R set the working directory to this folder, then source("survey.R", encoding = '
+        '"UTF-8"). Needs package survey, 4.1 or newer.'
+    ),
+    _(
+        "Unless noted, compare estimates and standard errors only: df differ (ours are the "
+        "domain's PSUs minus its strata, R's the design's), and so do intervals."
+    ),
 )
 DESIGN = _(
     "The sample design. Domains never filter it: svyby and subset keep the "
@@ -51,11 +57,10 @@ CALIBRATED = _(
     "ours do."
 )
 MEANS = _("Means by domain: R's beside those of expected.csv. A large survey takes some minutes.")
-SEVERAL = (
-    "本期权数经过多个步骤（见 README.txt），这里直接使用最终权数：R 的标准误把权数当作固定的，与 expected.csv 的 se_fixed 一致；",
-    "公布的标准误（expected.csv 的 se）来自重复样本（JKn），每个重复样本都重做全部加权步骤。",
-    "The weights come from several steps (see README.txt). Final weights are used here: R's standard errors treat them as fixed and "
-    "agree with se_fixed of expected.csv; the published ones (se) come from JKn replicates that replay the whole recipe.",
+SEVERAL = _(
+    "The weights come from several steps (see README.txt). Final weights are used here: R's "
+    "standard errors treat them as fixed and agree with se_fixed of expected.csv; the published "
+    "ones (se) come from JKn replicates that replay the whole recipe."
 )
 LONELY = {
     "average": _(
@@ -95,20 +100,22 @@ cat("largest relative difference of standard errors:", apart(compared${se}, comp
 """
 
 
-def survey_script(design: SampleDesign, rows: Rows, *, heading: Iterable[str]) -> str:
+def survey_script(design: SampleDesign, rows: Rows, *, heading: Iterable[object]) -> str:
     """Return the R script that reads the files, declares the design and compares the means by area.
 
     Parameters
     ----------
     design : SampleDesign
     rows : Rows
-    heading : iterable of str
+    heading : iterable
         Title and mark; become comments.
     """
     several = design.weighting is not None and not repeatable(design)
-    design_comments = [*DESIGN, *LONELY.get(design.lonely_psu, ())]
+    design_comments = [DESIGN]
+    if design.lonely_psu in LONELY:
+        design_comments.append(LONELY[design.lonely_psu])
     if several:
-        design_comments += SEVERAL
+        design_comments.append(SEVERAL)
     parts = [
         _comment(*heading, *USE),
         f'library(survey)\noptions(survey.lonely.psu = "{design.lonely_psu}")',
@@ -118,7 +125,7 @@ def survey_script(design: SampleDesign, rows: Rows, *, heading: Iterable[str]) -
     if repeatable(design):
         parts.append(_calibration(design, rows))
     compare = COMPARE.replace("{se}", "se_fixed" if several else "se")
-    parts.append(f"{_comment(*MEANS)}\n{compare}")
+    parts.append(f"{_comment(MEANS)}\n{compare}")
     return "\n\n".join(parts)
 
 
@@ -162,7 +169,7 @@ def _calibration(design: SampleDesign, rows: Rows) -> str:
         if not margin.numeric:
             codes = "_".join(map(rows.code, margin.columns))
             frames[unique_name(f"margin_{codes}", frames)] = margin
-    lines = [_comment(*CALIBRATED)]
+    lines = [_comment(CALIBRATED)]
     lines += [_frame(name, margin, rows) for name, margin in frames.items()]
     if method == "poststratify":
         ((name, margin),) = frames.items()
@@ -307,17 +314,28 @@ def _comment(*texts: object) -> str:
 
 
 UNITS = {
-    "rate": "份额 share 0-1",
-    "score": "分 points 0-100",
-    "index": "分 points 0-100",
-    "column": "该列自身的单位 the column's own unit",
+    "rate": _("share 0-1"),
+    "score": _("points 0-100"),
+    "index": _("points 0-100"),
+    "column": _("the column's own unit"),
 }
-FILES = (
-    "respondents.csv  一行一人（有无应答者表时含无应答者），UTF-8，RFC 4180，数值 17 位有效数字",
-    "                 one row a sampled person (nonrespondents too, where the recipe has them); numbers with 17 significant digits",
-    "survey.R         在 R 中重做同一设计、校准与各域均值 the same design, calibration and means by domain in R",
-    "expected.csv     本软件的估计值与标准误，供核对 our estimates and standard errors, to compare with",
-)
+FILES = {
+    "respondents.csv": _(
+        "one row a sampled person (nonrespondents too, where the recipe has them); UTF-8, RFC "
+        "4180, numbers with 17 significant digits"
+    ),
+    "survey.R": _("the same design, calibration and means by domain in R"),
+    "expected.csv": _("our estimates and standard errors, to compare with"),
+}
+EXPECTED = {
+    "level, code": _("the domain's column and code; (all) for all together"),
+    "measure": _("the measure's column"),
+    "estimate, se": _(
+        "estimate and standard error in the measure's unit; empty without valid answers"
+    ),
+    "se_fixed": _("standard error with the weights taken as fixed"),
+    "n": _("valid answers"),
+}
 PERSONS = _(
     "This is respondent-level data. It holds no respondent number, interviewer, "
     "date or text, but units, areas and groups may still point to a person: for "
@@ -347,21 +365,29 @@ class About:
 
     Attributes
     ----------
-    title : str
+    title : str or Text
     mark : str
         What every row must say about the sample; empty for a real probability sample.
     labels : mapping
         Source column -> label.
-    notes : tuple of str
+    notes : tuple of str or Text
     steps : tuple of dict
         Records of the weighting steps, where there are more than the design's own (a base step).
+    languages : tuple of {"zh", "en"}
+        Of README.txt; survey.R has the first one.
     """
 
-    title: str = "survey"
+    title: str | Text = "survey"
     mark: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    labels: Mapping[str, str | Text] = field(default_factory=dict)
+    notes: tuple[str | Text, ...] = ()
     steps: tuple[dict[str, Any], ...] = ()
+    languages: tuple[Language, ...] = LANGUAGES
+
+    @property
+    def heading(self) -> list[str | Text]:
+        """Title, and mark where there is one."""
+        return [self.title, two_languages(self.mark)] if self.mark else [self.title]
 
 
 def readme_text(
@@ -395,48 +421,45 @@ def readme_text(
         credit = "several"
     by_name = {measure.name: measure for measure in measures}
     columns = [_column(column, about, by_name) for column in rows.columns]
-    opening = [about.mark] if about.mark else []
     steps = about.steps or (weighting.log if weighting else ())
     choices = [f"{name}: {_option(value)}" for name, value in conventions.items()]
-    sections: list[tuple[str, Iterable[str]]] = [
-        (about.title, [*opening, *PERSONS]),
-        ("文件 Files", FILES),
-        ("respondents.csv 的列 Columns of respondents.csv", columns),
-        ("expected.csv 的列 Columns of expected.csv", _expected(credit)),
-        ("抽样设计 Design", call.splitlines()),
-        ("加权 Weighting", [*CREDIT[credit], *_steps(steps)]),
-        ("约定 Conventions", [*choices, *DF]),
+    expected = [
+        _("{name}: {value}", name=name, value=meaning)
+        for name, meaning in EXPECTED.items()
+        if credit == "several" or name != "se_fixed"
+    ]
+    files = [_("{name}: {value}", name=name, value=meaning) for name, meaning in FILES.items()]
+    survey_title, *marks = about.heading
+    sections: list[tuple[object, Iterable[object]]] = [
+        (survey_title, [*marks, PERSONS]),
+        (_("Files"), files),
+        (_("Columns of respondents.csv"), columns),
+        (_("Columns of expected.csv"), expected),
+        (_("Design"), call.splitlines()),
+        (_("Weighting"), [CREDIT[credit], *_steps(steps)]),
+        (_("Conventions"), [*choices, DF]),
     ]
     if about.notes:
-        sections.append(("说明 Notes", about.notes))
+        sections.append((_("Notes"), about.notes))
     text = []
     for title, lines in sections:
-        text += [title, "=" * 60, *lines, ""]
+        text += [str(title), "=" * 60, *map(str, lines), ""]
     return "\n".join(text)
 
 
 def _column(column: RespondentColumn, about: About, measures: Mapping[str, Measure]) -> str:
-    label = about.labels.get(column.source, "")
-    unit = ""
+    label: object = about.labels.get(column.source, "")
+    unit: object = ""
     if column.role == "measure" and column.source in measures:
         measure = measures[column.source]
-        label = str(measure.label) if measure.label else label
+        label = measure.label or label
         unit = UNITS[measure.kind]
     renamed = ""
     if column.source not in ("", ONE, column.name):
         renamed = f" [{column.source}]"
-    words = (str(ROLES[column.role]), label, unit)
+    words = [str(word) for word in (ROLES[column.role], label, unit)]
     meaning = " — ".join(" ".join(word.split()) for word in words if word)
     return f"{column.name}{renamed} ({column.kind}): {meaning}"
-
-
-def _expected(credit: str) -> Iterator[str]:
-    yield "level, code: 域所在的列与编码；(all) 为全部 the domain's column and code; (all) for all together"
-    yield "measure: 指标 the measure's column"
-    yield "estimate, se: 估计值与标准误，单位同指标；无有效答案为空 estimate and standard error in the measure's unit; empty without valid answers"
-    if credit == "several":
-        yield "se_fixed: 权数视为固定的标准误 standard error with the weights taken as fixed"
-    yield "n: 有效答案数 valid answers"
 
 
 def _steps(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -12,9 +12,11 @@ import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import MARKS, Survey
-from satisfaction.foundation.language import Text, _, pgettext, semicolon_list
+from satisfaction.foundation.language import Text, _, ngettext, pgettext, semicolon_list
 
 DIGITS = 12
+KINDS = "省市州区县"
+"""Kinds of area that a Chinese name ends in."""
 STATUS = {
     "established": _("established"),
     "possible": _("possible"),
@@ -66,13 +68,27 @@ def _partial(survey: Survey, name: Text, have: int, of: int, *, is_whole: bool) 
         unit = _("counties")
     if not have:
         return _("{name} (none of {of} {unit} has answers)", name=name, of=of, unit=unit)
-    every = f"全{name.zh[-1]}" if name.zh[-1] in "省市州区县" else f"{name.zh}共"
-    inside = Text("") if is_whole else Text(name.zh, f" of {name.en}")
-    together = f"the {have} surveyed {unit.en}{inside.en} together (of {of})"
-    if have == 1:
-        together = f"the one surveyed of {of} {unit.en}{inside.en}"
-    return Text(
-        zh=f"本次调查的{inside.zh} {have} 个{unit.zh}合计（{every} {of} 个{unit.zh}）", en=together
+    # Chinese names the whole once more: by its kind, where the name ends in one
+    if name.zh[-1] in KINDS:
+        total = _("all {of} {unit} of the {kind}", of=of, unit=unit, kind=name.zh[-1])
+    else:
+        total = _("{of} {unit} of {name} in all", of=of, unit=unit, name=name)
+    of_all = Text(total.zh, str(of))
+    if is_whole:
+        return ngettext(
+            "the one surveyed of {of_all} {unit}",
+            "the {n} surveyed {unit} together (of {of_all})",
+            have,
+            of_all=of_all,
+            unit=unit,
+        )
+    return ngettext(
+        "the one surveyed of {of_all} {unit} of {name}",
+        "the {n} surveyed {unit} of {name} together (of {of_all})",
+        have,
+        of_all=of_all,
+        unit=unit,
+        name=name,
     )
 
 
@@ -130,7 +146,7 @@ def label_of(row: Any, what: str) -> Text:
 
 
 def two_languages(text: str | Text) -> Text:
-    """Take a text apart that stands in Chinese and then in English: a sentence, or a few words."""
+    """Return the words of a column that holds Chinese and then English: a sentence, or a few words."""
     if isinstance(text, Text):
         return text
     zh, stop, en = text.partition("。 ")

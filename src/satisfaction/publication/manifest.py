@@ -18,6 +18,7 @@ import pandas as pd
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
+from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
 from satisfaction.pipeline import Results, weighting_log
 from satisfaction.publication.columns import COLUMNS
@@ -25,8 +26,10 @@ from satisfaction.publication.labels import DIGITS, mark
 from satisfaction.ranking.suppression import SHIELD, SMALL
 
 FORMAT_NAME = "satisfaction-file-set"
-FORMAT = "1.0"
+FORMAT = "2.0"
 """Version of the file set: the first number rises when a column or file is renamed, removed or changes its meaning."""
+READABLE = ("1", "2")
+"""First numbers that are read; sets of 1.x hold the same tables, and pages of both languages."""
 PACKAGES = (
     "duckdb",
     "matplotlib",
@@ -119,12 +122,14 @@ def _left_out(results: Results) -> list[dict[str, Any]]:
     records = []
     for group in results.rankings.left_out:
         record = {"level": group.level, "parent": group.parent, "codes": group.codes}
-        records.append(record | {"reason": str(group.reason)})
+        records.append(record | {"reason": group.reason.both})
     return records
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON knows it: numbers to 12 digits, mappings and tuples unfolded, nan as null."""
+    """Return a value as JSON knows it: numbers to 12 digits, mappings and tuples unfolded, nan as null, words in both languages."""
+    if isinstance(value, Text):
+        return value.both
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
@@ -139,7 +144,7 @@ def plain(value: Any) -> Any:
 def suppressed_counts(results: Results) -> dict[str, int]:
     """Count the cells that the suppression rule withholds, by reason."""
     notes = [note for one in results.estimates.values() for note in one.table["note"]]
-    return {"small": notes.count(str(SMALL)), "complementary": notes.count(str(SHIELD))}
+    return {"small": notes.count(SMALL.both), "complementary": notes.count(SHIELD.both)}
 
 
 def inputs(results: Results) -> dict[str, str]:
@@ -197,7 +202,7 @@ def datapackage(
         "profile": "tabular-data-package",
         "name": FORMAT_NAME,
         "version": FORMAT,
-        "title": str(survey.declared.title),
+        "title": survey.declared.title.text.both,
         "description": mark(survey),
         "revision": revision,
         "survey": survey.name,
@@ -265,7 +270,7 @@ def _field(name: str, values: pd.Series, pattern: str) -> dict[str, Any]:
         "name": name,
         "type": "number" if fractional else column.type,
         "title": f"{column.title.zh} {column.title.en}",
-        "description": str(column.meaning),
+        "description": column.meaning.both,
     }
     if column.unit:
         field["unit"] = column.unit.both

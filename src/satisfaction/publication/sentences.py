@@ -69,7 +69,7 @@ def unit_sentences(
     kind : {"rate", "index", "score"}
         Whether estimates are shares 0-1 or points 0-100.
     measure : Text, optional
-        What is ranked, as subject of a sentence; default 得分 or 数值.
+        What is ranked, as subject of a sentence; default "the score" or "the rate".
     minimum_n : int, optional
         Valid answers that the rule asks for; units that are not ranked are told when they have fewer.
 

@@ -81,21 +81,18 @@ def demand(survey: Survey, code: str, target: Target) -> Text:
         return _("rise {rise} since {since}", rise=target.rise, since=since)
     whole = target.first_in == survey.whole()
     within = area_labels(survey)[whole_code(survey) if whole else survey.parents()[code]]
-    return Text(zh=f"{within.zh}第一", en=f"first in {target.first_in}")
+    among = Text(within.zh, str(target.first_in))  # the file names the level in English
+    return _("first in {area}", area=among)
 
 
 def _basis(survey: Survey, row: dict[Any, Any]) -> Text:
     """Say what a target is counted in: a ranking of so many, an earlier published rank."""
     if row["since"]:
         return _("published rank {before:g} in {since}", before=row["before"], since=row["since"])
-    zh = f"{row['of']} 个地区的排名"
-    en = f"ranking of {row['of']}"
     if row["parent"]:
-        within = area_labels(survey)[row["parent"]]
-        zh = f"{within.zh} {zh}".lstrip()
-        if within.en:
-            en = f"{en} in {within.en}"
-    return Text(zh=zh, en=en)
+        area = area_labels(survey)[row["parent"]]
+        return _("ranking of {of} in {area}", of=row["of"], area=area)
+    return _("ranking of {of}", of=row["of"])
 
 
 def _in_chinese(verdicts: pd.Series, labels: Mapping[str, Text]) -> pd.Series:
@@ -133,9 +130,7 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
-    labels = {
-        name: label for name, (_unused, label) in measure_labels(survey.questionnaire).items()
-    }
+    labels = {name: label for name, (_kind, label) in measure_labels(survey.questionnaire).items()}
     return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
 
 

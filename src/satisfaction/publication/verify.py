@@ -27,7 +27,7 @@ from satisfaction.pipeline import run
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.file_set import export
 from satisfaction.publication.labels import DIGITS
-from satisfaction.publication.manifest import FORMAT, input_names, manifest
+from satisfaction.publication.manifest import FORMAT, READABLE, input_names, manifest
 
 UNIT = tuple(
     title
@@ -131,7 +131,7 @@ def _unit(header: list[str], record: list[str], row: int) -> str:
 
 
 def _there(before: bool, after: bool) -> tuple[str, str]:
-    words = {True: "有 there", False: "无 not there"}
+    words = {True: str(_("there")), False: str(_("not there"))}
     return words[before], words[after]
 
 
@@ -180,6 +180,8 @@ CONSEQUENCES = (
     "README-en.txt",
     "README-zh.txt",
     "confirm.html",
+    "confirm-en.html",
+    "confirm-zh.html",
 )  # differ when a table does; looked at last
 KEYS = (
     "format",
@@ -295,6 +297,9 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
         made_now = manifest(results)
         changed = _unlike(then, made_now["inputs"])
         versions = _other_versions(programs, made_now["versions"])
+        written_as = str(made["format"]["version"])
+        if written_as != FORMAT:
+            versions["format"] = (written_as, FORMAT)
         with scratch_folder("satisfaction-verify") as scratch:
             again = export(results, scratch / "again", revision=revision)
             names = sorted(
@@ -366,7 +371,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     lacking_refused(folder)
     form = read_json(folder / "manifest.json").get("format")
     version = str(form.get("version", "0")) if isinstance(form, dict) else "0"
-    if version.split(".")[0] != FORMAT.split(".")[0]:
+    if version.split(".")[0] not in READABLE:
         raise InputFileError(
             "F122",
             _(
@@ -433,6 +438,5 @@ def _state(path: Path, digest: str) -> str:
 
 def _difference(old: Path, new: Path) -> Difference | None:
     if not old.is_file() or not new.is_file():
-        words = {True: "有 there", False: "无 not there"}
-        return Difference(old.name, "", "", "", words[old.is_file()], words[new.is_file()])
+        return Difference(old.name, "", "", "", *_there(old.is_file(), new.is_file()))
     return first_difference(old, new, ignored=("inputs", "versions"))

@@ -123,7 +123,7 @@ def _blanked(estimates: Estimates, suppressed: Suppressed, *, level: str) -> Est
         if name not in (*estimates.by, "n"):
             table[name] = table[name].astype(float).mask(gone)
     note = table["note"].to_numpy(str)
-    table["note"] = np.select([small, shield], [str(SMALL), str(SHIELD)], note)
+    table["note"] = np.select([small, shield], [SMALL.both, SHIELD.both], note)
     covariance = np.where(gone[:, None] | gone, np.nan, estimates.cov)
     blank = sp.diags_array(np.where(gone, np.nan, 1.0))
     matrix = estimates.contributions.matrix @ blank

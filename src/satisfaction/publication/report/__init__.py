@@ -7,32 +7,35 @@ its tables, `method` lists what was declared; what it looks like stands in templ
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from satisfaction.collection.account import unanswered_areas
 from satisfaction.foundation import figures
 from satisfaction.foundation.files import dated_folder, refuse_existing
-from satisfaction.foundation.pages import fill, find_browser, print_pages
+from satisfaction.foundation.language import Language, _, use
+from satisfaction.foundation.pages import across, fill, find_browser, page_name, print_pages
 from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication import plots
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
-    LANGUAGES,
-    Language,
     area_pages,
     index_page,
-    index_values,
     source_of,
 )
 from satisfaction.publication.tables import Tables, tables_of
 
 
-def render(results: Results, published: Tables) -> str:
+def render(
+    results: Results,
+    published: Tables,
+    language: Language,
+    *,
+    languages: Sequence[Language] | None = None,
+) -> str:
     """Write the report of a wave.
 
     Parameters
@@ -40,6 +43,10 @@ def render(results: Results, published: Tables) -> str:
     results : Results
     published : Tables
         As `tables_of` returns them for these results.
+    language : {"zh", "en"}
+        Of the page.
+    languages : sequence of {"zh", "en"}, optional
+        All that the page is written in; default those that survey.yaml declares.
 
     Returns
     -------
@@ -61,6 +68,7 @@ def render(results: Results, published: Tables) -> str:
         "shapes": rows.SHAPES,
         "words": rows.WORDS,
         "kind": kind,
+        "across": across("report.html", language, languages or survey.declared.languages),
     }
     values |= {
         "counts": counts.map(figures.count),
@@ -68,17 +76,16 @@ def render(results: Results, published: Tables) -> str:
         "measured": rows.ranked_label(indices, ranking),
         "notes": list(summary["notes"]),
         "findings": rows.ranking_findings(summary) if ranks_any else [],
-        "pictures": dict(_pictures(results, published)),
     }
     values |= {
         "ranks_any": ranks_any,
         "size": int(summary["bottom"]),
         "side": rows.SIDES[summary["side"]],
-        "statement": published.statement,
+        "statement": rows.unmarked(published.statement.zh, published.statement.en, survey.marks),
         "listed": rows.records(ranking[ranking["listed"] != "no"]),
         "ranked": rows.records(ranking),
-        "near": rows.records(published.near_cut),
-        "sentences": rows.records(published.sentences),
+        "near": rows.sentences(published.near_cut, survey.marks),
+        "sentences": rows.sentences(published.sentences, survey.marks),
     }
     values |= {
         "targets": rows.target_rows(published.targets),
@@ -90,12 +97,14 @@ def render(results: Results, published: Tables) -> str:
     }
     values |= {
         "files": rows.records(responses.summary),
-        "not_read": rows.records(responses.not_read),
-        "unanswered": rows.records(unanswered_areas(survey, responses.by_area)),
+        "not_read": rows.not_read(responses.not_read),
+        "silent": rows.silent_areas(survey, responses.by_area),
         "reasons": rows.reasons(responses.log),
         "method": method.sections(results),
     }
-    return fill("report.html", values, filters=rows.FILTERS)
+    with use(language):
+        values["pictures"] = dict(_pictures(results, published))
+        return fill("report.html", values, filters=rows.FILTERS)
 
 
 def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Picture]]:
@@ -124,28 +133,27 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
         yield name, picture(figure, alt[name])
 
 
-INDEX = {"zh": "index.html", "en": "index-en.html"}
-
-
 def write_report(
     results: Results,
     *,
     levels: list[str] | None = None,
-    languages: tuple[Language, ...] = LANGUAGES,
+    languages: tuple[Language, ...] | None = None,
     pdf: bool = False,
     folder: Path | None = None,
 ) -> Path:
     """Write the pages of a wave; returns the folder, <survey>/out/<time>-report/ unless one is given.
 
-    report.html (both languages), index.html and index-en.html, zh/<code>.html and en/<code>.html; with `pdf` each of them as
-    .pdf beside it. Same results, same bytes. The folder appears when everything is written.
+    report.html and index.html in the first of the survey's languages, report-en.html and index-en.html in the other,
+    zh/<code>.html and en/<code>.html; with `pdf` each of them as .pdf beside it. Same results, same bytes. The folder
+    appears when everything is written.
 
     Parameters
     ----------
     results : Results
     levels : list of str, optional
         Levels of area that get pages; default all below the whole.
-    languages : tuple of {"zh", "en"}
+    languages : tuple of {"zh", "en"}, optional
+        Default: those that survey.yaml declares.
     pdf : bool
         Needs Chromium, Chrome or Edge.
     folder : Path, optional
@@ -165,16 +173,19 @@ def write_report(
     published = tables_of(results)
     source = source_of(results, published)
     wanted = source.levels() if levels is None else levels
+    languages = languages or results.survey.declared.languages
     count = sum(len(source.codes(level)) for level in wanted) * len(languages)
     with dated_folder(folder or first) as made:
         scratch = made.scratch
-        write_text(render(results, published), scratch / "report.html")
-        values = index_values(source)
         for language in languages:
             (scratch / language).mkdir()
-            write_text(index_page(values, language), scratch / INDEX[language])
+            report = render(results, published, language, languages=languages)
+            write_text(report, scratch / page_name("report.html", language, languages))
+            index = index_page(source, language, languages)
+            write_text(index, scratch / page_name("index.html", language, languages))
         pages = area_pages(source, levels=wanted, languages=languages)
-        for name, text in tqdm(pages, desc="页面 pages", total=count, disable=None, leave=False):
+        desc = str(_("pages"))
+        for name, text in tqdm(pages, desc=desc, total=count, disable=None, leave=False):
             write_text(text, scratch / name)
         if browser is not None:
             print_pages(browser, sorted(scratch.rglob("*.html")))

@@ -6,15 +6,15 @@ The index of the pages of areas.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from satisfaction.foundation.language import NOTHING, Text, _, use
-from satisfaction.foundation.pages import fill
+from satisfaction.foundation.language import NOTHING, Language, Text, _, current, use
+from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
 from satisfaction.publication.labels import area_labels, label_of
@@ -33,6 +33,7 @@ from satisfaction.publication.report.rows import (
     records,
     target_rows,
     threshold_rows,
+    unmarked,
 )
 from satisfaction.publication.tables import (
     Tables,
@@ -41,8 +42,6 @@ from satisfaction.publication.tables import (
     with_parent_names,
 )
 
-Language: TypeAlias = Literal["zh", "en"]
-LANGUAGES: tuple[Language, Language] = ("zh", "en")
 LISTED = {
     "yes": _("yes"),
     "no": _("no"),
@@ -159,17 +158,34 @@ def source_of(results: Results, published: Tables) -> Source:
 
 
 def area_pages(
-    source: Source, *, levels: list[str], languages: tuple[Language, ...]
+    source: Source, *, levels: list[str], languages: Sequence[Language]
 ) -> Iterator[tuple[str, str]]:
     """Yield file (below the folder) and text of every area's page, in every language."""
     for level in levels:
         for code in source.codes(level):
             values = area_values(source, level, code)
             for language in languages:
-                drawn = _picture(source, code, language) if values["topics"] else None
-                page = values | {"language": language, "picture": drawn}
-                text = fill("area.html", page, filters=FILTERS | {"page_of": page_of})
+                with use(language):
+                    text = _area_page(source, code, values, languages)
                 yield f"{language}/{page_of(code)}", text
+
+
+def _area_page(
+    source: Source, code: str, values: dict[str, Any], languages: Sequence[Language]
+) -> str:
+    """Fill an area's page in the current language."""
+    language = current() or "zh"
+    other = [
+        OtherLanguage(f"../{one}/{page_of(code)}", one, follows=False)
+        for one in languages
+        if one != language
+    ]
+    shared = {
+        "picture": _picture(source, code, language) if values["topics"] else None,
+        "across": other[0] if other else None,
+        "index": f"../{page_name('index.html', language, languages)}",
+    }
+    return fill("area.html", values | shared, filters=FILTERS | {"page_of": page_of})
 
 
 def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
@@ -248,7 +264,8 @@ def _ranks(source: Source, level: str, code: str) -> Ranks:
         within = within[(within["level"] == level) & within["rank"].notna()]
     sentence = NOTHING
     if len(sentences):
-        sentence = Text(sentences["zh"].iloc[0], sentences["en"].iloc[0])
+        marks = source.results.survey.marks
+        sentence = unmarked(sentences["zh"].iloc[0], sentences["en"].iloc[0], marks)
     return Ranks(
         among_all=records(ranking),
         within=records(within),
@@ -278,8 +295,16 @@ def _picture(source: Source, code: str, language: Language) -> Picture:
     return picture(drawn, alt)
 
 
-def index_values(source: Source) -> dict[str, Any]:
-    """Return what the index of the pages shows."""
+def index_page(source: Source, language: Language, languages: Sequence[Language]) -> str:
+    """Write the index of the pages in one of the languages they are written in."""
+    with use(language):
+        values = _index_values(source)
+        values["across"] = across("index.html", language, languages)
+        values["report"] = page_name("report.html", language, languages)
+        return fill("areas.html", values, filters=FILTERS | {"page_of": page_of})
+
+
+def _index_values(source: Source) -> dict[str, Any]:
     survey, published = source.results.survey, source.published
     indices, ranked = published.indices, survey.questionnaire.ranked
     ranks = {row["code"]: row for row in records(published.ranking)}
@@ -294,9 +319,3 @@ def index_values(source: Source) -> dict[str, Any]:
     alt = _("Tiles of {measure} by area; the values stand in the table below.", measure=measure)
     drawn = plots.tile_map(with_parent_names(survey, indices), ranked)
     return source.shared() | {"areas": areas, "picture": picture(drawn, alt)}
-
-
-def index_page(values: dict[str, Any], language: Language) -> str:
-    """Fill the index in one language."""
-    filters = FILTERS | {"page_of": page_of}
-    return fill("areas.html", values | {"language": language}, filters=filters)

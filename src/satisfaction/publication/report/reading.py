@@ -1,9 +1,9 @@
-"""How to read the ranks at the listed end of the table: one A4 page for readers without statistics, Chinese first."""
+"""How to read the ranks at the listed end of the table: one A4 page for readers without statistics."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any, NamedTuple
@@ -11,10 +11,18 @@ from typing import Any, NamedTuple
 import pandas as pd
 from markupsafe import Markup, escape
 
-from satisfaction.foundation.errors import RankingError, number_of
+from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.figures import Kind, amount, difference, percent, places, rank_set
-from satisfaction.foundation.language import NOTHING, Text, _, ngettext, semicolon_list
-from satisfaction.foundation.pages import fill
+from satisfaction.foundation.language import (
+    NOTHING,
+    Language,
+    Text,
+    _,
+    ngettext,
+    semicolon_list,
+    use,
+)
+from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.publication import plots
 from satisfaction.publication.clauses import (
     Ground,
@@ -46,6 +54,8 @@ def render_reading(
     measure: Text | None = None,
     stretch: tuple[int, int] | None = None,
     no_change: NoChange | None = None,
+    language: Language = "zh",
+    languages: Sequence[Language] | None = None,
 ) -> str:
     """Write the page "how to read ranks 61 to 88".
 
@@ -58,6 +68,10 @@ def render_reading(
         on (88 units: 61 to 88).
     no_change : NoChange, optional
         What a simulation showed; without it the page says nothing of it.
+    language : {"zh", "en"}
+        Of the page.
+    languages : sequence of {"zh", "en"}, optional
+        All that the page is written in, the first one under the plain file name; default: its own alone.
 
     Returns
     -------
@@ -83,7 +97,11 @@ def render_reading(
     inner = first if ground.end.side == "last" else last
     shown = [row for row in ground.ranked() if first <= row["rank"] <= last] or ground.ranked()
     example, wide = min(shown, key=lambda row: abs(row["rank"] - inner)), _widest(ground, shown)
+    languages = languages or (language,)
+    with use(language):
+        drawn = _picture(ground, [ground.ranked()[0], example, wide])
     values = {
+        "across": across("reading.html", language, languages),
         "mark": marked.mark,
         "ranks": places(first, last),
         "about": _about(ground, ranking),
@@ -92,17 +110,18 @@ def render_reading(
             why_so_wide(ground, shown, wide),
             why_ranks_jump(ground, example, no_change),
         ],
-        "picture": _picture(ground, [ground.ranked()[0], example, wide]),
+        "picture": drawn,
         "standings": standings(ground),
         "shapes": SHAPES,
         "status_note": how_status_is_made(ground),
         "right": right(ground),
         "wrong": wrong(ground, wide, summary),
-        "where": where_to_look(ground),
+        "where": where_to_look(ground, page_name("report.html", language, languages)),
         "end": ground.end.name,
         "side": ground.end.side,
     }
-    return fill("reading.html", values, filters={"whole_sets": _whole_sets})
+    with use(language):
+        return fill("reading.html", values, filters={"whole_sets": _whole_sets})
 
 
 def stretch_of(p: int, side: str) -> tuple[int, int]:
@@ -127,9 +146,13 @@ def _widest(ground: Ground, shown: Rows) -> Row:
 
 def _about(ground: Ground, ranking: pd.DataFrame) -> Text:
     survey = f"{ranking['survey'].iloc[0]} · {ranking['wave'].iloc[0]}"
-    return Text(
-        f"{survey} · 按{ground.measure.zh}排名 · {ground.p} 个单位参加排名 · {ground.level} 置信水平",
-        f"{number_of(ground.p, 'unit')} ranked by {ground.measure.en}",
+    return ngettext(
+        "{survey} · {n} unit ranked by {measure} · at the {level} confidence level",
+        "{survey} · {n} units ranked by {measure} · at the {level} confidence level",
+        ground.p,
+        survey=survey,
+        measure=ground.measure,
+        level=ground.level,
     )
 
 
@@ -291,13 +314,17 @@ def _crowded(ground: Ground, shown: Rows) -> Text | None:
 def why_ranks_jump(ground: Ground, row: Row, no_change: NoChange | None) -> Part:
     """Explain that ranks move by chance: what a simulation showed, and what one standard error does to one unit."""
     low, high = after_one_se(ground, row)
-    own, error = name(row), difference(row["se"], ground.kind)
-    moved = Text(
-        f"其他单位不动，{own.zh}的{ground.measure.zh}只要高或低一个标准误（{error.zh.strip()}），就会排到{places(low, high).zh}"
-        f"（集合 {span(row)}）。所以名次之差不能说明进步或退步；看变化，要看得分之差及其置信区间。",
-        f"All others staying, one standard error ({error.en}) more or less in {ground.measure.en} would give {own.en} ranks "
-        f"{places(low, high).en} (set {span(row)}). So a difference of ranks shows neither progress nor decline; look at the difference of "
-        "scores and its interval.",
+    unit = name(row)
+    error = difference(row["se"], ground.kind)
+    moved = _(
+        "All others staying, one standard error ({error}) more or less in {measure} would give "
+        "{unit} ranks {ranks} (set {span}). So a difference of ranks shows neither progress nor "
+        "decline; look at the difference of scores and its interval.",
+        error=error,
+        measure=ground.measure,
+        unit=unit,
+        ranks=places(low, high),
+        span=span(row),
     )
     simulated = _simulated(no_change) if no_change else None
     return Part(
@@ -346,7 +373,7 @@ def standings(ground: Ground) -> list[StatusCount]:
     return [
         StatusCount(
             status,
-            Text(STATUS[status].zh, STATUS[status].en),
+            STATUS[status],
             meaning,
             len(found[status]),
             _example(found[status]),
@@ -409,12 +436,13 @@ def wrong(ground: Ground, row: Row, summary: Mapping[str, Any]) -> list[Wrong]:
     return [bare, progress] if summary["list_established"] else [bare, sure, progress]
 
 
-def where_to_look(ground: Ground) -> Text:
-    """Say where the report holds the rest."""
+def where_to_look(ground: Ground, report: str) -> Text:
+    """Say where the report holds the rest; `report` is the name of its file."""
     end = ground.end.name
     return _(
-        'Score, standard error, both sets, status, probability: report.html, "The '
+        'Score, standard error, both sets, status, probability: {report}, "The '
         'full ranking", or ranking.csv. The list of {end}: its section of '
-        'report.html. Conventions of sample, weights, tests: "Method".',
+        '{report}. Conventions of sample, weights, tests: "Method".',
+        report=report,
         end=end,
     )

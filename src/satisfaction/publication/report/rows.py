@@ -10,10 +10,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
+from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
 from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.publication.clauses import mark_in_brackets
 from satisfaction.publication.labels import STATUS, label_of, published_levels
 
 Row: TypeAlias = dict[str, Any]
@@ -45,9 +47,15 @@ def _limits(row: Row) -> str:
     return figures.interval(row["ci_low"], row["ci_high"], row["kind"])
 
 
+def words_of(row: Row, what: str) -> Text:
+    """Return the words of a published status: its Chinese stands in a column of its own."""
+    return Text.of(row[f"{what}_zh"], row[what])
+
+
 FILTERS: dict[str, Callable[..., str | Text]] = {
     "estimate": figures.estimate_text,
     "label_of": label_of,
+    "words_of": words_of,
     "limits": _limits,
     "p_value": p_value,
     "probability": probability,
@@ -89,6 +97,36 @@ def records(table: pd.DataFrame) -> list[Row]:
     """Return the rows of a table."""
     rows: list[Row] = table.to_dict("records")
     return rows
+
+
+def sentences(table: pd.DataFrame, marks: Text | None) -> list[Text]:
+    """Return the sentences of a table without the mark in front."""
+    return [unmarked(row["zh"], row["en"], marks) for row in records(table)]
+
+
+def unmarked(zh: str, en: str, marks: Text | None) -> Text:
+    """Return a sentence without the mark in front, which a page carries on top."""
+    if marks is None:
+        return Text(zh, en)
+    mark = mark_in_brackets(marks)
+    return Text(zh.removeprefix(mark.zh), en.removeprefix(mark.en).lstrip())
+
+
+def not_read(table: pd.DataFrame) -> list[tuple[str, Text]]:
+    """Return the files that were not read, each with the reason."""
+    return [(row["file"], Text(row["zh"], row["en"])) for row in records(table)]
+
+
+def silent_areas(survey: Survey, by_area: pd.DataFrame) -> list[Text]:
+    """Return the names of the areas without answers, each behind the area that it lies in."""
+    names = survey.area_names()
+    parents = survey.parents()
+    silent = []
+    for code in unanswered_areas(survey, by_area)["code"]:
+        parent = names.get(parents.get(code, ""))
+        name = names[code]
+        silent.append(_("{parent} {name}", parent=parent, name=name) if parent else name)
+    return silent
 
 
 def of_the_whole(indices: pd.DataFrame) -> pd.DataFrame:
@@ -263,14 +301,13 @@ def threshold_rows(thresholds: pd.DataFrame) -> list[Verdict]:
         if row["status"] == "excluded":
             continue
         kind = "rate" if row["threshold"] <= 1 else "index"
-        estimate = figures.estimate_text(row["estimate"], kind)
+        estimate = Text(figures.estimate_text(row["estimate"], kind))
         if not pd.isna(row["ci_low"]):
-            estimate += f"（{figures.interval(row['ci_low'], row['ci_high'], kind)}）"
+            limits_of_it = figures.interval(row["ci_low"], row["ci_high"], kind)
+            estimate = _("{estimate} ({interval})", estimate=estimate, interval=limits_of_it)
         asked = Text(row["consequence_zh"], row["consequence_en"])
         ps = p_value(row["p_below"]), p_value(row["p_not_below"])
-        rows.append(
-            Verdict(row, asked, Text(estimate), _status(row), (*ps, figures.count(row["n"])))
-        )
+        rows.append(Verdict(row, asked, estimate, _status(row), (*ps, figures.count(row["n"]))))
     return rows
 
 
@@ -295,12 +332,9 @@ def within_tables(survey: Survey, within: pd.DataFrame, kind: str) -> list[Withi
     tables: list[Within] = []
     if not len(within):
         return tables
-    for (level, _unused), part in within.groupby(["level", "within"], sort=False):
+    for (level, _area), part in within.groupby(["level", "within"], sort=False):
         among, label = label_of(part.iloc[0], "within"), level_label(survey, str(level))
-        title = Text(
-            f"{among.zh}：{label.zh}排名",
-            f"{among.en or among.zh}: ranking by {label.en or level}",
-        )
+        title = _("{area}: ranking by {level}", area=among, level=label)
         tables.append(Within(title, [_within_row(row, kind) for row in records(part)]))
     return tables[::-1]
 

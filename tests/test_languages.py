@@ -1,0 +1,246 @@
+"""One language a page: nothing of the other on it, a link across, and sets that do not depend on who makes them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from conftest import SmallSurvey
+from satisfaction import export, read_indices, read_survey, run
+from satisfaction.collection.responses import load_responses
+from satisfaction.comparison.compare import compare
+from satisfaction.fieldwork.daily import write_fieldwork
+from satisfaction.fieldwork.standing import stand
+from satisfaction.foundation.errors import InputFileError, SurveyError
+from satisfaction.foundation.files import sha256
+from satisfaction.foundation.language import use
+from satisfaction.foundation.pages import across, page_name
+from satisfaction.foundation.tables import write_checksums
+from satisfaction.publication.report import write_report
+from satisfaction.publication.verify import IDENTICAL, OTHER_VERSION, verify
+
+CLOCKED = ("run.json", "SHA256SUMS")
+CHINESE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
+ENGLISH = re.compile(r"[A-Za-z]{2,}(?:['’-][A-Za-z]+)*(?:[ ,;:]+[A-Za-z]{2,}(?:['’-][A-Za-z]+)*)+")
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+SPOKEN = ("alt", "aria-label", "title", "placeholder")
+DECLARED = (
+    "测试 test", "为测试自拟 made up for the tests", "首版 first version", "NA, N/A, NaN, NULL, -, —, ——, /, 无",
+)  # fmt: skip
+"""Sources and words that the small wave declares once, for readers of both languages."""
+KEYS = ("fieldwork: backcheck", "fieldwork: modes", "fieldwork: earlier")
+"""As survey.yaml has them."""
+SIMULATED = "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\n"
+
+
+class Spoken(HTMLParser):
+    """What a page says, piece by piece, to those who see it and to those who do not; code is no speech."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.inside, self.pieces, self.links = [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag not in VOID:
+            self.inside.append((tag, attributes.get("class", "")))
+        self.pieces += [attributes[name] for name in SPOKEN if attributes.get(name)]
+        if tag == "html":
+            self.language = attributes["lang"]
+        if tag == "a" and attributes.get("hreflang"):
+            self.links.append(attributes["href"])
+
+    def handle_endtag(self, tag):
+        assert self.inside.pop()[0] == tag
+
+    def handle_data(self, data):
+        silent = {"style", "script", "code"} & {tag for tag, _ in self.inside}
+        if not silent and "code" not in [name for _, name in self.inside]:
+            self.pieces.append(re.sub(r"\s+", " ", data).strip())
+
+
+def strangers(html):
+    """Pieces of a page that are in the other language, but for declared words and the link across."""
+    page = Spoken(html)
+    other = CHINESE if page.language == "en" else ENGLISH
+    found = []
+    for piece in page.pieces:
+        rest = piece
+        for declared in (*DECLARED, *KEYS):
+            rest = rest.replace(declared, "")
+        if piece not in ("中文", "English") and other.search(rest):
+            found.append(piece)
+    return found
+
+
+@pytest.fixture(scope="module")
+def wave(small_template, tmp_path_factory):
+    """The small wave, simulated, in a folder of its own."""
+    import shutil
+
+    root = shutil.copytree(small_template, tmp_path_factory.mktemp("languages") / "small")
+    small = SmallSurvey(root)
+    small.edit("survey.yaml", "selection:", f"{SIMULATED}selection:")
+    return small
+
+
+@pytest.fixture(scope="module")
+def results(wave):
+    return run(wave.read())
+
+
+@pytest.fixture(scope="module")
+def shelves(wave, results, tmp_path_factory):
+    """A file set, the pages of the areas, and those of the fieldwork."""
+    folder = tmp_path_factory.mktemp("shelves")
+    survey = wave.read()
+    return [
+        export(results, folder / "set"),
+        write_report(results, folder=folder / "report"),
+        write_fieldwork(stand(survey, load_responses(survey))),
+    ]
+
+
+def test_no_page_says_anything_in_the_other_language(shelves):
+    pages = [path for shelf in shelves for path in sorted(shelf.rglob("*.html"))]
+    assert len(pages) > 30
+    found = [(path, strangers(path.read_text(encoding="utf-8"))) for path in pages]
+    assert [(str(path), words) for path, words in found if words] == []
+
+
+@pytest.mark.parametrize(
+    ("lang", "text"), [("en", "<p>A 县 here</p>"), ("zh-CN", '<img alt="名次 of the county">')]
+)
+def test_a_planted_word_of_the_other_language_is_found(lang, text):
+    assert len(strangers(f'<html lang="{lang}">{text}</html>')) == 1
+
+
+def test_every_page_leads_to_the_same_page_in_the_other_language(shelves):
+    for shelf in shelves:
+        for path in shelf.rglob("*.html"):
+            page = Spoken(path.read_text(encoding="utf-8"))
+            (link,) = page.links
+            other = (path.parent / link).resolve()
+            there = Spoken(other.read_text(encoding="utf-8"))
+            assert {page.language, there.language} == {"zh-CN", "en"}
+            assert (other.parent / there.links[0]).resolve() == path.resolve()
+
+
+def test_names_of_pages_and_where_they_lead():
+    languages = ("en", "zh")
+    assert page_name("report.html", "en", languages) == "report.html"
+    assert page_name("report.html", "zh", languages) == "report-zh.html"
+    assert across("report.html", "en", languages) == ("report-zh.html", "zh", True)
+    assert across("report.html", "zh", languages) == ("report.html", "en", False)
+    assert across("report.html", "zh", ("zh",)) is None
+
+
+def test_a_survey_declares_the_languages_of_its_sets(small, tmp_path):
+    small.edit("survey.yaml", "level: 0.95", "level: 0.95\nlanguages: [en]")
+    alone = export(run(small.read()), tmp_path / "alone")
+    pages = {path.name: path.read_text(encoding="utf-8") for path in alone.glob("*.html")}
+    assert set(pages) == {"report.html", "reading.html", "confirm.html"}
+    for text in pages.values():
+        assert '<html lang="en">' in text
+        assert "localStorage" not in text
+    small.edit("survey.yaml", "languages: [en]", "languages: [en, zh]")
+    both = export(run(small.read()), tmp_path / "both")
+    assert '<html lang="en">' in (both / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="zh-CN">' in (both / "report-zh.html").read_text(encoding="utf-8")
+    small.edit("survey.yaml", "languages: [en, zh]", "languages: [en, en]")
+    with pytest.raises(SurveyError, match="S184"):
+        small.read()
+
+
+def test_the_language_of_the_one_who_runs_changes_no_byte(wave, tmp_path):
+    def written(language):
+        with use(language):
+            folder = export(run(wave.read()), tmp_path / language, handover=True)
+        files = [path for path in folder.rglob("*") if path.is_file() and path.name not in CLOCKED]
+        return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+    chinese = written("zh")
+    english = written("en")
+    assert [name for name in chinese | english if chinese.get(name) != english.get(name)] == []
+
+
+def test_the_locale_of_a_machine_changes_no_byte(small, tmp_path):
+    sets = []
+    for locale in ("C", "zh_CN.UTF-8"):
+        environment = {**os.environ, "LANG": locale, "LC_ALL": locale, "PYTHONUTF8": "1"}
+        environment.pop("SATISFACTION_LANG", None)
+        command = [sys.executable, "-m", "satisfaction", "run", str(small.folder)]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        latest = (small.folder / "out" / "latest").resolve()
+        sets.append({path.name: sha256(path) for path in latest.iterdir()})
+    for name in CLOCKED:
+        assert sets[0].pop(name)
+        assert sets[1].pop(name)
+    assert sets[0] == sets[1]
+
+
+def test_a_new_set_says_its_format_and_is_verified(shelves, wave):
+    made = json.loads((shelves[0] / "manifest.json").read_text(encoding="utf-8"))
+    assert made["format"] == {"name": "satisfaction-file-set", "version": "2.0"}
+    assert read_indices(shelves[0]).format == "2.0"
+    assert verify(shelves[0], survey=wave.folder).code == IDENTICAL
+
+
+@pytest.fixture
+def old_set(shelves, tmp_path):
+    """The set as a program of 1.x named its files: one page of each kind."""
+    import shutil
+
+    folder = shutil.copytree(shelves[0], tmp_path / "old")
+    for path in folder.glob("*-en.html"):
+        path.unlink()
+    for name in ("manifest.json", "datapackage.json"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert text.count('"version": "2.0"') == 1
+        (folder / name).write_text(text.replace('"version": "2.0"', '"version": "1.0"'), "utf-8")
+    (folder / "SHA256SUMS").unlink()
+    write_checksums(folder)
+    return folder
+
+
+def test_sets_of_1_x_stay_readable(old_set, shelves, wave):
+    old = read_indices(old_set)
+    new = read_indices(shelves[0])
+    assert old.format == "1.0"
+    assert old.indices.equals(new.indices)
+    assert old.ranking.equals(new.ranking)
+    found = compare(old_set, shelves[0])
+    assert found.figures.empty
+    checked = verify(old_set, survey=wave.folder)
+    assert checked.code == OTHER_VERSION
+    assert checked.versions["format"] == ("1.0", "2.0")
+
+
+def test_a_set_of_another_format_is_refused(old_set):
+    text = (old_set / "manifest.json").read_text(encoding="utf-8")
+    (old_set / "manifest.json").write_text(
+        text.replace('"version": "1.0"', '"version": "3.0"'), "utf-8"
+    )
+    with pytest.raises(InputFileError, match="F122"):
+        read_indices(old_set)
+
+
+def test_the_published_history_of_old_sets_is_read(small, old_set):
+    """rules.yaml names a table of earlier ranks, as 1.x wrote it."""
+    ranks = read_indices(old_set).tables["ranking_waves"]
+    columns = ["code", "rank", "marginal_low", "marginal_high", "n", "listed"]
+    earlier = ranks[columns].assign(wave="2025T4")
+    earlier.to_csv(small.folder / "history.csv", index=False)
+    rules = small.folder / "rules.yaml"
+    rules.write_text(
+        rules.read_text(encoding="utf-8") + "\nhistory: {file: history.csv, source: test}\n",
+        encoding="utf-8",
+    )
+    assert read_survey(small.folder).earlier_waves() == ["2025T4"]
