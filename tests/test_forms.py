@@ -377,17 +377,26 @@ def foreign(tmp_path):
     return tmp_path / "mine.xlsx"
 
 
-def test_a_form_of_other_people_gives_a_draft_and_each_thing_to_be_declared_once(foreign, call):
+@pytest.mark.parametrize(
+    ("language", "unread", "missing"),
+    [
+        ("zh", "题型 'decimal'", "缺少必填键 'low'"),
+        ("en", "Type 'decimal'", "Required key 'low' is missing"),
+    ],
+)
+def test_a_form_of_other_people_gives_a_draft_and_each_thing_to_be_declared_once(
+    foreign, call, language, unread, missing
+):
     path = foreign.with_name("draft.yaml")
-    code, out, err = call("form", "--read", foreign, "--out", path)
+    code, out, err = call("form", "--read", foreign, "--out", path, language=language)
     assert code == 0
     assert str(path) in out
     lines = err.splitlines()[1:]
     assert len(lines) == len(set(lines))
     for part in (
         "survey row 5",
-        "survey row 8: 题型 'decimal'",
-        "survey row 7: 缺少必填键 'low'",
+        f"survey row 8: {unread}",
+        f"survey row 7: {missing}",
         "'source'",
         "'ranked'",
         "'roles'",

@@ -121,7 +121,9 @@ def _tell_draft(draft: Draft, out: Path | None) -> None:
         ),
         to_stderr=True,
     )
-    tell("\n".join(f"  {line}" for line in draft.lacking), to_stderr=True)
+    for lacking in draft.lacking:
+        fault = _("  {where}: {fault}", where=lacking.where, fault=lacking.text)
+        tell(fault, to_stderr=True)
 
 
 def _tell_faults(faults: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from satisfaction.collection.forms.xlsform import CODED, LANGUAGES, SHOWN
 from satisfaction.declarations.questionnaire import Questionnaire
@@ -331,6 +331,13 @@ def _refusal(code: str, text: Text, where: str, *, available: Any = ()) -> Quest
 OPEN = dict(zip(("zh", "en"), FILL_IN, strict=True))
 
 
+class Lacking(NamedTuple):
+    """What is to be declared or corrected in a draft, and the sheet and row it is about."""
+
+    where: str
+    text: Text
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A draft.
@@ -339,12 +346,12 @@ class Draft:
     ----------
     text : str
         YAML; what the form does not say stands there as words to be replaced.
-    lacking : tuple of str
-        What is to be declared or corrected, each once: sheet and row, Chinese, English.
+    lacking : tuple of Lacking
+        What is to be declared or corrected, each once.
     """
 
     text: str
-    lacking: tuple[str, ...]
+    lacking: tuple[Lacking, ...]
 
 
 def is_foreign(path: str | Path) -> bool:
@@ -395,8 +402,8 @@ def draft_xlsform(path: str | Path) -> Draft:
         "items": items,
     }
     _unused, faults = checked(_Form(path, places, known), Questionnaire)
-    lacking = [f"{fault.where}: {fault.zh} {fault.en}" for fault in left]
-    lacking += [f"{fault['where']}: {fault['zh']} {fault['en']}" for fault in faults]
+    lacking = [Lacking(fault.where, fault.text) for fault in left]
+    lacking += [Lacking(fault["where"], fault["text"]) for fault in faults]
     defaults: dict[str, Any] = {
         "questionnaire": "new",
         "version": "1",
