@@ -466,6 +466,50 @@ def test_rules_run_where_the_rows_are(unchanged, faulty, engine):
     )  # an answer outside the scale of an item that is not required blanks only the item
 
 
+def with_number(small, declared, values):
+    """Return the small survey with another item of numbers, and 120 coded rows that hold `values` first."""
+    rows = small.rows()
+    item = f"  hours: {{type: number, {declared}, zh: 小时, en: Hours}}\n"
+    small.edit(small.questionnaire, "  age_group:\n", f"{item}  age_group:\n")
+    small.write(rows.assign(hours="1"))
+    survey = small.read()
+    coded = load_responses(survey).accepted
+    questionnaire = survey.questionnaire
+    columns = [c for name in questionnaire.items for c in questionnaire.columns(name)]
+    coded = coded[[c for c in columns if c in coded]]
+    coded = coded.sort_values("id", ignore_index=True).astype({"county": object, "id": object})
+    hours = np.ones(len(coded))
+    hours[: len(values)] = values
+    texts = np.array([f"{value:.15g}" for value in hours])
+    small.write(rows.sort_values("id").assign(hours=texts))
+    return survey, coded.assign(hours=hours)
+
+
+@pytest.mark.parametrize(
+    ("declared", "values", "wrong"),
+    [
+        ("low: 0, high: 40", [30.5, 30, 0, 40, 41, -1], 3),
+        ("low: 0, high: 40, step: 0.1", [0.1 + 0.2, 30.5, 30.55, 40.1], 2),
+    ],
+)
+def test_a_number_off_its_step_is_what_the_reader_of_files_blanks(
+    small, engine, declared, values, wrong
+):
+    survey, coded = with_number(small, declared, values)
+    found = check_rows(survey, hold(coded, engine))
+    [(rule, item, rows)] = found.table[["rule", "item", "rows"]].itertuples(index=False, name=None)
+    assert (rule, item, rows) == ("R212", "hours", wrong)
+    log = load_responses(survey).log
+    assert ((log["rule"] == "R212") & (log["column"] == "hours")).sum() == wrong
+
+
+def test_base_weights_need_no_step_but_are_positive(small, engine):
+    small.edit("survey.yaml", "{step: base}", "{step: base, source: column, column: hours}")
+    survey, coded = with_number(small, "low: 0, high: 40", [30.5, 0.25, 0, 41])
+    found = check_rows(survey, hold(coded, engine))
+    assert found.table[["rule", "item", "rows"]].values.tolist() == [["R212", "hours", 2]]
+
+
 def test_a_table_without_a_required_column_is_refused(unchanged, faulty):
     with pytest.raises(SatisfactionError, match="R130"):
         check_rows(unchanged, faulty.drop(columns="county"))

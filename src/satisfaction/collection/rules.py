@@ -466,7 +466,9 @@ def _valid(survey: Survey, name: str, column: str, values: nw.Expr) -> nw.Expr:
     """Return a coded column, null where its value is no declared answer."""
     item = survey.questionnaire.items[name]
     if isinstance(item, NumberItem):
-        return nw.when((values >= item.low) & (values <= item.high)).then(values)
+        base = survey.declared.base
+        is_weight = base is not None and name == base.column
+        return nw.when(item.allows(values, weight=is_weight)).then(values)
     if isinstance(item, SingleItem | MultipleItem):
         answers = Answers(survey.questionnaire, name)
         codes = sorted(answers.special if isinstance(item, MultipleItem) else answers.declared)

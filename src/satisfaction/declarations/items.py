@@ -7,8 +7,9 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
+import narwhals as nw
 import pandas as pd
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -18,6 +19,7 @@ from satisfaction.foundation.yaml import Code, Label, Name, Record, fault
 
 # what binary arithmetic changes a quotient by, relative to it
 ROUNDING = 8 * sys.float_info.epsilon
+Numbers = TypeVar("Numbers", pd.Series, nw.Expr)
 Names = Annotated[list[Name], Field(min_length=1)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Reason = Literal["not_applicable", "dont_know", "refused"]
@@ -111,9 +113,16 @@ class NumberItem(ItemBase):
     high: int
     step: Annotated[float, Field(gt=0, le=1)] = 1
 
-    def allows(self, numbers: pd.Series, *, weight: bool) -> pd.Series:
-        """Return which numbers are in range and multiples of the step, but for what binary arithmetic rounds."""
-        in_range = numbers.between(self.low, self.high)
+    def allows(self, numbers: Numbers, *, weight: bool) -> Numbers:
+        """Return which numbers are in range and multiples of the step, but for what binary arithmetic rounds.
+
+        Parameters
+        ----------
+        numbers : Series or narwhals.Expr
+        weight : bool
+            Whether the item holds base weights, which need no step but are positive.
+        """
+        in_range = (numbers >= self.low) & (numbers <= self.high)
         if weight and "step" not in self.model_fields_set:
             return in_range & (numbers > 0)
         steps = numbers / self.step
