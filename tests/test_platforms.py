@@ -120,7 +120,7 @@ def test_a_shape_is_recognised_and_no_other(name):
 def test_every_planted_fault_is_found_at_its_place(name):
     export = read(name)
     assert sorted((n.rule, n.row, n.column, n.value) for n in export.notes) == sorted(FAULTS[name])
-    assert all((n.zh, n.en) == NOTES[n.rule] for n in export.notes)
+    assert all(n.text == NOTES[n.rule] for n in export.notes)
     if name != "labelled.sav":
         assert_accounted(HERE / name, [export])
 

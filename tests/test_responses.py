@@ -258,7 +258,8 @@ def test_a_rule_names_row_column_and_value(small, rule):
     small.change(**cells)
     found = load(small)
     event = found.log[found.log["rule"] == rule].iloc[0]
-    action, (zh, en) = RULES[rule]
+    action = RULES[rule].action
+    zh, en = RULES[rule].text
     assert event.tolist()[:-1] == [
         "responses/all.csv",
         "",

@@ -397,7 +397,7 @@ def test_rules_are_expressions_in_the_order_they_run(small):
     rules = compile_rules(small.read())
     assert {rule.id for rule in rules} == set(ALLOWED) - {"R214", "R221"}
     assert rules[-1].among_usable
-    assert all(rule.zh and rule.en and rule.action in ALLOWED[rule.id] for rule in rules)
+    assert all(rule.text.zh and rule.text.en and rule.action in ALLOWED[rule.id] for rule in rules)
 
 
 # ---- a real survey's counts (happiness_survey.py) ----

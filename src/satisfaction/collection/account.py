@@ -14,7 +14,7 @@ import pandas as pd
 from satisfaction.declarations.delivered import Unread
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, closest, shortened
-from satisfaction.foundation.language import Text, _, both, comma_list, ngettext
+from satisfaction.foundation.language import NOTHING, Text, _, both, comma_list, ngettext
 from satisfaction.foundation.personal import masked
 
 if TYPE_CHECKING:
@@ -22,27 +22,35 @@ if TYPE_CHECKING:
 
 
 class Usual(NamedTuple):
-    """What a rule usually does with a row or answer, and what it says."""
+    """What a rule usually does with a row or answer, what it says, and how it says what it does."""
 
     action: str
-    text: Text
+    fault: Text
+    done: Text = NOTHING
+
+    @property
+    def text(self) -> Text:
+        """What it says where it does what it usually does."""
+        if not self.done:
+            return self.fault
+        return _("{fault}; {done}", fault=self.fault, done=self.done)
 
 
 RULES: dict[str, Usual] = {
     "R201": Usual("reject_row", _("required item is empty")),
-    "R202": Usual("blank_item", _("answer outside the scale; blanked")),
-    "R203": Usual("reject_row", _("respondent stands twice; the first is kept")),
+    "R202": Usual("blank_item", _("answer outside the scale"), _("blanked")),
+    "R203": Usual("reject_row", _("respondent stands twice"), _("the first is kept")),
     "R204": Usual("reject_row", _("not eligible")),
     "R205": Usual("reject_row", _("interview outside the fielding period")),
     "R206": Usual("reject_row", _("PSU is not in the sample")),
     "R207": Usual("reject_row", _("contradicts the stratum of its PSU in the sample")),
     "R208": Usual("reject_row", _("area code is not in the table of areas")),
     "R209": Usual("reject_row", _("more cells than column names")),
-    "R210": Usual("blank_item", _("answered although the skip rule leaves it out; blanked")),
+    "R210": Usual("blank_item", _("answered although the skip rule leaves it out"), _("blanked")),
     "R211": Usual("normalised", _("full-width characters written as plain ones")),
-    "R212": Usual("blank_item", _("no valid date or number; blanked")),
+    "R212": Usual("blank_item", _("no valid date or number"), _("blanked")),
     "R213": Usual("note", _("the sheet does not have the questionnaire's columns; not read")),
-    "R214": Usual("blank_item", _("more options than allowed; blanked")),
+    "R214": Usual("blank_item", _("more options than allowed"), _("blanked")),
     "R215": Usual("reject_row", _("the file is identical to an earlier one")),
     "R216": Usual("corrected", _("corrected as the corrections log says")),
     "R217": Usual("recoded", _("code of an earlier version changed by its crosswalk")),
@@ -67,7 +75,8 @@ SUMMARY = (
 DIGEST = 12
 ASIDE = ("R215", "R219")  # no answers that a team could correct: the same file again, totals
 ROW = ("file", "sheet", "row")
-REJECTED, BLANKED = _("rejected"), _("answers blanked")
+REJECTED = _("rejected")
+BLANKED = _("answers blanked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +96,13 @@ class TableNote(NamedTuple):
     column: str
     value: str
     rule: str
-    zh: str
-    en: str
+    text: Text
 
 
 def rule_words(rule: str, action: str) -> Text:
     """Return what a rule says; without what it usually does where its action is another one."""
-    usual, text = RULES[rule]
-    if action == usual:
-        return text
-    return Text(text.zh.partition("，")[0], text.en.partition(";")[0])
+    usual = RULES[rule]
+    return usual.text if action == usual.action else usual.fault
 
 
 def log_events(
@@ -121,12 +127,12 @@ def log_events(
     values : Series or str
         What stood there; masked and cut before it is kept.
     rule : str
-        One of `RULES`, whose action and words hold unless `action` and `text` (Chinese, English) are given.
+        One of `RULES`, whose action and words hold unless `action` and `text` are given.
     near : iterable of str
         What could have been meant; the nearest is proposed.
     """
-    action = action or RULES[rule][0]
-    zh, en = text or rule_words(rule, action)
+    action = action or RULES[rule].action
+    text = text or rule_words(rule, action)
     origin = raw.loc[concerned, ["_file", "_sheet", "_row", "_id"]]
     if isinstance(values, str):
         values = pd.Series(values, index=raw.index)
@@ -143,14 +149,14 @@ def log_events(
         value=values.map(texts),
         rule=rule,
         action=action,
-        zh=zh,
-        en=en,
+        zh=text.zh,
+        en=text.en,
         suggestion=values.map(lambda value: suggestions.get(value, "")),
     )
 
 
 def _proposed(value: str, near: Iterable[str]) -> str:
-    """Return the nearest text, never one that says the opposite: 很满 is not 很不满意."""
+    """Return the nearest text, never one that says the opposite."""
     nearest = closest(value, near) or ""
     return "" if is_opposite(value, nearest) else nearest
 
@@ -163,6 +169,8 @@ def is_opposite(value: str, answer: str) -> bool:
 def log_notes(notes: Iterable[TableNote]) -> pd.DataFrame:
     """Build the entries of notes; one about a row is a warning. The index is no row of the raw table."""
     table = pd.DataFrame(list(notes), columns=list(TableNote._fields))
+    table["zh"] = [text.zh for text in table["text"]]
+    table["en"] = [text.en for text in table["text"]]
     table["action"] = ["warn" if row else "note" for row in table["row"]]
     table["column"] = table["column"].map(masked)
     table["value"] = table["value"].map(shown)
@@ -196,13 +204,13 @@ class ReadTables:
         concerned = words.isin(list(meanings)).to_numpy() & self.looked_at
         texts = words[concerned].astype(object)
         counts = texts.groupby([self.number[concerned], texts], sort=False).size()
-        zh, en = RULES[rule].text
+        text = RULES[rule].text
         notes = []
         for (table, word), count in counts.items():
             file, sheet = self.places[table]
             meaning = f" → {meanings[word]}" if meanings[word] else ""
             value = f"{masked(word)}{meaning} × {count}"
-            notes.append(TableNote(file, sheet, 0, column, value, rule, zh, en))
+            notes.append(TableNote(file, sheet, 0, column, value, rule, text))
         return log_notes(notes)
 
 
@@ -264,26 +272,35 @@ def correctable_table(faults: pd.DataFrame) -> pd.DataFrame:
 def _reasons(faults: pd.DataFrame) -> pd.DataFrame:
     """Put everything that is wrong with a row into one, each reason with the item it concerns."""
     reasons = faults.drop_duplicates([*ROW, "column", "rule"])
-    item = (reasons["column"] + ": ").where(reasons["column"] != "", "")
-    by_row = reasons.assign(
-        zh=item + reasons["zh"] + _advice(reasons, "（是否 {}？）", "（见 {}）"),
-        en=item + reasons["en"] + _advice(reasons, " (did you mean {}?)", " (see {})"),
-    ).groupby(list(ROW), sort=False)
-    return by_row.agg(
-        id=("id", "first"),
-        rules=("rule", lambda rules: "; ".join(dict.fromkeys(rules))),
-        zh=("zh", "；".join),
-        en=("en", "; ".join),
-    ).reset_index()
+    texts = [_reason(reason) for reason in reasons.itertuples()]
+    reasons = reasons.assign(
+        zh=[text.zh for text in texts],
+        en=[text.en for text in texts],
+    )
+    return (
+        reasons.groupby(list(ROW), sort=False)
+        .agg(
+            id=("id", "first"),
+            rules=("rule", lambda rules: "; ".join(dict.fromkeys(rules))),
+            zh=("zh", "；".join),
+            en=("en", "; ".join),
+        )
+        .reset_index()
+    )
 
 
-def _advice(reasons: pd.DataFrame, meant: str, twin: str) -> list[str]:
-    """Say behind a reason what could have been meant, or where the other row stands; nothing where neither is known."""
-    advice = []
-    for rule, suggestion in zip(reasons["rule"], reasons["suggestion"], strict=True):
-        sentence = twin if rule == "R203" else meant
-        advice.append(sentence.format(suggestion) if suggestion else "")
-    return advice
+def _reason(entry: object) -> Text:
+    """Say what is wrong with an item, and what could have been meant or where the other row stands."""
+    text = Text(entry.zh, entry.en)  # type: ignore[attr-defined]
+    item = entry.column  # type: ignore[attr-defined]
+    suggestion = entry.suggestion  # type: ignore[attr-defined]
+    if suggestion and entry.rule == "R203":  # type: ignore[attr-defined]
+        text = _("{fault} (see {place})", fault=text, place=suggestion)
+    elif suggestion:
+        text = _("{fault} (did you mean {answer}?)", fault=text, answer=suggestion)
+    if item:
+        text = _("{item}: {fault}", item=item, fault=text)
+    return text
 
 
 def unread_table(unread: list[Unread]) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """From text to codes, item by item: what is not a declared answer becomes null; the rules say what follows.
 
-A label in place of a code ("非常满意" for 5) is the same answer in another spelling: it is counted for each column, not
+A label in place of a code ("very satisfied" for 5) is the same answer in another spelling: it is counted for each column, not
 logged for each cell. Everything else that changes a value is logged. Names of areas are exchanged for their codes where
 a name means one area only.
 """
@@ -28,6 +28,7 @@ from satisfaction.collection.wordings import (
     map_texts,
     map_to_codes,
     splits,
+    with_one_meaning,
     without_zeros,
 )
 from satisfaction.declarations.facts import short_names
@@ -72,7 +73,9 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
     for name, item in questionnaire.items.items():
         codes, different = distinct_texts(raw[name])
         is_coded = isinstance(item, SingleItem | MultipleItem)
-        stripped, new_texts = [], []
+        stripped = []
+        plain_texts = []
+        answers = []
         widened = np.zeros(len(different), dtype=bool)
         emptied: dict[str, str] = {}
         for place, cell in enumerate(different):
@@ -86,20 +89,19 @@ def normalise(raw: pd.DataFrame, tables: ReadTables, survey: Survey) -> Step:
             if answer != plain and answer in ("", NOTHING_CHOSEN):
                 emptied[plain] = ""
             stripped.append(text)
-            new_texts.append((plain, answer))
-        new_codes, categories = pd.factorize(
-            np.array([answer for _, answer in new_texts], dtype=object)
+            plain_texts.append(plain)
+            answers.append(answer)
+        new_codes, categories = pd.factorize(np.array(answers, dtype=object))
+        categorical = pd.Categorical.from_codes(
+            new_codes[codes], pd.Index(categories, dtype=object)
         )
-        columns[name] = pd.Series(
-            pd.Categorical.from_codes(new_codes[codes], pd.Index(categories, dtype=object)),
-            index=raw.index,
-        )
+        columns[name] = pd.Series(categorical, index=raw.index)
         if widened.any():
             concerned = pd.Series(widened[codes], index=raw.index)
             values = _spread(stripped, codes, raw.index)
             entries.append(log_events(raw, concerned, name, values=values, rule="R211"))
         if emptied:
-            words = _spread([plain for plain, _ in new_texts], codes, raw.index)
+            words = _spread(plain_texts, codes, raw.index)
             entries.append(tables.log_words(name, words, emptied, rule="R303"))
     return Step(pd.DataFrame(columns, index=raw.index), tuple(entries))
 
@@ -109,26 +111,29 @@ def _spread(texts: list[str], codes: npt.NDArray[np.integer], index: pd.Index) -
 
 
 def _as_answer(value: str, name: str, questionnaire: Questionnaire, empty_words: set[str]) -> str:
-    """Return what a text says: 5 for 5.0; nothing for "NA", "-" and "无" where they are no answers of the item.
+    """Return what a text says: 5 for 5.0; nothing for "NA", "-" and `NONE` where they are no answers of the item.
 
-    In a select-all item "无" says that no option was chosen; of a number or date it is not known what it says.
+    In a select-all item `NONE` says that no option was chosen; of a number or date it is not known what it says.
     """
     item = questionnaire.items[name]
     if value.casefold() not in empty_words:
-        return without_zeros(value) if isinstance(item, SingleItem | AreaItem) else value
+        if isinstance(item, SingleItem | AreaItem):
+            return without_zeros(value)
+        return value
     is_coded = isinstance(item, SingleItem | MultipleItem)
     if is_coded and Answers(questionnaire, name).code(value) is not None:
         return value
     if value == NONE and isinstance(item, MultipleItem):
         return NOTHING_CHOSEN
-    return value if value == NONE and isinstance(item, NumberItem | DateItem) else ""
+    if value == NONE and isinstance(item, NumberItem | DateItem):
+        return value
+    return ""
 
 
 def code_area_names(text: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> Step:
     """Write the code of an area in place of its name, for every item that holds areas; each cell is logged.
 
-    A name may stand with the names of the areas above it ("贵阳市白云区"), and in a short form that only one area has ("白云",
-    "贵阳白云"). Names that several areas bear are left as they are; a rule reports them.
+    A name may stand with the names of the areas above it, and in a short form that only one area has. Names that several areas bear are left as they are; a rule reports them.
     """
     if survey.areas is None:
         return Step(text)
@@ -169,7 +174,7 @@ def area_names(areas: pd.DataFrame, level: str) -> dict[str, str]:
             chain = upper + chain
             names |= {chain + name, chain + name_en}
             for upper_name in (upper, *short_names(upper)):
-                short_forms |= {upper_name + own for own in brief}
+                short_forms |= {upper_name + short_form for short_form in brief}
             above = current.loc[above, "parent"]
         for codes_by_name, spellings in ((full, names), (short, short_forms)):
             for spelling in filter(None, map(fold, spellings)):
@@ -178,11 +183,8 @@ def area_names(areas: pd.DataFrame, level: str) -> dict[str, str]:
         for spelling in map(fold, {name, *short_names(name)}):
             if spelling in short:
                 short[spelling].add(str(code))
-    return {
-        spelling: next(iter(codes))
-        for spelling, codes in (short | full).items()
-        if len(codes) == 1 and spelling not in current.index
-    }
+    unique = with_one_meaning(short | full)
+    return {spelling: code for spelling, code in unique.items() if spelling not in current.index}
 
 
 def with_parents(coded: pd.DataFrame, survey: Survey) -> pd.DataFrame:
@@ -296,13 +298,15 @@ def _dates(values: pd.Series) -> pd.Series:
 
 
 def _iso_date(value: str) -> str:
-    """Write 2026/7/6, 2026 年 7 月 6 日 星期一 上午9:30, 20260706 and the day 46209 of a workbook as 2026-07-06."""
+    """Write 2026/7/6, the same in Chinese, 20260706 and the day 46209 of a workbook as 2026-07-06."""
     if re.fullmatch(r"20\d{6}", value):
         return f"{value[:4]}-{value[4:6]}-{value[6:]}"
     if SERIAL.fullmatch(value):
         return str(FIRST_DAY + datetime.timedelta(days=int(value[:5])))
     day = DAY.fullmatch(value)
-    return f"{day[1]}-{int(day[2]):02d}-{int(day[3]):02d}" if day else value
+    if not day:
+        return value
+    return f"{day[1]}-{int(day[2]):02d}-{int(day[3]):02d}"
 
 
 def _code_item(
@@ -314,11 +318,10 @@ def _code_item(
         return _code_options(name, item, values, answers)
     places, different = distinct_texts(values)
     codes = [answers.code(value) if value else None for value in different]
-    labels = [
-        value
-        for value, code in zip(different, codes, strict=True)
-        if code is not None and value not in answers.codes
-    ]
+    labels = []
+    for value, code in zip(different, codes, strict=True):
+        if code is not None and value not in answers.codes:
+            labels.append(value)
     return {name: integer_column(codes, places, values.index)}, labels
 
 
@@ -341,9 +344,7 @@ def _code_options(
             chosen[value] = codes
         else:
             continue
-        if not all(
-            part == NOTHING_CHOSEN or without_zeros(part) in answers.codes for part in parts
-        ):
+        if any(without_zeros(part) not in answers.codes for part in parts):
             labels.append(value)
     columns = {name: map_to_codes(values, special.get)}
     for code in item.options:
@@ -354,8 +355,10 @@ def _code_options(
 
 def _options(value: str, item: MultipleItem, answers: Answers) -> list[str]:
     """Split a select-all answer, by what people type where its own separator does not make answers of all parts."""
-    own, typed = splits(value, item)
-    return typed if not _all_known(own, answers) and _all_known(typed, answers) else own
+    separated, typed = splits(value, item)
+    if not _all_known(separated, answers) and _all_known(typed, answers):
+        return typed
+    return separated
 
 
 def _all_known(parts: list[str], answers: Answers) -> bool:

@@ -20,7 +20,7 @@ from satisfaction.collection.matching import (
     missing_items,
 )
 from satisfaction.collection.platforms import read_exports
-from satisfaction.collection.platforms.export import NOTES, SKIPPED, Export, Role
+from satisfaction.collection.platforms.export import SKIPPED, Export, Role
 from satisfaction.declarations.delivered import FOLDER, Unread
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
@@ -227,7 +227,7 @@ def _refuse_nested(export: Export, sources: dict[str, AnswerSource]) -> None:
     """Refuse answers in a column of lists or records."""
     nested = {note.column for note in export.notes if note.rule == "F215"}
     for name, source in sources.items():
-        if any(column.key in nested for column, _unused in source.columns()):
+        if any(column.key in nested for column, _how in source.columns()):
             raise ResponsesError(
                 "R440",
                 _(
@@ -262,9 +262,7 @@ def _rows(delivery: Delivery, questionnaire: Questionnaire) -> pd.DataFrame:
     surplus = [note.row for note in export.notes if note.rule == "F201"]
     totals = sorted(note.row for note in export.notes if note.rule == "F202")
     rows = gather(export, delivery.sources, questionnaire)
-    used = {
-        column.key for source in delivery.sources.values() for column, _unused in source.columns()
-    }
+    used = {column.key for source in delivery.sources.values() for column, _how in source.columns()}
     for role, name in PARADATA.items():
         column = next((column for column in export.columns if column.role == role), None)
         is_item = role == "interviewer" and column is not None and column.key in used
@@ -323,35 +321,30 @@ def titles_by_item(deliveries: list[Delivery]) -> dict[str, set[str]]:
     titles: dict[str, set[str]] = {}
     for delivery in deliveries:
         for name, source in delivery.sources.items():
-            titles.setdefault(name, set()).update(
-                column.title for column, _unused in source.columns()
-            )
+            titles.setdefault(name, set()).update(column.title for column, _how in source.columns())
     return titles
 
 
 def log_reading(reading: Reading) -> pd.DataFrame:
     """Log what the reader noted of tables and of answers that were matched, and the files that are not read."""
     notes = []
-    zh, en = RULES["R213"].text
     for file, export in reading.others:
-        notes.append(TableNote(file, export.sheet, 0, "", "", "R213", zh, en))
-    split_zh, split_en = RULES["R304"].text
+        notes.append(TableNote(file, export.sheet, 0, "", "", "R213", RULES["R213"].text))
     for delivery in reading.deliveries:
-        file, sheet = delivery.file, delivery.export.sheet
+        file = delivery.file
+        sheet = delivery.export.sheet
         used = set()
         for name, source in delivery.sources.items():
             used |= {column.key for column, _unused in source.columns()}
             if source.how == "split":
-                titles = "; ".join(column.title for column, _unused in source.options)
-                notes.append(TableNote(file, sheet, 0, name, titles, "R304", split_zh, split_en))
+                titles = "; ".join(column.title for column, _code in source.options)
+                notes.append(TableNote(file, sheet, 0, name, titles, "R304", RULES["R304"].text))
         for note in delivery.export.notes:
             of_answers = note.column in used and note.rule not in AS_RULES
             if of_answers or note.rule in OF_TABLES:
-                zh, en = NOTES[note.rule]
                 notes.append(
-                    TableNote(file, sheet, note.row, note.column, note.value, note.rule, zh, en)
+                    TableNote(file, sheet, note.row, note.column, note.value, note.rule, note.text)
                 )
-    zh, en = RULES["R324"].text
     for one in reading.unread:
-        notes.append(TableNote(one.file, "", 0, "", one.zh, "R324", zh, en))
+        notes.append(TableNote(one.file, "", 0, "", one.zh, "R324", RULES["R324"].text))
     return log_notes(notes)

@@ -47,7 +47,7 @@ def _table_of(raw: pd.DataFrame) -> pd.Series:
 def number_rows(coded: pd.DataFrame, raw: pd.DataFrame, survey: Survey) -> pd.DataFrame:
     """Make the respondents' numbers unique in the survey, as `numbering` declares; the log keeps what was read.
 
-    In an area that counts from 1, number 7 becomes 520121:7; in a file (with its sheet, where it has one) 开阳县.xlsx 数据:7.
+    In an area that counts from 1, number 7 becomes 520121:7; in a file (with its sheet, where it has one) a.xlsx Data:7.
     Without numbers it is the file and the row.
     """
     role = survey.questionnaire.roles.respondent
@@ -92,7 +92,7 @@ def refuse_repeated_files(
     apart = pairs["apart"] > pairs["shared"] / 2
     alike = pairs[apart & (pairs["shared"] >= FEW) & (pairs["shared"] >= SOME * pairs["size"])]
     again = pairs[~apart & (pairs["shared"] >= NEARLY_ALL * pairs["size"]) & (pairs["differ"] > 0)]
-    faults: list[SatisfactionError] = [_repeats(one, survey) for one in again.itertuples()]
+    faults: list[SatisfactionError] = [_repeats(pair, survey) for _row, pair in again.iterrows()]
     if len(alike):
         faults.append(_numbered_alike(alike, survey))
     if faults:
@@ -133,19 +133,17 @@ def _pairs(
     return found.assign(size=size)
 
 
-def _repeats(pair: object, survey: Survey) -> ResponsesError:
-    one, other = pair.table_x, pair.table_y  # type: ignore[attr-defined]
-    shared, differ = pair.shared, pair.differ  # type: ignore[attr-defined]
+def _repeats(pair: pd.Series, survey: Survey) -> ResponsesError:
     return ResponsesError(
         "R322",
         _(
             "{shared} of this file with the numbers of those in {one}, {differ} of them "
             "with other answers: it looks like a corrected file.",
-            shared=ngettext("{n:,} respondent", "{n:,} respondents", shared),
-            one=one,
-            differ=differ,
+            shared=ngettext("{n:,} respondent", "{n:,} respondents", pair["shared"]),
+            one=pair["table_x"],
+            differ=pair["differ"],
         ),
-        where=str(survey.folder / other),
+        where=str(survey.folder / pair["table_y"]),
         hint=_(
             "Take the old file away (or name it under `ignore` in survey.yaml); if they "
             "are other people, write `numbering: area` (every area counts for itself) or "
@@ -193,12 +191,14 @@ def pseudonyms(values: Iterable[str], kind: str, *, taken: Iterable[str] = ()) -
     different = {value: plain_number(value) for value in values if value}
     if key := os.environ.get(KEY):
         secret = key.encode("utf-8", "surrogateescape")
-        return {
-            value: hmac.new(secret, plain.encode(), hashlib.sha256).hexdigest()[:16]
-            for value, plain in different.items()
-        }
+        hashes = {}
+        for value, plain in different.items():
+            hashed = hmac.new(secret, plain.encode(), hashlib.sha256)
+            hashes[value] = hashed.hexdigest()[:16]
+        return hashes
     used = {name.strip().casefold() for name in taken}
-    free = (name for number in count(1) if (name := f"{kind} {number}").casefold() not in used)
+    numbered = (f"{kind} {number}" for number in count(1))
+    free = (name for name in numbered if name.casefold() not in used)
     names = {plain: next(free) for plain in dict.fromkeys(different.values())}
     return {value: names[plain] for value, plain in different.items()}
 
@@ -225,9 +225,9 @@ def hide_personal(
         different = raw[name].unique()
         calls = (name, item.zh, item.en, *titles.get(name, ()))
         all_personal = any(map(is_personal_title, calls))
-        personal = [
-            value for value in different if value.strip() and (all_personal or is_personal(value))
-        ]
+        personal = [value for value in different if value.strip()]
+        if not all_personal:
+            personal = [value for value in personal if is_personal(value)]
         if not personal:
             continue
         instead = dict.fromkeys(personal, MASK)

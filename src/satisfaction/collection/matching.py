@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,8 @@ from satisfaction.collection.platforms.export import SKIPPED, Export, ExportColu
 from satisfaction.collection.wordings import Answers, fold, labels_of, without_zeros
 from satisfaction.declarations.items import Item, MultipleItem
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.foundation.errors import ResponsesError, closest, number_of, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.errors import ResponsesError, closest, shortened_list
+from satisfaction.foundation.language import Text, _, both, comma_list, ngettext
 
 COLUMNS = ("file", "sheet", "column", "item", "how", "near", "note")
 NOTHING_CHOSEN = "(未选)"
@@ -31,7 +31,8 @@ BEFORE_OPTION = re.compile(
     r"[/／\\_|:：.‐-―－\-(（\[【]+"
 )  # what stands between a question and its option in a title
 APART = _("Name the column as the item, or tell them apart by `number` or `aliases`.")
-ITEMS, OF_COLUMNS = _("items"), _("columns")
+ITEMS = _("items")
+OF_COLUMNS = _("columns")
 SPACED = ("kobo", "odk")  # a space stands between the codes of a select-all answer
 
 
@@ -58,12 +59,14 @@ class AnswerSource:
 
     def columns(self) -> list[tuple[ExportColumn, str]]:
         """Return every column with how it was found."""
-        own = [(self.column, self.how)] if self.column else []
-        return [
-            *own,
-            *((one, "option") for one, _unused in self.options),
-            *((one, "replaces") for one in self.former.values()),
-        ]
+        columns = []
+        if self.column:
+            columns.append((self.column, self.how))
+        for column, _code in self.options:
+            columns.append((column, "option"))
+        for column in self.former.values():
+            columns.append((column, "replaces"))
+        return columns
 
 
 def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, AnswerSource]:
@@ -78,22 +81,22 @@ def match_columns(export: Export, questionnaire: Questionnaire) -> dict[str, Ans
     sources: dict[str, AnswerSource] = {}
     taken: set[str] = set()
     unfolded = _options_in_titles(export, questionnaire)
-    columns_ = [unfolded.get(column.key, column) for column in export.columns]
+    all_columns = [unfolded.get(column.key, column) for column in export.columns]
     for how, fits in _grounds(questionnaire):
-        pairs = [
-            (name, column)
-            for name, item in questionnaire.items.items()
-            if name not in sources
-            for column in columns_
-            if column.key not in taken and fits(name, item, column)
-        ]
+        free = [column for column in all_columns if column.key not in taken]
+        pairs = []
+        for name, item in questionnaire.items.items():
+            if name in sources:
+                continue
+            pairs += [(name, column) for column in free if fits(name, item, column)]
         for name, columns in _by_item(export, pairs, questionnaire).items():
             sources[name] = _source(questionnaire, name, columns, how)
-        taken |= {column.key for _unused, column in pairs}
-    for name in dict.fromkeys(str(column.name) for column in unfolded.values()):
-        _check_options(
-            export, questionnaire, name, [one for one in unfolded.values() if one.name == name]
-        )
+        taken.update(column.key for _name, column in pairs)
+    options: dict[str, list[ExportColumn]] = {}
+    for column in unfolded.values():
+        options.setdefault(str(column.name), []).append(column)
+    for name, columns in options.items():
+        _check_options(export, questionnaire, name, columns)
         if sources[name].options:
             sources[name].how = "split"
     for name, item in questionnaire.items.items():
@@ -109,55 +112,46 @@ def _grounds(
     questionnaire: Questionnaire,
 ) -> Iterator[tuple[str, Callable[[str, Item, ExportColumn], bool]]]:
     """Yield the grounds on which a column is an item's, the surest first."""
-    aliases = {
-        name: {fold(alias) for alias in item.aliases} for name, item in questionnaire.items.items()
-    }
-    labels = {
-        name: {*labels_of(item), *(labels_of(item.wording) if item.wording else ())} - {""}
-        for name, item in questionnaire.items.items()
-    }
-    selected = {
-        text
-        for name, item in questionnaire.items.items()
-        if isinstance(item, MultipleItem)
-        for text in labels[name]
-    }
-    folded: dict[str, str] = {}
+    aliases: dict[str, set[str]] = {}
+    labels: dict[str, set[str]] = {}
+    selected: set[str] = set()
+    for name, item in questionnaire.items.items():
+        aliases[name] = set(map(fold, item.aliases))
+        labels[name] = set(_labels(item)) - {""}
+        if isinstance(item, MultipleItem):
+            selected |= labels[name]
+    folded = cache(fold)
 
-    def last(column: ExportColumn) -> str:
-        """Return the last part of a path, unless the part before it is a select-all question, of which it is no option."""
-        before, _unused, own = column.title.rpartition("/")
-        return fold(own) if before and fold(before) not in selected else ""
+    def by_name(name: str, _item: Item, column: ExportColumn) -> bool:
+        return name in (column.name, column.title, column.key)
 
-    def title(column: ExportColumn) -> str:
-        return folded.setdefault(column.title, fold(column.title))
+    def by_alias(name: str, _item: Item, column: ExportColumn) -> bool:
+        return folded(column.title) in aliases[name] or folded(column.name) in aliases[name]
 
-    yield "name", lambda name, item, column: name in (column.name, column.title, column.key)
-    yield (
-        "alias",
-        lambda name, item, column: (
-            title(column) in aliases[name] or fold(column.name or "") in aliases[name]
-        ),
-    )
-    yield (
-        "label",
-        lambda name, item, column: (
-            title(column) in labels[name] or fold(column.key) in labels[name]
-        ),
-    )
-    yield "label", lambda name, item, column: last(column) in labels[name]
-    yield (
-        "number",
-        lambda name, item, column: (
-            bool(item.number) and fold(column.number) == fold(str(item.number))
-        ),
-    )
+    def by_label(name: str, _item: Item, column: ExportColumn) -> bool:
+        return folded(column.title) in labels[name] or folded(column.key) in labels[name]
+
+    def by_last_part(name: str, _item: Item, column: ExportColumn) -> bool:
+        """Tell by the last part of a path; behind a select-all question it would be an option."""
+        before, _slash, last = column.title.rpartition("/")
+        if not before or folded(before) in selected:
+            return False
+        return folded(last) in labels[name]
+
+    def by_number(_name: str, item: Item, column: ExportColumn) -> bool:
+        return bool(item.number) and folded(column.number) == folded(str(item.number))
+
+    yield "name", by_name
+    yield "alias", by_alias
+    yield "label", by_label
+    yield "label", by_last_part
+    yield "number", by_number
     for own, role in _roles(questionnaire):
         yield "role", partial(_is_recorded, own, role)
 
 
 def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str, ExportColumn]:
-    """Return the columns whose titles name a select-all question and one of its options ("题目/选项", "name_1"), by key.
+    """Return the columns whose titles name a select-all question and one of its options ("question/option", "name_1"), by key.
 
     Both must be named in full: nothing is guessed from a part.
 
@@ -166,15 +160,14 @@ def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str
     ResponsesError
         R106 for a title that names options of two questions.
     """
-    calls: dict[str, set[str]] = {
-        name: set(_called(name, item)) for name, item in questionnaire.items.items()
-    }
-    whole = set().union(*calls.values())
-    answers = {
-        name: Answers(questionnaire, name)
-        for name, item in questionnaire.items.items()
-        if isinstance(item, MultipleItem)
-    }
+    whole: set[str] = set()
+    calls: dict[str, set[str]] = {}
+    answers: dict[str, Answers] = {}
+    for name, item in questionnaire.items.items():
+        calls[name] = set(_called(name, item))
+        whole |= calls[name]
+        if isinstance(item, MultipleItem):
+            answers[name] = Answers(questionnaire, name)
     options: dict[str, ExportColumn] = {}
     for column in export.columns:
         if column.option or column.role or fold(column.title) in whole:
@@ -196,24 +189,33 @@ def _options_in_titles(export: Export, questionnaire: Questionnaire) -> dict[str
 def _called(name: str, item: Item) -> Iterator[str]:
     """Yield what a question may be called in a title, folded."""
     yield fold(name)
-    yield from labels_of(item)
-    yield from labels_of(item.wording) if item.wording else ()
+    yield from _labels(item)
     if item.number:
         yield fold(f"Q{item.number}")
+
+
+def _labels(item: Item) -> Iterator[str]:
+    """Yield the label and the wording of a question, folded."""
+    yield from labels_of(item)
+    if item.wording:
+        yield from labels_of(item.wording)
 
 
 def _check_options(
     export: Export, questionnaire: Questionnaire, name: str, columns: list[ExportColumn]
 ) -> None:
     """Refuse options in columns of their own where one has none: nobody knows whether it was not asked or not chosen."""
-    item, answers = questionnaire.items[name], Answers(questionnaire, name)
-    codes = [answers.code(column.option) for column in columns]
-    if twice := [
-        column for column, code in zip(columns, codes, strict=True) if codes.count(code) > 1
-    ]:
-        raise _ambiguous(export, f"'{name}'", [shown(column.key) for column in twice], OF_COLUMNS)
-    if lacking := [code for code in sorted(answers.options) if code not in codes]:
-        listed = "、".join(map(answers.named, lacking))
+    item = questionnaire.items[name]
+    answers = Answers(questionnaire, name)
+    by_code: dict[int | None, list[str]] = {}
+    for column in columns:
+        by_code.setdefault(answers.code(column.option), []).append(shown(column.key))
+    for keys in by_code.values():
+        if len(keys) > 1:
+            raise _ambiguous(export, f"'{name}'", keys, OF_COLUMNS)
+    lacking = sorted(answers.options - by_code.keys())
+    if lacking:
+        listed = comma_list([answers.named(code) for code in lacking])
         raise ResponsesError(
             "R305",
             _(
@@ -340,7 +342,9 @@ def missing_items(
     if 2 * len(sources) < len(questionnaire.items) and len(absent) > 1:
         return [_no_responses(export, absent, questionnaire)]
     faults: list[ResponsesError] = []
-    taken = {column.key for source in sources.values() for column, _unused in source.columns()}
+    taken = set()
+    for source in sources.values():
+        taken |= {column.key for column, _how in source.columns()}
     free = [column for column in export.columns if column.key not in taken]
     names = {shown(text): text for column in free for text in (column.key, column.title) if text}
     for name in absent:
@@ -382,12 +386,16 @@ def missing_items(
 def _no_responses(
     export: Export, absent: list[str], questionnaire: Questionnaire
 ) -> ResponsesError:
-    labels = shortened(f"{name}（{questionnaire.items[name].zh}）" for name in absent)
+    items = [
+        _("{name} ({item})", name=name, item=questionnaire.items[name].text) for name in absent
+    ]
     return ResponsesError(
         "R101",
-        Text(
-            f"找不到问卷的 {len(absent)} 列: {labels}。",
-            f"{number_of(len(absent), 'column')} of the questionnaire not found: {shortened(absent)}.",
+        ngettext(
+            "{n} column of the questionnaire not found: {items}.",
+            "{n} columns of the questionnaire not found: {items}.",
+            len(absent),
+            items=shortened_list(items),
         ),
         where=header_place(export),
         available=[shown(column.key) for column in export.columns],
@@ -405,11 +413,10 @@ def gather(
     columns: dict[str, np.ndarray] = {}
     for name, item in questionnaire.items.items():
         source = sources.get(name, AnswerSource())
-        is_multiple = isinstance(item, MultipleItem)
-        separator = item.separator if isinstance(item, MultipleItem) else ";"
+        separator = getattr(item, "separator", "")
         if source.column is not None:
             texts = export.rows[source.column.key].to_numpy(dtype=object)
-            if is_multiple and export.platform in SPACED:
+            if separator and export.platform in SPACED:
                 texts = _mapped(texts, partial(_parted_by, separator))
         elif source.options:
             texts = _joined_options(export, source, separator)
@@ -434,7 +441,9 @@ def _joined_options(export: Export, source: AnswerSource, separator: str) -> np.
     """Join the options marked in columns of their own; a cell that is neither yes nor no makes the answer no answer."""
     parts = []
     for column, code in source.options:
-        option = str(code) if code is not None else column.option
+        option = column.option
+        if code is not None:
+            option = str(code)
         change = partial(_option_text, option=option, label=column.option)
         parts.append(_mapped(export.rows[column.key].to_numpy(dtype=object), change).tolist())
     answers: dict[tuple[str, ...], str] = {}
@@ -448,7 +457,7 @@ def _joined_options(export: Export, source: AnswerSource, separator: str) -> np.
 
 
 def _option_text(cell: str, *, option: str, label: str) -> str:
-    """Return the option where a cell says that it was chosen; "富强=2" where it says neither, which no item has."""
+    """Return the option where a cell says that it was chosen; "label=2" where it says neither, which no item has."""
     folded = fold(without_zeros(cell.strip()))
     if not folded or cell.strip() == SKIPPED:
         return ""
@@ -470,15 +479,16 @@ def matched_table(
     free = [name for name in questionnaire.items if name not in sources]
     rows = []
     for column in export.columns:
-        item, how = items.get(column.key, ("", "role" if column.role else ""))
+        item, how = items.get(column.key, ("", ""))
         near = ""
         note = ""
         if not item and column.role:
-            note = "平台记录 recorded by the platform"
+            how = "role"
+            note = both("recorded by the platform")
         elif not item:
             near = closest(column.name or column.title, free) or ""
-            note = "未读取 not kept"
+            note = both("not kept")
         if not item and is_personal_title(column.title):
-            note = "个人信息，未保存 personal data; not kept"
+            note = both("personal data; not kept")
         rows.append((file, export.sheet, shown(column.key), item, how, near, note))
     return pd.DataFrame(rows, columns=list(COLUMNS))

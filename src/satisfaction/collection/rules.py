@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -57,7 +57,8 @@ COMPARED = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-SURPLUS, ANY_ROW = "_surplus", ""
+SURPLUS = "_surplus"
+ANY_ROW = ""
 READ_FROM_TEXT = (
     "R202",
     "R210",
@@ -79,7 +80,7 @@ class Rule:
     id, column : str
         Identifier in `account.RULES`, and the item; empty for the row as a whole.
     action : {"reject_row", "blank_item", "warn"}
-    zh, en : str
+    text : Text
         What is wrong where it is broken.
     suggestion : tuple of str
         What may stand there; the nearest is proposed.
@@ -92,8 +93,7 @@ class Rule:
     id: str
     column: str
     action: str
-    zh: str
-    en: str
+    text: Text
     suggestion: tuple[str, ...] = field(repr=False)
     broken: nw.Expr = field(repr=False)
     among_usable: bool = False
@@ -118,11 +118,25 @@ def compile_rules(survey: Survey) -> list[Rule]:
     _check_actions(survey)
     rules: list[Rule] = []
 
-    def add(id_: str, item: str, broken: nw.Expr, near: Sequence[str] = (), **other: Any) -> None:
-        action = actions.get(id_, RULES[id_][0])
-        zh, en = rule_words(id_, action)
-        rule = Rule(id_, item, action, zh, en, tuple(near), broken)
-        rules.append(replace(rule, **other))
+    def add(
+        id_: str,
+        item: str,
+        broken: nw.Expr,
+        near: Sequence[str] = (),
+        *,
+        constraint: Constraint | None = None,
+        among_usable: bool = False,
+    ) -> None:
+        action = actions.get(id_, RULES[id_].action)
+        text = rule_words(id_, action)
+        if constraint is not None:
+            text = _(
+                "{fault}: {constraint} ({check})",
+                fault=text,
+                constraint=constraint,
+                check=constraint.check,
+            )
+        rules.append(Rule(id_, item, action, text, tuple(near), broken, among_usable))
 
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem | AreaItem):
@@ -151,14 +165,7 @@ def compile_rules(survey: Survey) -> list[Rule]:
     for id_, name, broken in _against_survey(survey):
         add(id_, name, broken)
     for constraint in questionnaire.constraints.values():
-        zh, en = rule_words("R221", actions.get("R221", RULES["R221"][0]))
-        add(
-            "R221",
-            constraint.left,
-            _contradicts(constraint),
-            zh=f"{zh}: {constraint.zh}（{constraint.check}）",
-            en=f"{en}: {constraint.en} ({constraint.check})",
-        )
+        add("R221", constraint.left, _contradicts(constraint), constraint=constraint)
     add("R209", ANY_ROW, nw.col(SURPLUS))
     for name, item in questionnaire.items.items():
         if isinstance(item, TextItem) and item.unique:
@@ -221,18 +228,16 @@ def _check_actions(survey: Survey) -> None:
         if action in ALLOWED.get(id_, ()):
             continue
         if id_ in ALLOWED:
-            zh = f"规则 {id_} 不能设为 {action}。"
-            en = f"Rule {id_} cannot be {action}."
+            text = _("Rule {rule} cannot be {action}.", rule=id_, action=action)
             available = ALLOWED[id_]
             got = str(action)
         else:
-            zh = f"没有可设置的规则 '{id_}'。"
-            en = f"There is no rule '{id_}' whose action can be set."
+            text = _("There is no rule '{rule}' whose action can be set.", rule=id_)
             available = tuple(ALLOWED)
             got = id_
         raise ResponsesError(
             "R105",
-            Text(zh, en),
+            text,
             where=f"{survey.folder / survey.declared.rules}: responses.actions",
             available=available,
             got=got,
@@ -271,8 +276,10 @@ def apply_rules(
         if not broken.any():
             continue
         values: pd.Series | str = ""
-        if rule.column:
-            values = (text if rule.id in READ_FROM_TEXT else raw)[rule.column]
+        if rule.id in READ_FROM_TEXT:
+            values = text[rule.column]
+        elif rule.column:
+            values = raw[rule.column]
         events = log_events(
             raw,
             broken,
@@ -280,7 +287,7 @@ def apply_rules(
             values=values,
             rule=rule.id,
             action=rule.action,
-            text=Text(rule.zh, rule.en),
+            text=rule.text,
             near=rule.suggestion,
         )
         if rule.id == "R203":
@@ -318,15 +325,18 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
     assert survey.areas is not None
     code = shown(value)
     first = wrong.iloc[0]
-    row = f"row {first['_row']}"
-    place = [first["_file"], first["_sheet"], row, f"column {name}"]
+    place = [first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}"]
     current = _current_areas(survey, name)
-    renamed_zh, renamed_en = "", ""
+    hint = _(
+        "Correct the code; or write responses: {unknown_area} in rules.yaml to reject these rows.",
+        unknown_area="{unknown_area: reject_row}",
+    )
     if "successor" in survey.areas:
         successors = survey.areas.set_index("code")["successor"]
         if successor := successors.get(code, ""):
-            renamed_zh = f"'{code}' 现为 '{successor}'。 "
-            renamed_en = f"'{code}' is now '{successor}'. "
+            hint = _(
+                "'{code}' is now '{successor}'. {hint}", code=code, successor=successor, hint=hint
+            )
     return ResponsesError(
         "R102",
         _(
@@ -338,10 +348,7 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
         where=" ".join(filter(None, place)),
         available=list(current["code"] + " " + current["name"]),
         got=code,
-        hint=Text(
-            f"{renamed_zh}改正代码；或在 rules.yaml 中写 responses: {{unknown_area: reject_row}} 以拒收这些行。",
-            f"{renamed_en}Correct the code; or write responses: {{unknown_area: reject_row}} in rules.yaml to reject these rows.",
-        ),
+        hint=hint,
     )
 
 
@@ -394,13 +401,10 @@ def check_rows(survey: Survey, table: Any, *, first: int = 5) -> Validity:
     rows, flags = _flagged(survey, rows, [rule for rule in rules if not rule.among_usable])
     rejecting = [flag for flag, rule in flags.items() if rule.action == "reject_row"]
     usable = nw.sum_horizontal(*rejecting) == 0 if rejecting else nw.lit(True)
-    counts = fetch(
-        rows.select(
-            nw.len().cast(nw.Int64).alias("_read"),
-            usable.cast(nw.Int64).sum().alias("_usable"),
-            *(nw.col(flag).sum() for flag in flags),
-        )
-    )
+    columns = [nw.len().cast(nw.Int64).alias("_read")]
+    columns.append(usable.cast(nw.Int64).sum().alias("_usable"))
+    columns += [nw.col(flag).sum() for flag in flags]
+    counts = fetch(rows.select(columns))
     number = {name: int(counts[name].iloc[0] or 0) for name in counts}
     accepted = number["_usable"]
     broken: list[tuple[Rule, int]] = []
@@ -419,7 +423,7 @@ def check_rows(survey: Survey, table: Any, *, first: int = 5) -> Validity:
             broken.append((rule, surplus))
         if rule.action == "reject_row":
             accepted -= surplus
-    lines = [(rule.id, rule.column, rule.action, count, rule.zh, rule.en) for rule, count in broken]
+    lines = [(rule.id, rule.column, rule.action, count, *rule.text) for rule, count in broken]
     return Validity(
         read=number["_read"],
         accepted=accepted,
@@ -447,10 +451,12 @@ def _prepared(survey: Survey, rows: Lazy) -> Lazy:
             got=lacking[0],
             hint=_("Columns have the items' names: rename them first."),
         )
-    coded, texts = [], []
+    coded = []
+    texts = []
     for name, item in questionnaire.items.items():
-        is_number = isinstance(item, SingleItem | MultipleItem | NumberItem)
-        nothing = nw.lit(None, dtype=nw.Int64 if is_number else nw.String)
+        nothing = nw.lit(None, dtype=nw.String)
+        if isinstance(item, SingleItem | MultipleItem | NumberItem):
+            nothing = nw.lit(None, dtype=nw.Int64)
         parts = []
         for column in questionnaire.columns(name):
             values = nw.col(column) if column in present else nothing
@@ -471,11 +477,15 @@ def _valid(survey: Survey, name: str, column: str, values: nw.Expr) -> nw.Expr:
         return nw.when(item.allows(values, weight=is_weight)).then(values)
     if isinstance(item, SingleItem | MultipleItem):
         answers = Answers(survey.questionnaire, name)
-        codes = sorted(answers.special if isinstance(item, MultipleItem) else answers.declared)
+        codes = sorted(answers.declared)
         if column != name:
             codes = [0, 1]
+        elif isinstance(item, MultipleItem):
+            codes = sorted(answers.special)
         return nw.when(values.is_in(codes)).then(values.cast(nw.Int64))
-    return values.cast(nw.String) if isinstance(item, DateItem) else values
+    if isinstance(item, DateItem):
+        return values.cast(nw.String)
+    return values
 
 
 def _flagged(survey: Survey, rows: Lazy, rules: Sequence[Rule]) -> tuple[Lazy, dict[str, Rule]]:
@@ -504,9 +514,11 @@ def _flagged(survey: Survey, rows: Lazy, rules: Sequence[Rule]) -> tuple[Lazy, d
 
 def _stages(rules: Sequence[Rule]) -> Iterator[list[Rule]]:
     """Group rules that do not look at what one another blanks."""
-    for _unused, group in groupby(
-        rules, key=lambda rule: rule.column if rule.id in ALONE else rule.id
-    ):
+
+    def stage(rule: Rule) -> str:
+        return rule.column if rule.id in ALONE else rule.id
+
+    for _stage, group in groupby(rules, key=stage):
         yield list(group)
 
 
@@ -530,4 +542,6 @@ def _repeated(rows: Lazy, rule: Rule, *, first: int) -> tuple[int, pd.DataFrame]
     examples["id"] = examples["id"].map(shown)
     examples["value"] = examples["times"].map("x {}".format)
     examples = examples.assign(rule=rule.id, item=rule.column)[EXAMPLES]
-    return (0 if pd.isna(surplus) else int(surplus)), examples
+    if pd.isna(surplus):
+        surplus = 0
+    return int(surplus), examples

@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,8 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import WORDINGS_FILE, Survey
-from satisfaction.foundation.errors import ResponsesError, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.errors import ResponsesError, shortened_list
+from satisfaction.foundation.language import Text, _, both, ngettext
 from satisfaction.foundation.personal import MASK
 from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
@@ -57,6 +57,7 @@ UNKNOWN_COLUMNS = ("file", "sheet", "item", "title", "word", "count", "answers",
 NEAREST = 3
 MOST_WORDS = 12
 USUAL = Path(__file__).with_name("usual_wordings.yaml")
+Meaning = TypeVar("Meaning")
 Codes = dict[str, str]  # folded wording -> code as text, empty for no answer
 
 
@@ -68,16 +69,16 @@ def fold(text: str) -> str:
 
 def without_zeros(text: str) -> str:
     """Return 5 for 5.0 and 5.00, any other text as it stands."""
-    found = WITH_ZEROS.fullmatch(text)
-    return found[1] if found else text
+    whole = WITH_ZEROS.fullmatch(text)
+    if whole:
+        return whole[1]
+    return text
 
 
 def labels_of(label: Label) -> tuple[str, ...]:
     """Return the texts by which an answer or item may be called, folded; numbers alone are none."""
-    texts = (label.zh, label.en, *getattr(label, "aliases", ()))
-    return tuple(
-        folded for text in texts if (folded := fold(text)) and not INTEGER.fullmatch(folded)
-    )
+    texts = map(fold, (label.zh, label.en, *getattr(label, "aliases", ())))
+    return tuple(text for text in texts if text and not INTEGER.fullmatch(text))
 
 
 class Answers:
@@ -123,31 +124,35 @@ class Answers:
                 meanings.setdefault(text, set()).add(code)
         self.texts = tuple(texts)
         self.spelt = frozenset(meanings)
-        self.labels = _with_one_meaning(meanings)
+        self.labels = with_one_meaning(meanings)
         self._scores = {code: getattr(label, "score", None) for code, label in options.items()}
         by_code = [self._scores[code] for code in sorted(options)]
         scored = [score for score in by_code if score is not None]
         self._rising = len(scored) == len(by_code) and scored == sorted(set(scored))
 
     def code(self, value: str) -> int | None:
-        """Return the code of a text that is one, or the label of one, or both where they agree ("5 非常满意", "5分")."""
+        """Return the code of a text that is one, or the label of one, or both where they agree."""
         plain = without_zeros(value)
-        found = self.codes.get(plain)
-        if found is None:
-            found = self.labels.get(fold(plain))
-        return found if found is not None else self._spelt_with_code(plain)
+        code = self.codes.get(plain)
+        if code is None:
+            code = self.labels.get(fold(plain))
+        if code is None:
+            code = self._spelt_with_code(plain)
+        return code
 
     def _spelt_with_code(self, value: str) -> int | None:
         """Return the code of an answer written with its code or score.
 
-        "5分" is a code only where a higher code scores higher; on a scale that counts down it may mean either end.
+        Points alone are a code only where a higher code scores higher; on a scale that counts down they may mean either end.
         """
         plain = unicodedata.normalize("NFKC", value).strip()
         if len(plain) > LONGEST:
             return None
         if points := POINTS.fullmatch(plain):
             code = int(points[1])
-            return code if self._rising and code in self._scores else None
+            if self._rising and code in self._scores:
+                return code
+            return None
         pairs = []
         if first := CODE_FIRST.fullmatch(plain):
             pairs.append((first[1], first[2]))
@@ -172,7 +177,8 @@ class Answers:
         return [self.named(code) for code in self.declared]
 
 
-def _with_one_meaning(meanings: Mapping[str, set[int]]) -> dict[str, int]:
+def with_one_meaning(meanings: Mapping[str, set[Meaning]]) -> dict[str, Meaning]:
+    """Return the texts that mean one thing only, with what they mean."""
     return {text: next(iter(codes)) for text, codes in meanings.items() if len(codes) == 1}
 
 
@@ -187,8 +193,8 @@ def answers_by_item(questionnaire: Questionnaire) -> dict[str, Answers]:
 
 def splits(value: str, item: MultipleItem) -> tuple[list[str], list[str]]:
     """Return the parts of a select-all answer by its own separator, and by what people type."""
-    separator = re.escape(item.separator)
-    return _parts(value, f"{separator}┋|"), _parts(value, f"{separator}┋|{TYPED}")
+    separators = f"{re.escape(item.separator)}┋|"
+    return _parts(value, separators), _parts(value, separators + TYPED)
 
 
 def _parts(value: str, separators: str) -> list[str]:
@@ -419,17 +425,16 @@ def usual_codes(answers: Answers) -> Codes:
         code = answers.labels.get(fold(usual.answer))
         fits = not usual.beside or any(fold(word) in answers.labels for word in usual.beside)
         if code is not None and fits:
-            for word in usual.words:
-                meanings.setdefault(fold(word), set()).add(code)
-    return {
-        word: str(code)
-        for word, code in _with_one_meaning(meanings).items()
-        if word not in answers.spelt
-    }
+            for word in map(fold, usual.words):
+                meanings.setdefault(word, set()).add(code)
+    codes = with_one_meaning(meanings)
+    return {word: str(code) for word, code in codes.items() if word not in answers.spelt}
 
 
 def _named(answers: Answers, code: str) -> str:
-    return answers.named(int(code)) if code else "空白 empty"
+    if not code:
+        return both("empty")
+    return answers.named(int(code))
 
 
 def _whole_vocabularies(
@@ -447,11 +452,8 @@ def _whole_vocabularies(
         of_scale = answers[names[0]]
         unknown: set[str] = set()
         for name in names:
-            unknown |= {
-                fold(word)
-                for word in distinct_texts(text[name])[1]
-                if answers[name].is_unknown(word)
-            }
+            words = distinct_texts(text[name])[1]
+            unknown.update(fold(word) for word in words if answers[name].is_unknown(word))
         candidates = [codes for codes in _vocabularies(scale, of_scale) if unknown & codes.keys()]
         if not candidates:
             continue
@@ -462,35 +464,39 @@ def _whole_vocabularies(
                 if not _is_whole(codes, used, of_scale):
                     continue
                 for name in names:
-                    own = wave.get(name, {})
-                    free = {word: code for word, code in codes.items() if word not in own}
+                    of_wave = wave.get(name, {})
+                    free = {word: code for word, code in codes.items() if word not in of_wave}
                     yield _Rewording(name, free, "R301", rows)
 
 
 def _vocabularies(scale: tuple[str, ...], answers: Answers) -> Iterator[Codes]:
     """Yield the vocabularies that may be used in place of a scale's own, with the code of each word."""
     for group in usual_wordings().vocabularies:
-        own = next((words for words in group.lists if {*map(fold, words)} == {*scale}), None)
-        if own is None or len(scale) != len(own):
+        lists = [tuple(map(fold, words)) for words in group.lists]
+        declared = next((words for words in lists if {*words} == {*scale}), None)
+        if declared is None or len(scale) != len(declared):
             continue
-        in_order = [answers.labels[fold(label)] for label in own]
-        for words in group.lists:
-            codes = dict(zip(map(fold, words), in_order, strict=True))
+        in_order = [answers.labels[label] for label in declared]
+        for words in lists:
+            codes = dict(zip(words, in_order, strict=True))
             agrees = all(answers.labels.get(word, code) == code for word, code in codes.items())
-            if words != own and agrees:
+            if words != declared and agrees:
                 yield {word: str(code) for word, code in codes.items()}
 
 
 def _is_whole(codes: Codes, used: set[str], answers: Answers) -> bool:
     """Tell whether all words of a vocabulary are used, and no other word or code of an answer beside them."""
     usual = usual_codes(answers)
+    words = set()
     for value in used:
+        word = fold(value)
+        words.add(word)
         code = answers.code(value) if value else None
-        if code is None and usual.get(fold(value)):
-            code = int(usual[fold(value)])
-        if code in answers.options and fold(value) not in codes:
+        if code is None and usual.get(word):
+            code = int(usual[word])
+        if code in answers.options and word not in codes:
             return False
-    return codes.keys() <= {fold(value) for value in used}
+    return codes.keys() <= words
 
 
 def unknown_answers(
@@ -547,15 +553,15 @@ def _count_words(
     near = {}
     for word in counts["word"].unique():
         near[word] = " / ".join(near_answers(survey.questionnaire, name, word))
-    return counts.assign(
-        file=[tables.places[number][0] for number in table],
-        sheet=[tables.places[number][1] for number in table],
-        item=name,
-        title=item.zh,
-        answers=answers[table],
-        near=counts["word"].map(near),
-        stops=often | many,
-    )
+    places = [tables.places[number] for number in table]
+    counts["file"] = [file for file, _sheet in places]
+    counts["sheet"] = [sheet for _file, sheet in places]
+    counts["item"] = name
+    counts["title"] = item.zh
+    counts["answers"] = answers[table]
+    counts["near"] = counts["word"].map(near)
+    counts["stops"] = often | many
+    return counts
 
 
 def _words(values: pd.Series, item: Item, questionnaire: Questionnaire, name: str) -> pd.DataFrame:
@@ -565,10 +571,9 @@ def _words(values: pd.Series, item: Item, questionnaire: Questionnaire, name: st
     answers = Answers(questionnaire, name)
     words: dict[str, list[str]] = {}
     for value in values.unique():
-        parts = splits(value, item)[1]
-        words[value] = [shown(part) for part in parts if answers.code(part) is None] or [
-            shown(value)
-        ]
+        _by_separator, parts = splits(value, item)
+        unknown = [shown(part) for part in parts if answers.code(part) is None]
+        words[value] = unknown or [shown(value)]
     return pd.DataFrame({"word": values.map(words)}).explode("word")
 
 
@@ -597,32 +602,49 @@ def refuse_unknown(unknown: pd.DataFrame, survey: Survey) -> None:
     first = stopping.iloc[0]
     words = stopping[(stopping[place] == first[place]).all(axis=1)]
     others = len(stopping[place].drop_duplicates()) - 1
-    more_zh = f"另有 {others} 处（文件与题目）也是如此。" if others else ""
-    more_en = f" The same holds for {others} other items of files." if others else ""
-    listed = shortened(map(_line, words.itertuples()), MOST_WORDS)
     name = first["item"]
     item = survey.questionnaire.items[name]
-    coded = isinstance(item, SingleItem | MultipleItem)
+    text = _(
+        "'{item}' ({name}) has answers that the questionnaire does not know, "
+        "among {answers}: {words}.",
+        item=item,
+        name=name,
+        answers=first["answers"],
+        words=shortened_list(map(_counted, words.itertuples()), MOST_WORDS),
+    )
+    if others:
+        text = ngettext(
+            "{text} The same holds for {n} other item of a file.",
+            "{text} The same holds for {n} other items of files.",
+            others,
+            text=text,
+        )
+    available = []
+    if isinstance(item, SingleItem | MultipleItem):
+        available = Answers(survey.questionnaire, name).listed()
     raise ResponsesError(
         "R300",
-        Text(
-            f"“{item.zh}”（{name}）的 {first['answers']} 个答案中有问卷不认识的说法: {listed}。{more_zh}",
-            f"'{item.en}' ({name}) has answers that the questionnaire does not know, among {first['answers']}: {listed}.{more_en}",
-        ),
+        text,
         where=f"{first['file']} {first['sheet']}".strip(),
-        available=Answers(survey.questionnaire, name).listed() if coded else [],
+        available=available,
         hint=_advice(survey, name, first["word"]),
     )
 
 
-def _line(row: object) -> str:
-    near = f"（最近 nearest: {row.near}）" if row.near else ""  # type: ignore[attr-defined]
-    return f"“{row.word}” × {row.count}{near}"  # type: ignore[attr-defined]
+def _counted(line: object) -> Text:
+    """Show a word with its count and what is near."""
+    word = line.word  # type: ignore[attr-defined]
+    count = line.count  # type: ignore[attr-defined]
+    near = line.near  # type: ignore[attr-defined]
+    if not near:
+        return _("'{word}' × {count}", word=word, count=count)
+    return _("'{word}' × {count} (nearest: {near})", word=word, count=count, near=near)
 
 
 def _advice(survey: Survey, name: str, word: str) -> Text:
     """Say where the meaning of a word is written, and how the words are all seen; what it means is for the team to say."""
-    item, path = survey.questionnaire.items[name], survey.folder / WORDINGS_FILE
+    item = survey.questionnaire.items[name]
+    path = survey.folder / WORDINGS_FILE
     every = _("`satisfaction check` lists all of them.")
     if word == MASK or not isinstance(item, SingleItem | MultipleItem):
         return _("Correct the file. {every}", every=every)

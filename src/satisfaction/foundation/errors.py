@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from satisfaction.foundation.language import NOTHING, Text, _, current, rendered
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, current, rendered
 
 
 class SatisfactionError(ValueError):
@@ -187,6 +187,16 @@ def shortened(names: Iterable[object], most: int = 12) -> str:
     listed = [str(name) for name in names]
     rest = len(listed) - most
     return ", ".join(listed[:most]) + (f", ... (+{rest})" if rest > 0 else "")
+
+
+def shortened_list(words: Iterable[object], most: int = 12) -> Text:
+    """List words for a message in both languages; a long list is cut and counted."""
+    listed = list(words)
+    rest = len(listed) - most
+    text = comma_list(listed[:most])
+    if rest <= 0:
+        return text
+    return _("{words}, ... (+{rest})", words=text, rest=rest)
 
 
 def one_of(

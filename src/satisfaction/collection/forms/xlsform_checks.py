@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -68,13 +69,26 @@ NEEDED = {"survey": ("type", "name"), "choices": ("list_name", "name")}
 MEANT = {"提示": "hint", "题型": "type", "类型": "type", "名称": "name", "题目": "label", "标签": "label", "必填": "required", "约束": "constraint", "列表": "list_name"}  # fmt: skip
 EXPRESSIONS = ("relevant", "constraint", "calculation", "choice_filter", "required", "repeat_count")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
+QUOTED = re.compile(
+    r"'[^']*'|\"[^\"]*\""
+)  # brackets and wide characters inside quoted text are text
 WIDE = re.compile(r"[\u3000\uff01-\uff5e\u2018\u2019\u201c\u201d]")
 PLAIN = (
     {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
     | {0x3000: 0x20}
     | dict.fromkeys(map(ord, "‘’“”"), 0x27)
 )
-Fault = tuple[str, int, str, str, str, str]  # sheet, row, column, value, rule, suggestion
+
+
+class Fault(NamedTuple):
+    """What is wrong where, by which rule, and what to write instead; row 1 is the header, 0 the sheet."""
+
+    sheet: str
+    row: int
+    column: str
+    value: str
+    rule: str
+    suggestion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,40 +118,44 @@ def check_xlsform(path: str | Path) -> pd.DataFrame:
         For a file that cannot be read or has two columns of one name.
     """
     sheets = {table.sheet.strip().lower(): _sheet(table) for table in read_tables(Path(path))}
-    missing = [(name, 0, "", "", "Q210", name) for name in NEEDED if name not in sheets]
-    missing += [
-        (n, 1, "", "", "Q210", c)
-        for n, need in NEEDED.items()
-        if n in sheets
-        for c in need
-        if c not in sheets[n].header
-    ]
-    faults = [
-        *missing,
-        *(fault for name in HEADERS if name in sheets for fault in _headers(sheets[name], name)),
-    ]
+    missing = list(_missing(sheets))
+    faults = missing.copy()
+    for name in HEADERS:
+        if name in sheets:
+            faults += _headers(sheets[name], name)
     if not missing:
-        survey, choices = sheets["survey"], sheets["choices"]
-        for check in (_types, _names, _groups):
-            faults += check(survey)
-        faults += [
-            *_lists(survey, choices),
-            *_choice_names(choices),
-            *_expressions(survey),
-            *_labels(survey),
-            *_labels(choices),
-        ]
-    order = {name: place for place, name in enumerate(HEADERS)}
-    faults.sort(key=lambda fault: (order[fault[0]], fault[1]))
-    rows = [(*fault[:5], *RULES[fault[4]], fault[5]) for fault in faults]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        survey = sheets["survey"]
+        choices = sheets["choices"]
+        faults += _types(survey)
+        faults += _names(survey)
+        faults += _groups(survey)
+        faults += _lists(survey, choices)
+        faults += _choice_names(choices)
+        faults += _expressions(survey)
+        faults += _labels(survey)
+        faults += _labels(choices)
+    order = list(HEADERS)
+    faults.sort(key=lambda fault: (order.index(fault.sheet), fault.row))
+    table = pd.DataFrame(faults, columns=list(Fault._fields))
+    table["zh"] = [RULES[rule].zh for rule in table["rule"]]
+    table["en"] = [RULES[rule].en for rule in table["rule"]]
+    return table[list(COLUMNS)]
+
+
+def _missing(sheets: Mapping[str, _Sheet]) -> Iterator[Fault]:
+    for name, needed in NEEDED.items():
+        if name not in sheets:
+            yield Fault(name, 0, "", "", "Q210", name)
+            continue
+        for column in needed:
+            if column not in sheets[name].header:
+                yield Fault(name, 1, "", "", "Q210", column)
 
 
 def _sheet(table: RawTable) -> _Sheet:
-    rows = [
-        (n, dict(zip(table.header, record, strict=True)))
-        for n, record in zip(table.numbers, table.rows, strict=True)
-    ]
+    rows = []
+    for number, record in zip(table.numbers, table.rows, strict=True):
+        rows.append((number, dict(zip(table.header, record, strict=True))))
     return _Sheet(table.sheet.strip().lower(), table.header, rows)
 
 
@@ -145,173 +163,138 @@ def _headers(sheet: _Sheet, kind: str) -> Iterator[Fault]:
     for header in sheet.header:
         bare, *rest = re.split(r"::?", header, maxsplit=1)
         known = bare in HEADERS[kind] and (not rest or bare in (*TRANSLATED, "media"))
-        own = (
-            kind == "choices" and NAME.fullmatch(header) and not closest(header, HEADERS[kind])
-        )  # choice_filter may use it
-        if header and not (known or own or (rest and bare in GROUPS)):
-            near = (
-                MEANT.get(bare)
-                or closest(bare.strip().lower().replace(" ", "_"), HEADERS[kind])
-                or ""
-            )
-            suggestion = (
-                f"{near}::{LANGUAGES['zh']}"
-                if near in TRANSLATED and not rest
-                else "::".join([near, *rest])
-                if near
-                else ""
-            )
-            yield sheet.name, 1, header, header, "Q211", suggestion
+        of_group = bool(rest) and bare in GROUPS
+        if not header or known or of_group:
+            continue
+        if kind == "choices" and NAME.fullmatch(header) and not closest(header, HEADERS[kind]):
+            continue  # choice_filter may use it
+        near = MEANT.get(bare)
+        near = near or closest(bare.strip().lower().replace(" ", "_"), HEADERS[kind])
+        suggestion = ""
+        if near in TRANSLATED and not rest:
+            suggestion = f"{near}::{LANGUAGES['zh']}"
+        elif near:
+            suggestion = "::".join([near, *rest])
+        yield Fault(sheet.name, 1, header, header, "Q211", suggestion)
 
 
 def _types(survey: _Sheet) -> Iterator[Fault]:
     for row, cells in survey.rows:
         text = cells["type"]
         if not text.strip():
-            if any(value.strip() for value in cells.values()):
-                yield "survey", row, "type", text, "Q212", "text" if cells["name"].strip() else ""
+            if cells["name"].strip():
+                yield Fault("survey", row, "type", text, "Q212", "text")
+            elif any(map(str.strip, cells.values())):
+                yield Fault("survey", row, "type", text, "Q212")
         elif WIDE.search(text):
-            yield "survey", row, "type", text, "Q224", _plain(text)
+            yield Fault("survey", row, "type", text, "Q224", _plain(text))
         elif text.strip() not in TYPES and text.split()[0] not in TYPES:
-            yield "survey", row, "type", text, "Q213", closest(text.split()[0], TYPES) or ""
+            near = closest(text.split()[0], TYPES) or ""
+            yield Fault("survey", row, "type", text, "Q213", near)
 
 
 def _names(survey: _Sheet) -> Iterator[Fault]:
     """Check the names of questions; those of groups, which may repeat, for their form only."""
     seen = set()
     for row, cells in survey.rows:
-        name, kind = cells["name"], cells["type"].strip()
+        kind = cells["type"].strip()
         if not kind or kind.startswith("end"):
             continue
-        if not NAME.fullmatch(name.strip()):
-            yield (
-                "survey",
-                row,
-                "name",
-                name,
-                "Q224" if NAME.fullmatch(_plain(name)) else "Q214",
-                _name(name, row),
-            )
-        elif name.strip() in seen:
-            yield "survey", row, "name", name, "Q215", f"{name.strip()}_{row}"
-        seen.add(name.strip())
+        written = cells["name"]
+        name = written.strip()
+        if not NAME.fullmatch(name):
+            rule = "Q224" if NAME.fullmatch(_plain(written)) else "Q214"
+            yield Fault("survey", row, "name", written, rule, _name(written, row))
+        elif name in seen:
+            yield Fault("survey", row, "name", written, "Q215", f"{name}_{row}")
+        seen.add(name)
 
 
 def _groups(survey: _Sheet) -> Iterator[Fault]:
     opened: list[tuple[int, str]] = []
     for row, cells in survey.rows:
-        verb, _unused, what = cells["type"].strip().replace("_", " ").partition(" ")
+        written = cells["type"]
+        verb, _blank, what = written.strip().replace("_", " ").partition(" ")
         if verb == "begin" and what:
             opened.append((row, what))
+        elif verb == "end" and what and not opened:
+            yield Fault("survey", row, "type", written, "Q225")
         elif verb == "end" and what:
-            if not opened or opened[-1][1] != what:
-                yield (
-                    "survey",
-                    row,
-                    "type",
-                    cells["type"],
-                    "Q225",
-                    f"end_{opened[-1][1]}" if opened else "",
-                )
-            if opened:
-                opened.pop()
+            _row, innermost = opened.pop()
+            if what != innermost:
+                yield Fault("survey", row, "type", written, "Q225", f"end_{innermost}")
     for row, what in opened:
-        yield "survey", row, "type", f"begin_{what}", "Q225", f"end_{what}"
+        yield Fault("survey", row, "type", f"begin_{what}", "Q225", f"end_{what}")
 
 
 def _lists(survey: _Sheet, choices: _Sheet) -> Iterator[Fault]:
-    there = {cells["list_name"].strip() for _unused, cells in choices.rows} - {""}
+    lists = {cells["list_name"].strip() for _row, cells in choices.rows} - {""}
     for row, cells in survey.rows:
-        kind, _unused, chosen = _plain(cells["type"]).partition(" ")
+        kind, _blank, chosen = _plain(cells["type"]).partition(" ")
         name = chosen.split(" ")[0]
-        if (
-            kind in ("select_one", "select_multiple", "rank")
-            and name not in there
-            and not name.startswith("${")
-        ):
-            yield "survey", row, "type", cells["type"], "Q218", closest(name, there) or ""
+        chooses = kind in ("select_one", "select_multiple", "rank")
+        if chooses and name not in lists and not name.startswith("${"):
+            yield Fault("survey", row, "type", cells["type"], "Q218", closest(name, lists) or "")
 
 
 def _choice_names(choices: _Sheet) -> Iterator[Fault]:
     listed = Counter(
-        (cells["list_name"].strip(), cells["name"].strip()) for _unused, cells in choices.rows
+        (cells["list_name"].strip(), cells["name"].strip()) for _row, cells in choices.rows
     )
-    codes = {int(code) for _unused, code in listed if re.fullmatch(r"-?[0-9]{1,6}", code)}
+    codes = {int(code) for _list, code in listed if re.fullmatch(r"-?[0-9]{1,6}", code)}
+    free = str(next(code for code in range(1, len(codes) + 2) if code not in codes))
     for row, cells in choices.rows:
-        group, name = cells["list_name"].strip(), cells["name"].strip()
-        free = str(next(code for code in range(1, len(codes) + 2) if code not in codes))
-        if not name or not group:
-            yield (
-                "choices",
-                row,
-                "name" if group else "list_name",
-                "",
-                "Q226",
-                free if group else "",
-            )
+        group = cells["list_name"].strip()
+        name = cells["name"].strip()
+        if not group:
+            yield Fault("choices", row, "list_name", "", "Q226")
+        elif not name:
+            yield Fault("choices", row, "name", "", "Q226", free)
         elif WIDE.search(name):
-            yield "choices", row, "name", name, "Q224", _plain(name)
+            yield Fault("choices", row, "name", name, "Q224", _plain(name))
+        elif re.search(r"\s", name) and name.isascii():
+            yield Fault("choices", row, "name", name, "Q219", re.sub(r"\s+", "_", name))
         elif re.search(r"\s", name):
-            yield (
-                "choices",
-                row,
-                "name",
-                name,
-                "Q219",
-                re.sub(r"\s+", "_", name) if name.isascii() else free,
-            )
+            yield Fault("choices", row, "name", name, "Q219", free)
         elif not re.fullmatch(r"-?[0-9]+", name):
-            yield "choices", row, "name", name, "Q220", free
+            yield Fault("choices", row, "name", name, "Q220", free)
         elif listed[group, name] > 1:
-            yield "choices", row, "name", name, "Q221", free
+            yield Fault("choices", row, "name", name, "Q221", free)
 
 
 def _expressions(survey: _Sheet) -> Iterator[Fault]:
-    names = {cells["name"].strip() for _unused, cells in survey.rows}
+    names = {cells["name"].strip() for _row, cells in survey.rows}
     for row, cells in survey.rows:
         for column in EXPRESSIONS:
             text = cells.get(column, "")
-            bare = re.sub(
-                r"'[^']*'|\"[^\"]*\"", "", text
-            )  # brackets and wide characters inside quoted text are text
-            if not _balanced(bare):
-                yield (
-                    "survey",
-                    row,
-                    column,
-                    text,
-                    "Q222",
-                    text + ")" if bare.count("(") == bare.count(")") + 1 else "",
-                )
-            if WIDE.search(bare):
-                yield "survey", row, column, text, "Q224", _plain(text)
+            outside = QUOTED.sub("", text)
+            if not _balanced(outside):
+                lacks_one = outside.count("(") == outside.count(")") + 1
+                closed = f"{text})" if lacks_one else ""
+                yield Fault("survey", row, column, text, "Q222", closed)
+            if WIDE.search(outside):
+                yield Fault("survey", row, column, text, "Q224", _plain(text))
             for name in re.findall(r"\$\{\s*([^}]*?)\s*\}", text):
-                if name not in names:
-                    yield (
-                        "survey",
-                        row,
-                        column,
-                        text,
-                        "Q223",
-                        f"${{{near}}}" if (near := closest(name, names)) else "",
-                    )
+                if name in names:
+                    continue
+                near = closest(name, names)
+                suggestion = f"${{{near}}}" if near else ""
+                yield Fault("survey", row, column, text, "Q223", suggestion)
 
 
 def _labels(sheet: _Sheet) -> Iterator[Fault]:
     """Check that what a respondent reads stands there, in every language the sheet is written in."""
+    labels = sheet.languages("label")
     for row, cells in sheet.rows:
         kind = cells.get("type", "choice").split(" ")[0].strip()
-        shown = [column for column in sheet.languages("label") if cells[column].strip()]
-        if not shown and kind and kind not in NOT_ASKED and not kind.startswith(("begin", "end")):
-            yield sheet.name, row, "label", "", "Q216", ""
+        is_asked = kind and kind not in NOT_ASKED and not kind.startswith(("begin", "end"))
+        if is_asked and not any(cells[column].strip() for column in labels):
+            yield Fault(sheet.name, row, "label", "", "Q216")
         for base in TRANSLATED:
-            columns = sheet.languages(base)
-            if any(cells[column].strip() for column in columns):
-                yield from (
-                    (sheet.name, row, column, "", "Q217", "")
-                    for column in columns
-                    if not cells[column].strip()
-                )
+            empty = [column for column in sheet.languages(base) if not cells[column].strip()]
+            if len(empty) < len(sheet.languages(base)):
+                for column in empty:
+                    yield Fault(sheet.name, row, column, "", "Q217")
 
 
 def _balanced(text: str) -> bool:
@@ -331,4 +314,6 @@ def _plain(text: str) -> str:
 def _name(text: str, row: int) -> str:
     """Propose a name: what is plain in the given one, else the row's number."""
     bare = re.sub(r"[^A-Za-z0-9_]+", "_", _plain(text)).strip("_")[:32]
-    return bare if NAME.fullmatch(bare) else f"q{row}"
+    if NAME.fullmatch(bare):
+        return bare
+    return f"q{row}"

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from satisfaction.foundation.grids import Texts
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 
 EMPTY = ""
 SKIPPED = "(跳过)"
@@ -71,16 +71,19 @@ class Note:
         The row in the file, 0 for the whole table.
     column, value : str
         The column's key (a group's path for F211) and what stood there; personal data is not masked here.
-    rule, zh, en : str
-        Identifier and text, see `NOTES`.
+    rule : str
+        Identifier, see `NOTES`.
     """
 
     row: int
     column: str
     value: str
     rule: str
-    zh: str
-    en: str
+
+    @property
+    def text(self) -> Text:
+        """What the rule says."""
+        return NOTES[self.rule]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +196,8 @@ class Shape:
 
 
 def note(rule: str, *, row: int = 0, column: str = "", value: str = "") -> Note:
-    """Build a note with the rule's text."""
-    return Note(row, column, value, rule, *NOTES[rule])
+    """Build a note; it is about the whole table unless a row is named."""
+    return Note(row, column, value, rule)
 
 
 TIME = re.compile(
@@ -206,7 +209,6 @@ SPELT = re.compile(
 )
 CLOCK = re.compile(r"(\d{1,9}):(\d{2}):(\d{2})")
 LONGEST = 9  # digits of a duration: thirty years
-TIMES = ("submitted", "started", "ended")
 
 
 def mapped(values: Texts, changes: Mapping[str, str] | Callable[[str], str]) -> Texts:
@@ -241,7 +243,7 @@ def iso_time(value: str) -> str | None:
 
 
 def seconds(value: str) -> str | None:
-    """Write 64秒, 1分4秒, 1小时2分3秒, 0:01:04 or 64 as seconds; None where it is no duration."""
+    """Write 0:01:04, 64, 1m4s and what Chinese platforms write as seconds; None where it is no duration."""
     text = value.strip().lower().replace(" ", "")
     if text.isascii() and text.isdigit() and len(text) <= LONGEST:
         return str(int(text))
@@ -252,24 +254,31 @@ def seconds(value: str) -> str | None:
     return str(hours * 3600 + minutes * 60 + rest)
 
 
+_NEUTRAL: dict[Role, Callable[[str], str | None]] = {
+    "submitted": iso_time,
+    "started": iso_time,
+    "ended": iso_time,
+    "duration": seconds,
+}
+
+
 def neutral_times(fields: Fields, table: ExportTable) -> tuple[Fields, list[Note]]:
     """Rewrite the times and durations that the platform recorded."""
     result: Fields = []
     notes: list[Note] = []
     for column, values in fields:
-        change = (
-            iso_time if column.role in TIMES else seconds if column.role == "duration" else None
-        )
+        change = _NEUTRAL.get(column.role)
         if change:
-            found = {value: change(value) for value in set(values.tolist())}
-            notes += _noted(
-                "F208",
-                {v for v, new in found.items() if v.strip() and new is None},
-                column,
-                values,
-                table,
-            )
-            values = mapped(values, {value: new for value, new in found.items() if new is not None})
+            neutral: dict[str, str] = {}
+            odd: set[str] = set()
+            for value in set(values.tolist()):
+                new = change(value)
+                if new is not None:
+                    neutral[value] = new
+                elif value.strip():
+                    odd.add(value)
+            notes += _noted("F208", odd, column, values, table)
+            values = mapped(values, neutral)
         result.append((column, values))
     return result, notes
 

@@ -45,13 +45,9 @@ def _unfold(table: ExportTable, roles: dict[str, Role], groups: str) -> tuple[Fi
         option = title[len(parent) + 1 :] if parent else ""
         path = re.split(groups, parent or title)
         named = all(map(NAME.fullmatch, path)) and title not in roles
-        role: Role = roles.get(title, "")
-        fields.append(
-            (
-                ExportColumn(key, title, name=path[-1] if named else "", option=option, role=role),
-                cells,
-            )
-        )
+        name = path[-1] if named else ""
+        column = ExportColumn(key, title, name=name, option=option, role=roles.get(title, ""))
+        fields.append((column, cells))
     return fields, notes
 
 
@@ -68,19 +64,13 @@ def _parents(table: ExportTable, roles: dict[str, Role]) -> tuple[dict[str, str]
     parents: dict[str, str] = {}
     notes: list[Note] = []
     for path, below in children.items():
-        certain = path in table.titles or all(
-            CODE.fullmatch(title[len(path) + 1 :]) for title in below
-        )
-        held = set().union(*(set(table.columns[i].tolist()) for i in below.values()))
-        if not certain and (len(below) < 2 or held - CHOICES or not held - {""}):
-            continue
+        last_parts = [title[len(path) + 1 :] for title in below]
+        if path not in table.titles and not all(map(CODE.fullmatch, last_parts)):
+            held = set().union(*(table.columns[i].tolist() for i in below.values()))
+            if len(below) < 2 or held - CHOICES or not held - {""}:
+                continue
+            notes.append(note("F211", column=path, value="; ".join(last_parts)))
         parents |= dict.fromkeys(below, path)
-        if not certain:
-            notes.append(
-                note(
-                    "F211", column=path, value="; ".join(title[len(path) + 1 :] for title in below)
-                )
-            )
     return parents, notes
 
 
@@ -89,9 +79,8 @@ def _is_kobo(table: ExportTable) -> bool:
 
 
 def _is_odk(table: ExportTable) -> bool:
-    return "KEY" in table.titles and bool(
-        {"SubmissionDate", "meta-instanceID", "instanceID"} & set(table.titles)
-    )
+    marks = {"SubmissionDate", "meta-instanceID", "instanceID"}
+    return "KEY" in table.titles and not marks.isdisjoint(table.titles)
 
 
 def _kobo_repeats(titles: Sequence[str]) -> bool:

@@ -1,8 +1,9 @@
-"""Any table with a row of column names: by name, by label, or by question number (`Q3`, `3、题干`)."""
+"""Any table with a row of column names: by name, by label, or by question number (`Q3`, or 3 before the title)."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from satisfaction.collection.platforms.export import (
     NAME,
@@ -15,7 +16,7 @@ from satisfaction.collection.platforms.export import (
 )
 
 QUESTION = re.compile(r"(?:[Qq]?(\d+(?:[-_]\d+)?)\s*[、.．:：]|[Qq](\d+)\s)\s*(\S.*)", re.DOTALL)
-REQUIRED = re.compile(r"[*＊]\s*(?=\S)")
+REQUIRED = re.compile(r"^[*＊]\s*(?=\S)")
 KIND = re.compile(
     r"\s*[(（\[【](?:必填|必答|选填|选答|自动|(?:单选|多选|填空|简答|问答|下拉|打分|评分|量表|矩阵|文本|日期|不定项)(?:选择)?题?)[)）\]】]\s*"
 )
@@ -23,20 +24,21 @@ NUMBERED = re.compile(r"[Qq](\d+(?:[-_]\d+)?)")
 
 
 def column(key: str, title: str, *, role: Role = "") -> ExportColumn:
-    """Read a column name, without the marks that form builders add: `*1. 题干（必填）`, `Q1 题干[单选题]`."""
+    """Read a column name, without the marks that form builders add: a star before it, the kind of question behind it."""
     title = without_marks(title)
-    if found := QUESTION.fullmatch(title):
-        return ExportColumn(key, found[3], number=found[1] or found[2], role=role)
-    numbered = NUMBERED.fullmatch(title)
-    return ExportColumn(
-        key, title, number=numbered[1] if numbered else "", name=title if NAME.fullmatch(title) else "", role=role
-    )  # fmt: skip
+    if question := QUESTION.fullmatch(title):
+        return ExportColumn(key, question[3], number=question[1] or question[2], role=role)
+    column = ExportColumn(key, title, role=role)
+    if numbered := NUMBERED.fullmatch(title):
+        column = replace(column, number=numbered[1])
+    if NAME.fullmatch(title):
+        column = replace(column, name=title)
+    return column
 
 
 def without_marks(title: str) -> str:
     """Return a title without the marks of required questions and kinds of questions."""
-    bare = title[found.end() :] if (found := REQUIRED.match(title)) else title
-    return KIND.sub("", bare) or title
+    return KIND.sub("", REQUIRED.sub("", title)) or title
 
 
 def _unfold(table: ExportTable) -> tuple[Fields, list[Note]]:

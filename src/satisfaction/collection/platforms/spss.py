@@ -33,28 +33,31 @@ def read_sav(path: Path) -> tuple[ExportTable, Fields, list[Note]]:
     """
     read_bytes(path)  # the usual messages where there is no such file
     cells, meta = _opened(path)
-    labels = {
-        name: {cell_text(code): str(label) for code, label in given.items()}
-        for name, given in meta.variable_value_labels.items()
-    }
-    titles = [
-        label or name for name, label in zip(meta.column_names, meta.column_labels, strict=True)
-    ]
-    columns = [
-        ExportColumn(name, title, name=name, labels=labels.get(name, {}))
-        for name, title in zip(meta.column_names, titles, strict=True)
-    ]  # fmt: skip
-    texts = [_texts(cells[name]) for name in meta.column_names]
-    numbers = np.arange(1, (len(texts[0]) if texts else 0) + 1, dtype=np.int64)
+    fields: Fields = []
+    for name, label in zip(meta.column_names, meta.column_labels, strict=True):
+        declared = meta.variable_value_labels.get(name, {})
+        labels = {cell_text(code): str(answer) for code, answer in declared.items()}
+        column = ExportColumn(name, label or name, name=name, labels=labels)
+        fields.append((column, _texts(cells[name])))
+    texts = [values for _column, values in fields]
+    cases = len(texts[0]) if texts else 0
     table = ExportTable(
-        path, "", tuple(meta.column_names), tuple(titles), texts, numbers, frozenset(), frozenset()
+        path=path,
+        sheet="",
+        keys=tuple(meta.column_names),
+        titles=tuple(column.title for column, _values in fields),
+        columns=texts,
+        numbers=np.arange(1, cases + 1, dtype=np.int64),
+        long_numbers=frozenset(),
+        dates=frozenset(),
     )
-    return table, list(zip(columns, texts, strict=True)), _missing(cells, meta.missing_ranges)
+    return table, fields, _missing(cells, meta.missing_ranges)
 
 
 def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
     """Read a file in its own encoding, in GB18030 where that fails or gives Western letters for Chinese ones."""
-    read, fault = None, ""
+    read = None
+    fault = ""
     for encoding in (None, "GB18030"):
         try:
             found = pyreadstat.read_sav(
@@ -77,10 +80,10 @@ def _opened(path: Path) -> tuple[Mapping[str, Any], Any]:
 
 
 def _misread(meta: Any) -> bool:
-    given = (label for labels in meta.variable_value_labels.values() for label in labels.values())
-    return any(
-        MISREAD.search(str(label)) for label in (*meta.column_names, *meta.column_labels, *given)
-    )
+    words = [*meta.column_names, *meta.column_labels]
+    for labels in meta.variable_value_labels.values():
+        words += labels.values()
+    return any(MISREAD.search(str(word)) for word in words)
 
 
 def _texts(cells: Iterable[object]) -> Texts:
@@ -99,18 +102,18 @@ def _missing(
 ) -> list[Note]:
     """Count the answers that the file declares missing, once for each variable and range."""
     notes = []
-    for name, given in ranges.items():
-        for limits in given:
-            low, high = limits["lo"], limits["hi"]
-            numeric = not isinstance(low, str)
-            kept = [
-                v
-                for v in cells[name]
-                if not _absent(v)
-                and isinstance(v, str) != numeric
-                and not isinstance(v, datetime.date)
-            ]
-            if count := sum(low <= value <= high for value in kept):
-                shown = cell_text(low) if low == high else f"{cell_text(low)}..{cell_text(high)}"
+    for name, declared in ranges.items():
+        present = [value for value in cells[name] if not _absent(value)]
+        texts = [value for value in present if isinstance(value, str)]
+        numbers = [value for value in present if not isinstance(value, str | datetime.date)]
+        for limits in declared:
+            low = limits["lo"]
+            high = limits["hi"]
+            comparable = texts if isinstance(low, str) else numbers
+            count = sum(low <= value <= high for value in comparable)
+            shown = cell_text(low)
+            if low != high:
+                shown = f"{cell_text(low)}..{cell_text(high)}"
+            if count:
                 notes.append(note("F209", column=name, value=f"{shown} × {count}"))
     return notes

@@ -1,6 +1,6 @@
-"""腾讯问卷: `答题序号`, `来源`, the questions as `Q1…` or `Q2|A1|open`, then times, place and browser.
+"""Tencent: number and source, the questions as `Q1...` or `Q2|A1|open`, then times, place and browser.
 
-Collection forms of 腾讯文档 (收集表) have `提交者（自动）` and `提交时间（自动）`, the questions as `题干（必填）`.
+Collection forms of Tencent Docs have who handed in and when (`COLLECTED`), the questions with "required" behind them.
 
 Shape as in a published export (CollegesChat/university-information, v1.additions.csv).
 """
@@ -8,7 +8,6 @@ Shape as in a published export (CollegesChat/university-information, v1.addition
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from satisfaction.collection.platforms import plain
 from satisfaction.collection.platforms.export import (
@@ -41,12 +40,9 @@ def _column(key: str, title: str) -> ExportColumn:
     if recorded in RECORDED:
         return ExportColumn(key, title, role=RECORDED[recorded])
     if found := CODED.fullmatch(title):
-        part = ExportColumn(key, title, number=found[1], option=found[2])
-        return (
-            replace(part, number="", option="", title=f"Q{found[1]}|{found[2]}#text")
-            if found[3]
-            else part
-        )
+        if found[3]:
+            return ExportColumn(key, f"Q{found[1]}|{found[2]}#text")
+        return ExportColumn(key, title, number=found[1], option=found[2])
     return plain.column(key, title)
 
 

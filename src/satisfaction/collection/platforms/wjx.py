@@ -1,8 +1,9 @@
-"""问卷星 (wjx.cn): the export by text and the export by code; both begin with what the platform recorded.
+"""Wenjuanxing (wjx.cn): the export by text and the export by code; both begin with what the platform recorded.
 
-Text: `1、题干`, one column for a select-all answer with `┋` between the options, `〖…〗` after an option with free text,
-`(跳过)` and `(空)`, `3、(1)题干` for the blanks of one question. Code: `第3题(选项)` with 0/1 for a select-all question,
-`第3题(行)` with the code for a matrix, -3 for skipped and -2 for left empty.
+Text: the number before the title, one column for a select-all answer with `┋` between the options, free text in
+brackets after an option (`FREE`), words for skipped and empty (`WORDS`), a second number for the blanks of one question.
+Code: the number and an option (`PART`) with 0/1 for a select-all question, the number and a row with the code for a
+matrix, -3 for skipped and -2 for left empty.
 Shapes as read by gasongjian/reportgen and CollegesChat/wenjuanxing-parser.
 """
 
@@ -47,17 +48,16 @@ def _is_question(title: str) -> bool:
 
 def _is_code(table: ExportTable) -> bool:
     """Tell codes from text: by the marks of either, and without any by what most questions hold."""
-    questions = [
-        set(c.tolist())
-        for title, c in zip(table.titles, table.columns, strict=True)
-        if _is_question(title)
-    ]
-    found = set().union(*questions)
-    if found & set(WORDS) or any("┋" in value for value in found):
+    answers = []
+    for title, cells in zip(table.titles, table.columns, strict=True):
+        if _is_question(title):
+            answers.append(set(cells.tolist()) - {EMPTY})
+    different = set().union(*answers)
+    if not different.isdisjoint(WORDS) or any("┋" in value for value in different):
         return False
-    if found & {"-2", "-3"}:
+    if different & {"-2", "-3"}:
         return True
-    coded = [all(map(CODE.fullmatch, values - {EMPTY})) for values in questions if values - {EMPTY}]
+    coded = [all(map(CODE.fullmatch, values)) for values in answers if values]
     return 2 * sum(coded) > len(coded)
 
 
@@ -89,9 +89,8 @@ def _free_key(key: str, table: ExportTable) -> str:
 
 def _column(key: str, title: str, options: set[str]) -> ExportColumn:
     if found := PART.fullmatch(title):
-        return ExportColumn(
-            key, found[2], number=found[1], option=found[2] if found[1] in options else ""
-        )
+        option = found[2] if found[1] in options else ""
+        return ExportColumn(key, found[2], number=found[1], option=option)
     if found := QUESTION.fullmatch(title):
         number = f"{found[1]}({found[2]})" if found[2] else found[1]
         return ExportColumn(key, found[3], number=number)
@@ -103,28 +102,20 @@ def _options(table: ExportTable) -> set[str]:
     held: dict[str, set[str]] = {}
     for title, cells in zip(table.titles, table.columns, strict=True):
         if found := PART.fullmatch(title):
-            held.setdefault(found[1], set()).update(
-                FREE.sub("", value) for value in set(cells.tolist())
-            )
-    return {
-        number
-        for number, values in held.items()
-        if "0" in values and values - set(CODES) <= {"0", "1", EMPTY}
-    }
+            values = held.setdefault(found[1], set())
+            values.update(FREE.sub("", value) for value in set(cells.tolist()))
+    marks = {"0", "1", EMPTY, *CODES}
+    return {number for number, values in held.items() if "0" in values and values <= marks}
 
 
 def _marker_notes(key: str, values: Texts, markers: Mapping[str, str]) -> list[Note]:
     """Count what is read as skipped or empty, once for each marker and column."""
+    notes = []
     cells = values.tolist()
-    found = set(cells) & set(markers)
-    return [
-        note(
-            "F213" if markers[marker] == SKIPPED else "F214",
-            column=key,
-            value=f"{marker} × {cells.count(marker)}",
-        )
-        for marker in sorted(found)
-    ]
+    for marker in sorted(set(cells) & set(markers)):
+        rule = "F213" if markers[marker] == SKIPPED else "F214"
+        notes.append(note(rule, column=key, value=f"{marker} × {cells.count(marker)}"))
+    return notes
 
 
 CODED = Shape(
