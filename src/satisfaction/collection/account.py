@@ -238,18 +238,17 @@ def refuse_nothing_accepted(raw: pd.DataFrame, log: pd.DataFrame) -> None:
     ResponsesError
         R104.
     """
-    reasons = log.loc[log["action"] == "reject_row", "rule"]
-    if len(rejected_rows(log)) == len(raw):
-        raise ResponsesError(
-            "R104",
-            _(
-                "Rejected: {n}, which is all there are.",
-                n=ngettext("{n:,} row", "{n:,} rows", len(raw)),
-            ),
-            where=shortened(sorted(set(raw["_file"]))),
-            available=[f"{rule}: {count}" for rule, count in reasons.value_counts().items()],
-            hint=_("Check the files against the rules named."),
-        )
+    if len(rejected_rows(log)) < len(raw):
+        return
+    reasons = log.loc[log["action"] == "reject_row", "rule"].value_counts()
+    rows = ngettext("{n:,} row", "{n:,} rows", len(raw))
+    raise ResponsesError(
+        "R104",
+        _("Rejected: {n}, which is all there are.", n=rows),
+        where=shortened(sorted(set(raw["_file"]))),
+        available=[f"{rule}: {count}" for rule, count in reasons.items()],
+        hint=_("Check the files against the rules named."),
+    )
 
 
 def rejected_table(log: pd.DataFrame) -> pd.DataFrame:
@@ -313,17 +312,13 @@ def unread_table(unread: list[Unread]) -> pd.DataFrame:
 def counts_by(raw: pd.DataFrame, log: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
     """Count rows, accepted, rejected and blanked answers by a grouping of the rows; rows without one stand under ''."""
     blanked = log.index[log["action"] == "blank_item"].value_counts()
-    table = pd.DataFrame(
-        {
-            "value": group.astype(object).where(group.notna(), "").astype(str),
-            "rejected": raw.index.isin(rejected_rows(log)).astype(int),
-            "blanked": blanked.reindex(raw.index, fill_value=0),
-        },
-        index=raw.index,
-    )
-    counts = table.groupby("value").agg(
-        rows=("rejected", "size"), rejected=("rejected", "sum"), blanked=("blanked", "sum")
-    )
+    table = pd.DataFrame(index=raw.index)
+    table["value"] = group.astype(object).where(group.notna(), "").astype(str)
+    table["rejected"] = raw.index.isin(rejected_rows(log)).astype(int)
+    table["blanked"] = blanked.reindex(raw.index, fill_value=0)
+    by_value = table.groupby("value")
+    counts = by_value[["rejected", "blanked"]].sum()
+    counts.insert(0, "rows", by_value.size())
     counts.insert(1, "accepted", counts["rows"] - counts["rejected"])
     return counts.reset_index()
 
@@ -373,15 +368,16 @@ def unanswered_areas(survey: Survey, by_area: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         code, name, parent (its name, empty where the table of areas has none), rows (read, all of them rejected).
     """
-    names, parents = survey.area_names(), survey.parents()
-    account = by_area.set_index("value")
+    names = survey.area_names()
+    parents = survey.parents()
+    counts = by_area.set_index("value")
+    accepted = counts["accepted"].to_dict()
+    read = counts["rows"].to_dict()
     rows = []
     for code in survey.ranked_areas():
-        counts = account.loc[code] if code in account.index else None
-        if counts is None or not counts["accepted"]:
-            parent = names.get(parents.get(code, ""))
-            read = 0 if counts is None else int(counts["rows"])
-            rows.append((code, names[code].zh, parent.zh if parent else "", read))
+        if not accepted.get(code):
+            parent = names.get(parents.get(code, ""), NOTHING)
+            rows.append((code, names[code].zh, parent.zh, int(read.get(code, 0))))
     return pd.DataFrame(rows, columns=["code", "name", "parent", "rows"])
 
 

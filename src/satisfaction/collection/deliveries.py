@@ -335,7 +335,7 @@ def log_reading(reading: Reading) -> pd.DataFrame:
         sheet = delivery.export.sheet
         used = set()
         for name, source in delivery.sources.items():
-            used |= {column.key for column, _unused in source.columns()}
+            used |= {column.key for column, _how in source.columns()}
             if source.how == "split":
                 titles = "; ".join(column.title for column, _code in source.options)
                 notes.append(TableNote(file, sheet, 0, name, titles, "R304", RULES["R304"].text))

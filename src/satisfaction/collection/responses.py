@@ -235,18 +235,23 @@ def load_responses(survey: Survey, *, purpose: Purpose = "estimate") -> Response
     if interviewers is not None:
         by_interviewer = account.counts_by(raw, log, _without_personal(interviewers))
     of_wave = {path: digest for path, digest in read.items() if Path(path) != USUAL}
+    by_area = account.counts_by(raw, log, _without_personal(areas))
+    summary = account.summary_table(raw, log, rows.reading.deliveries, columns)
+    rejected = account.rejected_table(log)
+    to_correct = account.correctable_table(faults)
+    not_read = account.unread_table(rows.reading.unread)
     return Responses(
         accepted=accepted,
-        rejected=account.rejected_table(log),
+        rejected=rejected,
         log=log.reset_index(drop=True),
-        summary=account.summary_table(raw, log, rows.reading.deliveries, columns),
+        summary=summary,
         columns=columns,
-        by_area=account.counts_by(raw, log, _without_personal(areas)),
+        by_area=by_area,
         by_interviewer=by_interviewer,
-        to_correct=account.correctable_table(faults),
+        to_correct=to_correct,
         as_read=as_read.reset_index(drop=True),
         read=rows.read | of_wave,
-        not_read=account.unread_table(rows.reading.unread),
+        not_read=not_read,
         problems=tuple(problems),
         unknown=unknown,
         rejected_answers=rejected_answers,

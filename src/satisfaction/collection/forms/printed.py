@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from satisfaction.declarations.items import ItemBase, MultipleItem, SingleItem, Special
+from satisfaction.declarations.items import MultipleItem, SingleItem, Special
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.pages import fill
+from satisfaction.foundation.yaml import Label
 
 SMALLEST_GRID = 3  # fewer questions of one scale in a row are asked one by one
 WIDEST_GRID = 9  # more codes do not fit across the page
@@ -48,8 +49,9 @@ def printable_html(questionnaire: Questionnaire) -> str:
     Identifiers, date, interviewer, area and PSU stand in a head that the interviewer fills in; there is no field for a
     name, address or telephone number. Three or more questions in a row on one scale form a grid.
     """
-    head = [name for name in questionnaire.items if name in _head(questionnaire)]
-    asked = [name for name in questionnaire.items if name not in head]
+    named = _head(questionnaire)
+    head = [name for name in questionnaire.items if name in named]
+    asked = [name for name in questionnaire.items if name not in named]
     numbers = {name: number for number, name in enumerate(asked, start=1)}
     questions = [_question(questionnaire, name, numbers) for name in asked]
     values = {
@@ -64,46 +66,46 @@ def _head(questionnaire: Questionnaire) -> set[str]:
     """Return the items the interviewer fills in before asking; a single item is asked, even where it is a role."""
     roles = questionnaire.roles
     named = {roles.respondent, roles.area, roles.psu, roles.interview_date, roles.interviewer}
-    return {
-        name
-        for name in named
-        if name and not isinstance(questionnaire.items[name], SingleItem | MultipleItem)
-    }
+    chosen = set(questionnaire.items_of(SingleItem, MultipleItem))
+    return {name for name in named if name and name not in chosen}
 
 
 def _question(questionnaire: Questionnaire, name: str, numbers: dict[str, int]) -> _Question:
-    item: ItemBase = questionnaire.items[name]
+    item = questionnaire.items[name]
     asked = item.wording or item
-    options = (
-        questionnaire.answers(name)
-        if isinstance(item, SingleItem)
-        else getattr(item, "options", {})
-    )
+    if isinstance(item, SingleItem):
+        options: Mapping[int, Label] = questionnaire.answers(name)
+    else:
+        options = getattr(item, "options", {})
     coded = {**options, **questionnaire.special(name)}
-    eligible = questionnaire.eligibility.get(name)
+    choices = []
+    for code, answer in coded.items():
+        choices.append(_Choice(code, answer.zh, answer.en, isinstance(answer, Special)))
+    only_if = []
+    for other, codes in item.asked_if.items():
+        only_if.append((_number(numbers, other), " / ".join(map(str, codes))))
+    eligible = questionnaire.eligibility.get(name, coded)
+    stops = [str(code) for code in coded if code not in eligible]
     return _Question(
-        numbers[name],
-        name,
-        questionnaire.items[name].type,
-        asked.zh,
-        asked.en,
-        item.required,
-        getattr(item, "low", None),
-        getattr(item, "high", None),
-        tuple(
-            _Choice(code, one.zh, one.en, isinstance(one, Special)) for code, one in coded.items()
-        ),
-        tuple(
-            (_number(numbers, other), " / ".join(map(str, codes)))
-            for other, codes in item.asked_if.items()
-        ),
-        tuple(str(code) for code in coded if eligible is not None and code not in eligible),
-        getattr(item, "scale", None),
+        number=numbers[name],
+        name=name,
+        kind=item.type,
+        zh=asked.zh,
+        en=asked.en,
+        required=item.required,
+        low=getattr(item, "low", None),
+        high=getattr(item, "high", None),
+        choices=tuple(choices),
+        only_if=tuple(only_if),
+        stops=tuple(stops),
+        scale=getattr(item, "scale", None),
     )
 
 
 def _number(numbers: dict[str, int], name: str) -> str:
-    return f"Q{numbers[name]}" if name in numbers else name
+    if name not in numbers:
+        return name
+    return f"Q{numbers[name]}"
 
 
 def _blocks(questions: list[_Question]) -> Iterable[tuple[str, list[_Question]]]:

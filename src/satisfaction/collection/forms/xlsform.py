@@ -26,7 +26,7 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import write_xlsx
 
 LANGUAGES = {"zh": "中文 (zh)", "en": "English (en)"}
@@ -51,8 +51,9 @@ def write_xlsform(questionnaire: Questionnaire, path: str | Path) -> None:
     """
     sheets = xlsform_sheets(questionnaire)
     for name, table in sheets.items():
-        for row, record in enumerate(table.itertuples(index=False), start=2):
-            if any(len(str(value)) > LONGEST_CELL for value in record):
+        longest = table.map(lambda value: len(str(value))).max(axis=1)
+        for row, length in enumerate(longest, start=2):
+            if length > LONGEST_CELL:
                 raise QuestionnaireError(
                     "Q201",
                     _(
@@ -69,18 +70,15 @@ def xlsform_sheets(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
     """Return the sheets survey, choices, settings and sat_items, in the order they are written."""
     lists = list_names(questionnaire)
     data = questionnaire.model_dump(mode="json", exclude_defaults=True)
-    survey = [{"type": one, "name": one} for one in TIMES if one not in questionnaire.items]
+    survey = [{"type": name, "name": name} for name in TIMES if name not in questionnaire.items]
     compared = comparisons(questionnaire)
-    survey += [
-        _question(name, item, lists, data["items"][name], compared.get(name, []))
-        for name, item in questionnaire.items.items()
-    ]
-    choices = [
-        row for name, scale in data.get("scales", {}).items() for row in _choices(name, scale)
-    ]
-    choices += [
-        row for name, chosen in lists.items() for row in _choices(chosen, data["items"][name])
-    ]
+    for name, item in questionnaire.items.items():
+        survey.append(_question(name, item, lists, data["items"][name], compared.get(name, [])))
+    choices: list[dict[str, Any]] = []
+    for name, scale in data.get("scales", {}).items():
+        choices += _choices(name, scale)
+    for name, chosen in lists.items():
+        choices += _choices(chosen, data["items"][name])
     settings = {
         "form_title": questionnaire.title.zh,
         "form_id": data.pop("questionnaire"),
@@ -89,29 +87,28 @@ def xlsform_sheets(questionnaire: Questionnaire) -> dict[str, pd.DataFrame]:
     }
     rest = {key: value for key, value in data.items() if key not in ("scales", "items")}
     for part in ("scales", "items"):
-        rest[part] = {
-            name: kept for name, one in data.get(part, {}).items() if (kept := _unseen(one))
-        }
+        kept = {name: _unseen(coded) for name, coded in data.get(part, {}).items()}
+        rest[part] = {name: facts for name, facts in kept.items() if facts}
+    beside = []
+    for path, value in leaves(rest):
+        beside.append({"path": path, "value": json.dumps(value, ensure_ascii=False)})
     return {
         "survey": _table(survey, CORE),
         "choices": _table(choices, CHOICE),
         "settings": _table([settings], tuple(settings)),
-        "sat_items": _table(
-            [{"path": at, "value": json.dumps(v, ensure_ascii=False)} for at, v in leaves(rest)],
-            ("path", "value"),
-        ),
+        "sat_items": _table(beside, ("path", "value")),
     }
 
 
 def list_names(questionnaire: Questionnaire) -> dict[str, str]:
     """Return, for every item with answers or options of its own, the name of its list of choices; no scale has that name."""
-    own = [
-        n
-        for n, item in questionnaire.items.items()
-        if getattr(item, "answers", None) or isinstance(item, MultipleItem)
-    ]
-    taken, names = {*questionnaire.scales, *own}, {}
-    for name in own:
+    with_choices = []
+    for name, item in questionnaire.items.items():
+        if getattr(item, "answers", None) or isinstance(item, MultipleItem):
+            with_choices.append(name)
+    taken = {*questionnaire.scales, *with_choices}
+    names = {}
+    for name in with_choices:
         chosen = name
         while chosen in questionnaire.scales or (chosen != name and chosen in taken):
             chosen += "_own"
@@ -149,20 +146,22 @@ def condition(asked_if: Mapping[str, Iterable[int]]) -> str:
 
 def comparisons(questionnaire: Questionnaire) -> dict[str, list[tuple[str, Constraint]]]:
     """Return, for the item that is asked last of those a constraint compares, the clause a collecting tool checks there."""
-    asked, found = list(questionnaire.items), dict[str, list[tuple[str, Constraint]]]()
-    for one in questionnaire.constraints.values():
-        last = max(one.items(), key=asked.index)
-        other, operator = (
-            (one.right, one.operator) if last == one.left else (one.left, TURNED[one.operator])
-        )
-        sign = "=" if operator == "==" else operator
-        clause = (
-            f". {sign} {other}"
-            if isinstance(other, int)
-            else f"(${{{other}}} = '' or . {sign} ${{{other}}})"
-        )
-        found.setdefault(last, []).append((clause, one))
-    return found
+    asked = list(questionnaire.items)
+    clauses: dict[str, list[tuple[str, Constraint]]] = {}
+    for constraint in questionnaire.constraints.values():
+        last = max(constraint.items(), key=asked.index)
+        other: int | str = constraint.left
+        operator: str = TURNED[constraint.operator]
+        if last == constraint.left:
+            other = constraint.right
+            operator = constraint.operator
+        if operator == "==":
+            operator = "="
+        clause = f". {operator} {other}"
+        if isinstance(other, str):
+            clause = f"(${{{other}}} = '' or . {operator} ${{{other}}})"
+        clauses.setdefault(last, []).append((clause, constraint))
+    return clauses
 
 
 def _question(
@@ -174,18 +173,24 @@ def _question(
 ) -> dict[str, Any]:
     asked = item.wording or item
     row: dict[str, Any] = {"type": _type(name, item, lists), "name": name}
-    row |= {f"label::{LANGUAGES[tongue]}": getattr(asked, tongue) for tongue in LANGUAGES}
-    row |= {
-        "required": "yes" if item.required else None,
-        "relevant": condition(item.asked_if) or None,
-    }
-    row |= _constraint(item, compared) | {
-        "sat::type": item.type,
-        "sat::scale": getattr(item, "scale", None),
-    }
+    row |= _in_columns("label", asked.text)
+    row["required"] = "yes" if item.required else None
+    row["relevant"] = condition(item.asked_if) or None
+    row |= _constraint(item, compared)
+    row["sat::type"] = item.type
+    row["sat::scale"] = getattr(item, "scale", None)
     if item.wording:
-        row |= {f"sat::short_{tongue}": _cell(getattr(item, tongue)) for tongue in LANGUAGES}
-    return row | {f"sat::{key}": _cell(value) for key, value in data.items() if key not in SHOWN}
+        row["sat::short_zh"] = _cell(item.zh)
+        row["sat::short_en"] = _cell(item.en)
+    for key, value in data.items():
+        if key not in SHOWN:
+            row[f"sat::{key}"] = _cell(value)
+    return row
+
+
+def _in_columns(base: str, text: Text) -> dict[str, str]:
+    """Return words as cells of the columns of each language."""
+    return {f"{base}::{LANGUAGES['zh']}": text.zh, f"{base}::{LANGUAGES['en']}": text.en}
 
 
 def _type(name: str, item: Item, lists: Mapping[str, str]) -> str:
@@ -195,46 +200,44 @@ def _type(name: str, item: Item, lists: Mapping[str, str]) -> str:
         return f"select_multiple {lists[name]}"
     if isinstance(item, NumberItem):
         return "integer"
-    return "date" if isinstance(item, DateItem) else "text"
+    if isinstance(item, DateItem):
+        return "date"
+    return "text"
 
 
 def _constraint(item: Item, compared: list[tuple[str, Constraint]]) -> dict[str, str]:
     """Return what the collecting tool refuses while the interviewer is still there, with the message it shows."""
-    parts = [
-        *filter(None, [_own_constraint(item)]),
-        *((clause, one.zh, one.en) for clause, one in compared),
-    ]
-    if not parts:
+    refused = list(_refused_alone(item))
+    refused += [(clause, constraint.text) for clause, constraint in compared]
+    if not refused:
         return {}
-    clauses, zh, en = zip(*parts, strict=True)
-    messages = {"zh": "；".join(zh), "en": " ".join(en)}
-    return {"constraint": " and ".join(clauses)} | {
-        f"constraint_message::{LANGUAGES[tongue]}": text for tongue, text in messages.items()
-    }
+    clauses = [clause for clause, _message in refused]
+    _clause, message = refused[0]
+    for _clause, further in refused[1:]:
+        message = _("{refusal} {further}", refusal=message, further=further)
+    return {"constraint": " and ".join(clauses)} | _in_columns("constraint_message", message)
 
 
-def _own_constraint(item: Item) -> tuple[str, str, str] | None:
-    """Return what an item alone must fulfil: the expression and the message in both languages."""
+def _refused_alone(item: Item) -> Iterable[tuple[str, Text]]:
+    """Yield what an item alone must fulfil: the expression and the message."""
     if isinstance(item, NumberItem):
-        text = f". >= {item.low} and . <= {item.high}"
-        zh, en = _("Enter a whole number from {low} to {high}.", low=item.low, high=item.high)
+        expression = f". >= {item.low} and . <= {item.high}"
+        message = _("Enter a whole number from {low} to {high}.", low=item.low, high=item.high)
+        yield expression, message
     elif isinstance(item, AreaItem):
-        text = "regex(., '^[0-9A-Za-z]{1,12}$')"
-        zh, en = _("Enter the area code: digits and letters only.")
+        expression = "regex(., '^[0-9A-Za-z]{1,12}$')"
+        yield expression, _("Enter the area code: digits and letters only.")
     elif isinstance(item, MultipleItem) and item.special:
         alone = " or ".join(f"selected(., '{code}')" for code in item.special)
-        text = f"count-selected(.) = 1 or not({alone})"
-        zh, en = _("Don't know, refused and the like stand alone.")
-    else:
-        return None
-    return text, zh, en
+        expression = f"count-selected(.) = 1 or not({alone})"
+        yield expression, _("Don't know, refused and the like stand alone.")
 
 
 def _choices(name: str, coded: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     for part in CODED:
         for code, choice in coded.get(part, {}).items():
             row = {"list_name": name, "name": str(code)}
-            yield row | {f"label::{LANGUAGES[tongue]}": choice[tongue] for tongue in LANGUAGES}
+            yield row | _in_columns("label", Text(choice["zh"], choice["en"]))
 
 
 def _unseen(coded: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,18 +245,20 @@ def _unseen(coded: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for part in CODED:
         for code, choice in coded.get(part, {}).items():
-            if facts := {key: value for key, value in choice.items() if key not in LANGUAGES}:
+            facts = {key: value for key, value in choice.items() if key not in LANGUAGES}
+            if facts:
                 kept.setdefault(part, {})[code] = facts
     return kept
 
 
 def _table(rows: list[dict[str, Any]], first: tuple[str, ...]) -> pd.DataFrame:
-    columns = dict.fromkeys([*first, *(key for row in rows for key in row)])
-    return pd.DataFrame(
-        [[row.get(column) for column in columns] for row in rows],
-        columns=list(columns),
-        dtype=object,
-    )
+    columns = dict.fromkeys(first)
+    for row in rows:
+        columns |= dict.fromkeys(row)
+    records = []
+    for row in rows:
+        records.append([row.get(column) for column in columns])
+    return pd.DataFrame(records, columns=list(columns), dtype=object)
 
 
 def _is_json(text: str) -> bool:

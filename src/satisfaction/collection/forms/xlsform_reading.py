@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from satisfaction.collection.forms.xlsform import CODED, LANGUAGES, SHOWN
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import Text, _, both
 from satisfaction.foundation.tables import RawTable, read_tables
 from satisfaction.foundation.yaml import (
     FILL_IN,
@@ -42,6 +42,7 @@ RANGE = re.compile(r"\s*\.\s*>=\s*(-?\d+)\s+and\s+\.\s*<=\s*(-?\d+)\s*")
 CHOSEN = re.compile(
     r"\s*(?:selected\(\s*\$\{(\w+)\}\s*,\s*'?(-?\d+)'?\s*\)|\$\{(\w+)\}\s*=\s*'?(-?\d+)'?)\s*"
 )
+LANGUAGE_MARKS = {"zh": ("zh", "中文", "chinese"), "en": ("(en", "english")}
 FIXED = ("sat::type", "sat::scale", "sat::short_zh", "sat::short_en")
 Row = Mapping[str, str]
 Places = dict[tuple[str, ...], str]  # where a part of the questionnaire stands: "survey row 7"
@@ -56,8 +57,8 @@ class _Form(Document):
         """Return 'file sheet row n' of a part, or of the nearest one around it that has a row."""
         parts = [str(key) for key in location]
         for most in range(len(parts), 0, -1):
-            if found := self.node.get(tuple(parts[:most])):
-                return f"{self.path} {found}"
+            if place := self.node.get(tuple(parts[:most])):
+                return f"{self.path} {place}"
         return str(self.path)
 
 
@@ -85,25 +86,35 @@ def read_xlsform(path: str | Path) -> Questionnaire:
     for place, row in _rows(sheets.get("sat_items"), "path", "value"):
         _put(data, _pointer(row["path"]), _json(row["value"], f"{path} {place}"))
         places[_pointer(row["path"])] = place
-    settings = dict(next(iter(_rows(sheets.get("settings"))), ("", {}))[1])
-    data |= {
-        key: settings[column]
-        for key, column in (("questionnaire", "form_id"), ("version", "version"))
-        if settings.get(column)
-    }
+    settings = _settings(sheets)
+    if settings.get("form_id"):
+        data["questionnaire"] = settings["form_id"]
+    if settings.get("version"):
+        data["version"] = settings["version"]
     choices = _choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
-    data["items"], own = _items(
-        _sheet(sheets, "survey", ("type", "name"), path),
-        choices,
-        data.get("items", {}),
-        places,
-        path,
-    )
-    kept, data["scales"] = data.get("scales", {}), {}
-    for name in (name for name in choices if name not in own):
-        data["scales"][name] = _coded(choices[name], kept.get(name, {}), "answers")
-        places |= _choice_places(("scales", name), data["scales"][name], choices[name])
+    survey = _sheet(sheets, "survey", ("type", "name"), path)
+    data["items"], of_items = _items(survey, choices, data.get("items", {}), places, path)
+    kept = data.get("scales", {})
+    data["scales"] = _scales(choices, kept, places, without=of_items)
     return validated(_Form(path, places, data), Questionnaire, QuestionnaireError)
+
+
+def _settings(sheets: Mapping[str, RawTable]) -> Row:
+    for _place, row in _rows(sheets.get("settings")):
+        return row
+    return {}
+
+
+def _scales(
+    choices: Mapping[str, Choices], kept: Mapping[str, Any], places: Places, *, without: set[str]
+) -> dict[str, Any]:
+    """Return the scales, which are the lists of choices that are no item's own; their places are added."""
+    scales = {}
+    for name, listed in choices.items():
+        if name not in without:
+            scales[name] = _coded(listed, kept.get(name, {}), "answers")
+            places |= _choice_places(("scales", name), scales[name], listed)
+    return scales
 
 
 def _items(
@@ -120,9 +131,10 @@ def _items(
     With `left` what cannot be read is added to it and left out; without, it is refused.
     """
     items: dict[str, Any] = {}
-    own = set()
+    of_items = set()
     for place, row in _rows(table):
-        name, (kind, chosen) = row["name"].strip(), _kind(row)
+        name = row["name"].strip()
+        kind, chosen = _kind(row)
         if not kind or kind in NOT_ASKED:
             continue
         if name in items:
@@ -131,21 +143,21 @@ def _items(
                 _("The name '{name}' stands twice.", name=name),
                 f"{path} {place}",
             )
-        item = (
-            _item(row, f"{path} {place}")
-            if left is None
-            else _item_or_less(row, f"{path} {place}", left)
-        )
+        if left is None:
+            item: dict[str, Any] | None = _item(row, f"{path} {place}")
+        else:
+            item = _item_or_less(row, f"{path} {place}", left)
         if item is None:
             continue
         items[name] = item
         places["items", name] = place
         if "scale" not in item and kind.startswith("select"):
-            own.add(chosen)
+            of_items.add(chosen)
+            listed = choices.get(chosen, {})
             main = "options" if item["type"] == "multiple" else "answers"
-            item |= _coded(choices.get(chosen, {}), kept.get(name, {}), main)
-            places |= _choice_places(("items", name), item, choices.get(chosen, {}))
-    return items, own
+            item |= _coded(listed, kept.get(name, {}), main)
+            places |= _choice_places(("items", name), item, listed)
+    return items, of_items
 
 
 def _choice_places(at: tuple[str, ...], coded: Mapping[str, Any], choices: Choices) -> Places:
@@ -154,8 +166,11 @@ def _choice_places(at: tuple[str, ...], coded: Mapping[str, Any], choices: Choic
 
 def _kind(row: Row) -> tuple[str, str]:
     """Return a question's type and the list it chooses from."""
-    kind, _unused, chosen = row["type"].strip().partition(" ")
-    return (row["type"].strip(), "") if row["type"].strip() in NOT_ASKED else (kind, chosen.strip())
+    text = row["type"].strip()
+    if text in NOT_ASKED:
+        return text, ""
+    kind, _blank, chosen = text.partition(" ")
+    return kind, chosen.strip()
 
 
 def _item(row: Row, where: str) -> dict[str, Any]:
@@ -168,35 +183,28 @@ def _item(row: Row, where: str) -> dict[str, Any]:
             where,
             available=KINDS,
         )
-    item: dict[str, Any] = {
-        "type": "area" if (kind, row.get("sat::type")) == ("text", "area") else KINDS[kind],
-        **_label(row),
-    }
+    item: dict[str, Any] = {"type": KINDS[kind], **_label(row)}
+    if kind == "text" and row.get("sat::type") == "area":
+        item["type"] = "area"
     if row.get("sat::short_zh"):
-        item |= {
-            "zh": _value(row["sat::short_zh"]),
-            "en": _value(row.get("sat::short_en", "")),
-            "wording": _label(row),
-        }
-    item |= (
-        {"required": True}
-        if row.get("required", "").strip().lower() in ("yes", "true", "true()")
-        else {}
-    )
+        item["zh"] = _value(row["sat::short_zh"])
+        item["en"] = _value(row.get("sat::short_en", ""))
+        item["wording"] = _label(row)
+    if row.get("required", "").strip().lower() in ("yes", "true", "true()"):
+        item["required"] = True
     if row.get("relevant"):
         item["asked_if"] = _asked_if(row["relevant"], where)
-    if kind == "integer" and (found := RANGE.match(row.get("constraint", ""))):
-        item |= {"low": int(found[1]), "high": int(found[2])}
+    limits = RANGE.match(row.get("constraint", ""))
+    if kind == "integer" and limits:
+        item["low"] = int(limits[1])
+        item["high"] = int(limits[2])
     if row.get("sat::scale"):
         item["scale"] = chosen
-    further = {
-        key.removeprefix("sat::"): value
-        for key, value in row.items()
-        if key.startswith("sat::") and key not in FIXED
-    }
-    return item | {
-        key: _value(value) for key, value in further.items() if value and key not in SHOWN
-    }
+    for column, value in row.items():
+        key = column.removeprefix("sat::")
+        if column.startswith("sat::") and column not in FIXED and value and key not in SHOWN:
+            item[key] = _value(value)
+    return item
 
 
 def _item_or_less(row: Row, where: str, left: list[QuestionnaireError]) -> dict[str, Any] | None:
@@ -205,33 +213,31 @@ def _item_or_less(row: Row, where: str, left: list[QuestionnaireError]) -> dict[
         try:
             return _item(readable, where)
         except QuestionnaireError as fault:
-            if fault.en not in [one.en for one in left]:
+            if fault.text not in [other.text for other in left]:
                 left.append(fault)
     return None
 
 
 def _label(row: Row) -> dict[str, str]:
     """Return a row's label in both languages; in a form of other people one that is there stands for one that is not."""
-    own = {tongue: f"label::{name}" for tongue, name in LANGUAGES.items()}
-    if all(column in row for column in own.values()):
-        return {tongue: row.get(column, "") for tongue, column in own.items()}
-    labels = {
-        column.lower(): text
-        for column, text in row.items()
-        if column.split("::")[0] == "label" and text
-    }
-    found = {}
-    for tongue, marks in {"zh": ("zh", "中文", "chinese"), "en": ("(en", "english")}.items():
-        named = [text for column, text in labels.items() if any(mark in column for mark in marks)]
-        found[tongue] = next(iter([*named, *labels.values()]), "")
-    return found
+    columns = {language: f"label::{name}" for language, name in LANGUAGES.items()}
+    if all(column in row for column in columns.values()):
+        return {language: row[column] for language, column in columns.items()}
+    written = [column for column in row if column.split("::")[0] == "label" and row[column]]
+    labels = {}
+    for language, marks in LANGUAGE_MARKS.items():
+        named = [column for column in written if any(mark in column.lower() for mark in marks)]
+        best = [*named, *written]
+        labels[language] = row[best[0]] if best else ""
+    return labels
 
 
 def _choices(table: RawTable, path: Path) -> dict[str, Choices]:
     """Return the labels of every list's codes, with their places."""
     lists: dict[str, Choices] = {}
     for place, row in _rows(table):
-        name, code = row["list_name"].strip(), row["name"].strip()
+        name = row["list_name"].strip()
+        code = row["name"].strip()
         if code in lists.setdefault(name, {}):
             raise _refusal(
                 "Q205",
@@ -246,28 +252,30 @@ def _choices(table: RawTable, path: Path) -> dict[str, Choices]:
 def _coded(choices: Choices, kept: Mapping[str, Any], main: str) -> dict[str, Any]:
     """Part a list into answers (or options) and the codes `sat_items` calls special, each with what is kept there."""
     coded: dict[str, Any] = {main: {}}
-    for code, (_unused, label) in choices.items():
+    for code, (_place, label) in choices.items():
         part = "special" if code in kept.get("special", {}) else main
         coded.setdefault(part, {})[code] = label | kept.get(part, {}).get(code, {})
     return coded
 
 
-def _asked_if(text: str, where: str) -> dict[str, list[int]]:
+def _asked_if(condition: str, where: str) -> dict[str, list[int]]:
     """Read a skip rule: clauses joined by `and`, each of them codes of one item joined by `or`."""
     rule: dict[str, list[int]] = {}
-    for clause in re.split(r"\band\b", text):
-        bare = clause.strip()
-        bare = bare[1:-1] if bare.startswith("(") and bare.endswith(")") else bare
-        found = [CHOSEN.fullmatch(one) for one in re.split(r"\bor\b", bare)]
-        names = {one[1] or one[3] for one in found if one}
-        if None in found or len(names) != 1 or names & set(rule):
+    for clause in re.split(r"\band\b", condition):
+        inside = clause.strip()
+        if inside.startswith("(") and inside.endswith(")"):
+            inside = inside[1:-1]
+        alternatives = re.split(r"\bor\b", inside)
+        chosen = [match for text in alternatives if (match := CHOSEN.fullmatch(text))]
+        names = {match[1] or match[3] for match in chosen}
+        if len(chosen) < len(alternatives) or len(names) != 1 or names & set(rule):
             raise _refusal(
                 "Q203",
-                _("The condition '{text}' cannot be read.", text=text),
+                _("The condition '{text}' cannot be read.", text=condition),
                 where,
                 available=["(${a} = '1' or ${a} = '2') and (${b} = '1')"],
             )
-        rule[names.pop()] = [int(one[2] or one[4]) for one in found if one]
+        rule[names.pop()] = [int(match[2] or match[4]) for match in chosen]
     return rule
 
 
@@ -283,9 +291,11 @@ def _sheet(
         )
     for column in columns:
         if column not in sheets[name].header:
-            zh, en = _("Sheet '{name}' has no column '{column}'.", name=name, column=column)
             raise _refusal(
-                "Q202", Text(zh, en), f"{path} {name} row 1", available=sheets[name].header
+                "Q202",
+                _("Sheet '{name}' has no column '{column}'.", name=name, column=column),
+                f"{path} {name} row 1",
+                available=sheets[name].header,
             )
     return sheets[name]
 
@@ -328,7 +338,7 @@ def _refusal(code: str, text: Text, where: str, *, available: Any = ()) -> Quest
     return QuestionnaireError(code, text, where=where, available=available, hint=hint)
 
 
-OPEN = dict(zip(("zh", "en"), FILL_IN, strict=True))
+OPEN = FILL_IN._asdict()
 
 
 class Lacking(NamedTuple):
@@ -374,34 +384,23 @@ def draft_xlsform(path: str | Path) -> Draft:
     """
     path = Path(path)
     sheets = {table.sheet.strip().lower(): table for table in read_tables(path)}
-    settings = dict(next(iter(_rows(sheets.get("settings"))), ("", {}))[1])
-    choices = {
-        name: _numbered(one)
-        for name, one in _choices(
-            _sheet(sheets, "choices", ("list_name", "name"), path), path
-        ).items()
-    }
+    settings = _settings(sheets)
+    lists = _choices(_sheet(sheets, "choices", ("list_name", "name"), path), path)
+    choices = {name: _numbered(listed) for name, listed in lists.items()}
     places: Places = {}
     left: list[QuestionnaireError] = []
     survey = _sheet(sheets, "survey", ("type", "name"), path)
-    items, own = _items(survey, choices, {}, places, path, left=left)
-    scales: dict[str, Any] = {}
-    for name in choices:
-        if name not in own:
-            scales[name] = _coded(choices[name], {}, "answers")
-            places |= _choice_places(("scales", name), scales[name], choices[name])
-    said = {
-        "questionnaire": re.sub("[^a-z0-9]+", "-", settings.get("form_id", "").lower()).strip("-"),
-        "version": settings.get("version", ""),
-        "title": dict.fromkeys(OPEN, settings["form_title"])
-        if settings.get("form_title")
-        else None,
-    }
-    known = {key: value for key, value in said.items() if value} | {
-        "scales": scales,
-        "items": items,
-    }
-    _unused, faults = checked(_Form(path, places, known), Questionnaire)
+    items, of_items = _items(survey, choices, {}, places, path, left=left)
+    scales = _scales(choices, {}, places, without=of_items)
+    known: dict[str, Any] = {"scales": scales, "items": items}
+    identifier = re.sub("[^a-z0-9]+", "-", settings.get("form_id", "").lower()).strip("-")
+    if identifier:
+        known["questionnaire"] = identifier
+    if settings.get("version"):
+        known["version"] = settings["version"]
+    if settings.get("form_title"):
+        known["title"] = dict.fromkeys(OPEN, settings["form_title"])
+    _record, faults = checked(_Form(path, places, known), Questionnaire)
     lacking = [Lacking(fault.where, fault.text) for fault in left]
     lacking += [Lacking(fault["where"], fault["text"]) for fault in faults]
     defaults: dict[str, Any] = {
@@ -410,15 +409,12 @@ def draft_xlsform(path: str | Path) -> Draft:
         "title": OPEN,
         "source": SOURCE,
         "universe": OPEN,
-        "changes": ["首版 first version"],
+        "changes": [both("first version")],
         "ranked": OPEN["zh"],
         "roles": {"respondent": OPEN["zh"], "area": OPEN["zh"]},
     }
-    ordered = {
-        key: (defaults | known)[key]
-        for key in Questionnaire.model_fields
-        if key in defaults | known
-    }
+    draft = defaults | known
+    ordered = {key: draft[key] for key in Questionnaire.model_fields if key in draft}
     return Draft(yaml_text(ordered), tuple(dict.fromkeys(lacking)))
 
 
@@ -426,7 +422,7 @@ def _numbered(choices: Choices) -> Choices:
     """Number the codes of a list of which one is no number; the form's own become other spellings."""
     if all(re.fullmatch(r"-?\d+", code) for code in choices):
         return choices
-    return {
-        str(number): (place, label | {"aliases": [code]})
-        for number, (code, (place, label)) in enumerate(choices.items(), start=1)
-    }
+    numbered: Choices = {}
+    for number, (code, (place, label)) in enumerate(choices.items(), start=1):
+        numbered[str(number)] = (place, label | {"aliases": [code]})
+    return numbered

@@ -82,20 +82,22 @@ def read_exports(path: Path, *, platform: str = "auto") -> list[Export]:
     if is_sav:
         return [_export("sav", *sav.read_sav(path))]
     grids, passed = read_grids(path)
-    tables = [find_header(grid) for grid in grids]
-    shapes = [_shape(table, platform) for table, _unused in tables]
-    repeats = [_holds_no_respondents(table, shapes) for table, _unused in tables]
-    passed += [
-        table.sheet for (table, _unused), repeat in zip(tables, repeats, strict=True) if repeat
-    ]
-    exports: list[Export] = []
-    for (table, notes), shape, repeat in zip(tables, shapes, repeats, strict=True):
-        if not repeat:
-            fields, more = shape.unfold(table)
-            aside = [note("F210", value=name) for name in passed] if not exports else []
-            exports.append(_export(shape.name, table, fields, [*aside, *notes, *more]))
-    if not exports:
+    found = [find_header(grid) for grid in grids]
+    shapes = [_shape(table, platform) for table, _notes in found]
+    of_respondents: list[tuple[ExportTable, list[Note], Shape]] = []
+    for (table, notes), shape in zip(found, shapes, strict=True):
+        if _holds_no_respondents(table, shapes):
+            passed.append(table.sheet)
+        else:
+            of_respondents.append((table, notes, shape))
+    if not of_respondents:
         raise _only_repeats(path, passed)
+    exports: list[Export] = []
+    aside = [note("F210", value=name) for name in passed]
+    for table, notes, shape in of_respondents:
+        fields, more = shape.unfold(table)
+        exports.append(_export(shape.name, table, fields, [*aside, *notes, *more]))
+        aside = []
     return exports
 
 
@@ -114,29 +116,30 @@ def _export(platform: str, table: ExportTable, fields: Fields, notes: list[Note]
     """Close the fields into an export: times in neutral form, damage noted."""
     fields, odd = neutral_times(fields, table)
     notes = [*notes, *odd, *damaged(fields, table)]
-    rows = pd.DataFrame(
-        {i: cells for i, (_unused, cells) in enumerate(fields)},
-        index=range(len(table.numbers)),
-        dtype=object,
-    )
-    rows.columns = pd.Index([column.key for column, _unused in fields], dtype=object)
+    cells = {place: values for place, (_column, values) in enumerate(fields)}
+    rows = pd.DataFrame(cells, index=range(len(table.numbers)), dtype=object)
+    columns = tuple(column for column, _values in fields)
+    rows.columns = pd.Index([column.key for column in columns], dtype=object)
     return Export(
-        table.path,
-        table.sheet,
-        platform,
-        tuple(column for column, _unused in fields),
-        rows,
-        table.numbers,
-        tuple(notes),
+        path=table.path,
+        sheet=table.sheet,
+        platform=platform,
+        columns=columns,
+        rows=rows,
+        numbers=table.numbers,
+        notes=tuple(notes),
     )
 
 
 def _misfit(path: Path, platform: str) -> InputFileError:
+    available = tuple(SHAPES)
+    if path.suffix.lower() in sav.SUFFIXES:
+        available = ("sav",)
     return InputFileError(
         "F116",
         _("A {suffix} file is not read as '{platform}'.", suffix=path.suffix, platform=platform),
         where=str(path),
-        available=("sav",) if path.suffix.lower() in sav.SUFFIXES else tuple(SHAPES),
+        available=available,
         hint=_("Change `platform`, or remove it to have it recognised."),
     )
 

@@ -28,35 +28,45 @@ def find_header(grid: Grid) -> tuple[ExportTable, list[Note]]:
     while names and not names[-1]:
         names.pop()
     last = _last_row(grid, first, notes)
-    numbers, columns = grid.numbers[first:last], [column[first:last] for column in grid.columns]
+    numbers = grid.numbers[first:last]
+    columns = [column[first:last] for column in grid.columns]
     notes += _surplus(grid, columns[len(names) :], slice(first, last))
-    kept = [i for i, name in enumerate(names) if name or any(cell.strip() for cell in columns[i])]
-    keys = _unique_keys([(i, names[i]) for i in kept], notes)
-    titles = tuple(names[i] for i in kept)
+    kept = []
+    for place, name in enumerate(names):
+        if name or any(map(str.strip, columns[place])):
+            kept.append(place)
+    keys = _unique_keys([(place, names[place]) for place in kept], notes)
     for key, place in zip(keys, kept, strict=True):
         notes += _fill_merged(grid, place, columns[place], numbers, key)
-    return ExportTable(
-        grid.path, grid.sheet, keys, titles, [columns[i] for i in kept], numbers, grid.long_numbers, grid.dates
-    ), notes  # fmt: skip
+    table = ExportTable(
+        path=grid.path,
+        sheet=grid.sheet,
+        keys=keys,
+        titles=tuple(names[place] for place in kept),
+        columns=[columns[place] for place in kept],
+        numbers=numbers,
+        long_numbers=grid.long_numbers,
+        dates=grid.dates,
+    )
+    return table, notes
 
 
 def _titles_above(grid: Grid) -> tuple[int, list[Note]]:
     """Pass over records of a single cell that stand above a wider table."""
     notes: list[Note] = []
     for top in range(min(MOST_TITLES, len(grid.numbers) - 1)):
-        here, below = ([cell for cell in grid.record(at) if cell.strip()] for at in (top, top + 1))
-        if len(here) > 1 or max(len(below), _filled(grid, top + 2)) < 3:
+        title = [cell for cell in grid.record(top) if cell.strip()]
+        widest = max(_filled(grid, top + 1), _filled(grid, top + 2))
+        if len(title) > 1 or widest < 3:
             break
-        notes.append(note("F203", row=int(grid.numbers[top]), value=here[0]))
+        notes.append(note("F203", row=int(grid.numbers[top]), value=title[0]))
     return len(notes), notes
 
 
 def _filled(grid: Grid, position: int) -> int:
-    return (
-        sum(bool(cell.strip()) for cell in grid.record(position))
-        if position < len(grid.numbers)
-        else 0
-    )
+    if position >= len(grid.numbers):
+        return 0
+    return sum(bool(cell.strip()) for cell in grid.record(position))
 
 
 def _two_rows(grid: Grid, top: int) -> bool:
@@ -67,27 +77,25 @@ def _two_rows(grid: Grid, top: int) -> bool:
     """
     if top + 1 >= len(grid.numbers):
         return False
-    upper, lower = grid.record(top), grid.record(top + 1)
-    gaps = [
-        i
-        for i, (name, under) in enumerate(zip(upper, lower, strict=True))
-        if under.strip() and not name.strip()
-    ]
+    upper = grid.record(top)
+    texts = {place: cell for place, cell in enumerate(grid.record(top + 1)) if cell.strip()}
+    gaps = [place for place in texts if not upper[place].strip()]
     if not gaps or gaps[0] == 0:
         return False
-    if any(int(grid.numbers[top]) == first for first, *_ in grid.merged):
+    if any(int(grid.numbers[top]) == first for first, *_rest in grid.merged):
         return True
-    texts = {i: cell for i, cell in enumerate(lower) if cell.strip()}
-    rows = len(grid.numbers) - top - 2
-    again = any(cell in grid.columns[i][top + 2 :] for i, cell in texts.items())
-    return rows >= 2 and not again and not any(NUMBER.fullmatch(cell) for cell in texts.values())
+    if len(grid.numbers) - top < 4 or any(map(NUMBER.fullmatch, texts.values())):
+        return False
+    return not any(cell in grid.columns[place][top + 2 :] for place, cell in texts.items())
 
 
 def _joined(upper: list[str], lower: list[str]) -> list[str]:
     """Join two rows of names; a name above stands for the empty cells to its right."""
-    names, above = [], ""
+    names = []
+    above = ""
     for over, under in zip(upper, lower, strict=True):
-        above = over or (above if under else "")
+        if over or not under:
+            above = over
         names.append("/".join(filter(None, (above, under))))
     return names
 
@@ -116,7 +124,9 @@ def _fill_merged(
             empty = rows[[not cell.strip() for cell in column[rows]]]
             column[empty] = column[rows[0]]
             filled += len(empty)
-    return [note("F315", column=key, value=f"× {filled}")] if filled else []
+    if not filled:
+        return []
+    return [note("F315", column=key, value=f"× {filled}")]
 
 
 def _surplus(grid: Grid, columns: list[np.ndarray], rows: slice) -> list[Note]:
@@ -136,7 +146,11 @@ def _unique_keys(names: list[tuple[int, str]], notes: list[Note]) -> tuple[str, 
     taken = {name for _, name in names}
     for place, name in names:
         seen[name] += 1
-        key = name if name and seen[name] == 1 else f"{name}#{seen[name] if name else place + 1}"
+        key = name
+        if not name:
+            key = f"#{place + 1}"
+        elif seen[name] > 1:
+            key = f"{name}#{seen[name]}"
         while key != name and key in taken:
             key += "#"
         taken.add(key)
