@@ -507,7 +507,7 @@ def test_base_weights_need_no_step_but_are_positive(small, engine):
     small.edit("survey.yaml", "{step: base}", "{step: base, source: column, column: hours}")
     survey, coded = with_number(small, "low: 0, high: 40", [30.5, 0.25, 0, 41])
     found = check_rows(survey, hold(coded, engine))
-    assert found.table[["rule", "item", "rows"]].values.tolist() == [["R212", "hours", 2]]
+    assert found.table[["rule", "item", "rows"]].to_numpy().tolist() == [["R212", "hours", 2]]
 
 
 def test_a_table_without_a_required_column_is_refused(unchanged, faulty):
