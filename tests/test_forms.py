@@ -276,6 +276,8 @@ def test_forms_are_written_together_and_never_over_others(tmp_path):
         "xlsform.xlsx",
         "codebook.html",
         "codebook.xlsx",
+        "codebook-en.html",
+        "codebook-en.xlsx",
         "printable.html",
     }
     assert {p.name: p.read_bytes() for p in one.iterdir()} == {
