@@ -350,7 +350,7 @@ def _count_labels(
     notes = []
     for column in columns.itertuples():
         count = labels.get((column.file, column.sheet, column.item))
-        notes.append(both("labels × {count}", count=count) if count else column.note)
+        notes.append(f"{both('labels')} × {count}" if count else column.note)
     return columns.assign(note=notes)
 
 
