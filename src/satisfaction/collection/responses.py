@@ -348,9 +348,10 @@ def _count_labels(
         for (file, sheet), count in zip(tables.places, counts, strict=True):
             labels[file, sheet, name] = int(count)
     notes = []
+    label = both("labels")
     for column in columns.itertuples():
         count = labels.get((column.file, column.sheet, column.item))
-        notes.append(f"{both('labels')} × {count}" if count else column.note)
+        notes.append(f"{label} × {count}" if count else column.note)
     return columns.assign(note=notes)
 
 
