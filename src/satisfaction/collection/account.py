@@ -14,7 +14,7 @@ import pandas as pd
 from satisfaction.declarations.delivered import Unread
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, closest, shortened
-from satisfaction.foundation.language import NOTHING, Text, _, both, comma_list, ngettext
+from satisfaction.foundation.language import NOTHING, Text, _, both, comma_list, ngettext, pgettext
 from satisfaction.foundation.personal import masked
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ class Usual(NamedTuple):
         return _("{fault}; {done}", fault=self.fault, done=self.done)
 
 
+BLANKED_BY_RULE = pgettext("by a rule", "blanked")
 RULES: dict[str, Usual] = {
     "R201": Usual("reject_row", _("required item is empty")),
-    "R202": Usual("blank_item", _("answer outside the scale"), _("blanked")),
+    "R202": Usual("blank_item", _("answer outside the scale"), BLANKED_BY_RULE),
     "R203": Usual("reject_row", _("respondent stands twice"), _("the first is kept")),
     "R204": Usual("reject_row", _("not eligible")),
     "R205": Usual("reject_row", _("interview outside the fielding period")),
@@ -46,11 +47,13 @@ RULES: dict[str, Usual] = {
     "R207": Usual("reject_row", _("contradicts the stratum of its PSU in the sample")),
     "R208": Usual("reject_row", _("area code is not in the table of areas")),
     "R209": Usual("reject_row", _("more cells than column names")),
-    "R210": Usual("blank_item", _("answered although the skip rule leaves it out"), _("blanked")),
+    "R210": Usual(
+        "blank_item", _("answered although the skip rule leaves it out"), BLANKED_BY_RULE
+    ),
     "R211": Usual("normalised", _("full-width characters written as plain ones")),
-    "R212": Usual("blank_item", _("no valid date or number"), _("blanked")),
+    "R212": Usual("blank_item", _("no valid date or number"), BLANKED_BY_RULE),
     "R213": Usual("note", _("the sheet does not have the questionnaire's columns; not read")),
-    "R214": Usual("blank_item", _("more options than allowed"), _("blanked")),
+    "R214": Usual("blank_item", _("more options than allowed"), BLANKED_BY_RULE),
     "R215": Usual("reject_row", _("the file is identical to an earlier one")),
     "R216": Usual("corrected", _("corrected as the corrections log says")),
     "R217": Usual("recoded", _("code of an earlier version changed by its crosswalk")),
