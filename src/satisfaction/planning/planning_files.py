@@ -251,11 +251,11 @@ def write_plan(results: Results, plan: Plan) -> Path:
             write_csv(table, scratch / f"{name}.csv")
         for language in LANGUAGES:
             with use(language):
-                notes = pd.DataFrame({str(_("note")): plan.lines})
+                notes = pd.DataFrame({str(_("note")): [str(line) for line in plan.lines]})
             workbook = scratch / page_name("plan.xlsx", language, LANGUAGES)
             write_xlsx({**marked, "notes": notes}, workbook)
         write_text(plan_page(results, plan), scratch / "plan.html")
-        notes_of_both = [sentence.both for sentence in plan.sentences]
+        notes_of_both = [line.both for line in plan.lines]
         write_json(
             plain({"mark": said, "notes": notes_of_both, **plan.conventions}), scratch / "plan.json"
         )

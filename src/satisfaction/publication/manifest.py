@@ -18,6 +18,7 @@ import pandas as pd
 from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
+from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
 from satisfaction.pipeline import Results, weighting_log
 from satisfaction.publication.columns import COLUMNS
@@ -124,7 +125,9 @@ def _left_out(results: Results) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON knows it: numbers to 12 digits, mappings and tuples unfolded, nan as null."""
+    """Return a value as JSON knows it: numbers to 12 digits, mappings and tuples unfolded, nan as null, words in both languages."""
+    if isinstance(value, Text):
+        return value.both
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
