@@ -17,6 +17,7 @@ from hypothesis import settings
 
 from golden_values import expected, province_population, province_rows
 from satisfaction import SurveyDesign, read_survey
+from satisfaction.foundation.language import Text, rendered
 from satisfaction.sampling.design import SampleDesign
 
 # workers and the processes that tests start find everything compiled, whatever the environment says
@@ -140,6 +141,11 @@ def small_tables() -> dict[str, pd.DataFrame]:
         "county_sex.csv": margin.rename(columns={"level": "sex"}),
         "county_age.csv": turned.rename(columns={"level": "age_group"}),
     }
+
+
+def joined(lines) -> Text:
+    """Lines as they are printed, in each language."""
+    return rendered(lambda: "\n".join(map(str, lines)))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import COUNTIES
+from conftest import COUNTIES, joined
 from satisfaction import run
 from satisfaction.comparison.combined import combine, combined_lines, read_combined
 from satisfaction.foundation.errors import RankingError
@@ -207,12 +207,13 @@ def test_files_say_what_is_exact_and_that_it_is_marked(small, folder, call):
 
 def test_no_bare_rank(results, folder):
     found = combine(results, folder / "combined.yaml")
-    said = "\n".join(combined_lines(results, found))
+    text = joined(combined_lines(results, found))
     listed = found.table[found.table["code"].isin(set(found.ranking.summary["listed"]))]
-    assert all(
-        f"rank set {row.marginal_low}–{row.marginal_high}" in said for row in listed.itertuples()
-    )
-    assert said.count("范围 set ") == len(listed)
+    for row in listed.itertuples():
+        assert f"rank set {row.marginal_low}–{row.marginal_high}  " in text.en
+        assert f"名次集合 {row.marginal_low}–{row.marginal_high}  " in text.zh
+    assert text.en.count(", rank set ") == len(listed)
+    assert text.zh.count("，名次集合 ") == len(listed) + 1  # and the title of the list
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from conftest import joined
 from satisfaction import run
 from satisfaction.comparison.scenarios import (
     FACTORS,
@@ -146,7 +147,7 @@ def test_a_rate_is_no_index(results):
 def test_on_the_command_line(small, call):
     code, out, err = call("stability", small.folder, "--measure", "composite")
     assert (code, err) == (0, "")
-    assert "抽样误差 sampling" in out
+    assert "sampling error: total index of the list" in out
     (folder,) = small.folder.glob("out/*-stability")
     assert {"stability.csv", "sources.csv", "stability.xlsx", "stability.json", "run.json"} <= {
         path.name for path in folder.iterdir()
@@ -161,7 +162,7 @@ def test_a_share_above_one_is_said_to_be_simulation_error(results, total):
     )
     found = stability(world, list(parts.areas), bottom=1, base=16)
     found = replace(found, sources=found.sources.assign(total_list=total, total_shift=0.5))
-    assert ("read it as 1" in "\n".join(stability_lines(results, found, parts))) == (total > 1)
+    assert ("read it as 1" in joined(stability_lines(results, found, parts)).en) == (total > 1)
 
 
 def under_floor(results, least):
@@ -209,5 +210,6 @@ def test_areas_of_which_an_error_is_lent_are_named(results):
         world = make_world(parts.scores, parts.errors, parts.weights, choices=Choices(), draws=16)
         lines = stability_lines(few, stability(world, parts.areas, bottom=1, base=16), parts)
         assert (
-            any("990101" in line and "a larger one stands here" in line for line in lines) == named
+            any("990101" in line.en and "a larger one stands here" in line.en for line in lines)
+            == named
         )

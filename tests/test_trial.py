@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from conftest import SmallSurvey
+from conftest import SmallSurvey, joined
 from satisfaction import SurveyDesign, estimate
 from satisfaction.cli import cli
 from satisfaction.comparison.trial import clustered_mean, compare_trial, trial_differences
@@ -70,7 +70,7 @@ def test_a_difference_is_that_of_the_published_figures_and_the_coached_county_st
     signs = found.signs.set_index(["code", "sign"])
     assert signs["side"].loc[("990101", "perfect")] == "trial"
     assert (signs.drop("990101")["side"] == "").all()
-    assert any("990101" in line and "beyond" not in line for line in trial_lines(found))
+    assert any("990101" in line.en and "beyond" not in line.en for line in trial_lines(found))
 
 
 def test_swapping_the_sides_turns_differences_and_blames_the_same_one(pair):
@@ -93,7 +93,7 @@ def test_without_a_probability_sample_differences_are_described_and_not_tested(p
     assert not found.tested
     assert found.differences["beyond_error"].eq("not tested").all()
     assert found.differences[["se", "ci_low", "ci_high", "p", "p_bh"]].isna().all(axis=None)
-    assert "they prove nothing about either" in "\n".join(trial_lines(found))
+    assert "they prove nothing about either" in joined(trial_lines(found)).en
 
 
 def test_mix_and_answers_within_modes_add_up_to_the_difference(pair):

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from python_calamine import CalamineWorkbook
 
-from conftest import SmallSurvey
+from conftest import SmallSurvey, joined
 from satisfaction.comparison.compare import compare, comparison_lines, verification_lines
 from satisfaction.foundation.engines import write_parquet
 from satisfaction.foundation.errors import InputFileError
@@ -88,7 +88,8 @@ def test_an_untouched_set_is_identical(made):
         {},
     )
     assert found.compared == len(list(made[1].iterdir())) - 2
-    assert "一致 identical" in verification_lines(found)[-1]
+    assert verification_lines(found)[-1].zh.startswith("一致: ")
+    assert verification_lines(found)[-1].en.startswith("identical: ")
 
 
 def test_a_difference_planted_in_every_kind_of_file_is_named(copy):
@@ -121,9 +122,9 @@ def test_a_file_changed_by_hand_is_told_from_its_checksum(copy, call):
     (copy[1] / "ranking_zh.csv").unlink()
     code, out, _ = call("verify", copy[1])
     assert code == BY_HAND
-    assert "indices.csv 已改动 changed" in out
-    assert "ranking_zh.csv 缺失 missing" in out
-    assert "notes.txt 不在清单中 not listed" in out
+    assert "file changed by hand since it was written: indices.csv changed" in out
+    assert "ranking_zh.csv missing" in out
+    assert "notes.txt not listed" in out
     assert "indices.csv 2026T1 county 990101 awareness measure" in out.replace(
         "Awareness", "awareness"
     )
@@ -151,7 +152,7 @@ def test_another_program_version_is_told(copy, monkeypatch):
     found = verify(copy[1])
     assert found.code == OTHER_VERSION
     assert list(found.versions) == ["scipy"]
-    assert "程序版本不同" in "\n".join(verification_lines(found))
+    assert "程序版本不同" in joined(verification_lines(found)).zh
 
 
 def test_the_survey_is_found_or_has_to_be_named(copy, tmp_path):
@@ -167,7 +168,7 @@ def test_nothing_changed_is_said(made):
     found = compare(made[1], made[1])
     assert found.nothing
     assert not len(found.causes)
-    assert any("没有变化" in line for line in comparison_lines(found))
+    assert any("没有变化" in line.zh for line in comparison_lines(found))
 
 
 def test_a_corrected_answer_explains_the_figures_that_changed(copy):
@@ -233,7 +234,7 @@ def test_a_change_without_a_recorded_cause_is_said(copy, tmp_path):
     edit(other / "indices.csv", "0.", "0.0")
     found = compare(copy[1], other)
     assert len(found.figures) == 1
-    assert any("No cause is recorded" in line for line in comparison_lines(found))
+    assert any("No cause is recorded" in line.en for line in comparison_lines(found))
 
 
 def test_the_exit_code_of_compare_says_whether_figures_differ(copy, tmp_path, call):
@@ -252,7 +253,7 @@ def test_verify_says_that_a_set_was_made_from_other_declarations(made):
         run(dataclasses.replace(survey, declared=declared)), made[0].folder / "out" / "chosen"
     )
     found = verify(trial)
-    said = "\n".join(verification_lines(found))
+    said = joined(verification_lines(found)).en
     assert found.code == OTHER_INPUTS
     assert "other declarations than the survey's folder: survey.yaml: weighting" in said
     assert "the file is not what they give" not in said

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from python_calamine import CalamineWorkbook
 
-from conftest import ROOT, SmallSurvey
+from conftest import ROOT, SmallSurvey, joined
 from satisfaction import cli, read_questionnaire, read_survey
 from satisfaction.comparison.changes import compare_waves, most_improved, run_change, shared_psus
 from satisfaction.comparison.roll import roll_waves, run_rolling
@@ -231,7 +231,7 @@ def test_an_area_ranked_in_one_wave_only_takes_no_part(small, second):
     assert (left_out["significant"], found.ranks.summary["places"]) == ("not tested", 2)
     others = found.table[found.table["code"] != "990101"]
     moved = others["rise"] != others["rank_before"] - others["rank_after"]
-    said = [line for line in change_lines(found) if "公布名次之差" in line]
+    said = [line for line in change_lines(found) if "公布名次之差" in line.zh]
     assert len(said) == int(moved.any())
 
 
@@ -248,9 +248,10 @@ def test_without_a_probability_sample_nothing_is_tested(small, second):
     assert set(found.table["significant"]) == {"not tested"}
     assert found.table["mark"].str.contains("not a probability sample").all()
     assert found.table[["probability_rise", "expected_rise", "shrunk_change"]].isna().all(axis=None)
-    text = "\n".join(change_lines(found))
-    assert "Benjamini" not in text
-    assert "Not both waves are probability samples" in text
+    text = joined(change_lines(found))
+    assert "Benjamini" not in text.en
+    assert "Not both waves are probability samples" in text.en
+    assert "Benjamini" not in text.zh
 
 
 def test_most_improved_holds_both_orders(quarters_change):
@@ -301,11 +302,20 @@ def test_the_shipped_waves_cover_the_simulated_truth(quarters_change):
 
 def test_what_is_printed_keeps_ranks_with_their_sets(quarters_change, small_change):
     for found in (quarters_change, small_change):
-        text = "\n".join(change_lines(found))
-        assert "名次上升不等于工作改善" in text
-        assert "nan" not in text.lower()
-        assert len(re.findall(r"名次范围 rank set \d+–\d+", text)) == 2
-    assert "simulated" in "\n".join(change_lines(quarters_change))
+        text = joined(change_lines(found))
+        assert "名次上升不等于工作改善" in text.zh
+        assert "A better rank is not better work" in text.en
+        assert "nan" not in (text.zh + text.en).lower()
+        assert len(re.findall(r"名次集合 \d+–\d+", text.zh)) == 2
+        assert len(re.findall(r"rank set \d+–\d+", text.en)) == 2
+    assert "simulated" in joined(change_lines(quarters_change)).en
+
+
+def test_the_notes_of_a_set_are_words_in_its_json_too(small_change):
+    record = json.loads((export_change(small_change) / "change.json").read_text(encoding="utf-8"))
+    for notes in (record["notes"], record["change"]["notes"]):
+        assert notes
+        assert all(isinstance(note, str) for note in notes)
 
 
 # ---- files
@@ -545,7 +555,9 @@ def test_a_rolling_index_is_the_mean_of_the_published_indices(quarters):
     assert table["estimate"].is_monotonic_decreasing
     assert (table["rank"].between(table["simultaneous_low"], table["simultaneous_high"])).all()
     assert table["waves"].unique().tolist() == ["2026Q2+2026Q3"]
-    assert "整个时期" in "\n".join(rolling_lines(found))
+    text = joined(rolling_lines(found))
+    assert "整个时期" in text.zh
+    assert "describes the whole period" in text.en
 
 
 def test_a_rolling_index_is_written_beside_the_last_wave(call, small, second):
@@ -593,4 +605,5 @@ def test_a_rank_is_printed_with_the_set_of_one_named_area_as_run_prints_it(small
     found = run_change(small.folder, second)
     row = found.later.ranking.table.set_index("unit").loc["990101"]
     said = rank_as_printed(found.later, "990101")
-    assert said.endswith(f"(名次范围 rank set {row.marginal_low}–{row.marginal_high})")
+    assert said.en.endswith(f"(rank set {row.marginal_low}–{row.marginal_high})")
+    assert f"名次集合 {row.marginal_low}–{row.marginal_high}" in said.zh

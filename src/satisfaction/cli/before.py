@@ -309,9 +309,11 @@ def plan(
     wishes = Wishes(
         interval, difference, change, reliability, establish, power, overlap, limits=limits
     )
-    made = make_plan(results, wishes, per_psu=per_psu, budget=budget)
-    tell("\n".join([*made.lines, ""]))
-    tell(_("results: {path}", path=write_plan(results, made)))
+    planned = make_plan(results, wishes, per_psu=per_psu, budget=budget)
+    for line in planned.lines:
+        tell(line)
+    tell()
+    tell(_("results: {path}", path=write_plan(results, planned)))
 
 
 @command(_("Simulate sample, truth and responses of the survey in FOLDER anew."))

@@ -37,7 +37,8 @@ def verify(folder: Path, survey: Path | None) -> None:
     from satisfaction.publication.verify import verify as verify_set
 
     found = verify_set(folder, survey=survey)
-    tell("\n".join(verification_lines(found)))
+    for line in verification_lines(found):
+        tell(line)
     if found.code:
         sys.exit(found.code)
 
@@ -67,7 +68,8 @@ def compare(old: Path, new: Path, out: Path | None) -> None:
     if out is not None:
         check_new_file(out, WRITTEN, argument="--out")
     found = compare_sets(old, new)
-    tell("\n".join(comparison_lines(found)))
+    for line in comparison_lines(found):
+        tell(line)
     if out is not None:
         tell(_("written: {path}", path=write_comparison(found, out)))
     if not found.nothing:

@@ -22,7 +22,12 @@ from satisfaction.estimation.intervals import t_interval
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine
 from satisfaction.pipeline import Results, run
-from satisfaction.publication.labels import area_labels, measure_labels, twelve_digits
+from satisfaction.publication.labels import (
+    area_labels,
+    labelled,
+    measure_labels,
+    twelve_digits,
+)
 from satisfaction.publication.tables import UNITS
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.change import RankChange, rank_change
@@ -30,7 +35,6 @@ from satisfaction.ranking.rank import require_ranks
 from satisfaction.ranking.waves import comparability
 
 PLACES = 5
-SETS = ["rank", "marginal_low", "marginal_high"]
 COLUMNS = (
     "wave_before", "wave_after", "code", "name_zh", "name_en", "measure", "unit", "before", "after", "change", "change_se",
     "relative_change", "se", "df", "ci_low", "ci_high", "p", "p_bh", "significant", "shrunk_change", "shrunk_sd",
@@ -93,9 +97,8 @@ def run_change(
         Whatever a stage of a run refuses.
     """
     surveys = read_in_order([earlier, later])
-    comparable_words(
-        surveys, measure or surveys[-1].questionnaire.ranked
-    )  # before any work is done
+    # before any work is done
+    comparable_words(surveys, measure or surveys[-1].questionnaire.ranked)
     return compare_waves(
         *(run(survey, engine=engine) for survey in surveys), measure=measure, places=places
     )
@@ -123,95 +126,119 @@ def compare_waves(
     """
     measure = measure or later.survey.questionnaire.ranked
     comparable = comparability(later.survey.questionnaire, earlier.survey.questionnaire, measure)
-    earlier, later = ranked_by(earlier, measure), ranked_by(later, measure)
-    sides = [_as_ranked(one, measure) for one in (later, earlier)]
-    both = ranked_in_both(earlier, later)
-    for one in (earlier, later):
-        require_ranks(one.ranking, where=str(one.survey.folder))
+    earlier = ranked_by(earlier, measure)
+    later = ranked_by(later, measure)
+    after = _as_ranked(later, measure)
+    before = _as_ranked(earlier, measure)
+    in_both = ranked_in_both(earlier, later)
+    for results in (earlier, later):
+        require_ranks(results.ranking, where=str(results.survey.folder))
+    if places is None:
+        places = min(PLACES, int(in_both.sum()) - 1)
     ranks = rank_change(
-        *sides,
+        after,
+        before,
         comparable=comparable,
         level=later.survey.rules.ranking.level,
-        places=min(PLACES, int(both.sum()) - 1) if places is None else places,
-        ranked=both,
+        places=places,
+        ranked=in_both,
     )
-    wholes = [estimates_of(one, measure, level=one.survey.whole()) for one in (later, earlier)]
-    whole = score_change(*wholes).table.iloc[0].to_dict()
-    table = change_table(earlier, later, ranks=ranks, measure=measure)
-    return WaveChange(earlier, later, measure, ranks, whole, table)
+    whole = score_change(_of_whole(later, measure), _of_whole(earlier, measure))
+    return WaveChange(
+        earlier,
+        later,
+        measure,
+        ranks,
+        whole=whole.table.iloc[0].to_dict(),
+        table=change_table(earlier, later, ranks=ranks, measure=measure),
+    )
+
+
+def _of_whole(results: Results, measure: str) -> Estimates:
+    return estimates_of(results, measure, level=results.survey.whole())
 
 
 def _as_ranked(results: Results, measure: str) -> Estimates:
     """Return the areas' estimates with the errors that their ranks rest on."""
-    own = estimates_of(results, measure, level=results.area)
+    estimates = estimates_of(results, measure, level=results.area)
     floor = floored(results.survey, results.estimates, results.area, measure)
-    return replace(own, table=floor.estimates.table, cov=floor.estimates.cov)
+    return replace(estimates, table=floor.estimates.table, cov=floor.estimates.cov)
 
 
 def ranked_in_both(earlier: Results, later: Results) -> Any:
     """Flag the later wave's areas that are ranked in both waves; (p,) bool."""
-    before, after = (
-        dict(zip(one.ranking.units.names, one.ranking.units.ranked, strict=True))
-        for one in (earlier, later)
-    )
-    return np.array(
-        [bool(taking_part and before.get(name, True)) for name, taking_part in after.items()]
-    )
+    units = earlier.ranking.units
+    before = dict(zip(units.names, units.ranked, strict=True))
+    units = later.ranking.units
+    flags = []
+    for name, ranked in zip(units.names, units.ranked, strict=True):
+        flags.append(bool(ranked and before.get(name, True)))
+    return np.array(flags)
 
 
 def change_table(
     earlier: Results, later: Results, *, ranks: RankChange, measure: str
 ) -> pd.DataFrame:
     """Return the change of every area as published; see `WaveChange`."""
-    names, table = area_labels(later.survey), ranks.table.rename(columns={"unit": "code"})
-    code, waves = table["code"], ranks.waves
-    variance = np.diag(waves.after.cov), np.diag(waves.before.cov), np.diag(waves.cross)
-    tested = table["p"].notna()
-    low, high = t_interval(
-        *(table[name].to_numpy(float) for name in ("relative_change", "se", "df")),
-        level=ranks.summary["level"],
-    )
+    level = ranks.summary["level"]
+    waves = ranks.waves
+    table = ranks.table.rename(columns={"unit": "code"})
+    table = table.drop(columns=["rank_before", "rank_after"])
+    table["wave_before"] = earlier.survey.declared.wave
+    table["wave_after"] = later.survey.declared.wave
+    table = labelled(table, area_labels(later.survey), key="code", into="name")
+    table["measure"] = measure
+    table["unit"] = UNITS[measure_labels(later.survey.questionnaire)[measure][0]]
+    table["change"] = waves.after.estimate - waves.before.estimate
+
+    after = np.diag(waves.after.cov)
+    before = np.diag(waves.before.cov)
+    cross = np.diag(waves.cross)
+    table["change_se"] = np.sqrt(np.maximum(after + before - 2 * cross, 0.0))
     with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = variance[2] / np.sqrt(variance[0] * variance[1])
-    table = table.assign(
-        wave_before=earlier.survey.declared.wave,
-        wave_after=later.survey.declared.wave,
-        name_zh=code.map({c: label.zh for c, label in names.items()}),
-        name_en=code.map({c: label.en for c, label in names.items()}),
-        measure=measure,
-        unit=UNITS[measure_labels(later.survey.questionnaire)[measure][0]],
-        change=waves.after.estimate - waves.before.estimate,
-        change_se=np.sqrt(np.maximum(variance[0] + variance[1] - 2 * variance[2], 0.0)),
-        ci_low=pd.Series(low).where(tested),
-        ci_high=pd.Series(high).where(tested),
-        significant=np.where(
-            tested, np.where(table["p_bh"] <= 1 - ranks.summary["level"], "yes", "no"), "not tested"
-        ),
-        shared_psus=code.map(shared_psus(earlier, later)).fillna(0).astype(np.int64),
-        correlation=correlation,
-        places=ranks.summary["places"],
-        mark=joint_mark([earlier.survey, later.survey]),
-    ).drop(columns=["rank_before", "rank_after"])
-    for when, one in (("before", earlier), ("after", later)):
-        named = dict(
-            zip(SETS, (f"rank_{when}", f"rank_{when}_low", f"rank_{when}_high"), strict=True)
-        )
-        table = table.merge(
-            one.ranking.table[["unit", *SETS]].rename(columns={"unit": "code"} | named),
-            on="code",
-            how="left",
-        )
+        table["correlation"] = cross / np.sqrt(after * before)
+
+    tested = table["p"].notna()
+    relative = table["relative_change"].to_numpy(float)
+    se = table["se"].to_numpy(float)
+    low, high = t_interval(relative, se, table["df"].to_numpy(float), level=level)
+    table["ci_low"] = pd.Series(low).where(tested)
+    table["ci_high"] = pd.Series(high).where(tested)
+    verdict = np.where(table["p_bh"] <= 1 - level, "yes", "no")
+    table["significant"] = np.where(tested, verdict, "not tested")
+
+    shared = table["code"].map(shared_psus(earlier, later))
+    table["shared_psus"] = shared.fillna(0).astype(np.int64)
+    table["places"] = ranks.summary["places"]
+    table["mark"] = joint_mark([earlier.survey, later.survey])
+    table = table.merge(_published_ranks(earlier, "rank_before"), on="code", how="left")
+    table = table.merge(_published_ranks(later, "rank_after"), on="code", how="left")
     table = table.sort_values(["rank_after", "code"], na_position="last", ignore_index=True)
     return twelve_digits(table[list(COLUMNS)])
 
 
+def _published_ranks(results: Results, column: str) -> pd.DataFrame:
+    """Return a wave's ranks by code, with their sets for one named area."""
+    ranks = results.ranking.table[["unit", "rank", "marginal_low", "marginal_high"]]
+    return ranks.rename(
+        columns={
+            "unit": "code",
+            "rank": column,
+            "marginal_low": f"{column}_low",
+            "marginal_high": f"{column}_high",
+        }
+    )
+
+
 def shared_psus(earlier: Results, later: Results) -> dict[str, int]:
     """Count the PSUs with respondents of an area in both waves, by area; PSUs are the same by stratum and code."""
-    roles, other = (one.survey.questionnaire.roles for one in (later, earlier))
-    if roles.psu is None or (roles.psu, roles.strata) != (other.psu, other.strata):
+    roles = later.survey.questionnaire.roles
+    earlier_roles = earlier.survey.questionnaire.roles
+    if roles.psu is None or roles.psu != earlier_roles.psu or roles.strata != earlier_roles.strata:
         return {}
     keys = list(dict.fromkeys([later.area, *roles.strata, roles.psu]))
-    before, after = (one.responses.accepted[keys].drop_duplicates() for one in (earlier, later))
+    before = earlier.responses.accepted[keys].drop_duplicates()
+    after = later.responses.accepted[keys].drop_duplicates()
     counted = before.merge(after, on=keys)[later.area].astype(str).value_counts()
     return {str(code): int(number) for code, number in counted.items()}
 

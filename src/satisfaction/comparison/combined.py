@@ -8,7 +8,7 @@ The combined ranking as a file set beside the survey's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -25,8 +25,9 @@ from satisfaction.composite.normalising import Array, aggregated, normalised, sl
 from satisfaction.declarations.combined import CombinedFile
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.figures import rank_set, rank_set_in_words
 from satisfaction.foundation.files import recorded, refuse_changed
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, rendered
 from satisfaction.foundation.yaml import read_yaml, refuse_placeholders, validated
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import STATUS, mark, twelve_digits
@@ -40,15 +41,20 @@ SURVEY_ALONE = {
     "marginal_low": "rank_survey_low",
     "marginal_high": "rank_survey_high",
 }
-VETOED = "一票否决，不排名 vetoed; not ranked"
-INCOMPLETE = "缺少部分得分，不排名 a component is missing; not ranked"
-FEW = "样本不足，不排名 too few answers; not ranked"
-FIELD = ("minmax", "zscore", "share-of-best")
-FIXED = "归一化的尺度由全体地区决定，计误差时视为固定 the scale is set by all areas together and taken as fixed for the errors"
-EXACT = (
-    "没有标准误的部分按无误差计，名次的不确定性因此偏小 "
-    "components without a standard error count as exact, so ranks look more certain than they are"
+VETOED = _("vetoed; not ranked")
+INCOMPLETE = _("a component is missing; not ranked")
+FEW = _("too few answers; not ranked")
+NOTES = {why.both: why for why in (VETOED, INCOMPLETE, FEW)}
+"""Why an area is not ranked, by what the column `note` holds."""
+CARRIED_OUT = (
+    "list_size",
+    "minimum_n",
+    "minimum_reliability",
+    "ties",
+    "multiplicity",
+    "level",
 )
+FIELD = ("minmax", "zscore", "share-of-best")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,21 +133,18 @@ def combine(results: Results, path: Path) -> Combination:
         declared = read_combined(path)
         parts = read_parts(results, declared, folder=path.parent)
     refuse_placeholders(map(Path, read), RankingError)
-    weights = np.array([one.weight for one in declared.components.values()])
+    weights = np.array([component.weight for component in declared.components.values()])
     scores = np.column_stack([scaled_score(part) for part in parts])
     combined = aggregated(scores, weights, declared.aggregation)
-    slope = slopes(scores, weights, declared.aggregation) * np.column_stack(
-        [scale_slope(part) for part in parts]
-    )
+    scale = np.column_stack([scale_slope(part) for part in parts])
+    slope = slopes(scores, weights, declared.aggregation) * scale
     cov, df = carried_errors(parts, slope)
     excluded = np.any([part.excluded for part in parts], axis=0)
     taking_part = np.isfinite(combined) & ~excluded & results.ranking.units.ranked
     ranking = _ranked(results, combined, cov, df=df, taking_part=taking_part)
     table = combined_table(results, parts, scores=scores, ranking=ranking, df=df, excluded=excluded)
     assessed = {part.name: part.assessed for part in parts if part.assessed is not None}
-    summary = MappingProxyType(
-        _summary(declared, parts, areas=np.array(results.ranking.units.names))
-    )
+    summary = _summary(declared, parts, areas=np.array(results.ranking.units.names))
     return Combination(
         declared,
         parts,
@@ -150,18 +153,17 @@ def combine(results: Results, path: Path) -> Combination:
         ranking,
         MappingProxyType(assessed),
         MappingProxyType(read),
-        summary,
+        MappingProxyType(summary),
     )
 
 
 def scaled_score(part: ComponentScores) -> Array:
     """Scores of a component as they are combined, (p,); NaN where an area has none."""
-    seen, score = np.isfinite(part.score), np.full(len(part.score), np.nan)
-    if not seen.any():
-        return score
-    score[seen] = normalised(
-        part.score[seen], part.declared.normalise, posts=part.declared.goalposts
-    )
+    declared = part.declared
+    score = np.full(len(part.score), np.nan)
+    seen = np.isfinite(part.score)
+    if seen.any():
+        score[seen] = normalised(part.score[seen], declared.normalise, posts=declared.goalposts)
     return score
 
 
@@ -173,18 +175,29 @@ def scale_slope(part: ComponentScores) -> Array:
     values = part.score[np.isfinite(part.score)]
     if not len(values):
         return np.zeros(len(part.score))
-    spread, deviation = float(np.ptp(values)), float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    worst, best = part.declared.goalposts or (-np.inf, np.inf)
-    inside = (part.score >= min(worst, best)) & (part.score <= max(worst, best))
-    slope = {
-        "none": 1.0,
-        "minmax": 100 / spread if spread else 0.0,
-        "zscore": 10 / deviation if deviation else 0.0,
-        "goalposts": inside * 100 / (best - worst),
-        "share-of-best": 100 / values.max(),
-        "percentile-rank": np.nan,
-    }[part.declared.normalise]
+    slope = _slope(part, values)
     return np.broadcast_to(np.asarray(slope, dtype=float), part.score.shape)
+
+
+def _slope(part: ComponentScores, values: Array) -> Any:
+    """Return the slope of a component's scale, one number or (p,); `values` are the scores there are."""
+    normalise = part.declared.normalise
+    if normalise == "none":
+        return 1.0
+    if normalise == "percentile-rank":
+        return np.nan
+    if normalise == "share-of-best":
+        return 100 / values.max()
+    if normalise == "goalposts":
+        assert part.declared.goalposts is not None
+        worst, best = part.declared.goalposts
+        inside = (part.score >= min(worst, best)) & (part.score <= max(worst, best))
+        return inside * 100 / (best - worst)
+    if np.ptp(values) == 0:
+        return 0.0
+    if normalise == "minmax":
+        return 100 / float(np.ptp(values))
+    return 10 / float(values.std(ddof=1))
 
 
 def carried_errors(parts: tuple[ComponentScores, ...], slope: Array) -> tuple[Array, Array]:
@@ -194,18 +207,26 @@ def carried_errors(parts: tuple[ComponentScores, ...], slope: Array) -> tuple[Ar
     the rules add to their errors. Other components are independent of it and of one another.
     """
     p = len(slope)
-    own: list[Any] = []
-    lent: list[Any] = []
-    others: list[Any] = []
+    survey_rows: list[Any] = []
+    lent_rows: list[Any] = []
+    other_rows: list[Any] = []
     for k, part in enumerate(parts):
-        if part.errors is not None:
-            steps = sp.diags_array(np.nan_to_num(slope[:, k]))
-            (own if part.surveyed else others).append(sp.csr_array(part.errors) @ steps)
-            if part.lent is not None:
-                lent.append(part.lent @ steps)
-    shared = [sum(rows[1:], start=rows[0]) for rows in (own, lent) if rows]
-    survey = sum((crossed(one, one) for one in shared), start=np.zeros((p, p)))
-    cov = sum((crossed(one, one) for one in others), start=survey)
+        if part.errors is None:
+            continue
+        steps = sp.diags_array(np.nan_to_num(slope[:, k]))
+        rows = sp.csr_array(part.errors) @ steps
+        if part.surveyed:
+            survey_rows.append(rows)
+        else:
+            other_rows.append(rows)
+        if part.lent is not None:
+            lent_rows.append(part.lent @ steps)
+    survey = np.zeros((p, p))
+    for together in (survey_rows, lent_rows):
+        if together:
+            total = sum(together[1:], start=together[0])
+            survey = survey + crossed(total, total)
+    cov = sum((crossed(rows, rows) for rows in other_rows), start=survey)
     df = next((part.df for part in parts if part.surveyed), np.full(p, np.inf))
     fourth = np.divide(np.diag(survey) ** 2, df, out=np.zeros(p), where=df > 0)
     freedom = np.divide(np.diag(cov) ** 2, fourth, out=np.full(p, np.inf), where=fourth > 0)
@@ -215,43 +236,38 @@ def carried_errors(parts: tuple[ComponentScores, ...], slope: Array) -> tuple[Ar
 def _refuse_rules_not_carried_out(survey: Survey) -> None:
     """Refuse rules of rules.yaml that would be ignored here, although the survey's own ranking follows them."""
     rules = survey.rules.ranking
-    for name, value, usual in (
-        ("side", rules.side, "last"),
-        ("round_before_ranking", rules.round_before_ranking, "off"),
-    ):
-        if value != usual:
-            raise RankingError(
-                "K340",
-                _(
-                    "The ranking of the combined score cannot carry out `{name}: {value}` yet; "
-                    "rather than ignore it, nothing is ranked.",
-                    name=name,
-                    value=value,
-                ),
-                where=str(survey.folder / survey.declared.rules),
-                available=[
-                    f"{name}: {usual}",
-                    "list_size",
-                    "minimum_n",
-                    "minimum_reliability",
-                    "ties",
-                    "multiplicity",
-                    "level",
-                ],
-                hint=_(
-                    "The rules listed are carried out: write `{name}: {usual}` in rules.yaml, or "
-                    "do without `satisfaction combined`.",
-                    name=name,
-                    usual=usual,
-                ),
-            )
+    if rules.side != "last":
+        raise _not_carried_out(survey, "side", rules.side, usual="last")
+    if rules.round_before_ranking != "off":
+        value = rules.round_before_ranking
+        raise _not_carried_out(survey, "round_before_ranking", value, usual="off")
+
+
+def _not_carried_out(survey: Survey, name: str, value: object, *, usual: str) -> RankingError:
+    return RankingError(
+        "K340",
+        _(
+            "The ranking of the combined score cannot carry out `{name}: {value}` yet; "
+            "rather than ignore it, nothing is ranked.",
+            name=name,
+            value=value,
+        ),
+        where=str(survey.folder / survey.declared.rules),
+        available=[f"{name}: {usual}", *CARRIED_OUT],
+        hint=_(
+            "The rules listed are carried out: write `{name}: {usual}` in rules.yaml, or "
+            "do without `satisfaction combined`.",
+            name=name,
+            usual=usual,
+        ),
+    )
 
 
 def _ranked(
     results: Results, combined: Array, cov: Array, *, df: Array, taking_part: Array
 ) -> Ranking:
     """Rank by the combined score under the rules that `combine` names."""
-    rules, selection = results.survey.rules.ranking, results.survey.declared.selection
+    rules = results.survey.rules.ranking
     if taking_part.sum() <= rules.list_size:
         raise RankingError(
             "K317",
@@ -264,6 +280,9 @@ def _ranked(
             where="combined.yaml",
             hint=_("Complete the scores of the components, or lower `list_size`."),
         )
+    multiplicity = None
+    if rules.multiplicity != "one":
+        multiplicity = rules.multiplicity
     return rank(
         np.where(taking_part, combined, np.nan_to_num(combined)),
         cov=np.where(np.isfinite(cov), cov, 0.0),
@@ -273,9 +292,9 @@ def _ranked(
         bottom=rules.list_size,
         ranked=taking_part,
         ties=rules.ties,
-        multiplicity=None if rules.multiplicity == "one" else rules.multiplicity,
+        multiplicity=multiplicity,
         higher_is_better=True,
-        selection=selection,
+        selection=results.survey.declared.selection,
     )
 
 
@@ -289,30 +308,25 @@ def combined_table(
     excluded: Array,
 ) -> pd.DataFrame:
     """Put components and ranking side by side, in rank order; see `Combination.table`."""
-    names, found = results.survey.area_names(), ranking.table
-    table = pd.DataFrame({"code": found["unit"]})
-    table = table.assign(
-        **{
-            f"name_{side}": [getattr(names[code], side) for code in found["unit"]]
-            for side in ("zh", "en")
-        }
-    )
+    names = results.survey.area_names()
+    ranked = ranking.table
+    codes = ranked["unit"]
+    table = pd.DataFrame({"code": codes})
+    table["name_zh"] = [names[code].zh for code in codes]
+    table["name_en"] = [names[code].en for code in codes]
     for k, part in enumerate(parts):
-        table[part.name] = scores[:, k]
-        table[f"{part.name}_se"] = np.where(
-            np.isfinite(scores[:, k]), part.se * np.abs(scale_slope(part)), np.nan
-        )
+        score = scores[:, k]
+        se = part.se * np.abs(scale_slope(part))
+        table[part.name] = score
+        table[f"{part.name}_se"] = np.where(np.isfinite(score), se, np.nan)
     incomplete = ~np.isfinite(scores).all(axis=1)
-    note = np.select([excluded, incomplete, ~ranking.units.ranked], [VETOED, INCOMPLETE, FEW], "")
-    table = table.assign(
-        score=np.where(incomplete, np.nan, found["estimate"]),
-        se=np.where(incomplete, np.nan, found["se"]),
-        df=np.where(incomplete | found["se"].isna(), np.nan, df),
-    )
-    kept = found[["rank", *SETS, "status", "probability_bottom"]]
-    alone = results.ranking.table[["rank", "marginal_low", "marginal_high"]].rename(
-        columns=SURVEY_ALONE
-    )
+    why = [excluded, incomplete, ~ranking.units.ranked]
+    note = np.select(why, list(NOTES), "")
+    table["score"] = np.where(incomplete, np.nan, ranked["estimate"])
+    table["se"] = np.where(incomplete, np.nan, ranked["se"])
+    table["df"] = np.where(incomplete | ranked["se"].isna(), np.nan, df)
+    kept = ranked[["rank", *SETS, "status", "probability_bottom"]]
+    alone = results.ranking.table[list(SURVEY_ALONE)].rename(columns=SURVEY_ALONE)
     table = pd.concat([table, kept, alone], axis=1).assign(note=note, mark=mark(results.survey))
     return twelve_digits(table.sort_values(["rank", "code"], na_position="last", ignore_index=True))
 
@@ -320,25 +334,53 @@ def combined_table(
 def _summary(
     declared: CombinedFile, parts: tuple[ComponentScores, ...], *, areas: Array
 ) -> dict[str, Any]:
+    weights = {}
+    normalise = {}
+    sources = {}
+    for name, component in declared.components.items():
+        weights[name] = component.weight
+        normalise[name] = component.normalise
+        sources[name] = component.source
     exact = [part.name for part in parts if part.errors is None]
-    scaled = [
-        part.name for part in parts if part.errors is not None and part.declared.normalise in FIELD
-    ]
-    notes = ([f"{', '.join(exact)}: {EXACT}"] if exact else []) + (
-        [f"{', '.join(scaled)}: {FIXED}"] if scaled else []
-    )
-    if named := shortened(areas[np.any([part.raised for part in parts], axis=0)]):
-        notes.append(f"{named}: {LENT}")
     return {
-        "title": str(declared.title),
+        "title": declared.title.text,
         "source": declared.source,
         "aggregation": declared.aggregation,
-        "weights": {name: one.weight for name, one in declared.components.items()},
-        "normalise": {name: one.normalise for name, one in declared.components.items()},
-        "sources": {name: one.source for name, one in declared.components.items()},
+        "weights": weights,
+        "normalise": normalise,
+        "sources": sources,
         "exact": exact,
-        "notes": notes,
+        "notes": _notes(parts, exact, areas=areas),
     }
+
+
+def _notes(
+    parts: tuple[ComponentScores, ...], exact: Sequence[str], *, areas: Array
+) -> tuple[Text, ...]:
+    """Say what the errors of the combined scores leave out, and whose error is a lent one."""
+    notes = []
+    if exact:
+        notes.append(
+            _(
+                "{components}: components without a standard error count as exact, so ranks look "
+                "more certain than they are",
+                components=", ".join(exact),
+            )
+        )
+    with_errors = [part for part in parts if part.errors is not None]
+    scaled = [part.name for part in with_errors if part.declared.normalise in FIELD]
+    if scaled:
+        notes.append(
+            _(
+                "{components}: the scale is set by all areas together and taken as fixed for the "
+                "errors",
+                components=", ".join(scaled),
+            )
+        )
+    raised = np.any([part.raised for part in parts], axis=0)
+    if raised.any():
+        notes.append(_("{areas}: {note}", areas=shortened(areas[raised]), note=LENT))
+    return tuple(notes)
 
 
 def export_combined(results: Results, found: Combination) -> Path:
@@ -348,15 +390,10 @@ def export_combined(results: Results, found: Combination) -> Path:
     """
     tables = {"combined": found.table}
     for name, assessed in found.assessed.items():
-        parts = {
-            "lost": assessed.lost,
-            "items": assessed.by_item,
-            "departments": assessed.by_department,
-        }
-        tables |= {
-            f"{name}_{part}": table.assign(mark=mark(results.survey))
-            for part, table in parts.items()
-        }
+        marked = mark(results.survey)
+        tables[f"{name}_lost"] = assessed.lost.assign(mark=marked)
+        tables[f"{name}_items"] = assessed.by_item.assign(mark=marked)
+        tables[f"{name}_departments"] = assessed.by_department.assign(mark=marked)
     refuse_changed(found.sources)
     inputs = {Path(path).name: digest for path, digest in found.sources.items()}
     record = {
@@ -369,63 +406,108 @@ def export_combined(results: Results, found: Combination) -> Path:
     )
 
 
-def combined_lines(results: Results, found: Combination) -> list[str]:
+def combined_lines(results: Results, found: Combination) -> list[Text]:
     """Say what was combined, the list, and what it is worth."""
-    summary, ranked = found.summary, found.ranking.summary
-    weights = " + ".join(
-        f"{summary['weights'][name]:g} {one.zh} {one.en}"
-        for name, one in found.declared.components.items()
-    )
-    lines = [summary["title"], *filter(None, [mark(results.survey)])]
-    lines += [
-        f"综合得分 combined score = {weights}  ({summary['aggregation']})",
-        f"依据 source: {summary['source']}",
-    ]
-    lines += [
-        *map(str, summary["notes"]),
-        f"名单 listed: 末位 last {ranked['bottom']} / {ranked['p']}{_level(ranked)}",
-    ]
-    for row in found.table[found.table["code"].isin(set(ranked["listed"]))].itertuples():
-        lines.append(
-            f"  {row.rank:>3} {row.code} {row.name_zh}  {row.score:.2f}{_range(row)}  "
-            f"{STATUS[row.status]}  (单按调查 by the survey alone: {_alone(row)})"
+    summary = found.summary
+    ranked = found.ranking.summary
+    lines = [summary["title"]]
+    if results.survey.marks:
+        lines.append(results.survey.marks)
+    lines.append(
+        _(
+            "combined score = {weights} ({aggregation})",
+            weights=_weighted(found.declared),
+            aggregation=summary["aggregation"],
         )
-    out = found.table[found.table["rank"].isna()]
-    lines += [f"  {row.code} {row.name_zh}: {row.note}" for row in out.itertuples()]
+    )
+    lines.append(_("source: {source}", source=summary["source"]))
+    lines += summary["notes"]
+    lines.append(_list_title(ranked))
+    listed = found.table["code"].isin(set(ranked["listed"]))
+    for row in found.table[listed].to_dict("records"):
+        lines.append(_listed_line(row))
+    for row in found.table[found.table["rank"].isna()].to_dict("records"):
+        lines.append(
+            _("  {code} {name}: {why}", code=row["code"], name=_name(row), why=NOTES[row["note"]])
+        )
     for name, assessed in found.assessed.items():
-        lines += [
-            f"{found.declared.components[name].zh}失分最多 most points lost: {_most(assessed.by_item, 'item_zh')}"
-        ]
-        lines += [f"  按部门 by department: {_most(assessed.by_department, 'department')}"]
+        component = found.declared.components[name]
+        lines += _lost_points(Text(component.zh, component.en), assessed)
     return [*lines, *ranked["notes"]]
 
 
-def _level(ranked: Mapping[str, Any]) -> str:
-    return (
-        f"，名次范围 rank set {ranked['level']:.0%}" if ranked["selection"] == "probability" else ""
+def _weighted(declared: CombinedFile) -> Text:
+    """Write the components with their weights as a sum."""
+    summands = []
+    for component in declared.components.values():
+        name = Text(component.zh, component.en)
+        summands.append(_("{weight:g} {component}", weight=component.weight, component=name))
+    return rendered(lambda: " + ".join(map(str, summands)))
+
+
+def _list_title(ranked: Mapping[str, Any]) -> Text:
+    """Say how long the list is, and how sure the sets behind the ranks are, where there are any."""
+    if ranked["selection"] != "probability":
+        return _("listed: last {bottom} of {p}", bottom=ranked["bottom"], p=ranked["p"])
+    return _(
+        "listed: last {bottom} of {p}; rank sets at {level:.0%} confidence",
+        bottom=ranked["bottom"],
+        p=ranked["p"],
+        level=ranked["level"],
     )
 
 
-def _range(row: Any) -> str:
-    """Write the set of a rank; nothing without a probability sample, which has none."""
-    if pd.isna(row.marginal_low):
-        return ""
-    return f"  名次范围 rank set {row.marginal_low}–{row.marginal_high}"
+def _listed_line(row: Mapping[Hashable, Any]) -> Text:
+    """Name an area of the list with its score, rank and set, and its rank by the survey alone."""
+    rank_with_set = NOTHING
+    if pd.notna(row["marginal_low"]):
+        rank_with_set = _("  {rank_set}", rank_set=rank_set_in_words(row))
+    return _(
+        "  {rank:>3} {code} {name}  {score:.2f}{rank_set}  {status}  (by the survey alone: {alone})",
+        rank=row["rank"],
+        code=row["code"],
+        name=_name(row),
+        score=row["score"],
+        rank_set=rank_with_set,
+        status=STATUS[row["status"]],
+        alone=_alone(row),
+    )
 
 
-def _alone(row: Any) -> str:
+def _name(row: Mapping[Hashable, Any]) -> Text:
+    return Text(row["name_zh"], row["name_en"])
+
+
+def _alone(row: Mapping[Hashable, Any]) -> Text:
     """Say the rank by the survey alone with its set, where there is one."""
-    if pd.isna(row.rank_survey):
-        return "—"
-    if pd.isna(row.rank_survey_low):
-        return f"{row.rank_survey:g}"
-    return f"{row.rank_survey:g}，范围 set {row.rank_survey_low:g}–{row.rank_survey_high:g}"
-
-
-def _most(table: pd.DataFrame, column: str) -> str:
-    return (
-        "、".join(
-            f"{row[column] or '—'} {row['points']:g}" for row in table.head(3).to_dict("records")
-        )
-        or "无 none"
+    if pd.isna(row["rank_survey"]):
+        return Text("—")
+    if pd.isna(row["rank_survey_low"]):
+        return Text(f"{row['rank_survey']:g}")
+    return _(
+        "{rank:g}, rank set {rank_set}",
+        rank=row["rank_survey"],
+        rank_set=rank_set(row["rank_survey_low"], row["rank_survey_high"]),
     )
+
+
+def _lost_points(component: Text, assessed: Assessed) -> list[Text]:
+    """Name the items and the departments that lost most points of an assessment."""
+    items = []
+    for row in assessed.by_item.head(3).to_dict("records"):
+        item = Text(row["item_zh"] or "—", row["item_en"] or "—")
+        items.append(_("{name} {points:g}", name=item, points=row["points"]))
+    departments = []
+    for row in assessed.by_department.head(3).to_dict("records"):
+        department = row["department"] or "—"
+        departments.append(_("{name} {points:g}", name=department, points=row["points"]))
+    return [
+        _("{component}, most points lost: {items}", component=component, items=_most(items)),
+        _("  by department: {departments}", departments=_most(departments)),
+    ]
+
+
+def _most(clauses: Sequence[Text]) -> Text:
+    if not clauses:
+        return _("none")
+    return comma_list(clauses)

@@ -1,11 +1,11 @@
 """Which figures changed between two file sets, and what changed in what they were made from.
 
-What verify and compare print, in Chinese and English.
+What verify and compare print.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.files import check_new_file, new_file
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
 from satisfaction.publication.columns import typed
-from satisfaction.publication.labels import twelve_digits
+from satisfaction.publication.labels import STATUS, twelve_digits
 from satisfaction.publication.verify import (
     Difference,
     Verification,
@@ -43,6 +43,9 @@ CONVENTIONS = (
     "probabilities",
     "selection",
 )
+NOT_THERE = _("not there")
+ABSENT = NOT_THERE.both
+"""What the columns `old` and `new` hold where a file is not there."""
 CAUSES = ["kind", "what", "old", "new"]
 WRITTEN = (".csv", ".xlsx")
 
@@ -92,14 +95,17 @@ def compare(old: str | Path, new: str | Path) -> Comparison:
 
 
 def _compared(sides: tuple[Path, Path]) -> Comparison:
-    made = [read_manifest(side) for side in sides]
-    causes = [*_from_manifests(*made), *_corrections(*sides)]
-    before, after = (_table(side, "indices") for side in sides)
-    figures = _changed_figures(before, after)
-    ranks = _changed_ranks(*(_table(side, "ranking") for side in sides))
-    both = len(before.merge(after, on=CELL))
+    old, new = sides
+    causes = [*_from_manifests(read_manifest(old), read_manifest(new)), *_corrections(old, new)]
+    before = _table(old, "indices")
+    after = _table(new, "indices")
     return Comparison(
-        *sides, pd.DataFrame(causes, columns=CAUSES, dtype=object), figures, ranks, both
+        old=old,
+        new=new,
+        causes=pd.DataFrame(causes, columns=CAUSES, dtype=object),
+        figures=_changed_figures(before, after),
+        ranks=_changed_ranks(_table(old, "ranking"), _table(new, "ranking")),
+        compared=len(before.merge(after, on=CELL)),
     )
 
 
@@ -116,9 +122,8 @@ def write_comparison(found: Comparison, path: Path) -> Path:
         if path.suffix == ".csv":
             write_csv(found.figures, scratch)
         else:
-            write_xlsx(
-                {"causes": found.causes, "figures": found.figures, "ranks": found.ranks}, scratch
-            )
+            sheets = {"causes": found.causes, "figures": found.figures, "ranks": found.ranks}
+            write_xlsx(sheets, scratch)
     return path
 
 
@@ -131,9 +136,10 @@ def _from_manifests(
 ) -> Iterator[tuple[str, str, str, str]]:
     """Yield what differs between what two sets were made from."""
     for name in old["inputs"] | new["inputs"]:
-        states = [_short(made["inputs"].get(name)) for made in (old, new)]
-        if states[0] != states[1]:
-            yield "inputs", name, *states
+        before = _short(old["inputs"].get(name))
+        after = _short(new["inputs"].get(name))
+        if before != after:
+            yield "inputs", name, before, after
     yield from _differing(
         "questionnaire",
         {"questionnaire": old["questionnaire"]},
@@ -146,40 +152,46 @@ def _from_manifests(
 
 
 def _short(digest: str | None) -> str:
-    return digest[:12] if digest else "无 not there"
+    if digest:
+        return digest[:12]
+    return ABSENT
 
 
 def _differing(
     kind: str, old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, str, str]]:
-    before, after = dict(flat(old)), dict(flat(new))
+    before = dict(flat(old))
+    after = dict(flat(new))
     for key in before | after:
-        pair = before.get(key, ""), after.get(key, "")
-        if not same(*pair):
-            yield kind, key, *pair
+        was = before.get(key, "")
+        becomes = after.get(key, "")
+        if not same(was, becomes):
+            yield kind, key, was, becomes
 
 
-def _counts(made: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+def _counts(record: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Return the account of the rows, by response file."""
-    return {
-        f"{one['file']} {one['sheet']}".strip(): {name: one[name] for name in ROWS}
-        for one in made["responses"]
-    }
+    counts = {}
+    for source in record["responses"]:
+        place = f"{source['file']} {source['sheet']}".strip()
+        counts[place] = {name: source[name] for name in ROWS}
+    return counts
 
 
-def _conventions(made: Mapping[str, Any]) -> dict[str, Any]:
-    ranking = {name: made["ranking"].get(name) for name in CONVENTIONS}
+def _conventions(record: Mapping[str, Any]) -> dict[str, Any]:
+    ranking = {name: record["ranking"].get(name) for name in CONVENTIONS}
     return {
-        "estimates": made["estimates"],
+        "estimates": record["estimates"],
         "ranking": ranking,
-        "steps": made["steps"]["declared"],
-        "selection": made["selection"],
+        "steps": record["steps"]["declared"],
+        "selection": record["selection"],
     }
 
 
 def _corrections(old: Path, new: Path) -> Iterator[tuple[str, str, str, str]]:
     """Yield the corrected answers that only one of the sets has."""
-    before, after = (_corrected(side) for side in (old, new))
+    before = _corrected(old)
+    after = _corrected(new)
     for place in before | after:
         if before.get(place) != after.get(place):
             yield "corrections", place, before.get(place, ""), after.get(place, "")
@@ -187,59 +199,51 @@ def _corrections(old: Path, new: Path) -> Iterator[tuple[str, str, str, str]]:
 
 def _corrected(folder: Path) -> dict[str, str]:
     log = unguarded(read_table(folder / "log.csv"))
-    rows = log[log["rule"] == CORRECTED].to_dict("records")
-    return {
-        f"{one['file']} {one['sheet']} row {one['row']} {one['column']}".replace("  ", " "): str(
-            one["value"]
-        )
-        for one in rows
-    }
+    values = {}
+    for entry in log[log["rule"] == CORRECTED].to_dict("records"):
+        place = f"{entry['file']} {entry['sheet']} row {entry['row']} {entry['column']}"
+        values[place.replace("  ", " ")] = str(entry["value"])
+    return values
 
 
 def _changed_figures(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     both = old.merge(new, on=CELL, how="outer", suffixes=("_old", "_new"), sort=False)
-    changed = np.logical_or.reduce(
-        [_unlike(both[f"{name}_old"], both[f"{name}_new"]) for name in FIGURES]
-    )
-    both = both[changed]
-    difference = both["estimate_new"] - both["estimate_old"]
+    unlike = [_unlike(both[f"{name}_old"], both[f"{name}_new"]) for name in FIGURES]
+    both = both[np.logical_or.reduce(unlike)]
     unit = both["unit_new"].fillna(both["unit_old"])
-    table = both[CELL].assign(
-        name_zh=both["name_zh_new"].fillna(both["name_zh_old"]),
-        unit=unit,
-        old=both["estimate_old"],
-        new=both["estimate_new"],
-        difference=difference,
-        points=difference.where(unit != "share 0-1", difference * 100),
-        se_old=both["se_old"],
-        se_new=both["se_new"],
-        n_old=both["n_old"],
-        n_new=both["n_new"],
-    )
+    difference = both["estimate_new"] - both["estimate_old"]
+    table = both[CELL].copy()
+    table["name_zh"] = both["name_zh_new"].fillna(both["name_zh_old"])
+    table["unit"] = unit
+    table["old"] = both["estimate_old"]
+    table["new"] = both["estimate_new"]
+    table["difference"] = difference
+    table["points"] = difference.where(unit != "share 0-1", difference * 100)
+    for name in ("se_old", "se_new", "n_old", "n_new"):
+        table[name] = both[name]
     return twelve_digits(_largest_first(table, "points"))
 
 
 def _changed_ranks(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     both = old.merge(new, on="code", how="outer", suffixes=("_old", "_new"), sort=False)
-    changed = _unlike(both["rank_old"], both["rank_new"]) | (
-        both["status_old"] != both["status_new"]
-    )
-    both = both[changed]
-    table = both[["code"]].assign(
-        name_zh=both["name_zh_new"].fillna(both["name_zh_old"]),
-        old=both["rank_old"],
-        new=both["rank_new"],
-        moved=both["rank_old"] - both["rank_new"],
-        status_old=both["status_old"],
-        status_new=both["status_new"],
-    )
+    other_status = both["status_old"] != both["status_new"]
+    both = both[_unlike(both["rank_old"], both["rank_new"]) | other_status]
+    table = both[["code"]].copy()
+    table["name_zh"] = both["name_zh_new"].fillna(both["name_zh_old"])
+    table["old"] = both["rank_old"]
+    table["new"] = both["rank_new"]
+    table["moved"] = both["rank_old"] - both["rank_new"]
+    table["status_old"] = both["status_old"]
+    table["status_new"] = both["status_new"]
     return _largest_first(table, "moved")
 
 
 def _unlike(old: pd.Series, new: pd.Series) -> np.ndarray[Any, Any]:
     """Tell where two columns of published numbers differ; both are written with 12 digits."""
-    before, after = (one.astype("Float64").to_numpy(float, na_value=np.nan) for one in (old, new))
-    return np.asarray((before != after) & ~(np.isnan(before) & np.isnan(after)))
+    before = old.astype("Float64").to_numpy(float, na_value=np.nan)
+    after = new.astype("Float64").to_numpy(float, na_value=np.nan)
+    missing = np.isnan(before) & np.isnan(after)
+    return np.asarray((before != after) & ~missing)
 
 
 def _largest_first(table: pd.DataFrame, by: str) -> pd.DataFrame:
@@ -264,90 +268,149 @@ KINDS = {
     "corrections": _("corrected answers"),
     "conventions": _("conventions"),
 }
-NO_CAUSE = (
-    "没有记录到原因：可能有文件被手工改动，请运行 satisfaction verify。 "
+NO_CAUSE = _(
     "No cause is recorded: a file may have been changed by hand; run `satisfaction verify`."
 )
+NOT_FROM_INPUTS = _("  Inputs and program are the same: the file is not what they give.")
 
 
-def verification_lines(found: Verification) -> list[str]:
+def verification_lines(found: Verification) -> list[Text]:
     """Say whether a file set is what its inputs give; if not, where it differs first and what may explain it."""
-    return list(_verified(found))
-
-
-def _verified(found: Verification) -> Iterator[str]:
-    yield f"核对 verify: {found.folder}"
+    lines = [_("verify: {folder}", folder=found.folder)]
     for name, state in found.files.items():
-        yield f"  文件被改动 file changed by hand since it was written: {name} {STATES[state]}"
+        lines.append(
+            _(
+                "  file changed by hand since it was written: {name} {state}",
+                name=name,
+                state=STATES[state],
+            )
+        )
     for name, state in found.inputs.items():
-        yield f"  输入与当时不同 input is not what it was: {name} {STATES[state]}"
+        lines.append(
+            _("  input is not what it was: {name} {state}", name=name, state=STATES[state])
+        )
     for name, (old, new) in found.versions.items():
-        yield f"  程序版本不同 another program version: {name} {old} → {new}"
+        lines.append(
+            _("  another program version: {name} {old} → {new}", name=name, old=old, new=new)
+        )
     if found.trial:
-        named = ", ".join(found.trial)
-        yield f"  试算，所用声明与调查文件夹不同 a trial, made from other declarations than the survey's folder: {named}"
+        lines.append(
+            _(
+                "  a trial, made from other declarations than the survey's folder: {declarations}",
+                declarations=", ".join(found.trial),
+            )
+        )
+    return lines + _recomputed_lines(found)
+
+
+def _recomputed_lines(found: Verification) -> list[Text]:
+    """Say what came of computing a file set again."""
     if found.fault:
-        yield f"无法重新计算 cannot be recomputed:\n{found.fault}"
-    elif found.differing:
-        yield f"不一致 differs: {len(found.differing)} / {found.compared} 个文件 files; 第一处 the first difference:"
-        yield f"  {_difference_line(found.differing[0])}"
-        if not (found.files or found.inputs or found.versions or found.trial):
-            yield "  输入与程序都未变：文件内容不是由这些输入得出的。 Inputs and program are the same: the file is not what they give."
-    else:
-        yield f"一致 identical: {found.compared} 个文件重新计算后相同（12 位有效数字） files recomputed, the same to 12 digits"
+        return [_("cannot be recomputed:\n{fault}", fault=found.fault)]
+    if not found.differing:
+        return [
+            ngettext(
+                "identical: {n} file recomputed, the same to 12 digits",
+                "identical: {n} files recomputed, the same to 12 digits",
+                found.compared,
+            )
+        ]
+    lines = [
+        _(
+            "differs: {differing} of {compared} files; the first difference:",
+            differing=len(found.differing),
+            compared=found.compared,
+        ),
+        _difference_line(found.differing[0]),
+    ]
+    explained = found.files or found.inputs or found.versions or found.trial
+    if not explained:
+        lines.append(NOT_FROM_INPUTS)
+    return lines
 
 
-def _difference_line(one: Difference) -> str:
+def _difference_line(difference: Difference) -> Text:
     """Write a difference in one line."""
-    place = " ".join(filter(None, [one.file, one.place, one.unit, one.column]))
-    return f"{place}: 文件 file {one.old!r}，重算 recomputed {one.new!r}"
-
-
-def comparison_lines(found: Comparison, *, most: int = MOST) -> list[str]:
-    """Say which figures changed between two file sets, and why."""
-    return list(_differences(found, most))
-
-
-def _differences(found: Comparison, most: int) -> Iterator[str]:
-    yield f"比较 compare: {found.old} → {found.new}"
-    if found.nothing:
-        yield f"没有变化：{found.compared} 个估计值与全部名次相同。 Nothing changed: {found.compared} estimates and all ranks are the same."
-    for kind, rows in found.causes.groupby("kind", sort=False):
-        yield f"{KINDS[str(kind)]}: {len(rows)}"
-        yield from (f"  {row.what}: {row.old} → {row.new}" for row in rows.head(most).itertuples())
-        yield from _rest(rows, most)
-    if not found.nothing and not len(found.causes):
-        yield NO_CAUSE
-    if len(found.figures):
-        yield f"变化的估计值 changed estimates: {len(found.figures)} (/ {found.compared})"
-        yield from (_figure(row) for _unused, row in found.figures.head(most).iterrows())
-        yield from _rest(found.figures, most)
-    if len(found.ranks):
-        yield f"变化的名次或状态 changed ranks or statuses: {len(found.ranks)}"
-        yield from (_rank(row) for _unused, row in found.ranks.head(most).iterrows())
-        yield from _rest(found.ranks, most)
-
-
-def _figure(row: pd.Series) -> str:
-    change = "" if pd.isna(row["difference"]) else f"  ({row['difference']:+.4g})"
-    return f"  {row['level']} {row['code']} {row['name_zh']} {row['measure']}: {_shown(row['old'])} → {_shown(row['new'])}{change}"
-
-
-def _rank(row: pd.Series) -> str:
-    statuses = (
-        ""
-        if row["status_old"] == row["status_new"]
-        else f"  {row['status_old']} → {row['status_new']}"
+    words = [difference.file, difference.place, difference.unit, difference.column]
+    return _(
+        "  {place}: file {old!r}, recomputed {new!r}",
+        place=" ".join(filter(None, words)),
+        old=difference.old,
+        new=difference.new,
     )
-    return (
-        f"  {row['code']} {row['name_zh']}: {_shown(row['old'])} → {_shown(row['new'])}{statuses}"
+
+
+def comparison_lines(found: Comparison, *, most: int = MOST) -> list[Text]:
+    """Say which figures changed between two file sets, and why."""
+    lines = [_("compare: {old} → {new}", old=found.old, new=found.new)]
+    if found.nothing:
+        lines.append(
+            _(
+                "Nothing changed: {compared} estimates and all ranks are the same.",
+                compared=found.compared,
+            )
+        )
+    for kind, rows in found.causes.groupby("kind", sort=False):
+        lines.append(_("{cause}: {n}", cause=KINDS[str(kind)], n=len(rows)))
+        for row in rows.head(most).to_dict("records"):
+            lines.append(_cause(row))
+        lines += _rest(rows, most)
+    if not found.nothing and not len(found.causes):
+        lines.append(NO_CAUSE)
+    if len(found.figures):
+        lines.append(
+            _("changed estimates: {n} of {compared}", n=len(found.figures), compared=found.compared)
+        )
+        for row in found.figures.head(most).to_dict("records"):
+            lines.append(_figure(row))
+        lines += _rest(found.figures, most)
+    if len(found.ranks):
+        lines.append(_("changed ranks or statuses: {n}", n=len(found.ranks)))
+        for row in found.ranks.head(most).to_dict("records"):
+            lines.append(_rank(row))
+        lines += _rest(found.ranks, most)
+    return lines
+
+
+def _cause(row: Mapping[Hashable, Any]) -> Text:
+    words = {ABSENT: NOT_THERE}
+    return _(
+        "  {what}: {old} → {new}",
+        what=row["what"],
+        old=words.get(row["old"], row["old"]),
+        new=words.get(row["new"], row["new"]),
+    )
+
+
+def _figure(row: Mapping[Hashable, Any]) -> Text:
+    change = ""
+    if pd.notna(row["difference"]):
+        change = f"  ({row['difference']:+.4g})"
+    place = f"{row['level']} {row['code']} {row['name_zh']} {row['measure']}"
+    return Text(f"  {place}: {_shown(row['old'])} → {_shown(row['new'])}{change}")
+
+
+def _rank(row: Mapping[Hashable, Any]) -> Text:
+    place = f"{row['code']} {row['name_zh']}"
+    ranks = Text(f"  {place}: {_shown(row['old'])} → {_shown(row['new'])}")
+    if row["status_old"] == row["status_new"]:
+        return ranks
+    return _(
+        "{ranks}  {old} → {new}",
+        ranks=ranks,
+        old=STATUS.get(row["status_old"], row["status_old"]),
+        new=STATUS.get(row["status_new"], row["status_new"]),
     )
 
 
 def _shown(value: float) -> str:
-    return "—" if pd.isna(value) else f"{value:.6g}"
+    if pd.isna(value):
+        return "—"
+    return f"{value:.6g}"
 
 
-def _rest(rows: pd.DataFrame, most: int) -> Iterator[str]:
-    if len(rows) > most:
-        yield f"  ... (+{len(rows) - most})"
+def _rest(rows: pd.DataFrame, most: int) -> list[Text]:
+    """Say how many further rows there are."""
+    if len(rows) <= most:
+        return []
+    return [Text(f"  ... (+{len(rows) - most})")]

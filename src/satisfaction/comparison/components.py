@@ -14,7 +14,7 @@ from satisfaction.composite.item_tree import Assessed, assess, read_lost
 from satisfaction.composite.normalising import Array
 from satisfaction.declarations.combined import Assessment, CombinedFile, Component
 from satisfaction.foundation.errors import RankingError, shortened
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import read_yaml, validated
 from satisfaction.pipeline import Results
@@ -76,7 +76,9 @@ def _squares(rows: Any) -> Any:
     """Return the sums of squares of the columns, (p,); 0 of no rows."""
     if rows is None:
         return 0.0
-    squares = rows.multiply(rows) if sp.issparse(rows) else rows**2
+    squares = rows**2
+    if sp.issparse(rows):
+        squares = rows.multiply(rows)
     return np.asarray(squares.sum(axis=0)).ravel()
 
 
@@ -91,10 +93,10 @@ def read_parts(
         K304-K307, K311-K313 for an assessment, K314 for a measure nobody knows or areas without a score, K315 for scores, K316 for a
         normalisation that carries no error.
     """
-    parts = _with_lent(
-        results,
-        tuple(_part(results, name, one, folder) for name, one in declared.components.items()),
-    )
+    read = []
+    for name, component in declared.components.items():
+        read.append(_part(results, name, component, folder))
+    parts = _with_lent(results, tuple(read))
     for part in parts:
         if part.errors is not None and part.declared.normalise == "percentile-rank":
             raise RankingError(
@@ -115,21 +117,23 @@ def _part(results: Results, name: str, one: Component, folder: Path) -> Componen
     areas = [str(code) for code in results.ranking.units.names]
     if one.measure is not None:
         return _surveyed(results, name, one)
-    nobody, known = np.zeros(len(areas), dtype=bool), np.full(len(areas), np.inf)
+    known = np.full(len(areas), np.inf)
     if one.file is not None:
         score, se = read_scores(folder / one.file, areas)
-        errors = sp.diags_array(np.nan_to_num(se)) if np.isfinite(se).any() else None
+        errors = None
+        if np.isfinite(se).any():
+            errors = sp.diags_array(np.nan_to_num(se))
+        nobody = np.zeros(len(areas), dtype=bool)
         return ComponentScores(name, one, score, errors, known, False, nobody)
     assert one.assessment is not None
     assert one.lost is not None
     assessment = validated(
         read_yaml(folder / one.assessment, RankingError), Assessment, RankingError
     )
-    found = assess(assessment, read_lost(folder / one.lost, assessment, areas), areas)
-    excluded = found.scores["excluded"].to_numpy(bool)
-    return ComponentScores(
-        name, one, found.scores["score"].to_numpy(float), None, known, False, excluded, found
-    )
+    assessed = assess(assessment, read_lost(folder / one.lost, assessment, areas), areas)
+    score = assessed.scores["score"].to_numpy(float)
+    excluded = assessed.scores["excluded"].to_numpy(bool)
+    return ComponentScores(name, one, score, None, known, False, excluded, assessed)
 
 
 def _surveyed(results: Results, name: str, one: Component) -> ComponentScores:
@@ -148,20 +152,21 @@ def _surveyed(results: Results, name: str, one: Component) -> ComponentScores:
             got=str(one.measure),
             hint=_("Name a measure that there is."),
         )
-    found = results.estimates[results.area].of(one.measure)
+    estimates = results.estimates[results.area].of(one.measure)
     scale = _scale(results, one)
-    errors = found.contributions.matrix * scale
-    score, df = found.table["estimate"].to_numpy(float) * scale, found.table["df"].to_numpy(float)
-    return ComponentScores(name, one, score, errors, df, True, np.zeros(len(score), dtype=bool))
+    errors = estimates.contributions.matrix * scale
+    score = estimates.table["estimate"].to_numpy(float) * scale
+    df = estimates.table["df"].to_numpy(float)
+    nobody = np.zeros(len(score), dtype=bool)
+    return ComponentScores(name, one, score, errors, df, True, nobody)
 
 
 def _scale(results: Results, one: Component) -> int:
     """Return what turns a measure of the survey into points: rates are shares."""
-    return (
-        PERCENT
-        if measure_labels(results.survey.questionnaire)[str(one.measure)][0] == "rate"
-        else 1
-    )
+    kind, _label = measure_labels(results.survey.questionnaire)[str(one.measure)]
+    if kind == "rate":
+        return PERCENT
+    return 1
 
 
 def _with_lent(results: Results, parts: tuple[ComponentScores, ...]) -> tuple[ComponentScores, ...]:
@@ -171,13 +176,13 @@ def _with_lent(results: Results, parts: tuple[ComponentScores, ...]) -> tuple[Co
         return parts
     lent = lent_errors(results.survey, results.estimates, results.area, measures)
     lowest = np.min(list(lent.df.values()), axis=0)
-    found = []
+    with_lent = []
     for part in parts:
         if part.surveyed:
             rows = lent.rows[str(part.declared.measure)] * _scale(results, part.declared)
             part = replace(part, lent=rows, df=np.where(lent.areas, lowest, part.df))
-        found.append(part)
-    return tuple(found)
+        with_lent.append(part)
+    return tuple(with_lent)
 
 
 def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
@@ -192,10 +197,9 @@ def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
     hint = _("Correct these rows.")
     for column in ("code", "score"):
         if column not in table:
-            zh, en = _("Column '{column}' not found.", column=column)
             raise RankingError(
                 "K314",
-                Text(zh, en),
+                _("Column '{column}' not found.", column=column),
                 where=f"{path} row 1",
                 available=table.columns,
                 got=column,
@@ -203,10 +207,9 @@ def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
             )
     wrong = table.index[~table["code"].isin(areas) | table["code"].duplicated()]
     if len(wrong):
-        zh, en = _("An area code does not exist or stands twice.")
         raise RankingError(
             "K314",
-            Text(zh, en),
+            _("An area code does not exist or stands twice."),
             where=f"{path} row {shortened(wrong + 2)}",
             available=areas,
             hint=hint,
@@ -217,14 +220,19 @@ def read_scores(path: Path, areas: list[str]) -> tuple[Array, Array]:
         if name in table
     }
     for name, values in numbers.items():
-        wrong = table.index[
-            (table[name] != "") & ~(np.isfinite(values) & ((values >= 0) | (name == "score")))
-        ]
+        right = np.isfinite(values)
+        if name == "se":
+            right &= values >= 0
+        wrong = table.index[(table[name] != "") & ~right]
         if len(wrong):
-            zh, en = _("`{name}` is no valid number.", name=name)
             raise RankingError(
-                "K315", Text(zh, en), where=f"{path} row {shortened(wrong + 2)}", hint=hint
+                "K315",
+                _("`{name}` is no valid number.", name=name),
+                where=f"{path} row {shortened(wrong + 2)}",
+                hint=hint,
             )
     by_area = pd.DataFrame(numbers).set_axis(table["code"]).reindex(areas)
-    se = by_area["se"].to_numpy(float) if "se" in by_area else np.full(len(areas), np.nan)
+    se = np.full(len(areas), np.nan)
+    if "se" in by_area:
+        se = by_area["se"].to_numpy(float)
     return by_area["score"].to_numpy(float), se

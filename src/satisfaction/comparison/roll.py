@@ -74,15 +74,16 @@ def run_rolling(
         K171 and K172 as `read_in_order`, K173 for the number of waves, else as `roll_waves`.
     """
     surveys = window(read_in_order(folders), last)
-    comparable_words(
-        surveys, measure or surveys[-1].questionnaire.ranked
-    )  # before any work is done
+    # before any work is done
+    comparable_words(surveys, measure or surveys[-1].questionnaire.ranked)
     return roll_waves([run(survey, engine=engine) for survey in surveys], measure=measure)
 
 
 def window(waves: Sequence[Survey], last: int | None) -> Sequence[Survey]:
     """Take the last of the waves."""
-    count = len(waves) if last is None else last
+    count = last
+    if count is None:
+        count = len(waves)
     if not 2 <= count <= len(waves):
         raise RankingError(
             "K173",
@@ -117,13 +118,12 @@ def roll_waves(waves: Sequence[Results], *, measure: str | None = None) -> WaveR
     comparable = comparable_words([one.survey for one in waves], measure)
     waves = tuple(ranked_by(one, measure) for one in waves)
     last = waves[-1]
-    by_name = {one.survey.name: estimates_of(one, measure, level=one.area) for one in waves}
-    found = rolling(by_name, comparable=True)
-    found = replace(found, conventions=found.conventions | {"comparable": comparable})
-    ranking = rank_areas(last.survey, {last.area: found})
-    return WaveRolling(
-        waves, measure, tuple(comparable), found, ranking, rolling_table(waves, found, ranking)
-    )
+    by_name = {wave.survey.name: estimates_of(wave, measure, level=wave.area) for wave in waves}
+    mean = rolling(by_name, comparable=True)
+    mean = replace(mean, conventions=mean.conventions | {"comparable": comparable})
+    ranking = rank_areas(last.survey, {last.area: mean})
+    table = rolling_table(waves, mean, ranking)
+    return WaveRolling(waves, measure, tuple(comparable), mean, ranking, table)
 
 
 def rolling_table(waves: Sequence[Results], found: Estimates, ranking: Ranking) -> pd.DataFrame:

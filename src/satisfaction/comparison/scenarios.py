@@ -68,11 +68,17 @@ class World:
 
     def active(self) -> dict[str, int]:
         """Return how many values each factor has."""
-        counts = (len(self.choices.normalisations), len(self.choices.aggregations), len(self.noise))
-        dropped = self.scores.shape[2] + 1 if self.choices.drop else 1
-        return dict(
-            zip(FACTORS, (*counts, dropped, len(self.scores), len(self.errors)), strict=True)
-        )
+        dropped = 1
+        if self.choices.drop:
+            dropped = self.scores.shape[2] + 1
+        return {
+            "normalisation": len(self.choices.normalisations),
+            "aggregation": len(self.choices.aggregations),
+            "weights": len(self.noise),
+            "dropped": dropped,
+            "variant": len(self.scores),
+            "sampling": len(self.errors),
+        }
 
 
 def draw_weights(weights: Array, noise: float, draws: int, rng: np.random.Generator) -> Array:
@@ -89,9 +95,8 @@ def combined_score(world: World, pick: dict[str, int]) -> Array:
     if pick["dropped"]:
         weights[pick["dropped"] - 1] = 0.0
     scaled = normalised(x, world.choices.normalisations[pick["normalisation"]])
-    return aggregated(
-        np.maximum(scaled, 0.0), weights, world.choices.aggregations[pick["aggregation"]]
-    )
+    aggregation = world.choices.aggregations[pick["aggregation"]]
+    return aggregated(np.maximum(scaled, 0.0), weights, aggregation)
 
 
 def ranks_of(score: Array) -> Array:
@@ -163,30 +168,25 @@ def components_of(
         )
     weights = {part: float(weight) for part, weight in questionnaire.indices[name].weights.items()}
     parts = tuple(weights)
-    own = results.estimates[results.area]
-    if own.conventions["selection"] != "probability":
+    estimates = results.estimates[results.area]
+    if estimates.conventions["selection"] != "probability":
         draws = 0
-    scores = _scores(own, questionnaire, parts)
     lent = lent_errors(results.survey, results.estimates, results.area, parts)
-    errors = _errors(own, questionnaire, lent, draws=draws, seed=seed)
-    variants, laid = ["declared"], [scores]
+    scores = {"declared": _scores(estimates, questionnaire, parts)}
     if any(part in questionnaire.rates for part in parts):
         survey = replace(results.survey, questionnaire=flipped(questionnaire))
-        other = estimate_areas(survey, weigh(survey, base_design(survey, results.responses)))[
-            results.area
-        ]
-        laid.append(_scores(other, questionnaire, parts))
-        variants.append("don't know counted the other way")
-    areas = own.of(parts[0]).table[results.area].astype(str)
-    raised = areas[lent.areas].tolist()
+        design = weigh(survey, base_design(survey, results.responses))
+        other_way = estimate_areas(survey, design)[results.area]
+        scores["don't know counted the other way"] = _scores(other_way, questionnaire, parts)
+    areas = estimates.of(parts[0]).table[results.area].astype(str)
     return Components(
-        parts,
-        areas.tolist(),
-        np.array(list(weights.values())),
-        np.array(laid),
-        errors,
-        tuple(variants),
-        raised,
+        names=parts,
+        areas=areas.tolist(),
+        weights=np.array(list(weights.values())),
+        scores=np.array(list(scores.values())),
+        errors=_errors(estimates, questionnaire, lent, draws=draws, seed=seed),
+        variants=tuple(scores),
+        lent=areas[lent.areas].tolist(),
     )
 
 
@@ -195,19 +195,20 @@ def flipped(questionnaire: Questionnaire) -> Questionnaire:
     rates = {}
     for name, rate in questionnaire.rates.items():
         declared = questionnaire.denominator(rate.items[0], rate).get("dont_know", "out")
-        way = "out" if declared == "in" else "in"
-        rates[name] = rate.model_copy(
-            update={"denominator": {**rate.denominator, "dont_know": way}}
-        )
+        way = "in"
+        if declared == "in":
+            way = "out"
+        denominator = {**rate.denominator, "dont_know": way}
+        rates[name] = rate.model_copy(update={"denominator": denominator})
     return questionnaire.model_copy(update={"rates": rates})
 
 
 def _scores(estimates: Estimates, questionnaire: Questionnaire, parts: tuple[str, ...]) -> Array:
     """Return scores (p, k) in points 0-100."""
-    columns = [
-        estimates.of(part).table["estimate"].to_numpy(float) * _scale(questionnaire, part)
-        for part in parts
-    ]
+    columns = []
+    for part in parts:
+        estimate = estimates.of(part).table["estimate"].to_numpy(float)
+        columns.append(estimate * _scale(questionnaire, part))
     return np.stack(columns, axis=1)
 
 
@@ -227,4 +228,6 @@ def _errors(
 
 
 def _scale(questionnaire: Questionnaire, part: str) -> float:
-    return 100.0 if part in questionnaire.rates else 1.0
+    if part in questionnaire.rates:
+        return 100.0
+    return 1.0

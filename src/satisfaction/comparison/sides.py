@@ -38,15 +38,15 @@ def read_in_order(folders: Sequence[str | Path]) -> list[Survey]:
         )
     for earlier, later in pairwise(surveys):
         if _came_before(later, earlier):
-            waves = [one.declared.wave for one in (later, earlier)]
             raise RankingError(
                 "K172",
                 _(
-                    "{name} ({waves}) came before {name2} ({waves2}); give the waves oldest first.",
-                    name=later.name,
-                    waves=waves[0],
-                    name2=earlier.name,
-                    waves2=waves[1],
+                    "{later} ({later_wave}) came before {earlier} ({earlier_wave}); give the waves "
+                    "oldest first.",
+                    later=later.name,
+                    later_wave=later.declared.wave,
+                    earlier=earlier.name,
+                    earlier_wave=earlier.declared.wave,
                 ),
                 where=str(later.folder),
                 hint=_("Swap them: the older one first."),

@@ -36,7 +36,8 @@ class SobolIndices:
 def saltelli_points(n: int, d: int, *, seed: int) -> Array:
     """Points of the design, (n (d + 2), d): A, B, then A with each column from B in turn. n is a power of 2."""
     both = qmc.Sobol(2 * d, scramble=True, rng=np.random.default_rng(seed)).random(n)
-    a, b = both[:, :d], both[:, d:]
+    a = both[:, :d]
+    b = both[:, d:]
     mixed = [np.where(np.arange(d) == i, b, a) for i in range(d)]
     return np.concatenate([a, b, *mixed])
 
@@ -60,17 +61,17 @@ def sobol_indices(y: Array, d: int, *, resamples: int = 200, seed: int = 0) -> S
     blocks = np.reshape(y, (d + 2, n, -1)).astype(float)
     rng = np.random.default_rng(seed)
     drawn = [_estimated(blocks[:, rng.integers(0, n, n)]) for _ in range(resamples)]
-    spread = (
-        np.std(np.array(drawn), axis=0, ddof=1)
-        if drawn
-        else np.full((2, d, blocks.shape[2]), np.nan)
-    )
+    spread = np.full((2, d, blocks.shape[2]), np.nan)
+    if drawn:
+        spread = np.std(np.array(drawn), axis=0, ddof=1)
     first, total = _estimated(blocks)
     return SobolIndices(first, total, spread[0], spread[1])
 
 
 def _estimated(blocks: Array) -> tuple[Array, Array]:
-    a, b, mixed = blocks[0], blocks[1], blocks[2:]
+    a = blocks[0]
+    b = blocks[1]
+    mixed = blocks[2:]
     variance = np.concatenate([a, b]).var(axis=0, ddof=1)
     variance = np.where(variance > 0, variance, np.nan)
     first = (b * (mixed - a)).mean(axis=1) / variance

@@ -8,7 +8,7 @@ The stability of a wave's ranks as a file set.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -29,16 +29,22 @@ from satisfaction.comparison.scenarios import (
     rank_runs,
     ranks_of,
 )
-from satisfaction.comparison.sobol import saltelli_points, sobol_indices
+from satisfaction.comparison.sobol import SobolIndices, saltelli_points, sobol_indices
 from satisfaction.comparison.wave_files import write_set
 from satisfaction.foundation.errors import RankingError, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.ranking.borrowed_errors import LENT
 
 BASE = 256  # base points of the Sobol design
 DRAWS = 512  # of weights and of sampling errors
+KINDS = {
+    "choices": _("choices only"),
+    "sampling": _("sampling error only"),
+    "both": _("choices and sampling error"),
+}
+NO_LIMITS = _("ranks at 5 and 95 % are spread over the choices listed, no confidence limits")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,17 +80,14 @@ def make_world(
 ) -> World:
     """Put components, draws of their errors and of the weights together; see `World`."""
     rng = np.random.default_rng(seed)
-    known = (
-        np.concatenate([np.zeros((1, *errors.shape[1:])), errors])
-        if len(errors)
-        else np.zeros((1, *scores.shape[1:]))
-    )
+    known = np.zeros((1, *scores.shape[1:]))
+    if len(errors):
+        none = np.zeros((1, *errors.shape[1:]))
+        known = np.concatenate([none, errors])
     share = weights / weights.sum()
-    noise = (
-        draw_weights(share, choices.weight_noise, draws, rng)
-        if choices.weight_noise
-        else share[None, :]
-    )
+    noise = share[None, :]
+    if choices.weight_noise:
+        noise = draw_weights(share, choices.weight_noise, draws, rng)
     return World(scores, known, share, noise, choices)
 
 
@@ -109,8 +112,8 @@ def stability(
     RankingError
         K440 where too few areas have all components to fill the list.
     """
-    known = np.isfinite(world.scores).all(axis=(0, 2)) & np.isfinite(world.errors).all(axis=(0, 2))
-    complete = np.asarray(known)
+    scored = np.isfinite(world.scores).all(axis=(0, 2))
+    complete = np.asarray(scored & np.isfinite(world.errors).all(axis=(0, 2)))
     if complete.sum() <= bottom:
         raise RankingError(
             "K440",
@@ -122,70 +125,77 @@ def stability(
             where="stability",
             hint=_("Lower `list_size`, or study another index."),
         )
-    left_out = [name for name, there in zip(names, complete, strict=True) if not there]
+    left_out = [name for name, whole in zip(names, complete, strict=True) if not whole]
     if left_out:
-        names = [name for name, there in zip(names, complete, strict=True) if there]
+        names = [name for name, whole in zip(names, complete, strict=True) if whole]
         world = replace(world, scores=world.scores[:, complete], errors=world.errors[:, complete])
     counts = world.active()
-    nominal = ranks_of(combined_score(world, dict.fromkeys(FACTORS, 0)))
+    as_declared = dict.fromkeys(FACTORS, 0)
+    nominal = ranks_of(combined_score(world, as_declared))
     listed = nominal > len(names) - bottom
     points = saltelli_points(base, len(FACTORS), seed=seed)
-    both = rank_runs(world, picks(points, counts))
+    all_runs = rank_runs(world, picks(points, counts))
     first = picks(points[: 2 * base], counts)
-    choices = rank_runs(world, [one | {"sampling": 0} for one in first])
-    sampling = rank_runs(
-        world, [dict.fromkeys(FACTORS, 0) | {"sampling": one["sampling"]} for one in first]
-    )
-    kinds = {"choices": choices, "sampling": sampling, "both": both[: 2 * base]}
-    outputs = np.column_stack([_shift(both, nominal), _changed(both, listed, bottom)])
-    found = sobol_indices(outputs, len(FACTORS), seed=seed)
-    sources = pd.DataFrame({"factor": FACTORS, "values": list(counts.values())})
-    for at, name in enumerate(("shift", "list")):
-        for kind, value, error in (
-            ("first", found.first, found.first_se),
-            ("total", found.total, found.total_se),
-        ):
-            sources[f"{kind}_{name}"], sources[f"{kind}_{name}_se"] = value[:, at], error[:, at]
+    kinds = {"choices": rank_runs(world, [pick | {"sampling": 0} for pick in first])}
+    if counts["sampling"] > 1:
+        errors_alone = [as_declared | {"sampling": pick["sampling"]} for pick in first]
+        kinds["sampling"] = rank_runs(world, errors_alone)
+        kinds["both"] = all_runs[: 2 * base]
+    outputs = np.column_stack([_shift(all_runs, nominal), _changed(all_runs, listed, bottom)])
     table = pd.DataFrame({"area": names, "rank": nominal})
-    if counts["sampling"] == 1:
-        kinds = {"choices": choices}
-    for kind, ranks in kinds.items():
-        low, high = np.quantile(ranks, [0.05, 0.95], axis=0, method="nearest").astype(int)
-        inside = (ranks > len(names) - bottom).mean(axis=0)
-        table = table.assign(
-            **{
-                f"{kind}_low": low,
-                f"{kind}_high": high,
-                f"{kind}_mean": ranks.mean(axis=0),
-                f"{kind}_list": inside,
-            }
-        )
-    for kind in ("sampling", "both"):
-        if kind not in kinds:  # nothing is known of the sampling errors
-            table = table.assign(
-                **{f"{kind}_{what}": np.nan for what in ("low", "high", "mean", "list")}
-            )
+    for kind in KINDS:
+        table = table.assign(**_spread(kind, kinds.get(kind), bottom=bottom))
+    table = table.sort_values("rank", ignore_index=True)
+    if left_out:
+        table = _with_left_out(table, left_out)
+    mean_shift = {kind: float(_shift(ranks, nominal).mean()) for kind, ranks in kinds.items()}
+    list_changed = {
+        kind: float(_changed(ranks, listed, bottom).mean()) for kind, ranks in kinds.items()
+    }
     summary = {
-        "mean_shift": {kind: float(_shift(ranks, nominal).mean()) for kind, ranks in kinds.items()},
-        "list_changed": {
-            kind: float(_changed(ranks, listed, bottom).mean()) for kind, ranks in kinds.items()
-        },
-        "runs": len(both),
+        "mean_shift": mean_shift,
+        "list_changed": list_changed,
+        "runs": len(all_runs),
         "bottom": bottom,
         "left_out": left_out,
         "choices": str(world.choices),
         "seed": seed,
-        "said": "5 % 与 95 % 的名次是在所列做法中的分布，不是置信区间 ranks at 5 and 95 % are spread over the choices listed, no confidence limits",
+        "said": NO_LIMITS,
     }
-    table = table.sort_values("rank", ignore_index=True)
-    if left_out:
-        whole = dict.fromkeys(
-            table.select_dtypes("integer"), "Int64"
-        )  # a whole number may be missing
-        table = (
-            table.astype(whole).set_index("area").reindex([*table["area"], *left_out]).reset_index()
-        )
+    sources = _sources(sobol_indices(outputs, len(FACTORS), seed=seed), counts)
     return Stability(table, sources, MappingProxyType(summary))
+
+
+def _spread(kind: str, ranks: Array | None, *, bottom: int) -> dict[str, Any]:
+    """Return the columns of one kind of runs; missing where there are none."""
+    if ranks is None:  # nothing is known of the sampling errors
+        return {f"{kind}_{name}": np.nan for name in ("low", "high", "mean", "list")}
+    low, high = np.quantile(ranks, [0.05, 0.95], axis=0, method="nearest").astype(int)
+    inside = ranks > ranks.shape[1] - bottom
+    return {
+        f"{kind}_low": low,
+        f"{kind}_high": high,
+        f"{kind}_mean": ranks.mean(axis=0),
+        f"{kind}_list": inside.mean(axis=0),
+    }
+
+
+def _sources(indices: SobolIndices, counts: Mapping[str, int]) -> pd.DataFrame:
+    """Return the Sobol indices by factor; see `Stability.sources`."""
+    sources = pd.DataFrame({"factor": FACTORS, "values": list(counts.values())})
+    for at, output in enumerate(("shift", "list")):
+        sources[f"first_{output}"] = indices.first[:, at]
+        sources[f"first_{output}_se"] = indices.first_se[:, at]
+        sources[f"total_{output}"] = indices.total[:, at]
+        sources[f"total_{output}_se"] = indices.total_se[:, at]
+    return sources
+
+
+def _with_left_out(table: pd.DataFrame, left_out: Sequence[str]) -> pd.DataFrame:
+    """Add the areas that take part in no run, last; whole numbers may then be missing."""
+    whole = dict.fromkeys(table.select_dtypes("integer"), "Int64")
+    by_area = table.astype(whole).set_index("area")
+    return by_area.reindex([*table["area"], *left_out]).reset_index()
 
 
 def _shift(ranks: Array, nominal: Array) -> Array:
@@ -195,28 +205,33 @@ def _shift(ranks: Array, nominal: Array) -> Array:
 
 def _changed(ranks: Array, listed: Array, bottom: int) -> Array:
     """How many of the declared list are not in it in every run, (runs,)."""
-    return np.asarray((listed & ~(ranks > ranks.shape[1] - bottom)).sum(axis=1).astype(float))
+    inside = ranks > ranks.shape[1] - bottom
+    return np.asarray((listed & ~inside).sum(axis=1).astype(float))
 
 
-FACTOR_ZH = {
-    "normalisation": "归一化", "aggregation": "合成方式", "weights": "权重", "dropped": "去掉一项", "variant": "分母规则", "sampling": "抽样误差",
-}  # fmt: skip
+FACTOR = {
+    "normalisation": _("normalisation"),
+    "aggregation": _("aggregation"),
+    "weights": _("weights"),
+    "dropped": _("one component dropped"),
+    "variant": _("rule of the denominator"),
+    "sampling": _("sampling error"),
+}
 
-ABOVE_ONE = (
-    "总指数的真值不超过 1，高出的部分是模拟误差（± 为一个标准误），按 1 读。 "
-    "A total index is at most 1; what lies above is simulation error (± is one standard error): read it as 1."
+ABOVE_ONE = _(
+    "A total index is at most 1; what lies above is simulation error (± is one standard error): "
+    "read it as 1."
 )
 
 
 def export_stability(results: Results, found: Stability, parts: Components) -> Path:
     """Write stability.csv, sources.csv, .xlsx, .json and run.json; the folder is <survey>/out/<time>-stability/."""
     names = results.survey.area_names()
-    table = found.table.assign(
-        name_zh=found.table["area"].map(lambda code: names[code].zh), mark=mark(results.survey)
-    )
-    sources = found.sources.assign(
-        factor_zh=found.sources["factor"].map(FACTOR_ZH), mark=mark(results.survey)
-    )
+    marked = mark(results.survey)
+    name_zh = found.table["area"].map(lambda code: names[code].zh)
+    factor_zh = found.sources["factor"].map(lambda factor: FACTOR[factor].zh)
+    table = found.table.assign(name_zh=name_zh, mark=marked)
+    sources = found.sources.assign(factor_zh=factor_zh, mark=marked)
     record = {
         "stability": dict(found.summary),
         "parts": list(parts.names),
@@ -232,39 +247,66 @@ def export_stability(results: Results, found: Stability, parts: Components) -> P
     )
 
 
-def stability_lines(results: Results, found: Stability, parts: Components) -> list[str]:
+def stability_lines(results: Results, found: Stability, parts: Components) -> list[Text]:
     """Say how far ranks move, what moves them, and who is in the list whatever is chosen."""
-    summary, names = found.summary, results.survey.area_names()
-    lines = [str(results.survey.declared.title), *filter(None, [mark(results.survey)])]
-    for kind, zh in (
-        ("choices", "只换做法 choices only"),
-        ("sampling", "只有抽样误差 sampling only"),
-        ("both", "二者 both"),
-    ):
-        if kind not in summary["mean_shift"]:
-            continue
-        shift, changed = summary["mean_shift"][kind], summary["list_changed"][kind]
+    summary = found.summary
+    names = results.survey.area_names()
+    lines = [results.survey.declared.title.text]
+    if results.survey.marks:
+        lines.append(results.survey.marks)
+    for kind, shift in summary["mean_shift"].items():
         lines.append(
-            f"{zh}: 名次平均变动 mean shift of ranks {shift:.1f}；名单换掉 of the list change {changed:.1f} / {summary['bottom']}"
-        )
-    if raised := shortened(parts.lent):
-        lines.append(f"{raised}: {LENT}")
-    if summary["left_out"]:
-        unknown = "、".join(names[code].zh for code in summary["left_out"])
-        lines.append(f"缺少部分得分，未参加 left out, a component is missing: {unknown}")
-    for row in found.sources.sort_values("total_list", ascending=False).to_dict("records"):
-        if row["values"] > 1 and pd.notna(row["total_list"]):
-            lines.append(
-                f"  {FACTOR_ZH[row['factor']]} {row['factor']}: 名单变动的总指数 total index of the list {row['total_list']:.2f} "
-                f"(± {row['total_list_se']:.2f})，名次 of ranks {row['total_shift']:.2f} (± {row['total_shift_se']:.2f})"
+            _(
+                "{what}: mean shift of ranks {shift:.1f}; of the list change {changed:.1f} of "
+                "{bottom}",
+                what=KINDS[kind],
+                shift=shift,
+                changed=summary["list_changed"][kind],
+                bottom=summary["bottom"],
             )
-    if (found.sources[["total_list", "total_shift"]] > 1).any(axis=None):
+        )
+    raised = shortened(parts.lent)
+    if raised:
+        lines.append(_("{areas}: {note}", areas=raised, note=LENT))
+    if summary["left_out"]:
+        unknown = comma_list(names[code] for code in summary["left_out"])
+        lines.append(_("left out, a component is missing: {areas}", areas=unknown))
+    lines += _source_lines(found.sources)
+    lines.append(_list_line(found, names))
+    return [*lines, summary["said"]]
+
+
+def _source_lines(sources: pd.DataFrame) -> list[Text]:
+    """Say which choice moves the list and the ranks, the strongest first."""
+    lines = []
+    for row in sources.sort_values("total_list", ascending=False).to_dict("records"):
+        if row["values"] == 1 or pd.isna(row["total_list"]):
+            continue
+        lines.append(
+            _(
+                "  {factor}: total index of the list {of_list:.2f} (± {list_se:.2f}), of ranks "
+                "{of_ranks:.2f} (± {ranks_se:.2f})",
+                factor=FACTOR[row["factor"]],
+                of_list=row["total_list"],
+                list_se=row["total_list_se"],
+                of_ranks=row["total_shift"],
+                ranks_se=row["total_shift_se"],
+            )
+        )
+    if (sources[["total_list", "total_shift"]] > 1).any(axis=None):
         lines.append(ABOVE_ONE)
-    inside = found.table["both_list" if "both" in summary["mean_shift"] else "choices_list"]
-    always = found.table[inside >= 0.95]
-    sometimes = found.table[(inside > 0.05) & (inside < 0.95)]
-    named = "、".join(names[code].zh for code in always["area"]) or "无 none"
-    lines.append(
-        f"95% 以上的做法都在名单中 in the list in 95 % of the runs or more: {named}；时在时不在 now in, now out: {len(sometimes)}"
+    return lines
+
+
+def _list_line(found: Stability, names: Mapping[str, Text]) -> Text:
+    """Name who is in the list in nearly all runs, and count who is in it now and then."""
+    inside = found.table["choices_list"]
+    if "both" in found.summary["mean_shift"]:
+        inside = found.table["both_list"]
+    always = comma_list(names[code] for code in found.table.loc[inside >= 0.95, "area"])
+    sometimes = (inside > 0.05) & (inside < 0.95)
+    return _(
+        "in the list in 95 % of the runs or more: {areas}; now in, now out: {sometimes}",
+        areas=always or _("none"),
+        sometimes=int(sometimes.sum()),
     )
-    return [*lines, str(summary["said"])]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,12 @@ from satisfaction.foundation.engines import Engine
 from satisfaction.foundation.errors import EstimatesError, RankingError
 from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import Results, run
-from satisfaction.publication.labels import area_labels, measure_labels, twelve_digits
+from satisfaction.publication.labels import (
+    area_labels,
+    labelled,
+    measure_labels,
+    twelve_digits,
+)
 from satisfaction.publication.tables import UNITS
 from satisfaction.ranking.waves import comparability, require_comparable
 
@@ -39,128 +44,167 @@ SIGNS = {
     "spread": _("standard deviation of the respondents' mean scores (points)"),
 }
 COACHED = {"perfect": 1, "open": -1, "spread": -1}  # the side with more (fewer) of it looks coached
+HIGHEST = 100.0  # points
 MODE = "mode"
+MODE_COLUMNS = [
+    "code",
+    MODE,
+    "zh",
+    "en",
+    "n_official",
+    "n_trial",
+    "share_official",
+    "share_trial",
+    "mean_official",
+    "mean_trial",
+    "mix",
+    "within",
+]
+ERRORS = ["se", "df", "ci_low", "ci_high", "p"]
+DIFFERENCE_COLUMNS = [
+    "code",
+    "name_zh",
+    "name_en",
+    "measure",
+    "unit",
+    "official",
+    "trial",
+    "difference",
+    *ERRORS,
+    "p_bh",
+    "beyond_error",
+    "n_official",
+    "n_trial",
+    "mark",
+]
 
 
 def sign_table(official: Results, trial: Results, codes: list[str]) -> pd.DataFrame:
     """Compare how the answers look in every area: perfect, open, spread; see `Trial`."""
-    found = []
+    rows = []
     for code in codes:
-        sides = [_figures(one, code) for one in (trial, official)]
-        for sign in SIGNS if min(map(len, sides)) else ():
-            (ours, our_se), (theirs, their_se) = (side[sign] for side in sides)
-            found.append(
-                (
-                    code,
-                    sign,
-                    *SIGNS[sign],
-                    theirs,
-                    ours,
-                    ours - theirs,
-                    float(np.hypot(our_se, their_se)),
-                )
-            )
-    table = pd.DataFrame(
-        found, columns=["code", "sign", "zh", "en", "official", "trial", "difference", "se"]
-    )
-    difference, se = table["difference"].to_numpy(float), table["se"].to_numpy(float)
+        ours = _figures(trial, code)
+        theirs = _figures(official, code)
+        if not ours or not theirs:
+            continue
+        for sign, words in SIGNS.items():
+            rows.append(_sign_row(code, sign, words, official=theirs[sign], trial=ours[sign]))
+    columns = ["code", "sign", "zh", "en", "official", "trial", "difference", "se"]
+    table = pd.DataFrame(rows, columns=columns)
+    difference = table["difference"].to_numpy(float)
+    se = table["se"].to_numpy(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = np.where(se > 0, 2 * special.ndtr(-np.abs(difference / se)), np.nan)
-    selections = {official.survey.declared.selection, trial.survey.declared.selection}
-    if selections != {"probability"}:
+    if not _tested(official, trial):
         p = np.full(len(table), np.nan)
         table["se"] = np.nan
     adjusted = benjamini_hochberg(p)
     direction = np.sign(difference) * table["sign"].map(COACHED).to_numpy(float)
-    side = np.where(
-        adjusted <= 1 - trial.survey.declared.level,
-        np.where(direction > 0, "trial", "official"),
-        "",
-    )
+    coached = np.where(direction > 0, "trial", "official")
+    beyond_error = adjusted <= 1 - trial.survey.declared.level
+    side = np.where(beyond_error, coached, "")
     return twelve_digits(table.assign(p=p, p_bh=adjusted, side=side))
 
 
-def _figures(results: Results, code: str) -> dict[str, tuple[float, float]]:
-    """Return sign -> (figure, standard error over communities) of an area; empty with fewer than two communities."""
-    questionnaire, rows = results.survey.questionnaire, results.responses.accepted
+class ClusteredMean(NamedTuple):
+    """A mean and its standard error over clusters drawn with replacement."""
+
+    mean: float
+    se: float
+
+
+def _sign_row(
+    code: str, sign: str, words: Text, *, official: ClusteredMean, trial: ClusteredMean
+) -> dict[str, Any]:
+    return {
+        "code": code,
+        "sign": sign,
+        "zh": words.zh,
+        "en": words.en,
+        "official": official.mean,
+        "trial": trial.mean,
+        "difference": trial.mean - official.mean,
+        "se": float(np.hypot(trial.se, official.se)),
+    }
+
+
+def _figures(results: Results, code: str) -> dict[str, ClusteredMean]:
+    """Return the signs of an area, their errors over communities; empty with fewer than two communities."""
+    questionnaire = results.survey.questionnaire
+    rows = results.responses.accepted
     rows = rows[rows[results.area].astype(str) == code]
-    roles = questionnaire.roles
-    cluster = rows[roles.psu or roles.respondent].astype(str)
+    cluster = rows[questionnaire.roles.psu or questionnaire.roles.respondent].astype(str)
     if not questionnaire.topics or cluster.nunique() < 2:
         return {}
+    communities = cluster.to_numpy()
     scored = points(rows, questionnaire, questionnaire.topics).to_numpy(float)
     answered = np.isfinite(scored)
     some = answered.any(axis=1)
-    mean = np.where(
-        some,
-        np.where(answered, scored, 0.0).sum(axis=1) / np.maximum(answered.sum(axis=1), 1),
-        np.nan,
-    )
-    perfect = np.where(some, ((scored == 100.0) | ~answered).all(axis=1), np.nan)
-    centre = mean[some].mean() if some.any() else np.nan
-    square = (mean - centre) ** 2
-    values = {"perfect": perfect, "open": (~answered).mean(axis=1), "spread": square}
-    found = {sign: clustered_mean(value, cluster.to_numpy()) for sign, value in values.items()}
-    variance, se = found["spread"]
-    deviation = float(np.sqrt(variance))
-    return found | {"spread": (deviation, se / (2 * deviation) if deviation else 0.0)}
+    total = np.where(answered, scored, 0.0).sum(axis=1)
+    mean = np.where(some, total / np.maximum(answered.sum(axis=1), 1), np.nan)
+    perfect = np.where(some, ((scored == HIGHEST) | ~answered).all(axis=1), np.nan)
+    centre = np.nan
+    if some.any():
+        centre = mean[some].mean()
+    variance = clustered_mean((mean - centre) ** 2, communities)
+    deviation = float(np.sqrt(variance.mean))
+    deviation_se = 0.0
+    if deviation:
+        deviation_se = variance.se / (2 * deviation)
+    return {
+        "perfect": clustered_mean(perfect, communities),
+        "open": clustered_mean((~answered).mean(axis=1), communities),
+        "spread": ClusteredMean(deviation, deviation_se),
+    }
 
 
-def clustered_mean(values: Array, cluster: Array) -> tuple[float, float]:
+def clustered_mean(values: Array, cluster: Array) -> ClusteredMean:
     """Return the mean of values, (n,) with nan for none, and its standard error over clusters drawn with replacement."""
     known = np.isfinite(values)
-    mean = float(values[known].mean()) if known.any() else np.nan
-    totals = pd.Series(np.where(known, values - mean, 0.0)).groupby(cluster).sum().to_numpy()
+    mean = np.nan
+    if known.any():
+        mean = float(values[known].mean())
+    residuals = pd.Series(np.where(known, values - mean, 0.0))
+    totals = residuals.groupby(cluster).sum().to_numpy()
     number = len(totals)
-    return mean, float(np.sqrt(number / (number - 1) * (totals**2).sum()) / max(known.sum(), 1))
+    spread = np.sqrt(number / (number - 1) * (totals**2).sum())
+    return ClusteredMean(mean, float(spread / max(known.sum(), 1)))
 
 
 def mode_table(official: Results, trial: Results, codes: list[str]) -> pd.DataFrame:
     """Split the difference of the topics' mean scores into mix of modes and answers within modes; see `Trial`."""
-    columns = [
-        "code",
-        MODE,
-        "zh",
-        "en",
-        "n_official",
-        "n_trial",
-        "share_official",
-        "share_trial",
-        "mean_official",
-        "mean_trial",
-    ]
-    declared = [one.survey.declared.fieldwork.modes for one in (official, trial)]
-    items = {one.item for one in declared if one}
-    if None in declared or len(items) > 1:
-        return pd.DataFrame(columns=[*columns, "mix", "within"])
-    item = items.pop()
-    sides = [_by_mode(one, item) for one in (official, trial)]
-    both = sides[0].join(sides[1], how="inner", suffixes=("_official", "_trial")).reset_index()
-    both = both[both["code"].isin(codes)]
-    for side in ("official", "trial"):
-        both[f"share_{side}"] = both[f"n_{side}"] / both.groupby("code")[f"n_{side}"].transform(
-            "sum"
-        )
-    answers = trial.survey.questionnaire.answers(item)
-    both = both.assign(
-        zh=both[MODE].map({code: answer.zh for code, answer in answers.items()}),
-        en=both[MODE].map({code: answer.en for code, answer in answers.items()}),
-        mix=(both["share_trial"] - both["share_official"])
-        * (both["mean_trial"] + both["mean_official"])
-        / 2,
-        within=(both["mean_trial"] - both["mean_official"])
-        * (both["share_trial"] + both["share_official"])
-        / 2,
+    ours = trial.survey.declared.fieldwork.modes
+    theirs = official.survey.declared.fieldwork.modes
+    if not ours or not theirs or ours.item != theirs.item:
+        return pd.DataFrame(columns=MODE_COLUMNS)
+    item = ours.item
+    table = _by_mode(official, item).join(
+        _by_mode(trial, item), how="inner", suffixes=("_official", "_trial")
     )
-    return twelve_digits(both[[*columns, "mix", "within"]].reset_index(drop=True))
+    table = table.reset_index()
+    table = table[table["code"].isin(codes)].reset_index(drop=True)
+    for side in ("official", "trial"):
+        counts = table[f"n_{side}"]
+        in_area = table.groupby("code")[f"n_{side}"].transform("sum")
+        table[f"share_{side}"] = counts / in_area
+    answers = trial.survey.questionnaire.answers(item)
+    table["zh"] = table[MODE].map({code: answer.zh for code, answer in answers.items()})
+    table["en"] = table[MODE].map({code: answer.en for code, answer in answers.items()})
+    share_change = table["share_trial"] - table["share_official"]
+    share_sum = table["share_trial"] + table["share_official"]
+    mean_change = table["mean_trial"] - table["mean_official"]
+    mean_sum = table["mean_trial"] + table["mean_official"]
+    table["mix"] = share_change * mean_sum / 2
+    table["within"] = mean_change * share_sum / 2
+    return twelve_digits(table[MODE_COLUMNS])
 
 
 def _by_mode(results: Results, item: str) -> pd.DataFrame:
-    rows, questionnaire = results.responses.accepted, results.survey.questionnaire
+    rows = results.responses.accepted
+    questionnaire = results.survey.questionnaire
     mean = points(rows, questionnaire, questionnaire.topics).mean(axis=1)
-    parts = pd.DataFrame(
-        {"code": rows[results.area].astype(str), MODE: rows[item], "mean": mean}
-    ).dropna()
+    area = rows[results.area].astype(str)
+    parts = pd.DataFrame({"code": area, MODE: rows[item], "mean": mean}).dropna()
     return parts.groupby(["code", MODE])["mean"].agg(n="count", mean="mean")
 
 
@@ -199,9 +243,7 @@ class Trial:
     @property
     def tested(self) -> bool:
         """Whether both samples carry sampling errors."""
-        return all(
-            one.survey.declared.selection == "probability" for one in (self.official, self.trial)
-        )
+        return _tested(self.official, self.trial)
 
 
 def run_trial(official: str | Path, trial: str | Path, *, engine: Engine = "duckdb") -> Trial:
@@ -212,9 +254,10 @@ def run_trial(official: str | Path, trial: str | Path, *, engine: Engine = "duck
     SatisfactionError
         Whatever a stage of a run refuses.
     """
-    surveys = [read_survey(folder) for folder in (official, trial)]
-    comparable_measures(*surveys)  # before any work is done
-    return compare_trial(*(run(survey, engine=engine) for survey in surveys))
+    official_survey = read_survey(official)
+    trial_survey = read_survey(trial)
+    comparable_measures(official_survey, trial_survey)  # before any work is done
+    return compare_trial(run(official_survey, engine=engine), run(trial_survey, engine=engine))
 
 
 def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dict[str, Text]]:
@@ -232,25 +275,25 @@ def comparable_measures(official: Survey, trial: Survey) -> tuple[list[str], dic
             where=str(trial.folder),
             hint=_("Give the trial a folder and a survey name of its own."),
         )
-    same, left_out = list[str](), dict[str, Text]()
-    both = set(measure_labels(official.questionnaire))
+    same = list[str]()
+    left_out = dict[str, Text]()
+    known = set(measure_labels(official.questionnaire))
     for measure in measure_labels(trial.questionnaire):
+        if measure not in known:
+            left_out[measure] = _("not in the official survey")
+            continue
         try:
-            if measure in both:
-                require_comparable(
-                    comparability(trial.questionnaire, official.questionnaire, measure)
-                )
-                same.append(measure)
-            else:
-                left_out[measure] = _("not in the official survey")
+            require_comparable(comparability(trial.questionnaire, official.questionnaire, measure))
         except RankingError as reason:
             left_out[measure] = reason.text
+        else:
+            same.append(measure)
     if not same:
         raise RankingError(
             "K175",
             _("The questionnaires have no measure that may be compared."),
             where=f"{trial.name} / {official.name}",
-            available=sorted(both),
+            available=sorted(known),
             hint=_("Ask the trial with the same questionnaire, or declare `comparable_with`."),
         )
     return same, left_out
@@ -272,72 +315,56 @@ def compare_trial(official: Results, trial: Results) -> Trial:
     measures, left_out = comparable_measures(official.survey, trial.survey)
     differences = trial_differences(official, trial, measures)
     codes = list(dict.fromkeys(differences["code"]))
-    tables = sign_table(official, trial, codes), mode_table(official, trial, codes)
-    return Trial(official, trial, differences, *tables, left_out)
+    signs = sign_table(official, trial, codes)
+    modes = mode_table(official, trial, codes)
+    return Trial(official, trial, differences, signs, modes, left_out)
+
+
+def _tested(official: Results, trial: Results) -> bool:
+    selections = {official.survey.declared.selection, trial.survey.declared.selection}
+    return selections == {"probability"}
 
 
 def trial_differences(official: Results, trial: Results, measures: list[str]) -> pd.DataFrame:
     """Return the differences of every measure and area with answers in both; see `Trial`."""
-    level, survey, found = trial.area, trial.survey, list[pd.DataFrame]()
-    labels, names = measure_labels(survey.questionnaire), area_labels(survey)
-    for measure in measures if level in official.estimates else []:
-        sides = [estimates_of(one, measure, level=level) for one in (trial, official)]
-        counted = [one.table.set_index(level)["n"] for one in sides]
-        try:
-            table = change(*sides).table
-        except EstimatesError:  # the areas of the two have nothing in common
-            continue
-        table = table.assign(
-            unit=UNITS[labels[measure][0]],
-            n_trial=table[level].map(counted[0]),
-            n_official=table[level].map(counted[1]),
-        )
-        found.append(
-            table[(table["n_trial"] > 0) & (table["n_official"] > 0)].rename(
-                columns={level: "code"}
-            )
-        )
-    if not any(map(len, found)):
+    labels = measure_labels(trial.survey.questionnaire)
+    parts = []
+    if trial.area in official.estimates:
+        for measure in measures:
+            part = _differences_of(official, trial, measure)
+            if len(part):
+                parts.append(part.assign(unit=UNITS[labels[measure][0]]))
+    if not parts:
+        areas = official.estimates[official.area].table[official.area].astype(str)
         raise RankingError(
             "K176",
             _("No area has answers in both surveys."),
-            where=f"{survey.name} / {official.survey.name}",
-            available=sorted(official.estimates[official.area].table[official.area].astype(str))[
-                :10
-            ],
+            where=f"{trial.survey.name} / {official.survey.name}",
+            available=sorted(areas)[:10],
             hint=_("Use the official survey's area codes and level in the trial."),
         )
-    table = pd.concat(found, ignore_index=True).rename(
-        columns={"later": "trial", "earlier": "official"}
-    )
-    tested = all(one.survey.declared.selection == "probability" for one in (official, trial))
-    errors = ["se", "df", "ci_low", "ci_high", "p"]
-    if not tested:
-        table[errors] = np.nan
+    table = pd.concat(parts, ignore_index=True)
+    if not _tested(official, trial):
+        table[ERRORS] = np.nan
     adjusted = benjamini_hochberg(table["p"].to_numpy(float))
-    verdict = np.where(
-        table["p"].isna(),
-        "not tested",
-        np.where(adjusted <= 1 - survey.declared.level, "yes", "no"),
-    )
-    table = table.assign(
-        p_bh=adjusted,
-        beyond_error=verdict,
-        name_zh=table["code"].map({code: label.zh for code, label in names.items()}),
-        name_en=table["code"].map({code: label.en for code, label in names.items()}),
-        mark=joint_mark([official.survey, survey]),
-    )
-    columns = [
-        "code",
-        "name_zh",
-        "name_en",
-        "measure",
-        "unit",
-        "official",
-        "trial",
-        "difference",
-        *errors,
-        "p_bh",
-        "beyond_error",
-    ]
-    return twelve_digits(table[[*columns, "n_official", "n_trial", "mark"]])
+    verdict = np.where(adjusted <= 1 - trial.survey.declared.level, "yes", "no")
+    table["p_bh"] = adjusted
+    table["beyond_error"] = np.where(table["p"].isna(), "not tested", verdict)
+    table["mark"] = joint_mark([official.survey, trial.survey])
+    table = labelled(table, area_labels(trial.survey), key="code", into="name")
+    return twelve_digits(table[DIFFERENCE_COLUMNS])
+
+
+def _differences_of(official: Results, trial: Results, measure: str) -> pd.DataFrame:
+    """Return the differences of one measure in the areas with answers in both; empty where there are none."""
+    level = trial.area
+    ours = estimates_of(trial, measure, level=level)
+    theirs = estimates_of(official, measure, level=level)
+    try:
+        table = change(ours, theirs).table
+    except EstimatesError:  # the areas of the two have nothing in common
+        return pd.DataFrame()
+    table = table.rename(columns={level: "code", "later": "trial", "earlier": "official"})
+    table["n_trial"] = table["code"].map(ours.table.set_index(level)["n"])
+    table["n_official"] = table["code"].map(theirs.table.set_index(level)["n"])
+    return table[(table["n_trial"] > 0) & (table["n_official"] > 0)]

@@ -75,13 +75,13 @@ def write_set(
     suffix: str,
     *,
     tables: Mapping[str, pd.DataFrame],
-    lines: Sequence[Text | str],
+    lines: Sequence[Text],
     record: Mapping[str, Any],
 ) -> Path:
     """Write tables (the first names the set), what is said about them, and what they were made from."""
     name = next(iter(tables))
     mark = joint_mark([wave.survey for wave in waves])
-    notes = [str(line) for line in lines]
+    notes = [line.both for line in lines]
     further = dict(list(tables.items())[1:])
     finished = datetime.datetime.now(datetime.UTC)
     with dated_folder(

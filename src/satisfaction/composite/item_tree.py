@@ -63,14 +63,14 @@ def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.Da
         unknown = table.index[~table[column].isin(known)]
         if len(unknown):
             first = str(table.loc[unknown[0], column])
-            zh, en = _("`{column}` {first!r} does not exist.", column=column, first=first)
-            raise _fault("K312", Text(zh, en), f"{path} row {shortened(unknown + 2)}", known, first)
+            text = _("`{column}` {first!r} does not exist.", column=column, first=first)
+            raise _fault("K312", text, f"{path} row {shortened(unknown + 2)}", known, first)
     points = pd.to_numeric(table["points"], errors="coerce")
     veto = table["item"].isin(assessment.veto)
     wrong = table.index[~veto & ~(points >= 0) | np.isinf(points)]
     if len(wrong):
-        zh, en = _("`points` is a number >= 0: the points lost.")
-        raise _fault("K313", Text(zh, en), f"{path} row {shortened(wrong + 2)}")
+        text = _("`points` is a number >= 0: the points lost.")
+        raise _fault("K313", text, f"{path} row {shortened(wrong + 2)}")
     return table[list(COLUMNS)].assign(
         points=points.where(~veto, 0.0), reason=table["reason"].map(masked_within)
     )
@@ -93,12 +93,9 @@ def assess(assessment: Assessment, lost: pd.DataFrame, areas: Sequence[str]) -> 
         {"code": list(areas), "score": (possible - taken) / possible * 100, "lost": taken}
     )
     scores = scores.assign(possible=possible, excluded=False, vetoes="")
-    for code, item in (
-        entries.loc[entries["veto"], ["code", "item"]]
-        .drop_duplicates()
-        .itertuples(index=False, name=None)
-    ):
-        scores = _with_veto(assessment, scores, code=code, item=item)
+    vetoes = entries.loc[entries["veto"], ["code", "item"]].drop_duplicates()
+    for veto in vetoes.itertuples():
+        scores = _with_veto(assessment, scores, code=veto.code, item=veto.item)
     entries = entries.sort_values(["code", "item"], kind="stable", ignore_index=True)
     return Assessed(
         scores,
@@ -150,19 +147,19 @@ def _entries(assessment: Assessment, lost: pd.DataFrame) -> pd.DataFrame:
 def _with_veto(
     assessment: Assessment, scores: pd.DataFrame, *, code: str, item: str
 ) -> pd.DataFrame:
-    veto, at = assessment.veto[item], scores["code"] == code
-    names = scores["vetoes"].where(
-        ~at, scores["vetoes"] + ("; " if scores.loc[at, "vetoes"].any() else "") + item
-    )
-    most = {"zero": 0.0, "cap": veto.cap, "exclude": None}[veto.effect]
-    score = (
-        scores["score"]
-        if most is None
-        else scores["score"].where(~at, np.minimum(scores["score"], most))
-    )
-    return scores.assign(
-        vetoes=names, score=score, excluded=scores["excluded"] | (at & (veto.effect == "exclude"))
-    )
+    veto = assessment.veto[item]
+    scores = scores.copy()
+    here = scores["code"] == code
+    named = scores.loc[here, "vetoes"]
+    scores.loc[here, "vetoes"] = named.where(named == "", named + "; ") + item
+    if veto.effect == "exclude":
+        scores["excluded"] = scores["excluded"] | here
+        return scores
+    most = 0.0
+    if veto.cap is not None:
+        most = veto.cap
+    scores["score"] = scores["score"].where(~here, np.minimum(scores["score"], most))
+    return scores
 
 
 def _sums(entries: pd.DataFrame, by: list[str]) -> pd.DataFrame:

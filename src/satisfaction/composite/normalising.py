@@ -17,8 +17,10 @@ Array = np.ndarray[Any, Any]
 
 def minmax(x: Array) -> Array:
     """0 for the lowest, 100 for the highest; all 50 where they are equal."""
-    spread = x.max(axis=0) - x.min(axis=0)
-    return np.where(spread > 0, (x - x.min(axis=0)) / np.where(spread > 0, spread, 1) * 100, 50.0)
+    lowest = x.min(axis=0)
+    spread = x.max(axis=0) - lowest
+    scaled = (x - lowest) / np.where(spread > 0, spread, 1) * 100
+    return np.where(spread > 0, scaled, 50.0)
 
 
 def zscore(x: Array) -> Array:
@@ -69,18 +71,19 @@ def normalised(
     if method == "goalposts":
         assert posts is not None
         return goalposts(x, *posts)
-    plain = {
+    if method == "none":
+        return x
+    without_options = {
         "minmax": minmax,
         "zscore": zscore,
         "share-of-best": share_of_best,
         "percentile-rank": percentile_rank,
     }
-    return plain[method](x) if method in plain else x
+    return without_options[method](x)
 
 
-FLOOR = (
-    1e-9  # a geometric mean with a 0 in it is 0, whatever the rest; its slope there is not finite
-)
+FLOOR = 1e-9
+"""A geometric mean with a 0 in it is 0, whatever the rest; its slope there is not finite."""
 
 
 def power_mean(x: Array, weights: Array, power: float) -> Array:
@@ -111,6 +114,7 @@ def copeland(x: Array, weights: Array) -> Array:
     """Pairs won minus pairs lost, (p, k) -> (p,); a pair is won with more than half of the weight, ties count half."""
     share = weights / weights.sum()
     difference = x[:, None, :] - x[None, :, :]
-    ahead = ((difference > 0) * share).sum(axis=-1) + 0.5 * ((difference == 0) * share).sum(axis=-1)
-    margin = ahead - 0.5
+    won = ((difference > 0) * share).sum(axis=-1)
+    tied = ((difference == 0) * share).sum(axis=-1)
+    margin = won + 0.5 * tied - 0.5
     return np.asarray(np.where(np.abs(margin) < 1e-12, 0, np.sign(margin)).sum(axis=1))

@@ -59,7 +59,9 @@ def proportional(total: float, population: Array) -> Array:
 
 def neyman(total: float, population: Array, spread: Array, *, cost: Array | None = None) -> Array:
     """Least variance of the whole's mean: sizes by population x standard deviation / sqrt(cost of one), (A,)."""
-    share = population * spread / np.sqrt(1.0 if cost is None else cost)
+    share = population * spread
+    if cost is not None:
+        share = share / np.sqrt(cost)
     return np.asarray(total * share / share.sum())
 
 
@@ -88,8 +90,13 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
     DesignError
         D131 for an area that no constraint concerns, or limits that are not positive.
     """
-    floor = np.ones(a.shape[1]) * 1e-9 if least is None else np.asarray(least, float)
-    if (least is None and (a.sum(axis=0) <= 0).any()) or (limits <= 0).any():
+    if least is None:
+        floor = np.full(a.shape[1], 1e-9)
+        unlimited = a.sum(axis=0) <= 0
+    else:
+        floor = np.asarray(least, float)
+        unlimited = np.zeros(a.shape[1], dtype=bool)
+    if unlimited.any() or (limits <= 0).any():
         raise DesignError(
             "D131",
             _("An area that no limit concerns, or a limit that is not positive."),
@@ -102,17 +109,15 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
         n = sizes(scaled, weight, cost=cost, floor=floor)
         used = (scaled / n).sum(axis=1)
         new = weight * used**2
-        if (
-            np.abs(new / max(new.sum(), 1e-300) - weight / weight.sum()).max() < CLOSE
-            and used.max() <= 1 + 1e-9
-        ):
+        step = np.abs(new / max(new.sum(), 1e-300) - weight / weight.sum()).max()
+        if step < CLOSE and used.max() <= 1 + 1e-9:
             weight = new
             break
         weight = np.maximum(new, 1e-300)
     n = sizes(scaled, weight, cost=cost, floor=floor)
-    n = np.maximum(
-        n * max(float((scaled / n).sum(axis=1).max()), 1.0), floor
-    )  # every constraint is met, whatever the rounding
+    # every constraint is met, whatever the rounding
+    most_used = float((scaled / n).sum(axis=1).max())
+    n = np.maximum(n * max(most_used, 1.0), floor)
     used = (scaled / n).sum(axis=1)
     return Bethel(n, float((cost * n).sum()), used, weight / weight.sum())
 
@@ -211,23 +216,22 @@ def read_limit(text: str, results: Results) -> Limit:
     name, _unused, width = text.partition("=")
     measure, _unused, level = name.partition("@")
     table = results.estimates[results.area].table
-    measures = list(
-        table.loc[np.isfinite(table["deff"].to_numpy(float)), "measure"].unique()
-    )  # what areas combine has no deff
+    has_deff = np.isfinite(table["deff"].to_numpy(float))  # what areas combine has none
+    measures = list(table.loc[has_deff, "measure"].unique())
     try:
         limit = Limit(measure.strip(), level.strip() or results.area, float(width))
     except ValueError:
         limit = Limit(measure, level, float("nan"))
-    if (
-        limit.measure not in measures
-        or limit.level not in results.estimates
-        or not limit.half_width > 0
-    ):
+    known = limit.measure in measures and limit.level in results.estimates
+    if not known or not limit.half_width > 0:
         raise DesignError(
-            "D133", _("The limit '{text}' cannot be read.", text=text), where="--within",
-            available=[*measures, *(f"@{level}" for level in results.estimates)], got=limit.measure,
+            "D133",
+            _("The limit '{text}' cannot be read.", text=text),
+            where="--within",
+            available=[*measures, *(f"@{level}" for level in results.estimates)],
+            got=limit.measure,
             hint=_("Write measure@level=half width, such as awareness@county=0.05."),
-        )  # fmt: skip
+        )
     return limit
 
 
@@ -246,62 +250,70 @@ def psus_for_limits(
     Limits for the areas themselves concern one area each and set its least size (t with the df that follow). Limits for what
     areas add up to share out: variance sum_h (W_h / W)^2 V_h, t with the df of the last wave.
     """
-    own = results.estimates[results.area]
+    estimates = results.estimates[results.area]
     if areas is None:
-        areas = plannable(own, [one.measure for one in limits])
-    models = {
-        one.measure: variance_model(own.of(one.measure), strata=strata, kish=kish, areas=areas)
-        for one in limits
-    }
-    least, deciding = np.full(len(areas), strata + 1), np.full(len(areas), "", dtype=object)
-    for one in (one for one in limits if one.level == results.area):
-        needed = size.psus_for_interval(
-            models[one.measure], one.half_width, per_psu=per_psu, level=level
+        areas = plannable(estimates, [limit.measure for limit in limits])
+    models = {}
+    for limit in limits:
+        models[limit.measure] = variance_model(
+            estimates.of(limit.measure), strata=strata, kish=kish, areas=areas
         )
-        deciding[needed > least] = str(one)
+    least = np.full(len(areas), strata + 1)
+    deciding = np.full(len(areas), "", dtype=object)
+    shared = []
+    for limit in limits:
+        model = models[limit.measure]
+        if limit.level != results.area:
+            shared += _shared(results, limit, model, per_psu, level)
+            continue
+        needed = size.psus_for_interval(model, limit.half_width, per_psu=per_psu, level=level)
+        deciding[needed > least] = str(limit)
         least = np.maximum(least, needed)
-    shared = [
-        row
-        for one in limits
-        if one.level != results.area
-        for row in _shared(results, one, models[one.measure], per_psu, level)
-    ]
     binding = dict.fromkeys(str(name) for name in deciding if name)
     if not shared:
         return Several(least, tuple(binding))
-    a, bounds = np.array([row[1] for row in shared]), np.array([row[2] for row in shared])
-    found = bethel(a, bounds, cost=np.ones(len(areas)), least=least.astype(float))
-    binding |= dict.fromkeys(
-        row[0] for row, used in zip(shared, found.used, strict=True) if used > 1 - 1e-6
-    )
-    return Several(np.ceil(found.n - 1e-9).astype(int), tuple(binding))
+    left = np.array([constraint.left for constraint in shared])
+    allowed = np.array([constraint.allowed for constraint in shared])
+    optimum = bethel(left, allowed, cost=np.ones(len(areas)), least=least.astype(float))
+    for constraint, used in zip(shared, optimum.used, strict=True):
+        if used > 1 - 1e-6:
+            binding[constraint.name] = None
+    return Several(np.ceil(optimum.n - 1e-9).astype(int), tuple(binding))
+
+
+@dataclass(frozen=True, slots=True)
+class _Constraint:
+    """One unit of a limit's level: its name, what a PSU of each area leaves, (A,), and the variance allowed."""
+
+    name: str
+    left: Array
+    allowed: float
 
 
 def _shared(
     results: Results, limit: Limit, model: size.VarianceModel, per_psu: float, level: float
-) -> list[tuple[str, Array, float]]:
-    """Return one constraint a unit of the limit's level: its name, what a PSU of each area leaves, and the variance allowed."""
-    population, single = _populations(results, model.areas), model.variance(1.0, per_psu)
-    of_level = results.estimates[limit.level].of(limit.measure).table
-    units = (
-        of_level[results.estimates[limit.level].by[0]].astype(str)
-        if results.estimates[limit.level].by
-        else pd.Series([""])
-    )
+) -> list[_Constraint]:
+    """Return one constraint a unit of the limit's level."""
+    population = _populations(results, model.areas)
+    single = model.variance(1.0, per_psu)
+    estimates = results.estimates[limit.level]
+    of_level = estimates.of(limit.measure).table
+    units = pd.Series([""])
+    if estimates.by:
+        units = of_level[estimates.by[0]].astype(str)
     parents = results.survey.parents()
-    found = []
+    constraints = []
     for unit, df in zip(units, of_level["df"].to_numpy(float), strict=True):
-        inside = np.array(
-            [unit in ("", parents.get(area, "")) or len(units) == 1 for area in model.areas]
-        )
+        inside = np.ones(len(model.areas), dtype=bool)
+        if unit and len(units) > 1:
+            inside = np.array([parents.get(area, "") == unit for area in model.areas])
         if not inside.any() or not df > 0:
             continue
         share = np.where(inside, population, 0.0) / population[inside].sum()
         t = special.stdtrit(df, (1 + level) / 2)
-        found.append(
-            (f"{limit} {unit}".strip(), share**2 * single, float((limit.half_width / t) ** 2))
-        )
-    return found
+        allowed = float((limit.half_width / t) ** 2)
+        constraints.append(_Constraint(f"{limit} {unit}".strip(), share**2 * single, allowed))
+    return constraints
 
 
 def _populations(results: Results, areas: tuple[str, ...]) -> Array:

@@ -97,7 +97,8 @@ def draw_sample(
         )
     check_frame_table(frame, psu=psu, strata=strata, size=size)
     wanted = _wanted(take, frame, strata)
-    parts, rows = [], []
+    parts = []
+    rows = []
     for place, (stratum, units) in enumerate(frame.groupby(list(strata), sort=True)):
         n = wanted[stratum]
         rng = np.random.default_rng([seed, place])
@@ -111,18 +112,13 @@ def draw_sample(
             rng=rng,
             where=stratum,
         )
-        parts.append(
-            units.iloc[drawn["unit"].to_numpy()][[*strata, psu, size]]
-            .reset_index(drop=True)
-            .join(drawn.drop(columns="unit"))
-        )
+        chosen = units.iloc[drawn["unit"].to_numpy()][[*strata, psu, size]]
+        parts.append(chosen.reset_index(drop=True).join(drawn.drop(columns="unit")))
         certain = int((drawn["role"] == "certain").sum() / waves)
         reserves = int((drawn["role"] == "reserve").sum())
-        master = (
-            int(drawn.loc[drawn["role"] != "certain", "_master"].max())
-            if (drawn["role"] != "certain").any()
-            else 0
-        )
+        master = 0
+        if (drawn["role"] != "certain").any():
+            master = int(drawn.loc[drawn["role"] != "certain", "_master"].max())
         rows.append((*stratum, len(units), units[size].sum(), n, certain, master, waves, reserves))
     table = pd.concat(parts, ignore_index=True).drop(columns="_master")
     columns = ["wave", *strata, psu, size, "probability", "role", "order"]
@@ -147,24 +143,24 @@ def _wanted(
     take: int | Mapping[tuple[str, ...], int], frame: pd.DataFrame, strata: Sequence[str]
 ) -> dict[Any, int]:
     """Return the PSUs wanted of every stratum of the frame; refuse strata without a number and numbers without a stratum."""
-    there = [stratum for stratum, _unused in frame.groupby(list(strata), sort=True)]
-    wanted = dict.fromkeys(there, take) if isinstance(take, int) else dict(take)
-    missing = [" / ".join(map(str, stratum)) for stratum in there if stratum not in wanted]
-    unknown = [" / ".join(map(str, stratum)) for stratum in wanted if stratum not in there]
-    if missing or unknown:
-        reasons = []
-        if missing:
-            reasons.append(_("strata without a number: {strata}", strata=shortened(missing)))
-        if unknown:
-            reasons.append(
-                _("strata that the frame does not have: {strata}", strata=shortened(unknown))
-            )
+    strata_there = [stratum for stratum, _units in frame.groupby(list(strata), sort=True)]
+    wanted = dict.fromkeys(strata_there, take) if isinstance(take, int) else dict(take)
+    missing = [_slashed(stratum) for stratum in strata_there if stratum not in wanted]
+    unknown = [_slashed(stratum) for stratum in wanted if stratum not in strata_there]
+    reasons = []
+    if missing:
+        reasons.append(_("strata without a number: {strata}", strata=shortened(missing)))
+    if unknown:
+        reasons.append(
+            _("strata that the frame does not have: {strata}", strata=shortened(unknown))
+        )
+    if reasons:
         raise DesignError(
             "D441",
             _("Not drawn: {reasons}.", reasons=semicolon_list(reasons)),
             where="take",
-            available=[" / ".join(map(str, stratum)) for stratum in there],
-            got=(unknown or [""])[0],
+            available=[_slashed(stratum) for stratum in strata_there],
+            got=next(iter(unknown), ""),
             hint=_("Give every stratum a row; write 0 where none is to be drawn."),
         )
     if min(wanted.values()) < 0 or max(wanted.values()) < 1:
@@ -177,6 +173,10 @@ def _wanted(
     return wanted
 
 
+def _slashed(stratum: tuple[object, ...]) -> str:
+    return " / ".join(map(str, stratum))
+
+
 def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], size: str) -> None:
     """Refuse a frame that nothing can be drawn from; see `draw_sample`."""
     named = [psu, *strata, size]
@@ -187,7 +187,7 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
             where=", ".join(named),
             hint=_("Correct `psu`, `strata` and `size`."),
         )
-    for name in (psu, *strata, size):
+    for name in named:
         if name not in frame:
             raise DesignError(
                 "D121",
@@ -197,32 +197,30 @@ def check_frame_table(frame: pd.DataFrame, *, psu: str, strata: Sequence[str], s
                 got=name,
                 hint=_("Add the column, or correct its name."),
             )
-    keys = [*strata, psu]
-    empty = frame[keys].isna().any(axis=1) | (
-        frame[keys].fillna("").astype(str).map(str.strip) == ""
-    ).any(axis=1)
-    numbers = pd.to_numeric(frame[size], errors="coerce")
-    twice = frame.index[frame[psu].duplicated(keep=False)]
-    not_positive = frame.index[~(numbers > 0) | np.isinf(numbers)]
+    twice = frame[psu].duplicated(keep=False)
     _refuse_rows("D122", _("codes that stand twice"), twice)
-    _refuse_rows("D121", _("no stratum or code"), frame.index[empty])
-    _refuse_rows("D123", _("sizes that are not positive"), not_positive)
+    keys = frame[[*strata, psu]]
+    written = keys.fillna("").astype(str).map(str.strip)
+    empty = (keys.isna() | (written == "")).any(axis=1)
+    _refuse_rows("D121", _("no stratum or code"), empty)
+    sizes = pd.to_numeric(frame[size], errors="coerce")
+    _refuse_rows("D123", _("sizes that are not positive"), ~(sizes > 0) | np.isinf(sizes))
 
 
-def _refuse_rows(code: str, problem: Text, rows: pd.Index) -> None:
-    """Refuse a frame with faulty rows, and say which rows of its file they are."""
-    if not len(rows):
-        return
-    raise DesignError(
-        code,
-        _(
-            "The frame is not right: {problem} (rows {rows}).",
-            problem=problem,
-            rows=shortened(rows + 2),
-        ),
-        where="frame",
-        hint=_("Correct or remove these rows."),
-    )
+def _refuse_rows(code: str, fault: Text, wrong: pd.Series) -> None:
+    """Refuse rows of the frame; they are numbered as in the file, below its header."""
+    rows = wrong.index[wrong]
+    if len(rows):
+        raise DesignError(
+            code,
+            _(
+                "The frame is not right: {fault} (rows {rows}).",
+                fault=fault,
+                rows=shortened(rows + 2),
+            ),
+            where="frame",
+            hint=_("Correct or remove these rows."),
+        )
 
 
 def draw_stratum(
@@ -244,52 +242,50 @@ def draw_stratum(
     left = n - len(certain)
     kept = round(overlap * left)
     longest = left + (waves - 1) * (left - kept) + reserve
-    share = size[rest] / size[rest].sum() if left else size[rest]
-    if left and (longest > len(rest) or longest * share.max() > 1 + 1e-12):
-        raise _too_few(
-            where, len(rest), longest, most=int(min(len(rest), np.floor(1 / share.max() + 1e-9)))
-        )
-    rows = [
-        (int(unit), wave, 1.0, "certain", 0, 0) for wave in range(1, waves + 1) for unit in certain
-    ]
+    rows = []
+    for wave in range(1, waves + 1):
+        for unit in certain:
+            rows.append((int(unit), wave, 1.0, "certain", 0, 0))
     if left:
+        share = size[rest] / size[rest].sum()
+        if longest > len(rest) or longest * share.max() > 1 + 1e-12:
+            most = int(min(len(rest), np.floor(1 / share.max() + 1e-9)))
+            raise _too_few(where, len(rest), longest, most=most)
         listed = rest[METHODS[method](longest * share, rng)]
         listed = rng.permutation(listed)
         probability = dict(zip(rest.tolist(), (left * share).tolist(), strict=True))
         for wave in range(1, waves + 1):
             first = (wave - 1) * (left - kept)
-            rows += [
-                (int(u), wave, probability[int(u)], "main", k, longest)
-                for k, u in enumerate(listed[first : first + left], 1)
-            ]
-        spare = listed[longest - reserve :]
-        rows += [
-            (int(u), 0, probability[int(u)] / left * longest, "reserve", k, longest)
-            for k, u in enumerate(spare, 1)
-        ]
+            for order, unit in enumerate(listed[first : first + left].tolist(), 1):
+                rows.append((unit, wave, probability[unit], "main", order, longest))
+        for order, unit in enumerate(listed[longest - reserve :].tolist(), 1):
+            in_list = probability[unit] / left * longest
+            rows.append((unit, 0, in_list, "reserve", order, longest))
     return pd.DataFrame(rows, columns=["unit", "wave", "probability", "role", "order", "_master"])
 
 
-def _too_few(where: Any, units: int, asked: int, *, most: int | None = None) -> DesignError:
-    stratum = " / ".join(map(str, where)) if isinstance(where, tuple) else str(where)
-    problem = _(
-        "Stratum {stratum} has {units} units; {n} are needed for all waves and reserves.",
+def _too_few(where: Any, units: int, needed: int, *, most: int | None = None) -> DesignError:
+    stratum = str(where)
+    if isinstance(where, tuple):
+        stratum = _slashed(where)
+    fault = _(
+        "Stratum {stratum} has {units} units; {needed} are needed for all waves and reserves.",
         stratum=stratum,
         units=units,
-        n=asked,
+        needed=needed,
     )
     if most is not None:
-        problem = _(
-            "Stratum {stratum} has {units} units; {n} are needed for all waves and reserves; at "
-            "most {most} can be.",
+        fault = _(
+            "Stratum {stratum} has {units} units; {needed} are needed for all waves and reserves; "
+            "at most {most} can be.",
             stratum=stratum,
             units=units,
-            n=asked,
+            needed=needed,
             most=most,
         )
     return DesignError(
         "D124",
-        problem,
+        fault,
         where="frame",
         hint=_("Lower take, waves or reserve, or raise overlap."),
     )

@@ -22,13 +22,15 @@ from satisfaction.publication import plots
 from satisfaction.publication.labels import label_of
 from satisfaction.ranking.rank import require_ranks
 
-NEEDS = ("wish_zh", "wish_en", "psus", "psus_low", "psus_high", "interviews")
-MODEL = (
-    "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance"
-)
+COUNTS = ("psus", "psus_low", "psus_high", "interviews")
+NEEDS = ("wish_zh", "wish_en", *COUNTS)
 NO_WISH = _(
     "No wish is given, only ways of dividing are compared; wishes: --interval 2 --difference 5 "
     "--reliability 0.7 --establish 0.5, for instance; see plan --help."
+)
+NOT_FEASIBLE = _("no feasible sample does")
+MODEL = (
+    "V = sigma^2 kish (1 + (b - 1) rho) / (m b); true values normal with the wave's REML variance"
 )
 
 
@@ -64,6 +66,40 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Need:
+    """What one wish needs.
+
+    Attributes
+    ----------
+    wish : Text
+    psus : (A,) or None
+        PSUs of every area; None where no sample of a feasible size does.
+    """
+
+    wish: Text
+    psus: np.ndarray[Any, Any] | None
+
+    def row(self, *, per_psu: int) -> dict[str, Any]:
+        """Return the row of `Plan.needs`."""
+        words = {"wish_zh": self.wish.zh, "wish_en": self.wish.en}
+        if self.psus is None:
+            return words | dict.fromkeys(COUNTS, pd.NA)
+        total = int(self.psus.sum())
+        lowest = int(self.psus.min())
+        highest = int(self.psus.max())
+        counts = (total, lowest, highest, total * per_psu)
+        return words | dict(zip(COUNTS, counts, strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Division:
+    """A way of dividing a budget: its name, and the PSUs of every area, (A,) int."""
+
+    name: Text
+    psus: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """Needs and allocations.
 
@@ -78,8 +114,7 @@ class Plan:
         excluded (0-1), undecided (areas), false (0-1).
     areas : DataFrame
         One row an area: area, name_zh, PSUs of the wave, of every wish and of every allocation.
-    sentences : tuple of Text
-        What the plan found.
+    lines : list of Text
     conventions : mapping
     """
 
@@ -87,13 +122,8 @@ class Plan:
     needs: pd.DataFrame = field(repr=False)
     allocations: pd.DataFrame = field(repr=False)
     areas: pd.DataFrame = field(repr=False)
-    sentences: tuple[Text, ...]
+    lines: list[Text]
     conventions: Mapping[str, Any]
-
-    @property
-    def lines(self) -> list[str]:
-        """Return what the plan found, in the current language."""
-        return [str(sentence) for sentence in self.sentences]
 
 
 def make_plan(
@@ -130,15 +160,15 @@ def make_plan(
             where=survey.name,
             hint=_("Use a wave of a probability sample."),
         )
-    ranked = results.estimates[results.area].of(survey.questionnaire.ranked)
-    psu = survey.questionnaire.roles.psu
+    questionnaire = survey.questionnaire
+    ranked = results.estimates[results.area].of(questionnaire.ranked)
     strata = _strata(results)
     bottom = survey.rules.ranking.list_size
     level = survey.rules.ranking.level
-    measures = [survey.questionnaire.ranked, *(one.measure for one in wishes.limits)]
+    measures = [questionnaire.ranked, *(limit.measure for limit in wishes.limits)]
     known = plannable(results.estimates[results.area], measures)
     left_out = [code for code in ranked.table[ranked.by[0]].astype(str) if code not in known]
-    if psu is None or len(known) <= bottom:
+    if questionnaire.roles.psu is None or len(known) <= bottom:
         raise DesignError(
             "D132",
             _(
@@ -163,31 +193,21 @@ def make_plan(
             areas=known,
         )
         binding = several.binding
-        together = _("limits kept together (Bethel): {n}", n=len(wishes.limits))
-        needs.append(_wish(together, several.psus, per_psu=per_psu, areas=len(model.areas)))
-    total = int(model.psus.sum()) if budget is None else budget
+        wish = _("limits kept together (Bethel): {n}", n=len(wishes.limits))
+        needs["limits"] = Need(wish, _feasible(several.psus))
+    total = budget
+    if total is None:
+        total = int(model.psus.sum())
     divided = divisions(
         results, model, total, per_psu=per_psu, bottom=bottom, level=level, least=strata + 1
     )
     allocations = division_table(
         model, divided, per_psu=per_psu, bottom=bottom, level=level, draws=draws
     )
-    names = survey.area_names()
-    areas = pd.DataFrame(
-        {
-            "area": list(model.areas),
-            "name_zh": [names[a].zh for a in model.areas],
-            "psus_now": model.psus,
-        }
-    )
-    for row in needs:
-        word = row["wish_en"].split(" ")[0].strip(":")
-        areas[f"wish_{word}"] = row["by_area"]
-    for name, division in divided.items():
-        areas[f"plan_{name}"] = division.psus
-    table = pd.DataFrame([{key: row[key] for key in NEEDS} for row in needs], columns=list(NEEDS))
+    rows = [need.row(per_psu=per_psu) for need in needs.values()]
+    table = pd.DataFrame(rows, columns=list(NEEDS))
     conventions = {
-        "measure": survey.questionnaire.ranked,
+        "measure": questionnaire.ranked,
         "rho": model.rho,
         "kish": kish,
         "per_psu": per_psu,
@@ -201,72 +221,99 @@ def make_plan(
         "draws": draws,
         "model": MODEL,
     }
-    sentences = plan_sentences(results, table, allocations, conventions)
-    return Plan(model, table, allocations, areas, sentences, conventions)
+    return Plan(
+        model,
+        needs=table,
+        allocations=allocations,
+        areas=_by_area(results, model, needs, divided),
+        lines=plan_lines(results, table, allocations, conventions),
+        conventions=conventions,
+    )
+
+
+def _by_area(
+    results: Results,
+    model: VarianceModel,
+    needs: Mapping[str, Need],
+    divided: Mapping[str, Division],
+) -> pd.DataFrame:
+    """Return the PSUs of every area: of the wave, of every wish and of every allocation."""
+    names = results.survey.area_names()
+    columns: dict[str, Any] = {
+        "area": list(model.areas),
+        "name_zh": [names[area].zh for area in model.areas],
+        "psus_now": model.psus,
+    }
+    for name, need in needs.items():
+        columns[f"wish_{name}"] = need.psus
+        if need.psus is None:
+            columns[f"wish_{name}"] = np.full(len(model.areas), np.nan)
+    for name, division in divided.items():
+        columns[f"plan_{name}"] = division.psus
+    return pd.DataFrame(columns)
 
 
 def wish_table(
     model: VarianceModel, wishes: Wishes, *, per_psu: int, bottom: int, level: float, draws: int
-) -> list[dict[str, Any]]:
-    """Return what every wish needs, one record a wish, with PSUs by area."""
-    wished: dict[Text, Any] = {}
-    power = {"per_psu": per_psu, "power": wishes.power, "level": level}
+) -> dict[str, Need]:
+    """Return what every wish needs: interval, difference, change, reliability, list."""
+    needs = dict[str, Need]()
     if wishes.interval is not None:
-        wish = _("interval ± {half_width:g}", half_width=wishes.interval)
-        wished[wish] = size.psus_for_interval(model, wishes.interval, per_psu=per_psu, level=level)
+        needs["interval"] = Need(
+            _("interval ± {half_width:g}", half_width=wishes.interval),
+            _feasible(size.psus_for_interval(model, wishes.interval, per_psu=per_psu, level=level)),
+        )
+    options = {"per_psu": per_psu, "power": wishes.power, "level": level}
     if wishes.difference is not None:
-        wish = _(
-            "difference of {difference:g} found ({power:.0%})",
-            difference=wishes.difference,
-            power=wishes.power,
+        psus = size.psus_for_difference(model, wishes.difference, **options)
+        needs["difference"] = Need(
+            _(
+                "difference of {difference:g} found ({power:.0%})",
+                difference=wishes.difference,
+                power=wishes.power,
+            ),
+            _feasible(psus),
         )
-        wished[wish] = size.psus_for_difference(model, wishes.difference, **power)
     if wishes.change is not None:
-        wish = _(
-            "change of {change:g} found ({power:.0%})", change=wishes.change, power=wishes.power
+        psus = size.psus_for_change(
+            model, wishes.change, overlap=wishes.overlap, correlation=wishes.correlation, **options
         )
-        wished[wish] = size.psus_for_change(
-            model, wishes.change, overlap=wishes.overlap, correlation=wishes.correlation, **power
+        needs["change"] = Need(
+            _(
+                "change of {change:g} found ({power:.0%})",
+                change=wishes.change,
+                power=wishes.power,
+            ),
+            _feasible(psus),
         )
     if wishes.reliability is not None:
-        wish = _("reliability {reliability:g}", reliability=wishes.reliability)
-        wished[wish] = size.psus_for_reliability(model, wishes.reliability, per_psu=per_psu)
-    if wishes.established is not None:
-        wish = _(
-            "list: {share:.0%} of the true last {n} established",
-            share=wishes.established,
-            n=bottom,
+        psus = size.psus_for_reliability(model, wishes.reliability, per_psu=per_psu)
+        needs["reliability"] = Need(
+            _("reliability {reliability:g}", reliability=wishes.reliability), _feasible(psus)
         )
+    if wishes.established is not None:
         decided = size.psus_for_listing(
             model, wishes.established, per_psu=per_psu, bottom=bottom, level=level, draws=draws
         )
-        wished[wish] = None
+        everywhere = None
         if decided is not None:
-            wished[wish] = np.full(len(model.areas), decided.psus)
-    areas = len(model.areas)
-    return [_wish(wish, psus, per_psu=per_psu, areas=areas) for wish, psus in wished.items()]
+            everywhere = np.full(len(model.areas), decided.psus)
+        needs["list"] = Need(
+            _(
+                "list: {share:.0%} of the true last {bottom} established",
+                share=wishes.established,
+                bottom=bottom,
+            ),
+            _feasible(everywhere),
+        )
+    return needs
 
 
-def _wish(wish: Text, psus: Any, *, per_psu: int, areas: int) -> dict[str, Any]:
-    name = {"wish_zh": wish.zh, "wish_en": wish.en}
+def _feasible(psus: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any] | None:
+    """Return PSUs by area, None where an area would need more than a sample can have."""
     if psus is None or (psus >= size.LARGEST).any():
-        nothing = {"psus": pd.NA, "psus_low": pd.NA, "psus_high": pd.NA, "interviews": pd.NA}
-        return {**name, **nothing, "by_area": np.full(areas, np.nan)}
-    counts = {
-        "psus": int(psus.sum()),
-        "psus_low": int(psus.min()),
-        "psus_high": int(psus.max()),
-        "interviews": int(psus.sum() * per_psu),
-    }
-    return {**name, **counts, "by_area": psus}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Division:
-    """A way of dividing PSUs over the areas: its name and PSUs by area, (A,) int."""
-
-    name: Text
-    psus: np.ndarray[Any, Any] = field(repr=False)
+        return None
+    return psus
 
 
 def divisions(
@@ -279,7 +326,13 @@ def divisions(
     level: float,
     least: int,
 ) -> dict[str, Division]:
-    """Return ways of dividing the PSUs over the areas."""
+    """Return ways of dividing the PSUs over the areas.
+
+    Raises
+    ------
+    DesignError
+        D132 for a budget that does not give every area the least number.
+    """
     areas = len(model.areas)
     free = total - least * areas
     if free < 0:
@@ -293,18 +346,21 @@ def divisions(
             where="budget",
             hint=_("Raise the budget."),
         )
-
-    def of(name: Text, shares: np.ndarray[Any, Any]) -> Division:
-        return Division(name, least + allocation.whole_sizes(shares, free))
-
-    divided = {"equal": of(_("equal"), allocation.equal(free, areas))}
+    shares = {"equal": (_("equal"), allocation.equal(free, areas))}
     population = _population(results, model.areas)
     if population is not None:
-        by_population = allocation.proportional(free, population)
-        divided["proportional"] = of(_("by population"), by_population)
         spread = np.sqrt(model.variance(1.0, per_psu))
-        neyman = allocation.neyman(free, population, spread)
-        divided["neyman"] = of(_("Neyman (most precise for the whole)"), neyman)
+        shares["proportional"] = (
+            _("by population"),
+            allocation.proportional(free, population),
+        )
+        shares["neyman"] = (
+            _("Neyman (most precise for the whole)"),
+            allocation.neyman(free, population, spread),
+        )
+    divided = {}
+    for key, (name, share) in shares.items():
+        divided[key] = Division(name, least + allocation.whole_sizes(share, free))
     cut = allocation.for_the_cut(
         model, total, per_psu=per_psu, bottom=bottom, least=least, level=level
     )
@@ -329,89 +385,88 @@ def division_table(
         power = size.listing_power(
             model, psus, per_psu=per_psu, bottom=bottom, level=level, draws=draws
         )
-        row: dict[str, Any] = {"name_zh": division.name.zh, "name_en": division.name.en}
-        row["psus"] = int(psus.sum())
-        row["interviews"] = int(psus.sum() * per_psu)
-        row["se_median"] = np.median(se)
-        row["se_largest"] = se.max()
-        for share in ("established", "excluded", "undecided", "false"):
-            row[share] = getattr(power, share)
-        rows.append(row)
+        rows.append(
+            {
+                "name_zh": division.name.zh,
+                "name_en": division.name.en,
+                "psus": int(psus.sum()),
+                "interviews": int(psus.sum() * per_psu),
+                "se_median": np.median(se),
+                "se_largest": se.max(),
+                "established": power.established,
+                "excluded": power.excluded,
+                "undecided": power.undecided,
+                "false": power.false,
+            }
+        )
     return pd.DataFrame(rows)
 
 
-def plan_sentences(
+def plan_lines(
     results: Results, needs: pd.DataFrame, allocations: pd.DataFrame, conventions: Mapping[str, Any]
-) -> tuple[Text, ...]:
+) -> list[Text]:
     """Say what the plan found."""
-    survey = results.survey
-    sentences = [survey.declared.title.text]
-    if survey.marks:
-        sentences.append(survey.marks)
-    within = _(
-        "rho within areas {rho:.3f}, unequal weights kish {kish:.2f}, {per_psu} interviews a PSU",
-        rho=conventions["rho"],
-        kish=conventions["kish"],
-        per_psu=conventions["per_psu"],
+    lines = [results.survey.declared.title.text]
+    if results.survey.marks:
+        lines.append(results.survey.marks)
+    lines.append(
+        _(
+            "rho {rho:.3f} within PSUs, kish {kish:.2f} of unequal weights, {per_psu} interviews "
+            "a PSU",
+            rho=conventions["rho"],
+            kish=conventions["kish"],
+            per_psu=conventions["per_psu"],
+        )
     )
-    sentences.append(within)
     if conventions["left_out"]:
-        names = survey.area_names()
-        areas = comma_list(names[code] for code in conventions["left_out"])
-        unknown = _(
-            "no figures to plan with, left out; provide for them apart: {areas}", areas=areas
+        names = results.survey.area_names()
+        unknown = comma_list(names[code] for code in conventions["left_out"])
+        lines.append(
+            _("no figures to plan with, left out; provide for them apart: {areas}", areas=unknown)
         )
-        sentences.append(unknown)
     if needs.empty:
-        sentences.append(NO_WISH)
+        lines.append(NO_WISH)
     for row in needs.to_dict("records"):
-        sentences.append(_need(row))
+        counted = NOT_FEASIBLE
+        if pd.notna(row["psus"]):
+            counted = _(
+                "{interviews:,} interviews, {psus:,} PSUs",
+                interviews=row["interviews"],
+                psus=row["psus"],
+            )
+        wish = label_of(row, "wish")
+        lines.append(_("{wish}: {counted}", wish=wish, counted=counted))
     if conventions["limits"]:
-        limits = _(
-            "limits: {limits}; those that decide: {binding}",
-            limits=semicolon_list(conventions["limits"]),
-            binding=semicolon_list(conventions["binding"]),
+        lines.append(
+            _(
+                "limits: {limits}; those that decide: {binding}",
+                limits=semicolon_list(conventions["limits"]),
+                binding=semicolon_list(conventions["binding"]),
+            )
         )
-        sentences.append(limits)
     for row in allocations.to_dict("records"):
-        division = _(
-            "{name}: {interviews:,} interviews; median se {se:.2f}; of the true last established "
-            "{established:.0%}, of the others excluded {excluded:.0%}, undecided {undecided:.1f}",
-            name=label_of(row, "name"),
-            interviews=row["interviews"],
-            se=row["se_median"],
-            established=row["established"],
-            excluded=row["excluded"],
-            undecided=row["undecided"],
+        lines.append(
+            _(
+                "{division}: {interviews:,} interviews; median se {se:.2f}; true last ones "
+                "established {established:.0%}, others excluded {excluded:.0%}, undecided "
+                "{undecided:.1f}",
+                division=label_of(row, "name"),
+                interviews=row["interviews"],
+                se=row["se_median"],
+                established=row["established"],
+                excluded=row["excluded"],
+                undecided=row["undecided"],
+            )
         )
-        sentences.append(division)
-    return tuple(sentences)
-
-
-def _need(row: Mapping[Any, Any]) -> Text:
-    """Say what a wish needs."""
-    wish = label_of(row, "wish")
-    if pd.isna(row["psus"]):
-        return _("{wish}: no feasible sample does", wish=wish)
-    return _(
-        "{wish}: {interviews:,} interviews, {psus:,} PSUs",
-        wish=wish,
-        interviews=row["interviews"],
-        psus=row["psus"],
-    )
+    return lines
 
 
 def _strata(results: Results) -> int:
     """Strata an area: what the design's strata have beside the area."""
-    table = results.responses.accepted
     roles = results.survey.questionnaire.roles
-    per_area = (
-        table[list(dict.fromkeys([roles.area, *roles.strata]))]
-        .drop_duplicates()
-        .groupby(roles.area)
-        .size()
-    )
-    return int(per_area.max())
+    columns = list(dict.fromkeys([roles.area, *roles.strata]))
+    strata = results.responses.accepted[columns].drop_duplicates()
+    return int(strata.groupby(roles.area).size().max())
 
 
 def _kish(results: Results) -> float:
@@ -427,13 +482,12 @@ def _kish(results: Results) -> float:
 
 
 def _population(results: Results, areas: tuple[str, ...]) -> np.ndarray[Any, Any] | None:
-    frame, area = results.survey.frame, results.survey.questionnaire.roles.area
+    frame = results.survey.frame
+    area = results.survey.questionnaire.roles.area
     if frame is None or area not in frame:
         return None
-    population = (
-        frame.assign(population=frame["population"].astype(float)).groupby(area)["population"].sum()
-    )
-    return np.asarray(population.reindex(list(areas)), dtype=float)
+    people = frame["population"].astype(float).groupby(frame[area]).sum()
+    return np.asarray(people.reindex(list(areas)), dtype=float)
 
 
 def needs_plot(plan: Plan, *, mark: Text) -> plots.Figure | None:

@@ -260,12 +260,12 @@ def write_plan(results: Results, plan: Plan) -> Path:
         languages = results.survey.declared.languages
         for language in languages:
             with use(language):
-                notes = pd.DataFrame({str(_("note")): plan.lines})
+                notes = pd.DataFrame({str(_("note")): [str(line) for line in plan.lines]})
             workbook = scratch / page_name("plan.xlsx", language, languages)
             write_xlsx({**marked, "notes": notes}, workbook)
             page = plan_page(results, plan, language)
             write_text(page, scratch / page_name("plan.html", language, languages))
-        notes_of_both = [sentence.both for sentence in plan.sentences]
+        notes_of_both = [line.both for line in plan.lines]
         write_json(
             plain({"mark": said, "notes": notes_of_both, **plan.conventions}), scratch / "plan.json"
         )

@@ -20,9 +20,10 @@ ATTEMPTS = 100_000  # of Sampford's rejective procedure
 
 def inclusion_probabilities(size: Array, n: int) -> Array:
     """N x size / sum, (N,); units whose share exceeds 1 are taken for certain and the rest is shared among the others."""
-    pi, certain = np.zeros(len(size)), np.zeros(len(size), dtype=bool)
+    certain = np.zeros(len(size), dtype=bool)
     while True:
-        rest, left = ~certain & (size > 0), n - int(certain.sum())
+        rest = ~certain & (size > 0)
+        left = n - int(certain.sum())
         pi = np.where(certain, 1.0, 0.0)
         if left > 0 and rest.any():
             pi[rest] = left * size[rest] / size[rest].sum()
@@ -45,7 +46,8 @@ def systematic(pi: Array, rng: np.random.Generator) -> Array:
 
 def brewer(pi: Array, rng: np.random.Generator) -> Array:
     """Take unit after unit with the probabilities that keep pi exact (Brewer 1975; Tille 2006, algorithm 6.10)."""
-    n, chosen = round(float(pi.sum())), np.zeros(len(pi), dtype=bool)
+    n = round(float(pi.sum()))
+    chosen = np.zeros(len(pi), dtype=bool)
     for step in range(n):
         left = n - float(pi[chosen].sum())
         open_ = ~chosen & (pi > 0)
@@ -69,9 +71,11 @@ def sampford(pi: Array, rng: np.random.Generator) -> Array:
     n = round(float(pi[rest].sum()))
     if not n:
         return sure
-    p, odds = pi[rest] / n, pi[rest] / (1 - pi[rest])
-    p, odds = p / p.sum(), odds / odds.sum()
-    for _ in range(ATTEMPTS):
+    p = pi[rest] / n
+    p = p / p.sum()
+    odds = pi[rest] / (1 - pi[rest])
+    odds = odds / odds.sum()
+    for _attempt in range(ATTEMPTS):
         taken = np.append(rng.choice(len(rest), p=p), rng.choice(len(rest), size=n - 1, p=odds))
         if len(set(taken.tolist())) == n:
             return np.sort(np.append(sure, rest[taken]))
@@ -107,7 +111,8 @@ def joint_sampford(pi: Array) -> Array:
     A sample s has probability proportional to sum over s of (1 - pi) times the product over s of pi / (1 - pi); sums over
     samples are elementary symmetric functions of the odds.
     """
-    n, units = round(float(pi.sum())), len(pi)
+    n = round(float(pi.sum()))
+    units = len(pi)
     odds = pi / (1 - pi)
     scaled = odds / odds.mean()  # powers cancel in the ratio below
     without = np.array([symmetric(np.delete(scaled, k), n) for k in range(units)])
@@ -119,10 +124,10 @@ def joint_sampford(pi: Array) -> Array:
             few = symmetric(scaled[rest], n)
             both = (2 - pi[i] - pi[j]) * few[n - 2]
             if n > 2:
-                both += float(
-                    (pi[rest] / odds.mean() * _without_each(scaled[rest], few, n - 3)).sum()
-                )
-            joint[i, j] = joint[j, i] = scaled[i] * scaled[j] * both / total
+                further = pi[rest] / odds.mean() * _without_each(scaled[rest], few, n - 3)
+                both += float(further.sum())
+            joint[i, j] = scaled[i] * scaled[j] * both / total
+            joint[j, i] = joint[i, j]
     return joint
 
 

@@ -88,30 +88,28 @@ def variance_model(
     table = estimates.table
     if areas is not None:
         table = table[table[estimates.by[0]].astype(str).isin(areas)]
-    n, se, df = (table[name].to_numpy(float) for name in ("n", "se", "df"))
+    n = table["n"].to_numpy(float)
+    se = table["se"].to_numpy(float)
+    df = table["df"].to_numpy(float)
     deff = table["deff"].to_numpy(float)
     psus = df + strata
     per_psu = n / psus
     single = n * se**2 / deff  # variance between persons
     pooled = float(np.average(single, weights=n))
-    precision = n / (
-        n + 50.0
-    )  # an area's own variance counts in full from a few hundred interviews on
+    precision = n / (n + 50.0)  # an area's own variance counts in full from some hundred interviews
     sigma2 = precision * single + (1 - precision) * pooled
     excess = np.average(deff / kish - 1, weights=n) / np.average(per_psu - 1, weights=n)
-    known = fit(table["estimate"].to_numpy(float), se)
-    names = tuple(table[estimates.by[0]].astype(str))
     estimate = table["estimate"].to_numpy(float)
     return VarianceModel(
-        names,
-        estimate,
-        sigma2,
-        float(max(excess, 0.0)),
-        kish,
-        psus,
-        per_psu,
-        np.full(len(n), strata),
-        known,
+        areas=tuple(table[estimates.by[0]].astype(str)),
+        estimate=estimate,
+        sigma2=sigma2,
+        rho=float(max(excess, 0.0)),
+        kish=kish,
+        psus=psus,
+        per_psu=per_psu,
+        strata=np.full(len(n), strata),
+        known=fit(estimate, se),
     )
 
 
@@ -145,10 +143,8 @@ def psus_for_difference(
     """PSUs an area so that a true difference between two such areas is found with the power wanted, (A,) int."""
 
     def fits(psus: Array) -> Array:
-        return np.asarray(
-            _power(difference, 2 * model.variance(psus, per_psu), 2 * (psus - model.strata), level)
-            >= power
-        )
+        variance = 2 * model.variance(psus, per_psu)
+        return np.asarray(_power(difference, variance, 2 * (psus - model.strata), level) >= power)
 
     return _least(model, fits)
 
@@ -224,17 +220,19 @@ def listing_power(
     be; estimates and their se are drawn with the df that follow.
     """
     rng = np.random.default_rng(seed)
-    known, size = model.known, np.broadcast_to(np.asarray(psus), (len(model.areas),))
+    known = model.known
+    size = np.broadcast_to(np.asarray(psus), (len(model.areas),))
     variance = model.variance(size, per_psu)
     df = np.maximum(size - model.strata, 1).astype(float)
     counts = np.zeros(5)
-    for _ in range(draws):
+    for _draw in range(draws):
         truth = rng.normal(known.mean, np.maximum(known.sd, 1e-12))
         listed = np.argsort(np.argsort(truth)) < bottom
         drawn = rng.normal(truth, np.sqrt(variance))
         spread = variance * rng.chisquare(df) / df
         tests = bottom_membership(compare_units(drawn, cov=np.diag(spread), df=df), bottom, "simes")
-        inside, outside = tests.p_in <= 1 - level, tests.p_out <= 1 - level
+        inside = tests.p_in <= 1 - level
+        outside = tests.p_out <= 1 - level
         counts += [
             inside[listed].mean(),
             outside[~listed].mean(),
@@ -244,7 +242,11 @@ def listing_power(
         ]
     established, excluded, undecided, *false = counts / draws
     return Decided(
-        int(np.max(size)), float(established), float(excluded), float(undecided), float(max(false))
+        psus=int(np.max(size)),
+        established=float(established),
+        excluded=float(excluded),
+        undecided=float(undecided),
+        false=float(max(false)),
     )
 
 
@@ -273,7 +275,10 @@ def psus_for_listing(
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if decided(middle).established >= established else (middle, high)
+        if decided(middle).established >= established:
+            high = middle
+        else:
+            low = middle
     return decided(high)
 
 
@@ -296,9 +301,8 @@ def size_table(
 def _power(effect: float, variance: Array, df: Array, level: float) -> Array:
     """Power of the two-sided t test of a true effect (non-central t, the far tail left out)."""
     df = np.maximum(df, 1)
-    return np.asarray(
-        1 - special.nctdtr(df, effect / np.sqrt(variance), special.stdtrit(df, (1 + level) / 2))
-    )
+    critical = special.stdtrit(df, (1 + level) / 2)
+    return np.asarray(1 - special.nctdtr(df, effect / np.sqrt(variance), critical))
 
 
 def _least(model: VarianceModel, fits: Any) -> Array:

@@ -18,12 +18,12 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.multiplicity import symmetric_root
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import shortened
-from satisfaction.foundation.language import Text, _, both, ngettext
+from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.ranking.pairs import Bools, Floats
 from satisfaction.ranking.units import units_from_estimates
 
 NOT_APPLIED = _("No estimates of larger areas: minimum_df and minimum_deff were not applied.")
-LENT = both(
+LENT = _(
     "of some measures the own error is estimated from too little; as in the "
     "survey's ranking, a larger one stands here"
 )

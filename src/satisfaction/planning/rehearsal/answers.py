@@ -19,7 +19,10 @@ from satisfaction.planning.rehearsal.residents import PopulationFacts, Residents
 
 Codes = npt.NDArray[np.int16]
 Singles = npt.NDArray[np.float32]
-NOT_APPLICABLE, DONT_KNOW, REFUSED, NO_ANSWER = 97, 98, 99, 0
+NOT_APPLICABLE = 97
+DONT_KNOW = 98
+REFUSED = 99
+NO_ANSWER = 0
 TRAITS = 3  # leanings: towards satisfaction, towards taking part, towards support
 
 
@@ -42,7 +45,8 @@ AGE = np.array(
 DONT_KNOW_BY_AGE = np.array([0.6, 0.8, 1.2, 2.2], dtype=np.float32)
 LASTING = 0.8  # share of a community's effect that stays from wave to wave
 LEAVES_OFF = 0.006  # share of interviews broken off half-way
-RETICENT, RETICENCE = 0.1, 3.0  # share of people who say "don't know" that much more often
+RETICENT = 0.1  # share of people who say "don't know" more often
+RETICENCE = 3.0  # that much more often
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,8 @@ SCALES = (
     ),
     Scale("overall", 0, (-1.95, -1.35, -0.50, 0.70), level=0.12, noise=0.45, dont_know=0.01),
 )
-ITEM_BY_COUNTY, ITEM_BY_COMMUNITY = 0.06, 0.17
+ITEM_BY_COUNTY = 0.06
+ITEM_BY_COMMUNITY = 0.17
 KNOWN = np.array(
     [0.95, 0.75, 0.65, 0.45, 0.50, -1.95, -2.00, -2.20], dtype=np.float32
 )  # pull towards each option
@@ -124,40 +129,37 @@ def county_leanings(counties: int, *, seed: int, wave: str) -> npt.NDArray[np.fl
     random = generator(seed, "counties")
     sd = np.array(LEANING.county)
     spread = random.standard_normal((counties, TRAITS)) * sd
-    huddle = (
-        np.array([-0.8, 0.1, 0.9])[random.integers(3, size=counties)][:, None] * sd + spread * 0.15
-    )
+    centre = np.array([-0.8, 0.1, 0.9])[random.integers(3, size=counties)]
+    huddle = centre[:, None] * sd + spread * 0.15
     effect = np.where(random.random(counties)[:, None] < 0.35, huddle, spread)
-    moved = generator(seed, "counties", wave).standard_normal((counties, TRAITS)) * np.array(
-        LEANING.moved
-    )
+    moved = generator(seed, "counties", wave).standard_normal((counties, TRAITS))
+    moved = moved * np.array(LEANING.moved)
     settled: npt.NDArray[np.float64] = effect + moved
     return settled
 
 
 def _leanings(residents: Residents, seed: int, wave: str) -> list[Singles]:
     """Return every person's three leanings, each C x PERSONS."""
-    communities, shape = residents.county.size, residents.sex.shape
+    shape = residents.sex.shape
+    by_community = (residents.county.size, TRAITS)
     county = county_leanings(len(residents.facts.counties), seed=seed, wave=wave)[residents.county]
-    lasting = generator(seed, "communities").standard_normal((communities, TRAITS)) * np.sqrt(
-        LASTING
-    )
-    passing = generator(seed, "communities", wave).standard_normal((communities, TRAITS)) * np.sqrt(
-        1 - LASTING
-    )
+    lasting = generator(seed, "communities").standard_normal(by_community) * np.sqrt(LASTING)
+    passing = generator(seed, "communities", wave).standard_normal(by_community)
+    passing = passing * np.sqrt(1 - LASTING)
     place = county + (lasting + passing) * np.array(LEANING.community)
     place = (place + residents.residence[:, None] * np.array(LEANING.country)).astype(np.float32)
     people = generator(seed, "people")
     shared = people.standard_normal(shape, dtype=np.float32)
-    found = []
+    leanings = []
     for trait in range(TRAITS):
-        own = people.standard_normal(shape, dtype=np.float32) if trait else shared
-        personal = (0.4 * shared + 0.9165 * own if trait else shared) * np.float32(
-            LEANING.person[trait]
-        )
+        personal = shared
+        if trait > 0:
+            further = people.standard_normal(shape, dtype=np.float32)
+            personal = 0.4 * shared + 0.9165 * further
+        personal = personal * np.float32(LEANING.person[trait])
         women = residents.sex * np.float32(LEANING.women[trait])
-        found.append(place[:, trait, None] + AGE[trait][residents.age] + women + personal)
-    return found
+        leanings.append(place[:, trait, None] + AGE[trait][residents.age] + women + personal)
+    return leanings
 
 
 def _single(
@@ -165,10 +167,8 @@ def _single(
 ) -> Codes:
     lasting = generator(seed, scale.name)
     county = lasting.standard_normal(len(residents.facts.counties)) * ITEM_BY_COUNTY
-    place = (
-        county[residents.county]
-        + lasting.standard_normal(residents.county.size) * ITEM_BY_COMMUNITY
-    )
+    community = lasting.standard_normal(residents.county.size) * ITEM_BY_COMMUNITY
+    place = county[residents.county] + community
     place = (place + scale.level + scale.country * residents.residence).astype(np.float32)
     random = generator(seed, scale.name, wave)
     passing = random.standard_normal(leaning.shape, dtype=np.float32) * np.float32(scale.noise)
@@ -176,7 +176,9 @@ def _single(
     step = np.zeros(leaning.shape, dtype=np.int16)
     for cut in scale.cuts:
         step += latent > np.float32(cut)
-    codes = (len(scale.cuts) + 1 - step) if scale.descending else step + 1
+    codes = step + 1
+    if scale.descending:
+        codes = len(scale.cuts) + 1 - step
     never = np.array(scale.not_applicable, dtype=np.float32)[residents.residence][:, None]
     _evade(codes, evasive * np.float32(scale.dont_know), never, random)
     return codes
@@ -208,13 +210,11 @@ def _core_values(leaning: Singles, evasive: Singles, random: np.random.Generator
     """Choose options: those who know more tick more of the right ones and fewer of the wrong."""
     chosen = np.zeros(leaning.shape, dtype=np.int16)
     for option, pull in enumerate(KNOWN):
-        knowing = leaning if pull > 0 else -leaning
-        ticks = (
-            np.float32(0.9) * knowing
-            + random.standard_normal(leaning.shape, dtype=np.float32)
-            + pull
-            > 0
-        )
+        knowing = leaning
+        if pull <= 0:
+            knowing = -leaning
+        chance = random.standard_normal(leaning.shape, dtype=np.float32)
+        ticks = np.float32(0.9) * knowing + chance + pull > 0
         chosen |= ticks.astype(np.int16) << option
     chosen[chosen == 0] = -DONT_KNOW
     _evade(chosen, evasive * np.float32(0.05), 0.0, random, sign=-1)

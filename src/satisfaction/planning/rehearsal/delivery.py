@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -19,10 +18,14 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.files import new_file
-from satisfaction.foundation.tables import write_csv, write_xlsx
+from satisfaction.foundation.tables import read_table, write_csv, write_xlsx
 
+FULL_WIDTH_ZERO = 0xFF10
 Shape = Literal["utf-8-sig", "utf-8", "gb18030", "xlsx", "xlsx with dates"]
-TOTAL = "合计"
+TEAM_WORDS = Path(__file__).with_name("team_words.csv")
+"""What teams write into their files beside answers, in Chinese."""
+TOTAL_ROW = "total row"
+STRAY_ANSWER = "stray answer"
 
 
 class Team(NamedTuple):
@@ -54,8 +57,13 @@ BAD_ROWS = {
 }
 # answers that should be blanked (outside_scale, stray_text) or understood (full_width)
 BAD_ANSWERS = {"outside_scale": 8, "stray_text": 9, "full_width": 7}
-STRAY = ("不知道", "满意", "还可以", "4或5", "说不好", "没去过", "很好", "一般般", "？")
 REQUIRED = ("sex", "age_group", "residence", "community", "lived_here", "interview_date")
+
+
+def team_words(kind: str) -> list[str]:
+    """Return what teams write into their files: "total row", or "stray answer" for what stands where a number belongs."""
+    words = read_table(TEAM_WORDS)
+    return list(words.loc[words["kind"] == kind, "text"])
 
 
 def as_delivered(coded: pd.DataFrame, questionnaire: Questionnaire) -> pd.DataFrame:
@@ -123,12 +131,12 @@ def dirty(
     extra = [_faulty(kind, row, rows, fielded, random) for kind, row in _assigned(spare)]
     near = [
         int(np.searchsorted(rows["community"], row["respondent_id"].split("-")[1]))
-        for row, _ in extra
+        for row, _fault in extra
     ]
-    faults += [fault for _, fault in extra]
+    faults += [fault for _row, fault in extra]
     again = random.choice(len(rows), BAD_ROWS["duplicate"], replace=False)
     faults += [(rows["respondent_id"].iloc[k], "duplicate", "", "") for k in again]
-    added = pd.concat([pd.DataFrame([row for row, _ in extra]), rows.iloc[again]])
+    added = pd.concat([pd.DataFrame([row for row, _fault in extra]), rows.iloc[again]])
     place = np.concatenate([np.arange(len(rows)), np.array(near) + 0.5, again + 3.5])
     mixed = pd.concat([rows, added]).iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
     return mixed, pd.DataFrame(faults, columns=["respondent_id", "kind", "item", "value"])
@@ -138,8 +146,12 @@ Fault = tuple[str, str, str, str]
 
 
 def _assigned(spare: pd.DataFrame) -> list[tuple[str, pd.Series]]:
-    kinds = [kind for kind, count in BAD_ROWS.items() if kind != "duplicate" for _ in range(count)]
-    return list(zip(kinds, (row for _, row in spare.iterrows()), strict=True))
+    kinds = []
+    for kind, count in BAD_ROWS.items():
+        if kind != "duplicate":
+            kinds += [kind] * count
+    rows = [row for _place, row in spare.iterrows()]
+    return list(zip(kinds, rows, strict=True))
 
 
 def _faulty(
@@ -151,17 +163,21 @@ def _faulty(
 ) -> tuple[pd.Series, Fault]:
     """Give a sound row one fault of a kind."""
     day = datetime.timedelta(days=int(random.integers(3, 40)))
-    changes: dict[str, Callable[[], tuple[str, str]]] = {
-        "not_eligible": lambda: ("lived_here", "2"),
-        "outside_dates": lambda: (
-            "interview_date",
-            str(random.choice([str(fielded[0] - day), str(fielded[1] + day)])),
-        ),
-        "required_blank": lambda: (str(random.choice(REQUIRED)), ""),
-        "unknown_community": lambda: ("community", row["community"][:7] + "999"),
-        "contradiction": lambda: ("county", _another_county(row["county"], rows["county"])),
-    }
-    item, value = changes[kind]()
+    if kind == "not_eligible":
+        item = "lived_here"
+        value = "2"
+    elif kind == "outside_dates":
+        item = "interview_date"
+        value = str(random.choice([str(fielded[0] - day), str(fielded[1] + day)]))
+    elif kind == "required_blank":
+        item = str(random.choice(REQUIRED))
+        value = ""
+    elif kind == "unknown_community":
+        item = "community"
+        value = row["community"][:7] + "999"
+    else:
+        item = "county"
+        value = _another_county(row["county"], rows["county"])
     changed = row.copy()
     changed[item] = value
     return changed, (row["respondent_id"], kind, item, value)
@@ -179,27 +195,24 @@ def _spoil_answers(
     """Spoil single answers in place; a stray text in every team's file, so that each encoding has Chinese to decode."""
     faults: list[Fault] = []
     places = iter(random.permutation(len(rows)))
-    prefecture = rows["county"].str[:4]
-    for stray, (_, members) in zip(STRAY, rows.groupby(prefecture, sort=True), strict=False):
-        faults.append(
-            _spoil(
-                rows,
-                int(random.choice(members.index)),
-                str(random.choice(topics)),
-                "stray_text",
-                stray,
-            )
-        )
+    teams = rows.groupby(rows["county"].str[:4], sort=True)
+    for stray, (_prefecture, members) in zip(team_words(STRAY_ANSWER), teams, strict=False):
+        place = int(random.choice(members.index))
+        item = str(random.choice(topics))
+        faults.append(_spoil(rows, place, item, "stray_text", stray))
     for k in range(BAD_ANSWERS["outside_scale"]):
         value = ("6", "55", "0", "45")[k % 4]
-        faults.append(
-            _spoil(rows, int(next(places)), str(random.choice(topics)), "outside_scale", value)
-        )
-    while sum(kind == "full_width" for _, kind, _, _ in faults) < BAD_ANSWERS["full_width"]:
-        place, item = int(next(places)), str(random.choice(topics))
+        place = int(next(places))
+        item = str(random.choice(topics))
+        faults.append(_spoil(rows, place, item, "outside_scale", value))
+    full_width = 0
+    while full_width < BAD_ANSWERS["full_width"]:
+        place = int(next(places))
+        item = str(random.choice(topics))
         if rows.loc[place, item] in tuple("12345"):
-            wide = chr(ord(rows.loc[place, item]) - ord("0") + ord("０"))
+            wide = chr(ord(rows.loc[place, item]) - ord("0") + FULL_WIDTH_ZERO)
             faults.append(_spoil(rows, place, item, "full_width", wide))
+            full_width += 1
     return faults
 
 
@@ -245,7 +258,8 @@ def _total(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the total row spreadsheet users add below a table."""
     cells = dict.fromkeys(rows.columns, "")
     return pd.DataFrame(
-        [cells | {"respondent_id": TOTAL, "interviewer": str(len(rows))}], dtype=object
+        [cells | {"respondent_id": team_words(TOTAL_ROW)[0], "interviewer": str(len(rows))}],
+        dtype=object,
     )
 
 
@@ -254,10 +268,20 @@ def _cells(rows: pd.DataFrame, questionnaire: Questionnaire, *, dates: bool) -> 
     cells = rows.copy()
     for item, declared in questionnaire.items.items():
         if isinstance(declared, SingleItem) or (isinstance(declared, AreaItem) and not dates):
-            cells[item] = [
-                int(text) if text.isascii() and text.isdigit() else text for text in rows[item]
-            ]
+            cells[item] = [_number_or_text(text) for text in rows[item]]
         elif isinstance(declared, DateItem) and dates:
-            days = [datetime.date.fromisoformat(text) if text else "" for text in rows[item]]
+            days = [_date_or_nothing(text) for text in rows[item]]
             cells[item] = pd.Series(days, index=rows.index, dtype=object)
     return cells
+
+
+def _number_or_text(text: str) -> int | str:
+    if text.isascii() and text.isdigit():
+        return int(text)
+    return text
+
+
+def _date_or_nothing(text: str) -> datetime.date | str:
+    if text:
+        return datetime.date.fromisoformat(text)
+    return ""

@@ -17,7 +17,7 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.engines import write_queries
 from satisfaction.foundation.errors import ExportError, SurveyError, shortened
 from satisfaction.foundation.files import new_file, new_folder
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _, both
 from satisfaction.foundation.tables import read_table, write_csv, write_json, write_text
 from satisfaction.foundation.yaml import Document
 from satisfaction.planning.rehearsal import phone
@@ -67,16 +67,20 @@ def simulate_survey(folder: Path, *, seed: int | None = None, sampled: bool = Fa
     with new_file(folder / "truth.csv", replace=True) as scratch:
         write_csv(truth.assign(value=[f"{value:.12g}" for value in truth["value"]]), scratch)
     assert declared.simulated is not None
-    draw_seed = declared.simulated.seed if seed is None else seed
+    draw_seed = seed
+    if draw_seed is None:
+        draw_seed = declared.simulated.seed
     if questionnaire.questionnaire == phone.INSTRUMENT:
         phone.call_wave(
             population, questionnaire, fielded=fielded, seed=draw_seed, household_seed=PROVINCE_SEED
         ).write(folder)
         return
-    given = (
-        given_sample(read_table(folder / "sample.csv"), population.residents) if sampled else None
-    )
-    communities_seed = PROVINCE_SEED if seed is None else seed
+    given = None
+    if sampled:
+        given = given_sample(read_table(folder / "sample.csv"), population.residents)
+    communities_seed = seed
+    if seed is None:
+        communities_seed = PROVINCE_SEED
     drawn = draw_wave(
         population,
         questionnaire,
@@ -152,12 +156,16 @@ def _checked(
             hint=_("If it is simulated, declare `simulated` and `fielded`."),
         )
     modelled = MODELLED.get(questionnaire.questionnaire, ())
-    if unknown := [item for item in questionnaire.items if item not in modelled]:
+    unknown = [item for item in questionnaire.items if item not in modelled]
+    if unknown:
         raise SurveyError(
             "S156",
-            Text(
-                f"只能模拟问卷 {shortened(MODELLED)} 的题目；{questionnaire.reference} 不能模拟。",
-                f"{questionnaire.reference} cannot be simulated (items not modelled: {shortened(unknown)}).",
+            _(
+                "Only the items of the questionnaires {modelled} can be simulated; "
+                "{questionnaire} cannot be (items not modelled: {items}).",
+                modelled=shortened(MODELLED),
+                questionnaire=questionnaire.reference,
+                items=shortened(unknown),
             ),
             where=document.place(("questionnaire",)),
             available=MODELLED,
@@ -167,10 +175,13 @@ def _checked(
     return declared.fielded.start, declared.fielded.end
 
 
-COUNTIES, PER_STRATUM, AGES = 88, 20, 6
-STRATA, PSUS = 2 * COUNTIES, 2 * COUNTIES * PER_STRATUM
+COUNTIES = 88
+PER_STRATUM = 20
+AGES = 6
+STRATA = 2 * COUNTIES
+PSUS = STRATA * PER_STRATUM
 PART = 5_000_000  # rows a file
-MARK = "模拟数据，不是真实调查结果 simulated data, not a real survey"
+MARK = both("simulated data, not a real survey")
 SCALE = 1_000_000  # a hash is drawn from
 
 
@@ -188,7 +199,12 @@ def simulate_rows(rows: int, folder: str | Path, *, items: int = 4, seed: int = 
     """
     target = Path(folder)
     if rows < 1:
-        raise ExportError("X162", _("The number of rows is positive."), where=f"--rows {rows}", hint=_("Correct the number."))  # fmt: skip
+        raise ExportError(
+            "X162",
+            _("The number of rows is positive."),
+            where=f"--rows {rows}",
+            hint=_("Correct the number."),
+        )
     with new_folder(target) as scratch:
         (scratch / "rows").mkdir()
         queries = {}

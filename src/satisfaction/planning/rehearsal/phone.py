@@ -93,43 +93,42 @@ def call_wave(
     household_seed : int
         The population's: a resident's household is the same in every draw.
     """
-    residents, random = population.residents, generator(seed, "calls", population.wave)
+    residents = population.residents
+    random = generator(seed, "calls", population.wave)
     adults, lines = households(residents, seed=household_seed)
     chosen = choose_persons(residents, residents.people * lines / adults, random)
     community, person = np.divmod(chosen.ravel(), residents.sex.shape[1])
-    sex, age = residents.sex[community, person], residents.age[community, person]
+    sex = residents.sex[community, person]
+    age = residents.age[community, person]
     answers = random.random(chosen.size) < RESPONSE[sex, age]
-    known = {"household_adults": adults[community, person], "phone_lines": lines[community, person]}
-    people = pd.DataFrame(
-        {
-            "respondent_id": _numbers(population, chosen),
-            "county": np.array(residents.facts.counties)[residents.county[community]],
-            "residence": residents.residence[community] + 1,
-            "sex": sex + 1,
-            "age_group": age + 1,
-            "mode": 1 + (random.random(chosen.size) < LANDLINE[age]),
-            "lived_here": 1,
-            "interviewer": [
-                f"T{k:02d}" for k in random.integers(1, INTERVIEWERS + 1, size=chosen.size)
-            ],
-            "interview_date": _days(fielded, random, chosen.size),
-            **{
-                name: _partly_known(values, answers, UNKNOWN[name], random)
-                for name, values in known.items()
-            },
-        }
-    )
+    # the order of what is drawn is part of the simulated wave
+    landline = random.random(chosen.size) < LANDLINE[age]
+    interviewer = random.integers(1, INTERVIEWERS + 1, size=chosen.size)
+
+    people = pd.DataFrame({"respondent_id": _numbers(population, chosen)})
+    people["county"] = np.array(residents.facts.counties)[residents.county[community]]
+    people["residence"] = residents.residence[community] + 1
+    people["sex"] = sex + 1
+    people["age_group"] = age + 1
+    people["mode"] = 1 + landline
+    people["lived_here"] = 1
+    people["interviewer"] = [f"T{number:02d}" for number in interviewer]
+    people["interview_date"] = _days(fielded, random, chosen.size)
+    for name, values in (("household_adults", adults), ("phone_lines", lines)):
+        people[name] = _partly_known(values[community, person], answers, UNKNOWN[name], random)
     for item in questionnaire.items:
         if item not in people:
-            people = people.assign(
-                **coded_item(questionnaire, item, population.answers[item][community, person])
-            )
-    listed = people.loc[~answers, ["county", "sex", "age_group", "household_adults", "phone_lines"]]
+            codes = population.answers[item][community, person]
+            people = people.assign(**coded_item(questionnaire, item, codes))
     respondents = as_delivered(people[answers].reset_index(drop=True), questionnaire)
-    return Called(
-        respondents,
-        listed.astype(object).where(listed.notna(), "").astype(str).reset_index(drop=True),
-    )
+    return Called(respondents, _contact_record(people[~answers]))
+
+
+def _contact_record(people: pd.DataFrame) -> pd.DataFrame:
+    """Return what is known of those who were not interviewed, as text; see `Called`."""
+    listed = people[["county", "sex", "age_group", "household_adults", "phone_lines"]]
+    texts = listed.astype(object).where(listed.notna(), "").astype(str)
+    return texts.reset_index(drop=True)
 
 
 def households(residents: Residents, *, seed: int) -> tuple[Positions, Positions]:
@@ -164,8 +163,11 @@ def choose_persons(
 
 def _numbers(population: Population, chosen: Positions) -> list[str]:
     """Number the chosen persons of each county; those who do not answer leave gaps."""
-    counties, places = population.residents.facts.counties, range(1, chosen.shape[1] + 1)
-    return [f"{population.wave}-T{county}-{number:03d}" for county in counties for number in places]
+    numbers = []
+    for county in population.residents.facts.counties:
+        for place in range(1, chosen.shape[1] + 1):
+            numbers.append(f"{population.wave}-T{county}-{place:03d}")
+    return numbers
 
 
 def _days(

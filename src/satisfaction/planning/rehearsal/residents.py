@@ -57,11 +57,13 @@ def read_facts(folder: Path, declared: SurveyFile) -> PopulationFacts:
         S151 when survey.yaml declares no such table, S152 when a county's totals differ between the tables.
     """
     files = {tuple(margin.by): margin.file for margin in declared.margins.values()}
-    files |= {("county", "residence"): declared.frame.file} if declared.frame else {}
+    if declared.frame:
+        files["county", "residence"] = declared.frame.file
+    if declared.areas is None:
+        raise _absent(folder, ("areas",))
     for by in (("county", "residence"), ("county", "sex"), ("county", "age_group")):
-        if by not in files or declared.areas is None:
-            raise _absent(folder, by if declared.areas else ("areas",))
-    assert declared.areas is not None
+        if by not in files:
+            raise _absent(folder, by)
     areas = read_table(folder / declared.areas.file)
     parents = dict(zip(areas["code"], areas["parent"], strict=True))
     frame = read_table(folder / files["county", "residence"])
@@ -70,9 +72,8 @@ def read_facts(folder: Path, declared: SurveyFile) -> PopulationFacts:
     sex = _grid(read_table(folder / files["county", "sex"]), "sex", counties)
     age = _grid(read_table(folder / files["county", "age_group"]), "age_group", counties, levels=4)
     _agree(folder, counties, residence, sex, age)
-    return PopulationFacts(
-        counties, tuple(str(parents.get(county, "")) for county in counties), residence, sex, age
-    )
+    prefectures = tuple(str(parents.get(county, "")) for county in counties)
+    return PopulationFacts(counties, prefectures, residence, sex, age)
 
 
 def _grid(table: pd.DataFrame, by: str, counties: tuple[str, ...], levels: int = 2) -> Counts:
@@ -86,7 +87,8 @@ def _grid(table: pd.DataFrame, by: str, counties: tuple[str, ...], levels: int =
 
 def _agree(folder: Path, counties: tuple[str, ...], residence: Counts, *others: Counts) -> None:
     for other in others:
-        if (apart := np.flatnonzero(other.sum(axis=1) != residence.sum(axis=1))).size:
+        apart = np.flatnonzero(other.sum(axis=1) != residence.sum(axis=1))
+        if apart.size:
             raise SurveyError(
                 "S152",
                 _(
@@ -109,11 +111,9 @@ def _absent(folder: Path, by: tuple[str, ...]) -> SurveyError:
 
 
 PERSONS = 100  # model persons in a community
-FEWEST, MOST, USUAL_SIZE = (
-    150,
-    250,
-    1500,
-)  # communities in a county, and adults in a community where that allows
+FEWEST = 150  # communities in a county
+MOST = 250
+USUAL_SIZE = 1500  # adults in a community, where the number of communities allows
 SMALLEST_STRATUM = 10  # communities; keeps every community's inclusion probability well below one
 SIZE_SD = 0.35  # of the logarithm of community sizes
 # more old women, more young townspeople: only the shape; the margins fix the totals

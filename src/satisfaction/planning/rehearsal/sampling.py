@@ -52,18 +52,15 @@ class SampledCommunities:
     def table(self, residents: Residents) -> pd.DataFrame:
         """Return the sample as the table a survey keeps, probabilities with 12 significant digits."""
         counties = np.array(residents.facts.counties)
-        return pd.DataFrame(
-            {
-                "community": residents.community[self.position],
-                "county": counties[residents.county[self.position]],
-                "residence": residents.residence[self.position] + 1,
-                "psu_probability": [f"{p:.12g}" for p in self.psu_probability],
-                "person_probability": [f"{p:.12g}" for p in self.person_probability],
-                "planned": PER_COMMUNITY,
-                "size": residents.size[self.position],
-                "panel": np.where(self.panel, "yes", "no"),
-            }
-        )
+        table = pd.DataFrame({"community": residents.community[self.position]})
+        table["county"] = counties[residents.county[self.position]]
+        table["residence"] = residents.residence[self.position] + 1
+        table["psu_probability"] = [f"{p:.12g}" for p in self.psu_probability]
+        table["person_probability"] = [f"{p:.12g}" for p in self.person_probability]
+        table["planned"] = PER_COMMUNITY
+        table["size"] = residents.size[self.position]
+        table["panel"] = np.where(self.panel, "yes", "no")
+        return table
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +114,10 @@ def draw_wave(
         in sex and age (young men are hard to find) and is what calibration has to mend.
     """
     pair, part = wave_place(population.wave)
+    if sample_seed is None:
+        sample_seed = seed
     if sample is None:
-        sample = draw_sample(
-            population.residents,
-            seed=seed if sample_seed is None else sample_seed,
-            pair=pair,
-            part=part,
-        )
+        sample = draw_sample(population.residents, seed=sample_seed, pair=pair, part=part)
     random = generator(seed, "interviews", population.wave)
     person = _draw_persons(population.residents, sample.position, random)
     community = np.repeat(sample.position, PER_COMMUNITY)
@@ -171,10 +165,12 @@ def given_sample(table: pd.DataFrame, residents: Residents) -> SampledCommunitie
         )
     rows = table.assign(position=table["community"].map(places)).sort_values("position")
     position = rows["position"].to_numpy(np.int64)
-    community, person = (
-        rows[name].to_numpy(float) for name in ("psu_probability", "person_probability")
+    return SampledCommunities(
+        position,
+        psu_probability=rows["psu_probability"].to_numpy(float),
+        person_probability=rows["person_probability"].to_numpy(float),
+        panel=np.zeros(len(rows), dtype=bool),
     )
-    return SampledCommunities(position, community, person, np.zeros(len(rows), dtype=bool))
 
 
 def draw_sample(
@@ -187,17 +183,22 @@ def draw_sample(
     probability n_h M / M_h, and the waves share n_h / 4.
     """
     random = generator(seed, "communities of a pair of waves", pair)
-    size, stratum = residents.size, residents.county * 2 + residents.residence
+    size = residents.size
+    stratum = residents.county * 2 + residents.residence
     taken = allocation(residents)
-    found = []
+    strata = []
     for position in np.split(np.arange(size.size), np.flatnonzero(np.diff(stratum)) + 1):
-        n, total = int(taken[stratum[position[0]]]), size[position].sum()
+        n = int(taken[stratum[position[0]]])
+        total = size[position].sum()
         both = round(n / 4)
         master = random.permutation(position[systematic(size[position], 2 * n - both, random)])
-        mine = slice(0, n) if part == 0 else slice(n - both, None)
-        panel = (np.arange(master.size) >= n - both) & (np.arange(master.size) < n)
-        found.append(np.column_stack([master, n * size[master] / total, panel])[mine])
-    drawn = np.concatenate(found)
+        mine = slice(n - both, None)
+        if part == 0:
+            mine = slice(0, n)
+        place = np.arange(master.size)
+        panel = (place >= n - both) & (place < n)
+        strata.append(np.column_stack([master, n * size[master] / total, panel])[mine])
+    drawn = np.concatenate(strata)
     drawn = drawn[np.argsort(drawn[:, 0])]
     position = drawn[:, 0].astype(np.int64)
     return SampledCommunities(
@@ -270,22 +271,24 @@ def interviews(
     days = (fielded[1] - fielded[0]).days
     usual = random.integers(0, days + 1, size=residents.county.size)
     day = np.minimum(usual[community] + random.integers(0, 3, size=community.size), days)
+    dates = np.datetime64(fielded[0]) + day
+    interviewer = 1 + community % INTERVIEWERS
     number = pd.Series(code).groupby(code).cumcount() + 1
-    facts: dict[str, object] = {
-        "respondent_id": [
-            f"{population.wave}-{c}-{n:02d}" for c, n in zip(code, number, strict=True)
-        ],
-        "interview_date": (np.datetime64(fielded[0]) + day).astype(str),
-        "interviewer": [
-            f"{c}-{k}" for c, k in zip(counties, 1 + community % INTERVIEWERS, strict=True)
-        ],
-        "community": code,
-        "county": counties,
-        "residence": residents.residence[community] + 1,
-        "sex": residents.sex[community, person] + 1,
-        "age_group": residents.age[community, person] + 1,
-        "lived_here": np.ones(community.size, dtype=np.int64),
-    }
+
+    facts = dict[str, object]()
+    facts["respondent_id"] = [
+        f"{population.wave}-{place}-{n:02d}" for place, n in zip(code, number, strict=True)
+    ]
+    facts["interview_date"] = dates.astype(str)
+    facts["interviewer"] = [
+        f"{county}-{n}" for county, n in zip(counties, interviewer, strict=True)
+    ]
+    facts["community"] = code
+    facts["county"] = counties
+    facts["residence"] = residents.residence[community] + 1
+    facts["sex"] = residents.sex[community, person] + 1
+    facts["age_group"] = residents.age[community, person] + 1
+    facts["lived_here"] = np.ones(community.size, dtype=np.int64)
     for item in questionnaire.items:
         if item not in facts:
             facts |= coded_item(questionnaire, item, population.answers[item][community, person])

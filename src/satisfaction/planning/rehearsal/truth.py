@@ -73,7 +73,7 @@ def _of_rate(
     population: Population, questionnaire: Questionnaire, rate: Rate
 ) -> npt.NDArray[np.float64]:
     parts = [_credit(population, questionnaire, item, rate) for item in rate.items]
-    answered = np.sum([inside for inside, _ in parts], axis=0)
+    answered = np.sum([inside for inside, _credit in parts], axis=0)
     earned = np.sum([np.where(inside, credit, 0) for inside, credit in parts], axis=0)
     return _mean(population, answered >= rate.min_valid_items, _divided(earned, answered), BILLION)
 
@@ -81,17 +81,16 @@ def _of_rate(
 def _of_index(
     population: Population, questionnaire: Questionnaire, index: Index
 ) -> npt.NDArray[np.float64]:
-    above = below = answered = np.zeros(population.residents.people.shape, dtype=np.int64)
+    above = np.zeros(population.residents.people.shape, dtype=np.int64)
+    below = np.zeros_like(above)
+    answered = np.zeros_like(above)
     for item, weight in index.whole_weights().items():
         valid, score = _points(population, questionnaire, item)
-        above, below, answered = (
-            above + weight * score,
-            below + weight * valid,
-            answered + valid * (weight > 0),
-        )
-    return _mean(
-        population, answered >= index.min_valid_items, _divided(BILLION * above, below), BILLION
-    )
+        above += weight * score
+        below += weight * valid
+        answered += valid * (weight > 0)
+    scores = _divided(BILLION * above, below)
+    return _mean(population, answered >= index.min_valid_items, scores, BILLION)
 
 
 def _of_area(
@@ -120,7 +119,8 @@ def _divided(above: Whole, below: Whole) -> Whole:
 
 def _points(population: Population, questionnaire: Questionnaire, item: str) -> tuple[Flags, Whole]:
     codes = population.answers[item]
-    valid, score = np.zeros(codes.shape, dtype=bool), np.zeros(codes.shape, dtype=np.int64)
+    valid = np.zeros(codes.shape, dtype=bool)
+    score = np.zeros(codes.shape, dtype=np.int64)
     for code, declared in questionnaire.answers(item).items():
         valid |= codes == code
         score[codes == code] = declared.score or 0
@@ -131,7 +131,8 @@ def _credit(
     population: Population, questionnaire: Questionnaire, item: str, rate: Rate
 ) -> tuple[Flags, Whole]:
     """Return who stands in the denominator of a rate at an item, and the credit in billionths."""
-    ways, codes = questionnaire.denominator(item, rate), population.answers[item]
+    ways = questionnaire.denominator(item, rate)
+    codes = population.answers[item]
     declared = questionnaire.items[item]
     if isinstance(declared, MultipleItem):
         inside, credit = _knowledge(questionnaire.credited(item, rate), codes)
@@ -139,13 +140,13 @@ def _credit(
     else:
         answers = questionnaire.answers(item)
         counted = rate.counts or [code for code, scale in answers.items() if scale.counts]
-        inside, credit = np.isin(codes, list(answers)), np.isin(codes, counted) * BILLION
+        inside = np.isin(codes, list(answers))
+        credit = np.isin(codes, counted) * BILLION
     for code, special in questionnaire.special(item).items():
         inside = np.where(codes == code, ways[special.reason] == "in", inside)
     asked = _asked(population, questionnaire, item)
-    inside = np.where(
-        asked, np.where(codes == 0, ways["no_answer"] == "in", inside), ways["skipped"] == "in"
-    )
+    inside = np.where(codes == 0, ways["no_answer"] == "in", inside)
+    inside = np.where(asked, inside, ways["skipped"] == "in")
     return inside, np.where(asked, credit, 0)
 
 
@@ -153,18 +154,18 @@ def _knowledge(declared: MultipleItem, codes: Codes) -> tuple[Flags, Whole]:
     """Return who chose options, and the credit of the choice in billionths (see questionnaire.Knowledge)."""
     rule = declared.knowledge
     assert rule is not None
-    right = wrong = np.zeros(codes.shape, dtype=np.int64)
+    right = np.zeros(codes.shape, dtype=np.int64)
+    wrong = np.zeros_like(right)
     for bit, option in enumerate(declared.options.values()):
         chosen = (codes > 0) & (codes >> bit & 1 == 1)
-        right, wrong = (
-            right + (chosen & bool(option.correct)),
-            wrong + (chosen & (not option.correct)),
-        )
+        if option.correct:
+            right += chosen
+        else:
+            wrong += chosen
     correct = sum(bool(option.correct) for option in declared.options.values())
     if rule.credit == "share":
-        return codes > 0, _divided(
-            BILLION * np.maximum(right - wrong, 0), np.full(codes.shape, correct)
-        )
+        gained = BILLION * np.maximum(right - wrong, 0)
+        return codes > 0, _divided(gained, np.full(codes.shape, correct))
     if rule.credit == "all":
         return codes > 0, ((right == correct) & (wrong == 0)) * BILLION
     assert rule.least is not None
