@@ -240,17 +240,21 @@ def ground_of(
     grades = 0
     if "grade" in ranking and ranking["grade"].notna().any():
         grades = int(ranking["grade"].max())
+    mark = None
+    if "mark" in ranking:
+        mark = mark_of_sentences(ranking["mark"].iloc[0])
+    level = summary["level"]
     return Ground(
         kind=kind,
         measure=measure or MEASURES[kind],
         rows=rows,
         p=len(ranked),
-        level=f"{100 * summary['level']:g}%",
-        alpha=1 - summary["level"],
+        level=f"{100 * level:g}%",
+        alpha=1 - level,
         end=_end(int(summary["bottom"]), side),
         proven=summary["selection"] == "probability",
         family=family,
-        mark=mark_of_sentences(ranking["mark"].iloc[0]) if "mark" in ranking else None,
+        mark=mark,
         across=dict(_across(ranked)),
         errors=summary.get("se_from_larger", {}),
         grades=grades,

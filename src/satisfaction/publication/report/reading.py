@@ -96,20 +96,22 @@ def render_reading(
     first, last = stretch or stretch_of(ground.p, ground.end.side)
     inner = first if ground.end.side == "last" else last
     shown = [row for row in ground.ranked() if first <= row["rank"] <= last] or ground.ranked()
-    example, wide = min(shown, key=lambda row: abs(row["rank"] - inner)), _widest(ground, shown)
+    example = min(shown, key=lambda row: abs(row["rank"] - inner))
+    wide = _widest(ground, shown)
     languages = languages or (language,)
     with use(language):
         drawn = _picture(ground, [ground.ranked()[0], example, wide])
+    parts = [
+        what_a_set_is(ground, example),
+        why_so_wide(ground, shown, wide),
+        why_ranks_jump(ground, example, no_change),
+    ]
     values = {
         "across": across("reading.html", language, languages),
         "mark": marked.mark,
         "ranks": places(first, last),
         "about": _about(ground, ranking),
-        "parts": [
-            what_a_set_is(ground, example),
-            why_so_wide(ground, shown, wide),
-            why_ranks_jump(ground, example, no_change),
-        ],
+        "parts": parts,
         "picture": drawn,
         "standings": standings(ground),
         "shapes": SHAPES,
