@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from satisfaction.declarations.described import described
 from satisfaction.declarations.facts import DISPOSITIONS, current_areas
 from satisfaction.declarations.items import AreaItem, DateItem, MultipleItem, NumberItem, SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
@@ -68,9 +69,9 @@ def sourced() -> dict[str, str]:
 def _comments(record: type[Record]) -> dict[str, Text]:
     """Return what is said of the keys of a declaration."""
     comments = {}
-    for key, declared in record.model_fields.items():
-        if declared.description:
-            comments[key] = Text(*declared.description.splitlines())
+    for key in record.model_fields:
+        if meaning := described(record, key):
+            comments[key] = meaning
     return comments
 
 
@@ -252,7 +253,7 @@ class NewWaveSource:
     def column(self, name: str) -> TemplateColumn:
         """Return an item's column: its labels, its codes, and a plausible example."""
         item = self.questionnaire.items[name]
-        text = (item.wording or item).text
+        text = item.wording or item.text
         if isinstance(item, DateItem):
             return TemplateColumn(name, text, kind="date", example="2026-10-08")
         if isinstance(item, NumberItem):

@@ -83,6 +83,17 @@ def _(message: str, **values: object) -> Text:
     return _filled(_catalogue().gettext(message), message, values)
 
 
+def N_(message: str) -> str:
+    """Return a message as it stands: it is in the catalogue, and `_` looks it up where somebody reads it.
+
+    Examples
+    --------
+    >>> N_("confidence level")
+    'confidence level'
+    """
+    return message
+
+
 def pgettext(context: str, message: str, **values: object) -> Text:
     """Return words whose Chinese depends on where they stand: `context` says where."""
     return _filled(_catalogue().pgettext(context, message), message, values)
