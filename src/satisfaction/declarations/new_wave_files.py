@@ -253,7 +253,7 @@ class NewWaveSource:
     def column(self, name: str) -> TemplateColumn:
         """Return an item's column: its labels, its codes, and a plausible example."""
         item = self.questionnaire.items[name]
-        text = item.wording or item.text
+        text = (item.wording or item).text
         if isinstance(item, DateItem):
             return TemplateColumn(name, text, kind="date", example="2026-10-08")
         if isinstance(item, NumberItem):

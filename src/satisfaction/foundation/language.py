@@ -43,6 +43,11 @@ class Text(NamedTuple):
         """Whether there are words."""
         return bool(self.zh or self.en)
 
+    @property
+    def text(self) -> Text:
+        """Itself: words that are declared alone and things that are declared with words are read alike."""
+        return self
+
     def in_language(self, language: Language) -> str:
         """Return the words in one language."""
         if language == "zh":

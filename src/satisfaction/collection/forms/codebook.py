@@ -231,7 +231,7 @@ def _item_row(questionnaire: Questionnaire, name: str) -> dict[str, object]:
     row: dict[str, object] = {
         "item": name,
         "label": str(item.text),
-        "wording": str(item.wording or item.text),
+        "wording": str((item.wording or item).text),
         "type": str(TYPES[item.type]),
         "values": None,
         "required": None,
