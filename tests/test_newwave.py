@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from conftest import small_rows, small_tables
-from satisfaction.declarations.described import schema_of
+from satisfaction.declarations.meanings import schema_of
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.declarations.new_wave_files import COMMENTS, RULE_COMMENTS
 from satisfaction.declarations.rules import Rules

@@ -72,7 +72,7 @@ def schema(kind: str) -> None:
     """Print the JSON Schema of a YAML file, for editors."""
     import json
 
-    from satisfaction.declarations.described import schema_of
+    from satisfaction.declarations.meanings import schema_of
     from satisfaction.declarations.questionnaire import json_schema
     from satisfaction.declarations.rules import Rules
     from satisfaction.declarations.wave import SurveyFile

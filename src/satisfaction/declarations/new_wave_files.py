@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from satisfaction.declarations.described import described
 from satisfaction.declarations.facts import DISPOSITIONS, current_areas
 from satisfaction.declarations.items import AreaItem, DateItem, MultipleItem, NumberItem, SingleItem
+from satisfaction.declarations.meanings import meaning_of
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import DEFAULT_FILES, SurveyFile
@@ -70,7 +70,7 @@ def _comments(record: type[Record]) -> dict[str, Text]:
     """Return what is said of the keys of a declaration."""
     comments = {}
     for key in record.model_fields:
-        if meaning := described(record, key):
+        if meaning := meaning_of(record, key):
             comments[key] = meaning
     return comments
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import Field, model_validator
 
-from satisfaction.declarations.described import schema_of
 from satisfaction.declarations.items import (
     Answer,
     AreaItem,
@@ -33,6 +32,7 @@ from satisfaction.declarations.items import (
     Special,
     option_column,
 )
+from satisfaction.declarations.meanings import schema_of
 from satisfaction.foundation.errors import QuestionnaireError, shortened
 from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card

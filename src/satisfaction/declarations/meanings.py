@@ -11,7 +11,7 @@ from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.foundation.yaml import Record
 
 
-def described(model: type[Record], key: str) -> Text:
+def meaning_of(model: type[Record], key: str) -> Text:
     """Return what a key means; nothing where its record does not say.
 
     Parameters
@@ -23,7 +23,7 @@ def described(model: type[Record], key: str) -> Text:
     Examples
     --------
     >>> from satisfaction.declarations.wave import SurveyFile
-    >>> described(SurveyFile, "level").in_language("en")
+    >>> meaning_of(SurveyFile, "level").in_language("en")
     'confidence level'
     """
     description = model.model_fields[key].description
