@@ -26,6 +26,7 @@ METHODS = [("**.py", "python"), ("foundation/templates/**.html", "jinja2")]
 OPTIONS = {"foundation/templates/**.html": {"trimmed": "true", "silent": "false"}}
 KEYWORDS = {
     "_": None,
+    "N_": None,
     "both": None,
     "gettext": None,
     "ngettext": (1, 2),

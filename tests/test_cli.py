@@ -152,6 +152,12 @@ def test_schema_is_json(call, kind, key):
     assert key in json.loads(out)["properties"]
 
 
+@pytest.mark.parametrize(("language", "meaning"), [("zh", "置信水平"), ("en", "confidence level")])
+def test_a_schema_is_printed_in_the_language_of_the_reader(call, language, meaning):
+    _, out, _ = call("schema", "--kind", "survey", language=language)
+    assert json.loads(out)["properties"]["level"]["description"] == meaning
+
+
 def test_the_installed_program_answers_in_chinese_even_where_the_console_is_not_utf8(small):
     misspelt_key(small)
     done = subprocess.run(

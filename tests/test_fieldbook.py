@@ -26,7 +26,7 @@ from satisfaction.fieldwork.daily import (
 from satisfaction.fieldwork.findings import CHECKS, LEVELS, written
 from satisfaction.fieldwork.standing import elapsed, stand
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
-from satisfaction.foundation.language import use
+from satisfaction.foundation.language import Text, use
 from satisfaction.foundation.tables import read_tables
 from satisfaction.publication.labels import mark
 
@@ -407,8 +407,9 @@ def test_a_page_never_leaves_its_folder(code):
 def test_the_command_line_says_what_is_flagged_and_where_the_files_lie(call, flagged):
     code, out, err = call("fieldwork", flagged.folder)
     assert (code, err) == (0, "")
-    assert "读入 120 = 有效 120 + 无效 0" in out
-    assert CHECKS["dont_know"].advice.zh in out
+    assert "read 120 = accepted 120 + rejected 0" in out
+    assert "don't know: 1 / 12 interviewers" in out
+    assert CHECKS["dont_know"].advice.en in out
     assert all(
         (flagged.folder / "out" / path).is_file()
         for path in re.findall(r"out/(\S+\.(?:xlsx|html|csv))", out)
@@ -416,15 +417,18 @@ def test_the_command_line_says_what_is_flagged_and_where_the_files_lie(call, fla
     assert not (flagged.folder / "out" / "latest").exists()
 
 
-def test_what_is_flagged_is_said_in_one_language(flagged):
-    of = standing(flagged)
+def test_what_is_flagged_is_told_in_one_language(flagged):
+    lines = summary_lines(standing(flagged), flagged.folder)
+    assert all(isinstance(line, Text) for line in lines)
     with use("zh"):
-        chinese = summary_lines(of, flagged.folder)
+        chinese = [str(line) for line in lines]
     with use("en"):
-        english = summary_lines(of, flagged.folder)
+        english = [str(line) for line in lines]
+    assert "读入 120 = 有效 120 + 无效 0" in chinese
     assert "  不知道: 1 / 12 访问员" in chinese
+    assert f"    {CHECKS['dont_know'].advice.zh}" in chinese
     assert "  don't know: 1 / 12 interviewers" in english
-    assert not re.search(r"[\u4e00-\u9fff]", "".join(english))
+    assert not re.search("[\u4e00-\u9fff]", "".join(english))
 
 
 def test_a_day_nobody_interviewed_by_is_one_message(call, small):

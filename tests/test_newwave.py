@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from conftest import small_rows, small_tables
+from satisfaction.declarations.meanings import schema_of
 from satisfaction.declarations.new_wave import new_wave
-from satisfaction.declarations.new_wave_files import COMMENTS
+from satisfaction.declarations.new_wave_files import COMMENTS, RULE_COMMENTS
+from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.survey import read_survey
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
@@ -174,9 +176,19 @@ def test_the_floor_under_an_areas_own_error_is_written_out_and_explained(wave):
 
 
 def test_the_schema_says_of_a_key_what_the_comment_says():
-    keys = SurveyFile.model_json_schema()["properties"]
-    for key, (zh, en) in COMMENTS.items():
-        assert keys[key]["description"] == f"{zh}\n{en}"
+    for language in ("zh", "en"):
+        with use(language):
+            keys = schema_of(SurveyFile)["properties"]
+        for key, comment in COMMENTS.items():
+            assert keys[key]["description"] == comment.in_language(language)
+
+
+def test_what_a_key_means_is_english_in_the_code_and_chinese_in_the_catalogue():
+    for model, comments in ((SurveyFile, COMMENTS), (Rules, RULE_COMMENTS)):
+        for key, comment in comments.items():
+            assert model.model_fields[key].description == comment.en
+            assert not re.search("[\u4e00-\u9fff]", comment.en)
+            assert re.search("[\u4e00-\u9fff]", comment.zh)
 
 
 def test_dates_must_be_filled_in_before_the_wave_is_read(wave):

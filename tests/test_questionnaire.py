@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import jsonschema
 import pytest
 from pydantic import ValidationError
@@ -11,6 +13,7 @@ from conftest import ROOT
 from satisfaction import SatisfactionError, read_questionnaire
 from satisfaction.declarations.questionnaire import json_schema
 from satisfaction.foundation.errors import InputFileError, QuestionnaireError
+from satisfaction.foundation.language import Text, use
 
 SHIPPED = sorted((ROOT / "questionnaires").glob("*/*.yaml"))
 
@@ -392,6 +395,44 @@ def test_one_language_suffices_for_a_label(small):
     assert (found.title.zh, str(found.title)) == ("Test questionnaire", "Test questionnaire")
     assert found.universe.en == "居民"
     assert found.rates["satisfaction"].zh == "Satisfaction rate"
+
+
+def test_declared_words_are_a_text_and_are_written_as_they_were_declared(small):
+    found = read_questionnaire(small.questionnaire)
+    title = found.title
+    assert isinstance(title, Text)
+    for language, words in (("zh", "测试问卷"), ("en", "Test questionnaire")):
+        with use(language):
+            assert str(title) == words
+    declared = found.model_dump(exclude_defaults=True)
+    assert declared["title"] == {"zh": "测试问卷", "en": "Test questionnaire"}
+    assert type(found).model_validate(declared) == found
+    written = json.loads(found.model_dump_json())
+    assert written["universe"] == {"zh": "居民", "en": "Residents"}
+    assert found.rates["satisfaction"].text == Text("满意率", "Satisfaction rate")
+
+
+@pytest.mark.parametrize(
+    ("title", "code", "available"),
+    [
+        ("{zh: 测试问卷, eng: Test}", "Y201", ("zh", "en")),
+        ("{}", "Y202", ()),
+        ("Test", "Y203", ()),
+        ("{zh: 1, en: Test}", "Y203", ()),
+    ],
+)
+def test_words_that_are_none_are_refused_where_they_stand(small, title, code, available):
+    refused = refusal(small, "title: {zh: 测试问卷, en: Test questionnaire}", f"title: {title}")
+    assert refused.code == code
+    assert refused.where.endswith(f":{line_of(small.questionnaire, 'title:')}")
+    assert tuple(refused.available) == available
+
+
+def test_the_schema_asks_of_declared_words_what_it_asks_of_a_label():
+    schema = json_schema()
+    for key in ("title", "universe"):
+        assert schema["properties"][key] == {"$ref": "#/$defs/Label"}
+    assert set(schema["$defs"]["Label"]["properties"]) == {"zh", "en"}
 
 
 def test_a_label_without_any_language_is_refused(small):

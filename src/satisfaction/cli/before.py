@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from satisfaction.cli.options import ENGINE, FOLDER, USER_FAULT, command, misused, option, tell
-from satisfaction.foundation.language import Text, _, both, ngettext
+from satisfaction.cli.options import (
+    ENGINE,
+    FOLDER,
+    USER_FAULT,
+    command,
+    misused,
+    option,
+    reader,
+    tell,
+)
+from satisfaction.foundation.language import Text, _, both, ngettext, use
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,16 +72,19 @@ def schema(kind: str) -> None:
     """Print the JSON Schema of a YAML file, for editors."""
     import json
 
+    from satisfaction.declarations.meanings import schema_of
     from satisfaction.declarations.questionnaire import json_schema
     from satisfaction.declarations.rules import Rules
     from satisfaction.declarations.wave import SurveyFile
 
-    shapes = {
-        "survey": SurveyFile.model_json_schema,
-        "rules": Rules.model_json_schema,
-        "questionnaire": json_schema,
-    }
-    tell(json.dumps(shapes[kind](), ensure_ascii=False, indent=1))
+    with use(reader()):
+        if kind == "survey":
+            shape = schema_of(SurveyFile)
+        elif kind == "rules":
+            shape = schema_of(Rules)
+        else:
+            shape = json_schema()
+    tell(json.dumps(shape, ensure_ascii=False, indent=1))
 
 
 @command(_("Write a new survey folder: declarations, and workbooks to fill in."))

@@ -172,7 +172,8 @@ def fieldwork(folder: Path, day: datetime.datetime | None) -> None:
 
     survey = read_survey(folder, ranking=False)
     standing = stand(survey, load_responses(survey), day=day and day.date())
-    tell("\n".join(summary_lines(standing, write_fieldwork(standing))))
+    for line in summary_lines(standing, write_fieldwork(standing)):
+        tell(line)
 
 
 def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionError]:

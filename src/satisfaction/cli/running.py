@@ -140,7 +140,7 @@ def _summary(results: Results) -> None:
     whole = results.whole.table.set_index("measure")
     labels = survey.questionnaire.rates | survey.questionnaire.indices
     names = area_labels(survey)
-    tell(survey.declared.title.text)
+    tell(survey.declared.title)
     if survey.marks:
         tell(_("*** {mark} ***", mark=survey.marks))
     absent = unanswered_areas(survey, results.responses.by_area)

@@ -308,7 +308,7 @@ def _reason(entry: object) -> Text:
 def unread_table(unread: list[Unread]) -> pd.DataFrame:
     """Return one row a file that is not read: file, zh, en."""
     return pd.DataFrame(
-        [(one.file, one.zh, one.en) for one in unread], columns=["file", "zh", "en"]
+        [(one.file, one.why.zh, one.why.en) for one in unread], columns=["file", "zh", "en"]
     )
 
 

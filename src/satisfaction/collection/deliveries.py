@@ -151,7 +151,7 @@ def read_deliveries(survey: Survey) -> Reading:
         digests.add(digest)
     for file, export, is_template in empty:
         if is_template and deliveries:
-            unread.append(Unread(file, *NOT_FILLED_IN, stops=False))
+            unread.append(Unread(file, NOT_FILLED_IN, stops=False))
         else:
             problems.append(_no_rows(export, not_read))
     return Reading(deliveries, others, unread, problems)
@@ -172,7 +172,7 @@ def _looked_into(one: Unread, survey: Survey) -> Unread:
     if one.stops and path.suffix.lower() in WORKBOOKS:
         with suppress(SatisfactionError):
             if _is_template(read_exports(path)):
-                return Unread(one.file, *NOT_FILLED_IN, stops=False)
+                return Unread(one.file, NOT_FILLED_IN, stops=False)
     return one
 
 
@@ -182,7 +182,7 @@ def _not_there(survey: Survey, unread: list[Unread]) -> list[SatisfactionError]:
         no_match(survey.folder, pattern) for pattern in survey.unmatched
     ]
     if left := [one for one in unread if one.stops]:
-        files = [_("{file} ({why})", file=one.file, why=one) for one in left]
+        files = [_("{file} ({why})", file=one.file, why=one.why) for one in left]
         problems.append(
             ResponsesError(
                 "R320",
@@ -346,5 +346,5 @@ def log_reading(reading: Reading) -> pd.DataFrame:
                     TableNote(file, sheet, note.row, note.column, note.value, note.rule, note.text)
                 )
     for one in reading.unread:
-        notes.append(TableNote(one.file, "", 0, "", one.zh, "R324", RULES["R324"].text))
+        notes.append(TableNote(one.file, "", 0, "", one.why.zh, "R324", RULES["R324"].text))
     return log_notes(notes)

@@ -75,7 +75,7 @@ def without_zeros(text: str) -> str:
     return text
 
 
-def labels_of(label: Label) -> tuple[str, ...]:
+def labels_of(label: Label | Text) -> tuple[str, ...]:
     """Return the texts by which an answer or item may be called, folded; numbers alone are none."""
     texts = map(fold, (label.zh, label.en, *getattr(label, "aliases", ())))
     return tuple(text for text in texts if text and not INTEGER.fullmatch(text))

@@ -307,14 +307,12 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
     earlier = survey.earlier_waves()
     since = target.since or next(reversed(earlier), "")
     if since not in earlier:
-        zh = f"期次 {since} " if since else "前期"
-        en = f"wave {since}" if since else "an earlier wave"
+        problem = _("There is no published ranking of an earlier wave to rise from.")
+        if since:
+            problem = _("There is no published ranking of wave {since} to rise from.", since=since)
         raise SurveyError(
             "S171",
-            Text(
-                f"没有{zh}的公布名次，无法检验上升目标。",
-                f"There is no published ranking of {en} to rise from.",
-            ),
+            problem,
             where=where,
             available=earlier,
             got=since,
@@ -371,19 +369,22 @@ def _check_threshold(
         )
     if measure in questionnaire.rates:
         top = 1
-        zh = "比例 0-1"
-        en = "a share 0-1"
+        problem = _(
+            "A threshold of '{measure}' is a share 0-1, which {below:g} is not.",
+            measure=measure,
+            below=below,
+        )
     else:
         top = 100
-        zh = "分数 0-100"
-        en = "points 0-100"
+        problem = _(
+            "A threshold of '{measure}' is points 0-100, which {below:g} is not.",
+            measure=measure,
+            below=below,
+        )
     if not 0 < below < top:
         raise SurveyError(
             "S174",
-            Text(
-                f"'{measure}' 的界限是{zh}，不能是 {below:g}。",
-                f"A threshold of '{measure}' is {en}, which {below:g} is not.",
-            ),
+            problem,
             where=document.place((*at, "below")),
             hint=_("Write a number between 0 and {top}.", top=top),
         )

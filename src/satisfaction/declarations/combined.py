@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from satisfaction.foundation.language import _
-from satisfaction.foundation.yaml import Label, Name, Record, fault
+from satisfaction.foundation.yaml import Label, Name, Record, Words, fault
 
 TOTAL = 1e-9
 Normalisation: TypeAlias = Literal[
@@ -19,7 +19,7 @@ Aggregation: TypeAlias = Literal["arithmetic", "geometric"]
 Points = Annotated[float, Field(ge=0)]
 
 
-class Component(Record):
+class Component(Label):
     """One part of the combined score: a measure of the survey, a file of scores, or an assessment by points.
 
     `measure`: of the questionnaire. `file`: columns `code`, `score`, and `se` where the scores have one. `assessment`: a tree
@@ -27,8 +27,6 @@ class Component(Record):
     0-100 once `normalise` has been applied; `goalposts` are the worst and the best value for that method.
     """
 
-    zh: str
-    en: str
     weight: Annotated[float, Field(gt=0, le=1)]
     source: str
     measure: Name | None = None
@@ -65,7 +63,7 @@ class Component(Record):
 class CombinedFile(Record):
     """What combined.yaml may say: the parts, their weights (which add up to 1), and how they are put together."""
 
-    title: Label
+    title: Words
     source: str
     aggregation: Aggregation = "arithmetic"
     components: Annotated[dict[Name, Component], Field(min_length=2)]
@@ -83,11 +81,9 @@ class CombinedFile(Record):
         return self
 
 
-class AssessmentItem(Record):
+class AssessmentItem(Label):
     """A branch with items of its own, or a leaf with points and the department that answers for them."""
 
-    zh: str
-    en: str
     points: Points | None = None
     department: str | None = None
     items: dict[Name, AssessmentItem] | None = None
@@ -110,14 +106,12 @@ class AssessmentItem(Record):
             yield from item.leaves((*path, name))
 
 
-class Veto(Record):
-    """An item of the negative list: one occurrence decides (一票否决).
+class Veto(Label):
+    """An item of the negative list: one occurrence decides.
 
     `zero`: the assessment scores 0. `cap`: at most `cap` points out of 100. `exclude`: the area is not ranked.
     """
 
-    zh: str
-    en: str
     effect: Literal["zero", "cap", "exclude"]
     cap: Points | None = None
     source: str
@@ -136,7 +130,7 @@ class Veto(Record):
 class Assessment(Record):
     """An assessment system: a tree of items with points, from which points are lost, and a negative list."""
 
-    title: Label
+    title: Words
     source: str
     items: Annotated[dict[Name, AssessmentItem], Field(min_length=1)]
     veto: dict[Name, Veto] = {}

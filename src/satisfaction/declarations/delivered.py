@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.files import files_below, matching, path_below
 from satisfaction.foundation.grids import READ
+from satisfaction.foundation.language import Text, _
 
 FOLDER = "responses"
 WILD = frozenset("*?[")
@@ -26,15 +27,14 @@ class Unread:
     ----------
     file : str
         Path below the survey folder.
-    zh, en : str
+    why : Text
         Why it is not read.
     stops : bool
         Whether a run stops, because answers may stand in it.
     """
 
     file: str
-    zh: str
-    en: str
+    why: Text
     stops: bool
 
 
@@ -92,13 +92,11 @@ def _unread(path: Path, folder: Path, *, ignored: bool) -> Unread:
     file = path_below(folder, path)
     kind = path.suffix.lower()
     if ignored:
-        zh = "survey.yaml 的 ignore 已列出"
-        return Unread(file, zh, "listed under `ignore` in survey.yaml", stops=False)
+        return Unread(file, _("listed under `ignore` in survey.yaml"), stops=False)
     if kind in DOCUMENTS:
-        zh = "文档、图片或录音，不是数据表"
-        return Unread(file, zh, "a document, picture or recording, no table", stops=False)
+        return Unread(file, _("a document, picture or recording, no table"), stops=False)
     if kind in READABLE:
-        zh = "survey.yaml 的 files 未列入"
-        return Unread(file, zh, "not among `files` in survey.yaml", stops=True)
-    zh = f"不能读取 {kind or '无扩展名'} 文件"
-    return Unread(file, zh, f"files of type '{kind}' are not read", stops=True)
+        return Unread(file, _("not among `files` in survey.yaml"), stops=True)
+    if not kind:
+        return Unread(file, _("files without an extension are not read"), stops=True)
+    return Unread(file, _("files of type '{kind}' are not read", kind=kind), stops=True)

@@ -18,6 +18,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.recognised import AUTONOMOUS, ORDINARY
 from satisfaction.foundation.tables import read_table
 
 
@@ -171,19 +172,15 @@ def areas_within(codes: Iterable[str], parents: dict[str, str]) -> dict[str, int
     return counts
 
 
-PEOPLES = (
-    "布依|土家|仡佬|苗|侗|水|彝|回|瑶|壮|满|蒙古|藏|维吾尔|哈萨克|傣|白|哈尼|黎|傈僳|佤|拉祜|纳西|羌|土|东乡|景颇|"
-    "柯尔克孜|撒拉|布朗|毛南|仫佬|锡伯|达斡尔|朝鲜|畲|普米|裕固|保安|独龙|怒|塔吉克|鄂温克|阿昌|各"
-)
-AUTONOMOUS = re.compile(rf"(?P<stem>.{{2,}}?)(?:(?:{PEOPLES})族)*自治(?P<kind>[县州旗])")
-ORDINARY = re.compile(r"(?P<stem>.{2,}?)(?:特区|新区|地区|[县市区省州])")
-
-
 def short_names(name: str) -> set[str]:
-    """Return the short forms of an area's name (丹寨 for 丹寨县, 关岭县 for 关岭布依族苗族自治县); none need be unique."""
+    """Return the short forms of an area's name, none of which need be unique.
+
+    Of a county its name without "county"; of an autonomous one the same, with "county" or "autonomous county" behind it, and
+    without the names of its peoples.
+    """
     if autonomous := AUTONOMOUS.fullmatch(name):
-        stem, kind = autonomous.groups()
-        return {stem, f"{stem}{kind}", f"{stem}自治{kind}"} - {name}
+        stem = autonomous["stem"]
+        return {stem, stem + autonomous["kind"], stem + autonomous["autonomous"]} - {name}
     if ordinary := ORDINARY.fullmatch(name):
         return {ordinary["stem"]}
     return set()
@@ -277,12 +274,10 @@ def read_counts(
         if known is None:
             continue
         if isinstance(questionnaire.items[name], SingleItem):
-            zh = f"'{name}' 的水平不是该题的答案"
-            en = f"A level of '{name}' is no answer of it"
+            problem = _("A level of '{name}' is no answer of it", name=name)
         else:
-            zh = f"'{name}' 的代码不在地区表中"
-            en = f"A code of '{name}' is not in the table of areas"
-        _refuse(path, ~table[name].isin(known), "S135", Text(zh, en), known)
+            problem = _("A code of '{name}' is not in the table of areas", name=name)
+        _refuse(path, ~table[name].isin(known), "S135", problem, known)
     return table[by].assign(**{count: numbers.astype(float)})
 
 
@@ -357,10 +352,8 @@ def read_nonrespondents(
             known = [f"{item.low}-{item.high}"]
         elif known:
             wrong |= ~values.isin(known)
-        zh = f"'{name}' 的值缺失或无效"
-        _refuse(
-            path, wrong, "S167", Text(zh, f"Values of '{name}' are missing or invalid"), known or ()
-        )
+        problem = _("Values of '{name}' are missing or invalid", name=name)
+        _refuse(path, wrong, "S167", problem, known or ())
         if isinstance(item, NumberItem) and (is_weight or item.step != 1):
             column = column.astype("Float64")
         elif isinstance(item, SingleItem | NumberItem):
@@ -369,9 +362,8 @@ def read_nonrespondents(
     if roles.psu and sample is not None:
         drawn = sample[[roles.psu, *roles.strata]].drop_duplicates()
         undrawn = text.merge(drawn, how="left", indicator="_drawn")["_drawn"] == "left_only"
-        zh = "初级单元不在样本表的该层中"
-        en = "The PSU is not in that stratum of the sample table"
-        _refuse(path, undrawn, "S169", Text(zh, en), sample[roles.psu])
+        problem = _("The PSU is not in that stratum of the sample table")
+        _refuse(path, undrawn, "S169", problem, sample[roles.psu])
     return pd.DataFrame(columns)
 
 
@@ -401,8 +393,8 @@ def read_outcomes(path: Path) -> dict[str, str]:
     twice = table["code"].duplicated()
     _refuse(path, twice, "S191", _("An outcome code stands twice"))
     unknown = ~table["disposition"].isin(list(DISPOSITIONS))
-    zh = "不是 AAPOR 处置类别"
-    _refuse(path, unknown, "S192", Text(zh, "`disposition` is none of AAPOR's"), DISPOSITIONS)
+    problem = _("`disposition` is none of AAPOR's")
+    _refuse(path, unknown, "S192", problem, DISPOSITIONS)
     return dict(zip(table["code"], table["disposition"], strict=True))
 
 
@@ -433,11 +425,11 @@ def read_cases(
     """
     table = read_fact_table(path, (area, "outcome"))[[area, "outcome"]]
     nowhere = ~table[area].isin(areas)
-    zh = "地区代码不在地区表中"
-    _refuse(path, nowhere, "S193", Text(zh, "The area is not in the table of areas"), areas)
+    problem = _("The area is not in the table of areas")
+    _refuse(path, nowhere, "S193", problem, areas)
     unknown = ~table["outcome"].isin(list(outcomes))
-    zh = "结果代码不在代码对照表中"
-    _refuse(path, unknown, "S194", Text(zh, "The outcome code is not in the map"), outcomes)
+    problem = _("The outcome code is not in the map")
+    _refuse(path, unknown, "S194", problem, outcomes)
     return table
 
 

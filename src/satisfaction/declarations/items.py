@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from satisfaction.foundation.errors import shortened
 from satisfaction.foundation.language import _
-from satisfaction.foundation.yaml import Code, Label, Name, Record, fault
+from satisfaction.foundation.yaml import Code, Label, Name, Record, Words, fault
 
 # what binary arithmetic changes a quotient by, relative to it
 ROUNDING = 8 * sys.float_info.epsilon
@@ -86,7 +86,7 @@ class ItemBase(Label):
     replaces: dict[str, Replaced] = {}
     required: bool = False
     asked_if: dict[Name, Annotated[list[Code], Field(min_length=1)]] = {}
-    wording: Label | None = None
+    wording: Words | None = None
 
 
 class TextItem(ItemBase):
@@ -377,7 +377,7 @@ class ComparableVersion(Record):
 
     version: str
     bridge_items: Names | None = None
-    note: Label | None = None
+    note: Words | None = None
     source: str | None = None
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ import pandas as pd
 
 from satisfaction.declarations.facts import DISPOSITIONS, current_areas
 from satisfaction.declarations.items import AreaItem, DateItem, MultipleItem, NumberItem, SingleItem
+from satisfaction.declarations.meanings import meaning_of
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import DEFAULT_FILES, SurveyFile
@@ -68,9 +69,9 @@ def sourced() -> dict[str, str]:
 def _comments(record: type[Record]) -> dict[str, Text]:
     """Return what is said of the keys of a declaration."""
     comments = {}
-    for key, declared in record.model_fields.items():
-        if declared.description:
-            comments[key] = Text(*declared.description.splitlines())
+    for key in record.model_fields:
+        if meaning := meaning_of(record, key):
+            comments[key] = meaning
     return comments
 
 

@@ -32,15 +32,16 @@ from satisfaction.declarations.items import (
     Special,
     option_column,
 )
+from satisfaction.declarations.meanings import schema_of
 from satisfaction.foundation.errors import QuestionnaireError, shortened
 from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import (
     Code,
-    Label,
     Location,
     Name,
     Record,
+    Words,
     fault,
     read_yaml,
     validated,
@@ -80,9 +81,9 @@ class Questionnaire(Record):
 
     questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.-]*$")]
-    title: Label
+    title: Words
     source: str
-    universe: Label
+    universe: Words
     changes: list[str]
     comparable_with: list[Comparable] = []
     scales: dict[Name, Coded] = {}
@@ -105,28 +106,27 @@ class Questionnaire(Record):
     def _repr_html_(self) -> str:
         items = []
         for name, item in self.items.items():
-            row = {"item": name, "type": item.type, "zh": item.zh, "en": item.en}
+            row = {"item": name, "type": item.type, "label": str(item)}
             answers = self.answers(name) if isinstance(item, SingleItem) else {}
-            row["answers"] = "; ".join(f"{code} {answer.zh}" for code, answer in answers.items())
-            special = [
-                f"{code} {reason.zh} ({reason.denominator})"
-                for code, reason in self.special(name).items()
-            ]
+            row["answers"] = "; ".join(f"{code} {answer}" for code, answer in answers.items())
+            special = []
+            for code, reason in self.special(name).items():
+                special.append(f"{code} {reason} ({reason.denominator})")
             row["special"] = "; ".join(special)
             items.append(row)
         rates = []
         for name, rate in self.rates.items():
-            row = {"rate": name, "zh": rate.zh, "en": rate.en, "items": ", ".join(rate.items)}
+            row = {"rate": name, "label": str(rate), "items": ", ".join(rate.items)}
             rates.append(row | self.denominator(rate.items[0], rate))
         indices = []
         for name, index in self.indices.items():
-            row = {"index": name, "zh": index.zh, "en": index.en, "level": index.level}
+            row = {"index": name, "label": str(index), "level": index.level}
             indices.append(row | {"weights": str(index.weights), "source": index.source})
         facts = {"source": self.source, "universe": str(self.universe), "ranked": self.ranked}
         tables = {
-            "题目 items": pd.DataFrame(items),
-            "率（分母规则）rates (denominators)": pd.DataFrame(rates),
-            "指数 indices": pd.DataFrame(indices),
+            str(_("items")): pd.DataFrame(items),
+            str(_("rates, with how they are counted")): pd.DataFrame(rates),
+            str(_("indices")): pd.DataFrame(indices),
         }
         return card(f"{self.title} · {self.reference}", facts=facts, tables=tables)
 
@@ -440,6 +440,6 @@ def questionnaires_above(path: Path) -> dict[str, Path]:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of questionnaire files, for editors."""
+    """Return the JSON Schema of questionnaire files, for editors, with descriptions in the current language."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    return dialect | Questionnaire.model_json_schema()
+    return dialect | schema_of(Questionnaire)

@@ -8,8 +8,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from satisfaction.declarations.items import AtLeastOne
 from satisfaction.declarations.wave import AreaCode, Level, Reference, Wave
-from satisfaction.foundation.language import _
-from satisfaction.foundation.yaml import Name, Record, fault, in_two_lines
+from satisfaction.foundation.language import N_, Text, _
+from satisfaction.foundation.recognised import NO_ANSWER
+from satisfaction.foundation.yaml import Name, Record, fault
 
 Side = Literal["last", "first"]
 DIGITS = range(7)
@@ -82,7 +83,7 @@ class ResponseRules(Record):
     unknown_area: Literal["stop", "reject_row"] = "stop"
     outside_scale: Literal["blank_item", "reject_row"] = "blank_item"
     unknown_answers: UnknownAnswers = UnknownAnswers()
-    empty: list[str] = ["NA", "N/A", "NaN", "NULL", "-", "—", "——", "/", "无"]
+    empty: list[str] = ["NA", "N/A", "NaN", "NULL", "-", "—", "——", "/", NO_ANSWER]
     actions: dict[str, Literal["reject_row", "blank_item", "warn"]] = {}
 
 
@@ -94,6 +95,11 @@ class Threshold(Record):
     zh: str
     en: str
     source: str
+
+    @property
+    def text(self) -> Text:
+        """Its words."""
+        return Text(self.zh, self.en)
 
 
 class Target(Record):
@@ -150,6 +156,11 @@ class EscalationStep(Record):
     zh: str
     en: str
 
+    @property
+    def text(self) -> Text:
+        """Its words."""
+        return Text(self.zh, self.en)
+
 
 class Escalation(Record):
     """Steps in rising order."""
@@ -203,25 +214,21 @@ class Rules(Record):
     responses: ResponseRules = ResponseRules()
     thresholds: list[Threshold] = Field(
         default=[],
-        description=in_two_lines(
-            _("thresholds: rates as shares 0-1, scores and indices in points 0-100")
-        ),
+        description=N_("thresholds: rates as shares 0-1, scores and indices in points 0-100"),
     )
     targets: dict[AreaCode, Targets] = {}
     history: History | None = None
     escalation: Escalation | None = Field(
         default=None,
-        description=in_two_lines(
-            _("what follows from waves on the list in a row; more than one needs `history`")
+        description=N_(
+            "what follows from waves on the list in a row; more than one needs `history`"
         ),
     )
     suppression: SuppressionRules | None = Field(
         default=None,
-        description=in_two_lines(
-            _(
-                "small cells are not published: figures on fewer answers stay empty, and what "
-                "others would give away"
-            )
+        description=N_(
+            "small cells are not published: figures on fewer answers stay empty, and what "
+            "others would give away"
         ),
     )
 

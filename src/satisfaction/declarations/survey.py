@@ -169,7 +169,7 @@ class Survey:
         return card(
             str(declared.title),
             facts=facts,
-            tables={"加权步骤 weighting": pd.DataFrame(steps)},
+            tables={str(_("weighting steps")): pd.DataFrame(steps)},
             mark=str(self.marks or ""),
         )
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from satisfaction.declarations.items import Names
-from satisfaction.foundation.language import LANGUAGES, Language, _
-from satisfaction.foundation.yaml import Code, Label, Location, Name, Record, fault, in_two_lines
+from satisfaction.foundation.language import LANGUAGES, N_, Language, _
+from satisfaction.foundation.yaml import Code, Location, Name, Record, Words, fault
 
 Selection = Literal["probability", "quota", "open_link"]
 Level = Annotated[float, Field(gt=0.5, lt=1)]
@@ -121,7 +121,7 @@ class Simulated(Record):
     """Marks a wave whose answers nobody gave."""
 
     seed: int
-    note: Label
+    note: Words
 
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -272,150 +272,124 @@ class SurveyFile(Record):
     """
 
     survey: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")] = Field(
-        description=in_two_lines(_("name of the survey and its wave")),
+        description=N_("name of the survey and its wave"),
     )
     wave: Wave
-    title: Label = Field(
-        description=in_two_lines(_("title; stands in every output")),
+    title: Words = Field(
+        description=N_("title; stands in every output"),
     )
     questionnaire: Reference = Field(
-        description=in_two_lines(_("questionnaire@version, see questionnaires/")),
+        description=N_("questionnaire@version, see questionnaires/"),
     )
     selection: Selection = Field(
-        description=in_two_lines(
-            _(
-                "how respondents were selected: probability | quota | open_link; with the last "
-                "two no rank is established"
-            )
+        description=N_(
+            "how respondents were selected: probability | quota | open_link; with the last "
+            "two no rank is established"
         ),
     )
-    selection_note: Label | None = Field(
+    selection_note: Words | None = Field(
         default=None,
-        description=in_two_lines(
-            _("how respondents were selected, in words; printed in the report")
-        ),
+        description=N_("how respondents were selected, in words; printed in the report"),
     )
     simulated: Simulated | None = None
     fielded: Fielded | None = Field(
         default=None,
-        description=in_two_lines(_("first and last day of interviews; others are rejected")),
+        description=N_("first and last day of interviews; others are rejected"),
     )
     files: Annotated[list[Files], Field(min_length=1)] = Field(
         default=[FilesEntry(pattern=DEFAULT_FILES)],
-        description=in_two_lines(
-            _(
-                "files of responses: every table in responses/ and below it; a run stops on a "
-                "table that is not among them"
-            )
+        description=N_(
+            "files of responses: every table in responses/ and below it; a run stops on a "
+            "table that is not among them"
         ),
     )
     ignore: list[Annotated[str, Field(pattern=PATTERN)]] = Field(
         default=[],
-        description=in_two_lines(_("files in responses/ that hold no responses")),
+        description=N_("files in responses/ that hold no responses"),
     )
     numbering: Numbering = Field(
         default="survey",
-        description=in_two_lines(
-            _(
-                "within what the respondents' numbers are unique: survey | area | file | row (no "
-                "numbers: file and row)"
-            )
+        description=N_(
+            "within what the respondents' numbers are unique: survey | area | file | row (no "
+            "numbers: file and row)"
         ),
     )
     areas: Table | None = Field(
         default=None,
-        description=in_two_lines(
-            _("table of areas: code, name, level, parent; give source and date")
-        ),
+        description=N_("table of areas: code, name, level, parent; give source and date"),
     )
     frame: Table | None = Field(
         default=None,
-        description=in_two_lines(_("sampling frame: population of every stratum")),
+        description=N_("sampling frame: population of every stratum"),
     )
     sample: Table | None = Field(
         default=None,
-        description=in_two_lines(
-            _("sampled PSUs with their inclusion probabilities; the base step needs them")
-        ),
+        description=N_("sampled PSUs with their inclusion probabilities; the base step needs them"),
     )
     nonrespondents: Table | None = Field(
         default=None,
-        description=in_two_lines(
-            _("sampled persons without answers; the nonresponse step needs them")
-        ),
+        description=N_("sampled persons without answers; the nonresponse step needs them"),
     )
     quota: Quota | None = Field(
         default=None,
-        description=in_two_lines(
-            _(
-                "quota: planned interviews of every cell, by area first; satisfaction fieldwork "
-                "reports progress against it"
-            )
+        description=N_(
+            "quota: planned interviews of every cell, by area first; satisfaction fieldwork "
+            "reports progress against it"
         ),
     )
     outcomes: Outcomes | None = Field(
         default=None,
-        description=in_two_lines(
-            _(
-                "AAPOR categories of outcome codes, for response rates; cases: a file of all "
-                "sampled cases (area, outcome), optional"
-            )
+        description=N_(
+            "AAPOR categories of outcome codes, for response rates; cases: a file of all "
+            "sampled cases (area, outcome), optional"
         ),
     )
     fieldwork: Checking = Field(
         default=Checking(),
-        description=in_two_lines(
-            _(
-                "what checks of the fieldwork compare with: re-interviews, modes of interview, "
-                "the wave before"
-            )
+        description=N_(
+            "what checks of the fieldwork compare with: re-interviews, modes of interview, "
+            "the wave before"
         ),
     )
     margins: dict[str, Margin] = Field(
         default={},
-        description=in_two_lines(_("population counts for calibration, one file a margin")),
+        description=N_("population counts for calibration, one file a margin"),
     )
     weighting: list[Step] = Field(
         default=[],
-        description=in_two_lines(
-            _("weighting steps in order: base, nonresponse, calibration, trimming")
-        ),
+        description=N_("weighting steps in order: base, nonresponse, calibration, trimming"),
     )
     lonely_psu: Literal["fail", "adjust", "average", "certainty", "remove"] = Field(
         default="fail",
-        description=in_two_lines(
-            _("what to do with a stratum of one PSU: fail | adjust | average | certainty | remove")
+        description=N_(
+            "what to do with a stratum of one PSU: fail | adjust | average | certainty | remove"
         ),
     )
     collapse: list[Collapse] = Field(
         default=[],
-        description=in_two_lines(_("strata that join another one for the variance")),
+        description=N_("strata that join another one for the variance"),
     )
     level: Level = Field(
         default=0.95,
-        description=in_two_lines(_("confidence level")),
+        description=N_("confidence level"),
     )
     overall: Name | None = Field(
         default=None,
-        description=in_two_lines(
-            _(
-                "rate of the overall judgement, for the importance of topics; without it none is "
-                "called strong or weak"
-            )
+        description=N_(
+            "rate of the overall judgement, for the importance of topics; without it none is "
+            "called strong or weak"
         ),
     )
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = Field(
         default=LANGUAGES,
-        description=in_two_lines(
-            _(
-                "languages of a set's pages, workbooks and pictures: zh, en; the first one has the "
-                "plain file names"
-            )
+        description=N_(
+            "languages of a set's pages, workbooks and pictures: zh, en; the first one has the "
+            "plain file names"
         ),
     )
     rules: str = Field(
         default="rules.yaml",
-        description=in_two_lines(_("rules of the ranking")),
+        description=N_("rules of the ranking"),
     )
 
     def __repr__(self) -> str:

@@ -525,36 +525,50 @@ def record(standing: Standing) -> dict[str, Any]:
     }
 
 
-def summary_lines(standing: Standing, folder: Path) -> list[str]:
+def summary_lines(standing: Standing, folder: Path) -> list[Text]:
     """Say in a few lines what was read, what is flagged and what to do, and where the files lie."""
     survey = standing.survey
     counts = standing.responses.summary[["rows", "accepted", "rejected"]].sum()
-    lines = [str(survey.declared.title)]
+    lines = [survey.declared.title]
     if survey.marks:
-        lines.append(f"*** {survey.marks} ***")
-    account = _(
-        "read {rows} = accepted {accepted} + rejected {rejected}",
-        rows=counts.rows,
-        accepted=counts.accepted,
-        rejected=counts.rejected,
+        lines.append(_("*** {mark} ***", mark=survey.marks))
+    lines.append(
+        _(
+            "read {rows} = accepted {accepted} + rejected {rejected}",
+            rows=counts.rows,
+            accepted=counts.accepted,
+            rejected=counts.rejected,
+        )
     )
     day = standing.day or ABSENT
-    looked_at = _("up to {day}: interviews looked at {n}", day=day, n=len(standing.rows))
-    lines += [str(account), str(looked_at)]
+    lines.append(_("up to {day}: interviews looked at {n}", day=day, n=len(standing.rows)))
+    lines += _flagged_lines(standing)
+    if len(standing.left_out):
+        names = map(Text, standing.left_out["zh"], standing.left_out["en"])
+        lines.append(_("checks left out: {checks}", checks=semicolon_list(names)))
+    lines.append(_("workbook: {path}", path=folder / workbook_name(standing)))
+    lines.append(_("pages: {path}", path=folder / "index.html"))
+    lines.append(_("all: {path}", path=folder / "findings.csv"))
+    return lines
+
+
+def _flagged_lines(standing: Standing) -> list[Text]:
+    """Name every check that flags units, with how many, and what to do."""
     checks = check_table(standing)
     flagged = checks[checks["flagged"] > 0]
-    if len(flagged):
-        lines.append(str(_("flags (reasons to look, not verdicts):")))
-    else:
-        lines.append(str(_("nothing is flagged")))
+    if flagged.empty:
+        return [_("nothing is flagged")]
+    lines = [_("flags (reasons to look, not verdicts):")]
     for row in flagged.itertuples():
         check = CHECKS[row.check]
-        lines.append(f"  {check.name}: {row.flagged} / {row.units} {LEVELS[row.level]}")
-        lines.append(f"    {check.advice}")
-    if len(standing.left_out):
-        left_out = [_left_out(row)["name"] for row in standing.left_out.to_dict("records")]
-        lines.append(str(_("checks left out: {checks}", checks=semicolon_list(left_out))))
-    lines.append(str(_("workbook: {path}", path=folder / workbook_name(standing))))
-    lines.append(str(_("pages: {path}", path=folder / "index.html")))
-    lines.append(str(_("all: {path}", path=folder / "findings.csv")))
+        lines.append(
+            _(
+                "  {check}: {flagged} / {units} {level}",
+                check=check.name,
+                flagged=row.flagged,
+                units=row.units,
+                level=LEVELS[row.level],
+            )
+        )
+        lines.append(_("    {advice}", advice=check.advice))
     return lines

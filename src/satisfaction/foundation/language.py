@@ -43,6 +43,11 @@ class Text(NamedTuple):
         """Whether there are words."""
         return bool(self.zh or self.en)
 
+    @property
+    def text(self) -> Text:
+        """Itself: words that are declared alone and things that are declared with words are read alike."""
+        return self
+
     def in_language(self, language: Language) -> str:
         """Return the words in one language."""
         if language == "zh":
@@ -81,6 +86,17 @@ def _(message: str, **values: object) -> Text:
     "The key 'area' stands twice."
     """
     return _filled(_catalogue().gettext(message), message, values)
+
+
+def N_(message: str) -> str:
+    """Return a message as it stands: it is in the catalogue, and `_` looks it up where somebody reads it.
+
+    Examples
+    --------
+    >>> N_("confidence level")
+    'confidence level'
+    """
+    return message
 
 
 def pgettext(context: str, message: str, **values: object) -> Text:

@@ -15,8 +15,16 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError, core_schema
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
@@ -40,11 +48,6 @@ Location = tuple[int | str, ...]
 MOST_VALUES = 500_000  # of a file; the largest questionnaire has some thousands, and an alias may stand for all before it
 DEEPEST = 60  # levels; a tree of assessment items has a dozen
 LARGEST = 2**63  # of whole numbers, as the engines hold them
-
-
-def in_two_lines(text: Text) -> str:
-    """Return words as the description of a key, which JSON Schema holds once for all readers: Chinese, then English."""
-    return f"{text.zh}\n{text.en}"
 
 
 class Record(BaseModel):
@@ -88,6 +91,23 @@ class Label(Record):
         return str(self.text)
 
 
+def _declared_words(_text: type[Text], handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    """Read words as `Label` does, faults and JSON Schema included, and hold them as a `Text`."""
+    read = core_schema.no_info_after_validator_function(_text_of, handler.generate_schema(Label))
+    written = core_schema.plain_serializer_function_ser_schema(_as_declared)
+    return core_schema.no_info_before_validator_function(_as_declared, read, serialization=written)
+
+
+def _text_of(label: Label) -> Text:
+    return label.text
+
+
+def _as_declared(words: Any) -> Any:
+    """Return a `Text` as a file declares it; anything else stays what it is."""
+    return {"zh": words.zh, "en": words.en or words.zh} if isinstance(words, Text) else words
+
+
+Words = Annotated[Text, GetPydanticSchema(_declared_words)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$")]
 Code = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 

@@ -74,7 +74,7 @@ def write_spss_answers(
         special = _missing(questionnaire, name, str(path))
         if special:
             missing[name] = special
-    title = questionnaire.title.text.both
+    title = questionnaire.title.both
     notes = []
     for text in (mark, questionnaire.reference, title, questionnaire.source):
         notes += _lines(text)
