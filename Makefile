@@ -6,7 +6,7 @@ REPEATS ?= 5
 PEER ?= .venv-bench/bin/python
 BIN := .venv/bin
 
-.PHONY: run test quick words api lint notebooks coverage bench bench-big bench-responses fuzz attack clean
+.PHONY: run test quick words api docs-pages lint notebooks coverage bench bench-big bench-responses fuzz attack clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
@@ -16,7 +16,7 @@ test: .venv/ready
 	$(BIN)/pytest -n auto --dist loadfile
 
 # Under a minute on two cores: references, identities, boundaries, refusals and one small run.
-QUICK := boundaries catalogue errors reference identities variance estimates estimates_carried estimates_df index tally measures \
+QUICK := boundaries catalogue glossary docs_pages errors reference identities variance estimates estimates_carried estimates_df index tally measures \
   weights ranking ranking_golden ranking_multinomial comparisons_wald showing published
 quick: .venv/ready
 	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK:%=tests/test_%.py)
@@ -33,9 +33,12 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# docs/api.md from the docstrings
-api: .venv/ready
+# docs/api.md from the docstrings, docs/errors.md from the messages in the code
+docs-pages: .venv/ready
 	$(BIN)/python docs/make_api.py
+	$(BIN)/python docs/make_errors.py
+
+api: docs-pages
 
 coverage: .venv/ready
 	$(BIN)/python -m tests.coverage_study --seeds $(SEEDS)

@@ -189,10 +189,10 @@ def test_a_larger_se_is_for_the_ranking_and_not_for_the_indices(small):
     )
     assert indices.loc[here, "se"].item() < 1 < published["se"]
     assert indices.loc[here, "df"].item() == 2
-    assert "4 个初级抽样单元" in published["note"]
+    assert "4 个初级单元" in published["note"]
     assert "4 primary sampling units (df 2," in published["note"]
     said = tables_of(results).sentences.set_index("code").loc[EVEN]
-    assert "该单位自身误差由 4 个初级抽样单元估计" in said["zh"]
+    assert "该单位自身误差由 4 个初级单元估计" in said["zh"]
     assert "Its own error comes from 4 primary sampling units" in said["en"]
     assert any(
         "df under 8 or design effect under 0.3" in note and EVEN in note
