@@ -8,13 +8,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from satisfaction.cli.options import ENGINE, FOLDER, USER_FAULT, command, misused, option, tell
+from satisfaction.cli.options import ENGINE, FOLDER, USER_FAULT, command, misused, option, reader, tell
 from satisfaction.foundation.language import Text, _, both, ngettext
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from satisfaction.collection.forms.xlsform_reading import Draft
+
+
+@command(_("Write an example project: questionnaire, a simulated wave, tables, notebooks."))
+@click.argument("folder", type=FOLDER)
+def init(folder: Path) -> None:
+    """Write an example project: questionnaire, a simulated wave, tables, notebooks."""
+    from satisfaction.planning.example import write_example
+
+    project = write_example(folder, language=reader())
+    tell(_("example project: {path}", path=project.folder))
+    tell(f"1. satisfaction check {project.survey}")
+    tell(f"2. satisfaction run {project.survey}")
+    tell(f"3. satisfaction report {project.survey}")
+    tell(f"4. satisfaction lab {project.folder}")
 
 
 @command(_("Write XLSForm, codebook and a page to print from a questionnaire."))
