@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from satisfaction.cli.options import ENGINE, FOLDER, USER_FAULT, command, misused, option, reader, tell
+from satisfaction.cli.options import (
+    ENGINE,
+    FOLDER,
+    USER_FAULT,
+    command,
+    misused,
+    option,
+    reader,
+    tell,
+)
 from satisfaction.foundation.language import Text, _, both, ngettext
 
 if TYPE_CHECKING:

@@ -53,9 +53,7 @@ class Wave:
     readable: bool = True
 
 
-def project_root(
-    start: Path, *, holding: Collection[str] = ("surveys", "notebooks")
-) -> Path:
+def project_root(start: Path, *, holding: Collection[str] = ("surveys", "notebooks")) -> Path:
     """Return the nearest folder at or above `start` that has `surveys` and `notebooks`.
 
     Parameters
