@@ -23,6 +23,7 @@ class BuildWithShipped(build_py):
     """Copies the shipped files into the wheel; a checkout installed with -e finds them in place."""
 
     def run(self) -> None:
+        """Build the package, then copy the files beside it."""
         super().run()
         if self.editable_mode:
             return

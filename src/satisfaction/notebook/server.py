@@ -33,7 +33,7 @@ QUIET = (
 )
 
 
-def serve(folder: Path, *, browser: bool = True, tell: Callable[[str], object] = print) -> int:
+def serve(folder: Path, *, browser: bool = True, tell: Callable[[object], object] = print) -> int:
     """Serve the project around a folder until the server is stopped; returns its exit code.
 
     Raises
