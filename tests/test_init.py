@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import satisfaction
 from conftest import ROOT
 from satisfaction.declarations.new_wave import new_wave
 from satisfaction.declarations.questionnaire import questionnaires_above
@@ -79,7 +80,7 @@ def test_the_wave_runs_and_meets_its_truth(project, results):
 def test_the_report_is_written_from_the_command(project, call, tmp_path):
     code, out, err = call("report", project.survey, "--out", tmp_path / "pages", "--language", "en")
     assert (code, err) == (0, ""), out
-    assert (tmp_path / "pages" / "index-en.html").is_file()
+    assert (tmp_path / "pages" / "index.html").is_file()
 
 
 def test_a_sample_is_drawn_from_the_frame_of_communities(project, call, tmp_path):
@@ -162,6 +163,20 @@ def test_a_command_without_its_extra_says_what_to_install(no_lab, project, call,
     assert 'pip install "satisfaction[lab]"' in err
     assert f"satisfaction {' '.join(arguments)}" in err
     assert files_of(project.folder) == before
+
+
+def test_spark_without_its_extra_says_what_to_install(monkeypatch, project, call):
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    monkeypatch.setitem(sys.modules, "pyspark.sql", None)
+    code, _, err = call("run", project.survey, "--engine", "pyspark")
+    assert code == 2
+    assert "[G103]" in err
+    assert "satisfaction[spark]" in err
+
+
+def test_the_version_to_cite_is_that_of_the_program():
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {satisfaction.__version__}\n" in cited
 
 
 def test_only_what_is_absent_is_named(monkeypatch):
