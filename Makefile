@@ -1,4 +1,5 @@
 # Two commands do everything on a fresh machine: make run, make test. Python 3.11 or newer is all they need.
+# `make run` installs what the command line needs, `make notebooks` also [lab], everything else also [dev].
 PYTHON ?= python3
 SURVEY ?= surveys/guizhou-2026q3
 SEEDS ?= 20
@@ -12,66 +13,81 @@ run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
 
 # A file of tests stays on one worker: what its tests share is computed once.
-test: .venv/ready
+test: .venv/ready-dev
 	$(BIN)/pytest -n auto --dist loadfile
 
 # Under a minute on two cores: references, identities, boundaries, refusals and one small run.
 QUICK := boundaries catalogue glossary docs_pages errors reference identities variance estimates estimates_carried estimates_df index tally measures \
   weights ranking ranking_golden ranking_multinomial comparisons_wald showing published
-quick: .venv/ready
+quick: .venv/ready-dev
 	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK:%=tests/test_%.py)
 
-notebooks: .venv/ready
+notebooks: .venv/ready-lab
 	$(BIN)/satisfaction run --notebooks $(SURVEY)
 
 # New messages into the Chinese catalogue, and the catalogue compiled.
-words: .venv/ready
+words: .venv/ready-dev
 	$(BIN)/python -m tests.catalogue
 
-lint: .venv/ready
+lint: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # docs/api.md from the docstrings, docs/errors.md from the messages in the code
-docs-pages: .venv/ready
+docs-pages: .venv/ready-dev
 	$(BIN)/python docs/make_api.py
 	$(BIN)/python docs/make_errors.py
 
 api: docs-pages
 
-coverage: .venv/ready
+coverage: .venv/ready-dev
 	$(BIN)/python -m tests.coverage_study --seeds $(SEEDS)
 
-bench: .venv/ready $(if $(PEER),.venv-bench/ready)
+bench: .venv/ready-dev $(if $(PEER),.venv-bench/ready)
 	$(BIN)/python tests/benchmarks/bench.py $(if $(PEER),--peer $(PEER)) $(if $(ROWS),--rows $(ROWS)) --repeats $(REPEATS)
 
 # The one pass on polls of up to 100 million simulated rows (6 GB of disk), and what 100,000 field responses cost to read.
-bench-big: .venv/ready
+bench-big: .venv/ready-dev
 	$(BIN)/python tests/benchmarks/big.py --folder build/big --rows $(or $(ROWS),1000000 10000000 100000000) --repeats $(REPEATS)
 
-bench-responses: .venv/ready
+bench-responses: .venv/ready-dev
 	$(BIN)/python tests/benchmarks/responses.py --rows $(or $(ROWS),100000) --repeats $(REPEATS)
 
-.venv/ready: pyproject.toml constraints.txt
+# uv where it is there, pip otherwise. What is compiled at the first import need not be compiled while installing.
+UV := $(shell command -v uv 2>/dev/null)
+MAKE_VENV = $(if $(UV),uv venv --quiet --allow-existing --python $(PYTHON),$(PYTHON) -m venv)
+INSTALL = $(if $(UV),uv pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile) -c constraints.txt
+
+.venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo '需要 Python 3.11 或更新版本: make run PYTHON=python3.11   Python 3.11 or newer is needed.' >&2; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,spark]' -c constraints.txt
+	$(MAKE_VENV) .venv
+
+.venv/ready: pyproject.toml setup.py constraints.txt | .venv/bin/python
+	$(call INSTALL,.venv) -e .
 	@touch $@
+
+.venv/ready-lab: .venv/ready
+	$(call INSTALL,.venv) -e '.[lab]'
+	@touch $@
+
+.venv/ready-dev: pyproject.toml setup.py constraints.txt | .venv/bin/python
+	$(call INSTALL,.venv) -e '.[dev]'
+	@touch .venv/ready .venv/ready-lab $@
 
 # The peer that benchmarks run beside brings libraries of its own: apart, so that tests never lean on them.
 .venv-bench/ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev,spark,bench]' -c constraints.txt
+	$(MAKE_VENV) .venv-bench
+	$(call INSTALL,.venv-bench) -e '.[dev,bench]'
 	@touch $@
 
 # Random damage in thousands of files; a small number runs in `make test`.
-fuzz: .venv/ready
+fuzz: .venv/ready-dev
 	SATISFACTION_FUZZ=$(or $(FUZZ),3000) $(BIN)/pytest -q -n auto tests/test_responses_fuzz.py tests/test_platforms.py tests/test_io.py
 
 # Kills every command that writes, at file operations and at random moments; six of them run in `make test`.
-attack: .venv/ready
+attack: .venv/ready-dev
 	$(BIN)/python -m tests.attack.kills --kills $(or $(KILLS),100)
 
 clean:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import click
 
-from satisfaction.cli.before import draw, form, new, next_sample, plan, schema, simulate
+from satisfaction.cli.before import draw, form, init, new, next_sample, plan, schema, simulate
 from satisfaction.cli.checking import compare, lab, verify
 from satisfaction.cli.options import (
     DAMAGED_SET,
@@ -134,7 +134,7 @@ def _system_error(fault: BaseException | None) -> OSError | None:
 
 
 SECTIONS = {
-    _("Before the field"): (plan, draw, next_sample, new, form, schema, simulate),
+    _("Before the field"): (init, plan, draw, next_sample, new, form, schema, simulate),
     _("What comes back"): (check, corrections, fieldwork),
     _("Figures and ranks"): (run, report, change, rolling, combined, stability, trial),
     _("Checking and handing on"): (lab, verify, compare),

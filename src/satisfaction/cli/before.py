@@ -26,6 +26,20 @@ if TYPE_CHECKING:
     from satisfaction.collection.forms.xlsform_reading import Draft
 
 
+@command(_("Write an example project: questionnaire, a simulated wave, tables, notebooks."))
+@click.argument("folder", type=FOLDER)
+def init(folder: Path) -> None:
+    """Write an example project: questionnaire, a simulated wave, tables, notebooks."""
+    from satisfaction.planning.example import write_example
+
+    project = write_example(folder, language=reader())
+    tell(_("example project: {path}", path=project.folder))
+    tell(f"1. satisfaction check {project.survey}")
+    tell(f"2. satisfaction run {project.survey}")
+    tell(f"3. satisfaction report {project.survey}")
+    tell(f"4. satisfaction lab {project.folder}")
+
+
 @command(_("Write XLSForm, codebook and a page to print from a questionnaire."))
 @click.argument("questionnaire", type=FOLDER, required=False)
 @option("--check", "checked", type=FOLDER, words=_("check an XLSForm workbook"))

@@ -31,9 +31,12 @@ if TYPE_CHECKING:
 def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
     """Run the survey in FOLDER; results go to FOLDER/out/."""
     from satisfaction.declarations.survey import read_survey
+    from satisfaction.foundation.shipped import require_extra
     from satisfaction.pipeline import run as run_survey
     from satisfaction.publication.file_set import export_dated, revision_of
 
+    if notebooks:
+        require_extra("lab", "satisfaction run --notebooks")
     survey = read_survey(folder)
     results = run_survey(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
     written = export_dated(results, handover=handover)

@@ -33,6 +33,7 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import copy_file, decode, new_folder, refuse_existing
 from satisfaction.foundation.language import _, comma_list, current, readers_language, use
+from satisfaction.foundation.shipped import shipped_questionnaires
 from satisfaction.foundation.tables import read_table, write_text
 from satisfaction.foundation.yaml import STATE_THE_SOURCE, Document, node_text, read_yaml
 
@@ -72,7 +73,8 @@ def new_wave(
     folder : str or Path
         Its name becomes the survey's name; it must not be there yet.
     questionnaire : str, optional
-        name@version below a folder `questionnaires` beside or above; with `like` its questionnaire is the default.
+        name@version below a folder `questionnaires` beside or above, else one that the program brings along, which is then
+        copied into the new folder; with `like` its questionnaire is the default.
     areas : str or Path, optional
         Table of areas to take over (columns code, name, level, parent; valid_from and valid_to may be absent together).
     like : str or Path, optional
@@ -124,7 +126,8 @@ def _new_wave(
         questionnaire = questionnaire or earlier.questionnaire
         if areas is None and earlier.areas is not None:
             areas = before / earlier.areas.file
-    instrument = read_questionnaire(_questionnaire_path(folder, questionnaire))
+    questionnaire_path = _questionnaire_path(folder, questionnaire)
+    instrument = read_questionnaire(questionnaire_path)
     area = instrument.roles.area
     if areas is not None:
         tables["areas"] = read_areas(Path(areas), area)
@@ -155,6 +158,10 @@ def _new_wave(
     with new_folder(folder) as scratch:
         write_blank_responses(plan, scratch)
         write_tables(plan, scratch)
+        if instrument.reference not in questionnaires_above(folder):
+            copied = scratch / "questionnaires" / instrument.questionnaire / questionnaire_path.name
+            copied.parent.mkdir(parents=True)
+            copy_file(questionnaire_path, copied)
         texts = {
             "survey.yaml": survey_yaml(instrument, plan.declared, name=folder.name),
             "rules.yaml": rules_yaml(
@@ -172,7 +179,7 @@ def _new_wave(
 
 
 def _questionnaire_path(folder: Path, reference: str | None) -> Path:
-    questionnaires = questionnaires_above(folder)
+    questionnaires = shipped_questionnaires() | questionnaires_above(folder)
     if reference in questionnaires:
         return questionnaires[reference]
     problem = _("No questionnaire is named.")

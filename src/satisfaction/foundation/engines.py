@@ -292,6 +292,7 @@ def missing(what: str, how: str | Text) -> EngineError:
 
 def to_spark(table: pd.DataFrame) -> Any:
     """Hand a pandas table to Spark, value by value: whole numbers as long, text as string; missing values as null."""
+    started = session()
     from pyspark.sql import types
 
     kinds = {
@@ -306,7 +307,7 @@ def to_spark(table: pd.DataFrame) -> Any:
         fields.append(types.StructField(str(name), kind()))
     columns = [_values(table[name]) for name in table]
     rows = list(zip(*columns, strict=True))
-    return session().createDataFrame(rows, types.StructType(fields))
+    return started.createDataFrame(rows, types.StructType(fields))
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:

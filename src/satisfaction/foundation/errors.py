@@ -127,6 +127,10 @@ class EngineError(SatisfactionError):
     """A table no engine can work on (codes G...)."""
 
 
+class InstallationError(SatisfactionError):
+    """A part of the program that is installed apart and is not there (codes Z4..)."""
+
+
 class ExportError(SatisfactionError):
     """A file set that cannot be written (codes X...)."""
 

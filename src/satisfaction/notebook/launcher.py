@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from satisfaction.collection.responses import load_responses
 from satisfaction.declarations.survey import read_declared, read_survey
 from satisfaction.foundation.errors import DamagedSetError, InputFileError, SatisfactionError
 from satisfaction.foundation.files import free_name, new_file, read_json
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _, both, comma_list
 from satisfaction.foundation.pages import fill
 from satisfaction.foundation.tables import write_text
 from satisfaction.notebook.notebooks import find_notebooks, nothing_for, run_notebooks
@@ -53,8 +53,14 @@ class Wave:
     readable: bool = True
 
 
-def project_root(start: Path) -> Path:
+def project_root(start: Path, *, holding: Collection[str] = ("surveys", "notebooks")) -> Path:
     """Return the nearest folder at or above `start` that has `surveys` and `notebooks`.
+
+    Parameters
+    ----------
+    start : Path
+    holding : collection of str
+        The folders it must have.
 
     Raises
     ------
@@ -62,13 +68,19 @@ def project_root(start: Path) -> Path:
         F118 when there is none.
     """
     for folder in (start.resolve(), *start.resolve().parents):
-        if (folder / "surveys").is_dir() and (folder / "notebooks").is_dir():
+        if all((folder / name).is_dir() for name in holding):
             return folder
     raise InputFileError(
         "F118",
-        _("This is no project folder: there are no surveys/ and notebooks/."),
+        _(
+            "This is no project folder: {folders} not found in it or above it.",
+            folders=comma_list(f"{name}/" for name in holding),
+        ),
         where=str(start),
-        hint=_("Go to the project folder, or name it: satisfaction lab <folder>."),
+        hint=_(
+            "Go to the project folder, or name it: satisfaction lab <folder>. "
+            "`satisfaction init <folder>` makes an example project."
+        ),
     )
 
 

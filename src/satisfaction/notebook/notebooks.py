@@ -13,6 +13,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ExportError, InputFileError
 from satisfaction.foundation.files import new_folder, sha256
 from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.shipped import shipped
 from satisfaction.notebook.show import Language
 from satisfaction.pipeline import Results
 
@@ -23,7 +24,7 @@ COMPARING = (TESTING, "05_ranking.ipynb")  # notebooks that compare areas
 
 
 def find_notebooks(survey: Survey) -> list[Path]:
-    """List the numbered notebooks in the `notebooks` folder above the survey.
+    """List the numbered notebooks in the `notebooks` folder above the survey, else those the program brings along.
 
     Raises
     ------
@@ -31,6 +32,7 @@ def find_notebooks(survey: Survey) -> list[Path]:
         F111 when there are none.
     """
     shelves = [parent / "notebooks" for parent in survey.folder.resolve().parents]
+    shelves.append(shipped("notebooks"))
     found = next((list(shelf.glob(WORKING)) for shelf in shelves if shelf.is_dir()), [])
     if not found:
         raise InputFileError(

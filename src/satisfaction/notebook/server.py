@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from satisfaction.foundation.files import scratch_folder
+from satisfaction.foundation.language import _, readers_language
+from satisfaction.foundation.shipped import require_extra, write_notebooks
 from satisfaction.foundation.tables import write_json
-from satisfaction.notebook.launcher import project_root
+from satisfaction.notebook.launcher import find_waves, project_root
 
 START = "notebooks/00_start.ipynb"
 SETTINGS = {
@@ -31,15 +33,20 @@ QUIET = (
 )
 
 
-def serve(folder: Path, *, browser: bool = True, tell: Callable[[str], object] = print) -> int:
+def serve(folder: Path, *, browser: bool = True, tell: Callable[[object], object] = print) -> int:
     """Serve the project around a folder until the server is stopped; returns its exit code.
 
     Raises
     ------
+    InstallationError
+        Z430 where the extra `lab` is not installed.
     InputFileError
         F118 where there is no project.
     """
-    root = project_root(folder)
+    require_extra("lab", "satisfaction lab")
+    root = project_root(folder, holding=("surveys",))
+    for notebook in add_notebooks(root):
+        tell(_("notebook: {path}", path=notebook))
     with scratch_folder("satisfaction-lab") as home:
         port = free_port()
         token = secrets.token_hex(16)
@@ -54,6 +61,18 @@ def serve(folder: Path, *, browser: bool = True, tell: Callable[[str], object] =
                 return running.wait()
             finally:
                 stop(running)
+
+
+def add_notebooks(root: Path) -> list[Path]:
+    """Write the notebooks the program brings along into a project that has no first one; return what was written.
+
+    They open the project's first wave, in the reader's language.
+    """
+    waves = find_waves(root)
+    if (root / START).is_file() or not waves:
+        return []
+    first = waves[0].folder.name
+    return write_notebooks(root / "notebooks", survey=first, language=readers_language())
 
 
 def stop(running: subprocess.Popen[bytes]) -> None:

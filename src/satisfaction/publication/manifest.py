@@ -38,7 +38,6 @@ PACKAGES = (
     "pandas",
     "satisfaction",
     "scipy",
-    "statsmodels",
     "xlsxwriter",
 )
 

@@ -224,7 +224,7 @@ def _spoil(rows: pd.DataFrame, place: int, item: str, kind: str, value: str) -> 
 def write_deliveries(
     folder: Path, rows: pd.DataFrame, questionnaire: Questionnaire
 ) -> dict[str, int]:
-    """Write one file a prefecture, as its team delivers it.
+    """Write one file a prefecture, as its team delivers it; none for a prefecture without rows.
 
     Parameters
     ----------
@@ -242,6 +242,8 @@ def write_deliveries(
     written = {}
     for prefecture, team in TEAMS.items():
         mine = rows[rows["respondent_id"].str.split("-").str[1].str[:4] == prefecture[:4]]
+        if mine.empty:
+            continue
         with new_file(folder / team.file, replace=True) as scratch:
             if team.shape == "xlsx with dates":
                 mine = pd.concat([mine, _total(mine)])
