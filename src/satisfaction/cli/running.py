@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from satisfaction.cli.options import ENGINE, FOLDER, command, option, tell
+from satisfaction.cli.options import ENGINE, FOLDER, command, option, reader, tell
 from satisfaction.foundation.language import NOTHING, _, comma_list
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
         for name, why in leave_out.items():
             tell(_("not executed: {notebook} ({why})", notebook=name, why=why))
         shelf = written.with_name(f"{written.name}-notebooks")
-        run_notebooks(survey, shelf, official=written, leave_out=leave_out)
+        run_notebooks(survey, shelf, language=reader(), official=written, leave_out=leave_out)
         tell(_("notebooks: {shelf}", shelf=shelf))
 
 

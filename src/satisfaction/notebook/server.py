@@ -11,10 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from satisfaction.foundation.files import scratch_folder
+from satisfaction.foundation.language import Language, Text, _
 from satisfaction.foundation.tables import write_json
 from satisfaction.notebook.launcher import project_root
+from satisfaction.notebook.notebooks import shelf_of
 
-START = "notebooks/00_start.ipynb"
+START = "00_start.ipynb"
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {
         "fetchNews": "false",
@@ -31,8 +33,16 @@ QUIET = (
 )
 
 
-def serve(folder: Path, *, browser: bool = True, tell: Callable[[str], object] = print) -> int:
+def serve(
+    folder: Path,
+    *,
+    language: Language = "zh",
+    browser: bool = True,
+    tell: Callable[[Text], object] = print,
+) -> int:
     """Serve the project around a folder until the server is stopped; returns its exit code.
+
+    It opens the first notebook of a language.
 
     Raises
     ------
@@ -43,13 +53,11 @@ def serve(folder: Path, *, browser: bool = True, tell: Callable[[str], object] =
     with scratch_folder("satisfaction-lab") as home:
         port = free_port()
         token = secrets.token_hex(16)
-        tell(
-            f"JupyterLab: http://127.0.0.1:{port}/lab/tree/{START}?token={token}\n停止 stop: Ctrl+C"
-        )
+        address = f"http://127.0.0.1:{port}/lab/tree/{start_of(language)}?token={token}"
+        tell(_("JupyterLab: {address}\nTo stop: Ctrl+C", address=address))
         environment = os.environ | private_folders(home) | {"JUPYTER_TOKEN": token}
-        with subprocess.Popen(
-            command(root, port=port, browser=browser), env=environment
-        ) as running:
+        starting = command(root, port=port, browser=browser, language=language)
+        with subprocess.Popen(starting, env=environment) as running:
             try:
                 return running.wait()
             finally:
@@ -65,10 +73,17 @@ def stop(running: subprocess.Popen[bytes]) -> None:
         running.kill()
 
 
-def command(root: Path, *, port: int, browser: bool) -> list[str]:
+def start_of(language: Language) -> str:
+    """Return the first notebook of a language."""
+    return (shelf_of(language) / START).as_posix()
+
+
+def command(root: Path, *, port: int, browser: bool, language: Language = "zh") -> list[str]:
     """Return the command that starts the server; its token stands in JUPYTER_TOKEN, where no list of processes shows it."""
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
-    shown = [f"--LabApp.default_url=/lab/tree/{START}"] if browser else ["--no-browser"]
+    shown = (
+        [f"--LabApp.default_url=/lab/tree/{start_of(language)}"] if browser else ["--no-browser"]
+    )
     where = [f"--ServerApp.root_dir={root}", "--ip=127.0.0.1", f"--port={port}"]
     return [sys.executable, "-m", "jupyterlab", *where, *QUIET, *shown, *as_root]
 
