@@ -36,6 +36,9 @@ SHIPPED = (
 )  # the small wave, too, has none before it
 OF_THE_RUN = {
     "report.html",
+    "report-en.html",
+    "confirm-en.html",
+    "README-en.txt",
     "manifest.json",
     "run.json",
     "datapackage.json",

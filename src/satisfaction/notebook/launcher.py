@@ -18,7 +18,7 @@ from satisfaction.declarations.survey import read_declared, read_survey
 from satisfaction.foundation.errors import DamagedSetError, InputFileError, SatisfactionError
 from satisfaction.foundation.files import free_name, new_file, read_json
 from satisfaction.foundation.language import NOTHING, Language, Text, _, use
-from satisfaction.foundation.pages import fill
+from satisfaction.foundation.pages import fill, page_name
 from satisfaction.foundation.tables import write_text
 from satisfaction.notebook.notebooks import find_notebooks, nothing_for, run_notebooks, shelf_of
 from satisfaction.pipeline import run
@@ -196,10 +196,11 @@ def ran(folder: Path, language: Language, *, notebooks: bool) -> str:
     survey = read_survey(folder)
     results = run(survey)
     written = export_dated(results)
+    declared = survey.declared.languages
+    shown_in = language if language in declared else declared[0]
+    names = {"report.html": REPORT, "ranking.xlsx": RESULTS, "indices.xlsx": RESULTS}
     links = [
-        (REPORT, written / "report.html"),
-        (RESULTS, written / "ranking.xlsx"),
-        (RESULTS, written / "indices.xlsx"),
+        (label, written / page_name(name, shown_in, declared)) for name, label in names.items()
     ]
     revision = revision_of(written)
     lines = [_("Results: {folder}, revision {revision}", folder=written.name, revision=revision)]
