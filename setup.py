@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent
 SHIPPED = (
     "questionnaires/*/*.yaml",
     "notebooks/0*.ipynb",
+    "notebooks/en/0*.ipynb",
     "surveys/guizhou-2026q3/areas.csv",
     "surveys/guizhou-2026q3/frame.csv",
     "surveys/guizhou-2026q3/margin_*.csv",

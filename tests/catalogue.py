@@ -1,5 +1,7 @@
 """The Chinese catalogue: `python -m tests.catalogue` (make words) reads every `_("...")` of the package into it.
 
+So it does every `words("...")` of the notebooks.
+
 Messages that are new stand in the catalogue without Chinese, for somebody to fill in; those that are gone go.
 The compiled catalogue is written beside it. `tests/test_catalogue.py` refuses one that is behind.
 """
@@ -8,14 +10,17 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract, extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-PACKAGE = Path(__file__).parents[1] / "src" / "satisfaction"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "satisfaction"
+NOTEBOOKS = ROOT / "notebooks"
 FOLDER = PACKAGE / "locale" / "zh" / "LC_MESSAGES"
 PO = FOLDER / "satisfaction.po"
 MO = FOLDER / "satisfaction.mo"
@@ -46,7 +51,26 @@ def extracted() -> Catalog:
     found = extract_from_dir(PACKAGE, METHODS, OPTIONS, KEYWORDS, comment_tags=("Words:",))
     for _file, _line, message, comments, context in found:
         messages.add(message, auto_comments=comments, context=context)
+    for code in (notebook_code(), module_code()):
+        for _line, message, _comments, _context in extract(
+            "python", code, keywords={"words": None}
+        ):
+            messages.add(message)
     return messages
+
+
+def notebook_code() -> io.BytesIO:
+    """Return the code of all notebooks; the cells are the same in every language."""
+    sources = []
+    for path in sorted(NOTEBOOKS.rglob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        sources += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return io.BytesIO("\n".join(sources).encode("utf-8"))
+
+
+def module_code() -> io.BytesIO:
+    """Return the code of the module that offers `words` to notebooks."""
+    return io.BytesIO((PACKAGE / "notebook" / "show.py").read_bytes())
 
 
 def updated(catalogue: Catalog) -> Catalog:

@@ -21,9 +21,11 @@ def remembering(run):
     runs = {}
 
     def remembered(survey, **options):
+        from satisfaction.foundation.language import current
+
         rules = survey.rules and survey.rules.model_dump_json()
         declared = survey.declared.model_dump_json()
-        key = survey.folder.resolve(), declared, rules, tuple(options.items())
+        key = survey.folder.resolve(), declared, rules, tuple(options.items()), current()
         if key not in runs:
             runs[key] = run(survey, **options)
         return runs[key]
@@ -43,12 +45,17 @@ class NotebookRun:
     notebook: Path
     survey: Path
     folder: Path
+    language: str = "zh"
 
     def cells(self) -> list[NotebookNode]:
         from papermill.iorw import load_notebook_node
         from papermill.parameterize import parameterize_notebook
 
-        parameters = {"survey": str(self.survey), "out": str(self.folder), "language": "zh"}
+        parameters = {
+            "survey": str(self.survey),
+            "out": str(self.folder),
+            "language": self.language,
+        }
         return parameterize_notebook(load_notebook_node(str(self.notebook)), parameters).cells
 
 

@@ -18,11 +18,13 @@ import pytest
 
 from conftest import ROOT
 from satisfaction.foundation.errors import InputFileError
+from satisfaction.foundation.language import Text
 from satisfaction.notebook import server
 from satisfaction.notebook.launcher import (
     account_page,
     find_questionnaires,
     find_waves,
+    form,
     linked,
     opened,
     overview,
@@ -51,16 +53,21 @@ def test_waves_are_listed_with_their_state(project):
     assert after.finished
     assert after.revision == 1
     assert find_questionnaires(project.root) == ["small@1"]
-    html = overview([after], ["small@1"], language="en")
-    assert "Test survey" in html
-    assert "small@1" in html
+    english = overview([after], ["small@1"], language="en")
+    assert "Test survey" in english
+    assert "latest run" in english
+    assert "Questionnaires: small@1" in english
+    chinese = overview([after], ["small@1"], language="zh")
+    assert "测试调查" in chinese
+    assert "最近运行" in chinese
+    assert "Test survey" not in chinese
 
 
 def test_a_folder_that_cannot_be_read_is_listed_as_such(project):
     project.edit("survey.yaml", "selection: probability", "selection: guess")
     (wave,) = find_waves(project.root)
     assert not wave.readable
-    assert "selection" in wave.title[1]
+    assert "selection" in wave.title.en
 
 
 def test_a_wave_runs_and_links_lead_to_its_files(project, monkeypatch):
@@ -73,20 +80,23 @@ def test_a_wave_runs_and_links_lead_to_its_files(project, monkeypatch):
     )  # JupyterLab's own viewer runs no script
     assert f'<a href="{shelf}/ranking.xlsx" download>' in html  # nor does it read workbooks
     assert "读入" in account_page(project.folder, "zh")
-    assert linked([("<b>", folder)]).count("<b>") == 0
+    assert linked([(Text("<b>"), folder)]).count("<b>") == 0
 
 
 def test_notebooks_are_written_for_the_wave_chosen(project):
-    html = opened(project.folder, "en")
-    written = sorted((project.folder / "out" / "notebooks").glob("*.ipynb"))
-    assert [path.name for path in written] == [path.name for path in find_notebooks(project.read())]
-    assert "00_start" not in html
-    for path in written:
-        sources = [
-            "".join(cell["source"])
-            for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
-        ]
-        assert any('language = "en"' in source and "survey = " in source for source in sources)
+    shelves = {"zh": "out/notebooks", "en": "out/notebooks/en"}
+    titles = {"zh": "# 05 排名", "en": "# 05 Ranking"}
+    for language, shelf in shelves.items():
+        html = opened(project.folder, language)
+        written = sorted((project.folder / shelf).glob("*.ipynb"))
+        shipped = find_notebooks(project.read(), language)
+        assert [path.name for path in written] == [path.name for path in shipped]
+        assert "00_start" not in html
+        for path in written:
+            sources = [cell.source for cell in nbformat.read(path, as_version=4).cells]
+            chosen = f'language = "{language}"'
+            assert any(chosen in source and "survey = " in source for source in sources)
+        assert sources[0].startswith(titles[language])
 
 
 def test_an_edited_notebook_is_never_overwritten(project):
@@ -101,6 +111,32 @@ def test_an_edited_notebook_is_never_overwritten(project):
     assert "02_weighting: 02_weighting-2.ipynb" in html
     opened(project.folder, "zh")
     assert len(list(mine.parent.glob("02_*"))) == 2
+
+
+def test_the_form_is_in_one_language_and_its_menu_chooses_the_notebooks(project, monkeypatch):
+    import ipywidgets
+
+    (wave,) = find_waves(project.root)
+    labels = {
+        "zh": ["检查答卷", "运行", "打开笔记本"],
+        "en": ["check responses", "run", "open notebooks"],
+    }
+    shelves = {"zh": "out/notebooks", "en": "out/notebooks/en"}
+    for language, names in labels.items():
+        box = form(ipywidgets, [wave], language=language)
+        _menu, languages, _too, buttons, _output = box.children
+        assert [button.description for button in buttons.children] == names
+        languages.value = "en" if language == "zh" else "zh"
+        buttons.children[-1].click()
+        assert (project.folder / shelves[languages.value] / "05_ranking.ipynb").is_file()
+
+
+def test_the_server_opens_the_first_notebook_of_the_language(tmp_path):
+    opens = "--LabApp.default_url=/lab/tree/notebooks/"
+    for language, place in {"zh": "00_start.ipynb", "en": "en/00_start.ipynb"}.items():
+        command = server.command(tmp_path, port=1, browser=True, language=language)
+        assert opens + place in command
+        assert (ROOT / server.start_of(language)).is_file()
 
 
 def test_the_project_is_found_from_anywhere_inside(project, tmp_path_factory):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -14,10 +15,17 @@ from satisfaction.foundation.errors import ExportError
 from satisfaction.notebook.notebooks import exported, nothing_for, run_notebooks
 from satisfaction.pipeline import Results, run
 from satisfaction.publication.file_set import export
-from satisfaction.publication.labels import mark
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SHELF = ROOT / "notebooks"
+ENGLISH = SHELF / "en"
+NOTEBOOKS = sorted(SHELF.glob("*.ipynb"))
+IN_ENGLISH = sorted(ENGLISH.glob("*.ipynb"))
+EVERY_CHINESE = sorted(path for path in SHELF.rglob("*.ipynb") if ENGLISH not in path.parents)
+EVERY_ENGLISH = sorted(ENGLISH.rglob("*.ipynb"))
+HAN = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
+GLOSS = re.compile(r"[A-Za-z]")
+HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 WORKING = [
     path for path in NOTEBOOKS if not path.name.startswith("00")
 ]  # 00 is the door, see test_lab.py
@@ -28,6 +36,9 @@ SHIPPED = (
 )  # the small wave, too, has none before it
 OF_THE_RUN = {
     "report.html",
+    "report-en.html",
+    "confirm-en.html",
+    "README-en.txt",
     "manifest.json",
     "run.json",
     "datapackage.json",
@@ -37,9 +48,14 @@ OF_THE_RUN = {
 }
 PERSONAL = re.compile(r"/(home|root|Users|work|tmp|mnt)/|[A-Za-z]:\\\\")
 MOST_LINES = 30  # of 100 columns
+LIBRARY = 100_000  # characters that no table of the small wave has
 
 
-@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def in_its_folder(path: Path) -> str:
+    return path.relative_to(SHELF).with_suffix("").as_posix()
+
+
+@pytest.fixture(params=[*NOTEBOOKS, *IN_ENGLISH], ids=in_its_folder)
 def notebook(request):
     return nbformat.read(request.param, as_version=4)
 
@@ -78,23 +94,65 @@ def test_cells_call_and_do_not_define(notebook):
 
 def test_prose_comes_first_and_leads_every_section(notebook):
     assert notebook.cells[0].cell_type == "markdown"
-    assert notebook.cells[0].source.startswith('<div lang="zh">\n\n# ')
+    assert notebook.cells[0].source.startswith("# ")
     assert sum(cell.cell_type == "markdown" for cell in notebook.cells) * 3 >= len(notebook.cells)
 
 
-def test_prose_stands_in_both_languages_and_the_second_is_hidden(notebook):
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            blocks = re.fullmatch(
-                r'<div lang="zh">\n\n(.+)\n\n</div>\n<div lang="en" hidden>\n\n(.+)\n\n</div>',
-                cell.source,
-                re.DOTALL,
-            )
-            assert blocks, cell.id
-            assert [
-                re.findall(r"^#+ [\d ]*", text, re.MULTILINE) for text in blocks.groups()
-            ].count([]) in (0, 2), cell.id
-            assert not re.search(r"[\u4e00-\u9fff]{3,}", blocks[2]), cell.id
+def prose(path: Path) -> list:
+    cells = nbformat.read(path, as_version=4).cells
+    return [cell for cell in cells if cell.cell_type == "markdown"]
+
+
+def test_every_notebook_is_there_in_both_languages():
+    in_chinese = [path.relative_to(SHELF) for path in EVERY_CHINESE]
+    assert [path.relative_to(ENGLISH) for path in EVERY_ENGLISH] == in_chinese
+
+
+@pytest.mark.parametrize("path", EVERY_CHINESE, ids=in_its_folder)
+def test_cells_are_the_same_in_both_languages_but_for_prose_and_the_language(path):
+    chinese = nbformat.read(path, as_version=4).cells
+    english = nbformat.read(ENGLISH / path.relative_to(SHELF), as_version=4).cells
+    assert [cell.id for cell in chinese] == [cell.id for cell in english]
+    assert [cell.cell_type for cell in chinese] == [cell.cell_type for cell in english]
+    changed = []
+    for one, other in zip(chinese, english, strict=True):
+        if one.cell_type == "code" and one.source != other.source:
+            changed.append(one)
+            assert one.source.replace('language = "zh"', 'language = "en"') == other.source
+    assert [cell.metadata.get("tags") for cell in changed] == [["parameters"]]
+
+
+@pytest.mark.parametrize("path", EVERY_CHINESE, ids=in_its_folder)
+def test_chinese_prose_is_chinese(path):
+    for cell in prose(path):
+        assert HAN.search(cell.source), cell.id
+        assert "<div" not in cell.source, cell.id
+        for _level, title in HEADING.findall(cell.source):
+            assert not GLOSS.search(title.replace("PSU", "")), title
+
+
+@pytest.mark.parametrize("path", EVERY_ENGLISH, ids=in_its_folder)
+def test_english_prose_is_english(path):
+    for cell in prose(path):
+        assert not HAN.search(cell.source), cell.id
+        assert "<div" not in cell.source, cell.id
+
+
+@pytest.mark.parametrize("path", EVERY_CHINESE, ids=in_its_folder)
+def test_the_outline_has_one_heading_a_section_and_is_the_same_in_both_languages(path):
+    outlines = []
+    for one in (path, ENGLISH / path.relative_to(SHELF)):
+        outline = []
+        for cell in prose(one):
+            headings = HEADING.findall(cell.source)
+            assert len(headings) <= 1, cell.id
+            assert not headings or cell.source.startswith("#"), cell.id
+            outline += [(level, re.match(r"[\d ]*", title)[0]) for level, title in headings]
+        outlines.append(outline)
+    assert outlines[0] == outlines[1]
+    assert outlines[0][0][0] == "#"
+    sections = [number.strip() for level, number in outlines[0] if level == "##"]
+    assert sections == [str(place) for place in range(1, len(sections) + 1)]
 
 
 def test_nothing_personal(notebook):
@@ -109,7 +167,7 @@ def test_cell_ids_are_names_of_their_own(notebook):
 
 
 def assert_quiet_and_marked(folder: Path, said: str, left_out: dict[str, str]) -> None:
-    """No error, nothing on stderr; what must be said about the sample stands in every notebook's outputs."""
+    """No error, nothing on stderr, no heading; what must be said about the sample stands in every notebook's outputs."""
     assert {path.name for path in folder.glob("*.ipynb")} == {path.name for path in WORKING} - set(
         left_out
     )
@@ -126,6 +184,18 @@ def assert_quiet_and_marked(folder: Path, said: str, left_out: dict[str, str]) -
             if "data" in output
         ]
         assert any(said in text for text in texts), path.name
+        assert [text for text in texts if re.search(r"^[> ]*#", text, re.MULTILINE)] == []
+        pages = [page for page in htmls(cells) if re.search(r"<h[1-6]\b", page)]
+        assert pages == [], path.name
+
+
+def htmls(cells: list) -> list[str]:
+    """Return what cells show as HTML; not the library that shows tables."""
+    pages = []
+    for cell in cells:
+        for output in cell.outputs:
+            pages.append(output.get("data", {}).get("text/html", ""))
+    return [page for page in pages if len(page) < LIBRARY]
 
 
 def assert_same_files(notebooks: Path, pipeline: Path) -> None:
@@ -137,14 +207,15 @@ def assert_same_files(notebooks: Path, pipeline: Path) -> None:
 
 
 def check(results: Results, notebooks: Path, tmp_path: Path) -> None:
-    assert_quiet_and_marked(notebooks, mark(results.survey), nothing_for(results))
+    marks = results.survey.marks
+    assert_quiet_and_marked(notebooks, marks.zh if marks else "", nothing_for(results))
     assert_same_files(notebooks, export(results, tmp_path / "pipeline-out"))
 
 
 @pytest.fixture(scope="module")
-def in_one_kernel(shipped, unchanged, tmp_path_factory):
+def in_one_kernel(shipped, tmp_path_factory):
     """Every notebook on every wave, one after the other in one kernel; results and notebooks by wave."""
-    waves = {wave: shipped(wave) for wave in SHIPPED} | {"small": run(unchanged)}
+    waves = {wave: shipped(wave) for wave in SHIPPED}
     root = tmp_path_factory.mktemp("in_one_kernel")
     runs = []
     for wave, results in waves.items():
@@ -156,6 +227,96 @@ def in_one_kernel(shipped, unchanged, tmp_path_factory):
     return {wave: (results, root / wave) for wave, results in waves.items()}
 
 
+@pytest.fixture(scope="module")
+def small_in_both(unchanged, tmp_path_factory):
+    """The notebooks of both languages on the small wave: results, and the notebooks by language."""
+    root = tmp_path_factory.mktemp("small_in_both")
+    runs = []
+    for language, shelf in {"zh": SHELF, "en": ENGLISH}.items():
+        (root / language).mkdir()
+        for name in (path.name for path in WORKING):
+            survey = unchanged.folder.resolve()
+            runs.append(NotebookRun(shelf / name, survey, root / language, language))
+    execute_in_one_kernel(runs)
+    return run(unchanged), {"zh": root / "zh", "en": root / "en"}
+
+
+def cells_of(folder: Path, name: str) -> list:
+    return code(nbformat.read(folder / name, as_version=4))
+
+
+def tables_shown(cell) -> list[list]:
+    """Return the rows of every table that a cell shows in the page."""
+    tables = []
+    for page in htmls([cell]):
+        for rows in re.findall(r'"data_json": ("(?:[^"\\]|\\.)*")', page):
+            tables.append(json.loads(json.loads(rows)))
+    return tables
+
+
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+AS_WORDS = (0, 1)  # "none", "one": a language may write them in letters
+
+
+def cells_in(shown) -> list:
+    """Return the cells of nested rows, in order."""
+    if isinstance(shown, list):
+        return [cell for one in shown for cell in cells_in(one)]
+    return [shown]
+
+
+def figures_in(shown) -> list[str]:
+    """Return the cells that are figures alone, in order."""
+    return [str(cell) for cell in cells_in(shown) if NUMBER.fullmatch(str(cell).strip())]
+
+
+def numbers_in_words(shown) -> list[float]:
+    """Return the numbers that stand between words, sorted: a sentence may name them in another order."""
+    words = [str(cell) for cell in cells_in(shown) if not NUMBER.fullmatch(str(cell).strip())]
+    numbers = [float(number) for text in words for number in NUMBER.findall(text)]
+    return sorted(number for number in numbers if number not in AS_WORDS)
+
+
+def printed(cell) -> str:
+    texts = [output.get("data", {}).get("text/markdown", "") for output in cell.outputs]
+    return "\n".join([*texts, *(output.get("text", "") for output in cell.outputs)])
+
+
+@pytest.mark.slow
+def test_numbers_and_files_are_the_same_in_both_languages(small_in_both):
+    _results, executed = small_in_both
+    in_chinese = executed["zh"]
+    in_english = executed["en"]
+    compared = 0
+    for notebook in WORKING:
+        pairs = zip(
+            cells_of(in_chinese, notebook.name), cells_of(in_english, notebook.name), strict=True
+        )
+        for one, other in pairs:
+            shown = [*tables_shown(one), printed(one)]
+            figures = figures_in(shown)
+            beside = [*tables_shown(other), printed(other)]
+            assert figures == figures_in(beside), one.id
+            assert numbers_in_words(shown) == numbers_in_words(beside), one.id
+            compared += len(figures)
+    assert compared > 1000
+    written = {path.name: path.read_bytes() for path in exported(in_chinese)}
+    assert {path.name: path.read_bytes() for path in exported(in_english)} == written
+    assert "indices.csv" in written
+
+
+@pytest.mark.slow
+def test_english_notebooks_show_english(small_in_both):
+    _results, executed = small_in_both
+    in_english = executed["en"]
+    assert_quiet_and_marked(in_english, "", {})
+    for notebook in WORKING:
+        for cell in cells_of(in_english, notebook.name):
+            shown = json.dumps(tables_shown(cell), ensure_ascii=False) + printed(cell)
+            shown = shown.replace("测试 test", "")  # a source, as the survey declares it
+            assert not HAN.search(shown), (cell.id, HAN.search(shown))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("wave", SHIPPED)
 def test_notebooks_of_the_shipped_waves_equal_the_pipeline(in_one_kernel, wave, tmp_path):
@@ -164,20 +325,23 @@ def test_notebooks_of_the_shipped_waves_equal_the_pipeline(in_one_kernel, wave, 
 
 
 @pytest.mark.slow
-def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(in_one_kernel, tmp_path):
-    results, notebooks = in_one_kernel["small"]
-    assert mark(results.survey) == ""
-    check(results, notebooks, tmp_path)
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_notebooks_of_a_wave_without_a_mark_equal_the_pipeline(small_in_both, language, tmp_path):
+    results, executed = small_in_both
+    assert results.survey.marks is None
+    check(results, executed[language], tmp_path)
 
 
 @pytest.mark.slow
-def test_notebooks_with_a_kernel_each_write_the_same_files(in_one_kernel, small, tmp_path):
+def test_notebooks_with_a_kernel_each_write_the_same_files(small_in_both, small, tmp_path):
     """As `satisfaction run --notebooks` executes them: at once, each running the survey itself."""
-    results, _ = in_one_kernel["small"]
+    results, _executed = small_in_both
     shutil.copytree(ROOT / "notebooks", small.root / "notebooks")
     left_out = {path.name for path in WORKING} - {"01_fieldwork.ipynb", "04_indices.ipynb"}
     here = Path.cwd()
-    notebooks = run_notebooks(small.read(), tmp_path / "notebooks-out", leave_out=left_out)
+    notebooks = run_notebooks(
+        small.read(), tmp_path / "notebooks-out", language="en", leave_out=left_out
+    )
     assert Path.cwd() == here
     assert_quiet_and_marked(notebooks, "", dict.fromkeys(left_out, ""))
     published = export(results, tmp_path / "pipeline-out")

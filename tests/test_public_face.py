@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 import satisfaction as sat
+from satisfaction.foundation.language import use
 
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(sat.__file__).parent
@@ -56,7 +57,8 @@ def test_examples_run(name, small, monkeypatch):
     monkeypatch.chdir(small.root)
     failures: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE, verbose=False)
-    runner.run(EXAMPLES[name], out=failures.append, clear_globs=False)
+    with use(None):  # an example may choose a language
+        runner.run(EXAMPLES[name], out=failures.append, clear_globs=False)
     assert not failures, "".join(failures)
 
 

@@ -2,17 +2,73 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from satisfaction.foundation.errors import ExportError
-from satisfaction.notebook.show import STYLES, TABLE_WORDS, begin, language_style, sortable_tables
+from satisfaction.foundation.language import both, use
+from satisfaction.notebook.show import (
+    begin,
+    in_one_language,
+    in_project,
+    labels_of,
+    sortable_tables,
+    table_words,
+    words,
+)
+
+TABLE = pd.DataFrame(
+    {
+        "code": ["1"], "name_zh": ["县"], "name_en": ["County"], "status": ["possible"], "status_zh": ["不能确定"],
+        "figure": [1.5], "figure_zh": ["方差"], "figure_en": ["variance"], "se": [2.0], "zh": ["文"], "en": ["text"],
+        "null": [both("two areas have equal population values")],
+    }
+)  # fmt: skip
 
 
-def test_each_language_hides_the_other():
-    assert language_style("zh").startswith("<style>")
-    assert "~ *" in STYLES["zh"]
-    assert ":has(~" in STYLES["en"]
-    assert set(STYLES) == set(TABLE_WORDS) == {"zh", "en"}
+def test_a_table_has_one_language_and_all_its_figures():
+    with use("zh"):
+        chinese = in_one_language(TABLE)
+    with use("en"):
+        english = in_one_language(TABLE)
+    assert chinese.iloc[0].tolist() == [
+        "1", "县", "不能确定", 1.5, "方差", 2.0, "文", "两个地区的总体值相等",
+    ]  # fmt: skip
+    assert english.iloc[0].tolist() == [
+        "1", "County", "possible", 1.5, "variance", 2.0, "text", "two areas have equal population values",
+    ]  # fmt: skip
+    assert "标准误 (se)" in chinese.columns
+    assert [name for name in english.columns if not name.isascii()] == []
+
+
+def test_tables_without_words_stay_as_they_are():
+    numbered = pd.DataFrame([[1, 2.5], [3, 4.5]])
+    twice = pd.DataFrame([[1, 2]], columns=["zh", "zh"])
+    for table in (numbered, twice):
+        pd.testing.assert_frame_equal(in_one_language(table), table)
+
+
+def test_labels_are_those_of_the_language():
+    with use("zh"):
+        assert labels_of(TABLE, "name").tolist() == ["县"]
+        assert words("standard errors") == "标准误"
+        assert table_words()["search"] == "查找"
+    with use("en"):
+        assert labels_of(TABLE, "name").tolist() == ["County"]
+        assert words("standard errors") == "standard errors"
+        assert table_words()["search"] == "search"
+
+
+def test_files_are_found_from_any_folder_of_the_project(tmp_path, monkeypatch):
+    below = tmp_path / "notebooks" / "en"
+    below.mkdir(parents=True)
+    (tmp_path / "surveys").mkdir()
+    monkeypatch.chdir(below)
+    assert in_project("surveys") == tmp_path / "surveys"
+    assert in_project(tmp_path / "surveys") == tmp_path / "surveys"
+    assert in_project("nowhere") == Path("nowhere")
 
 
 def test_another_language_is_refused(unchanged):
@@ -65,7 +121,7 @@ def test_tables_follow_the_theme_of_the_page(shell):
     from IPython.utils.capture import capture_output
 
     with capture_output() as shown:
-        sortable_tables("zh")
+        sortable_tables()
     library, theme = (output.data["text/html"] for output in shown.outputs)
     assert "injectModule" in library
     assert "set_or_remove_dark_class()" in theme

@@ -69,6 +69,7 @@ The whole wave, published and verified
     sat.hand_over_results        weighted respondents and an R script, of a wave
     sat.hand_over                the same of any design
     sat.verify                   recompute a file set and say whether it is the same
+    sat.language                 show words in Chinese or in English
     sat.SatisfactionError        what all of these raise: code, place, way out
 
 The floors, from the ground up. A module imports from its own floor and from those below it.

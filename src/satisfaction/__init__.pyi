@@ -49,6 +49,7 @@ from .publication.reading_sets import FileSet as FileSet
 from .publication.handover import hand_over_results as hand_over_results
 from .publication.handover import hand_over as hand_over
 from .publication.verify import verify as verify
+from .foundation.language import language as language
 from .foundation.errors import SatisfactionError as SatisfactionError
 
 __version__: str

@@ -18,7 +18,7 @@ from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, SurveyError, shortened
-from satisfaction.foundation.language import NOTHING, Text, _, both
+from satisfaction.foundation.language import NOTHING, Text, _, both, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
@@ -143,6 +143,12 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     2  990201     4                 1                  4  possible
     3  990202     2                 1                  4  possible
     """
+    with use(None):  # nothing that is computed depends on who reads it
+        return _run(survey, engine)
+
+
+def _run(survey: Survey, engine: Engine) -> Results:
+    """Run a survey, stage after stage."""
     if survey.rule_fault:
         raise survey.rule_fault
     refuse_placeholders(survey.sources, SurveyError)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from satisfaction.cli.options import FOLDER, command, option, tell
+from satisfaction.cli.options import FOLDER, command, option, reader, tell
 from satisfaction.foundation.language import _
 
 DIFFERENT = 1
@@ -85,5 +85,5 @@ def lab(folder: Path, no_browser: bool) -> None:
 
     # as Ctrl+C does: the server and its temporary folder go with the command
     signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(128 + signal.SIGTERM))
-    if code := serve(folder, browser=not no_browser, tell=tell):
+    if code := serve(folder, language=reader(), browser=not no_browser, tell=tell):
         sys.exit(code)

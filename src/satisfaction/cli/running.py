@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from satisfaction.cli.options import ENGINE, FOLDER, command, option, tell
+from satisfaction.cli.options import ENGINE, FOLDER, command, option, reader, tell
 from satisfaction.foundation.language import NOTHING, _, comma_list
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def run(folder: Path, engine: str, notebooks: bool, handover: bool) -> None:
         for name, why in leave_out.items():
             tell(_("not executed: {notebook} ({why})", notebook=name, why=why))
         shelf = written.with_name(f"{written.name}-notebooks")
-        run_notebooks(survey, shelf, official=written, leave_out=leave_out)
+        languages = survey.declared.languages
+        language = reader() if reader() in languages else languages[0]
+        run_notebooks(survey, shelf, language=language, official=written, leave_out=leave_out)
         tell(_("notebooks: {shelf}", shelf=shelf))
 
 

@@ -41,8 +41,15 @@ ADJUSTMENTS = {
 NULLS = {
     "pairs": both("two areas have equal population values"),
     "rest": both("an area and all others together have equal population values"),
-    "within": both("an area and all others of its {within} have equal population values"),
 }
+
+
+def _null_within(within: str) -> str:
+    return both(
+        "an area and all others of its {within} have equal population values", within=within
+    )
+
+
 CONVENTIONS = {
     "test": "two-sided t; covariance of the whole sample design",
     "df": "Satterthwaite over the areas; areas that share PSUs: PSUs - strata of their union",
@@ -232,7 +239,7 @@ def against_rest(
     if within is not None:
         larger = _larger(counted, by, within, means[by])
         keys["within"] = larger
-        conventions |= {"null": NULLS["within"].format(within=within), "within": within}
+        conventions |= {"null": _null_within(within), "within": within}
     total, count = totals.table["estimate"].to_numpy(float).reshape(-1, 2).T
     own, rest, slope = mean_and_rest(total, count, group=larger)
     compared = np.isfinite(rest)

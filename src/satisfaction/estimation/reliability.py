@@ -443,15 +443,10 @@ INTERVIEWER_CONVENTIONS = {
     "weights": "not used: this describes the fieldwork, not the population",
     "design_effect": "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place",
 }
-CONFOUNDED = {
-    False: both(
-        "differences between places count as interviewers' unless respondents were "
-        "assigned to interviewers at random (interpenetrated)"
-    ),
-    True: both(
-        "means of {places} removed; confounding remains where assignment inside them was not random"
-    ),
-}
+NOT_ASSIGNED = both(
+    "differences between places count as interviewers' unless respondents were "
+    "assigned to interviewers at random (interpenetrated)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -603,7 +598,12 @@ def intraclass_correlation(
     centre = (np.bincount(place, total) / np.bincount(place, n))[place]
     in_several_places = groups.groupby(by).size() > 1
     conventions: dict[str, Any] = dict(INTERVIEWER_CONVENTIONS)
-    conventions["confounding"] = CONFOUNDED[bool(places)].format(places=" x ".join(places))
+    conventions["confounding"] = NOT_ASSIGNED
+    if places:
+        conventions["confounding"] = both(
+            "means of {places} removed; confounding remains where assignment inside them was not random",
+            places=" x ".join(places),
+        )
     conventions["groups_in_several_places"] = int(in_several_places.sum())
     conventions["level"] = level
     table = groups.drop(columns=["total", "squares"])

@@ -113,7 +113,18 @@ def ngettext(one: str, many: str, n: int, **values: object) -> Text:
 def both(message: str, **values: object) -> str:
     """Return words in both languages behind each other, as the data files hold what they note."""
     text = _(message, **values)
-    return f"{text.zh} {text.en}"
+    words = f"{text.zh} {text.en}"
+    _IN_BOTH[words] = text
+    return words
+
+
+_IN_BOTH: dict[str, Text] = {}
+"""What `both` wrote, for those who show it in one language."""
+
+
+def as_text(words: str) -> Text:
+    """Return what `both` wrote as words of two languages; any other words as they stand."""
+    return _IN_BOTH.get(words, Text(words))
 
 
 def comma_list(names: Iterable[object]) -> Text:
@@ -138,9 +149,34 @@ def current() -> Language | None:
     return _CURRENT.get()
 
 
-def set_language(language: Language | None) -> None:
-    """Show words in a language from now on."""
-    _CURRENT.set(language)
+def language(name: Language) -> None:
+    """Show words in a language from now on: tables, pictures, notes, messages.
+
+    What is computed and what is written into files does not depend on it.
+
+    Parameters
+    ----------
+    name : {"zh", "en"}
+
+    Raises
+    ------
+    ExportError
+        X151 for another language.
+
+    Examples
+    --------
+    >>> survey = sat.read_survey("surveys/wave")
+    >>> sat.language("en")
+    >>> print(survey.declared.title)
+    Test survey
+    >>> sat.language("zh")
+    >>> print(survey.declared.title)
+    测试调查
+    """
+    from satisfaction.foundation.errors import ExportError, one_of  # messages need words
+
+    one_of(name, LANGUAGES, argument="language", error=ExportError, code="X151")
+    _CURRENT.set(name)
 
 
 @contextmanager

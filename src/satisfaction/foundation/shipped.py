@@ -10,14 +10,13 @@ from pathlib import Path
 
 from satisfaction.foundation.errors import InstallationError
 from satisfaction.foundation.files import decode
-from satisfaction.foundation.language import Language, _
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import write_text
 
 FACTS = "surveys/guizhou-2026q3"
 NOTEBOOKS = "0*.ipynb"
-# what the notebooks hold as shipped
-SURVEY_OF_NOTEBOOKS = "../surveys/guizhou-2026q3"
-LANGUAGE_OF_NOTEBOOKS = 'language = \\"zh\\"'
+SHELVES = ("notebooks", "notebooks/en")
+SURVEY_OF_NOTEBOOKS = "surveys/guizhou-2026q3"
 # the modules that show whether an extra is installed
 EXTRAS = {
     "lab": (
@@ -54,28 +53,26 @@ def shipped_questionnaires() -> dict[str, Path]:
     return {f"{file.parent.name}@{file.stem}": file for file in files}
 
 
-def write_notebooks(folder: Path, *, survey: str, language: Language) -> list[Path]:
-    """Write the numbered notebooks into a folder, except those that lie there already; return what was written.
+def write_notebooks(root: Path, *, survey: str) -> list[Path]:
+    """Write the numbered notebooks of both languages into a project, except those that lie there; return what was written.
 
     Parameters
     ----------
-    folder : Path
+    root : Path
+        The project; the notebooks go into `notebooks` and `notebooks/en`.
     survey : str
-        Name of the wave below `surveys/`, beside the folder, that they work on.
-    language : {"zh", "en"}
-        Of their prose.
+        Name of the wave below `surveys/` that they work on.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for notebook in sorted(shipped("notebooks").glob(NOTEBOOKS)):
-        target = folder / notebook.name
-        if target.exists():
-            continue
-        text = decode(notebook)
-        text = text.replace(SURVEY_OF_NOTEBOOKS, f"../surveys/{survey}")
-        text = text.replace(LANGUAGE_OF_NOTEBOOKS, f'language = \\"{language}\\"')
-        write_text(text, target)
-        written.append(target)
+    for shelf in SHELVES:
+        (root / shelf).mkdir(parents=True, exist_ok=True)
+        for notebook in sorted(shipped(shelf).glob(NOTEBOOKS)):
+            target = root / shelf / notebook.name
+            if target.exists():
+                continue
+            text = decode(notebook).replace(SURVEY_OF_NOTEBOOKS, f"surveys/{survey}")
+            write_text(text, target)
+            written.append(target)
     return written
 
 

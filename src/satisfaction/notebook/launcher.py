@@ -17,11 +17,10 @@ from satisfaction.collection.responses import load_responses
 from satisfaction.declarations.survey import read_declared, read_survey
 from satisfaction.foundation.errors import DamagedSetError, InputFileError, SatisfactionError
 from satisfaction.foundation.files import free_name, new_file, read_json
-from satisfaction.foundation.language import _, both, comma_list
-from satisfaction.foundation.pages import fill
+from satisfaction.foundation.language import NOTHING, Language, Text, _, comma_list, use
+from satisfaction.foundation.pages import fill, page_name
 from satisfaction.foundation.tables import write_text
-from satisfaction.notebook.notebooks import find_notebooks, nothing_for, run_notebooks
-from satisfaction.notebook.show import Language, language_style
+from satisfaction.notebook.notebooks import find_notebooks, nothing_for, run_notebooks, shelf_of
 from satisfaction.pipeline import run
 from satisfaction.publication.file_set import export_dated, revision_of
 
@@ -33,9 +32,10 @@ class Wave:
     Attributes
     ----------
     folder : Path
-    title : (str, str)
-        Chinese and English; for a folder that cannot be read what is wrong with it.
-    wave, questionnaire, selection, mark : str
+    title : Text
+        For a folder that cannot be read what is wrong with it.
+    wave, questionnaire, selection : str
+    mark : Text
     finished : str
         When the latest run was finished, ISO text; empty without one.
     revision : int or None
@@ -43,11 +43,11 @@ class Wave:
     """
 
     folder: Path
-    title: tuple[str, str]
+    title: Text
     wave: str = ""
     questionnaire: str = ""
     selection: str = ""
-    mark: str = ""
+    mark: Text = NOTHING
     finished: str = ""
     revision: int | None = None
     readable: bool = True
@@ -100,75 +100,37 @@ def _wave(folder: Path) -> Wave:
     try:
         _document, declared, _path = read_declared(folder)
     except SatisfactionError as fault:
-        return Wave(folder, (fault.zh, fault.en), readable=False)
-    simulated = both("simulated") if declared.simulated else ""
-    finished, revision = _latest(folder)
-    title = (declared.title.zh, declared.title.en)
+        return Wave(folder, fault.text, readable=False)
+    latest = _latest(folder)
     return Wave(
         folder,
-        title,
-        declared.wave,
-        declared.questionnaire,
-        declared.selection,
-        simulated,
-        finished,
-        revision,
+        title=Text(declared.title.zh, declared.title.en),
+        wave=declared.wave,
+        questionnaire=declared.questionnaire,
+        selection=declared.selection,
+        mark=_("simulated") if declared.simulated else NOTHING,
+        finished=str(latest.get("finished", "")),
+        revision=latest.get("revision"),
     )
 
 
-def _latest(folder: Path) -> tuple[str, int | None]:
+def _latest(folder: Path) -> dict[str, Any]:
+    """Return what the latest run says of itself; nothing without one, or of one that is damaged."""
     path = folder / "out" / "latest" / "run.json"
     if not path.is_file():
-        return "", None
+        return {}
     try:
-        told = read_json(path)
+        return read_json(path)
     except DamagedSetError:
-        return "", None
-    return str(told.get("finished", "")), told.get("revision")
+        return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """The words of the form, in one language."""
-
-    wave: str
-    language: str
-    check: str
-    run: str
-    with_notebooks: str
-    open_notebooks: str
-    running: str
-    results: str
-    report: str
-    edited_copy: str
-
-
-LABELS = {
-    "zh": Labels(
-        wave="调查",
-        language="语言",
-        check="检查答卷",
-        run="运行",
-        with_notebooks="同时执行笔记本",
-        open_notebooks="打开笔记本",
-        running="正在运行……",
-        results="结果",
-        report="报告",
-        edited_copy="您改过的副本，未覆盖",
-    ),
-    "en": Labels(
-        wave="wave",
-        language="language",
-        check="check responses",
-        run="run",
-        with_notebooks="notebooks too",
-        open_notebooks="open notebooks",
-        running="running ...",
-        results="results",
-        report="report",
-        edited_copy="your edited copy, kept",
-    ),
-}
+CHECK = _("check responses")
+RUN = _("run")
+OPEN = _("open notebooks")
+REPORT = _("report")
+RESULTS = _("results")
+RUNNING = _("running ...")
 
 
 def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
@@ -186,7 +148,6 @@ def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
     shown: Any = IPython.display
     root = project_root(Path(folder))
     waves = find_waves(root)
-    shown.display(shown.HTML(language_style(language)))
     shown.display(shown.HTML(overview(waves, find_questionnaires(root), language=language)))
     readable = [wave for wave in waves if wave.readable]
     shown.display(form(ipywidgets, readable, language=language))
@@ -194,38 +155,40 @@ def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
 
 def overview(waves: list[Wave], questionnaires: list[str], *, language: Language) -> str:
     """Return the list of waves and questionnaires as HTML."""
-    return fill(
-        "launcher.html", {"waves": waves, "questionnaires": questionnaires, "language": language}
-    )
+    with use(language):
+        return fill("launcher.html", {"waves": waves, "questionnaires": questionnaires, "_": _})
 
 
 def form(widgets: Any, waves: list[Wave], *, language: Language) -> Any:
-    """Build the form; every button works on the wave chosen and writes below itself."""
-    labels = LABELS[language]
-    folders = []
-    for wave in waves:
-        zh, en = wave.title
-        title = en if language == "en" else zh
-        folders.append((f"{wave.folder.name} · {title}", wave.folder))
-    wave_menu = widgets.Dropdown(options=folders, description=labels.wave)
-    languages = widgets.ToggleButtons(
-        options=[_("zh"), ("English", "en")], value=language, description=labels.language
-    )
-    notebooks = widgets.Checkbox(value=False, description=labels.with_notebooks, indent=False)
-    output = widgets.Output()
-    actions: dict[str, Callable[[Path], str]] = {
-        labels.check: lambda folder: account_page(folder, languages.value),
-        labels.run: lambda folder: ran(folder, languages.value, notebooks=notebooks.value),
-        labels.open_notebooks: lambda folder: opened(folder, languages.value),
-    }
+    """Build the form; every button works on the wave chosen and writes below itself.
+
+    The language chosen in it is that of what the buttons show and of the notebooks they open.
+    """
+    with use(language):
+        folders = [(f"{wave.folder.name} · {wave.title}", wave.folder) for wave in waves]
+        wave_menu = widgets.Dropdown(options=folders, description=str(_("wave")))
+        languages = widgets.ToggleButtons(
+            options=[(_("zh").zh, "zh"), ("English", "en")],
+            value=language,
+            description=str(_("language")),
+        )
+        notebooks = widgets.Checkbox(value=False, description=str(_("notebooks too")), indent=False)
+        output = widgets.Output()
+        actions: dict[str, Callable[[Path], str]] = {
+            str(CHECK): lambda folder: account_page(folder, languages.value),
+            str(RUN): lambda folder: ran(folder, languages.value, notebooks=notebooks.value),
+            str(OPEN): lambda folder: opened(folder, languages.value),
+        }
+        primary = str(RUN)
 
     def press(button: Any) -> None:
         action = actions[button.description]
-        _answer(output, action, wave_menu.value, buttons, languages.value)
+        with use(languages.value):
+            _answer(output, action, wave_menu.value, buttons)
 
     buttons = []
     for name in actions:
-        style = "primary" if name == labels.run else ""
+        style = "primary" if name == primary else ""
         button = widgets.Button(description=name, button_style=style)
         button.on_click(press)
         buttons.append(button)
@@ -235,8 +198,9 @@ def form(widgets: Any, waves: list[Wave], *, language: Language) -> Any:
 def account_page(folder: Path, language: Language) -> str:
     """Check the responses of a wave; returns the account as HTML."""
     survey = read_survey(folder)
-    found = load_responses(survey, purpose="check")
-    return found._repr_html_()
+    responses = load_responses(survey, purpose="check")
+    with use(language):
+        return responses._repr_html_()
 
 
 def ran(folder: Path, language: Language, *, notebooks: bool) -> str:
@@ -244,29 +208,33 @@ def ran(folder: Path, language: Language, *, notebooks: bool) -> str:
     survey = read_survey(folder)
     results = run(survey)
     written = export_dated(results)
-    labels = LABELS[language]
+    declared = survey.declared.languages
+    shown_in = language if language in declared else declared[0]
+    names = {"report.html": REPORT, "ranking.xlsx": RESULTS, "indices.xlsx": RESULTS}
     links = [
-        (labels.report, written / "report.html"),
-        (labels.results, written / "ranking.xlsx"),
-        (labels.results, written / "indices.xlsx"),
+        (label, written / page_name(name, shown_in, declared)) for name, label in names.items()
     ]
-    revision = f"{html.escape(written.name)} · revision {revision_of(written)}"
-    account = f"<p>{html.escape(labels.results)}: {revision}</p>"
+    revision = revision_of(written)
+    lines = [_("Results: {folder}, revision {revision}", folder=written.name, revision=revision)]
+    failure = ""
     if notebooks:
         shelf = written.with_name(f"{written.name}-notebooks")
         leave_out = nothing_for(results)
         for name, why in leave_out.items():
-            account += f"<p>不执行 not executed: {name}（{why}）</p>"
+            lines.append(_("not executed: {notebook} ({why})", notebook=name, why=why))
         try:
             run_notebooks(survey, shelf, language=language, official=written, leave_out=leave_out)
         except SatisfactionError as fault:
-            account += fault_as_html(fault)
-        links += [(path.stem, path) for path in sorted(shelf.glob("*.ipynb"))]
-    return results._repr_html_() + account + linked(links)
+            with use(language):
+                failure = fault_as_html(fault)
+        links += [(Text(path.stem), path) for path in sorted(shelf.glob("*.ipynb"))]
+    with use(language):
+        account = "".join(f"<p>{html.escape(str(line))}</p>" for line in lines)
+        return results._repr_html_() + account + failure + linked(links)
 
 
 def opened(folder: Path, language: Language) -> str:
-    """Write the notebooks with this wave as their parameter into its out/notebooks/; returns links to them as HTML.
+    """Write the notebooks of a language for this wave into its out/notebooks/; returns links to them as HTML.
 
     A copy that somebody has edited stays as it is: the notebook as shipped is written beside it, under another name.
     """
@@ -274,34 +242,34 @@ def opened(folder: Path, language: Language) -> str:
     from papermill.parameterize import parameterize_notebook
 
     survey = read_survey(folder)
-    shelf = survey.folder / "out" / "notebooks"
+    shelf = survey.folder / "out" / shelf_of(language)
     shelf.mkdir(parents=True, exist_ok=True)
+    parameters = {"survey": str(survey.folder.resolve()), "language": language}
     links = []
-    for path in find_notebooks(survey):
-        notebook = load_notebook_node(str(path))
-        ready = parameterize_notebook(
-            notebook, {"survey": str(survey.folder.resolve()), "language": language}
-        )
-        links += _beside_edited(ready, shelf / path.name, language)
-    return linked(links)
+    for path in find_notebooks(survey, language):
+        ready = parameterize_notebook(load_notebook_node(str(path)), parameters)
+        links += _beside_edited(ready, shelf / path.name)
+    with use(language):
+        return linked(links)
 
 
-def _beside_edited(ready: Any, path: Path, language: Language) -> list[tuple[str, Path]]:
+def _beside_edited(ready: Any, path: Path) -> list[tuple[Text, Path]]:
     """Return links to a notebook as shipped, written where no copy of it lies yet, and to the edited copies, which are kept."""
     import nbformat
 
     files: Any = nbformat  # not typed
-    shipped, edited = None, []
+    shipped = None
+    edited = []
     for copy in sorted(path.parent.glob(f"{path.stem}*.ipynb")):
         if _sources(files.read(copy, as_version=4)) == _sources(ready):
             shipped = copy
         else:
-            edited.append((LABELS[language].edited_copy, copy))
+            edited.append((_("your edited copy, kept"), copy))
     if shipped is None:
         shipped = free_name(path)
         with new_file(shipped) as scratch:
             write_text(files.writes(ready), scratch)
-    return [(path.stem, shipped), *edited]
+    return [(Text(path.stem), shipped), *edited]
 
 
 def _sources(notebook: Any) -> list[str]:
@@ -309,22 +277,22 @@ def _sources(notebook: Any) -> list[str]:
     return [cell.source for cell in notebook.cells]
 
 
-def linked(links: list[tuple[str, Path]]) -> str:
+def linked(links: list[tuple[Text, Path]]) -> str:
     """Return links to files of the project: a workbook is downloaded, a page opens in a tab of its own, a notebook here.
 
     JupyterLab opens whatever is named relative to the notebook in its own viewers, which can read no workbook and run no
     script of a page; it leaves links to its server's /files/ alone.
     """
     items = []
-    for name, path in links:
+    for label, path in links:
         place = os.path.relpath(path, Path.cwd()).replace(os.sep, "/")
         attributes = ""
         if path.suffix != ".ipynb":
             below = path.resolve().relative_to(project_root(path.parent)).as_posix()
             place = f"{os.environ.get('JUPYTERHUB_SERVICE_PREFIX', '/')}files/{below}"
             attributes = " download" if path.suffix == ".xlsx" else ' target="_blank"'
-        said = html.escape(f"{name}: {path.name}")
-        items.append(f'<li><a href="{html.escape(quote(place))}"{attributes}>{said}</a></li>')
+        words = html.escape(f"{label}: {path.name}")
+        items.append(f'<li><a href="{html.escape(quote(place))}"{attributes}>{words}</a></li>')
     return f"<ul>{''.join(items)}</ul>"
 
 
@@ -333,9 +301,7 @@ def fault_as_html(fault: SatisfactionError) -> str:
     return f'<pre style="color:#8f1818;white-space:pre-wrap">{html.escape(str(fault))}</pre>'
 
 
-def _answer(
-    output: Any, action: Callable[[Path], str], folder: Path, buttons: list[Any], language: Language
-) -> None:
+def _answer(output: Any, action: Callable[[Path], str], folder: Path, buttons: list[Any]) -> None:
     """Carry an action out below the form; a user's fault is its message, nothing more."""
     import IPython.display
 
@@ -344,7 +310,7 @@ def _answer(
         button.disabled = True
     output.clear_output()
     with output:
-        shown.display(shown.HTML(f"<p>{html.escape(LABELS[language].running)}</p>"))
+        shown.display(shown.HTML(f"<p>{html.escape(str(RUNNING))}</p>"))
         try:
             answer = action(folder)
         except SatisfactionError as fault:

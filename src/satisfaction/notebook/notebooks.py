@@ -12,9 +12,8 @@ from tqdm import tqdm
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ExportError, InputFileError
 from satisfaction.foundation.files import new_folder, sha256
-from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.language import Language, Text, _, comma_list
 from satisfaction.foundation.shipped import shipped
-from satisfaction.notebook.show import Language
 from satisfaction.pipeline import Results
 
 WORKING = "0[1-9]_*.ipynb"  # 00 is the door
@@ -23,25 +22,33 @@ TESTING = "03_tests.ipynb"
 COMPARING = (TESTING, "05_ranking.ipynb")  # notebooks that compare areas
 
 
-def find_notebooks(survey: Survey) -> list[Path]:
-    """List the numbered notebooks in the `notebooks` folder above the survey, else those the program brings along.
+def shelf_of(language: Language) -> Path:
+    """Return the folder of a language's notebooks, in the project."""
+    if language == "zh":
+        return Path("notebooks")
+    return Path("notebooks") / language
+
+
+def find_notebooks(survey: Survey, language: Language = "zh") -> list[Path]:
+    """List the numbered notebooks of a language in the `notebooks` folder above the survey, else those the program brings along.
 
     Raises
     ------
     InputFileError
         F111 when there are none.
     """
-    shelves = [parent / "notebooks" for parent in survey.folder.resolve().parents]
-    shelves.append(shipped("notebooks"))
-    found = next((list(shelf.glob(WORKING)) for shelf in shelves if shelf.is_dir()), [])
-    if not found:
+    shelves = [parent / shelf_of(language) for parent in survey.folder.resolve().parents]
+    shelves.append(shipped(shelf_of(language).as_posix()))
+    nearest = next((shelf for shelf in shelves if shelf.is_dir()), None)
+    notebooks = list(nearest.glob(WORKING)) if nearest else []
+    if not notebooks:
         raise InputFileError(
             "F111",
-            _("There is no notebooks/ folder above the survey."),
+            _("There is no {shelf}/ folder above the survey.", shelf=shelf_of(language).as_posix()),
             where=str(survey.folder),
             hint=_("Run inside the project folder."),
         )
-    return sorted(found)
+    return sorted(notebooks)
 
 
 def nothing_for(results: Results) -> dict[str, Text]:
@@ -69,7 +76,7 @@ def run_notebooks(
     folder : Path
         Receives the executed notebooks and what they export.
     language : {"zh", "en"}
-        Of the prose.
+        Which notebooks; figures and exports are the same in both.
     official : Path, optional
         The file set of the same run. A notebook whose exports differ from it went its own way: it and its files get names
         that begin with `trial_`.
@@ -82,7 +89,8 @@ def run_notebooks(
         X111 names the notebook and the cell's error; X401, after everything is written, names the notebooks that went their
         own way.
     """
-    notebooks = [path for path in find_notebooks(survey) if path.name not in leave_out]
+    every = find_notebooks(survey, language)
+    notebooks = [path for path in every if path.name not in leave_out]
     with new_folder(folder) as scratch:
         for notebook in notebooks:
             _exports(scratch, notebook).mkdir()
@@ -90,7 +98,7 @@ def run_notebooks(
             done = pool.map(
                 lambda notebook: _execute(notebook, survey, scratch, language), notebooks
             )
-            for _unused in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):
+            for _executed in tqdm(done, total=len(notebooks), desc="notebooks", disable=None):
                 pass
         different = [
             name for notebook in notebooks for name in _gather(notebook, scratch, official)

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from satisfaction.foundation.files import scratch_folder
-from satisfaction.foundation.language import _, readers_language
+from satisfaction.foundation.language import Language, Text, _
 from satisfaction.foundation.shipped import require_extra, write_notebooks
 from satisfaction.foundation.tables import write_json
 from satisfaction.notebook.launcher import find_waves, project_root
+from satisfaction.notebook.notebooks import shelf_of
 
-START = "notebooks/00_start.ipynb"
+START = "00_start.ipynb"
 SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {
         "fetchNews": "false",
@@ -33,8 +34,16 @@ QUIET = (
 )
 
 
-def serve(folder: Path, *, browser: bool = True, tell: Callable[[object], object] = print) -> int:
+def serve(
+    folder: Path,
+    *,
+    language: Language = "zh",
+    browser: bool = True,
+    tell: Callable[[Text], object] = print,
+) -> int:
     """Serve the project around a folder until the server is stopped; returns its exit code.
+
+    It opens the first notebook of a language.
 
     Raises
     ------
@@ -50,13 +59,11 @@ def serve(folder: Path, *, browser: bool = True, tell: Callable[[object], object
     with scratch_folder("satisfaction-lab") as home:
         port = free_port()
         token = secrets.token_hex(16)
-        tell(
-            f"JupyterLab: http://127.0.0.1:{port}/lab/tree/{START}?token={token}\n停止 stop: Ctrl+C"
-        )
+        address = f"http://127.0.0.1:{port}/lab/tree/{start_of(language)}?token={token}"
+        tell(_("JupyterLab: {address}\nTo stop: Ctrl+C", address=address))
         environment = os.environ | private_folders(home) | {"JUPYTER_TOKEN": token}
-        with subprocess.Popen(
-            command(root, port=port, browser=browser), env=environment
-        ) as running:
+        starting = command(root, port=port, browser=browser, language=language)
+        with subprocess.Popen(starting, env=environment) as running:
             try:
                 return running.wait()
             finally:
@@ -66,13 +73,13 @@ def serve(folder: Path, *, browser: bool = True, tell: Callable[[object], object
 def add_notebooks(root: Path) -> list[Path]:
     """Write the notebooks the program brings along into a project that has no first one; return what was written.
 
-    They open the project's first wave, in the reader's language.
+    They open the project's first wave.
     """
     waves = find_waves(root)
-    if (root / START).is_file() or not waves:
+    if (root / "notebooks" / START).is_file() or not waves:
         return []
     first = waves[0].folder.name
-    return write_notebooks(root / "notebooks", survey=first, language=readers_language())
+    return write_notebooks(root, survey=first)
 
 
 def stop(running: subprocess.Popen[bytes]) -> None:
@@ -84,10 +91,17 @@ def stop(running: subprocess.Popen[bytes]) -> None:
         running.kill()
 
 
-def command(root: Path, *, port: int, browser: bool) -> list[str]:
+def start_of(language: Language) -> str:
+    """Return the first notebook of a language."""
+    return (shelf_of(language) / START).as_posix()
+
+
+def command(root: Path, *, port: int, browser: bool, language: Language = "zh") -> list[str]:
     """Return the command that starts the server; its token stands in JUPYTER_TOKEN, where no list of processes shows it."""
     as_root = ["--allow-root"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
-    shown = [f"--LabApp.default_url=/lab/tree/{START}"] if browser else ["--no-browser"]
+    shown = (
+        [f"--LabApp.default_url=/lab/tree/{start_of(language)}"] if browser else ["--no-browser"]
+    )
     where = [f"--ServerApp.root_dir={root}", "--ip=127.0.0.1", f"--port={port}"]
     return [sys.executable, "-m", "jupyterlab", *where, *QUIET, *shown, *as_root]
 

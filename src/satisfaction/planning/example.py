@@ -72,7 +72,7 @@ def write_example(folder: str | Path, *, language: Language = "zh") -> ExamplePr
         unfinished.areas.parent.mkdir()
         copy_file(shipped(FACTS) / "areas.csv", unfinished.areas)
         write_csv(_communities(unfinished.survey), unfinished.communities)
-        write_notebooks(scratch / "notebooks", survey=SURVEY, language=language)
+        write_notebooks(scratch, survey=SURVEY)
         write_text(_readme().in_language(language), scratch / "README.md")
     return project
 

@@ -48,6 +48,7 @@ from satisfaction.publication.tables import Tables, spoken, tables_of
 from satisfaction.ranking.rank import Ranking
 
 
+@use(None)
 def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
     """Write rejected.csv (one row a rejected row), log.csv (one row an event) and rejected.xlsx for the team to correct (one a language)."""
     languages = survey.declared.languages
@@ -59,6 +60,7 @@ def write_responses(survey: Survey, responses: Responses, folder: Path) -> None:
     write_csv(responses.log.assign(mark=mark(survey)), folder / "log.csv")
 
 
+@use(None)
 def write_indices(
     table: pd.DataFrame, folder: Path, *, languages: Sequence[Language] = LANGUAGES
 ) -> None:
@@ -70,6 +72,7 @@ def write_indices(
     write_parquet(table, folder / "indices.parquet")
 
 
+@use(None)
 def write_ranking(
     survey: Survey,
     published: Tables,
@@ -198,6 +201,7 @@ def export(
     return folder
 
 
+@use(None)
 def _write_set(
     results: Results, scratch: Path, folder: Path, *, handover: bool, revision: int
 ) -> None:

@@ -12,7 +12,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.indicators import Indicators, importance, strengths_and_weaknesses
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.figures import Kind
-from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import (
     area_labels,
@@ -37,6 +37,7 @@ INDICES = [
 ]
 
 
+@use(None)
 def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFrame:
     """Return every estimate of every level as published.
 
@@ -101,6 +102,7 @@ class Tables:
     statement: Statement
 
 
+@use(None)
 def tables_of(results: Results) -> Tables:
     """Return every table a wave publishes."""
     survey = results.survey
@@ -164,6 +166,7 @@ def indicators_of(results: Results, *, level: str | None = None) -> Indicators |
     return strengths_and_weaknesses(areas, results.estimates[survey.whole()], matters)
 
 
+@use(None)
 def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
     """Return the topics of every area as published.
 
