@@ -11,9 +11,9 @@ from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.language import both, use
 from satisfaction.notebook.show import (
     begin,
+    column_words,
     in_one_language,
     in_project,
-    labels_of,
     sortable_tables,
     table_words,
     words,
@@ -52,11 +52,11 @@ def test_tables_without_words_stay_as_they_are():
 
 def test_labels_are_those_of_the_language():
     with use("zh"):
-        assert labels_of(TABLE, "name").tolist() == ["县"]
+        assert column_words(TABLE, "name").tolist() == ["县"]
         assert words("standard errors") == "标准误"
         assert table_words()["search"] == "查找"
     with use("en"):
-        assert labels_of(TABLE, "name").tolist() == ["County"]
+        assert column_words(TABLE, "name").tolist() == ["County"]
         assert words("standard errors") == "standard errors"
         assert table_words()["search"] == "search"
 

@@ -158,7 +158,7 @@ def in_one_language(table: pd.DataFrame) -> pd.DataFrame:
     return narrow.set_axis([_heading(name) for name in chosen], axis="columns")
 
 
-def labels_of(table: pd.DataFrame, name: str) -> pd.Series[str]:
+def column_words(table: pd.DataFrame, name: str) -> pd.Series[str]:
     """Return the words of a table's column in the current language: `name` of name_zh and name_en."""
     column = _chosen_columns(table)[name]
     return table[column].rename(name)
