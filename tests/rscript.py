@@ -15,6 +15,7 @@ import pytest
 
 from satisfaction import SurveyDesign, calibrate
 from satisfaction.sampling.design import SampleDesign
+from system_packages import NEEDS_R
 
 TOKEN = re.compile(
     r"""(?P<space>\s+)|(?P<comment>\#[^\n]*)|(?P<string>"(?:[^"\\]|\\.)*")|(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)"""
@@ -201,8 +202,8 @@ def run_r(folder: Path, script: str, tables: dict[str, pd.DataFrame]) -> dict[st
     here = bool(shutil.which("Rscript"))
     here = here and subprocess.run(["Rscript", "-e", CHECK], capture_output=True).returncode == 0
     if not here:
-        assert not REQUIRED, "Rscript or R's package survey is not here"
-        pytest.skip("Rscript or R's package survey is not here")
+        assert not REQUIRED, NEEDS_R
+        pytest.skip(NEEDS_R)
     for name, content in tables.items():
         content.to_csv(folder / f"{name}.csv", index=False)
     (folder / "run.R").write_text(HEAD + script + TAIL, encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 
 import narwhals as nw
 import numpy as np
@@ -13,7 +12,8 @@ import pytest
 import rscript
 import satisfaction as sat
 from conftest import province_design
-from reference import REFERENCE, province_margins, province_rows, require
+from golden_values import golden, province_rows
+from reference import province_margins
 from satisfaction.estimation.reliability import assess_items
 from satisfaction.foundation.errors import (
     DesignError,
@@ -252,8 +252,7 @@ def test_pairs_and_the_rest_are_those_of_subset(by_r):
 
 def test_rao_scott_of_a_raked_subpopulation_counts_the_psus_of_its_members():
     """As survey 4.5; 4.1-1 counted the whole sample's. R swept the margins, which moves F by a thousandth."""
-    path = require(REFERENCE / "survey45" / "province.json")
-    wanted = json.loads(path.read_text(encoding="utf-8"))["chisq"]["raked_prefecture1"]["F"]
+    wanted = golden("survey45/province")["chisq"]["raked_prefecture1"]["F"]
     raked = sat.calibrate(province_design(province_rows()), province_margins()["four"].value)
     found = sat.rao_scott(raked.where({"prefecture": 1}), "aware", "part").table.iloc[0]
     assert [found["df"], found["ddf"]] == wanted["parameter"]
@@ -303,8 +302,7 @@ def test_row_shares_are_the_shares_of_levels_by_domain(name):
 
 def test_shares_of_answers_are_those_of_r_with_their_limits():
     """Whole province and counties: share, se, df, and the limits of three methods."""
-    path = require(REFERENCE / "answers" / "s1.json")
-    tables = json.loads(path.read_text(encoding="utf-8"))["table"]
+    tables = golden("answers/s1")["table"]
     design = province_design(province_rows())
     for method in ("xlogit", "beta", "wilson"):
         for key, by in (("province", None), ("sex", "sex"), ("county", "county")):

@@ -77,7 +77,7 @@ class Need:
     """
 
     wish: Text
-    psus: np.ndarray[Any, Any] | None
+    psus: np.ndarray[Any, Any] | None = field(repr=False)
 
     def row(self, *, per_psu: int) -> dict[str, Any]:
         """Return the row of `Plan.needs`."""
@@ -96,7 +96,7 @@ class Division:
     """A way of dividing a budget: its name, and the PSUs of every area, (A,) int."""
 
     name: Text
-    psus: np.ndarray[Any, Any]
+    psus: np.ndarray[Any, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
