@@ -144,7 +144,7 @@ def prepare(root: Path) -> None:
     assert finished(root, COMMANDS["run"](root)) == 0
     assert finished(root, COMMANDS["check"](root)) == 0
     sheets = {table.sheet: table.frame() for table in read_tables(root / "made.xlsx")}
-    sheets["data"]["sex"] = "1"
+    sheets["数据"]["sex"] = "1"
     write_xlsx(sheets, root / "back.xlsx")
     (root / "made.xlsx").unlink()
     assert (
@@ -162,6 +162,7 @@ def started(root: Path, arguments: Arguments, *, last: int = 0, counted: int | N
     for stream in (1, 2):
         os.dup2(silence, stream)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
+    os.environ["SATISFACTION_LANG"] = "zh"  # the workbook's sheet has a name in this language
     os.environ["TMPDIR"] = tempfile.tempdir = str(root / "tmp")
     seen = itertools.count(1)
 

@@ -89,7 +89,7 @@ def test_two_waves_with_such_an_area_are_set_side_by_side(nobody, tmp_path, call
 
 def test_stability_leaves_the_area_out_and_says_which(nobody, call):
     _, out, _ = call("stability", nobody.folder)
-    assert "left out, a component is missing: 县990102" in out
+    assert "left out, a component is missing: County 990102" in out
     (path,) = nobody.folder.glob("out/*-stability/stability.csv")
     table = pd.read_csv(path, dtype={"area": str}, encoding="utf-8-sig").set_index("area")
     assert table.loc[EMPTY, ["rank", "both_low", "both_mean", "both_list"]].isna().all()
@@ -166,7 +166,7 @@ def test_the_plan_names_the_areas_it_has_no_figures_for(nobody, call):
         "awareness@county=0.2",
     )
     assert code == 0
-    assert "no figures to plan with, left out; provide for them apart: 县990102" in out
+    assert "no figures to plan with, left out; provide for them apart: County 990102" in out
     (path,) = nobody.folder.glob("out/*-plan/areas.csv")
     assert EMPTY not in path.read_text(encoding="utf-8-sig")
 

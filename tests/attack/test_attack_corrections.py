@@ -15,9 +15,11 @@ from satisfaction.collection.responses import correct_responses, load_responses
 from satisfaction.foundation import files as leftovers
 from satisfaction.foundation.errors import ExportError, ResponsesError
 from satisfaction.foundation.files import locked
+from satisfaction.foundation.language import use
 from satisfaction.foundation.tables import read_tables, write_xlsx
 
 TODAY = datetime.date(2026, 4, 20)
+REASON = "reason of the correction"
 ENDS = ["对方\r确认", "a\nb", 'said "5"', "\r=1+1", "＝1"]
 
 
@@ -29,7 +31,8 @@ def handed_out(small):
     small.write(rows)
     survey = small.read()
     path = small.root / "fix.xlsx"
-    write_rejected(load_responses(survey), survey.questionnaire, path)
+    with use("en"):
+        write_rejected(load_responses(survey), survey.questionnaire, path)
     return small, {table.sheet: table.frame() for table in read_tables(path)}
 
 
@@ -66,7 +69,7 @@ def test_one_row_twice_with_the_same_correction_is_recorded_once(handed_out):
 @pytest.mark.parametrize("text", ENDS)
 def test_any_sign_in_a_reason_or_a_name_stays_in_its_cell(handed_out, text):
     small, sheets = handed_out
-    sheets["data"].loc[0, ["sex", "reason"]] = ["1", text]
+    sheets["data"].loc[0, ["sex", REASON]] = ["1", text]
     hand_in(small, sheets, by=text)
     assert len(load_responses(small.read()).accepted) == 119
     assert [row["row"] for row in log_of(small)] == ["2"]
@@ -80,7 +83,8 @@ def test_any_sign_in_an_answer_stays_in_its_cell(handed_out, text):
     small.csv.write_bytes(rows.to_csv(index=False, lineterminator="\r\n").encode())
     survey = small.read()
     (small.root / "fix.xlsx").unlink()
-    write_rejected(load_responses(survey), survey.questionnaire, small.root / "fix.xlsx")
+    with use("en"):
+        write_rejected(load_responses(survey), survey.questionnaire, small.root / "fix.xlsx")
     sheets = {table.sheet: table.frame() for table in read_tables(small.root / "fix.xlsx")}
     sheets["data"].loc[0, ["id", "sex"]] = [f"{text}2", "1"]
     assert len(hand_in(small, sheets).added) == 2
@@ -111,7 +115,8 @@ def test_an_answer_longer_than_a_cell_is_not_blamed_on_anybody(handed_out):
     small.write(rows)
     survey = small.read()
     (small.root / "fix.xlsx").unlink()
-    write_rejected(load_responses(survey), survey.questionnaire, small.root / "fix.xlsx")
+    with use("en"):
+        write_rejected(load_responses(survey), survey.questionnaire, small.root / "fix.xlsx")
     sheets = {table.sheet: table.frame() for table in read_tables(small.root / "fix.xlsx")}
     sheets["data"].loc[0, "interviewer"] = "I0"
     with pytest.raises(ResponsesError, match=r"R109[\s\S]*32,767 characters"):

@@ -55,7 +55,7 @@ def test_a_misspelt_stratum_is_named_with_what_there_is(take_from):
 def test_blanks_around_codes_and_numbers_with_a_point_are_read(take_from):
     code, out, _ = take_from([("1 ", "1", "2"), *TAKE[1:2], ("2", " 1", "3.0"), *TAKE[3:]])
     assert code == 0
-    assert "9 个初级单元 PSUs，4 层 strata" in out
+    assert "9 PSUs, 4 strata" in out
 
 
 def test_a_stratum_given_twice_is_refused_by_row(take_from):

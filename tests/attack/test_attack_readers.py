@@ -9,7 +9,8 @@ import pytest
 
 from satisfaction.collection.responses import load_responses
 from satisfaction.foundation.errors import ResponsesError
-from satisfaction.publication.plots.canvas import bars, svg
+from satisfaction.foundation.language import Text
+from satisfaction.publication.plots.canvas import Heading, bars, svg, theme
 
 
 def as_parquet(small, **columns):
@@ -104,10 +105,14 @@ def test_hidden_members_and_those_of_an_open_workbook_are_passed_over(small):
 
 @pytest.mark.parametrize("name", ["第$$县", "物价 $5-$10", "$x_1^2$", "$\\frac{"])
 def test_a_dollar_in_a_name_is_drawn_as_it_stands(name):
-    from satisfaction.publication.plots.canvas import theme
-
+    text = Text(name)
     figure = bars(
-        [name, "b"], [1.0, 2.0], line=1.0, mark=name, zh=name, en=name, line_label=name, unit=name
+        [text, Text("b")],
+        [1.0, 2.0],
+        line=1.0,
+        line_label=text,
+        heading=Heading(text, mark=text, note=text),
+        unit=text,
     )
     assert svg(figure).startswith("<?xml")
     assert theme()["text.parse_math"] is False

@@ -44,8 +44,9 @@ def wrong(number):
 
 
 SYSTEM = {
-    errno.ENOSPC: "磁盘已满", errno.EROFS: "没有写入权限", errno.EACCES: "正被另一个程序", errno.ENAMETOOLONG: "过长",
-    errno.EFBIG: "文件大小限制", errno.EIO: "磁盘或网络盘出错", errno.EMFILE: "系统资源不足",
+    errno.ENOSPC: "The disk is full", errno.EROFS: "Writing is not permitted", errno.EACCES: "another program",
+    errno.ENAMETOOLONG: "file name is too long", errno.EFBIG: "limit of file size", errno.EIO: "disk or network drive failed",
+    errno.EMFILE: "short of resources",
 }  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def test_a_workbook_that_cannot_be_written_is_said_in_words(small, call, monkeyp
     small.change(sex="7")
     monkeypatch.setattr("xlsxwriter.workbook.ZipFile", wrong(errno.ENOSPC))
     code, _, err = call("check", small.folder, "--rejected", small.root / "fix.xlsx")
-    assert (code, "磁盘已满" in err) == (SURROUNDINGS, True)
+    assert (code, "The disk is full" in err) == (SURROUNDINGS, True)
     assert not list(small.root.glob("*.xlsx"))
     assert not list(small.root.glob(".*"))
 
@@ -75,21 +76,21 @@ def test_no_memory_is_no_fault_of_ours(small, call, monkeypatch):
 
     monkeypatch.setattr("satisfaction.pipeline.run", none)
     code, _, err = call("run", small.folder)
-    assert (code, "系统资源不足" in err) == (SURROUNDINGS, True)
+    assert (code, "short of resources" in err) == (SURROUNDINGS, True)
 
 
 def test_out_that_is_a_file_is_said_in_words(small, call):
     (small.folder / "out").write_bytes(b"x")
     for command in ("fieldwork", "run"):
         code, _, err = call(command, small.folder)
-        assert (code, "同名的文件" in err) == (SURROUNDINGS, True)
+        assert (code, "file or folder of that name is in the way" in err) == (SURROUNDINGS, True)
     assert (small.folder / "out").read_bytes() == b"x"
 
 
 def test_a_name_too_long_is_said_in_words(small, call):
     small.change(sex="7")
     code, _, err = call("check", small.folder, "--rejected", small.root / f"{'长' * 100}.xlsx")
-    assert (code, "过长" in err) == (SURROUNDINGS, True)
+    assert (code, "file name is too long" in err) == (SURROUNDINGS, True)
 
 
 def test_a_limit_of_file_size_leaves_nothing_half_written(small):
@@ -215,7 +216,7 @@ def test_verify_finds_the_damaged_file(latest, call, name, content):
     (latest / name).write_bytes(content)
     code, out, err = call("verify", latest)
     assert code == 10, err
-    assert f"{name} 已改动 changed" in out
+    assert f"{name} changed" in out
 
 
 @pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
