@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,6 @@ from satisfaction import (
     SurveyDesign,
     adjust_nonresponse,
     calibrate,
-    cli,
     estimate,
     export,
     hand_over,
@@ -537,13 +535,12 @@ def test_what_cannot_be_handed_over_is_refused(tmp_path):
         )
 
 
-def test_a_run_hands_over_only_when_asked(small, monkeypatch, capsys):
+def test_a_run_hands_over_only_when_asked(small, call):
     for arguments in ([], ["--handover"]):
-        monkeypatch.setattr(sys, "argv", ["satisfaction", "run", *arguments, str(small.folder)])
-        cli.main()
+        code, shown, _ = call("run", *arguments, small.folder)
+        assert code == 0
         latest = small.folder / "out" / "latest"
         assert (latest / "handover").is_dir() == bool(arguments)
-        shown = capsys.readouterr().out
         assert ("svydesign(" in shown) == bool(arguments)
     assert {path.name for path in (latest / "handover").iterdir()} == FILES
     assert (latest / "handover" / "survey.R").read_text(encoding="utf-8").count(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from satisfaction import compile_measures
 from satisfaction.collection.forms.codebook import counting
@@ -106,15 +108,22 @@ def test_a_rate_over_a_select_all_item_is_the_share_who_chose_an_option(engine):
 
 
 @pytest.mark.parametrize(
-    ("says", "rate"),
+    ("code", "says", "rate"),
     [
-        ("'know' is a select-all item; the rate must say which options count", {"items": ["know"]}),
-        ("counts names .7., not answers of item 'know'", {"items": ["know"], "counts": [7]}),
+        (
+            "Q380",
+            "'know' is a select-all item; the rate must say which options count",
+            {"items": ["know"]},
+        ),
+        ("Q134", "counts names .7., not answers of item 'know'", {"items": ["know"], "counts": [7]}),
     ],
 )
-def test_a_rate_over_a_select_all_item_names_its_options(says, rate):
-    with pytest.raises(ValueError, match=says):
+def test_a_rate_over_a_select_all_item_names_its_options(code, says, rate):
+    with pytest.raises(ValidationError) as refused:
         instrument(rate=rate, knowledge={})
+    (fault,) = refused.value.errors()
+    assert fault["ctx"]["code"] == code
+    assert re.search(says, fault["ctx"]["text"].en)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_the_record_holds_typed_tables_and_what_must_be_said(folder):
         "2026T1",
         "",
         1,
-        "1.0",
+        "2.0",
     )
     assert found.questionnaire == "small@1"
     assert found.provenance["rows"]["accepted"] == 120
@@ -93,7 +93,7 @@ def test_a_file_that_is_missing_or_changed_is_refused(folder, tmp_path, name, co
 def test_another_format_and_an_unknown_measure_are_refused(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "set")
     made = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
-    made["format"]["version"] = "2.0"
+    made["format"]["version"] = "3.0"
     (copy / "manifest.json").write_text(json.dumps(made), encoding="utf-8")
     with pytest.raises(InputFileError, match="F122"):
         sat.read_indices(copy)

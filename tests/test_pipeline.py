@@ -12,7 +12,10 @@ import pytest
 from conftest import ROOT
 from satisfaction import SurveyDesign, estimate, read_survey
 from satisfaction.cli import running
+from satisfaction.cli.options import speak
+from satisfaction.estimation.domains import LINEARIZED
 from satisfaction.foundation.errors import EstimatesError
+from satisfaction.foundation.language import _, both
 from satisfaction.pipeline import base_design, run, weighting_log
 from satisfaction.publication.manifest import manifest
 from satisfaction.publication.report import method
@@ -338,7 +341,10 @@ def test_the_line_that_a_lonely_psu_proposes_for_survey_yaml_works(lonely, call)
 
 
 def test_unsolved_replicates_stand_in_the_steps_the_console_and_the_report(results, capsys):
-    remark = "8 个重复样本中有 1 个无解 1 of 8 jkn replicates unsolved, at sex = 0: linearized se instead"
+    worked = {"count": 1, "total": 8, "share": "12.5%", "worst": "sex = 0", "variance": "jkn"}
+    remark, words = both(LINEARIZED, **worked), _(LINEARIZED, **worked)
+    assert words.en.startswith("1 of 8 jkn replicates (12.5%) unsolved, at sex = 0")
+    assert "改用线性化标准误" in words.zh
     one = results.estimates["county"]
     said = one.conventions | {"replicates_unsolved": 1, "replicates_note": remark}
     told = replace(
@@ -352,8 +358,12 @@ def test_unsolved_replicates_stand_in_the_steps_the_console_and_the_report(resul
         "note": remark,
     }
     assert manifest(told)["steps"]["weighting"][-1]["note"] == remark
-    running._summary(told)
-    assert f"注意 note: {remark}" in capsys.readouterr().out
+    for language, mine, other in (("zh", words.zh, words.en), ("en", words.en, words.zh)):
+        speak(language)
+        running._summary(told)
+        out = capsys.readouterr().out
+        assert mine in out
+        assert other not in out
     assert remark in str(method.sections(told))
 
 

@@ -168,7 +168,7 @@ def test_what_is_withheld_appears_in_no_file(withheld, tmp_path):
             assert f"{value:.2f}" not in (found.folder / name).read_text(encoding="utf-8"), name
     assert found.provenance["suppressed"]["small"] > 0
     assert found.provenance["suppressed"]["complementary"] > 0
-    assert "fewer answers than 20" in (found.folder / "README.txt").read_text(encoding="utf-8")
+    assert "fewer answers than 20" in (found.folder / "README-en.txt").read_text(encoding="utf-8")
 
 
 def test_too_few_communities_are_too_few(small):

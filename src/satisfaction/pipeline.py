@@ -18,7 +18,7 @@ from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, SurveyError, shortened
-from satisfaction.foundation.language import NOTHING, Text, _, both, use
+from satisfaction.foundation.language import NOTHING, Text, _, as_text, both, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
@@ -341,7 +341,7 @@ def weighting_log(results: Results) -> tuple[dict[str, Any], ...]:
             "step": "replicates",
             "method": conventions["variance"],
             "unsolved": conventions["replicates_unsolved"],
-            "note": note,
+            "note": note.both,
         }
         records.append(unsolved)
     return tuple(records)
@@ -363,9 +363,9 @@ def trimming_notes(results: Results) -> list[Text]:
     return notes
 
 
-def replicates_note(results: Results) -> str:
+def replicates_note(results: Results) -> Text:
     """Return what is to be said of replicates that no weights solve; empty where there are none."""
-    return str(results.estimates[results.area].conventions.get("replicates_note", ""))
+    return as_text(results.estimates[results.area].conventions.get("replicates_note", ""))
 
 
 def estimate_areas(

@@ -25,7 +25,7 @@ from satisfaction.estimation.replay import Replay, Unsolved
 from satisfaction.estimation.sample import Contributions, Sample, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import N_, _, both
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.replicates import (
@@ -55,8 +55,8 @@ Interval = Literal["default", "t", "logit", "beta", "wilson", "xlogit", "mean", 
 DegreesOfFreedom = Literal["domain", "design"]
 NOISE = 1e-13  # of the estimate
 FAY = 0.5
-LEFT_OUT = _("{count} of {total} replicates ({share}) unsolved and left out, at {worst}")
-LINEARIZED = _(
+LEFT_OUT = N_("{count} of {total} replicates ({share}) unsolved and left out, at {worst}")
+LINEARIZED = N_(
     "{count} of {total} {variance} replicates ({share}) unsolved, at {worst}: linearized se instead"
 )
 

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import _, both
 from satisfaction.sampling.design import Weighting, WeightingStep
 from satisfaction.sampling.replicates import Replayed
 
@@ -50,12 +50,12 @@ class Unsolved:
         """Return the place at which most of them failed."""
         return self.places.most_common(1)[0][0]
 
-    def remark(self, done: Text, *, variance: str) -> str:
-        """Say how many failed, where, and what was done."""
+    def remark(self, done: str, *, variance: str) -> str:
+        """Say how many failed, where, and what was done, in both languages; `done` is in the catalogue."""
         total = len(self.failed)
         share = f"{self.count / total:.1%}"
-        return f"{done.zh} {done.en}".format(
-            count=self.count, total=total, share=share, worst=self.worst, variance=variance
+        return both(
+            done, count=self.count, total=total, share=share, worst=self.worst, variance=variance
         )
 
     def refuse_too_many(self) -> None:
