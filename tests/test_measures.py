@@ -115,7 +115,11 @@ def test_a_rate_over_a_select_all_item_is_the_share_who_chose_an_option(engine):
             "'know' is a select-all item; the rate must say which options count",
             {"items": ["know"]},
         ),
-        ("Q134", "counts names .7., not answers of item 'know'", {"items": ["know"], "counts": [7]}),
+        (
+            "Q134",
+            "counts names .7., not answers of item 'know'",
+            {"items": ["know"], "counts": [7]},
+        ),
     ],
 )
 def test_a_rate_over_a_select_all_item_names_its_options(code, says, rate):
