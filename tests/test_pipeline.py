@@ -364,7 +364,9 @@ def test_unsolved_replicates_stand_in_the_steps_the_console_and_the_report(resul
         out = capsys.readouterr().out
         assert mine in out
         assert other not in out
-    assert remark in str(method.sections(told))
+    shown = str(method.sections(told))
+    assert words.zh in shown
+    assert words.en in shown
 
 
 # ---- columns of codes ----

@@ -123,7 +123,7 @@ def test_no_rank_stands_without_its_set(made, kind):
     ):
         if pd.isna(row["rank"]):
             assert "第" not in zh
-            assert "不参加排名" in zh
+            assert "不排名" in zh
             assert "not ranked" in en
             continue
         sets = [
@@ -463,7 +463,7 @@ def test_a_unit_that_is_not_ranked_says_why(n, least, zh, en):
     )
     table, summary = published(ranking, n=n)
     said = unit_sentences(table, summary, kind="index", minimum_n=least).iloc[3]
-    assert said["zh"].startswith(f"丁县：得分为 40.00 分，{zh}，不参加排名，没有名次")
+    assert said["zh"].startswith(f"丁县：得分为 40.00 分，{zh}，不排名，没有名次")
     assert en in said["en"]
     table.loc[3, "estimate"] = np.nan
     assert unit_sentences(table, summary, kind="index", minimum_n=least)["zh"][3].startswith(
