@@ -50,7 +50,7 @@ def test_every_error_has_the_same_root():
         for _, c in inspect.getmembers(errors, inspect.isclass)
         if c.__module__ == "satisfaction.foundation.errors"
     ]
-    assert len(classes) == 12
+    assert len(classes) == 13
     assert all(issubclass(c, SatisfactionError) for c in classes)
     assert issubclass(SatisfactionError, ValueError)
 

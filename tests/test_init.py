@@ -95,8 +95,10 @@ def test_the_words_are_those_of_the_language_asked_for(project, tmp_path):
     chinese = write_example(tmp_path / "demo", language="zh")
     assert "示例项目" in (chinese.folder / "README.md").read_text(encoding="utf-8")
     assert "example project" in (project.folder / "README.md").read_text(encoding="utf-8")
-    for made, language in ((chinese, "zh"), (project, "en")):
-        for notebook in (made.folder / "notebooks").glob("*.ipynb"):
+    for shelf, language in (("notebooks", "zh"), ("notebooks/en", "en")):
+        notebooks = sorted((project.folder / shelf).glob("*.ipynb"))
+        assert len(notebooks) == 6
+        for notebook in notebooks:
             sources = notebook.read_text(encoding="utf-8")
             assert f'language = \\"{language}\\"' in sources
             assert "guizhou-2026q3" not in sources
@@ -138,7 +140,8 @@ def test_lab_brings_the_notebooks_to_a_project_without_them(project, tmp_path):
     root = tmp_path / "bare"
     shutil.copytree(project.folder, root, ignore=shutil.ignore_patterns("notebooks"))
     written = server.add_notebooks(root)
-    assert (root / server.START) in written
+    assert root / "notebooks" / server.START in written
+    assert root / "notebooks" / "en" / server.START in written
     assert SURVEY in (root / "notebooks" / "01_fieldwork.ipynb").read_text(encoding="utf-8")
     assert server.add_notebooks(root) == []
 

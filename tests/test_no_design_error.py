@@ -38,7 +38,7 @@ OF_INTERVIEWERS = (
     "findings.csv",
 )  # findings test interviewers against each other, not the population
 WORDS = re.compile(
-    r"P\(名单|名次范围 rank set|% 置信|% confidence|已确认属于|under the model|按模型"
+    r"属于名单的概率|P\(on the list\)|名次集合 ?\d|rank set ?\d|% 置信|% confidence|已确认属于|under the model|按模型"
 )
 HEADS = re.compile(
     r"<(?:th|caption|figcaption|h\d)\b[^>]*>[^<]*(?:标准误|置信|区间|集合|p 值|概率|信度|期望名次|自由度"
@@ -170,7 +170,10 @@ def test_run_and_report_state_nothing(wave, call):
     assert code == 0, err
     assert not WORDS.search(out)
     assert not {number for number in stated(twin) if number in out}
-    assert "未知" in out
+    assert "how certain ranks are is unknown" in out
+    _, in_chinese, _ = call("run", small.folder, language="zh")
+    assert "未知" in in_chinese
+    assert not WORDS.search(in_chinese)
     assert call("report", small.folder)[0] == 0
     nothing_claimed(small.folder / "out", twin)
     assert not list((small.folder / "out").rglob("covariance.csv"))
@@ -294,7 +297,7 @@ def test_a_combined_score_of_it_has_no_error_though_a_component_declares_one(wav
     (small.folder / "onsite.csv").write_text(scores, encoding="utf-8")
     code, out, err = call("combined", small.folder)
     assert code == 0, err
-    assert not re.search("<NA>|nan|名次范围", out)
+    assert not re.search("<NA>|nan|rank set", out)
     (path,) = (small.folder / "out").rglob("combined.csv")
     table = pd.read_csv(path)
     assert table["score"].notna().all()

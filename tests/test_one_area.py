@@ -191,7 +191,7 @@ def test_notebooks_that_compare_areas_are_left_out_and_that_is_said(lone, call, 
     asked = []
     monkeypatch.setattr(
         "satisfaction.notebook.notebooks.run_notebooks",
-        lambda survey, folder, *, official, leave_out: asked.extend(leave_out),
+        lambda survey, folder, *, official, leave_out, language: asked.extend(leave_out),
     )
     code, out, _ = call("run", lone, "--notebooks")
     assert code == 0

@@ -646,7 +646,10 @@ def _rules(survey: Survey) -> Section:
         _("escalation, by waves in a row"): steps,
         _("waves that were not held; waves in a row count across them"): gaps,
     }
-    entries = _entries(rules.ranking.model_dump()) + _entries(rules.responses.model_dump())
+    of_ranking = rules.ranking.model_dump()
+    if survey.declared.selection != "probability":
+        del of_ranking["prior"]
+    entries = _entries(of_ranking) + _entries(rules.responses.model_dump())
     entries += [Entry(label, lines or [NONE]) for label, lines in further.items()]
     return Section(_("Rules"), entries)
 
