@@ -38,7 +38,7 @@ OF_INTERVIEWERS = (
     "findings.csv",
 )  # findings test interviewers against each other, not the population
 WORDS = re.compile(
-    r"属于名单的概率|P\(on the list\)|名次集合 ?\d|rank set ?\d|% 置信|% confidence|已确认属于|under the model|按模型"
+    r"属于名单的概率 [>0-9]|P\(on the list\)|名次集合 ?\d|rank set ?\d|% 置信|% confidence|已确认属于|under the model|按模型"
 )
 HEADS = re.compile(
     r"<(?:th|caption|figcaption|h\d)\b[^>]*>[^<]*(?:标准误|置信|区间|集合|p 值|概率|信度|期望名次|自由度"
