@@ -172,7 +172,10 @@ def test_jupyterlab_starts_answers_keeps_its_token_to_itself_and_ends_with_the_c
     running = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    address = urlsplit(running.stdout.readline().split()[-1])
+    words = []
+    while running.poll() is None and not any(word.startswith("http") for word in words):
+        words = running.stdout.readline().split()
+    address = urlsplit(next(word for word in words if word.startswith("http")))
     for _ in range(240):
         try:
             asked = f"http://{address.netloc}/api/contents/notebooks?{address.query}"
