@@ -316,7 +316,9 @@ class SurveyFile(Record):
     )
     areas: Table | None = Field(
         default=None,
-        description=N_("table of areas: code, name, level, parent; give source and date"),
+        description=N_(
+            "table of areas: code, name, level, parent, and name_en where English pages shall have it; give source and date"
+        ),
     )
     frame: Table | None = Field(
         default=None,
