@@ -57,7 +57,7 @@ def test_pages_are_whole_self_contained_and_without_faults(path, page):
         assert item.zh in words(text)
         assert page is codebook_html or item.en in words(text)
     assert questionnaire.reference in words(text)
-    assert " ".join(questionnaire.source.split()) in words(text)
+    assert " ".join(str(questionnaire.source).split()) in words(text)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.parent.name)

@@ -30,10 +30,14 @@ CHINESE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 ENGLISH = re.compile(r"[A-Za-z]{2,}(?:['’-][A-Za-z]+)*(?:[ ,;:]+[A-Za-z]{2,}(?:['’-][A-Za-z]+)*)+")
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 SPOKEN = ("alt", "aria-label", "title", "placeholder")
-DECLARED = (
-    "测试 test", "为测试自拟 made up for the tests", "首版 first version", "NA, N/A, NaN, NULL, -, —, ——, /, 无",
-)  # fmt: skip
-"""Sources and words that the small wave declares once, for readers of both languages."""
+DECLARED = ("NA, N/A, NaN, NULL, -, —, ——, /, 无",)
+"""What the small wave takes for an empty answer, as it stands in files of either language."""
+PAIRS = {
+    "测试 test": "{zh: 测试, en: test}",
+    "为测试自拟 made up for the tests": "{zh: 为测试自拟, en: made up for the tests}",
+    "首版 first version": "{zh: 首版, en: first version}",
+}
+"""Sources and changes, as they stand in the small wave and as a survey declares them for two languages."""
 KEYS = ("fieldwork: backcheck", "fieldwork: modes", "fieldwork: earlier")
 """As survey.yaml has them."""
 SIMULATED = "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\n"
@@ -88,6 +92,11 @@ def wave(small_template, tmp_path_factory):
     root = shutil.copytree(small_template, tmp_path_factory.mktemp("languages") / "small")
     small = SmallSurvey(root)
     small.edit("survey.yaml", "selection:", f"{SIMULATED}selection:")
+    for path in root.rglob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        for once, pair in PAIRS.items():
+            text = text.replace(once, pair)
+        path.write_text(text, encoding="utf-8")
     return small
 
 

@@ -165,7 +165,7 @@ class Survey:
             "fielded": fielded,
             "files": len(self.files),
             "areas ranked": len(self.ranked_areas()),
-            "ranking rule": self.rules.ranking.source,
+            "ranking rule": str(self.rules.ranking.source),
         }
         return card(
             str(declared.title),

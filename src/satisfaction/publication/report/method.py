@@ -646,7 +646,7 @@ def _rules(survey: Survey) -> Section:
         _("escalation, by waves in a row"): steps,
         _("waves that were not held; waves in a row count across them"): gaps,
     }
-    of_ranking = rules.ranking.model_dump()
+    of_ranking = dict(rules.ranking)
     if survey.declared.selection != "probability":
         del of_ranking["prior"]
     entries = _entries(of_ranking) + _entries(rules.responses.model_dump())
