@@ -32,7 +32,6 @@ OPTIONS = {"foundation/templates/**.html": {"trimmed": "true", "silent": "false"
 KEYWORDS = {
     "_": None,
     "N_": None,
-    "both": None,
     "gettext": None,
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),

@@ -12,9 +12,8 @@ import pytest
 from satisfaction import read_survey
 from satisfaction.declarations.rules import ResponseRules
 from satisfaction.foundation import figures
-from satisfaction.foundation.language import use
+from satisfaction.foundation.language import Text, as_text, use
 from satisfaction.pipeline import run
-from satisfaction.publication.labels import two_languages
 from satisfaction.publication.report import method, render
 from satisfaction.publication.tables import tables_of
 
@@ -406,9 +405,11 @@ def test_numbers_are_written_for_people(written, expected):
     assert written == expected
 
 
-def test_a_note_splits_into_its_two_languages():
-    assert two_languages("分界处并列。 Tie at the cut.") == ("分界处并列。", "Tie at the cut.")
-    assert two_languages("只有中文") == ("只有中文", "")
+def test_a_note_of_both_languages_is_known_again_and_never_split():
+    for note in (Text("分界处并列。", "Tie at the cut."), Text("样本量 (n)", "n of the sample")):
+        assert as_text(note.both) == note
+    for words in ("只有中文", "有人写的 words that nobody declared"):
+        assert as_text(words) == (words, "")
 
 
 def test_the_real_survey_is_reported():

@@ -25,7 +25,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Sample, lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import SampleDesign, require_columns
 from satisfaction.sampling.measures import Measure, add_columns
@@ -84,12 +84,12 @@ class HypothesisTest:
             {"name": self.conventions.keys(), "value": map(str, self.conventions.values())}
         )
         return card(
-            both("test: {test}", test=self.conventions.get("test", "")),
+            _("test: {test}", test=self.conventions.get("test", "")).both,
             facts={"null": self.conventions.get("null")},
             tables={
                 "table": self.table,
                 "details": self.details,
-                both("conventions"): conventions,
+                _("conventions").both: conventions,
             },
         )
 
@@ -265,7 +265,7 @@ def require_groups(
         )
 
 
-NULL = both("0 all linear combinations are 0 in the population")
+NULL = _("0 all linear combinations are 0 in the population").both
 LOOKED_UP = {
     "F": "W / k in F(k, df)",
     "adjusted_F": "W (df - k + 1) / (k df) in F(k, df - k + 1)",

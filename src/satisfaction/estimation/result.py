@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from satisfaction.estimation.intervals import satterthwaite_of_blocks, standard_errors, t_interval
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import NO_ERROR, SampleDesign
 
@@ -95,8 +95,8 @@ class Estimates:
         shown = self.table.dropna(axis=1, how="all")
         said = {name: str(value) for name, value in self.conventions.items()}
         return card(
-            both("estimates"),
-            tables={"table": shown, both("conventions"): pd.DataFrame([said])},
+            _("estimates").both,
+            tables={"table": shown, _("conventions").both: pd.DataFrame([said])},
             note=str(self.conventions["selection"]),
         )
 

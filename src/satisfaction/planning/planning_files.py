@@ -25,7 +25,7 @@ from satisfaction.foundation.tables import (
 from satisfaction.pipeline import Results
 from satisfaction.planning.draw import Draw
 from satisfaction.planning.plan import Plan
-from satisfaction.publication.labels import mark, twelve_digits, two_languages
+from satisfaction.publication.labels import mark, mark_as_text, twelve_digits
 from satisfaction.publication.manifest import plain
 
 HOUSEHOLDS = 40  # lines of a selection sheet
@@ -236,7 +236,7 @@ def sheets_page(
         "sheets": sheets,
         "keys": keys,
         "persons": persons,
-        "mark": two_languages(simulated) if simulated else None,
+        "mark": mark_as_text(simulated) if simulated else None,
         "across": across("sheets.html", language, LANGUAGES),
     }
     with use(language):

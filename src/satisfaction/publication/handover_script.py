@@ -26,7 +26,7 @@ from satisfaction.publication.handover_rows import (
     repeatable,
     unique_name,
 )
-from satisfaction.publication.labels import two_languages
+from satisfaction.publication.labels import mark_as_text
 from satisfaction.sampling.design import ONE, SampleDesign
 from satisfaction.sampling.measures import Measure
 
@@ -387,7 +387,7 @@ class About:
     @property
     def heading(self) -> list[str | Text]:
         """Title, and mark where there is one."""
-        return [self.title, two_languages(self.mark)] if self.mark else [self.title]
+        return [self.title, mark_as_text(self.mark)] if self.mark else [self.title]
 
 
 def readme_text(

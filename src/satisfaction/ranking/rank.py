@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import RankingError, one_of, shortened
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.ranking import membership, probability, rates, rise
 from satisfaction.ranking.critical_values import DRAWS, SEED
@@ -224,8 +224,8 @@ class Ranking:
         entries = [(name, str(value)) for name, value in self.summary.items() if name != "notes"]
         declared = pd.DataFrame(entries, columns=["name", "value"])
         return card(
-            both("(no rank without its set)"),
-            tables={"table": by_rank, both("conventions"): declared},
+            _("(no rank without its set)").both,
+            tables={"table": by_rank, _("conventions").both: declared},
             note=" ".join(map(str, self.summary.notes)),
         )
 

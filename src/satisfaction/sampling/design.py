@@ -23,7 +23,7 @@ from satisfaction.foundation.engines import (
     scan,
 )
 from satisfaction.foundation.errors import DesignError, closest, one_of, shortened
-from satisfaction.foundation.language import Text, _, both, ngettext
+from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.conditions import SUBPOPULATION, Condition, described, flagged
 from satisfaction.sampling.measures import Measure, flag
@@ -287,7 +287,7 @@ class SampleDesign:
         if self.subpopulation:
             facts["subpopulation"] = self.subpopulation
         log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
-        return card(both("sample design"), facts=facts, tables={both("weighting steps"): log})
+        return card(_("sample design").both, facts=facts, tables={_("weighting steps").both: log})
 
 
 def SurveyDesign(

@@ -13,9 +13,8 @@ from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep
-from satisfaction.foundation.language import Text, _, comma_list, pgettext, semicolon_list
+from satisfaction.foundation.language import Text, _, as_text, comma_list, pgettext, semicolon_list
 from satisfaction.pipeline import Results, lonely_note, weighting_log
-from satisfaction.publication.labels import two_languages
 from satisfaction.publication.report.rows import level_label
 from satisfaction.publication.verdicts import demand
 
@@ -702,4 +701,4 @@ def in_words(value: str) -> Line:
         if match:
             parts = {name: in_words(part) for name, part in match.groupdict().items()}
             return _(template.en, **parts)
-    return two_languages(value)
+    return as_text(value)
