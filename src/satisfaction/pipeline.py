@@ -99,12 +99,12 @@ class Results:
     def _repr_html_(self) -> str:
         columns = ["measure", "estimate", "se", "ci_low", "ci_high", "n"]
         whole = self.whole.table[columns]
-        facts = {_("not declared").both: ", ".join(self.absent)}
+        facts = {_("not declared"): ", ".join(self.absent)}
         notes = " ".join(map(str, self.ranking.summary["notes"]))
         return card(
             str(self.survey.declared.title),
             facts=facts,
-            tables={_("the whole").both: whole},
+            tables={_("the whole"): whole},
             mark=str(self.survey.marks or ""),
             note=notes,
         )

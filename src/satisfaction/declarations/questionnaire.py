@@ -123,7 +123,11 @@ class Questionnaire(Record):
         for name, index in self.indices.items():
             row = {"index": name, "label": str(index), "level": index.level}
             indices.append(row | {"weights": str(index.weights), "source": str(index.source)})
-        facts = {"source": str(self.source), "universe": str(self.universe), "ranked": self.ranked}
+        facts = {
+            _("source"): self.source,
+            _("universe"): self.universe,
+            _("ranked by"): self.ranked,
+        }
         tables = {
             str(_("items")): pd.DataFrame(items),
             str(_("rates, with how they are counted")): pd.DataFrame(rates),

@@ -35,6 +35,7 @@ from satisfaction.declarations.questionnaire import (
 )
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import SurveyFile
+from satisfaction.foundation.conventions import KEYS, in_words
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
@@ -159,13 +160,13 @@ class Survey:
         if declared.fielded:
             fielded = f"{declared.fielded.start} – {declared.fielded.end}"
         facts = {
-            "wave": declared.wave,
-            "questionnaire": declared.questionnaire,
-            "selection": declared.selection,
-            "fielded": fielded,
-            "files": len(self.files),
-            "areas ranked": len(self.ranked_areas()),
-            "ranking rule": str(self.rules.ranking.source),
+            _("wave"): declared.wave,
+            _("questionnaire"): declared.questionnaire,
+            KEYS["selection"]: in_words(declared.selection),
+            _("fielding period"): fielded,
+            _("files"): len(self.files),
+            _("areas ranked"): len(self.ranked_areas()),
+            _("source of the ranking rule"): self.rules.ranking.source,
         }
         return card(
             str(declared.title),

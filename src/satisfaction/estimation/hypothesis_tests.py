@@ -23,6 +23,7 @@ from satisfaction.estimation.intervals import (
 )
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Sample, lay_out
+from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _
@@ -80,16 +81,14 @@ class HypothesisTest:
         return f"HypothesisTest({self.conventions['test']}: {written})"
 
     def _repr_html_(self) -> str:
-        conventions = pd.DataFrame(
-            {"name": self.conventions.keys(), "value": map(str, self.conventions.values())}
-        )
+        null = self.conventions.get("null")
         return card(
-            _("test: {test}", test=self.conventions.get("test", "")).both,
-            facts={"null": self.conventions.get("null")},
+            str(_("test: {test}", test=in_words(self.conventions.get("test", "")))),
+            facts={_("null hypothesis"): in_words(null) if null else None},
             tables={
-                "table": self.table,
-                "details": self.details,
-                _("conventions").both: conventions,
+                _("table"): self.table,
+                _("details"): self.details,
+                _("conventions"): conventions_table(self.conventions),
             },
         )
 

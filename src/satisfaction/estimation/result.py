@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from satisfaction.estimation.intervals import satterthwaite_of_blocks, standard_errors, t_interval
 from satisfaction.estimation.sample import Contributions
+from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
@@ -93,11 +94,10 @@ class Estimates:
 
     def _repr_html_(self) -> str:
         shown = self.table.dropna(axis=1, how="all")
-        said = {name: str(value) for name, value in self.conventions.items()}
         return card(
-            _("estimates").both,
-            tables={"table": shown, _("conventions").both: pd.DataFrame([said])},
-            note=str(self.conventions["selection"]),
+            str(_("estimates")),
+            tables={_("table"): shown, _("conventions"): conventions_table(self.conventions)},
+            note=str(in_words(self.conventions["selection"])),
         )
 
     @property

@@ -12,6 +12,7 @@ import pandas as pd
 
 from satisfaction.declarations.questionnaire import CODES
 from satisfaction.declarations.wave import Selection
+from satisfaction.foundation.conventions import NONE, in_words, key
 from satisfaction.foundation.engines import (
     Lazy,
     fetch,
@@ -272,22 +273,22 @@ class SampleDesign:
         return replace(restricted, subpopulation=words)
 
     def _repr_html_(self) -> str:
-        facts = {
-            "strata": ", ".join(self.strata) or "1",
-            "psu": " → ".join(self.psu) or "every respondent",
-            "base weight": self.base_weight or "1",
-            "fpc": ", ".join(self.fpc),
-            "lonely_psu": self.lonely_psu,
-            "selection": self.selection,
-            "weighting": self.weighting.name if self.weighting else "none",
-            "measures": ", ".join(self.measures),
+        facts: dict[Text, object] = {
+            _("strata"): ", ".join(self.strata) or "1",
+            _("PSUs"): " → ".join(self.psu) or _("every respondent"),
+            _("base weight"): self.base_weight or "1",
+            key("fpc"): ", ".join(self.fpc),
+            key("lonely_psu"): in_words(self.lonely_psu),
+            key("selection"): in_words(self.selection),
+            _("weighting"): in_words(self.weighting.name) if self.weighting else NONE,
+            _("measures"): ", ".join(self.measures),
         }
         if self.replicates is not None:
-            facts["replicate weights"] = str(self.replicates.weights.shape[1])
+            facts[_("replicate weights")] = str(self.replicates.weights.shape[1])
         if self.subpopulation:
-            facts["subpopulation"] = self.subpopulation
+            facts[_("subpopulation")] = self.subpopulation
         log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
-        return card(_("sample design").both, facts=facts, tables={_("weighting steps").both: log})
+        return card(str(_("sample design")), facts=facts, tables={_("weighting steps"): log})
 
 
 def SurveyDesign(
