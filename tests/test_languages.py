@@ -13,12 +13,14 @@ import pytest
 
 from conftest import SmallSurvey
 from satisfaction import export, read_indices, read_survey, run
+from satisfaction.collection.forms import write_forms
 from satisfaction.collection.responses import load_responses
 from satisfaction.comparison.compare import compare
 from satisfaction.fieldwork.daily import write_fieldwork
 from satisfaction.fieldwork.standing import stand
 from satisfaction.foundation.errors import InputFileError, SurveyError
 from satisfaction.foundation.files import sha256
+from satisfaction.foundation.grids import read_grids
 from satisfaction.foundation.language import use
 from satisfaction.foundation.pages import across, page_name
 from satisfaction.foundation.tables import write_checksums
@@ -122,6 +124,50 @@ def test_no_page_says_anything_in_the_other_language(shelves):
     assert len(pages) > 30
     found = [(path, strangers(path.read_text(encoding="utf-8"))) for path in pages]
     assert [(str(path), words) for path, words in found if words] == []
+
+
+def foreign(text, language):
+    """Lines of a text that are in the other language, but for declared words and identifiers."""
+    other = CHINESE if language == "en" else ENGLISH
+    lines = []
+    for line in text.splitlines():
+        rest = re.sub(r"`[^`]*`|\S*[/\\]\S*", " ", line)
+        for declared in (*DECLARED, *KEYS):
+            rest = rest.replace(declared, " ")
+        if other.search(rest):
+            lines.append(line.strip())
+    return lines
+
+
+def test_no_workbook_says_anything_in_the_other_language(shelves, wave, tmp_path):
+    shelves = [*shelves, write_forms(wave.read().questionnaire, tmp_path / "forms")]
+    books = [path for shelf in shelves for path in sorted(shelf.rglob("*.xlsx"))]
+    books = [path for path in books if path.name != "xlsform.xlsx"]  # a form asks in both
+    assert len(books) >= 8
+    found = []
+    for path in books:
+        language = "en" if path.stem.endswith("-en") else "zh"
+        for grid in read_grids(path)[0]:
+            if grid.sheet == "data":  # for programs: the columns of the csv file
+                continue
+            found += [(path.name, words) for words in foreign(grid.sheet, language)]
+            for column in grid.columns:
+                for cell in column:
+                    found += [
+                        (path.name, grid.sheet, words) for words in foreign(str(cell), language)
+                    ]
+    assert found == []
+
+
+COMMANDS = ("check", "run", "report", "fieldwork", "stability", "plan")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_console_says_nothing_in_the_other_language(wave, call, language, command):
+    _code, out, err = call(command, wave.folder, language=language)
+    assert out.strip()
+    assert foreign(out + err, language) == []
 
 
 @pytest.mark.parametrize(

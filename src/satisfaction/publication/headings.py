@@ -52,6 +52,16 @@ HEADINGS = {
     "file": pgettext("a heading", "file"),
     "sheet": pgettext("a heading", "sheet"),
     "row": pgettext("a heading", "row"),
+    "rows": pgettext("a heading", "rows"),
+    "rejected": pgettext("a heading", "rejected"),
+    "blanked": pgettext("a heading", "blanked"),
+    "ignored_columns": pgettext("a heading", "columns left out"),
+    "rule": pgettext("a heading", "rule"),
+    "action": pgettext("a heading", "action"),
+    "events": pgettext("a heading", "events"),
+    "column": pgettext("a heading", "column"),
+    "suggestion": pgettext("a heading", "suggestion"),
+    "how": pgettext("a heading", "how recognised"),
 }
 """Titles of columns that hold words of one language, before those of the published tables."""
 
