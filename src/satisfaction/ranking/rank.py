@@ -589,7 +589,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if simultaneous.simulation is not None:
         columns["simultaneous_fragile"] = simultaneous.simulation.fragile
     if options.compares_priors:
-        columns |= _range(models, options)
+        columns |= _range(models, pairs, options)
     rows = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
     rows["se"] = np.sqrt(np.diag(units.cov))
     rows = rows.assign(**spread_out(columns, units))
@@ -640,13 +640,19 @@ def _listed(model: Known, options: RankOptions) -> Floats:
     return model.probability_bottom(options.bottom)
 
 
-def _range(models: Mapping[str, Known], options: RankOptions) -> dict[str, NDArray[Any]]:
+def _range(
+    models: Mapping[str, Known], pairs: Pairs, options: RankOptions
+) -> dict[str, NDArray[Any]]:
     """Smallest and largest probability of the listed end over the priors, and where they differ by
-    more than 0.1.
+    more than 0.1. Where the true rates are not shown to differ, every unit may be as likely as any.
     """
-    chances = np.stack([_listed(model, options) for model in models.values()])
-    low = chances.min(axis=0)
-    high = chances.max(axis=0)
+    chances = [_listed(model, options) for model in models.values()]
+    p = len(pairs.score)
+    rate = options.sign * pairs.score
+    if rates.may_be_equal(rate, np.maximum(pairs.se, TIE), pairs.df):
+        chances.append(np.full(p, min(options.bottom, p) / p))
+    low = np.min(chances, axis=0)
+    high = np.max(chances, axis=0)
     depends = high - low > rates.DISAGREE
     return dict(zip(RANGE, (low, high, depends), strict=True))
 

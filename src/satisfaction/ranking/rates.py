@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 from scipy.optimize import brentq, minimize
 
 from satisfaction.ranking.pairs import Floats
@@ -28,6 +28,8 @@ DEFAULT: Prior = "logit"
 """For rates, by the simulations of tests/coverage_study/rate_priors.py."""
 DISAGREE = 0.1
 """Where priors give probabilities farther apart than this, the probability depends on the model."""
+EQUAL_LEVEL = 0.01
+"""Where a test of equal true rates does not reject at this level, that they are equal is compared too."""
 
 SCALES: dict[str, tuple[float, float]] = {
     "identity": (1e-5, 1 - 1e-5),
@@ -129,6 +131,18 @@ def effective_counts(rate: Floats, se: Floats, df: Floats) -> Counts:
     variance = moderated(((high - low) / 2) ** 2, df)
     size = 1 / (4 * variance)
     return Counts(rate * size, size)
+
+
+def may_be_equal(rate: Floats, se: Floats, df: Floats) -> bool:
+    """Say whether (p,) true rates are not shown to differ: Cochran's Q on the arcsine scale, where
+    the error of a count does not depend on its rate.
+    """
+    counts = effective_counts(rate, se, df)
+    precision = 4 * counts.size
+    at = np.arcsin(np.sqrt(counts.yes / counts.size))
+    centre = np.average(at, weights=precision)
+    distance = float(precision @ (at - centre) ** 2)
+    return bool(stats.chi2.sf(distance, len(rate) - 1) > EQUAL_LEVEL)
 
 
 def moderated(variance: Floats, df: Floats) -> Floats:
