@@ -649,12 +649,11 @@ def _range(
     chances = [_listed(model, options) for model in models.values()]
     p = len(pairs.score)
     rate = options.sign * pairs.score
+    equal = None
     if rates.may_be_equal(rate, np.maximum(pairs.se, TIE), pairs.df):
-        chances.append(np.full(p, min(options.bottom, p) / p))
-    low = np.min(chances, axis=0)
-    high = np.max(chances, axis=0)
-    depends = high - low > rates.DISAGREE
-    return dict(zip(RANGE, (low, high, depends), strict=True))
+        equal = min(options.bottom, p) / p
+    compared = rates.compared(chances, equal=equal)
+    return dict(zip(RANGE, (compared.low, compared.high, compared.depends), strict=True))
 
 
 def _rank_by_point(
