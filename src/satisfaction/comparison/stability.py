@@ -1,7 +1,7 @@
 """How stable ranks are: other weights, normalisations, aggregations, components and denominators, crossed with sampling error.
 
-`runs` makes the scores, `sobol` says which choice the variation comes from, `variants` changes the questionnaire; here they
-meet in one table.
+Sobol indices say which choice the variation comes from. First order: what fixing a choice would take away on average;
+total: what would remain if only that choice varied freely, interactions included.
 
 The stability of a wave's ranks as a file set.
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from satisfaction.comparison.scenarios import (
     FACTORS,
@@ -29,7 +30,6 @@ from satisfaction.comparison.scenarios import (
     rank_runs,
     ranks_of,
 )
-from satisfaction.comparison.sobol import SobolIndices, saltelli_points, sobol_indices
 from satisfaction.comparison.wave_files import write_set
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.language import Text, _, comma_list
@@ -39,6 +39,7 @@ from satisfaction.ranking.borrowed_errors import LENT
 
 BASE = 256  # base points of the Sobol design
 DRAWS = 512  # of weights and of sampling errors
+RESAMPLES = 200  # for the errors of the Sobol indices
 KINDS = {
     "choices": _("choices only"),
     "sampling": _("sampling error only"),
@@ -162,7 +163,7 @@ def stability(
         "seed": seed,
         "said": NO_LIMITS,
     }
-    sources = _sources(sobol_indices(outputs, len(FACTORS), seed=seed), counts)
+    sources = _sources(outputs, counts, seed=seed)
     return Stability(table, sources, MappingProxyType(summary))
 
 
@@ -180,15 +181,64 @@ def _spread(kind: str, ranks: Array | None, *, bottom: int) -> dict[str, Any]:
     }
 
 
-def _sources(indices: SobolIndices, counts: Mapping[str, int]) -> pd.DataFrame:
+def _sources(outputs: Array, counts: Mapping[str, int], *, seed: int) -> pd.DataFrame:
     """Return the Sobol indices by factor; see `Stability.sources`."""
+    indices, errors = sobol_indices(outputs, len(FACTORS), seed=seed)
     sources = pd.DataFrame({"factor": FACTORS, "values": list(counts.values())})
     for at, output in enumerate(("shift", "list")):
-        sources[f"first_{output}"] = indices.first[:, at]
-        sources[f"first_{output}_se"] = indices.first_se[:, at]
-        sources[f"total_{output}"] = indices.total[:, at]
-        sources[f"total_{output}_se"] = indices.total_se[:, at]
+        for order, kind in enumerate(("first", "total")):
+            sources[f"{kind}_{output}"] = indices[order, at]
+            sources[f"{kind}_{output}_se"] = errors[order, at]
     return sources
+
+
+def saltelli_points(n: int, d: int, *, seed: int) -> Array:
+    """Points of the design, (n (d + 2), d): A, B, then A with each column from B in turn. n is a power of 2."""
+    both = stats.qmc.Sobol(2 * d, scramble=True, rng=np.random.default_rng(seed)).random(n)
+    a = both[:, :d]
+    b = both[:, d:]
+    mixed = [np.where(np.arange(d) == i, b, a) for i in range(d)]
+    return np.concatenate([a, b, *mixed])
+
+
+def sobol_indices(y: Array, d: int, *, seed: int = 0) -> tuple[Array, Array]:
+    """Estimate Sobol indices and their standard errors from outputs at the points of the design.
+
+    Parameters
+    ----------
+    y : (n (d + 2), m)
+        In the order of `saltelli_points`.
+    d : int
+        Number of inputs.
+    seed : int
+        Of the bootstrap over the base points.
+
+    Returns
+    -------
+    tuple of array (2, m, d)
+        Indices of first order and total, and their errors; NaN for outputs that do not vary.
+
+    Notes
+    -----
+    Saltelli et al. (2010) by `scipy.stats.sobol_indices`, which centres the outputs first.
+    """
+    blocks = np.reshape(y, (d + 2, -1, y.shape[1])).swapaxes(1, 2).astype(float)
+
+    def estimated(rows: Array) -> Array:
+        runs = blocks[..., rows]
+        outputs = {"f_A": runs[0], "f_B": runs[1], "f_AB": runs[2:]}
+        indices = stats.sobol_indices(func=outputs, n=len(rows))
+        orders = np.array([indices.first_order, indices.total_order])
+        return orders.reshape(2, -1, d)
+
+    rows = np.arange(blocks.shape[2])
+    bootstrap = stats.bootstrap(
+        (rows,), estimated, n_resamples=RESAMPLES, method="percentile", vectorized=False, rng=seed
+    )
+    varies = np.ptp(blocks, axis=(0, 2))[:, None] > 0
+    indices = np.where(varies, estimated(rows), np.nan)
+    errors = np.where(varies, bootstrap.standard_error, np.nan)
+    return indices, errors
 
 
 def _with_left_out(table: pd.DataFrame, left_out: Sequence[str]) -> pd.DataFrame:
