@@ -13,8 +13,6 @@ from satisfaction.composite.normalising import (
     aggregated,
     ascending_rank,
     borda,
-    copeland,
-    distance_to,
     goalposts,
     minmax,
     normalised,
@@ -29,6 +27,23 @@ COINR = json.loads(
     (ROOT / "tests" / "golden" / "ranks" / "coinr_bits.json").read_text(encoding="utf-8")
 )
 EXACT = 1e-10
+
+
+def distance_to(x: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """1 at a reference value, 0 at the lowest: 1 - (reference - x) / (reference - min)."""
+    return np.asarray(1 - (reference - x) / (reference - x.min(axis=0)))
+
+
+def copeland(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Pairs won minus pairs lost, (p, k) -> (p,); a pair is won with more than half of the weight, ties count half."""
+    share = weights / weights.sum()
+    difference = x[:, None, :] - x[None, :, :]
+    won = ((difference > 0) * share).sum(axis=-1)
+    tied = ((difference == 0) * share).sum(axis=-1)
+    margin = won + 0.5 * tied - 0.5
+    return np.asarray(np.where(np.abs(margin) < 1e-12, 0, np.sign(margin)).sum(axis=1))
+
+
 SCALE = {
     "minmax_0_100": minmax,
     "scaled_0_100": lambda x: normalised(x, "none"),  # from 0-100 to 0-100

@@ -44,11 +44,6 @@ def share_of_best(x: Array) -> Array:
     return np.asarray(x / x.max(axis=0) * 100)
 
 
-def distance_to(x: Array, reference: Array) -> Array:
-    """1 at a reference value, 0 at the lowest: 1 - (reference - x) / (reference - min)."""
-    return np.asarray(1 - (reference - x) / (reference - x.min(axis=0)))
-
-
 def ascending_rank(x: Array) -> Array:
     """1 for the lowest; tied units share the lower number."""
     return np.asarray(rankdata(x, method="min", axis=0), dtype=float)
@@ -108,13 +103,3 @@ def slopes(x: Array, weights: Array, aggregation: Aggregation) -> Array:
     if aggregation == "arithmetic":
         return share
     return np.asarray(share * power_mean(x, weights, 0)[:, None] / np.maximum(x, FLOOR))
-
-
-def copeland(x: Array, weights: Array) -> Array:
-    """Pairs won minus pairs lost, (p, k) -> (p,); a pair is won with more than half of the weight, ties count half."""
-    share = weights / weights.sum()
-    difference = x[:, None, :] - x[None, :, :]
-    won = ((difference > 0) * share).sum(axis=-1)
-    tied = ((difference == 0) * share).sum(axis=-1)
-    margin = won + 0.5 * tied - 0.5
-    return np.asarray(np.where(np.abs(margin) < 1e-12, 0, np.sign(margin)).sum(axis=1))
