@@ -158,8 +158,12 @@ def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
         while piece := stream.read(CHUNK):
             piece = rest + piece
             end = piece.rfind(b"<", max(len(piece) - CHUNK, 0))
-            rest = piece[end:] if end >= 0 else piece[-LONGEST:]
-            yield piece[:end] if end >= 0 else piece
+            if end >= 0:
+                rest = piece[end:]
+                yield piece[:end]
+            else:
+                rest = piece[-LONGEST:]
+                yield piece
     yield rest
 
 
@@ -180,9 +184,10 @@ def _sheet_names(archive: zipfile.ZipFile) -> dict[str, str]:
     names = {}
     for sheet in _tags(archive, "xl/workbook.xml", "sheet"):
         target = targets.get(sheet.get("r:id"), "")
-        names[target.lstrip("/") if target.startswith("/") else f"xl/{target}"] = sheet.get(
-            "name", ""
-        )
+        member = f"xl/{target}"
+        if target.startswith("/"):
+            member = target.lstrip("/")
+        names[member] = sheet.get("name", "")
     return names
 
 

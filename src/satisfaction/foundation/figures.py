@@ -215,7 +215,9 @@ def numeral(number: int) -> str:
     written = CHINESE_DIGITS[ones] if ones else ""
     if tens == 0:
         return written
-    return f"{CHINESE_DIGITS[tens] if tens > 1 else ''}十{written}"
+    if tens == 1:
+        return f"十{written}"
+    return f"{CHINESE_DIGITS[tens]}十{written}"
 
 
 def in_english(number: int) -> str:

@@ -6,7 +6,7 @@ files and columns are, the design, the recipe and the conventions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from math import prod
@@ -75,7 +75,12 @@ def survey_script(design: SampleDesign, rows: Rows, *, heading: Iterable[object]
         "several": _several(design),
         "calibration": _calibration(design, rows) if repeatable(design) else None,
     }
-    filters = {"comment": _comment, "vector": _vector, "quoted": _quoted, "number": _r_number}
+    filters: dict[str, Callable[..., str]] = {
+        "comment": _comment,
+        "vector": _vector,
+        "quoted": _quoted,
+        "number": _r_number,
+    }
     return fill("survey.R", values, filters=filters)
 
 

@@ -129,8 +129,12 @@ def render_reading(
 def stretch_of(p: int, side: str) -> tuple[int, int]:
     """Return the ranks of about a third of p units at one end; where there are enough, from a round number on."""
     start = 2 * p / 3
-    first = ROUND * round(start / ROUND) + 1 if start >= ROUND else int(start) + 1
-    return (first, p) if side == "last" else (1, p + 1 - first)
+    first = int(start) + 1
+    if start >= ROUND:
+        first = ROUND * round(start / ROUND) + 1
+    if side == "last":
+        return first, p
+    return 1, p + 1 - first
 
 
 def _whole_sets(text: str) -> Markup:
@@ -371,7 +375,10 @@ def standings(ground: Ground) -> list[StatusCount]:
     }
     found: dict[str, list[Row]] = {status: [] for status in meanings}
     for row in ground.rows:
-        found[ground.status(row) if is_ranked(row) else "not ranked"].append(row)
+        status = "not ranked"
+        if is_ranked(row):
+            status = ground.status(row)
+        found[status].append(row)
     return [
         StatusCount(
             status,
@@ -435,7 +442,9 @@ def wrong(ground: Ground, row: Row, summary: Mapping[str, Any]) -> list[Wrong]:
         _("A better rank shows better work."),
         _("Ranks jump although nothing has changed; see the difference of scores."),
     )
-    return [bare, progress] if summary["list_established"] else [bare, sure, progress]
+    if summary["list_established"]:
+        return [bare, progress]
+    return [bare, sure, progress]
 
 
 def where_to_look(ground: Ground, report: str) -> Text:
