@@ -11,8 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from satisfaction.foundation.errors import DesignError
-from satisfaction.planning.draw import draw_sample, draw_stratum
-from satisfaction.planning.selection import METHODS, Array, inclusion_probabilities
+from satisfaction.planning.draw import (
+    METHODS,
+    Array,
+    draw_sample,
+    draw_stratum,
+    inclusion_probabilities,
+)
 
 DRAWS = 10_000  # as many as the declared probabilities are shown over
 

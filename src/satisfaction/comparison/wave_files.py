@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.comparison.changes import WaveChange, most_improved
-from satisfaction.comparison.roll import WaveRolling
+from satisfaction.comparison.changes import WaveChange, WaveRolling, most_improved
 from satisfaction.comparison.sides import joint_mark
 from satisfaction.comparison.trial import Trial
 from satisfaction.comparison.words import change_lines, rolling_lines, trial_lines
