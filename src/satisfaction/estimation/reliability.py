@@ -207,7 +207,10 @@ def assess_items(
         se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
         ci_low, ci_high = log_interval(alpha_weighted, se, df=df, level=level)
 
-    label_zh, label_en, alpha_without, weighted_alpha_without = [], [], [], []
+    label_zh = []
+    label_en = []
+    alpha_without = []
+    weighted_alpha_without = []
     for i, item in enumerate(chosen):
         label_zh.append(item.label.zh if item.label else item.name)
         label_en.append(item.label.en if item.label else item.name)

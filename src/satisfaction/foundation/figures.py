@@ -163,9 +163,13 @@ def amount(value: float, kind: Kind) -> Text:
 
 def difference(value: float, kind: Kind) -> Text:
     """Write the size of a difference of two estimates in a sentence; what would round to 0 says so."""
-    size, digits, unit = abs(value), 2, _("points")
+    size = abs(value)
+    digits = 2
+    unit = _("points")
     if kind == "rate":
-        size, digits, unit = 100 * abs(value), 1, _("percentage points")
+        size = 100 * abs(value)
+        digits = 1
+        unit = _("percentage points")
     least = 10.0**-digits
     if size < least / 2:
         return _("less than {value} {unit}", value=f"{least:.{digits}f}", unit=unit)

@@ -624,7 +624,8 @@ def free_name(first: Path) -> Path:
 def point_latest(target: Path) -> Path:
     """Make `latest` beside a finished folder stand for it: a symbolic link, or a copy where links are not allowed."""
     latest = target.parent / "latest"
-    scratch, old = unfinished(target.parent), unfinished(target.parent)
+    scratch = unfinished(target.parent)
+    old = unfinished(target.parent)
     try:
         scratch.symlink_to(target.name, target_is_directory=True)
     except OSError:

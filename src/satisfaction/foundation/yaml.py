@@ -126,7 +126,8 @@ class Document:
 
     def place(self, location: Location) -> str:
         """Return 'file:line' of a location, or of the nearest ancestor that has a line."""
-        node, line = self.node, 1
+        node = self.node
+        line = 1
         for key in location:
             try:
                 if isinstance(node, CommentedMap) and key in node:
@@ -330,10 +331,13 @@ def _text(value: str) -> str:
 
 def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
     """Put one pydantic fault into the words of SatisfactionError."""
-    kind, location, context = detail["type"], detail["loc"], detail.get("ctx", {})
+    kind = detail["type"]
+    location = detail["loc"]
+    context = detail.get("ctx", {})
     key = ".".join(str(part) for part in location)
     if kind == "unknown_key":
-        name, available = str(context["key"]), context["available"]
+        name = str(context["key"])
+        available = context["available"]
         near = closest(name, available)
         advice = _("Remove the key.")
         if near:

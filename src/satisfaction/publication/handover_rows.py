@@ -23,8 +23,13 @@ from satisfaction.weighting.calibration import Calibration
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["character", "integer", "numeric"]
-NUMBER, FINAL, MARK, BASE = "running_number", "final_weight", "mark", "base_weight"
-STRATUM, PSU, POPULATION = "variance_stratum", "variance_unit", "variance_fpc"
+NUMBER = "running_number"
+FINAL = "final_weight"
+MARK = "mark"
+BASE = "base_weight"
+STRATUM = "variance_stratum"
+PSU = "variance_unit"
+POPULATION = "variance_fpc"
 SEPARATORS = (".", "|", "/", "::", " x ", "\u241f")
 RESERVED = {
     "if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL", "Inf", "NaN", "NA",

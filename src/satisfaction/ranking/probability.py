@@ -25,7 +25,8 @@ WIDEST_GRID = 20_000  # nodes; se that differ more than this can hold keep a gri
 BLOCK = 6_000_000  # numbers held at a time
 FLOOR = 1e-14  # added to scaled variances: exact scores without change make the likelihood infinite
 CHUNK = 2_000  # draws held at once
-DRAWS, SEED = 20_000, 20_260_101
+DRAWS = 20_000
+SEED = 20_260_101
 TWO_WAVES = "bivariate normal empirical Bayes, REML covariance between units, sampling covariance as if known"
 
 
