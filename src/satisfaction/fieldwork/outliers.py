@@ -350,10 +350,9 @@ def at_counties(
     *,
     fields: Fields,
     limits: Limits,
-    side: Side = "high",
     together: int = 1,
 ) -> pd.DataFrame:
-    """Flag counties whose mean differs from the other counties' beyond their spread; one row a county.
+    """Flag counties whose mean lies above the other counties' beyond their spread; one row a county.
 
     The error of a mean is that of a simple random sample, that of a share (values 0 and 1 only) Agresti and Coull's; values
     that come `together` (near duplicates: in pairs) count once.
@@ -370,7 +369,7 @@ def at_counties(
     else:
         se = table["std"].to_numpy(float) / np.sqrt(n / together)
     mean = np.where(np.isfinite(se), mean, np.nan)
-    compared = among(mean, se=se, n=n, side=side)
+    compared = among(mean, se=se, n=n)
     return flagged_units(
         check, "county", compared, unit=table.index, county=table.index, limits=limits
     )
@@ -418,7 +417,6 @@ def interviewer_effects(
     *,
     fields: Fields,
     limits: Limits = USUAL,
-    level: float = 0.95,
 ) -> pd.DataFrame:
     """Estimate the intraclass correlation of interviewers within counties for each item, and its design effect.
 
@@ -430,8 +428,7 @@ def interviewer_effects(
     fields : Fields
         interviewer; county, whose means are removed where it is declared.
     limits : Limits
-        Flagged: the adjusted test of 0 and the lower limit beyond `tolerated_rho`.
-    level : float
+        Flagged: the adjusted test of 0 and the lower limit (95 %) beyond `tolerated_rho`.
 
     Returns
     -------
@@ -452,7 +449,7 @@ def interviewer_effects(
     for item in items:
         try:
             effect = intraclass_correlation(
-                design, item, by=str(fields.interviewer), within=fields.county, level=level
+                design, item, by=str(fields.interviewer), within=fields.county
             )
         except EstimatesError as fault:
             # interviewers cannot be told from places, or none has two answers

@@ -41,15 +41,17 @@ def inclusion_probabilities(size: Array, n: int) -> Array:
         certain |= over
 
 
-def systematic(pi: Array, rng: np.random.Generator) -> Array:
-    """Take every unit whose cumulated probability passes start + 0, 1, 2, ...; places of the units, in order (Madow 1949).
+def systematic(size: Array, rng: np.random.Generator, n: int | None = None) -> Array:
+    """Take n units in proportion to size, at equal steps along the cumulated sizes; their places, in order (Madow 1949).
 
     The order of the units matters: neighbours are rarely taken together, which stratifies by whatever they are sorted by.
+    Without n, sizes are inclusion probabilities, and n is their sum.
     """
-    n = round(float(pi.sum()))
-    ends = np.cumsum(pi)
-    ends[-1] = n  # without rounding
-    return np.searchsorted(ends, rng.random() + np.arange(n), side="right")
+    n = n or round(float(size.sum()))
+    ends = np.cumsum(size)
+    points = (rng.random() + np.arange(n)) * (ends[-1] / n)
+    places: Array = np.searchsorted(ends, points, side="right")
+    return places
 
 
 def brewer(pi: Array, rng: np.random.Generator) -> Array:

@@ -111,6 +111,7 @@ def _absent(folder: Path, by: tuple[str, ...]) -> SurveyError:
 
 
 PERSONS = 100  # model persons in a community
+ROUNDS = 200  # of iterative proportional fitting
 FEWEST = 150  # communities in a county
 MOST = 250
 USUAL_SIZE = 1500  # adults in a community, where the number of communities allows
@@ -216,10 +217,10 @@ def _crossed(shape: Floats, rows: Counts, columns: Counts) -> Counts:
     )
 
 
-def _fit(shape: Floats, rows: Counts, columns: Counts, rounds: int = 200) -> Floats:
+def _fit(shape: Floats, rows: Counts, columns: Counts) -> Floats:
     """Scale n tables (n x 2 x k) to their row and column totals in turn."""
     table = shape.astype(float)
-    for _unused in range(rounds):
+    for _unused in range(ROUNDS):
         table = table * (rows / np.maximum(table.sum(axis=2), 1e-300))[:, :, None]
         table = table * (columns / np.maximum(table.sum(axis=1), 1e-300))[:, None, :]
     return table

@@ -14,6 +14,7 @@ from satisfaction.declarations.items import MultipleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import _
+from satisfaction.planning.draw import systematic
 from satisfaction.planning.rehearsal.answers import Codes, Population
 from satisfaction.planning.rehearsal.residents import Residents, generator
 
@@ -191,7 +192,9 @@ def draw_sample(
         n = int(taken[stratum[position[0]]])
         total = size[position].sum()
         both = round(n / 4)
-        master = random.permutation(position[systematic(size[position], 2 * n - both, random)])
+        master = random.permutation(
+            position[communities_by_size(size[position], 2 * n - both, random)]
+        )
         mine = slice(n - both, None)
         if part == 0:
             mine = slice(0, n)
@@ -215,7 +218,9 @@ def allocation(residents: Residents) -> Positions:
     return np.stack([urban, COUNTY_SAMPLE - urban], axis=1).ravel()
 
 
-def systematic(size: npt.NDArray[np.int64], take: int, random: np.random.Generator) -> Positions:
+def communities_by_size(
+    size: npt.NDArray[np.int64], take: int, random: np.random.Generator
+) -> Positions:
     """Draw `take` places with probability exactly proportional to size, in random order.
 
     Raises
@@ -232,8 +237,7 @@ def systematic(size: npt.NDArray[np.int64], take: int, random: np.random.Generat
             hint=_("Split large communities, or draw fewer."),
         )
     order = random.permutation(size.size)
-    points = (random.random() + np.arange(take)) * (total / take)
-    picked: Positions = order[np.searchsorted(np.cumsum(size[order]), points, side="right")]
+    picked: Positions = order[systematic(size[order], random, take)]
     return picked
 
 
