@@ -350,9 +350,10 @@ def at_counties(
     *,
     fields: Fields,
     limits: Limits,
+    side: Side = "high",
     together: int = 1,
 ) -> pd.DataFrame:
-    """Flag counties whose mean lies above the other counties' beyond their spread; one row a county.
+    """Flag counties whose mean differs from the other counties' beyond their spread; one row a county.
 
     The error of a mean is that of a simple random sample, that of a share (values 0 and 1 only) Agresti and Coull's; values
     that come `together` (near duplicates: in pairs) count once.
@@ -369,7 +370,7 @@ def at_counties(
     else:
         se = table["std"].to_numpy(float) / np.sqrt(n / together)
     mean = np.where(np.isfinite(se), mean, np.nan)
-    compared = among(mean, se=se, n=n)
+    compared = among(mean, se=se, n=n, side=side)
     return flagged_units(
         check, "county", compared, unit=table.index, county=table.index, limits=limits
     )
