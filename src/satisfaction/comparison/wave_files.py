@@ -109,6 +109,8 @@ def write_set(
 
 def made_from(waves: Sequence[Results]) -> dict[str, Any]:
     """Return each wave's inputs with their hashes, and the versions of what computed the figures."""
-    found = [manifest(one) for one in waves]
-    sides = [{name: one[name] for name in SIDE} for one in found]
-    return {"waves": sides, "digits": found[-1]["digits"], "versions": found[-1]["versions"]}
+    sides = []
+    for wave in waves:
+        run = manifest(wave)
+        sides.append({name: run[name] for name in SIDE})
+    return {"waves": sides, "digits": run["digits"], "versions": run["versions"]}

@@ -353,7 +353,8 @@ def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[f
 
 def complete_cases(items: Sequence[Measure]) -> list[Measure]:
     """Return the items, their sum and the sum without each, all valid only where every item is: 2K + 1 measures."""
-    shared: list[Stage] = [{} for _unused in range(max(len(item.stages) for item in items))]
+    most_stages = max(len(item.stages) for item in items)
+    shared: list[Stage] = [{} for _stage in range(most_stages)]
     for item in items:
         for depth, stage in enumerate(item.stages):
             shared[depth] = shared[depth] | stage

@@ -204,14 +204,13 @@ def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
     of = dict(zip(DISPOSITIONS, counts.T.astype(float), strict=True))
     unknown = of["UH"] + of["UO"]
     weight = {"all": unknown, "e": np.where(unknown > 0, e * unknown, 0.0), "none": 0 * unknown}
-    top = np.stack(
-        [sum(of[name] for name in numerator) for numerator, _known, _part in RATES.values()],
-        axis=1,
-    )
-    base = np.stack(
-        [sum(of[name] for name in known) + weight[part] for _unused, known, part in RATES.values()],
-        axis=1,
-    )
+    tops = []
+    bases = []
+    for numerator, known, part in RATES.values():
+        tops.append(sum(of[name] for name in numerator))
+        bases.append(sum(of[name] for name in known) + weight[part])
+    top = np.stack(tops, axis=1)
+    base = np.stack(bases, axis=1)
     return np.divide(top, base, out=np.full(top.shape, np.nan), where=base > 0), top, base
 
 

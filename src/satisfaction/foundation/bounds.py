@@ -197,7 +197,8 @@ def _tags(archive: zipfile.ZipFile, member: str, name: str) -> list[dict[str, st
     with archive.open(member) as stream:
         text = stream.read(CHUNK).decode("utf-8", errors="replace")
     found = re.findall(rf"<(?:\w+:)?{name}\b([^>]*)>", text)
-    return [
-        {key: html.unescape(value) for key, value in re.findall(r'([\w:]+)="([^"]*)"', tag)}
-        for tag in found
-    ]
+    tags = []
+    for tag in found:
+        attributes = re.findall(r'([\w:]+)="([^"]*)"', tag)
+        tags.append({key: html.unescape(value) for key, value in attributes})
+    return tags

@@ -178,7 +178,7 @@ def _margin(
         return CalibrationMargin(columns, pd.DataFrame(columns=list(columns)), population)
     first_cells = matrix.indices[matrix.indptr[:-1]]
     levels = cells.iloc[first_cells].reset_index(drop=True)
-    texts = {name: [text_of(value) for value in levels[name]] for name in columns}
+    texts = {name: list(map(text_of, levels[name])) for name in columns}
     return CalibrationMargin(columns, pd.DataFrame(texts), population)
 
 

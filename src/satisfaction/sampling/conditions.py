@@ -164,7 +164,10 @@ def _truth_values(respondents: Any, condition: Any, *, eager: bool) -> Array:
     other_index = False
     if isinstance(condition, pd.Series) and isinstance(respondents, pd.DataFrame):
         other_index = not condition.index.equals(respondents.index)
-    truth = pd.Series(list(condition) if isinstance(condition, Iterable) else [condition])
+    values = [condition]
+    if isinstance(condition, Iterable):
+        values = list(condition)
+    truth = pd.Series(values)
     known = truth.dropna()
     if other_index or len(truth) != rows or not known.isin([True, False]).all():
         raise DesignError(

@@ -348,7 +348,9 @@ def _count_integers(
     limbs: dict[str, nw.Expr] = {}
     products: dict[str, nw.Expr] = {}
     for m, measure in enumerate(measures):
-        score = nw.col(measure.own[0] if measure.name in complete else measure.score_column)
+        score = nw.col(measure.score_column)
+        if measure.name in complete:
+            score = nw.col(measure.own[0])
         score = score.cast(small if measure.name in narrow else nw.Int64)
         if measure.name not in complete:
             addends[f"_v{m}"] = nw.col(measure.valid_column).cast(small)

@@ -391,17 +391,13 @@ def standings(ground: Ground) -> list[StatusCount]:
         if is_ranked(row):
             status = ground.status(row)
         found[status].append(row)
-    return [
-        StatusCount(
-            status,
-            STATUS[status],
-            meaning,
-            len(found[status]),
-            _example(found[status]),
-        )
-        for status, meaning in meanings.items()
-        if found[status] or status != "not ranked"
-    ]
+    counts = []
+    for status, meaning in meanings.items():
+        rows = found[status]
+        if rows or status != "not ranked":
+            word = STATUS[status]
+            counts.append(StatusCount(status, word, meaning, len(rows), _example(rows)))
+    return counts
 
 
 def _example(rows: Rows) -> Text:
