@@ -6,6 +6,7 @@ suffice, a `Text` where words are needed. No missing value is shown as 'nan', an
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -227,3 +228,9 @@ def numeral(number: int) -> str:
 def in_english(number: int) -> str:
     """Write a small number in words, others in digits."""
     return ENGLISH[number] if 0 <= number < len(ENGLISH) else str(number)
+
+
+def text_columns(text: str) -> int:
+    """Return the width of a text in Latin characters; a Chinese one takes two."""
+    wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
+    return len(text) + wide

@@ -21,7 +21,7 @@ from satisfaction.estimation.multiplicity import holm
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.language import _
 from satisfaction.ranking.pairs import Bools, Floats, Ints, integer_rank
-from satisfaction.ranking.units import labels_of
+from satisfaction.ranking.units import numbered_names
 
 Correction: TypeAlias = Literal["holm", "bonferroni"]
 Direction: TypeAlias = Literal["two-sided", "best", "worst"]
@@ -204,7 +204,7 @@ def _read_counts(counts: object) -> Ints:
 
 def _read_names(names: Iterable[object] | None, p: int) -> tuple[str, ...]:
     """Read names, refused unless one an answer and all different."""
-    labels = labels_of(names, p)
+    labels = numbered_names(names, p)
     if len(labels) != p or len(set(labels)) != p:
         raise RankingError(
             "K181",

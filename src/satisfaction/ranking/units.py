@@ -96,7 +96,7 @@ def units_from_arrays(
     if selection != "probability":
         covariance = np.full((p, p), np.nan)
         freedom = np.full(p, np.nan)
-    labels = labels_of(names, p)
+    labels = numbered_names(names, p)
     if len(labels) != p:
         raise _misshapen("names", (len(labels),), (p,))
     taking_part = np.ones(p, dtype=bool) if ranked is None else np.array(ranked)
@@ -105,7 +105,7 @@ def units_from_arrays(
     return Units(labels, scores, covariance, freedom, taking_part, selection)
 
 
-def labels_of(names: Iterable[object] | None, p: int) -> tuple[str, ...]:
+def numbered_names(names: Iterable[object] | None, p: int) -> tuple[str, ...]:
     """Return names as text; without names, 1 to p."""
     if names is None:
         names = range(1, p + 1)

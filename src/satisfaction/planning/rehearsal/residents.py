@@ -238,11 +238,15 @@ def _whole(table: Floats, rows: Counts, columns: Counts) -> Counts:
 def _communities(facts: PopulationFacts) -> Counts:
     """Return how many communities each county has in town and country, n x 2."""
     total = np.clip(facts.population // USUAL_SIZE, FEWEST, MOST)
-    urban = np.rint(total * facts.residence[:, 0] / facts.population).astype(np.int64)
-    urban = np.clip(urban, SMALLEST_STRATUM, total - SMALLEST_STRATUM)
-    urban = np.where(
-        facts.residence[:, 1] == 0, total, np.where(facts.residence[:, 0] == 0, 0, urban)
-    )
+    return town_and_country(facts, total, SMALLEST_STRATUM)
+
+
+def town_and_country(facts: PopulationFacts, total: Counts | int, least: int) -> Counts:
+    """Divide a number of communities of each county by its people in town and country, at least `least` where any live, n x 2."""
+    town, country = facts.residence.T
+    urban = np.rint(total * town / facts.population).astype(np.int64)
+    urban = np.clip(urban, least, total - least)
+    urban = np.where(country == 0, total, np.where(town == 0, 0, urban))
     return np.stack([urban, total - urban], axis=1)
 
 

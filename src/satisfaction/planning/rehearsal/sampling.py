@@ -16,7 +16,7 @@ from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import _
 from satisfaction.planning.draw import systematic
 from satisfaction.planning.rehearsal.answers import Codes, Population
-from satisfaction.planning.rehearsal.residents import Residents, generator
+from satisfaction.planning.rehearsal.residents import Residents, generator, town_and_country
 
 COUNTY_SAMPLE = 25  # communities
 PER_COMMUNITY = 10  # residents
@@ -211,11 +211,7 @@ def draw_sample(
 
 def allocation(residents: Residents) -> Positions:
     """Return the communities to draw by county x residence (length 2n): 25 a county by population, two at least."""
-    people = residents.facts.residence
-    urban = np.rint(COUNTY_SAMPLE * people[:, 0] / people.sum(axis=1)).astype(np.int64)
-    urban = np.clip(urban, FEWEST_PSUS, COUNTY_SAMPLE - FEWEST_PSUS)
-    urban = np.where(people[:, 1] == 0, COUNTY_SAMPLE, np.where(people[:, 0] == 0, 0, urban))
-    return np.stack([urban, COUNTY_SAMPLE - urban], axis=1).ravel()
+    return town_and_country(residents.facts, COUNTY_SAMPLE, FEWEST_PSUS).ravel()
 
 
 def communities_by_size(
