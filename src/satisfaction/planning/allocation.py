@@ -137,9 +137,7 @@ def for_the_cut(
     Sizes go with sqrt(V p (1 - p)), p the model's probability of the list, mixed with the equal allocation in the share that
     leaves the smallest expected number of undecided areas (simulated, a grid of eleven shares).
     """
-    from satisfaction.ranking.probability import probability_bottom
-
-    probability = probability_bottom(model.known, bottom)
+    probability = model.known.probability_bottom(bottom)
     interest = np.sqrt(model.variance(1.0, per_psu) * probability * (1 - probability)) + 1e-12
     free = total - least * len(model.areas)
     best: tuple[float, Array] | None = None
