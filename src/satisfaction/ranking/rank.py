@@ -839,7 +839,8 @@ def _waves_of(later: Ranking, since: Ranking) -> Waves:
 def _published_ranks(later: Ranking, since: Mapping[str, Any]) -> Ints:
     """Read the earlier ranks of the ranked units, (p,) whole numbers from 1 to p."""
     p = len(later.pairs.score)
-    ranks, wrong = [], []
+    ranks = []
+    wrong = []
     for name in later.units.ranked_names:
         published = since.get(name)
         ranks.append(published)

@@ -43,7 +43,8 @@ SCALES: dict[str, tuple[float, float]] = {
 SEARCH_NODES = 201
 WIDTH = 5.5  # standard deviations of the prior on either side
 NODES_A_SD = 8  # of the narrowest posterior
-FEWEST_NODES, MOST_NODES = 300, 4_000
+FEWEST_NODES = 300
+MOST_NODES = 4_000
 ROUNDS = 300  # of the EM algorithm
 FARTHEST = 1e4  # degrees of freedom that stand for "all variances are equal"
 

@@ -16,8 +16,8 @@ from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.language import Text, _, comma_list, pgettext, semicolon_list
 from satisfaction.pipeline import Results, lonely_note, weighting_log
 from satisfaction.publication.labels import two_languages
+from satisfaction.publication.ranking_table import demand
 from satisfaction.publication.report.rows import level_label
-from satisfaction.publication.verdicts import demand
 
 REASONS = {
     "dont_know": _("don't know"),
@@ -506,8 +506,12 @@ def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: Text) -> Section
     declared = survey.declared
     questionnaire = survey.questionnaire
     roles = questionnaire.roles
-    strata = _crossed(questionnaire, roles.strata) if roles.strata else NONE
-    psu = _label(questionnaire, roles.psu) if roles.psu else _("every respondent")
+    strata: Line = NONE
+    if roles.strata:
+        strata = _crossed(questionnaire, roles.strata)
+    psu = _("every respondent")
+    if roles.psu:
+        psu = _label(questionnaire, roles.psu)
     lonely_lines = [plain(declared.lonely_psu)]
     if lonely:
         lonely_lines.append(lonely)
@@ -685,10 +689,11 @@ def plain(value: Any) -> Line:
     if isinstance(value, float):
         return f"{value:.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
     if isinstance(value, Mapping):
-        parts = [_named(str(name), plain(part)) for name, part in value.items()]
-        return semicolon_list(parts) if parts else NONE
+        return (
+            semicolon_list(_named(str(name), plain(part)) for name, part in value.items()) or NONE
+        )
     if isinstance(value, tuple | list):
-        return comma_list(plain(part) for part in value) if value else NONE
+        return comma_list(plain(part) for part in value) or NONE
     return in_words(str(value))
 
 
