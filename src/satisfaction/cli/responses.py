@@ -228,7 +228,8 @@ def _on_console(table: pd.DataFrame) -> str:
     with use(reader()):
         shown = in_one_language(table)
     titles = [re.sub(r" \(\w+\)$", "", title) for title in shown.columns]
-    return shown.set_axis(titles, axis="columns").to_string(index=False)
+    lines: str = shown.set_axis(titles, axis="columns").to_string(index=False)
+    return lines
 
 
 def _faulty(account: pd.DataFrame) -> pd.DataFrame:

@@ -185,7 +185,10 @@ def _joined(parts: list[Contributions]) -> Contributions:
         named.append(part.units if matched else part.units.assign(_wave=wave))
     units = pd.concat(named).drop_duplicates().reset_index(drop=True)
     place = units.assign(_unit=np.arange(len(units)))
-    first_stage, further_stages, inside, in_stratum = [], [], [], []
+    first_stage = []
+    further_stages = []
+    inside = []
+    in_stratum = []
     for part, names in zip(parts, named, strict=True):
         at = names.merge(place, on=list(names), how="left")["_unit"].to_numpy()
         own = np.arange(len(at))

@@ -192,7 +192,10 @@ def estimate(
 
 def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimates:
     """Estimate anything but quantiles."""
-    counted, sample, domain, size = on.counted, on.sample, on.domain, len(on.keys)
+    counted = on.counted
+    sample = on.sample
+    domain = on.domain
+    size = len(on.keys)
     full = point(options.kind, counted, domain, sample.weight, size)
     held = on.contributions(counted, full.z, options)
     cov = without_rounding(held.covariance, full.value.ravel())

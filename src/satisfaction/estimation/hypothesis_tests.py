@@ -28,7 +28,8 @@ from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
-from satisfaction.sampling.design import SampleDesign, require_columns
+from satisfaction.sampling.conditions import require_columns
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.sampling.tally import tally
 
@@ -198,7 +199,7 @@ def with_values(
             column = f"_value_{measure.name}"  # no dot: DuckDB reads one as table.column
             values[column] = measure
             columns.append(column)
-    require_columns(design, plain, argument=where, error=EstimatesError, code="E141")
+    require_columns(design.table, plain, argument=where, error=EstimatesError, code="E141")
     if values:
         table = add_columns(design.table, list(values.values()))
         shown = [_value(measure).alias(column) for column, measure in values.items()]

@@ -207,7 +207,10 @@ def assess_items(
         se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
         ci_low, ci_high = log_interval(alpha_weighted, se, df=df, level=level)
 
-    label_zh, label_en, alpha_without, weighted_alpha_without = [], [], [], []
+    label_zh = []
+    label_en = []
+    alpha_without = []
+    weighted_alpha_without = []
     for i, item in enumerate(chosen):
         label_zh.append(item.label.zh if item.label else item.name)
         label_en.append(item.label.en if item.label else item.name)
@@ -350,7 +353,8 @@ def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[f
 
 def complete_cases(items: Sequence[Measure]) -> list[Measure]:
     """Return the items, their sum and the sum without each, all valid only where every item is: 2K + 1 measures."""
-    shared: list[Stage] = [{} for _unused in range(max(len(item.stages) for item in items))]
+    most_stages = max(len(item.stages) for item in items)
+    shared: list[Stage] = [{} for _stage in range(most_stages)]
     for item in items:
         for depth, stage in enumerate(item.stages):
             shared[depth] = shared[depth] | stage

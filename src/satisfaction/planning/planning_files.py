@@ -220,10 +220,9 @@ def sheets_page(
             int(start)
             for start in np.floor(rng.random() * interval + interval * np.arange(persons)) + 1
         ]
-        picks = [
-            [int(one) for one in rng.integers(1, np.arange(1, 11) + 1)]
-            for _household in range(min(persons, HOUSEHOLDS))
-        ]
+        picks = []
+        for _household in range(min(persons, HOUSEHOLDS)):
+            picks.append(rng.integers(1, np.arange(1, 11) + 1).tolist())
         sheets.append(
             {
                 "row": row,
@@ -310,4 +309,5 @@ def _worded(row: dict[str, Any], what: str) -> dict[str, Any]:
 
 
 def _records(table: pd.DataFrame) -> Sequence[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    records: list[dict[str, Any]] = table.rename(columns=str).to_dict("records")
+    return records

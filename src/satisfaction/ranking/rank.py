@@ -589,7 +589,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if simultaneous.simulation is not None:
         columns["simultaneous_fragile"] = simultaneous.simulation.fragile
     if options.compares_priors:
-        columns |= _range(models, options)
+        columns |= _range(models, pairs, options)
     rows = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
     rows["se"] = np.sqrt(np.diag(units.cov))
     rows = rows.assign(**spread_out(columns, units))
@@ -640,15 +640,20 @@ def _listed(model: Known, options: RankOptions) -> Floats:
     return model.probability_bottom(options.bottom)
 
 
-def _range(models: Mapping[str, Known], options: RankOptions) -> dict[str, NDArray[Any]]:
+def _range(
+    models: Mapping[str, Known], pairs: Pairs, options: RankOptions
+) -> dict[str, NDArray[Any]]:
     """Smallest and largest probability of the listed end over the priors, and where they differ by
-    more than 0.1.
+    more than 0.1. Where the true rates are not shown to differ, every unit may be as likely as any.
     """
-    chances = np.stack([_listed(model, options) for model in models.values()])
-    low = chances.min(axis=0)
-    high = chances.max(axis=0)
-    depends = high - low > rates.DISAGREE
-    return dict(zip(RANGE, (low, high, depends), strict=True))
+    chances = [_listed(model, options) for model in models.values()]
+    p = len(pairs.score)
+    rate = options.sign * pairs.score
+    equal = None
+    if rates.may_be_equal(rate, np.maximum(pairs.se, TIE), pairs.df):
+        equal = min(options.bottom, p) / p
+    compared = rates.compared(chances, equal=equal)
+    return dict(zip(RANGE, (compared.low, compared.high, compared.depends), strict=True))
 
 
 def _rank_by_point(
@@ -834,7 +839,8 @@ def _waves_of(later: Ranking, since: Ranking) -> Waves:
 def _published_ranks(later: Ranking, since: Mapping[str, Any]) -> Ints:
     """Read the earlier ranks of the ranked units, (p,) whole numbers from 1 to p."""
     p = len(later.pairs.score)
-    ranks, wrong = [], []
+    ranks = []
+    wrong = []
     for name in later.units.ranked_names:
         published = since.get(name)
         ranks.append(published)

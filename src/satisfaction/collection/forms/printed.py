@@ -111,6 +111,7 @@ def _blocks(questions: list[_Question]) -> Iterable[tuple[str, list[_Question]]]
     """Yield the questions one by one, or those of one scale in a row as a grid."""
 
     def together(question: _Question) -> object:
+        """Return what neighbours in a grid share: their scale; a question that must stand alone has its number."""
         alone = (
             question.scale is None
             or question.only_if

@@ -20,8 +20,8 @@ from satisfaction.foundation.conventions import (
 )
 from satisfaction.foundation.language import Text, _, comma_list, pgettext, semicolon_list
 from satisfaction.pipeline import Results, lonely_note, weighting_log
+from satisfaction.publication.ranking_table import demand
 from satisfaction.publication.report.rows import level_label
-from satisfaction.publication.verdicts import demand
 
 REASONS = {
     "dont_know": _("don't know"),
