@@ -136,6 +136,7 @@ def _summary(results: Results) -> None:
         unanswered_areas,
         unread_lines,
     )
+    from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.labels import STATUS, area_labels, whole_code
@@ -166,6 +167,8 @@ def _summary(results: Results) -> None:
         if one.near:
             unknown = _("{answer} (nearest: {near})", answer=unknown, near=one.near)
         tell(unknown)
+    for note in earlier_notes(survey):
+        tell(note)
     if results.absent:
         tell(_("not declared: {absent}", absent=comma_list(results.absent)))
     for note in trimming_notes(results):

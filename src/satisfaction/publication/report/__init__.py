@@ -94,6 +94,7 @@ def render(
         "targets": rows.target_rows(published.targets),
         "thresholds": rows.threshold_rows(published.thresholds),
         "escalation": rows.escalation_rows(published.escalation),
+        "ladder": rows.ladder_rows(published.ladder),
         "within": rows.within_tables(survey, published.within, kind),
         "areas": area_tables,
         "topics": rows.topics(indices),

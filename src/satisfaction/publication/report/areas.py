@@ -28,6 +28,7 @@ from satisfaction.publication.report.rows import (
     Row,
     Verdict,
     escalation_rows,
+    ladder_rows,
     level_label,
     ranked_kind,
     records,
@@ -93,7 +94,7 @@ class Source:
         return [
             *(target_rows(published.targets) if len(published.targets) else []),
             *(threshold_rows(published.thresholds) if len(published.thresholds) else []),
-            *(escalation_rows(published.escalation) if len(published.escalation) else []),
+            *(ladder_rows(published.ladder) or escalation_rows(published.escalation)),
         ]
 
     def shared(self) -> dict[str, Any]:
