@@ -504,13 +504,13 @@ def read_history(path: Path, *, wave: str) -> pd.DataFrame:
     )
     twice = table.duplicated(["wave", "code"])
     _refuse(path, twice, "S176", _("An area stands twice in a wave"))
-    check_order(str(path), table["wave"], wave)
+    waves = table["wave"]
+    check_order(str(path), list(waves[waves != waves.shift()]), wave)
     return table
 
 
-def check_order(where: str, waves: pd.Series, wave: str) -> None:
+def check_order(where: str, earlier: list[str], wave: str) -> None:
     """Refuse a wave in two places, this wave itself, and names alike but for numbers that do not rise (2026Q3, 2026Q2)."""
-    earlier = list(waves[waves != waves.shift()])
     in_order = wave not in earlier and len(set(earlier)) == len(earlier)
     last_numbers: dict[str, list[int]] = {}
     for name in (*earlier, wave):

@@ -426,7 +426,8 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         try:
             earlier = read_earlier(folder, declared, where=where)
             rankings += [published.ranking for published in earlier]
-            check_order(where, pd.concat(rankings)["wave"], declared.wave)
+            waves = [wave for table in rankings for wave in table["wave"].unique()]
+            check_order(where, waves, declared.wave)
         except SatisfactionError as fault:
             if ranking:
                 raise
