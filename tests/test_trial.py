@@ -1,5 +1,6 @@
 """A trial beside the official survey: the published difference, its error, the signs of coaching, the share of the modes."""
 
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -12,10 +13,15 @@ from conftest import SmallSurvey, joined
 from satisfaction import SurveyDesign, estimate
 from satisfaction.cli import cli
 from satisfaction.comparison.trial import clustered_mean, compare_trial, trial_differences
+from satisfaction.comparison.trial_page import trial_pages
 from satisfaction.comparison.words import trial_lines
 from satisfaction.declarations.survey import read_survey
 from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.figures import signed
+from satisfaction.foundation.language import Text, use
 from satisfaction.pipeline import run
+from satisfaction.publication.labels import labelled, measure_labels
+from satisfaction.publication.plots import trial_plot
 from satisfaction.publication.tables import indices_table
 
 TOPICS = ["streets", "parks", "safety", "overall"]
@@ -145,5 +151,44 @@ def test_the_command_writes_the_set(pair):
     (folder,) = (pair.folders["coached"] / "out").glob("*-trial")
     assert {path.name for path in folder.iterdir()} == {
         "differences.csv", "differences.xlsx", "differences.json", "signs.csv", "modes.csv", "run.json",
+        "trial.html", "trial-en.html",
     }  # fmt: skip
     assert pd.read_csv(folder / "signs.csv", encoding="utf-8-sig")["side"].eq("trial").sum() >= 1
+
+
+def test_the_page_says_what_differs_by_area_in_each_language(pair):
+    pages = trial_pages(compare_trial(pair.modes, pair.moved))
+    assert set(pages) == {"trial.html", "trial-en.html"}
+    words = {name: re.sub("<[^>]*>", "", page) for name, page in pages.items()}
+    assert "超出抽样误差的指标" in words["trial.html"]
+    assert "自测一侧有辅导迹象" in words["trial.html"]
+    assert "Beyond sampling error: 5 of 8 measures" in words["trial-en.html"]
+    assert not re.search("[\u4e00-\u9fff]", re.sub("中文", "", words["trial-en.html"]))
+    for page in pages.values():
+        assert page.count("<img") == 4
+
+
+def test_the_page_of_an_untested_trial_has_no_error_and_no_verdict(pair):
+    page = trial_pages(compare_trial(pair.official, pair.quota))["trial-en.html"]
+    said = re.sub("<[^>]*>", "", page)
+    assert "described, not tested" in said
+    assert "trial: not a probability sample" in said
+    for word in ("adjusted p", "interval</th>", "beyond sampling error", "looks coached"):
+        assert word not in page.split("<main")[1]
+
+
+def test_the_picture_writes_every_difference_of_its_area(pair):
+    found = compare_trial(pair.official, pair.coached)
+    labels = {
+        name: label
+        for name, (_kind, label) in measure_labels(pair.coached.survey.questionnaire).items()
+    }
+    rows = labelled(found.differences, labels, key="measure", into="measure")
+    rows = rows[rows["code"] == "990101"]
+    with use("en"):
+        drawn = trial_plot(rows, mark=Text("模拟", "simulated"))
+    texts = [text.get_text() for text in drawn.axes[0].texts]
+    factor = np.where(rows["unit"] == "share 0-1", 100, 1)
+    for value in rows["difference"] * factor:
+        assert any(text.startswith(signed(value)) for text in texts)
+    assert any("simulated" in text.get_text() for text in drawn.texts)

@@ -13,10 +13,11 @@ from satisfaction.comparison.changes import WaveChange, most_improved
 from satisfaction.comparison.roll import WaveRolling
 from satisfaction.comparison.sides import joint_mark
 from satisfaction.comparison.trial import Trial
+from satisfaction.comparison.trial_page import trial_pages
 from satisfaction.comparison.words import change_lines, rolling_lines, trial_lines
 from satisfaction.foundation.files import dated_folder, sha256
 from satisfaction.foundation.language import Text
-from satisfaction.foundation.tables import write_csv, write_json, write_xlsx
+from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
 from satisfaction.pipeline import Results
 from satisfaction.publication.manifest import manifest, plain
 
@@ -55,7 +56,7 @@ def export_rolling(found: WaveRolling) -> Path:
 
 
 def export_trial(found: Trial) -> Path:
-    """Write differences.csv, .xlsx and .json, signs.csv, modes.csv and run.json; returns the folder.
+    """Write differences.csv, .xlsx and .json, signs.csv, modes.csv, a page in every language and run.json; returns the folder.
 
     The folder is <trial>/out/<time>-trial/. Only run.json holds the clock.
     """
@@ -67,6 +68,7 @@ def export_trial(found: Trial) -> Path:
         tables=tables,
         lines=trial_lines(found),
         record=record,
+        pages=trial_pages(found),
     )
 
 
@@ -77,8 +79,9 @@ def write_set(
     tables: Mapping[str, pd.DataFrame],
     lines: Sequence[Text],
     record: Mapping[str, Any],
+    pages: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write tables (the first names the set), what is said about them, and what they were made from."""
+    """Write tables (the first names the set), what is said about them, pages, and what they were made from."""
     name = next(iter(tables))
     mark = joint_mark([wave.survey for wave in waves])
     notes = [line.both for line in lines]
@@ -98,6 +101,8 @@ def write_set(
             plain({"mark": mark, "notes": notes, **record, **made_from(waves)}),
             scratch / f"{name}.json",
         )
+        for title, page in (pages or {}).items():
+            write_text(page, scratch / title)
         outputs = {path.name: sha256(path) for path in sorted(scratch.iterdir())}
         stamp = {
             "mark": mark,
