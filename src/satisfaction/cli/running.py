@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from satisfaction.cli.options import ENGINE, FOLDER, command, option, reader, tell
-from satisfaction.foundation.language import NOTHING, _, comma_list
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 
 if TYPE_CHECKING:
     from satisfaction.foundation.language import Language
@@ -140,6 +140,7 @@ def _summary(results: Results) -> None:
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.labels import STATUS, area_labels, whole_code
+    from satisfaction.publication.verdicts import ladder_table
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -220,6 +221,19 @@ def _summary(results: Results) -> None:
         )
     for note in summary["notes"]:
         tell(note)
+    ladder = ladder_table(survey, results.estimates, results.ranking)
+    in_force = ladder[ladder["in_force"] == "yes"]
+    for _number, rows in in_force.groupby("step_number"):
+        first = rows.iloc[0]
+        established = int((rows["status"] == "established").sum())
+        line = ngettext(
+            "{step}: {n} area, established by the data {established}",
+            "{step}: {n} areas, established by the data {established}",
+            len(rows),
+            step=Text(first["step_zh"], first["step_en"]),
+            established=established,
+        )
+        tell(line)
 
 
 def _tell_handover(results: Results, folder: Path) -> None:

@@ -15,6 +15,7 @@ from satisfaction.foundation.language import Text, _, comma_list, ngettext
 from satisfaction.publication.labels import (
     BELOW,
     STATUS,
+    STEP,
     VERDICT,
     area_labels,
     labelled,
@@ -217,7 +218,7 @@ def ladder_table(
             "basis": basis.en,
             "basis_zh": basis.zh,
             "status": row.status,
-            "status_zh": STATUS[row.status].zh,
+            "status_zh": STEP[row.status].zh,
             "p_established": row.p_in,
             "p_excluded": row.p_out,
             "source": escalation.source,
@@ -230,9 +231,19 @@ def _ladder_basis(survey: Survey, escalation: Escalation, row: LadderRow) -> Tex
     """Say what a step or a release rests on."""
     waves = comma_list(row.waves)
     if row.trigger == "listed_in_a_row":
-        return _("on the list {n} waves in a row ({waves})", n=row.counted, waves=waves)
+        return ngettext(
+            "on the list {n} wave in a row ({waves})",
+            "on the list {n} waves in a row ({waves})",
+            row.counted,
+            waves=waves,
+        )
     if row.trigger == "listed_in_a_year":
-        return _("on the list {n} times within a year ({waves})", n=row.counted, waves=waves)
+        return ngettext(
+            "on the list {n} time within a year ({waves})",
+            "on the list {n} times within a year ({waves})",
+            row.counted,
+            waves=waves,
+        )
     if row.trigger == "fall":
         return _(
             "published rank {before:g} in {since}, now {rank:g}",
