@@ -105,12 +105,14 @@ def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, en
     _tell(rolling_lines(found), written)
 
 
-@command(_("A trial of one's own beside the official survey."))
+@command(
+    _("A trial of one's own beside the official survey, or beside a file set that it published.")
+)
 @click.argument("official", type=FOLDER)
 @click.argument("trial", type=FOLDER)
 @ENGINE
 def trial(official: Path, trial: Path, engine: str) -> None:
-    """A trial of one's own beside the official survey."""
+    """A trial of one's own beside the official survey, or beside a file set that it published."""
     from satisfaction.comparison.trial import run_trial
     from satisfaction.comparison.wave_files import export_trial
     from satisfaction.comparison.words import trial_lines

@@ -7,11 +7,19 @@ from typing import Any, NamedTuple, TypeAlias
 import pandas as pd
 
 from satisfaction.comparison.trial import Trial
-from satisfaction.comparison.words import NO_MODES, NO_PROOF, UNTESTED, area_of, figures
+from satisfaction.comparison.words import (
+    NO_ANSWERS,
+    NO_MODES,
+    NO_PROOF,
+    UNTESTED,
+    area_of,
+    figures,
+)
 from satisfaction.foundation.figures import Unit, count, p_value, signed, unit_of
 from satisfaction.foundation.language import NOTHING, Text, _, semicolon_list, use
 from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.publication.labels import label_of, labelled, measure_labels
+from satisfaction.publication.reading_sets import FileSet
 
 Cells: TypeAlias = list[str | Text]
 PAGE = "trial.html"
@@ -62,15 +70,16 @@ def trial_pages(found: Trial) -> dict[str, str]:
 
 
 def _values(found: Trial) -> dict[str, Any]:
-    official = found.official.survey
     trial = found.trial.survey
     marks = []
-    for side, survey in ((_("official"), official), (_("trial"), trial)):
-        if survey.marks:
-            marks.append(_("{side}: {mark}", side=side, mark=survey.marks))
+    for side, words in ((_("official"), found.side.marks), (_("trial"), trial.marks)):
+        if words:
+            marks.append(_("{side}: {mark}", side=side, mark=words))
     mark = semicolon_list(marks) if marks else NOTHING
     notes = [] if found.tested else [UNTESTED]
-    if found.modes.empty:
+    if isinstance(found.official, FileSet):
+        notes.append(NO_ANSWERS)
+    elif found.modes.empty:
         notes.append(NO_MODES)
     for measure, why in found.left_out.items():
         notes.append(_("not compared: {measure} ({why})", measure=measure, why=why))
@@ -79,7 +88,7 @@ def _values(found: Trial) -> dict[str, Any]:
     for number, code in enumerate(codes):
         sections.append(_section(found, code, mark, drawn=number < MOST_PICTURES))
     return {
-        "official": official,
+        "official": found.side,
         "trial": trial,
         "marks": mark,
         "tested": found.tested,

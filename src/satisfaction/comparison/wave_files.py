@@ -20,6 +20,7 @@ from satisfaction.foundation.language import Text
 from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
 from satisfaction.pipeline import Results
 from satisfaction.publication.manifest import manifest, plain
+from satisfaction.publication.reading_sets import FileSet
 
 SIDE = ("survey", "wave", "questionnaire", "selection", "mark", "simulated_seed", "inputs", "rows")
 
@@ -61,13 +62,24 @@ def export_trial(found: Trial) -> Path:
     The folder is <trial>/out/<time>-trial/. Only run.json holds the clock.
     """
     tables = {"differences": found.differences, "signs": found.signs, "modes": found.modes}
-    record = {"tested": found.tested, "left_out": dict(found.left_out)}
+    record: dict[str, Any] = {"tested": found.tested, "left_out": dict(found.left_out)}
+    waves = [found.trial]
+    if isinstance(found.official, FileSet):
+        published = found.official
+        record["official"] = {
+            "set": published.folder.name,
+            "revision": published.revision,
+            **{name: published.provenance[name] for name in SIDE},
+        }
+    else:
+        waves.insert(0, found.official)
     return write_set(
-        [found.official, found.trial],
+        waves,
         "trial",
         tables=tables,
         lines=trial_lines(found),
         record=record,
+        mark=found.differences["mark"].iloc[0],
         pages=trial_pages(found),
     )
 
@@ -79,11 +91,13 @@ def write_set(
     tables: Mapping[str, pd.DataFrame],
     lines: Sequence[Text],
     record: Mapping[str, Any],
+    mark: str | None = None,
     pages: Mapping[str, str] | None = None,
 ) -> Path:
     """Write tables (the first names the set), what is said about them, pages, and what they were made from."""
     name = next(iter(tables))
-    mark = joint_mark([wave.survey for wave in waves])
+    if mark is None:
+        mark = joint_mark([wave.survey for wave in waves])
     notes = [line.both for line in lines]
     further = dict(list(tables.items())[1:])
     finished = datetime.datetime.now(datetime.UTC)

@@ -143,6 +143,14 @@ def _published_set(place: Path, earlier: EarlierWave, *, where: str) -> tuple[Pa
     """Return the file set that counts, and the day it was marked as handed over."""
     if (place / "manifest.json").is_file():
         return place, ""
+    if not place.is_dir():
+        raise SurveyError(
+            "S370",
+            _("There is no folder {folder}.", folder=earlier.survey),
+            where=where,
+            got=earlier.survey,
+            hint=_("Check the path, or put the file there."),
+        )
     shelf = place / "out"
     available = []
     for folder in sets_of(shelf):
@@ -174,9 +182,9 @@ def _published_set(place: Path, earlier: EarlierWave, *, where: str) -> tuple[Pa
     )
 
 
-def comparable_questionnaires(questionnaire: Questionnaire) -> list[str]:
-    """Return the instruments whose ranks may be set beside this one's: itself, and those declared comparable."""
-    ranked_items = questionnaire.rests_on(questionnaire.ranked)
+def comparable_questionnaires(questionnaire: Questionnaire, measure: str = "") -> list[str]:
+    """Return the instruments whose measure (default: the ranked one) may be set beside this one's: itself, and those declared comparable."""
+    ranked_items = questionnaire.rests_on(measure or questionnaire.ranked)
     comparable = [questionnaire.reference]
     for other in questionnaire.comparable_with:
         if other.bridge_items is None or ranked_items <= set(other.bridge_items):
