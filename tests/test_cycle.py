@@ -169,6 +169,17 @@ def test_a_set_with_earlier_waves_is_verified_and_a_planted_difference_is_named(
     assert found.differing[0].file == "ranking_ladder.csv"
 
 
+def test_the_set_describes_the_ladder(year, tmp_path):
+    import frictionless
+
+    copy = shutil.copytree(year.sets["2026Q3"], tmp_path / "copy")
+    report = frictionless.validate(str(copy / "datapackage.json"))
+    assert report.valid, report.flatten(["message"])
+    assert "ranking_ladder" in {task.name for task in report.tasks}
+    made = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
+    assert [one["wave"] for one in made["earlier"]] == ["2026Q1", "2026Q2"]
+
+
 # ---- which set is read
 
 
@@ -240,9 +251,17 @@ def test_a_wave_that_is_not_handed_over_stops_the_ranking_and_not_the_check(chan
     with pytest.raises(SurveyError, match="S370") as refused:
         read_survey(folder)
     assert f"{changed.sets['2026Q2'].name}: revision 1" in refused.value.available
+    SmallSurvey(changed.root).edit(changed.folders["2026Q2"] / "survey.yaml", "w2026q1", "w2026q0")
+    with pytest.raises(SurveyError, match="S370") as refused:
+        read_survey(changed.folders["2026Q2"])
+    assert "no folder ../w2026q0" in refused.value.en
     code, out, err = call("check", folder)
     assert (code, "[S370]" in out + err, "cannot be run" in out) == (2, True, True)
     assert "120" in out
+    mark_handed_over(changed.sets["2026Q2"])
+    code, out, _ = call("check", folder)
+    assert code == 0
+    assert f"file set {changed.sets['2026Q2'].name}, revision 1, handed over" in out
 
 
 def test_a_trial_and_simulated_data_are_no_history(changed):

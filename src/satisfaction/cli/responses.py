@@ -190,6 +190,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         unanswered_areas,
         unread_lines,
     )
+    from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.foundation.errors import listed
     from satisfaction.foundation.yaml import placeholders
 
@@ -213,6 +214,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
     for line in (
         *unread_lines(responses.not_read),
         *coverage_lines(survey, unanswered_areas(survey, responses.by_area)),
+        *earlier_notes(survey),
     ):
         tell(line)
     tell(account_line(counts))

@@ -432,7 +432,7 @@ def _from_published(official: FileSet, trial: Results, measure: str) -> pd.DataF
     estimate = both[["estimate_trial", "estimate_official"]].to_numpy(float)
     se = both[["se_trial", "se_official"]].to_numpy(float)
     df = both[["df_trial", "df_official"]].to_numpy(float)
-    testable = usable(estimate, se, df).all(axis=1)
+    testable = np.asarray(usable(estimate, se, df).all(axis=1))
     keys = both[["code", "n_trial", "n_official"]].assign(
         measure=measure, trial=estimate[:, 0], official=estimate[:, 1]
     )
