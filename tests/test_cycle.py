@@ -175,7 +175,7 @@ def test_the_set_describes_the_ladder(year, tmp_path):
     copy = shutil.copytree(year.sets["2026Q3"], tmp_path / "copy")
     report = frictionless.validate(str(copy / "datapackage.json"))
     assert report.valid, report.flatten(["message"])
-    assert "ranking_ladder" in {task.name for task in report.tasks}
+    assert "ranking-ladder" in {task.name for task in report.tasks}
     made = json.loads((copy / "manifest.json").read_text(encoding="utf-8"))
     assert [one["wave"] for one in made["earlier"]] == ["2026Q1", "2026Q2"]
 
