@@ -7,7 +7,7 @@ REPEATS ?= 5
 PEER ?= .venv-bench/bin/python
 BIN := .venv/bin
 
-.PHONY: run test quick words api docs-pages lint notebooks coverage bench bench-big bench-responses fuzz attack clean
+.PHONY: run test quick words api docs-pages lint notebooks coverage bench bench-big bench-responses fuzz attack cluster clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
@@ -89,6 +89,10 @@ fuzz: .venv/ready-dev
 # Kills every command that writes, at file operations and at random moments; six of them run in `make test`.
 attack: .venv/ready-dev
 	$(BIN)/python -m tests.attack.kills --kills $(or $(KILLS),100)
+
+# A standalone Spark cluster of two workers on this machine: the same tally, estimates, ranks and weights as DuckDB.
+cluster: .venv/ready-dev
+	bash tests/cluster/run.sh $(or $(ROWS),1000000)
 
 clean:
 	rm -rf .venv .venv-bench build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

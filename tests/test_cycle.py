@@ -20,8 +20,8 @@ from satisfaction.foundation.file_sets import handed_over, mark_handed_over
 from satisfaction.foundation.tables import write_checksums
 from satisfaction.pipeline import Results
 from satisfaction.publication.file_set import export_dated
+from satisfaction.publication.ranking_table import escalation_table, ladder_table
 from satisfaction.publication.tables import tables_of
-from satisfaction.publication.verdicts import escalation_table, ladder_table
 from satisfaction.publication.verify import verify
 from satisfaction.ranking.escalation import partial_conjunction
 

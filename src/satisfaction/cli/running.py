@@ -96,7 +96,7 @@ def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
 @ENGINE
 def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, engine: str) -> None:
     """Average index over waves, oldest first, and the ranking on it."""
-    from satisfaction.comparison.roll import run_rolling
+    from satisfaction.comparison.changes import run_rolling
     from satisfaction.comparison.wave_files import export_rolling
     from satisfaction.comparison.words import rolling_lines
 
@@ -142,7 +142,7 @@ def _summary(results: Results) -> None:
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.labels import STATUS, area_labels, whole_code
-    from satisfaction.publication.verdicts import ladder_table
+    from satisfaction.publication.ranking_table import ladder_table
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -279,8 +279,13 @@ def stability(
     folder: Path, measure: str | None, weight_noise: float, seed: int, engine: str
 ) -> None:
     """How ranks move under other weights, scales, aggregations and denominators."""
-    from satisfaction.comparison.scenarios import Choices, components_of
-    from satisfaction.comparison.stability import export_stability, make_world, stability_lines
+    from satisfaction.comparison.stability import (
+        Choices,
+        components_of,
+        export_stability,
+        make_world,
+        stability_lines,
+    )
     from satisfaction.comparison.stability import stability as studied
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run

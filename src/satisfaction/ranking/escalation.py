@@ -354,9 +354,8 @@ def _low_measures(
     assert low is not None
     level = survey.ranked_level
     rules = survey.rules.ranking
-    source = survey.rules.escalation.source if survey.rules.escalation else ""
     threshold = Threshold(
-        measure=low.measure, below=low.below, zh=step.zh, en=step.en, source=source
+        measure=low.measure, below=low.below, zh=step.zh, en=step.en, source=step.text
     )
     floor = floored(survey, estimates, level, low.measure)
     table = threshold_verdicts(estimates[level], threshold, rules, floor=floor)

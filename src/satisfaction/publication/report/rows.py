@@ -16,7 +16,7 @@ from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
 from satisfaction.foundation.language import NOTHING, Text, _, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
-from satisfaction.publication.labels import STATUS, label_of, published_levels, two_languages
+from satisfaction.publication.labels import STATUS, label_of, published_levels
 
 Row: TypeAlias = dict[str, Any]
 
@@ -371,4 +371,4 @@ def _within_row(row: Row, kind: str) -> Verdict:
         figures.count(row["n"]),
     )
     rank = Text(figures.rank_with_set(row))
-    return Verdict(row, NOTHING, rank, two_languages(row["note"]), written)
+    return Verdict(row, NOTHING, rank, Text(row["note"]), written)
