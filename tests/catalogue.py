@@ -33,7 +33,6 @@ OPTIONS = {template: {"trimmed": "true", "silent": "false"} for template in TEMP
 KEYWORDS = {
     "_": None,
     "N_": None,
-    "both": None,
     "gettext": None,
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),

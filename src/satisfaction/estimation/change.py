@@ -18,13 +18,13 @@ from satisfaction.estimation.pairs import Comparisons, tested, usable
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import ROW
 from satisfaction.sampling.variance import Members
 
 Array = np.ndarray[Any, Any]
 WAVE = "wave"
-NULL = both("both waves have equal population values")
+NULL = _("both waves have equal population values").both
 
 
 def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:

@@ -20,16 +20,16 @@ from scipy.optimize import brentq
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import Text, _, both
+from satisfaction.foundation.language import Text, _
 
 Array = np.ndarray[Any, Any]
 Errors: TypeAlias = Literal["estimated", "smoothed"]
 Likelihood = Literal["reml", "ml"]
 GRID = 80  # points between which the likelihood's highest one is sought: it may have more than one
-SAID = both(
+SAID = _(
     "the composite comes from a model (Fay-Herriot); it is no direct estimate "
     "and may not stand in its place unsaid"
-)
+).both
 
 
 def variance_between_areas(

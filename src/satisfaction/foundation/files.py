@@ -31,7 +31,7 @@ from satisfaction.foundation.errors import (
     SatisfactionError,
     one_of,
 )
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 
 UNFINISHED = re.compile(r"\.unfinished-(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}(\.[\w-]+)?")
 PATIENCE = 60.0  # seconds that a second program waits for the first
@@ -138,11 +138,11 @@ def _take_over(lock: Path, held: str) -> None:
         if _owner(aside) == held:
             remove(aside)
             tell(
-                both(
+                _(
                     "The lock of a program that was interrupted is released: {name} ({held}).",
                     name=lock.name,
                     held=held,
-                )
+                ).both
             )
         else:
             with suppress(FileExistsError):

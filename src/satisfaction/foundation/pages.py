@@ -128,8 +128,8 @@ DIGITS = 5
 def card(
     title: str,
     *,
-    facts: Mapping[str, object] | None = None,
-    tables: Mapping[str, pd.DataFrame] | None = None,
+    facts: Mapping[Text, object] | None = None,
+    tables: Mapping[Text | str, pd.DataFrame] | None = None,
     mark: str = "",
     note: str = "",
 ) -> str:

@@ -17,10 +17,12 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetPydanticSchema,
+    PlainSerializer,
     ValidationError,
     model_validator,
 )
@@ -37,7 +39,6 @@ from satisfaction.foundation.files import decode, read_bytes
 from satisfaction.foundation.language import Text, _
 
 STATE_THE_SOURCE = _("state the source")
-SOURCE = f"{STATE_THE_SOURCE.zh} {STATE_THE_SOURCE.en}"
 FILL_IN = _("please fill in")
 TO_REPLACE = (
     *STATE_THE_SOURCE,
@@ -111,7 +112,24 @@ def _as_declared(words: Any) -> Any:
     return words
 
 
+def _once(statement: Any) -> Any:
+    """Let a plain text stand for both languages."""
+    return {"zh": statement} if isinstance(statement, str) else statement
+
+
+def _as_stated(statement: Text) -> str | dict[str, str]:
+    if statement.zh == statement.in_language("en"):
+        return statement.zh
+    return statement._asdict()
+
+
 Words = Annotated[Text, GetPydanticSchema(_declared_words)]
+Statement = Annotated[
+    Words,
+    BeforeValidator(_once, json_schema_input_type=str | Label),
+    PlainSerializer(_as_stated),
+]
+"""Words of a person who declares something, a source for instance: in two languages, or a plain text in one."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$")]
 Code = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 

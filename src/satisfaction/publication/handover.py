@@ -39,7 +39,7 @@ from satisfaction.publication.handover_rows import (
     text_of,
     unique_name,
 )
-from satisfaction.publication.labels import mark, two_languages
+from satisfaction.publication.labels import mark, mark_as_text
 from satisfaction.sampling.design import ONE, SampleDesign, named, refuse_subpopulation
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import resolve
@@ -260,7 +260,7 @@ class About:
     @property
     def heading(self) -> list[str | Text]:
         """Title, and mark where there is one."""
-        return [self.title, two_languages(self.mark)] if self.mark else [self.title]
+        return [self.title, mark_as_text(self.mark)] if self.mark else [self.title]
 
 
 def readme_text(

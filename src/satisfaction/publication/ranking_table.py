@@ -192,7 +192,7 @@ def targets_table(survey: Survey, ranking: Ranking, rankings: Rankings) -> pd.Da
     table["target_zh"] = [label.zh for label in demands]
     table["basis"] = [label.en for label in bases]
     table["basis_zh"] = [label.zh for label in bases]
-    table["source"] = [record["target"].source for record in records]
+    table["source"] = [record["target"].source.both for record in records]
     table["verdict_zh"] = _in_chinese(table["verdict"], VERDICT)
     return published(survey, table, TARGETS)
 
@@ -251,7 +251,7 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         part["threshold"] = threshold.below
         part["consequence_zh"] = threshold.zh
         part["consequence_en"] = threshold.en
-        part["source"] = threshold.source
+        part["source"] = threshold.source.both
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
@@ -284,7 +284,7 @@ def escalation_table(survey: Survey, ranking: Ranking) -> pd.DataFrame:
         step_zh=[label.zh for label in reached],
         step_en=[label.en for label in reached],
         status_zh=_in_chinese(table["status"], STATUS),
-        source=escalation.source if escalation else "",
+        source=escalation.source.both if escalation else "",
     )
     table = table.sort_values(
         ["listed_in_a_row", "code"], ascending=[False, True], ignore_index=True

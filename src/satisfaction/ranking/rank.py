@@ -19,8 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.conventions import conventions_table
 from satisfaction.foundation.errors import RankingError, one_of, shortened
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.ranking import membership, probability, rates, rise
 from satisfaction.ranking.critical_values import DRAWS, SEED
@@ -221,11 +222,10 @@ class Ranking:
         columns += ["probability_bottom", "estimate", "se", "reliability"]
         columns += [name for name in RANGE if name in self.table]
         by_rank = self.table.sort_values("rank", kind="stable", na_position="last")[columns]
-        entries = [(name, str(value)) for name, value in self.summary.items() if name != "notes"]
-        declared = pd.DataFrame(entries, columns=["name", "value"])
+        declared = {name: value for name, value in self.summary.items() if name != "notes"}
         return card(
-            both("(no rank without its set)"),
-            tables={"table": by_rank, both("conventions"): declared},
+            str(_("(no rank without its set)")),
+            tables={_("table"): by_rank, _("conventions"): conventions_table(declared)},
             note=" ".join(map(str, self.summary.notes)),
         )
 

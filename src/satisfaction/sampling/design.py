@@ -12,6 +12,7 @@ import pandas as pd
 
 from satisfaction.declarations.questionnaire import CODES
 from satisfaction.declarations.wave import Selection
+from satisfaction.foundation.conventions import NONE, in_words, key
 from satisfaction.foundation.engines import (
     Lazy,
     fetch,
@@ -23,7 +24,7 @@ from satisfaction.foundation.engines import (
     scan,
 )
 from satisfaction.foundation.errors import DesignError, one_of, shortened
-from satisfaction.foundation.language import Text, _, both, ngettext
+from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.conditions import (
     SUBPOPULATION,
@@ -229,8 +230,7 @@ class SampleDesign:
         complete = never_null(respondents)
         return replace(self, respondents=respondents, table=table, complete=complete)
 
-    def _facts(self) -> dict[str, str]:
-        """Return what the design is, in a few words each."""
+    def __repr__(self) -> str:
         facts = {
             "strata": ", ".join(self.strata) or "1",
             "psu": " -> ".join(self.psu) or "every respondent",
@@ -241,11 +241,8 @@ class SampleDesign:
         }
         if self.subpopulation:
             facts["subpopulation"] = self.subpopulation
-        return facts
-
-    def __repr__(self) -> str:
-        facts = "; ".join(f"{name}: {fact}" for name, fact in self._facts().items())
-        return f"SampleDesign({facts})"
+        shown = "; ".join(f"{name}: {fact}" for name, fact in facts.items())
+        return f"SampleDesign({shown})"
 
     def where(self, condition: Condition) -> SampleDesign:
         """Return the design for a subpopulation: every estimate and test is then of its members (R's `subset`).
@@ -283,13 +280,22 @@ class SampleDesign:
         return replace(restricted, subpopulation=words)
 
     def _repr_html_(self) -> str:
-        facts = self._facts()
-        facts["fpc"] = ", ".join(self.fpc)
-        facts["measures"] = ", ".join(self.measures)
+        facts: dict[Text, object] = {
+            _("strata"): ", ".join(self.strata) or "1",
+            _("PSUs"): " → ".join(self.psu) or _("every respondent"),
+            _("base weight"): self.base_weight or "1",
+            key("fpc"): ", ".join(self.fpc),
+            key("lonely_psu"): in_words(self.lonely_psu),
+            key("selection"): in_words(self.selection),
+            _("weighting"): in_words(self.weighting.name) if self.weighting else NONE,
+            _("measures"): ", ".join(self.measures),
+        }
         if self.replicates is not None:
-            facts["replicate weights"] = str(self.replicates.weights.shape[1])
+            facts[_("replicate weights")] = str(self.replicates.weights.shape[1])
+        if self.subpopulation:
+            facts[_("subpopulation")] = self.subpopulation
         log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
-        return card(both("sample design"), facts=facts, tables={both("weighting steps"): log})
+        return card(str(_("sample design")), facts=facts, tables={_("weighting steps"): log})
 
 
 def SurveyDesign(

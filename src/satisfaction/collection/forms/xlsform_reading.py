@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from satisfaction.collection.forms.xlsform import CODED, LANGUAGES, SHOWN
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
-from satisfaction.foundation.language import Text, _, both
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import RawTable, read_tables
 from satisfaction.foundation.yaml import (
     FILL_IN,
-    SOURCE,
+    STATE_THE_SOURCE,
     Document,
     Location,
     checked,
@@ -415,9 +415,9 @@ def draft_xlsform(path: str | Path) -> Draft:
         "questionnaire": "new",
         "version": "1",
         "title": OPEN,
-        "source": SOURCE,
+        "source": STATE_THE_SOURCE._asdict(),
         "universe": OPEN,
-        "changes": [both("first version")],
+        "changes": [_("first version")._asdict()],
         "ranked": OPEN["zh"],
         "roles": {"respondent": OPEN["zh"], "area": OPEN["zh"]},
     }

@@ -17,7 +17,7 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.engines import write_queries
 from satisfaction.foundation.errors import ExportError, SurveyError, shortened
 from satisfaction.foundation.files import new_file, new_folder
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table, write_csv, write_json, write_text
 from satisfaction.foundation.yaml import Document
 from satisfaction.planning.rehearsal import phone
@@ -181,7 +181,7 @@ AGES = 6
 STRATA = 2 * COUNTIES
 PSUS = STRATA * PER_STRATUM
 PART = 5_000_000  # rows a file
-MARK = both("simulated data, not a real survey")
+MARK = _("simulated data, not a real survey").both
 SCALE = 1_000_000  # a hash is drawn from
 
 
