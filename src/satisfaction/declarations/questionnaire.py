@@ -128,7 +128,7 @@ class Questionnaire(Record):
             _("universe"): self.universe,
             _("ranked by"): self.ranked,
         }
-        tables: dict[Any, Any] = {
+        tables: dict[Text | str, Any] = {
             str(_("items")): pd.DataFrame(items),
             str(_("rates, with how they are counted")): pd.DataFrame(rates),
             str(_("indices")): pd.DataFrame(indices),
