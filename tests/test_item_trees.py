@@ -550,6 +550,10 @@ def test_a_ledger_by_brute_force():
         assert table.loc[name, "state"] == expected
 
 
+def test_a_ledger_of_nothing_is_empty():
+    assert len(ledger(waves([], []))) == 0
+
+
 def test_points_of_the_ledger_are_those_lost_at_the_sites(found):
     tree = found.trees[0]
     now = tree.tables["ledger_waves"]

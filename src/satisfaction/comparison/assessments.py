@@ -49,7 +49,7 @@ from satisfaction.foundation.tables import (
 )
 from satisfaction.foundation.yaml import read_yaml, refuse_placeholders, validated
 from satisfaction.pipeline import Results
-from satisfaction.publication.assessment_columns import columns_table
+from satisfaction.publication.assessment_columns import described_columns
 from satisfaction.publication.assessment_pages import (
     STATE_WORDS,
     area_page,
@@ -364,7 +364,7 @@ def export_assessments(found: Assessments) -> Path:
         scratch = made.scratch
         for title, table in tables.items():
             write_csv(table, scratch / f"{title}.csv")
-        write_csv(columns_table(tables), scratch / "columns.csv")
+        write_csv(described_columns(tables), scratch / "columns.csv")
         for language in languages:
             for one in found.trees:
                 with use(language):
@@ -564,7 +564,9 @@ def _most_lost(one: AssessedTree) -> Text:
     lost = one.tables["departments"].groupby("department")["lost"].sum()
     clauses = []
     for department, points in lost.sort_values(ascending=False, kind="stable").head(3).items():
-        clauses.append(_("{name} {points:g}", name=department or "—", points=round(points, 2)))
+        clauses.append(
+            _("{name} {points:g}", name=department or _("none named"), points=round(points, 2))
+        )
     return _("most points lost by department: {departments}", departments=comma_list(clauses))
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from satisfaction.composite.normalising import Array
 from satisfaction.composite.tree_scores import site_weights
 
 KEY = ["code", "item", "site"]
-State: TypeAlias = Literal[
-    "open", "new", "back", "mended", "mended earlier", "not looked at again", "does not apply"
-]
 STILL_OPEN = ("open", "new", "back", "not looked at again")
 
 
@@ -92,7 +89,7 @@ def followed(waves: Sequence[WavePoints]) -> pd.DataFrame:
     return together[[*KEY, "wave", "number", "points", "looked"]]
 
 
-def _looked(part: pd.DataFrame, wave: WavePoints) -> np.ndarray:
+def _looked(part: pd.DataFrame, wave: WavePoints) -> Array:
     looked = (part["site"] == "") | part["points"].notna()
     if wave.visited is not None:
         looked = looked | _standing_in(part, wave.visited, KEY)
@@ -128,17 +125,8 @@ def ledger(waves: Sequence[WavePoints], *, day: str = "") -> pd.DataFrame:
     earlier waves are known. mended: clean now, lost when last looked at. mended earlier: clean when last looked at. not looked at
     again: lost when last looked at, and nobody looked in the last wave; that the area says it is mended does not change it.
     """
-    long = followed(waves)
-    rows = []
-    latest = _latest_words(waves)
-    for key, history in long.groupby(KEY, sort=False):
-        rows.append(
-            dict(zip(KEY, key, strict=True))
-            | _standing(history, last=len(waves) - 1, only_wave=len(waves) == 1)
-        )
-    columns = [*KEY, "state", "points", "first_wave", "last_lost", "last_looked", "waves_lost",
-               "in_a_row", "times_back"]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns).merge(latest, how="left", on=KEY)
+    table = _standing(followed(waves), [one.wave for one in waves])
+    table = table.merge(_latest_words(waves), how="left", on=KEY)
     is_open = table["state"].isin(STILL_OPEN)
     has_due = (table["due"] != "") & (day != "")
     late = np.where(is_open & (table["due"] < day), "yes", "no")
@@ -146,48 +134,62 @@ def ledger(waves: Sequence[WavePoints], *, day: str = "") -> pd.DataFrame:
     return table
 
 
-def _standing(history: pd.DataFrame, *, last: int, only_wave: bool) -> dict[str, object]:
-    """Say how one entry stands, from its waves in order."""
-    looks = history[history["looked"] == "yes"]
-    lost = (looks["points"] > 0).to_numpy()
-    run = 0
-    while run < len(lost) and lost[len(lost) - 1 - run]:
-        run += 1
-    came_back = int((lost[1:] & ~lost[:-1]).sum())
-    final = history.iloc[-1]
-    last_look = looks.iloc[-1]
-    state = _state(lost, final, last=last, only_wave=only_wave)
-    return {
-        "state": state,
-        "points": float(last_look["points"]),
-        "first_wave": history["wave"].iloc[0],
-        "last_lost": looks.loc[lost, "wave"].iloc[-1],
-        "last_looked": last_look["wave"],
-        "waves_lost": int(lost.sum()),
-        "in_a_row": run,
-        "times_back": came_back,
-    }
+def _standing(long: pd.DataFrame, waves: Sequence[str]) -> pd.DataFrame:
+    """Say how every entry stands after the last wave, going through the waves in order."""
+    table = long[KEY].drop_duplicates(ignore_index=True)
+    row = long.groupby(KEY, sort=False).ngroup().to_numpy(int)
+    number_of_wave = long["number"].to_numpy(int)
+    looked = np.full((len(table), len(waves)), "no", dtype=object)
+    points = np.zeros((len(table), len(waves)))
+    looked[row, number_of_wave] = long["looked"]
+    points[row, number_of_wave] = long["points"]
+    is_look = looked == "yes"
+    is_lost = is_look & (points > 0)
+    in_a_row = np.zeros(len(table), dtype=int)
+    times_back = np.zeros(len(table), dtype=int)
+    at_last_look = np.full(len(table), "never lost", dtype=object)
+    for number in range(len(waves)):
+        lost = is_lost[:, number]
+        clean = is_look[:, number] & ~lost
+        before = at_last_look.copy()
+        times_back += lost & (before == "clean")
+        in_a_row[lost] += 1
+        in_a_row[clean] = 0
+        at_last_look[lost] = "lost"
+        at_last_look[clean & (before != "never lost")] = "clean"
+
+    names = np.array(waves, dtype=object)
+    final = len(waves) - 1
+    last_look = final - is_look[:, ::-1].argmax(axis=1)
+    last_loss = final - is_lost[:, ::-1].argmax(axis=1)
+    table["state"] = _states(lost, looked[:, final], before, only_wave=final == 0)
+    table["points"] = points[np.arange(len(table)), last_look]
+    table["first_wave"] = names[is_lost.argmax(axis=1)]
+    table["last_lost"] = names[last_loss]
+    table["last_looked"] = names[last_look]
+    table["waves_lost"] = is_lost.sum(axis=1)
+    table["in_a_row"] = in_a_row
+    table["times_back"] = times_back
+    return table
 
 
-def _state(lost: np.ndarray, final: pd.Series, *, last: int, only_wave: bool) -> State:
-    """Name the state; `lost` tells of every look, in order, whether points were lost."""
-    if final["looked"] == "does not apply":
-        return "does not apply"
-    if final["looked"] == "no":
-        if lost[-1]:
-            return "not looked at again"
-        return "mended earlier"
-    if lost[-1]:
-        if len(lost) > 1 and lost[-2]:
-            return "open"
-        if len(lost) > 1:
-            return "back"
-        if only_wave:
-            return "open"
-        return "new"
-    if lost[-2]:
-        return "mended"
-    return "mended earlier"
+def _states(lost: Array, looked: Array, before: Array, *, only_wave: bool) -> Array:
+    """Name the states after the last wave; `before` is what the look before the last wave showed."""
+    first_time = "new"
+    if only_wave:
+        first_time = "open"
+    cases = [
+        (looked == "does not apply", "does not apply"),
+        ((looked == "no") & (before == "lost"), "not looked at again"),
+        (looked == "no", "mended earlier"),
+        (lost & (before == "lost"), "open"),
+        (lost & (before == "clean"), "back"),
+        (lost, first_time),
+        (before == "lost", "mended"),
+    ]
+    conditions = [condition for condition, _state in cases]
+    states = [state for _condition, state in cases]
+    return np.select(conditions, states, "mended earlier").astype(object)
 
 
 def _latest_words(waves: Sequence[WavePoints]) -> pd.DataFrame:

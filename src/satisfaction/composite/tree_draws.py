@@ -17,6 +17,7 @@ from scipy.stats import rankdata
 
 from satisfaction.composite.normalising import Array, aggregated, normalised
 from satisfaction.composite.tree_scores import (
+    TIED,
     Measured,
     TreeScores,
     points_to_score,
@@ -131,10 +132,11 @@ def draw_tree(
     kept += noise * spread
     cap = np.broadcast_to(scores.cap, (draws, p)).copy()
     for condition in scores.tree.preconditions.values():
+        if condition.measure is None or condition.at_least is None:
+            continue
         if condition.measure not in values or condition.effect == "exclude":
             continue
-        assert condition.at_least is not None
-        unmet = values[condition.measure] < condition.at_least
+        unmet = values[condition.measure] < condition.at_least - TIED
         cap = np.where(unmet, np.minimum(cap, condition.cap or 0.0), cap)
     return points_to_score(scores.tree, kept, bonus, total=scores.total, cap=cap)
 

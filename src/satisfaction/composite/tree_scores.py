@@ -288,7 +288,8 @@ class TreeScores:
         area_of_kind[kind] = self.sites.area
         fourth = np.bincount(area_of_kind, weights=variance**2 / freedom, minlength=p)
         squared = self.site_variance**2
-        return np.divide(squared, fourth, out=np.full(p, np.inf), where=fourth > 0)
+        df = np.divide(squared, fourth, out=np.full(p, np.inf), where=fourth > 0)
+        return np.asarray(df)
 
 
 def points_to_score(
@@ -350,9 +351,9 @@ def score_tree(
 
     lost_by_class = {name: np.zeros((p, len(leaves))) for name in (*CLASSES, UNCLASSED)}
     for entry in _within_item(sheet.lost, tree).itertuples():
-        place = row[str(entry.code)], column[str(entry.item)]
-        name = entry.points_class or items[place[1]].points_class or UNCLASSED
-        lost_by_class[name][place] += entry.counted * factor[place]
+        cell = row[str(entry.code)], column[str(entry.item)]
+        name = entry.points_class or items[cell[1]].points_class or UNCLASSED
+        lost_by_class[name][cell] += entry.counted * factor[cell]
     got = based - sum(lost_by_class.values())
     got[:, [leaf.bonus for leaf in items]] = 0.0
     for entry in _within_item(sheet.gained, tree).itertuples():
@@ -412,7 +413,7 @@ def based_points(tree: Assessment, applies: Array) -> Array:
     points = np.array([leaf.points or 0.0 for _path, leaf in leaves.values()])
     bonus = np.array([leaf.bonus for _path, leaf in leaves.values()])
     ordinary = np.where(bonus, 0.0, points)
-    standing = np.where(applies, ordinary, 0.0)
+    standing: Array = np.asarray(np.where(applies, ordinary, 0.0))
     if not standing.sum(axis=1).all():
         raise RankingError(
             "K379",

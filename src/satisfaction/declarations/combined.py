@@ -112,7 +112,7 @@ class CombinedFile(Record):
         return self
 
 
-class Step(Record):
+class LowerMark(Record):
     """A lower mark of a measure, and the points that reaching it gives."""
 
     at_least: float = Field(description=N_("share 0-1 of a rate, points 0-100 of a score or index"))
@@ -136,7 +136,7 @@ class AssessmentItem(Label):
     at_least: float | None = Field(
         default=None, description=N_("the measure at which all points are got")
     )
-    partly: list[Step] = Field(
+    partly: list[LowerMark] = Field(
         default=[], description=N_("lower marks that give fewer points, the highest first")
     )
     sites: bool = Field(default=False, description=N_("scored at sampled points of inspection"))
@@ -196,11 +196,11 @@ class AssessmentItem(Label):
         return self
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[LowerMark, ...]:
         """Return the marks of a measure with their points, the highest first; none where no measure decides."""
         if self.at_least is None:
             return ()
-        full = Step(at_least=self.at_least, points=self.points or 0.0)
+        full = LowerMark(at_least=self.at_least, points=self.points or 0.0)
         return (full, *self.partly)
 
     def leaves(self, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], AssessmentItem]]:

@@ -184,7 +184,7 @@ def column_of(name: str) -> Column:
     return ASSESSMENT_COLUMNS.get(name) or COLUMNS[name]
 
 
-def columns_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def described_columns(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return one row a file and column: file, rows, column, type, unit, meaning_zh, meaning_en, allowed."""
     rows = []
     for file, table in tables.items():
