@@ -155,6 +155,39 @@ def test_the_server_has_settings_of_its_own(tmp_path):
     assert "--ip=127.0.0.1" in command
 
 
+@pytest.mark.parametrize(("language", "locale"), [("zh", "zh_CN"), ("en", "en")])
+def test_jupyterlab_itself_speaks_the_reader_s_language(tmp_path, language, locale):
+    server.private_folders(tmp_path, language=language)
+    place = "settings/@jupyterlab/translation-extension/plugin.jupyterlab-settings"
+    assert json.loads((tmp_path / place).read_text()) == {"locale": locale}
+
+
+def test_only_the_first_notebook_as_shipped_runs_by_itself(project, tmp_path):
+    first = project.root / server.start_of("zh")
+    assert server.untouched(first)
+    assert server.untouched(project.root / server.start_of("en"))
+    notebook = nbformat.read(first, as_version=4)
+    notebook.cells[1].source = 'language = "en"'
+    nbformat.write(notebook, first)
+    assert server.untouched(first)
+    notebook.cells.append(nbformat.v4.new_code_cell("import this"))
+    nbformat.write(notebook, first)
+    assert not server.untouched(first)
+    first.write_text("no notebook")
+    assert not server.untouched(first)
+
+
+def test_the_door_is_a_package_as_jupyterlab_reads_it(tmp_path):
+    from jupyterlab_server.config import get_federated_extensions
+
+    environment = server.private_folders(tmp_path)
+    server.add_door(environment, "notebooks/00_start.ipynb")
+    shelf = Path(environment["JUPYTER_DATA_DIR"]) / "labextensions"
+    (package,) = get_federated_extensions([str(shelf)]).values()
+    script = shelf / package["name"] / package["jupyterlab"]["_build"]["load"]
+    assert '"notebooks/00_start.ipynb"' in script.read_text()
+
+
 def children(pid: int) -> list[int]:
     return [
         int(found)
