@@ -16,6 +16,7 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
 import pytest
 
 from conftest import ROOT, SmallSurvey
@@ -196,9 +197,7 @@ def test_a_notebook_runs_in_jupyterlab(page, lab, project, name):
     kinds = {kind for one in outputs for kind in one.get("data", {})}
     assert "text/html" in kinds
     assert kinds & {"image/png", "image/svg+xml"}
-    page.wait_for_selector(
-        ".jp-OutputArea table.dataTable, .jp-OutputArea table.dt-container, .jp-OutputArea .dataTable"
-    )
+    page.wait_for_selector(".jp-OutputArea .satisfaction-table[data-ready] table")
     pictures = page.evaluate(
         "[...document.querySelectorAll('.jp-OutputArea img')].map(i => i.naturalWidth)"
     )
@@ -223,15 +222,51 @@ def test_tables_are_readable_in_the_dark_theme(page, lab, project):
         "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
     )
     run_all(page)
-    table = page.locator(".jp-OutputArea table.dataTable").last
+    shown = page.locator(".jp-OutputArea .satisfaction-table")
+    assert shown.count() > 3
+    for at in range(shown.count()):
+        table = shown.nth(at).locator("table")
+        shades = table.evaluate(BRIGHTNESS)
+        assert shades["paper"] < 0.3
+        assert abs(shades["ink"] - shades["paper"]) > 0.5
     table.scroll_into_view_if_needed()
-    page.wait_for_function("document.documentElement.classList.contains('dark')")
-    shades = table.evaluate(BRIGHTNESS)
-    assert abs(shades["ink"] - shades["paper"]) > 0.5
     keep(page, "dark")
     page.evaluate(
         "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
     )
+
+
+def test_a_table_of_a_notebook_is_searched_and_sorted_whole(page, lab, project):
+    source = """import pandas as pd
+from satisfaction.notebook.show import show
+low = [(7 * at) % 50 / 10 for at in range(50)]
+areas = [f"area {at}" for at in range(50)]
+high = [one + 2 for one in low]
+show(pd.DataFrame({"name": areas, "estimate": low, "ci_low": low, "ci_high": high}))"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3 (ipykernel)"}
+    nbformat.write(notebook, project.root / "notebooks" / "table.ipynb")
+    open_notebook(page, lab, "notebooks/table.ipynb")
+    run_all(page)
+    table = page.locator(".satisfaction-table[data-ready]")
+    rows = table.locator("tbody tr:visible")
+    assert rows.count() == 50
+    table.get_by_role("searchbox").press_sequentially("area 4")
+    assert rows.count() == 11
+    assert table.locator(".count").inner_text() == "11"
+    head = table.locator("th").nth(1)
+    head.click()
+    first = [
+        float(text) for text in table.locator("tbody tr:visible td:nth-child(2)").all_inner_texts()
+    ]
+    assert first == sorted(first)
+    head.press("Enter")
+    last = [
+        float(text) for text in table.locator("tbody tr:visible td:nth-child(2)").all_inner_texts()
+    ]
+    assert last == first[::-1]
+    assert page.locator(".jp-Notebook-cell").count() == 1  # no key of the search was a command
+    keep(page, "table")
 
 
 def test_the_form_runs_a_wave(page, lab, project):
