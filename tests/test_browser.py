@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -274,17 +275,46 @@ def test_the_form_runs_a_wave(page, lab, project):
     page.get_by_role("button", name="检查答卷").click()  # nobody has run a cell
     page.wait_for_selector("text=读入 120")
     page.get_by_role("button", name="运行", exact=True).click()
-    page.wait_for_selector("text=第 1 版")
+    page.wait_for_selector(".jp-OutputArea .satisfaction-table[data-ready] >> text=知晓率")
     assert (project.folder / "out" / "latest" / "report.html").is_file()
+    answer = page.locator(".jupyter-widgets.widget-output")
     with page.expect_download() as workbook:
-        page.get_by_role("link", name="ranking.xlsx").click()
+        answer.get_by_role("link", name="ranking.xlsx").click()
     assert Path(workbook.value.path()).read_bytes().startswith(b"PK")
     with page.context.expect_page() as tab:
-        page.get_by_role("link", name="report.html").click()
+        answer.get_by_role("link", name="report.html").click()
     tab.value.wait_for_selector("table.sortable thead button")  # its scripts run
     tab.value.close()
+    made = page.locator("details", has_text="第 1 版")
+    with page.expect_download() as workbook:
+        made.get_by_role("link", name="indices.xlsx").click()
+    assert workbook.value.suggested_filename == "indices.xlsx"
     assert outside(page) == []
+    assert page.faults == []
     keep(page, "00_start")
+
+
+def test_the_form_runs_by_itself_and_leaves_no_work_to_save(page, lab, project):
+    first = project.root / "notebooks" / "00_start.ipynb"
+    before = first.read_bytes()
+    open_notebook(page, lab, "notebooks/00_start.ipynb")
+    page.wait_for_selector("button:has-text('检查答卷')")
+    page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+    assert first.read_bytes() == before
+    other = project.root / "notebooks" / "en" / "00_start.ipynb"
+    open_notebook(page, lab, f"notebooks/en/{other.name}")
+    page.wait_for_timeout(2000)
+    assert page.locator("button:has-text('check responses')").count() == 0  # no other runs unasked
+
+
+@pytest.mark.skipif(
+    find_spec("jupyterlab_language_pack_zh_CN") is None and not REQUIRED,
+    reason="needs jupyterlab-language-pack-zh-CN",
+)
+def test_jupyterlab_itself_is_in_chinese(page, lab):
+    open_notebook(page, lab, "notebooks/00_start.ipynb")
+    menus = page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
+    assert menus[:3] == ["文件", "编辑", "查看"]
 
 
 # ---- pages ----

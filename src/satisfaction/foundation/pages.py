@@ -27,6 +27,7 @@ from satisfaction.foundation.language import (
     Language,
     Text,
     _,
+    as_text,
     comma_list,
     current,
     ngettext,
@@ -138,20 +139,23 @@ def card(
     Long tables are cut, and say so; figures have five significant digits. Where a notebook has said how it writes
     tables (`write_tables`), they are written so, and whole.
     """
-    shown: dict[Text | str, Markup] = {}
+    shown: dict[Text, Markup] = {}
     writer = _WRITERS[-1] if _WRITERS else None
-    for name, table in (tables or {}).items():
+    for title_of_table, table in (tables or {}).items():
+        name = as_text(title_of_table)
         if not len(table):
             continue
         if writer is not None:
             shown[name] = Markup(writer(table))
             continue
         more = len(table) - MOST_ROWS
-        heading: Text | str = name
+        heading = name
         if more > 0:
             heading = ngettext("{name} ({n} more row)", "{name} ({n} more rows)", more, name=name)
         shown[heading] = Markup(_html(table.head(MOST_ROWS)))
-    kept = {name: value for name, value in (facts or {}).items() if value not in (None, "", ())}
+    kept = {
+        as_text(name): value for name, value in (facts or {}).items() if value not in (None, "", ())
+    }
     return fill(
         "card.html", {"title": title, "facts": kept, "tables": shown, "mark": mark, "note": note}
     )

@@ -17,8 +17,8 @@ from satisfaction.foundation.language import Language, Text, _
 from satisfaction.foundation.pages import fill
 from satisfaction.foundation.shipped import require_extra, write_notebooks
 from satisfaction.foundation.tables import write_json, write_text
-from satisfaction.notebook.launcher import find_waves, project_root
-from satisfaction.notebook.notebooks import shelf_of
+from satisfaction.notebook.launcher import find_waves
+from satisfaction.notebook.notebooks import project_root, shelf_of
 
 START = "00_start.ipynb"
 LOCALES: dict[Language, str] = {"zh": "zh_CN", "en": "en"}
