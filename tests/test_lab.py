@@ -217,8 +217,9 @@ def test_the_form_tells_its_steps_and_lists_what_was_made(project, widgets):
     assert "<td>知晓率</td>" in answer  # labels and units, no names of the code
     assert " %</td>" in answer
     assert "名单" in answer
-    assert "第 1 版" in form.runs.value
-    assert "report.html" in form.runs.value
+    listed = form.runs.outputs[0]["data"]["text/html"]
+    assert "第 1 版" in listed
+    assert "report.html" in listed
     (made,) = find_runs(project.folder)
     assert made.revision == 1
 

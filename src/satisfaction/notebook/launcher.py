@@ -214,7 +214,7 @@ class Form:
         self.progress.layout.visibility = "hidden"
         self.question = widgets.HBox([])
         self.output = widgets.Output()
-        self.runs = widgets.HTML()
+        self.runs = widgets.Output()  # its links are JupyterLab's, which opens notebooks
         self.buttons: dict[Text, Any] = {}
         for name in self.actions():
             button = widgets.Button(button_style="primary" if name == RUN else "")
@@ -260,7 +260,10 @@ class Form:
             find_waves(self.root), find_questionnaires(self.root), language=language
         )
         if self.wave.value is not None:
-            self.runs.value = runs_list(self.wave.value, language=language)
+            page = runs_list(self.wave.value, language=language)
+            self.runs.outputs = (
+                {"output_type": "display_data", "metadata": {}, "data": {"text/html": page}},
+            )
 
     def actions(self) -> dict[Text, Callable[[Path, Language], Answer]]:
         """Return what each button does with a wave."""
