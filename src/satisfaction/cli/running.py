@@ -96,7 +96,7 @@ def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
 @ENGINE
 def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, engine: str) -> None:
     """Average index over waves, oldest first, and the ranking on it."""
-    from satisfaction.comparison.roll import run_rolling
+    from satisfaction.comparison.changes import run_rolling
     from satisfaction.comparison.wave_files import export_rolling
     from satisfaction.comparison.words import rolling_lines
 
@@ -260,8 +260,13 @@ def stability(
     folder: Path, measure: str | None, weight_noise: float, seed: int, engine: str
 ) -> None:
     """How ranks move under other weights, scales, aggregations and denominators."""
-    from satisfaction.comparison.scenarios import Choices, components_of
-    from satisfaction.comparison.stability import export_stability, make_world, stability_lines
+    from satisfaction.comparison.stability import (
+        Choices,
+        components_of,
+        export_stability,
+        make_world,
+        stability_lines,
+    )
     from satisfaction.comparison.stability import stability as studied
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run

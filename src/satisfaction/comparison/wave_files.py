@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.comparison.changes import WaveChange, most_improved
-from satisfaction.comparison.roll import WaveRolling
+from satisfaction.comparison.changes import WaveChange, WaveRolling, most_improved
 from satisfaction.comparison.sides import joint_mark
 from satisfaction.comparison.trial import Trial
 from satisfaction.comparison.words import change_lines, rolling_lines, trial_lines
@@ -110,6 +109,8 @@ def write_set(
 
 def made_from(waves: Sequence[Results]) -> dict[str, Any]:
     """Return each wave's inputs with their hashes, and the versions of what computed the figures."""
-    found = [manifest(one) for one in waves]
-    sides = [{name: one[name] for name in SIDE} for one in found]
-    return {"waves": sides, "digits": found[-1]["digits"], "versions": found[-1]["versions"]}
+    sides = []
+    for wave in waves:
+        run = manifest(wave)
+        sides.append({name: run[name] for name in SIDE})
+    return {"waves": sides, "digits": run["digits"], "versions": run["versions"]}

@@ -6,8 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from satisfaction.comparison.changes import WaveChange
-from satisfaction.comparison.roll import WaveRolling
+from satisfaction.comparison.changes import WaveChange, WaveRolling
 from satisfaction.comparison.trial import Trial
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.figures import (

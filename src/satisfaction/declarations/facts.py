@@ -114,6 +114,17 @@ def current_areas(areas: pd.DataFrame, level: str | None = None) -> pd.DataFrame
     return current if level is None else current[current["level"] == level]
 
 
+def names_of_areas(areas: pd.DataFrame) -> dict[str, Text]:
+    """Return the names of areas by their codes: `name`, and `name_en` where the table has it and it is not empty."""
+    english = areas["name"]
+    if "name_en" in areas:
+        english = areas["name_en"].where(areas["name_en"] != "", areas["name"])
+    names = {}
+    for code, zh, en in zip(areas["code"], areas["name"], english, strict=True):
+        names[str(code)] = Text(zh, en)
+    return names
+
+
 def lowest_level(areas: pd.DataFrame) -> str:
     """Return the level of the areas that no other area lies in; empty where they are of several levels."""
     current = current_areas(areas)

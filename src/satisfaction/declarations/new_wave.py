@@ -262,8 +262,9 @@ def _only(plan: NewWaveSource, wanted: list[str]) -> NewWaveSource:
                 ambiguous.add(short)
     for short in ambiguous:
         del codes[short]
-    codes |= dict(zip(of_level["name"], of_level["code"], strict=True))
-    codes |= dict(zip(of_level["code"], of_level["code"], strict=True))
+    for column in ("name_en", "name", "code"):
+        if column in of_level:
+            codes |= dict(zip(of_level[column], of_level["code"], strict=True))
     for name in wanted:
         if name not in codes:
             raise SurveyError(

@@ -8,9 +8,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from satisfaction.declarations.items import AtLeastOne
 from satisfaction.declarations.wave import AreaCode, Level, Reference, Wave
-from satisfaction.foundation.language import N_, Text, _
+from satisfaction.foundation.language import N_, NOTHING, Text, _
 from satisfaction.foundation.recognised import NO_ANSWER
-from satisfaction.foundation.yaml import Name, Record, fault
+from satisfaction.foundation.yaml import Name, Record, Statement, fault
 
 Side = Literal["last", "first"]
 DIGITS = range(7)
@@ -58,7 +58,7 @@ class RankingRules(Record):
     level: Level = 0.95
     prior: Literal["auto", "identity", "logit", "arcsine", "nonparametric"] = "auto"
     wrongly_ordered: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    source: str
+    source: Statement
 
 
 class UnknownAnswers(Record):
@@ -94,7 +94,7 @@ class Threshold(Record):
     below: float
     zh: str
     en: str
-    source: str
+    source: Statement
 
     @property
     def text(self) -> Text:
@@ -112,7 +112,7 @@ class Target(Record):
     rise: AtLeastOne | None = None
     first_in: str | None = None
     since: Wave | None = None
-    source: str = ""
+    source: Statement = NOTHING
 
     @model_validator(mode="after")
     def _one_kind(self) -> Target:
@@ -133,7 +133,7 @@ class Gap(Record):
     """A wave of which there is no ranking, and why: waves in a row are counted across it."""
 
     wave: Wave
-    source: str
+    source: Statement
 
 
 class History(Record):
@@ -144,7 +144,7 @@ class History(Record):
     """
 
     file: str
-    source: str
+    source: Statement
     gaps: list[Gap] | None = None
     questionnaire: Reference | None = None
 
@@ -166,7 +166,7 @@ class Escalation(Record):
     """Steps in rising order."""
 
     steps: Annotated[list[EscalationStep], Field(min_length=1)]
-    source: str
+    source: Statement
 
     @model_validator(mode="after")
     def _rising(self) -> Escalation:
@@ -204,7 +204,7 @@ class SuppressionRules(Record):
     minimum_n: AtLeastOne
     minimum_psus: AtLeastOne = 1
     complementary: Literal["smallest", "off"] = "smallest"
-    source: str
+    source: Statement
 
 
 class Rules(Record):

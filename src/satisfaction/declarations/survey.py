@@ -19,6 +19,7 @@ from satisfaction.declarations.facts import (
     check_areas,
     check_frame_and_sample,
     current_areas,
+    names_of_areas,
     read_areas,
     read_cases,
     read_counts,
@@ -34,6 +35,7 @@ from satisfaction.declarations.questionnaire import (
 )
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import SurveyFile
+from satisfaction.foundation.conventions import KEYS, in_words
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
@@ -158,13 +160,13 @@ class Survey:
         if declared.fielded:
             fielded = f"{declared.fielded.start} – {declared.fielded.end}"
         facts = {
-            "wave": declared.wave,
-            "questionnaire": declared.questionnaire,
-            "selection": declared.selection,
-            "fielded": fielded,
-            "files": len(self.files),
-            "areas ranked": len(self.ranked_areas()),
-            "ranking rule": self.rules.ranking.source,
+            _("wave"): declared.wave,
+            _("questionnaire"): declared.questionnaire,
+            KEYS["selection"]: in_words(declared.selection),
+            _("fielding period"): fielded,
+            _("files"): len(self.files),
+            _("areas ranked"): len(self.ranked_areas()),
+            _("source of the ranking rule"): self.rules.ranking.source,
         }
         return card(
             str(declared.title),
@@ -297,17 +299,10 @@ class Survey:
 
     def area_names(self) -> dict[str, Text]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
-        names = {}
-        if self.areas is None:
-            answers = self.questionnaire.answers(self.questionnaire.roles.area)
-            for code, answer in answers.items():
-                names[str(code)] = Text(zh=answer.zh, en=answer.en)
-        else:
-            current = current_areas(self.areas)
-            english = current["name_en"] if "name_en" in current else current["name"]
-            for area, zh, en in zip(current["code"], current["name"], english, strict=True):
-                names[area] = Text(zh=zh, en=en)
-        return names
+        if self.areas is not None:
+            return names_of_areas(current_areas(self.areas))
+        answers = self.questionnaire.answers(self.questionnaire.roles.area)
+        return {str(code): Text(answer.zh, answer.en) for code, answer in answers.items()}
 
 
 def _different_keys(file: str, used: Record, written: Record) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from satisfaction.declarations.items import Names
 from satisfaction.foundation.language import LANGUAGES, N_, Language, _
-from satisfaction.foundation.yaml import Code, Location, Name, Record, Words, fault
+from satisfaction.foundation.yaml import Code, Location, Name, Record, Statement, Words, fault
 
 Selection = Literal["probability", "quota", "open_link"]
 Level = Annotated[float, Field(gt=0.5, lt=1)]
@@ -24,7 +24,7 @@ class Table(Record):
     """A table of facts beside survey.yaml, with its source and the date it describes."""
 
     file: str
-    source: str
+    source: Statement
     date: datetime.date
 
 
@@ -316,7 +316,9 @@ class SurveyFile(Record):
     )
     areas: Table | None = Field(
         default=None,
-        description=N_("table of areas: code, name, level, parent; give source and date"),
+        description=N_(
+            "table of areas: code, name, level, parent, and name_en where English pages shall have it; give source and date"
+        ),
     )
     frame: Table | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""Filling the package's page templates: every value is escaped, and one that is missing is a fault.
+"""Filling the package's templates: on a page every value is escaped, and one that is missing is a fault.
 
 Pages to PDF by a browser that is there, with Chinese glyphs whatever fonts the machine has.
 """
@@ -27,7 +27,6 @@ from satisfaction.foundation.language import (
     Language,
     Text,
     _,
-    as_text,
     comma_list,
     current,
     ngettext,
@@ -96,7 +95,7 @@ def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("satisfaction.foundation", "templates")
     environment = jinja2.Environment(
         loader=loader,
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(disabled_extensions=("R", "txt"), default=True),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -129,33 +128,30 @@ DIGITS = 5
 def card(
     title: str,
     *,
-    facts: Mapping[str, object] | None = None,
-    tables: Mapping[str, pd.DataFrame] | None = None,
+    facts: Mapping[Text, object] | None = None,
+    tables: Mapping[Text | str, pd.DataFrame] | None = None,
     mark: str = "",
     note: str = "",
 ) -> str:
     """Return how an object shows itself in a notebook: facts, tables (the first one open), everything escaped.
 
     Long tables are cut, and say so; figures have five significant digits. Where a notebook has said how it writes
-    tables (`write_tables`), they are written so, and whole.
+    tables (`use_table_writer`), they are written so, and whole.
     """
-    shown: dict[Text, Markup] = {}
+    shown: dict[Text | str, Markup] = {}
     writer = _WRITERS[-1] if _WRITERS else None
-    for title_of_table, table in (tables or {}).items():
-        name = as_text(title_of_table)
+    for name, table in (tables or {}).items():
         if not len(table):
             continue
         if writer is not None:
             shown[name] = Markup(writer(table))
             continue
         more = len(table) - MOST_ROWS
-        heading = name
+        heading: Text | str = name
         if more > 0:
             heading = ngettext("{name} ({n} more row)", "{name} ({n} more rows)", more, name=name)
         shown[heading] = Markup(_html(table.head(MOST_ROWS)))
-    kept = {
-        as_text(name): value for name, value in (facts or {}).items() if value not in (None, "", ())
-    }
+    kept = {name: value for name, value in (facts or {}).items() if value not in (None, "", ())}
     return fill(
         "card.html", {"title": title, "facts": kept, "tables": shown, "mark": mark, "note": note}
     )
@@ -164,7 +160,7 @@ def card(
 _WRITERS: list[Callable[[pd.DataFrame], str]] = []
 
 
-def write_tables(writer: Callable[[pd.DataFrame], str]) -> None:
+def use_table_writer(writer: Callable[[pd.DataFrame], str]) -> None:
     """Let the cards of this process show their tables as a function writes them: HTML, escaped."""
     _WRITERS[:] = [writer]
 

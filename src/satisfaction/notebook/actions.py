@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+import pandas as pd
+
 from satisfaction.collection.responses import load_responses
 from satisfaction.comparison.changes import run_change
 from satisfaction.comparison.wave_files import export_change
@@ -122,7 +124,7 @@ def since(earlier: Path, later: Path, language: Language) -> Answer:
     written = export_change(change)
     readable_tables(change.later.survey)
     with use(language):
-        table = card(str(_("change")), tables={str(_("areas")): change.table})
+        table = card(str(_("change")), tables={_("areas"): change.table})
         return _lines(change_lines(change)) + linked(results_in(written, language)) + table
 
 
@@ -136,7 +138,10 @@ def plan_of_next(
     written = write_plan(results, plan)
     readable_tables(results.survey)
     with use(language):
-        tables = {str(_("needs")): plan.needs, str(_("allocations")): plan.allocations}
+        tables: dict[Text | str, pd.DataFrame] = {
+            _("needs"): plan.needs,
+            _("allocations"): plan.allocations,
+        }
         answer = _lines(plan.lines) + linked(results_in(written, language))
         return answer + card(str(_("plan")), tables=tables)
 
@@ -150,7 +155,7 @@ def _list_card(results: Results) -> str:
     columns = ["rank", "unit", "estimate", "se", "marginal_low", "marginal_high"]
     columns += ["probability_bottom", "status"]
     heading = _("last {n} of {p}", n=len(listed), p=results.ranking.summary["p"])
-    return card(str(heading), tables={str(_("list")): listed.sort_values("rank")[columns]})
+    return card(str(heading), tables={_("list"): listed.sort_values("rank")[columns]})
 
 
 def _lines(lines: Iterable[Text]) -> str:

@@ -95,7 +95,7 @@ class Labels:
         return words.get(name, {})
 
 
-def labels_of(survey: Survey) -> Labels:
+def survey_labels(survey: Survey) -> Labels:
     """Return the labels of a survey's measures and areas."""
     measures = measure_labels(survey.questionnaire)
     levels = [*survey.area_levels(), survey.whole()]
@@ -108,7 +108,7 @@ def labels_of(survey: Survey) -> Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ShownColumn:
     """One column as it is shown.
 
     Attributes
@@ -305,16 +305,16 @@ def _column(
     groups: list[_Group],
     words_of: Mapping[str, Text],
     areas: Mapping[str, Text],
-) -> Column:
+) -> ShownColumn:
     """Write a column of words or figures."""
     words = str(title or name)
     below = "" if words == str(name) else str(name)
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         texts = _words(values, words_of, areas)
-        return Column(words, below, texts, texts, number=False)
+        return ShownColumn(words, below, texts, texts, number=False)
     numbers = values.to_numpy(float, na_value=np.nan)
     keys = ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
-    return Column(words, below, _figures(name, values, numbers, groups), keys, number=True)
+    return ShownColumn(words, below, _figures(name, values, numbers, groups), keys, number=True)
 
 
 def _words(
@@ -380,7 +380,7 @@ def _fixed(number: float, digits: int) -> str:
     return f"{round(number, digits) + 0.0:,.{digits}f}"
 
 
-def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[Column]:
+def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ShownColumn]:
     """Write two limits as one column, and draw them in another where there is more than one row to look along."""
     low = table[pair.low].to_numpy(float, na_value=np.nan)
     high = table[pair.high].to_numpy(float, na_value=np.nan)
@@ -410,10 +410,10 @@ def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[Colum
             texts[at] = _between(low[at] * scale, high[at] * scale, digits, sign)
             drawn[at] = _drawn(low[at], high[at], center[at], first, last)
     keys = ["" if np.isnan(one) else f"{one:.9g}" for one in low]
-    columns = [Column(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
+    columns = [ShownColumn(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
     if len(low) > 1 and any(drawn):
         shared = len(groups) == 1 or groups[-1].kind != ""
-        columns.append(Column("", ends[-1] if shared else "", drawn, keys, number=False))
+        columns.append(ShownColumn("", ends[-1] if shared else "", drawn, keys, number=False))
     return columns
 
 

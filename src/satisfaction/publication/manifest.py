@@ -129,6 +129,8 @@ def plain(value: Any) -> Any:
     """Return a value as JSON knows it: numbers to 12 digits, mappings and tuples unfolded, nan as null, words in both languages."""
     if isinstance(value, Text):
         return value.both
+    if isinstance(value, Mapping) and set(value) == {"zh", "en"}:
+        return Text(**value).both
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -21,14 +21,15 @@ from satisfaction.publication.labels import (
     published,
     whole_code,
 )
-from satisfaction.publication.ranking_table import ranking_table, within_table
-from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
-from satisfaction.publication.verdicts import (
+from satisfaction.publication.ranking_table import (
     escalation_table,
     paths_table,
+    ranking_table,
     targets_table,
     thresholds_table,
+    within_table,
 )
+from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
 
 UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
 INDICES = [

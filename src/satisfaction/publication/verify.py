@@ -93,7 +93,7 @@ def _in_tables(old: Path, new: Path) -> Iterator[Difference]:
     before, after = ({grid.sheet: grid for grid in read_grids(path)[0]} for path in (old, new))
     for sheet in before | after:
         if sheet not in before or sheet not in after:
-            yield Difference(old.name, sheet, "", "", *_there(sheet in before, sheet in after))
+            yield Difference(old.name, sheet, "", "", *_presence(sheet in before, sheet in after))
         else:
             yield from _in_grids(old.name, before[sheet], after[sheet])
 
@@ -108,7 +108,7 @@ def _in_grids(file: str, old: Grid, new: Grid) -> Iterator[Difference]:
                 old.sheet,
                 _unit(header, known, row),
                 "",
-                *_there(before is not None, after is not None),
+                *_presence(before is not None, after is not None),
             )
             return
         for place, (one, other) in enumerate(zip_longest(before, after, fillvalue="")):
@@ -130,7 +130,7 @@ def _unit(header: list[str], record: list[str], row: int) -> str:
     return " ".join(named) if row and named else f"row {row + 1}"
 
 
-def _there(before: bool, after: bool) -> tuple[str, str]:
+def _presence(before: bool, after: bool) -> tuple[str, str]:
     words = {True: str(_("there")), False: str(_("not there"))}
     return words[before], words[after]
 
@@ -438,5 +438,5 @@ def _state(path: Path, digest: str) -> str:
 
 def _difference(old: Path, new: Path) -> Difference | None:
     if not old.is_file() or not new.is_file():
-        return Difference(old.name, "", "", "", *_there(old.is_file(), new.is_file()))
+        return Difference(old.name, "", "", "", *_presence(old.is_file(), new.is_file()))
     return first_difference(old, new, ignored=("inputs", "versions"))

@@ -96,8 +96,10 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
         axes.scatter(rows["estimate"] * 100, rows.index, s=18, color=ACCENT, zorder=3)
         axes.axvline(estimate * 100, color=ALERT, linestyle="--", linewidth=0.9)
         axes.set_title(title, loc="left", fontsize=8.5)
-        in_first_column = axes in grid[:, 0]
-        label_rows(axes, names if in_first_column else [""] * len(rows))
+        labels = [""] * len(rows)
+        if axes in grid[:, 0]:
+            labels = names
+        label_rows(axes, labels)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter("{x:g}%")
     for axes in grid.flat[len(measures) :]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from satisfaction.foundation.errors import RankingError, one_of
-from satisfaction.foundation.figures import signed
+from satisfaction.foundation.figures import signed, text_columns
 from satisfaction.foundation.language import _, ngettext
 from satisfaction.publication.plots.canvas import (
     BAD,
@@ -43,7 +43,6 @@ from satisfaction.publication.plots.canvas import (
     rank_ticks,
     row_height,
     stacked,
-    text_columns,
     themed,
     used,
     write_right,
