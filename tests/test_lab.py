@@ -154,14 +154,7 @@ def test_after_an_upgrade_what_was_edited_and_what_the_earlier_version_wrote_sta
 def widgets(monkeypatch):
     import IPython.display
     import ipywidgets
-    import pandas as pd
 
-    from satisfaction.foundation import pages
-    from satisfaction.notebook import show
-
-    monkeypatch.setattr(pages, "_WRITERS", [])
-    monkeypatch.setattr(show, "_LABELS", list(show._LABELS))
-    monkeypatch.setattr(pd.DataFrame, "_repr_html_", pd.DataFrame._repr_html_)
     ipywidgets.said = []
     monkeypatch.setattr(
         IPython.display, "display", lambda answer: ipywidgets.said.append(answer.data)

@@ -195,12 +195,12 @@ def test_a_cut_says_so():
 def test_codes_of_a_survey_are_shown_in_words(small, monkeypatch):
     monkeypatch.setattr(pd.DataFrame, "_repr_html_", pd.DataFrame._repr_html_)
     monkeypatch.setattr(show_module, "_LABELS", [Labels()])
-    monkeypatch.setattr(pages, "_WRITERS", [])
     readable_tables(small.read())
     table = pd.DataFrame({"county": ["990101"], "measure": ["awareness"], "estimate": [0.5], "status": ["possible"]})  # fmt: skip
     with use("zh"):
         page = table._repr_html_()
         card = pages.card("x", tables={"y": table})
+    pages.TABLE_WRITERS.clear()
     (row,) = cells(page)
     assert row[0].endswith(" 990101")
     assert row[1:] == ["知晓率", "50.00 %", "不能确定"]

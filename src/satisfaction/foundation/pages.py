@@ -136,10 +136,10 @@ def card(
     """Return how an object shows itself in a notebook: facts, tables (the first one open), everything escaped.
 
     Long tables are cut, and say so; figures have five significant digits. Where a notebook has said how it writes
-    tables (`use_table_writer`), they are written so, and whole.
+    tables (`TABLE_WRITERS`), they are written so, and whole.
     """
     shown: dict[Text | str, Markup] = {}
-    writer = _WRITERS[-1] if _WRITERS else None
+    writer = TABLE_WRITERS[-1] if TABLE_WRITERS else None
     for name, table in (tables or {}).items():
         if not len(table):
             continue
@@ -157,12 +157,8 @@ def card(
     )
 
 
-_WRITERS: list[Callable[[pd.DataFrame], str]] = []
-
-
-def use_table_writer(writer: Callable[[pd.DataFrame], str]) -> None:
-    """Let the cards of this process show their tables as a function writes them: HTML, escaped."""
-    _WRITERS[:] = [writer]
+TABLE_WRITERS: list[Callable[[pd.DataFrame], str]] = []
+"""What writes the tables of cards instead, as escaped HTML; the last one does."""
 
 
 def _html(table: pd.DataFrame) -> str:

@@ -31,7 +31,7 @@ from satisfaction.notebook.notebooks import (
     run_notebooks,
     shelf_of,
 )
-from satisfaction.notebook.show import readable_tables
+from satisfaction.notebook.show import readable_cards
 from satisfaction.pipeline import Results, run
 from satisfaction.planning.plan import Wishes, make_plan
 from satisfaction.planning.planning_files import write_plan
@@ -66,8 +66,7 @@ def account_page(folder: Path, language: Language) -> Answer:
     """Check the responses of a wave; returns the account."""
     survey = read_survey(folder)
     responses = load_responses(survey, purpose="check")
-    readable_tables(survey)
-    with use(language):
+    with use(language), readable_cards(survey):
         return responses._repr_html_()
 
 
@@ -102,8 +101,7 @@ def ran(folder: Path, language: Language, *, notebooks: bool, tell: Tell = _sile
             with use(language):
                 failure = fault_as_html(fault)
         links += results_in(shelf, language)
-    readable_tables(survey)
-    with use(language):
+    with use(language), readable_cards(survey):
         return _lines(lines) + failure + linked(links) + results._repr_html_() + _list_card(results)
 
 
@@ -122,8 +120,7 @@ def since(earlier: Path, later: Path, language: Language) -> Answer:
     """Compare a wave with an earlier one, as `satisfaction change` does."""
     change = run_change(earlier, later)
     written = export_change(change)
-    readable_tables(change.later.survey)
-    with use(language):
+    with use(language), readable_cards(change.later.survey):
         table = card(str(_("change")), tables={_("areas"): change.table})
         return _lines(change_lines(change)) + linked(results_in(written, language)) + table
 
@@ -136,8 +133,7 @@ def plan_of_next(
     tell(_("planning"))
     plan = make_plan(results, Wishes(interval=interval), per_psu=PER_PSU)
     written = write_plan(results, plan)
-    readable_tables(results.survey)
-    with use(language):
+    with use(language), readable_cards(results.survey):
         tables: dict[Text | str, pd.DataFrame] = {
             _("needs"): plan.needs,
             _("allocations"): plan.allocations,

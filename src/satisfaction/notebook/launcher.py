@@ -32,7 +32,6 @@ from satisfaction.notebook.actions import (
     written_report,
 )
 from satisfaction.notebook.notebooks import project_root
-from satisfaction.notebook.show import readable_tables
 from satisfaction.pipeline import STEPS
 
 
@@ -167,7 +166,6 @@ def launch(folder: str | Path = ".", *, language: Language = "zh") -> None:
     import ipywidgets
 
     shown: Any = IPython.display
-    readable_tables()
     shown.display(form(ipywidgets, project_root(Path(folder)), language=language))
 
 

@@ -6,7 +6,8 @@ Notebooks of `notebooks/` are in Chinese, those of `notebooks/en/` in English. T
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pandas as pd
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.language import Language, _
 from satisfaction.foundation.language import language as speak
-from satisfaction.foundation.pages import use_table_writer
+from satisfaction.foundation.pages import TABLE_WRITERS
 from satisfaction.notebook.table_view import Labels, TableView, survey_labels, view
 from satisfaction.publication.headings import (
     chosen_columns,
@@ -128,16 +129,27 @@ def show(table: pd.DataFrame | pd.Series[Any], *, kind: str | None = None) -> Ta
 
 
 _LABELS = [Labels()]
-"""Of the survey that the notebook is about."""
+"""Of the survey that the notebook is about, the last one."""
 
 
-def readable_tables(survey: Survey | None = None) -> None:
+def readable_tables(survey: Survey) -> None:
     """Let every table of a notebook, and of the cards in it, show itself as `show` writes it."""
-    if survey is not None:
-        _LABELS[:] = [survey_labels(survey)]
+    _LABELS.append(survey_labels(survey))
+    TABLE_WRITERS.append(_as_html)
     frames: Any = pd.DataFrame
     frames._repr_html_ = _as_html
-    use_table_writer(_as_html)
+
+
+@contextmanager
+def readable_cards(survey: Survey) -> Iterator[None]:
+    """Let the cards that are made inside a block show their tables as `show` writes them."""
+    _LABELS.append(survey_labels(survey))
+    TABLE_WRITERS.append(_as_html)
+    try:
+        yield
+    finally:
+        _LABELS.pop()
+        TABLE_WRITERS.pop()
 
 
 def _as_html(table: pd.DataFrame) -> str:

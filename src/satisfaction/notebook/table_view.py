@@ -108,7 +108,7 @@ def survey_labels(survey: Survey) -> Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownColumn:
+class ReadColumn:
     """One column as it is shown.
 
     Attributes
@@ -305,16 +305,16 @@ def _column(
     groups: list[_Group],
     words_of: Mapping[str, Text],
     areas: Mapping[str, Text],
-) -> ShownColumn:
+) -> ReadColumn:
     """Write a column of words or figures."""
     words = str(title or name)
     below = "" if words == str(name) else str(name)
     if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         texts = _words(values, words_of, areas)
-        return ShownColumn(words, below, texts, texts, number=False)
+        return ReadColumn(words, below, texts, texts, number=False)
     numbers = values.to_numpy(float, na_value=np.nan)
     keys = ["" if np.isnan(number) else f"{number:.9g}" for number in numbers]
-    return ShownColumn(words, below, _figures(name, values, numbers, groups), keys, number=True)
+    return ReadColumn(words, below, _figures(name, values, numbers, groups), keys, number=True)
 
 
 def _words(
@@ -380,7 +380,7 @@ def _fixed(number: float, digits: int) -> str:
     return f"{round(number, digits) + 0.0:,.{digits}f}"
 
 
-def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ShownColumn]:
+def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[ReadColumn]:
     """Write two limits as one column, and draw them in another where there is more than one row to look along."""
     low = table[pair.low].to_numpy(float, na_value=np.nan)
     high = table[pair.high].to_numpy(float, na_value=np.nan)
@@ -410,10 +410,10 @@ def _limits(table: pd.DataFrame, pair: Pair, groups: list[_Group]) -> list[Shown
             texts[at] = _between(low[at] * scale, high[at] * scale, digits, sign)
             drawn[at] = _drawn(low[at], high[at], center[at], first, last)
     keys = ["" if np.isnan(one) else f"{one:.9g}" for one in low]
-    columns = [ShownColumn(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
+    columns = [ReadColumn(str(pair.title), f"{pair.low} – {pair.high}", texts, keys, number=True)]
     if len(low) > 1 and any(drawn):
         shared = len(groups) == 1 or groups[-1].kind != ""
-        columns.append(ShownColumn("", ends[-1] if shared else "", drawn, keys, number=False))
+        columns.append(ReadColumn("", ends[-1] if shared else "", drawn, keys, number=False))
     return columns
 
 
