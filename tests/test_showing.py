@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
-import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from conftest import table_rows
 from satisfaction.foundation import pages
 from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.language import _, use
@@ -127,19 +126,10 @@ FIGURES = pd.DataFrame(
 )  # fmt: skip
 
 
-def cells(page: str) -> list[list[str]]:
-    """The rows of a table as they are read."""
-    rows = []
-    for row in re.findall("<tr>(<td.*?)</tr>", page, re.DOTALL):
-        held = re.findall("<td[^>]*>(.*?)</td>", row, re.DOTALL)
-        rows.append([html.unescape(re.sub("<[^>]*>", "", cell)) for cell in held])
-    return rows
-
-
 def test_figures_have_their_unit_and_the_digits_of_their_error():
     with use("en"):
         page = show(FIGURES).html
-    rate, score, absent = cells(page)
+    rate, score, absent = table_rows(page)
     assert rate == [
         "awareness", "rate", "61.2 %", "1.2 pp", "58.8–63.6 %", "", "1,502", "< 0.001", "> 99.9 %",
     ]  # fmt: skip
@@ -155,14 +145,14 @@ def test_figures_have_their_unit_and_the_digits_of_their_error():
 def test_a_precise_figure_shows_more_digits():
     with use("en"):
         precise = show(FIGURES.assign(se=[0.00123, 0.123, None])).html
-    assert [row[2] for row in cells(precise)] == ["61.23 %", "71.26", "—"]
+    assert [row[2] for row in table_rows(precise)] == ["61.23 %", "71.26", "—"]
 
 
 def test_the_kind_of_all_rows_can_be_said():
     table = pd.DataFrame({"estimate": [0.5], "se": [0.02]})
     with use("en"):
-        assert cells(show(table, kind="rate").html) == [["50.0 %", "2.0 pp"]]
-        assert cells(show(table).html) == [["0.500", "0.020"]]
+        assert table_rows(show(table, kind="rate").html) == [["50.0 %", "2.0 pp"]]
+        assert table_rows(show(table).html) == [["0.500", "0.020"]]
 
 
 def test_a_named_index_is_shown_and_numbers_of_rows_are_not():
@@ -171,7 +161,7 @@ def test_a_named_index_is_shown_and_numbers_of_rows_are_not():
         numbered = show(pd.DataFrame({"rows": [3, 4]}, index=[1422, 1438])).html
         several = show(pd.DataFrame([[1, 2]], columns=[("a", "x"), ("a", "y")])).html
         twice = show(pd.DataFrame([[1, 2]], columns=["a", "a"])).html
-    assert cells(counted) == [["a", "3"], ["b", "4"]]
+    assert table_rows(counted) == [["a", "3"], ["b", "4"]]
     assert "1422" not in numbered
     assert "a · y" in several
     assert "a #2" in twice
@@ -201,7 +191,7 @@ def test_codes_of_a_survey_are_shown_in_words(small, monkeypatch):
         page = table._repr_html_()
         card = pages.card("x", tables={"y": table})
     pages.TABLE_WRITERS.clear()
-    (row,) = cells(page)
+    (row,) = table_rows(page)
     assert row[0].endswith(" 990101")
     assert row[1:] == ["知晓率", "50.00 %", "不能确定"]
     assert "50.00 %" in card
