@@ -60,6 +60,10 @@ Rank
     sat.rank_change              scores and ranks of two waves
     sat.rank_counts              answers by how often they are named
 
+Work on a wave
+    sat.open_wave                its declared weighting, trials beside it, one of them adopted
+    sat.Workbench                results, trials, tables and pictures of them
+
 The whole wave, published and verified
     sat.run                      from a survey's folder to its ranking
     sat.Results                  everything one wave yields

@@ -41,6 +41,8 @@ from .ranking.rank import rank as rank
 from .ranking.rank import Ranking as Ranking
 from .ranking.change import rank_change as rank_change
 from .ranking.answer_ranks import rank_counts as rank_counts
+from .notebook.workbench import open_wave as open_wave
+from .notebook.workbench import Workbench as Workbench
 from .pipeline import run as run
 from .pipeline import Results as Results
 from .publication.file_set import export as export

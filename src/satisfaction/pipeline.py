@@ -11,8 +11,8 @@ import pandas as pd
 
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.survey import Survey, read_survey
-from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
+from satisfaction.declarations.survey import Survey, read_survey, weighted_as
+from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, Step, TrimmingStep
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
@@ -35,7 +35,15 @@ from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
 
-PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings")
+PARTS = (
+    "survey",
+    "responses",
+    "design",
+    "estimates",
+    "ranking",
+    "rankings",
+    "declared_first",
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,6 +69,8 @@ class Results:
         The one pass over the respondents, by level of area: what all estimates come from.
     base_step : dict or None
         Record of the base weight; None where it is 1, or 1 / inclusion probability.
+    declared_first : Results or None
+        What the recipe gives that was declared before results were seen, where another one was adopted since.
     computed : dict of str to object
         The parts as `run` computed them, by name; a part put in their place makes a trial.
 
@@ -90,6 +100,7 @@ class Results:
     absent: tuple[str, ...]
     counted: Tally
     base_step: dict[str, Any] | None = None
+    declared_first: Results | None = None
     computed: dict[str, object] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
@@ -155,6 +166,23 @@ def _run(survey: Survey, engine: Engine) -> Results:
     responses = load_responses(survey)
     answered = responses.accepted[survey.questionnaire.roles.area].dropna()
     survey = replace(survey, covered=frozenset(answered.astype(str)))
+    results = _from_responses(survey, responses, engine)
+    record = survey.weighting_record
+    if record is not None and record.in_force:
+        results = replace(results, declared_first=reweighted(results, record.declared_first))
+    return replace(results, computed={name: getattr(results, name) for name in PARTS})
+
+
+def reweighted(results: Results, steps: Sequence[Step], *, engine: Engine = "duckdb") -> Results:
+    """Return what the same responses give under other weighting steps: a trial of another recipe."""
+    with use(None):
+        survey = weighted_as(results.survey, steps)
+        trial = _from_responses(survey, results.responses, engine)
+        return replace(trial, computed={name: getattr(trial, name) for name in PARTS})
+
+
+def _from_responses(survey: Survey, responses: Responses, engine: Engine) -> Results:
+    """Weigh, estimate and rank."""
     persons = sampled_persons(survey, responses.accepted)
     design = sample_design(survey, persons.table, engine=engine)
     design = weigh(survey, design)
@@ -163,7 +191,7 @@ def _run(survey: Survey, engine: Engine) -> Results:
     estimates = withhold(survey, estimates, counted)
     ranking = rank_areas(survey, estimates)
     rankings = rank_within(survey, estimates, ranking)
-    results = Results(
+    return Results(
         survey=survey,
         responses=responses,
         design=design,
@@ -174,7 +202,6 @@ def _run(survey: Survey, engine: Engine) -> Results:
         counted=counted,
         base_step=persons.record,
     )
-    return replace(results, computed={name: getattr(results, name) for name in PARTS})
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
@@ -294,7 +321,7 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
             margins: dict[str | tuple[str, ...], Mapping[Any, float]] = {}
             for name in step.margins or ():
                 columns = tuple(survey.declared.margins[name].by)
-                margins[columns] = _targets(survey, name)
+                margins[columns] = declared_targets(survey, name)
             design = calibrate(
                 design, margins, method=step.method, bounds=step.bounds, tolerance=step.tolerance
             )
@@ -311,7 +338,7 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
     return design
 
 
-def _targets(survey: Survey, margin: str) -> dict[Any, float]:
+def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
     """Return a margin with its levels in the types of the respondents' columns."""
     columns = survey.declared.margins[margin].by
     table = survey.margins[margin]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,7 +33,13 @@ from satisfaction.declarations.questionnaire import (
     read_questionnaire,
 )
 from satisfaction.declarations.rules import Rules
-from satisfaction.declarations.wave import SurveyFile
+from satisfaction.declarations.wave import Step, SurveyFile
+from satisfaction.declarations.weighting_record import (
+    RECORD_FILE,
+    WeightingRecord,
+    check_record,
+    read_weighting_record,
+)
 from satisfaction.foundation.errors import SurveyError
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
@@ -54,6 +60,7 @@ TABLES = (
     "outcomes",
     "cases",
     "backcheck",
+    "weighting_record",
 )
 CORRECTIONS_FILE = "corrections.csv"
 WORDINGS_FILE = "wordings.csv"
@@ -100,6 +107,8 @@ class Survey:
         Patterns of `files` without a file; reading the responses refuses them.
     covered : frozenset of str or None
         Ranked areas with answers; None before the responses are read: all in the table of areas.
+    weighting_record : WeightingRecord or None
+        Recipes that were adopted after results were seen, and trials; None without weighting_record.yaml.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     rule_fault : SurveyError or None
@@ -142,6 +151,7 @@ class Survey:
     unread: tuple[Unread, ...] = ()
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
+    weighting_record: WeightingRecord | None = None
 
     def __repr__(self) -> str:
         areas = len(self.ranked_areas())
@@ -310,6 +320,41 @@ class Survey:
         return names
 
 
+def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Survey:
+    """Return the survey with other weighting steps, checked as those of survey.yaml are; it is a trial then.
+
+    Parameters
+    ----------
+    survey : Survey
+    steps : sequence of dict or Step
+        As under `weighting` in survey.yaml.
+    name : str
+        What errors call the place.
+
+    Raises
+    ------
+    SurveyError
+        As `read_survey`.
+    """
+    content = []
+    for step in steps:
+        if isinstance(step, Record):
+            step = step.model_dump(mode="json", exclude_unset=True)
+        content.append(step)
+    written = read_yaml(survey.sources[0], SurveyError)
+    document = Document(Path(name), {}, written.data | {"weighting": content})
+    declared = validated(document, SurveyFile, SurveyError)
+    check_declarations(document, declared, survey.questionnaire)
+    declared = with_default_margins(document, declared, survey.questionnaire)
+    return weighted_as(survey, declared.weighting)
+
+
+def weighted_as(survey: Survey, steps: Sequence[Step]) -> Survey:
+    """Return the survey with steps that are checked already in the place of its own."""
+    declared = survey.declared.model_copy(update={"weighting": list(steps)})
+    return replace(survey, declared=declared)
+
+
 def _different_keys(file: str, used: Record, written: Record) -> Iterator[str]:
     """Name the keys of a declaration that differ."""
     if used is written:
@@ -387,6 +432,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     rules_document = read_yaml(folder / declared.rules, SurveyError)
     rules = validated(rules_document, Rules, SurveyError)
     check_declarations(document, declared, questionnaire)
+    weighting_record = None
+    if (folder / RECORD_FILE).is_file():
+        weighting_record = read_weighting_record(folder / RECORD_FILE)
+        check_record(document, declared, weighting_record)
     declared = with_default_margins(document, declared, questionnaire)
 
     # tables of the design and the weighting
@@ -432,7 +481,8 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     files = [table.file for table in tables if table is not None]
     if rules.history is not None:
         files.append(rules.history.file)
-    files += [name for name in (CORRECTIONS_FILE, WORDINGS_FILE) if (folder / name).is_file()]
+    beside = (CORRECTIONS_FILE, WORDINGS_FILE, RECORD_FILE)
+    files += [name for name in beside if (folder / name).is_file()]
     if declared.outcomes is not None and declared.outcomes.cases is not None:
         files.append(declared.outcomes.cases)
     if declared.fieldwork.backcheck is not None:
@@ -454,6 +504,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         history=history,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
+        weighting_record=weighting_record,
     )
     try:
         check_rules(survey, rules_document)

@@ -148,6 +148,11 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
         Of the class given, for a syntax fault or a key that stands twice, with file and line.
     """
     text = decode(path) if read_bytes(path).strip() else ""
+    return parse_yaml(text, path, error)
+
+
+def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Document:
+    """Read the text of a YAML 1.2 file, for `path` to be named in errors; see `read_yaml`."""
     try:
         node = _parsed(text)
     except DuplicateKeyError as fault:

@@ -12,6 +12,7 @@ from satisfaction.foundation.files import sha256
 from satisfaction.foundation.language import Language, Text, _, use
 from satisfaction.foundation.pages import across, fill
 from satisfaction.pipeline import Results
+from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.manifest import FORMAT, suppressed_counts
 
@@ -77,6 +78,7 @@ def readme(results: Results, tables: Mapping[str, pd.DataFrame], *, revision: in
     if survey.marks:
         lines.append(str(survey.marks))
     lines.append(str(about))
+    lines += map(str, adoption_notes(results))
     lines += _section(_("Files"), [f"{name}: {content}" for name, content in FILES.items()])
     lines += _section(_("Checking"), _checks())
     lines += _section(_("Reading"), [str(READING)])
@@ -116,6 +118,7 @@ def confirm_page(results: Results, folder: Path, *, revision: int, language: Lan
     content = {
         "title": survey.declared.title,
         "marks": survey.marks,
+        "adopted": adoption_notes(results),
         "wave": survey.declared.wave,
         "revision": revision,
         "version": importlib.metadata.version("satisfaction"),

@@ -21,6 +21,7 @@ from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
 from satisfaction.pipeline import Results, weighting_log
+from satisfaction.publication.adoption import adoption_record
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import DIGITS, mark
 from satisfaction.ranking.suppression import SHIELD, SMALL
@@ -85,6 +86,9 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "declared": [step.model_dump(exclude_unset=True) for step in declared.weighting],
         "weighting": list(weighting_log(results)),
     }
+    adoption = adoption_record(results)
+    if adoption:
+        content["weighting_record"] = adoption
     content["absent"] = results.absent
     content["estimates"] = {
         level: estimates.conventions for level, estimates in results.estimates.items()
