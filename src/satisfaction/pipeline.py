@@ -13,6 +13,7 @@ from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.declarations.items import AreaItem, SingleItem
 from satisfaction.declarations.survey import Survey, read_survey, weighted_as
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, Step, TrimmingStep
+from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
@@ -173,21 +174,35 @@ def _run(survey: Survey, engine: Engine) -> Results:
     return replace(results, computed={name: getattr(results, name) for name in PARTS})
 
 
-def reweighted(results: Results, steps: Sequence[Step], *, engine: Engine = "duckdb") -> Results:
-    """Return what the same responses give under other weighting steps: a trial of another recipe."""
+def reweighted(
+    results: Results,
+    steps: Sequence[Step],
+    *,
+    variance: Variance = "default",
+    engine: Engine = "duckdb",
+) -> Results:
+    """Return what the same responses give under other weighting steps: a trial of another recipe.
+
+    `variance`: of the estimates, default that of a run; "linearized" is quick and takes steps before the last calibration as
+    fixed.
+    """
     with use(None):
         survey = weighted_as(results.survey, steps)
-        trial = _from_responses(survey, results.responses, engine)
+        if variance != "default":
+            survey = replace(survey, altered=(*survey.altered, f"variance: {variance}"))
+        trial = _from_responses(survey, results.responses, engine, variance)
         return replace(trial, computed={name: getattr(trial, name) for name in PARTS})
 
 
-def _from_responses(survey: Survey, responses: Responses, engine: Engine) -> Results:
+def _from_responses(
+    survey: Survey, responses: Responses, engine: Engine, variance: Variance = "default"
+) -> Results:
     """Weigh, estimate and rank."""
     persons = sampled_persons(survey, responses.accepted)
     design = sample_design(survey, persons.table, engine=engine)
     design = weigh(survey, design)
     counted = tally(design, list(design.measures), by=survey.area_levels())
-    estimates = estimate_areas(survey, design, counted)
+    estimates = estimate_areas(survey, design, counted, variance=variance)
     estimates = withhold(survey, estimates, counted)
     ranking = rank_areas(survey, estimates)
     rankings = rank_within(survey, estimates, ranking)
@@ -396,7 +411,11 @@ def replicates_note(results: Results) -> Text:
 
 
 def estimate_areas(
-    survey: Survey, design: SampleDesign, counted: Tally | None = None
+    survey: Survey,
+    design: SampleDesign,
+    counted: Tally | None = None,
+    *,
+    variance: Variance = "default",
 ) -> dict[str, Estimates]:
     """Estimate every measure and index for each level of area, and for all together."""
     measures = list(design.measures)
@@ -411,8 +430,11 @@ def estimate_areas(
             level=survey.declared.level,
             domains=survey.domain_values(area_level),
             counted=counted,
+            variance=variance,
         )
-    whole = estimate(design, measures, level=survey.declared.level, counted=counted)
+    whole = estimate(
+        design, measures, level=survey.declared.level, counted=counted, variance=variance
+    )
     estimates[survey.whole()] = whole
     for area_level, of_level in estimates.items():
         estimates[area_level] = add_area_indices(of_level, survey.questionnaire)

@@ -18,6 +18,7 @@ from satisfaction.weighting.final_weights import weight_diagnostics
 
 DECLARED = "declared"
 """What the recipe of survey.yaml is called beside trials."""
+LISTED = ("yes", "tied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Recipes:
     table : DataFrame
         One row a recipe: recipe, steps, respondents, low, high (weights over their mean), kish_deff, effective_n,
         margins_missed (largest |sum of weights / population - 1| over all margins that any recipe calibrates to), estimate, se
-        (ranked measure, all areas together), shift (from the declared recipe), largest_shift (of an area), both in standard
+        (ranked measure, all areas together), variance (how), shift (from the declared recipe), largest_shift (of an area), both in standard
         errors of the declared recipe; areas_moved (areas whose rank changes), entered, left (codes).
     areas : DataFrame
         One row an area and recipe: recipe, then the columns of the published ranking, then shift (points or share),
@@ -66,6 +67,7 @@ def set_side_by_side(results: Mapping[str, Results]) -> Recipes:
         row |= _weights(result)
         row["margins_missed"] = _missed(result, margins)
         row |= _level(result, declared)
+        row["variance"] = result.whole.conventions["variance"]
         row["largest_shift"] = of_areas["shift_in_se"].abs().max()
         row["areas_moved"] = int((of_areas["rank_shift"].fillna(0) != 0).sum())
         row["entered"] = _codes(of_areas, "enters")
@@ -126,8 +128,8 @@ def _areas(result: Results, declared: Results) -> pd.DataFrame:
     before = before.set_index("code").loc[table["code"]].reset_index()
     shift = table["estimate"] - before["estimate"]
     ranks = table["rank"].astype(float) - before["rank"].astype(float)
-    is_listed = (table["listed"] != "no").to_numpy()
-    was_listed = (before["listed"] != "no").to_numpy()
+    is_listed = table["listed"].isin(LISTED).to_numpy()
+    was_listed = before["listed"].isin(LISTED).to_numpy()
     moved = np.select([is_listed & ~was_listed, was_listed & ~is_listed], ["enters", "leaves"], "")
     return table.assign(
         shift=shift,

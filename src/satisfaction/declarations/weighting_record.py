@@ -17,7 +17,7 @@ from pydantic import Field
 
 from satisfaction.declarations.wave import Step, SurveyFile
 from satisfaction.foundation.errors import SurveyError
-from satisfaction.foundation.files import encoding_of, new_file, read_bytes
+from satisfaction.foundation.files import encoding_of, new_file, put_bytes, read_bytes
 from satisfaction.foundation.language import N_, _
 from satisfaction.foundation.tables import write_text
 from satisfaction.foundation.yaml import Document, Record, read_yaml, validated, yaml_text
@@ -170,7 +170,7 @@ class StepLines:
     def write(self) -> None:
         """Write the file, in the encoding it had."""
         with new_file(self.path, replace=True) as scratch:
-            scratch.write_bytes("".join(self.lines).encode(self.encoding))
+            put_bytes("".join(self.lines).encode(self.encoding), scratch)
 
 
 def step_lines(document: Document) -> StepLines:

@@ -15,14 +15,14 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from satisfaction.comparison.recipes import DECLARED, Recipes, set_side_by_side
+from satisfaction.comparison.recipes import DECLARED, LISTED, Recipes, set_side_by_side
 from satisfaction.declarations.survey import (
     Survey,
     read_declared,
     read_survey,
     with_weighting,
 )
-from satisfaction.declarations.wave import Step, SurveyFile
+from satisfaction.declarations.wave import CalibrationStep, Step, SurveyFile, TrimmingStep
 from satisfaction.declarations.weighting_record import (
     RECORD_FILE,
     AdoptedRecipe,
@@ -35,6 +35,7 @@ from satisfaction.declarations.weighting_record import (
     step_lines,
     write_weighting_record,
 )
+from satisfaction.estimation.domains import Variance
 from satisfaction.foundation.errors import SurveyError, WeightsError
 from satisfaction.foundation.files import locked
 from satisfaction.foundation.language import Text, _, comma_list
@@ -43,9 +44,13 @@ from satisfaction.notebook.show import in_project
 from satisfaction.pipeline import Results, reweighted, run
 from satisfaction.publication.adoption import ListMoves, list_moves
 from satisfaction.publication.plots.weighting import rank_sets_plot, recipes_plot
+from satisfaction.publication.publish import publish
 
 TRIALS_FILE = "weighting_trials.yaml"
 MOST_DRAWN = 24  # areas of a picture
+USUAL_BOUNDS = (2, 3, 5)  # times the mean weight
+WIDER_LOW = 0.95
+WIDER_HIGH = 1.05
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -120,7 +125,9 @@ class Workbench:
     def _trials_path(self) -> Path:
         return self.survey.folder / "out" / TRIALS_FILE
 
-    def try_weighting(self, steps: Sequence[object], *, name: str) -> WeightingTrial:
+    def try_weighting(
+        self, steps: Sequence[object], *, name: str, variance: Variance = "default"
+    ) -> WeightingTrial:
         """Run the wave under other weighting steps; survey.yaml stays as it is.
 
         Parameters
@@ -129,6 +136,8 @@ class Workbench:
             As under `weighting` in survey.yaml: `{"step": "trimming", "upper": 3}`. Margins are those that survey.yaml declares.
         name : str
             Of the trial; kept in the wave's record.
+        variance : str, optional
+            Of its standard errors; default that of a run, which may replay all steps in replicates. "linearized" is quick.
 
         Raises
         ------
@@ -158,11 +167,42 @@ class Workbench:
                 where="name",
                 hint=_("Give every trial a name of its own."),
             )
-        results = reweighted(self.results, chosen)
+        results = reweighted(self.results, chosen, variance=variance)
         trial = WeightingTrial(name, results, list_moves(results, self.results))
         self._trials[name] = trial
         self._keep(trial)
         return trial
+
+    def usual_trials(self) -> dict[str, list[Step]]:
+        """Return other choices that a reader would ask for, by name; none where no step is declared.
+
+        The weights cut at 2, 3 and 5 times their mean and calibrated again; no trimming; logit and linear calibration, bounds a
+        little wider than the factors of the declared method.
+        """
+        steps = self.survey.declared.weighting
+        calibrations = [step for step in steps if isinstance(step, CalibrationStep)]
+        untrimmed = [step for step in steps if not isinstance(step, TrimmingStep)]
+        trials: dict[str, list[Step]] = {}
+        for multiple in USUAL_BOUNDS if steps else ():
+            cut = TrimmingStep(step="trimming", upper=multiple, relative_to="mean")
+            trials[f"trim {multiple} x mean"] = [*untrimmed, cut, *calibrations[-1:]]
+        if len(untrimmed) < len(steps):
+            trials["no trimming"] = list(untrimmed)
+        if not calibrations:
+            return trials
+        log = self.results.design.log
+        factors = log[log["step"] == "calibration"]
+        low = min(WIDER_LOW * factors["factor_low"].min(), WIDER_LOW)
+        high = max(WIDER_HIGH * factors["factor_high"].max(), WIDER_HIGH)
+        for method in ("logit", "linear"):
+            changes = {"method": method, "bounds": (float(f"{low:.3g}"), float(f"{high:.3g}"))}
+            recipe: list[Step] = []
+            for step in steps:
+                if isinstance(step, CalibrationStep):
+                    step = step.model_copy(update=changes)
+                recipe.append(step)
+            trials[f"{method} [{low:.2f}, {high:.2f}]"] = recipe
+        return trials
 
     def _keep(self, trial: WeightingTrial) -> None:
         """Add a trial to what was looked at, in the wave's folder of outputs."""
@@ -209,7 +249,7 @@ class Workbench:
     def rank_picture(self) -> Figure:
         """Draw ranks and sets under every recipe, of the areas on any list and of those whose rank moves most."""
         areas = self.trials_by_area
-        on_a_list = areas.loc[areas["listed"] != "no", "code"]
+        on_a_list = areas.loc[areas["listed"].isin(LISTED), "code"]
         furthest = areas.assign(size=areas["rank_shift"].abs())
         furthest = furthest.sort_values("size", ascending=False, kind="stable")
         codes = list(dict.fromkeys([*on_a_list, *furthest["code"]]))[:MOST_DRAWN]
@@ -313,6 +353,10 @@ class Workbench:
                 record.model_copy(update={"adopted": adopted}), now.with_block(recipe.lines_before)
             )
         return _("{name} is withdrawn; the recipe before it is declared again.", name=recipe.name)
+
+    def publish(self) -> Path:
+        """Write the official set of the declared recipe, or a trial where this session went its own way; see `sat.publish`."""
+        return publish(self.results)
 
     def _write(self, record: WeightingRecord, lines: StepLines) -> None:
         """Write record and steps; where the steps cannot be written the record is as before."""

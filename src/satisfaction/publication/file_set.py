@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -201,6 +201,35 @@ def export(
     return folder
 
 
+def export_part(
+    results: Results, folder: str | Path, part: Literal["responses", "indices", "ranking"]
+) -> None:
+    """Write one part of the file set into a folder, as a notebook does; the same bytes as in the whole set.
+
+    Results that are not what the survey's folder gives are marked as a trial in every row, page and picture.
+
+    Parameters
+    ----------
+    results : Results
+    folder : path
+        An existing folder.
+    part : {"responses", "indices", "ranking"}
+    """
+    results = beside_folder(results)
+    survey = results.survey
+    folder = Path(folder)
+    if part == "responses":
+        write_responses(survey, results.responses, folder)
+        return
+    published = tables_of(results)
+    if part == "indices":
+        write_indices(published.indices, folder, languages=survey.declared.languages)
+    else:
+        write_ranking(
+            survey, published, results.ranking, estimates=results.estimates, folder=folder
+        )
+
+
 @use(None)
 def _write_set(
     results: Results, scratch: Path, folder: Path, *, handover: bool, revision: int
@@ -250,14 +279,21 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     The revision is 1 for the first export, and one more whenever an input (late or corrected data, a rule) differs from that
     of the export before it.
     """
-    stamp = _now().strftime("%Y%m%dT%H%M%SZ")
     shelf = results.survey.folder / "out"
     results = beside_folder(results)
     _refuse_trial(results.survey)
     revision = _next_revision(results, shelf / "latest")
-    with dated_folder(shelf / stamp) as made:
+    with dated_folder(shelf / _stamp()) as made:
         _write_set(results, made.scratch, made.target, handover=handover, revision=revision)
     point_latest(made.target)
+    return made.target
+
+
+def export_trial(results: Results) -> Path:
+    """Export a trial to a new folder <time>-trial below the survey's `out/`; `out/latest` stays what it is."""
+    results = beside_folder(results)
+    with dated_folder(results.survey.folder / "out" / f"{_stamp()}-trial") as made:
+        _write_set(results, made.scratch, made.target, handover=False, revision=1)
     return made.target
 
 
@@ -313,6 +349,10 @@ def _way(survey: Path, folder: Path) -> str:
     if Path(start).anchor != root or os.path.commonpath((end, start)) == root:
         return ""
     return Path(os.path.relpath(end, start)).as_posix()
+
+
+def _stamp() -> str:
+    return _now().strftime("%Y%m%dT%H%M%SZ")
 
 
 def _now() -> datetime.datetime:

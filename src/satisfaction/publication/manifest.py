@@ -78,6 +78,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     }
     if departures:
         content["trial"] = list(departures)
+        content["used"] = used_declarations(survey)
     content["simulated_seed"] = simulated.seed if simulated else None
     content["inputs"] = inputs(results)
     content |= _rows_account(results)
@@ -102,6 +103,23 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     for package in PACKAGES:
         content["versions"][package] = importlib.metadata.version(package)
     return content
+
+
+def used_declarations(survey: Survey) -> dict[str, Any]:
+    """Return the declarations of a trial that are not those of the folder, by the names of `Survey.departures`.
+
+    Tables and parts of results that were put in by hand stand in no record.
+    """
+    declarations = {"survey.yaml": survey.declared, survey.declared.rules: survey.rules}
+    used = {}
+    for departure in survey.departures():
+        file, _colon, key = departure.partition(": ")
+        declaration = declarations.get(file)
+        if declaration is not None and key in type(declaration).model_fields:
+            stated = declaration.model_dump(mode="json", include={key}, exclude_unset=True)
+            whole = declaration.model_dump(mode="json", include={key})
+            used[departure] = stated.get(key, whole[key])
+    return used
 
 
 def _rows_account(results: Results) -> dict[str, Any]:
