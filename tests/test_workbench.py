@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 
 import numpy as np
@@ -206,3 +207,49 @@ def test_what_cannot_be_adopted(small, wave):
     with pytest.raises(WeightsError, match="W524"):
         wave.adopt(trial, **WHY)
     assert not (small.folder / "weighting_record.yaml").exists()
+
+
+def weights_of(small) -> pd.DataFrame:
+    """Final weights as another office would send them: in an order of its own, one respondent too many."""
+    rows = small.rows()
+    weights = pd.DataFrame({"id": rows["id"], "weight": 100 + np.arange(len(rows)) ** 1.5})
+    stranger = pd.DataFrame({"id": ["P999"], "weight": [7.0]})
+    return pd.concat([weights, stranger]).sample(frac=1, random_state=3)
+
+
+MADE = {"name": "office-b", "source": "office B, R script 4", "date": datetime.date(2026, 5, 2)}
+
+
+def test_final_weights_made_elsewhere_are_tried_and_adopted(small, wave):
+    first = (small.folder / "survey.yaml").read_bytes()
+    table = weights_of(small)
+    trial = wave.try_weights(table, **MADE)
+    assert not (small.folder / "weights-office-b.csv").exists()
+    wave.adopt(trial, **WHY)
+    results = sat.run(small.read())
+    expected = table.set_index("id")["weight"].loc[results.responses.accepted["id"]]
+    assert results.design.weights == pytest.approx(expected.to_numpy(), rel=1e-12)
+    folder = export_dated(results)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert "weights-office-b.csv" in manifest["inputs"]
+    record = manifest["steps"]["weighting"][0]
+    assert (record["file"], record["unused"]) == ("weights-office-b.csv", 1)
+    assert "taken as fixed for the errors" in (folder / "report-en.html").read_text("utf-8")
+    for path in folder.rglob("*.csv"):
+        assert "P001" not in path.read_text("utf-8-sig"), path.name
+    wave.undo()
+    assert (small.folder / "survey.yaml").read_bytes() == first
+
+
+def test_weights_that_do_not_fit_are_refused(small, wave):
+    table = weights_of(small)
+    with pytest.raises(WeightsError, match="W527"):
+        wave.try_weights(table[table["id"] != "P005"], **MADE)
+    with pytest.raises(SurveyError, match="S524"):
+        wave.try_weights(pd.concat([table, table.head(1)]), **MADE)
+    with pytest.raises(SurveyError, match="S523"):
+        wave.try_weights(table.assign(weight=0.0), **MADE)
+    with pytest.raises(SurveyError, match="S131"):
+        wave.try_weights(table.rename(columns={"weight": "w"}), **MADE)
+    with pytest.raises(WeightsError, match="W528"):
+        wave.try_weights(table, **MADE | {"name": "../out"})

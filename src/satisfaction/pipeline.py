@@ -12,7 +12,7 @@ import pandas as pd
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.declarations.items import AreaItem, SingleItem
 from satisfaction.declarations.survey import Survey, read_survey, weighted_as
-from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, Step, TrimmingStep
+from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
@@ -170,24 +170,29 @@ def _run(survey: Survey, engine: Engine) -> Results:
     results = _from_responses(survey, responses, engine)
     record = survey.weighting_record
     if record is not None and record.in_force:
-        results = replace(results, declared_first=reweighted(results, record.declared_first))
+        before = weighted_as(results.survey, record.declared_first)
+        results = replace(results, declared_first=reweighted(results, before))
     return replace(results, computed={name: getattr(results, name) for name in PARTS})
 
 
 def reweighted(
     results: Results,
-    steps: Sequence[Step],
+    survey: Survey,
     *,
     variance: Variance = "default",
     engine: Engine = "duckdb",
 ) -> Results:
     """Return what the same responses give under other weighting steps: a trial of another recipe.
 
-    `variance`: of the estimates, default that of a run; "linearized" is quick and takes steps before the last calibration as
-    fixed.
+    Parameters
+    ----------
+    results : Results
+    survey : Survey
+        That of the results with other steps, as `with_weighting` returns it.
+    variance : str
+        Of the estimates; default that of a run. "linearized" is quick and takes steps before the last calibration as fixed.
     """
     with use(None):
-        survey = weighted_as(results.survey, steps)
         if variance != "default":
             survey = replace(survey, altered=(*survey.altered, f"variance: {variance}"))
         trial = _from_responses(survey, results.responses, engine, variance)

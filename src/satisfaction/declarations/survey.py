@@ -26,6 +26,7 @@ from satisfaction.declarations.facts import (
     read_history,
     read_nonrespondents,
     read_outcomes,
+    read_weights,
 )
 from satisfaction.declarations.questionnaire import (
     Questionnaire,
@@ -60,6 +61,7 @@ TABLES = (
     "outcomes",
     "cases",
     "backcheck",
+    "weights",
     "weighting_record",
 )
 CORRECTIONS_FILE = "corrections.csv"
@@ -107,6 +109,8 @@ class Survey:
         Patterns of `files` without a file; reading the responses refuses them.
     covered : frozenset of str or None
         Ranked areas with answers; None before the responses are read: all in the table of areas.
+    weights : DataFrame or None
+        Final weights made elsewhere, one row a respondent: the respondent's column as text, and `weight`.
     weighting_record : WeightingRecord or None
         Recipes that were adopted after results were seen, and trials; None without weighting_record.yaml.
     history : DataFrame or None
@@ -152,6 +156,7 @@ class Survey:
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
     weighting_record: WeightingRecord | None = None
+    weights: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         areas = len(self.ranked_areas())
@@ -460,6 +465,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             areas=areas,
             sample=sample,
         )
+    weights = None
+    base = declared.base
+    if base is not None and base.table is not None:
+        weights = read_weights(folder / base.table.file, roles.respondent)
     history = None
     if rules.history is not None:
         history = read_history(folder / rules.history.file, wave=declared.wave)
@@ -478,6 +487,8 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     # every file read, for the manifest
     tables = [declared.areas, declared.frame, declared.sample, *declared.margins.values()]
     tables += [declared.nonrespondents, declared.quota, declared.outcomes]
+    if base is not None:
+        tables.append(base.table)
     files = [table.file for table in tables if table is not None]
     if rules.history is not None:
         files.append(rules.history.file)
@@ -505,6 +516,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         unread=delivered.unread,
         unmatched=delivered.unmatched,
         weighting_record=weighting_record,
+        weights=weights,
     )
     try:
         check_rules(survey, rules_document)

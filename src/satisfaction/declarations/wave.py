@@ -132,14 +132,16 @@ class BaseStep(Record):
 
     inclusion: 1 / (psu_probability x person_probability), from the sample table. frame: the frame's population of the
     stratum, shared among the persons sampled in it in proportion to the items of `multiply` over those of `divide`; a
-    missing value counts as 1. column: the item `column` holds it.
+    missing value counts as 1. column: the item `column` holds it. table: the file `table` holds final weights made elsewhere,
+    one row a respondent (the respondent's column and `weight`); errors take them as fixed.
     """
 
     step: Literal["base"]
-    source: Literal["inclusion", "frame", "column"] = "inclusion"
+    source: Literal["inclusion", "frame", "column", "table"] = "inclusion"
     multiply: list[Name] = []
     divide: list[Name] = []
     column: Name | None = None
+    table: Table | None = None
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -158,6 +160,8 @@ class BaseStep(Record):
             wrong = "divide"
         elif (self.column is None) == (self.source == "column"):
             wrong = "column"
+        elif (self.table is None) == (self.source == "table"):
+            wrong = "table"
         if wrong is not None:
             raise fault(
                 "S164",
@@ -167,10 +171,10 @@ class BaseStep(Record):
                     source=self.source,
                 ),
                 at=(wrong,),
-                available=("frame: multiply, divide", "column: column"),
+                available=("frame: multiply, divide", "column: column", "table: table"),
                 hint=_(
                     "`multiply` and `divide` go with source: frame; source: column, and no "
-                    "other, needs `column`."
+                    "other, needs `column`; so does source: table `table`."
                 ),
             )
         return self
@@ -455,6 +459,13 @@ class SurveyFile(Record):
                         _("A base step with source: frame needs a `frame` table."),
                         at=at,
                         hint=_("Declare `frame`, or choose another source."),
+                    )
+                if step.source == "table" and self.nonrespondents is not None:
+                    raise fault(
+                        "S522",
+                        _("Final weights made elsewhere are those of respondents alone."),
+                        at=at,
+                        hint=_("Remove `nonrespondents` and the nonresponse step."),
                     )
             elif isinstance(step, NonresponseStep):
                 if earlier - {"base"}:

@@ -8,6 +8,7 @@ all trials stay in weighting_record.yaml, and every later output says that the r
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from satisfaction.comparison.recipes import DECLARED, LISTED, Recipes, set_side_by_side
+from satisfaction.declarations.facts import read_weights
 from satisfaction.declarations.survey import (
     Survey,
     read_declared,
@@ -37,8 +39,9 @@ from satisfaction.declarations.weighting_record import (
 )
 from satisfaction.estimation.domains import Variance
 from satisfaction.foundation.errors import SurveyError, WeightsError
-from satisfaction.foundation.files import locked
+from satisfaction.foundation.files import locked, new_file, scratch_folder
 from satisfaction.foundation.language import Text, _, comma_list
+from satisfaction.foundation.tables import write_csv
 from satisfaction.foundation.yaml import parse_yaml, validated
 from satisfaction.notebook.show import in_project
 from satisfaction.pipeline import Results, reweighted, run
@@ -156,7 +159,56 @@ class Workbench:
         0  declared          120            0
         1   upper 3          120            0
         """
-        survey = with_weighting(self.survey, steps, name=name)
+        return self._tried(with_weighting(self.results.survey, steps, name=name), name, variance)
+
+    def try_weights(
+        self,
+        table: pd.DataFrame,
+        *,
+        name: str,
+        source: str,
+        date: datetime.date,
+        variance: Variance = "default",
+    ) -> WeightingTrial:
+        """Run the wave under final weights made elsewhere: in R, or by another office.
+
+        Adopted, the table becomes a file of the wave's folder, hashed like every input; standard errors take the weights as
+        fixed, and the report says so.
+
+        Parameters
+        ----------
+        table : DataFrame
+            One row a respondent: the respondent's number, under the name it has in the questionnaire, and `weight`.
+        name : str
+            Of the trial, and of the file: letters, digits, - and _.
+        source, date
+            Where the weights come from, and the day they were made.
+
+        Raises
+        ------
+        WeightsError
+            W521 as `try_weighting`, W527 respondents without a weight, W528 a name that no file can bear.
+        SurveyError
+            S131 a column that is not there, S523, S524 weights that are none.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise WeightsError(
+                "W528",
+                _("'{name}' cannot be the name of a file of weights.", name=name),
+                where="name",
+                hint=_("Use letters, digits, - and _."),
+            )
+        origin = {"file": f"weights-{name}.csv", "source": source, "date": date.isoformat()}
+        step = {"step": "base", "source": "table", "table": origin}
+        respondent = self.survey.questionnaire.roles.respondent
+        with scratch_folder("satisfaction-weights") as scratch:
+            write_csv(table, scratch / origin["file"])
+            weights = read_weights(scratch / origin["file"], respondent)
+        survey = with_weighting(self.results.survey, [step], name=name)
+        return self._tried(replace(survey, weights=weights), name, variance)
+
+    def _tried(self, survey: Survey, name: str, variance: Variance) -> WeightingTrial:
+        """Run a trial and keep it."""
         chosen = survey.declared.weighting
         known = self._trials.get(name)
         is_other = known is not None and not same_steps(known.steps, chosen)
@@ -167,7 +219,7 @@ class Workbench:
                 where="name",
                 hint=_("Give every trial a name of its own."),
             )
-        results = reweighted(self.results, chosen, variance=variance)
+        results = reweighted(self.results, survey, variance=variance)
         trial = WeightingTrial(name, results, list_moves(results, self.results))
         self._trials[name] = trial
         self._keep(trial)
@@ -320,6 +372,7 @@ class Workbench:
             )
             record = self.record
             adopted = [*record.adopted, recipe]
+            self._put_weights(trial)
             self._write(record.model_copy(update={"adopted": adopted}), after)
         return recipe
 
@@ -370,6 +423,19 @@ class Workbench:
             raise
         self.survey = read_survey(self.survey.sources[0])
         self._results = None
+
+    def _put_weights(self, trial: WeightingTrial) -> None:
+        """Write the weights of a trial that were made elsewhere beside survey.yaml, never over another file."""
+        step = trial.results.survey.declared.base
+        weights = trial.results.survey.weights
+        if step is None or step.table is None or weights is None:
+            return
+        path = self.survey.folder / step.table.file
+        respondent = self.survey.questionnaire.roles.respondent
+        if path.is_file() and read_weights(path, respondent).equals(weights):
+            return
+        with new_file(path) as scratch:
+            write_csv(weights, scratch)
 
     def _trial(self, trial: WeightingTrial | str) -> WeightingTrial:
         name = trial if isinstance(trial, str) else trial.name

@@ -289,7 +289,7 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     return made.target
 
 
-def export_trial(results: Results) -> Path:
+def export_as_trial(results: Results) -> Path:
     """Export a trial to a new folder <time>-trial below the survey's `out/`; `out/latest` stays what it is."""
     results = beside_folder(results)
     with dated_folder(results.survey.folder / "out" / f"{_stamp()}-trial") as made:

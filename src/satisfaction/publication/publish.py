@@ -12,7 +12,7 @@ from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.files import scratch_folder
 from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results, beside_folder, run
-from satisfaction.publication.file_set import export, export_dated, export_trial
+from satisfaction.publication.file_set import export, export_dated, export_as_trial
 from satisfaction.publication.verify import set_differences
 
 CHILD = (
@@ -63,7 +63,7 @@ def publish(results: Results) -> Path:
         first = differing[0]
         where = " ".join(filter(None, (first.file, first.place, first.unit, first.column)))
         results = replace(results, survey=replace(survey, altered=(f"results: {where}",)))
-    return export_trial(results)
+    return export_as_trial(results)
 
 
 def write_declared(survey: str, folder: str) -> None:
