@@ -74,6 +74,20 @@ class Checking(Record):
     earlier: str | None = None
 
 
+class Testing(Record):
+    """What is tested and written to tests.csv and reliability.csv.
+
+    `measures`: default the ranked one. `groups`: items that part respondents; default single items without scores that are
+    known of nine in ten and have two to six answers. `pairs`: all areas with one another in the ranked measure.
+    """
+
+    measures: Names | None = None
+    groups: Names | None = None
+    pairs: bool = True
+    regression: bool = True
+    reliability: bool = True
+
+
 class Collapse(Record):
     """A stratum that joins another one for the variance; values in the order of the questionnaire's strata."""
 
@@ -382,6 +396,13 @@ class SurveyFile(Record):
         description=N_(
             "rate of the overall judgement, for the importance of topics; without it none is "
             "called strong or weak"
+        ),
+    )
+    tests: Testing | None = Field(
+        default=None,
+        description=N_(
+            "what is tested and written to tests.csv and reliability.csv: pairs of areas, "
+            "groups, regression, reliability; {} for all of them"
         ),
     )
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = Field(

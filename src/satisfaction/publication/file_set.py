@@ -36,8 +36,10 @@ from satisfaction.foundation.tables import (
     write_csv,
     write_json,
     write_text,
+    write_xlsx,
 )
 from satisfaction.pipeline import Results, beside_folder
+from satisfaction.publication.assessment import assessment_tables
 from satisfaction.publication.columns import with_chinese_headings
 from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
@@ -201,8 +203,20 @@ def export(
     return folder
 
 
+@use(None)
+def write_assessment(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
+    """Write tests.csv and reliability.csv, each also as a workbook, where survey.yaml declares `tests`; returns the tables."""
+    tables = assessment_tables(results)
+    for name, table in tables.items():
+        write_csv(table, folder / f"{name}.csv")
+        write_xlsx({name: table}, folder / f"{name}.xlsx")
+    return tables
+
+
 def export_part(
-    results: Results, folder: str | Path, part: Literal["responses", "indices", "ranking"]
+    results: Results,
+    folder: str | Path,
+    part: Literal["responses", "tests", "indices", "ranking"],
 ) -> None:
     """Write one part of the file set into a folder, as a notebook does; the same bytes as in the whole set.
 
@@ -213,13 +227,16 @@ def export_part(
     results : Results
     folder : path
         An existing folder.
-    part : {"responses", "indices", "ranking"}
+    part : {"responses", "tests", "indices", "ranking"}
     """
     results = beside_folder(results)
     survey = results.survey
     folder = Path(folder)
     if part == "responses":
         write_responses(survey, results.responses, folder)
+        return
+    if part == "tests":
+        write_assessment(results, folder)
         return
     published = tables_of(results)
     if part == "indices":
@@ -251,6 +268,7 @@ def _write_set(
     write_json(plain(manifest(results, revision=revision)), scratch / "manifest.json")
     tables = {"indices": published.indices, "ranking": published.ranking}
     tables |= further_tables(results.survey, published, results.estimates)
+    tables |= write_assessment(results, scratch)
     write_json(
         datapackage(results, tables, scratch, revision=revision), scratch / "datapackage.json"
     )

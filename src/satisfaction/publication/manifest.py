@@ -52,6 +52,8 @@ KEYS = {
     "ranking_waves": ["wave", "code"],
     "ranking_targets": ["code", "target"],
     "ranking_thresholds": ["code", "measure", "threshold"],
+    "tests": ["test", "measure", "variable", "first", "second"],
+    "reliability": ["part", "measure", "item"],
 }
 INTO_INDICES = ("ranking", "ranking_within", "ranking_thresholds")
 INTO_RANKING = ("covariance", "ranking_sentences", "ranking_targets", "ranking_escalation")

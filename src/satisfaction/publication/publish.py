@@ -12,7 +12,7 @@ from satisfaction.foundation.errors import ExportError
 from satisfaction.foundation.files import scratch_folder
 from satisfaction.foundation.language import _
 from satisfaction.pipeline import Results, beside_folder, run
-from satisfaction.publication.file_set import export, export_dated, export_as_trial
+from satisfaction.publication.file_set import export, export_as_trial, export_dated
 from satisfaction.publication.verify import set_differences
 
 CHILD = (
