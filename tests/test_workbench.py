@@ -253,3 +253,17 @@ def test_weights_that_do_not_fit_are_refused(small, wave):
         wave.try_weights(table.rename(columns={"weight": "w"}), **MADE)
     with pytest.raises(WeightsError, match="W528"):
         wave.try_weights(table, **MADE | {"name": "../out"})
+
+
+def test_weights_are_written_beside_the_set_and_read_back(small, wave):
+    folder = wave.write_weights(replicates="jkn")
+    assert folder.parent == small.folder / "out"
+    table = pd.read_csv(folder / "weights.csv", encoding="utf-8-sig", dtype={"id": str})
+    trial = wave.try_weights(table, **MADE)
+    before = wave.results.ranked.table["estimate"].to_numpy()
+    assert trial.results.ranked.table["estimate"].to_numpy() == pytest.approx(before, rel=1e-9)
+    repeated = pd.read_csv(folder / "replicates" / "replicate_weights.csv", dtype={"id": str})
+    assert list(repeated["id"]) == list(table["id"])
+    assert repeated.filter(like="rep_").shape[1] == 24
+    official = export_dated(wave.results)
+    assert not list(official.rglob("weights.csv"))

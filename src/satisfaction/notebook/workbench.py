@@ -38,14 +38,16 @@ from satisfaction.declarations.weighting_record import (
     write_weighting_record,
 )
 from satisfaction.estimation.domains import Variance
+from satisfaction.estimation.replicate_weights import Method, replicate_weights
 from satisfaction.foundation.errors import SurveyError, WeightsError
-from satisfaction.foundation.files import locked, new_file, scratch_folder
+from satisfaction.foundation.files import dated_folder, locked, new_file, scratch_folder
 from satisfaction.foundation.language import Text, _, comma_list
 from satisfaction.foundation.tables import write_csv
 from satisfaction.foundation.yaml import parse_yaml, validated
 from satisfaction.notebook.show import in_project
 from satisfaction.pipeline import Results, reweighted, run
 from satisfaction.publication.adoption import ListMoves, list_moves
+from satisfaction.publication.labels import mark
 from satisfaction.publication.plots.weighting import rank_sets_plot, recipes_plot
 from satisfaction.publication.publish import publish
 
@@ -406,6 +408,38 @@ class Workbench:
                 record.model_copy(update={"adopted": adopted}), now.with_block(recipe.lines_before)
             )
         return _("{name} is withdrawn; the recipe before it is declared again.", name=recipe.name)
+
+    def write_weights(self, *, replicates: Method | None = None) -> Path:
+        """Write the respondents' final weights to a new folder out/<time>-weights: beside the file set, never in it.
+
+        weights.csv holds the respondent's number, `weight` and the mark; `try_weights` reads it. It is respondent-level, for
+        colleagues of the survey only, as the responses are.
+
+        Parameters
+        ----------
+        replicates : {"jkn", "brr", "fay", "rao-wu"}, optional
+            Also replicates/: the weights of every replicate, as R's `svrepdesign` takes them.
+
+        Raises
+        ------
+        EstimatesError
+            As `replicate_weights`.
+        """
+        results = self.results
+        respondent = self.survey.questionnaire.roles.respondent
+        numbers = results.responses.accepted[respondent]
+        weights = pd.DataFrame(
+            {respondent: numbers, "weight": results.design.weights[: len(numbers)]}
+        )
+        repeated = None
+        if replicates is not None:
+            repeated = replicate_weights(results.design, method=replicates, identifier=respondent)
+        stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+        with dated_folder(self.survey.folder / "out" / f"{stamp}-weights") as made:
+            write_csv(weights.assign(mark=mark(self.survey)), made.scratch / "weights.csv")
+            if repeated is not None:
+                repeated.write(made.scratch / "replicates")
+        return made.target
 
     def publish(self) -> Path:
         """Write the official set of the declared recipe, or a trial where this session went its own way; see `sat.publish`."""

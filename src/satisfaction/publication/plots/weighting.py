@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.publication.plots.canvas import (
     ACCENT,
     ALERT,
@@ -52,7 +53,7 @@ def recipes_plot(table: pd.DataFrame, areas: pd.DataFrame) -> Figure:
     table, areas : DataFrame
         As `comparison.recipes.set_side_by_side` returns them; the first recipe is the declared one.
     """
-    names = [wrapped(recipe, NAME_COLUMNS) for recipe in table["recipe"]]
+    names = [wrapped(name_of, NAME_COLUMNS) for name_of in _recipe_names(table["recipe"])]
     beside = [_moved_areas(areas[areas["recipe"] == recipe]) for recipe in table["recipe"]]
     height = row_height([*names, *beside], 0.42) * len(names) + 0.1
     title = _("{n} weighting recipes on the same answers", n=len(table))
@@ -61,7 +62,7 @@ def recipes_plot(table: pd.DataFrame, areas: pd.DataFrame) -> Figure:
         "the respondents. Right: one point an area, how far its estimate moves in its standard errors."
     )
     figure, grid = new_canvas(
-        Heading(title, mark_of(areas), note),
+        Heading(title, _mark(areas), note),
         Body(height, left=breadth(names), right=breadth(beside), columns=(1, 0.6, 1.2)),
         legend=[dot(look) for look in MOVED.values()],
     )
@@ -109,12 +110,12 @@ def rank_sets_plot(areas: pd.DataFrame, *, codes: list[str]) -> Figure:
     height = max(row_height(names, 0.3), 0.1 * len(recipes) + 0.14) * len(names) + 0.1
     colours = _shades(len(recipes))
     legend = []
-    for recipe, colour in zip(recipes, colours, strict=True):
-        legend.append(Line2D([], [], color=colour, marker="o", markersize=4, label=recipe))
+    for label, colour in zip(_recipe_names(recipes), colours, strict=True):
+        legend.append(Line2D([], [], color=colour, marker="o", markersize=4, label=label))
     title = _("Ranks and their sets under {n} weighting recipes", n=len(recipes))
     note = _("Line: rank set for one named area. Top to bottom of a block: in the order above.")
     figure, grid = new_canvas(
-        Heading(title, mark_of(areas), note), Body(height, left=breadth(names)), legend=legend
+        Heading(title, _mark(areas), note), Body(height, left=breadth(names)), legend=legend
     )
     axes = grid[0, 0]
     step = 0.8 / len(recipes)
@@ -129,6 +130,16 @@ def rank_sets_plot(areas: pd.DataFrame, *, codes: list[str]) -> Figure:
     axes.set_xlabel(str(_("rank")))
     axes.set_xticks(rank_ticks(int(areas["rank"].max())))
     return figure
+
+
+def _recipe_names(recipes: Iterable[str]) -> list[str]:
+    """Return what recipes are called in a picture; the first one is what survey.yaml declares."""
+    return [str(_("declared recipe")), *list(recipes)[1:]]
+
+
+def _mark(areas: pd.DataFrame) -> Text:
+    """Return what must be said of a picture that holds trials: what the last of them says."""
+    return mark_of(areas.iloc[[-1]])
 
 
 def _shades(number: int) -> list[str]:
