@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from satisfaction.foundation.errors import ExportError
-from satisfaction.foundation.language import both, use
+from satisfaction.foundation.language import _, use
 from satisfaction.notebook.show import (
     begin,
     column_words,
@@ -23,7 +23,7 @@ TABLE = pd.DataFrame(
     {
         "code": ["1"], "name_zh": ["县"], "name_en": ["County"], "status": ["possible"], "status_zh": ["不能确定"],
         "figure": [1.5], "figure_zh": ["方差"], "figure_en": ["variance"], "se": [2.0], "zh": ["文"], "en": ["text"],
-        "null": [both("two areas have equal population values")],
+        "null": [_("two areas have equal population values").both],
     }
 )  # fmt: skip
 

@@ -19,7 +19,7 @@ from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, SurveyError, shortened
-from satisfaction.foundation.language import NOTHING, Text, _, as_text, both, use
+from satisfaction.foundation.language import NOTHING, Text, _, as_text, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
@@ -111,12 +111,12 @@ class Results:
     def _repr_html_(self) -> str:
         columns = ["measure", "estimate", "se", "ci_low", "ci_high", "n"]
         whole = self.whole.table[columns]
-        facts = {both("not declared"): ", ".join(self.absent)}
+        facts = {_("not declared"): ", ".join(self.absent)}
         notes = " ".join(map(str, self.ranking.summary["notes"]))
         return card(
             str(self.survey.declared.title),
             facts=facts,
-            tables={both("the whole"): whole},
+            tables={_("the whole"): whole},
             mark=str(self.survey.marks or ""),
             note=notes,
         )

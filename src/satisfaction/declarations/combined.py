@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, model_validator
 
 from satisfaction.foundation.language import _
-from satisfaction.foundation.yaml import Label, Name, Record, Words, fault
+from satisfaction.foundation.yaml import Label, Name, Record, Statement, Words, fault
 
 TOTAL = 1e-9
 Normalisation: TypeAlias = Literal[
@@ -28,7 +28,7 @@ class Component(Label):
     """
 
     weight: Annotated[float, Field(gt=0, le=1)]
-    source: str
+    source: Statement
     measure: Name | None = None
     file: str | None = None
     assessment: str | None = None
@@ -64,7 +64,7 @@ class CombinedFile(Record):
     """What combined.yaml may say: the parts, their weights (which add up to 1), and how they are put together."""
 
     title: Words
-    source: str
+    source: Statement
     aggregation: Aggregation = "arithmetic"
     components: Annotated[dict[Name, Component], Field(min_length=2)]
 
@@ -114,7 +114,7 @@ class Veto(Label):
 
     effect: Literal["zero", "cap", "exclude"]
     cap: Points | None = None
-    source: str
+    source: Statement
 
     @model_validator(mode="after")
     def _cap_given(self) -> Veto:
@@ -131,7 +131,7 @@ class Assessment(Record):
     """An assessment system: a tree of items with points, from which points are lost, and a negative list."""
 
     title: Words
-    source: str
+    source: Statement
     items: Annotated[dict[Name, AssessmentItem], Field(min_length=1)]
     veto: dict[Name, Veto] = {}
 

@@ -6,6 +6,7 @@ suffice, a `Text` where words are needed. No missing value is shown as 'nan', an
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -163,9 +164,13 @@ def amount(value: float, kind: Kind) -> Text:
 
 def difference(value: float, kind: Kind) -> Text:
     """Write the size of a difference of two estimates in a sentence; what would round to 0 says so."""
-    size, digits, unit = abs(value), 2, _("points")
+    size = abs(value)
+    digits = 2
+    unit = _("points")
     if kind == "rate":
-        size, digits, unit = 100 * abs(value), 1, _("percentage points")
+        size = 100 * abs(value)
+        digits = 1
+        unit = _("percentage points")
     least = 10.0**-digits
     if size < least / 2:
         return _("less than {value} {unit}", value=f"{least:.{digits}f}", unit=unit)
@@ -215,9 +220,17 @@ def numeral(number: int) -> str:
     written = CHINESE_DIGITS[ones] if ones else ""
     if tens == 0:
         return written
-    return f"{CHINESE_DIGITS[tens] if tens > 1 else ''}十{written}"
+    if tens == 1:
+        return f"十{written}"
+    return f"{CHINESE_DIGITS[tens]}十{written}"
 
 
 def in_english(number: int) -> str:
     """Write a small number in words, others in digits."""
     return ENGLISH[number] if 0 <= number < len(ENGLISH) else str(number)
+
+
+def text_columns(text: str) -> int:
+    """Return the width of a text in Latin characters; a Chinese one takes two."""
+    wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
+    return len(text) + wide

@@ -1,4 +1,4 @@
-"""Filling the package's page templates: every value is escaped, and one that is missing is a fault.
+"""Filling the package's templates: on a page every value is escaped, and one that is missing is a fault.
 
 Pages to PDF by a browser that is there, with Chinese glyphs whatever fonts the machine has.
 """
@@ -95,7 +95,7 @@ def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("satisfaction.foundation", "templates")
     environment = jinja2.Environment(
         loader=loader,
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(disabled_extensions=("R", "txt"), default=True),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -128,8 +128,8 @@ DIGITS = 5
 def card(
     title: str,
     *,
-    facts: Mapping[str, object] | None = None,
-    tables: Mapping[str, pd.DataFrame] | None = None,
+    facts: Mapping[Text, object] | None = None,
+    tables: Mapping[Text | str, pd.DataFrame] | None = None,
     mark: str = "",
     note: str = "",
 ) -> str:

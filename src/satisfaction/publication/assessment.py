@@ -23,7 +23,7 @@ from satisfaction.estimation.pairs import all_pairs
 from satisfaction.estimation.regression import regression
 from satisfaction.estimation.reliability import intraclass_correlation, reliability
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import both, use
+from satisfaction.foundation.language import _, use
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import labelled, mark, measure_labels, twelve_digits
 
@@ -139,7 +139,7 @@ def _pairs(results: Results) -> Iterator[Row]:
             "df": row["df"],
             "p": row["p"],
             "p_adjusted": row["p_holm"],
-            "multiplicity": both("Holm over {n} tests", n=tested),
+            "multiplicity": _("Holm over {n} tests", n=tested).both,
             "null": conventions["null"],
             "method": conventions["test"],
         }
@@ -239,7 +239,7 @@ def _adjusted(family: list[Row]) -> list[Row]:
     """Adjust the p-values of a family after Holm."""
     p = np.array([row.get("p", np.nan) for row in family], dtype=float)
     adjusted = holm(p)
-    words = both("Holm over {n} tests", n=int(np.isfinite(p).sum()))
+    words = _("Holm over {n} tests", n=int(np.isfinite(p).sum())).both
     rows = []
     for row, value in zip(family, adjusted, strict=True):
         rows.append(row | {"p_adjusted": value, "multiplicity": words})
@@ -307,7 +307,7 @@ def _consistency(results: Results, index: str, level: float) -> Iterator[Row]:
             "weighted_coefficient": row["weighted_item_total"],
             "alpha_without": row["alpha_without"],
             "n": found.complete,
-            "method": both("correlation with the sum of the other items"),
+            "method": _("correlation with the sum of the other items").both,
         }
 
 
