@@ -60,10 +60,14 @@ Rank
     sat.rank_change              scores and ranks of two waves
     sat.rank_counts              answers by how often they are named
 
+Work on a wave
+    sat.open_wave                its declared weighting, trials beside it, one of them adopted
+
 The whole wave, published and verified
     sat.run                      from a survey's folder to its ranking
     sat.Results                  everything one wave yields
     sat.export                   write the file set
+    sat.publish                  write the official set, or a trial where results are not the folder's
     sat.read_indices             read a published file set
     sat.FileSet                  its tables and provenance
     sat.hand_over_results        weighted respondents and an R script, of a wave

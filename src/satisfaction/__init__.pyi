@@ -41,9 +41,11 @@ from .ranking.rank import rank as rank
 from .ranking.rank import Ranking as Ranking
 from .ranking.change import rank_change as rank_change
 from .ranking.answer_ranks import rank_counts as rank_counts
+from .notebook.workbench import open_wave as open_wave
 from .pipeline import run as run
 from .pipeline import Results as Results
 from .publication.file_set import export as export
+from .publication.publish import publish as publish
 from .publication.reading_sets import read_indices as read_indices
 from .publication.reading_sets import FileSet as FileSet
 from .publication.handover import hand_over_results as hand_over_results

@@ -141,6 +141,7 @@ def _summary(results: Results) -> None:
     from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
+    from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import STATUS, area_labels, whole_code
     from satisfaction.publication.ranking_table import ladder_table
 
@@ -174,7 +175,7 @@ def _summary(results: Results) -> None:
         tell(note)
     if results.absent:
         tell(_("not declared: {absent}", absent=comma_list(results.absent)))
-    for note in trimming_notes(results):
+    for note in (*adoption_notes(results), *trimming_notes(results)):
         tell(_("note: {note}", note=note))
     proven = survey.declared.selection == "probability"
     if proven and replicates_note(results):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 GROUPS = _("single or area item")
 SINGLES = _("single item")
+MEASURES = _("measure")
 COUNTS = _("number item of 1 or more")  # no weight is zero or infinite
 WEIGHTS = _("number item without negative numbers")
 
@@ -237,6 +238,11 @@ def _check_items(document: Document, declared: SurveyFile, questionnaire: Questi
         elif isinstance(step, TrimmingStep):
             check((*at, "within"), step.within or [], groups, GROUPS)
     singles = questionnaire.items_of(SingleItem)
+    tests = declared.tests
+    if tests is not None:
+        measures = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics]
+        check(("tests", "groups"), tests.groups or [], singles, SINGLES)
+        check(("tests", "measures"), tests.measures or [], measures, MEASURES)
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         check(("fieldwork", "backcheck", "items"), backcheck.items, singles, SINGLES)

@@ -74,6 +74,20 @@ class Checking(Record):
     earlier: str | None = None
 
 
+class Testing(Record):
+    """What is tested and written to tests.csv and reliability.csv.
+
+    `measures`: default the ranked one. `groups`: items that part respondents; default single items without scores that are
+    known of nine in ten and have two to six answers. `pairs`: all areas with one another in the ranked measure.
+    """
+
+    measures: Names | None = None
+    groups: Names | None = None
+    pairs: bool = True
+    regression: bool = True
+    reliability: bool = True
+
+
 class Collapse(Record):
     """A stratum that joins another one for the variance; values in the order of the questionnaire's strata."""
 
@@ -149,14 +163,16 @@ class BaseStep(Record):
 
     inclusion: 1 / (psu_probability x person_probability), from the sample table. frame: the frame's population of the
     stratum, shared among the persons sampled in it in proportion to the items of `multiply` over those of `divide`; a
-    missing value counts as 1. column: the item `column` holds it.
+    missing value counts as 1. column: the item `column` holds it. table: the file `table` holds final weights made elsewhere,
+    one row a respondent (the respondent's column and `weight`); errors take them as fixed.
     """
 
     step: Literal["base"]
-    source: Literal["inclusion", "frame", "column"] = "inclusion"
+    source: Literal["inclusion", "frame", "column", "table"] = "inclusion"
     multiply: list[Name] = []
     divide: list[Name] = []
     column: Name | None = None
+    table: Table | None = None
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -175,6 +191,8 @@ class BaseStep(Record):
             wrong = "divide"
         elif (self.column is None) == (self.source == "column"):
             wrong = "column"
+        elif (self.table is None) == (self.source == "table"):
+            wrong = "table"
         if wrong is not None:
             raise fault(
                 "S164",
@@ -184,10 +202,10 @@ class BaseStep(Record):
                     source=self.source,
                 ),
                 at=(wrong,),
-                available=("frame: multiply, divide", "column: column"),
+                available=("frame: multiply, divide", "column: column", "table: table"),
                 hint=_(
                     "`multiply` and `divide` go with source: frame; source: column, and no "
-                    "other, needs `column`."
+                    "other, needs `column`; so does source: table `table`."
                 ),
             )
         return self
@@ -411,6 +429,13 @@ class SurveyFile(Record):
             "called strong or weak"
         ),
     )
+    tests: Testing | None = Field(
+        default=None,
+        description=N_(
+            "what is tested and written to tests.csv and reliability.csv: pairs of areas, "
+            "groups, regression, reliability; {} for all of them"
+        ),
+    )
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = Field(
         default=LANGUAGES,
         description=N_(
@@ -486,6 +511,13 @@ class SurveyFile(Record):
                         _("A base step with source: frame needs a `frame` table."),
                         at=at,
                         hint=_("Declare `frame`, or choose another source."),
+                    )
+                if step.source == "table" and self.nonrespondents is not None:
+                    raise fault(
+                        "S522",
+                        _("Final weights made elsewhere are those of respondents alone."),
+                        at=at,
+                        hint=_("Remove `nonrespondents` and the nonresponse step."),
                     )
             elif isinstance(step, NonresponseStep):
                 if earlier - {"base"}:

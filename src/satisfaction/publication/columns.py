@@ -232,6 +232,53 @@ COLUMNS: dict[str, Column] = {
     "covariance": _number(
         _("covariance"), _("sampling covariance of two estimates"), unit=_("unit squared")
     ),
+    "test": _text(
+        _("test"),
+        _("what is compared, and how"),
+        allowed=("pair", "means", "ranks", "independence", "coefficient", "regression", "joint"),
+        filled=True,
+    ),
+    "variable": _text(
+        pgettext("of a test", "variable"),
+        _("the item or level of area whose groups are compared"),
+        filled=True,
+    ),
+    "first": _text(_("first group"), _("area code or answer; of a regression the baseline")),
+    "second": _text(_("second group"), _("area code or answer that is compared with the first")),
+    "difference": _number(
+        _("difference"), _("of the two groups, in the measure's unit or in ranks"), unit=None
+    ),
+    "statistic": _number(_("statistic"), _("what is looked up in t or F"), unit=None),
+    "ddf": _number(
+        _("denominator df"), _("degrees of freedom of the denominator"), unit=None, low=0
+    ),
+    "p": _probability(_("p"), _("of this test by itself")),
+    "p_adjusted": _probability(_("p, adjusted"), _("for all tests of its kind in this file")),
+    "multiplicity": _text(_("multiplicity"), _("how p is adjusted, and for how many tests")),
+    "null": _text(_("null hypothesis"), _("what the test may refute")),
+    "method": _text(_("method"), _("how it is computed")),
+    "part": _text(
+        _("part"),
+        _("the index as a whole, one of its items, or interviewers"),
+        allowed=("index", "item", "interviewers"),
+        filled=True,
+    ),
+    "item": _text(_("item"), _("the item's name in the questionnaire")),
+    "coefficient": _number(
+        _("coefficient"),
+        _(
+            "alpha; of an item its correlation with the others; of interviewers the intraclass correlation"
+        ),
+        unit=RATIO,
+    ),
+    "coefficient_low": _number(_("coefficient, lower limit"), _("without the design"), unit=RATIO),
+    "coefficient_high": _number(_("coefficient, upper limit"), _("without the design"), unit=RATIO),
+    "weighted_coefficient": _number(
+        _("weighted coefficient"), _("of the population, by the weights"), unit=RATIO
+    ),
+    "weighted_low": _number(_("weighted, lower limit"), _("under the design"), unit=RATIO),
+    "weighted_high": _number(_("weighted, upper limit"), _("under the design"), unit=RATIO),
+    "alpha_without": _number(_("alpha without it"), _("alpha of the other items"), unit=RATIO),
     "zh": _text(_("sentence in Chinese"), _("what may be said, in Chinese"), filled=True),
     "en": _text(_("sentence"), _("what may be said, in English"), filled=True),
 }

@@ -13,6 +13,7 @@ from satisfaction.foundation.files import sha256
 from satisfaction.foundation.language import Language, Text, _, use
 from satisfaction.foundation.pages import across, fill
 from satisfaction.pipeline import Results
+from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.manifest import suppressed_counts
 
@@ -43,6 +44,7 @@ FILES = {
     "indices.parquet, ranking.parquet": _("the same tables with their types"),
     "ranking.csv": _("ranks with their sets and statuses"),
     "ranking_*.csv, covariance.csv": _("what else the rules ask for; sampling covariance"),
+    "tests.*, reliability.*": _("tests and reliability, where survey.yaml declares `tests`"),
     "report.html, reading.html": _("the report; how to read ranks"),
     "confirm.html": _("names and dates of those who confirm; to be printed"),
     "*-en.*, *-zh.*": _("pages, workbooks and this text in the wave's second language"),
@@ -78,6 +80,7 @@ def readme(results: Results, tables: Mapping[str, pd.DataFrame], *, revision: in
     if survey.marks:
         lines.append(str(survey.marks))
     lines.append(str(about))
+    lines += map(str, adoption_notes(results))
     lines += _section(_("Files"), [f"{name}: {content}" for name, content in FILES.items()])
     lines += _section(_("Checking"), _checks())
     lines += _section(_("Reading"), [str(READING)])
@@ -117,6 +120,7 @@ def confirm_page(results: Results, folder: Path, *, revision: int, language: Lan
     content = {
         "title": survey.declared.title,
         "marks": survey.marks,
+        "adopted": adoption_notes(results),
         "wave": survey.declared.wave,
         "revision": revision,
         "version": importlib.metadata.version("satisfaction"),

@@ -23,6 +23,7 @@ from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
 from satisfaction.pipeline import Results, weighting_log
+from satisfaction.publication.adoption import adoption_record
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import DIGITS, mark
 from satisfaction.ranking.suppression import SHIELD, SMALL
@@ -50,6 +51,8 @@ KEYS = {
     "ranking_waves": ["wave", "code"],
     "ranking_targets": ["code", "target"],
     "ranking_thresholds": ["code", "measure", "threshold"],
+    "tests": ["test", "measure", "variable", "first", "second"],
+    "reliability": ["part", "measure", "item"],
 }
 INTO_INDICES = ("ranking", "ranking_within", "ranking_thresholds")
 INTO_RANKING = (
@@ -82,6 +85,7 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     }
     if departures:
         content["trial"] = list(departures)
+        content["used"] = used_declarations(survey)
     content["simulated_seed"] = simulated.seed if simulated else None
     content["inputs"] = inputs(results)
     content |= _rows_account(results)
@@ -90,6 +94,9 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "declared": [step.model_dump(exclude_unset=True) for step in declared.weighting],
         "weighting": list(weighting_log(results)),
     }
+    adoption = adoption_record(results)
+    if adoption:
+        content["weighting_record"] = adoption
     if survey.earlier:
         content["earlier"] = [
             {
@@ -115,6 +122,23 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     for package in PACKAGES:
         content["versions"][package] = importlib.metadata.version(package)
     return content
+
+
+def used_declarations(survey: Survey) -> dict[str, Any]:
+    """Return the declarations of a trial that are not those of the folder, by the names of `Survey.departures`.
+
+    Tables and parts of results that were put in by hand stand in no record.
+    """
+    declarations = {"survey.yaml": survey.declared, survey.declared.rules: survey.rules}
+    used = {}
+    for departure in survey.departures():
+        file, _colon, key = departure.partition(": ")
+        declaration = declarations.get(file)
+        if declaration is not None and key in type(declaration).model_fields:
+            stated = declaration.model_dump(mode="json", include={key}, exclude_unset=True)
+            whole = declaration.model_dump(mode="json", include={key})
+            used[departure] = stated.get(key, whole[key])
+    return used
 
 
 def _rows_account(results: Results) -> dict[str, Any]:

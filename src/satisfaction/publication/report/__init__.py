@@ -19,6 +19,7 @@ from satisfaction.foundation.pages import across, fill, find_browser, page_name,
 from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication import plots
+from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
@@ -77,7 +78,7 @@ def render(
         "counts": counts.map(figures.count),
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),
-        "notes": list(summary["notes"]),
+        "notes": [*adoption_notes(results), *summary["notes"]],
         "findings": rows.ranking_findings(summary) if ranks_any else [],
     }
     values |= {

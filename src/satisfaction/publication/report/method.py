@@ -341,6 +341,8 @@ def _weighting(results: Results) -> Section:
 def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> Line:
     if step.column:
         return _label(questionnaire, step.column)
+    if step.table is not None:
+        return _with_source(VALUES["table"], step.table.source)
     if step.source == "inclusion":
         return "1 / (psu_probability × person_probability)"
     product = Text("1")
