@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from satisfaction.ranking.answering_odds import AnsweredSums, answering_odds
+from satisfaction.ranking.answering_odds import AnsweredSums, crossing_odds
 
 
 def of_shares(shares, *, fraction=0.0, mixed=0.0) -> AnsweredSums:
@@ -43,7 +43,7 @@ def test_a_population_that_answers_by_such_odds_is_found_again():
 
 def test_alone_by_hand():
     """0.80 enters a list of one headed by 0.60 when (.8/.2)/odds = .6/.4; 0.60 leaves past 0.70 when .6/.4/odds = .7/.3."""
-    found = answering_odds(of_shares([0.60, 0.70, 0.80]), 1)
+    found = crossing_odds(of_shares([0.60, 0.70, 0.80]), 1)
     assert list(found.listed) == [True, False, False]
     assert found.alone == pytest.approx([(0.6 / 0.4) / (0.7 / 0.3), (0.7 / 0.3) / (0.6 / 0.4), (0.8 / 0.2) / (0.6 / 0.4)], rel=1e-9)
 
@@ -53,8 +53,8 @@ def test_a_common_factor_never_moves_ranks_of_shares_and_says_so():
 
 
 def test_the_other_end():
-    low = answering_odds(of_shares([0.60, 0.70, 0.80]), 1)
-    high = answering_odds(of_shares([0.40, 0.30, 0.20]), 1, side="first")
+    low = crossing_odds(of_shares([0.60, 0.70, 0.80]), 1)
+    high = crossing_odds(of_shares([0.40, 0.30, 0.20]), 1, side="first")
     assert high.alone == pytest.approx(1 / low.alone, rel=1e-9)
 
 
@@ -71,7 +71,7 @@ def sums_at_random(rng, p: int, k: int) -> AnsweredSums:
 def test_by_brute_force(seed):
     rng = np.random.default_rng(seed)
     sums = sums_at_random(rng, p=12, k=2)
-    found = answering_odds(sums, 3)
+    found = crossing_odds(sums, 3)
     observed = sums.score(1.0)
 
     def is_listed(scores, area):
@@ -98,5 +98,5 @@ def test_by_brute_force(seed):
 
 def test_identity_of_one_county_among_equals():
     """With everybody's score the same nothing separates the areas: all tie at the cut and stay listed."""
-    found = answering_odds(of_shares([0.7, 0.7, 0.7]), 1)
+    found = crossing_odds(of_shares([0.7, 0.7, 0.7]), 1)
     assert found.listed.all()

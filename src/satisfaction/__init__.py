@@ -34,6 +34,8 @@ Estimate
     sat.read_estimates           read such a folder
     sat.fay_herriot              composite estimates of small areas
     sat.SmallAreas               their table, the model behind it
+    sat.selection_estimates      quota and open link: estimates under a model of who answers
+    sat.sensitivity              and how far they may be off if the answer itself decides
 
 Test
     sat.t_test                   two groups, or a mean against a value

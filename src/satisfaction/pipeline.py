@@ -24,6 +24,7 @@ from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, rank_by_rules, rank_within
+from satisfaction.ranking.selection_study import SelectionStudy, study_selection
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
@@ -35,7 +36,7 @@ from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
 
-PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings")
+PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings", "selection_study")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,6 +62,9 @@ class Results:
         The one pass over the respondents, by level of area: what all estimates come from.
     base_step : dict or None
         Record of the base weight; None where it is 1, or 1 / inclusion probability.
+    selection_study : SelectionStudy or None
+        Of a wave whose respondents were not drawn: estimates under the declared model, sensitivity, answering odds. Never part
+        of `estimates` or `ranking`.
     computed : dict of str to object
         The parts as `run` computed them, by name; a part put in their place makes a trial.
 
@@ -90,6 +94,7 @@ class Results:
     absent: tuple[str, ...]
     counted: Tally
     base_step: dict[str, Any] | None = None
+    selection_study: SelectionStudy | None = None
     computed: dict[str, object] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
@@ -163,6 +168,7 @@ def _run(survey: Survey, engine: Engine) -> Results:
     estimates = withhold(survey, estimates, counted)
     ranking = rank_areas(survey, estimates)
     rankings = rank_within(survey, estimates, ranking)
+    selection_study = study_selection(survey, design, estimates, ranking)
     results = Results(
         survey=survey,
         responses=responses,
@@ -173,6 +179,7 @@ def _run(survey: Survey, engine: Engine) -> Results:
         absent=tuple(absent_steps(survey)),
         counted=counted,
         base_step=persons.record,
+        selection_study=selection_study,
     )
     return replace(results, computed={name: getattr(results, name) for name in PARTS})
 

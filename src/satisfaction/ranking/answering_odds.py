@@ -75,7 +75,7 @@ class AnsweredSums:
 
 
 @dataclass(frozen=True, slots=True)
-class AnsweringOdds:
+class CrossingOdds:
     """The smallest change of the odds, either way, at which an area crosses the cut of the list.
 
     Attributes
@@ -92,7 +92,7 @@ class AnsweringOdds:
     alike: Floats = field(repr=False)
 
 
-def answering_odds(sums: AnsweredSums, bottom: int, *, side: str = "last") -> AnsweringOdds:
+def crossing_odds(sums: AnsweredSums, bottom: int, *, side: str = "last") -> CrossingOdds:
     """Find the odds at which each area would leave or enter the list.
 
     Parameters
@@ -127,7 +127,7 @@ def answering_odds(sums: AnsweredSums, bottom: int, *, side: str = "last") -> An
 
     alone = _nearest_crossing(listed_alone, len(observed))
     alike = _nearest_crossing(listed_alike, len(observed))
-    return AnsweringOdds(listed_alone(np.ones(len(observed))), np.exp(alone), np.exp(alike))
+    return CrossingOdds(listed_alone(np.ones(len(observed))), np.exp(alone), np.exp(alike))
 
 
 def _nearest_crossing(listed: Membership, p: int) -> Floats:
