@@ -139,6 +139,11 @@ def _summary(results: Results) -> None:
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.labels import STATUS, area_labels, whole_code
+    from satisfaction.publication.selection_tables import (
+        CAUTION,
+        near_the_cut,
+        selection_tables,
+    )
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -217,6 +222,11 @@ def _summary(results: Results) -> None:
         )
     for note in summary["notes"]:
         tell(note)
+    selection = selection_tables(survey, results.selection_study)
+    for sentence in near_the_cut(selection.odds) if len(selection.odds) else ():
+        tell(sentence)
+    if len(selection.model):
+        tell(_("selection_model.csv: {caution}", caution=CAUTION))
 
 
 def _tell_handover(results: Results, folder: Path) -> None:

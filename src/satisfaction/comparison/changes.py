@@ -28,7 +28,7 @@ from satisfaction.publication.labels import (
     measure_labels,
     twelve_digits,
 )
-from satisfaction.publication.tables import UNITS
+from satisfaction.publication.labels import UNITS
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.change import RankChange, rank_change
 from satisfaction.ranking.rank import require_ranks

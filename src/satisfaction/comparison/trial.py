@@ -34,7 +34,7 @@ from satisfaction.publication.labels import (
     measure_labels,
     twelve_digits,
 )
-from satisfaction.publication.tables import UNITS
+from satisfaction.publication.labels import UNITS
 from satisfaction.ranking.waves import comparability, require_comparable
 
 Array = np.ndarray[Any, Any]

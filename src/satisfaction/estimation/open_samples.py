@@ -344,7 +344,7 @@ def model_figures(
     n = len(values)
     if isinstance(found, Text):
         return figures_under_model(np.nan, np.nan, n, level=level, note=found)
-    is_share = bool(np.isin(values, (0, 1)).all())
+    is_share = bool(n and values.min() >= 0 and values.max() <= 1)
     mean = float(found.mean[measure])
     return figures_under_model(mean, float(found.se[measure]), n, level=level, share=is_share)
 

@@ -51,9 +51,24 @@ KEYS = {
     "ranking_waves": ["wave", "code"],
     "ranking_targets": ["code", "target"],
     "ranking_thresholds": ["code", "measure", "threshold"],
+    "selection_model": ["level", "code", "measure", "model"],
+    "selection_sensitivity": ["level", "code", "measure"],
+    "selection_odds": ["code"],
 }
-INTO_INDICES = ("ranking", "ranking_within", "ranking_thresholds")
-INTO_RANKING = ("covariance", "ranking_sentences", "ranking_targets", "ranking_escalation")
+INTO_INDICES = (
+    "ranking",
+    "ranking_within",
+    "ranking_thresholds",
+    "selection_model",
+    "selection_sensitivity",
+)
+INTO_RANKING = (
+    "covariance",
+    "ranking_sentences",
+    "ranking_targets",
+    "ranking_escalation",
+    "selection_odds",
+)
 AREA_CODE = "[0-9]{6}"
 
 

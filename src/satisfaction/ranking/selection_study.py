@@ -17,6 +17,7 @@ from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.index import area_coefficients
 from satisfaction.estimation.open_samples import (
+    NO_BOUND,
     PHI_COLUMNS,
     OpenSample,
     estimates_by_method,
@@ -29,7 +30,7 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.selection_model import ModelEstimates, SelectionMethod
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.language import NOTHING, Text, _
 from satisfaction.ranking.answering_odds import AnsweredSums, crossing_odds
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import may_be_ranked
@@ -225,7 +226,11 @@ class _Area:
             together = weights[inside] @ parts.loc[inside, shown].to_numpy(float)
             figures = dict(zip(shown, together, strict=True))
             figures |= {"proxy_correlation": np.nan, "n": int(parts.loc[inside, "n"].min())}
-            note = Text("") if np.isfinite(together).all() else PART_MISSING
+            note = NOTHING
+            if not np.isfinite(together[1]):
+                note = PART_MISSING
+            elif not np.isfinite(together).all():
+                note = NO_BOUND
             rows.append(self._row(index) | figures | {"note": note})
         return rows
 
