@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import satisfaction as sat
 from satisfaction.ranking.answering_odds import AnsweredSums, crossing_odds
 
 
@@ -45,11 +47,13 @@ def test_alone_by_hand():
     """0.80 enters a list of one headed by 0.60 when (.8/.2)/odds = .6/.4; 0.60 leaves past 0.70 when .6/.4/odds = .7/.3."""
     found = crossing_odds(of_shares([0.60, 0.70, 0.80]), 1)
     assert list(found.listed) == [True, False, False]
-    assert found.alone == pytest.approx([(0.6 / 0.4) / (0.7 / 0.3), (0.7 / 0.3) / (0.6 / 0.4), (0.8 / 0.2) / (0.6 / 0.4)], rel=1e-9)
+    assert found.alone == pytest.approx(
+        [(0.6 / 0.4) / (0.7 / 0.3), (0.7 / 0.3) / (0.6 / 0.4), (0.8 / 0.2) / (0.6 / 0.4)], rel=1e-9
+    )
 
 
 def test_a_common_factor_never_moves_ranks_of_shares_and_says_so():
-    assert np.isnan(answering_odds(of_shares([0.60, 0.70, 0.80]), 1).alike).all()
+    assert np.isnan(crossing_odds(of_shares([0.60, 0.70, 0.80]), 1).alike).all()
 
 
 def test_the_other_end():
@@ -62,9 +66,7 @@ def sums_at_random(rng, p: int, k: int) -> AnsweredSums:
     weight = rng.uniform(20, 200, (p, 2))
     valid = weight[:, :, None] * rng.uniform(0.8, 1.0, (p, 2, k))
     level = np.array([40.0, 85.0])[None, :, None] + rng.normal(0, 6, (p, 2, k))
-    return AnsweredSums(
-        weight, valid, valid * level, np.full(k, 1 / k), rng.uniform(0, 0.3, p)
-    )
+    return AnsweredSums(weight, valid, valid * level, np.full(k, 1 / k), rng.uniform(0, 0.3, p))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -78,6 +80,7 @@ def test_by_brute_force(seed):
         return (np.delete(scores, area) < scores[area]).sum() < 3
 
     for area in range(12):
+
         def alone(odds, area=area):
             scores = observed.copy()
             scores[area] = sums.score(odds)[area]
@@ -100,3 +103,36 @@ def test_identity_of_one_county_among_equals():
     """With everybody's score the same nothing separates the areas: all tie at the cut and stay listed."""
     found = crossing_odds(of_shares([0.7, 0.7, 0.7]), 1)
     assert found.listed.all()
+
+
+def test_the_call_for_people_of_a_table_is_the_kernel():
+    rng = np.random.default_rng(8)
+    people = pd.DataFrame(
+        {"county": rng.choice(list("ABCDE"), 400), "happy": rng.integers(0, 2, 400)}
+    )
+    people["score"] = 50 + 20 * people["happy"] + rng.normal(0, 8, 400)
+    people["w"] = rng.uniform(1, 3, 400)
+    people.loc[:20, "score"] = np.nan
+    residents = dict.fromkeys("ABCDE", 1000.0)
+    found = sat.answering_odds(
+        people, "score", satisfied="happy", by="county", weight="w", residents=residents, bottom=2
+    )
+    valid = people.dropna(subset="score")
+    means = valid.groupby("county")[["score", "w"]].apply(
+        lambda part: np.average(part["score"], weights=part["w"])
+    )
+    assert found["estimate"].to_numpy() == pytest.approx(means.to_numpy(), rel=1e-12)
+    assert found["listed"].sum() == 2
+    assert found["odds_alone"].notna().any()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"), [({"by": "nowhere"}, "K527"), ({"score": "empty"}, "K528")]
+)
+def test_calls_that_cannot_be_are_refused(change, code):
+    people = pd.DataFrame({"county": ["A", "B"], "happy": [1, 0], "empty": [np.nan, np.nan]})
+    call = {"score": "happy", "satisfied": "happy", "by": "county"} | change
+    score = call.pop("score")
+    with pytest.raises(sat.SatisfactionError) as fault:
+        sat.answering_odds(people, score, **call)
+    assert fault.value.code == code

@@ -64,7 +64,9 @@ class Case:
         return model_estimates(value, valid, self.x, reference, method=method, fitted=fitted)
 
 
-@pytest.fixture(scope="module", params=[(seed, odds) for seed in SEEDS for odds in ODDS], ids="-".join)
+@pytest.fixture(
+    scope="module", params=[(seed, odds) for seed in SEEDS for odds in ODDS], ids="-".join
+)
 def case(request):
     return Case(*request.param)
 
@@ -101,7 +103,9 @@ def test_calibration_of_a_share_is_a_regression_with_a_robust_error(case):
     fit = sm.OLS(case.rows["y1"], case.x).fit(cov_type="HC0")
     centre = case.totals.totals / case.totals.totals[0]
     assert found.mean == pytest.approx([centre @ fit.params.to_numpy()], rel=CLOSED)
-    assert found.se**2 == pytest.approx([centre @ fit.cov_params().to_numpy() @ centre], rel=ITERATED)
+    assert found.se**2 == pytest.approx(
+        [centre @ fit.cov_params().to_numpy() @ centre], rel=ITERATED
+    )
 
 
 @pytest.mark.parametrize(("name", "fit"), [("dr_mle", "likelihood"), ("dr_gee1", "calibrated")])
@@ -112,7 +116,9 @@ def test_doubly_robust_with_a_reference_sample(case, name, fit):
     expected = case.own["y2"][name]
     assert found.mean == pytest.approx([expected["mean"]], rel=ITERATED)
     assert found.se == pytest.approx([expected["se_linearised"]], rel=ITERATED)
-    of_share = logistic_estimate(case.rows["y1"].to_numpy(float), case.x, case.sample, fitted=fitted)
+    of_share = logistic_estimate(
+        case.rows["y1"].to_numpy(float), case.x, case.sample, fitted=fitted
+    )
     expected = case.own["y1"][name]
     assert of_share.mean == pytest.approx([expected["mean"]], rel=ITERATED)
     assert of_share.se == pytest.approx([expected["se_linearised"]], rel=ITERATED)
@@ -132,7 +138,9 @@ def test_doubly_robust_to_totals_is_inverse_propensity_to_them(case):
     assert robust.mean == pytest.approx([expected["mean"]], rel=ITERATED)
     assert robust.se == pytest.approx([expected["se_linearised"]], rel=ITERATED)
     plain = case.estimate("y1", case.totals, "inverse_propensity", fitted)
-    assert case.estimate("y1", case.totals, "doubly_robust", fitted).mean == pytest.approx(plain.mean)
+    assert case.estimate("y1", case.totals, "doubly_robust", fitted).mean == pytest.approx(
+        plain.mean
+    )
 
 
 def test_sensitivity_of_a_mean(case):

@@ -61,6 +61,7 @@ Rank
     sat.Ranking                  the table, its summary, targets
     sat.rank_change              scores and ranks of two waves
     sat.rank_counts              answers by how often they are named
+    sat.answering_odds           how much likelier the satisfied must answer to move an area
 
 The whole wave, published and verified
     sat.run                      from a survey's folder to its ranking

@@ -43,6 +43,7 @@ from .ranking.rank import rank as rank
 from .ranking.rank import Ranking as Ranking
 from .ranking.change import rank_change as rank_change
 from .ranking.answer_ranks import rank_counts as rank_counts
+from .ranking.answering_odds import answering_odds as answering_odds
 from .pipeline import run as run
 from .pipeline import Results as Results
 from .publication.file_set import export as export

@@ -23,12 +23,12 @@ from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine
 from satisfaction.pipeline import Results, run
 from satisfaction.publication.labels import (
+    UNITS,
     area_labels,
     labelled,
     measure_labels,
     twelve_digits,
 )
-from satisfaction.publication.labels import UNITS
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.change import RankChange, rank_change
 from satisfaction.ranking.rank import require_ranks

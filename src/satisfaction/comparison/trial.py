@@ -29,12 +29,12 @@ from satisfaction.foundation.errors import EstimatesError, RankingError
 from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import Results, run
 from satisfaction.publication.labels import (
+    UNITS,
     area_labels,
     labelled,
     measure_labels,
     twelve_digits,
 )
-from satisfaction.publication.labels import UNITS
 from satisfaction.ranking.waves import comparability, require_comparable
 
 Array = np.ndarray[Any, Any]

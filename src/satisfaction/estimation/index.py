@@ -76,7 +76,9 @@ def add_area_indices(estimates: Estimates, questionnaire: Questionnaire) -> Esti
     )
 
 
-def area_coefficients(index: Index, measures: list[str], questionnaire: Questionnaire) -> np.ndarray:
+def area_coefficients(
+    index: Index, measures: list[str], questionnaire: Questionnaire
+) -> np.ndarray:
     """Return the weight of every measure in an index, rates as points: (M,)."""
     coefficients = np.zeros(len(measures))
     for k, m in enumerate(measures):

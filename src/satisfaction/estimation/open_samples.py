@@ -234,8 +234,12 @@ def _size_of(margins: Margins) -> float:
     return sizes[0]
 
 
-def _check_levels(margin: str | tuple[str, ...], keys: pd.Series[Any], levels: Mapping[Any, float]) -> None:
-    known = {level if isinstance(level, tuple) else (level,) for level, n in levels.items() if n > 0}
+def _check_levels(
+    margin: str | tuple[str, ...], keys: pd.Series[Any], levels: Mapping[Any, float]
+) -> None:
+    known = {
+        level if isinstance(level, tuple) else (level,) for level, n in levels.items() if n > 0
+    }
     strange = sorted({str(key) for key in keys if key not in known})
     if strange:
         raise EstimatesError(
@@ -323,7 +327,9 @@ def selection_estimates(
     rows = []
     for method, found in estimates_by_method(sample, methods).items():
         for position, name in enumerate(names):
-            rows.append({"measure": name, "model": method} | model_figures(sample, found, position, level))
+            rows.append(
+                {"measure": name, "model": method} | model_figures(sample, found, position, level)
+            )
     table = pd.DataFrame(rows)
     return table.assign(note=[str(note) for note in table["note"]])
 

@@ -161,7 +161,9 @@ def biserial(value: Array, proxy: Array) -> float:
     around = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-12})
     correlation = float(around.x)
     step = 1e-4
-    for _polish in range(10):  # a parabola through three points finds the top beyond the search's own precision
+    for _polish in range(
+        10
+    ):  # a parabola through three points finds the top beyond the search's own precision
         left = loss(correlation - step)
         right = loss(correlation + step)
         bend = left - 2 * loss(correlation) + right

@@ -90,6 +90,8 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "selection": declared.selection,
         "mark": mark(survey),
     }
+    if declared.selection_model is not None:
+        content["selection_model"] = declared.selection_model.model_dump()
     if departures:
         content["trial"] = list(departures)
     content["simulated_seed"] = simulated.seed if simulated else None

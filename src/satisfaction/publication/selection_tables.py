@@ -40,7 +40,9 @@ CAUTION = _(
 )
 SENSITIVITY = _(
     "What each figure would be if none (phi = 0), half (0.5) or all (1) of the difference between "
-    "respondents and others lay in the answer itself. The data do not tell which; it is no interval."
+    "respondents and others lay in the answer itself. It supposes that the answer pulls the way the "
+    "margins show; where the satisfied answer more readily for other reasons, the truth may lie "
+    "outside. The data do not tell; it is no interval."
 )
 ODDS = _(
     "How much likelier the satisfied would have to be to answer than all others (ratio of the odds of "
@@ -48,7 +50,16 @@ ODDS = _(
 )
 MODEL_COLUMNS = [
     *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
-    *("model", "model_zh", "estimate_model", "se_model", "ci_model_low", "ci_model_high", "n", "note"),
+    *(
+        "model",
+        "model_zh",
+        "estimate_model",
+        "se_model",
+        "ci_model_low",
+        "ci_model_high",
+        "n",
+        "note",
+    ),
 ]
 SENSITIVITY_COLUMNS = [
     *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
@@ -186,8 +197,14 @@ def _alike(odds: float, listed: bool) -> Text:
 def likelier(odds: float) -> Text:
     """Say who would have to be likelier to answer, and how much."""
     if odds >= 1:
-        return _("the odds that the satisfied answer were {odds} times those of all others", odds=times(odds))
-    return _("the odds that all others answer were {odds} times those of the satisfied", odds=times(1 / odds))
+        return _(
+            "the odds that the satisfied answer were {odds} times those of all others",
+            odds=times(odds),
+        )
+    return _(
+        "the odds that all others answer were {odds} times those of the satisfied",
+        odds=times(1 / odds),
+    )
 
 
 def times(odds: float) -> str:

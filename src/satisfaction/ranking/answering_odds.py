@@ -1,4 +1,4 @@
-"""How much likelier must the satisfied be to answer for a county to leave, or enter, the list? numpy only.
+"""How much likelier must the satisfied be to answer for a county to leave, or enter, the list?
 
 If the odds of answering of the satisfied are `odds` times those of all others, the satisfied are rarer among those who did
 not answer by just that factor: their odds there are the respondents' over `odds`. From this follows every score the county
@@ -8,14 +8,17 @@ all counties alike. No model of who answers, no error: a statement of the form "
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import pandas as pd
 
-from satisfaction.ranking.pairs import Bools, Floats
+from satisfaction.foundation.errors import RankingError, shortened
+from satisfaction.foundation.language import _
+from satisfaction.ranking.pairs import Bools, Floats, Ints
 
 LARGEST = 10.0
 """Odds are sought from 1/10 to 10."""
@@ -155,3 +158,139 @@ def _first_crossing(listed: Membership, p: int, *, direction: float) -> Floats:
         near = np.where(beyond, near, middle)
         far = np.where(beyond & np.isfinite(far), middle, far)
     return far
+
+
+def answering_odds(
+    respondents: pd.DataFrame,
+    score: str,
+    *,
+    satisfied: str,
+    by: str,
+    weight: str | None = None,
+    residents: Mapping[Any, float] | None = None,
+    bottom: int = 10,
+    side: Literal["last", "first"] = "last",
+) -> pd.DataFrame:
+    """Ask how much likelier the satisfied must be to answer for an area to leave, or enter, the list.
+
+    Parameters
+    ----------
+    respondents : DataFrame
+        One row a person.
+    score : str
+        Column that areas are ranked by (its weighted mean); missing is not valid.
+    satisfied : str
+        Column that is 1 for the satisfied and 0 or missing for all others.
+    by : str
+        Column of areas.
+    weight : str, optional
+        Column of final weights; None: 1.
+    residents : mapping, optional
+        Residents by area; None: so many that respondents hardly count among them.
+    bottom : int
+        Length of the list.
+    side : {"last", "first"}
+        Which end is listed.
+
+    Returns
+    -------
+    DataFrame
+        A row an area, in sorted order: unit, estimate, satisfied_share (0-1, weighted), listed (bool), odds_alone, odds_alike:
+        odds of answering of the satisfied over all others' nearest to 1 at which the area crosses the cut, in it alone and in
+        all areas; below 1 all others are likelier; missing where none from 1/10 to 10 does it.
+
+    Raises
+    ------
+    RankingError
+        K527 for a column that is not there, K528 for areas without a valid score.
+
+    Notes
+    -----
+    If the odds of the satisfied are `odds` times those of all others, their odds among those who did not answer are those among
+    the respondents over `odds`. No model is fitted, no error claimed.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"county": ["A"] * 10 + ["B"] * 10, "happy": [1] * 8 + [0] * 2 + [1] * 6 + [0] * 4})
+    >>> sat.answering_odds(people, "happy", satisfied="happy", by="county", bottom=1).round(3)
+      unit  estimate  satisfied_share  listed  odds_alone  odds_alike
+    0    A       0.8              0.8   False       2.667         NaN
+    1    B       0.6              0.6    True       0.375         NaN
+    """
+    wanted = [score, satisfied, by, *([weight] if weight else [])]
+    missing = [name for name in wanted if name not in respondents]
+    if missing:
+        raise RankingError(
+            "K527",
+            _("The respondents have no column '{name}'.", name=missing[0]),
+            where="answering_odds",
+            available=list(respondents),
+            got=missing[0],
+            hint=_("Name columns of the table."),
+        )
+    known = respondents[respondents[by].notna()]
+    units = sorted(known[by].unique())
+    place = {unit: position for position, unit in enumerate(units)}
+    area = known[by].map(place).to_numpy(int)
+    weights = np.ones(len(known)) if weight is None else known[weight].to_numpy(float)
+    happy = (known[satisfied].to_numpy(float, na_value=np.nan) == 1).astype(int)
+    values = known[score].to_numpy(float, na_value=np.nan)
+    sums = sums_by_area(area, happy, weights, values[:, None], np.ones(1), areas=len(units))
+    if residents is not None:
+        population = np.array([float(residents[unit]) for unit in units])
+        fraction = np.clip(np.bincount(area, minlength=len(units)) / population, 0.0, 1.0)
+        sums = replace(sums, fraction=fraction)
+    answers = sums.valid.sum(axis=(1, 2))
+    empty = [str(unit) for unit, weighted in zip(units, answers, strict=True) if not weighted > 0]
+    if empty:
+        raise RankingError(
+            "K528",
+            _("Areas without a valid score cannot be placed: {areas}.", areas=shortened(empty)),
+            where=score,
+            hint=_("Leave these areas out."),
+        )
+    crossing = crossing_odds(sums, bottom, side=side)
+    table = pd.DataFrame(
+        {"unit": units, "estimate": sums.score(1.0), "satisfied_share": sums.satisfied}
+    )
+    return table.assign(
+        listed=crossing.listed, odds_alone=crossing.alone, odds_alike=crossing.alike
+    )
+
+
+def sums_by_area(
+    area: Ints,
+    satisfied: Ints,
+    weight: Floats,
+    values: Floats,
+    coefficients: Floats,
+    *,
+    areas: int,
+) -> AnsweredSums:
+    """Sum the answers of n people by area and group.
+
+    Parameters
+    ----------
+    area, satisfied : (n,) int
+        0..p-1, and 0 or 1.
+    weight : (n,)
+    values : (n, K)
+        nan where not valid.
+    coefficients : (K,)
+    areas : int
+        p.
+    """
+    cell = 2 * area + satisfied
+
+    def summed(terms: Floats) -> Floats:
+        return np.bincount(cell, weight * terms, minlength=2 * areas).reshape(-1, 2)
+
+    valid = [summed(np.isfinite(column).astype(float)) for column in values.T]
+    total = [summed(np.nan_to_num(column)) for column in values.T]
+    return AnsweredSums(
+        summed(np.ones(len(weight))),
+        np.stack(valid, axis=2),
+        np.stack(total, axis=2),
+        coefficients,
+        np.zeros(areas),
+    )

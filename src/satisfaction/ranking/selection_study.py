@@ -6,7 +6,7 @@ Nothing of it enters the estimates, their ranking or its list; it stands beside 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from satisfaction.estimation.selection_model import ModelEstimates, SelectionMet
 from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import NOTHING, Text, _
-from satisfaction.ranking.answering_odds import AnsweredSums, crossing_odds
+from satisfaction.ranking.answering_odds import AnsweredSums, crossing_odds, sums_by_area
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import may_be_ranked
 from satisfaction.sampling.design import SampleDesign
@@ -274,8 +274,10 @@ def _without_withheld(table: pd.DataFrame, estimates: Mapping[str, Estimates]) -
                 notes[level, code, row.measure] = str(row.note)
     keys = list(zip(table["level"], table["code"], table["measure"], strict=True))
     withheld = np.array([key in notes for key in keys])
-    table = table.assign(note=[notes.get(key, note) for key, note in zip(keys, table["note"], strict=True)])
-    figures = [name for name in table.select_dtypes("float")]
+    table = table.assign(
+        note=[notes.get(key, note) for key, note in zip(keys, table["note"], strict=True)]
+    )
+    figures = list(table.select_dtypes("float"))
     table.loc[withheld, figures] = np.nan
     return table
 
@@ -299,7 +301,10 @@ def odds_of_areas(
     measure = survey.questionnaire.ranked
     of_measure = ranked.of(measure)
     codes = of_measure.table[level].astype(str).to_numpy()
-    takes_part = may_be_ranked(of_measure, survey.rules.ranking) & of_measure.table["estimate"].notna().to_numpy()
+    takes_part = (
+        may_be_ranked(of_measure, survey.rules.ranking)
+        & of_measure.table["estimate"].notna().to_numpy()
+    )
     codes = codes[takes_part]
     if len(codes) < 2:
         return pd.DataFrame()
@@ -319,9 +324,7 @@ def odds_of_areas(
     return table.sort_values("rank", kind="stable").reset_index(drop=True)
 
 
-def answered_sums(
-    survey: Survey, people: _People, codes: Sequence[str], rate: str
-) -> AnsweredSums:
+def answered_sums(survey: Survey, people: _People, codes: Sequence[str], rate: str) -> AnsweredSums:
     """Sum weights and answers of every area by whether people are satisfied."""
     questionnaire = survey.questionnaire
     ranked = questionnaire.ranked
@@ -334,24 +337,18 @@ def answered_sums(
         coefficients = of_all[of_all != 0]
     position = {code: place for place, code in enumerate(codes)}
     area = people.table[survey.ranked_level].map(position).fillna(-1).to_numpy(int)
-    satisfied = (people.table[rate] > 0.5).to_numpy(int)
     inside = area >= 0
-    cell = 2 * area[inside] + satisfied[inside]
-    weight = people.weight[inside]
-
-    def summed(values: np.ndarray) -> np.ndarray:
-        return np.bincount(cell, weight * values, minlength=2 * len(codes)).reshape(-1, 2)
-
-    of_measures = people.table.loc[inside, measures]
-    valid = [summed(of_measures[name].notna().to_numpy(float)) for name in measures]
-    value = [summed(of_measures[name].fillna(0).to_numpy(float)) for name in measures]
-    return AnsweredSums(
-        summed(np.ones(len(weight))),
-        np.stack(valid, axis=2),
-        np.stack(value, axis=2),
+    satisfied = (people.table[rate] > 0.5).to_numpy(int)
+    sums = sums_by_area(
+        area[inside],
+        satisfied[inside],
+        people.weight[inside],
+        people.table.loc[inside, measures].to_numpy(float),
         coefficients,
-        _fraction(survey, np.bincount(area[inside], minlength=len(codes)), codes),
+        areas=len(codes),
     )
+    respondents = np.bincount(area[inside], minlength=len(codes))
+    return replace(sums, fraction=_fraction(survey, respondents, codes))
 
 
 def _fraction(survey: Survey, respondents: np.ndarray, codes: Sequence[str]) -> np.ndarray:

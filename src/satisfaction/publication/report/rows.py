@@ -384,4 +384,3 @@ def selection_rows(tables: SelectionTables, level: str, measure: str) -> list[Se
     for row in records(model):
         by_area.setdefault(row["code"], []).append(row)
     return [SelectionRow(row, by_area.get(row["code"], [])) for row in records(sensitivity)]
-
