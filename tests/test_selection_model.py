@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
+import satisfaction as sat
 from golden_values import GOLDEN, golden
 from satisfaction.estimation.selection_model import (
     Reference,
@@ -162,3 +163,66 @@ def test_sensitivity_of_a_share(case):
     found = sensitivity_of_share(case.rows["y1"].to_numpy(float), case.x[:, 1:], others)
     assert found.correlation == pytest.approx(expected["biserial"], abs=1e-7)
     assert found.adjusted == pytest.approx(expected["adjusted_share"], abs=1e-7)
+
+
+@pytest.fixture(scope="module")
+def categories():
+    """The open sample and the drawn one with x3 in groups, and the drawn one as a design."""
+    folder = GOLDEN / "nonprob" / "seed101"
+    tables = []
+    for name in ("open_or1", "prob"):
+        rows = pd.read_csv(folder / f"{name}.csv")
+        tables.append(rows.assign(group=pd.cut(rows["x3"], [-200, 35, 45, 55, 200], labels=False)))
+    people, drawn = tables
+    design = sat.SurveyDesign(drawn, strata="stratum", psu="cluster", base_weight="weight")
+    return people, drawn, design
+
+
+def test_a_probability_sample_as_reference_by_the_call_for_tables(categories):
+    """The same figures by the kernels, with covariates written out by hand."""
+    people, drawn, design = categories
+    by = ["x1", "x2", "group"]
+    found = sat.selection_estimates(people, ["y1", "y2"], reference=design, by=by)
+
+    def written_out(rows):
+        columns = [np.ones(len(rows))]
+        columns += [rows["x1"] == level for level in ("b", "c")]
+        columns += [rows["x2"] == "m", *(rows["group"] == k for k in (1, 2, 3))]
+        return np.column_stack(columns).astype(float)
+
+    psu = drawn["cluster"].rank(method="dense").astype(int).to_numpy() - 1
+    stratum = drawn.groupby(psu)["stratum"].first().to_numpy() - 1
+    clusters = Clusters(psu, stratum, np.zeros(4), np.ones(4))
+    sample = ReferenceSample(written_out(drawn), drawn["weight"].to_numpy(float), clusters)
+    x = written_out(people)
+    known = Reference.of(sample)
+    fitted = propensities(x, known, method="likelihood")
+    value = people[["y1", "y2"]].to_numpy(float)
+    for method, rows in found.groupby("model"):
+        expected = model_estimates(
+            value, np.ones_like(value, bool), x, known, method=method, fitted=fitted
+        )
+        assert rows["estimate_model"].to_numpy() == pytest.approx(expected.mean, rel=1e-10)
+        assert rows["se_model"].to_numpy() == pytest.approx(expected.se, rel=1e-10)
+    errors = found.set_index(["measure", "model"])["estimate_model"]
+    assert errors["y2", "doubly_robust"] != pytest.approx(errors["y2", "inverse_propensity"])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"margins": {"x2": {"f": 1, "m": 1}}}, "E532"),
+        ({"by": ()}, "E532"),
+        ({"selection": "quota"}, "E531"),
+    ],
+)
+def test_a_reference_that_cannot_be_is_refused(categories, change, code):
+    people, drawn, _design = categories
+    selection = change.pop("selection", "probability")
+    design = sat.SurveyDesign(
+        drawn, strata="stratum", psu="cluster", base_weight="weight", selection=selection
+    )
+    call = {"reference": design, "by": ["x2"]} | change
+    with pytest.raises(sat.SatisfactionError) as fault:
+        sat.selection_estimates(people, "y1", **call)
+    assert fault.value.code == code

@@ -256,6 +256,13 @@ def test_too_few_answers_have_a_note():
     assert set(found["note"]) == {TOO_FEW.en}
 
 
+def test_one_measure_with_few_answers_takes_no_other_with_it():
+    people = PEOPLE.assign(few=[1.0, 0.0, np.nan, np.nan, np.nan, np.nan])
+    found = sat.selection_estimates(people, ["y", "few"], {"sex": {1: 20, 2: 100}})
+    assert found[found["measure"] == "y"]["estimate_model"].notna().all()
+    assert found[found["measure"] == "few"]["estimate_model"].isna().all()
+
+
 def test_margins_that_follow_from_others_change_nothing():
     plain = {"sex": {1: 60, 2: 40}}
     crossed = {"sex": {1: 60, 2: 40}, ("sex",): {(1,): 60, (2,): 40}}

@@ -7,7 +7,7 @@ answer gets a note in place of a figure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -15,10 +15,13 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import norm
 
+from satisfaction.estimation.sample import numbered
 from satisfaction.estimation.selection_model import (
     ModelEstimates,
     Propensities,
+    Propensity,
     Reference,
+    ReferenceSample,
     SelectionMethod,
     model_estimates,
     propensities,
@@ -31,16 +34,18 @@ from satisfaction.estimation.sensitivity import (
     sensitivity_of_mean,
     sensitivity_of_share,
 )
-from satisfaction.foundation.engines import one_blas_thread
+from satisfaction.foundation.engines import fetch, one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of, shortened
 from satisfaction.foundation.language import NOTHING, Text, _
-from satisfaction.sampling.design import named
+from satisfaction.sampling.design import SampleDesign, named
+from satisfaction.sampling.variance import Clusters
 from satisfaction.weighting.calibration import Margins, as_margins, margin_columns
 
 Array = np.ndarray[Any, Any]
 METHODS: tuple[SelectionMethod, ...] = get_args(SelectionMethod)
 AGREE = 1e-6
 """Relative difference of the margins' totals up to which they are of the same population."""
+PERSON = "_person"
 PHI_COLUMNS = ("phi_0", "phi_05", "phi_1")
 NO_SOLUTION = _("no chances of answering between 0 and 1 fit these margins")
 TOO_FEW = _("too few valid answers for these margins")
@@ -68,6 +73,10 @@ class OpenSample:
         In the population.
     fault : Text
         Why there can be no figures; empty where there is no reason.
+    kept : (K,) int
+        Places of the covariates among the constant and the indicators of all levels.
+    drawn : ReferenceSample or None
+        The probability sample that the totals come from, where they do.
     """
 
     value: Array = field(repr=False)
@@ -75,15 +84,24 @@ class OpenSample:
     x: Array = field(repr=False)
     totals: Array = field(repr=False)
     fault: Text = NOTHING
+    kept: Array = field(default_factory=lambda: np.zeros(0, dtype=int), repr=False)
+    drawn: ReferenceSample | None = field(default=None, repr=False)
 
     @property
     def reference(self) -> Reference:
-        """Return the totals as a reference."""
-        return Reference(self.totals)
+        """Return what is known of the population."""
+        return Reference(self.totals, self.drawn)
 
     def propensities(self) -> Propensities | None:
-        """Return the chances of answering that meet the totals."""
-        return None if self.fault else propensities(self.x, self.reference)
+        """Return the chances of answering: that meet known totals, or the most likely ones beside a probability sample."""
+        if self.fault:
+            return None
+        method: Propensity = "calibrated" if self.drawn is None else "likelihood"
+        return propensities(self.x, self.reference, method=method)
+
+    def enough(self, measure: int) -> bool:
+        """Tell whether a measure has more valid answers than there are covariates."""
+        return bool(self.valid[:, measure].sum() > self.x.shape[1])
 
     def estimates(
         self, method: SelectionMethod, fitted: Propensities | None
@@ -91,13 +109,12 @@ class OpenSample:
         """Return the estimates of all measures, or why there are none."""
         if self.fault:
             return self.fault
-        if self.valid.sum(axis=0).min() <= self.x.shape[1]:
-            return TOO_FEW
         if method != "calibration" and fitted is None:
             return NO_SOLUTION
-        return model_estimates(
-            self.value, self.valid, self.x, self.reference, method=method, fitted=fitted
-        )
+        with np.errstate(divide="ignore", invalid="ignore"):  # a measure without answers is nan
+            return model_estimates(
+                self.value, self.valid, self.x, self.reference, method=method, fitted=fitted
+            )
 
     def sensitivity(self, measure: int, fitted: Propensities | None) -> Sensitivity | Text:
         """Return the sensitivity of one measure, or why there is none: MUBP where its values are 0 and 1, else SMUB."""
@@ -105,7 +122,7 @@ class OpenSample:
         value = self.value[inside, measure]
         if self.fault:
             return self.fault
-        if len(value) <= self.x.shape[1]:
+        if not self.enough(measure):
             return TOO_FEW
         if np.ptp(value) == 0:
             return ALL_ALIKE
@@ -144,37 +161,118 @@ def lay_out_open_sample(
     margins = as_margins(margins)
     _check_columns(respondents, [*measures, *margin_columns(margins)])
     size = _size_of(margins)
-    columns = [np.ones(len(respondents))]
-    totals = [size]
-    fault = NOTHING
-    for margin, levels in margins.items():
-        assert isinstance(levels, Mapping)
-        keys = _keys(respondents, named(margin))
-        _check_levels(margin, keys, levels)
-        populated = [level for level, population in levels.items() if population > 0]
-        for position, level in enumerate(populated):
-            inside = (keys == (level if isinstance(level, tuple) else (level,))).to_numpy(float)
-            if not inside.any() and not fault:
-                fault = _(
-                    "nobody of {margin} = {level} answered",
-                    margin=" x ".join(named(margin)),
-                    level=shortened(level if isinstance(level, tuple) else (level,)),
-                )
-            if position > 0:
-                columns.append(inside)
-                totals.append(float(levels[level]))
-    x = np.column_stack(columns)
-    known = np.array(totals)
+    levels = _levels_of(margins)
+    x = _indicators(respondents, levels)
+    totals = np.array([size, *(level.residents for level in levels)])
     values = respondents[list(measures)].to_numpy(float, na_value=np.nan)
     valid = np.isfinite(values)
-    if not fault:
-        kept = _independent(x)
-        agrees = _follows(x, known, kept)
-        x = x[:, kept]
-        known = known[kept]
-        if not agrees:
-            fault = NO_SOLUTION
-    return OpenSample(np.where(valid, values, 0.0), valid, x, known, fault)
+    sample = OpenSample(np.where(valid, values, 0.0), valid, x, totals)
+    for margin, of_margin in margins.items():
+        assert isinstance(of_margin, Mapping)
+        _check_levels(margin, _keys(respondents, named(margin)), of_margin)
+    absent = [level for level, column in zip(levels, x.T[1:], strict=True) if not column.any()]
+    if absent:
+        return replace(sample, fault=absent[0].nobody)
+    # the first level of every margin is what the others leave
+    kept = np.array([0, *(place for place, level in enumerate(levels, start=1) if not level.first)])
+    if len(x) <= len(kept):
+        return replace(sample, fault=TOO_FEW)
+    independent = _independent(x[:, kept])
+    if not _follows(x[:, kept], totals[kept], independent):
+        return replace(sample, fault=NO_SOLUTION)
+    kept = kept[independent]
+    return replace(sample, x=x[:, kept], totals=totals[kept], kept=kept)
+
+
+def lay_over_reference(
+    respondents: pd.DataFrame, measures: Sequence[str], reference: SampleDesign, by: Sequence[str]
+) -> OpenSample:
+    """Lay respondents over a probability sample that asked for the same columns `by`.
+
+    Its weights are taken as they are, its PSUs as drawn with replacement.
+
+    Raises
+    ------
+    EstimatesError
+        E527, E529 as `lay_out_open_sample`; E531 a reference that is no probability sample.
+    """
+    if reference.selection != "probability":
+        raise EstimatesError(
+            "E531",
+            _("The reference is no probability sample."),
+            where="reference",
+            available=("selection: probability",),
+            got=reference.selection,
+            hint=_("Use margins, or a wave that was drawn."),
+        )
+    units = [*reference.strata, *reference.psu[:1]]
+    rows = fetch(reference.rows().select(*dict.fromkeys([*units, *by])))
+    weight = reference.weights
+    margins: dict[str | tuple[str, ...], Any] = {}
+    for name in by:
+        margins[name] = pd.Series(weight).groupby(rows[name].to_numpy()).sum().to_dict()
+    sample = lay_out_open_sample(respondents, measures, margins)
+    if sample.fault:
+        return sample
+    levels = _levels_of(margins)
+    x = _indicators(rows, levels)[:, sample.kept]
+    drawn = ReferenceSample(x, weight, _clusters(reference, rows), reference.lonely_psu)
+    return replace(sample, drawn=drawn, totals=drawn.totals)
+
+
+def _clusters(design: SampleDesign, rows: pd.DataFrame) -> Clusters:
+    """Number strata and PSUs of the first stage."""
+    keys = rows.assign(**{PERSON: np.arange(len(rows))})
+    psu_columns = [*design.strata, *(design.psu[:1] or (PERSON,))]
+    psu, names = numbered(keys, psu_columns)
+    stratum = np.zeros(len(names), dtype=int)
+    if design.strata:
+        stratum = numbered(names, list(design.strata))[0]
+    strata = int(stratum.max()) + 1
+    return Clusters(psu, stratum, np.zeros(strata), np.ones(strata))
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One level of a margin, which `margin` numbers."""
+
+    margin: int
+    columns: tuple[str, ...]
+    key: tuple[Any, ...]
+    residents: float
+    first: bool
+
+    @property
+    def nobody(self) -> Text:
+        """Say that nobody of it answered."""
+        return _(
+            "nobody of {margin} = {level} answered",
+            margin=" x ".join(self.columns),
+            level=shortened(self.key),
+        )
+
+
+def _levels_of(margins: Margins) -> list[_Level]:
+    """Return the populated levels of all margins."""
+    levels = []
+    for number, (margin, of_margin) in enumerate(margins.items()):
+        assert isinstance(of_margin, Mapping)
+        populated = [(level, float(n)) for level, n in of_margin.items() if n > 0]
+        for position, (level, residents) in enumerate(populated):
+            key = level if isinstance(level, tuple) else (level,)
+            levels.append(_Level(number, named(margin), key, residents, position == 0))
+    return levels
+
+
+def _indicators(rows: pd.DataFrame, levels: Sequence[_Level]) -> Array:
+    """Return the constant and an indicator of every level: (n, 1 + levels)."""
+    place = {(level.margin, level.key): at for at, level in enumerate(levels, start=1)}
+    x = np.zeros((len(rows), 1 + len(levels)))
+    x[:, 0] = 1.0
+    for margin, columns in dict.fromkeys((level.margin, level.columns) for level in levels):
+        at = np.array([place.get((margin, key), 0) for key in _keys(rows, columns)], dtype=int)
+        x[np.arange(len(rows)), at] = 1.0  # of no level: the constant once more
+    return x
 
 
 def _independent(x: Array) -> Array:
@@ -273,8 +371,10 @@ def limits_under_model(mean: float, se: float, *, level: float, share: bool) -> 
 def selection_estimates(
     respondents: pd.DataFrame,
     measures: str | Sequence[str],
-    margins: Margins,
+    margins: Margins | None = None,
     *,
+    reference: SampleDesign | None = None,
+    by: str | Sequence[str] = (),
     methods: Sequence[SelectionMethod] = METHODS,
     level: float = 0.95,
 ) -> pd.DataFrame:
@@ -286,11 +386,16 @@ def selection_estimates(
         One row a person.
     measures : str or sequence of str
         Numeric columns; missing is not valid and leaves the base.
-    margins : mapping
+    margins : mapping, optional
         Populations by level, as `calibrate` takes them: {"sex": {1: 480, 2: 520}, ...}.
+    reference : SampleDesign, optional
+        In place of margins: a probability sample of the same population that asked for the columns `by`, with its weights. Its
+        sampling error enters the model's.
+    by : column or list of columns
+        Covariates, with a reference.
     methods : sequence of {"calibration", "inverse_propensity", "doubly_robust"}
         Prediction by a linear model of the answers (GREG with weights of one); weights 1 / chance of answering, which meet
-        the margins; both. With the same margins the last two give the same number.
+        the margins (beside a reference sample: the most likely ones); both. With margins the last two give the same number.
     level : float
         Of the limits.
 
@@ -305,7 +410,7 @@ def selection_estimates(
     ------
     EstimatesError
         E527 a column that is not there, E528 margins that disagree, E529 levels a margin does not know, E530 an unknown
-        method.
+        method, E531 a reference that is no probability sample, E532 neither or both of margins and reference.
 
     Notes
     -----
@@ -323,7 +428,19 @@ def selection_estimates(
     for method in methods:
         one_of(method, METHODS, argument="methods", error=EstimatesError, code="E530")
     names = named(measures)
-    sample = lay_out_open_sample(respondents, names, margins)
+    if (margins is None) == (reference is None) or (reference is None) != (not by):
+        raise EstimatesError(
+            "E532",
+            _("Either margins are needed, or a reference with its columns `by`."),
+            where="margins",
+            available=("margins={...}", "reference=design, by=[...]"),
+            hint=_("Write one of the two."),
+        )
+    if margins is not None:
+        sample = lay_out_open_sample(respondents, names, margins)
+    else:
+        assert reference is not None
+        sample = lay_over_reference(respondents, names, reference, named(by))
     rows = []
     for method, found in estimates_by_method(sample, methods).items():
         for position, name in enumerate(names):
@@ -350,6 +467,8 @@ def model_figures(
     n = len(values)
     if isinstance(found, Text):
         return figures_under_model(np.nan, np.nan, n, level=level, note=found)
+    if not sample.enough(measure):
+        return figures_under_model(np.nan, np.nan, n, level=level, note=TOO_FEW)
     is_share = bool(n and values.min() >= 0 and values.max() <= 1)
     mean = float(found.mean[measure])
     return figures_under_model(mean, float(found.se[measure]), n, level=level, share=is_share)

@@ -113,7 +113,7 @@ class ModelEstimates:
     @property
     def se(self) -> Array:
         """Return the model's standard errors: (M,)."""
-        return np.sqrt(np.diag(self.cov))
+        return np.asarray(np.sqrt(np.diag(self.cov)))
 
 
 def propensities(

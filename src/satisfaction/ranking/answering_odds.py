@@ -283,7 +283,8 @@ def sums_by_area(
     cell = 2 * area + satisfied
 
     def summed(terms: Floats) -> Floats:
-        return np.bincount(cell, weight * terms, minlength=2 * areas).reshape(-1, 2)
+        sums = np.bincount(cell, weight * terms, minlength=2 * areas)
+        return np.asarray(sums, dtype=float).reshape(-1, 2)
 
     valid = [summed(np.isfinite(column).astype(float)) for column in values.T]
     total = [summed(np.nan_to_num(column)) for column in values.T]

@@ -19,6 +19,7 @@ from satisfaction.estimation.index import area_coefficients
 from satisfaction.estimation.open_samples import (
     NO_BOUND,
     PHI_COLUMNS,
+    TOO_FEW,
     OpenSample,
     estimates_by_method,
     figures_under_model,
@@ -183,10 +184,12 @@ class _Area:
         methods: Sequence[SelectionMethod] = model.methods
         rows = []
         found: Mapping[SelectionMethod, ModelEstimates | Text]
+        fewest = 0
         if isinstance(self.sample, Text):
             found = dict.fromkeys(methods, self.sample)
         else:
             found = estimates_by_method(self.sample, methods)
+            fewest = self.sample.x.shape[1]
         for method, of_method in found.items():
             for position, measure in enumerate(self.measures):
                 if isinstance(self.sample, Text):
@@ -196,13 +199,17 @@ class _Area:
                     figures = model_figures(self.sample, of_method, position, level)
                 rows.append(self._row(measure) | {"model": method} | figures)
             for index, weights in _area_indices(survey.questionnaire, self.measures):
-                n = min(self._n(name) for name in np.array(self.measures)[weights != 0])
+                parts = np.flatnonzero(weights)
+                n = min(self._n(self.measures[part]) for part in parts)
                 if isinstance(of_method, Text):
                     figures = figures_under_model(np.nan, np.nan, n, level=level, note=of_method)
+                elif n <= fewest:
+                    figures = figures_under_model(np.nan, np.nan, n, level=level, note=TOO_FEW)
                 else:
-                    mean = float(weights @ of_method.mean)
-                    se = float(np.sqrt(weights @ of_method.cov @ weights))
-                    figures = figures_under_model(mean, se, n, level=level)
+                    of_parts = weights[parts]
+                    mean = float(of_parts @ of_method.mean[parts])
+                    variance = of_parts @ of_method.cov[np.ix_(parts, parts)] @ of_parts
+                    figures = figures_under_model(mean, float(np.sqrt(variance)), n, level=level)
                 rows.append(self._row(index) | {"model": method} | figures)
         return rows
 
@@ -359,4 +366,4 @@ def _fraction(survey: Survey, respondents: np.ndarray, codes: Sequence[str]) -> 
         return np.zeros(len(codes))
     residents = survey.margins[names[0]].groupby(item)["population"].sum().reindex(list(codes))
     share = respondents / residents.to_numpy(float)
-    return np.clip(np.nan_to_num(share, posinf=0.0), 0.0, 1.0)
+    return np.asarray(np.clip(np.nan_to_num(share, posinf=0.0), 0.0, 1.0))
