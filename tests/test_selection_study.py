@@ -364,6 +364,6 @@ def test_a_ratio_never_reads_as_1():
 def test_the_picture_marks_every_known_ratio(modelled):
     results = sat.run(modelled.read())
     odds = selection_tables(results.survey, results.selection_study).odds
-    figure = plots.answering_odds(odds)
+    figure = plots.odds_at_the_cut(odds)
     drawn = sum(len(points.get_offsets()) for points in figure.axes[0].collections)
     assert drawn == odds[["odds_alone", "odds_alike"]].notna().sum().sum()

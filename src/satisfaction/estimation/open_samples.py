@@ -12,8 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
-from scipy.stats import norm
+from scipy.special import expit, ndtri
 
 from satisfaction.estimation.sample import numbered
 from satisfaction.estimation.selection_model import (
@@ -355,7 +354,7 @@ def _check_levels(
 
 def limits_under_model(mean: float, se: float, *, level: float, share: bool) -> tuple[float, float]:
     """Return normal limits of a model's estimate, of a share on the logit scale; nan where the se is 0 or missing."""
-    z = norm.ppf((1 + level) / 2)
+    z = float(ndtri((1 + level) / 2))
     if not se > 0:
         return np.nan, np.nan
     if not share:

@@ -89,7 +89,7 @@ def sensitivity_of_mean(value: Array, z: Array, population_mean: Array) -> Sensi
         Of all residents.
     """
     x = np.column_stack([np.ones(len(z)), z])
-    beta = np.linalg.lstsq(x, value, rcond=None)[0]
+    beta = _least_squares(x, value)
     proxy = x @ beta
     mean = float(value.mean())
     p = _proxy_says_nothing(value, proxy, x)
@@ -123,7 +123,7 @@ def sensitivity_of_share(value: Array, z: Array, others: Moments) -> Sensitivity
     if beta is None:
         return nothing
     proxy = x @ beta
-    p = _proxy_says_nothing(value, x @ np.linalg.lstsq(x, value, rcond=None)[0], x)
+    p = _proxy_says_nothing(value, x @ _least_squares(x, value), x)
     if np.ptp(proxy) < 1e-12:
         return Sensitivity(share, 0.0, np.array([share, np.nan, np.nan]), 1.0)
     correlation = biserial(value, proxy)
@@ -171,6 +171,15 @@ def biserial(value: Array, proxy: Array) -> float:
             break
         correlation -= step * (right - left) / (2 * bend)
     return correlation
+
+
+def _least_squares(x: Array, value: Array) -> Array:
+    """Return the coefficients of a linear regression; without a unique solution the shortest ones."""
+    q, r = np.linalg.qr(x)
+    diagonal = np.abs(np.diag(r))
+    if diagonal.min() < 1e-9 * diagonal.max():
+        return np.asarray(np.linalg.lstsq(x, value, rcond=None)[0])
+    return np.asarray(np.linalg.solve(r, q.T @ value))
 
 
 def _probit(value: Array, x: Array) -> Array | None:

@@ -89,7 +89,7 @@ def study_selection(
     models: list[dict[str, Any]] = []
     sensitivities: list[dict[str, Any]] = []
     for level, of_level in estimates.items():
-        for code in _codes(survey, level, of_level):
+        for code in _codes(level, of_level):
             area = _Area.of(survey, people, level, code)
             if area is None:
                 continue
@@ -109,6 +109,7 @@ class _People:
     table: pd.DataFrame
     measures: tuple[str, ...]
     weight: np.ndarray
+    ranked_level: str
 
 
 def _people(survey: Survey, design: SampleDesign) -> _People:
@@ -126,7 +127,8 @@ def _people(survey: Survey, design: SampleDesign) -> _People:
         score = rows[measure.score_column].to_numpy(float) / measure.unit
         table[name] = np.where(rows[measure.valid_column] == 1, score, np.nan)
     answered = weight > 0
-    return _People(table[answered].reset_index(drop=True), measures, weight[answered])
+    table = table[answered].reset_index(drop=True)
+    return _People(table, measures, weight[answered], survey.ranked_level)
 
 
 def _as_text(values: pd.Series[Any]) -> pd.Series[Any]:
@@ -137,8 +139,8 @@ def _as_text(values: pd.Series[Any]) -> pd.Series[Any]:
     return values.map(texts).astype(object)
 
 
-def _codes(survey: Survey, level: str, of_level: Estimates) -> list[str]:
-    if level == survey.whole():
+def _codes(level: str, of_level: Estimates) -> list[str]:
+    if not of_level.by:
         return [""]
     return [str(code) for code in of_level.table[level].unique()]
 
@@ -159,8 +161,7 @@ class _Area:
         table = people.table
         if code:
             table = table[table[level] == code].reset_index(drop=True)
-        ranked = survey.ranked_level
-        margins = _margins_of(survey, list(table[ranked].dropna().unique()))
+        margins = _margins_of(survey, list(table[people.ranked_level].dropna().unique()))
         if not margins or not len(table):
             return None
         try:

@@ -27,7 +27,7 @@ from satisfaction.publication.plots.ranks import (
     ranking_ladder,
     sets_on_a_line,
 )
-from satisfaction.publication.plots.selection import answering_odds
+from satisfaction.publication.plots.selection import odds_at_the_cut
 from satisfaction.publication.plots.verdicts import target_board, threshold_plot
 from satisfaction.publication.plots.waves import change_plot, rank_paths
 
@@ -37,11 +37,11 @@ __all__ = [
     "VERDICT",
     "Figure",
     "Heading",
-    "answering_odds",
     "bars",
     "change_plot",
     "difference_plot",
     "difference_table",
+    "odds_at_the_cut",
     "pair_matrix",
     "performance_plot",
     "probability_near_cut",

@@ -45,7 +45,7 @@ def nearest_to_the_cut(odds: pd.DataFrame, most: int = SHOWN) -> pd.DataFrame:
 
 
 @themed
-def answering_odds(odds: pd.DataFrame) -> Figure:
+def odds_at_the_cut(odds: pd.DataFrame) -> Figure:
     """Draw for each area the odds of answering at which it leaves or enters the list: alone, and all alike.
 
     Parameters

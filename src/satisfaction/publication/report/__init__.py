@@ -147,7 +147,7 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
     if (indices["kind"] == "score").any():
         drawn["topics"] = plots.topics(indices)
     if len(published.selection.odds):
-        drawn["odds"] = plots.answering_odds(published.selection.odds)
+        drawn["odds"] = plots.odds_at_the_cut(published.selection.odds)
     alt = rows.alternatives(indices, ranking, results.ranking.summary)
     for name, figure in drawn.items():
         yield name, picture(figure, alt[name])
