@@ -46,7 +46,8 @@ SENSITIVITY = _(
 )
 ODDS = _(
     "How much likelier the satisfied would have to be to answer than all others (ratio of the odds of "
-    "answering) for an area to cross the cut of the list. No model is fitted and no error claimed."
+    "answering, as left after weighting) for an area to cross the cut of the list. No model is fitted "
+    "and no error claimed."
 )
 MODEL_COLUMNS = [
     *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),

@@ -207,7 +207,8 @@ def answering_odds(
     Notes
     -----
     If the odds of the satisfied are `odds` times those of all others, their odds among those who did not answer are those among
-    the respondents over `odds`. No model is fitted, no error claimed.
+    the respondents over `odds`. No model is fitted, no error claimed. With weights these are the odds that the weighting left:
+    where margins predict the answer well they have taken part of them already.
 
     Examples
     --------
