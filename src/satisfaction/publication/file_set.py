@@ -86,9 +86,10 @@ def write_ranking(
 
     ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
     (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
-    ranking_escalation.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers without statistics.
-    Of a wave whose respondents were not drawn: selection_model.csv (with a declared model), selection_sensitivity.csv,
-    selection_odds.csv and selection.xlsx. Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
+    ranking_escalation.csv, ranking_ladder.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers
+    without statistics. Of a wave whose respondents were not drawn: selection_model.csv (with a declared model),
+    selection_sensitivity.csv, selection_odds.csv and selection.xlsx.
+    Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
     sample there is no covariance and there are no sets to read: neither file is written.
     """
     kind, measure = spoken(survey)
@@ -140,6 +141,7 @@ def further_tables(
         "ranking_targets": published.targets,
         "ranking_thresholds": published.thresholds,
         "ranking_escalation": published.escalation,
+        "ranking_ladder": published.ladder,
         "ranking_waves": published.paths,
         "selection_model": published.selection.model,
         "selection_sensitivity": published.selection.sensitivity,

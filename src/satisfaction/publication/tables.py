@@ -22,15 +22,17 @@ from satisfaction.publication.labels import (
     published,
     whole_code,
 )
-from satisfaction.publication.ranking_table import ranking_table, within_table
-from satisfaction.publication.selection_tables import SelectionTables, selection_tables
-from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
-from satisfaction.publication.verdicts import (
+from satisfaction.publication.ranking_table import (
     escalation_table,
+    ladder_table,
     paths_table,
+    ranking_table,
     targets_table,
     thresholds_table,
+    within_table,
 )
+from satisfaction.publication.selection_tables import SelectionTables, selection_tables
+from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
 
 INDICES = [
     *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
@@ -74,7 +76,7 @@ class Tables:
 
     Attributes
     ----------
-    indices, ranking, within, targets, thresholds, escalation, paths : DataFrame
+    indices, ranking, within, targets, thresholds, escalation, ladder, paths : DataFrame
         As the functions of `published` return them.
     sentences : DataFrame
         code, zh, en: what may be said of every area; in rank order.
@@ -92,6 +94,7 @@ class Tables:
     targets: pd.DataFrame = field(repr=False)
     thresholds: pd.DataFrame = field(repr=False)
     escalation: pd.DataFrame = field(repr=False)
+    ladder: pd.DataFrame = field(repr=False)
     paths: pd.DataFrame = field(repr=False)
     sentences: pd.DataFrame = field(repr=False)
     near_cut: pd.DataFrame = field(repr=False)
@@ -119,7 +122,8 @@ def tables_of(results: Results) -> Tables:
         within=within_table(survey, estimates, results.rankings),
         targets=targets_table(survey, first, results.rankings),
         thresholds=thresholds_table(survey, estimates),
-        escalation=escalation_table(survey, first),
+        escalation=escalation_table(survey, first, estimates),
+        ladder=ladder_table(survey, estimates, first),
         paths=paths_table(survey, estimates, first),
         sentences=sentences,
         near_cut=nearest,
