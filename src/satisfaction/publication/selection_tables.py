@@ -16,6 +16,7 @@ from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
 from satisfaction.publication.columns import COLUMNS, dictionary_table
+from satisfaction.publication.headings import in_one_language
 from satisfaction.publication.labels import (
     label_of,
     labelled,
@@ -228,9 +229,9 @@ def write_selection_workbook(tables: SelectionTables, path: Path) -> None:
         data = tables.sensitivity
     further = {}
     if len(tables.model):
-        further[str(_("estimates under the model"))] = tables.model
+        further[str(_("estimates under the model"))] = in_one_language(tables.model)
     if len(tables.sensitivity):
-        further[str(_("sensitivity"))] = tables.sensitivity
+        further[str(_("sensitivity"))] = in_one_language(tables.sensitivity)
     names = dict.fromkeys([*tables.model, *tables.sensitivity, *tables.odds])
     further[str(_("dictionary"))] = dictionary_table(names)
     write_office_workbook(path, data, shown, further)

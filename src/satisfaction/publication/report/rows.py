@@ -14,9 +14,9 @@ from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
-from satisfaction.foundation.language import NOTHING, Text, _, pgettext
+from satisfaction.foundation.language import NOTHING, Text, _, as_text, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
-from satisfaction.publication.labels import STATUS, label_of, published_levels, two_languages
+from satisfaction.publication.labels import STATUS, label_of, published_levels
 from satisfaction.publication.selection_tables import MODELS, SelectionTables
 
 Row: TypeAlias = dict[str, Any]
@@ -71,7 +71,7 @@ FILTERS: dict[str, Callable[..., str | Text]] = {
     "limits_of_model": _limits_of_model,
     "odds": _odds,
     "model": lambda name: MODELS[name],
-    "two_languages": two_languages,
+    "spoken": as_text,
     "p_value": p_value,
     "probability": probability,
     "rank": figures.rank_text,
