@@ -12,6 +12,7 @@ import pytest
 
 import satisfaction as sat
 from conftest import COUNTIES
+from coverage_study import answering
 from satisfaction.estimation.open_samples import (
     NO_BOUND,
     NO_SOLUTION,
@@ -367,3 +368,24 @@ def test_the_picture_marks_every_known_ratio(modelled):
     figure = plots.odds_at_the_cut(odds)
     drawn = sum(len(points.get_offsets()) for points in figure.axes[0].collections)
     assert drawn == odds[["odds_alone", "odds_alike"]].notna().sum().sum()
+
+
+# ---- the simulation ----
+
+
+def test_the_study_sees_that_every_method_stays_biased_and_that_the_odds_would_mend_it():
+    table = answering.study(repetitions=4, first=1)
+    of_models = table[table["way"].isin(answering.MODELS) & (table["measure"] == "satisfied")]
+    biased = of_models[of_models["odds"] == 3.0]
+    assert (biased["bias"] > 0.1).all()
+    assert (biased["holds"] == 0).all()
+    assert (of_models[of_models["odds"] == 1.0]["bias"].abs() < 0.04).all()
+    told = table[(table["way"] == "by the true odds") & (table["proxy"] == "weak")]
+    assert (told[told["measure"] == "satisfied"]["bias"].abs() < 0.04).all()
+
+
+def test_the_study_names_a_model_that_would_hide_its_bias():
+    row = {"proxy": "weak", "measure": "score", "way": "calibration", "samples": 300}
+    row |= {"bias": 0.0, "monte_carlo": 0.01}
+    for odds, holds, missed in ((1.0, 0.95, 0), (1.0, 0.80, 1), (2.0, 0.95, 1), (2.0, 0.10, 0)):
+        assert len(answering.missed(pd.DataFrame([row | {"odds": odds, "holds": holds}]))) == missed
