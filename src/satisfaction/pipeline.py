@@ -25,6 +25,7 @@ from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, rank_by_rules, rank_within
+from satisfaction.ranking.selection_study import SelectionStudy, study_selection
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
@@ -49,6 +50,7 @@ PARTS = (
     "estimates",
     "ranking",
     "rankings",
+    "selection_study",
     "declared_first",
 )
 
@@ -78,6 +80,9 @@ class Results:
         Record of the base weight; None where it is 1, or 1 / inclusion probability.
     declared_first : Results or None
         What the recipe gives that was declared before results were seen, where another one was adopted since.
+    selection_study : SelectionStudy or None
+        Of a wave whose respondents were not drawn: estimates under the declared model, sensitivity, answering odds. Never part
+        of `estimates` or `ranking`.
     computed : dict of str to object
         The parts as `run` computed them, by name; a part put in their place makes a trial.
 
@@ -108,6 +113,7 @@ class Results:
     counted: Tally
     base_step: dict[str, Any] | None = None
     declared_first: Results | None = None
+    selection_study: SelectionStudy | None = None
     computed: dict[str, object] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
@@ -241,6 +247,7 @@ def _from_responses(
     tell(RANKING)
     ranking = rank_areas(survey, estimates)
     rankings = rank_within(survey, estimates, ranking)
+    selection_study = study_selection(survey, design, estimates, ranking)
     return Results(
         survey=survey,
         responses=responses,
@@ -251,6 +258,7 @@ def _from_responses(
         absent=tuple(absent_steps(survey)),
         counted=counted,
         base_step=persons.record,
+        selection_study=selection_study,
     )
 
 

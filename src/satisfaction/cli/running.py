@@ -144,6 +144,11 @@ def _summary(results: Results) -> None:
     from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import STATUS, area_labels, whole_code
     from satisfaction.publication.ranking_table import ladder_table
+    from satisfaction.publication.selection_tables import (
+        CAUTION,
+        near_the_cut,
+        selection_tables,
+    )
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -237,6 +242,11 @@ def _summary(results: Results) -> None:
             established=established,
         )
         tell(line)
+    selection = selection_tables(survey, results.selection_study)
+    for sentence in near_the_cut(selection.odds) if len(selection.odds) else ():
+        tell(sentence)
+    if len(selection.model):
+        tell(_("selection_model.csv: {caution}", caution=CAUTION))
 
 
 def _tell_handover(results: Results, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -299,6 +300,21 @@ Step = Annotated[
 ]
 
 
+class SelectionModel(Record):
+    """A model of who answers, for a wave whose respondents were not drawn: estimates under its name, never an error of sampling.
+
+    `margins`: populations by area and items; absent: all that hold the area. `methods`: calibration (a linear model of the
+    answers), inverse_propensity (a model of who answers), doubly_robust (both). `source`: who decided to use a model, and why
+    it may hold.
+    """
+
+    margins: Annotated[list[str], Field(min_length=1)] | None = None
+    methods: Annotated[
+        list[Literal["calibration", "inverse_propensity", "doubly_robust"]], Field(min_length=1)
+    ] = ["calibration", "inverse_propensity", "doubly_robust"]
+    source: str
+
+
 class SurveyFile(Record):
     """What survey.yaml may say. Tables, margins and weighting may be absent; the pipeline then leaves those steps out.
 
@@ -325,6 +341,13 @@ class SurveyFile(Record):
     selection_note: Words | None = Field(
         default=None,
         description=N_("how respondents were selected, in words; printed in the report"),
+    )
+    selection_model: SelectionModel | None = Field(
+        default=None,
+        description=N_(
+            "quota and open_link only: a model of who answers, by margins; its estimates and "
+            "errors are published under its name; give source"
+        ),
     )
     simulated: Simulated | None = None
     fielded: Fielded | None = Field(
@@ -485,6 +508,25 @@ class SurveyFile(Record):
         return None
 
     @model_validator(mode="after")
+    def _model_possible(self) -> SurveyFile:
+        """Refuse a model of who answers where chance drew the respondents, or of margins that are not declared."""
+        model = self.selection_model
+        if model is None:
+            return self
+        if self.selection == "probability":
+            raise fault(
+                "S521",
+                _("`selection_model` is for waves whose respondents were not drawn."),
+                at=("selection_model",),
+                available=("selection: quota", "selection: open_link"),
+                hint=_("Remove it: a probability sample has an error of its own."),
+            )
+        for margin in model.margins or ():
+            if margin not in self.margins:
+                raise _no_margin(margin, ("selection_model", "margins"), self.margins)
+        return self
+
+    @model_validator(mode="after")
     def _steps_possible(self) -> SurveyFile:
         """Refuse steps out of order, and steps whose tables or margins are not declared."""
         earlier: set[str] = set()
@@ -537,14 +579,7 @@ class SurveyFile(Record):
             elif isinstance(step, CalibrationStep):
                 for margin in step.margins or ():
                     if margin not in self.margins:
-                        raise fault(
-                            "S122",
-                            _("There is no margin named '{margin}'.", margin=margin),
-                            at=(*at, "margins"),
-                            available=self.margins,
-                            got=margin,
-                            hint=_("Declare it under `margins`."),
-                        )
+                        raise _no_margin(margin, (*at, "margins"), self.margins)
             earlier.add(step.step)
         if self.nonrespondents is not None and "nonresponse" not in earlier:
             raise fault(
@@ -554,3 +589,14 @@ class SurveyFile(Record):
                 hint=_("Add a nonresponse step, or remove the table."),
             )
         return self
+
+
+def _no_margin(margin: str, at: Location, declared: Mapping[str, Margin]) -> Exception:
+    return fault(
+        "S122",
+        _("There is no margin named '{margin}'.", margin=margin),
+        at=at,
+        available=declared,
+        got=margin,
+        hint=_("Declare it under `margins`."),
+    )

@@ -201,6 +201,72 @@ COLUMNS: dict[str, Column] = {
     "tied_waves": _count(_("tied waves"), _("of them, tied at the cut only"), unit=WAVES),
     "step_zh": _text(_("step in Chinese"), _("the step that follows")),
     "step_en": _text(_("step"), _("the step that follows")),
+    "model": _text(
+        _("model"),
+        _("how the estimate was formed, where nobody was drawn"),
+        allowed=("calibration", "inverse_propensity", "doubly_robust"),
+        filled=True,
+    ),
+    "model_zh": _text(_("model in Chinese"), _("the model in Chinese")),
+    "estimate_model": _number(
+        _("estimate of the model"),
+        _("right only if the model is; no sampling error belongs to it"),
+        unit=SHARE_OR_POINTS,
+    ),
+    "se_model": _number(
+        _("se of the model"), _("standard error if the model is right"), unit=SHARE_OR_POINTS, low=0
+    ),
+    "ci_model_low": _number(
+        _("lower limit of the model"), _("lower limit if the model is right"), unit=SHARE_OR_POINTS
+    ),
+    "ci_model_high": _number(
+        _("upper limit of the model"), _("upper limit if the model is right"), unit=SHARE_OR_POINTS
+    ),
+    "estimate_answered": _number(
+        _("of those who answered"), _("every respondent counted once"), unit=SHARE_OR_POINTS
+    ),
+    "phi_0": _number(
+        _("phi = 0"),
+        _("if respondents differ from the others only as the margins show"),
+        unit=SHARE_OR_POINTS,
+    ),
+    "phi_05": _number(
+        _("phi = 0.5"), _("if half of the difference lies in the answer"), unit=SHARE_OR_POINTS
+    ),
+    "phi_1": _number(
+        _("phi = 1"),
+        _("if all of it does; empty: no bound, so no range"),
+        unit=SHARE_OR_POINTS,
+    ),
+    "proxy_correlation": _number(
+        _("correlation of the proxy"),
+        _("of the answer with its best prediction from the margins; below 0.5 weak"),
+        unit=RATIO,
+        low=-1,
+        high=1,
+    ),
+    "satisfied_share": _number(
+        _("share of the satisfied"),
+        _("weighted, among those who answered"),
+        unit=PROBABILITY,
+        low=0,
+        high=1,
+    ),
+    "odds_alone": _number(
+        _("odds, alone"),
+        _(
+            "odds of answering of the satisfied over all others' at which this area alone crosses "
+            "the cut; below 1: the others are likelier; empty: none from 1/10 to 10"
+        ),
+        unit=RATIO,
+        low=0,
+    ),
+    "odds_alike": _number(
+        _("odds, all alike"),
+        _("the same, if these odds hold in all areas alike"),
+        unit=RATIO,
+        low=0,
+    ),
     "step_number": _count(
         _("step number"),
         _("place on the ladder; the release comes last"),

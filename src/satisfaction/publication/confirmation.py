@@ -34,6 +34,12 @@ FIGURES = (
     "ranking-zh.xlsx",
     "ranking.parquet",
     "covariance.csv",
+    "selection_model.csv",
+    "selection_sensitivity.csv",
+    "selection_odds.csv",
+    "selection.xlsx",
+    "selection-en.xlsx",
+    "selection-zh.xlsx",
 )
 FILES = {
     "indices.csv": _("every figure of every level"),
@@ -53,6 +59,15 @@ FILES = {
     "run.json": _("revision, time"),
     "SHA256SUMS": _("checksums of all files"),
     "log.csv, rejected.*": _("rejected rows and blanked answers, for the survey team"),
+}
+OF_WHO_ANSWERED = {
+    "selection_model.csv": _("estimates under the declared model, with the model's errors"),
+    "selection_sensitivity.csv": _(
+        "what the figures would be if the answer itself decides who answers"
+    ),
+    "selection_odds.csv": _(
+        "how much likelier the satisfied must be to answer for an area to cross the cut; selection.xlsx holds all of these"
+    ),
 }
 CHECKS = {
     "sha256sum -c SHA256SUMS": _("whether a file was changed"),
@@ -81,7 +96,11 @@ def readme(results: Results, tables: Mapping[str, pd.DataFrame], *, revision: in
         lines.append(str(survey.marks))
     lines.append(str(about))
     lines += map(str, adoption_notes(results))
-    lines += _section(_("Files"), [f"{name}: {content}" for name, content in FILES.items()])
+    files = dict(FILES)
+    for name, content in OF_WHO_ANSWERED.items():
+        if name.removesuffix(".csv") in tables:
+            files[name] = content
+    lines += _section(_("Files"), [f"{name}: {content}" for name, content in files.items()])
     lines += _section(_("Checking"), _checks())
     lines += _section(_("Reading"), [str(READING)])
     lines += _section(_("Suppression rule"), [str(_withheld(results))])

@@ -46,6 +46,7 @@ from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
 from satisfaction.publication.ranking_workbook import write_indices_workbook, write_ranking_workbook
+from satisfaction.publication.selection_tables import write_selection_workbook
 from satisfaction.publication.tables import Tables, spoken, tables_of
 from satisfaction.ranking.rank import Ranking
 
@@ -87,7 +88,9 @@ def write_ranking(
 
     ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
     (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
-    ranking_escalation.csv, ranking_ladder.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers without statistics.
+    ranking_escalation.csv, ranking_ladder.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers
+    without statistics. Of a wave whose respondents were not drawn: selection_model.csv (with a declared model),
+    selection_sensitivity.csv, selection_odds.csv and selection.xlsx.
     Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
     sample there is no covariance and there are no sets to read: neither file is written.
     """
@@ -99,6 +102,9 @@ def write_ranking(
         with use(language):
             notes = _notes(survey, published, ranking)
             write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
+            if published.selection.anything:
+                path = folder / page_name("selection.xlsx", language, languages)
+                write_selection_workbook(published.selection, path)
     write_parquet(published.ranking, folder / "ranking.parquet")
     for name, table in further_tables(survey, published, estimates).items():
         write_csv(table, folder / f"{name}.csv")
@@ -139,6 +145,9 @@ def further_tables(
         "ranking_escalation": published.escalation,
         "ranking_ladder": published.ladder,
         "ranking_waves": published.paths,
+        "selection_model": published.selection.model,
+        "selection_sensitivity": published.selection.sensitivity,
+        "selection_odds": published.selection.odds,
     }
     return {name: table for name, table in tables.items() if len(table)}
 

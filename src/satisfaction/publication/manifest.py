@@ -53,13 +53,23 @@ KEYS = {
     "ranking_thresholds": ["code", "measure", "threshold"],
     "tests": ["test", "measure", "variable", "first", "second"],
     "reliability": ["part", "measure", "item"],
+    "selection_model": ["level", "code", "measure", "model"],
+    "selection_sensitivity": ["level", "code", "measure"],
+    "selection_odds": ["code"],
 }
-INTO_INDICES = ("ranking", "ranking_within", "ranking_thresholds")
+INTO_INDICES = (
+    "ranking",
+    "ranking_within",
+    "ranking_thresholds",
+    "selection_model",
+    "selection_sensitivity",
+)
 INTO_RANKING = (
     "covariance",
     "ranking_sentences",
     "ranking_targets",
     "ranking_escalation",
+    "selection_odds",
     "ranking_ladder",
 )
 AREA_CODE = "[0-9]{6}"
@@ -83,6 +93,8 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "selection": declared.selection,
         "mark": mark(survey),
     }
+    if declared.selection_model is not None:
+        content["selection_model"] = declared.selection_model.model_dump()
     if departures:
         content["trial"] = list(departures)
         content["used"] = used_declarations(survey)
