@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction.foundation.file_sets import read_manifest
 from satisfaction.foundation.files import check_new_file, new_file
 from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
@@ -23,7 +24,6 @@ from satisfaction.publication.verify import (
     Verification,
     damage_said,
     flat,
-    read_manifest,
     same,
 )
 

@@ -34,7 +34,7 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.meanings import schema_of
 from satisfaction.foundation.errors import QuestionnaireError, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import (
     Code,
@@ -128,7 +128,7 @@ class Questionnaire(Record):
             _("universe"): self.universe,
             _("ranked by"): self.ranked,
         }
-        tables: dict[Any, Any] = {
+        tables: dict[Text | str, Any] = {
             str(_("items")): pd.DataFrame(items),
             str(_("rates, with how they are counted")): pd.DataFrame(rates),
             str(_("indices")): pd.DataFrame(indices),

@@ -14,10 +14,12 @@ from satisfaction.declarations.checks import (
     with_default_margins,
 )
 from satisfaction.declarations.delivered import Unread, find_delivered
+from satisfaction.declarations.earlier import EarlierSet, read_earlier
 from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
     check_frame_and_sample,
+    check_order,
     current_areas,
     names_of_areas,
     read_areas,
@@ -36,7 +38,7 @@ from satisfaction.declarations.questionnaire import (
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.conventions import KEYS, in_words
-from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.errors import SatisfactionError, SurveyError
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
 from satisfaction.foundation.pages import card
@@ -104,7 +106,9 @@ class Survey:
         Ranked areas with answers; None before the responses are read: all in the table of areas.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
-    rule_fault : SurveyError or None
+    earlier : tuple of EarlierSet
+        The file sets of the waves that survey.yaml names before this one, oldest first; their ranks stand in `history`.
+    rule_fault : SatisfactionError or None
         What rules.yaml asks of the ranking that this survey cannot serve; a survey that has one is not run.
     as_read : Survey or None
         The survey as its folder says it: whatever differs from it makes the survey a trial.
@@ -138,7 +142,8 @@ class Survey:
     cases: pd.DataFrame | None = None
     backcheck: pd.DataFrame | None = None
     read: Mapping[str, str] = field(default_factory=dict)
-    rule_fault: SurveyError | None = None
+    earlier: tuple[EarlierSet, ...] = ()
+    rule_fault: SatisfactionError | None = None
     as_read: Survey | None = field(default=None, repr=False, compare=False)
     altered: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
@@ -406,9 +411,25 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             areas=areas,
             sample=sample,
         )
+    rankings = []
+    if rules.history is not None and rules.history.file is not None:
+        rankings.append(read_history(folder / rules.history.file, wave=declared.wave))
+    earlier: tuple[EarlierSet, ...] = ()
+    earlier_fault = None
+    if declared.earlier:
+        where = document.place(("earlier",))
+        try:
+            earlier = read_earlier(folder, declared, where=where)
+            rankings += [published.ranking for published in earlier]
+            waves = [wave for table in rankings for wave in table["wave"].unique()]
+            check_order(where, waves, declared.wave)
+        except SatisfactionError as fault:
+            if ranking:
+                raise
+            earlier_fault = fault
     history = None
-    if rules.history is not None:
-        history = read_history(folder / rules.history.file, wave=declared.wave)
+    if rankings:
+        history = pd.concat(rankings, ignore_index=True)
     delivered = find_delivered(folder, declared)
     if areas is not None and declared.areas is not None:
         check_areas(areas, roles.area, folder / declared.areas.file)
@@ -425,7 +446,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     tables = [declared.areas, declared.frame, declared.sample, *declared.margins.values()]
     tables += [declared.nonrespondents, declared.quota, declared.outcomes]
     files = [table.file for table in tables if table is not None]
-    if rules.history is not None:
+    if rules.history is not None and rules.history.file is not None:
         files.append(rules.history.file)
     files += [name for name in (CORRECTIONS_FILE, WORDINGS_FILE) if (folder / name).is_file()]
     if declared.outcomes is not None and declared.outcomes.cases is not None:
@@ -433,6 +454,8 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     if declared.fieldwork.backcheck is not None:
         files.append(declared.fieldwork.backcheck.file)
     sources = [document.path, instrument, *(folder / name for name in (declared.rules, *files))]
+    for published in earlier:
+        sources += published.sources
 
     survey = Survey(
         folder=folder,
@@ -447,6 +470,8 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         files=delivered.files,
         nonrespondents=nonrespondents,
         history=history,
+        earlier=earlier,
+        rule_fault=earlier_fault,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
     )
@@ -455,7 +480,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     except SurveyError as fault:
         if ranking:
             raise
-        survey = replace(survey, rule_fault=fault)
+        survey = replace(survey, rule_fault=earlier_fault or fault)
 
     # what the fieldwork is compared with
     if declared.quota is not None:

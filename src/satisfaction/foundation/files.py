@@ -257,6 +257,16 @@ def recorded() -> Iterator[dict[str, str]]:
         _READ.reset(token)
 
 
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Leave out of `recorded` what is read meanwhile: files that are looked at and no input."""
+    token = _READ.set(())
+    try:
+        yield
+    finally:
+        _READ.reset(token)
+
+
 def refuse_changed(read: Mapping[str, str]) -> None:
     """Refuse files that are not what they were when `recorded` noted them: figures and hashes would not belong together.
 

@@ -364,10 +364,10 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
         score = amount(row["estimate"], ground.kind)
         figure = _("{measure} is {score}; ", measure=measure, score=score)
     n = 0 if pd.isna(row["n"]) else int(row["n"])
-    if minimum_n is not None and n < minimum_n:
-        why = _("fewer than the {minimum_n} of the rule", minimum_n=minimum_n)
-    elif not ground.p:
+    if not ground.p:
         why = _("it has no other area with answers beside it")
+    elif minimum_n is not None and n < minimum_n:
+        why = _("fewer than the {minimum_n} of the rule", minimum_n=minimum_n)
     else:
         why = _("it does not meet the conditions for being ranked")
     reason = ngettext(

@@ -27,6 +27,11 @@ BELOW = {
     "possible": _("possible"),
     "excluded": pgettext("below a line", "excluded"),
 }
+STEP = {
+    "established": pgettext("of a step", "established"),
+    "possible": _("possible"),
+    "excluded": pgettext("of a step", "excluded"),
+}
 VERDICT = {
     "met": _("met"),
     "not met": _("not met"),

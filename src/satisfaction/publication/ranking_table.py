@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from satisfaction.declarations.rules import Target
+from satisfaction.declarations.rules import Escalation, Target
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.language import Text, _
+from satisfaction.foundation.figures import unit_of
+from satisfaction.foundation.language import Text, _, comma_list, ngettext
 from satisfaction.publication.labels import (
     BELOW,
     STATUS,
+    STEP,
     VERDICT,
     area_labels,
     labelled,
@@ -26,7 +28,14 @@ from satisfaction.publication.labels import (
     whole_code,
 )
 from satisfaction.ranking.borrowed_errors import floored
-from satisfaction.ranking.escalation import listed_in_a_row, standing
+from satisfaction.ranking.escalation import (
+    RELEASE,
+    LadderRow,
+    highest,
+    ladder,
+    listed_in_a_row,
+    standing,
+)
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import LeftOut, Rankings
 from satisfaction.ranking.targets import target_verdicts, threshold_verdicts
@@ -166,6 +175,10 @@ THRESHOLDS = [
     *("p_below_adjusted", "p_not_below_adjusted"),
     *("consequence_zh", "consequence_en", "note", "source"),
 ]
+LADDER = [
+    *(*AREA, "step_number", "trigger", "step_zh", "step_en", "reached", "in_force"),
+    *("basis", "basis_zh", "status", "status_zh", "p_established", "p_excluded", "source"),
+]
 ESCALATION = [
     *(*AREA, "listed", "listed_in_a_row", "tied_waves", "step_zh", "step_en"),
     *("status", "status_zh", "p_in", "probability_bottom", "source"),
@@ -259,7 +272,9 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
     return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
 
 
-def escalation_table(survey: Survey, ranking: Ranking) -> pd.DataFrame:
+def escalation_table(
+    survey: Survey, ranking: Ranking, estimates: Mapping[str, Estimates] | None = None
+) -> pd.DataFrame:
     """Return the step that follows for every area on the list, or tied at its cut, and how certain this wave's listing is.
 
     Returns
@@ -269,9 +284,13 @@ def escalation_table(survey: Survey, ranking: Ranking) -> pd.DataFrame:
         them, tied at the cut only), step_zh, step_en (empty where no step is reached), status ("established", "possible",
         "excluded": of belonging to the list now; nothing is known of earlier waves), status_zh, p_in, probability_bottom (of
         the listed end, under the model), source, mark. Longest run first. No rows where no escalation is declared.
+        With `estimates` the step is the last one of the whole ladder, else of waves on the list alone.
     """
     escalation = survey.rules.escalation
-    table = listed_in_a_row(survey, ranking)
+    rows = None
+    if estimates is not None:
+        rows = ladder(survey, estimates, ranking)
+    table = listed_in_a_row(survey, ranking, rows)
     table = table.merge(ranking.table, left_on="code", right_on="unit", how="left")
     labels: dict[int, Text] = {}
     if escalation is None:
@@ -290,6 +309,115 @@ def escalation_table(survey: Survey, ranking: Ranking) -> pd.DataFrame:
         ["listed_in_a_row", "code"], ascending=[False, True], ignore_index=True
     )
     return published(survey, table, ESCALATION)
+
+
+def ladder_table(
+    survey: Survey, estimates: Mapping[str, Estimates], ranking: Ranking
+) -> pd.DataFrame:
+    """Return the steps of the ladder that areas have reached or may have, and the releases.
+
+    Returns
+    -------
+    DataFrame
+        survey, wave, code, name_zh, name_en, step_number (from 1; the release comes last), trigger, step_zh, step_en, reached
+        ("yes", "tied", "no": by what was published), in_force ("yes" for the last step reached, and for a release), basis,
+        basis_zh, status ("established", "possible", "excluded": how far the data prove what the step rests on), status_zh,
+        p_established, p_excluded, source, mark. No rows where waves in a row are the only trigger: `escalation_table` says all.
+    """
+    escalation = survey.rules.escalation
+    if escalation is None or not escalation.is_ladder:
+        return published(survey, pd.DataFrame(columns=LADDER), LADDER)
+    rows = ladder(survey, estimates, ranking)
+    last = highest(rows)
+    records = []
+    for row in rows:
+        if row.trigger == RELEASE:
+            assert escalation.release is not None
+            words = escalation.release.text
+            in_force = row.reached == "yes"
+        else:
+            words = escalation.steps[row.number].text
+            in_force = row.number == last.get(row.code) and row.reached != "no"
+        basis = _ladder_basis(survey, escalation, row)
+        record = {
+            "code": row.code,
+            "step_number": row.number + 1,
+            "trigger": row.trigger,
+            "step_zh": words.zh,
+            "step_en": words.en,
+            "reached": row.reached,
+            "in_force": "yes" if in_force else "no",
+            "basis": basis.en,
+            "basis_zh": basis.zh,
+            "status": row.status,
+            "status_zh": STEP[row.status].zh,
+            "p_established": row.p_in,
+            "p_excluded": row.p_out,
+            "source": escalation.source.both,
+        }
+        records.append(record)
+    return published(survey, pd.DataFrame(records, columns=LADDER), LADDER)
+
+
+def _ladder_basis(survey: Survey, escalation: Escalation, row: LadderRow) -> Text:
+    """Say what a step or a release rests on."""
+    waves = comma_list(row.waves)
+    if row.trigger == "listed_in_a_row":
+        return ngettext(
+            "on the list {n} wave in a row ({waves})",
+            "on the list {n} waves in a row ({waves})",
+            row.counted,
+            waves=waves,
+        )
+    if row.trigger == "listed_in_a_year":
+        return ngettext(
+            "on the list {n} time within a year ({waves})",
+            "on the list {n} times within a year ({waves})",
+            row.counted,
+            waves=waves,
+        )
+    if row.trigger == "fall":
+        return _(
+            "published rank {before:g} in {since}, now {rank:g}",
+            before=row.before,
+            since=waves,
+            rank=row.value,
+        )
+    if row.trigger == "rank_from":
+        return _("rank {rank:g} now", rank=row.value)
+    if row.trigger == "low":
+        low = escalation.steps[row.number].low
+        assert low is not None
+        kind, measure = measure_labels(survey.questionnaire)[low.measure]
+        unit = unit_of(kind)
+        return _(
+            "{measure} {estimate}, line {below}",
+            measure=measure,
+            estimate=unit.level(row.value),
+            below=unit.level(low.below),
+        )
+    release = escalation.release
+    assert release is not None
+    stood = ngettext(
+        "listed in {since}, then {n} wave off the list, rank {rank:g} now",
+        "listed in {since}, then {n} waves off the list, rank {rank:g} now",
+        row.counted,
+        since=row.waves[0],
+        rank=row.value,
+    )
+    needed = ngettext(
+        "release needs {n} wave off the list",
+        "release needs {n} waves off the list",
+        release.off_list,
+    )
+    if release.rank_at_most is None:
+        return _("{stood}; {needed}", stood=stood, needed=needed)
+    return _(
+        "{stood}; {needed} and a rank of {rank} or better",
+        stood=stood,
+        needed=needed,
+        rank=release.rank_at_most,
+    )
 
 
 def paths_table(

@@ -23,6 +23,7 @@ from satisfaction.publication.labels import (
 )
 from satisfaction.publication.ranking_table import (
     escalation_table,
+    ladder_table,
     paths_table,
     ranking_table,
     targets_table,
@@ -81,7 +82,7 @@ class Tables:
 
     Attributes
     ----------
-    indices, ranking, within, targets, thresholds, escalation, paths : DataFrame
+    indices, ranking, within, targets, thresholds, escalation, ladder, paths : DataFrame
         As the functions of `published` return them.
     sentences : DataFrame
         code, zh, en: what may be said of every area; in rank order.
@@ -97,6 +98,7 @@ class Tables:
     targets: pd.DataFrame = field(repr=False)
     thresholds: pd.DataFrame = field(repr=False)
     escalation: pd.DataFrame = field(repr=False)
+    ladder: pd.DataFrame = field(repr=False)
     paths: pd.DataFrame = field(repr=False)
     sentences: pd.DataFrame = field(repr=False)
     near_cut: pd.DataFrame = field(repr=False)
@@ -123,7 +125,8 @@ def tables_of(results: Results) -> Tables:
         within=within_table(survey, estimates, results.rankings),
         targets=targets_table(survey, first, results.rankings),
         thresholds=thresholds_table(survey, estimates),
-        escalation=escalation_table(survey, first),
+        escalation=escalation_table(survey, first, estimates),
+        ladder=ladder_table(survey, estimates, first),
         paths=paths_table(survey, estimates, first),
         sentences=sentences,
         near_cut=nearest,

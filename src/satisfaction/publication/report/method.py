@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.declarations.rules import Escalation
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep
 from satisfaction.foundation.conventions import (
@@ -18,8 +20,10 @@ from satisfaction.foundation.conventions import (
     key,
     value_in_words,
 )
+from satisfaction.foundation.figures import unit_of
 from satisfaction.foundation.language import Text, _, comma_list, pgettext, semicolon_list
 from satisfaction.pipeline import Results, lonely_note, weighting_log
+from satisfaction.publication.labels import measure_labels
 from satisfaction.publication.ranking_table import demand
 from satisfaction.publication.report.rows import level_label
 
@@ -385,18 +389,22 @@ def _rules(survey: Survey) -> Section:
     ]
     history: list[Line] = []
     gaps: list[Line] = []
-    if rules.history:
+    if rules.history and rules.history.file:
         history.append(_with_source(rules.history.file, rules.history.source))
+    history += earlier_notes(survey)
+    if rules.history:
         gaps += [_named(gap.wave, gap.source) for gap in rules.history.gaps or ()]
     steps: list[Line] = []
+    heading = _("escalation, by waves in a row")
     if rules.escalation:
-        for step in rules.escalation.steps:
-            steps.append(_named(str(step.listed_in_a_row), Text(step.zh, step.en)))
+        steps = _ladder(survey, rules.escalation)
+        if rules.escalation.is_ladder:
+            heading = _("escalation, step by step")
     further: dict[Text, Sequence[Line]] = {
         _("targets"): targets,
         _("thresholds"): thresholds,
         _("history"): history,
-        _("escalation, by waves in a row"): steps,
+        heading: steps,
         _("waves that were not held; waves in a row count across them"): gaps,
     }
     of_ranking = dict(rules.ranking)
@@ -405,6 +413,31 @@ def _rules(survey: Survey) -> Section:
     entries = _entries(of_ranking) + _entries(rules.responses.model_dump())
     entries += [Entry(label, lines or [NONE]) for label, lines in further.items()]
     return Section(_("Rules"), entries)
+
+
+def _ladder(survey: Survey, escalation: Escalation) -> list[Line]:
+    """Name the steps of the ladder by their triggers, and what releases an area."""
+    lines: list[Line] = []
+    for step in escalation.steps:
+        when: Line = str(step.listed_in_a_row)
+        if step.low is not None:
+            kind, measure = measure_labels(survey.questionnaire)[step.low.measure]
+            below = unit_of(kind).level(step.low.below)
+            when = _("{measure} proven below {below}", measure=measure, below=below)
+        elif step.fall is not None:
+            when = _("fall of {n} places since the wave before", n=step.fall)
+        elif step.rank_from is not None:
+            when = _("rank {n} or worse", n=step.rank_from)
+        elif step.listed_in_a_year is not None:
+            when = _("{n} times within a year", n=step.listed_in_a_year)
+        lines.append(_named(when, step.text))
+    release = escalation.release
+    if release is not None:
+        needed = _("waves off the list: {n}", n=release.off_list)
+        if release.rank_at_most is not None:
+            needed = _("{needed}, rank {rank} or better", needed=needed, rank=release.rank_at_most)
+        lines.append(_named(needed, release.text))
+    return lines
 
 
 def _label(questionnaire: Questionnaire, name: str) -> Text:
