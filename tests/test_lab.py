@@ -322,8 +322,9 @@ def children(pid: int) -> list[int]:
     ]
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
 def test_jupyterlab_starts_answers_keeps_its_token_to_itself_and_ends_with_the_command(
-    project, tmp_path
+    project, tmp_path, ending
 ):
     command = [sys.executable, "-m", "satisfaction", "lab", str(project.root), "--no-browser"]
     environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
@@ -347,9 +348,9 @@ def test_jupyterlab_starts_answers_keeps_its_token_to_itself_and_ends_with_the_c
     shown = Path(f"/proc/{lab}/cmdline").read_text()
     assert "jupyterlab" in shown
     assert address.query.removeprefix("token=") not in shown
-    running.terminate()
+    running.send_signal(ending)
     running.communicate(timeout=60)
-    assert running.returncode == 128 + signal.SIGTERM
+    assert running.returncode == 128 + ending
     assert not Path(f"/proc/{lab}").exists()
     assert list(tmp_path.glob("satisfaction-lab-*")) == []
 
