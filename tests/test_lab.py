@@ -217,6 +217,18 @@ def test_the_form_tells_its_steps_and_lists_what_was_made(project, widgets):
     assert made.revision == 1
 
 
+def test_the_wave_before_is_proposed_to_be_compared_with(project, widgets):
+    before = project.folder.with_name("before")
+    shutil.copytree(project.folder, before)
+    survey = project.folder / "survey.yaml"
+    text = survey.read_text(encoding="utf-8")
+    survey.write_text(f"{text}\nfieldwork: {{earlier: ../before}}\n", encoding="utf-8")
+    form = Form(widgets, project.root, "en")
+    form.wave.value = before
+    form.wave.value = project.folder
+    assert form.earlier.value == before.resolve()
+
+
 def test_a_fault_is_its_message_and_the_form_goes_on(project, widgets):
     form = Form(widgets, project.root, "en")
     project.edit("survey.yaml", "selection: probability", "selection: guess")
