@@ -201,19 +201,26 @@ class Form:
     def __init__(self, widgets: Any, root: Path, language: Language) -> None:
         self.widgets = widgets
         self.root = root
-        wide = {"width": "100%", "max_width": "60rem"}
+        wide = {"width": "98%", "max_width": "60rem"}
+        style = {"description_width": "8rem"}
         readable = [wave for wave in find_waves(root) if wave.readable]
         folders = [wave.folder for wave in readable]
         self.overview = widgets.HTML()
-        self.wave = widgets.Dropdown(options=self._options(folders, language), layout=wide)
+        self.wave = widgets.Dropdown(
+            options=self._options(folders, language), layout=wide, style=style
+        )
         if readable:
             self.wave.value = max(readable, key=lambda wave: wave.finished).folder
-        self.earlier = widgets.Dropdown(options=self._options(folders, language), layout=wide)
+        self.earlier = widgets.Dropdown(
+            options=self._options(folders, language), layout=wide, style=style
+        )
         self.languages = widgets.ToggleButtons(
             options=[(_("zh").zh, "zh"), ("English", "en")], value=language
         )
         self.notebooks = widgets.Checkbox(value=False, indent=False)
-        self.width = widgets.BoundedFloatText(value=3.0, min=0.1, max=50, step=0.1, layout=wide)
+        self.width = widgets.BoundedFloatText(
+            value=3.0, min=0.1, max=50, step=0.1, layout=wide, style=style
+        )
         self.bar = widgets.IntProgress(value=0, min=0, max=len(STEPS) + 1)
         self.step = widgets.Label()
         self.progress = widgets.HBox([self.bar, self.step])
