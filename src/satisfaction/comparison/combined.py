@@ -20,7 +20,8 @@ import scipy.sparse as sp
 
 from satisfaction.comparison.components import ComponentScores, read_parts
 from satisfaction.comparison.wave_files import write_set
-from satisfaction.composite import Array, Assessed, aggregated, normalised, slopes
+from satisfaction.composite.item_tree import Assessed
+from satisfaction.composite.normalising import Array, aggregated, normalised, slopes
 from satisfaction.declarations.combined import CombinedFile
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import RankingError, shortened

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.composite import Array, Assessed, assess, read_lost
+from satisfaction.composite.item_tree import Assessed, assess, read_lost
+from satisfaction.composite.normalising import Array
 from satisfaction.declarations.combined import Assessment, CombinedFile, Component
 from satisfaction.foundation.errors import RankingError, shortened
 from satisfaction.foundation.language import _

@@ -34,7 +34,7 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.meanings import schema_of
 from satisfaction.foundation.errors import QuestionnaireError, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import (
     Code,

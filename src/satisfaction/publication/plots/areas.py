@@ -226,7 +226,7 @@ def _draw_tile(axes: Axes, x: float, y: float, name: str, value: float, shade: N
     axes.add_patch(Rectangle((x, y), 0.95, 0.92, facecolor=colour, edgecolor=INK, linewidth=0.4))
     size = 6.6
     if name.isascii():
-        size = 5.6
+        size = 5.3
     centred: dict[str, Any] = {"ha": "center", "va": "center", "linespacing": 1.15}
     axes.text(x + 0.475, y + 0.46, f"{name}\n{written}", fontsize=size, color=ink, **centred)
 

@@ -332,7 +332,7 @@ def bars(
     return figure
 
 
-NAME_COLUMNS = 40
+NAME_COLUMNS = 43
 
 
 class Look(NamedTuple):

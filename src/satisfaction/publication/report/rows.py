@@ -14,7 +14,7 @@ from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
-from satisfaction.foundation.language import NOTHING, Text, _, pgettext
+from satisfaction.foundation.language import NOTHING, Text, _, as_text, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
 from satisfaction.publication.labels import STATUS, label_of, published_levels
 
@@ -371,4 +371,4 @@ def _within_row(row: Row, kind: str) -> Verdict:
         figures.count(row["n"]),
     )
     rank = Text(figures.rank_with_set(row))
-    return Verdict(row, NOTHING, rank, Text(row["note"]), written)
+    return Verdict(row, NOTHING, rank, as_text(row["note"]), written)
