@@ -263,6 +263,46 @@ def combined(folder: Path, declared: Path | None, engine: str) -> None:
     _tell(combined_lines(results, found), written)
 
 
+@command(_("Score assessments by points: every level, department, class, ledger; and draw."))
+@click.argument("folder", type=FOLDER)
+@option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
+@option(
+    "--without-survey",
+    is_flag=True,
+    words=_("points alone: items that the survey decides are awaited, nothing is drawn"),
+)
+@option("--draws", type=int, default=4000, show_default=True, words=_("at least 2000"))
+@option("--seed", type=int, default=1, show_default=True)
+@ENGINE
+def assessment(
+    folder: Path,
+    declared: Path | None,
+    without_survey: bool,
+    draws: int,
+    seed: int,
+    engine: str,
+) -> None:
+    """Score assessments by points: every level, department, class, ledger; and draw."""
+    from satisfaction.comparison.assessments import (
+        assessment_lines,
+        assessments_of,
+        export_assessments,
+    )
+    from satisfaction.composite.tree_draws import checked_draws
+    from satisfaction.declarations.survey import read_survey
+    from satisfaction.pipeline import run
+
+    checked_draws(draws)
+    survey = read_survey(folder)
+    results = None
+    if not without_survey:
+        results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    path = declared or folder / "combined.yaml"
+    found = assessments_of(survey, path, results=results, draws=draws, seed=seed)
+    written = export_assessments(found)
+    _tell(assessment_lines(found), written)
+
+
 @command(_("How ranks move under other weights, scales, aggregations and denominators."))
 @click.argument("folder", type=FOLDER)
 @option("--measure", words=_("default: the measure the questionnaire ranks"))
