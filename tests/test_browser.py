@@ -277,7 +277,7 @@ def test_the_form_runs_a_wave(page, lab, project):
     page.get_by_role("button", name="运行", exact=True).click()
     page.wait_for_selector(".jp-OutputArea .satisfaction-table[data-ready] >> text=知晓率")
     assert (project.folder / "out" / "latest" / "report.html").is_file()
-    answer = page.locator(".jupyter-widgets.widget-output")
+    answer = page.locator(".jupyter-widgets.widget-output").first  # the other lists the runs
     with page.expect_download() as workbook:
         answer.get_by_role("link", name="ranking.xlsx").click()
     assert Path(workbook.value.path()).read_bytes().startswith(b"PK")
@@ -289,6 +289,11 @@ def test_the_form_runs_a_wave(page, lab, project):
     with page.expect_download() as workbook:
         made.get_by_role("link", name="indices.xlsx").click()
     assert workbook.value.suggested_filename == "indices.xlsx"
+    page.get_by_role("button", name="打开笔记本").click()
+    answer.get_by_role("link", name="02_weighting.ipynb").click()  # opens here, in JupyterLab
+    page.wait_for_function(
+        "window.jupyterapp.shell.currentWidget?.context?.path === 'surveys/wave/out/notebooks/02_weighting.ipynb'"
+    )
     assert outside(page) == []
     assert page.faults == []
     keep(page, "00_start")

@@ -217,6 +217,18 @@ def test_the_form_tells_its_steps_and_lists_what_was_made(project, widgets):
     assert made.revision == 1
 
 
+def test_the_wave_before_is_proposed_to_be_compared_with(project, widgets):
+    before = project.folder.with_name("before")
+    shutil.copytree(project.folder, before)
+    survey = project.folder / "survey.yaml"
+    text = survey.read_text(encoding="utf-8")
+    survey.write_text(f"{text}\nfieldwork: {{earlier: ../before}}\n", encoding="utf-8")
+    form = Form(widgets, project.root, "en")
+    form.wave.value = before
+    form.wave.value = project.folder
+    assert form.earlier.value == before.resolve()
+
+
 def test_a_fault_is_its_message_and_the_form_goes_on(project, widgets):
     form = Form(widgets, project.root, "en")
     project.edit("survey.yaml", "selection: probability", "selection: guess")
@@ -322,8 +334,9 @@ def children(pid: int) -> list[int]:
     ]
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
 def test_jupyterlab_starts_answers_keeps_its_token_to_itself_and_ends_with_the_command(
-    project, tmp_path
+    project, tmp_path, ending
 ):
     command = [sys.executable, "-m", "satisfaction", "lab", str(project.root), "--no-browser"]
     environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
@@ -347,9 +360,9 @@ def test_jupyterlab_starts_answers_keeps_its_token_to_itself_and_ends_with_the_c
     shown = Path(f"/proc/{lab}/cmdline").read_text()
     assert "jupyterlab" in shown
     assert address.query.removeprefix("token=") not in shown
-    running.terminate()
+    running.send_signal(ending)
     running.communicate(timeout=60)
-    assert running.returncode == 128 + signal.SIGTERM
+    assert running.returncode == 128 + ending
     assert not Path(f"/proc/{lab}").exists()
     assert list(tmp_path.glob("satisfaction-lab-*")) == []
 

@@ -12,6 +12,7 @@ import pytest
 
 from conftest import table_rows
 from one_kernel import NotebookRun, execute_in_one_kernel
+from satisfaction import read_survey
 from satisfaction.foundation.errors import ExportError
 from satisfaction.notebook.notebooks import exported, nothing_for, run_notebooks
 from satisfaction.pipeline import Results, run
@@ -228,9 +229,12 @@ def in_one_kernel(shipped, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def small_in_both(unchanged, tmp_path_factory):
+def small_in_both(small_template, tmp_path_factory):
     """The notebooks of both languages on the small wave: results, and the notebooks by language."""
     root = tmp_path_factory.mktemp("small_in_both")
+    # of its own: notebook 02 notes the trials it looks at
+    shutil.copytree(small_template, root / "small")
+    unchanged = read_survey(root / "small" / "surveys" / "wave")
     runs = []
     for language, shelf in {"zh": SHELF, "en": ENGLISH}.items():
         (root / language).mkdir()

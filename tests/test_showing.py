@@ -148,6 +148,13 @@ def test_a_precise_figure_shows_more_digits():
     assert [row[2] for row in table_rows(precise)] == ["61.23 %", "71.26", "—"]
 
 
+def test_no_small_figure_vanishes_beside_a_large_one():
+    table = pd.DataFrame({"fact": [1902.5, 0.05, 0.0, None]})
+    assert [row[0] for row in table_rows(show(table).html)] == ["1902", "0.05", "0", "—"]
+    facts = pd.Series(["tukey", 0.8504145064599011], index=["simultaneous", "rankability"])
+    assert table_rows(show(facts).html)[1] == ["rankability", "0.850415"]
+
+
 def test_the_kind_of_all_rows_can_be_said():
     table = pd.DataFrame({"estimate": [0.5], "se": [0.02]})
     with use("en"):

@@ -104,6 +104,8 @@ def lab(folder: Path, no_browser: bool) -> None:
     from satisfaction.notebook.server import serve
 
     # as Ctrl+C does: the server and its temporary folder go with the command
-    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(128 + signal.SIGTERM))
+    for name in ("SIGTERM", "SIGHUP"):  # the second where there are terminals that hang up
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _frame: sys.exit(128 + number))
     if code := serve(folder, language=reader(), browser=not no_browser, tell=tell):
         sys.exit(code)

@@ -141,8 +141,14 @@ def _summary(results: Results) -> None:
     from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
+    from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import STATUS, area_labels, whole_code
     from satisfaction.publication.ranking_table import ladder_table
+    from satisfaction.publication.selection_tables import (
+        CAUTION,
+        near_the_cut,
+        selection_tables,
+    )
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -174,7 +180,7 @@ def _summary(results: Results) -> None:
         tell(note)
     if results.absent:
         tell(_("not declared: {absent}", absent=comma_list(results.absent)))
-    for note in trimming_notes(results):
+    for note in (*adoption_notes(results), *trimming_notes(results)):
         tell(_("note: {note}", note=note))
     proven = survey.declared.selection == "probability"
     if proven and replicates_note(results):
@@ -236,6 +242,11 @@ def _summary(results: Results) -> None:
             established=established,
         )
         tell(line)
+    selection = selection_tables(survey, results.selection_study)
+    for sentence in near_the_cut(selection.odds) if len(selection.odds) else ():
+        tell(sentence)
+    if len(selection.model):
+        tell(_("selection_model.csv: {caution}", caution=CAUTION))
 
 
 def _tell_handover(results: Results, folder: Path) -> None:

@@ -58,7 +58,7 @@ class Comparison:
     ----------
     old, new : Path
     causes : DataFrame
-        kind ("inputs", "rules", "questionnaire", "program", "responses", "corrections", "conventions"), what, old, new.
+        kind ("inputs", "rules", "questionnaire", "trial", "program", "responses", "corrections", "conventions"), what, old, new.
     figures : DataFrame
         level, code, name_zh, measure, unit, old, new, difference (estimates), points (the difference in points 0-100), se_old,
         se_new, n_old, n_new: one row an estimate of which a figure changed, appeared or went; largest first.
@@ -146,6 +146,7 @@ def _from_manifests(
         {"questionnaire": new["questionnaire"]},
     )
     yield from _differing("rules", old["rules"], new["rules"])
+    yield from _differing("trial", {"trial": old.get("trial", [])}, {"trial": new.get("trial", [])})
     yield from _differing("program", old["versions"], new["versions"])
     yield from _differing("responses", _counts(old), _counts(new))
     yield from _differing("conventions", _conventions(old), _conventions(new))
@@ -263,6 +264,7 @@ KINDS = {
     "inputs": _("input files"),
     "questionnaire": _("questionnaire"),
     "rules": _("rules"),
+    "trial": _("what makes a trial"),
     "program": _("program version"),
     "responses": _("rows of responses"),
     "corrections": _("corrected answers"),
@@ -298,6 +300,13 @@ def verification_lines(found: Verification) -> list[Text]:
             _(
                 "  a trial, made from other declarations than the survey's folder: {declarations}",
                 declarations=", ".join(found.trial),
+            )
+        )
+    if found.unrecorded:
+        lines.append(
+            _(
+                "  put in by hand and in no record, so not to be recomputed: {parts}",
+                parts=", ".join(found.unrecorded),
             )
         )
     return lines + _recomputed_lines(found)

@@ -32,6 +32,7 @@ from satisfaction.foundation.errors import EstimatesError, RankingError
 from satisfaction.foundation.language import Text, _
 from satisfaction.pipeline import Results, run
 from satisfaction.publication.labels import (
+    UNITS,
     area_labels,
     labelled,
     mark,
@@ -40,7 +41,6 @@ from satisfaction.publication.labels import (
     twelve_digits,
 )
 from satisfaction.publication.reading_sets import FileSet, read_indices
-from satisfaction.publication.tables import UNITS
 from satisfaction.ranking.waves import comparability, require_comparable
 
 Array = np.ndarray[Any, Any]

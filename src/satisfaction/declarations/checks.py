@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 GROUPS = _("single or area item")
 SINGLES = _("single item")
+MEASURES = _("measure")
 COUNTS = _("number item of 1 or more")  # no weight is zero or infinite
 WEIGHTS = _("number item without negative numbers")
 
@@ -44,7 +45,7 @@ def check_declarations(
     ------
     SurveyError
         S123, S124 tables that lack or need a role, S132 an item of a margin or of the quota, S136 a quota without the area,
-        S163 an item of a weighting step or of a check of the fieldwork, S168 a stratum to be collapsed that is none, S340 an overall rate that is none.
+        S163 an item of a weighting step or of a check of the fieldwork, S522 a model of who answers without margins of areas, S168 a stratum to be collapsed that is none, S340 an overall rate that is none.
     """
     roles = questionnaire.roles
     if declared.areas is None and isinstance(questionnaire.items[roles.area], AreaItem):
@@ -79,6 +80,7 @@ def check_declarations(
                 hint=_("Write '{area}' first.", area=roles.area),
             )
     _check_items(document, declared, questionnaire)
+    _check_selection_model(document, declared, roles.area)
     merged = [pair.stratum for pair in declared.collapse]
     for position, pair in enumerate(declared.collapse):
         complete = len(pair.stratum) == len(pair.into) == len(roles.strata)
@@ -107,6 +109,47 @@ def check_declarations(
             got=overall,
             hint=_("Name a rate of one single item that is no topic."),
         )
+
+
+def area_margins(declared: SurveyFile, area: str) -> list[str]:
+    """Return the margins that tell an area's residents by items: those of the model of who answers, else all that hold the area."""
+    model = declared.selection_model
+    names = list(declared.margins)
+    if model is not None and model.margins is not None:
+        names = model.margins
+    return [name for name in names if _divides(declared.margins[name].by, area)]
+
+
+def _divides(by: list[str], area: str) -> bool:
+    return area in by and len(by) > 1
+
+
+def _check_selection_model(document: Document, declared: SurveyFile, area: str) -> None:
+    """Refuse a model of who answers without margins of every area.
+
+    Raises
+    ------
+    SurveyError
+        S522.
+    """
+    model = declared.selection_model
+    if model is None:
+        return
+    usable = area_margins(declared, area)
+    unusable = [name for name in model.margins or () if name not in usable]
+    if usable and not unusable:
+        return
+    raise SurveyError(
+        "S522",
+        _(
+            "The model of who answers needs margins by '{area}' and at least one item.",
+            area=area,
+        ),
+        where=document.place(("selection_model",)),
+        available=[name for name, margin in declared.margins.items() if _divides(margin.by, area)],
+        got=unusable[0] if unusable else "",
+        hint=_("Declare such a margin: by: [{area}, sex], for instance.", area=area),
+    )
 
 
 def with_default_margins(
@@ -237,6 +280,11 @@ def _check_items(document: Document, declared: SurveyFile, questionnaire: Questi
         elif isinstance(step, TrimmingStep):
             check((*at, "within"), step.within or [], groups, GROUPS)
     singles = questionnaire.items_of(SingleItem)
+    tests = declared.tests
+    if tests is not None:
+        measures = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics]
+        check(("tests", "groups"), tests.groups or [], singles, SINGLES)
+        check(("tests", "measures"), tests.measures or [], measures, MEASURES)
     backcheck = declared.fieldwork.backcheck
     if backcheck is not None:
         check(("fieldwork", "backcheck", "items"), backcheck.items, singles, SINGLES)

@@ -45,6 +45,22 @@ def read_fact_table(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     return table.map(str.strip)
 
 
+def read_weights(path: Path, respondent: str) -> pd.DataFrame:
+    """Read final weights made elsewhere: the respondent's column as text, and `weight` as float.
+
+    Raises
+    ------
+    SurveyError
+        S131 a column that is not there, S523 a weight that is no positive number, S524 a respondent who stands twice.
+    """
+    table = read_fact_table(path, (respondent, "weight"))[[respondent, "weight"]]
+    weight = pd.to_numeric(table["weight"], errors="coerce").astype(float)
+    _refuse(path, ~(np.isfinite(weight) & (weight > 0)), "S523", _("Weights must be positive"))
+    twice = table[respondent].duplicated(keep=False)
+    _refuse(path, twice, "S524", _("A respondent has one weight"))
+    return table.assign(weight=weight)
+
+
 def _refuse(
     path: Path, wrong: pd.Series, code: str, text: Text, available: Iterable[str] = ()
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from satisfaction.declarations.facts import (
     read_history,
     read_nonrespondents,
     read_outcomes,
+    read_weights,
 )
 from satisfaction.declarations.questionnaire import (
     Questionnaire,
@@ -36,7 +37,13 @@ from satisfaction.declarations.questionnaire import (
     read_questionnaire,
 )
 from satisfaction.declarations.rules import Rules
-from satisfaction.declarations.wave import SurveyFile
+from satisfaction.declarations.wave import Step, SurveyFile
+from satisfaction.declarations.weighting_record import (
+    RECORD_FILE,
+    WeightingRecord,
+    check_record,
+    read_weighting_record,
+)
 from satisfaction.foundation.conventions import KEYS, in_words
 from satisfaction.foundation.errors import SatisfactionError, SurveyError
 from satisfaction.foundation.files import recorded
@@ -58,6 +65,8 @@ TABLES = (
     "outcomes",
     "cases",
     "backcheck",
+    "weights",
+    "weighting_record",
 )
 CORRECTIONS_FILE = "corrections.csv"
 WORDINGS_FILE = "wordings.csv"
@@ -104,6 +113,10 @@ class Survey:
         Patterns of `files` without a file; reading the responses refuses them.
     covered : frozenset of str or None
         Ranked areas with answers; None before the responses are read: all in the table of areas.
+    weights : DataFrame or None
+        Final weights made elsewhere, one row a respondent: the respondent's column as text, and `weight`.
+    weighting_record : WeightingRecord or None
+        Recipes that were adopted after results were seen, and trials; None without weighting_record.yaml.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     earlier : tuple of EarlierSet
@@ -149,6 +162,8 @@ class Survey:
     unread: tuple[Unread, ...] = ()
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
+    weighting_record: WeightingRecord | None = None
+    weights: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         areas = len(self.ranked_areas())
@@ -310,6 +325,41 @@ class Survey:
         return {str(code): Text(answer.zh, answer.en) for code, answer in answers.items()}
 
 
+def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Survey:
+    """Return the survey with other weighting steps, checked as those of survey.yaml are; it is a trial then.
+
+    Parameters
+    ----------
+    survey : Survey
+    steps : sequence of dict or Step
+        As under `weighting` in survey.yaml.
+    name : str
+        What errors call the place.
+
+    Raises
+    ------
+    SurveyError
+        As `read_survey`.
+    """
+    content = []
+    for step in steps:
+        if isinstance(step, Record):
+            step = step.model_dump(mode="json", exclude_unset=True)
+        content.append(step)
+    written = read_yaml(survey.sources[0], SurveyError)
+    document = Document(Path(name), {}, written.data | {"weighting": content})
+    declared = validated(document, SurveyFile, SurveyError)
+    check_declarations(document, declared, survey.questionnaire)
+    declared = with_default_margins(document, declared, survey.questionnaire)
+    return weighted_as(survey, declared.weighting)
+
+
+def weighted_as(survey: Survey, steps: Sequence[Step]) -> Survey:
+    """Return the survey with steps that are checked already in the place of its own."""
+    declared = survey.declared.model_copy(update={"weighting": list(steps)})
+    return replace(survey, declared=declared)
+
+
 def _different_keys(file: str, used: Record, written: Record) -> Iterator[str]:
     """Name the keys of a declaration that differ."""
     if used is written:
@@ -387,6 +437,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     rules_document = read_yaml(folder / declared.rules, SurveyError)
     rules = validated(rules_document, Rules, SurveyError)
     check_declarations(document, declared, questionnaire)
+    weighting_record = None
+    if (folder / RECORD_FILE).is_file():
+        weighting_record = read_weighting_record(folder / RECORD_FILE)
+        check_record(document, declared, weighting_record)
     declared = with_default_margins(document, declared, questionnaire)
 
     # tables of the design and the weighting
@@ -411,6 +465,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             areas=areas,
             sample=sample,
         )
+    weights = None
+    base = declared.base
+    if base is not None and base.table is not None:
+        weights = read_weights(folder / base.table.file, roles.respondent)
     rankings = []
     if rules.history is not None and rules.history.file is not None:
         rankings.append(read_history(folder / rules.history.file, wave=declared.wave))
@@ -445,10 +503,13 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     # every file read, for the manifest
     tables = [declared.areas, declared.frame, declared.sample, *declared.margins.values()]
     tables += [declared.nonrespondents, declared.quota, declared.outcomes]
+    if base is not None:
+        tables.append(base.table)
     files = [table.file for table in tables if table is not None]
     if rules.history is not None and rules.history.file is not None:
         files.append(rules.history.file)
-    files += [name for name in (CORRECTIONS_FILE, WORDINGS_FILE) if (folder / name).is_file()]
+    beside = (CORRECTIONS_FILE, WORDINGS_FILE, RECORD_FILE)
+    files += [name for name in beside if (folder / name).is_file()]
     if declared.outcomes is not None and declared.outcomes.cases is not None:
         files.append(declared.outcomes.cases)
     if declared.fieldwork.backcheck is not None:
@@ -474,6 +535,8 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         rule_fault=earlier_fault,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
+        weighting_record=weighting_record,
+        weights=weights,
     )
     try:
         check_rules(survey, rules_document)

@@ -295,6 +295,11 @@ def copy_file(source: Path, target: Path) -> None:
     target.write_bytes(read_bytes(source))
 
 
+def put_bytes(content: bytes, target: Path) -> None:
+    """Write the content of a file in the making; see `new_file`."""
+    target.write_bytes(content)
+
+
 def decode(path: Path) -> str:
     """Return a text file's content; see `decode_bytes`."""
     return decode_bytes(read_bytes(path), where=str(path))

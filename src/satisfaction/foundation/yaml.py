@@ -173,6 +173,11 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
     text = ""
     if read_bytes(path).strip():
         text = decode(path)
+    return parse_yaml(text, path, error)
+
+
+def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Document:
+    """Read the text of a YAML 1.2 file, for `path` to be named in errors; see `read_yaml`."""
     try:
         node = _parsed(text)
     except DuplicateKeyError as fault:

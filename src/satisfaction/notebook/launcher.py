@@ -50,6 +50,8 @@ class Wave:
         When the latest run was finished, ISO text; empty without one.
     revision : int or None
     readable : bool
+    before : Path or None
+        Folder of the wave before, where the checks of the fieldwork name one.
     """
 
     folder: Path
@@ -61,6 +63,7 @@ class Wave:
     finished: str = ""
     revision: int | None = None
     readable: bool = True
+    before: Path | None = None
 
 
 def find_waves(root: Path) -> list[Wave]:
@@ -81,6 +84,10 @@ def _wave(folder: Path) -> Wave:
     except SatisfactionError as fault:
         return Wave(folder, fault.text, readable=False)
     latest = _latest(folder)
+    checking = declared.fieldwork
+    before = None
+    if checking is not None and checking.earlier is not None:
+        before = (folder / checking.earlier).resolve()
     return Wave(
         folder,
         title=Text(declared.title.zh, declared.title.en),
@@ -90,6 +97,7 @@ def _wave(folder: Path) -> Wave:
         mark=_("simulated") if declared.simulated else NOTHING,
         finished=str(latest.get("finished", "")),
         revision=latest.get("revision"),
+        before=before,
     )
 
 
@@ -193,19 +201,26 @@ class Form:
     def __init__(self, widgets: Any, root: Path, language: Language) -> None:
         self.widgets = widgets
         self.root = root
-        wide = {"width": "100%", "max_width": "60rem"}
+        wide = {"width": "98%", "max_width": "60rem"}
+        style = {"description_width": "8rem"}
         readable = [wave for wave in find_waves(root) if wave.readable]
         folders = [wave.folder for wave in readable]
         self.overview = widgets.HTML()
-        self.wave = widgets.Dropdown(options=self._options(folders, language), layout=wide)
+        self.wave = widgets.Dropdown(
+            options=self._options(folders, language), layout=wide, style=style
+        )
         if readable:
             self.wave.value = max(readable, key=lambda wave: wave.finished).folder
-        self.earlier = widgets.Dropdown(options=self._options(folders, language), layout=wide)
+        self.earlier = widgets.Dropdown(
+            options=self._options(folders, language), layout=wide, style=style
+        )
         self.languages = widgets.ToggleButtons(
             options=[(_("zh").zh, "zh"), ("English", "en")], value=language
         )
         self.notebooks = widgets.Checkbox(value=False, indent=False)
-        self.width = widgets.BoundedFloatText(value=3.0, min=0.1, max=50, step=0.1, layout=wide)
+        self.width = widgets.BoundedFloatText(
+            value=3.0, min=0.1, max=50, step=0.1, layout=wide, style=style
+        )
         self.bar = widgets.IntProgress(value=0, min=0, max=len(STEPS) + 1)
         self.step = widgets.Label()
         self.progress = widgets.HBox([self.bar, self.step])
@@ -219,7 +234,7 @@ class Form:
             button.on_click(lambda _button, name=name: self.press(name))
             self.buttons[name] = button
         self.languages.observe(lambda _change: self.refresh(), names="value")
-        self.wave.observe(lambda _change: self.refresh(), names="value")
+        self.wave.observe(lambda _change: self.choose(), names="value")
         self.box = widgets.VBox(
             [
                 self.overview,
@@ -235,6 +250,14 @@ class Form:
                 self.runs,
             ]
         )
+        self.choose()
+
+    def choose(self) -> None:
+        """Propose the wave before the one chosen to be compared with, and show what was made of it."""
+        for wave in find_waves(self.root):
+            folders = [folder for _title, folder in self.earlier.options]
+            if wave.folder == self.wave.value and wave.before in folders:
+                self.earlier.value = wave.before
         self.refresh()
 
     def _options(self, folders: list[Path], language: Language) -> list[tuple[str, Path]]:

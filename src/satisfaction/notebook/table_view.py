@@ -37,6 +37,7 @@ ESTIMATES = ("difference", "score", "earlier", "later", "lower", "upper")
 DIFFERENCES = ("se", "difference")
 """Of those, the ones that are no level: percentage points, where the level is a percentage."""
 KINDS = {"rate": _("rate"), "score": _("score"), "index": _("index")}
+ANSWERS = {"yes": _("yes"), "no": _("no")}
 UNITS = ("share 0-1", "points 0-100")
 """Of a row's estimate; beside figures that bear their unit it would contradict them."""
 DECIMALS = {"df": 1, "cv": 3, "deff": 2, "deff_wr": 2, "expected_rank": 1, "n_effective": 0, "reliability": 2}  # fmt: skip
@@ -91,6 +92,8 @@ class Labels:
             "kind": KINDS,
             "status": STATUS,
             "verdict": VERDICT,
+            "listed": ANSWERS,
+            "model_dependent": ANSWERS,
         }
         return words.get(name, {})
 
@@ -325,7 +328,9 @@ def _words(
     for value in values:
         text = ""
         if isinstance(value, bool | np.bool_):
-            text = str(_("yes") if value else _("no"))
+            text = str(ANSWERS["yes" if value else "no"])
+        elif isinstance(value, float) and np.isfinite(value):
+            text = f"{value:.6g}"  # a fact beside others, not one of a column of figures
         elif isinstance(value, Text):
             text = str(value)
         elif isinstance(value, str):
@@ -354,6 +359,8 @@ def _figures(
         return [figures.ABSENT if np.isnan(number) else figures.count(number) for number in numbers]
     if not of_measure:
         digits = DECIMALS.get(plain, figures.digits_of_size(numbers))
+        if plain not in DECIMALS and _vanishes(numbers, digits):
+            return [figures.ABSENT if np.isnan(number) else f"{number:.4g}" for number in numbers]
         return [_fixed(number, digits) for number in numbers]
     texts = [""] * len(numbers)
     for group in groups:
@@ -364,6 +371,12 @@ def _figures(
             sign = "" if np.isnan(scaled[at]) else group.signs(plain)
             texts[at] = _fixed(scaled[at], digits) + sign
     return texts
+
+
+def _vanishes(numbers: np.ndarray, digits: int) -> bool:
+    """Return whether rounding would leave less than a digit of a number that is not 0."""
+    sizes = np.abs(numbers[np.isfinite(numbers) & (numbers != 0)])
+    return bool(len(sizes)) and bool(sizes.min() * 10**digits < 1)
 
 
 def _whole(numbers: np.ndarray) -> bool:

@@ -14,6 +14,7 @@ from satisfaction.declarations.survey import MARKS, Survey
 from satisfaction.foundation.language import Text, _, as_text, ngettext, pgettext, semicolon_list
 
 DIGITS = 12
+UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
 KINDS = "省市州区县"
 """Kinds of area that a Chinese name ends in."""
 STATUS = {
@@ -114,6 +115,18 @@ def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Text]]:
         for name, declared in group.items():
             labels[name] = (kind, Text(zh=declared.zh, en=declared.en))
     return labels
+
+
+def measures_named(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
+    """Add kind, unit and labels of the rows' `measure`."""
+    kinds = {}
+    labels = {}
+    for name, (kind, label) in measure_labels(survey.questionnaire).items():
+        kinds[name] = kind
+        labels[name] = label
+    kind_of = table["measure"].map(kinds)
+    table = table.assign(kind=kind_of, unit=kind_of.map(UNITS))
+    return labelled(table, labels, key="measure", into="measure")
 
 
 def mark(survey: Survey) -> str:

@@ -18,6 +18,7 @@ from satisfaction.publication.labels import (
     area_labels,
     labelled,
     measure_labels,
+    measures_named,
     published,
     whole_code,
 )
@@ -30,9 +31,9 @@ from satisfaction.publication.ranking_table import (
     thresholds_table,
     within_table,
 )
+from satisfaction.publication.selection_tables import SelectionTables, selection_tables
 from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
 
-UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
 INDICES = [
     *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
     *("estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note", "selection"),
@@ -64,15 +65,8 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
     limits = table[["ci_low", "ci_high"]]
     table[["ci_low", "ci_high"]] = limits.where(np.isfinite(limits))
     table["n"] = table["n"].astype(np.int64)
-    kinds = {}
-    labels = {}
-    for name, (kind, label) in measure_labels(survey.questionnaire).items():
-        kinds[name] = kind
-        labels[name] = label
-    table["kind"] = table["measure"].map(kinds)
-    table["unit"] = table["kind"].map(UNITS)
     table["selection"] = survey.declared.selection
-    table = labelled(table, labels, key="measure", into="measure")
+    table = measures_named(survey, table)
     return published(survey, table, INDICES)
 
 
@@ -88,6 +82,8 @@ class Tables:
         code, zh, en: what may be said of every area; in rank order.
     near_cut : DataFrame
         As `sentences.near_cut` returns it.
+    selection : SelectionTables
+        Of a wave whose respondents were not drawn.
     statement : Statement
         The filed list with what may be said about it.
     """
@@ -103,6 +99,7 @@ class Tables:
     sentences: pd.DataFrame = field(repr=False)
     near_cut: pd.DataFrame = field(repr=False)
     statement: Statement
+    selection: SelectionTables
 
 
 @use(None)
@@ -131,6 +128,7 @@ def tables_of(results: Results) -> Tables:
         sentences=sentences,
         near_cut=nearest,
         statement=statement,
+        selection=selection_tables(survey, results.selection_study),
     )
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from satisfaction.declarations.survey import read_survey
+from satisfaction.declarations.rules import Rules
+from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import (
     DamagedSetError,
     InputFileError,
@@ -24,6 +26,7 @@ from satisfaction.foundation.file_sets import FORMAT, SUMS, lacking_refused, rea
 from satisfaction.foundation.files import changed_since, decode, read_json, scratch_folder, sha256
 from satisfaction.foundation.grids import Grid, read_grids
 from satisfaction.foundation.language import _
+from satisfaction.foundation.yaml import Record
 from satisfaction.pipeline import run
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.file_set import export
@@ -205,6 +208,8 @@ class Verification:
         Files that were recomputed and compared.
     trial : tuple of str
         What the set was computed with that is not as the survey's folder says, as its manifest records.
+    unrecorded : tuple of str
+        Of these, what the manifest holds no value of: tables and parts that were put in by hand.
     fault : str
         Why the figures could not be recomputed; "" if they could.
     """
@@ -217,6 +222,7 @@ class Verification:
     compared: int
     fault: str = ""
     trial: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         changed = f"{len(self.files)} changed by hand, {len(self.inputs)} other inputs"
@@ -263,12 +269,15 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
     folder = Path(folder)
     lacking_refused(folder)
     trial: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
     found = changed_since(folder, folder / SUMS)
     changed: dict[str, str] = {}
     try:
         with damage_said(folder):
             made = read_manifest(folder)
             trial = tuple(made.get("trial", ()))
+            used = dict(made.get("used", {}))
+            unrecorded = tuple(part for part in trial if part not in used)
             then, programs, revision = (
                 dict(made["inputs"]),
                 dict(made["versions"]),
@@ -280,7 +289,7 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
             }
         wave = read_survey(at)
         changed |= dict.fromkeys(sorted(input_names(wave) - then.keys()), "added")
-        results = run(wave)
+        results = run(as_used(wave, used, unrecorded))
         made_now = manifest(results)
         changed = _unlike(then, made_now["inputs"])
         versions = _other_versions(programs, made_now["versions"])
@@ -289,18 +298,44 @@ def verify(folder: str | Path, *, survey: str | Path | None = None) -> Verificat
             versions["format"] = (written_as, FORMAT)
         with scratch_folder("satisfaction-verify") as scratch:
             again = export(results, scratch / "again", revision=revision)
-            names = sorted(
-                _names(folder) | _names(again), key=lambda name: (name in CONSEQUENCES, name)
-            )
+            names = _names(folder) | _names(again)
             with damage_said(folder):
-                differing = [
-                    one for name in names if (one := _difference(folder / name, again / name))
-                ]
+                differing = set_differences(folder, again)
     except SatisfactionError as fault:
-        if not changed and not found:
+        if not changed and not found and not trial:
             raise
-        return Verification(folder, found, changed, {}, (), 0, str(fault), trial)
-    return Verification(folder, found, changed, versions, tuple(differing), len(names), trial=trial)
+        return Verification(folder, found, changed, {}, (), 0, str(fault), trial, unrecorded)
+    return Verification(
+        folder, found, changed, versions, tuple(differing), len(names), "", trial, unrecorded
+    )
+
+
+def as_used(wave: Survey, used: Mapping[str, Any], unrecorded: tuple[str, ...]) -> Survey:
+    """Return a wave with the declarations that a trial's manifest records; what it does not record stays the folder's.
+
+    Parameters
+    ----------
+    wave : Survey
+    used : mapping
+        As `used_declarations` returns it.
+    unrecorded : tuple of str
+        What else made the set a trial: it is marked so again.
+    """
+    written: dict[str, Record] = {"survey.yaml": wave.declared, wave.declared.rules: wave.rules}
+    for departure, value in used.items():
+        file, _colon, key = departure.partition(": ")
+        content = written[file].model_dump(mode="json", exclude_unset=True)
+        written[file] = type(written[file]).model_validate(content | {key: value})
+    declared = cast(SurveyFile, written["survey.yaml"])
+    rules = cast(Rules, written[wave.declared.rules])
+    return replace(wave, declared=declared, rules=rules, altered=unrecorded)
+
+
+def set_differences(old: Path, new: Path) -> list[Difference]:
+    """Return the first difference of every file of two sets, figures compared to 12 digits; tables first."""
+    names = sorted(_names(old) | _names(new), key=lambda name: (name in CONSEQUENCES, name))
+    differences = (_difference(old / name, new / name) for name in names)
+    return [difference for difference in differences if difference]
 
 
 @contextmanager

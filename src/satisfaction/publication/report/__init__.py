@@ -19,12 +19,19 @@ from satisfaction.foundation.pages import across, fill, find_browser, page_name,
 from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication import plots
+from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
     area_pages,
     index_page,
     source_of,
+)
+from satisfaction.publication.selection_tables import (
+    CAUTION,
+    ODDS,
+    SENSITIVITY,
+    satisfied_label,
 )
 from satisfaction.publication.tables import Tables, tables_of
 
@@ -77,7 +84,7 @@ def render(
         "counts": counts.map(figures.count),
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),
-        "notes": list(summary["notes"]),
+        "notes": [*adoption_notes(results), *summary["notes"]],
         "findings": rows.ranking_findings(summary) if ranks_any else [],
     }
     values |= {
@@ -99,6 +106,18 @@ def render(
         "areas": area_tables,
         "topics": rows.topics(indices),
     }
+    selection = published.selection
+    ranked_measure = survey.questionnaire.ranked
+    values |= {
+        "selection": selection,
+        "selected": rows.selection_rows(selection, results.area, ranked_measure),
+        "odds_rows": rows.records(selection.odds),
+        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY, "odds": ODDS},
+        "satisfied": satisfied_label(survey),
+    }
+    model = survey.declared.selection_model
+    if model is not None:
+        values["model_source"] = model.source
     values |= {
         "files": rows.records(responses.summary),
         "not_read": rows.not_read(responses.not_read),
@@ -132,6 +151,8 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
         drawn["rates"] = plots.rates_by_area(indices)
     if (indices["kind"] == "score").any():
         drawn["topics"] = plots.topics(indices)
+    if len(published.selection.odds):
+        drawn["odds"] = plots.odds_at_the_cut(published.selection.odds)
     alt = rows.alternatives(indices, ranking, results.ranking.summary)
     for name, figure in drawn.items():
         yield name, picture(figure, alt[name])

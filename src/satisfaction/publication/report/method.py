@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from satisfaction.declarations.checks import area_margins
 from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
@@ -26,6 +27,13 @@ from satisfaction.pipeline import Results, lonely_note, weighting_log
 from satisfaction.publication.labels import measure_labels
 from satisfaction.publication.ranking_table import demand
 from satisfaction.publication.report.rows import level_label
+from satisfaction.publication.selection_tables import (
+    CAUTION,
+    MODELS,
+    ODDS,
+    SENSITIVITY,
+    satisfied_label,
+)
 
 REASONS = {
     "dont_know": _("don't know"),
@@ -84,6 +92,17 @@ class Entry(NamedTuple):
     name: str = ""
 
 
+MODEL_ERROR = _(
+    "the model's standard error: people answer independently of each other, with chances that their "
+    "levels of the margins decide; margins are taken as known; every respondent counts once"
+)
+SENSITIVITY_SOURCE = _(
+    "means: SMUB (Little, West, Boonstra and Hu 2020); shares: MUBP (Andridge, West, Little, "
+    "Boonstra and Alvarado-Leiton 2019); phi = 1 is left out where the margins do not predict the "
+    "answer (F test, 5 %)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """A heading with entries and sections below it."""
@@ -103,6 +122,7 @@ def sections(results: Results) -> list[Section]:
         _index(questionnaire, index, proven=proven) for index in questionnaire.indices.values()
     ]
     ranking = _entries(results.ranking.summary, WHOLE_LIST)
+    studied = [_who_answered(results)] if results.selection_study is not None else []
     return [
         _instrument(questionnaire),
         Section(_("How rates are defined"), [], tuple(rates)),
@@ -112,6 +132,7 @@ def sections(results: Results) -> list[Section]:
         _weighting(results),
         _estimation(results),
         Section(_("Ranking: conventions and overall results"), ranking),
+        *studied,
         _rules(survey),
     ]
 
@@ -341,6 +362,8 @@ def _weighting(results: Results) -> Section:
 def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> Line:
     if step.column:
         return _label(questionnaire, step.column)
+    if step.table is not None:
+        return _with_source(VALUES["table"], step.table.source)
     if step.source == "inclusion":
         return "1 / (psu_probability × person_probability)"
     product = Text("1")
@@ -374,6 +397,34 @@ def _estimation(results: Results) -> Section:
         if estimates.conventions != common
     )
     return Section(_("Estimation: conventions"), _entries(common), parts)
+
+
+def _who_answered(results: Results) -> Section:
+    """Print what is said of a wave whose respondents were not drawn."""
+    survey = results.survey
+    study = results.selection_study
+    assert study is not None
+    entries = []
+    model = survey.declared.selection_model
+    if model is not None:
+        methods = [MODELS[method] for method in model.methods]
+        names = area_margins(survey.declared, survey.questionnaire.roles.area)
+        lines: list[Line] = [
+            comma_list(methods),
+            _("margins: {margins}", margins=comma_list(names)),
+            MODEL_ERROR,
+            CAUTION,
+            _("source: {source}", source=model.source),
+        ]
+        entries.append(Entry(_("model of who answers"), lines))
+    if len(study.sensitivity):
+        entries.append(Entry(_("sensitivity"), [SENSITIVITY, SENSITIVITY_SOURCE]))
+    if len(study.odds):
+        satisfied = _("the satisfied: {rate}", rate=satisfied_label(survey))
+        entries.append(Entry(_("odds of answering"), [ODDS, satisfied]))
+    if not entries:
+        entries.append(Entry(_("sensitivity"), [NONE]))
+    return Section(_("Who answered"), entries)
 
 
 def _rules(survey: Survey) -> Section:
