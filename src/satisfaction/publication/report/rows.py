@@ -390,7 +390,7 @@ def _within_row(row: Row, kind: str) -> Verdict:
         figures.count(row["n"]),
     )
     rank = Text(figures.rank_with_set(row))
-    return Verdict(row, NOTHING, rank, Text(row["note"]), written)
+    return Verdict(row, NOTHING, rank, as_text(row["note"]), written)
 
 
 class SelectionRow(NamedTuple):
