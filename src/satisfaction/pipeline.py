@@ -141,7 +141,7 @@ def _silent(_step: Text) -> None:
 
 
 def run(
-    survey: Survey, *, engine: Engine = "duckdb", tell: Callable[[Text], object] = _silent
+    survey: Survey, *, engine: Engine = "duckdb", tell: Callable[[Text], object] | None = None
 ) -> Results:
     """Run a survey from its files to its ranking.
 
@@ -150,7 +150,7 @@ def run(
     survey : Survey
     engine : str
         What counts the answers; the figures are the same with each.
-    tell : function
+    tell : function or None
         Called with each of `STEPS` when it begins.
 
     Raises
@@ -169,7 +169,7 @@ def run(
     3  990202     2                 1                  4  possible
     """
     with use(None):  # nothing that is computed depends on who reads it
-        return _run(survey, engine, tell)
+        return _run(survey, engine, tell or _silent)
 
 
 def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Results:

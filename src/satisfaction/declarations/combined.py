@@ -308,9 +308,9 @@ class Assessment(Record):
     @property
     def measures(self) -> tuple[str, ...]:
         """Return the survey's measures that decide about points or preconditions."""
-        deciding = [leaf for _path, leaf in self.leaves().values()]
-        names = [one.measure for one in (*deciding, *self.preconditions.values()) if one.measure]
-        return tuple(dict.fromkeys(names))
+        names = [leaf.measure for _path, leaf in self.leaves().values()]
+        names += [condition.measure for condition in self.preconditions.values()]
+        return tuple(dict.fromkeys(name for name in names if name))
 
     @model_validator(mode="after")
     def _names_apart(self) -> Assessment:
