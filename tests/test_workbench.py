@@ -184,7 +184,7 @@ def test_an_adopted_recipe_is_marked_beside_the_one_declared_before(small, wave,
 def test_steps_edited_past_the_record_are_refused(small, wave):
     wave.adopt(wave.try_weighting(TRIMMED, name="upper 1.5"), **WHY)
     small.edit("survey.yaml", "upper: 1.5", "upper: 1.4")
-    with pytest.raises(SurveyError, match="S521"):
+    with pytest.raises(SurveyError, match="S525"):
         small.read()
     with pytest.raises(WeightsError, match="W525"):
         wave.undo()

@@ -556,7 +556,7 @@ class SurveyFile(Record):
                     )
                 if step.source == "table" and self.nonrespondents is not None:
                     raise fault(
-                        "S522",
+                        "S526",
                         _("Final weights made elsewhere are those of respondents alone."),
                         at=at,
                         hint=_("Remove `nonrespondents` and the nonresponse step."),

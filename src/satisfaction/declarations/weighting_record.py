@@ -111,13 +111,13 @@ def check_record(document: Document, declared: SurveyFile, record: WeightingReco
     Raises
     ------
     SurveyError
-        S521.
+        S525.
     """
     in_force = record.in_force
     if in_force is None or same_steps(in_force.weighting, declared.weighting):
         return
     raise SurveyError(
-        "S521",
+        "S525",
         _(
             "The weighting steps are not those that {file} says were adopted ({name}).",
             file=RECORD_FILE,
