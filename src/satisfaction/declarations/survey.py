@@ -10,7 +10,9 @@ import pandas as pd
 
 from satisfaction.declarations.checks import (
     check_declarations,
+    check_names,
     check_rules,
+    check_scores,
     with_default_margins,
 )
 from satisfaction.declarations.delivered import Unread, find_delivered
@@ -32,13 +34,14 @@ from satisfaction.declarations.questionnaire import (
     questionnaires_above,
     read_questionnaire,
 )
-from satisfaction.declarations.rules import Rules
+from satisfaction.declarations.combined import COMBINED, CombinedInputs, read_combined_inputs
+from satisfaction.declarations.rules import FurtherRanking, Rules
 from satisfaction.declarations.wave import SurveyFile
-from satisfaction.foundation.errors import SurveyError
+from satisfaction.foundation.errors import SatisfactionError, SurveyError
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
 from satisfaction.foundation.pages import card
-from satisfaction.foundation.yaml import Document, Record, read_yaml, validated
+from satisfaction.foundation.yaml import Document, Location, Record, read_yaml, validated
 
 TRIAL = _("trial, not an official result")
 SIMULATED = _("simulated data, not a real survey")
@@ -57,6 +60,31 @@ TABLES = (
 )
 CORRECTIONS_FILE = "corrections.csv"
 WORDINGS_FILE = "wordings.csv"
+COMBINED_FILE = "combined.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class RankedBy:
+    """One ranking of a wave as declared: by which score, under which rules.
+
+    Attributes
+    ----------
+    name : str
+        What its files begin with; empty for the ranking of the wave itself.
+    score : str
+    rules : Rules
+        With nothing of the wave's other rankings.
+    history : DataFrame or None
+        As `Survey.history`.
+    at : tuple
+        Where rules.yaml declares it.
+    """
+
+    name: str
+    score: str
+    rules: Rules
+    history: pd.DataFrame | None = field(default=None, repr=False)
+    at: Location = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +128,17 @@ class Survey:
         Patterns of `files` without a file; reading the responses refuses them.
     covered : frozenset of str or None
         Ranked areas with answers; None before the responses are read: all in the table of areas.
+    score : str
+        What is ranked where that is not the questionnaire's `ranked` measure; see `ranked`.
+    further : tuple of RankedBy
+        The wave's other rankings; `ranked_by` makes a survey of each.
+    combined : CombinedInputs or None
+        combined.yaml and the files it names.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
-    rule_fault : SurveyError or None
-        What rules.yaml asks of the ranking that this survey cannot serve; a survey that has one is not run.
+    rule_fault : SatisfactionError or None
+        What rules.yaml asks of the ranking that this survey cannot serve, or what is wrong with combined.yaml; a survey that
+        has one is not run.
     as_read : Survey or None
         The survey as its folder says it: whatever differs from it makes the survey a trial.
     altered : tuple of str
@@ -136,12 +171,15 @@ class Survey:
     cases: pd.DataFrame | None = None
     backcheck: pd.DataFrame | None = None
     read: Mapping[str, str] = field(default_factory=dict)
-    rule_fault: SurveyError | None = None
+    rule_fault: SatisfactionError | None = None
     as_read: Survey | None = field(default=None, repr=False, compare=False)
     altered: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
+    score: str = ""
+    further: tuple[RankedBy, ...] = ()
+    combined: CombinedInputs | None = None
 
     def __repr__(self) -> str:
         areas = len(self.ranked_areas())
@@ -177,6 +215,34 @@ class Survey:
     def name(self) -> str:
         """Return the survey's name."""
         return self.declared.survey
+
+    @property
+    def ranked(self) -> str:
+        """Return the name of what is ranked: a measure of the questionnaire, `combined`, or a component of it."""
+        return self.score or self.questionnaire.ranked
+
+    def ranked_by(self, other: RankedBy) -> Survey:
+        """Return the same survey, ranked otherwise; it is a trial where this one is."""
+        return replace(
+            self,
+            score=other.score,
+            rules=other.rules,
+            history=other.history,
+            further=(),
+            as_read=None,
+            altered=self.departures(),
+        )
+
+    @property
+    def composed(self) -> dict[str, Text]:
+        """Return what the scores are called that combined.yaml makes: the combined one, and components that are no measure."""
+        if self.combined is None:
+            return {}
+        labels = self.combined.labels
+        for name, component in self.combined.declared.components.items():
+            if component.measure is not None:
+                del labels[name]
+        return labels
 
     @property
     def overall(self) -> str | None:
@@ -216,6 +282,12 @@ class Survey:
         for name in sorted(self.margins.keys() | original.margins.keys()):
             if not _same(self.margins.get(name), original.margins.get(name)):
                 yield f"margins: {name}"
+        if [(one.name, one.score, one.rules) for one in self.further] != [
+            (one.name, one.score, one.rules) for one in original.further
+        ]:
+            yield f"{declared.rules}: rankings"
+        if not _same_combined(self.combined, original.combined):
+            yield COMBINED_FILE
         if self.files != original.files:
             yield "responses"
 
@@ -325,6 +397,14 @@ def _same(used: object, written: object) -> bool:
     return used is written or bool(type(used) is type(written) and used == written)
 
 
+def _same_combined(used: CombinedInputs | None, written: CombinedInputs | None) -> bool:
+    if used is None or written is None or used is written:
+        return used is written
+    same = used.declared == written.declared and used.assessments == written.assessments
+    tables = used.tables.keys() | written.tables.keys()
+    return same and all(_same(used.tables.get(name), written.tables.get(name)) for name in tables)
+
+
 def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
     """Read survey.yaml alone: the document, its record, and the path of the questionnaire it names.
 
@@ -411,9 +491,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             areas=areas,
             sample=sample,
         )
-    history = None
-    if rules.history is not None:
-        history = read_history(folder / rules.history.file, wave=declared.wave)
+    first, *further = _rankings(folder, declared, questionnaire, rules)
     delivered = find_delivered(folder, declared)
     if areas is not None and declared.areas is not None:
         check_areas(areas, roles.area, folder / declared.areas.file)
@@ -430,20 +508,22 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     tables = [declared.areas, declared.frame, declared.sample, *declared.margins.values()]
     tables += [declared.nonrespondents, declared.quota, declared.outcomes]
     files = [table.file for table in tables if table is not None]
-    if rules.history is not None:
-        files.append(rules.history.file)
+    for one in (first, *further):
+        if one.rules.history is not None:
+            files.append(one.rules.history.file)
     files += [name for name in (CORRECTIONS_FILE, WORDINGS_FILE) if (folder / name).is_file()]
     if declared.outcomes is not None and declared.outcomes.cases is not None:
         files.append(declared.outcomes.cases)
     if declared.fieldwork.backcheck is not None:
         files.append(declared.fieldwork.backcheck.file)
     sources = [document.path, instrument, *(folder / name for name in (declared.rules, *files))]
+    sources = list(dict.fromkeys(sources))
 
     survey = Survey(
         folder=folder,
         declared=declared,
         questionnaire=questionnaire,
-        rules=rules,
+        rules=first.rules,
         areas=areas,
         frame=frame,
         sample=sample,
@@ -451,13 +531,20 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         sources=tuple(sources),
         files=delivered.files,
         nonrespondents=nonrespondents,
-        history=history,
+        history=first.history,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
+        score=first.score,
+        further=tuple(further),
     )
     try:
-        check_rules(survey, rules_document)
-    except SurveyError as fault:
+        survey = _with_combined(survey)
+        for one in (first, *further):
+            place = rules_document.below(one.at)
+            check_rules(survey.ranked_by(one), place)
+            check_scores(survey, place, one.score, one.rules.ranking.tie_break)
+        check_names((first, *further), rules_document)
+    except SatisfactionError as fault:
         if ranking:
             raise
         survey = replace(survey, rule_fault=fault)
@@ -485,3 +572,41 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         reinterviews = read_fact_table(folder / backcheck.file, columns)[columns]
         survey = replace(survey, backcheck=reinterviews)
     return survey
+
+
+def _rankings(
+    folder: Path, declared: SurveyFile, questionnaire: Questionnaire, rules: Rules
+) -> list[RankedBy]:
+    """Return the rankings that rules.yaml declares, *the* ranking of the wave first."""
+    general = rules.model_copy(update={"rankings": []})
+    rankings = [RankedBy(questionnaire.ranked, questionnaire.ranked, general)]
+    for position, further in enumerate(rules.rankings):
+        at = ("rankings", position)
+        rankings.append(RankedBy(further.title, further.score, rules.of(further), at=at))
+    with_history = []
+    for one in rankings:
+        history = None
+        if one.rules.history is not None:
+            history = read_history(folder / one.rules.history.file, wave=declared.wave)
+        with_history.append(replace(one, history=history))
+    main = [further.main for further in rules.rankings]
+    if True in main:
+        with_history.insert(0, with_history.pop(1 + main.index(True)))
+    return with_history
+
+
+def _with_combined(survey: Survey) -> Survey:
+    """Read combined.yaml where there is one; its score is ranked, in general as the wave is, where no ranking names it."""
+    path = survey.folder / COMBINED_FILE
+    if not path.is_file():
+        return survey
+    combined = read_combined_inputs(path)
+    further = survey.further
+    if COMBINED not in (survey.score, *(one.score for one in further)):
+        general = survey.rules
+        if survey.score != survey.questionnaire.ranked:
+            general = next(one.rules for one in further if not one.at)
+        rules = general.of(FurtherRanking(score=COMBINED))
+        further = (*further, RankedBy(COMBINED, COMBINED, rules))
+    sources = (*survey.sources, *combined.sources)
+    return replace(survey, combined=combined, further=further, sources=sources)

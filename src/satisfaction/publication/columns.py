@@ -113,7 +113,7 @@ COLUMNS: dict[str, Column] = {
     "selection": _text(
         _("selection"),
         _("how the sample was selected"),
-        allowed=("probability", "quota", "open_link"),
+        allowed=("probability", "quota", "open_link", "undeclared"),
     ),
     "mark": _text(_("mark"), _("what must be said of the data; empty: nothing")),
     "rank": _count(
@@ -121,6 +121,9 @@ COLUMNS: dict[str, Column] = {
     ),
     "rank_unrounded": _count(
         _("unrounded rank"), _("rank of the unrounded scores"), unit=PLACE, low=1
+    ),
+    "tie_break": _number(
+        _("tie-break"), _("the score by which areas of equal score are ordered"), unit=None
     ),
     "marginal_low": _count(
         _("set from"), _("rank set for this unit by itself, from"), unit=PLACE, low=1

@@ -142,12 +142,12 @@ def further_tables(
 
 def covariance_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFrame:
     """Return the sampling covariance of the ranked measure between areas: entries that are neither zero nor withheld."""
-    ranked = estimates[survey.ranked_level].of(survey.questionnaire.ranked)
+    ranked = estimates[survey.ranked_level].of(survey.ranked)
     codes = ranked.table[ranked.by[0]].astype(str).to_numpy()
     row, column = np.nonzero(np.triu(np.nan_to_num(ranked.cov)))
     table = pd.DataFrame({"code": codes[row], "other_code": codes[column]})
     table["covariance"] = ranked.cov[row, column]
-    table["measure"] = survey.questionnaire.ranked
+    table["measure"] = survey.ranked
     table["mark"] = mark(survey)
     return twelve_digits(table)
 

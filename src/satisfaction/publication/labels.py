@@ -47,6 +47,13 @@ def twelve_digits(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**floats)
 
 
+def counts(numbers: pd.Series) -> pd.Series:
+    """Return numbers of answers as whole ones; missing for scores that rest on none."""
+    if numbers.isna().any():
+        return numbers.astype("Int64")
+    return numbers.astype("int64")
+
+
 def area_labels(survey: Survey) -> dict[str, Text]:
     """Return the names of all areas, and of all together, as figures bear them.
 
@@ -112,6 +119,12 @@ def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Text]]:
         for name, declared in group.items():
             labels[name] = (kind, Text(zh=declared.zh, en=declared.en))
     return labels
+
+
+def score_labels(survey: Survey) -> dict[str, tuple[str, Text]]:
+    """Return kind and label of everything that can be ranked: published measures, the combined score, its components."""
+    composed = {name: ("index", label) for name, label in survey.composed.items()}
+    return composed | measure_labels(survey.questionnaire)
 
 
 def mark(survey: Survey) -> str:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.language import _
-from satisfaction.publication.labels import STATUS, area_labels, labelled, published
+from satisfaction.foundation.language import _, comma_list
+from satisfaction.publication.labels import (
+    STATUS,
+    area_labels,
+    counts,
+    labelled,
+    published,
+    score_labels,
+)
 from satisfaction.ranking.escalation import standing
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import LeftOut, Rankings
@@ -19,13 +27,13 @@ SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"
 AREA = ["code", "name_zh", "name_en"]
 FIGURES = ["measure", "estimate", "se", "n"]
 RANKING = [
-    *(*AREA, *FIGURES, "rank", "rank_unrounded", *SETS),
+    *(*AREA, *FIGURES, "rank", "rank_unrounded", "tie_break", *SETS),
     *("side", "listed", "status", "status_zh", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted"),
     *("probability_bottom", "expected_rank", "reliability", "note"),
     *("probability_low", "probability_high", "model_dependent", "grade"),
 ]
 ON_REQUEST = (
-    *("rank_unrounded", "p_in_adjusted", "p_out_adjusted", "note"),
+    *("rank_unrounded", "tie_break", "p_in_adjusted", "p_out_adjusted", "note"),
     *("probability_low", "probability_high", "model_dependent"),
 )
 WITHIN = [
@@ -54,19 +62,27 @@ def ranking_table(
         (1 is the best; empty without a probability sample and where an area is not ranked).
     """
     table = ranking.table.rename(columns={"unit": "code"})
-    table["n"] = _by_code(survey, estimates[survey.ranked_level])["n"].to_numpy(np.int64)
-    table["measure"] = survey.questionnaire.ranked
+    ranked = estimates[survey.ranked_level].of(survey.ranked)
+    table["n"] = counts(ranked.table["n"])
+    table["measure"] = survey.ranked
     table["side"] = ranking.summary["side"]
     table["listed"] = list(standing(ranking).values())
     status_zh = table["status"].map({status: label.zh for status, label in STATUS.items()})
-    has_answers = table["n"] > 0
+    has_answers = ranked.table["n"] > 0
     status_zh = status_zh.mask(table["estimate"].isna() & has_answers, WITHHELD.zh)
+    barred = ranked.conventions.get("barred", {})
+    why = table["code"].map({code: words.zh for code, words in barred.items()})
+    status_zh = status_zh.mask(why.notna(), why)
     if not ranking.ranks_any:
         status_zh = status_zh.mask(has_answers, ONLY.zh)
     table["status_zh"] = status_zh
-    borrowed = ranking.summary.get("se_from_larger")
-    if borrowed:
-        table["note"] = [borrowed.get(code, "") for code in table["code"]]
+    notes = dict(ranking.summary.get("se_from_larger") or {})
+    exact = exact_words(survey, ranking.summary)
+    if exact:
+        notes = dict.fromkeys(ranking.units.ranked_names, exact)
+    notes |= {code: words.both for code, words in barred.items()}
+    if notes:
+        table["note"] = [notes.get(code, "") for code in table["code"]]
     if "model_dependent" in table:
         depends = table["model_dependent"].map({True: "yes", False: "no"})
         table["model_dependent"] = depends.astype(object).where(depends.notna(), "")
@@ -74,6 +90,15 @@ def ranking_table(
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)
+
+
+def exact_words(survey: Survey, summary: Mapping[str, Any]) -> str:
+    """Say in both languages which components are taken as exact; empty where none is."""
+    labels = score_labels(survey)
+    components = [labels[name][1] for name in summary.get("taken_as_exact", ())]
+    if not components:
+        return ""
+    return _("taken as exact: {components}", components=comma_list(components)).both
 
 
 def within_table(
@@ -91,7 +116,8 @@ def within_table(
     """
     parts = []
     for (level, parent), ranking in rankings.within.items():
-        parts.append(_within(ranking, level=level, parent=parent))
+        exact = exact_words(survey, ranking.summary)
+        parts.append(_within(ranking, level=level, parent=parent, exact=exact))
     for group in rankings.left_out:
         parts.append(_left_out(survey, estimates[group.level], group))
     columns = list(WITHIN)
@@ -102,17 +128,25 @@ def within_table(
     table = pd.concat(parts, ignore_index=True)
     answers = {level: _by_code(survey, estimates[level])["n"] for level in table["level"].unique()}
     areas = zip(table["level"], table["code"], strict=True)
-    table["n"] = [int(answers[level][code]) for level, code in areas]
-    table["measure"] = survey.questionnaire.ranked
+    table["n"] = counts(pd.Series([answers[level][code] for level, code in areas]))
+    table["measure"] = survey.ranked
     table = labelled(table, area_labels(survey), key="within", into="within")
     return published(survey, table, columns)
 
 
-def _within(ranking: Ranking, *, level: str, parent: str) -> pd.DataFrame:
+def _within(ranking: Ranking, *, level: str, parent: str, exact: str) -> pd.DataFrame:
     table = ranking.table.rename(columns={"unit": "code", "probability_bottom": "probability_last"})
     borrowed = ranking.summary.get("se_from_larger", {})
     se_note = [borrowed.get(code, "") for code in table["code"]]
-    why_unranked = np.where(table["estimate"].isna(), WITHHELD.both, FEW.both)
+    if exact:
+        se_note = [exact] * len(table)
+    barred = {}
+    if ranking.source is not None:
+        barred = ranking.source.conventions.get("barred", {})
+    why_unranked = np.where(table["estimate"].isna(), WITHHELD.both, FEW.both).astype(object)
+    for row, code in enumerate(table["code"]):
+        if code in barred:
+            why_unranked[row] = barred[code].both
     table["level"] = level
     table["within"] = parent
     table["of"] = ranking.summary["p"]
@@ -134,5 +168,5 @@ def _left_out(survey: Survey, estimates: Estimates, group: LeftOut) -> pd.DataFr
 
 
 def _by_code(survey: Survey, estimates: Estimates) -> pd.DataFrame:
-    table = estimates.of(survey.questionnaire.ranked).table
+    table = estimates.of(survey.ranked).table
     return table.set_index(table[estimates.by[0]].astype(str))

@@ -16,9 +16,11 @@ from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import (
     area_labels,
+    counts,
     labelled,
     measure_labels,
     published,
+    score_labels,
     whole_code,
 )
 from satisfaction.publication.ranking_table import ranking_table, within_table
@@ -58,13 +60,16 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
         else:
             codes = pd.Series(whole_code(survey), index=figures.index)
         parts.append(figures.assign(level=level, code=codes))
+        for composed in estimates_of_level.apart.values():
+            figures = composed.table.drop(columns=list(composed.by))
+            parts.append(figures.assign(level=level, code=codes.unique()))
     table = pd.concat(parts, ignore_index=True)
     limits = table[["ci_low", "ci_high"]]
     table[["ci_low", "ci_high"]] = limits.where(np.isfinite(limits))
-    table["n"] = table["n"].astype(np.int64)
+    table["n"] = counts(table["n"])
     kinds = {}
     labels = {}
-    for name, (kind, label) in measure_labels(survey.questionnaire).items():
+    for name, (kind, label) in score_labels(survey).items():
         kinds[name] = kind
         labels[name] = label
     table["kind"] = table["measure"].map(kinds)
@@ -132,7 +137,7 @@ def tables_of(results: Results) -> Tables:
 
 def spoken(survey: Survey) -> tuple[Kind, Text]:
     """Return the kind of the ranked measure, and its name as a sentence says it."""
-    kind, label = measure_labels(survey.questionnaire)[survey.questionnaire.ranked]
+    kind, label = score_labels(survey)[survey.ranked]
     return cast(Kind, kind), Text(label.zh, f"the {label.en[:1].lower()}{label.en[1:]}")
 
 

@@ -17,8 +17,8 @@ from satisfaction.publication.labels import (
     VERDICT,
     area_labels,
     labelled,
-    measure_labels,
     published,
+    score_labels,
     whole_code,
 )
 from satisfaction.publication.ranking_table import ranking_table
@@ -78,6 +78,8 @@ def demand(survey: Survey, code: str, target: Target) -> Text:
         return _("top {top}", top=target.top)
     if target.rise is not None:
         since = target.since or survey.earlier_waves()[-1]
+        if target.rise == 0:
+            return _("hold the rank of {since}", since=since)
         return _("rise {rise} since {since}", rise=target.rise, since=since)
     whole = target.first_in == survey.whole()
     within = area_labels(survey)[whole_code(survey) if whole else survey.parents()[code]]
@@ -130,7 +132,7 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
-    labels = {name: label for name, (_kind, label) in measure_labels(survey.questionnaire).items()}
+    labels = {name: label for name, (_kind, label) in score_labels(survey).items()}
     return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
 
 

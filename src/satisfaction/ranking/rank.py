@@ -381,7 +381,7 @@ class Ranking:
         else:
             tests = membership.top_membership(self.pairs, places, self.options.membership)
             chance = self.model.probability_top(places)
-        provable = declared["selection"] == "probability"
+        provable = declared["selection"] == "probability" and not self.options.taken_as_exact
         alpha = 1 - self.summary.level
         columns = {
             "verdict": membership.decide(tests, alpha, words=VERDICT, provable=provable),
@@ -574,7 +574,9 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
         "marginal_high": marginal.high,
         "simultaneous_low": simultaneous.low,
         "simultaneous_high": simultaneous.high,
-        "status": membership.decide(deciding, 1 - options.level, words=STATUS),
+        "status": membership.decide(
+            deciding, 1 - options.level, words=STATUS, provable=not options.taken_as_exact
+        ),
         "p_in": tests.p_in,
         "p_out": tests.p_out,
         "probability_bottom": _listed(model, options),

@@ -306,7 +306,7 @@ def index_page(source: Source, language: Language, languages: Sequence[Language]
 
 def _index_values(source: Source) -> dict[str, Any]:
     survey, published = source.results.survey, source.published
-    indices, ranked = published.indices, survey.questionnaire.ranked
+    indices, ranked = published.indices, survey.ranked
     ranks = {row["code"]: row for row in records(published.ranking)}
     names, parents = survey.area_names(), survey.parents()
     own = indices[(indices["measure"] == ranked) & indices["level"].isin(source.levels())]
