@@ -178,7 +178,7 @@ def _run(survey: Survey, engine: Engine) -> Results:
     awaited: dict[str, Text] = {}
     survey = _first_to_be_ranked(survey, combined, awaited)
     estimates = with_composed(survey, estimates, combined)
-    ranking = rank_areas(survey, estimates)
+    ranking = with_notes(rank_areas(survey, estimates), survey, combined, awaited)
     rankings = rank_within(survey, estimates, ranking)
     results = Results(
         survey=survey,
@@ -433,6 +433,21 @@ def with_composed(
     return combined.beside(survey, estimates)
 
 
+def with_notes(
+    ranking: Ranking,
+    survey: Survey,
+    combined: CombinedScores | None,
+    awaited: Mapping[str, Text],
+) -> Ranking:
+    """Add to what accompanies a ranking: what a combined score rests on, and which rankings are awaited."""
+    notes = list(ranking.summary.notes)
+    for name, waits in awaited.items():
+        notes.append(_("ranking {name}: {waits}", name=name, waits=waits))
+    if combined is not None and survey.ranked in survey.composed:
+        notes += combined.notes(survey.ranked)
+    return replace(ranking, summary=replace(ranking.summary, notes=tuple(notes)))
+
+
 def _first_to_be_ranked(
     survey: Survey, combined: CombinedScores | None, awaited: dict[str, Text]
 ) -> Survey:
@@ -466,16 +481,18 @@ def _first_to_be_ranked(
 
 def _further(results: Results) -> dict[str, Results]:
     """Rank the same wave by every other score that is declared."""
-    further = {}
-    for other in results.survey.further:
-        survey = results.survey.ranked_by(other)
-        estimates = with_composed(survey, results.estimates, results.combined)
-        ranking = rank_areas(survey, estimates)
-        rankings = rank_within(survey, estimates, ranking)
-        further[other.name] = replace(
-            results, survey=survey, estimates=estimates, ranking=ranking, rankings=rankings
-        )
-    return further
+    survey = results.survey
+    return {
+        other.name: ranked_further(results, survey.ranked_by(other)) for other in survey.further
+    }
+
+
+def ranked_further(results: Results, survey: Survey) -> Results:
+    """Rank a wave as another survey of it says: by another score, under other rules."""
+    estimates = with_composed(survey, results.estimates, results.combined)
+    ranking = with_notes(rank_areas(survey, estimates), survey, results.combined, {})
+    rankings = rank_within(survey, estimates, ranking)
+    return replace(results, survey=survey, estimates=estimates, ranking=ranking, rankings=rankings)
 
 
 def absent_steps(survey: Survey) -> Iterator[str]:

@@ -138,15 +138,16 @@ class CombinedScores:
             together[level] = _with_scores(survey, estimates[level], scores)
         return together
 
-    def notes(self) -> tuple[Text, ...]:
-        """Say what the errors of the combined scores leave out, and whose error is a lent one."""
+    def notes(self, score: str = COMBINED) -> tuple[Text, ...]:
+        """Say what the errors of a score leave out, and whose error is a lent one."""
         scores = self.ranked
         labels = self.inputs.labels
+        parts = [part for part in scores.parts if score in (COMBINED, part.name)]
         notes = []
-        undeclared = scores.taken_as_exact
+        undeclared = [labels[part.name] for part in parts if part.taken_as_exact]
         if undeclared:
-            notes.append(exact_note([labels[name] for name in undeclared]))
-        for part in scores.parts:
+            notes.append(exact_note(undeclared))
+        for part in parts:
             if part.declared.exact is not None:
                 notes.append(
                     _(
@@ -155,7 +156,7 @@ class CombinedScores:
                         source=part.declared.exact,
                     )
                 )
-        with_errors = [part for part in scores.parts if part.errors is not None]
+        with_errors = [part for part in parts if part.errors is not None]
         scaled = [labels[part.name] for part in with_errors if part.declared.normalise in FIELD]
         if scaled:
             notes.append(
@@ -165,7 +166,7 @@ class CombinedScores:
                     components=comma_list(scaled),
                 )
             )
-        raised = np.any([part.raised for part in scores.parts], axis=0)
+        raised = np.any([part.raised for part in parts], axis=0)
         if raised.any():
             areas = shortened(np.array(scores.codes)[raised])
             notes.append(_("{areas}: {note}", areas=areas, note=LENT))

@@ -273,6 +273,10 @@ class Rules(Record):
         ),
     )
 
+    def alone(self) -> Rules:
+        """Return the rules for another score of which nothing is declared: the list, and no more."""
+        return self.of(FurtherRanking(score="combined"))
+
     def of(self, further: FurtherRanking) -> Rules:
         """Return the rules of one of `rankings`, as if they were all."""
         return self.model_copy(

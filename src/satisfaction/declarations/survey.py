@@ -15,6 +15,7 @@ from satisfaction.declarations.checks import (
     check_scores,
     with_default_margins,
 )
+from satisfaction.declarations.combined import COMBINED, CombinedInputs, read_combined_inputs
 from satisfaction.declarations.delivered import Unread, find_delivered
 from satisfaction.declarations.facts import (
     areas_within,
@@ -34,8 +35,7 @@ from satisfaction.declarations.questionnaire import (
     questionnaires_above,
     read_questionnaire,
 )
-from satisfaction.declarations.combined import COMBINED, CombinedInputs, read_combined_inputs
-from satisfaction.declarations.rules import FurtherRanking, Rules
+from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.errors import SatisfactionError, SurveyError
 from satisfaction.foundation.files import recorded
@@ -606,7 +606,6 @@ def _with_combined(survey: Survey) -> Survey:
         general = survey.rules
         if survey.score != survey.questionnaire.ranked:
             general = next(one.rules for one in further if not one.at)
-        rules = general.of(FurtherRanking(score=COMBINED))
-        further = (*further, RankedBy(COMBINED, COMBINED, rules))
+        further = (*further, RankedBy(COMBINED, COMBINED, general.alone()))
     sources = (*survey.sources, *combined.sources)
     return replace(survey, combined=combined, further=further, sources=sources)

@@ -116,6 +116,10 @@ class Estimates:
         """Return the confidence level of the limits."""
         return float(self.conventions["level"])
 
+    def holds(self, measure: str) -> bool:
+        """Tell whether a measure was estimated."""
+        return measure in self.apart or bool((self.table["measure"] == measure).any())
+
     def of(self, measure: str) -> Estimates:
         """Return the estimates of one measure, with their covariance.
 

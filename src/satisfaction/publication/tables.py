@@ -108,10 +108,17 @@ class Tables:
 
 
 @use(None)
-def tables_of(results: Results) -> Tables:
-    """Return every table a wave publishes."""
+def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
+    """Return every table a wave publishes; without `every_measure` the indices are those of the ranked one alone."""
     survey = results.survey
     estimates = results.estimates
+    shown = estimates
+    if not every_measure:
+        shown = {
+            level: one.of(survey.ranked)
+            for level, one in estimates.items()
+            if one.holds(survey.ranked)
+        }
     first = results.ranking
     summary = first.summary
     ranking = ranking_table(survey, estimates, first)
@@ -122,7 +129,7 @@ def tables_of(results: Results) -> Tables:
     nearest = near_cut(ranking, summary, kind=kind, measure=measure)
     statement = list_statement(ranking, summary, kind=kind, measure=measure)
     return Tables(
-        indices=indices_table(survey, estimates),
+        indices=indices_table(survey, shown),
         ranking=ranking,
         within=within_table(survey, estimates, results.rankings),
         targets=targets_table(survey, first, results.rankings),
@@ -189,6 +196,20 @@ def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
     table = labelled(table, VERDICTS, key="verdict", into="verdict")
     table = labelled(table, QUADRANTS, key="quadrant", into="quadrant")
     return published(survey, table, INDICATORS)
+
+
+def topics_table(results: Results) -> pd.DataFrame | None:
+    """Compare the topics of the areas of every level below the whole with the whole, as published; None without topics."""
+    tables = []
+    for level in results.survey.area_levels():
+        indicators = indicators_of(results, level=level)
+        if indicators is not None:
+            table = indicators_table(results.survey, indicators)
+            table.insert(2, "level", level)
+            tables.append(table)
+    if not tables:
+        return None
+    return pd.concat(tables, ignore_index=True)
 
 
 def with_parent_names(survey: Survey, indices: pd.DataFrame) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from satisfaction.publication.plots.canvas import (
     theme,
 )
 from satisfaction.publication.plots.ranks import (
+    contributions,
     difference_plot,
     difference_table,
     pair_matrix,
@@ -38,6 +39,7 @@ __all__ = [
     "Heading",
     "bars",
     "change_plot",
+    "contributions",
     "difference_plot",
     "difference_table",
     "pair_matrix",

@@ -35,12 +35,7 @@ from satisfaction.publication.report.rows import (
     threshold_rows,
     unmarked,
 )
-from satisfaction.publication.tables import (
-    Tables,
-    indicators_of,
-    indicators_table,
-    with_parent_names,
-)
+from satisfaction.publication.tables import Tables, topics_table, with_parent_names
 
 LISTED = {
     "yes": _("yes"),
@@ -149,12 +144,7 @@ class Ranks:
 
 def source_of(results: Results, published: Tables) -> Source:
     """Prepare what all pages share; draws no picture yet."""
-    tables = []
-    for level in results.survey.area_levels():
-        indicators = indicators_of(results, level=level)
-        if indicators is not None:
-            tables.append(indicators_table(results.survey, indicators))
-    return Source(results, published, pd.concat(tables, ignore_index=True) if tables else None)
+    return Source(results, published, topics_table(results))
 
 
 def area_pages(
