@@ -31,7 +31,7 @@ from satisfaction.foundation.files import recorded, refuse_changed
 from satisfaction.foundation.language import NOTHING, Text, _, comma_list
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.pipeline import Results, ranked_further
-from satisfaction.publication.combined import lost_tables, ranked_by, weighted
+from satisfaction.publication.combined import lost_tables, results_by, weighted_sum
 from satisfaction.publication.labels import STATUS, mark, twelve_digits
 from satisfaction.publication.ranking_table import FEW, SETS
 from satisfaction.ranking.rank import Ranking, require_ranks
@@ -101,7 +101,7 @@ def combine(results: Results, path: Path) -> Combination:
     with recorded() as read:
         inputs = read_combined_inputs(path)
     refuse_placeholders(map(Path, read), RankingError)
-    alone = ranked_by(results, results.survey.questionnaire.ranked) or results
+    alone = results_by(results, results.survey.questionnaire.ranked) or results
     survey = replace(_as_declared(results, alone.survey), combined=inputs)
     scores = combined_scores(survey, inputs, alone.estimates)
     awaited = scores.awaited(COMBINED, survey.rules.ranking.list_size)
@@ -129,7 +129,7 @@ def combine(results: Results, path: Path) -> Combination:
 
 def _as_declared(results: Results, alone: Survey) -> Survey:
     """Return the survey ranked by the combined score, as rules.yaml has it, else by the rules of the survey's measure."""
-    declared = ranked_by(results, COMBINED)
+    declared = results_by(results, COMBINED)
     if declared is not None:
         return declared.survey
     return alone.ranked_by(RankedBy(COMBINED, COMBINED, alone.rules.alone()))
@@ -218,7 +218,7 @@ def combined_lines(results: Results, found: Combination) -> list[Text]:
     lines.append(
         _(
             "combined score = {weights} ({aggregation})",
-            weights=weighted(found.declared),
+            weights=weighted_sum(found.declared),
             aggregation=summary["aggregation"],
         )
     )

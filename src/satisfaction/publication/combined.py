@@ -18,7 +18,7 @@ SCORES = [
 ]
 
 
-def weighted(declared: CombinedFile) -> Text:
+def weighted_sum(declared: CombinedFile) -> Text:
     """Write the components with their weights as a sum."""
     summands = []
     for component in declared.components.values():
@@ -27,7 +27,7 @@ def weighted(declared: CombinedFile) -> Text:
     return rendered(lambda: " + ".join(map(str, summands)))
 
 
-def ranked_by(results: Results, score: str) -> Results | None:
+def results_by(results: Results, score: str) -> Results | None:
     """Return the wave ranked by a score, None where it is not ranked by it."""
     for one in (results, *results.further.values()):
         if one.survey.ranked == score:

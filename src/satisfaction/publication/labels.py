@@ -47,7 +47,7 @@ def twelve_digits(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**floats)
 
 
-def counts(numbers: pd.Series) -> pd.Series:
+def whole_numbers(numbers: pd.Series) -> pd.Series:
     """Return numbers of answers as whole ones; missing for scores that rest on none."""
     if numbers.isna().any():
         return numbers.astype("Int64")

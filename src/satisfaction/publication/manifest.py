@@ -228,8 +228,8 @@ def datapackage(
         patterns = {}
     composed = set(survey.composed)
     described = []
-    for name, table in tables.items():
-        described.append(_resource(name, table, folder, patterns, composed))
+    for name in tables:
+        described.append(_resource(name, tables, folder, patterns, composed))
     in_chinese = []
     for resource in described:
         if resource["name"] == "indices" or resource["name"].split("-")[-1] == "ranking":
@@ -248,8 +248,13 @@ def datapackage(
 
 
 def _resource(
-    name: str, table: pd.DataFrame, folder: Path, patterns: dict[str, str], composed: set[str]
+    name: str,
+    tables: dict[str, pd.DataFrame],
+    folder: Path,
+    patterns: dict[str, str],
+    composed: set[str],
 ) -> dict[str, Any]:
+    table = tables[name]
     fields = [_field(column, table[column], patterns.get(column, "")) for column in table]
     kind = kind_of(name)
     schema: dict[str, Any] = {"fields": fields, "missingValues": [""]}
@@ -259,8 +264,10 @@ def _resource(
     if kind in INTO_INDICES and not beside_indices:
         schema["foreignKeys"] = [_reference(["code", "measure"], "indices")]
     elif kind in INTO_RANKING:
-        prefix = name.removesuffix(kind).replace("_", "-")
-        schema["foreignKeys"] = [_reference(["code"], f"{prefix}ranking")]
+        ranking = f"{name.removesuffix(kind)}ranking"
+        # a target may be a larger area's, which is ranked within the whole
+        if table["code"].isin(tables[ranking]["code"]).all():
+            schema["foreignKeys"] = [_reference(["code"], ranking.replace("_", "-"))]
     return {"name": name.replace("_", "-"), **_file(folder / f"{name}.csv"), "schema": schema}
 
 

@@ -14,10 +14,10 @@ from satisfaction.foundation.language import _, comma_list
 from satisfaction.publication.labels import (
     STATUS,
     area_labels,
-    counts,
     labelled,
     published,
     score_labels,
+    whole_numbers,
 )
 from satisfaction.ranking.escalation import standing
 from satisfaction.ranking.rank import Ranking
@@ -63,7 +63,7 @@ def ranking_table(
     """
     table = ranking.table.rename(columns={"unit": "code"})
     ranked = estimates[survey.ranked_level].of(survey.ranked)
-    table["n"] = counts(ranked.table["n"])
+    table["n"] = whole_numbers(ranked.table["n"])
     table["measure"] = survey.ranked
     table["side"] = ranking.summary["side"]
     table["listed"] = list(standing(ranking).values())
@@ -128,7 +128,7 @@ def within_table(
     table = pd.concat(parts, ignore_index=True)
     answers = {level: _by_code(survey, estimates[level])["n"] for level in table["level"].unique()}
     areas = zip(table["level"], table["code"], strict=True)
-    table["n"] = counts(pd.Series([answers[level][code] for level, code in areas]))
+    table["n"] = whole_numbers(pd.Series([answers[level][code] for level, code in areas]))
     table["measure"] = survey.ranked
     table = labelled(table, area_labels(survey), key="within", into="within")
     return published(survey, table, columns)

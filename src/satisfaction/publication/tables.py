@@ -16,12 +16,12 @@ from satisfaction.foundation.language import NOTHING, Text, _, use
 from satisfaction.pipeline import Results
 from satisfaction.publication.labels import (
     area_labels,
-    counts,
     labelled,
     measure_labels,
     published,
     score_labels,
     whole_code,
+    whole_numbers,
 )
 from satisfaction.publication.ranking_table import ranking_table, within_table
 from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
@@ -66,7 +66,7 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
     table = pd.concat(parts, ignore_index=True)
     limits = table[["ci_low", "ci_high"]]
     table[["ci_low", "ci_high"]] = limits.where(np.isfinite(limits))
-    table["n"] = counts(table["n"])
+    table["n"] = whole_numbers(table["n"])
     kinds = {}
     labels = {}
     for name, (kind, label) in score_labels(survey).items():

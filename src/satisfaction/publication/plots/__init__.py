@@ -20,7 +20,7 @@ from satisfaction.publication.plots.canvas import (
     theme,
 )
 from satisfaction.publication.plots.ranks import (
-    contributions,
+    contribution_bars,
     difference_plot,
     difference_table,
     pair_matrix,
@@ -39,7 +39,7 @@ __all__ = [
     "Heading",
     "bars",
     "change_plot",
-    "contributions",
+    "contribution_bars",
     "difference_plot",
     "difference_table",
     "pair_matrix",

@@ -107,7 +107,7 @@ def ranking_ladder(ranking: pd.DataFrame, indices: pd.DataFrame) -> Figure:
 
 
 @themed
-def contributions(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     """Draw the combined score of all units in rank order as a sum of what its components contribute.
 
     Parameters

@@ -20,7 +20,7 @@ from satisfaction.foundation.pages import across, fill, find_browser, page_name,
 from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication import plots
-from satisfaction.publication.combined import scores_table, weighted
+from satisfaction.publication.combined import scores_table, weighted_sum
 from satisfaction.publication.labels import score_labels
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report import method, rows
@@ -130,7 +130,7 @@ def _formula(results: Results) -> list[Text]:
     return [
         _(
             "combined score = {weights} ({aggregation})",
-            weights=weighted(declared),
+            weights=weighted_sum(declared),
             aggregation=declared.aggregation,
         ),
         _("source: {source}", source=declared.source),
@@ -166,7 +166,7 @@ def _pictures(results: Results, published: Tables, *, alone: bool) -> Iterator[t
     if ranks_any and results.combined is not None and results.survey.ranked == COMBINED:
         scores = scores_table(results.survey, results.combined)
         if scores["contribution"].notna().any():
-            drawn["contributions"] = plots.contributions(ranking, scores)
+            drawn["contributions"] = plots.contribution_bars(ranking, scores)
     if ranks_any and proven:
         drawn["probability"] = plots.probability_near_cut(ranking)
         drawn["pairs"] = plots.pair_matrix(ranking, results.ranking.order())
