@@ -136,9 +136,9 @@ def _summary(results: Results) -> None:
         unanswered_areas,
         unread_lines,
     )
-    from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
+    from satisfaction.foundation.figures import unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
-    from satisfaction.publication.labels import STATUS, area_labels, whole_code
+    from satisfaction.publication.labels import area_labels, score_labels, whole_code
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -186,19 +186,36 @@ def _summary(results: Results) -> None:
                 interval=interval,
             )
         )
-    table = results.ranking.table.set_index("unit")
-    summary = results.ranking.summary
-    if not results.ranking.ranks_any:
-        for note in summary["notes"]:
+    _tell_ranking(results)
+    for other in results.further.values():
+        tell()
+        tell(score_labels(other.survey)[other.survey.ranked][1])
+        _tell_ranking(other)
+
+
+def _tell_ranking(results: Results) -> None:
+    """Print the list of a ranking and what it is worth."""
+    from satisfaction.foundation.figures import probability, rank_set_in_words
+    from satisfaction.publication.labels import STATUS, area_labels
+
+    names = area_labels(results.survey)
+    ranking = results.ranking
+    table = ranking.table.set_index("unit")
+    summary = ranking.summary
+    if not ranking.ranks_any:
+        for note in summary.notes:
             tell(note)
         return
-    tell(_("last {n} of {p}", n=len(summary["listed"]), p=summary["p"]))
-    if proven:
-        tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary["level"]))
-    for unit in sorted(summary["listed"], key=lambda code: table.loc[code, "rank"]):
+    first_or_last = _("last {n} of {p}", n=len(summary.listed), p=summary.p)
+    if summary.side == "first":
+        first_or_last = _("first {n} of {p}", n=len(summary.listed), p=summary.p)
+    tell(first_or_last)
+    if summary.proven:
+        tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary.level))
+    for unit in sorted(summary.listed, key=lambda code: table.loc[code, "rank"]):
         row = table.loc[unit]
         certainty = NOTHING
-        if proven:
+        if summary.proven:
             certainty = _(
                 "  {rank_set}  P(on the list) {probability}  {status}",
                 rank_set=rank_set_in_words(row),
@@ -215,7 +232,7 @@ def _summary(results: Results) -> None:
                 certainty=certainty,
             )
         )
-    for note in summary["notes"]:
+    for note in summary.notes:
         tell(note)
 
 

@@ -613,7 +613,7 @@ def _models(normal: Posterior, pairs: Pairs, options: RankOptions) -> dict[str, 
     RankingError
         K127 where a prior for rates is asked for and estimates lie outside 0-1.
     """
-    if not options.compares_priors:
+    if not options.of_rates:
         return {"identity": normal}
     rate = options.sign * pairs.score
     if rate.min() < 0 or rate.max() > 1:
@@ -630,7 +630,8 @@ def _models(normal: Posterior, pairs: Pairs, options: RankOptions) -> dict[str, 
         )
     se = np.maximum(pairs.se, TIE)
     models: dict[str, Known] = {}
-    for prior in rates.RATES:
+    fitted = rates.RATES if options.compares_priors else (options.prior,)
+    for prior in fitted:
         models[prior] = rates.fit(prior, rate, se, pairs.df, sign=options.sign)
     return models
 

@@ -335,6 +335,7 @@ def rank_within(survey: Survey, estimates: Mapping[str, Estimates], ranking: Ran
             bottom=1,
             ties=rules.ties,
             taken_as_exact=tuple(floor.estimates.conventions.get("taken_as_exact", ())),
+            other_priors=False,
             **model,
         )
         breaking = breaking_scores(rules, estimates[level])

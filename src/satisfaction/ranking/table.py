@@ -72,6 +72,7 @@ class RankOptions:
     """Options of `satisfaction.rank`, under the same names; `side` is the end of the ranking that
     `bottom` lists, `is_rate` says that the estimates are shares 0-1. `taken_as_exact` names parts of
     the scores that count as exact although nobody declares that they are: nothing is proven then.
+    Without `other_priors` the model of a rate stands alone.
     """
 
     level: float = 0.95
@@ -90,11 +91,17 @@ class RankOptions:
     prior: Prior = "identity"
     is_rate: bool = False
     taken_as_exact: tuple[str, ...] = ()
+    other_priors: bool = True
+
+    @property
+    def of_rates(self) -> bool:
+        """Whether the model is the one for rates."""
+        return self.is_rate or self.prior != "identity"
 
     @property
     def compares_priors(self) -> bool:
-        """Whether the model is the one for rates, and stands beside those of other priors."""
-        return self.is_rate or self.prior != "identity"
+        """Whether the model for rates stands beside those of other priors."""
+        return self.of_rates and self.other_priors
 
     @property
     def sign(self) -> float:
@@ -502,7 +509,7 @@ def conventions(pairs: Pairs, options: RankOptions) -> dict[str, Any]:
     """Say by which methods sets, tests and probabilities were made."""
     form = FORMS[form_used(pairs, options.membership)]
     probabilities = PROBABILITIES.format(options.between.upper())
-    if options.compares_priors:
+    if options.of_rates:
         probabilities = OF_RATES.format(SHAPES[options.prior])
     return {
         "marginal": options.marginal_used(pairs),

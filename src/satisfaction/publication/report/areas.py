@@ -6,7 +6,7 @@ The index of the pages of areas.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from satisfaction.foundation.language import NOTHING, Language, Text, _, current
 from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
-from satisfaction.publication.labels import area_labels, label_of
+from satisfaction.publication.labels import area_labels, label_of, score_labels, two_languages
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report.method import SELECTION
 from satisfaction.publication.report.rows import (
@@ -35,7 +35,7 @@ from satisfaction.publication.report.rows import (
     threshold_rows,
     unmarked,
 )
-from satisfaction.publication.tables import Tables, topics_table, with_parent_names
+from satisfaction.publication.tables import Tables, tables_of, topics_table, with_parent_names
 
 LISTED = {
     "yes": _("yes"),
@@ -66,11 +66,14 @@ class Source:
     published : Tables
     indicators : DataFrame or None
         As `published.indicators_table`, of all levels below the whole.
+    further : mapping of str to Tables
+        Of the wave's further rankings, by name.
     """
 
     results: Results = field(repr=False)
     published: Tables = field(repr=False)
     indicators: pd.DataFrame | None = field(repr=False)
+    further: Mapping[str, Tables] = field(default_factory=dict, repr=False)
 
     def levels(self) -> list[str]:
         """Return the levels of area below the whole, the ranked one first."""
@@ -84,12 +87,18 @@ class Source:
     @cached_property
     def verdicts(self) -> list[Verdict]:
         """What the rules make of the wave, of all areas."""
-        published = self.published
-        return [
-            *(target_rows(published.targets) if len(published.targets) else []),
-            *(threshold_rows(published.thresholds) if len(published.thresholds) else []),
-            *(escalation_rows(published.escalation) if len(published.escalation) else []),
-        ]
+        verdicts = _verdicts(self.published)
+        for name, published in self.further.items():
+            label = self.score_of(name)
+            for verdict in _verdicts(published):
+                asked = _("{score}: {asked}", score=label, asked=verdict.asked)
+                verdicts.append(verdict._replace(asked=asked))
+        return verdicts
+
+    def score_of(self, name: str) -> Text:
+        """Return what a further ranking is by."""
+        survey = self.results.further[name].survey
+        return score_labels(survey)[survey.ranked][1]
 
     def shared(self) -> dict[str, Any]:
         """Return what the templates of all pages read."""
@@ -102,6 +111,15 @@ class Source:
             "shapes": SHAPES,
             "words": WORDS,
         }
+
+
+def _verdicts(published: Tables) -> list[Verdict]:
+    """Return what the rules of one ranking make of the wave, of all areas."""
+    return [
+        *(target_rows(published.targets) if len(published.targets) else []),
+        *(threshold_rows(published.thresholds) if len(published.thresholds) else []),
+        *(escalation_rows(published.escalation) if len(published.escalation) else []),
+    ]
 
 
 class Figures(NamedTuple):
@@ -144,7 +162,10 @@ class Ranks:
 
 def source_of(results: Results, published: Tables) -> Source:
     """Prepare what all pages share; draws no picture yet."""
-    return Source(results, published, topics_table(results))
+    further = {}
+    for name, other in results.further.items():
+        further[name] = tables_of(other, every_measure=False)
+    return Source(results, published, topics_table(results), further)
 
 
 def area_pages(
@@ -207,6 +228,7 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
         "figures": _figures(indices, _above(source, code)),
         "remarks": sorted(notes),
         "ranks": _ranks(source, level, code),
+        "others": _others(source, level, code),
         "side": SIDES[summary["side"]],
         "size": int(summary["bottom"]),
         "listed": LISTED,
@@ -263,6 +285,27 @@ def _ranks(source: Source, level: str, code: str) -> Ranks:
         sentence=sentence,
         move=_move(paths),
     )
+
+
+def _others(source: Source, level: str, code: str) -> list[Row]:
+    """Return the area's rows in the wave's further rankings, each with what it is by and what may be said of it."""
+    others = []
+    marks = source.results.survey.marks
+    for name, published in source.further.items():
+        ranking = published.ranking
+        whole = published.within
+        sentences = published.sentences.set_index("code")
+        rows = ranking[ranking["code"] == code]
+        if level != source.results.area and len(whole):
+            rows = whole[(whole["code"] == code) & (whole["level"] == level)]
+        for row in records(rows):
+            sentence = two_languages(row.get("note") or "")
+            if code in sentences.index:
+                words = sentences.loc[code]
+                sentence = unmarked(words["zh"], words["en"], marks)
+            kind = score_labels(source.results.further[name].survey)[row["measure"]][0]
+            others.append(row | {"by": source.score_of(name), "sentence": sentence, "kind": kind})
+    return others
 
 
 def _move(path: pd.DataFrame) -> Text:
