@@ -237,6 +237,10 @@ def write_report(
             (scratch / language).mkdir()
             report = render(results, published, language, languages=languages)
             write_text(report, scratch / page_name("report.html", language, languages))
+            for name, other in results.further.items():
+                page = render(other, source.further[name], language, languages=languages, name=name)
+                file = page_name(f"{name}_ranking.html", language, languages)
+                write_text(page, scratch / file)
             index = index_page(source, language, languages)
             write_text(index, scratch / page_name("index.html", language, languages))
         pages = area_pages(source, levels=wanted, languages=languages)
