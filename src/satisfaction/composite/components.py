@@ -195,7 +195,7 @@ def _means(survey: Survey, scores: pd.DataFrame, codes: Sequence[str]) -> pd.Dat
 def _surveyed(survey: Survey, estimates: Estimates, name: str, one: Component) -> ComponentScores:
     """Take a measure of the survey, with what its sampling units contribute."""
     measures = list(estimates.table["measure"].unique())
-    if one.measure not in measures:
+    if one.measure is None or one.measure not in measures:
         raise RankingError(
             "K314",
             _(

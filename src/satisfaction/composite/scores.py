@@ -71,7 +71,7 @@ class LevelScores:
     @property
     def excluded(self) -> Array:
         """Tell which areas a veto takes out, (p,) bool."""
-        return np.any([part.excluded for part in self.parts], axis=0)
+        return np.asarray(np.any([part.excluded for part in self.parts], axis=0))
 
     @property
     def taken_as_exact(self) -> tuple[str, ...]:
@@ -362,7 +362,7 @@ def _answers(survey: Survey, estimates: Estimates, scores: LevelScores) -> Array
     """Return the valid answers behind a combined score, (p,): the fewest of the survey's measures in it."""
     measures = [str(part.declared.measure) for part in scores.parts if part.surveyed]
     numbers = [estimates.of(name).table["n"] for name in measures or [survey.questionnaire.ranked]]
-    return np.min(numbers, axis=0)
+    return np.asarray(np.min(numbers, axis=0))
 
 
 def _as_estimates(
