@@ -7,7 +7,7 @@ REPEATS ?= 5
 PEER ?= .venv-bench/bin/python
 BIN := .venv/bin
 
-.PHONY: run test quick words api docs-pages lint notebooks coverage bench bench-big bench-responses fuzz attack clean
+.PHONY: run test quick words api docs docs-pages pictures lint notebooks coverage bench bench-big bench-responses fuzz attack cluster clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
@@ -41,6 +41,15 @@ docs-pages: .venv/ready-dev
 
 api: docs-pages
 
+# Guides and reference pages as a site in build/site, which needs no network.
+docs: .venv/ready-docs
+	$(BIN)/mkdocs build --quiet
+	@echo build/site/index.html
+
+# The pictures of the guides, drawn anew from the shipped wave.
+pictures: .venv/ready
+	$(BIN)/python docs/make_pictures.py
+
 coverage: .venv/ready-dev
 	$(BIN)/python -m tests.coverage_study --seeds $(SEEDS)
 
@@ -72,6 +81,10 @@ INSTALL = $(if $(UV),uv pip install --quiet --python $(1)/bin/python,$(1)/bin/py
 	$(call INSTALL,.venv) -e '.[lab]'
 	@touch $@
 
+.venv/ready-docs: .venv/ready
+	$(call INSTALL,.venv) -e '.[docs]'
+	@touch $@
+
 .venv/ready-dev: pyproject.toml setup.py constraints.txt | .venv/bin/python
 	$(call INSTALL,.venv) -e '.[dev]'
 	@touch .venv/ready .venv/ready-lab $@
@@ -89,6 +102,10 @@ fuzz: .venv/ready-dev
 # Kills every command that writes, at file operations and at random moments; six of them run in `make test`.
 attack: .venv/ready-dev
 	$(BIN)/python -m tests.attack.kills --kills $(or $(KILLS),100)
+
+# A standalone Spark cluster of two workers on this machine: the same tally, estimates, ranks and weights as DuckDB.
+cluster: .venv/ready-dev
+	bash tests/cluster/run.sh $(or $(ROWS),1000000)
 
 clean:
 	rm -rf .venv .venv-bench build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -459,8 +459,8 @@ FAULTS = (
     ),
     Fault(
         "probability: one fewer place",
-        'probability_bottom(known: Posterior, places: int) -> Floats:\n    """P(rank > p - places), (p,); the sum over units is `places`."""\n    return few_ahead(-known.mean, known.sd, places)',
-        'probability_bottom(known: Posterior, places: int) -> Floats:\n    """P(rank > p - places), (p,); the sum over units is `places`."""\n    return few_ahead(known.mean, known.sd, places)',
+        "few_ahead(-self.mean, self.sd, places)",
+        "few_ahead(self.mean, self.sd, places)",
         RANKS,
     ),
     Fault("rules: rounding half to even", "quantize(step, ROUND_HALF_UP)", "quantize(step)", RULES),

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from conftest import table_rows
 from one_kernel import NotebookRun, execute_in_one_kernel
 from satisfaction.foundation.errors import ExportError
 from satisfaction.notebook.notebooks import exported, nothing_for, run_notebooks
@@ -48,7 +49,6 @@ OF_THE_RUN = {
 }
 PERSONAL = re.compile(r"/(home|root|Users|work|tmp|mnt)/|[A-Za-z]:\\\\")
 MOST_LINES = 30  # of 100 columns
-LIBRARY = 100_000  # characters that no table of the small wave has
 
 
 def in_its_folder(path: Path) -> str:
@@ -190,12 +190,12 @@ def assert_quiet_and_marked(folder: Path, said: str, left_out: dict[str, str]) -
 
 
 def htmls(cells: list) -> list[str]:
-    """Return what cells show as HTML; not the library that shows tables."""
+    """Return what cells show as HTML."""
     pages = []
     for cell in cells:
         for output in cell.outputs:
             pages.append(output.get("data", {}).get("text/html", ""))
-    return [page for page in pages if len(page) < LIBRARY]
+    return pages
 
 
 def assert_same_files(notebooks: Path, pipeline: Path) -> None:
@@ -247,11 +247,7 @@ def cells_of(folder: Path, name: str) -> list:
 
 def tables_shown(cell) -> list[list]:
     """Return the rows of every table that a cell shows in the page."""
-    tables = []
-    for page in htmls([cell]):
-        for rows in re.findall(r'"data_json": ("(?:[^"\\]|\\.)*")', page):
-            tables.append(json.loads(json.loads(rows)))
-    return tables
+    return [table_rows(page) for page in htmls([cell])]
 
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")

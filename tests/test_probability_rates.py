@@ -241,6 +241,22 @@ def test_where_priors_disagree_it_is_said():
     assert "it depends on the model" in said.en
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_where_rates_may_all_be_equal_a_high_probability_depends_on_the_model(seed):
+    _, rate, se = drawn(seed, spread=0.0)
+    table = rank(rate, se, prior="logit").table
+    high = table["probability_bottom"] > 10 / 88 + rates.DISAGREE_WITH_EQUAL
+    assert table.loc[high, "model_dependent"].all()
+    assert np.allclose(table["probability_low"].clip(lower=10 / 88), 10 / 88)
+
+
+def test_where_rates_clearly_differ_that_they_are_equal_is_not_compared():
+    true, rate, se = drawn(4, spread=1.0)
+    assert not rates.may_be_equal(rate, se, np.full(len(true), np.inf))
+    table = rank(rate, se, prior="logit").table
+    assert table["probability_high"].min() < 0.01
+
+
 def test_open_links_have_no_probabilities_under_any_prior():
     ranking = rank([0.9, 0.8, 0.7], se=[0.01] * 3, bottom=1, selection="open_link", prior="logit")
     columns = ["probability_bottom", "probability_low", "probability_high", "model_dependent"]

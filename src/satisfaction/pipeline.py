@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, SurveyError, shortened
-from satisfaction.foundation.language import NOTHING, Text, _, as_text, both, use
+from satisfaction.foundation.language import NOTHING, Text, _, as_text, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
@@ -36,6 +36,12 @@ from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
 
+READING = _("reading and checking the responses")
+WEIGHING = _("sample design and weights")
+COUNTING = _("counting the answers")
+ESTIMATING = _("estimates and their errors")
+RANKING = _("ranks and their sets")
+STEPS = (READING, WEIGHING, COUNTING, ESTIMATING, RANKING)
 PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings")
 
 
@@ -110,12 +116,12 @@ class Results:
     def _repr_html_(self) -> str:
         columns = ["measure", "estimate", "se", "ci_low", "ci_high", "n"]
         whole = self.whole.table[columns]
-        facts = {both("not declared"): ", ".join(self.absent)}
+        facts = {_("not declared"): ", ".join(self.absent)}
         notes = " ".join(map(str, self.ranking.summary["notes"]))
         return card(
             str(self.survey.declared.title),
             facts=facts,
-            tables={both("the whole"): whole},
+            tables={_("the whole"): whole},
             mark=str(self.survey.marks or ""),
             note=notes,
         )
@@ -136,8 +142,22 @@ class Results:
         return self.estimates[self.survey.whole()]
 
 
-def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
+def _silent(_step: Text) -> None:
+    """Tell nobody."""
+
+
+def run(
+    survey: Survey, *, engine: Engine = "duckdb", tell: Callable[[Text], object] | None = None
+) -> Results:
     """Run a survey from its files to its ranking.
+
+    Parameters
+    ----------
+    survey : Survey
+    engine : str
+        What counts the answers; the figures are the same with each.
+    tell : function or None
+        Called with each of `STEPS` when it begins.
 
     Raises
     ------
@@ -155,23 +175,28 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     3  990202     2                 1                  4  possible
     """
     with use(None):  # nothing that is computed depends on who reads it
-        return _run(survey, engine)
+        return _run(survey, engine, tell or _silent)
 
 
-def _run(survey: Survey, engine: Engine) -> Results:
+def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Results:
     """Run a survey, stage after stage."""
     if survey.rule_fault:
         raise survey.rule_fault
     refuse_placeholders(survey.sources, SurveyError)
+    tell(READING)
     responses = load_responses(survey)
     answered = responses.accepted[survey.questionnaire.roles.area].dropna()
     survey = replace(survey, covered=frozenset(answered.astype(str)))
+    tell(WEIGHING)
     persons = sampled_persons(survey, responses.accepted)
     design = sample_design(survey, persons.table, engine=engine)
     design = weigh(survey, design)
+    tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
+    tell(ESTIMATING)
     estimates = estimate_areas(survey, design, counted)
     estimates = withhold(survey, estimates, counted)
+    tell(RANKING)
     combined = None
     if survey.combined is not None:
         combined = combined_scores(survey, survey.combined, estimates)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from satisfaction.cli.options import ENGINE, FOLDER, command, option, reader, tell
-from satisfaction.foundation.language import NOTHING, _, comma_list
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 
 if TYPE_CHECKING:
     from satisfaction.foundation.language import Language
@@ -96,7 +96,7 @@ def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
 @ENGINE
 def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, engine: str) -> None:
     """Average index over waves, oldest first, and the ranking on it."""
-    from satisfaction.comparison.roll import run_rolling
+    from satisfaction.comparison.changes import run_rolling
     from satisfaction.comparison.wave_files import export_rolling
     from satisfaction.comparison.words import rolling_lines
 
@@ -105,12 +105,14 @@ def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, en
     _tell(rolling_lines(found), written)
 
 
-@command(_("A trial of one's own beside the official survey."))
+@command(
+    _("A trial of one's own beside the official survey, or beside a file set that it published.")
+)
 @click.argument("official", type=FOLDER)
 @click.argument("trial", type=FOLDER)
 @ENGINE
 def trial(official: Path, trial: Path, engine: str) -> None:
-    """A trial of one's own beside the official survey."""
+    """A trial of one's own beside the official survey, or beside a file set that it published."""
     from satisfaction.comparison.trial import run_trial
     from satisfaction.comparison.wave_files import export_trial
     from satisfaction.comparison.words import trial_lines
@@ -136,6 +138,7 @@ def _summary(results: Results) -> None:
         unanswered_areas,
         unread_lines,
     )
+    from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.foundation.figures import unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.labels import area_labels, score_labels, whole_code
@@ -166,6 +169,8 @@ def _summary(results: Results) -> None:
         if one.near:
             unknown = _("{answer} (nearest: {near})", answer=unknown, near=one.near)
         tell(unknown)
+    for note in earlier_notes(survey):
+        tell(note)
     if results.absent:
         tell(_("not declared: {absent}", absent=comma_list(results.absent)))
     for note in trimming_notes(results):
@@ -197,6 +202,7 @@ def _tell_ranking(results: Results) -> None:
     """Print the list of a ranking and what it is worth."""
     from satisfaction.foundation.figures import probability, rank_set_in_words
     from satisfaction.publication.labels import STATUS, area_labels
+    from satisfaction.publication.ranking_table import ladder_table
 
     names = area_labels(results.survey)
     ranking = results.ranking
@@ -234,6 +240,19 @@ def _tell_ranking(results: Results) -> None:
         )
     for note in summary.notes:
         tell(note)
+    ladder = ladder_table(results.survey, results.estimates, results.ranking)
+    in_force = ladder[ladder["in_force"] == "yes"]
+    for _number, rows in in_force.groupby("step_number"):
+        first = rows.iloc[0]
+        established = int((rows["status"] == "established").sum())
+        line = ngettext(
+            "{step}: {n} area, established by the data {established}",
+            "{step}: {n} areas, established by the data {established}",
+            len(rows),
+            step=Text(first["step_zh"], first["step_en"]),
+            established=established,
+        )
+        tell(line)
 
 
 def _tell_handover(results: Results, folder: Path) -> None:
@@ -261,6 +280,46 @@ def combined(folder: Path, declared: Path | None, engine: str) -> None:
     _tell(combined_lines(results, found), written)
 
 
+@command(_("Score assessments by points: every level, department, class, ledger; and draw."))
+@click.argument("folder", type=FOLDER)
+@option("--declared", type=FOLDER, words=_("default: FOLDER/combined.yaml"))
+@option(
+    "--without-survey",
+    is_flag=True,
+    words=_("points alone: items that the survey decides are awaited, nothing is drawn"),
+)
+@option("--draws", type=int, default=4000, show_default=True, words=_("at least 2000"))
+@option("--seed", type=int, default=1, show_default=True)
+@ENGINE
+def assessment(
+    folder: Path,
+    declared: Path | None,
+    without_survey: bool,
+    draws: int,
+    seed: int,
+    engine: str,
+) -> None:
+    """Score assessments by points: every level, department, class, ledger; and draw."""
+    from satisfaction.comparison.assessments import (
+        assessment_lines,
+        assessments_of,
+        export_assessments,
+    )
+    from satisfaction.composite.tree_draws import checked_draws
+    from satisfaction.declarations.survey import read_survey
+    from satisfaction.pipeline import run
+
+    checked_draws(draws)
+    survey = read_survey(folder)
+    results = None
+    if not without_survey:
+        results = run(survey, engine=engine)  # type: ignore[arg-type]  # click has checked it
+    path = declared or folder / "combined.yaml"
+    found = assessments_of(survey, path, results=results, draws=draws, seed=seed)
+    written = export_assessments(found)
+    _tell(assessment_lines(found), written)
+
+
 @command(_("How ranks move under other weights, scales, aggregations and denominators."))
 @click.argument("folder", type=FOLDER)
 @option("--measure", words=_("default: the measure the questionnaire ranks"))
@@ -277,8 +336,13 @@ def stability(
     folder: Path, measure: str | None, weight_noise: float, seed: int, engine: str
 ) -> None:
     """How ranks move under other weights, scales, aggregations and denominators."""
-    from satisfaction.comparison.scenarios import Choices, components_of
-    from satisfaction.comparison.stability import export_stability, make_world, stability_lines
+    from satisfaction.comparison.stability import (
+        Choices,
+        components_of,
+        export_stability,
+        make_world,
+        stability_lines,
+    )
     from satisfaction.comparison.stability import stability as studied
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run

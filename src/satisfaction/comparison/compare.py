@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction.foundation.file_sets import read_manifest
 from satisfaction.foundation.files import check_new_file, new_file
 from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
@@ -23,7 +24,6 @@ from satisfaction.publication.verify import (
     Verification,
     damage_said,
     flat,
-    read_manifest,
     same,
 )
 
@@ -361,7 +361,7 @@ def _difference_line(difference: Difference) -> Text:
     )
 
 
-def comparison_lines(found: Comparison, *, most: int = MOST) -> list[Text]:
+def comparison_lines(found: Comparison) -> list[Text]:
     """Say which figures changed between two file sets, and why."""
     lines = [_("compare: {old} → {new}", old=found.old, new=found.new)]
     if found.nothing:
@@ -373,23 +373,23 @@ def comparison_lines(found: Comparison, *, most: int = MOST) -> list[Text]:
         )
     for kind, rows in found.causes.groupby("kind", sort=False):
         lines.append(_("{cause}: {n}", cause=KINDS[str(kind)], n=len(rows)))
-        for row in rows.head(most).to_dict("records"):
+        for row in rows.head(MOST).to_dict("records"):
             lines.append(_cause(row))
-        lines += _rest(rows, most)
+        lines += _rest(rows)
     if not found.nothing and not len(found.causes):
         lines.append(NO_CAUSE)
     if len(found.figures):
         lines.append(
             _("changed estimates: {n} of {compared}", n=len(found.figures), compared=found.compared)
         )
-        for row in found.figures.head(most).to_dict("records"):
+        for row in found.figures.head(MOST).to_dict("records"):
             lines.append(_figure(row))
-        lines += _rest(found.figures, most)
+        lines += _rest(found.figures)
     if len(found.ranks):
         lines.append(_("changed ranks or statuses: {n}", n=len(found.ranks)))
-        for row in found.ranks.head(most).to_dict("records"):
+        for row in found.ranks.head(MOST).to_dict("records"):
             lines.append(_rank(row))
-        lines += _rest(found.ranks, most)
+        lines += _rest(found.ranks)
     return lines
 
 
@@ -430,8 +430,8 @@ def _shown(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _rest(rows: pd.DataFrame, most: int) -> list[Text]:
+def _rest(rows: pd.DataFrame) -> list[Text]:
     """Say how many further rows there are."""
-    if len(rows) <= most:
+    if len(rows) <= MOST:
         return []
-    return [Text(f"  ... (+{len(rows) - most})")]
+    return [Text(f"  ... (+{len(rows) - MOST})")]

@@ -46,7 +46,7 @@ def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.Da
     Raises
     ------
     RankingError
-        K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0.
+        K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0, K370 as `assess`.
     """
     return checked_lost(read_table(path).map(str.strip), path, assessment, areas)
 
@@ -64,6 +64,7 @@ def checked_lost(
                 table.columns,
                 column,
             )
+    _refuse_beyond_lost_points(assessment)
     leaves = assessment.leaves()
     for column, known in (("code", list(areas)), ("item", [*leaves, *assessment.veto])):
         unknown = table.index[~table[column].isin(known)]
@@ -91,7 +92,13 @@ def assess(assessment: Assessment, lost: pd.DataFrame, areas: Sequence[str]) -> 
     lost : DataFrame
         As `read_lost` returns it.
     areas : sequence of str
+
+    Raises
+    ------
+    RankingError
+        K370 for an assessment that a sheet of lost points alone does not score; `tree_scores` does.
     """
+    _refuse_beyond_lost_points(assessment)
     entries = _entries(assessment, lost)
     possible = sum(leaf.points or 0.0 for _unused, leaf in assessment.leaves().values())
     taken = entries.groupby("code")["points"].sum().reindex(areas, fill_value=0.0).to_numpy()
@@ -109,6 +116,21 @@ def assess(assessment: Assessment, lost: pd.DataFrame, areas: Sequence[str]) -> 
         _sums(entries, ["item", "item_zh", "item_en"]),
         _sums(entries, ["department"]),
     )
+
+
+def _refuse_beyond_lost_points(assessment: Assessment) -> None:
+    further = assessment.beyond_lost_points
+    if further:
+        raise RankingError(
+            "K370",
+            _(
+                "The assessment does not rest on lost points alone ({items}): its scores and their "
+                "errors come of draws, not of a standard error.",
+                items=shortened(further),
+            ),
+            where=str(assessment.title),
+            hint=_("Use `satisfaction assessment`, which carries them into the combined score."),
+        )
 
 
 def _entries(assessment: Assessment, lost: pd.DataFrame) -> pd.DataFrame:

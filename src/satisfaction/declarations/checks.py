@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from satisfaction.declarations.earlier import (
+    EarlierSet,
+    comparable_questionnaires,
+    differences_from,
+)
 from satisfaction.declarations.facts import missing_between, period_of
 from satisfaction.declarations.items import AreaItem, NumberItem, SingleItem
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.declarations.rules import Target, Threshold
+from satisfaction.declarations.rules import LowMeasure, Target, Threshold
 from satisfaction.declarations.wave import (
     BaseStep,
     CalibrationStep,
@@ -248,10 +253,12 @@ def check_rules(survey: Survey, document: Document) -> None:
     SurveyError
         S141 a target of an area that is not ranked, S142 a target outside the number of places, S171 and S179 a rise since a wave or rank that is not there, S172 a larger area that is none, S173 and S174
         thresholds, S178 areas of earlier rankings that nobody knows, S181 escalation without earlier rankings, S182 a rise
-        between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings.
+        between questionnaires that are not comparable, S341-S343 waves missing from the earlier rankings, S373 a
+        wave that differs, S375 and S376 steps that cannot be decided.
     """
     for position, threshold in enumerate(survey.rules.thresholds):
         _check_threshold(survey, document, ("thresholds", position), threshold)
+    _check_steps(survey, document)
     _check_history(survey, document)
     ranked = survey.ranked_areas()
     below_whole = survey.area_levels()[-1]
@@ -286,7 +293,7 @@ def check_rules(survey: Survey, document: Document) -> None:
             if target.first_in is not None:
                 _check_first_in(survey, document.place((*at, "first_in")), target.first_in, code)
             if target.rise is not None:
-                _check_rise(survey, document.place((*at, "rise")), target, code)
+                _check_rise(survey, document, (*at, "rise"), target, code)
 
 
 def check_scores(survey: Survey, document: Document, score: str, tie_break: str | None) -> None:
@@ -346,8 +353,11 @@ def _check_first_in(survey: Survey, where: str, first_in: str, code: str) -> Non
         )
 
 
-def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
+def _check_rise(
+    survey: Survey, document: Document, at: Location, target: Target, code: str
+) -> None:
     """Refuse a rise since a wave or a rank that is not there, or between questionnaires not declared comparable."""
+    where = document.place(at)
     earlier = survey.earlier_waves()
     since = target.since or next(reversed(earlier), "")
     if since not in earlier:
@@ -360,7 +370,9 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
             where=where,
             available=earlier,
             got=since,
-            hint=_("Add that wave's ranking to the file of `history`."),
+            hint=_(
+                "Name that wave under `earlier` in survey.yaml, or add its ranking to the file of `history`."
+            ),
         )
     if survey.published_rank(code, since) is None:
         raise SurveyError(
@@ -370,16 +382,16 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
             hint=_("Name another wave in `since`, or remove the target."),
         )
     history = survey.rules.history
-    if history is None or history.questionnaire is None:
+    from_set = [one for one in survey.earlier if one.wave == since]
+    if from_set:
+        _require_alike(survey, document, from_set)
+    if target.since is None:
+        _check_gaps(survey, document, [since, survey.declared.wave])
+    if from_set or history is None or history.questionnaire is None:
         return
     earlier_questionnaire = history.questionnaire
-    questionnaire = survey.questionnaire
-    reference = questionnaire.reference
-    ranked_items = questionnaire.rests_on(questionnaire.ranked)
-    comparable = [reference]
-    for other in questionnaire.comparable_with:
-        if other.bridge_items is None or ranked_items <= set(other.bridge_items):
-            comparable.append(other.version)
+    comparable = comparable_questionnaires(survey.questionnaire)
+    reference = survey.questionnaire.reference
     if earlier_questionnaire not in comparable:
         raise SurveyError(
             "S182",
@@ -397,7 +409,7 @@ def _check_rise(survey: Survey, where: str, target: Target, code: str) -> None:
 
 
 def _check_threshold(
-    survey: Survey, document: Document, at: Location, threshold: Threshold
+    survey: Survey, document: Document, at: Location, threshold: Threshold | LowMeasure
 ) -> None:
     questionnaire = survey.questionnaire
     measure = threshold.measure
@@ -436,16 +448,52 @@ def _check_threshold(
         )
 
 
+def _check_steps(survey: Survey, document: Document) -> None:
+    """Refuse triggers of escalation that this survey cannot decide."""
+    escalation = survey.rules.escalation
+    if escalation is None:
+        return
+    ranked = len(survey.ranked_areas())
+    waves = [*survey.earlier_waves(), survey.declared.wave]
+    untold = [wave for wave in waves if period_of(wave) is None]
+    for position, step in enumerate(escalation.steps):
+        at = ("escalation", "steps", position)
+        if step.low is not None:
+            _check_threshold(survey, document, (*at, "low"), step.low)
+        places = step.fall or (step.rank_from or 1) - 1
+        if places >= ranked:
+            raise SurveyError(
+                "S375",
+                _(
+                    "`{trigger}` leaves the {n} places of the ranking.",
+                    trigger=step.trigger,
+                    n=ranked,
+                ),
+                where=document.place((*at, step.trigger)),
+                hint=_("Lower `{kind}`.", kind=step.trigger),
+            )
+        if step.listed_in_a_year is not None and untold:
+            raise SurveyError(
+                "S376",
+                _("The name of wave {wave} does not tell when it took place.", wave=untold[0]),
+                where=document.place((*at, "listed_in_a_year")),
+                got=untold[0],
+                hint=_("Name waves as 2026Q3, 2026H1 or 2026-07, or count `listed_in_a_row`."),
+            )
+
+
 def _check_history(survey: Survey, document: Document) -> None:
     """Refuse rankings of areas that nobody knows, and escalation that cannot count waves in a row."""
     escalation = survey.rules.escalation
     if survey.history is None:
-        if escalation and escalation.steps[-1].listed_in_a_row > 1:
+        if escalation and escalation.counts_earlier:
             raise SurveyError(
                 "S181",
-                _("Escalation counts waves in a row; it needs `history`."),
+                _("Escalation counts earlier waves; it needs their rankings."),
                 where=document.place(("escalation",)),
-                hint=_("Declare `history`, or keep the first step alone."),
+                hint=_(
+                    "Name the waves before under `earlier` in survey.yaml or declare `history`, or keep the first step alone."
+                ),
             )
         return
     known: Collection[str] = survey.area_names()
@@ -456,24 +504,48 @@ def _check_history(survey: Survey, document: Document) -> None:
         raise SurveyError(
             "S178",
             _("Area '{unknown}' of the earlier rankings does not exist.", unknown=unknown[0]),
-            where=document.place(("history", "file")),
+            where=document.place(("history",)),
             available=known,
             got=unknown[0],
             hint=_("Correct the code; an area that ended stays in the table of areas."),
         )
     if escalation:
-        _check_gaps(survey, document)
+        _check_gaps(survey, document, [*survey.earlier_waves(), survey.declared.wave])
+        if escalation.counts_earlier:
+            _require_alike(survey, document, survey.earlier)
 
 
-def _check_gaps(survey: Survey, document: Document) -> None:
-    """Refuse to count waves in a row over a wave that is missing from the earlier rankings, unless that is declared."""
-    assert survey.rules.history is not None
-    gaps = survey.rules.history.gaps
-    waves = [*survey.earlier_waves(), survey.declared.wave]
+def _require_alike(survey: Survey, document: Document, earlier: Iterable[EarlierSet]) -> None:
+    """Refuse to count on a wave with another questionnaire or other areas, unless its entry says by what it is accepted."""
+    for one in earlier:
+        different = differences_from(survey, one)
+        if different is None or one.declared.accepted:
+            continue
+        example = f"{{survey: {one.declared.survey}, accepted: ...}}"
+        raise SurveyError(
+            "S373",
+            _(
+                "A step or target counts on {wave}, which differs from this wave: {different}.",
+                wave=one.wave,
+                different=different,
+            ),
+            where=document.place(("escalation",)),
+            hint=_(
+                "If that is accepted, write under `earlier` in survey.yaml by what source: {example}.",
+                example=example,
+            ),
+        )
+
+
+def _check_gaps(survey: Survey, document: Document, waves: list[str]) -> None:
+    """Refuse to count over a wave that is missing from the earlier rankings, unless that is declared."""
+    history = survey.rules.history
+    gaps = history.gaps if history is not None else None
+    whole_history = waves[0] == survey.earlier_waves()[0]
     missing: list[str] = []
     for earlier, later in pairwise(waves):
         between = missing_between(earlier, later)
-        if between is None and gaps is None:
+        if between is None and gaps is None and survey.rules.escalation:
             raise SurveyError(
                 "S342",
                 _(
@@ -501,16 +573,16 @@ def _check_gaps(survey: Survey, document: Document) -> None:
                 "The earlier rankings lack {lacking}: waves on the list in a row cannot be counted.",
                 lacking=lacking,
             ),
-            where=document.place(("history", "file")),
+            where=document.place(("history",)),
             available=waves,
             hint=_(
-                "Add that wave's ranking to the file of `history`; if it did not take place, "
-                "write {example} under `history`.",
+                "Name that wave under `earlier` in survey.yaml, or add its ranking to the file of "
+                "`history`; if it did not take place, write {example} under `history`.",
                 example=example,
             ),
         )
     gaps_between = {None, *map(period_of, missing)}  # None: a name that does not tell
-    for wave in declared:
+    for wave in declared if whole_history else ():
         if wave in waves or period_of(wave) not in gaps_between:
             raise SurveyError(
                 "S343",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
 import pandas as pd
 from pydantic import Field, model_validator
@@ -15,7 +16,16 @@ from pydantic import Field, model_validator
 from satisfaction.foundation.errors import RankingError
 from satisfaction.foundation.language import N_, Text, _
 from satisfaction.foundation.tables import read_table
-from satisfaction.foundation.yaml import Label, Name, Record, Words, fault, read_yaml, validated
+from satisfaction.foundation.yaml import (
+    Label,
+    Name,
+    Record,
+    Statement,
+    Words,
+    fault,
+    read_yaml,
+    validated,
+)
 
 COMBINED = "combined"
 """The name of the combined score where scores are named."""
@@ -26,6 +36,19 @@ Normalisation: TypeAlias = Literal[
 ]
 Aggregation: TypeAlias = Literal["arithmetic", "geometric"]
 Points = Annotated[float, Field(ge=0)]
+PointsClass: TypeAlias = Literal["dead", "difficult", "winnable"]
+Effect: TypeAlias = Literal["zero", "cap", "exclude"]
+
+
+class EarlierPoints(Record):
+    """What an assessment came to in an earlier wave: its sheet of lost points, and the points of inspection visited."""
+
+    wave: str = Field(description=N_("the earlier wave"))
+    lost: str = Field(description=N_("its sheet of lost points, as `lost`"))
+    sites: str | None = Field(
+        default=None, description=N_("its points of inspection visited, as `sites`")
+    )
+    source: str = Field(description=N_("where the sheets come from"))
 
 
 class Component(Label):
@@ -37,11 +60,22 @@ class Component(Label):
     """
 
     weight: Annotated[float, Field(gt=0, le=1)]
-    source: str
+    source: Statement
     measure: Name | None = None
     file: str | None = None
     assessment: str | None = None
     lost: str | None = None
+    sites: str | None = Field(
+        default=None,
+        description=N_(
+            "the points of inspection visited: code, item, site, kind, score, possible, and "
+            "population where the number of sites of the kind is known"
+        ),
+    )
+    earlier: list[EarlierPoints] = Field(
+        default=[],
+        description=N_("the sheets of earlier waves, oldest first; lost points are followed"),
+    )
     date: datetime.date | None = None
     normalise: Normalisation = "none"
     goalposts: tuple[float, float] | None = None
@@ -67,6 +101,12 @@ class Component(Label):
                 available=kinds,
                 hint=_("Keep one of them."),
             )
+        if self.assessment is None and (self.sites or self.earlier):
+            raise fault(
+                "K374",
+                _("`sites` and `earlier` go with `assessment`."),
+                hint=_("Remove them, or name the assessment's file."),
+            )
         if (self.normalise == "goalposts") != (self.goalposts is not None):
             raise fault(
                 "K302",
@@ -80,7 +120,7 @@ class CombinedFile(Record):
     """What combined.yaml may say: the parts, their weights (which add up to 1), and how they are put together."""
 
     title: Words
-    source: str
+    source: Statement
     aggregation: Aggregation = "arithmetic"
     above: Literal["mean"] | None = Field(
         default=None,
@@ -104,12 +144,44 @@ class CombinedFile(Record):
         return self
 
 
+class LowerMark(Record):
+    """A lower mark of a measure, and the points that reaching it gives."""
+
+    at_least: float = Field(description=N_("share 0-1 of a rate, points 0-100 of a score or index"))
+    points: Points = Field(description=N_("points that reaching the mark gives"))
+
+
 class AssessmentItem(Label):
-    """A branch with items of its own, or a leaf with points and the department that answers for them."""
+    """A branch with items of its own, or a leaf with points and the department that answers for them.
+
+    A leaf loses the points that the sheet names. With `measure` it gets its points where that measure of the survey reaches
+    `at_least` (a share 0-1 of a rate, points 0-100 of a score or an index); with `sites: true` it gets the share of them that
+    the points of inspection get; with `bonus: true` the sheet names the points gained instead.
+    """
 
     points: Points | None = None
     department: str | None = None
     items: dict[Name, AssessmentItem] | None = None
+    measure: Name | None = Field(
+        default=None, description=N_("the survey's measure that decides whether the points are got")
+    )
+    at_least: float | None = Field(
+        default=None, description=N_("the measure at which all points are got")
+    )
+    partly: list[LowerMark] = Field(
+        default=[], description=N_("lower marks that give fewer points, the highest first")
+    )
+    sites: bool = Field(default=False, description=N_("scored at sampled points of inspection"))
+    bonus: bool = Field(
+        default=False, description=N_("points gained beyond the others, not among the possible")
+    )
+    points_class: PointsClass | None = Field(
+        default=None,
+        description=N_(
+            "what lost points of this item are unless the sheet says otherwise: dead (cannot be "
+            "got), difficult or winnable"
+        ),
+    )
 
     @model_validator(mode="after")
     def _branch_or_leaf(self) -> AssessmentItem:
@@ -120,6 +192,48 @@ class AssessmentItem(Label):
                 hint=_("Give points to items at the lowest level."),
             )
         return self
+
+    @model_validator(mode="after")
+    def _scored_in_one_way(self) -> AssessmentItem:
+        ways = [self.measure is not None, self.sites]
+        scored_otherwise = any(ways) or self.bonus or self.points_class is not None
+        if sum(ways) > 1 or (self.sites and self.bonus) or (self.items and scored_otherwise):
+            raise fault(
+                "K371",
+                _(
+                    "`measure`, `sites`, `bonus` and `points_class` stand at items with points; "
+                    "`sites` goes with neither `measure` nor `bonus`."
+                ),
+                hint=_("Keep one way of scoring an item."),
+            )
+        if (self.measure is None) != (self.at_least is None) or (
+            self.partly and self.measure is None
+        ):
+            raise fault(
+                "K372",
+                _("`measure` goes with `at_least`, and `partly` with both."),
+                hint=_("Say at which value of the measure the points are got."),
+            )
+        marks = [step.at_least for step in self.steps]
+        points = [step.points for step in self.steps]
+        falls = all(high > low for high, low in pairwise(marks))
+        if not falls or points != sorted(set(points), reverse=True):
+            raise fault(
+                "K373",
+                _(
+                    "The marks of `partly` lie below `at_least`, falling, with fewer and fewer points."
+                ),
+                hint=_("Order the marks from the highest to the lowest."),
+            )
+        return self
+
+    @property
+    def steps(self) -> tuple[LowerMark, ...]:
+        """Return the marks of a measure with their points, the highest first; none where no measure decides."""
+        if self.at_least is None:
+            return ()
+        full = LowerMark(at_least=self.at_least, points=self.points or 0.0)
+        return (full, *self.partly)
 
     def leaves(self, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], AssessmentItem]]:
         """Yield the leaves below, each with the names that lead to it."""
@@ -135,12 +249,12 @@ class Veto(Label):
     `zero`: the assessment scores 0. `cap`: at most `cap` points out of 100. `exclude`: the area is not ranked.
     """
 
-    effect: Literal["zero", "cap", "exclude"]
+    effect: Effect
     cap: Points | None = None
-    source: str
+    source: Statement
 
     @model_validator(mode="after")
-    def _cap_given(self) -> Veto:
+    def _cap_given(self) -> Self:
         if (self.effect == "cap") != (self.cap is not None):
             raise fault(
                 "K305",
@@ -150,13 +264,55 @@ class Veto(Label):
         return self
 
 
+class Precondition(Veto):
+    """What an area must have before it is assessed: its `effect` is what follows where it has not.
+
+    The sheet states it (`state`: met, not met), or a `measure` of the survey reaches `at_least`. One that nobody states is
+    neither met nor not met, and has no effect.
+    """
+
+    measure: Name | None = Field(default=None, description=N_("the survey's measure that decides"))
+    at_least: float | None = Field(
+        default=None, description=N_("the measure at which the precondition is met")
+    )
+
+    @model_validator(mode="after")
+    def _mark_given(self) -> Precondition:
+        if (self.measure is None) != (self.at_least is None):
+            raise fault(
+                "K372",
+                _("`measure` goes with `at_least`, and `partly` with both."),
+                hint=_("Say at which value of the measure the points are got."),
+            )
+        return self
+
+
 class Assessment(Record):
     """An assessment system: a tree of items with points, from which points are lost, and a negative list."""
 
     title: Words
-    source: str
+    source: Statement
     items: Annotated[dict[Name, AssessmentItem], Field(min_length=1)]
     veto: dict[Name, Veto] = {}
+    preconditions: dict[Name, Precondition] = Field(
+        default={}, description=N_("what an area must have before it is assessed")
+    )
+    levels: list[Words] = Field(
+        default=[], description=N_("what the levels of the tree are called, from the top")
+    )
+    not_applicable: Literal["tree", "branch"] | None = Field(
+        default=None,
+        description=N_(
+            "who takes over the points of items that do not apply in an area: tree, all others in "
+            "proportion to their points; branch, first the others of the same branch"
+        ),
+    )
+    bonus_most: Points | None = Field(
+        default=None, description=N_("the most bonus points that count; default all")
+    )
+    score_most: Points | None = Field(
+        default=None, description=N_("the highest score, bonus points included; default none")
+    )
 
     def __repr__(self) -> str:
         return f"Assessment({self.title}: {len(self.leaves())} items, {len(self.veto)} vetoes)"
@@ -169,14 +325,34 @@ class Assessment(Record):
                 leaves[path[-1]] = (path, leaf)
         return leaves
 
+    @property
+    def beyond_lost_points(self) -> tuple[str, ...]:
+        """Return the items, preconditions and keys that a sheet of lost points alone does not score."""
+        names = [
+            name
+            for name, (_path, leaf) in self.leaves().items()
+            if leaf.measure is not None or leaf.sites or leaf.bonus
+        ]
+        if self.not_applicable is not None:
+            names.append("not_applicable")
+        return (*names, *self.preconditions)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Return the survey's measures that decide about points or preconditions."""
+        names = [leaf.measure for _path, leaf in self.leaves().values()]
+        names += [condition.measure for condition in self.preconditions.values()]
+        return tuple(dict.fromkeys(name for name in names if name))
+
     @model_validator(mode="after")
     def _names_apart(self) -> Assessment:
-        names = list(self.veto)
+        names = [*self.veto, *self.preconditions]
         points = 0.0
         for name, item in self.items.items():
             for path, leaf in item.leaves((name,)):
                 names.append(path[-1])
-                points += leaf.points or 0
+                if not leaf.bonus:
+                    points += leaf.points or 0
         twice = {name for name in names if names.count(name) > 1}
         if twice:
             raise fault(

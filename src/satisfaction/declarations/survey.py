@@ -17,11 +17,14 @@ from satisfaction.declarations.checks import (
 )
 from satisfaction.declarations.combined import COMBINED, CombinedInputs, read_combined_inputs
 from satisfaction.declarations.delivered import Unread, find_delivered
+from satisfaction.declarations.earlier import EarlierSet, read_earlier
 from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
     check_frame_and_sample,
+    check_order,
     current_areas,
+    names_of_areas,
     read_areas,
     read_cases,
     read_counts,
@@ -37,6 +40,7 @@ from satisfaction.declarations.questionnaire import (
 )
 from satisfaction.declarations.rules import Rules
 from satisfaction.declarations.wave import SurveyFile
+from satisfaction.foundation.conventions import KEYS, in_words
 from satisfaction.foundation.errors import SatisfactionError, SurveyError
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
@@ -136,6 +140,8 @@ class Survey:
         combined.yaml and the files it names.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
+    earlier : tuple of EarlierSet
+        The file sets of the waves that survey.yaml names before this one, oldest first; their ranks stand in `history`.
     rule_fault : SatisfactionError or None
         What rules.yaml asks of the ranking that this survey cannot serve, or what is wrong with combined.yaml; a survey that
         has one is not run.
@@ -171,6 +177,7 @@ class Survey:
     cases: pd.DataFrame | None = None
     backcheck: pd.DataFrame | None = None
     read: Mapping[str, str] = field(default_factory=dict)
+    earlier: tuple[EarlierSet, ...] = ()
     rule_fault: SatisfactionError | None = None
     as_read: Survey | None = field(default=None, repr=False, compare=False)
     altered: tuple[str, ...] = ()
@@ -196,13 +203,13 @@ class Survey:
         if declared.fielded:
             fielded = f"{declared.fielded.start} – {declared.fielded.end}"
         facts = {
-            "wave": declared.wave,
-            "questionnaire": declared.questionnaire,
-            "selection": declared.selection,
-            "fielded": fielded,
-            "files": len(self.files),
-            "areas ranked": len(self.ranked_areas()),
-            "ranking rule": self.rules.ranking.source,
+            _("wave"): declared.wave,
+            _("questionnaire"): declared.questionnaire,
+            KEYS["selection"]: in_words(declared.selection),
+            _("fielding period"): fielded,
+            _("files"): len(self.files),
+            _("areas ranked"): len(self.ranked_areas()),
+            _("source of the ranking rule"): self.rules.ranking.source,
         }
         return card(
             str(declared.title),
@@ -369,17 +376,10 @@ class Survey:
 
     def area_names(self) -> dict[str, Text]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
-        names = {}
-        if self.areas is None:
-            answers = self.questionnaire.answers(self.questionnaire.roles.area)
-            for code, answer in answers.items():
-                names[str(code)] = Text(zh=answer.zh, en=answer.en)
-        else:
-            current = current_areas(self.areas)
-            english = current["name_en"] if "name_en" in current else current["name"]
-            for area, zh, en in zip(current["code"], current["name"], english, strict=True):
-                names[area] = Text(zh=zh, en=en)
-        return names
+        if self.areas is not None:
+            return names_of_areas(current_areas(self.areas))
+        answers = self.questionnaire.answers(self.questionnaire.roles.area)
+        return {str(code): Text(answer.zh, answer.en) for code, answer in answers.items()}
 
 
 def _different_keys(file: str, used: Record, written: Record) -> Iterator[str]:
@@ -491,7 +491,26 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             areas=areas,
             sample=sample,
         )
-    first, *further = _rankings(folder, declared, questionnaire, rules)
+    rankings = []
+    earlier: tuple[EarlierSet, ...] = ()
+    earlier_fault = None
+    if rules.history is not None and rules.history.file is not None:
+        rankings.append(read_history(folder / rules.history.file, wave=declared.wave))
+    if declared.earlier:
+        where = document.place(("earlier",))
+        try:
+            earlier = read_earlier(folder, declared, where=where)
+            rankings += [published.ranking for published in earlier]
+            waves = [wave for table in rankings for wave in table["wave"].unique()]
+            check_order(where, waves, declared.wave)
+        except SatisfactionError as fault:
+            if ranking:
+                raise
+            earlier_fault = fault
+    history = None
+    if rankings:
+        history = pd.concat(rankings, ignore_index=True)
+    first, *further = _rankings(folder, declared, questionnaire, rules, history)
     delivered = find_delivered(folder, declared)
     if areas is not None and declared.areas is not None:
         check_areas(areas, roles.area, folder / declared.areas.file)
@@ -509,7 +528,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     tables += [declared.nonrespondents, declared.quota, declared.outcomes]
     files = [table.file for table in tables if table is not None]
     for one in (first, *further):
-        if one.rules.history is not None:
+        if one.rules.history is not None and one.rules.history.file is not None:
             files.append(one.rules.history.file)
     files += [name for name in (CORRECTIONS_FILE, WORDINGS_FILE) if (folder / name).is_file()]
     if declared.outcomes is not None and declared.outcomes.cases is not None:
@@ -518,6 +537,8 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         files.append(declared.fieldwork.backcheck.file)
     sources = [document.path, instrument, *(folder / name for name in (declared.rules, *files))]
     sources = list(dict.fromkeys(sources))
+    for published in earlier:
+        sources += published.sources
 
     survey = Survey(
         folder=folder,
@@ -532,6 +553,8 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         files=delivered.files,
         nonrespondents=nonrespondents,
         history=first.history,
+        earlier=earlier,
+        rule_fault=earlier_fault,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
         score=first.score,
@@ -547,7 +570,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     except SatisfactionError as fault:
         if ranking:
             raise
-        survey = replace(survey, rule_fault=fault)
+        survey = replace(survey, rule_fault=earlier_fault or fault)
 
     # what the fieldwork is compared with
     if declared.quota is not None:
@@ -575,20 +598,25 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
 
 
 def _rankings(
-    folder: Path, declared: SurveyFile, questionnaire: Questionnaire, rules: Rules
+    folder: Path,
+    declared: SurveyFile,
+    questionnaire: Questionnaire,
+    rules: Rules,
+    history: pd.DataFrame | None,
 ) -> list[RankedBy]:
     """Return the rankings that rules.yaml declares, *the* ranking of the wave first."""
     general = rules.model_copy(update={"rankings": []})
-    rankings = [RankedBy(questionnaire.ranked, questionnaire.ranked, general)]
+    rankings = [RankedBy(questionnaire.ranked, questionnaire.ranked, general, history)]
     for position, further in enumerate(rules.rankings):
         at = ("rankings", position)
         rankings.append(RankedBy(further.title, further.score, rules.of(further), at=at))
     with_history = []
     for one in rankings:
-        history = None
-        if one.rules.history is not None:
-            history = read_history(folder / one.rules.history.file, wave=declared.wave)
-        with_history.append(replace(one, history=history))
+        of_ranking = one.rules.history
+        if one.at and of_ranking is not None and of_ranking.file is not None:
+            table = read_history(folder / of_ranking.file, wave=declared.wave)
+            one = replace(one, history=table)
+        with_history.append(one)
     main = [further.main for further in rules.rankings]
     if True in main:
         with_history.insert(0, with_history.pop(1 + main.index(True)))

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from satisfaction.declarations.items import Names
+from satisfaction.declarations.items import AtLeastOne, Names
 from satisfaction.foundation.language import LANGUAGES, N_, Language, _
-from satisfaction.foundation.yaml import Code, Location, Name, Record, Words, fault
+from satisfaction.foundation.yaml import Code, Location, Name, Record, Statement, Words, fault
 
 Selection = Literal["probability", "quota", "open_link"]
 Level = Annotated[float, Field(gt=0.5, lt=1)]
@@ -24,7 +24,7 @@ class Table(Record):
     """A table of facts beside survey.yaml, with its source and the date it describes."""
 
     file: str
-    source: str
+    source: Statement
     date: datetime.date
 
 
@@ -79,6 +79,23 @@ class Collapse(Record):
 
     stratum: StratumValues
     into: StratumValues
+
+
+class EarlierWave(Record):
+    """A wave before this one: the folder of its survey, or of one of its file sets, seen from this survey's folder.
+
+    Of a survey the file set that was handed over is read, or the newest one of `revision`. `accepted` is the source by which
+    another questionnaire or another set of areas is accepted where a step of escalation or a target counts on it.
+    """
+
+    survey: str
+    revision: AtLeastOne | None = None
+    accepted: Statement | None = None
+
+
+def _named_wave(value: Any) -> Any:
+    """Read the short form of an earlier wave."""
+    return {"survey": value} if isinstance(value, str) else value
 
 
 class Fielded(Record):
@@ -316,7 +333,9 @@ class SurveyFile(Record):
     )
     areas: Table | None = Field(
         default=None,
-        description=N_("table of areas: code, name, level, parent; give source and date"),
+        description=N_(
+            "table of areas: code, name, level, parent, and name_en where English pages shall have it; give source and date"
+        ),
     )
     frame: Table | None = Field(
         default=None,
@@ -349,6 +368,18 @@ class SurveyFile(Record):
         description=N_(
             "what checks of the fieldwork compare with: re-interviews, modes of interview, "
             "the wave before"
+        ),
+    )
+    earlier: list[
+        Annotated[
+            EarlierWave,
+            BeforeValidator(_named_wave, json_schema_input_type=str | EarlierWave),
+        ]
+    ] = Field(
+        default=[],
+        description=N_(
+            "waves before this one, oldest first: ranks and lists are read from the file set "
+            "handed over (satisfaction verify ... --handed-over), or from that of `revision`"
         ),
     )
     margins: dict[str, Margin] = Field(

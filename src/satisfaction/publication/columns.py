@@ -8,6 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
+from satisfaction.declarations.rules import TRIGGERS
 from satisfaction.foundation.language import Text, _, pgettext
 
 Type = Literal["string", "number", "integer"]
@@ -204,6 +205,34 @@ COLUMNS: dict[str, Column] = {
     "tied_waves": _count(_("tied waves"), _("of them, tied at the cut only"), unit=WAVES),
     "step_zh": _text(_("step in Chinese"), _("the step that follows")),
     "step_en": _text(_("step"), _("the step that follows")),
+    "step_number": _count(
+        _("step number"),
+        _("place on the ladder; the release comes last"),
+        unit=pgettext("unit of a column", "step"),
+        low=1,
+    ),
+    "trigger": _text(
+        _("trigger"),
+        _("key of the rule that triggers the step"),
+        allowed=(*TRIGGERS, "release"),
+        filled=True,
+    ),
+    "reached": _text(
+        _("reached"),
+        _("whether the step follows from what was published; tied: from how a tie is broken"),
+        allowed=("yes", "tied", "no"),
+        filled=True,
+    ),
+    "in_force": _text(
+        _("in force"),
+        _("the last step reached, or the release"),
+        allowed=("yes", "no"),
+        filled=True,
+    ),
+    "p_established": _probability(
+        _("p established"), _("small: what the step rests on is established")
+    ),
+    "p_excluded": _probability(_("p excluded"), _("small: what the step rests on is excluded")),
     "covariance": _number(
         _("covariance"), _("sampling covariance of two estimates"), unit=_("unit squared")
     ),

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import sha256
 from satisfaction.foundation.language import Language, Text, _, use
 from satisfaction.foundation.pages import across, fill
 from satisfaction.pipeline import Results
 from satisfaction.publication.columns import COLUMNS
-from satisfaction.publication.manifest import FORMAT, suppressed_counts
+from satisfaction.publication.manifest import suppressed_counts
 
 ROLES = (
     _("Prepared by"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import MARKS, Survey
-from satisfaction.foundation.language import Text, _, ngettext, pgettext, semicolon_list
+from satisfaction.foundation.language import Text, _, as_text, ngettext, pgettext, semicolon_list
 
 DIGITS = 12
 KINDS = "省市州区县"
@@ -28,14 +27,17 @@ BELOW = {
     "possible": _("possible"),
     "excluded": pgettext("below a line", "excluded"),
 }
+STEP = {
+    "established": pgettext("of a step", "established"),
+    "possible": _("possible"),
+    "excluded": pgettext("of a step", "excluded"),
+}
 VERDICT = {
     "met": _("met"),
     "not met": _("not met"),
     "not decidable": _("not decidable"),
     "not ranked": _("not ranked"),
 }
-
-_CHINESE_THEN_ENGLISH = re.compile(r"(?P<zh>.*[^\x00-\x7f])\s+(?P<en>[\x00-\x7f]+)", re.DOTALL)
 
 
 def twelve_digits(table: pd.DataFrame) -> pd.DataFrame:
@@ -134,7 +136,7 @@ def mark(survey: Survey) -> str:
 
 def mark_as_text(mark: str) -> Text:
     """Return the mark of a published table's rows as words; one that no survey gives stands as it is."""
-    return _known_marks().get(mark, Text(mark))
+    return _known_marks().get(mark) or as_text(mark)
 
 
 @functools.cache
@@ -156,17 +158,6 @@ def published_levels(indices: pd.DataFrame) -> list[str]:
 def label_of(row: Any, what: str) -> Text:
     """Return what a row of a published table calls its `what`: name, measure, topic, within."""
     return Text.of(row[f"{what}_zh"], row[f"{what}_en"])
-
-
-def two_languages(text: str | Text) -> Text:
-    """Return the words of a column that holds Chinese and then English: a sentence, or a few words."""
-    if isinstance(text, Text):
-        return text
-    zh, stop, en = text.partition("。 ")
-    if stop:
-        return Text(zh + stop.strip(), en)
-    parts = _CHINESE_THEN_ENGLISH.fullmatch(text)
-    return Text(parts["zh"], parts["en"]) if parts else Text(text)
 
 
 def labelled(

@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.collection.account import unanswered_areas
+from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
@@ -26,10 +28,6 @@ from satisfaction.publication.labels import DIGITS, mark
 from satisfaction.ranking.suppression import SHIELD, SMALL
 
 FORMAT_NAME = "satisfaction-file-set"
-FORMAT = "2.0"
-"""Version of the file set: the first number rises when a column or file is renamed, removed or changes its meaning."""
-READABLE = ("1", "2")
-"""First numbers that are read; sets of 1.x hold the same tables, and pages of both languages."""
 PACKAGES = (
     "duckdb",
     "matplotlib",
@@ -48,6 +46,7 @@ KEYS = {
     "ranking_sentences": ["code"],
     "ranking_within": ["level", "code"],
     "ranking_escalation": ["code"],
+    "ranking_ladder": ["code", "step_number"],
     "ranking_waves": ["wave", "code"],
     "ranking_targets": ["code", "target"],
     "ranking_thresholds": ["code", "measure", "threshold"],
@@ -58,7 +57,13 @@ KEYS = {
     "departments": ["department"],
 }
 INTO_INDICES = ("ranking", "ranking_within", "ranking_thresholds")
-INTO_RANKING = ("covariance", "ranking_sentences", "ranking_targets", "ranking_escalation")
+INTO_RANKING = (
+    "covariance",
+    "ranking_sentences",
+    "ranking_targets",
+    "ranking_escalation",
+    "ranking_ladder",
+)
 AREA_CODE = "[0-9]{6}"
 
 
@@ -90,6 +95,18 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "declared": [step.model_dump(exclude_unset=True) for step in declared.weighting],
         "weighting": list(weighting_log(results)),
     }
+    if survey.earlier:
+        content["earlier"] = [
+            {
+                "wave": one.wave,
+                "survey": one.survey,
+                "set": one.folder.name,
+                "revision": one.revision,
+                "handed_over": one.handed_over,
+            }
+            for one in survey.earlier
+        ]
+        content["earlier_notes"] = [note.both for note in earlier_notes(survey)]
     content["absent"] = results.absent
     content["estimates"] = {
         level: estimates.conventions for level, estimates in results.estimates.items()
@@ -163,6 +180,8 @@ def plain(value: Any) -> Any:
     """Return a value as JSON knows it: numbers to 12 digits, mappings and tuples unfolded, nan as null, words in both languages."""
     if isinstance(value, Text):
         return value.both
+    if isinstance(value, Mapping) and set(value) == {"zh", "en"}:
+        return Text(**value).both
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -23,14 +23,16 @@ from satisfaction.publication.labels import (
     whole_code,
     whole_numbers,
 )
-from satisfaction.publication.ranking_table import ranking_table, within_table
-from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
-from satisfaction.publication.verdicts import (
+from satisfaction.publication.ranking_table import (
     escalation_table,
+    ladder_table,
     paths_table,
+    ranking_table,
     targets_table,
     thresholds_table,
+    within_table,
 )
+from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
 
 UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
 INDICES = [
@@ -85,7 +87,7 @@ class Tables:
 
     Attributes
     ----------
-    indices, ranking, within, targets, thresholds, escalation, paths : DataFrame
+    indices, ranking, within, targets, thresholds, escalation, ladder, paths : DataFrame
         As the functions of `published` return them.
     sentences : DataFrame
         code, zh, en: what may be said of every area; in rank order.
@@ -101,6 +103,7 @@ class Tables:
     targets: pd.DataFrame = field(repr=False)
     thresholds: pd.DataFrame = field(repr=False)
     escalation: pd.DataFrame = field(repr=False)
+    ladder: pd.DataFrame = field(repr=False)
     paths: pd.DataFrame = field(repr=False)
     sentences: pd.DataFrame = field(repr=False)
     near_cut: pd.DataFrame = field(repr=False)
@@ -134,7 +137,8 @@ def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
         within=within_table(survey, estimates, results.rankings),
         targets=targets_table(survey, first, results.rankings),
         thresholds=thresholds_table(survey, estimates),
-        escalation=escalation_table(survey, first),
+        escalation=escalation_table(survey, first, estimates),
+        ladder=ladder_table(survey, estimates, first),
         paths=paths_table(survey, estimates, first),
         sentences=sentences,
         near_cut=nearest,

@@ -20,6 +20,7 @@ from satisfaction.foundation.errors import (
     SatisfactionError,
     shortened,
 )
+from satisfaction.foundation.file_sets import FORMAT, SUMS, lacking_refused, read_manifest
 from satisfaction.foundation.files import changed_since, decode, read_json, scratch_folder, sha256
 from satisfaction.foundation.grids import Grid, read_grids
 from satisfaction.foundation.language import _
@@ -27,7 +28,7 @@ from satisfaction.pipeline import run
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.file_set import export
 from satisfaction.publication.labels import DIGITS
-from satisfaction.publication.manifest import FORMAT, READABLE, input_names, manifest
+from satisfaction.publication.manifest import input_names, manifest
 
 UNIT = tuple(
     title
@@ -93,7 +94,7 @@ def _in_tables(old: Path, new: Path) -> Iterator[Difference]:
     before, after = ({grid.sheet: grid for grid in read_grids(path)[0]} for path in (old, new))
     for sheet in before | after:
         if sheet not in before or sheet not in after:
-            yield Difference(old.name, sheet, "", "", *_there(sheet in before, sheet in after))
+            yield Difference(old.name, sheet, "", "", *_presence(sheet in before, sheet in after))
         else:
             yield from _in_grids(old.name, before[sheet], after[sheet])
 
@@ -108,7 +109,7 @@ def _in_grids(file: str, old: Grid, new: Grid) -> Iterator[Difference]:
                 old.sheet,
                 _unit(header, known, row),
                 "",
-                *_there(before is not None, after is not None),
+                *_presence(before is not None, after is not None),
             )
             return
         for place, (one, other) in enumerate(zip_longest(before, after, fillvalue="")):
@@ -130,7 +131,7 @@ def _unit(header: list[str], record: list[str], row: int) -> str:
     return " ".join(named) if row and named else f"row {row + 1}"
 
 
-def _there(before: bool, after: bool) -> tuple[str, str]:
+def _presence(before: bool, after: bool) -> tuple[str, str]:
     words = {True: str(_("there")), False: str(_("not there"))}
     return words[before], words[after]
 
@@ -171,7 +172,6 @@ def _around(before: str, after: str, width: int = 60) -> tuple[str, str]:
     return before[first : first + width], after[first : first + width]
 
 
-SUMS = "SHA256SUMS"
 UNCHECKED = (SUMS, "run.json")
 CONSEQUENCES = (
     "manifest.json",
@@ -183,19 +183,6 @@ CONSEQUENCES = (
     "confirm-en.html",
     "confirm-zh.html",
 )  # differ when a table does; looked at last
-KEYS = (
-    "format",
-    "inputs",
-    "versions",
-    "revision",
-    "survey",
-    "wave",
-    "questionnaire",
-    "mark",
-    "rules",
-    "responses",
-    "estimates",
-)
 IDENTICAL, BY_HAND, OTHER_INPUTS, OTHER_VERSION, UNEXPLAINED = 0, 10, 11, 12, 13
 
 
@@ -360,52 +347,6 @@ def _other_versions(then: dict[str, str], now: dict[str, str]) -> dict[str, tupl
     }
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a file set of this format.
-
-    Raises
-    ------
-    InputFileError
-        F121, F122; DamagedSetError F422.
-    """
-    lacking_refused(folder)
-    form = read_json(folder / "manifest.json").get("format")
-    version = str(form.get("version", "0")) if isinstance(form, dict) else "0"
-    if version.split(".")[0] not in READABLE:
-        raise InputFileError(
-            "F122",
-            _(
-                "The file set has format {version}; this program reads {FORMAT}.",
-                version=version,
-                FORMAT=FORMAT,
-            ),
-            where=str(folder / "manifest.json"),
-            available=[FORMAT],
-            hint=_("Read it with the version that wrote it, or run the survey again."),
-        )
-    return read_json(folder / "manifest.json", KEYS)
-
-
-def lacking_refused(folder: Path) -> None:
-    """Refuse a folder that is no complete file set.
-
-    Raises
-    ------
-    InputFileError
-        F121.
-    """
-    lacking = [
-        name for name in ("manifest.json", "run.json", SUMS) if not (folder / name).is_file()
-    ]
-    if lacking:
-        raise InputFileError(
-            "F121",
-            _("This is no complete file set: {lacking} is not there.", lacking=lacking[0]),
-            where=str(folder),
-            hint=_("Name a folder that `satisfaction run` wrote."),
-        )
-
-
 def survey_folder(folder: Path, named: str | Path | None) -> Path:
     """Return the survey's folder: as named, else as run.json records it relative to the set.
 
@@ -438,5 +379,5 @@ def _state(path: Path, digest: str) -> str:
 
 def _difference(old: Path, new: Path) -> Difference | None:
     if not old.is_file() or not new.is_file():
-        return Difference(old.name, "", "", "", *_there(old.is_file(), new.is_file()))
+        return Difference(old.name, "", "", "", *_presence(old.is_file(), new.is_file()))
     return first_difference(old, new, ignored=("inputs", "versions"))

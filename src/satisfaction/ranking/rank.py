@@ -19,8 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.conventions import conventions_table
 from satisfaction.foundation.errors import RankingError, one_of, shortened
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.ranking import membership, probability, rates, rise
 from satisfaction.ranking.critical_values import DRAWS, SEED
@@ -221,11 +222,10 @@ class Ranking:
         columns += ["probability_bottom", "estimate", "se", "reliability"]
         columns += [name for name in RANGE if name in self.table]
         by_rank = self.table.sort_values("rank", kind="stable", na_position="last")[columns]
-        entries = [(name, str(value)) for name, value in self.summary.items() if name != "notes"]
-        declared = pd.DataFrame(entries, columns=["name", "value"])
+        declared = {name: value for name, value in self.summary.items() if name != "notes"}
         return card(
-            both("(no rank without its set)"),
-            tables={"table": by_rank, both("conventions"): declared},
+            str(_("(no rank without its set)")),
+            tables={_("table"): by_rank, _("conventions"): conventions_table(declared)},
             note=" ".join(map(str, self.summary.notes)),
         )
 
@@ -591,7 +591,7 @@ def rank_units(units: Units, options: RankOptions, *, source: Estimates | None =
     if simultaneous.simulation is not None:
         columns["simultaneous_fragile"] = simultaneous.simulation.fragile
     if options.compares_priors:
-        columns |= _range(models, options)
+        columns |= _range(models, pairs, options)
     rows = pd.DataFrame({"unit": list(units.names), "estimate": units.estimate})
     rows["se"] = np.sqrt(np.diag(units.cov))
     rows = rows.assign(**spread_out(columns, units))
@@ -643,15 +643,20 @@ def _listed(model: Known, options: RankOptions) -> Floats:
     return model.probability_bottom(options.bottom)
 
 
-def _range(models: Mapping[str, Known], options: RankOptions) -> dict[str, NDArray[Any]]:
+def _range(
+    models: Mapping[str, Known], pairs: Pairs, options: RankOptions
+) -> dict[str, NDArray[Any]]:
     """Smallest and largest probability of the listed end over the priors, and where they differ by
-    more than 0.1.
+    more than 0.1. Where the true rates are not shown to differ, every unit may be as likely as any.
     """
-    chances = np.stack([_listed(model, options) for model in models.values()])
-    low = chances.min(axis=0)
-    high = chances.max(axis=0)
-    depends = high - low > rates.DISAGREE
-    return dict(zip(RANGE, (low, high, depends), strict=True))
+    chances = [_listed(model, options) for model in models.values()]
+    p = len(pairs.score)
+    rate = options.sign * pairs.score
+    equal = None
+    if rates.may_be_equal(rate, np.maximum(pairs.se, TIE), pairs.df):
+        equal = min(options.bottom, p) / p
+    compared = rates.compared(chances, equal=equal)
+    return dict(zip(RANGE, (compared.low, compared.high, compared.depends), strict=True))
 
 
 def _rank_by_point(
@@ -837,7 +842,8 @@ def _waves_of(later: Ranking, since: Ranking) -> Waves:
 def _published_ranks(later: Ranking, since: Mapping[str, Any]) -> Ints:
     """Read the earlier ranks of the ranked units, (p,) whole numbers from 1 to p."""
     p = len(later.pairs.score)
-    ranks, wrong = [], []
+    ranks = []
+    wrong = []
     for name in later.units.ranked_names:
         published = since.get(name)
         ranks.append(published)

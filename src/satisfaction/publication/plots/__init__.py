@@ -29,7 +29,7 @@ from satisfaction.publication.plots.ranks import (
     sets_on_a_line,
 )
 from satisfaction.publication.plots.verdicts import target_board, threshold_plot
-from satisfaction.publication.plots.waves import change_plot, rank_paths
+from satisfaction.publication.plots.waves import change_plot, rank_paths, trial_plot
 
 __all__ = [
     "COMPARED",
@@ -55,4 +55,5 @@ __all__ = [
     "threshold_plot",
     "tile_map",
     "topics",
+    "trial_plot",
 ]

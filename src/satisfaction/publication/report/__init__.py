@@ -66,6 +66,9 @@ def render(
     kind = rows.ranked_kind(indices, ranking)
     whole = rows.of_the_whole(indices)
     counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
+    area_tables = rows.areas(survey, indices)
+    if not ranks_any:  # the totals of one area are its figures again
+        area_tables = area_tables[-1:]
     values = {
         "survey": survey,
         "declared": survey.declared,
@@ -106,8 +109,9 @@ def render(
         "targets": rows.target_rows(published.targets),
         "thresholds": rows.threshold_rows(published.thresholds),
         "escalation": rows.escalation_rows(published.escalation),
+        "ladder": rows.ladder_rows(published.ladder),
         "within": rows.within_tables(survey, published.within, kind),
-        "areas": rows.areas(survey, indices),
+        "areas": area_tables,
         "topics": rows.topics(indices),
     }
     values |= {
@@ -176,7 +180,7 @@ def _pictures(results: Results, published: Tables, *, alone: bool) -> Iterator[t
         drawn["targets"] = plots.target_board(published.targets)
     if len(published.thresholds):
         drawn["thresholds"] = plots.threshold_plot(published.thresholds)
-    if not alone and (indices["kind"] == "rate").any():
+    if not alone and ranks_any and (indices["kind"] == "rate").any():
         drawn["rates"] = plots.rates_by_area(indices)
     if not alone and (indices["kind"] == "score").any():
         drawn["topics"] = plots.topics(indices)

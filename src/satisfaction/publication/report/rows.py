@@ -14,7 +14,7 @@ from satisfaction.collection.account import unanswered_areas
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation import figures
 from satisfaction.foundation.figures import ABSENT, p_value, probability
-from satisfaction.foundation.language import NOTHING, Text, _
+from satisfaction.foundation.language import NOTHING, Text, _, pgettext
 from satisfaction.publication.clauses import mark_in_brackets
 from satisfaction.publication.labels import STATUS, label_of, published_levels
 
@@ -320,6 +320,29 @@ def escalation_rows(escalation: pd.DataFrame) -> list[Verdict]:
         in_a_row = _("{times} in a row", times=times)
         sure = p_value(row["p_in"]), probability(row["probability_bottom"])
         rows.append(Verdict(row, step, in_a_row, _status(row), sure))
+    return rows
+
+
+REACHED = {
+    "yes": pgettext("of a step", "reached"),
+    "tied": _("depends on how a tie is broken"),
+    "no": _("not reached"),
+}
+
+
+def ladder_rows(ladder: pd.DataFrame) -> list[Verdict]:
+    """Return the steps of the ladder and the releases: whether the rule has reached them, and how far the data prove it."""
+    rows = []
+    for row in records(ladder):
+        step = Text(row["step_zh"], row["step_en"])
+        basis = Text(row["basis_zh"], row["basis"])
+        verdict = _(
+            "by rule: {reached}; by the data: {status}",
+            reached=REACHED[row["reached"]],
+            status=_status(row),
+        )
+        sure = p_value(row["p_established"]), p_value(row["p_excluded"])
+        rows.append(Verdict(row, step, basis, verdict, sure))
     return rows
 
 
