@@ -58,6 +58,9 @@ class LevelScores:
     df: Array = field(repr=False)
     rows: Any = field(repr=False)
 
+    def __repr__(self) -> str:
+        return f"LevelScores({self.level}: {len(self.codes)} areas)"
+
     def of(self, component: str) -> Array:
         """Return the scaled score of a component, (p,)."""
         names = [part.name for part in self.parts]
@@ -104,6 +107,9 @@ class CombinedScores:
 
     inputs: CombinedInputs
     levels: Mapping[str, LevelScores]
+
+    def __repr__(self) -> str:
+        return f"CombinedScores({self.inputs.declared!r}; {', '.join(self.levels)})"
 
     @property
     def ranked(self) -> LevelScores:

@@ -131,6 +131,9 @@ class CombinedFile(Record):
     )
     components: Annotated[dict[Name, Component], Field(min_length=2)]
 
+    def __repr__(self) -> str:
+        return f"CombinedFile({self.title}: {', '.join(self.components)})"
+
     @model_validator(mode="after")
     def _weights_complete(self) -> CombinedFile:
         total = sum(component.weight for component in self.components.values())
@@ -399,6 +402,10 @@ class CombinedInputs:
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
     awaited: Mapping[str, str]
     sources: tuple[Path, ...] = field(repr=False)
+
+    def __repr__(self) -> str:
+        awaited = ", ".join(self.awaited) or "nothing"
+        return f"CombinedInputs({self.declared!r}, awaited: {awaited})"
 
     @property
     def labels(self) -> dict[str, Text]:
