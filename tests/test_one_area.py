@@ -145,7 +145,10 @@ def test_two_waves_of_one_area_are_averaged(lone, small, call):
 
 @pytest.mark.parametrize("command", ["plan", "stability", "combined"])
 def test_what_is_about_ranks_alone_is_refused_with_what_one_area_can_do(lone, call, command):
-    (lone / "combined.yaml").write_text("x: 1\n", encoding="utf-8")
+    parts = "{zh: 甲, en: A, weight: 0.5, source: test, measure: "
+    declared = f"components:\n  a: {parts}awareness}}\n  b: {parts}topic_index}}\n"
+    declared = "title: {zh: 综合, en: Combined}\nsource: test\n" + declared
+    (lone / "combined.yaml").write_text(declared, encoding="utf-8")
     code, _, err = call(command, lone)
     assert code == 2
     assert "[K341]" in err

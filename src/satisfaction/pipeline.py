@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from satisfaction.collection.responses import Responses, load_responses
+from satisfaction.composite.scores import CombinedScores, combined_scores
 from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.survey import Survey, read_survey, weighted_as
+from satisfaction.declarations.survey import RankedBy, Survey, read_survey, weighted_as
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
 from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
@@ -24,7 +25,7 @@ from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.rank import Ranking
-from satisfaction.ranking.rules import Rankings, rank_by_rules, rank_within
+from satisfaction.ranking.rules import Rankings, breaking_scores, rank_by_rules, rank_within
 from satisfaction.ranking.selection_study import SelectionStudy, study_selection
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
@@ -51,6 +52,7 @@ PARTS = (
     "ranking",
     "rankings",
     "selection_study",
+    "combined",
     "declared_first",
 )
 
@@ -69,7 +71,8 @@ class Results:
     estimates : dict of Estimates
         By level of area, the ranked level first, the whole last; what the suppression rule withholds is missing.
     ranking : Ranking
-        Of the questionnaire's `ranked` measure at the first level, under the declared rules.
+        Of the questionnaire's `ranked` measure at the first level, under the declared rules; or of the score that rules.yaml
+        declares the main one.
     rankings : Rankings
         Of the same measure at every level within its parents.
     absent : tuple of str
@@ -83,6 +86,12 @@ class Results:
     selection_study : SelectionStudy or None
         Of a wave whose respondents were not drawn: estimates under the declared model, sensitivity, answering odds. Never part
         of `estimates` or `ranking`.
+    combined : CombinedScores or None
+        The combined score of every level, where combined.yaml is there.
+    further : dict of Results
+        The wave's other rankings by name: the same wave, ranked otherwise.
+    awaited : dict of Text
+        Rankings that could not be made yet by name, and what they wait for.
     computed : dict of str to object
         The parts as `run` computed them, by name; a part put in their place makes a trial.
 
@@ -114,6 +123,9 @@ class Results:
     base_step: dict[str, Any] | None = None
     declared_first: Results | None = None
     selection_study: SelectionStudy | None = None
+    combined: CombinedScores | None = None
+    further: dict[str, Results] = field(default_factory=dict)
+    awaited: dict[str, Text] = field(default_factory=dict)
     computed: dict[str, object] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
@@ -141,7 +153,7 @@ class Results:
     @property
     def ranked(self) -> Estimates:
         """Return the ranked measure of the ranked level: what the ranking rests on."""
-        return self.estimates[self.survey.ranked_level].of(self.survey.questionnaire.ranked)
+        return self.estimates[self.survey.ranked_level].of(self.survey.ranked)
 
     @property
     def whole(self) -> Estimates:
@@ -245,10 +257,16 @@ def _from_responses(
     estimates = estimate_areas(survey, design, counted, variance=variance)
     estimates = withhold(survey, estimates, counted)
     tell(RANKING)
-    ranking = rank_areas(survey, estimates)
+    combined = None
+    if survey.combined is not None:
+        combined = combined_scores(survey, survey.combined, estimates)
+    awaited: dict[str, Text] = {}
+    survey = _first_to_be_ranked(survey, combined, awaited)
+    estimates = with_composed(survey, estimates, combined)
+    ranking = with_notes(rank_areas(survey, estimates), survey, combined, awaited)
     rankings = rank_within(survey, estimates, ranking)
     selection_study = study_selection(survey, design, estimates, ranking)
-    return Results(
+    results = Results(
         survey=survey,
         responses=responses,
         design=design,
@@ -259,7 +277,10 @@ def _from_responses(
         counted=counted,
         base_step=persons.record,
         selection_study=selection_study,
+        combined=combined,
+        awaited=awaited,
     )
+    return replace(results, further=_further(results))
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
@@ -487,9 +508,91 @@ def estimate_areas(
 def rank_areas(survey: Survey, estimates: dict[str, Estimates]) -> Ranking:
     """Rank the areas by the questionnaire's ranked measure, under the declared rules."""
     level = survey.ranked_level
-    ranked = estimates[level].of(survey.questionnaire.ranked)
+    rules = survey.rules.ranking
+    ranked = estimates[level].of(survey.ranked)
     floor = floored(survey, estimates, level)
-    return rank_by_rules(ranked, survey.rules.ranking, floor=floor)
+    breaking = breaking_scores(rules, estimates[level])
+    return rank_by_rules(ranked, rules, floor=floor, breaking=breaking)
+
+
+def with_composed(
+    survey: Survey, estimates: dict[str, Estimates], combined: CombinedScores | None
+) -> dict[str, Estimates]:
+    """Return the estimates with the combined score and its components beside them, where the rules use one of these."""
+    rules = survey.rules
+    used = {survey.ranked, rules.ranking.tie_break, *(one.measure for one in rules.thresholds)}
+    if combined is None or not used & survey.composed.keys():
+        return estimates
+    return combined.beside(survey, estimates)
+
+
+def with_notes(
+    ranking: Ranking,
+    survey: Survey,
+    combined: CombinedScores | None,
+    awaited: Mapping[str, Text],
+) -> Ranking:
+    """Add to what accompanies a ranking: what a combined score rests on, and which rankings are awaited."""
+    notes = list(ranking.summary.notes)
+    for name, waits in awaited.items():
+        notes.append(_("ranking {name}: {waits}", name=name, waits=waits))
+    if combined is not None and survey.ranked in survey.composed:
+        notes += combined.notes(survey.ranked)
+    return replace(ranking, summary=replace(ranking.summary, notes=tuple(notes)))
+
+
+def _first_to_be_ranked(
+    survey: Survey, combined: CombinedScores | None, awaited: dict[str, Text]
+) -> Survey:
+    """Return the survey ranked by its main score, or by the next one that waits for nothing; note in `awaited` what waits."""
+    rankings = [RankedBy(survey.ranked, survey.score, survey.rules, survey.history)]
+    rankings += survey.further
+    ready = []
+    for one in rankings:
+        waits = None
+        if combined is not None and one.score in survey.composed:
+            waits = combined.awaited(one.score, one.rules.ranking.list_size)
+        if waits is None:
+            ready.append(one)
+        else:
+            awaited[one.name] = waits
+    if not awaited:
+        return survey
+    first, *others = ready
+    as_read = survey.as_read
+    if as_read is not None and as_read is not survey:
+        as_read = _first_to_be_ranked(as_read, combined, {})
+    return replace(
+        survey,
+        score=first.score,
+        rules=first.rules,
+        history=first.history,
+        further=tuple(others),
+        as_read=as_read,
+    )
+
+
+def _further(results: Results) -> dict[str, Results]:
+    """Rank the same wave by every other score that is declared."""
+    survey = results.survey
+    return {
+        other.name: ranked_further(results, survey.ranked_by(other)) for other in survey.further
+    }
+
+
+def ranked_further(results: Results, survey: Survey) -> Results:
+    """Rank a wave as another survey of it says: by another score, under other rules."""
+    estimates = with_composed(survey, results.estimates, results.combined)
+    ranking = with_notes(rank_areas(survey, estimates), survey, results.combined, {})
+    rankings = rank_within(survey, estimates, ranking)
+    return replace(
+        results,
+        survey=survey,
+        estimates=estimates,
+        ranking=ranking,
+        rankings=rankings,
+        selection_study=None,
+    )
 
 
 def absent_steps(survey: Survey) -> Iterator[str]:
@@ -512,8 +615,13 @@ def absent_steps(survey: Survey) -> Iterator[str]:
 
 def beside_folder(results: Results) -> Results:
     """Return results whose survey knows where they depart from its folder as it is now: they are a trial then."""
-    official = read_survey(results.survey.sources[0])
+    official = _first_to_be_ranked(read_survey(results.survey.sources[0]), results.combined, {})
     foreign = [name for name in PARTS if getattr(results, name) is not results.computed.get(name)]
     altered = tuple(dict.fromkeys([*results.survey.altered, *foreign]))
     survey = replace(results.survey, as_read=official, altered=altered)
-    return replace(results, survey=survey, computed=results.computed | {"survey": survey})
+    further = {}
+    by_name = {other.name: other for other in survey.further}
+    for name, other in results.further.items():
+        further[name] = replace(other, survey=survey.ranked_by(by_name[name]))
+    computed = results.computed | {"survey": survey}
+    return replace(results, survey=survey, further=further, computed=computed)

@@ -139,16 +139,10 @@ def _summary(results: Results) -> None:
         unread_lines,
     )
     from satisfaction.declarations.earlier import earlier_notes
-    from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
+    from satisfaction.foundation.figures import unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
     from satisfaction.publication.adoption import adoption_notes
-    from satisfaction.publication.labels import STATUS, area_labels, whole_code
-    from satisfaction.publication.ranking_table import ladder_table
-    from satisfaction.publication.selection_tables import (
-        CAUTION,
-        near_the_cut,
-        selection_tables,
-    )
+    from satisfaction.publication.labels import area_labels, score_labels, whole_code
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -198,19 +192,38 @@ def _summary(results: Results) -> None:
                 interval=interval,
             )
         )
-    table = results.ranking.table.set_index("unit")
-    summary = results.ranking.summary
-    if not results.ranking.ranks_any:
-        for note in summary["notes"]:
+    _tell_ranking(results)
+    _tell_selection(results)
+    for other in results.further.values():
+        tell()
+        tell(score_labels(other.survey)[other.survey.ranked][1])
+        _tell_ranking(other)
+
+
+def _tell_ranking(results: Results) -> None:
+    """Print the list of a ranking and what it is worth."""
+    from satisfaction.foundation.figures import probability, rank_set_in_words
+    from satisfaction.publication.labels import STATUS, area_labels
+    from satisfaction.publication.ranking_table import ladder_table
+
+    names = area_labels(results.survey)
+    ranking = results.ranking
+    table = ranking.table.set_index("unit")
+    summary = ranking.summary
+    if not ranking.ranks_any:
+        for note in summary.notes:
             tell(note)
         return
-    tell(_("last {n} of {p}", n=len(summary["listed"]), p=summary["p"]))
-    if proven:
-        tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary["level"]))
-    for unit in sorted(summary["listed"], key=lambda code: table.loc[code, "rank"]):
+    first_or_last = _("last {n} of {p}", n=len(summary.listed), p=summary.p)
+    if summary.side == "first":
+        first_or_last = _("first {n} of {p}", n=len(summary.listed), p=summary.p)
+    tell(first_or_last)
+    if summary.proven:
+        tell(_("rank set: for one named unit, at {level:.0%} confidence", level=summary.level))
+    for unit in sorted(summary.listed, key=lambda code: table.loc[code, "rank"]):
         row = table.loc[unit]
         certainty = NOTHING
-        if proven:
+        if summary.proven:
             certainty = _(
                 "  {rank_set}  P(on the list) {probability}  {status}",
                 rank_set=rank_set_in_words(row),
@@ -227,9 +240,9 @@ def _summary(results: Results) -> None:
                 certainty=certainty,
             )
         )
-    for note in summary["notes"]:
+    for note in summary.notes:
         tell(note)
-    ladder = ladder_table(survey, results.estimates, results.ranking)
+    ladder = ladder_table(results.survey, results.estimates, results.ranking)
     in_force = ladder[ladder["in_force"] == "yes"]
     for _number, rows in in_force.groupby("step_number"):
         first = rows.iloc[0]
@@ -242,9 +255,16 @@ def _summary(results: Results) -> None:
             established=established,
         )
         tell(line)
-    selection = selection_tables(survey, results.selection_study)
-    for sentence in near_the_cut(selection.odds) if len(selection.odds) else ():
-        tell(sentence)
+
+
+def _tell_selection(results: Results) -> None:
+    """Print what would have to hold of those who did not answer, where respondents were not drawn."""
+    from satisfaction.publication.selection_tables import CAUTION, near_the_cut, selection_tables
+
+    selection = selection_tables(results.survey, results.selection_study)
+    if len(selection.odds):
+        for sentence in near_the_cut(selection.odds):
+            tell(sentence)
     if len(selection.model):
         tell(_("selection_model.csv: {caution}", caution=CAUTION))
 

@@ -48,7 +48,13 @@ def read_lost(path: Path, assessment: Assessment, areas: Sequence[str]) -> pd.Da
     RankingError
         K311 a column that is not there, K312 a code or item nobody knows, K313 points that are no number >= 0, K370 as `assess`.
     """
-    table = read_table(path).map(str.strip)
+    return checked_lost(read_table(path).map(str.strip), path, assessment, areas)
+
+
+def checked_lost(
+    table: pd.DataFrame, path: Path, assessment: Assessment, areas: Sequence[str]
+) -> pd.DataFrame:
+    """Return a table of lost points, read from `path`, with its types; errors as those of `read_lost`."""
     for column in COLUMNS:
         if column not in table:
             raise _fault(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.yaml import Document, Location
 
 if TYPE_CHECKING:
-    from satisfaction.declarations.survey import Survey
+    from satisfaction.declarations.survey import RankedBy, Survey
 
 GROUPS = _("single or area item")
 SINGLES = _("single item")
@@ -305,14 +305,19 @@ def check_rules(survey: Survey, document: Document) -> None:
         wave that differs, S375 and S376 steps that cannot be decided.
     """
     for position, threshold in enumerate(survey.rules.thresholds):
-        _check_threshold(survey.questionnaire, document, ("thresholds", position), threshold)
+        _check_threshold(survey, document, ("thresholds", position), threshold)
     _check_steps(survey, document)
     _check_history(survey, document)
     ranked = survey.ranked_areas()
+    below_whole = survey.area_levels()[-1]
+    larger = [str(code) for code in survey.domain_values(below_whole)]
     for code, targets in survey.rules.targets.items():
+        peers = ranked
+        if code not in ranked and code in larger:
+            peers = larger
         for position, target in enumerate(targets):
             at = ("targets", code, position)
-            if code not in ranked:
+            if code not in peers:
                 raise SurveyError(
                     "S141",
                     _("Target area '{code}' is not ranked.", code=code),
@@ -322,13 +327,13 @@ def check_rules(survey: Survey, document: Document) -> None:
                     hint=_("Use the code of a ranked area."),
                 )
             for kind, places in (("top", target.top), ("rise", target.rise)):
-                if places is not None and places >= len(ranked):
+                if places is not None and places >= len(peers):
                     raise SurveyError(
                         "S142",
                         _(
                             "A target of {places} places must be below {n}.",
                             places=places,
-                            n=len(ranked),
+                            n=len(peers),
                         ),
                         where=document.place((*at, kind)),
                         hint=_("Lower `{kind}`.", kind=kind),
@@ -337,6 +342,45 @@ def check_rules(survey: Survey, document: Document) -> None:
                 _check_first_in(survey, document.place((*at, "first_in")), target.first_in, code)
             if target.rise is not None:
                 _check_rise(survey, document, (*at, "rise"), target, code)
+
+
+def check_scores(survey: Survey, document: Document, score: str, tie_break: str | None) -> None:
+    """Refuse to rank by, or to break ties by, what is no score of the wave; S390."""
+    questionnaire = survey.questionnaire
+    known = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics, *survey.composed]
+    for key, name in (("score", score), ("tie_break", tie_break)):
+        if name is not None and name not in known:
+            raise SurveyError(
+                "S390",
+                _("There is no score '{name}' to rank by.", name=name),
+                where=document.place((key,)),
+                available=known,
+                got=name,
+                hint=_(
+                    "Name a rate, index or topic of the questionnaire, or declare combined.yaml."
+                ),
+            )
+
+
+def check_names(further: Sequence[RankedBy], document: Document) -> None:
+    """Refuse two rankings whose files would have one name, and two that are *the* ranking; S391, S392."""
+    names = [one.name for one in further]
+    for one in further:
+        if names.count(one.name) > 1:
+            raise SurveyError(
+                "S391",
+                _("Two rankings are called '{name}'.", name=one.name),
+                where=document.place(one.at),
+                hint=_("Give one of them another `name`."),
+            )
+    main = [ranking for ranking in document.data.get("rankings", []) if ranking.get("main")]
+    if len(main) > 1:
+        raise SurveyError(
+            "S392",
+            _("More than one ranking is declared as the main one."),
+            where=document.place(("rankings",)),
+            hint=_("Write `main: true` once."),
+        )
 
 
 def _check_first_in(survey: Survey, where: str, first_in: str, code: str) -> None:
@@ -413,14 +457,13 @@ def _check_rise(
 
 
 def _check_threshold(
-    questionnaire: Questionnaire,
-    document: Document,
-    at: Location,
-    threshold: Threshold | LowMeasure,
+    survey: Survey, document: Document, at: Location, threshold: Threshold | LowMeasure
 ) -> None:
+    questionnaire = survey.questionnaire
     measure = threshold.measure
     below = threshold.below
     measures = [*questionnaire.rates, *questionnaire.indices, *questionnaire.topics]
+    measures += survey.composed
     if measure not in measures:
         raise SurveyError(
             "S173",
@@ -464,7 +507,7 @@ def _check_steps(survey: Survey, document: Document) -> None:
     for position, step in enumerate(escalation.steps):
         at = ("escalation", "steps", position)
         if step.low is not None:
-            _check_threshold(survey.questionnaire, document, (*at, "low"), step.low)
+            _check_threshold(survey, document, (*at, "low"), step.low)
         places = step.fall or (step.rank_from or 1) - 1
         if places >= ranked:
             raise SurveyError(

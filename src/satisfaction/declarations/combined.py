@@ -1,16 +1,34 @@
-"""What combined.yaml and an assessment's file may say, as frozen records."""
+"""What combined.yaml and an assessment's file may say, as frozen records; and the files it names, read."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal, Self, TypeAlias
 
+import pandas as pd
 from pydantic import Field, model_validator
 
-from satisfaction.foundation.language import N_, _
-from satisfaction.foundation.yaml import Label, Name, Record, Statement, Words, fault
+from satisfaction.foundation.errors import RankingError
+from satisfaction.foundation.language import N_, Text, _
+from satisfaction.foundation.tables import read_table
+from satisfaction.foundation.yaml import (
+    Label,
+    Name,
+    Record,
+    Statement,
+    Words,
+    fault,
+    read_yaml,
+    validated,
+)
+
+COMBINED = "combined"
+"""The name of the combined score where scores are named."""
 
 TOTAL = 1e-9
 Normalisation: TypeAlias = Literal[
@@ -61,6 +79,13 @@ class Component(Label):
     date: datetime.date | None = None
     normalise: Normalisation = "none"
     goalposts: tuple[float, float] | None = None
+    exact: str | None = Field(
+        default=None,
+        description=N_(
+            "the source by which the score counts as it is, without an error; a score without an "
+            "error that names none is taken as exact, and nothing is established by it"
+        ),
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Component:
@@ -97,7 +122,17 @@ class CombinedFile(Record):
     title: Words
     source: Statement
     aggregation: Aggregation = "arithmetic"
+    above: Literal["mean"] | None = Field(
+        default=None,
+        description=N_(
+            "what a larger area scores in a component whose file has no row of its own for it: "
+            "mean, of the areas in it, each counted once"
+        ),
+    )
     components: Annotated[dict[Name, Component], Field(min_length=2)]
+
+    def __repr__(self) -> str:
+        return f"CombinedFile({self.title}: {', '.join(self.components)})"
 
     @model_validator(mode="after")
     def _weights_complete(self) -> CombinedFile:
@@ -338,3 +373,96 @@ class Assessment(Record):
                 hint=_("Declare points."),
             )
         return self
+
+
+# ---- read
+
+
+@dataclass(frozen=True, slots=True)
+class CombinedInputs:
+    """combined.yaml with the files it names.
+
+    Attributes
+    ----------
+    path : Path
+    declared : CombinedFile
+    assessments : mapping of str to Assessment
+        By component.
+    tables : mapping of str to DataFrame
+        Scores, or points lost, by component: text, as they stand in the file.
+    awaited : mapping of str to str
+        Components whose files are not there yet, and the first such file.
+    sources : tuple of Path
+        Every file read.
+    """
+
+    path: Path
+    declared: CombinedFile
+    assessments: Mapping[str, Assessment] = field(repr=False)
+    tables: Mapping[str, pd.DataFrame] = field(repr=False)
+    awaited: Mapping[str, str]
+    sources: tuple[Path, ...] = field(repr=False)
+
+    def __repr__(self) -> str:
+        awaited = ", ".join(self.awaited) or "nothing"
+        return f"CombinedInputs({self.declared!r}, awaited: {awaited})"
+
+    @property
+    def labels(self) -> dict[str, Text]:
+        """Return what the combined score and its components are called, by name."""
+        labels = {COMBINED: self.declared.title.text}
+        for name, component in self.declared.components.items():
+            labels[name] = Text(component.zh, component.en)
+        return labels
+
+    def file_of(self, component: str) -> Path:
+        """Return where the scores or the points lost of a component stand."""
+        declared = self.declared.components[component]
+        return self.path.parent / str(declared.file or declared.lost)
+
+
+def read_combined(path: Path) -> CombinedFile:
+    """Read combined.yaml alone.
+
+    Raises
+    ------
+    RankingError
+        K301-K307 for what it says, with file and line.
+    """
+    return validated(read_yaml(path, RankingError), CombinedFile, RankingError)
+
+
+def read_combined_inputs(path: Path) -> CombinedInputs:
+    """Read combined.yaml and the files that it names and that are there.
+
+    Raises
+    ------
+    RankingError
+        K301-K307 for what combined.yaml or an assessment's file says.
+    """
+    declared = read_combined(path)
+    assessments = {}
+    tables = {}
+    awaited = {}
+    sources = [path]
+    for name, component in declared.components.items():
+        files = [file for file in (component.assessment, component.file, component.lost) if file]
+        missing = [file for file in files if not (path.parent / file).is_file()]
+        sources += [path.parent / file for file in files if file not in missing]
+        if missing:
+            awaited[name] = missing[0]
+            continue
+        if component.assessment is not None:
+            document = read_yaml(path.parent / component.assessment, RankingError)
+            assessments[name] = validated(document, Assessment, RankingError)
+        if component.measure is None:
+            table = path.parent / str(component.file or component.lost)
+            tables[name] = read_table(table).map(str.strip)
+    return CombinedInputs(
+        path,
+        declared,
+        MappingProxyType(assessments),
+        MappingProxyType(tables),
+        MappingProxyType(awaited),
+        tuple(sources),
+    )

@@ -58,6 +58,10 @@ class RankingRules(Record):
     level: Level = 0.95
     prior: Literal["auto", "identity", "logit", "arcsine", "nonparametric"] = "auto"
     wrongly_ordered: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    tie_break: Name | None = Field(
+        default=None,
+        description=N_("the score by which areas of equal score are ordered, the higher one first"),
+    )
     source: Statement
 
 
@@ -105,11 +109,12 @@ class Threshold(Record):
 class Target(Record):
     """What an area has been set: a rank among the first `top`, a `rise` in places, or to be `first_in` a larger area.
 
-    A rise counts from the rank published for the wave `since`, by default the last one before this.
+    A rise counts from the rank published for the wave `since`, by default the last one before this; a rise of 0 is to hold
+    that rank or a better one.
     """
 
     top: AtLeastOne | None = None
-    rise: AtLeastOne | None = None
+    rise: Annotated[int, Field(ge=0)] | None = None
     first_in: str | None = None
     since: Wave | None = None
     source: Statement = NOTHING
@@ -289,10 +294,46 @@ class SuppressionRules(Record):
     source: Statement
 
 
+class FurtherRanking(RankingRules):
+    """A ranking beside the one under `ranking`: by which score, and what follows from it.
+
+    `score` is an index, a rate or a topic of the questionnaire, `combined` (the score of combined.yaml), or one of its
+    components. Keys of `ranking` that are not written here are as they are there; targets, thresholds, history and
+    escalation are this ranking's alone. With `main: true` it is *the* ranking of the wave, and the other stands beside it.
+    `name` begins the names of its files; by default the score.
+    """
+
+    score: Name
+    name: Name | None = None
+    main: bool = False
+    source: Statement = NOTHING
+    thresholds: list[Threshold] = []
+    targets: dict[AreaCode, Targets] = {}
+    history: History | None = None
+    escalation: Escalation | None = None
+
+    @property
+    def title(self) -> str:
+        """Return what its files begin with."""
+        return self.name or self.score
+
+    def under(self, general: RankingRules) -> RankingRules:
+        """Return the rules of this ranking: what it says, and else what holds in general."""
+        written = self.model_fields_set & set(RankingRules.model_fields)
+        return general.model_copy(update={name: getattr(self, name) for name in written})
+
+
 class Rules(Record):
     """What rules.yaml may say."""
 
     ranking: RankingRules
+    rankings: list[FurtherRanking] = Field(
+        default=[],
+        description=N_(
+            "further rankings, each by a score of its own: an index, a rate, a topic, `combined` "
+            "or a component of combined.yaml; `main: true` makes one of them the ranking of the wave"
+        ),
+    )
     responses: ResponseRules = ResponseRules()
     thresholds: list[Threshold] = Field(
         default=[],
@@ -314,6 +355,23 @@ class Rules(Record):
             "others would give away"
         ),
     )
+
+    def alone(self) -> Rules:
+        """Return the rules for another score of which nothing is declared: the list, and no more."""
+        return self.of(FurtherRanking(score="combined"))
+
+    def of(self, further: FurtherRanking) -> Rules:
+        """Return the rules of one of `rankings`, as if they were all."""
+        return self.model_copy(
+            update={
+                "ranking": further.under(self.ranking),
+                "rankings": [],
+                "thresholds": further.thresholds,
+                "targets": further.targets,
+                "history": further.history,
+                "escalation": further.escalation,
+            }
+        )
 
     def __repr__(self) -> str:
         return (

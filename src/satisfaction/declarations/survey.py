@@ -10,9 +10,12 @@ import pandas as pd
 
 from satisfaction.declarations.checks import (
     check_declarations,
+    check_names,
     check_rules,
+    check_scores,
     with_default_margins,
 )
+from satisfaction.declarations.combined import COMBINED, CombinedInputs, read_combined_inputs
 from satisfaction.declarations.delivered import Unread, find_delivered
 from satisfaction.declarations.earlier import EarlierSet, read_earlier
 from satisfaction.declarations.facts import (
@@ -49,7 +52,7 @@ from satisfaction.foundation.errors import SatisfactionError, SurveyError
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
 from satisfaction.foundation.pages import card
-from satisfaction.foundation.yaml import Document, Record, read_yaml, validated
+from satisfaction.foundation.yaml import Document, Location, Record, read_yaml, validated
 
 TRIAL = _("trial, not an official result")
 SIMULATED = _("simulated data, not a real survey")
@@ -70,6 +73,31 @@ TABLES = (
 )
 CORRECTIONS_FILE = "corrections.csv"
 WORDINGS_FILE = "wordings.csv"
+COMBINED_FILE = "combined.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class RankedBy:
+    """One ranking of a wave as declared: by which score, under which rules.
+
+    Attributes
+    ----------
+    name : str
+        What its files begin with; empty for the ranking of the wave itself.
+    score : str
+    rules : Rules
+        With nothing of the wave's other rankings.
+    history : DataFrame or None
+        As `Survey.history`.
+    at : tuple
+        Where rules.yaml declares it.
+    """
+
+    name: str
+    score: str
+    rules: Rules
+    history: pd.DataFrame | None = field(default=None, repr=False)
+    at: Location = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +145,19 @@ class Survey:
         Final weights made elsewhere, one row a respondent: the respondent's column as text, and `weight`.
     weighting_record : WeightingRecord or None
         Recipes that were adopted after results were seen, and trials; None without weighting_record.yaml.
+    score : str
+        What is ranked where that is not the questionnaire's `ranked` measure; see `ranked`.
+    further : tuple of RankedBy
+        The wave's other rankings; `ranked_by` makes a survey of each.
+    combined : CombinedInputs or None
+        combined.yaml and the files it names.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
     earlier : tuple of EarlierSet
         The file sets of the waves that survey.yaml names before this one, oldest first; their ranks stand in `history`.
     rule_fault : SatisfactionError or None
-        What rules.yaml asks of the ranking that this survey cannot serve; a survey that has one is not run.
+        What rules.yaml asks of the ranking that this survey cannot serve, or what is wrong with combined.yaml; a survey that
+        has one is not run.
     as_read : Survey or None
         The survey as its folder says it: whatever differs from it makes the survey a trial.
     altered : tuple of str
@@ -164,6 +199,9 @@ class Survey:
     covered: frozenset[str] | None = None
     weighting_record: WeightingRecord | None = None
     weights: pd.DataFrame | None = None
+    score: str = ""
+    further: tuple[RankedBy, ...] = ()
+    combined: CombinedInputs | None = None
 
     def __repr__(self) -> str:
         areas = len(self.ranked_areas())
@@ -199,6 +237,34 @@ class Survey:
     def name(self) -> str:
         """Return the survey's name."""
         return self.declared.survey
+
+    @property
+    def ranked(self) -> str:
+        """Return the name of what is ranked: a measure of the questionnaire, `combined`, or a component of it."""
+        return self.score or self.questionnaire.ranked
+
+    def ranked_by(self, other: RankedBy) -> Survey:
+        """Return the same survey, ranked otherwise; it is a trial where this one is."""
+        return replace(
+            self,
+            score=other.score,
+            rules=other.rules,
+            history=other.history,
+            further=(),
+            as_read=None,
+            altered=self.departures(),
+        )
+
+    @property
+    def composed(self) -> dict[str, Text]:
+        """Return what the scores are called that combined.yaml makes: the combined one, and components that are no measure."""
+        if self.combined is None:
+            return {}
+        labels = self.combined.labels
+        for name, component in self.combined.declared.components.items():
+            if component.measure is not None:
+                del labels[name]
+        return labels
 
     @property
     def overall(self) -> str | None:
@@ -238,6 +304,12 @@ class Survey:
         for name in sorted(self.margins.keys() | original.margins.keys()):
             if not _same(self.margins.get(name), original.margins.get(name)):
                 yield f"margins: {name}"
+        if [(one.name, one.score, one.rules) for one in self.further] != [
+            (one.name, one.score, one.rules) for one in original.further
+        ]:
+            yield f"{declared.rules}: rankings"
+        if not _same_combined(self.combined, original.combined):
+            yield COMBINED_FILE
         if self.files != original.files:
             yield "responses"
 
@@ -375,6 +447,14 @@ def _same(used: object, written: object) -> bool:
     return used is written or bool(type(used) is type(written) and used == written)
 
 
+def _same_combined(used: CombinedInputs | None, written: CombinedInputs | None) -> bool:
+    if used is None or written is None or used is written:
+        return used is written
+    same = used.declared == written.declared and used.assessments == written.assessments
+    tables = used.tables.keys() | written.tables.keys()
+    return same and all(_same(used.tables.get(name), written.tables.get(name)) for name in tables)
+
+
 def read_declared(path: str | Path) -> tuple[Document, SurveyFile, Path]:
     """Read survey.yaml alone: the document, its record, and the path of the questionnaire it names.
 
@@ -470,10 +550,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     if base is not None and base.table is not None:
         weights = read_weights(folder / base.table.file, roles.respondent)
     rankings = []
-    if rules.history is not None and rules.history.file is not None:
-        rankings.append(read_history(folder / rules.history.file, wave=declared.wave))
     earlier: tuple[EarlierSet, ...] = ()
     earlier_fault = None
+    if rules.history is not None and rules.history.file is not None:
+        rankings.append(read_history(folder / rules.history.file, wave=declared.wave))
     if declared.earlier:
         where = document.place(("earlier",))
         try:
@@ -488,6 +568,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     history = None
     if rankings:
         history = pd.concat(rankings, ignore_index=True)
+    first, *further = _rankings(folder, declared, questionnaire, rules, history)
     delivered = find_delivered(folder, declared)
     if areas is not None and declared.areas is not None:
         check_areas(areas, roles.area, folder / declared.areas.file)
@@ -506,8 +587,9 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     if base is not None:
         tables.append(base.table)
     files = [table.file for table in tables if table is not None]
-    if rules.history is not None and rules.history.file is not None:
-        files.append(rules.history.file)
+    for one in (first, *further):
+        if one.rules.history is not None and one.rules.history.file is not None:
+            files.append(one.rules.history.file)
     beside = (CORRECTIONS_FILE, WORDINGS_FILE, RECORD_FILE)
     files += [name for name in beside if (folder / name).is_file()]
     if declared.outcomes is not None and declared.outcomes.cases is not None:
@@ -515,6 +597,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     if declared.fieldwork.backcheck is not None:
         files.append(declared.fieldwork.backcheck.file)
     sources = [document.path, instrument, *(folder / name for name in (declared.rules, *files))]
+    sources = list(dict.fromkeys(sources))
     for published in earlier:
         sources += published.sources
 
@@ -522,7 +605,7 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         folder=folder,
         declared=declared,
         questionnaire=questionnaire,
-        rules=rules,
+        rules=first.rules,
         areas=areas,
         frame=frame,
         sample=sample,
@@ -530,17 +613,24 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         sources=tuple(sources),
         files=delivered.files,
         nonrespondents=nonrespondents,
-        history=history,
+        history=first.history,
         earlier=earlier,
         rule_fault=earlier_fault,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
         weighting_record=weighting_record,
         weights=weights,
+        score=first.score,
+        further=tuple(further),
     )
     try:
-        check_rules(survey, rules_document)
-    except SurveyError as fault:
+        survey = _with_combined(survey)
+        for one in (first, *further):
+            place = rules_document.below(one.at)
+            check_rules(survey.ranked_by(one), place)
+            check_scores(survey, place, one.score, one.rules.ranking.tie_break)
+        check_names((first, *further), rules_document)
+    except SatisfactionError as fault:
         if ranking:
             raise
         survey = replace(survey, rule_fault=earlier_fault or fault)
@@ -568,3 +658,45 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         reinterviews = read_fact_table(folder / backcheck.file, columns)[columns]
         survey = replace(survey, backcheck=reinterviews)
     return survey
+
+
+def _rankings(
+    folder: Path,
+    declared: SurveyFile,
+    questionnaire: Questionnaire,
+    rules: Rules,
+    history: pd.DataFrame | None,
+) -> list[RankedBy]:
+    """Return the rankings that rules.yaml declares, *the* ranking of the wave first."""
+    general = rules.model_copy(update={"rankings": []})
+    rankings = [RankedBy(questionnaire.ranked, questionnaire.ranked, general, history)]
+    for position, further in enumerate(rules.rankings):
+        at = ("rankings", position)
+        rankings.append(RankedBy(further.title, further.score, rules.of(further), at=at))
+    with_history = []
+    for one in rankings:
+        of_ranking = one.rules.history
+        if one.at and of_ranking is not None and of_ranking.file is not None:
+            table = read_history(folder / of_ranking.file, wave=declared.wave)
+            one = replace(one, history=table)
+        with_history.append(one)
+    main = [further.main for further in rules.rankings]
+    if True in main:
+        with_history.insert(0, with_history.pop(1 + main.index(True)))
+    return with_history
+
+
+def _with_combined(survey: Survey) -> Survey:
+    """Read combined.yaml where there is one; its score is ranked, in general as the wave is, where no ranking names it."""
+    path = survey.folder / COMBINED_FILE
+    if not path.is_file():
+        return survey
+    combined = read_combined_inputs(path)
+    further = survey.further
+    if COMBINED not in (survey.score, *(one.score for one in further)):
+        general = survey.rules
+        if survey.score != survey.questionnaire.ranked:
+            general = next(one.rules for one in further if not one.at)
+        further = (*further, RankedBy(COMBINED, COMBINED, general.alone()))
+    sources = (*survey.sources, *combined.sources)
+    return replace(survey, combined=combined, further=further, sources=sources)

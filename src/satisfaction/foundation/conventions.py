@@ -142,6 +142,7 @@ KEYS = {
     "whole": pgettext("convention", "cells whose weights all lie at a bound"),
     "prior": pgettext("convention", "prior of the true values"),
     "wrongly_ordered": pgettext("convention", "share of wrong orders that the grades promise"),
+    "tie_break": pgettext("convention", "score by which ties are broken"),
 }
 
 VALUES = {

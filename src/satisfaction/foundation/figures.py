@@ -71,7 +71,9 @@ def unit_of(kind: str) -> Unit:
 
 
 def count(value: Any) -> str:
-    """Write a whole number."""
+    """Write a whole number; a dash where there is none."""
+    if pd.isna(value):
+        return ABSENT
     return f"{int(value):,}"
 
 

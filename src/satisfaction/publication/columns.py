@@ -13,6 +13,7 @@ from satisfaction.foundation.language import Text, _, pgettext
 
 Type = Literal["string", "number", "integer"]
 SHARE_OR_POINTS = _("share 0-1 (rates) or points 0-100")
+POINTS = _("points 0-100")
 PROBABILITY = Text("0-1")
 RATIO = Text("1")
 
@@ -114,7 +115,7 @@ COLUMNS: dict[str, Column] = {
     "selection": _text(
         _("selection"),
         _("how the sample was selected"),
-        allowed=("probability", "quota", "open_link"),
+        allowed=("probability", "quota", "open_link", "undeclared"),
     ),
     "mark": _text(_("mark"), _("what must be said of the data; empty: nothing")),
     "rank": _count(
@@ -122,6 +123,9 @@ COLUMNS: dict[str, Column] = {
     ),
     "rank_unrounded": _count(
         _("unrounded rank"), _("rank of the unrounded scores"), unit=PLACE, low=1
+    ),
+    "tie_break": _number(
+        _("tie-break"), _("the score by which areas of equal score are ordered"), unit=None
     ),
     "marginal_low": _count(
         _("set from"), _("rank set for this unit by itself, from"), unit=PLACE, low=1
@@ -175,8 +179,8 @@ COLUMNS: dict[str, Column] = {
     "target_zh": _text(_("target in Chinese"), _("the target in Chinese")),
     "verdict": _text(
         _("verdict"),
-        _("whether the target is met"),
-        allowed=("met", "not met", "not decidable", "not ranked"),
+        _("whether the target is met; whether a topic is strong or weak"),
+        allowed=("met", "not met", "not decidable", "not ranked", "strong", "weak"),
         filled=True,
     ),
     "verdict_zh": _text(_("verdict in Chinese"), _("the verdict in Chinese")),
@@ -312,7 +316,9 @@ COLUMNS: dict[str, Column] = {
     "first": _text(_("first group"), _("area code or answer; of a regression the baseline")),
     "second": _text(_("second group"), _("area code or answer that is compared with the first")),
     "difference": _number(
-        _("difference"), _("of the two groups, in the measure's unit or in ranks"), unit=None
+        _("difference"),
+        _("of the two groups, in the measure's unit or in ranks; of an area from the whole"),
+        unit=None,
     ),
     "statistic": _number(_("statistic"), _("what is looked up in t or F"), unit=None),
     "ddf": _number(
@@ -329,7 +335,7 @@ COLUMNS: dict[str, Column] = {
         allowed=("index", "item", "interviewers"),
         filled=True,
     ),
-    "item": _text(_("item"), _("the item's name in the questionnaire")),
+    "item": _text(_("item"), _("name of the item in the questionnaire or the assessment")),
     "coefficient": _number(
         _("coefficient"),
         _(
@@ -345,6 +351,51 @@ COLUMNS: dict[str, Column] = {
     "weighted_low": _number(_("weighted, lower limit"), _("under the design"), unit=RATIO),
     "weighted_high": _number(_("weighted, upper limit"), _("under the design"), unit=RATIO),
     "alpha_without": _number(_("alpha without it"), _("alpha of the other items"), unit=RATIO),
+    "component": _text(_("component"), _("part of the combined score"), filled=True),
+    "component_zh": _text(_("component, Chinese"), _("Chinese name of the component")),
+    "component_en": _text(_("component, English"), _("English name of the component")),
+    "weight": _number(
+        pgettext("of a component", "weight"), _("share of the combined score"), unit=RATIO
+    ),
+    "score": _number(_("score"), _("on the scale of its own source"), unit=None),
+    "scaled": _number(_("scaled score"), _("the score as it is combined"), unit=POINTS),
+    "contribution": _number(
+        _("contribution"), _("weight times scaled score; empty where no sum is made"), unit=POINTS
+    ),
+    "exact": _text(
+        _("exact"),
+        _("without a standard error: declared exact, or taken as exact for want of one"),
+        allowed=("declared", "taken", "no"),
+    ),
+    "item_zh": _text(_("item, Chinese"), _("Chinese name of the item")),
+    "item_en": _text(_("item, English"), _("English name of the item")),
+    "branch": _text(_("branch"), _("items above it, / between")),
+    "department": _text(_("department"), _("department that answers for the item")),
+    "points": _number(_("points lost"), _("points taken off"), unit=None, low=0),
+    "asked": _number(_("points handed in"), _("points to be taken off as handed in"), unit=None),
+    "veto": _text(_("veto"), _("whether the item is one of the negative list")),
+    "reason": _text(_("reason"), _("why the points were taken off")),
+    "areas": _count(
+        _("number of areas"),
+        _("areas that lost points"),
+        unit=pgettext("unit of a column", "units"),
+    ),
+    "share": _probability(_("share"), _("of all points lost")),
+    "topic": _text(_("topic"), _("topic of the questionnaire"), filled=True),
+    "topic_zh": _text(_("topic, Chinese"), _("Chinese name of the topic")),
+    "topic_en": _text(_("topic, English"), _("English name of the topic")),
+    "whole": _number(_("score of the whole"), _("the topic in all areas together"), unit=POINTS),
+    "whole_zh": _text(_("the whole, Chinese"), _("Chinese name of all areas together")),
+    "whole_en": _text(_("the whole, English"), _("English name of all areas together")),
+    "p_holm": _probability(_("adjusted p"), _("adjusted by Holm over the topics of the area")),
+    "importance": _number(
+        _("importance"),
+        _("percentage points of the overall rate that go with 25 points of the topic"),
+        unit=None,
+    ),
+    "high": _text(_("high importance"), _("whether the topic is among the more important ones")),
+    "quadrant": _text(_("advice"), _("what importance and difference advise together")),
+    "quadrant_zh": _text(_("advice in Chinese"), _("the advice in Chinese")),
     "zh": _text(_("sentence in Chinese"), _("what may be said, in Chinese"), filled=True),
     "en": _text(_("sentence"), _("what may be said, in English"), filled=True),
 }

@@ -41,13 +41,18 @@ from satisfaction.foundation.tables import (
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication.assessment import assessment_tables
 from satisfaction.publication.columns import with_chinese_headings
+from satisfaction.publication.combined import combined_files
 from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
-from satisfaction.publication.ranking_workbook import write_indices_workbook, write_ranking_workbook
+from satisfaction.publication.ranking_workbook import (
+    write_indicators_workbook,
+    write_indices_workbook,
+    write_ranking_workbook,
+)
 from satisfaction.publication.selection_tables import write_selection_workbook
-from satisfaction.publication.tables import Tables, spoken, tables_of
+from satisfaction.publication.tables import Tables, spoken, tables_of, topics_table
 from satisfaction.ranking.rank import Ranking
 
 
@@ -83,8 +88,11 @@ def write_ranking(
     *,
     estimates: dict[str, Estimates],
     folder: Path,
+    prefix: str = "",
 ) -> None:
     """Write the ranking and what follows from it; tables that nothing is declared for are left out.
+
+    The names of the files of another ranking of the wave begin with `prefix`.
 
     ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
     (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
@@ -95,20 +103,20 @@ def write_ranking(
     sample there is no covariance and there are no sets to read: neither file is written.
     """
     kind, measure = spoken(survey)
-    _write_both(published.ranking, folder / "ranking.csv")
+    _write_both(published.ranking, folder / f"{prefix}ranking.csv")
     languages = survey.declared.languages
     for language in languages:
-        path = folder / page_name("ranking.xlsx", language, languages)
+        path = folder / page_name(f"{prefix}ranking.xlsx", language, languages)
         with use(language):
             notes = _notes(survey, published, ranking)
             write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
-            if published.selection.anything:
+            if published.selection.anything and not prefix:
                 path = folder / page_name("selection.xlsx", language, languages)
                 write_selection_workbook(published.selection, path)
-    write_parquet(published.ranking, folder / "ranking.parquet")
+    write_parquet(published.ranking, folder / f"{prefix}ranking.parquet")
     for name, table in further_tables(survey, published, estimates).items():
-        write_csv(table, folder / f"{name}.csv")
-    if not ranking.ranks_any or ranking.summary["selection"] != "probability":
+        write_csv(table, folder / f"{prefix}{name}.csv")
+    if prefix or not ranking.ranks_any or ranking.summary["selection"] != "probability":
         return
     # brings matplotlib, which `import satisfaction` should not
     from satisfaction.publication.report.reading import render_reading
@@ -154,12 +162,12 @@ def further_tables(
 
 def covariance_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFrame:
     """Return the sampling covariance of the ranked measure between areas: entries that are neither zero nor withheld."""
-    ranked = estimates[survey.ranked_level].of(survey.questionnaire.ranked)
+    ranked = estimates[survey.ranked_level].of(survey.ranked)
     codes = ranked.table[ranked.by[0]].astype(str).to_numpy()
     row, column = np.nonzero(np.triu(np.nan_to_num(ranked.cov)))
     table = pd.DataFrame({"code": codes[row], "other_code": codes[column]})
     table["covariance"] = ranked.cov[row, column]
-    table["measure"] = survey.questionnaire.ranked
+    table["measure"] = survey.ranked
     table["mark"] = mark(survey)
     return twelve_digits(table)
 
@@ -271,13 +279,24 @@ def _write_set(
     write_ranking(
         results.survey, published, results.ranking, estimates=results.estimates, folder=scratch
     )
-    languages = results.survey.declared.languages
+    tables = {"indices": published.indices, "ranking": published.ranking}
+    tables |= further_tables(results.survey, published, results.estimates)
+    tables |= _write_further(results, scratch)
+    beside = combined_files(results)
+    topics = topics_table(results)
+    if topics is not None:
+        beside["indicators"] = topics
+        for language in languages:
+            path = scratch / page_name("indicators.xlsx", language, languages)
+            with use(language):
+                write_indicators_workbook(topics, path)
+    for name, table in beside.items():
+        write_csv(table, scratch / f"{name}.csv")
+    tables |= beside
     for language in languages:
         page = render(results, published, language)
         write_text(page, scratch / page_name("report.html", language, languages))
     write_json(plain(manifest(results, revision=revision)), scratch / "manifest.json")
-    tables = {"indices": published.indices, "ranking": published.ranking}
-    tables |= further_tables(results.survey, published, results.estimates)
     tables |= write_assessment(results, scratch)
     write_json(
         datapackage(results, tables, scratch, revision=revision), scratch / "datapackage.json"
@@ -299,6 +318,32 @@ def _write_set(
     write_checksums(scratch)
     if handover:
         hand_over_results(results, scratch / "handover")
+
+
+def _write_further(results: Results, scratch: Path) -> dict[str, pd.DataFrame]:
+    """Write the wave's other rankings, each with a page; return their tables by the names of their files."""
+    from satisfaction.publication.report import render  # brings matplotlib
+
+    tables = {}
+    languages = results.survey.declared.languages
+    for name, other in results.further.items():
+        prefix = f"{name}_"
+        published = tables_of(other, every_measure=False)
+        write_ranking(
+            other.survey,
+            published,
+            other.ranking,
+            estimates=other.estimates,
+            folder=scratch,
+            prefix=prefix,
+        )
+        for language in languages:
+            page = render(other, published, language, name=name)
+            write_text(page, scratch / page_name(f"{prefix}ranking.html", language, languages))
+        tables[f"{prefix}ranking"] = published.ranking
+        for kind, table in further_tables(other.survey, published, other.estimates).items():
+            tables[f"{prefix}{kind}"] = table
+    return tables
 
 
 def export_dated(results: Results, *, handover: bool = False) -> Path:

@@ -50,6 +50,13 @@ def twelve_digits(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**floats)
 
 
+def whole_numbers(numbers: pd.Series) -> pd.Series:
+    """Return numbers of answers as whole ones; missing for scores that rest on none."""
+    if numbers.isna().any():
+        return numbers.astype("Int64")
+    return numbers.astype("int64")
+
+
 def area_labels(survey: Survey) -> dict[str, Text]:
     """Return the names of all areas, and of all together, as figures bear them.
 
@@ -121,12 +128,18 @@ def measures_named(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
     """Add kind, unit and labels of the rows' `measure`."""
     kinds = {}
     labels = {}
-    for name, (kind, label) in measure_labels(survey.questionnaire).items():
+    for name, (kind, label) in score_labels(survey).items():
         kinds[name] = kind
         labels[name] = label
     kind_of = table["measure"].map(kinds)
     table = table.assign(kind=kind_of, unit=kind_of.map(UNITS))
     return labelled(table, labels, key="measure", into="measure")
+
+
+def score_labels(survey: Survey) -> dict[str, tuple[str, Text]]:
+    """Return kind and label of everything that can be ranked: published measures, the combined score, its components."""
+    composed = {name: ("index", label) for name, label in survey.composed.items()}
+    return composed | measure_labels(survey.questionnaire)
 
 
 def mark(survey: Survey) -> str:

@@ -56,6 +56,11 @@ KEYS = {
     "selection_model": ["level", "code", "measure", "model"],
     "selection_sensitivity": ["level", "code", "measure"],
     "selection_odds": ["code"],
+    "combined_scores": ["level", "code", "component"],
+    "indicators": ["level", "code", "topic"],
+    "lost": [],
+    "items": ["item"],
+    "departments": ["department"],
 }
 INTO_INDICES = (
     "ranking",
@@ -126,8 +131,9 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         level: estimates.conventions for level, estimates in results.estimates.items()
     }
     content["ranking"] = dict(results.ranking.summary)
+    content |= _further(results)
     content["left_out"] = _left_out(results)
-    content["rules"] = survey.rules.model_dump()
+    content["rules"] = _rules(survey)
     content["suppressed"] = suppressed_counts(results)
     content["digits"] = DIGITS
     content["versions"] = {"python": platform.python_version()}
@@ -151,6 +157,34 @@ def used_declarations(survey: Survey) -> dict[str, Any]:
             whole = declaration.model_dump(mode="json", include={key})
             used[departure] = stated.get(key, whole[key])
     return used
+
+
+def _rules(survey: Survey) -> dict[str, Any]:
+    """Return the rules of one ranking as they are declared."""
+    rules = survey.rules.model_dump(exclude={"rankings"})
+    if rules["ranking"]["tie_break"] is None:
+        del rules["ranking"]["tie_break"]
+    return rules
+
+
+def _further(results: Results) -> dict[str, Any]:
+    """Return what the wave's other rankings rest on, the combined score, and what is awaited; nothing where there are none."""
+    content: dict[str, Any] = {}
+    rankings = {}
+    for name, other in results.further.items():
+        rankings[name] = {
+            "score": other.survey.ranked,
+            "rules": _rules(other.survey),
+            "ranking": dict(other.ranking.summary),
+        }
+    if rankings:
+        content["rankings"] = rankings
+    if results.combined is not None:
+        declared = results.combined.inputs.declared
+        content["combined"] = declared.model_dump(mode="json", exclude_none=True)
+    if results.awaited:
+        content["awaited"] = results.awaited
+    return content
 
 
 def _rows_account(results: Results) -> dict[str, Any]:
@@ -247,10 +281,13 @@ def datapackage(
         patterns = dict.fromkeys(("code", "other_code", "within"), AREA_CODE)
     else:
         patterns = {}
-    described = [_resource(name, table, folder, patterns) for name, table in tables.items()]
+    composed = set(survey.composed)
+    described = []
+    for name in tables:
+        described.append(_resource(name, tables, folder, patterns, composed))
     in_chinese = []
     for resource in described:
-        if resource["name"] in ("indices", "ranking"):
+        if resource["name"] == "indices" or resource["name"].split("-")[-1] == "ranking":
             in_chinese.append(_in_chinese(resource, folder))
     return {
         "profile": "tabular-data-package",
@@ -266,25 +303,44 @@ def datapackage(
 
 
 def _resource(
-    name: str, table: pd.DataFrame, folder: Path, patterns: dict[str, str]
+    name: str,
+    tables: dict[str, pd.DataFrame],
+    folder: Path,
+    patterns: dict[str, str],
+    composed: set[str],
 ) -> dict[str, Any]:
+    table = tables[name]
     fields = [_field(column, table[column], patterns.get(column, "")) for column in table]
-    schema: dict[str, Any] = {"fields": fields, "missingValues": [""], "primaryKey": KEYS[name]}
-    if name in INTO_INDICES:
+    kind = kind_of(name)
+    schema: dict[str, Any] = {"fields": fields, "missingValues": [""]}
+    if KEYS[kind]:
+        schema["primaryKey"] = KEYS[kind]
+    beside_indices = kind != name and "measure" in table and composed.intersection(table["measure"])
+    if kind in INTO_INDICES and not beside_indices:
         schema["foreignKeys"] = [_reference(["code", "measure"], "indices")]
-    elif name in INTO_RANKING:
-        schema["foreignKeys"] = [_reference(["code"], "ranking")]
+    elif kind in INTO_RANKING:
+        ranking = f"{name.removesuffix(kind)}ranking"
+        # a target may be a larger area's, which is ranked within the whole
+        if table["code"].isin(tables[ranking]["code"]).all():
+            schema["foreignKeys"] = [_reference(["code"], ranking.replace("_", "-"))]
     return {"name": name.replace("_", "-"), **_file(folder / f"{name}.csv"), "schema": schema}
+
+
+def kind_of(name: str) -> str:
+    """Return which table a file holds: that of another ranking has the ranking's name in front."""
+    kinds = [kind for kind in KEYS if name == kind or name.endswith(f"_{kind}")]
+    return max(kinds, key=len)
 
 
 def _in_chinese(resource: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Describe the file that holds the same rows under Chinese headings."""
     schema = resource["schema"]
     name = resource["name"]
+    file = Path(resource["path"]).stem
     fields = [field | {"name": COLUMNS[field["name"]].title.zh} for field in schema["fields"]]
     key = [COLUMNS[column].title.zh for column in schema["primaryKey"]]
     chinese_schema = {"fields": fields, "missingValues": [""], "primaryKey": key}
-    return {"name": f"{name}-zh", **_file(folder / f"{name}_zh.csv"), "schema": chinese_schema}
+    return {"name": f"{name}-zh", **_file(folder / f"{file}_zh.csv"), "schema": chinese_schema}
 
 
 def _file(path: Path) -> dict[str, Any]:

@@ -23,9 +23,10 @@ from satisfaction.publication.labels import (
     VERDICT,
     area_labels,
     labelled,
-    measure_labels,
     published,
+    score_labels,
     whole_code,
+    whole_numbers,
 )
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.escalation import (
@@ -44,13 +45,13 @@ SETS = ["marginal_low", "marginal_high", "simultaneous_low", "simultaneous_high"
 AREA = ["code", "name_zh", "name_en"]
 FIGURES = ["measure", "estimate", "se", "n"]
 RANKING = [
-    *(*AREA, *FIGURES, "rank", "rank_unrounded", *SETS),
+    *(*AREA, *FIGURES, "rank", "rank_unrounded", "tie_break", *SETS),
     *("side", "listed", "status", "status_zh", "p_in", "p_out", "p_in_adjusted", "p_out_adjusted"),
     *("probability_bottom", "expected_rank", "reliability", "note"),
     *("probability_low", "probability_high", "model_dependent", "grade"),
 ]
 ON_REQUEST = (
-    *("rank_unrounded", "p_in_adjusted", "p_out_adjusted", "note"),
+    *("rank_unrounded", "tie_break", "p_in_adjusted", "p_out_adjusted", "note"),
     *("probability_low", "probability_high", "model_dependent"),
 )
 WITHIN = [
@@ -79,19 +80,27 @@ def ranking_table(
         (1 is the best; empty without a probability sample and where an area is not ranked).
     """
     table = ranking.table.rename(columns={"unit": "code"})
-    table["n"] = _by_code(survey, estimates[survey.ranked_level])["n"].to_numpy(np.int64)
-    table["measure"] = survey.questionnaire.ranked
+    ranked = estimates[survey.ranked_level].of(survey.ranked)
+    table["n"] = whole_numbers(ranked.table["n"])
+    table["measure"] = survey.ranked
     table["side"] = ranking.summary["side"]
     table["listed"] = list(standing(ranking).values())
     status_zh = table["status"].map({status: label.zh for status, label in STATUS.items()})
-    has_answers = table["n"] > 0
+    has_answers = ranked.table["n"] > 0
     status_zh = status_zh.mask(table["estimate"].isna() & has_answers, WITHHELD.zh)
+    barred = ranked.conventions.get("barred", {})
+    why = table["code"].map({code: words.zh for code, words in barred.items()})
+    status_zh = status_zh.mask(why.notna(), why)
     if not ranking.ranks_any:
         status_zh = status_zh.mask(has_answers, ONLY.zh)
     table["status_zh"] = status_zh
-    borrowed = ranking.summary.get("se_from_larger")
-    if borrowed:
-        table["note"] = [borrowed.get(code, "") for code in table["code"]]
+    notes = dict(ranking.summary.get("se_from_larger") or {})
+    exact = exact_words(survey, ranking.summary)
+    if exact:
+        notes = dict.fromkeys(ranking.units.ranked_names, exact)
+    notes |= {code: words.both for code, words in barred.items()}
+    if notes:
+        table["note"] = [notes.get(code, "") for code in table["code"]]
     if "model_dependent" in table:
         depends = table["model_dependent"].map({True: "yes", False: "no"})
         table["model_dependent"] = depends.astype(object).where(depends.notna(), "")
@@ -99,6 +108,15 @@ def ranking_table(
     columns = [name for name in RANKING if name in table or name not in ON_REQUEST]
     ordered = table.sort_values(["rank", "code"], na_position="last", ignore_index=True)
     return published(survey, ordered, columns)
+
+
+def exact_words(survey: Survey, summary: Mapping[str, Any]) -> str:
+    """Say in both languages which components are taken as exact; empty where none is."""
+    labels = score_labels(survey)
+    components = [labels[name][1] for name in summary.get("taken_as_exact", ())]
+    if not components:
+        return ""
+    return _("taken as exact: {components}", components=comma_list(components)).both
 
 
 def within_table(
@@ -116,7 +134,8 @@ def within_table(
     """
     parts = []
     for (level, parent), ranking in rankings.within.items():
-        parts.append(_within(ranking, level=level, parent=parent))
+        exact = exact_words(survey, ranking.summary)
+        parts.append(_within(ranking, level=level, parent=parent, exact=exact))
     for group in rankings.left_out:
         parts.append(_left_out(survey, estimates[group.level], group))
     columns = list(WITHIN)
@@ -127,17 +146,25 @@ def within_table(
     table = pd.concat(parts, ignore_index=True)
     answers = {level: _by_code(survey, estimates[level])["n"] for level in table["level"].unique()}
     areas = zip(table["level"], table["code"], strict=True)
-    table["n"] = [int(answers[level][code]) for level, code in areas]
-    table["measure"] = survey.questionnaire.ranked
+    table["n"] = whole_numbers(pd.Series([answers[level][code] for level, code in areas]))
+    table["measure"] = survey.ranked
     table = labelled(table, area_labels(survey), key="within", into="within")
     return published(survey, table, columns)
 
 
-def _within(ranking: Ranking, *, level: str, parent: str) -> pd.DataFrame:
+def _within(ranking: Ranking, *, level: str, parent: str, exact: str) -> pd.DataFrame:
     table = ranking.table.rename(columns={"unit": "code", "probability_bottom": "probability_last"})
     borrowed = ranking.summary.get("se_from_larger", {})
     se_note = [borrowed.get(code, "") for code in table["code"]]
-    why_unranked = np.where(table["estimate"].isna(), WITHHELD.both, FEW.both)
+    if exact:
+        se_note = [exact] * len(table)
+    barred = {}
+    if ranking.source is not None:
+        barred = ranking.source.conventions.get("barred", {})
+    why_unranked = np.where(table["estimate"].isna(), WITHHELD.both, FEW.both).astype(object)
+    for row, code in enumerate(table["code"]):
+        if code in barred:
+            why_unranked[row] = barred[code].both
     table["level"] = level
     table["within"] = parent
     table["of"] = ranking.summary["p"]
@@ -159,7 +186,7 @@ def _left_out(survey: Survey, estimates: Estimates, group: LeftOut) -> pd.DataFr
 
 
 def _by_code(survey: Survey, estimates: Estimates) -> pd.DataFrame:
-    table = estimates.of(survey.questionnaire.ranked).table
+    table = estimates.of(survey.ranked).table
     return table.set_index(table[estimates.by[0]].astype(str))
 
 
@@ -216,6 +243,8 @@ def demand(survey: Survey, code: str, target: Target) -> Text:
         return _("top {top}", top=target.top)
     if target.rise is not None:
         since = target.since or survey.earlier_waves()[-1]
+        if target.rise == 0:
+            return _("hold the rank of {since}", since=since)
         return _("rise {rise} since {since}", rise=target.rise, since=since)
     whole = target.first_in == survey.whole()
     within = area_labels(survey)[whole_code(survey) if whole else survey.parents()[code]]
@@ -268,7 +297,7 @@ def thresholds_table(survey: Survey, estimates: Mapping[str, Estimates]) -> pd.D
         parts.append(part.sort_values(["estimate", "code"], na_position="last"))
     table = pd.concat(parts, ignore_index=True)
     table["status_zh"] = _in_chinese(table["status"], BELOW)
-    labels = {name: label for name, (_kind, label) in measure_labels(survey.questionnaire).items()}
+    labels = {name: label for name, (_kind, label) in score_labels(survey).items()}
     return published(survey, labelled(table, labels, key="measure", into="measure"), columns)
 
 
@@ -388,7 +417,7 @@ def _ladder_basis(survey: Survey, escalation: Escalation, row: LadderRow) -> Tex
     if row.trigger == "low":
         low = escalation.steps[row.number].low
         assert low is not None
-        kind, measure = measure_labels(survey.questionnaire)[low.measure]
+        kind, measure = score_labels(survey)[low.measure]
         unit = unit_of(kind)
         return _(
             "{measure} {estimate}, line {below}",

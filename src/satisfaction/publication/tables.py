@@ -20,7 +20,9 @@ from satisfaction.publication.labels import (
     measure_labels,
     measures_named,
     published,
+    score_labels,
     whole_code,
+    whole_numbers,
 )
 from satisfaction.publication.ranking_table import (
     escalation_table,
@@ -61,10 +63,13 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
         else:
             codes = pd.Series(whole_code(survey), index=figures.index)
         parts.append(figures.assign(level=level, code=codes))
+        for composed in estimates_of_level.apart.values():
+            figures = composed.table.drop(columns=list(composed.by))
+            parts.append(figures.assign(level=level, code=codes.unique()))
     table = pd.concat(parts, ignore_index=True)
     limits = table[["ci_low", "ci_high"]]
     table[["ci_low", "ci_high"]] = limits.where(np.isfinite(limits))
-    table["n"] = table["n"].astype(np.int64)
+    table["n"] = whole_numbers(table["n"])
     table["selection"] = survey.declared.selection
     table = measures_named(survey, table)
     return published(survey, table, INDICES)
@@ -103,10 +108,17 @@ class Tables:
 
 
 @use(None)
-def tables_of(results: Results) -> Tables:
-    """Return every table a wave publishes."""
+def tables_of(results: Results, *, every_measure: bool = True) -> Tables:
+    """Return every table a wave publishes; without `every_measure` the indices are those of the ranked one alone."""
     survey = results.survey
     estimates = results.estimates
+    shown = estimates
+    if not every_measure:
+        shown = {
+            level: one.of(survey.ranked)
+            for level, one in estimates.items()
+            if one.holds(survey.ranked)
+        }
     first = results.ranking
     summary = first.summary
     ranking = ranking_table(survey, estimates, first)
@@ -117,7 +129,7 @@ def tables_of(results: Results) -> Tables:
     nearest = near_cut(ranking, summary, kind=kind, measure=measure)
     statement = list_statement(ranking, summary, kind=kind, measure=measure)
     return Tables(
-        indices=indices_table(survey, estimates),
+        indices=indices_table(survey, shown),
         ranking=ranking,
         within=within_table(survey, estimates, results.rankings),
         targets=targets_table(survey, first, results.rankings),
@@ -134,7 +146,7 @@ def tables_of(results: Results) -> Tables:
 
 def spoken(survey: Survey) -> tuple[Kind, Text]:
     """Return the kind of the ranked measure, and its name as a sentence says it."""
-    kind, label = measure_labels(survey.questionnaire)[survey.questionnaire.ranked]
+    kind, label = score_labels(survey)[survey.ranked]
     return cast(Kind, kind), Text(label.zh, f"the {label.en[:1].lower()}{label.en[1:]}")
 
 
@@ -186,6 +198,20 @@ def indicators_table(survey: Survey, indicators: Indicators) -> pd.DataFrame:
     table = labelled(table, VERDICTS, key="verdict", into="verdict")
     table = labelled(table, QUADRANTS, key="quadrant", into="quadrant")
     return published(survey, table, INDICATORS)
+
+
+def topics_table(results: Results) -> pd.DataFrame | None:
+    """Compare the topics of the areas of every level below the whole with the whole, as published; None without topics."""
+    tables = []
+    for level in results.survey.area_levels():
+        indicators = indicators_of(results, level=level)
+        if indicators is not None:
+            table = indicators_table(results.survey, indicators)
+            table.insert(2, "level", level)
+            tables.append(table)
+    if not tables:
+        return None
+    return pd.concat(tables, ignore_index=True)
 
 
 def with_parent_names(survey: Survey, indices: pd.DataFrame) -> pd.DataFrame:

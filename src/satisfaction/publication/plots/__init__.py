@@ -20,6 +20,7 @@ from satisfaction.publication.plots.canvas import (
     theme,
 )
 from satisfaction.publication.plots.ranks import (
+    contribution_bars,
     difference_plot,
     difference_table,
     pair_matrix,
@@ -39,6 +40,7 @@ __all__ = [
     "Heading",
     "bars",
     "change_plot",
+    "contribution_bars",
     "difference_plot",
     "difference_table",
     "odds_at_the_cut",
