@@ -57,7 +57,7 @@ class Measured:
         squares = sum(
             _column_squares(rows) for rows in (self.errors, self.lent) if rows is not None
         )
-        return np.sqrt(np.asarray(squares, dtype=float))
+        return np.asarray(np.sqrt(np.asarray(squares, dtype=float)))
 
     def probability_at_least(self, mark: float) -> Array:
         """Return how probable it is, (p,), that a value drawn around the estimate reaches a mark.
@@ -426,8 +426,10 @@ def based_points(tree: Assessment, applies: Array) -> Array:
         whole = np.full(len(applies), ordinary.sum())
         _divide(tree.items, whole, column=column, ordinary=ordinary, applies=applies, into=based)
     else:
-        based = standing * (ordinary.sum() / standing.sum(axis=1))[:, None]
-        based = np.where(applies.all(axis=1)[:, None], standing, based)
+        together = np.asarray(standing.sum(axis=1))
+        based = standing * (ordinary.sum() / together)[:, None]
+        everything = np.asarray(applies.all(axis=1))
+        based = np.where(everything[:, None], standing, based)
     return np.asarray(np.where(bonus, points, based))
 
 
