@@ -7,7 +7,7 @@ REPEATS ?= 5
 PEER ?= .venv-bench/bin/python
 BIN := .venv/bin
 
-.PHONY: run test quick words api docs-pages lint notebooks coverage bench bench-big bench-responses fuzz attack cluster clean
+.PHONY: run test quick words api docs docs-pages pictures lint notebooks coverage bench bench-big bench-responses fuzz attack cluster clean
 
 run: .venv/ready
 	$(BIN)/satisfaction run $(SURVEY)
@@ -41,6 +41,15 @@ docs-pages: .venv/ready-dev
 
 api: docs-pages
 
+# Guides and reference pages as a site in build/site, which needs no network.
+docs: .venv/ready-docs
+	$(BIN)/mkdocs build --quiet
+	@echo build/site/index.html
+
+# The pictures of the guides, drawn anew from the shipped wave.
+pictures: .venv/ready
+	$(BIN)/python docs/make_pictures.py
+
 coverage: .venv/ready-dev
 	$(BIN)/python -m tests.coverage_study --seeds $(SEEDS)
 
@@ -70,6 +79,10 @@ INSTALL = $(if $(UV),uv pip install --quiet --python $(1)/bin/python,$(1)/bin/py
 
 .venv/ready-lab: .venv/ready
 	$(call INSTALL,.venv) -e '.[lab]'
+	@touch $@
+
+.venv/ready-docs: .venv/ready
+	$(call INSTALL,.venv) -e '.[docs]'
 	@touch $@
 
 .venv/ready-dev: pyproject.toml setup.py constraints.txt | .venv/bin/python

@@ -27,12 +27,12 @@ MO = FOLDER / "satisfaction.mo"
 CLICK_PO = FOLDER / "click.po"  # what the library of the command line says of its own
 CLICK_MO = FOLDER / "click.mo"
 NO_DATE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-METHODS = [("**.py", "python"), ("foundation/templates/**.html", "jinja2")]
-OPTIONS = {"foundation/templates/**.html": {"trimmed": "true", "silent": "false"}}
+TEMPLATES = [f"foundation/templates/**.{ending}" for ending in ("html", "R", "txt")]
+METHODS = [("**.py", "python"), *((template, "jinja2") for template in TEMPLATES)]
+OPTIONS = {template: {"trimmed": "true", "silent": "false"} for template in TEMPLATES}
 KEYWORDS = {
     "_": None,
     "N_": None,
-    "both": None,
     "gettext": None,
     "ngettext": (1, 2),
     "pgettext": ((1, "c"), 2),

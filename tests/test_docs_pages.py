@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import io
+import os
 import re
 import sys
 from pathlib import Path
@@ -95,3 +96,74 @@ def test_links_lead_to_files_that_are_there(page):
     text = page.read_text(encoding="utf-8")
     targets = LINK.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.fixture(scope="module")
+def site_pages():
+    spec = importlib.util.spec_from_file_location("site_pages", DOCS / "site_pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def site(site_pages):
+    """The pages of the site, by their places in it."""
+    paths = [
+        *site_pages.FROM_ROOT,
+        *(f"docs/{page.relative_to(DOCS)}" for page in DOCS.rglob("*.md")),
+    ]
+    return {
+        site_pages.place_in_site(path): site_pages.site_page(
+            (ROOT / path).read_text(encoding="utf-8"), path
+        )
+        for path in paths
+    }
+
+
+def slugs(text):
+    """Anchors of the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    words = [re.sub(r"[^\w\s-]", "", heading.lower()) for heading in headings]
+    return {re.sub(r"[\s-]+", "-", heading.strip()) for heading in words}
+
+
+def test_every_link_of_the_site_leads_to_a_page_or_a_picture_in_it(site, site_pages):
+    checked = 0
+    for place, text in site.items():
+        prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+        for link in site_pages.LINK.finditer(prose):
+            if re.match(r"[a-z]+:", link["target"]):
+                continue
+            target = os.path.normpath(os.path.join(os.path.dirname(place), link["target"]))
+            assert target in site or (DOCS / target).is_file(), (place, link[0])
+            if link["anchor"]:
+                assert link["anchor"][1:] in slugs(site[target]), (place, link[0])
+            checked += 1
+        for anchor in re.findall(r"\]\(#([^)]+)\)", prose):
+            assert anchor in slugs(text), (place, anchor)
+    assert checked > 50
+
+
+def test_the_menu_of_the_site_holds_every_page(site):
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert set(re.findall(r": (\S+\.md)$", menu, flags=re.MULTILINE)) == set(site)
+
+
+def test_a_link_out_of_the_site_becomes_words(site_pages):
+    text = "see [the ranking](../../notebooks/05_ranking.ipynb) and [words](../glossary.md#ranks)"
+    page = site_pages.site_page(text, "docs/en/statistician.md")
+    assert page == "see the ranking and [words](../glossary.md#ranks)"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_pictures_of_a_guide_are_in_its_language(language):
+    pages = [ROOT / ("README.md" if language == "en" else "README.zh.md")]
+    pages += (DOCS / language).glob("*.md")
+    pictures = [
+        name
+        for page in pages
+        for name in re.findall(r"pictures/(\S+)\.png", page.read_text("utf-8"))
+    ]
+    assert len(pictures) == 5
+    assert {name.endswith("-en") for name in pictures} == {language == "en"}

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from satisfaction.collection.responses import load_responses
 from satisfaction.fieldwork.answers import points
 from satisfaction.fieldwork.daily import (
+    SHEETS,
     checks_index_page,
     county_pages,
     file_name,
@@ -28,7 +29,6 @@ from satisfaction.fieldwork.standing import elapsed, stand
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError
 from satisfaction.foundation.language import Text, use
 from satisfaction.foundation.tables import read_tables
-from satisfaction.publication.labels import mark
 
 COUNTIES = ["990101", "990102", "990201", "990202"]
 PARADATA = {"speed", "reversed_times", "overlap", "odd_hours", "shared_device"}
@@ -100,6 +100,18 @@ def folder(flagged):
     return write_fieldwork(standing(flagged))
 
 
+def sheets(folder, language) -> dict[str, pd.DataFrame]:
+    """The sheets of the workbook of a language, sheets and columns under the names that programs know them by."""
+    end = "-en" if language == "en" else ""
+    names = {words.in_language(language): name for name, words in SHEETS.items()}
+    tables = {}
+    for sheet in read_tables(folder / f"fieldwork-2026-04-14{end}.xlsx"):
+        table = sheet.frame()
+        columns = [re.sub(r".*\((\w+)\)", r"\1", column) for column in table.columns]
+        tables[names[sheet.sheet]] = table.set_axis(columns, axis="columns")
+    return tables
+
+
 def pages(folder, language="zh") -> dict[str, str]:
     """The pages of a language under the names they have in the first one."""
     texts = {}
@@ -118,7 +130,7 @@ def test_every_check_has_names_a_unit_and_what_it_needs():
 def test_the_set_appears_in_one_step_and_latest_stays(flagged, folder):
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert names == {
-        "fieldwork-2026-04-14.xlsx", "index.html", "index-en.html", "findings.csv", "run.json",
+        "fieldwork-2026-04-14.xlsx", "fieldwork-2026-04-14-en.xlsx", "index.html", "index-en.html", "findings.csv", "run.json",
         *(f"counties/{code}{end}.html" for code in COUNTIES for end in ("", "-en")),
     }  # fmt: skip
     assert re.fullmatch(r"\d{8}T\d{6}Z-fieldwork", folder.name)
@@ -148,8 +160,9 @@ def test_the_mark_stands_in_every_file(flagged, folder):
     for language in ("zh", "en"):
         for name, text in pages(folder, language).items():
             assert text.count(said.in_language(language)) >= 2, name
-    for sheet in read_tables(folder / "fieldwork-2026-04-14.xlsx"):
-        assert set(sheet.frame()["mark"]) <= {mark(flagged.read())}, sheet.sheet
+    for language in ("zh", "en"):
+        for name, table in sheets(folder, language).items():
+            assert set(table["mark"]) <= {said.in_language(language)}, name
     assert set(pd.read_csv(folder / "findings.csv", encoding="utf-8-sig")["mark"]) == {said.both}
     assert json.loads((folder / "run.json").read_text(encoding="utf-8"))["mark"] == said.both
 
@@ -201,12 +214,11 @@ def test_findings_hold_every_finding_and_the_workbook_every_flag(flagged, folder
     findings = pd.read_csv(folder / "findings.csv", encoding="utf-8-sig")
     assert len(findings) == len(of.found)
     assert findings["flag"].sum() == of.found["flag"].sum() > 0
-    sheets = {
-        table.sheet: table.frame() for table in read_tables(folder / "fieldwork-2026-04-14.xlsx")
-    }
-    assert len(sheets["flags"]) == of.found["flag"].sum()
-    assert set(sheets["left_out"]["check"]) == set(of.left_out["check"])
-    assert sheets["progress"]["accepted"].tolist() == ["30"] * 4
+    for language in ("zh", "en"):
+        tables = sheets(folder, language)
+        assert len(tables["flags"]) == of.found["flag"].sum()
+        assert set(tables["left_out"]["check"]) == set(of.left_out["check"])
+        assert tables["progress"]["accepted"].tolist() == ["30"] * 4
 
 
 def test_what_was_not_recorded_is_named_as_left_out(small):
@@ -346,7 +358,7 @@ def test_response_rates_are_those_of_the_cases(small):
     assert "28.6 %" in checks_index_page(of, "zh")
     assert small.folder / "cases.csv" in small.read().sources
     workbook = write_fieldwork(of) / "fieldwork-2026-04-14.xlsx"
-    assert {"outcomes", "rates"} <= {table.sheet for table in read_tables(workbook)}
+    assert {"结果", "率"} <= {table.sheet for table in read_tables(workbook)}
 
 
 def test_response_rates_from_response_files_count_the_refusals(small):

@@ -14,9 +14,8 @@ from satisfaction import rank
 from satisfaction.comparison.changes import compare_waves
 from satisfaction.declarations.rules import RankingRules, Threshold
 from satisfaction.pipeline import rank_areas, run
-from satisfaction.publication.ranking_table import ranking_table, within_table
+from satisfaction.publication.ranking_table import ranking_table, thresholds_table, within_table
 from satisfaction.publication.tables import indices_table, tables_of
-from satisfaction.publication.verdicts import thresholds_table
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.rules import rank_within
 

@@ -279,6 +279,7 @@ def test_forms_are_written_together_and_never_over_others(tmp_path):
         "codebook-en.html",
         "codebook-en.xlsx",
         "printable.html",
+        "printable-en.html",
     }
     assert {p.name: p.read_bytes() for p in one.iterdir()} == {
         p.name: p.read_bytes() for p in two.iterdir()

@@ -485,7 +485,7 @@ def test_wide_text_survives_the_file_and_the_script(tmp_path):
 
 
 def test_a_title_cannot_become_code(tmp_path):
-    from satisfaction.publication.handover_script import About
+    from satisfaction.publication.handover import About
 
     about = About(title="调查“一”\nquit()\r\u2028stop('x')" + " 很长" * 300)
     made = handed(tmp_path / "set", design(), about=about)

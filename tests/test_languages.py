@@ -13,12 +13,14 @@ import pytest
 
 from conftest import SmallSurvey
 from satisfaction import export, read_indices, read_survey, run
+from satisfaction.collection.forms import write_forms
 from satisfaction.collection.responses import load_responses
 from satisfaction.comparison.compare import compare
 from satisfaction.fieldwork.daily import write_fieldwork
 from satisfaction.fieldwork.standing import stand
 from satisfaction.foundation.errors import InputFileError, SurveyError
 from satisfaction.foundation.files import sha256
+from satisfaction.foundation.grids import read_grids
 from satisfaction.foundation.language import use
 from satisfaction.foundation.pages import across, page_name
 from satisfaction.foundation.tables import write_checksums
@@ -30,10 +32,14 @@ CHINESE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 ENGLISH = re.compile(r"[A-Za-z]{2,}(?:['’-][A-Za-z]+)*(?:[ ,;:]+[A-Za-z]{2,}(?:['’-][A-Za-z]+)*)+")
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 SPOKEN = ("alt", "aria-label", "title", "placeholder")
-DECLARED = (
-    "测试 test", "为测试自拟 made up for the tests", "首版 first version", "NA, N/A, NaN, NULL, -, —, ——, /, 无",
-)  # fmt: skip
-"""Sources and words that the small wave declares once, for readers of both languages."""
+DECLARED = ("NA, N/A, NaN, NULL, -, —, ——, /, 无",)
+"""What the small wave takes for an empty answer, as it stands in files of either language."""
+PAIRS = {
+    "测试 test": "{zh: 测试, en: test}",
+    "为测试自拟 made up for the tests": "{zh: 为测试自拟, en: made up for the tests}",
+    "首版 first version": "{zh: 首版, en: first version}",
+}
+"""Sources and changes, as they stand in the small wave and as a survey declares them for two languages."""
 KEYS = ("fieldwork: backcheck", "fieldwork: modes", "fieldwork: earlier")
 """As survey.yaml has them."""
 SIMULATED = "simulated: {seed: 1, note: {zh: 模拟, en: simulated}}\n"
@@ -88,6 +94,11 @@ def wave(small_template, tmp_path_factory):
     root = shutil.copytree(small_template, tmp_path_factory.mktemp("languages") / "small")
     small = SmallSurvey(root)
     small.edit("survey.yaml", "selection:", f"{SIMULATED}selection:")
+    for path in root.rglob("*.yaml"):
+        text = path.read_text(encoding="utf-8")
+        for once, pair in PAIRS.items():
+            text = text.replace(once, pair)
+        path.write_text(text, encoding="utf-8")
     return small
 
 
@@ -113,6 +124,50 @@ def test_no_page_says_anything_in_the_other_language(shelves):
     assert len(pages) > 30
     found = [(path, strangers(path.read_text(encoding="utf-8"))) for path in pages]
     assert [(str(path), words) for path, words in found if words] == []
+
+
+def foreign(text, language):
+    """Lines of a text that are in the other language, but for declared words and identifiers."""
+    other = CHINESE if language == "en" else ENGLISH
+    lines = []
+    for line in text.splitlines():
+        rest = re.sub(r"`[^`]*`|\S*[/\\]\S*", " ", line)
+        for declared in (*DECLARED, *KEYS):
+            rest = rest.replace(declared, " ")
+        if other.search(rest):
+            lines.append(line.strip())
+    return lines
+
+
+def test_no_workbook_says_anything_in_the_other_language(shelves, wave, tmp_path):
+    shelves = [*shelves, write_forms(wave.read().questionnaire, tmp_path / "forms")]
+    books = [path for shelf in shelves for path in sorted(shelf.rglob("*.xlsx"))]
+    books = [path for path in books if path.name != "xlsform.xlsx"]  # a form asks in both
+    assert len(books) >= 8
+    found = []
+    for path in books:
+        language = "en" if path.stem.endswith("-en") else "zh"
+        for grid in read_grids(path)[0]:
+            if grid.sheet == "data":  # for programs: the columns of the csv file
+                continue
+            found += [(path.name, words) for words in foreign(grid.sheet, language)]
+            for column in grid.columns:
+                for cell in column:
+                    found += [
+                        (path.name, grid.sheet, words) for words in foreign(str(cell), language)
+                    ]
+    assert found == []
+
+
+COMMANDS = ("check", "run", "report", "fieldwork", "stability", "plan")
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_console_says_nothing_in_the_other_language(wave, call, language, command):
+    _code, out, err = call(command, wave.folder, language=language)
+    assert out.strip()
+    assert foreign(out + err, language) == []
 
 
 @pytest.mark.parametrize(

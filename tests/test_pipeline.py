@@ -15,7 +15,7 @@ from satisfaction.cli import running
 from satisfaction.cli.options import speak
 from satisfaction.estimation.domains import LINEARIZED
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.pipeline import base_design, run, weighting_log
 from satisfaction.publication.manifest import manifest
 from satisfaction.publication.report import method
@@ -342,7 +342,8 @@ def test_the_line_that_a_lonely_psu_proposes_for_survey_yaml_works(lonely, call)
 
 def test_unsolved_replicates_stand_in_the_steps_the_console_and_the_report(results, capsys):
     worked = {"count": 1, "total": 8, "share": "12.5%", "worst": "sex = 0", "variance": "jkn"}
-    remark, words = both(LINEARIZED, **worked), _(LINEARIZED, **worked)
+    words = _(LINEARIZED, **worked)
+    remark = words.both
     assert words.en.startswith("1 of 8 jkn replicates (12.5%) unsolved, at sex = 0")
     assert "改用线性化标准误" in words.zh
     one = results.estimates["county"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from satisfaction.foundation.errors import DesignError
-from satisfaction.planning.draw import draw_sample, draw_stratum
-from satisfaction.planning.selection import (
+from satisfaction.planning.draw import (
     METHODS,
+    Array,
+    draw_sample,
+    draw_stratum,
     inclusion_probabilities,
-    joint_sampford,
-    joint_systematic,
 )
 
 DRAWS = 10_000  # as many as the declared probabilities are shown over
@@ -40,6 +40,65 @@ def test_inclusion_probabilities_are_met(method, pi):
         assert len(taken) == len(set(taken.tolist())) == 3
         counts[taken] += 1
     assert within_noise(counts / DRAWS, pi).all()
+
+
+def joint_systematic(pi: Array) -> Array:
+    """Joint inclusion probabilities of systematic selection in the order given, (N, N); pi on the diagonal.
+
+    Exact: between two neighbouring breakpoints every start takes the same units.
+    """
+    ends = np.cumsum(pi)
+    breaks = np.unique(np.concatenate([[0.0, 1.0], np.mod(ends, 1.0)]))
+    joint = np.zeros((len(pi), len(pi)))
+    n = round(float(pi.sum()))
+    ends[-1] = n
+    for low, high in pairwise(breaks):
+        taken = np.searchsorted(ends, (low + high) / 2 + np.arange(n), side="right")
+        joint[np.ix_(taken, taken)] += high - low
+    return joint
+
+
+def joint_sampford(pi: Array) -> Array:
+    """Joint inclusion probabilities of Sampford's design, (N, N); pi on the diagonal. All pi lie between 0 and 1.
+
+    A sample s has probability proportional to sum over s of (1 - pi) times the product over s of pi / (1 - pi); sums over
+    samples are elementary symmetric functions of the odds.
+    """
+    n = round(float(pi.sum()))
+    units = len(pi)
+    odds = pi / (1 - pi)
+    scaled = odds / odds.mean()  # powers cancel in the ratio below
+    without = np.array([_symmetric(np.delete(scaled, k), n) for k in range(units)])
+    total = float((pi / odds.mean() * without[:, n - 1]).sum())
+    joint = np.diag(pi).astype(float)
+    for i in range(units):
+        for j in range(i + 1, units):
+            rest = np.delete(np.arange(units), [i, j])
+            few = _symmetric(scaled[rest], n)
+            both = (2 - pi[i] - pi[j]) * few[n - 2]
+            if n > 2:
+                further = pi[rest] / odds.mean() * _without_each(scaled[rest], few, n - 3)
+                both += float(further.sum())
+            joint[i, j] = scaled[i] * scaled[j] * both / total
+            joint[j, i] = joint[i, j]
+    return joint
+
+
+def _symmetric(values: Array, most: int) -> Array:
+    """Elementary symmetric functions e_0 ... e_most of some values, (most + 1,)."""
+    found = np.zeros(most + 1)
+    found[0] = 1.0
+    for value in values:
+        found[1:] = found[1:] + value * found[:-1]
+    return found
+
+
+def _without_each(values: Array, whole: Array, order: int) -> Array:
+    """e_order of the values without each one of them, (m,), from e of all of them."""
+    found = np.ones(len(values))
+    for k in range(1, order + 1):
+        found = whole[k] - values * found
+    return found
 
 
 @pytest.mark.parametrize(

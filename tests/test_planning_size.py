@@ -122,9 +122,11 @@ def test_planned_power_of_a_change_is_met(made):
 
 def test_planned_reliability_is_met(made):
     psus = size.psus_for_reliability(made, 0.8, per_psu=10)
-    reliability = size.size_table(made, psus, per_psu=10)["reliability"]
+    tau2 = made.known.tau2
+    reliability = tau2 / (tau2 + made.variance(psus, 10))
     assert (reliability >= 0.8).all()
-    assert (size.size_table(made, psus - 1, per_psu=10)["reliability"] < 0.8).all()
+    with_less = tau2 / (tau2 + made.variance(psus - 1, 10))
+    assert (with_less < 0.8).all()
 
 
 def test_a_size_for_establishing_the_list_is_met_with_other_draws(made):

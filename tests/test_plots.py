@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from satisfaction.foundation.errors import RankingError
-from satisfaction.foundation.figures import signed
+from satisfaction.foundation.figures import signed, text_columns
 from satisfaction.foundation.language import use
 from satisfaction.pipeline import run
 from satisfaction.publication import plots
@@ -34,7 +34,6 @@ from satisfaction.publication.plots.canvas import (
     ON_LIST,
     OPEN,
     STATUS_FIRST,
-    text_columns,
     wrapped,
 )
 from satisfaction.publication.plots.ranks import difference_table, runs

@@ -88,12 +88,10 @@ def test_empirical_bayes(case):
     assert model.rankability == pytest.approx(stored["rankability_median"], rel=1e-10)
     np.testing.assert_allclose(model.mean, stored["post_mean"], rtol=1e-10)
     np.testing.assert_allclose(model.sd, stored["post_sd"], rtol=1e-10)
-    np.testing.assert_allclose(bayes.expected_rank(model), stored["expected_rank"], atol=1e-6)
+    np.testing.assert_allclose(model.expected_rank(), stored["expected_rank"], atol=1e-6)
     for best, worst in zip(stored["p_best"], stored["p_worst"], strict=True):
-        np.testing.assert_allclose(bayes.probability_top(model, best["tau"]), best["p"], atol=1e-5)
-        np.testing.assert_allclose(
-            bayes.probability_bottom(model, worst["tau"]), worst["p"], atol=1e-5
-        )
+        np.testing.assert_allclose(model.probability_top(best["tau"]), best["p"], atol=1e-5)
+        np.testing.assert_allclose(model.probability_bottom(worst["tau"]), worst["p"], atol=1e-5)
 
 
 def test_the_table_carries_the_kernels_results(case):

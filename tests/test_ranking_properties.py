@@ -276,13 +276,9 @@ def test_probabilities_against_simulation():
     model = bayes.fit(score, se)
     draws = model.mean + model.sd * rng.normal(size=(200_000, 6))
     ranks = (-draws).argsort(axis=1).argsort(axis=1) + 1
-    np.testing.assert_allclose(
-        bayes.probability_bottom(model, 2), (ranks > 4).mean(axis=0), atol=0.006
-    )
-    np.testing.assert_allclose(
-        bayes.probability_top(model, 2), (ranks <= 2).mean(axis=0), atol=0.006
-    )
-    np.testing.assert_allclose(bayes.expected_rank(model), ranks.mean(axis=0), atol=0.015)
+    np.testing.assert_allclose(model.probability_bottom(2), (ranks > 4).mean(axis=0), atol=0.006)
+    np.testing.assert_allclose(model.probability_top(2), (ranks <= 2).mean(axis=0), atol=0.006)
+    np.testing.assert_allclose(model.expected_rank(), ranks.mean(axis=0), atol=0.015)
 
 
 @pytest.mark.parametrize("score", [np.full(20, 75.0), 75 + np.linspace(-0.1, 0.1, 20)])

@@ -12,9 +12,9 @@ import pytest
 from satisfaction import read_survey
 from satisfaction.declarations.rules import ResponseRules
 from satisfaction.foundation import figures
-from satisfaction.foundation.language import use
+from satisfaction.foundation.conventions import value_in_words
+from satisfaction.foundation.language import Text, as_text, use
 from satisfaction.pipeline import run
-from satisfaction.publication.labels import two_languages
 from satisfaction.publication.report import method, render
 from satisfaction.publication.tables import tables_of
 
@@ -25,7 +25,7 @@ VOID = {"meta", "img", "br", "hr", "link", "input"}
 def is_hollow(said: str) -> bool:
     """Tell whether a missing value was written; the words that files may have for one are declared, and printed."""
     with use("zh"):
-        declared = str(method.plain(ResponseRules().empty))
+        declared = str(value_in_words(ResponseRules().empty))
     assert declared in said
     return bool(re.search(r"\b(nan|NaN|None|NA|inf)\b", said.replace(declared, "")))
 
@@ -200,7 +200,7 @@ def test_every_convention_stands_in_the_page(made, page):
             assert name in said
             for part in value.values() if hasattr(value, "values") else [value]:
                 with use("zh"):
-                    assert str(method.plain(part)) in said, name
+                    assert str(value_in_words(part)) in said, name
     assert "kish_deff" in said
 
 
@@ -398,17 +398,19 @@ def test_a_questionnaire_without_topics_or_rates_is_reported(small):
         (figures.estimate_text(float("nan"), "rate"), "—"), (figures.interval(0.7, 0.8, "rate"), "70.0–80.0 %"), (figures.interval(-np.inf, np.inf, "index"), "无界 unbounded"),
         (figures.interval(float("nan"), 1, "index"), "—"), (figures.probability(0.0), "< 0.1 %"), (figures.probability(1.0), "> 99.9 %"),
         (figures.p_value(0.0001), "< 0.001"), (figures.p_value(1.0), "> 0.999"), (figures.p_value(0.04), "0.040"), (figures.rank_set(pd.NA, pd.NA), "—"), (figures.rank_set(1, 12), "1–12"),
-        (method.plain(None), ("无", "none")), (method.plain(True), ("是", "yes")), (method.plain(()), ("无", "none")), (method.plain(1.41387062), "1.41387"),
-        (method.plain("linearized"), ("线性化", "linearized")), (figures.count(22034), "22,034"),
+        (value_in_words(None), ("无", "none")), (value_in_words(True), ("是", "yes")), (value_in_words(()), ("无", "none")), (value_in_words(1.41387062), "1.41387"),
+        (value_in_words("linearized"), ("线性化", "linearized")), (figures.count(22034), "22,034"),
     ],
 )  # fmt: skip
 def test_numbers_are_written_for_people(written, expected):
     assert written == expected
 
 
-def test_a_note_splits_into_its_two_languages():
-    assert two_languages("分界处并列。 Tie at the cut.") == ("分界处并列。", "Tie at the cut.")
-    assert two_languages("只有中文") == ("只有中文", "")
+def test_a_note_of_both_languages_is_known_again_and_never_split():
+    for note in (Text("分界处并列。", "Tie at the cut."), Text("样本量 (n)", "n of the sample")):
+        assert as_text(note.both) == note
+    for words in ("只有中文", "有人写的 words that nobody declared"):
+        assert as_text(words) == (words, "")
 
 
 def test_the_real_survey_is_reported():

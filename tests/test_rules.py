@@ -18,14 +18,15 @@ from satisfaction.declarations.rules import RankingRules, Rules
 from satisfaction.foundation.errors import RankingError, SurveyError
 from satisfaction.pipeline import rank_areas, run
 from satisfaction.publication.labels import VERDICT
-from satisfaction.publication.ranking_table import ranking_table, within_table
-from satisfaction.publication.tables import indices_table
-from satisfaction.publication.verdicts import (
+from satisfaction.publication.ranking_table import (
     escalation_table,
     paths_table,
+    ranking_table,
     targets_table,
     thresholds_table,
+    within_table,
 )
+from satisfaction.publication.tables import indices_table
 from satisfaction.ranking.rank import rank
 from satisfaction.ranking.rules import rank_by_rules, rank_within, rounded
 from satisfaction.ranking.targets import below_tests, target_verdicts

@@ -26,10 +26,10 @@ from satisfaction.planning.rehearsal.folder import PROVINCE_SEED, deliveries, si
 from satisfaction.planning.rehearsal.residents import generator, population_cells, read_facts
 from satisfaction.planning.rehearsal.sampling import (
     allocation,
+    communities_by_size,
     draw_sample,
     draw_wave,
     interviews,
-    systematic,
     wave_place,
 )
 from satisfaction.planning.rehearsal.truth import true_values
@@ -308,14 +308,14 @@ def test_allocation_follows_the_population_with_two_at_least(population, facts):
 def test_systematic_draws_in_proportion_to_size():
     size, random = np.array([5, 10, 20, 30, 35, 40]), np.random.default_rng(1)
     counts = np.bincount(
-        np.concatenate([systematic(size, 3, random) for _ in range(20_000)]), minlength=6
+        np.concatenate([communities_by_size(size, 3, random) for _ in range(20_000)]), minlength=6
     )
     assert counts / 20_000 == pytest.approx(3 * size / size.sum(), abs=0.015)
 
 
 def test_a_community_certain_to_be_drawn_is_refused():
     with pytest.raises(SurveyError, match="S153"):
-        systematic(np.array([10, 10, 80]), 2, np.random.default_rng(1))
+        communities_by_size(np.array([10, 10, 80]), 2, np.random.default_rng(1))
 
 
 def test_each_wave_of_a_pair_draws_with_its_probability(population):

@@ -9,15 +9,17 @@ import pytest
 
 from conftest import joined
 from satisfaction import run
-from satisfaction.comparison.scenarios import (
+from satisfaction.comparison.stability import (
     FACTORS,
     Choices,
     combined_score,
     components_of,
     flipped,
+    make_world,
     ranks_of,
+    stability,
+    stability_lines,
 )
-from satisfaction.comparison.stability import make_world, stability, stability_lines
 from satisfaction.foundation.errors import RankingError
 from satisfaction.ranking.borrowed_errors import floored
 

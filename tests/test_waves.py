@@ -16,8 +16,14 @@ from python_calamine import CalamineWorkbook
 
 from conftest import ROOT, SmallSurvey, joined
 from satisfaction import cli, read_questionnaire, read_survey
-from satisfaction.comparison.changes import compare_waves, most_improved, run_change, shared_psus
-from satisfaction.comparison.roll import roll_waves, run_rolling
+from satisfaction.comparison.changes import (
+    compare_waves,
+    most_improved,
+    roll_waves,
+    run_change,
+    run_rolling,
+    shared_psus,
+)
 from satisfaction.comparison.sides import estimates_of, read_in_order
 from satisfaction.comparison.wave_files import export_change
 from satisfaction.comparison.words import change_lines, rank_as_printed, rolling_lines

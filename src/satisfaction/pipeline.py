@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,19 +11,21 @@ import pandas as pd
 
 from satisfaction.collection.responses import Responses, load_responses
 from satisfaction.declarations.items import AreaItem, SingleItem
-from satisfaction.declarations.survey import Survey, read_survey
+from satisfaction.declarations.survey import Survey, read_survey, weighted_as
 from satisfaction.declarations.wave import CalibrationStep, NonresponseStep, TrimmingStep
+from satisfaction.estimation.domains import Variance
 from satisfaction.estimation.estimates import estimate
 from satisfaction.estimation.index import add_area_indices
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.engines import Engine, hold, materialize, scan
 from satisfaction.foundation.errors import DesignError, SurveyError, shortened
-from satisfaction.foundation.language import NOTHING, Text, _, as_text, both, use
+from satisfaction.foundation.language import NOTHING, Text, _, as_text, use
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import refuse_placeholders
 from satisfaction.ranking.borrowed_errors import floored
 from satisfaction.ranking.rank import Ranking
 from satisfaction.ranking.rules import Rankings, rank_by_rules, rank_within
+from satisfaction.ranking.selection_study import SelectionStudy, study_selection
 from satisfaction.ranking.suppression import withhold
 from satisfaction.sampling.counted_answers import compile_measures
 from satisfaction.sampling.design import SampleDesign, SurveyDesign
@@ -35,7 +37,22 @@ from satisfaction.weighting.calibration import calibrate, margin_targets
 from satisfaction.weighting.nonresponse import adjust_nonresponse
 from satisfaction.weighting.trimming import trim
 
-PARTS = ("survey", "responses", "design", "estimates", "ranking", "rankings")
+READING = _("reading and checking the responses")
+WEIGHING = _("sample design and weights")
+COUNTING = _("counting the answers")
+ESTIMATING = _("estimates and their errors")
+RANKING = _("ranks and their sets")
+STEPS = (READING, WEIGHING, COUNTING, ESTIMATING, RANKING)
+PARTS = (
+    "survey",
+    "responses",
+    "design",
+    "estimates",
+    "ranking",
+    "rankings",
+    "selection_study",
+    "declared_first",
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,6 +78,11 @@ class Results:
         The one pass over the respondents, by level of area: what all estimates come from.
     base_step : dict or None
         Record of the base weight; None where it is 1, or 1 / inclusion probability.
+    declared_first : Results or None
+        What the recipe gives that was declared before results were seen, where another one was adopted since.
+    selection_study : SelectionStudy or None
+        Of a wave whose respondents were not drawn: estimates under the declared model, sensitivity, answering odds. Never part
+        of `estimates` or `ranking`.
     computed : dict of str to object
         The parts as `run` computed them, by name; a part put in their place makes a trial.
 
@@ -90,6 +112,8 @@ class Results:
     absent: tuple[str, ...]
     counted: Tally
     base_step: dict[str, Any] | None = None
+    declared_first: Results | None = None
+    selection_study: SelectionStudy | None = None
     computed: dict[str, object] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
@@ -99,12 +123,12 @@ class Results:
     def _repr_html_(self) -> str:
         columns = ["measure", "estimate", "se", "ci_low", "ci_high", "n"]
         whole = self.whole.table[columns]
-        facts = {both("not declared"): ", ".join(self.absent)}
+        facts = {_("not declared"): ", ".join(self.absent)}
         notes = " ".join(map(str, self.ranking.summary["notes"]))
         return card(
             str(self.survey.declared.title),
             facts=facts,
-            tables={both("the whole"): whole},
+            tables={_("the whole"): whole},
             mark=str(self.survey.marks or ""),
             note=notes,
         )
@@ -125,8 +149,22 @@ class Results:
         return self.estimates[self.survey.whole()]
 
 
-def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
+def _silent(_step: Text) -> None:
+    """Tell nobody."""
+
+
+def run(
+    survey: Survey, *, engine: Engine = "duckdb", tell: Callable[[Text], object] | None = None
+) -> Results:
     """Run a survey from its files to its ranking.
+
+    Parameters
+    ----------
+    survey : Survey
+    engine : str
+        What counts the answers; the figures are the same with each.
+    tell : function or None
+        Called with each of `STEPS` when it begins.
 
     Raises
     ------
@@ -144,26 +182,73 @@ def run(survey: Survey, *, engine: Engine = "duckdb") -> Results:
     3  990202     2                 1                  4  possible
     """
     with use(None):  # nothing that is computed depends on who reads it
-        return _run(survey, engine)
+        return _run(survey, engine, tell or _silent)
 
 
-def _run(survey: Survey, engine: Engine) -> Results:
+def _run(survey: Survey, engine: Engine, tell: Callable[[Text], object]) -> Results:
     """Run a survey, stage after stage."""
     if survey.rule_fault:
         raise survey.rule_fault
     refuse_placeholders(survey.sources, SurveyError)
+    tell(READING)
     responses = load_responses(survey)
     answered = responses.accepted[survey.questionnaire.roles.area].dropna()
     survey = replace(survey, covered=frozenset(answered.astype(str)))
+    results = _from_responses(survey, responses, engine, tell=tell)
+    record = survey.weighting_record
+    if record is not None and record.in_force:
+        before = weighted_as(results.survey, record.declared_first)
+        results = replace(results, declared_first=reweighted(results, before))
+    return replace(results, computed={name: getattr(results, name) for name in PARTS})
+
+
+def reweighted(
+    results: Results,
+    survey: Survey,
+    *,
+    variance: Variance = "default",
+    engine: Engine = "duckdb",
+) -> Results:
+    """Return what the same responses give under other weighting steps: a trial of another recipe.
+
+    Parameters
+    ----------
+    results : Results
+    survey : Survey
+        That of the results with other steps, as `with_weighting` returns it.
+    variance : str
+        Of the estimates; default that of a run. "linearized" is quick and takes steps before the last calibration as fixed.
+    """
+    with use(None):
+        if variance != "default":
+            survey = replace(survey, altered=(*survey.altered, f"variance: {variance}"))
+        trial = _from_responses(survey, results.responses, engine, variance)
+        return replace(trial, computed={name: getattr(trial, name) for name in PARTS})
+
+
+def _from_responses(
+    survey: Survey,
+    responses: Responses,
+    engine: Engine,
+    variance: Variance = "default",
+    *,
+    tell: Callable[[Text], object] = _silent,
+) -> Results:
+    """Weigh, estimate and rank."""
+    tell(WEIGHING)
     persons = sampled_persons(survey, responses.accepted)
     design = sample_design(survey, persons.table, engine=engine)
     design = weigh(survey, design)
+    tell(COUNTING)
     counted = tally(design, list(design.measures), by=survey.area_levels())
-    estimates = estimate_areas(survey, design, counted)
+    tell(ESTIMATING)
+    estimates = estimate_areas(survey, design, counted, variance=variance)
     estimates = withhold(survey, estimates, counted)
+    tell(RANKING)
     ranking = rank_areas(survey, estimates)
     rankings = rank_within(survey, estimates, ranking)
-    results = Results(
+    selection_study = study_selection(survey, design, estimates, ranking)
+    return Results(
         survey=survey,
         responses=responses,
         design=design,
@@ -173,8 +258,8 @@ def _run(survey: Survey, engine: Engine) -> Results:
         absent=tuple(absent_steps(survey)),
         counted=counted,
         base_step=persons.record,
+        selection_study=selection_study,
     )
-    return replace(results, computed={name: getattr(results, name) for name in PARTS})
 
 
 def base_design(survey: Survey, responses: Responses, *, engine: Engine = "duckdb") -> SampleDesign:
@@ -294,7 +379,7 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
             margins: dict[str | tuple[str, ...], Mapping[Any, float]] = {}
             for name in step.margins or ():
                 columns = tuple(survey.declared.margins[name].by)
-                margins[columns] = _targets(survey, name)
+                margins[columns] = declared_targets(survey, name)
             design = calibrate(
                 design, margins, method=step.method, bounds=step.bounds, tolerance=step.tolerance
             )
@@ -311,7 +396,7 @@ def weigh(survey: Survey, design: SampleDesign) -> SampleDesign:
     return design
 
 
-def _targets(survey: Survey, margin: str) -> dict[Any, float]:
+def declared_targets(survey: Survey, margin: str) -> dict[Any, float]:
     """Return a margin with its levels in the types of the respondents' columns."""
     columns = survey.declared.margins[margin].by
     table = survey.margins[margin]
@@ -369,7 +454,11 @@ def replicates_note(results: Results) -> Text:
 
 
 def estimate_areas(
-    survey: Survey, design: SampleDesign, counted: Tally | None = None
+    survey: Survey,
+    design: SampleDesign,
+    counted: Tally | None = None,
+    *,
+    variance: Variance = "default",
 ) -> dict[str, Estimates]:
     """Estimate every measure and index for each level of area, and for all together."""
     measures = list(design.measures)
@@ -384,8 +473,11 @@ def estimate_areas(
             level=survey.declared.level,
             domains=survey.domain_values(area_level),
             counted=counted,
+            variance=variance,
         )
-    whole = estimate(design, measures, level=survey.declared.level, counted=counted)
+    whole = estimate(
+        design, measures, level=survey.declared.level, counted=counted, variance=variance
+    )
     estimates[survey.whole()] = whole
     for area_level, of_level in estimates.items():
         estimates[area_level] = add_area_indices(of_level, survey.questionnaire)

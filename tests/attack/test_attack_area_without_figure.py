@@ -10,8 +10,7 @@ import scipy.sparse as sp
 from conftest import COUNTIES
 from satisfaction import run
 from satisfaction.comparison.combined import combine
-from satisfaction.comparison.scenarios import Choices
-from satisfaction.comparison.stability import make_world, stability
+from satisfaction.comparison.stability import Choices, make_world, stability
 from satisfaction.estimation.estimates import read_estimates, write_estimates
 from satisfaction.estimation.indicators import importance, strengths_and_weaknesses
 from satisfaction.foundation.errors import RankingError

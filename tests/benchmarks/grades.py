@@ -15,7 +15,7 @@ import numpy as np
 
 from satisfaction import rank
 from satisfaction.ranking.grades import grade_units, optimality_gap
-from satisfaction.ranking.probability import better_than, fit
+from satisfaction.ranking.probability import fit
 
 BARS = {88: 0.05, 2_850: 5.0}
 
@@ -34,7 +34,7 @@ def main() -> None:
         wall, processor = [], []
         for _ in range(chosen.repeats if units < 1_000 else 1):
             began = time.perf_counter(), time.process_time()
-            grading = grade_units(better_than(model))
+            grading = grade_units(model.better())
             wall.append(time.perf_counter() - began[0])
             processor.append(time.process_time() - began[1])
         print(

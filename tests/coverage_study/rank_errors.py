@@ -215,7 +215,7 @@ def proven_by_dunnett(count: int, p_values: Array, pairs: Pairs, asked: Array) -
 
 def probability_errors(pairs: Pairs, truth: Truth) -> Errors:
     """Naming a county at a probability of 95 %, which guarantees nothing for a given truth."""
-    probability = bayes.probability_bottom(bayes.fit(pairs.score, pairs.se), BOTTOM)
+    probability = bayes.fit(pairs.score, pairs.se).probability_bottom(BOTTOM)
     return {
         (MODEL, "P(last ten) >= 95 %"): (probability >= 1 - ALPHA)
         & ~truth.in_list(BOTTOM, "bottom"),

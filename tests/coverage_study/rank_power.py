@@ -83,7 +83,7 @@ def calibration(design: Design, random: np.random.Generator) -> Array:
         score = random.normal(LEVEL, sd, len(design.df))
         sample, _ = sampled(design, random)
         pairs = observed(score, sample, design.df)
-        predicted = bayes.probability_bottom(bayes.fit(pairs.score, pairs.se), BOTTOM)
+        predicted = bayes.fit(pairs.score, pairs.se).probability_bottom(BOTTOM)
         held = Truth.of(score).in_list(BOTTOM, "bottom")
         at = np.minimum((predicted * BINS).astype(int), BINS - 1)
         one[:] = np.stack(

@@ -202,10 +202,10 @@ def province(task: tuple[str, str, int]) -> tuple[tuple[str, str], dict[str, Arr
     last = np.zeros(COUNTIES, dtype=bool)
     last[np.argsort(rate)[:BOTTOM]] = True
     by_model = chances(sample)
-    compared = [by_model[prior] for prior in rates.RATES]
+    equal = None
     if rates.may_be_equal(sample.rate, sample.se, sample.df):
-        compared.append(np.full(COUNTIES, BOTTOM / COUNTIES))
-    flagged = np.ptp(compared, axis=0) > rates.DISAGREE
+        equal = BOTTOM / COUNTIES
+    flagged = rates.compared([by_model[prior] for prior in rates.RATES], equal=equal).depends
     counts = {}
     for model, chance in by_model.items():
         counts[model] = np.stack([binned(chance, last), binned(chance[~flagged], last[~flagged])])

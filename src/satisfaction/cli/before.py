@@ -18,7 +18,7 @@ from satisfaction.cli.options import (
     reader,
     tell,
 )
-from satisfaction.foundation.language import Text, _, both, ngettext, use
+from satisfaction.foundation.language import Text, _, ngettext, use
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,7 +244,7 @@ def draw(
         table, psu=psu, strata=columns, size=size, take=wanted, method=method, waves=waves,  # type: ignore[arg-type]  # click has checked them
         overlap=overlap, reserve=reserve, seed=seed,
     )  # fmt: skip
-    mark = both("simulated frame, not a real one") if simulated else ""
+    mark = _("simulated frame, not a real one").both if simulated else ""
     written = write_draw(
         drawn, out, psu=psu, size=size, persons=persons, frame=read, simulated=mark
     )

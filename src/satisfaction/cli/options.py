@@ -21,7 +21,12 @@ from satisfaction.foundation.language import (
 )
 
 FOLDER = click.Path(path_type=Path)
-READER_GONE, USER_FAULT, OWN_FAULT, SURROUNDINGS, DAMAGED_SET, INTERRUPTED = 1, 2, 3, 4, 5, 130
+READER_GONE = 1
+USER_FAULT = 2
+OWN_FAULT = 3
+SURROUNDINGS = 4
+DAMAGED_SET = 5
+INTERRUPTED = 130
 EXIT_CODES: Mapping[str, Text] = {
     "0": _("done"),
     "1": _("the program that read the output has ended (a pipe)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from satisfaction.cli.options import FOLDER, USER_FAULT, command, misused, option, reader, tell
-from satisfaction.foundation.language import _, ngettext
+from satisfaction.foundation.language import _, ngettext, use
 
 if TYPE_CHECKING:
     import datetime
@@ -51,7 +52,7 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     responses = load_responses(survey, purpose="check")
     problems = _tell_verdict(survey, responses)
     log = responses.log
-    by_rule = log.groupby(["rule", "action", "zh", "en"]).size().rename("n").reset_index()
+    by_rule = log.groupby(["rule", "action", "zh", "en"]).size().rename("events").reset_index()
     columns = responses.columns
     tell(
         _(
@@ -66,10 +67,10 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
         ],
         _("interviewers with faults"): _faulty(responses.by_interviewer),
         _("areas with faults"): _faulty(responses.by_area),
-        _("rules"): _in_one_language(by_rule),
-        _("wordings read as answers or as empty"): _in_one_language(
-            log.loc[log["rule"].isin(WORDINGS), ["file", "column", "value", "zh", "en"]]
-        ),
+        _("rules"): by_rule,
+        _("wordings read as answers or as empty"): log.loc[
+            log["rule"].isin(WORDINGS), ["file", "column", "value", "zh", "en"]
+        ],
         _("unknown answers"): responses.unknown,
     }
     if every_column:
@@ -77,7 +78,7 @@ def check(folder: Path, workbook: Path | None, every_column: bool) -> None:
     for title, table in shown.items():
         if len(table):
             tell(title)
-            tell(f"{table.to_string(index=False)}\n")
+            tell(f"{_on_console(table)}\n")
         else:
             tell(_("{title}: none\n", title=title))
     if workbook and len(responses.to_correct):
@@ -127,7 +128,7 @@ def corrections(folder: Path, corrected: Path | None, by: str, checked: bool, as
     if len(found.still):
         faults = found.still[["file", "row", "column", "value", "zh", "en", "suggestion"]]
         tell(_("rows that are still not right:"))
-        tell(_in_one_language(faults).to_string(index=False))
+        tell(_on_console(faults))
 
 
 def _tell_log(folder: Path, *, aside: bool) -> None:
@@ -190,6 +191,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
         unanswered_areas,
         unread_lines,
     )
+    from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.foundation.errors import listed
     from satisfaction.foundation.yaml import placeholders
 
@@ -213,6 +215,7 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
     for line in (
         *unread_lines(responses.not_read),
         *coverage_lines(survey, unanswered_areas(survey, responses.by_area)),
+        *earlier_notes(survey),
     ):
         tell(line)
     tell(account_line(counts))
@@ -220,10 +223,15 @@ def _tell_verdict(survey: Survey, responses: Responses) -> list[SatisfactionErro
     return problems
 
 
-def _in_one_language(table: pd.DataFrame) -> pd.DataFrame:
-    """Leave the sentences of a table in the reader's language."""
-    other = "en" if reader() == "zh" else "zh"
-    return table.drop(columns=other)
+def _on_console(table: pd.DataFrame) -> str:
+    """Write a table in the reader's language, under titles without the names of columns."""
+    from satisfaction.publication.headings import in_one_language
+
+    with use(reader()):
+        shown = in_one_language(table)
+    titles = [re.sub(r" \(\w+\)$", "", title) for title in shown.columns]
+    lines: str = shown.set_axis(titles, axis="columns").to_string(index=False)
+    return lines
 
 
 def _faulty(account: pd.DataFrame) -> pd.DataFrame:

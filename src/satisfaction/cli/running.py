@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from satisfaction.cli.options import ENGINE, FOLDER, command, option, reader, tell
-from satisfaction.foundation.language import NOTHING, _, comma_list
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext
 
 if TYPE_CHECKING:
     from satisfaction.foundation.language import Language
@@ -96,7 +96,7 @@ def change(old: Path, new: Path, measure: str | None, engine: str) -> None:
 @ENGINE
 def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, engine: str) -> None:
     """Average index over waves, oldest first, and the ranking on it."""
-    from satisfaction.comparison.roll import run_rolling
+    from satisfaction.comparison.changes import run_rolling
     from satisfaction.comparison.wave_files import export_rolling
     from satisfaction.comparison.words import rolling_lines
 
@@ -105,12 +105,14 @@ def rolling(folders: tuple[Path, ...], last: int | None, measure: str | None, en
     _tell(rolling_lines(found), written)
 
 
-@command(_("A trial of one's own beside the official survey."))
+@command(
+    _("A trial of one's own beside the official survey, or beside a file set that it published.")
+)
 @click.argument("official", type=FOLDER)
 @click.argument("trial", type=FOLDER)
 @ENGINE
 def trial(official: Path, trial: Path, engine: str) -> None:
-    """A trial of one's own beside the official survey."""
+    """A trial of one's own beside the official survey, or beside a file set that it published."""
     from satisfaction.comparison.trial import run_trial
     from satisfaction.comparison.wave_files import export_trial
     from satisfaction.comparison.words import trial_lines
@@ -136,9 +138,17 @@ def _summary(results: Results) -> None:
         unanswered_areas,
         unread_lines,
     )
+    from satisfaction.declarations.earlier import earlier_notes
     from satisfaction.foundation.figures import probability, rank_set_in_words, unit_of
     from satisfaction.pipeline import lonely_note, replicates_note, trimming_notes
+    from satisfaction.publication.adoption import adoption_notes
     from satisfaction.publication.labels import STATUS, area_labels, whole_code
+    from satisfaction.publication.ranking_table import ladder_table
+    from satisfaction.publication.selection_tables import (
+        CAUTION,
+        near_the_cut,
+        selection_tables,
+    )
 
     survey = results.survey
     counts = results.responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
@@ -166,9 +176,11 @@ def _summary(results: Results) -> None:
         if one.near:
             unknown = _("{answer} (nearest: {near})", answer=unknown, near=one.near)
         tell(unknown)
+    for note in earlier_notes(survey):
+        tell(note)
     if results.absent:
         tell(_("not declared: {absent}", absent=comma_list(results.absent)))
-    for note in trimming_notes(results):
+    for note in (*adoption_notes(results), *trimming_notes(results)):
         tell(_("note: {note}", note=note))
     proven = survey.declared.selection == "probability"
     if proven and replicates_note(results):
@@ -217,6 +229,24 @@ def _summary(results: Results) -> None:
         )
     for note in summary["notes"]:
         tell(note)
+    ladder = ladder_table(survey, results.estimates, results.ranking)
+    in_force = ladder[ladder["in_force"] == "yes"]
+    for _number, rows in in_force.groupby("step_number"):
+        first = rows.iloc[0]
+        established = int((rows["status"] == "established").sum())
+        line = ngettext(
+            "{step}: {n} area, established by the data {established}",
+            "{step}: {n} areas, established by the data {established}",
+            len(rows),
+            step=Text(first["step_zh"], first["step_en"]),
+            established=established,
+        )
+        tell(line)
+    selection = selection_tables(survey, results.selection_study)
+    for sentence in near_the_cut(selection.odds) if len(selection.odds) else ():
+        tell(sentence)
+    if len(selection.model):
+        tell(_("selection_model.csv: {caution}", caution=CAUTION))
 
 
 def _tell_handover(results: Results, folder: Path) -> None:
@@ -300,8 +330,13 @@ def stability(
     folder: Path, measure: str | None, weight_noise: float, seed: int, engine: str
 ) -> None:
     """How ranks move under other weights, scales, aggregations and denominators."""
-    from satisfaction.comparison.scenarios import Choices, components_of
-    from satisfaction.comparison.stability import export_stability, make_world, stability_lines
+    from satisfaction.comparison.stability import (
+        Choices,
+        components_of,
+        export_stability,
+        make_world,
+        stability_lines,
+    )
     from satisfaction.comparison.stability import stability as studied
     from satisfaction.declarations.survey import read_survey
     from satisfaction.pipeline import run

@@ -14,7 +14,7 @@ import pandas as pd
 from satisfaction.declarations.delivered import Unread
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import ResponsesError, closest, shortened
-from satisfaction.foundation.language import NOTHING, Text, _, both, comma_list, ngettext, pgettext
+from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext, pgettext
 from satisfaction.foundation.personal import masked
 
 if TYPE_CHECKING:
@@ -352,7 +352,7 @@ def summary_table(
         first, last = submitted.loc[key] if key in submitted.index else ("", "")
         row |= {"submitted_first": str(first)[:10], "submitted_last": str(last)[:10]}
         earlier = first_with.setdefault(delivery.digest, delivery.file)
-        row["note"] = both("identical to {earlier}", earlier=earlier) if delivery.again else ""
+        row["note"] = _("identical to {earlier}", earlier=earlier).both if delivery.again else ""
         rows.append(row)
     return pd.DataFrame(rows, columns=list(SUMMARY))
 

@@ -323,7 +323,8 @@ def set_aside(
     try:
         log = read_log(path)
     except SatisfactionError as fault:
-        log, faults = pd.DataFrame(columns=list(CORRECTIONS), dtype=object), [fault]
+        log = pd.DataFrame(columns=list(CORRECTIONS), dtype=object)
+        faults = [fault]
     for place in range(len(log)):
         row = log.iloc[[place]]
         try:

@@ -17,7 +17,7 @@ from satisfaction.collection.wordings import Answers, fold, labels_of, without_z
 from satisfaction.declarations.items import Item, MultipleItem
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import ResponsesError, closest, shortened_list
-from satisfaction.foundation.language import Text, _, both, comma_list, ngettext
+from satisfaction.foundation.language import Text, _, comma_list, ngettext
 
 COLUMNS = ("file", "sheet", "column", "item", "how", "near", "note")
 NOTHING_CHOSEN = "(未选)"
@@ -484,11 +484,11 @@ def matched_table(
         note = ""
         if not item and column.role:
             how = "role"
-            note = both("recorded by the platform")
+            note = _("recorded by the platform").both
         elif not item:
             near = closest(column.name or column.title, free) or ""
-            note = both("not kept")
+            note = _("not kept").both
         if not item and is_personal_title(column.title):
-            note = both("personal data; not kept")
+            note = _("personal data; not kept").both
         rows.append((file, export.sheet, shown(column.key), item, how, near, note))
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -51,7 +51,7 @@ from satisfaction.declarations.questionnaire import CODES, Questionnaire
 from satisfaction.declarations.survey import CORRECTIONS_FILE, Survey, read_survey
 from satisfaction.foundation.errors import ResponsesError, SatisfactionError, together
 from satisfaction.foundation.files import locked, recorded, refuse_changed
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.personal import masked
 
@@ -348,7 +348,7 @@ def _count_labels(
         for (file, sheet), count in zip(tables.places, counts, strict=True):
             labels[file, sheet, name] = int(count)
     notes = []
-    label = both("labels")
+    label = _("labels").both
     for column in columns.itertuples():
         count = labels.get((column.file, column.sheet, column.item))
         notes.append(f"{label} × {count}" if count else column.note)

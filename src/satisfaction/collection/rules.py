@@ -19,6 +19,7 @@ import pandas as pd
 from satisfaction.collection.account import RULES, Step, log_events, rule_words, shown
 from satisfaction.collection.identifiers import twins
 from satisfaction.collection.wordings import Answers
+from satisfaction.declarations.facts import names_of_areas
 from satisfaction.declarations.items import (
     AreaItem,
     Constraint,
@@ -326,7 +327,7 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
     code = shown(value)
     first = wrong.iloc[0]
     place = [first["_file"], first["_sheet"], f"row {first['_row']}", f"column {name}"]
-    current = _current_areas(survey, name)
+    names = names_of_areas(_current_areas(survey, name))
     hint = _(
         "Correct the code; or write responses: {unknown_area} in rules.yaml to reject these rows.",
         unknown_area="{unknown_area: reject_row}",
@@ -346,7 +347,7 @@ def _unknown_area(survey: Survey, name: str, value: str, wrong: pd.DataFrame) ->
             n=ngettext("{n:,} row", "{n:,} rows", len(wrong)),
         ),
         where=" ".join(filter(None, place)),
-        available=list(current["code"] + " " + current["name"]),
+        available=[_("{code} {name}", code=code, name=name) for code, name in names.items()],
         got=code,
         hint=hint,
     )

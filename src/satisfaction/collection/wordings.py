@@ -35,7 +35,7 @@ from satisfaction.declarations.items import (
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import WORDINGS_FILE, Survey
 from satisfaction.foundation.errors import ResponsesError, shortened_list
-from satisfaction.foundation.language import Text, _, both, ngettext
+from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.personal import MASK
 from satisfaction.foundation.tables import read_table
 from satisfaction.foundation.yaml import Label, Record, read_yaml, validated
@@ -433,7 +433,7 @@ def usual_codes(answers: Answers) -> Codes:
 
 def _named(answers: Answers, code: str) -> str:
     if not code:
-        return both("empty")
+        return _("empty").both
     return answers.named(int(code))
 
 

@@ -409,7 +409,7 @@ def _record(found: Assessments, lines: Sequence[Text]) -> dict[str, object]:
     for one in found.trees:
         assessments[one.name] = {
             "title": one.tree.title,
-            "source": one.tree.source,
+            "source": one.tree.source.both,
             "standards": len(one.scores.leaves),
             "points": one.scores.total,
             "not_applicable": one.tree.not_applicable,

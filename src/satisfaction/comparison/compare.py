@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satisfaction.foundation.file_sets import read_manifest
 from satisfaction.foundation.files import check_new_file, new_file
 from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.tables import read_table, unguarded, write_csv, write_xlsx
@@ -23,7 +24,6 @@ from satisfaction.publication.verify import (
     Verification,
     damage_said,
     flat,
-    read_manifest,
     same,
 )
 
@@ -58,7 +58,7 @@ class Comparison:
     ----------
     old, new : Path
     causes : DataFrame
-        kind ("inputs", "rules", "questionnaire", "program", "responses", "corrections", "conventions"), what, old, new.
+        kind ("inputs", "rules", "questionnaire", "trial", "program", "responses", "corrections", "conventions"), what, old, new.
     figures : DataFrame
         level, code, name_zh, measure, unit, old, new, difference (estimates), points (the difference in points 0-100), se_old,
         se_new, n_old, n_new: one row an estimate of which a figure changed, appeared or went; largest first.
@@ -146,6 +146,7 @@ def _from_manifests(
         {"questionnaire": new["questionnaire"]},
     )
     yield from _differing("rules", old["rules"], new["rules"])
+    yield from _differing("trial", {"trial": old.get("trial", [])}, {"trial": new.get("trial", [])})
     yield from _differing("program", old["versions"], new["versions"])
     yield from _differing("responses", _counts(old), _counts(new))
     yield from _differing("conventions", _conventions(old), _conventions(new))
@@ -263,6 +264,7 @@ KINDS = {
     "inputs": _("input files"),
     "questionnaire": _("questionnaire"),
     "rules": _("rules"),
+    "trial": _("what makes a trial"),
     "program": _("program version"),
     "responses": _("rows of responses"),
     "corrections": _("corrected answers"),
@@ -298,6 +300,13 @@ def verification_lines(found: Verification) -> list[Text]:
             _(
                 "  a trial, made from other declarations than the survey's folder: {declarations}",
                 declarations=", ".join(found.trial),
+            )
+        )
+    if found.unrecorded:
+        lines.append(
+            _(
+                "  put in by hand and in no record, so not to be recomputed: {parts}",
+                parts=", ".join(found.unrecorded),
             )
         )
     return lines + _recomputed_lines(found)
@@ -340,7 +349,7 @@ def _difference_line(difference: Difference) -> Text:
     )
 
 
-def comparison_lines(found: Comparison, *, most: int = MOST) -> list[Text]:
+def comparison_lines(found: Comparison) -> list[Text]:
     """Say which figures changed between two file sets, and why."""
     lines = [_("compare: {old} → {new}", old=found.old, new=found.new)]
     if found.nothing:
@@ -352,23 +361,23 @@ def comparison_lines(found: Comparison, *, most: int = MOST) -> list[Text]:
         )
     for kind, rows in found.causes.groupby("kind", sort=False):
         lines.append(_("{cause}: {n}", cause=KINDS[str(kind)], n=len(rows)))
-        for row in rows.head(most).to_dict("records"):
+        for row in rows.head(MOST).to_dict("records"):
             lines.append(_cause(row))
-        lines += _rest(rows, most)
+        lines += _rest(rows)
     if not found.nothing and not len(found.causes):
         lines.append(NO_CAUSE)
     if len(found.figures):
         lines.append(
             _("changed estimates: {n} of {compared}", n=len(found.figures), compared=found.compared)
         )
-        for row in found.figures.head(most).to_dict("records"):
+        for row in found.figures.head(MOST).to_dict("records"):
             lines.append(_figure(row))
-        lines += _rest(found.figures, most)
+        lines += _rest(found.figures)
     if len(found.ranks):
         lines.append(_("changed ranks or statuses: {n}", n=len(found.ranks)))
-        for row in found.ranks.head(most).to_dict("records"):
+        for row in found.ranks.head(MOST).to_dict("records"):
             lines.append(_rank(row))
-        lines += _rest(found.ranks, most)
+        lines += _rest(found.ranks)
     return lines
 
 
@@ -409,8 +418,8 @@ def _shown(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _rest(rows: pd.DataFrame, most: int) -> list[Text]:
+def _rest(rows: pd.DataFrame) -> list[Text]:
     """Say how many further rows there are."""
-    if len(rows) <= most:
+    if len(rows) <= MOST:
         return []
-    return [Text(f"  ... (+{len(rows) - most})")]
+    return [Text(f"  ... (+{len(rows) - MOST})")]

@@ -54,10 +54,10 @@ class Measured:
         """Return the standard errors, (p,); NaN without a probability sample."""
         if self.errors is None:
             return np.full(len(self.estimate), np.nan)
-        squares = sum(
-            _column_squares(rows) for rows in (self.errors, self.lent) if rows is not None
-        )
-        return np.asarray(np.sqrt(np.asarray(squares, dtype=float)))
+        squares = _column_squares(self.errors)
+        if self.lent is not None:
+            squares = squares + _column_squares(self.lent)
+        return np.asarray(np.sqrt(squares))
 
     def probability_at_least(self, mark: float) -> Array:
         """Return how probable it is, (p,), that a value drawn around the estimate reaches a mark.
@@ -426,10 +426,9 @@ def based_points(tree: Assessment, applies: Array) -> Array:
         whole = np.full(len(applies), ordinary.sum())
         _divide(tree.items, whole, column=column, ordinary=ordinary, applies=applies, into=based)
     else:
-        together = np.asarray(standing.sum(axis=1))
-        based = standing * (ordinary.sum() / together)[:, None]
-        everything = np.asarray(applies.all(axis=1))
-        based = np.where(everything[:, None], standing, based)
+        based = standing * (ordinary.sum() / standing.sum(axis=1))[:, None]
+        all_apply = np.asarray(applies.all(axis=1))
+        based = np.where(all_apply[:, None], standing, based)
     return np.asarray(np.where(bonus, points, based))
 
 

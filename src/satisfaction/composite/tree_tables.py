@@ -397,7 +397,7 @@ def precondition_table(scores: TreeScores, sheet: PointsSheet, *, level: float) 
             for column in ("at_least", "estimate", "probability", "verdict"):
                 part[column] = marked[column]
         part["effect"] = condition.effect
-        part["source"] = condition.source
+        part["source"] = condition.source.both
         parts.append(part)
     if not parts:
         return pd.DataFrame()

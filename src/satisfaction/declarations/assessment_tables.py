@@ -67,7 +67,10 @@ def read_sheet(path: Path, tree: Assessment, areas: Sequence[str]) -> PointsShee
     leaves = {name: leaf for name, (_branch, leaf) in tree.leaves().items()}
     known_items = [*leaves, *tree.veto, *tree.preconditions]
     _refuse_unknown(table, path, {"code": areas, "item": known_items}, "K312")
-    allowed = {"state": ("", NOT_APPLICABLE, MET, NOT_MET), "class": ("", *CLASSES)}
+    allowed: dict[str, Sequence[str]] = {
+        "state": ("", NOT_APPLICABLE, MET, NOT_MET),
+        "class": ("", *CLASSES),
+    }
     _refuse_unknown(table, path, allowed, "K375")
     for column in ("due", "mended"):
         table[column] = _dates(table[column], path, column)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from satisfaction.foundation.language import N_, _
-from satisfaction.foundation.yaml import Label, Name, Record, Words, fault
+from satisfaction.foundation.yaml import Label, Name, Record, Statement, Words, fault
 
 TOTAL = 1e-9
 Normalisation: TypeAlias = Literal[
@@ -42,7 +42,7 @@ class Component(Label):
     """
 
     weight: Annotated[float, Field(gt=0, le=1)]
-    source: str
+    source: Statement
     measure: Name | None = None
     file: str | None = None
     assessment: str | None = None
@@ -95,7 +95,7 @@ class CombinedFile(Record):
     """What combined.yaml may say: the parts, their weights (which add up to 1), and how they are put together."""
 
     title: Words
-    source: str
+    source: Statement
     aggregation: Aggregation = "arithmetic"
     components: Annotated[dict[Name, Component], Field(min_length=2)]
 
@@ -219,7 +219,7 @@ class Veto(Label):
 
     effect: Effect
     cap: Points | None = None
-    source: str
+    source: Statement
 
     @model_validator(mode="after")
     def _cap_given(self) -> Self:
@@ -259,7 +259,7 @@ class Assessment(Record):
     """An assessment system: a tree of items with points, from which points are lost, and a negative list."""
 
     title: Words
-    source: str
+    source: Statement
     items: Annotated[dict[Name, AssessmentItem], Field(min_length=1)]
     veto: dict[Name, Veto] = {}
     preconditions: dict[Name, Precondition] = Field(
@@ -308,9 +308,9 @@ class Assessment(Record):
     @property
     def measures(self) -> tuple[str, ...]:
         """Return the survey's measures that decide about points or preconditions."""
-        deciding = [leaf for _path, leaf in self.leaves().values()]
-        names = [one.measure for one in (*deciding, *self.preconditions.values()) if one.measure]
-        return tuple(dict.fromkeys(names))
+        names = [leaf.measure for _path, leaf in self.leaves().values()]
+        names += [condition.measure for condition in self.preconditions.values()]
+        return tuple(dict.fromkeys(name for name in names if name))
 
     @model_validator(mode="after")
     def _names_apart(self) -> Assessment:

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from satisfaction.foundation.errors import shortened
 from satisfaction.foundation.language import _
-from satisfaction.foundation.yaml import Code, Label, Name, Record, Words, fault
+from satisfaction.foundation.yaml import Code, Label, Name, Record, Statement, Words, fault
 
 # what binary arithmetic changes a quotient by, relative to it
 ROUNDING = 8 * sys.float_info.epsilon
@@ -254,7 +254,7 @@ class Rate(Label):
     min_valid_items: AtLeastOne = 1
     counts: list[Code] | None = None
     denominator: dict[Missing, Denominator] = {}
-    source: str | None = None
+    source: Statement | None = None
 
     @model_validator(mode="after")
     def _enough_items(self) -> Rate:
@@ -272,7 +272,7 @@ class Index(Label):
     level: Literal["person", "area"] = "person"
     weights: Annotated[dict[Name, Weight], Field(min_length=1)]
     min_valid_items: AtLeastOne = 1
-    source: str
+    source: Statement
 
     @model_validator(mode="after")
     def _weights_add_up(self) -> Index:
@@ -378,7 +378,7 @@ class ComparableVersion(Record):
     version: str
     bridge_items: Names | None = None
     note: Words | None = None
-    source: str | None = None
+    source: Statement | None = None
 
     @model_validator(mode="after")
     def _names_a_version(self) -> ComparableVersion:

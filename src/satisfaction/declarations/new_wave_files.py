@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from satisfaction.declarations.facts import DISPOSITIONS, current_areas
+from satisfaction.declarations.facts import DISPOSITIONS, current_areas, names_of_areas
 from satisfaction.declarations.items import AreaItem, DateItem, MultipleItem, NumberItem, SingleItem
 from satisfaction.declarations.meanings import meaning_of
 from satisfaction.declarations.questionnaire import Questionnaire
@@ -139,6 +139,7 @@ def survey_yaml(questionnaire: Questionnaire, declared: Mapping[str, Any], *, na
         "weighting": weighting,
         "lonely_psu": "fail",
         "level": 0.95,
+        "tests": {"pairs": True, "regression": True, "reliability": True},
         "languages": list(LANGUAGES),
         "rules": "rules.yaml",
     }
@@ -197,7 +198,7 @@ CHANCES = [
 AREA_COLUMNS = [
     TemplateColumn("code", _("six-digit code"), example="520102"),
     TemplateColumn("name", _("name"), example=_("Nanming District")),
-    TemplateColumn("name_en", _("name in English"), example="Nanming"),
+    TemplateColumn("name_en", _("name in English; optional"), example="Nanming District"),
     TemplateColumn("level", _("level, county for instance"), example="county"),
     TemplateColumn("parent", _("code of the area above"), example="520100"),
     TemplateColumn("valid_from", _("valid from"), example="2010-11-01"),
@@ -241,7 +242,7 @@ class NewWaveSource:
         declared = self.questionnaire.items[item]
         if isinstance(declared, AreaItem) and "areas" in self.tables:
             current = current_areas(self.tables["areas"], item)
-            return dict(zip(current["code"], current["name"], strict=True))
+            return dict(names_of_areas(current))
         meanings: dict[int, Any] = {}
         if isinstance(declared, SingleItem):
             meanings |= self.questionnaire.answers(item)

@@ -34,13 +34,14 @@ from satisfaction.declarations.items import (
 )
 from satisfaction.declarations.meanings import schema_of
 from satisfaction.foundation.errors import QuestionnaireError, shortened
-from satisfaction.foundation.language import _
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.pages import card
 from satisfaction.foundation.yaml import (
     Code,
     Location,
     Name,
     Record,
+    Statement,
     Words,
     fault,
     read_yaml,
@@ -82,9 +83,9 @@ class Questionnaire(Record):
     questionnaire: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z.-]*$")]
     title: Words
-    source: str
+    source: Statement
     universe: Words
-    changes: list[str]
+    changes: list[Statement]
     comparable_with: list[Comparable] = []
     scales: dict[Name, Coded] = {}
     items: dict[Name, Item]
@@ -121,9 +122,13 @@ class Questionnaire(Record):
         indices = []
         for name, index in self.indices.items():
             row = {"index": name, "label": str(index), "level": index.level}
-            indices.append(row | {"weights": str(index.weights), "source": index.source})
-        facts = {"source": self.source, "universe": str(self.universe), "ranked": self.ranked}
-        tables = {
+            indices.append(row | {"weights": str(index.weights), "source": str(index.source)})
+        facts = {
+            _("source"): self.source,
+            _("universe"): self.universe,
+            _("ranked by"): self.ranked,
+        }
+        tables: dict[Text | str, Any] = {
             str(_("items")): pd.DataFrame(items),
             str(_("rates, with how they are counted")): pd.DataFrame(rates),
             str(_("indices")): pd.DataFrame(indices),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,11 +14,14 @@ from satisfaction.declarations.checks import (
     with_default_margins,
 )
 from satisfaction.declarations.delivered import Unread, find_delivered
+from satisfaction.declarations.earlier import EarlierSet, read_earlier
 from satisfaction.declarations.facts import (
     areas_within,
     check_areas,
     check_frame_and_sample,
+    check_order,
     current_areas,
+    names_of_areas,
     read_areas,
     read_cases,
     read_counts,
@@ -26,6 +29,7 @@ from satisfaction.declarations.facts import (
     read_history,
     read_nonrespondents,
     read_outcomes,
+    read_weights,
 )
 from satisfaction.declarations.questionnaire import (
     Questionnaire,
@@ -33,8 +37,15 @@ from satisfaction.declarations.questionnaire import (
     read_questionnaire,
 )
 from satisfaction.declarations.rules import Rules
-from satisfaction.declarations.wave import SurveyFile
-from satisfaction.foundation.errors import SurveyError
+from satisfaction.declarations.wave import Step, SurveyFile
+from satisfaction.declarations.weighting_record import (
+    RECORD_FILE,
+    WeightingRecord,
+    check_record,
+    read_weighting_record,
+)
+from satisfaction.foundation.conventions import KEYS, in_words
+from satisfaction.foundation.errors import SatisfactionError, SurveyError
 from satisfaction.foundation.files import recorded
 from satisfaction.foundation.language import Text, _, semicolon_list
 from satisfaction.foundation.pages import card
@@ -54,6 +65,8 @@ TABLES = (
     "outcomes",
     "cases",
     "backcheck",
+    "weights",
+    "weighting_record",
 )
 CORRECTIONS_FILE = "corrections.csv"
 WORDINGS_FILE = "wordings.csv"
@@ -100,9 +113,15 @@ class Survey:
         Patterns of `files` without a file; reading the responses refuses them.
     covered : frozenset of str or None
         Ranked areas with answers; None before the responses are read: all in the table of areas.
+    weights : DataFrame or None
+        Final weights made elsewhere, one row a respondent: the respondent's column as text, and `weight`.
+    weighting_record : WeightingRecord or None
+        Recipes that were adopted after results were seen, and trials; None without weighting_record.yaml.
     history : DataFrame or None
         Published rankings of earlier waves, oldest first: wave, code, rank, marginal_low, marginal_high, n, listed.
-    rule_fault : SurveyError or None
+    earlier : tuple of EarlierSet
+        The file sets of the waves that survey.yaml names before this one, oldest first; their ranks stand in `history`.
+    rule_fault : SatisfactionError or None
         What rules.yaml asks of the ranking that this survey cannot serve; a survey that has one is not run.
     as_read : Survey or None
         The survey as its folder says it: whatever differs from it makes the survey a trial.
@@ -136,12 +155,15 @@ class Survey:
     cases: pd.DataFrame | None = None
     backcheck: pd.DataFrame | None = None
     read: Mapping[str, str] = field(default_factory=dict)
-    rule_fault: SurveyError | None = None
+    earlier: tuple[EarlierSet, ...] = ()
+    rule_fault: SatisfactionError | None = None
     as_read: Survey | None = field(default=None, repr=False, compare=False)
     altered: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
     unmatched: tuple[str, ...] = ()
     covered: frozenset[str] | None = None
+    weighting_record: WeightingRecord | None = None
+    weights: pd.DataFrame | None = None
 
     def __repr__(self) -> str:
         areas = len(self.ranked_areas())
@@ -158,13 +180,13 @@ class Survey:
         if declared.fielded:
             fielded = f"{declared.fielded.start} – {declared.fielded.end}"
         facts = {
-            "wave": declared.wave,
-            "questionnaire": declared.questionnaire,
-            "selection": declared.selection,
-            "fielded": fielded,
-            "files": len(self.files),
-            "areas ranked": len(self.ranked_areas()),
-            "ranking rule": self.rules.ranking.source,
+            _("wave"): declared.wave,
+            _("questionnaire"): declared.questionnaire,
+            KEYS["selection"]: in_words(declared.selection),
+            _("fielding period"): fielded,
+            _("files"): len(self.files),
+            _("areas ranked"): len(self.ranked_areas()),
+            _("source of the ranking rule"): self.rules.ranking.source,
         }
         return card(
             str(declared.title),
@@ -297,17 +319,45 @@ class Survey:
 
     def area_names(self) -> dict[str, Text]:
         """Return the name of every area by its code; from the table of areas, else from the item's answers."""
-        names = {}
-        if self.areas is None:
-            answers = self.questionnaire.answers(self.questionnaire.roles.area)
-            for code, answer in answers.items():
-                names[str(code)] = Text(zh=answer.zh, en=answer.en)
-        else:
-            current = current_areas(self.areas)
-            english = current["name_en"] if "name_en" in current else current["name"]
-            for area, zh, en in zip(current["code"], current["name"], english, strict=True):
-                names[area] = Text(zh=zh, en=en)
-        return names
+        if self.areas is not None:
+            return names_of_areas(current_areas(self.areas))
+        answers = self.questionnaire.answers(self.questionnaire.roles.area)
+        return {str(code): Text(answer.zh, answer.en) for code, answer in answers.items()}
+
+
+def with_weighting(survey: Survey, steps: Sequence[object], *, name: str) -> Survey:
+    """Return the survey with other weighting steps, checked as those of survey.yaml are; it is a trial then.
+
+    Parameters
+    ----------
+    survey : Survey
+    steps : sequence of dict or Step
+        As under `weighting` in survey.yaml.
+    name : str
+        What errors call the place.
+
+    Raises
+    ------
+    SurveyError
+        As `read_survey`.
+    """
+    content = []
+    for step in steps:
+        if isinstance(step, Record):
+            step = step.model_dump(mode="json", exclude_unset=True)
+        content.append(step)
+    written = read_yaml(survey.sources[0], SurveyError)
+    document = Document(Path(name), {}, written.data | {"weighting": content})
+    declared = validated(document, SurveyFile, SurveyError)
+    check_declarations(document, declared, survey.questionnaire)
+    declared = with_default_margins(document, declared, survey.questionnaire)
+    return weighted_as(survey, declared.weighting)
+
+
+def weighted_as(survey: Survey, steps: Sequence[Step]) -> Survey:
+    """Return the survey with steps that are checked already in the place of its own."""
+    declared = survey.declared.model_copy(update={"weighting": list(steps)})
+    return replace(survey, declared=declared)
 
 
 def _different_keys(file: str, used: Record, written: Record) -> Iterator[str]:
@@ -387,6 +437,10 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     rules_document = read_yaml(folder / declared.rules, SurveyError)
     rules = validated(rules_document, Rules, SurveyError)
     check_declarations(document, declared, questionnaire)
+    weighting_record = None
+    if (folder / RECORD_FILE).is_file():
+        weighting_record = read_weighting_record(folder / RECORD_FILE)
+        check_record(document, declared, weighting_record)
     declared = with_default_margins(document, declared, questionnaire)
 
     # tables of the design and the weighting
@@ -411,9 +465,29 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
             areas=areas,
             sample=sample,
         )
+    weights = None
+    base = declared.base
+    if base is not None and base.table is not None:
+        weights = read_weights(folder / base.table.file, roles.respondent)
+    rankings = []
+    if rules.history is not None and rules.history.file is not None:
+        rankings.append(read_history(folder / rules.history.file, wave=declared.wave))
+    earlier: tuple[EarlierSet, ...] = ()
+    earlier_fault = None
+    if declared.earlier:
+        where = document.place(("earlier",))
+        try:
+            earlier = read_earlier(folder, declared, where=where)
+            rankings += [published.ranking for published in earlier]
+            waves = [wave for table in rankings for wave in table["wave"].unique()]
+            check_order(where, waves, declared.wave)
+        except SatisfactionError as fault:
+            if ranking:
+                raise
+            earlier_fault = fault
     history = None
-    if rules.history is not None:
-        history = read_history(folder / rules.history.file, wave=declared.wave)
+    if rankings:
+        history = pd.concat(rankings, ignore_index=True)
     delivered = find_delivered(folder, declared)
     if areas is not None and declared.areas is not None:
         check_areas(areas, roles.area, folder / declared.areas.file)
@@ -429,15 +503,20 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
     # every file read, for the manifest
     tables = [declared.areas, declared.frame, declared.sample, *declared.margins.values()]
     tables += [declared.nonrespondents, declared.quota, declared.outcomes]
+    if base is not None:
+        tables.append(base.table)
     files = [table.file for table in tables if table is not None]
-    if rules.history is not None:
+    if rules.history is not None and rules.history.file is not None:
         files.append(rules.history.file)
-    files += [name for name in (CORRECTIONS_FILE, WORDINGS_FILE) if (folder / name).is_file()]
+    beside = (CORRECTIONS_FILE, WORDINGS_FILE, RECORD_FILE)
+    files += [name for name in beside if (folder / name).is_file()]
     if declared.outcomes is not None and declared.outcomes.cases is not None:
         files.append(declared.outcomes.cases)
     if declared.fieldwork.backcheck is not None:
         files.append(declared.fieldwork.backcheck.file)
     sources = [document.path, instrument, *(folder / name for name in (declared.rules, *files))]
+    for published in earlier:
+        sources += published.sources
 
     survey = Survey(
         folder=folder,
@@ -452,15 +531,19 @@ def _read_folder(path: str | Path, *, ranking: bool) -> Survey:
         files=delivered.files,
         nonrespondents=nonrespondents,
         history=history,
+        earlier=earlier,
+        rule_fault=earlier_fault,
         unread=delivered.unread,
         unmatched=delivered.unmatched,
+        weighting_record=weighting_record,
+        weights=weights,
     )
     try:
         check_rules(survey, rules_document)
     except SurveyError as fault:
         if ranking:
             raise
-        survey = replace(survey, rule_fault=fault)
+        survey = replace(survey, rule_fault=earlier_fault or fault)
 
     # what the fieldwork is compared with
     if declared.quota is not None:

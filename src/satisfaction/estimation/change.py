@@ -18,13 +18,13 @@ from satisfaction.estimation.pairs import Comparisons, tested, usable
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Contributions
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import ROW
 from satisfaction.sampling.variance import Members
 
 Array = np.ndarray[Any, Any]
 WAVE = "wave"
-NULL = both("both waves have equal population values")
+NULL = _("both waves have equal population values").both
 
 
 def combine_waves(waves: Mapping[str, Estimates]) -> Estimates:
@@ -185,7 +185,10 @@ def _joined(parts: list[Contributions]) -> Contributions:
         named.append(part.units if matched else part.units.assign(_wave=wave))
     units = pd.concat(named).drop_duplicates().reset_index(drop=True)
     place = units.assign(_unit=np.arange(len(units)))
-    first_stage, further_stages, inside, in_stratum = [], [], [], []
+    first_stage = []
+    further_stages = []
+    inside = []
+    in_stratum = []
     for part, names in zip(parts, named, strict=True):
         at = names.merge(place, on=list(names), how="left")["_unit"].to_numpy()
         own = np.arange(len(at))

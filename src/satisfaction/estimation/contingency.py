@@ -28,7 +28,7 @@ from satisfaction.estimation.hypothesis_tests import (
 from satisfaction.estimation.intervals import fixed, quotient, standard_errors
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.tally import tally
 
@@ -36,7 +36,7 @@ Array = np.ndarray[Any, Any]
 RaoScott = Literal["F", "chisq", "saddlepoint", "wald", "adjusted_wald"]
 Whole = Literal["all", "row", "column"]
 SHARES: dict[str, Whole] = {"share": "all", "row_share": "row", "column_share": "column"}
-NULL = both("rows and columns are independent in the population")
+NULL = _("rows and columns are independent in the population").both
 LOOKED_UP = {
     "F": "Rao-Scott, second order: Pearson X2 / trace in F(d0, d0 df)",
     "chisq": "Rao-Scott, first order: Pearson X2 / mean design effect in chi-square",

@@ -25,7 +25,7 @@ from satisfaction.estimation.replay import Replay, Unsolved
 from satisfaction.estimation.sample import Contributions, Sample, lay_out
 from satisfaction.foundation.engines import matched
 from satisfaction.foundation.errors import EstimatesError, shortened
-from satisfaction.foundation.language import N_, _, both
+from satisfaction.foundation.language import N_, _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, Stage
 from satisfaction.sampling.replicates import (
@@ -335,7 +335,7 @@ def _replicated_contributions(
         recipe=None if weighting is None else Replay(weighting, unsolved),
     )
     theta = np.empty((len(replicates.scale), z.shape[1]))
-    label = both("replicates ({variance})", variance=options.variance)
+    label = _("replicates ({variance})", variance=options.variance).both
     with tqdm(total=len(theta), desc=label, disable=None, leave=False) as bar:
         for chosen, chunk in chunks:
             theta[chosen] = _from_sums(options.kind, chunk)

@@ -40,7 +40,7 @@ from satisfaction.estimation.shares import LEVEL, by_level, categories
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import changed_since, new_folder, read_json, refuse_existing
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import (
     read_table,
     write_checksums,
@@ -58,7 +58,7 @@ Statistic: TypeAlias = (
     Literal["mean", "proportion", "total", "median", "shares", "counts"] | tuple[str, Any]
 )
 OF_LEVELS: dict[str, Kind] = {"shares": "proportion", "counts": "total"}
-FPC_DROPPED = both("fpc fpc not credited by these replicates")
+FPC_DROPPED = _("fpc fpc not credited by these replicates").both
 DEFAULT_INTERVALS = {
     "mean": "t; logit for rates",
     "proportion": "logit",
@@ -192,7 +192,10 @@ def estimate(
 
 def _estimated(on: Domains, chosen: list[Measure], options: Options) -> Estimates:
     """Estimate anything but quantiles."""
-    counted, sample, domain, size = on.counted, on.sample, on.domain, len(on.keys)
+    counted = on.counted
+    sample = on.sample
+    domain = on.domain
+    size = len(on.keys)
     full = point(options.kind, counted, domain, sample.weight, size)
     held = on.contributions(counted, full.z, options)
     cov = without_rounding(held.covariance, full.value.ravel())

@@ -28,15 +28,15 @@ from satisfaction.estimation.intervals import check_level, standard_errors
 from satisfaction.estimation.regression import least_squares_that_vary
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import refuse_infinite, resolve, tally
 
 Array = np.ndarray[Any, Any]
-EQUAL_MEANS = both("the two groups have equal population means")
-GIVEN_MEAN = both("the population mean equals the value given")
-EQUAL_RANKS = both("all groups have equal mean ranks in the population")
+EQUAL_MEANS = _("the two groups have equal population means").both
+GIVEN_MEAN = _("the population mean equals the value given").both
+EQUAL_RANKS = _("all groups have equal mean ranks in the population").both
 Ties = Literal["midpoint", "row_order"]
 TIES = {
     "midpoint": "midpoint: F(y-) + mass(y) / 2",

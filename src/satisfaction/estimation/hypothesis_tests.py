@@ -23,11 +23,13 @@ from satisfaction.estimation.intervals import (
 )
 from satisfaction.estimation.result import Estimates
 from satisfaction.estimation.sample import Sample, lay_out
+from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
-from satisfaction.sampling.design import SampleDesign, require_columns
+from satisfaction.sampling.conditions import require_columns
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, add_columns
 from satisfaction.sampling.tally import tally
 
@@ -80,16 +82,14 @@ class HypothesisTest:
         return f"HypothesisTest({self.conventions['test']}: {written})"
 
     def _repr_html_(self) -> str:
-        conventions = pd.DataFrame(
-            {"name": self.conventions.keys(), "value": map(str, self.conventions.values())}
-        )
+        null = self.conventions.get("null")
         return card(
-            both("test: {test}", test=self.conventions.get("test", "")),
-            facts={"null": self.conventions.get("null")},
+            str(_("test: {test}", test=in_words(self.conventions.get("test", "")))),
+            facts={_("null hypothesis"): in_words(null) if null else None},
             tables={
-                "table": self.table,
-                "details": self.details,
-                both("conventions"): conventions,
+                _("table"): self.table,
+                _("details"): self.details,
+                _("conventions"): conventions_table(self.conventions),
             },
         )
 
@@ -199,7 +199,7 @@ def with_values(
             column = f"_value_{measure.name}"  # no dot: DuckDB reads one as table.column
             values[column] = measure
             columns.append(column)
-    require_columns(design, plain, argument=where, error=EstimatesError, code="E141")
+    require_columns(design.table, plain, argument=where, error=EstimatesError, code="E141")
     if values:
         table = add_columns(design.table, list(values.values()))
         shown = [_value(measure).alias(column) for column, measure in values.items()]
@@ -265,7 +265,7 @@ def require_groups(
         )
 
 
-NULL = both("0 all linear combinations are 0 in the population")
+NULL = _("0 all linear combinations are 0 in the population").both
 LOOKED_UP = {
     "F": "W / k in F(k, df)",
     "adjusted_F": "W (df - k + 1) / (k df) in F(k, df - k + 1)",

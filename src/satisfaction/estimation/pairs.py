@@ -26,28 +26,28 @@ from satisfaction.estimation.multiplicity import (
 )
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
 
 Array = np.ndarray[Any, Any]
 ADJUSTMENTS = {
-    "p": both("unadjusted"),
+    "p": _("unadjusted").both,
     "p_holm": "Holm (FWER)",
     "p_bh": "Benjamini-Hochberg (FDR)",
     "p_maxt": "max-t (FWER)",
 }
 NULLS = {
-    "pairs": both("two areas have equal population values"),
-    "rest": both("an area and all others together have equal population values"),
+    "pairs": _("two areas have equal population values").both,
+    "rest": _("an area and all others together have equal population values").both,
 }
 
 
 def _null_within(within: str) -> str:
-    return both(
+    return _(
         "an area and all others of its {within} have equal population values", within=within
-    )
+    ).both
 
 
 CONVENTIONS = {

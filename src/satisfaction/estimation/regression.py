@@ -39,7 +39,7 @@ from satisfaction.estimation.hypothesis_tests import (
 from satisfaction.estimation.intervals import check_level, quotient, standard_errors
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import _, both, comma_list
+from satisfaction.foundation.language import _, comma_list
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure
 from satisfaction.sampling.tally import Tally, resolve, tally
@@ -48,9 +48,9 @@ Array = np.ndarray[Any, Any]
 Family = Literal["linear", "logistic"]
 INTERCEPT = "intercept"
 NULLS = {
-    "linear": both("0 the coefficient is 0 in the population's linear regression"),
-    "logistic": both("coefficient (log odds ratio) is 0 in the population's logistic regression"),
-    "joint": both("0 all these coefficients are 0 in the population"),
+    "linear": _("0 the coefficient is 0 in the population's linear regression").both,
+    "logistic": _("coefficient (log odds ratio) is 0 in the population's logistic regression").both,
+    "joint": _("0 all these coefficients are 0 in the population").both,
 }
 MISSING = "respondents without the outcome or a covariate are left out of the fit; their PSUs stay in the design"
 DEPENDENT = 1e-10  # of a column's length: what is left of it after regression on the columns before

@@ -30,7 +30,7 @@ from satisfaction.estimation.intervals import check_level, quotient, t_quantile
 from satisfaction.estimation.sample import lay_out
 from satisfaction.foundation.engines import fetch
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.sampling.conditions import SUBPOPULATION
 from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.measures import Measure, Stage, add_columns
@@ -42,7 +42,7 @@ LARGEST = 2.0**62  # half of what a 64-bit sum holds
 ALL_VALID = "_complete.flag"
 SUM = "_complete.sum"
 CONVENTIONS = {
-    "null": both("none: estimated, not tested"),
+    "null": _("none: estimated, not tested").both,
     "method": "Cronbach (1951); corrected item-total correlations",
     "items": "declared scores, each counting alike in alpha whatever its weight in the index",
     "cases": "complete cases: valid answers to all items; the others stay in the design",
@@ -207,7 +207,10 @@ def assess_items(
         se = float(np.sqrt(max(sample.covariance(z)[0, 0], 0.0)))
         ci_low, ci_high = log_interval(alpha_weighted, se, df=df, level=level)
 
-    label_zh, label_en, alpha_without, weighted_alpha_without = [], [], [], []
+    label_zh = []
+    label_en = []
+    alpha_without = []
+    weighted_alpha_without = []
     for i, item in enumerate(chosen):
         label_zh.append(item.label.zh if item.label else item.name)
         label_en.append(item.label.en if item.label else item.name)
@@ -350,7 +353,8 @@ def log_interval(alpha: float, se: float, *, df: float, level: float) -> tuple[f
 
 def complete_cases(items: Sequence[Measure]) -> list[Measure]:
     """Return the items, their sum and the sum without each, all valid only where every item is: 2K + 1 measures."""
-    shared: list[Stage] = [{} for _unused in range(max(len(item.stages) for item in items))]
+    most_stages = max(len(item.stages) for item in items)
+    shared: list[Stage] = [{} for _stage in range(most_stages)]
     for item in items:
         for depth, stage in enumerate(item.stages):
             shared[depth] = shared[depth] | stage
@@ -435,18 +439,18 @@ def _items(design: SampleDesign, questionnaire: Questionnaire, index: str) -> li
 
 
 INTERVIEWER_CONVENTIONS = {
-    "null": both(
+    "null": _(
         "no variance between groups: answers to one interviewer are no more alike than others"
-    ),
+    ).both,
     "method": "one-way random effects, ANOVA estimator; F test on df_between and df_within",
     "interval": "Wald (1940): exact for normal errors and groups of any size; an approximation for rates",
     "weights": "not used: this describes the fieldwork, not the population",
     "design_effect": "1 + (mean_workload - 1) rho; deff_workloads: mean workload of a respondent, sum n^2 / sum n, in its place",
 }
-NOT_ASSIGNED = both(
+NOT_ASSIGNED = _(
     "differences between places count as interviewers' unless respondents were "
     "assigned to interviewers at random (interpenetrated)"
-)
+).both
 
 
 @dataclass(frozen=True, slots=True)
@@ -600,10 +604,10 @@ def intraclass_correlation(
     conventions: dict[str, Any] = dict(INTERVIEWER_CONVENTIONS)
     conventions["confounding"] = NOT_ASSIGNED
     if places:
-        conventions["confounding"] = both(
+        conventions["confounding"] = _(
             "means of {places} removed; confounding remains where assignment inside them was not random",
             places=" x ".join(places),
-        )
+        ).both
     conventions["groups_in_several_places"] = int(in_several_places.sum())
     conventions["level"] = level
     table = groups.drop(columns=["total", "squares"])

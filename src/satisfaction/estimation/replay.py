@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.sampling.design import Weighting, WeightingStep
 from satisfaction.sampling.replicates import Replayed
 
@@ -54,9 +54,10 @@ class Unsolved:
         """Say how many failed, where, and what was done, in both languages; `done` is in the catalogue."""
         total = len(self.failed)
         share = f"{self.count / total:.1%}"
-        return both(
+        words = _(
             done, count=self.count, total=total, share=share, worst=self.worst, variance=variance
         )
+        return words.both
 
     def refuse_too_many(self) -> None:
         """Refuse a bootstrap of which more than a twentieth has no solution (E382)."""

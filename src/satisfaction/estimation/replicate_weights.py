@@ -20,7 +20,8 @@ from satisfaction.foundation.errors import EstimatesError, one_of
 from satisfaction.foundation.files import new_folder, refuse_existing
 from satisfaction.foundation.language import _, ngettext
 from satisfaction.foundation.tables import write_checksums, write_rfc4180, write_text
-from satisfaction.sampling.design import SampleDesign, refuse_subpopulation, require_columns
+from satisfaction.sampling.conditions import require_columns
+from satisfaction.sampling.design import SampleDesign, refuse_subpopulation
 from satisfaction.sampling.replicates import Replicates
 from satisfaction.sampling.tally import Tally
 from satisfaction.weighting.final_weights import FINAL
@@ -216,7 +217,7 @@ def _respondents(design: SampleDesign, identifier: str | None) -> pd.DataFrame:
         keys += design.weighting.columns
     if identifier is not None:
         require_columns(
-            design, [identifier], argument="identifier", error=EstimatesError, code="E101"
+            design.table, [identifier], argument="identifier", error=EstimatesError, code="E101"
         )
         keys.append(identifier)
     columns = dict.fromkeys([*keys, ROW_NUMBER])

@@ -14,8 +14,9 @@ import scipy.sparse as sp
 
 from satisfaction.estimation.intervals import satterthwaite_of_blocks, standard_errors, t_interval
 from satisfaction.estimation.sample import Contributions
+from satisfaction.foundation.conventions import conventions_table, in_words
 from satisfaction.foundation.errors import EstimatesError
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.sampling.design import NO_ERROR, SampleDesign
 
@@ -93,11 +94,10 @@ class Estimates:
 
     def _repr_html_(self) -> str:
         shown = self.table.dropna(axis=1, how="all")
-        said = {name: str(value) for name, value in self.conventions.items()}
         return card(
-            both("estimates"),
-            tables={"table": shown, both("conventions"): pd.DataFrame([said])},
-            note=str(self.conventions["selection"]),
+            str(_("estimates")),
+            tables={_("table"): shown, _("conventions"): conventions_table(self.conventions)},
+            note=str(in_words(self.conventions["selection"])),
         )
 
     @property

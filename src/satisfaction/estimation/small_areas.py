@@ -20,16 +20,16 @@ from scipy.optimize import brentq
 
 from satisfaction.estimation.result import Estimates
 from satisfaction.foundation.errors import EstimatesError, one_of
-from satisfaction.foundation.language import Text, _, both
+from satisfaction.foundation.language import Text, _
 
 Array = np.ndarray[Any, Any]
 Errors: TypeAlias = Literal["estimated", "smoothed"]
 Likelihood = Literal["reml", "ml"]
 GRID = 80  # points between which the likelihood's highest one is sought: it may have more than one
-SAID = both(
+SAID = _(
     "the composite comes from a model (Fay-Herriot); it is no direct estimate "
     "and may not stand in its place unsaid"
-)
+).both
 
 
 def variance_between_areas(
@@ -113,8 +113,6 @@ class Fit:
         A, the variance between areas that the covariates do not explain.
     beta : (k,)
     beta_cov : (k, k)
-    log_likelihood : float
-        Restricted, at `between`.
     residual : (p,)
         (direct - X beta) / sqrt(A + D): standard normal under the model.
     """
@@ -122,7 +120,6 @@ class Fit:
     between: float
     beta: Array = field(repr=False)
     beta_cov: Array = field(repr=False)
-    log_likelihood: float
     residual: Array = field(repr=False)
 
 
@@ -155,7 +152,7 @@ def fit_reml(direct: Array, variance: Array, x: Array) -> Fit:
     between = variance_between_areas(direct, variance, x)
     beta, cov = weighted_least_squares(direct, between + variance, x)
     residual = (direct - x @ beta) / np.sqrt(between + variance)
-    return Fit(between, beta, cov, restricted_likelihood(between, direct, variance, x), residual)
+    return Fit(between, beta, cov, residual)
 
 
 def predict(fit: Fit, direct: Array, variance: Array, x: Array) -> Prediction:

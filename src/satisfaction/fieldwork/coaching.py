@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from satisfaction.estimation.result import Estimates
 from satisfaction.fieldwork.findings import USUAL, Fields, Limits, require
 from satisfaction.fieldwork.outliers import among, at_counties, at_interviewers, flagged_units
 
@@ -129,32 +128,6 @@ def mode_gap(
     se = np.sqrt(variance.to_numpy(float))
     n = both["count_1"] + both["count_2"]
     return _gaps(both.index, gap, se, n=n, limits=limits)
-
-
-def estimated_mode_gap(
-    estimates: Estimates, *, modes: tuple[Any, Any], limits: Limits = USUAL
-) -> pd.DataFrame:
-    """Compare mode gaps as `mode_gap` does, with weights and errors of the sample design.
-
-    Parameters
-    ----------
-    estimates : Estimates
-        One measure, by county and mode: `estimate(design, measure, by=[county, mode])`.
-    modes : pair
-        As the mode column holds them.
-    """
-    county, mode = estimates.by
-    numbered = estimates.table[[county, mode]].assign(row=np.arange(len(estimates.table)))
-    row_of = numbered.pivot_table(index=county, columns=mode, values="row")
-    pairs = row_of.reindex(columns=list(modes)).dropna().astype(int)
-    first, second = pairs.to_numpy().T
-    value = estimates.table["estimate"].to_numpy(float)
-    gap = value[first] - value[second]
-    variance = np.diag(estimates.cov)
-    variance = variance[first] + variance[second] - 2 * estimates.cov[first, second]
-    se = np.sqrt(np.maximum(variance, 0))
-    n = estimates.table["n"].to_numpy()
-    return _gaps(pairs.index, gap, se, n=n[first] + n[second], limits=limits)
 
 
 def jumps(changes: pd.DataFrame, *, county: str, limits: Limits = USUAL) -> pd.DataFrame:

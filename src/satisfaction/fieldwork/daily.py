@@ -25,9 +25,10 @@ from satisfaction.fieldwork.findings import (
 from satisfaction.fieldwork.progress import by_day
 from satisfaction.fieldwork.standing import Standing
 from satisfaction.foundation.files import dated_folder, sha256
-from satisfaction.foundation.language import Language, Text, _, semicolon_list, use
+from satisfaction.foundation.language import Language, Text, _, pgettext, semicolon_list, use
 from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.foundation.tables import write_csv, write_json, write_text, write_xlsx
+from satisfaction.publication.headings import HEADINGS, in_one_language
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import plain
 
@@ -39,6 +40,19 @@ UNITS = {"interviewers": "interviewer", "cells": "cell", "interviews": "responde
 # levels that have a table of their own; units of the others are listed where flagged
 TABULATED = ("county", "interviewer", "cell")
 ABSENT = "–"
+SHEETS = {
+    "notes": pgettext("name of a sheet", "notes"),
+    "checks": pgettext("name of a sheet", "checks"),
+    "flags": pgettext("name of a sheet", "flags"),
+    "counties": pgettext("name of a sheet", "counties"),
+    "interviewers": pgettext("name of a sheet", "interviewers"),
+    "days": pgettext("name of a sheet", "days"),
+    "cells": pgettext("name of a sheet", "cells"),
+    "outcomes": pgettext("name of a sheet", "outcomes"),
+    "rates": pgettext("name of a sheet", "rates"),
+    "progress": pgettext("name of a sheet", "progress"),
+    "left_out": pgettext("name of a sheet", "left out"),
+}
 
 
 def check_table(standing: Standing) -> pd.DataFrame:
@@ -175,7 +189,7 @@ def county_page(
 
 
 def _notes(day: str, interviews: int, limits: Limits) -> pd.DataFrame:
-    lines = {"day": day, "interviews": interviews, "note_zh": NOTE.zh, "note_en": NOTE.en}
+    lines = {"day": day, "interviews": interviews, "note": NOTE.both}
     lines |= asdict(limits)
     return pd.DataFrame(list(lines.items()), columns=["name", "value"])
 
@@ -435,8 +449,8 @@ def _share(part: int, whole: int) -> str:
 def write_fieldwork(standing: Standing) -> Path:
     """Write the file set into <survey>/out/<time>-fieldwork/, which appears when everything is written.
 
-    fieldwork-<day>.xlsx, index.html and counties/<code>.html in the first of the survey's languages (index-en.html,
-    counties/<code>-en.html in the other), findings.csv (one row a check and unit) and run.json, which alone holds the clock. Nothing is overwritten, and `out/latest` stays where it is.
+    fieldwork-<day>.xlsx, index.html and counties/<code>.html in the first of the survey's languages (fieldwork-<day>-en.xlsx,
+    index-en.html, counties/<code>-en.html in the other), findings.csv (one row a check and unit) and run.json, which alone holds the clock. Nothing is overwritten, and `out/latest` stays where it is.
 
     Returns
     -------
@@ -447,13 +461,16 @@ def write_fieldwork(standing: Standing) -> Path:
     target = standing.survey.folder / "out" / f"{finished:%Y%m%dT%H%M%SZ}-fieldwork"
     with dated_folder(target) as folder:
         scratch = folder.scratch
-        write_xlsx(workbook(standing), scratch / workbook_name(standing))
         write_csv(findings_table(standing), scratch / "findings.csv")
         (scratch / "counties").mkdir()
+        tables = workbook(standing)
         languages = standing.survey.declared.languages
         for language in languages:
             index = page_name("index.html", language, languages)
             write_text(checks_index_page(standing, language), scratch / index)
+            book = scratch / page_name(workbook_name(standing), language, languages)
+            with use(language):
+                write_xlsx(_in_words(tables), book)
             pages = tqdm(
                 county_pages(standing, language),
                 desc=str(_("pages")),
@@ -475,6 +492,18 @@ def write_fieldwork(standing: Standing) -> Path:
 def workbook_name(standing: Standing) -> str:
     """Return the file name of the day's workbook, without the day where none is recorded."""
     return f"fieldwork-{standing.day}.xlsx" if standing.day else "fieldwork.xlsx"
+
+
+def _in_words(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the sheets of the day as a reader of the current language sees them; figures stay."""
+    headings = HEADINGS | {name: check.name for name, check in CHECKS.items()}
+    sheets = {}
+    for name, table in tables.items():
+        worded = table
+        if "level" in table:
+            worded = table.assign(level=[LEVELS.get(level, level) for level in table["level"]])
+        sheets[str(SHEETS[name])] = in_one_language(worded, headings)
+    return sheets
 
 
 def workbook(standing: Standing) -> dict[str, pd.DataFrame]:

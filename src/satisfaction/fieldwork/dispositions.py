@@ -15,7 +15,7 @@ import pandas as pd
 
 from satisfaction.declarations.facts import DISPOSITIONS
 from satisfaction.fieldwork.findings import USUAL, Limits, require
-from satisfaction.fieldwork.outliers import Side, among, flagged_units, share_error
+from satisfaction.fieldwork.outliers import among, flagged_units, share_error
 from satisfaction.foundation.errors import ResponsesError, SurveyError, shortened
 from satisfaction.foundation.language import _, ngettext
 
@@ -112,22 +112,16 @@ def response_rates(
     *,
     outcome: str,
     by: str,
-    level: str = "county",
-    side: Side = "low",
     limits: Limits = USUAL,
 ) -> pd.DataFrame:
-    """Compare RR1 of counties, interviewers or days with that of the others.
+    """Find counties whose RR1 is lower than that of the others.
 
     Parameters
     ----------
     cases : DataFrame
         One row a sampled case.
     outcome, by : str
-        Columns of the outcome code and of the unit.
-    level : str
-        What the units are.
-    side : {"low", "high", "two"}
-        Which deviations count; "two" also flags a rate too good.
+        Columns of the outcome code and of the county.
 
     Returns
     -------
@@ -148,9 +142,10 @@ def response_rates(
     values, _unused, bases = outcome_rates(counts, e=eligible_share(counts))
     rr1 = values[:, 0]
     n = bases[:, 0]
-    compared = among(rr1, se=share_error(rr1, n), n=n.astype(int), side=side)
-    county = units if level == "county" else ""
-    return flagged_units("response_rate", level, compared, unit=units, county=county, limits=limits)
+    compared = among(rr1, se=share_error(rr1, n), n=n.astype(int), side="low")
+    return flagged_units(
+        "response_rate", "county", compared, unit=units, county=units, limits=limits
+    )
 
 
 def case_counts(outcomes: pd.Series[Any], mapping: Mapping[str, str]) -> Array:
@@ -209,14 +204,13 @@ def outcome_rates(counts: Array, *, e: Array) -> tuple[Array, Array, Array]:
     of = dict(zip(DISPOSITIONS, counts.T.astype(float), strict=True))
     unknown = of["UH"] + of["UO"]
     weight = {"all": unknown, "e": np.where(unknown > 0, e * unknown, 0.0), "none": 0 * unknown}
-    top = np.stack(
-        [sum(of[name] for name in numerator) for numerator, _known, _part in RATES.values()],
-        axis=1,
-    )
-    base = np.stack(
-        [sum(of[name] for name in known) + weight[part] for _unused, known, part in RATES.values()],
-        axis=1,
-    )
+    tops = []
+    bases = []
+    for numerator, known, part in RATES.values():
+        tops.append(sum(of[name] for name in numerator))
+        bases.append(sum(of[name] for name in known) + weight[part])
+    top = np.stack(tops, axis=1)
+    base = np.stack(bases, axis=1)
     return np.divide(top, base, out=np.full(top.shape, np.nan), where=base > 0), top, base
 
 

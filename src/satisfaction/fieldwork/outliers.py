@@ -418,7 +418,6 @@ def interviewer_effects(
     *,
     fields: Fields,
     limits: Limits = USUAL,
-    level: float = 0.95,
 ) -> pd.DataFrame:
     """Estimate the intraclass correlation of interviewers within counties for each item, and its design effect.
 
@@ -430,8 +429,7 @@ def interviewer_effects(
     fields : Fields
         interviewer; county, whose means are removed where it is declared.
     limits : Limits
-        Flagged: the adjusted test of 0 and the lower limit beyond `tolerated_rho`.
-    level : float
+        Flagged: the adjusted test of 0 and the lower limit (95 %) beyond `tolerated_rho`.
 
     Returns
     -------
@@ -452,7 +450,7 @@ def interviewer_effects(
     for item in items:
         try:
             effect = intraclass_correlation(
-                design, item, by=str(fields.interviewer), within=fields.county, level=level
+                design, item, by=str(fields.interviewer), within=fields.county
             )
         except EstimatesError as fault:
             # interviewers cannot be told from places, or none has two answers

@@ -158,8 +158,12 @@ def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
         while piece := stream.read(CHUNK):
             piece = rest + piece
             end = piece.rfind(b"<", max(len(piece) - CHUNK, 0))
-            rest = piece[end:] if end >= 0 else piece[-LONGEST:]
-            yield piece[:end] if end >= 0 else piece
+            if end >= 0:
+                rest = piece[end:]
+                yield piece[:end]
+            else:
+                rest = piece[-LONGEST:]
+                yield piece
     yield rest
 
 
@@ -180,9 +184,10 @@ def _sheet_names(archive: zipfile.ZipFile) -> dict[str, str]:
     names = {}
     for sheet in _tags(archive, "xl/workbook.xml", "sheet"):
         target = targets.get(sheet.get("r:id"), "")
-        names[target.lstrip("/") if target.startswith("/") else f"xl/{target}"] = sheet.get(
-            "name", ""
-        )
+        member = f"xl/{target}"
+        if target.startswith("/"):
+            member = target.lstrip("/")
+        names[member] = sheet.get("name", "")
     return names
 
 
@@ -192,7 +197,8 @@ def _tags(archive: zipfile.ZipFile, member: str, name: str) -> list[dict[str, st
     with archive.open(member) as stream:
         text = stream.read(CHUNK).decode("utf-8", errors="replace")
     found = re.findall(rf"<(?:\w+:)?{name}\b([^>]*)>", text)
-    return [
-        {key: html.unescape(value) for key, value in re.findall(r'([\w:]+)="([^"]*)"', tag)}
-        for tag in found
-    ]
+    tags = []
+    for tag in found:
+        attributes = re.findall(r'([\w:]+)="([^"]*)"', tag)
+        tags.append({key: html.unescape(value) for key, value in attributes})
+    return tags

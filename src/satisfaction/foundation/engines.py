@@ -312,10 +312,14 @@ def to_spark(table: pd.DataFrame) -> Any:
 
 def _values(column: pd.Series[Any]) -> list[Any]:
     """Return a column as plain Python values, None for the missing ones."""
-    values = []
+    values: list[Any] = []
     for value, missing in zip(column.tolist(), column.isna(), strict=True):
-        plain = value.item() if isinstance(value, np.generic) else value
-        values.append(None if missing else plain)
+        if missing:
+            values.append(None)
+        elif isinstance(value, np.generic):
+            values.append(value.item())
+        else:
+            values.append(value)
     return values
 
 
@@ -463,10 +467,10 @@ OF_SPARK = {
 
 
 def _fetched(lazy: Lazy) -> pd.DataFrame:
-    native = lazy.collect() if lazy.implementation.is_polars() else lazy.collect(backend="pandas")
-    if native.implementation.is_polars():  # polars to pandas would ask for pyarrow
+    if lazy.implementation.is_polars():  # polars to pandas would ask for pyarrow
+        native = lazy.collect()
         return pd.DataFrame({name: native[name].to_list() for name in native.columns})
-    return _spelt(native.to_pandas())
+    return _spelt(lazy.collect(backend="pandas").to_pandas())
 
 
 def joined(

@@ -190,7 +190,9 @@ def shortened(names: Iterable[object], most: int = 12) -> str:
     """List names for a message; a long list is cut and counted."""
     listed = [str(name) for name in names]
     rest = len(listed) - most
-    return ", ".join(listed[:most]) + (f", ... (+{rest})" if rest > 0 else "")
+    if rest > 0:
+        listed[most:] = [f"... (+{rest})"]
+    return ", ".join(listed)
 
 
 def shortened_list(words: Iterable[object], most: int = 12) -> Text:

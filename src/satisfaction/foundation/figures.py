@@ -6,6 +6,7 @@ suffice, a `Text` where words are needed. No missing value is shown as 'nan', an
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -19,6 +20,7 @@ Kind: TypeAlias = Literal["rate", "index", "score"]
 ABSENT = "—"
 SMALL = 0.001
 """A probability or p-value nearer to 0 or 1 than this is written as a bound."""
+MOST_DECIMALS = 6
 CHINESE_DIGITS = "零一二三四五六七八九"
 ENGLISH = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
            "eleven", "twelve")  # fmt: skip
@@ -96,6 +98,35 @@ def interval(low: Any, high: Any, kind: str) -> str:
     return f"{estimate_text(low, kind).removesuffix(' %')}–{estimate_text(high, kind)}"
 
 
+def digits_of(errors: np.ndarray) -> int | None:
+    """Return how many decimals figures deserve: two digits of their standard errors' median; None without an error.
+
+    >>> digits_of(np.array([0.36, 0.4])), digits_of(np.array([1.2, 1.6, 2.0])), digits_of(np.array([]))
+    (2, 1, None)
+    """
+    known = errors[np.isfinite(errors) & (errors > 0)]
+    if not len(known):
+        return None
+    return _decimals(float(np.median(known)), significant=2)
+
+
+def digits_of_size(numbers: np.ndarray) -> int:
+    """Return the decimals that show four digits of the largest of the numbers, for figures without an error.
+
+    >>> digits_of_size(np.array([0.12345, 1.5])), digits_of_size(np.array([1234.5]))
+    (3, 0)
+    """
+    sizes = np.abs(numbers[np.isfinite(numbers)])
+    if not len(sizes) or sizes.max() == 0:
+        return 0
+    return _decimals(float(sizes.max()), significant=4)
+
+
+def _decimals(size: float, *, significant: int) -> int:
+    before_point = int(np.floor(np.log10(size))) + 1
+    return int(np.clip(significant - before_point, 0, MOST_DECIMALS))
+
+
 def signed(value: float) -> str:
     """Write a difference with its sign; nothing is minus zero."""
     if pd.isna(value):
@@ -163,9 +194,13 @@ def amount(value: float, kind: Kind) -> Text:
 
 def difference(value: float, kind: Kind) -> Text:
     """Write the size of a difference of two estimates in a sentence; what would round to 0 says so."""
-    size, digits, unit = abs(value), 2, _("points")
+    size = abs(value)
+    digits = 2
+    unit = _("points")
     if kind == "rate":
-        size, digits, unit = 100 * abs(value), 1, _("percentage points")
+        size = 100 * abs(value)
+        digits = 1
+        unit = _("percentage points")
     least = 10.0**-digits
     if size < least / 2:
         return _("less than {value} {unit}", value=f"{least:.{digits}f}", unit=unit)
@@ -215,9 +250,17 @@ def numeral(number: int) -> str:
     written = CHINESE_DIGITS[ones] if ones else ""
     if tens == 0:
         return written
-    return f"{CHINESE_DIGITS[tens] if tens > 1 else ''}十{written}"
+    if tens == 1:
+        return f"十{written}"
+    return f"{CHINESE_DIGITS[tens]}十{written}"
 
 
 def in_english(number: int) -> str:
     """Write a small number in words, others in digits."""
     return ENGLISH[number] if 0 <= number < len(ENGLISH) else str(number)
+
+
+def text_columns(text: str) -> int:
+    """Return the width of a text in Latin characters; a Chinese one takes two."""
+    wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
+    return len(text) + wide

@@ -31,7 +31,7 @@ from satisfaction.foundation.errors import (
     SatisfactionError,
     one_of,
 )
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 
 UNFINISHED = re.compile(r"\.unfinished-(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}(\.[\w-]+)?")
 PATIENCE = 60.0  # seconds that a second program waits for the first
@@ -138,11 +138,11 @@ def _take_over(lock: Path, held: str) -> None:
         if _owner(aside) == held:
             remove(aside)
             tell(
-                both(
+                _(
                     "The lock of a program that was interrupted is released: {name} ({held}).",
                     name=lock.name,
                     held=held,
-                )
+                ).both
             )
         else:
             with suppress(FileExistsError):
@@ -257,6 +257,16 @@ def recorded() -> Iterator[dict[str, str]]:
         _READ.reset(token)
 
 
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Leave out of `recorded` what is read meanwhile: files that are looked at and no input."""
+    token = _READ.set(())
+    try:
+        yield
+    finally:
+        _READ.reset(token)
+
+
 def refuse_changed(read: Mapping[str, str]) -> None:
     """Refuse files that are not what they were when `recorded` noted them: figures and hashes would not belong together.
 
@@ -283,6 +293,11 @@ def _changed_meanwhile(name: str) -> InputFileError:
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file as it is."""
     target.write_bytes(read_bytes(source))
+
+
+def put_bytes(content: bytes, target: Path) -> None:
+    """Write the content of a file in the making; see `new_file`."""
+    target.write_bytes(content)
 
 
 def decode(path: Path) -> str:
@@ -345,7 +360,8 @@ def _refuse_damaged(content: bytes, start: int, *, where: str) -> None:
     invalid (measured on this project's Chinese texts); UTF-8 with a damaged place holds more of them than faults.
     """
     marked = content.startswith(BOM)
-    start += len(BOM) if marked else 0  # the decoder counts from behind the mark
+    if marked:
+        start += len(BOM)  # the decoder counts from behind the mark
     lenient = content[max(start - AROUND, 0) : start + AROUND].decode("utf-8", errors="replace")
     if marked or 4 * len(WIDE.findall(lenient)) > lenient.count("\ufffd"):
         line = content.count(b"\n", 0, start) + 1
@@ -430,12 +446,13 @@ def changed_since(folder: Path, sums: Path) -> dict[str, str]:
         listed = {name.lstrip("*"): f"{int(digest, 16):064x}" for digest, name in pairs}
     except ValueError:
         return {sums.name: "changed"}
-    found = {
-        name: "changed" if name in there else "missing"
-        for name, digest in listed.items()
-        if there.get(name) != digest
-    }
-    return found | dict.fromkeys(sorted(there.keys() - listed.keys()), "unlisted")
+    states = {}
+    for name, digest in listed.items():
+        if name not in there:
+            states[name] = "missing"
+        elif there[name] != digest:
+            states[name] = "changed"
+    return states | dict.fromkeys(sorted(there.keys() - listed.keys()), "unlisted")
 
 
 def read_json(path: Path, wanted: Iterable[str] = ()) -> dict[str, Any]:
@@ -611,14 +628,19 @@ def _flush(opened: int) -> None:
 
 def free_name(first: Path) -> Path:
     """Return a path where nothing lies yet: the first choice, or with a number behind it."""
-    further = (first.with_stem(f"{first.stem}-{number}") for number in count(2))
-    return first if not first.exists() else next(path for path in further if not path.exists())
+    path = first
+    number = 1
+    while path.exists():
+        number += 1
+        path = first.with_stem(f"{first.stem}-{number}")
+    return path
 
 
 def point_latest(target: Path) -> Path:
     """Make `latest` beside a finished folder stand for it: a symbolic link, or a copy where links are not allowed."""
     latest = target.parent / "latest"
-    scratch, old = unfinished(target.parent), unfinished(target.parent)
+    scratch = unfinished(target.parent)
+    old = unfinished(target.parent)
     try:
         scratch.symlink_to(target.name, target_is_directory=True)
     except OSError:

@@ -138,7 +138,9 @@ def _delimited(path: Path, sheet: str, content: bytes, *, where: str, tabs: bool
             hint=_("Rename it to end in .xlsx (.xls for the old format)."),
         )
     encoding = encoding_of(content, where=where)
-    delimiter = "\t" if tabs else _delimiter(content[:HEAD].decode(encoding, errors="replace"))
+    delimiter = "\t"
+    if not tabs:
+        delimiter = _delimiter(content[:HEAD].decode(encoding, errors="replace"))
     decode_bytes(content, where=where)  # refuses the file as a whole
     lines = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline="")
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -336,9 +338,12 @@ def _grid(
     path: Path, sheet: str, records: Iterable[Sequence[object]], *, merged: tuple[Range, ...] = ()
 ) -> Grid:
     """Turn records into columns of text, block by block, so that the records are never all in memory."""
-    texts, columns = _Memory(), list[list[str]]()
+    texts = _Memory()
+    columns: list[list[str]] = []
     numbers: list[int] = []
-    remaining, read, filled = iter(records), 0, 0
+    remaining = iter(records)
+    read = 0
+    filled = 0
     where = f"{path} {sheet}".rstrip()
     while block := list(islice(remaining, BLOCK)):
         width = max(map(len, block))
@@ -348,7 +353,10 @@ def _grid(
         kept, cells = _block(block, width, texts)
         numbers += [read + 1 + position for position in kept]
         for place, column in enumerate(columns):
-            column += cells[place::width] if place < width else [""] * len(kept)
+            if place < width:
+                column += cells[place::width]
+            else:
+                column += [""] * len(kept)
         read += len(block)
     arrays = [np.fromiter(column, dtype=object, count=len(numbers)) for column in columns]
     places = np.array(numbers, dtype=np.int64)
@@ -365,7 +373,9 @@ def _block(
         block = [[*record, *[""] * (width - len(record))] for record in block]
     cells = list(chain.from_iterable(block))
     if bool in set(map(type, cells)):  # as keys of a dictionary True and 1 would be the same
-        cells = [str(cell).upper() if isinstance(cell, bool) else cell for cell in cells]
+        for place, cell in enumerate(cells):
+            if isinstance(cell, bool):
+                cells[place] = str(cell).upper()
     found = list(map(texts.__getitem__, cells))
     if len(texts) > REMEMBERED:
         texts.clear()
@@ -402,7 +412,8 @@ def cell_text(cell: object) -> str:
     if isinstance(cell, str):
         return cell
     if isinstance(cell, Decimal):
-        return f"{cell:f}".rstrip("0").rstrip(".") if "." in f"{cell:f}" else f"{cell:f}"
+        written = f"{cell:f}"
+        return written.rstrip("0").rstrip(".") if "." in written else written
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():

@@ -56,10 +56,15 @@ class Text(NamedTuple):
 
     @property
     def both(self) -> str:
-        """The words in both languages, for the one column of a data file that all readers share."""
-        if self.zh == self.en:
+        """The words in both languages, for the one column of a data file that all readers share.
+
+        `as_text` gives them back as a `Text`, for those who show them.
+        """
+        if self.zh == self.en or not self.en:
             return self.zh
-        return f"{self.zh} {self.en}".rstrip()
+        words = f"{self.zh} {self.en}"
+        _IN_BOTH[words] = self
+        return words
 
     @classmethod
     def of(cls, zh: object, en: object) -> Text:
@@ -110,20 +115,20 @@ def ngettext(one: str, many: str, n: int, **values: object) -> Text:
     return _filled(_catalogue().ngettext(one, many, n), english, {"n": n, **values})
 
 
-def both(message: str, **values: object) -> str:
-    """Return words in both languages behind each other, as the data files hold what they note."""
-    text = _(message, **values)
-    words = f"{text.zh} {text.en}"
-    _IN_BOTH[words] = text
-    return words
-
-
 _IN_BOTH: dict[str, Text] = {}
-"""What `both` wrote, for those who show it in one language."""
+"""What `Text.both` wrote, for those who show it in one language."""
 
 
 def as_text(words: str) -> Text:
-    """Return what `both` wrote as words of two languages; any other words as they stand."""
+    """Return what `Text.both` wrote as words of two languages; any other words as they stand.
+
+    Examples
+    --------
+    >>> as_text(Text("名次", "rank").both).in_language("en")
+    'rank'
+    >>> as_text("rank").in_language("zh")
+    'rank'
+    """
     return _IN_BOTH.get(words, Text(words))
 
 

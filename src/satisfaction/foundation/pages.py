@@ -1,4 +1,4 @@
-"""Filling the package's page templates: every value is escaped, and one that is missing is a fault.
+"""Filling the package's templates: on a page every value is escaped, and one that is missing is a fault.
 
 Pages to PDF by a browser that is there, with Chinese glyphs whatever fonts the machine has.
 """
@@ -95,7 +95,7 @@ def _environment() -> jinja2.Environment:
     loader = jinja2.PackageLoader("satisfaction.foundation", "templates")
     environment = jinja2.Environment(
         loader=loader,
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(disabled_extensions=("R", "txt"), default=True),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -128,18 +128,23 @@ DIGITS = 5
 def card(
     title: str,
     *,
-    facts: Mapping[str, object] | None = None,
-    tables: Mapping[str, pd.DataFrame] | None = None,
+    facts: Mapping[Text, object] | None = None,
+    tables: Mapping[Text | str, pd.DataFrame] | None = None,
     mark: str = "",
     note: str = "",
 ) -> str:
     """Return how an object shows itself in a notebook: facts, tables (the first one open), everything escaped.
 
-    Long tables are cut, and say so; figures have five significant digits.
+    Long tables are cut, and say so; figures have five significant digits. Where a notebook has said how it writes
+    tables (`TABLE_WRITERS`), they are written so, and whole.
     """
-    shown = {}
+    shown: dict[Text | str, Markup] = {}
+    writer = TABLE_WRITERS[-1] if TABLE_WRITERS else None
     for name, table in (tables or {}).items():
         if not len(table):
+            continue
+        if writer is not None:
+            shown[name] = Markup(writer(table))
             continue
         more = len(table) - MOST_ROWS
         heading: Text | str = name
@@ -150,6 +155,10 @@ def card(
     return fill(
         "card.html", {"title": title, "facts": kept, "tables": shown, "mark": mark, "note": note}
     )
+
+
+TABLE_WRITERS: list[Callable[[pd.DataFrame], str]] = []
+"""What writes the tables of cards instead, as escaped HTML; the last one does."""
 
 
 def _html(table: pd.DataFrame) -> str:

@@ -48,7 +48,8 @@ def is_personal(value: str) -> bool:
 
 def masked(value: object) -> str:
     """Return a value, `MASK` in its place where it may be personal data."""
-    return MASK if is_personal(text := str(value)) else text
+    text = str(value)
+    return MASK if is_personal(text) else text
 
 
 def masked_within(text: str) -> str:
@@ -70,7 +71,8 @@ def masked_names(names: Iterable[str]) -> list[str]:
         hidden = masked_within(name)
         if hidden != name:
             times[hidden] += 1
-            hidden = hidden if times[hidden] == 1 else f"{hidden}#{times[hidden]}"
+            if times[hidden] > 1:
+                hidden = f"{hidden}#{times[hidden]}"
         shown.append(hidden)
     return shown
 
@@ -100,11 +102,9 @@ def _spelt(text: str) -> tuple[re.Pattern[str], ...]:
 
 def _plain(text: str) -> str:
     """Return a text with full-width characters as plain ones, and without those that nobody sees."""
-    seen = (
-        "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
-        if not text.isascii()
-        else text
-    )
+    if text.isascii():
+        return text
+    seen = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
     return unicodedata.normalize("NFKC", seen)
 
 

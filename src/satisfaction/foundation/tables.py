@@ -161,9 +161,11 @@ def guarded(table: pd.DataFrame) -> pd.DataFrame:
 
 def unguarded(table: pd.DataFrame) -> pd.DataFrame:
     """Take the apostrophes away again that `guarded` put there."""
-    return _with_texts(
-        table, lambda text: text[1:] if text.startswith("'") and FORMULA.match(text) else text
-    )
+
+    def bare(text: str) -> str:
+        return text.removeprefix("'") if FORMULA.match(text) else text
+
+    return _with_texts(table, bare)
 
 
 def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:

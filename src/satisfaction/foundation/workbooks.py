@@ -15,6 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 import xlsxwriter
 
+from satisfaction.foundation.figures import text_columns
 from satisfaction.foundation.language import LANGUAGES, Text, _, pgettext
 from satisfaction.foundation.tables import CREATED, FORMULA, IN_MEMORY, fill_sheet
 
@@ -70,7 +71,6 @@ SHOWN_AS: dict[Shown, str] = {
 HEADER_HEIGHT = 46  # points: three lines
 WIDEST = 60  # characters of a column that explains
 LINE = 15  # points of a line
-CHINESE = 0x2E80
 WRAPPED = {"text_wrap": True, "valign": "top"}
 HEADER = {"bold": True, "bg_color": "#1F4E79", "font_color": "#FFFFFF", **WRAPPED}
 APART = {"align": "left", "indent": 1}  # a rank beside its set would otherwise read as one number
@@ -156,8 +156,8 @@ def write_explaining(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
 
 def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapped: object) -> None:
     """Make columns and rows of a sheet that explains as large as their texts; no program does it when it opens the file."""
-    sizes = table.map(lambda cell: 0 if pd.isna(cell) else _characters(str(cell)))
-    widths = [min(max(_characters(name), *sizes[name], 1) + 2, WIDEST) for name in table]
+    sizes = table.map(lambda cell: 0 if pd.isna(cell) else text_columns(str(cell)))
+    widths = [min(max(text_columns(name), *sizes[name], 1) + 2, WIDEST) for name in table]
     for place, width in enumerate(widths):
         sheet.set_column(place, place, width, wrapped)
     for row, record in enumerate(sizes.itertuples(index=False, name=None), start=1):
@@ -166,11 +166,6 @@ def _make_room(sheet: xlsxwriter.worksheet.Worksheet, table: pd.DataFrame, wrapp
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     sheet.freeze_panes(1, 0)
-
-
-def _characters(text: str) -> int:
-    """Return the width of a text in Latin characters; Chinese ones count twice."""
-    return sum(2 if ord(sign) >= CHINESE else 1 for sign in text)
 
 
 def _write_shown(workbook: xlsxwriter.Workbook, shown: ShownSheet) -> None:

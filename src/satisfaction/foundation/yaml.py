@@ -17,10 +17,12 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetPydanticSchema,
+    PlainSerializer,
     ValidationError,
     model_validator,
 )
@@ -37,7 +39,6 @@ from satisfaction.foundation.files import decode, read_bytes
 from satisfaction.foundation.language import Text, _
 
 STATE_THE_SOURCE = _("state the source")
-SOURCE = f"{STATE_THE_SOURCE.zh} {STATE_THE_SOURCE.en}"
 FILL_IN = _("please fill in")
 TO_REPLACE = (
     *STATE_THE_SOURCE,
@@ -73,7 +74,9 @@ class Record(BaseModel):
 def _in_both_languages(data: Any) -> Any:
     """Let a text of one language stand for the other one, which is not given."""
     given = [language for language in ("zh", "en") if isinstance(data, dict) and language in data]
-    return data if len(given) != 1 else {**dict.fromkeys(("zh", "en"), data[given[0]]), **data}
+    if len(given) == 1:
+        return {**dict.fromkeys(("zh", "en"), data[given[0]]), **data}
+    return data
 
 
 class Label(Record):
@@ -104,10 +107,29 @@ def _text_of(label: Label) -> Text:
 
 def _as_declared(words: Any) -> Any:
     """Return a `Text` as a file declares it; anything else stays what it is."""
-    return {"zh": words.zh, "en": words.en or words.zh} if isinstance(words, Text) else words
+    if isinstance(words, Text):
+        return {"zh": words.zh, "en": words.en or words.zh}
+    return words
+
+
+def _once(statement: Any) -> Any:
+    """Let a plain text stand for both languages."""
+    return {"zh": statement} if isinstance(statement, str) else statement
+
+
+def _as_stated(statement: Text) -> str | dict[str, str]:
+    if statement.zh == statement.in_language("en"):
+        return statement.zh
+    return statement._asdict()
 
 
 Words = Annotated[Text, GetPydanticSchema(_declared_words)]
+Statement = Annotated[
+    Words,
+    BeforeValidator(_once, json_schema_input_type=str | Label),
+    PlainSerializer(_as_stated),
+]
+"""Words of a person who declares something, a source for instance: in two languages, or a plain text in one."""
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,31}$")]
 Code = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 
@@ -122,7 +144,8 @@ class Document:
 
     def place(self, location: Location) -> str:
         """Return 'file:line' of a location, or of the nearest ancestor that has a line."""
-        node, line = self.node, 1
+        node = self.node
+        line = 1
         for key in location:
             try:
                 if isinstance(node, CommentedMap) and key in node:
@@ -147,7 +170,14 @@ def read_yaml(path: Path, error: type[SatisfactionError]) -> Document:
     SatisfactionError
         Of the class given, for a syntax fault or a key that stands twice, with file and line.
     """
-    text = decode(path) if read_bytes(path).strip() else ""
+    text = ""
+    if read_bytes(path).strip():
+        text = decode(path)
+    return parse_yaml(text, path, error)
+
+
+def parse_yaml(text: str, path: Path, error: type[SatisfactionError]) -> Document:
+    """Read the text of a YAML 1.2 file, for `path` to be named in errors; see `read_yaml`."""
     try:
         node = _parsed(text)
     except DuplicateKeyError as fault:
@@ -324,12 +354,17 @@ def _text(value: str) -> str:
 
 def _describe(document: Document, detail: ErrorDetails) -> dict[str, Any]:
     """Put one pydantic fault into the words of SatisfactionError."""
-    kind, location, context = detail["type"], detail["loc"], detail.get("ctx", {})
+    kind = detail["type"]
+    location = detail["loc"]
+    context = detail.get("ctx", {})
     key = ".".join(str(part) for part in location)
     if kind == "unknown_key":
-        name, available = str(context["key"]), context["available"]
+        name = str(context["key"])
+        available = context["available"]
         near = closest(name, available)
-        advice = _("Write '{near}', or remove it.", near=near) if near else _("Remove the key.")
+        advice = _("Remove the key.")
+        if near:
+            advice = _("Write '{near}', or remove it.", near=near)
         return {
             "code": "Y201",
             "text": _("Unknown key '{name}'.", name=name),
@@ -472,4 +507,6 @@ def _ordered(value: Any) -> Any:
         return DoubleQuotedScalarString(
             value
         )  # plain, ruamel folds line breaks that are not "\n" and misreads "[?"
-    return [_ordered(one) for one in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_ordered(one) for one in value]
+    return value

@@ -37,14 +37,11 @@ class Bethel:
     cost : float
     used : (J,)
         Variance over its limit for every constraint: at most 1, and 1 where the constraint binds.
-    multipliers : (J,)
-        How much cost a constraint is responsible for, adding up to 1; 0 where it does not bind.
     """
 
     n: Array = field(repr=False)
     cost: float
     used: Array = field(repr=False)
-    multipliers: Array = field(repr=False)
 
 
 def equal(total: float, areas: int) -> Array:
@@ -57,11 +54,9 @@ def proportional(total: float, population: Array) -> Array:
     return np.asarray(total * population / population.sum())
 
 
-def neyman(total: float, population: Array, spread: Array, *, cost: Array | None = None) -> Array:
-    """Least variance of the whole's mean: sizes by population x standard deviation / sqrt(cost of one), (A,)."""
+def neyman(total: float, population: Array, spread: Array) -> Array:
+    """Least variance of the whole's mean: sizes by population x standard deviation, (A,)."""
     share = population * spread
-    if cost is not None:
-        share = share / np.sqrt(cost)
     return np.asarray(total * share / share.sum())
 
 
@@ -119,7 +114,7 @@ def bethel(a: Array, limits: Array, *, cost: Array, least: Array | None = None) 
     most_used = float((scaled / n).sum(axis=1).max())
     n = np.maximum(n * max(most_used, 1.0), floor)
     used = (scaled / n).sum(axis=1)
-    return Bethel(n, float((cost * n).sum()), used, weight / weight.sum())
+    return Bethel(n, float((cost * n).sum()), used)
 
 
 def sizes(scaled: Array, weight: Array, *, cost: Array, floor: Array) -> Array:
@@ -142,9 +137,7 @@ def for_the_cut(
     Sizes go with sqrt(V p (1 - p)), p the model's probability of the list, mixed with the equal allocation in the share that
     leaves the smallest expected number of undecided areas (simulated, a grid of eleven shares).
     """
-    from satisfaction.ranking.probability import probability_bottom
-
-    probability = probability_bottom(model.known, bottom)
+    probability = model.known.probability_bottom(bottom)
     interest = np.sqrt(model.variance(1.0, per_psu) * probability * (1 - probability)) + 1e-12
     free = total - least * len(model.areas)
     best: tuple[float, Array] | None = None

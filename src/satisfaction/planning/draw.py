@@ -3,20 +3,101 @@
 For every stratum one master list is drawn with probabilities proportional to size, put in random order, and cut into
 overlapping waves. A unit is in the list with probability M x / X and, given that, in a wave with n / M: together n x / X,
 exactly, in every wave, and neighbouring waves share exactly the declared number of units.
+
+Selection on arrays: `pi` are inclusion probabilities that add up to a whole number n. Every method meets them exactly; they
+differ in their joint probabilities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
 from satisfaction.foundation.errors import DesignError, one_of, shortened
 from satisfaction.foundation.language import Text, _, semicolon_list
-from satisfaction.planning.selection import CERTAIN, METHODS, Array, Method, inclusion_probabilities
+
+Array = np.ndarray[Any, Any]
+Method: TypeAlias = Literal["systematic", "brewer", "sampford"]
+CERTAIN = 1 - 1e-12
+ATTEMPTS = 100_000  # of Sampford's rejective procedure
+
+
+def inclusion_probabilities(size: Array, n: int) -> Array:
+    """N x size / sum, (N,); units whose share exceeds 1 are taken for certain and the rest is shared among the others."""
+    certain = np.zeros(len(size), dtype=bool)
+    while True:
+        rest = ~certain & (size > 0)
+        left = n - int(certain.sum())
+        pi = np.where(certain, 1.0, 0.0)
+        if left > 0 and rest.any():
+            pi[rest] = left * size[rest] / size[rest].sum()
+        over = (pi >= CERTAIN) & ~certain
+        if not over.any():
+            return pi
+        certain |= over
+
+
+def systematic(size: Array, rng: np.random.Generator, n: int | None = None) -> Array:
+    """Take n units in proportion to size, at equal steps along the cumulated sizes; their places, in order (Madow 1949).
+
+    The order of the units matters: neighbours are rarely taken together, which stratifies by whatever they are sorted by.
+    Without n, sizes are inclusion probabilities, and n is their sum.
+    """
+    n = n or round(float(size.sum()))
+    ends = np.cumsum(size)
+    points = (rng.random() + np.arange(n)) * (ends[-1] / n)
+    places: Array = np.searchsorted(ends, points, side="right")
+    return places
+
+
+def brewer(pi: Array, rng: np.random.Generator) -> Array:
+    """Take unit after unit with the probabilities that keep pi exact (Brewer 1975; Tille 2006, algorithm 6.10)."""
+    n = round(float(pi.sum()))
+    chosen = np.zeros(len(pi), dtype=bool)
+    for step in range(n):
+        left = n - float(pi[chosen].sum())
+        open_ = ~chosen & (pi > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            weight = np.where(open_, pi * (left - pi) / (left - pi * (n - step)), 0.0)
+        weight = np.where(open_ & ~np.isfinite(weight), 1e300, np.maximum(weight, 0.0))
+        chosen[rng.choice(len(pi), p=weight / weight.sum())] = True
+    return np.flatnonzero(chosen)
+
+
+def sampford(pi: Array, rng: np.random.Generator) -> Array:
+    """Draw with replacement until all n are different: the first with pi, the others with pi / (1 - pi) (Sampford 1967).
+
+    Raises
+    ------
+    RuntimeError
+        After `ATTEMPTS`: n is large, and nearly every draw repeats a unit.
+    """
+    sure = np.flatnonzero(pi >= CERTAIN)
+    rest = np.flatnonzero((pi > 0) & (pi < CERTAIN))
+    n = round(float(pi[rest].sum()))
+    if not n:
+        return sure
+    p = pi[rest] / n
+    p = p / p.sum()
+    odds = pi[rest] / (1 - pi[rest])
+    odds = odds / odds.sum()
+    for _attempt in range(ATTEMPTS):
+        taken = np.append(rng.choice(len(rest), p=p), rng.choice(len(rest), size=n - 1, p=odds))
+        if len(set(taken.tolist())) == n:
+            return np.sort(np.append(sure, rest[taken]))
+    raise RuntimeError("Sampford's procedure repeats units in nearly every draw")
+
+
+METHODS: dict[Method, Callable[[Array, np.random.Generator], Array]] = {
+    "systematic": systematic,
+    "brewer": brewer,
+    "sampford": sampford,
+}
+
 
 ROLES = ("certain", "main", "reserve")
 

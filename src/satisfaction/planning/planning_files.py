@@ -12,7 +12,7 @@ import pandas as pd
 
 from satisfaction.foundation.errors import DesignError, shortened
 from satisfaction.foundation.files import dated_folder, new_file, new_folder, refuse_changed
-from satisfaction.foundation.language import LANGUAGES, NOTHING, Language, Text, _, use
+from satisfaction.foundation.language import LANGUAGES, NOTHING, Language, Text, _, pgettext, use
 from satisfaction.foundation.pages import across, fill, page_name
 from satisfaction.foundation.tables import (
     RawTable,
@@ -25,9 +25,16 @@ from satisfaction.foundation.tables import (
 from satisfaction.pipeline import Results
 from satisfaction.planning.draw import Draw
 from satisfaction.planning.plan import Plan
-from satisfaction.publication.labels import mark, twelve_digits, two_languages
+from satisfaction.publication.headings import in_one_language
+from satisfaction.publication.labels import mark, mark_as_text, twelve_digits
 from satisfaction.publication.manifest import plain
 
+SHEETS = {
+    "needs": pgettext("name of a sheet", "needs"),
+    "allocations": pgettext("name of a sheet", "allocations"),
+    "areas": pgettext("name of a sheet", "areas"),
+    "notes": pgettext("name of a sheet", "notes"),
+}
 HOUSEHOLDS = 40  # lines of a selection sheet
 
 
@@ -213,10 +220,9 @@ def sheets_page(
             int(start)
             for start in np.floor(rng.random() * interval + interval * np.arange(persons)) + 1
         ]
-        picks = [
-            [int(one) for one in rng.integers(1, np.arange(1, 11) + 1)]
-            for _household in range(min(persons, HOUSEHOLDS))
-        ]
+        picks = []
+        for _household in range(min(persons, HOUSEHOLDS)):
+            picks.append(rng.integers(1, np.arange(1, 11) + 1).tolist())
         sheets.append(
             {
                 "row": row,
@@ -236,7 +242,7 @@ def sheets_page(
         "sheets": sheets,
         "keys": keys,
         "persons": persons,
-        "mark": two_languages(simulated) if simulated else None,
+        "mark": mark_as_text(simulated) if simulated else None,
         "across": across("sheets.html", language, LANGUAGES),
     }
     with use(language):
@@ -261,8 +267,12 @@ def write_plan(results: Results, plan: Plan) -> Path:
         for language in languages:
             with use(language):
                 notes = pd.DataFrame({str(_("note")): [str(line) for line in plan.lines]})
+                sheets = {
+                    str(SHEETS[name]): in_one_language(table) for name, table in marked.items()
+                }
+                sheets[str(SHEETS["notes"])] = notes
             workbook = scratch / page_name("plan.xlsx", language, languages)
-            write_xlsx({**marked, "notes": notes}, workbook)
+            write_xlsx(sheets, workbook)
             page = plan_page(results, plan, language)
             write_text(page, scratch / page_name("plan.html", language, languages))
         notes_of_both = [line.both for line in plan.lines]
@@ -299,4 +309,5 @@ def _worded(row: dict[str, Any], what: str) -> dict[str, Any]:
 
 
 def _records(table: pd.DataFrame) -> Sequence[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    records: list[dict[str, Any]] = table.rename(columns=str).to_dict("records")
+    return records

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import special
 
 from satisfaction.estimation.result import Estimates
@@ -280,22 +279,6 @@ def psus_for_listing(
         else:
             low = middle
     return decided(high)
-
-
-def size_table(
-    model: VarianceModel, psus: Array, *, per_psu: float, level: float = 0.95
-) -> pd.DataFrame:
-    """What a plan gives every area: PSUs, interviews, se, half width, reliability."""
-    variance = model.variance(psus, per_psu)
-    half = special.stdtrit(np.maximum(psus - model.strata, 1), (1 + level) / 2) * np.sqrt(variance)
-    columns = {
-        "area": list(model.areas),
-        "psus": psus,
-        "interviews": (psus * per_psu).astype(int),
-        "se": np.sqrt(variance),
-    }
-    tau2 = model.known.tau2
-    return pd.DataFrame(columns | {"half_width": half, "reliability": tau2 / (tau2 + variance)})
 
 
 def _power(effect: float, variance: Array, df: Array, level: float) -> Array:

@@ -23,8 +23,16 @@ from satisfaction.foundation.figures import (
     places,
     probability_in_words,
 )
-from satisfaction.foundation.language import NOTHING, Text, _, comma_list, ngettext, pgettext
-from satisfaction.publication.labels import two_languages
+from satisfaction.foundation.language import (
+    NOTHING,
+    Text,
+    _,
+    as_text,
+    comma_list,
+    ngettext,
+    pgettext,
+)
+from satisfaction.publication.labels import mark_as_text
 from satisfaction.ranking.grades import PROMISED
 
 Row: TypeAlias = Mapping[str, Any]
@@ -73,7 +81,7 @@ def mark_of_sentences(text: Any) -> Text | None:
     """Return the mark of a table in brackets, each language by itself; None where there is none."""
     if not isinstance(text, str) or not text:
         return None
-    return mark_in_brackets(two_languages(text))
+    return mark_in_brackets(mark_as_text(text))
 
 
 def mark_in_brackets(mark: Text) -> Text:
@@ -322,7 +330,7 @@ def ranked_unit(ground: Ground, row: Row, *, level_with: int) -> Text:
     """Say of a ranked unit: score, rank with sets, list and status, probability, distance to the cut."""
     clauses = [ground.mark, _rank_and_sets(ground, row, level_with), _standing(ground, row)]
     if row["code"] in ground.errors:
-        why = two_languages(ground.errors[row["code"]])
+        why = as_text(ground.errors[row["code"]])
         clauses.append(_capital(_("{why}.", why=why)))
     across = ground.across.get(row["code"])
     if across is not None:
@@ -356,10 +364,10 @@ def unranked_unit(ground: Ground, row: Row, minimum_n: int | None) -> Text:
         score = amount(row["estimate"], ground.kind)
         figure = _("{measure} is {score}; ", measure=measure, score=score)
     n = 0 if pd.isna(row["n"]) else int(row["n"])
-    if minimum_n is not None and n < minimum_n:
-        why = _("fewer than the {minimum_n} of the rule", minimum_n=minimum_n)
-    elif not ground.p:
+    if not ground.p:
         why = _("it has no other area with answers beside it")
+    elif minimum_n is not None and n < minimum_n:
+        why = _("fewer than the {minimum_n} of the rule", minimum_n=minimum_n)
     else:
         why = _("it does not meet the conditions for being ranked")
     reason = ngettext(

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -36,14 +36,17 @@ from satisfaction.foundation.tables import (
     write_csv,
     write_json,
     write_text,
+    write_xlsx,
 )
 from satisfaction.pipeline import Results, beside_folder
+from satisfaction.publication.assessment import assessment_tables
 from satisfaction.publication.columns import with_chinese_headings
 from satisfaction.publication.confirmation import confirm_page, readme
 from satisfaction.publication.handover import hand_over_results
 from satisfaction.publication.labels import mark, twelve_digits
 from satisfaction.publication.manifest import datapackage, inputs, manifest, plain
 from satisfaction.publication.ranking_workbook import write_indices_workbook, write_ranking_workbook
+from satisfaction.publication.selection_tables import write_selection_workbook
 from satisfaction.publication.tables import Tables, spoken, tables_of
 from satisfaction.ranking.rank import Ranking
 
@@ -85,7 +88,9 @@ def write_ranking(
 
     ranking.csv, ranking_zh.csv (Chinese headings), ranking.xlsx, ranking.parquet and covariance.csv; ranking_sentences.csv
     (what may be said of every area), ranking_within.csv (within larger areas), ranking_targets.csv, ranking_thresholds.csv,
-    ranking_escalation.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers without statistics.
+    ranking_escalation.csv, ranking_ladder.csv and ranking_waves.csv (ranks over the waves); reading.html, one page for readers
+    without statistics. Of a wave whose respondents were not drawn: selection_model.csv (with a declared model),
+    selection_sensitivity.csv, selection_odds.csv and selection.xlsx.
     Where nothing is ranked, ranking.csv says so of every area (`status`), and there is no reading.html. Without a probability
     sample there is no covariance and there are no sets to read: neither file is written.
     """
@@ -97,6 +102,9 @@ def write_ranking(
         with use(language):
             notes = _notes(survey, published, ranking)
             write_ranking_workbook(published.ranking, notes, path, share=kind == "rate")
+            if published.selection.anything:
+                path = folder / page_name("selection.xlsx", language, languages)
+                write_selection_workbook(published.selection, path)
     write_parquet(published.ranking, folder / "ranking.parquet")
     for name, table in further_tables(survey, published, estimates).items():
         write_csv(table, folder / f"{name}.csv")
@@ -135,7 +143,11 @@ def further_tables(
         "ranking_targets": published.targets,
         "ranking_thresholds": published.thresholds,
         "ranking_escalation": published.escalation,
+        "ranking_ladder": published.ladder,
         "ranking_waves": published.paths,
+        "selection_model": published.selection.model,
+        "selection_sensitivity": published.selection.sensitivity,
+        "selection_odds": published.selection.odds,
     }
     return {name: table for name, table in tables.items() if len(table)}
 
@@ -202,6 +214,50 @@ def export(
 
 
 @use(None)
+def write_assessment(results: Results, folder: Path) -> dict[str, pd.DataFrame]:
+    """Write tests.csv and reliability.csv, each also as a workbook, where survey.yaml declares `tests`; returns the tables."""
+    tables = assessment_tables(results)
+    for name, table in tables.items():
+        write_csv(table, folder / f"{name}.csv")
+        write_xlsx({name: table}, folder / f"{name}.xlsx")
+    return tables
+
+
+def export_part(
+    results: Results,
+    folder: str | Path,
+    part: Literal["responses", "tests", "indices", "ranking"],
+) -> None:
+    """Write one part of the file set into a folder, as a notebook does; the same bytes as in the whole set.
+
+    Results that are not what the survey's folder gives are marked as a trial in every row, page and picture.
+
+    Parameters
+    ----------
+    results : Results
+    folder : path
+        An existing folder.
+    part : {"responses", "tests", "indices", "ranking"}
+    """
+    results = beside_folder(results)
+    survey = results.survey
+    folder = Path(folder)
+    if part == "responses":
+        write_responses(survey, results.responses, folder)
+        return
+    if part == "tests":
+        write_assessment(results, folder)
+        return
+    published = tables_of(results)
+    if part == "indices":
+        write_indices(published.indices, folder, languages=survey.declared.languages)
+    else:
+        write_ranking(
+            survey, published, results.ranking, estimates=results.estimates, folder=folder
+        )
+
+
+@use(None)
 def _write_set(
     results: Results, scratch: Path, folder: Path, *, handover: bool, revision: int
 ) -> None:
@@ -222,6 +278,7 @@ def _write_set(
     write_json(plain(manifest(results, revision=revision)), scratch / "manifest.json")
     tables = {"indices": published.indices, "ranking": published.ranking}
     tables |= further_tables(results.survey, published, results.estimates)
+    tables |= write_assessment(results, scratch)
     write_json(
         datapackage(results, tables, scratch, revision=revision), scratch / "datapackage.json"
     )
@@ -250,14 +307,21 @@ def export_dated(results: Results, *, handover: bool = False) -> Path:
     The revision is 1 for the first export, and one more whenever an input (late or corrected data, a rule) differs from that
     of the export before it.
     """
-    stamp = _now().strftime("%Y%m%dT%H%M%SZ")
     shelf = results.survey.folder / "out"
     results = beside_folder(results)
     _refuse_trial(results.survey)
     revision = _next_revision(results, shelf / "latest")
-    with dated_folder(shelf / stamp) as made:
+    with dated_folder(shelf / _stamp()) as made:
         _write_set(results, made.scratch, made.target, handover=handover, revision=revision)
     point_latest(made.target)
+    return made.target
+
+
+def export_as_trial(results: Results) -> Path:
+    """Export a trial to a new folder <time>-trial below the survey's `out/`; `out/latest` stays what it is."""
+    results = beside_folder(results)
+    with dated_folder(results.survey.folder / "out" / f"{_stamp()}-trial") as made:
+        _write_set(results, made.scratch, made.target, handover=False, revision=1)
     return made.target
 
 
@@ -313,6 +377,10 @@ def _way(survey: Path, folder: Path) -> str:
     if Path(start).anchor != root or os.path.commonpath((end, start)) == root:
         return ""
     return Path(os.path.relpath(end, start)).as_posix()
+
+
+def _stamp() -> str:
+    return _now().strftime("%Y%m%dT%H%M%SZ")
 
 
 def _now() -> datetime.datetime:

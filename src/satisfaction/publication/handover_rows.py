@@ -23,8 +23,13 @@ from satisfaction.weighting.calibration import Calibration
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["character", "integer", "numeric"]
-NUMBER, FINAL, MARK, BASE = "running_number", "final_weight", "mark", "base_weight"
-STRATUM, PSU, POPULATION = "variance_stratum", "variance_unit", "variance_fpc"
+NUMBER = "running_number"
+FINAL = "final_weight"
+MARK = "mark"
+BASE = "base_weight"
+STRATUM = "variance_stratum"
+PSU = "variance_unit"
+POPULATION = "variance_fpc"
 SEPARATORS = (".", "|", "/", "::", " x ", "\u241f")
 RESERVED = {
     "if", "else", "repeat", "while", "function", "for", "next", "break", "in", "TRUE", "FALSE", "NULL", "Inf", "NaN", "NA",
@@ -173,7 +178,7 @@ def _margin(
         return CalibrationMargin(columns, pd.DataFrame(columns=list(columns)), population)
     first_cells = matrix.indices[matrix.indptr[:-1]]
     levels = cells.iloc[first_cells].reset_index(drop=True)
-    texts = {name: [text_of(value) for value in levels[name]] for name in columns}
+    texts = {name: list(map(text_of, levels[name])) for name in columns}
     return CalibrationMargin(columns, pd.DataFrame(texts), population)
 
 
@@ -278,7 +283,10 @@ def respondent_rows(
         X120 an identifier that is not the last sampling unit, or not unique; X123 empty codes.
     """
     rows = _fetch(design, measures, by)
-    stages = tuple(design.stages if design.fpc else design.psu) or (ROW,)
+    stages = tuple(design.psu)
+    if design.fpc:
+        stages = tuple(design.stages)
+    stages = stages or (ROW,)
     used_otherwise = [*design.strata, *by, *_recipe_columns(design)]
     for measure in measures:
         used_otherwise += [measure.name, *measure.own]
@@ -312,8 +320,10 @@ def respondent_rows(
     ids = ids or [layout.code(name) for name in written_units]
     if len(written_units) < len(stages):
         ids.append(NUMBER)
-    strata = [STRATUM] if collapsed else [layout.code(name) for name in design.strata]
+    strata = [layout.code(name) for name in design.strata]
     fpc = [layout.column("fpc", name) for name in design.fpc]
+    if collapsed:
+        strata = [STRATUM]
     if collapsed and fpc:
         fpc[0] = POPULATION
     return replace(layout, ids=tuple(ids), strata=tuple(strata), fpc=tuple(fpc))
@@ -370,7 +380,9 @@ def _separator(codes: list[Any]) -> str:
 def _joined(codes: list[Any], separator: str) -> Any:
     if not codes:
         return None
-    return codes[0].str.cat(codes[1:], sep=separator) if len(codes) > 1 else codes[0]
+    if len(codes) == 1:
+        return codes[0]
+    return codes[0].str.cat(codes[1:], sep=separator)
 
 
 def _collapsed(
@@ -398,8 +410,11 @@ def _collapsed(
 
 def _unit_numbers(unit_codes: list[Any], stratum: Any, variance_stratum: Any) -> Iterator[_Draft]:
     """Yield numbers of the sampling units where R, which joins codes by dots, would take different units for one."""
-    within = [] if stratum is None else [stratum]
-    within_in_r = [] if stratum is None else [variance_stratum]
+    within = []
+    within_in_r = []
+    if stratum is not None:
+        within.append(stratum)
+        within_in_r.append(variance_stratum)
     stages = range(1, len(unit_codes) + 1)
     numbers = []
     mistaken = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +11,10 @@ import pandas as pd
 
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.declarations.survey import MARKS, Survey
-from satisfaction.foundation.language import Text, _, ngettext, pgettext, semicolon_list
+from satisfaction.foundation.language import Text, _, as_text, ngettext, pgettext, semicolon_list
 
 DIGITS = 12
+UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
 KINDS = "省市州区县"
 """Kinds of area that a Chinese name ends in."""
 STATUS = {
@@ -28,14 +28,17 @@ BELOW = {
     "possible": _("possible"),
     "excluded": pgettext("below a line", "excluded"),
 }
+STEP = {
+    "established": pgettext("of a step", "established"),
+    "possible": _("possible"),
+    "excluded": pgettext("of a step", "excluded"),
+}
 VERDICT = {
     "met": _("met"),
     "not met": _("not met"),
     "not decidable": _("not decidable"),
     "not ranked": _("not ranked"),
 }
-
-_CHINESE_THEN_ENGLISH = re.compile(r"(?P<zh>.*[^\x00-\x7f])\s+(?P<en>[\x00-\x7f]+)", re.DOTALL)
 
 
 def twelve_digits(table: pd.DataFrame) -> pd.DataFrame:
@@ -114,6 +117,18 @@ def measure_labels(questionnaire: Questionnaire) -> dict[str, tuple[str, Text]]:
     return labels
 
 
+def measures_named(survey: Survey, table: pd.DataFrame) -> pd.DataFrame:
+    """Add kind, unit and labels of the rows' `measure`."""
+    kinds = {}
+    labels = {}
+    for name, (kind, label) in measure_labels(survey.questionnaire).items():
+        kinds[name] = kind
+        labels[name] = label
+    kind_of = table["measure"].map(kinds)
+    table = table.assign(kind=kind_of, unit=kind_of.map(UNITS))
+    return labelled(table, labels, key="measure", into="measure")
+
+
 def mark(survey: Survey) -> str:
     """Return what every row must say about the sample, in both languages; empty for a real probability sample."""
     return survey.marks.both if survey.marks else ""
@@ -121,7 +136,7 @@ def mark(survey: Survey) -> str:
 
 def mark_as_text(mark: str) -> Text:
     """Return the mark of a published table's rows as words; one that no survey gives stands as it is."""
-    return _known_marks().get(mark, Text(mark))
+    return _known_marks().get(mark) or as_text(mark)
 
 
 @functools.cache
@@ -143,17 +158,6 @@ def published_levels(indices: pd.DataFrame) -> list[str]:
 def label_of(row: Any, what: str) -> Text:
     """Return what a row of a published table calls its `what`: name, measure, topic, within."""
     return Text.of(row[f"{what}_zh"], row[f"{what}_en"])
-
-
-def two_languages(text: str | Text) -> Text:
-    """Return the words of a column that holds Chinese and then English: a sentence, or a few words."""
-    if isinstance(text, Text):
-        return text
-    zh, stop, en = text.partition("。 ")
-    if stop:
-        return Text(zh + stop.strip(), en)
-    parts = _CHINESE_THEN_ENGLISH.fullmatch(text)
-    return Text(parts["zh"], parts["en"]) if parts else Text(text)
 
 
 def labelled(

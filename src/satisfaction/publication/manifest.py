@@ -16,20 +16,19 @@ import numpy as np
 import pandas as pd
 
 from satisfaction.collection.account import unanswered_areas
+from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.survey import Survey
+from satisfaction.foundation.file_sets import FORMAT
 from satisfaction.foundation.files import read_bytes, refuse_changed, sha256
 from satisfaction.foundation.language import Text
 from satisfaction.foundation.personal import masked_names
 from satisfaction.pipeline import Results, weighting_log
+from satisfaction.publication.adoption import adoption_record
 from satisfaction.publication.columns import COLUMNS
 from satisfaction.publication.labels import DIGITS, mark
 from satisfaction.ranking.suppression import SHIELD, SMALL
 
 FORMAT_NAME = "satisfaction-file-set"
-FORMAT = "2.0"
-"""Version of the file set: the first number rises when a column or file is renamed, removed or changes its meaning."""
-READABLE = ("1", "2")
-"""First numbers that are read; sets of 1.x hold the same tables, and pages of both languages."""
 PACKAGES = (
     "duckdb",
     "matplotlib",
@@ -48,12 +47,31 @@ KEYS = {
     "ranking_sentences": ["code"],
     "ranking_within": ["level", "code"],
     "ranking_escalation": ["code"],
+    "ranking_ladder": ["code", "step_number"],
     "ranking_waves": ["wave", "code"],
     "ranking_targets": ["code", "target"],
     "ranking_thresholds": ["code", "measure", "threshold"],
+    "tests": ["test", "measure", "variable", "first", "second"],
+    "reliability": ["part", "measure", "item"],
+    "selection_model": ["level", "code", "measure", "model"],
+    "selection_sensitivity": ["level", "code", "measure"],
+    "selection_odds": ["code"],
 }
-INTO_INDICES = ("ranking", "ranking_within", "ranking_thresholds")
-INTO_RANKING = ("covariance", "ranking_sentences", "ranking_targets", "ranking_escalation")
+INTO_INDICES = (
+    "ranking",
+    "ranking_within",
+    "ranking_thresholds",
+    "selection_model",
+    "selection_sensitivity",
+)
+INTO_RANKING = (
+    "covariance",
+    "ranking_sentences",
+    "ranking_targets",
+    "ranking_escalation",
+    "selection_odds",
+    "ranking_ladder",
+)
 AREA_CODE = "[0-9]{6}"
 
 
@@ -75,8 +93,11 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "selection": declared.selection,
         "mark": mark(survey),
     }
+    if declared.selection_model is not None:
+        content["selection_model"] = declared.selection_model.model_dump()
     if departures:
         content["trial"] = list(departures)
+        content["used"] = used_declarations(survey)
     content["simulated_seed"] = simulated.seed if simulated else None
     content["inputs"] = inputs(results)
     content |= _rows_account(results)
@@ -85,6 +106,21 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
         "declared": [step.model_dump(exclude_unset=True) for step in declared.weighting],
         "weighting": list(weighting_log(results)),
     }
+    adoption = adoption_record(results)
+    if adoption:
+        content["weighting_record"] = adoption
+    if survey.earlier:
+        content["earlier"] = [
+            {
+                "wave": one.wave,
+                "survey": one.survey,
+                "set": one.folder.name,
+                "revision": one.revision,
+                "handed_over": one.handed_over,
+            }
+            for one in survey.earlier
+        ]
+        content["earlier_notes"] = [note.both for note in earlier_notes(survey)]
     content["absent"] = results.absent
     content["estimates"] = {
         level: estimates.conventions for level, estimates in results.estimates.items()
@@ -98,6 +134,23 @@ def manifest(results: Results, *, revision: int = 1) -> dict[str, Any]:
     for package in PACKAGES:
         content["versions"][package] = importlib.metadata.version(package)
     return content
+
+
+def used_declarations(survey: Survey) -> dict[str, Any]:
+    """Return the declarations of a trial that are not those of the folder, by the names of `Survey.departures`.
+
+    Tables and parts of results that were put in by hand stand in no record.
+    """
+    declarations = {"survey.yaml": survey.declared, survey.declared.rules: survey.rules}
+    used = {}
+    for departure in survey.departures():
+        file, _colon, key = departure.partition(": ")
+        declaration = declarations.get(file)
+        if declaration is not None and key in type(declaration).model_fields:
+            stated = declaration.model_dump(mode="json", include={key}, exclude_unset=True)
+            whole = declaration.model_dump(mode="json", include={key})
+            used[departure] = stated.get(key, whole[key])
+    return used
 
 
 def _rows_account(results: Results) -> dict[str, Any]:
@@ -129,6 +182,8 @@ def plain(value: Any) -> Any:
     """Return a value as JSON knows it: numbers to 12 digits, mappings and tuples unfolded, nan as null, words in both languages."""
     if isinstance(value, Text):
         return value.both
+    if isinstance(value, Mapping) and set(value) == {"zh", "en"}:
+        return Text(**value).both
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

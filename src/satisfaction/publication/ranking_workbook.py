@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from satisfaction.foundation.language import NOTHING, Text, _, pgettext
+from satisfaction.foundation.language import NOTHING, Text, _, as_text, pgettext
 from satisfaction.foundation.workbooks import Shown, ShownColumn, ShownSheet, write_office_workbook
 from satisfaction.publication.columns import COLUMNS, dictionary_table
-from satisfaction.publication.labels import label_of, mark_as_text, two_languages
+from satisfaction.publication.labels import label_of, mark_as_text
 
 LEVELS = {
     "county": _("county level"),
@@ -44,7 +44,7 @@ def write_indices_workbook(table: pd.DataFrame, path: Path) -> None:
     for name in ("estimate", "se", "ci_low", "ci_high"):
         columns.append(_column(table, name, figures, width=10))
     columns.append(_column(table, "n", "count", width=10))
-    notes = [str(two_languages(note)) for note in table["note"]]
+    notes = [str(as_text(note)) for note in table["note"]]
     columns.append(ShownColumn(str(COLUMNS["note"].title), notes, width=40))
     lines = _about(table, _("every figure of every level"))
     lines.append(str(_("Rates in percent, the rest in points 0-100.")))

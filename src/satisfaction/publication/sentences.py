@@ -103,7 +103,9 @@ def list_statement(
     Parameters and errors are those of `unit_sentences`. Ties at the cut are named with both sizes of the list and not broken.
     """
     ground = ground_of(ranking, summary, kind=kind, measure=measure)
-    listed, tied, off = ground.at("yes"), ground.at("tied"), ground.at("no")
+    listed = ground.at("yes")
+    tied = ground.at("tied")
+    off = ground.at("no")
     established = [row for row in listed if ground.status(row) == "established"]
     open_off = [row for row in off if ground.status(row) != "excluded"]
     open_off.sort(key=lambda row: abs(ground.gap(row)))
@@ -158,7 +160,8 @@ def near_cut(
     near = []
     for row in ground.ranked():
         if reason := _reason(ground, row, closest):
-            said, chance = clauses.step_from_cut(ground, row), float(row["probability_bottom"])
+            said = clauses.step_from_cut(ground, row)
+            chance = float(row["probability_bottom"])
             near.append(
                 (row["code"], row["listed"], reason, ground.gap(row), chance, said.zh, said.en)
             )

@@ -18,19 +18,22 @@ from satisfaction.publication.labels import (
     area_labels,
     labelled,
     measure_labels,
+    measures_named,
     published,
     whole_code,
 )
-from satisfaction.publication.ranking_table import ranking_table, within_table
-from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
-from satisfaction.publication.verdicts import (
+from satisfaction.publication.ranking_table import (
     escalation_table,
+    ladder_table,
     paths_table,
+    ranking_table,
     targets_table,
     thresholds_table,
+    within_table,
 )
+from satisfaction.publication.selection_tables import SelectionTables, selection_tables
+from satisfaction.publication.sentences import Statement, list_statement, near_cut, unit_sentences
 
-UNITS = {"rate": "share 0-1", "score": "points 0-100", "index": "points 0-100"}
 INDICES = [
     *("level", "code", "name_zh", "name_en", "measure", "measure_zh", "measure_en", "kind", "unit"),
     *("estimate", "se", "df", "ci_low", "ci_high", "cv", "deff", "n", "note", "selection"),
@@ -62,15 +65,8 @@ def indices_table(survey: Survey, estimates: dict[str, Estimates]) -> pd.DataFra
     limits = table[["ci_low", "ci_high"]]
     table[["ci_low", "ci_high"]] = limits.where(np.isfinite(limits))
     table["n"] = table["n"].astype(np.int64)
-    kinds = {}
-    labels = {}
-    for name, (kind, label) in measure_labels(survey.questionnaire).items():
-        kinds[name] = kind
-        labels[name] = label
-    table["kind"] = table["measure"].map(kinds)
-    table["unit"] = table["kind"].map(UNITS)
     table["selection"] = survey.declared.selection
-    table = labelled(table, labels, key="measure", into="measure")
+    table = measures_named(survey, table)
     return published(survey, table, INDICES)
 
 
@@ -80,12 +76,14 @@ class Tables:
 
     Attributes
     ----------
-    indices, ranking, within, targets, thresholds, escalation, paths : DataFrame
+    indices, ranking, within, targets, thresholds, escalation, ladder, paths : DataFrame
         As the functions of `published` return them.
     sentences : DataFrame
         code, zh, en: what may be said of every area; in rank order.
     near_cut : DataFrame
         As `sentences.near_cut` returns it.
+    selection : SelectionTables
+        Of a wave whose respondents were not drawn.
     statement : Statement
         The filed list with what may be said about it.
     """
@@ -96,10 +94,12 @@ class Tables:
     targets: pd.DataFrame = field(repr=False)
     thresholds: pd.DataFrame = field(repr=False)
     escalation: pd.DataFrame = field(repr=False)
+    ladder: pd.DataFrame = field(repr=False)
     paths: pd.DataFrame = field(repr=False)
     sentences: pd.DataFrame = field(repr=False)
     near_cut: pd.DataFrame = field(repr=False)
     statement: Statement
+    selection: SelectionTables
 
 
 @use(None)
@@ -122,11 +122,13 @@ def tables_of(results: Results) -> Tables:
         within=within_table(survey, estimates, results.rankings),
         targets=targets_table(survey, first, results.rankings),
         thresholds=thresholds_table(survey, estimates),
-        escalation=escalation_table(survey, first),
+        escalation=escalation_table(survey, first, estimates),
+        ladder=ladder_table(survey, estimates, first),
         paths=paths_table(survey, estimates, first),
         sentences=sentences,
         near_cut=nearest,
         statement=statement,
+        selection=selection_tables(survey, results.selection_study),
     )
 
 

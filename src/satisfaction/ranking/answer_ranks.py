@@ -21,6 +21,7 @@ from satisfaction.estimation.multiplicity import holm
 from satisfaction.foundation.errors import RankingError, one_of
 from satisfaction.foundation.language import _
 from satisfaction.ranking.pairs import Bools, Floats, Ints, integer_rank
+from satisfaction.ranking.units import numbered_names
 
 Correction: TypeAlias = Literal["holm", "bonferroni"]
 Direction: TypeAlias = Literal["two-sided", "best", "worst"]
@@ -124,7 +125,8 @@ def rank_counts(
     high = np.empty(len(number), dtype=np.int64)
     for answer, alone in enumerate(np.eye(len(number), dtype=bool)):
         lows, highs = _rank_sets(p_better, alone, 1 - level, correction, direction)
-        low[answer], high[answer] = lows[answer], highs[answer]
+        low[answer] = lows[answer]
+        high[answer] = highs[answer]
     table["marginal_low"] = low
     table["marginal_high"] = high
     low, high = _rank_sets(p_better, chosen, 1 - level, correction, direction)
@@ -200,9 +202,9 @@ def _read_counts(counts: object) -> Ints:
     return whole
 
 
-def _read_names(names: Iterable[object] | None, p: int) -> list[str]:
+def _read_names(names: Iterable[object] | None, p: int) -> tuple[str, ...]:
     """Read names, refused unless one an answer and all different."""
-    labels = [str(name) for name in (range(1, p + 1) if names is None else names)]
+    labels = numbered_names(names, p)
     if len(labels) != p or len(set(labels)) != p:
         raise RankingError(
             "K181",
@@ -213,7 +215,7 @@ def _read_names(names: Iterable[object] | None, p: int) -> list[str]:
     return labels
 
 
-def _read_choice(jointly: Iterable[object] | None, labels: list[str]) -> Bools:
+def _read_choice(jointly: Iterable[object] | None, labels: tuple[str, ...]) -> Bools:
     """Read which answers are meant, (p,) bool."""
     wanted = set(labels) if jointly is None else {str(name) for name in jointly}
     if not wanted or not wanted <= set(labels):

@@ -484,7 +484,8 @@ def _with_certainty(
     if bounds == "dunnett":
         form = "largest difference"
     joint = "Tukey-Kramer" if independent else "Holm"
-    places, rising = summary.places, summary.rising
+    places = summary.places
+    rising = summary.rising
     guaranteed = int((table["rise_low"] >= places).sum())
     expected = float(table["probability_rise"].sum())
     notes = [

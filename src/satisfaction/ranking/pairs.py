@@ -166,19 +166,6 @@ def _dense_rank(pairs: Pairs) -> Ints:
     return ranks
 
 
-def rank_against(score: Floats, field: Floats, *, share: float = 0.0) -> Floats:
-    """Rank that each of (n,) scores would have among a (m,) field it is not part of (csranks'
-    `irank_against`).
-
-    Where would this county have stood last year? With share 1 and a score unlike any in the field,
-    that is the number of better ones, without the place of its own.
-    """
-    ahead = field - score[:, None]
-    better = np.sum(ahead >= TIE, axis=1)
-    level = np.sum(np.abs(ahead) < TIE, axis=1)
-    return integer_rank(better, level, share)
-
-
 def others(matrix: Floats) -> Floats:
     """Each row without its diagonal entry, (p, p) -> (p, p-1)."""
     p = len(matrix)

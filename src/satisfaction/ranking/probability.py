@@ -25,7 +25,8 @@ WIDEST_GRID = 20_000  # nodes; se that differ more than this can hold keep a gri
 BLOCK = 6_000_000  # numbers held at a time
 FLOOR = 1e-14  # added to scaled variances: exact scores without change make the likelihood infinite
 CHUNK = 2_000  # draws held at once
-DRAWS, SEED = 20_000, 20_260_101
+DRAWS = 20_000
+SEED = 20_260_101
 TWO_WAVES = "bivariate normal empirical Bayes, REML covariance between units, sampling covariance as if known"
 
 
@@ -56,20 +57,23 @@ class Posterior:
         return f"Posterior({len(self.mean)} units, tau2={self.tau2:.6g}, mu={self.mu:.6g})"
 
     def probability_top(self, places: int) -> Floats:
-        """P(rank <= places), (p,)."""
-        return probability_top(self, places)
+        """P(rank <= places), (p,); the sum over units is `places`."""
+        return few_ahead(self.mean, self.sd, places)
 
     def probability_bottom(self, places: int) -> Floats:
-        """P(rank > p - places), (p,)."""
-        return probability_bottom(self, places)
+        """P(rank > p - places), (p,); the sum over units is `places`."""
+        return few_ahead(-self.mean, self.sd, places)
 
     def expected_rank(self) -> Floats:
         """Posterior mean of each unit's rank, (p,)."""
-        return expected_rank(self)
+        return _mean_rank(self.mean, self.sd)
 
     def better(self) -> Floats:
         """P(row is truly better than column), (p, p); a tie counts half."""
-        return better_than(self)
+        spread = np.maximum(np.hypot(self.sd[:, None], self.sd), TIE)
+        better: Floats = special.ndtr((self.mean[:, None] - self.mean) / spread)
+        np.fill_diagonal(better, 0.5)
+        return better
 
 
 def fit(score: Floats, se: Floats, between: Between = "reml") -> Posterior:
@@ -102,36 +106,12 @@ def posterior(score: Floats, se: Floats, *, tau2: float) -> Posterior:
     return Posterior(tau2, mu, mean, np.sqrt(reliability) * se, reliability, rankability)
 
 
-def expected_rank(known: Posterior) -> Floats:
-    """Posterior mean of each unit's rank, (p,)."""
-    return _mean_rank(known.mean, known.sd)
-
-
-def better_than(known: Posterior) -> Floats:
-    """P(row is truly better than column), (p, p); a tie counts half."""
-    mean = known.mean
-    spread = np.maximum(np.hypot(known.sd[:, None], known.sd), TIE)
-    better: Floats = special.ndtr((mean[:, None] - mean) / spread)
-    np.fill_diagonal(better, 0.5)
-    return better
-
-
 def _mean_rank(mean: Floats, sd: Floats) -> Floats:
     """Mean of each unit's rank for independent normal scores, (p,); a tie counts half."""
     spread = np.maximum(np.hypot(sd[:, None], sd), TIE)
     ahead = special.ndtr((mean - mean[:, None]) / spread)
     total: Floats = np.sum(ahead, axis=1)
     return total + 0.5  # the unit itself has counted one half
-
-
-def probability_top(known: Posterior, places: int) -> Floats:
-    """P(rank <= places), (p,); the sum over units is `places`."""
-    return few_ahead(known.mean, known.sd, places)
-
-
-def probability_bottom(known: Posterior, places: int) -> Floats:
-    """P(rank > p - places), (p,); the sum over units is `places`."""
-    return few_ahead(-known.mean, known.sd, places)
 
 
 def few_ahead(mean: Floats, sd: Floats, places: int) -> Floats:

@@ -19,8 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from satisfaction.estimation.result import Estimates
+from satisfaction.foundation.conventions import conventions_table
 from satisfaction.foundation.errors import RankingError, one_of, shortened
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.pages import card
 from satisfaction.ranking import membership, probability, rates, rise
 from satisfaction.ranking.critical_values import DRAWS, SEED
@@ -221,11 +222,10 @@ class Ranking:
         columns += ["probability_bottom", "estimate", "se", "reliability"]
         columns += [name for name in RANGE if name in self.table]
         by_rank = self.table.sort_values("rank", kind="stable", na_position="last")[columns]
-        entries = [(name, str(value)) for name, value in self.summary.items() if name != "notes"]
-        declared = pd.DataFrame(entries, columns=["name", "value"])
+        declared = {name: value for name, value in self.summary.items() if name != "notes"}
         return card(
-            both("(no rank without its set)"),
-            tables={"table": by_rank, both("conventions"): declared},
+            str(_("(no rank without its set)")),
+            tables={_("table"): by_rank, _("conventions"): conventions_table(declared)},
             note=" ".join(map(str, self.summary.notes)),
         )
 
@@ -649,12 +649,11 @@ def _range(
     chances = [_listed(model, options) for model in models.values()]
     p = len(pairs.score)
     rate = options.sign * pairs.score
+    equal = None
     if rates.may_be_equal(rate, np.maximum(pairs.se, TIE), pairs.df):
-        chances.append(np.full(p, min(options.bottom, p) / p))
-    low = np.min(chances, axis=0)
-    high = np.max(chances, axis=0)
-    depends = high - low > rates.DISAGREE
-    return dict(zip(RANGE, (low, high, depends), strict=True))
+        equal = min(options.bottom, p) / p
+    compared = rates.compared(chances, equal=equal)
+    return dict(zip(RANGE, (compared.low, compared.high, compared.depends), strict=True))
 
 
 def _rank_by_point(
@@ -840,7 +839,8 @@ def _waves_of(later: Ranking, since: Ranking) -> Waves:
 def _published_ranks(later: Ranking, since: Mapping[str, Any]) -> Ints:
     """Read the earlier ranks of the ranked units, (p,) whole numbers from 1 to p."""
     p = len(later.pairs.score)
-    ranks, wrong = [], []
+    ranks = []
+    wrong = []
     for name in later.units.ranked_names:
         published = since.get(name)
         ranks.append(published)

@@ -11,10 +11,12 @@ any distribution (nonparametric maximum likelihood: Kiefer and Wolfowitz 1956; K
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special, stats
 from scipy.optimize import brentq, minimize
 
@@ -30,6 +32,8 @@ DISAGREE = 0.1
 """Where priors give probabilities farther apart than this, the probability depends on the model."""
 EQUAL_LEVEL = 0.01
 """Where a test of equal true rates does not reject at this level, that they are equal is compared too."""
+DISAGREE_WITH_EQUAL = 0.05
+"""Then a probability this far above that of equal rates depends on the model."""
 
 SCALES: dict[str, tuple[float, float]] = {
     "identity": (1e-5, 1 - 1e-5),
@@ -39,7 +43,8 @@ SCALES: dict[str, tuple[float, float]] = {
 SEARCH_NODES = 201
 WIDTH = 5.5  # standard deviations of the prior on either side
 NODES_A_SD = 8  # of the narrowest posterior
-FEWEST_NODES, MOST_NODES = 300, 4_000
+FEWEST_NODES = 300
+MOST_NODES = 4_000
 ROUNDS = 300  # of the EM algorithm
 FARTHEST = 1e4  # degrees of freedom that stand for "all variances are equal"
 
@@ -131,6 +136,39 @@ def effective_counts(rate: Floats, se: Floats, df: Floats) -> Counts:
     variance = moderated(((high - low) / 2) ** 2, df)
     size = 1 / (4 * variance)
     return Counts(rate * size, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Probabilities under several priors: the lowest and the highest, and whether they depend on
+    the prior, (p,) each.
+    """
+
+    low: Floats
+    high: Floats
+    depends: NDArray[np.bool_]
+
+    def __repr__(self) -> str:
+        return f"Compared({len(self.low)} units, {int(self.depends.sum())} depend on the prior)"
+
+
+def compared(chances: Sequence[Floats], *, equal: float | None) -> Compared:
+    """Set (p,) probabilities under several priors side by side.
+
+    Parameters
+    ----------
+    equal : float or None
+        The probability of every unit if all true rates are equal; None where they are not.
+    """
+    low = np.min(chances, axis=0)
+    high = np.max(chances, axis=0)
+    depends = high - low > DISAGREE
+    if equal is not None:
+        depends |= high - equal > DISAGREE_WITH_EQUAL
+        low = np.minimum(low, equal)
+        high = np.maximum(high, equal)
+        depends |= high - low > DISAGREE
+    return Compared(low, high, depends)
 
 
 def may_be_equal(rate: Floats, se: Floats, df: Floats) -> bool:

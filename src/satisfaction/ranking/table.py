@@ -27,7 +27,7 @@ from satisfaction.ranking.membership import (
 )
 from satisfaction.ranking.pairs import RULES, Pairs, Ties
 from satisfaction.ranking.probability import Between, Posterior
-from satisfaction.ranking.rates import DISAGREE, Prior
+from satisfaction.ranking.rates import Prior
 from satisfaction.ranking.sets import MARGINAL, SIMULTANEOUS, Marginal, RankSets, Simultaneous
 from satisfaction.ranking.units import Units
 from satisfaction.sampling.design import NO_ERROR
@@ -542,8 +542,7 @@ def notes(summary: RankingSummary) -> tuple[Text, ...]:
     if summary.model_dependent:
         sentences.append(
             _(
-                "The probability of the list depends on the model; priors differ by more than {much:g}: {units}.",
-                much=DISAGREE,
+                "The probability of the list depends on the model; other priors give another answer: {units}.",
                 units=", ".join(summary.model_dependent),
             )
         )

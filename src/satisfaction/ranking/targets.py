@@ -18,7 +18,7 @@ from scipy import special
 from satisfaction.declarations.rules import RankingRules, Target, Threshold
 from satisfaction.declarations.survey import Survey
 from satisfaction.estimation.result import Estimates
-from satisfaction.foundation.language import both
+from satisfaction.foundation.language import _
 from satisfaction.ranking.borrowed_errors import Floored
 from satisfaction.ranking.membership import (
     Membership,
@@ -49,9 +49,9 @@ COLUMNS = (
     "p_not_met",
     "probability",
 )
-BOUND = both("no variance shown: judged by the limits, p-values are bounds")
-NO_ERROR = both("no estimate of the error: nothing decided")
-TOO_FEW = both("too few answers: nothing decided")
+BOUND = _("no variance shown: judged by the limits, p-values are bounds").both
+NO_ERROR = _("no estimate of the error: nothing decided").both
+TOO_FEW = _("too few answers: nothing decided").both
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,13 +96,20 @@ def units_from_arrays(
     if selection != "probability":
         covariance = np.full((p, p), np.nan)
         freedom = np.full(p, np.nan)
-    labels = tuple(str(name) for name in (range(1, p + 1) if names is None else names))
+    labels = numbered_names(names, p)
     if len(labels) != p:
         raise _misshapen("names", (len(labels),), (p,))
     taking_part = np.ones(p, dtype=bool) if ranked is None else np.array(ranked)
     if taking_part.shape != (p,) or taking_part.dtype != bool:
         raise _misshapen("ranked", taking_part.shape, (p,), kind="boolean")
     return Units(labels, scores, covariance, freedom, taking_part, selection)
+
+
+def numbered_names(names: Iterable[object] | None, p: int) -> tuple[str, ...]:
+    """Return names as text; without names, 1 to p."""
+    if names is None:
+        names = range(1, p + 1)
+    return tuple(map(str, names))
 
 
 def units_from_estimates(estimates: Estimates, *, ranked: object, selection: str) -> Units:

@@ -303,7 +303,9 @@ def rolling(
     window = _window(waves, last=last, measure=measure)
     newest = list(window.values())[-1]
     p = len(newest.table)
-    order, size, n = [], [], []
+    order = []
+    size = []
+    n = []
     for estimates in window.values():
         at = same_units(unit_names(newest), unit_names(estimates))
         order.append(at)

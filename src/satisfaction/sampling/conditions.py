@@ -111,22 +111,34 @@ def _named_condition(table: Lazy, column: str) -> nw.Expr:
     return nw.col(column) == 1
 
 
-def _require(table: Lazy, column: str) -> None:
-    """Refuse a column that the respondents do not have (D520)."""
+def require_columns(
+    table: Lazy, wanted: Iterable[str], *, argument: str, error: type[Any], code: str
+) -> None:
+    """Refuse columns that the respondents do not have.
+
+    Raises
+    ------
+    SatisfactionError
+        Of the class given: the column, what is available, the nearest name.
+    """
     available = table.collect_schema().names()
-    if column in available:
-        return
-    hint = _("Use a column that exists.")
-    if near := closest(column, available):
-        hint = _("Write '{near}'.", near=near)
-    raise DesignError(
-        "D520",
-        _("There is no column '{column}' for a condition.", column=column),
-        where="where",
-        available=available,
-        got=column,
-        hint=hint,
-    )
+    for name in wanted:
+        if name not in available:
+            hint = _("Use a column that exists.")
+            if near := closest(name, available):
+                hint = _("Write '{near}'.", near=near)
+            raise error(
+                code,
+                _("Column '{name}' not found.", name=name),
+                where=argument,
+                available=available,
+                got=name,
+                hint=hint,
+            )
+
+
+def _require(table: Lazy, column: str) -> None:
+    require_columns(table, [column], argument="where", error=DesignError, code="D520")
 
 
 def _refuse_absent(table: Lazy, column: str, values: list[Any]) -> None:
@@ -164,7 +176,10 @@ def _truth_values(respondents: Any, condition: Any, *, eager: bool) -> Array:
     other_index = False
     if isinstance(condition, pd.Series) and isinstance(respondents, pd.DataFrame):
         other_index = not condition.index.equals(respondents.index)
-    truth = pd.Series(list(condition) if isinstance(condition, Iterable) else [condition])
+    values = [condition]
+    if isinstance(condition, Iterable):
+        values = list(condition)
+    truth = pd.Series(values)
     known = truth.dropna()
     if other_index or len(truth) != rows or not known.isin([True, False]).all():
         raise DesignError(

@@ -184,7 +184,10 @@ def _knowledge(item: str, declared: MultipleItem) -> tuple[nw.Expr, int]:
     wrong: list[nw.Expr] = []
     for code, option in declared.options.items():
         chosen = flag(nw.col(option_column(item, code)) == 1)
-        (right if option.correct else wrong).append(chosen)
+        if option.correct:
+            right.append(chosen)
+        else:
+            wrong.append(chosen)
     rights = _sum(right)
     wrongs = _sum(wrong or [nw.lit(0)])
     if declared.knowledge.credit == "share":

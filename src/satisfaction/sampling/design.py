@@ -12,6 +12,7 @@ import pandas as pd
 
 from satisfaction.declarations.questionnaire import CODES
 from satisfaction.declarations.wave import Selection
+from satisfaction.foundation.conventions import NONE, in_words, key
 from satisfaction.foundation.engines import (
     Lazy,
     fetch,
@@ -22,10 +23,16 @@ from satisfaction.foundation.engines import (
     refuse_mixed,
     scan,
 )
-from satisfaction.foundation.errors import DesignError, closest, one_of, shortened
-from satisfaction.foundation.language import Text, _, both, ngettext
+from satisfaction.foundation.errors import DesignError, one_of, shortened
+from satisfaction.foundation.language import Text, _, ngettext
 from satisfaction.foundation.pages import card
-from satisfaction.sampling.conditions import SUBPOPULATION, Condition, described, flagged
+from satisfaction.sampling.conditions import (
+    SUBPOPULATION,
+    Condition,
+    described,
+    flagged,
+    require_columns,
+)
 from satisfaction.sampling.measures import Measure, flag
 from satisfaction.sampling.replicates import GivenReplicates, rank_df
 from satisfaction.sampling.variance import LonelyPsu
@@ -234,7 +241,8 @@ class SampleDesign:
         }
         if self.subpopulation:
             facts["subpopulation"] = self.subpopulation
-        return f"SampleDesign({'; '.join(f'{name}: {fact}' for name, fact in facts.items())})"
+        shown = "; ".join(f"{name}: {fact}" for name, fact in facts.items())
+        return f"SampleDesign({shown})"
 
     def where(self, condition: Condition) -> SampleDesign:
         """Return the design for a subpopulation: every estimate and test is then of its members (R's `subset`).
@@ -272,22 +280,22 @@ class SampleDesign:
         return replace(restricted, subpopulation=words)
 
     def _repr_html_(self) -> str:
-        facts = {
-            "strata": ", ".join(self.strata) or "1",
-            "psu": " → ".join(self.psu) or "every respondent",
-            "base weight": self.base_weight or "1",
-            "fpc": ", ".join(self.fpc),
-            "lonely_psu": self.lonely_psu,
-            "selection": self.selection,
-            "weighting": self.weighting.name if self.weighting else "none",
-            "measures": ", ".join(self.measures),
+        facts: dict[Text, object] = {
+            _("strata"): ", ".join(self.strata) or "1",
+            _("PSUs"): " → ".join(self.psu) or _("every respondent"),
+            _("base weight"): self.base_weight or "1",
+            key("fpc"): ", ".join(self.fpc),
+            key("lonely_psu"): in_words(self.lonely_psu),
+            key("selection"): in_words(self.selection),
+            _("weighting"): in_words(self.weighting.name) if self.weighting else NONE,
+            _("measures"): ", ".join(self.measures),
         }
         if self.replicates is not None:
-            facts["replicate weights"] = str(self.replicates.weights.shape[1])
+            facts[_("replicate weights")] = str(self.replicates.weights.shape[1])
         if self.subpopulation:
-            facts["subpopulation"] = self.subpopulation
+            facts[_("subpopulation")] = self.subpopulation
         log = self.log.map(lambda one: one if isinstance(one, int | float) else str(one))
-        return card(both("sample design"), facts=facts, tables={both("weighting steps"): log})
+        return card(str(_("sample design")), facts=facts, tables={_("weighting steps"): log})
 
 
 def SurveyDesign(
@@ -512,7 +520,7 @@ def _check(design: SampleDesign) -> None:
     wanted = [*design.strata, *design.psu, *design.fpc]
     if design.base_weight:
         wanted.append(design.base_weight)
-    require_columns(design, wanted, argument="SurveyDesign", error=DesignError, code="D101")
+    require_columns(design.table, wanted, argument="SurveyDesign", error=DesignError, code="D101")
     _check_names(design)
     _check_numbers(design)
     keys = [*design.strata, *design.stages]
@@ -802,32 +810,6 @@ def refuse_subpopulation(design: SampleDesign, task: Text, *, error: type[Any], 
             where="where",
             hint=_("Use the design without the condition: weight first, then `where`."),
         )
-
-
-def require_columns(
-    design: SampleDesign, wanted: Sequence[str], *, argument: str, error: type[Any], code: str
-) -> None:
-    """Refuse columns that the respondents do not have.
-
-    Raises
-    ------
-    SatisfactionError
-        Of the class given: the column, what is available, the nearest name.
-    """
-    available = design.table.collect_schema().names()
-    for name in wanted:
-        if name not in available:
-            hint = _("Use a column that exists.")
-            if near := closest(name, available):
-                hint = _("Write '{near}'.", near=near)
-            raise error(
-                code,
-                _("Column '{name}' not found.", name=name),
-                where=argument,
-                available=available,
-                got=name,
-                hint=hint,
-            )
 
 
 def check_frame(design: SampleDesign, frame: pd.DataFrame) -> None:

@@ -20,8 +20,8 @@ import pandas as pd
 from satisfaction.foundation.engines import Lazy, counter, fetch, ordered, refuse_mixed
 from satisfaction.foundation.errors import EstimatesError
 from satisfaction.foundation.language import _
-from satisfaction.sampling.conditions import SUBPOPULATION
-from satisfaction.sampling.design import SampleDesign, require_columns
+from satisfaction.sampling.conditions import SUBPOPULATION, require_columns
+from satisfaction.sampling.design import SampleDesign
 from satisfaction.sampling.measures import Measure, add_columns, column_measure, flag
 
 LIMB = 2**20
@@ -127,7 +127,7 @@ def tally(
         infinite values, E386 for a domain column of a reserved name.
     """
     resolved = resolve_all(design, measures)
-    require_columns(design, by, argument="by", error=EstimatesError, code="E101")
+    require_columns(design.table, by, argument="by", error=EstimatesError, code="E101")
     refuse_reserved([name for name in by if OWN_NAMES.fullmatch(name)])
     keys = [*design.strata, *design.stages, *by]
     if design.weighting:
@@ -348,7 +348,9 @@ def _count_integers(
     limbs: dict[str, nw.Expr] = {}
     products: dict[str, nw.Expr] = {}
     for m, measure in enumerate(measures):
-        score = nw.col(measure.own[0] if measure.name in complete else measure.score_column)
+        score = nw.col(measure.score_column)
+        if measure.name in complete:
+            score = nw.col(measure.own[0])
         score = score.cast(small if measure.name in narrow else nw.Int64)
         if measure.name not in complete:
             addends[f"_v{m}"] = nw.col(measure.valid_column).cast(small)

@@ -14,7 +14,8 @@ import scipy.sparse as sp
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
-from satisfaction.sampling.design import SampleDesign, named, require_columns
+from satisfaction.sampling.conditions import require_columns
+from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.variance import Sparse
 from satisfaction.weighting.recipe import UNSOLVED, Cells, cells_for, extended, place
 from satisfaction.weighting.solving import (
@@ -82,7 +83,7 @@ def calibrate(
     margins = as_margins(margins)
     _check_options(margins, method, bounds)
     columns = margin_columns(margins)
-    require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
+    require_columns(design.table, columns, argument="margins", error=WeightsError, code="W101")
     cells = cells_for(design, columns)
     size = cells.size
     laid = lay_margins(cells.table, size, margins)
@@ -134,7 +135,7 @@ def margins_table(design: SampleDesign, margins: Margins) -> pd.DataFrame:
     """
     margins = as_margins(margins)
     columns = margin_columns(margins)
-    require_columns(design, columns, argument="margins", error=WeightsError, code="W101")
+    require_columns(design.table, columns, argument="margins", error=WeightsError, code="W101")
     cells = cells_for(design, columns)
     laid = lay_margins(cells.table, cells.size, margins)
     base = laid.matrix.T @ (cells.count * cells.start)

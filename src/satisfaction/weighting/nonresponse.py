@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from satisfaction.foundation.engines import one_blas_thread
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _, comma_list
-from satisfaction.sampling.design import SampleDesign, named, require_columns
+from satisfaction.sampling.conditions import require_columns
+from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.variance import Sparse
 from satisfaction.weighting.recipe import (
     Cells,
@@ -70,7 +71,11 @@ def adjust_nonresponse(
     one_of(method, get_args(ResponseMethod), argument="method", error=WeightsError, code="W100")
     by = named(by)
     require_columns(
-        design, [responded, *by], argument="adjust_nonresponse", error=WeightsError, code="W101"
+        design.table,
+        [responded, *by],
+        argument="adjust_nonresponse",
+        error=WeightsError,
+        code="W101",
     )
     cells = cells_for(design, [responded, *by])
     answered = _answered(cells, responded, by)

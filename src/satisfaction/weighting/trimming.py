@@ -11,7 +11,8 @@ import scipy.sparse as sp
 
 from satisfaction.foundation.errors import WeightsError, one_of, shortened
 from satisfaction.foundation.language import _
-from satisfaction.sampling.design import SampleDesign, named, require_columns
+from satisfaction.sampling.conditions import require_columns
+from satisfaction.sampling.design import SampleDesign, named
 from satisfaction.sampling.variance import Sparse
 from satisfaction.weighting.recipe import (
     UNSOLVED,
@@ -89,7 +90,7 @@ def trim(
     groups = named(within)
     if within is None and spread == "cell":
         groups = calibrated_columns(design)
-    require_columns(design, groups, argument="within", error=WeightsError, code="W101")
+    require_columns(design.table, groups, argument="within", error=WeightsError, code="W101")
     cells = cells_for(design, groups, by_weight=True)
     bounding: tuple[str, ...] = ()
     if within is not None and relative_to != "none":

@@ -49,7 +49,7 @@ __all__ = [
 def write_forms(questionnaire: Questionnaire, folder: str | Path) -> Path:
     """Write xlsform.xlsx, codebook.html, codebook.xlsx and printable.html into a new folder and return its path.
 
-    The codebook stands in Chinese there, and in English in codebook-en.html and codebook-en.xlsx.
+    Codebook and page stand in Chinese there, and in English in codebook-en.html, codebook-en.xlsx and printable-en.html.
 
     Raises
     ------
@@ -67,7 +67,8 @@ def write_forms(questionnaire: Questionnaire, folder: str | Path) -> Path:
             with use(language):
                 write_explaining(scratch / workbook, codebook_sheets(questionnaire))
                 write_text(codebook_html(questionnaire), scratch / page)
-        write_text(printable_html(questionnaire), scratch / "printable.html")
+            printable = page_name("printable.html", language, LANGUAGES)
+            write_text(printable_html(questionnaire, language), scratch / printable)
     return folder
 
 

@@ -17,7 +17,7 @@ from satisfaction.declarations.items import (
     SingleItem,
 )
 from satisfaction.declarations.questionnaire import Questionnaire
-from satisfaction.foundation.language import Text, _, comma_list, current, pgettext
+from satisfaction.foundation.language import Text, _, comma_list, current, pgettext, semicolon_list
 from satisfaction.foundation.pages import fill
 
 TYPES = {
@@ -212,7 +212,7 @@ def _about(questionnaire: Questionnaire) -> list[tuple[str, str]]:
         _("universe"): questionnaire.universe,
         _("eligibility"): conditions(questionnaire, questionnaire.eligibility),
         _("ranked by"): f"{ranked} ({name})",
-        pgettext("of a questionnaire", "changes"): "; ".join(questionnaire.changes),
+        pgettext("of a questionnaire", "changes"): semicolon_list(questionnaire.changes),
         _("source"): questionnaire.source,
     }
     return [(str(key), str(text)) for key, text in entries.items() if str(text)]
@@ -277,7 +277,7 @@ def _rate_row(questionnaire: Questionnaire, name: str, rate: Rate, item: str) ->
         "item": item,
         "counts": counting(questionnaire, rate, item),
         "min_valid_items": rate.min_valid_items,
-        "source": rate.source,
+        "source": str(rate.source) if rate.source else None,
     }
     return row | denominators(questionnaire, rate, item)
 
@@ -297,7 +297,7 @@ def _index_row(
         "weight": str(index.weights[part]),
         "part_scores": scores,
         "min_valid_items": index.min_valid_items,
-        "source": index.source,
+        "source": str(index.source),
     }
 
 

@@ -1,4 +1,4 @@
-"""The questionnaire on paper: A4, Chinese first, English beside it, boxes to tick, skips said where they apply."""
+"""The questionnaire on paper: A4, in one language, boxes to tick, skips said where they apply."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import groupby
 
 from satisfaction.declarations.items import MultipleItem, SingleItem, Special
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.foundation.language import Language, Text, use
 from satisfaction.foundation.pages import fill
 from satisfaction.foundation.yaml import Label
 
@@ -20,8 +21,7 @@ class _Choice:
     """One box: its code, its label, and whether it is read out."""
 
     code: int
-    zh: str
-    en: str
+    label: Text
     special: bool
 
 
@@ -32,8 +32,7 @@ class _Question:
     number: int
     name: str
     kind: str
-    zh: str
-    en: str
+    wording: Text
     required: bool
     low: int | None
     high: int | None
@@ -43,8 +42,8 @@ class _Question:
     scale: str | None
 
 
-def printable_html(questionnaire: Questionnaire) -> str:
-    """Return the questionnaire as one self-contained page to be printed on A4.
+def printable_html(questionnaire: Questionnaire, language: Language = "zh") -> str:
+    """Return the questionnaire as one self-contained page to be printed on A4, in one language.
 
     Identifiers, date, interviewer, area and PSU stand in a head that the interviewer fills in; there is no field for a
     name, address or telephone number. Three or more questions in a row on one scale form a grid.
@@ -59,7 +58,8 @@ def printable_html(questionnaire: Questionnaire) -> str:
         "head": [(name, questionnaire.items[name]) for name in head],
         "blocks": list(_blocks(questions)),
     }
-    return fill("form.html", values)
+    with use(language):
+        return fill("form.html", values)
 
 
 def _head(questionnaire: Questionnaire) -> set[str]:
@@ -80,7 +80,7 @@ def _question(questionnaire: Questionnaire, name: str, numbers: dict[str, int]) 
     coded = {**options, **questionnaire.special(name)}
     choices = []
     for code, answer in coded.items():
-        choices.append(_Choice(code, answer.zh, answer.en, isinstance(answer, Special)))
+        choices.append(_Choice(code, answer.text, isinstance(answer, Special)))
     only_if = []
     for other, codes in item.asked_if.items():
         only_if.append((_number(numbers, other), " / ".join(map(str, codes))))
@@ -90,8 +90,7 @@ def _question(questionnaire: Questionnaire, name: str, numbers: dict[str, int]) 
         number=numbers[name],
         name=name,
         kind=item.type,
-        zh=asked.zh,
-        en=asked.en,
+        wording=asked.text,
         required=item.required,
         low=getattr(item, "low", None),
         high=getattr(item, "high", None),
@@ -112,6 +111,7 @@ def _blocks(questions: list[_Question]) -> Iterable[tuple[str, list[_Question]]]
     """Yield the questions one by one, or those of one scale in a row as a grid."""
 
     def together(question: _Question) -> object:
+        """Return what neighbours in a grid share: their scale; a question that must stand alone has its number."""
         alone = (
             question.scale is None
             or question.only_if

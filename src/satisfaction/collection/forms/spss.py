@@ -75,8 +75,9 @@ def write_spss_answers(
         if special:
             missing[name] = special
     title = questionnaire.title.both
+    source = questionnaire.source.both
     notes = []
-    for text in (mark, questionnaire.reference, title, questionnaire.source):
+    for text in (mark, questionnaire.reference, title, source):
         notes += _lines(text)
     spss.write_sav(
         pd.DataFrame(values),

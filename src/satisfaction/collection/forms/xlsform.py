@@ -138,10 +138,11 @@ def _cell(value: Any) -> str | int:
 
 def condition(asked_if: Mapping[str, Iterable[int]]) -> str:
     """Write a skip rule as an XLSForm expression: every item named must have one of its codes."""
-    clauses = [
-        " or ".join(f"${{{item}}} = '{code}'" for code in codes) for item, codes in asked_if.items()
-    ]
-    return " and ".join(f"({clause})" for clause in clauses)
+    clauses = []
+    for item, codes in asked_if.items():
+        any_of_them = " or ".join(f"${{{item}}} = '{code}'" for code in codes)
+        clauses.append(f"({any_of_them})")
+    return " and ".join(clauses)
 
 
 def comparisons(questionnaire: Questionnaire) -> dict[str, list[tuple[str, Constraint]]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from satisfaction.collection.forms.xlsform import CODED, LANGUAGES, SHOWN
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import QuestionnaireError
-from satisfaction.foundation.language import Text, _, both
+from satisfaction.foundation.language import Text, _
 from satisfaction.foundation.tables import RawTable, read_tables
 from satisfaction.foundation.yaml import (
     FILL_IN,
-    SOURCE,
+    STATE_THE_SOURCE,
     Document,
     Location,
     checked,
@@ -161,7 +161,11 @@ def _items(
 
 
 def _choice_places(at: tuple[str, ...], coded: Mapping[str, Any], choices: Choices) -> Places:
-    return {(*at, part, code): choices[code][0] for part in CODED for code in coded.get(part, ())}
+    places = {}
+    for part in CODED:
+        for code in coded.get(part, ()):
+            places[*at, part, code] = choices[code][0]
+    return places
 
 
 def _kind(row: Row) -> tuple[str, str]:
@@ -226,10 +230,14 @@ def _label(row: Row) -> dict[str, str]:
     written = [column for column in row if column.split("::")[0] == "label" and row[column]]
     labels = {}
     for language, marks in LANGUAGE_MARKS.items():
-        named = [column for column in written if any(mark in column.lower() for mark in marks)]
+        named = [column for column in written if _has_one_of(marks, column.lower())]
         best = [*named, *written]
         labels[language] = row[best[0]] if best else ""
     return labels
+
+
+def _has_one_of(marks: Iterable[str], heading: str) -> bool:
+    return any(mark in heading for mark in marks)
 
 
 def _choices(table: RawTable, path: Path) -> dict[str, Choices]:
@@ -407,9 +415,9 @@ def draft_xlsform(path: str | Path) -> Draft:
         "questionnaire": "new",
         "version": "1",
         "title": OPEN,
-        "source": SOURCE,
+        "source": STATE_THE_SOURCE._asdict(),
         "universe": OPEN,
-        "changes": [both("first version")],
+        "changes": [_("first version")._asdict()],
         "ranked": OPEN["zh"],
         "roles": {"respondent": OPEN["zh"], "area": OPEN["zh"]},
     }

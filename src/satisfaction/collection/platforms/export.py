@@ -195,6 +195,12 @@ class Shape:
     repeats: Callable[[Sequence[str]], bool] = lambda titles: False
 
 
+def by_titles(table: ExportTable, column: Callable[[str, str], ExportColumn]) -> Fields:
+    """Return the columns of a table, each read from its key and title alone."""
+    columns = map(column, table.keys, table.titles)
+    return list(zip(columns, table.columns, strict=True))
+
+
 def note(rule: str, *, row: int = 0, column: str = "", value: str = "") -> Note:
     """Build a note; it is about the whole table unless a row is named."""
     return Note(row, column, value, rule)

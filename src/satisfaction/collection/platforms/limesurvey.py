@@ -6,6 +6,7 @@ A part whose question holds nothing but Y and N (or nothing) is an option; other
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from satisfaction.collection.platforms.export import (
     NAME,
@@ -15,6 +16,7 @@ from satisfaction.collection.platforms.export import (
     Note,
     Role,
     Shape,
+    by_titles,
 )
 
 RECORDED: dict[str, Role] = {
@@ -35,13 +37,10 @@ def _unfold(table: ExportTable) -> tuple[Fields, list[Note]]:
         if (found := PART.fullmatch(title)) and found[2] != "other":
             held.setdefault(found[1], set()).update(cells.tolist())
     options = {name for name, values in held.items() if "Y" in values and values <= CHOSEN}
-    columns = [
-        _column(key, title, options) for key, title in zip(table.keys, table.titles, strict=True)
-    ]
-    return list(zip(columns, table.columns, strict=True)), []
+    return by_titles(table, partial(_column, options=options)), []
 
 
-def _column(key: str, title: str, options: set[str]) -> ExportColumn:
+def _column(key: str, title: str, *, options: set[str]) -> ExportColumn:
     if found := PART.fullmatch(title):
         if found[2] == "other":
             return ExportColumn(key, f"{found[1]}#text")

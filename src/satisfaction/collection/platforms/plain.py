@@ -8,11 +8,9 @@ from dataclasses import replace
 from satisfaction.collection.platforms.export import (
     NAME,
     ExportColumn,
-    ExportTable,
-    Fields,
-    Note,
     Role,
     Shape,
+    by_titles,
 )
 
 QUESTION = re.compile(r"(?:[Qq]?(\d+(?:[-_]\d+)?)\s*[、.．:：]|[Qq](\d+)\s)\s*(\S.*)", re.DOTALL)
@@ -41,9 +39,4 @@ def without_marks(title: str) -> str:
     return KIND.sub("", REQUIRED.sub("", title)) or title
 
 
-def _unfold(table: ExportTable) -> tuple[Fields, list[Note]]:
-    columns = [column(key, title) for key, title in zip(table.keys, table.titles, strict=True)]
-    return list(zip(columns, table.columns, strict=True)), []
-
-
-SHAPE = Shape("plain", lambda table: True, _unfold)
+SHAPE = Shape("plain", lambda table: True, lambda table: (by_titles(table, column), []))

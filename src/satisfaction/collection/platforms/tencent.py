@@ -13,10 +13,9 @@ from satisfaction.collection.platforms import plain
 from satisfaction.collection.platforms.export import (
     ExportColumn,
     ExportTable,
-    Fields,
-    Note,
     Role,
     Shape,
+    by_titles,
 )
 
 RECORDED: dict[str, Role] = {
@@ -24,8 +23,6 @@ RECORDED: dict[str, Role] = {
     "IP省份": "", "IP城市": "", "浏览器": "", "操作系统": "",
 }  # fmt: skip
 CODED = re.compile(r"[Qq](\d+)\|([^|]+)(\|open)?")
-
-
 COLLECTED = {"提交者（自动）", "提交时间（自动）", "提交者(自动)", "提交时间(自动)"}
 
 
@@ -46,9 +43,4 @@ def _column(key: str, title: str) -> ExportColumn:
     return plain.column(key, title)
 
 
-def _unfold(table: ExportTable) -> tuple[Fields, list[Note]]:
-    columns = [_column(key, title) for key, title in zip(table.keys, table.titles, strict=True)]
-    return list(zip(columns, table.columns, strict=True)), []
-
-
-SHAPE = Shape("tencent", _recognises, _unfold)
+SHAPE = Shape("tencent", _recognises, lambda table: (by_titles(table, _column), []))

@@ -17,7 +17,7 @@ from satisfaction.declarations.wave import SurveyFile
 from satisfaction.foundation.engines import write_queries
 from satisfaction.foundation.errors import ExportError, SurveyError, shortened
 from satisfaction.foundation.files import new_file, new_folder
-from satisfaction.foundation.language import _, both
+from satisfaction.foundation.language import _
 from satisfaction.foundation.tables import read_table, write_csv, write_json, write_text
 from satisfaction.foundation.yaml import Document
 from satisfaction.planning.rehearsal import phone
@@ -181,7 +181,7 @@ AGES = 6
 STRATA = 2 * COUNTIES
 PSUS = STRATA * PER_STRATUM
 PART = 5_000_000  # rows a file
-MARK = both("simulated data, not a real survey")
+MARK = _("simulated data, not a real survey").both
 SCALE = 1_000_000  # a hash is drawn from
 
 
@@ -226,12 +226,11 @@ def part_query(first: int, last: int, *, items: int, seed: int) -> str:
     An answer is 1 plus the county's cuts (table `cuts`) at or below a whole number drawn from `SCALE`.
     """
     drawn = ", ".join(f"hash(i, {seed}, 'q{k}') % {SCALE} as h{k}" for k in range(items))
-    answers = ", ".join(
-        "(1 + "
-        + " + ".join(f"(h{k} >= cut{c})::tinyint" for c in range(1, 5))
-        + f")::tinyint as q{k}"
-        for k in range(items)
-    )
+    columns = []
+    for k in range(items):
+        above = " + ".join(f"(h{k} >= cut{c})::tinyint" for c in range(1, 5))
+        columns.append(f"(1 + {above})::tinyint as q{k}")
+    answers = ", ".join(columns)
     return (
         f"select i as id, county, stratum, psu, (stratum % 2)::tinyint as urban, (hash(i, {seed}, 'sex') % 2)::tinyint as sex, "
         f"(hash(i, {seed}, 'age') % {AGES})::tinyint as age, 5.0 + (hash(psu, {seed}, 'w') % 1000) / 100 as base_weight, {answers} from "

@@ -17,6 +17,7 @@ import pandas as pd
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.files import new_file
 from satisfaction.foundation.tables import write_csv
+from satisfaction.planning.draw import systematic
 from satisfaction.planning.rehearsal.answers import Population
 from satisfaction.planning.rehearsal.delivery import as_delivered
 from satisfaction.planning.rehearsal.residents import Residents, generator
@@ -154,9 +155,7 @@ def choose_persons(
     for county in range(len(residents.facts.counties)):
         members = np.flatnonzero(np.repeat(residents.county == county, residents.sex.shape[1]))
         order = random.permutation(members)
-        reached = np.cumsum(chance.ravel()[order])
-        points = (random.random() + np.arange(COUNTY_SAMPLE)) * (reached[-1] / COUNTY_SAMPLE)
-        found.append(order[np.searchsorted(reached, points, side="right")])
+        found.append(order[systematic(chance.ravel()[order], random, COUNTY_SAMPLE)])
     chosen: Positions = np.array(found)
     return chosen
 

@@ -111,6 +111,7 @@ def _absent(folder: Path, by: tuple[str, ...]) -> SurveyError:
 
 
 PERSONS = 100  # model persons in a community
+ROUNDS = 200  # of iterative proportional fitting
 FEWEST = 150  # communities in a county
 MOST = 250
 USUAL_SIZE = 1500  # adults in a community, where the number of communities allows
@@ -216,10 +217,10 @@ def _crossed(shape: Floats, rows: Counts, columns: Counts) -> Counts:
     )
 
 
-def _fit(shape: Floats, rows: Counts, columns: Counts, rounds: int = 200) -> Floats:
+def _fit(shape: Floats, rows: Counts, columns: Counts) -> Floats:
     """Scale n tables (n x 2 x k) to their row and column totals in turn."""
     table = shape.astype(float)
-    for _unused in range(rounds):
+    for _unused in range(ROUNDS):
         table = table * (rows / np.maximum(table.sum(axis=2), 1e-300))[:, :, None]
         table = table * (columns / np.maximum(table.sum(axis=1), 1e-300))[:, None, :]
     return table
@@ -237,11 +238,15 @@ def _whole(table: Floats, rows: Counts, columns: Counts) -> Counts:
 def _communities(facts: PopulationFacts) -> Counts:
     """Return how many communities each county has in town and country, n x 2."""
     total = np.clip(facts.population // USUAL_SIZE, FEWEST, MOST)
-    urban = np.rint(total * facts.residence[:, 0] / facts.population).astype(np.int64)
-    urban = np.clip(urban, SMALLEST_STRATUM, total - SMALLEST_STRATUM)
-    urban = np.where(
-        facts.residence[:, 1] == 0, total, np.where(facts.residence[:, 0] == 0, 0, urban)
-    )
+    return town_and_country(facts, total, SMALLEST_STRATUM)
+
+
+def town_and_country(facts: PopulationFacts, total: Counts | int, least: int) -> Counts:
+    """Divide a number of communities of each county by its people in town and country, at least `least` where any live, n x 2."""
+    town, country = facts.residence.T
+    urban = np.rint(total * town / facts.population).astype(np.int64)
+    urban = np.clip(urban, least, total - least)
+    urban = np.where(country == 0, total, np.where(town == 0, 0, urban))
     return np.stack([urban, total - urban], axis=1)
 
 

@@ -14,8 +14,9 @@ from satisfaction.declarations.items import MultipleItem, option_column
 from satisfaction.declarations.questionnaire import Questionnaire
 from satisfaction.foundation.errors import SurveyError, shortened
 from satisfaction.foundation.language import _
+from satisfaction.planning.draw import systematic
 from satisfaction.planning.rehearsal.answers import Codes, Population
-from satisfaction.planning.rehearsal.residents import Residents, generator
+from satisfaction.planning.rehearsal.residents import Residents, generator, town_and_country
 
 COUNTY_SAMPLE = 25  # communities
 PER_COMMUNITY = 10  # residents
@@ -191,7 +192,9 @@ def draw_sample(
         n = int(taken[stratum[position[0]]])
         total = size[position].sum()
         both = round(n / 4)
-        master = random.permutation(position[systematic(size[position], 2 * n - both, random)])
+        master = random.permutation(
+            position[communities_by_size(size[position], 2 * n - both, random)]
+        )
         mine = slice(n - both, None)
         if part == 0:
             mine = slice(0, n)
@@ -208,14 +211,12 @@ def draw_sample(
 
 def allocation(residents: Residents) -> Positions:
     """Return the communities to draw by county x residence (length 2n): 25 a county by population, two at least."""
-    people = residents.facts.residence
-    urban = np.rint(COUNTY_SAMPLE * people[:, 0] / people.sum(axis=1)).astype(np.int64)
-    urban = np.clip(urban, FEWEST_PSUS, COUNTY_SAMPLE - FEWEST_PSUS)
-    urban = np.where(people[:, 1] == 0, COUNTY_SAMPLE, np.where(people[:, 0] == 0, 0, urban))
-    return np.stack([urban, COUNTY_SAMPLE - urban], axis=1).ravel()
+    return town_and_country(residents.facts, COUNTY_SAMPLE, FEWEST_PSUS).ravel()
 
 
-def systematic(size: npt.NDArray[np.int64], take: int, random: np.random.Generator) -> Positions:
+def communities_by_size(
+    size: npt.NDArray[np.int64], take: int, random: np.random.Generator
+) -> Positions:
     """Draw `take` places with probability exactly proportional to size, in random order.
 
     Raises
@@ -232,8 +233,7 @@ def systematic(size: npt.NDArray[np.int64], take: int, random: np.random.Generat
             hint=_("Split large communities, or draw fewer."),
         )
     order = random.permutation(size.size)
-    points = (random.random() + np.arange(take)) * (total / take)
-    picked: Positions = order[np.searchsorted(np.cumsum(size[order]), points, side="right")]
+    picked: Positions = order[systematic(size[order], random, take)]
     return picked
 
 

@@ -27,8 +27,9 @@ from satisfaction.publication.plots.ranks import (
     ranking_ladder,
     sets_on_a_line,
 )
+from satisfaction.publication.plots.selection import odds_at_the_cut
 from satisfaction.publication.plots.verdicts import target_board, threshold_plot
-from satisfaction.publication.plots.waves import change_plot, rank_paths
+from satisfaction.publication.plots.waves import change_plot, rank_paths, trial_plot
 
 __all__ = [
     "COMPARED",
@@ -40,6 +41,7 @@ __all__ = [
     "change_plot",
     "difference_plot",
     "difference_table",
+    "odds_at_the_cut",
     "pair_matrix",
     "performance_plot",
     "probability_near_cut",
@@ -53,4 +55,5 @@ __all__ = [
     "threshold_plot",
     "tile_map",
     "topics",
+    "trial_plot",
 ]

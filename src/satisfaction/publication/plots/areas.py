@@ -96,8 +96,10 @@ def rates_by_area(indices: pd.DataFrame) -> Figure:
         axes.scatter(rows["estimate"] * 100, rows.index, s=18, color=ACCENT, zorder=3)
         axes.axvline(estimate * 100, color=ALERT, linestyle="--", linewidth=0.9)
         axes.set_title(title, loc="left", fontsize=8.5)
-        in_first_column = axes in grid[:, 0]
-        label_rows(axes, names if in_first_column else [""] * len(rows))
+        labels = [""] * len(rows)
+        if axes in grid[:, 0]:
+            labels = names
+        label_rows(axes, labels)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter("{x:g}%")
     for axes in grid.flat[len(measures) :]:
@@ -224,7 +226,7 @@ def _draw_tile(axes: Axes, x: float, y: float, name: str, value: float, shade: N
     axes.add_patch(Rectangle((x, y), 0.95, 0.92, facecolor=colour, edgecolor=INK, linewidth=0.4))
     size = 6.6
     if name.isascii():
-        size = 5.6
+        size = 5.3
     centred: dict[str, Any] = {"ha": "center", "va": "center", "linespacing": 1.15}
     axes.text(x + 0.475, y + 0.46, f"{name}\n{written}", fontsize=size, color=ink, **centred)
 

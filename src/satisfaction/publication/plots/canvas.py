@@ -10,7 +10,6 @@ import contextlib
 import functools
 import io
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, ParamSpec, TypeAlias
@@ -27,7 +26,7 @@ from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from satisfaction.foundation.figures import rank_with_set
+from satisfaction.foundation.figures import rank_with_set, text_columns
 from satisfaction.foundation.language import NOTHING, Text, _, pgettext
 from satisfaction.publication import labels
 
@@ -278,11 +277,6 @@ def columns_in(inches: float) -> int:
     return max(12, int(inches / LATIN))
 
 
-def text_columns(text: str) -> int:
-    """Return the width of a text in Latin characters; a Chinese one takes two."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
 CLOSING = "\uff0c\u3002\uff1b\uff1a\u3001\uff09\u3011\u300b\u201d"
 """Chinese signs that begin no line: comma, stop, semicolon, colon, the comma of lists, closing brackets and quotes."""
 
@@ -338,7 +332,7 @@ def bars(
     return figure
 
 
-NAME_COLUMNS = 40
+NAME_COLUMNS = 43
 
 
 class Look(NamedTuple):

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from satisfaction.foundation.figures import estimate_text, p_value
+from satisfaction.foundation.figures import estimate_text, p_value, text_columns
 from satisfaction.foundation.language import Text, _, comma_list, semicolon_list
 from satisfaction.publication.labels import label_of
 from satisfaction.publication.plots.canvas import (
@@ -39,7 +39,6 @@ from satisfaction.publication.plots.canvas import (
     new_canvas,
     row_height,
     stacked,
-    text_columns,
     themed,
     used,
     wrapped,

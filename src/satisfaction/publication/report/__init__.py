@@ -19,12 +19,19 @@ from satisfaction.foundation.pages import across, fill, find_browser, page_name,
 from satisfaction.foundation.tables import write_text
 from satisfaction.pipeline import Results, beside_folder
 from satisfaction.publication import plots
+from satisfaction.publication.adoption import adoption_notes
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report import method, rows
 from satisfaction.publication.report.areas import (
     area_pages,
     index_page,
     source_of,
+)
+from satisfaction.publication.selection_tables import (
+    CAUTION,
+    ODDS,
+    SENSITIVITY,
+    satisfied_label,
 )
 from satisfaction.publication.tables import Tables, tables_of
 
@@ -59,6 +66,9 @@ def render(
     kind = rows.ranked_kind(indices, ranking)
     whole = rows.of_the_whole(indices)
     counts = responses.summary[["rows", "accepted", "rejected", "blanked"]].sum()
+    area_tables = rows.areas(survey, indices)
+    if not ranks_any:  # the totals of one area are its figures again
+        area_tables = area_tables[-1:]
     values = {
         "survey": survey,
         "declared": survey.declared,
@@ -74,7 +84,7 @@ def render(
         "counts": counts.map(figures.count),
         "whole": rows.records(whole[whole["kind"] != "score"]),
         "measured": rows.ranked_label(indices, ranking),
-        "notes": list(summary["notes"]),
+        "notes": [*adoption_notes(results), *summary["notes"]],
         "findings": rows.ranking_findings(summary) if ranks_any else [],
     }
     values |= {
@@ -91,10 +101,23 @@ def render(
         "targets": rows.target_rows(published.targets),
         "thresholds": rows.threshold_rows(published.thresholds),
         "escalation": rows.escalation_rows(published.escalation),
+        "ladder": rows.ladder_rows(published.ladder),
         "within": rows.within_tables(survey, published.within, kind),
-        "areas": rows.areas(survey, indices),
+        "areas": area_tables,
         "topics": rows.topics(indices),
     }
+    selection = published.selection
+    ranked_measure = survey.questionnaire.ranked
+    values |= {
+        "selection": selection,
+        "selected": rows.selection_rows(selection, results.area, ranked_measure),
+        "odds_rows": rows.records(selection.odds),
+        "cautions": {"model": CAUTION, "sensitivity": SENSITIVITY, "odds": ODDS},
+        "satisfied": satisfied_label(survey),
+    }
+    model = survey.declared.selection_model
+    if model is not None:
+        values["model_source"] = model.source
     values |= {
         "files": rows.records(responses.summary),
         "not_read": rows.not_read(responses.not_read),
@@ -124,10 +147,12 @@ def _pictures(results: Results, published: Tables) -> Iterator[tuple[str, Pictur
         drawn["targets"] = plots.target_board(published.targets)
     if len(published.thresholds):
         drawn["thresholds"] = plots.threshold_plot(published.thresholds)
-    if (indices["kind"] == "rate").any():
+    if ranks_any and (indices["kind"] == "rate").any():
         drawn["rates"] = plots.rates_by_area(indices)
     if (indices["kind"] == "score").any():
         drawn["topics"] = plots.topics(indices)
+    if len(published.selection.odds):
+        drawn["odds"] = plots.odds_at_the_cut(published.selection.odds)
     alt = rows.alternatives(indices, ranking, results.ranking.summary)
     for name, figure in drawn.items():
         yield name, picture(figure, alt[name])

@@ -17,7 +17,7 @@ from satisfaction.foundation.language import NOTHING, Language, Text, _, current
 from satisfaction.foundation.pages import OtherLanguage, across, fill, page_name
 from satisfaction.pipeline import Results
 from satisfaction.publication import plots
-from satisfaction.publication.labels import area_labels, label_of
+from satisfaction.publication.labels import area_labels, label_of, whole_code
 from satisfaction.publication.plots.canvas import Picture, picture
 from satisfaction.publication.report.method import SELECTION
 from satisfaction.publication.report.rows import (
@@ -28,6 +28,7 @@ from satisfaction.publication.report.rows import (
     Row,
     Verdict,
     escalation_rows,
+    ladder_rows,
     level_label,
     ranked_kind,
     records,
@@ -93,7 +94,7 @@ class Source:
         return [
             *(target_rows(published.targets) if len(published.targets) else []),
             *(threshold_rows(published.thresholds) if len(published.thresholds) else []),
-            *(escalation_rows(published.escalation) if len(published.escalation) else []),
+            *(ladder_rows(published.ladder) or escalation_rows(published.escalation)),
         ]
 
     def shared(self) -> dict[str, Any]:
@@ -137,9 +138,14 @@ class Ranks:
     move: Text
 
     @property
-    def any(self) -> bool:
-        """Whether the area is ranked anywhere."""
+    def tabled(self) -> bool:
+        """Whether the area stands in a ranking."""
         return bool(self.among_all or self.within)
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to say of its rank, if only that it has none."""
+        return self.tabled or bool(self.sentence)
 
     @property
     def path_has_sets(self) -> bool:
@@ -181,7 +187,7 @@ def _area_page(
         if one != language
     ]
     shared = {
-        "picture": _picture(source, code, language) if values["topics"] else None,
+        "picture": _picture(source, code, language) if values["compared"] else None,
         "across": other[0] if other else None,
         "index": f"../{page_name('index.html', language, languages)}",
     }
@@ -197,6 +203,7 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     if survey.levels().get(parent) not in source.levels():
         parent = ""
     indices, within = published.indices, published.within
+    is_whole = _same_answers(source, whole_code(survey), code)
     notes = {str(note) for note in indices.loc[indices["code"] == code, "note"] if note}
     topics = []
     if source.indicators is not None:
@@ -224,6 +231,8 @@ def area_values(source: Source, level: str, code: str) -> dict[str, Any]:
     }
     return values | {
         "topics": topics,
+        "is_whole": is_whole,
+        "compared": bool(topics) and not is_whole,
         "asked": bool(survey.questionnaire.topics),
         "whole": label_of(indices.iloc[-1], "name"),
         "below": records(within[within["within"] == code]) if len(within) else [],
@@ -244,7 +253,23 @@ def _above(source: Source, code: str) -> list[str]:
     codes, whole = [code], published.iloc[-1]
     while (code := parents.get(code, "")) in set(published):
         codes.append(code)
-    return codes if codes[-1] == whole else [*codes, whole]
+    if codes[-1] != whole:
+        codes.append(whole)
+    distinct = codes[:1]
+    for above in codes[1:]:
+        if not _same_answers(source, above, distinct[-1]):
+            distinct.append(above)
+    return distinct
+
+
+def _same_answers(source: Source, above: str, code: str) -> bool:
+    """Return whether an area has no other answers than one of the areas in it: the same figures again."""
+    survey = source.results.survey
+    answering = {area: units for area, (units, _in_all) in survey.coverage().items()}
+    if above == code or above not in answering:
+        return False
+    of_ranked = int(survey.covered is None or code in survey.covered)
+    return answering[above] == answering.get(code, of_ranked)
 
 
 def _figures(indices: pd.DataFrame, codes: list[str]) -> list[Figures]:
@@ -266,8 +291,9 @@ def _ranks(source: Source, level: str, code: str) -> Ranks:
     if len(sentences):
         marks = source.results.survey.marks
         sentence = unmarked(sentences["zh"].iloc[0], sentences["en"].iloc[0], marks)
+    ranks_any = source.results.ranking.ranks_any
     return Ranks(
-        among_all=records(ranking),
+        among_all=records(ranking) if ranks_any else [],
         within=records(within),
         path=records(paths) if len(set(paths["wave"])) > 1 else [],
         sentence=sentence,

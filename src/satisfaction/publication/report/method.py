@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
-import numpy as np
-
+from satisfaction.declarations.checks import area_margins
+from satisfaction.declarations.earlier import earlier_notes
 from satisfaction.declarations.items import Index, MultipleItem, Rate
 from satisfaction.declarations.questionnaire import Questionnaire
+from satisfaction.declarations.rules import Escalation
 from satisfaction.declarations.survey import Survey
 from satisfaction.declarations.wave import BaseStep
+from satisfaction.foundation.conventions import (
+    KEYS,
+    NONE,
+    VALUES,
+    Line,
+    key,
+    value_in_words,
+)
+from satisfaction.foundation.figures import unit_of
 from satisfaction.foundation.language import Text, _, comma_list, pgettext, semicolon_list
 from satisfaction.pipeline import Results, lonely_note, weighting_log
-from satisfaction.publication.labels import two_languages
+from satisfaction.publication.labels import measure_labels
+from satisfaction.publication.ranking_table import demand
 from satisfaction.publication.report.rows import level_label
-from satisfaction.publication.verdicts import demand
+from satisfaction.publication.selection_tables import (
+    CAUTION,
+    MODELS,
+    ODDS,
+    SENSITIVITY,
+    satisfied_label,
+)
 
 REASONS = {
     "dont_know": _("don't know"),
@@ -49,253 +65,6 @@ ABSENT_STEPS = {
     "overall rate": _("overall rate"),
 }
 
-KEYS = {
-    "statistic": pgettext("convention", "statistic"),
-    "variance": pgettext("convention", "variance estimation"),
-    "interval": pgettext("convention", "confidence interval"),
-    "level": pgettext("convention", "confidence level"),
-    "df": pgettext("convention", "degrees of freedom"),
-    "deff": pgettext("convention", "design effect"),
-    "lonely_psu": pgettext("convention", "strata of a single primary sampling unit"),
-    "selection": pgettext("convention", "selection of the respondents"),
-    "calibration": pgettext("convention", "calibration method"),
-    "fpc": pgettext("convention", "finite population correction"),
-    "engine_exact": pgettext("convention", "counts reproducible to the last bit"),
-    "p": pgettext("convention", "units ranked"),
-    "not_ranked": pgettext("convention", "units not ranked"),
-    "rankability": pgettext("convention", "rankability"),
-    "tau2": pgettext("convention", "true variance between units"),
-    "mu": pgettext("convention", "mean of the units"),
-    "decidable_share": pgettext("convention", "share of pairs that can be put in order"),
-    "tied_at_cut": pgettext("convention", "units tied at the cut"),
-    "tie_at_cut": pgettext("convention", "tie at the cut"),
-    "list_size_low": pgettext("convention", "smallest size of the list"),
-    "list_size_high": pgettext("convention", "largest size of the list"),
-    "listed": pgettext("convention", "list"),
-    "expected_true_bottom": pgettext("convention", "expected true members among the listed"),
-    "established_listed": pgettext("convention", "established among the listed"),
-    "list_p": pgettext("convention", "p-value of the list as a whole"),
-    "list_established": pgettext("convention", "whether the list as a whole is established"),
-    "critical_values": pgettext("convention", "critical values"),
-    "se_from_limits": pgettext(
-        "convention", "units whose standard error follows from confidence limits"
-    ),
-    "zero_se": pgettext("convention", "units with a standard error of zero"),
-    "independent": pgettext("convention", "units independent of one another"),
-    "ties": pgettext("convention", "treatment of ties"),
-    "probabilities": pgettext("convention", "how probabilities are computed"),
-    "seed": pgettext("convention", "random seed"),
-    "fragile": pgettext("convention", "bounds within the error of the simulation"),
-    "bottom": pgettext("convention", "length of the list"),
-    "higher_is_better": pgettext("convention", "larger values are better"),
-    "marginal": pgettext("convention", "rank sets for one unit alone"),
-    "marginal_asked": pgettext("convention", "method asked for the sets of one unit"),
-    "simultaneous": pgettext("convention", "rank sets that hold at once"),
-    "membership": pgettext("convention", "test of membership of the list"),
-    "step": pgettext("convention", "kind of step"),
-    "method": pgettext("convention", "method"),
-    "tolerance": pgettext("convention", "tolerance"),
-    "iterations": pgettext("convention", "iterations"),
-    "discrepancy": pgettext("convention", "largest discrepancy"),
-    "margins": pgettext("convention", "margins and the number of their levels"),
-    "factor_low": pgettext("convention", "smallest factor"),
-    "factor_high": pgettext("convention", "largest factor"),
-    "before": pgettext("convention", "weights before calibration"),
-    "after": pgettext("convention", "weights after calibration"),
-    "respondents": pgettext("convention", "number of respondents"),
-    "sum": pgettext("convention", "sum of the weights"),
-    "low": pgettext("convention", "smallest"),
-    "high": pgettext("convention", "largest"),
-    "cv": pgettext("convention", "coefficient of variation"),
-    "kish_deff": pgettext("convention", "Kish design effect"),
-    "effective_n": pgettext("convention", "effective sample size"),
-    "list_size": pgettext("convention", "length of the list"),
-    "side": pgettext("convention", "end of the ranking that is listed"),
-    "minimum_n": pgettext("convention", "smallest sample size"),
-    "round_before_ranking": pgettext("convention", "rounding before ranking"),
-    "source": pgettext("convention", "source of the rule"),
-    "unknown_area": pgettext("convention", "unknown area codes"),
-    "outside_scale": pgettext("convention", "answers outside the scale"),
-    "unknown_answers": pgettext(
-        "convention", "a run stops beyond so many answers the questionnaire does not know"
-    ),
-    "empty": pgettext("convention", "words read as no answer"),
-    "count": pgettext("convention", "number"),
-    "share": pgettext("convention", "share of the answers"),
-    "repeated": pgettext("convention", "times the same wording stands"),
-    "sampled": pgettext("convention", "persons sampled"),
-    "strata": pgettext("convention", "number of strata"),
-    "multiply": pgettext("convention", "items multiplied by"),
-    "divide": pgettext("convention", "items divided by"),
-    "missing": pgettext("convention", "persons whose missing value counts as 1"),
-    "column": pgettext("convention", "item that holds the weight"),
-    "by": pgettext("convention", "items adjusted by"),
-    "response_rate": pgettext("convention", "weighted response rate"),
-    "weights_before": pgettext("convention", "weights before this step"),
-    "weights_after": pgettext("convention", "weights after this step"),
-    "bounds": pgettext("convention", "bounds of the factors"),
-    "at_bounds": pgettext("convention", "cells whose factor lies at a bound"),
-    "lower": pgettext("convention", "lower bound of the weights"),
-    "upper": pgettext("convention", "upper bound of the weights"),
-    "within": pgettext("convention", "groups whose sum of weights stays"),
-    "trimmed": pgettext("convention", "persons trimmed"),
-    "share_trimmed": pgettext("convention", "share of the weights cut off"),
-    "sum_lost": pgettext("convention", "share of the weights that left their cell"),
-    "columns": pgettext("convention", "columns that the weights rest on"),
-    "minimum_reliability": pgettext("convention", "least reliability"),
-    "minimum_df": pgettext("convention", "least degrees of freedom of an own error"),
-    "minimum_deff": pgettext("convention", "least design effect of an own error"),
-    "se_from_larger": pgettext("convention", "units whose error follows from a larger area"),
-    "multiplicity": pgettext("convention", "adjustment for many tests"),
-    "actions": pgettext("convention", "actions by rule"),
-    "membership_asked": pgettext("convention", "method asked for the test of membership"),
-    "simultaneous_asked": pgettext("convention", "method asked for the sets that hold at once"),
-    "draws": pgettext("convention", "simulations"),
-    "critical_steps": pgettext("convention", "rounds of the stepwise test"),
-    "monte_carlo_error": pgettext("convention", "simulation error of the critical values"),
-    "between": pgettext("convention", "estimate of the variance between units"),
-    "step_down": pgettext("convention", "whether tests go step by step"),
-    "centre": pgettext("convention", "replicates are centred at"),
-    "replicates_unsolved": pgettext("convention", "replicates without a solution"),
-    "replicates_note": pgettext("convention", "note on the replicates"),
-    "replicates": pgettext("convention", "number of replicates"),
-    "fay": pgettext("convention", "Fay's factor"),
-    "unsolved": pgettext("convention", "replicates without a solution"),
-    "note": pgettext("convention", "note"),
-    "classes": pgettext("convention", "classes"),
-    "moved_by_rounding": pgettext("convention", "ranks moved by rounding"),
-    "marginal_method": pgettext("convention", "method of the sets of one unit"),
-    "simultaneous_method": pgettext("convention", "method of the sets that hold at once"),
-    "relative_to": pgettext("convention", "weights that the bounds refer to"),
-    "strict": pgettext("convention", "weights once beyond a bound stay as they are"),
-    "whole": pgettext("convention", "cells whose weights all lie at a bound"),
-    "prior": pgettext("convention", "prior of the true values"),
-    "wrongly_ordered": pgettext("convention", "share of wrong orders that the grades promise"),
-}
-
-VALUES = {
-    "mean": pgettext("value of a convention", "mean"),
-    "linearized": pgettext("value of a convention", "linearized"),
-    "t; logit for rates": pgettext("value of a convention", "t; logit for rates"),
-    "domain: PSUs - strata": pgettext(
-        "value of a convention", "primary sampling units of the domain less its strata"
-    ),
-    "probability": pgettext("value of a convention", "probability sample"),
-    "quota": pgettext("value of a convention", "quota sample"),
-    "open_link": pgettext("value of a convention", "open link"),
-    "none": pgettext("value of a convention", "none"),
-    "none: not a probability sample": pgettext(
-        "value of a convention", "none: not a probability sample"
-    ),
-    "raking": pgettext("value of a convention", "raking"),
-    "linear": pgettext("value of a convention", "linear calibration"),
-    "poststratify": pgettext("value of a convention", "post-stratification"),
-    "calibration": pgettext("value of a convention", "calibration"),
-    "fail": pgettext("value of a convention", "a run stops"),
-    "adjust": pgettext("value of a convention", "centred at the overall mean"),
-    "average": pgettext("value of a convention", "average of the others"),
-    "certainty": pgettext("value of a convention", "taken with certainty"),
-    "remove": pgettext("value of a convention", "removed"),
-    "simes": pgettext("value of a convention", "Simes, closed testing"),
-    "holm": pgettext("value of a convention", "Holm, step by step"),
-    "tukey": pgettext("value of a convention", "Tukey-Kramer"),
-    "joint-ci": pgettext("value of a convention", "joint confidence intervals"),
-    "base": pgettext("value of a convention", "base weight"),
-    "nonresponse": pgettext("value of a convention", "nonresponse adjustment"),
-    "trimming": pgettext("value of a convention", "trimming"),
-    "classes": pgettext("value of a convention", "weighting classes"),
-    "propensity": pgettext("value of a convention", "response propensity model"),
-    "logit": pgettext("value of a convention", "bounded logit calibration"),
-    "frame": pgettext("value of a convention", "frame population divided by persons sampled"),
-    "column": pgettext("value of a convention", "an item of the questionnaire"),
-    "trimming (cell)": pgettext("value of a convention", "trimming, the excess stays in its cell"),
-    "trimming (equal)": pgettext(
-        "value of a convention", "trimming, the excess shared equally by the other weights"
-    ),
-    "last": pgettext("value of a convention", "last"),
-    "first": pgettext("value of a convention", "first"),
-    "one": pgettext("value of a convention", "every unit by itself"),
-    "bh": pgettext("value of a convention", "Benjamini-Hochberg"),
-    "modified": pgettext("value of a convention", "ties share the last of their ranks"),
-    "dense": pgettext("value of a convention", "ties share a rank, no rank is skipped"),
-    "fractional": pgettext("value of a convention", "ties share the mean of their ranks"),
-    "maxt": pgettext("value of a convention", "max-t by simulation"),
-    "dunnett": pgettext("value of a convention", "Dunnett"),
-    "bonferroni": pgettext("value of a convention", "Bonferroni"),
-    "warn": pgettext("value of a convention", "a warning only"),
-    "competition": pgettext(
-        "value of a convention", "ties share a rank, ranks behind them are skipped"
-    ),
-    "off": pgettext("value of a convention", "no rounding"),
-    "stop": pgettext("value of a convention", "a run stops on them"),
-    "reject_row": pgettext("value of a convention", "the row is rejected"),
-    "blank_item": pgettext("value of a convention", "the answer is blanked"),
-    "auto": pgettext("value of a convention", "automatic: logit for rates, scores as they are"),
-    "identity": pgettext("value of a convention", "normal on the scale of the measure"),
-    "arcsine": pgettext("value of a convention", "normal on the arcsine scale"),
-    "nonparametric": pgettext("value of a convention", "of any shape"),
-    "jkn": pgettext("value of a convention", "jackknife (JKn)"),
-    "brr": pgettext("value of a convention", "balanced half-samples (BRR)"),
-    "fay": pgettext("value of a convention", "Fay's half-samples"),
-    "rao-wu": pgettext("value of a convention", "Rao-Wu bootstrap"),
-    "mean of the replicates": pgettext("value of a convention", "mean of the replicates"),
-    "se known: normal distribution": pgettext(
-        "value of a convention", "se known: normal distribution"
-    ),
-    "competition ranks (1 2 2 4)": pgettext("value of a convention", "competition ranks (1 2 2 4)"),
-    "modified competition ranks (1 3 3 4)": pgettext(
-        "value of a convention", "modified competition ranks (1 3 3 4)"
-    ),
-    "dense ranks (1 2 2 3), which may lie outside the rank sets: those count units, not distinct scores": pgettext(
-        "value of a convention",
-        "dense ranks (1 2 2 3), which may lie outside the rank sets: those count units, not distinct scores",
-    ),
-    "fractional ranks (1 2.5 2.5 4)": pgettext(
-        "value of a convention", "fractional ranks (1 2.5 2.5 4)"
-    ),
-    "Simes form": pgettext("value of a convention", "Simes form"),
-    "Bonferroni form": pgettext("value of a convention", "Bonferroni form"),
-    "Simes or (dependent units) Bonferroni form": pgettext(
-        "value of a convention", "Simes or (dependent units) Bonferroni form"
-    ),
-    "Dunnett form (the comparisons with the largest se stand for those that may be false)": pgettext(
-        "value of a convention",
-        "Dunnett form (the comparisons with the largest se stand for those that may be false)",
-    ),
-    "Holm: family-wise error over the units of the table, p_in and p_out each for itself": pgettext(
-        "value of a convention",
-        "Holm: family-wise error over the units of the table, p_in and p_out each for itself",
-    ),
-    "Benjamini-Hochberg: false discovery rate over the units of the table, p_in and p_out each for itself": pgettext(
-        "value of a convention",
-        "Benjamini-Hochberg: false discovery rate over the units of the table, p_in and p_out each for itself",
-    ),
-    "against simple random sampling without replacement": pgettext(
-        "value of a convention", "against simple random sampling without replacement"
-    ),
-    "against simple random sampling with replacement": pgettext(
-        "value of a convention", "against simple random sampling with replacement"
-    ),
-    "median": pgettext("value of a convention", "median"),
-    "inclusion": pgettext("value of a convention", "inverse of the inclusion probability"),
-    "t": pgettext("value of a convention", "t interval"),
-    "REML": pgettext("value of a convention", "REML"),
-    "design: PSUs - strata": pgettext(
-        "value of a convention", "primary sampling units of the design less its strata"
-    ),
-    "smallest": pgettext("value of a convention", "the smallest one"),
-    "logit interval": pgettext("value of a convention", "logit interval"),
-}
-
-TEMPLATES = (
-    _("se estimated: t with Satterthwaite df of each pair (units: {low} to {high})"),
-    _("scores closer than 1e-9 are ties; {ranks}; never rounded, ties at the cut never broken"),
-    _("normal empirical Bayes, {between} tau2, se as if known, exact by quadrature"),
-    _("partial conjunction, {form}, one unit, one side"),
-    _("partial conjunction, {form}, monotone; one unit, one side"),
-)
-"""Values that hold figures or other values."""
-
 RECORDS = {
     "base": _("Record of the base weight"),
     "nonresponse": _("Record of the nonresponse adjustment"),
@@ -315,16 +84,23 @@ ERROR_OF_INDEX = {
 }
 
 
-Line: TypeAlias = Text | str
-NONE = VALUES["none"]
-
-
 class Entry(NamedTuple):
     """One convention: what it is called, what it is, and its name in the files."""
 
     label: Text
     lines: Sequence[Line]
     name: str = ""
+
+
+MODEL_ERROR = _(
+    "the model's standard error: people answer independently of each other, with chances that their "
+    "levels of the margins decide; margins are taken as known; every respondent counts once"
+)
+SENSITIVITY_SOURCE = _(
+    "means: SMUB (Little, West, Boonstra and Hu 2020); shares: MUBP (Andridge, West, Little, "
+    "Boonstra and Alvarado-Leiton 2019); phi = 1 is left out where the margins do not predict the "
+    "answer (F test, 5 %)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +122,7 @@ def sections(results: Results) -> list[Section]:
         _index(questionnaire, index, proven=proven) for index in questionnaire.indices.values()
     ]
     ranking = _entries(results.ranking.summary, WHOLE_LIST)
+    studied = [_who_answered(results)] if results.selection_study is not None else []
     return [
         _instrument(questionnaire),
         Section(_("How rates are defined"), [], tuple(rates)),
@@ -355,6 +132,7 @@ def sections(results: Results) -> list[Section]:
         _weighting(results),
         _estimation(results),
         Section(_("Ranking: conventions and overall results"), ranking),
+        *studied,
         _rules(survey),
     ]
 
@@ -369,8 +147,8 @@ def _entries(mapping: Mapping[str, Any], without: Iterable[str] = ()) -> list[En
 
 def _lines(value: Any) -> list[Line]:
     if isinstance(value, Mapping) and value:
-        return [_named(_titled(str(name)), plain(part)) for name, part in value.items()]
-    return [plain(value)]
+        return [_named(_titled(str(name)), value_in_words(part)) for name, part in value.items()]
+    return [value_in_words(value)]
 
 
 def _titled(name: str) -> Text:
@@ -508,7 +286,7 @@ def _sample(survey: Survey, absent: tuple[str, ...], *, lonely: Text) -> Section
     roles = questionnaire.roles
     strata = _crossed(questionnaire, roles.strata) if roles.strata else NONE
     psu = _label(questionnaire, roles.psu) if roles.psu else _("every respondent")
-    lonely_lines = [plain(declared.lonely_psu)]
+    lonely_lines = [value_in_words(declared.lonely_psu)]
     if lonely:
         lonely_lines.append(lonely)
     entries = [Entry(_("selection"), [SELECTION[declared.selection]])]
@@ -559,7 +337,7 @@ def _weighting(results: Results) -> Section:
         words = VALUES[step.step]
         method = getattr(step, "method", "")
         if method:
-            words = _named(words, plain(method))
+            words = _named(words, value_in_words(method))
         steps.append(_("{number}. {step}", number=number, step=words))
     if not steps:
         steps.append(_("none: every respondent has weight 1"))
@@ -584,6 +362,8 @@ def _weighting(results: Results) -> Section:
 def _base_weight(questionnaire: Questionnaire, step: BaseStep) -> Line:
     if step.column:
         return _label(questionnaire, step.column)
+    if step.table is not None:
+        return _with_source(VALUES["table"], step.table.source)
     if step.source == "inclusion":
         return "1 / (psu_probability × person_probability)"
     product = Text("1")
@@ -619,6 +399,34 @@ def _estimation(results: Results) -> Section:
     return Section(_("Estimation: conventions"), _entries(common), parts)
 
 
+def _who_answered(results: Results) -> Section:
+    """Print what is said of a wave whose respondents were not drawn."""
+    survey = results.survey
+    study = results.selection_study
+    assert study is not None
+    entries = []
+    model = survey.declared.selection_model
+    if model is not None:
+        methods = [MODELS[method] for method in model.methods]
+        names = area_margins(survey.declared, survey.questionnaire.roles.area)
+        lines: list[Line] = [
+            comma_list(methods),
+            _("margins: {margins}", margins=comma_list(names)),
+            MODEL_ERROR,
+            CAUTION,
+            _("source: {source}", source=model.source),
+        ]
+        entries.append(Entry(_("model of who answers"), lines))
+    if len(study.sensitivity):
+        entries.append(Entry(_("sensitivity"), [SENSITIVITY, SENSITIVITY_SOURCE]))
+    if len(study.odds):
+        satisfied = _("the satisfied: {rate}", rate=satisfied_label(survey))
+        entries.append(Entry(_("odds of answering"), [ODDS, satisfied]))
+    if not entries:
+        entries.append(Entry(_("sensitivity"), [NONE]))
+    return Section(_("Who answered"), entries)
+
+
 def _rules(survey: Survey) -> Section:
     rules = survey.rules
     names = survey.area_names()
@@ -632,26 +440,55 @@ def _rules(survey: Survey) -> Section:
     ]
     history: list[Line] = []
     gaps: list[Line] = []
-    if rules.history:
+    if rules.history and rules.history.file:
         history.append(_with_source(rules.history.file, rules.history.source))
+    history += earlier_notes(survey)
+    if rules.history:
         gaps += [_named(gap.wave, gap.source) for gap in rules.history.gaps or ()]
     steps: list[Line] = []
+    heading = _("escalation, by waves in a row")
     if rules.escalation:
-        for step in rules.escalation.steps:
-            steps.append(_named(str(step.listed_in_a_row), Text(step.zh, step.en)))
+        steps = _ladder(survey, rules.escalation)
+        if rules.escalation.is_ladder:
+            heading = _("escalation, step by step")
     further: dict[Text, Sequence[Line]] = {
         _("targets"): targets,
         _("thresholds"): thresholds,
         _("history"): history,
-        _("escalation, by waves in a row"): steps,
+        heading: steps,
         _("waves that were not held; waves in a row count across them"): gaps,
     }
-    of_ranking = rules.ranking.model_dump()
+    of_ranking = dict(rules.ranking)
     if survey.declared.selection != "probability":
         del of_ranking["prior"]
     entries = _entries(of_ranking) + _entries(rules.responses.model_dump())
     entries += [Entry(label, lines or [NONE]) for label, lines in further.items()]
     return Section(_("Rules"), entries)
+
+
+def _ladder(survey: Survey, escalation: Escalation) -> list[Line]:
+    """Name the steps of the ladder by their triggers, and what releases an area."""
+    lines: list[Line] = []
+    for step in escalation.steps:
+        when: Line = str(step.listed_in_a_row)
+        if step.low is not None:
+            kind, measure = measure_labels(survey.questionnaire)[step.low.measure]
+            below = unit_of(kind).level(step.low.below)
+            when = _("{measure} proven below {below}", measure=measure, below=below)
+        elif step.fall is not None:
+            when = _("fall of {n} places since the wave before", n=step.fall)
+        elif step.rank_from is not None:
+            when = _("rank {n} or worse", n=step.rank_from)
+        elif step.listed_in_a_year is not None:
+            when = _("{n} times within a year", n=step.listed_in_a_year)
+        lines.append(_named(when, step.text))
+    release = escalation.release
+    if release is not None:
+        needed = _("waves off the list: {n}", n=release.off_list)
+        if release.rank_at_most is not None:
+            needed = _("{needed}, rank {rank} or better", needed=needed, rank=release.rank_at_most)
+        lines.append(_named(needed, release.text))
+    return lines
 
 
 def _label(questionnaire: Questionnaire, name: str) -> Text:
@@ -667,39 +504,3 @@ def _label(questionnaire: Questionnaire, name: str) -> Text:
 def _answers(questionnaire: Questionnaire, item: str, codes: Iterable[int]) -> Text:
     answers = questionnaire.answers(item)
     return semicolon_list(_("{code} {answer}", code=code, answer=answers[code]) for code in codes)
-
-
-def key(name: str) -> Text:
-    """Return the label of a convention; its own name where it has none."""
-    return KEYS.get(name, Text(name))
-
-
-def plain(value: Any) -> Line:
-    """Write the value of a convention."""
-    if value is None or (isinstance(value, float) and np.isnan(value)):
-        return NONE
-    if isinstance(value, Text):
-        return value
-    if isinstance(value, bool | np.bool_):
-        return _("yes") if value else _("no")
-    if isinstance(value, float):
-        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
-    if isinstance(value, Mapping):
-        parts = [_named(str(name), plain(part)) for name, part in value.items()]
-        return semicolon_list(parts) if parts else NONE
-    if isinstance(value, tuple | list):
-        return comma_list(plain(part) for part in value) if value else NONE
-    return in_words(str(value))
-
-
-def in_words(value: str) -> Line:
-    """Return what a value of a convention means, where it is a known one."""
-    if value in VALUES:
-        return VALUES[value]
-    for template in TEMPLATES:
-        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template.en))
-        match = re.fullmatch(pattern, value)
-        if match:
-            parts = {name: in_words(part) for name, part in match.groupdict().items()}
-            return _(template.en, **parts)
-    return two_languages(value)

@@ -129,8 +129,12 @@ def render_reading(
 def stretch_of(p: int, side: str) -> tuple[int, int]:
     """Return the ranks of about a third of p units at one end; where there are enough, from a round number on."""
     start = 2 * p / 3
-    first = ROUND * round(start / ROUND) + 1 if start >= ROUND else int(start) + 1
-    return (first, p) if side == "last" else (1, p + 1 - first)
+    first = int(start) + 1
+    if start >= ROUND:
+        first = ROUND * round(start / ROUND) + 1
+    if side == "last":
+        return first, p
+    return 1, p + 1 - first
 
 
 def _whole_sets(text: str) -> Markup:
@@ -228,20 +232,26 @@ class Wrong(NamedTuple):
 
 def with_set(row: Row) -> Text:
     """Write a unit with its rank and set, as short as can be."""
-    unit, rank = name(row), f"{row['rank']:g}"
+    unit = name(row)
+    rank = f"{row['rank']:g}"
     return _("{unit}, rank {rank} ({span})", unit=unit, rank=rank, span=span(row))
 
 
 def span(row: Row, which: str = "marginal") -> str:
     """Write a set of ranks, "marginal" or "simultaneous", in figures."""
-    low, high = row[f"{which}_low"], row[f"{which}_high"]
+    low = row[f"{which}_low"]
+    high = row[f"{which}_high"]
     return f"{low:g}" if low == high else rank_set(low, high)
 
 
 def what_a_set_is(ground: Ground, row: Row) -> Part:
     """Explain the rank set of one unit."""
-    written, alone, table = with_set(row), span(row), span(row, "simultaneous")
-    score, measure, level = amount(row["estimate"], ground.kind), ground.measure, ground.level
+    written = with_set(row)
+    alone = span(row)
+    table = span(row, "simultaneous")
+    score = amount(row["estimate"], ground.kind)
+    measure = ground.measure
+    level = ground.level
     title = _('What "{alone}" behind a rank means', alone=alone)
     text = _(
         'The report writes "{written}". {rank:g} is the place by {measure} of this '
@@ -266,12 +276,15 @@ def why_so_wide(ground: Ground, shown: Rows, row: Row) -> Part:
     if ground.end.side == "last":
         bound = row["marginal_low"]
         beyond = int(bound - 1)
-        better, far = _("better"), _("good")
+        better = _("better")
+        far = _("good")
     else:
         bound = row["marginal_high"]
         beyond = int(ground.p - bound)
-        better, far = _("worse"), _("bad")
-    written, are = with_set(row), "is" if beyond == 1 else "are"
+        better = _("worse")
+        far = _("bad")
+    written = with_set(row)
+    are = "is" if beyond == 1 else "are"
     meant = _(
         '"{written}" means: {beyond} {are} proven to be truly {better}; its true '
         "rank may be as {far} as {bound:g}.",
@@ -295,8 +308,10 @@ def _crowded(ground: Ground, shown: Rows) -> Text | None:
     scores = [float(row["estimate"]) for row in shown]
     step = (max(scores) - min(scores)) / (len(shown) - 1)
     error = median(float(row["se"]) for row in shown)
-    low, high = amount(min(scores), ground.kind), amount(max(scores), ground.kind)
-    apart, wide = difference(step, ground.kind), difference(error, ground.kind)
+    low = amount(min(scores), ground.kind)
+    high = amount(max(scores), ground.kind)
+    apart = difference(step, ground.kind)
+    wide = difference(error, ground.kind)
     blurred = NOTHING
     if step < error:
         blurred = _(" Where distances are smaller than errors, the order is blurred.")
@@ -354,7 +369,8 @@ def after_one_se(ground: Ground, row: Row) -> tuple[int, int]:
     ranked = ground.ranked()
     up = 1 if ranked[0]["estimate"] >= ranked[-1]["estimate"] else -1
     others = [up * other["estimate"] for other in ranked if other["code"] != row["code"]]
-    better, worse = up * row["estimate"] + row["se"], up * row["estimate"] - row["se"]
+    better = up * row["estimate"] + row["se"]
+    worse = up * row["estimate"] - row["se"]
     best = 1 + sum(other > better for other in others)
     worst = 1 + sum(other > worse for other in others)
     return best, worst
@@ -371,18 +387,17 @@ def standings(ground: Ground) -> list[StatusCount]:
     }
     found: dict[str, list[Row]] = {status: [] for status in meanings}
     for row in ground.rows:
-        found[ground.status(row) if is_ranked(row) else "not ranked"].append(row)
-    return [
-        StatusCount(
-            status,
-            STATUS[status],
-            meaning,
-            len(found[status]),
-            _example(found[status]),
-        )
-        for status, meaning in meanings.items()
-        if found[status] or status != "not ranked"
-    ]
+        status = "not ranked"
+        if is_ranked(row):
+            status = ground.status(row)
+        found[status].append(row)
+    counts = []
+    for status, meaning in meanings.items():
+        rows = found[status]
+        if rows or status != "not ranked":
+            word = STATUS[status]
+            counts.append(StatusCount(status, word, meaning, len(rows), _example(rows)))
+    return counts
 
 
 def _example(rows: Rows) -> Text:
@@ -422,7 +437,8 @@ def right(ground: Ground) -> list[Text]:
 
 def wrong(ground: Ground, row: Row, summary: Mapping[str, Any]) -> list[Wrong]:
     """Write what a briefing may not say, each with its reason."""
-    own, end = name(row), ground.end.name
+    own = name(row)
+    end = ground.end.name
     bare = Wrong(
         _("{own} has rank {rank:g}.", own=own, rank=row["rank"]),
         _("The set ({span}) and the status are missing.", span=span(row)),
@@ -435,7 +451,9 @@ def wrong(ground: Ground, row: Row, summary: Mapping[str, Any]) -> list[Wrong]:
         _("A better rank shows better work."),
         _("Ranks jump although nothing has changed; see the difference of scores."),
     )
-    return [bare, progress] if summary["list_established"] else [bare, sure, progress]
+    if summary["list_established"]:
+        return [bare, progress]
+    return [bare, sure, progress]
 
 
 def where_to_look(ground: Ground, report: str) -> Text:

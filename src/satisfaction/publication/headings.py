@@ -1,0 +1,152 @@
+"""Tables for their readers: words in one language, titles before the names of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from satisfaction.foundation.language import LANGUAGES, Text, _, current, pgettext
+from satisfaction.publication.columns import COLUMNS
+from satisfaction.publication.labels import mark_as_text
+
+WORDS = "words"
+"""What the columns `zh` and `en` are together."""
+HEADINGS = {
+    WORDS: _("in words"),
+    "name": _("name"),
+    "measure": _("measure"),
+    "topic": pgettext("a heading", "topic"),
+    "item": _("item"),
+    "figure": pgettext("a heading", "figure"),
+    "check": _("check"),
+    "needs": pgettext("a heading", "needs"),
+    "quadrant": _("quadrant"),
+    "status": pgettext("a heading", "status"),
+    "verdict": pgettext("a heading", "verdict"),
+    "target": pgettext("a heading", "target"),
+    "basis": pgettext("a heading", "basis"),
+    "within": pgettext("a heading", "within"),
+    "consequence": pgettext("a heading", "consequence"),
+    "step": pgettext("a heading", "step"),
+    "value": pgettext("a heading", "value"),
+    "county": pgettext("a heading", "county"),
+    "units": pgettext("a heading", "units compared"),
+    "flagged": pgettext("a heading", "flagged"),
+    "day": pgettext("a heading", "day"),
+    "interviews": pgettext("a heading", "interviews"),
+    "cumulative": pgettext("a heading", "interviews so far"),
+    "interviewers": pgettext("a heading", "interviewers"),
+    "counties": pgettext("a heading", "counties"),
+    "planned": pgettext("a heading", "planned interviews"),
+    "accepted": pgettext("a heading", "accepted"),
+    "share": pgettext("a heading", "share of the planned"),
+    "psus_planned": pgettext("a heading", "PSUs planned"),
+    "psus_reached": pgettext("a heading", "PSUs reached"),
+    "median": pgettext("a heading", "median of the others"),
+    "q1": pgettext("a heading", "lower quartile of the others"),
+    "q3": pgettext("a heading", "upper quartile of the others"),
+    "p_bh": pgettext("a heading", "p-value, adjusted"),
+    "other": pgettext("a heading", "the other one"),
+    "file": pgettext("a heading", "file"),
+    "sheet": pgettext("a heading", "sheet"),
+    "row": pgettext("a heading", "row"),
+    "rows": pgettext("a heading", "rows"),
+    "rejected": pgettext("a heading", "rejected"),
+    "blanked": pgettext("a heading", "blanked"),
+    "ignored_columns": pgettext("a heading", "columns left out"),
+    "rule": pgettext("a heading", "rule"),
+    "action": pgettext("a heading", "action"),
+    "events": pgettext("a heading", "events"),
+    "column": pgettext("a heading", "column"),
+    "suggestion": pgettext("a heading", "suggestion"),
+    "how": pgettext("a heading", "how recognised"),
+}
+"""Titles of columns that hold words of one language, before those of the published tables."""
+
+
+def in_one_language(table: pd.DataFrame, headings: Mapping[str, Text] = HEADINGS) -> pd.DataFrame:
+    """Return a table for its reader: words in the current language, titles before the names of columns.
+
+    Of `name_zh` and `name_en` one stays, as `name`; so it does of a code and its Chinese words, `status` and `status_zh`.
+    `headings` stand before those of the published tables.
+    """
+    if not table.columns.is_unique or table.columns.nlevels > 1:
+        return table
+    chosen = chosen_columns(table)
+    narrow = table[list(chosen.values())].copy()
+    for name in narrow.select_dtypes(["object", "string"]):
+        narrow[name] = narrow[name].map(_spoken)
+    return narrow.set_axis([_heading(name, headings) for name in chosen], axis="columns")
+
+
+def column_words(table: pd.DataFrame, name: str) -> pd.Series[str]:
+    """Return the words of a table's column in the current language: `name` of name_zh and name_en."""
+    column = chosen_columns(table)[name]
+    return table[column].rename(name)
+
+
+def chosen_columns(table: pd.DataFrame) -> dict[Any, Any]:
+    """Return the columns to show, by the name without its language; figures stay beside words."""
+    columns = list(table.columns)
+    figures = set(table.select_dtypes("number").columns)
+    chosen = {}
+    for column in columns:
+        name = _without_language(column)
+        if name not in figures:
+            chosen[name] = _in_language(name, columns)
+        elif column == name:
+            chosen[name] = name
+        else:
+            words_only = [other for other in columns if other != name]
+            chosen[f"{name}, {WORDS}"] = _in_language(name, words_only)
+    return chosen
+
+
+def _spoken(cell: Any) -> Any:
+    """Return what a cell shows: words in the current language, anything else as it is."""
+    if isinstance(cell, Text):
+        return str(cell)
+    if isinstance(cell, str):
+        return str(mark_as_text(cell))
+    return cell
+
+
+def _without_language(column: Any) -> Any:
+    if column in LANGUAGES:
+        return WORDS
+    if isinstance(column, str) and column.endswith(("_zh", "_en")):
+        return column[: -len("_zh")]
+    return column
+
+
+def _in_language(name: Any, columns: list[Any]) -> Any:
+    """Return the column that says a name in the current language; else the one there is."""
+    if not isinstance(name, str):
+        return name
+    language = current() or "zh"
+    other = "en" if language == "zh" else "zh"
+    spoken = [f"{name}_{language}", name, f"{name}_{other}"]
+    if name == WORDS:
+        spoken = [language, name, other]
+    return next(column for column in spoken if column in columns)
+
+
+def title_of(name: Any, headings: Mapping[str, Text] = HEADINGS) -> Text | None:
+    """Return the title of a column, where it has one."""
+    if name in headings:
+        return headings[name]
+    if name in COLUMNS:
+        return COLUMNS[name].title
+    return None
+
+
+def _heading(name: Any, headings: Mapping[str, Text]) -> Any:
+    """Return the title of a column with its name behind; the name alone where it has no title, or the same."""
+    title = title_of(name, headings)
+    if title is None or str(title) == name:
+        return name
+    if name == WORDS:
+        return str(title)
+    return f"{title} ({name})"
