@@ -6,7 +6,7 @@ that occurred, an item that does not apply, a precondition that is met or not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -206,7 +206,7 @@ def _texts(path: Path, required: Sequence[str], optional: Sequence[str]) -> pd.D
 
 
 def _refuse_unknown(
-    table: pd.DataFrame, path: Path, known: dict[str, Sequence[str]], error: str
+    table: pd.DataFrame, path: Path, known: Mapping[str, Sequence[str]], error: str
 ) -> None:
     for column, allowed in known.items():
         unknown = ~table[column].isin(list(allowed))
