@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from satisfaction.comparison.combined import read_combined
-from satisfaction.comparison.components import PERCENT, read_scores
 from satisfaction.comparison.wave_files import made_from
+from satisfaction.composite.components import PERCENT, checked_scores
 from satisfaction.composite.ledger import WavePoints, points_lost_at_sites
 from satisfaction.composite.normalising import Array
 from satisfaction.composite.tree_draws import (
@@ -33,6 +32,7 @@ from satisfaction.declarations.combined import (
     CombinedFile,
     Component,
     PointsClass,
+    read_combined,
 )
 from satisfaction.declarations.survey import Survey
 from satisfaction.foundation.errors import RankingError, shortened
@@ -41,6 +41,7 @@ from satisfaction.foundation.files import dated_folder, recorded, refuse_changed
 from satisfaction.foundation.language import Text, _, comma_list, ngettext, use
 from satisfaction.foundation.pages import page_name
 from satisfaction.foundation.tables import (
+    read_table,
     write_checksums,
     write_csv,
     write_json,
@@ -167,7 +168,11 @@ def assessments_of(
                     score = measures[component.measure].estimate * scale
                     of_component = values[component.measure] * scale
                 elif component.file is not None:
-                    score, se = read_scores(path.parent / component.file, areas)
+                    file = path.parent / component.file
+                    published = checked_scores(read_table(file).map(str.strip), file, areas)
+                    published = published.reindex(areas)
+                    score = published["score"].to_numpy(float)
+                    se = published["se"].to_numpy(float)
                     noise = rng.standard_normal((draws, len(areas)))
                     of_component = score + noise * np.nan_to_num(se)
                 else:

@@ -373,7 +373,8 @@ def breaking_scores(rules: RankingRules, estimates: Estimates) -> Floats | None:
     """Return of every area the score by which the rules break ties, (p,); None where they name none."""
     if rules.tie_break is None:
         return None
-    return estimates.of(rules.tie_break).table["estimate"].to_numpy(float)
+    scores: Floats = estimates.of(rules.tie_break).table["estimate"].to_numpy(float)
+    return scores
 
 
 def _rows(estimates: Estimates, rows: Ints) -> Estimates:

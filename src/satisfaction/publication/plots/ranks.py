@@ -122,7 +122,7 @@ def contribution_bars(ranking: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     by_area = components.pivot_table(index="code", columns="component", values="contribution")
     shown = components.drop_duplicates("component").to_dict("records")
     greys = np.linspace(0.25, 0.85, len(shown))
-    looks = []
+    looks: list[Look] = []
     for row, grey in zip(shown, greys, strict=True):
         label = label_of(row, "component")
         looks.append(
